@@ -1,0 +1,160 @@
+"""The object store's verbs over a directory: durable, and safe for several processes at once.
+
+`create` writes a temporary file, brings it to the disk (fsync of the file and of its directory) and links it to its
+name, which fails if the name is taken: atomic on every POSIX file system; on Windows a rename does the same.
+Temporary files begin with a dot, and no listing shows them.
+
+`replace` is not offered: locks over a directory are the operating system's (locks/file.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lambda_handlers.object_store import CHUNK_BYTES, AlreadyExists, NotFound, ObjectInfo, Unavailable
+
+
+def path_of_url(url: str) -> Path:
+    """The directory of a file:/// URL, also on Windows (file:///C:/databases)."""
+    path = unquote(urlsplit(url).path)
+    return Path(path[1:] if os.name == "nt" else path)
+
+
+class DirectoryStore:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def get(self, key: str) -> bytes:
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(key) from error
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
+
+    def get_with_tag(self, key: str) -> tuple[bytes, str]:
+        body = self.get(key)
+        return body, _etag(body)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        try:
+            with self._path(key).open("rb") as file:
+                file.seek(start)
+                return file.read(length)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(key) from error
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        try:
+            with self._path(key).open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    yield chunk
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(key) from error
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
+        try:
+            yield from self._walk(self._path(prefix), prefix)
+        except OSError as error:
+            raise Unavailable(prefix, str(error)) from error
+
+    def list_directories(self, prefix: str) -> list[str]:
+        try:
+            entries = list(os.scandir(self._path(prefix)))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise Unavailable(prefix, str(error)) from error
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+    def create(self, key: str, body: bytes) -> str:
+        path = self._path(key)
+        try:
+            new_directories = self._make_parents(path)
+            _create(path, body)
+            for directory in new_directories:
+                _sync_directory(directory)
+        except FileExistsError as error:
+            raise AlreadyExists(key) from error
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
+        return _etag(body)
+
+    def replace(self, key: str, body: bytes, etag: str) -> str:  # noqa: ARG002 - the protocol's signature
+        raise Unavailable(key, "a directory has no conditional replace; its locks are file locks")
+
+    def delete(self, key: str) -> None:
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
+
+    def _path(self, key: str) -> Path:
+        return self.root.joinpath(*key.split("/"))
+
+    def _make_parents(self, path: Path) -> list[Path]:
+        """Make what is missing above `path`; the directories whose list of names changed by that."""
+        missing = [parent for parent in path.parents if not parent.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return [parent.parent for parent in missing]
+
+    def _walk(self, directory: Path, prefix: str) -> Iterator[ObjectInfo]:
+        try:
+            entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from self._walk(Path(entry.path), f"{prefix}{entry.name}/")
+            else:
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:
+                    continue  # deleted since the directory was read
+                yield ObjectInfo(prefix + entry.name, status.st_size, status.st_mtime)
+
+
+def _create(path: Path, body: bytes) -> None:
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    try:
+        with temporary.open("xb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        _publish(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_directory(path.parent)
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    if os.name == "nt":
+        temporary.rename(path)  # fails there if the name is taken
+    else:
+        path.hardlink_to(temporary)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Bring new names to the disk. Windows cannot open a directory to do so; its file systems journal names."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _etag(body: bytes) -> str:
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
