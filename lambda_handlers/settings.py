@@ -54,7 +54,7 @@ class Settings:
         endpoint = get("AWS_ENDPOINT_URL")
         return cls(
             store=_store(get("SLDB_STORE", "")),
-            lock=_one_of("SLDB_LOCK", get("SLDB_LOCK", cls.lock), LOCK_KINDS),
+            lock=_one_of("SLDB_LOCK", get("SLDB_LOCK", "security-group"), LOCK_KINDS),
             lock_max_age_seconds=_number(environment, "SLDB_LOCK_MAX_AGE_SECONDS", 90.0),
             lock_retry_seconds=_number(environment, "SLDB_LOCK_RETRY_SECONDS", 1.0),
             vpc_id=get("SLDB_VPC_ID") or None,

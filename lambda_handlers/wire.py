@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
-Value: TypeAlias = "None | int | float | str | bytes"
+Value: TypeAlias = "int | float | str | bytes | None"
 Row: TypeAlias = "tuple[Value, ...]"
 Params: TypeAlias = "tuple[Value, ...] | dict[str, Value] | None"
 
@@ -158,8 +158,7 @@ def _decode_statements(event: Mapping[str, Any]) -> tuple[Statement, ...]:
     if (query is None) == (statements is None):
         raise SldbError(
             "bad_request",
-            "the request needs either query or statements, and has "
-            + ("neither" if query is None else "both"),
+            "the request needs either query or statements, and has " + ("neither" if query is None else "both"),
             'send {"query": "SELECT 1"} or {"statements": [{"query": …, "params": …}, …]}',
         )
     if statements is None:
@@ -187,9 +186,7 @@ def _decode_params(where: str, params: object) -> Params:
         return None
     if isinstance(params, Mapping):
         # SQLite knows :id, @id and $id; all three spellings of the name, with or without the sign, mean the same.
-        return {
-            str(name).lstrip(":@$"): decode_value(value, f"{where}.{name}") for name, value in params.items()
-        }
+        return {str(name).lstrip(":@$"): decode_value(value, f"{where}.{name}") for name, value in params.items()}
     if isinstance(params, Sequence) and not isinstance(params, str):
         return tuple(decode_value(value, f"{where}[{i}]") for i, value in enumerate(params))
     bad_request(where, params, "a list or an object")

@@ -1,0 +1,130 @@
+"""The object store's verbs over S3, by way of obstore; over memory too, for tests.
+
+obstore sends a request again after 5xx answers and dropped connections, a few times within seconds. That makes its
+answers to conditional writes ambiguous in the way that object_store.py describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import obstore
+from obstore import exceptions
+from obstore.store import MemoryStore, S3Store
+
+from lambda_handlers.object_store import (
+    CHUNK_BYTES,
+    AlreadyExists,
+    NotFound,
+    ObjectInfo,
+    PreconditionFailed,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from lambda_handlers.settings import Settings
+
+RETRIES = 3
+RETRY_SECONDS = 15  # after the first try of a request
+CONNECT_SECONDS = 3
+REQUEST_SECONDS = 60  # with the body
+
+T = TypeVar("T")
+
+
+class ObstoreStore:
+    """S3, or memory for tests."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def get(self, key: str) -> bytes:
+        return _asking(key, lambda: bytes(obstore.get(self._store, key).bytes()))
+
+    def get_with_tag(self, key: str) -> tuple[bytes, str]:
+        def read() -> tuple[bytes, str]:
+            got = obstore.get(self._store, key)
+            return bytes(got.bytes()), got.meta["e_tag"] or ""
+
+        return _asking(key, read)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        return _asking(key, lambda: bytes(obstore.get_range(self._store, key, start=start, length=length)))
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        stream = iter(_asking(key, lambda: obstore.get(self._store, key)).stream(min_chunk_size=CHUNK_BYTES))
+        while (chunk := _asking(key, lambda: next(stream, None))) is not None:
+            yield bytes(chunk)
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
+        pages = iter(obstore.list(self._store, prefix=prefix or None))
+        while (page := _asking(prefix, lambda: next(pages, None))) is not None:
+            for meta in page:
+                yield ObjectInfo(meta["path"], meta["size"], meta["last_modified"].timestamp())
+
+    def list_directories(self, prefix: str) -> list[str]:
+        found = _asking(prefix, lambda: obstore.list_with_delimiter(self._store, prefix=prefix or None))
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
+
+    def create(self, key: str, body: bytes) -> str:
+        done = _asking(key, lambda: obstore.put(self._store, key, body, mode="create", use_multipart=False))
+        return done["e_tag"] or ""
+
+    def replace(self, key: str, body: bytes, etag: str) -> str:
+        done = _asking(key, lambda: obstore.put(self._store, key, body, mode={"e_tag": etag}, use_multipart=False))
+        return done["e_tag"] or ""
+
+    def delete(self, key: str) -> None:
+        try:
+            _asking(key, lambda: obstore.delete(self._store, key))
+        except NotFound:
+            return  # only the in-memory store minds
+
+
+def _asking(key: str, ask: Callable[[], T]) -> T:
+    """obstore's errors as ours: the one map between the two."""
+    try:
+        return ask()
+    except (exceptions.NotFoundError, FileNotFoundError) as error:
+        raise NotFound(key) from error
+    except exceptions.AlreadyExistsError as error:
+        raise AlreadyExists(key) from error
+    except exceptions.PreconditionError as error:
+        raise PreconditionFailed(key) from error
+    except (exceptions.BaseError, OSError) as error:
+        raise Unavailable(key, _first_line(error)) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:500]
+
+
+def memory_store() -> ObstoreStore:
+    """A store in this process's memory, for tests."""
+    return ObstoreStore(MemoryStore())
+
+
+def open_s3(settings: Settings, bucket: str, prefix: str) -> ObstoreStore:
+    config: dict[str, Any] = {"region": settings.region, "conditional_put": "etag"}
+    if settings.endpoint_url:
+        config["endpoint"] = settings.endpoint_url
+    if settings.credentials:
+        config["access_key_id"] = settings.credentials.access_key_id
+        config["secret_access_key"] = settings.credentials.secret_access_key
+        if settings.credentials.session_token:
+            config["session_token"] = settings.credentials.session_token
+    plain_http = bool(settings.endpoint_url and settings.endpoint_url.startswith("http://"))
+    store = S3Store(
+        bucket,
+        prefix=prefix or None,
+        config=config,  # type: ignore[arg-type]  # built key by key
+        client_options={
+            "allow_http": plain_http,
+            "timeout": f"{REQUEST_SECONDS}s",
+            "connect_timeout": f"{CONNECT_SECONDS}s",
+        },
+        retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
+    )
+    return ObstoreStore(store)
