@@ -5,6 +5,9 @@ the deadlock-fix function, by a waiting writer or by `sldb unlock`. A writer who
 commit loses if somebody else's came first.
 
 Every lock is released by the id that its acquire gave, so that nobody frees a lock that was taken after his own.
+
+A lock that nobody releases (its writer died, or its last answer got lost) is freed by its age, or by the operating
+system where that knows of the death.
 """
 
 from __future__ import annotations
@@ -19,19 +22,38 @@ class Holder:
 
     lock_id: str  # what `release` needs: unique per acquire
     database: str
-    owner: str  # nonce of the acquire
-    created_at: float  # unix seconds, by the holder's clock
+    owner: str  # nonce of the acquire; "process <pid>" where the operating system keeps the lock
+    created_at: float | None  # unix seconds, by the holder's clock; None where the lock does not say
     doing: str = ""  # what for, such as "INSERT users"; never a value
 
+    def age_seconds(self, now: float) -> float | None:
+        return None if self.created_at is None else max(0.0, now - self.created_at)
+
+    def is_expired(self, now: float, max_age_seconds: float) -> bool:
+        """Whether its writer must be gone: also where the time of creation lies as far in the future, which only
+        a broken clock can have said. Never where that time is not known."""
+        return self.created_at is not None and abs(now - self.created_at) > max_age_seconds
+
     def encode(self, now: float) -> dict[str, Any]:
+        age = self.age_seconds(now)
         return {
             "lock_id": self.lock_id,
             "database": self.database,
             "owner": self.owner,
             "created_at": self.created_at,
-            "age_seconds": round(max(0.0, now - self.created_at), 3),
+            "age_seconds": None if age is None else round(age, 3),
             "doing": self.doing,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What one look at all locks of a stack found and did."""
+
+    checked: int = 0
+    freed: tuple[Holder, ...] = ()
+    ageless: tuple[Holder, ...] = ()  # left alone: nothing says when they were made
+    failed: tuple[tuple[Holder, str], ...] = ()  # past their age and still there, and why
 
 
 class WriteLock(Protocol):
@@ -50,3 +72,9 @@ class WriteLock(Protocol):
 
     def holders(self) -> list[Holder]:
         """All locks of this stack that are taken now."""
+
+    def free_expired(self, deadline: float) -> Sweep:
+        """Free the locks of this stack that are past their maximum age, until `deadline` (unix seconds).
+
+        Raises SldbError `store_error` if EC2 or S3 does not even say which locks there are.
+        """

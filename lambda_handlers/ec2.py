@@ -1,0 +1,293 @@
+"""EC2's Query API: the three calls that the security-group lock makes, signed and sent without boto3.
+
+Importing boto3 and making a client costs half a second of a cold start; this costs nothing until the first call,
+which is when http.client, ssl and the XML parser are imported.
+
+One call is one request: nothing is sent twice here, because a create that was applied and then sent again meets
+its own group as `Duplicate`. What an error says about the call, so that the lock can decide:
+
+    Duplicate   refused: a group of this name exists in the VPC
+    NotFound    refused: there is no such group (or EC2 does not show it yet)
+    Throttled   refused: too many calls; not applied
+    Refused     refused for another reason (rights, quota, VPC): `code` and `message` are EC2's
+    Ambiguous   no answer, half an answer or 5xx: applied or not, only a look can tell
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote, urlencode, urlsplit
+
+from lambda_handlers.settings import Credentials
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
+    from xml.etree.ElementTree import Element
+
+API_VERSION = "2016-11-15"
+SERVICE = "ec2"
+CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
+CONNECT_SECONDS = 3.0
+CALL_SECONDS = 10.0  # for an answer, once connected
+IDLE_SECONDS = 20.0  # how long a connection is worth keeping; EC2 drops them after about a minute
+
+# EC2 says 503 to most of these: only the code tells a call that was turned away from one that broke half-way.
+THROTTLES = frozenset(
+    {
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "RequestThrottled",
+        "EC2ThrottledException",
+        "TooManyRequestsException",
+    }
+)
+
+
+class Ec2Error(Exception):
+    """What EC2 said, or why it said nothing."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class Duplicate(Ec2Error):
+    """A group of this name exists in the VPC: perhaps the caller's own."""
+
+
+class NotFound(Ec2Error):
+    """No such group, or none that this answer shows: EC2 is eventually consistent."""
+
+
+class Throttled(Ec2Error):
+    """Too many calls of this account in this region; not applied."""
+
+
+class Refused(Ec2Error):
+    """A definite no that trying again will not change."""
+
+
+class Ambiguous(Ec2Error):
+    """No usable answer: the call was applied, or not, or will be in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroup:
+    group_id: str
+    name: str
+    tags: Mapping[str, str]
+
+
+class Ec2(Protocol):
+    """The three calls. `timeout` is in seconds and bounds the wait for an answer."""
+
+    def create_security_group(
+        self, name: str, description: str, vpc_id: str, tags: Mapping[str, str], timeout: float = CALL_SECONDS
+    ) -> str:
+        """Make the group with its tags, atomically; its id. Raises Duplicate, Throttled, Refused, Ambiguous."""
+
+    def describe_security_groups(
+        self, filters: Mapping[str, str], timeout: float = CALL_SECONDS
+    ) -> list[SecurityGroup]:
+        """The groups that match all filters, as far as EC2 shows them. Raises Throttled, Refused, Ambiguous."""
+
+    def delete_security_group(self, group_id: str, timeout: float = CALL_SECONDS) -> None:
+        """Remove the group. Raises NotFound, Throttled, Refused, Ambiguous."""
+
+
+class Ec2Client:
+    """The calls over HTTP. Safe for threads: each call has a connection to itself."""
+
+    def __init__(
+        self,
+        region: str,
+        credentials: Credentials,
+        endpoint_url: str | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        url = urlsplit(endpoint_url or default_endpoint(region))
+        self._tls = url.scheme != "http"
+        self._host = url.netloc.rpartition("@")[2]
+        self._path = url.path or "/"
+        self._region = region
+        self._credentials = credentials
+        self._now = now
+        self._idle: list[tuple[HTTPConnection, float]] = []  # with the time of its last answer
+
+    def create_security_group(
+        self, name: str, description: str, vpc_id: str, tags: Mapping[str, str], timeout: float = CALL_SECONDS
+    ) -> str:
+        reply = self._call("CreateSecurityGroup", create_parameters(name, description, vpc_id, tags), timeout)
+        group_id = reply.findtext("{*}groupId")
+        if not group_id:
+            raise Ambiguous("NoGroupId", "CreateSecurityGroup answered without a group id")
+        return group_id
+
+    def describe_security_groups(
+        self, filters: Mapping[str, str], timeout: float = CALL_SECONDS
+    ) -> list[SecurityGroup]:
+        groups: list[SecurityGroup] = []
+        token: str | None = None
+        while True:
+            reply = self._call("DescribeSecurityGroups", describe_parameters(filters, token), timeout)
+            groups.extend(_group(item) for item in reply.iterfind("{*}securityGroupInfo/{*}item"))
+            token = reply.findtext("{*}nextToken")
+            if not token:
+                return groups
+
+    def delete_security_group(self, group_id: str, timeout: float = CALL_SECONDS) -> None:
+        self._call("DeleteSecurityGroup", [("GroupId", group_id)], timeout)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    def _call(self, action: str, parameters: Sequence[tuple[str, str]], timeout: float) -> Element:
+        body = urlencode([("Action", action), ("Version", API_VERSION), *parameters], quote_via=quote).encode()
+        headers = {"content-type": CONTENT_TYPE, "host": self._host}
+        sign(
+            headers,
+            body,
+            path=self._path,
+            region=self._region,
+            credentials=self._credentials,
+            now=self._now(),
+        )
+        status, text = self._send(body, headers, timeout)
+        reply = _parse(text)
+        if 200 <= status < 300:
+            if reply is None:
+                raise Ambiguous("Unreadable", f"{action} answered {status} and no XML")
+            return reply
+        raise _error(status, reply)
+
+    def _send(self, body: bytes, headers: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
+        from http.client import HTTPException
+
+        try:
+            connection = self._connection(timeout)
+        except OSError as error:
+            raise Ambiguous("Unreachable", f"{self._host}: {error}") from error
+        try:
+            connection.request("POST", self._path, body, headers)
+            response = connection.getresponse()
+            text = response.read()
+        except (OSError, HTTPException) as error:
+            connection.close()
+            raise Ambiguous("NoAnswer", f"{self._host}: {error or type(error).__name__}") from error
+        if response.will_close:
+            connection.close()
+        else:
+            self._idle.append((connection, self._now()))
+        return response.status, text
+
+    def _connection(self, timeout: float) -> HTTPConnection:
+        while self._idle:
+            connection, answered_at = self._idle.pop()
+            if abs(self._now() - answered_at) < IDLE_SECONDS and not _is_dropped(connection):
+                connection.sock.settimeout(timeout)
+                return connection
+            connection.close()
+        return self._connect(timeout)
+
+    def _connect(self, timeout: float) -> HTTPConnection:
+        from http.client import HTTPConnection, HTTPSConnection
+
+        kind = HTTPSConnection if self._tls else HTTPConnection
+        connection = kind(self._host, timeout=min(CONNECT_SECONDS, timeout))
+        connection.connect()
+        connection.sock.settimeout(timeout)
+        return connection
+
+
+def default_endpoint(region: str) -> str:
+    return f"https://ec2.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+
+
+def create_parameters(name: str, description: str, vpc_id: str, tags: Mapping[str, str]) -> list[tuple[str, str]]:
+    parameters = [("GroupName", name), ("GroupDescription", description), ("VpcId", vpc_id)]
+    parameters.append(("TagSpecification.1.ResourceType", "security-group"))
+    for number, (key, value) in enumerate(tags.items(), 1):
+        parameters.append((f"TagSpecification.1.Tag.{number}.Key", key))
+        parameters.append((f"TagSpecification.1.Tag.{number}.Value", value))
+    return parameters
+
+
+def describe_parameters(filters: Mapping[str, str], token: str | None = None) -> list[tuple[str, str]]:
+    parameters = []
+    for number, (name, value) in enumerate(filters.items(), 1):
+        parameters.append((f"Filter.{number}.Name", name))
+        parameters.append((f"Filter.{number}.Value.1", value))
+    if token:
+        parameters.append(("NextToken", token))
+    return parameters
+
+
+def sign(headers: dict[str, str], body: bytes, *, path: str, region: str, credentials: Credentials, now: float) -> None:
+    """Add what Signature Version 4 wants to the headers (lower-case names) of a POST without a query string."""
+    headers["x-amz-date"] = timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    if credentials.session_token:
+        headers["x-amz-security-token"] = credentials.session_token
+    names = sorted(headers)
+    # Runs of blanks in a value count as one; the empty line is that of the query string.
+    lines = [f"{name}:{' '.join(headers[name].split())}" for name in names]
+    request = ["POST", quote(path, safe="/~"), "", *lines, "", ";".join(names), hashlib.sha256(body).hexdigest()]
+    scope = f"{timestamp[:8]}/{region}/{SERVICE}/aws4_request"
+    digest = hashlib.sha256("\n".join(request).encode()).hexdigest()
+    key = b"AWS4" + credentials.secret_access_key.encode()
+    for part in scope.split("/"):
+        key = _hmac(key, part)
+    signature = _hmac(key, f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{digest}").hex()
+    headers["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={credentials.access_key_id}/{scope}, "
+        f"SignedHeaders={';'.join(names)}, Signature={signature}"
+    )
+
+
+def _hmac(key: bytes, message: str) -> bytes:
+    return hmac.new(key, message.encode(), hashlib.sha256).digest()
+
+
+def _is_dropped(connection: HTTPConnection) -> bool:
+    """An idle connection with something to read has been closed by the other side, or makes no sense."""
+    import selectors
+
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
+
+
+def _parse(text: bytes) -> Element | None:
+    from xml.etree.ElementTree import ParseError, fromstring
+
+    try:
+        return fromstring(text)
+    except ParseError:
+        return None
+
+
+def _group(item: Element) -> SecurityGroup:
+    tags = {tag.findtext("{*}key", ""): tag.findtext("{*}value", "") for tag in item.iterfind("{*}tagSet/{*}item")}
+    return SecurityGroup(item.findtext("{*}groupId", ""), item.findtext("{*}groupName", ""), tags)
+
+
+def _error(status: int, reply: Element | None) -> Ec2Error:
+    code = message = ""
+    if reply is not None:
+        code = reply.findtext(".//{*}Code", "")
+        message = reply.findtext(".//{*}Message", "")
+    code, message = code or f"HTTP {status}", message or "no reason given"
+    if code == "InvalidGroup.Duplicate":
+        return Duplicate(code, message)
+    if code in ("InvalidGroup.NotFound", "InvalidGroupId.Malformed"):
+        return NotFound(code, message)
+    if code in THROTTLES or status == 429:
+        return Throttled(code, message)
+    return Ambiguous(code, message) if status >= 500 else Refused(code, message)

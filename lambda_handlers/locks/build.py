@@ -1,0 +1,52 @@
+"""The lock that the settings name."""
+
+from __future__ import annotations
+
+from lambda_handlers.host import Host
+from lambda_handlers.locks.protocol import WriteLock
+from lambda_handlers.object_store import ObjectStore
+from lambda_handlers.settings import BadSetting, Settings
+
+
+def build_lock(settings: Settings, store: ObjectStore, host: Host) -> WriteLock:
+    """Raises BadSetting where a setting that this kind needs is missing. Imports only what this kind needs."""
+    if settings.lock == "security-group":
+        return _security_group_lock(settings, host)
+    if settings.lock == "none":
+        from lambda_handlers.locks.none import NoLock
+
+        return NoLock(host)
+    if settings.store.startswith("file:"):
+        from lambda_handlers.directory_store import path_of_url
+        from lambda_handlers.locks.file import FileLock
+
+        return FileLock(path_of_url(settings.store), host)
+    from lambda_handlers.locks.s3 import ObjectLock
+
+    return ObjectLock(
+        store,
+        host,
+        max_age_seconds=settings.lock_max_age_seconds,
+        retry_seconds=settings.lock_retry_seconds,
+    )
+
+
+def _security_group_lock(settings: Settings, host: Host) -> WriteLock:
+    from lambda_handlers.ec2 import Ec2Client
+    from lambda_handlers.locks.security_group import SecurityGroupLock
+
+    if settings.vpc_id is None:
+        raise BadSetting("SLDB_VPC_ID", "", "the VPC of the locks, as SLDB_LOCK=security-group needs it")
+    if settings.credentials is None:
+        raise BadSetting(
+            "AWS_ACCESS_KEY_ID", "", "credentials in the environment, as SLDB_LOCK=security-group needs them"
+        )
+    ec2 = Ec2Client(settings.region, settings.credentials, settings.ec2_endpoint_url, host.now)
+    return SecurityGroupLock(
+        ec2,
+        host,
+        stack=settings.stack,
+        vpc_id=settings.vpc_id,
+        max_age_seconds=settings.lock_max_age_seconds,
+        retry_seconds=settings.lock_retry_seconds,
+    )

@@ -1,0 +1,162 @@
+"""The lock over a directory: the operating system's own file locks, which die with their process.
+
+`<directory>/<database>/lock` is locked while somebody writes; its text says who, for messages only. The file stays
+where it is: removing it would let two writers lock two files. There is no age here, because there is nobody who is
+gone and still has the lock; for the same reason no lock of another living process can be released, only waited for.
+
+flock (and on Windows a locked byte) belongs to the open file, so threads exclude each other as processes do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+from lambda_handlers.host import Host
+from lambda_handlers.locks.protocol import Holder, Sweep
+from lambda_handlers.locks.waiting import lock_timeout, sleep_within
+from lambda_handlers.wire import DATABASE_NAME, SldbError
+
+NAME = "lock"
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.010, 0.050
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # Locks of Windows are mandatory: a byte far behind the text leaves the text readable.
+    LOCKED_BYTE = 1 << 30
+
+    def _try_lock(descriptor: int) -> bool:
+        os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+class FileLock:
+    def __init__(self, directory: Path, host: Host) -> None:
+        self._directory = directory
+        self._host = host
+        self._open: dict[str, int] = {}  # lock id → descriptor of the locked file
+        self._guard = threading.Lock()
+
+    def acquire(self, database: str, deadline: float, doing: str) -> Holder:
+        path = self._directory / database / NAME
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise _failed(database, error) from error
+        try:
+            self._wait(descriptor, path, database, deadline)
+            holder = Holder(self._host.nonce(), database, f"process {os.getpid()}", self._host.now(), doing)
+            _write(descriptor, holder)
+        except OSError as error:
+            os.close(descriptor)
+            raise _failed(database, error) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        with self._guard:
+            self._open[holder.lock_id] = descriptor
+        return holder
+
+    def release(self, lock_id: str, database: str) -> bool:
+        with self._guard:
+            descriptor = self._open.pop(lock_id, None)
+        if descriptor is None:
+            return self._release_of_others(lock_id, database)
+        try:
+            os.ftruncate(descriptor, 0)
+            _unlock(descriptor)
+        finally:
+            os.close(descriptor)
+        return True
+
+    def holders(self) -> list[Holder]:
+        databases = sorted(path.parent.name for path in self._directory.glob(f"*/{NAME}"))
+        found = (self._holder(name) for name in databases if DATABASE_NAME.fullmatch(name))
+        return [holder for holder in found if holder]
+
+    def free_expired(self, deadline: float) -> Sweep:  # noqa: ARG002 - the protocol's signature
+        return Sweep(checked=len(self.holders()))
+
+    def _wait(self, descriptor: int, path: Path, database: str, deadline: float) -> None:
+        while not _try_lock(descriptor):
+            longer = (LONGEST_PAUSE_SECONDS - SHORTEST_PAUSE_SECONDS) * self._host.jitter()
+            if not sleep_within(self._host, SHORTEST_PAUSE_SECONDS + longer, deadline):
+                hint = "send it again later; the lock ends with the process that has it"
+                raise lock_timeout(database, _read(path, database), self._host.now(), hint)
+
+    def _release_of_others(self, lock_id: str, database: str) -> bool:
+        holder = self._holder(database)
+        if holder is None or holder.lock_id != lock_id:
+            return False
+        raise SldbError(
+            "store_error",
+            f"the lock of database {database} belongs to {holder.owner}, which is alive",
+            f"end that process: its lock ends with it ({holder.owner})",
+            database=database,
+            holder=holder.encode(self._host.now()),
+        )
+
+    def _holder(self, database: str) -> Holder | None:
+        """Who has the lock: found out by trying to take it for a moment."""
+        path = self._directory / database / NAME
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _failed(database, error) from error
+        try:
+            return None if _try_lock(descriptor) else _read(path, database)
+        finally:
+            os.close(descriptor)
+
+
+def _write(descriptor: int, holder: Holder) -> None:
+    text = {"lock_id": holder.lock_id, "pid": os.getpid(), "created_at": holder.created_at, "doing": holder.doing}
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, json.dumps(text).encode())
+
+
+def _read(path: Path, database: str) -> Holder:
+    """Who says to have the lock; with nothing but the name where the text is just being written."""
+    try:
+        fields = json.loads(path.read_bytes())
+        return Holder(fields["lock_id"], database, f"process {fields['pid']}", fields["created_at"], fields["doing"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return Holder("", database, "", None)
+
+
+def _failed(database: str, error: OSError) -> SldbError:
+    return SldbError(
+        "store_error",
+        f"the lock file of database {database}: {error}; nothing was applied",
+        "check that the directory can be written to",
+        database=database,
+    )

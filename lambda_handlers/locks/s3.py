@@ -1,0 +1,198 @@
+"""The lock as one object per database: taken and released by conditional writes.
+
+`<database>/lock.json` is {"owner": nonce, "created_at", "doing", "database"} while somebody has the lock, then
+{"owner": null, "released": nonce, "released_at", "database"}. It is replaced and never deleted: the query function
+has no right to delete. Every body has the nonce of its acquire in it, so that no ETag ever comes back, and a
+replace that was meant for an earlier state always fails.
+
+A write without a clear answer (see object_store.py) is resolved by reading the object back and comparing nonces.
+A body that cannot be read is nobody's lock: it is replaced like a released one, which the ETag makes safe.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_handlers.host import Host
+from lambda_handlers.locks.protocol import Holder, Sweep
+from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
+from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, Unavailable
+from lambda_handlers.storage.keys import lock_key
+from lambda_handlers.wire import DATABASE_NAME, SldbError
+
+POLL_SECONDS = 0.25  # at most, between looks: they are plain reads, which no quota limits
+AGAIN_SECONDS = 0.02  # after a lost race, when the lock is free again
+TRIES = 6  # requests in a row that the store refused or did not answer (it has its own retries below that)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the lock object said."""
+
+    etag: str | None = None  # None: there is no such object
+    holder: Holder | None = None  # None: nobody has the lock
+    released: str = ""  # nonce of the last holder, where it was released
+
+    def is_held_as(self, lock_id: str) -> bool:
+        return self.holder is not None and self.holder.lock_id == lock_id
+
+
+class ObjectLock:
+    def __init__(self, store: ObjectStore, host: Host, *, max_age_seconds: float, retry_seconds: float) -> None:
+        self._store = store
+        self._host = host
+        self._max_age_seconds = max_age_seconds
+        self._poll_seconds = min(POLL_SECONDS, retry_seconds)
+        # What the locks said last, so that taking and releasing one that nobody else wants costs one request each.
+        self._last: dict[str, _Seen] = {}  # by database
+
+    def acquire(self, database: str, deadline: float, doing: str) -> Holder:
+        host, nonce, failures = self._host, self._host.nonce(), 0
+        seen = _Seen()
+        while True:
+            try:
+                seen = self._try(database, nonce, doing)
+                if seen.holder and seen.holder.owner == nonce:
+                    return seen.holder
+                failures = 0
+                pause = spread(host, self._poll_seconds if seen.holder else AGAIN_SECONDS)
+            except Unavailable as error:
+                failures += 1
+                if failures == TRIES:
+                    raise _unavailable(error) from error
+                pause = backoff(host, failures)
+            if not sleep_within(host, pause, deadline):
+                hint = unlock_hint(database, self._max_age_seconds)
+                raise lock_timeout(database, seen.holder, host.now(), hint)
+
+    def release(self, lock_id: str, database: str) -> bool:
+        seen = self._last.get(database)
+        has_asked = False
+        for tries in range(1, TRIES + 1):
+            try:
+                if not (seen and seen.is_held_as(lock_id)):
+                    seen = self._read(database)
+                if not seen.is_held_as(lock_id):
+                    return has_asked and seen.released == lock_id
+                has_asked = True
+                if self._free(database, lock_id, seen.etag):
+                    return True
+                problem = "it kept changing"
+            except Unavailable as error:
+                problem = str(error)
+            seen = None
+            self._host.sleep(backoff(self._host, tries))
+        raise SldbError(
+            "store_error",
+            f"the lock {lock_id} of database {database} was not released: {problem}",
+            unlock_hint(database, self._max_age_seconds),
+            database=database,
+        )
+
+    def holders(self) -> list[Holder]:
+        return [seen.holder for seen in self._all() if seen.holder]
+
+    def free_expired(self, deadline: float) -> Sweep:
+        held = [(seen, seen.holder) for seen in self._all() if seen.holder]
+        freed, failed = [], []
+        for seen, holder in held:
+            if not holder.is_expired(self._host.now(), self._max_age_seconds):
+                continue
+            if self._host.now() >= deadline:
+                failed.append((holder, "out of time"))
+                continue
+            try:
+                if self._free(holder.database, holder.lock_id, seen.etag):
+                    freed.append(holder)
+            except Unavailable as error:
+                failed.append((holder, str(error)))
+        ageless = tuple(holder for _, holder in held if holder.created_at is None)
+        return Sweep(len(held), tuple(freed), ageless, tuple(failed))
+
+    def _try(self, database: str, nonce: str, doing: str) -> _Seen:
+        """Take the lock if it is free or past its age; what it says afterwards."""
+        seen = self._last.pop(database, None)
+        if seen is None or seen.holder:
+            seen = self._read(database)
+        now = self._host.now()
+        if seen.holder and (seen.holder.owner == nonce or not seen.holder.is_expired(now, self._max_age_seconds)):
+            return self._remember(database, seen)
+        mine = Holder(nonce, database, nonce, now, doing)
+        try:
+            etag = self._write(database, _held_body(mine), seen.etag)
+        except (AlreadyExists, PreconditionFailed, NotFound):
+            return self._remember(database, self._read(database))  # perhaps it was ours all the same
+        except Unavailable:
+            seen = self._read(database)
+            if seen.holder is None:
+                raise  # not applied, or not yet: the next try has the same nonce
+            return self._remember(database, seen)
+        return self._remember(database, _Seen(etag, mine))
+
+    def _free(self, database: str, lock_id: str, etag: str | None) -> bool:
+        """False where the object is no longer what it was."""
+        self._last.pop(database, None)
+        try:
+            body = {"owner": None, "released": lock_id, "released_at": self._host.now(), "database": database}
+            etag = self._write(database, body, etag)
+        except (PreconditionFailed, NotFound):
+            return False
+        self._remember(database, _Seen(etag, None, lock_id))
+        return True
+
+    def _write(self, database: str, body: dict[str, Any], etag: str | None) -> str:
+        key, text = lock_key(database), json.dumps(body, ensure_ascii=False).encode()
+        return self._store.create(key, text) if etag is None else self._store.replace(key, text, etag)
+
+    def _read(self, database: str) -> _Seen:
+        try:
+            body, etag = self._store.get_with_tag(lock_key(database))
+        except NotFound:
+            return _Seen()
+        return _decode(body, etag, database)
+
+    def _remember(self, database: str, seen: _Seen) -> _Seen:
+        self._last[database] = seen
+        return seen
+
+    def _all(self) -> list[_Seen]:
+        try:
+            names = self._store.list_directories("")
+            return [self._read(name) for name in names if DATABASE_NAME.fullmatch(name)]
+        except Unavailable as error:
+            raise _unavailable(error) from error
+
+
+def _held_body(holder: Holder) -> dict[str, Any]:
+    return {
+        "owner": holder.owner,
+        "created_at": holder.created_at,
+        "doing": holder.doing,
+        "database": holder.database,
+    }
+
+
+def _decode(body: bytes, etag: str, database: str) -> _Seen:
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        return _Seen(etag)
+    if not isinstance(fields, dict):
+        return _Seen(etag)
+    owner, created_at = fields.get("owner"), fields.get("created_at")
+    if not isinstance(owner, str) or not owner:
+        return _Seen(etag, None, str(fields.get("released", "")))
+    age_known = isinstance(created_at, (int, float)) and math.isfinite(created_at)
+    holder = Holder(owner, database, owner, created_at if age_known else None, str(fields.get("doing", "")))
+    return _Seen(etag, holder)
+
+
+def _unavailable(error: Unavailable) -> SldbError:
+    return SldbError(
+        "store_error",
+        f"the object store did not answer when asked for the write lock ({error}); nothing was applied",
+        "send it again; if that keeps happening: sldb doctor",
+    )

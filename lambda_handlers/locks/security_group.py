@@ -1,0 +1,289 @@
+"""The lock as an EC2 security group: its name is unique in the VPC, so whoever creates the group has the lock.
+
+    name  sldb-lock-<stack>-<database>
+    tags  CreateTime (unix seconds), Owner (nonce), sldb:stack, sldb:database, sldb:doing: set by the same call, so
+          that no group of ours is ever without them
+
+The group's id is the lock's id: EC2 never uses one twice, so deleting by id cannot hit a later lock.
+
+EC2 answers late, or not, and shows new and deleted groups with a delay. Therefore:
+- Only a create that EC2 accepted, or a group with our Owner, means that we have the lock; no look that shows
+  nothing proves that it is free.
+- A create without an answer is looked up, and sent again with the same Owner: if the first one was applied after
+  all, the second meets `Duplicate`, and the Owner shows that it was ours.
+- What stays behind however unlucky the answers (a create that was applied after we gave up, a delete that was not)
+  is freed by its age: here by the next writer, and by the deadlock-fix function.
+
+EC2 grants an account about five creates and five deletes a second, so a waiting writer asks once in
+`retry_seconds`, and looks up the holder only when it cannot know it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from contextlib import suppress
+from itertools import count
+
+from lambda_handlers.ec2 import Ambiguous, Duplicate, Ec2, Ec2Error, NotFound, Refused, SecurityGroup, Throttled
+from lambda_handlers.host import Host
+from lambda_handlers.locks.protocol import Holder, Sweep
+from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
+from lambda_handlers.wire import SldbError
+
+NAME_PREFIX = "sldb-lock-"
+DESCRIPTION = "Write lock of a database; deleted when the transaction ends. See the tags for who holds it"
+CREATE_TIME, OWNER, STACK, DATABASE, DOING = "CreateTime", "Owner", "sldb:stack", "sldb:database", "sldb:doing"
+TAG_VALUE_LENGTH = 256
+TRIES = 6  # calls in a row that brought no usable answer, before that is what we report
+FRESH_SECONDS = 10.0  # a group that young may be unknown to a delete that comes right after its create
+FRESH_TRIES = 3
+CALL_SECONDS = 10.0
+SHORTEST_CALL_SECONDS = 1.0  # also when less is left: an answer that is not waited for is worse than a late one
+
+HINTS = {
+    "UnauthorizedOperation": "the function's role lacks a right that the template gives: sldb deploy",
+    "AuthFailure": "check the credentials and the clock",
+    "InvalidVpcID.NotFound": "the VPC of the locks is gone: sldb deploy",
+    "SecurityGroupLimitExceeded": "have the quota for security groups raised, or: sldb deploy --lock s3",
+    "DependencyViolation": "something uses the lock's security group: detach it, or: sldb deploy --lock s3",
+}
+
+
+def group_name(stack: str, database: str) -> str:
+    return f"{NAME_PREFIX}{stack}-{database}"
+
+
+def tag_text(text: str) -> str:
+    """What EC2 accepts as a tag's value: letters, digits, blanks and + - = . _ : / @, up to 256 characters."""
+    return re.sub(r"[^\w+\-=.:/@]+", " ", text, flags=re.ASCII).strip()[:TAG_VALUE_LENGTH]
+
+
+class SecurityGroupLock:
+    def __init__(
+        self,
+        ec2: Ec2,
+        host: Host,
+        *,
+        stack: str,
+        vpc_id: str,
+        max_age_seconds: float,
+        retry_seconds: float,
+    ) -> None:
+        self.ec2 = ec2
+        self.host = host
+        self.stack = stack
+        self.vpc_id = vpc_id
+        self.max_age_seconds = max_age_seconds
+        self.retry_seconds = retry_seconds
+        self._taken: dict[str, float] = {}  # lock id → when this object took it
+
+    def acquire(self, database: str, deadline: float, doing: str) -> Holder:
+        holder = _Acquire(self, database, deadline, tag_text(doing)).run()
+        self._taken[holder.lock_id] = self.host.now()
+        return holder
+
+    def release(self, lock_id: str, database: str) -> bool:
+        taken_at = self._taken.pop(lock_id, None)
+        fresh = taken_at is not None and self.host.now() - taken_at < FRESH_SECONDS
+        try:
+            return self._delete(lock_id, FRESH_TRIES if fresh else 1)
+        except Ec2Error as error:
+            raise SldbError(
+                "store_error",
+                f"the lock {lock_id} of database {database} was not released: EC2 said {error}",
+                HINTS.get(error.code, unlock_hint(database, self.max_age_seconds)),
+                database=database,
+            ) from error
+
+    def holders(self) -> list[Holder]:
+        filters = {f"tag:{STACK}": self.stack, "vpc-id": self.vpc_id}
+        try:
+            groups = self._describe(filters)
+        except Ec2Error as error:
+            raise refusal(error) from error
+        return [holder_of(group) for group in groups if group.name.startswith(group_name(self.stack, ""))]
+
+    def free_expired(self, deadline: float) -> Sweep:
+        holders = self.holders()
+        freed, failed = [], []
+        for holder in holders:
+            if not holder.is_expired(self.host.now(), self.max_age_seconds):
+                continue
+            try:
+                if self._delete(holder.lock_id, 1, deadline):
+                    freed.append(holder)
+            except Ec2Error as error:
+                failed.append((holder, str(error)))
+        ageless = tuple(holder for holder in holders if holder.created_at is None)
+        return Sweep(len(holders), tuple(freed), ageless, tuple(failed))
+
+    def _describe(self, filters: dict[str, str]) -> list[SecurityGroup]:
+        for tries in count(1):
+            try:
+                return self.ec2.describe_security_groups(filters)
+            except (Throttled, Ambiguous):
+                if tries == TRIES:
+                    raise
+            self.host.sleep(backoff(self.host, tries))
+        raise AssertionError("count has no end")
+
+    def _delete(self, lock_id: str, tries_to_find: int, deadline: float = math.inf) -> bool:
+        """Delete the group; False if it was gone. Raises Ec2Error where tries or time ran out, or EC2 refuses."""
+        absences, unanswered = 0, False
+        for tries in count(1):
+            try:
+                self.ec2.delete_security_group(lock_id)
+                return True
+            except NotFound as error:
+                problem: Ec2Error = error
+                absences += 1
+                if unanswered or absences == tries_to_find:
+                    return unanswered  # then it was this very call that deleted it, as far as anybody can know
+            except (Throttled, Ambiguous) as error:
+                problem = error
+                unanswered = unanswered or isinstance(error, Ambiguous)
+            if tries == TRIES or not sleep_within(self.host, backoff(self.host, tries), deadline):
+                break
+        if absences:
+            return False
+        raise problem
+
+
+class _Acquire:
+    """One writer that waits for one lock."""
+
+    def __init__(self, lock: SecurityGroupLock, database: str, deadline: float, doing: str) -> None:
+        self.lock = lock
+        self.host = lock.host
+        self.database = database
+        self.deadline = deadline
+        self.doing = doing
+        self.owner = lock.host.nonce()
+        self.seen: Holder | None = None  # who had the lock when we last looked
+        self.freed: set[str] = set()  # ids that we freed; EC2 may go on showing them for a while
+        self.is_unsure = False  # a create of ours had no answer
+        self.trouble: Ec2Error | None = None  # why the last try said nothing about the lock
+        self.failures = 0  # such tries in a row
+        self.unanswered = 0  # those of them that were not just throttled
+
+    def run(self) -> Holder:
+        while True:
+            try:
+                if mine := self._try():
+                    return mine
+                self.trouble, self.failures, self.unanswered = None, 0, 0
+                pause = 0.0 if self._can_free() else spread(self.host, self.lock.retry_seconds)
+            except (Throttled, Ambiguous) as error:
+                pause = self._pause_after(error)
+            except Ec2Error as error:
+                raise refusal(error) from error
+            if not sleep_within(self.host, pause, self.deadline):
+                return self._last_look()
+
+    def _try(self) -> Holder | None:
+        if self.seen and self._can_free():
+            self._free(self.seen)
+        try:
+            return self._create()
+        except Duplicate:
+            return None if self._knows_holder() else self._look()
+        except Ambiguous:
+            self.is_unsure = True
+            mine = self._look()
+            if mine is None and self.seen is None:
+                raise  # not applied, or not shown yet
+            return mine
+
+    def _create(self) -> Holder:
+        lock, now = self.lock, self.host.now()
+        tags = {
+            CREATE_TIME: f"{now:.3f}",
+            OWNER: self.owner,
+            STACK: lock.stack,
+            DATABASE: self.database,
+            DOING: self.doing,
+        }
+        name = group_name(lock.stack, self.database)
+        group_id = lock.ec2.create_security_group(name, DESCRIPTION, lock.vpc_id, tags, self._timeout())
+        return Holder(group_id, self.database, self.owner, now, self.doing)
+
+    def _look(self) -> Holder | None:
+        """Learn who has the lock; the holder if that is us."""
+        filters = {"group-name": group_name(self.lock.stack, self.database), "vpc-id": self.lock.vpc_id}
+        groups = self.lock.ec2.describe_security_groups(filters, self._timeout())
+        # Never two at a time, but a group that was deleted may be shown beside its successor.
+        found = sorted(map(holder_of, groups), key=lambda holder: holder.created_at or 0.0)
+        self.seen = found[-1] if found else None
+        return next((holder for holder in found if holder.owner == self.owner), None)
+
+    def _knows_holder(self) -> bool:
+        return self.seen is not None and self.seen.lock_id not in self.freed and not self.is_unsure
+
+    def _can_free(self) -> bool:
+        seen = self.seen
+        return (
+            seen is not None
+            and seen.lock_id not in self.freed
+            and seen.is_expired(self.host.now(), self.lock.max_age_seconds)
+        )
+
+    def _free(self, holder: Holder) -> None:
+        with suppress(NotFound):  # its holder, or another waiter, was faster
+            self.lock.ec2.delete_security_group(holder.lock_id, self._timeout())
+        self.freed.add(holder.lock_id)
+        self.seen = None
+
+    def _pause_after(self, error: Ec2Error) -> float:
+        self.trouble = error
+        self.failures += 1
+        self.unanswered = self.unanswered + 1 if isinstance(error, Ambiguous) else 0
+        if self.unanswered == TRIES:
+            raise refusal(error) from error
+        return backoff(self.host, self.failures)
+
+    def _last_look(self) -> Holder:
+        """The time is up: say who has the lock. If that is us, thanks to an answer that got lost, all is well."""
+        known = self.seen
+        try:
+            if mine := self._look():
+                return mine
+        except Ec2Error as error:
+            self.trouble = self.trouble or error
+        holder = self.seen or known
+        if holder is None and self.trouble:
+            raise refusal(self.trouble)
+        hint = unlock_hint(self.database, self.lock.max_age_seconds)
+        raise lock_timeout(self.database, holder, self.host.now(), hint)
+
+    def _timeout(self) -> float:
+        return min(CALL_SECONDS, max(SHORTEST_CALL_SECONDS, self.deadline - self.host.now()))
+
+
+def holder_of(group: SecurityGroup) -> Holder:
+    tags = group.tags
+    return Holder(
+        lock_id=group.group_id,
+        database=tags.get(DATABASE, ""),
+        owner=tags.get(OWNER, ""),
+        created_at=_seconds(tags.get(CREATE_TIME, "")),
+        doing=tags.get(DOING, ""),
+    )
+
+
+def refusal(error: Ec2Error) -> SldbError:
+    did = "throttles this account" if isinstance(error, Throttled) else "did not answer"
+    did = "refused" if isinstance(error, Refused) else did
+    return SldbError(
+        "store_error",
+        f"EC2 {did} when asked for the write lock ({error}); nothing was applied",
+        HINTS.get(error.code, "send it again; if that keeps happening: sldb doctor, or sldb deploy --lock s3"),
+    )
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) else None

@@ -1,0 +1,58 @@
+"""What the locks have in common: how long to wait between tries, and what to say when the time is up."""
+
+from __future__ import annotations
+
+from lambda_handlers.host import Host
+from lambda_handlers.locks.protocol import Holder
+from lambda_handlers.wire import SldbError
+
+BACKOFF_SECONDS = 0.2  # the first; each further one is twice as long, up to
+BACKOFF_MAX_SECONDS = 5.0
+CLOCK_GRAIN_SECONDS = 0.001  # a shorter rest of time counts as none: adding it may not move a clock of 64-bit floats
+
+
+def spread(host: Host, seconds: float) -> float:
+    """About so long, a quarter more or less, so that those who wait do not all come back at once."""
+    return seconds * (0.75 + host.jitter() / 2)
+
+
+def backoff(host: Host, failures: int) -> float:
+    """How long to leave somebody alone who failed so many times in a row (1 or more)."""
+    longest = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2.0 ** (failures - 1))
+    return longest * (0.5 + host.jitter() / 2)
+
+
+def sleep_within(host: Host, seconds: float, deadline: float) -> bool:
+    """Sleep so long, but not past the deadline. False, without sleep, where that has come."""
+    left = deadline - host.now()
+    if left < CLOCK_GRAIN_SECONDS:
+        return False
+    host.sleep(min(seconds, left))
+    return True
+
+
+def lock_timeout(database: str, holder: Holder | None, now: float, hint: str) -> SldbError:
+    """The lock was not free in time; `holder` is None where it could not be told."""
+    who = describe(holder, now) if holder else "by somebody unknown"
+    return SldbError(
+        "lock_timeout",
+        f"database {database} is locked {who}, and was not free in time; nothing was applied",
+        hint,
+        database=database,
+        holder=holder.encode(now) if holder else None,
+    )
+
+
+def describe(holder: Holder, now: float) -> str:
+    """`by 5f0c… since 12.3 s (INSERT users)`: a part of a sentence."""
+    age = holder.age_seconds(now)
+    since = "" if age is None else f" since {age:.1f} s ago"
+    doing = f" ({holder.doing})" if holder.doing else ""
+    return f"by {holder.owner or 'somebody unknown'}{since}{doing}"
+
+
+def unlock_hint(database: str, max_age_seconds: float) -> str:
+    return (
+        f"send it again later; a lock whose writer is gone is freed {max_age_seconds:g} s after it was taken, "
+        f"or at once by: sldb unlock --database {database}"
+    )

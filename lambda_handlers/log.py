@@ -1,0 +1,53 @@
+"""The log: one line of JSON an event, on standard error, where Lambda takes it from.
+
+    {"time": "2026-11-24T02:52:19.123Z", "level": "info", "event": "request", ...}
+
+What a caller adds are names, numbers and identifiers; values of queries never go in.
+The standard logging module is not used: importing and configuring it would cost more than this does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from lambda_handlers.settings import LOG_LEVELS
+
+
+class Log:
+    """Writes events of `level` (one of LOG_LEVELS) and above."""
+
+    def __init__(self, level: str = "info", stream: TextIO | None = None, now: Callable[[], float] = time.time) -> None:
+        self._lowest = LOG_LEVELS.index(level)
+        self._stream = stream  # None: standard error as it is at that time
+        self._now = now
+
+    def debug(self, event: str, **fields: Any) -> None:
+        self._write("debug", event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        self._write("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self._write("warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        self._write("error", event, fields)
+
+    def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        if LOG_LEVELS.index(level) < self._lowest:
+            return
+        line = {"time": format_time(self._now()), "level": level, "event": event, **fields}
+        stream = self._stream or sys.stderr
+        # In one piece, so that the lines of several threads and processes do not mix.
+        stream.write(json.dumps(line, default=str, ensure_ascii=False, separators=(",", ":")) + "\n")
+        stream.flush()
+
+
+def format_time(seconds: float) -> str:
+    """Unix seconds as RFC 3339 in UTC, with milliseconds."""
+    whole, ms = divmod(int(seconds * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{ms:03d}Z"
