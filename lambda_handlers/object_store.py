@@ -51,8 +51,12 @@ class PreconditionFailed(StoreError):
         super().__init__(key, "was changed by somebody else")
 
 
+class Refused(StoreError):
+    """The store answered that this may not be done (no permission, no such bucket): nothing was applied."""
+
+
 class Unavailable(StoreError):
-    """The store refused or did not answer; whether a write was applied is not known."""
+    """The store failed or did not answer; whether a write was applied is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class ObjectInfo:
 
 
 class ObjectStore(Protocol):
-    """Every verb raises Unavailable where the store refuses or does not answer after bounded retries."""
+    """Every verb raises Refused, or Unavailable where the store does not answer after bounded retries."""
 
     def get(self, key: str) -> bytes:
         """The whole object; raises NotFound."""

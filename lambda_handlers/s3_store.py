@@ -20,6 +20,7 @@ from lambda_handlers.object_store import (
     NotFound,
     ObjectInfo,
     PreconditionFailed,
+    Refused,
     Unavailable,
 )
 
@@ -93,6 +94,8 @@ def _asking(key: str, ask: Callable[[], T]) -> T:
         raise AlreadyExists(key) from error
     except exceptions.PreconditionError as error:
         raise PreconditionFailed(key) from error
+    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError) as error:
+        raise Refused(key, _first_line(error)) from error
     except (exceptions.BaseError, OSError) as error:
         raise Unavailable(key, _first_line(error)) from error
 

@@ -1,0 +1,85 @@
+"""A transaction that is being written: the pages that SQLite wrote, over the replica that it began from.
+
+The replica's own pages stay as they are until the commit, so that dropping a transaction is forgetting the draft:
+after a rollback, a lost race or a crash in the middle nothing needs to be brought back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lambda_handlers.storage.ltx import Pgno, Txid, lock_page
+from lambda_handlers.storage.page_cache import PageCache
+from lambda_handlers.storage.replica import Replica
+
+
+class Draft:
+    def __init__(self, replica: Replica, directory: Path) -> None:
+        self.replica = replica
+        self._dirty = PageCache(directory)
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin again from the replica as it is now."""
+        self._dirty.forget()
+        self._dirty.page_size = self.replica.page_size
+        self.page_count = self.replica.page_count
+        # Pages above this that were not written are zeros, whatever the replica holds there: they were cut off.
+        self._inherited = self.replica.page_count
+
+    @property
+    def page_size(self) -> int:
+        return self._dirty.page_size
+
+    @property
+    def is_dirty(self) -> bool:
+        return next(self._dirty.pages(), None) is not None
+
+    def read(self, pgno: Pgno) -> bytes:
+        page = self._dirty.read(pgno)
+        if page is not None:
+            return page
+        if pgno <= self._inherited:
+            return self.replica.read(pgno)
+        return bytes(self.page_size)
+
+    def write(self, pgno: Pgno, page: bytes) -> None:
+        if self.page_size == 0:
+            self._dirty.page_size = len(page)  # the first write to a new database says what its pages are
+        self._dirty.write(pgno, page)
+        self.page_count = max(self.page_count, pgno)
+
+    def truncate(self, page_count: int) -> None:
+        self._dirty.truncate(page_count)
+        self.page_count = page_count
+        self._inherited = min(self._inherited, page_count)
+
+    def commit(self) -> Txid:
+        """Make the next transaction of the replica; raises what Replica.commit raises, and then nothing changed."""
+        txid = self.replica.commit(self.page_size, self._committed_page_count(), self._changes)
+        self.clear()
+        return txid
+
+    def _committed_page_count(self) -> int:
+        """SQLite cuts the file only after it has committed; its header (bytes 28 to 31) tells the size before."""
+        header = self.read(Pgno(1))[:100]
+        size_in_header = int.from_bytes(header[28:32], "big")
+        is_valid = header[24:28] == header[92:96] and 0 < size_in_header <= self.page_count
+        return size_in_header if is_valid else self.page_count
+
+    def _changes(self, page_count: int) -> Iterator[tuple[Pgno, bytes]]:
+        """The pages to commit: those written, and those that are new although SQLite had no need to write them."""
+        skipped = lock_page(self.page_size)
+        new_from = self._inherited + 1
+        for pgno in self._dirty.pages():
+            if pgno >= new_from or pgno > page_count:
+                break
+            if pgno != skipped:
+                yield pgno, self.read(pgno)
+        for number in range(new_from, page_count + 1):
+            if number != skipped:
+                yield Pgno(number), self.read(Pgno(number))
+
+    def close(self) -> None:
+        self._dirty.close()

@@ -1,0 +1,235 @@
+"""LTX, the file format of Litestream (version 3): the pages that a run of transactions changed, as one object.
+
+All integers are big-endian.
+
+    header, 100 bytes   "LTX1", u32 flags, u32 page size, u32 commit, u64 min txid, u64 max txid, u64 timestamp (ms),
+                        u64 pre-apply checksum, u64 WAL offset, u64 WAL size, u32 salt 1, u32 salt 2, u64 node id,
+                        20 zero bytes
+    page frames         per page, ascending: u32 page number, u16 flags (1: a size follows), u32 size of what follows,
+                        the page as an LZ4 block without a size of its own
+    end of pages        6 zero bytes
+    page index          per page three unsigned LEB128 integers: page number, offset of its frame from the start of
+                        the file, length of its frame; one zero byte; u64 length of the index with that byte
+    trailer, 16 bytes   u64 post-apply checksum, u64 file checksum
+
+The file checksum is CRC-64/GO-ISO with the top bit set, over everything before it, where a page counts as its
+10 header bytes and its *decompressed* content. Files of ours say "no database checksum" (flag 2), so the pre- and
+post-apply checksums are 0. The page that holds SQLite's lock byte (offset 0x40000000) is never in a file.
+
+Encoding and decoding are pure. Decoding distrusts: a file that is not exactly this is `corrupt`, with its key, what
+it has and what belongs there; no page of it may be used before `Decoder.pages` has ended. Format: the README of
+superfly/ltx, and files that Litestream 0.5 wrote.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NewType, NoReturn
+
+import lz4.block
+from fastcrc import crc64
+
+from lambda_handlers.wire import SldbError
+
+Pgno = NewType("Pgno", int)  # 1-based
+Txid = int  # the first transaction is 1; 0 is the empty database before it
+
+HEADER_BYTES = 100
+TRAILER_BYTES = 16
+LOCK_BYTE_OFFSET = 0x40000000
+NO_DATABASE_CHECKSUM = 2
+PAGE_SIZES = frozenset(1 << n for n in range(9, 17))
+
+_MAGIC = b"LTX1"
+_HEADER = struct.Struct(">4sIIIQQQQQQIIQ20s")
+_FRAME = struct.Struct(">IHI")
+_SIZED = 1  # frame flag
+_END_OF_PAGES = bytes(6)
+_TOP_BIT = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    page_size: int  # bytes
+    commit: int  # pages of the database after this file
+    min_txid: Txid
+    max_txid: Txid
+    timestamp_ms: int  # unix milliseconds of the newest transaction
+    node_id: int = 0  # random per attempt to commit: tells whose file this is
+
+    def encode(self) -> bytes:
+        return _HEADER.pack(
+            _MAGIC,
+            NO_DATABASE_CHECKSUM,
+            self.page_size,
+            self.commit,
+            self.min_txid,
+            self.max_txid,
+            self.timestamp_ms,
+            0,
+            0,
+            0,
+            0,
+            0,
+            self.node_id,
+            bytes(20),
+        )
+
+    @classmethod
+    def decode(cls, data: bytes, key: str) -> Header:
+        if len(data) < HEADER_BYTES:
+            corrupt(key, "header", f"{len(data)} bytes", f"{HEADER_BYTES} bytes")
+        magic, flags, page_size, commit, low, high, timestamp_ms, *_, node_id, _ = _HEADER.unpack_from(data)
+        if magic != _MAGIC:
+            corrupt(key, "magic", magic, _MAGIC)
+        if flags & ~NO_DATABASE_CHECKSUM:
+            corrupt(key, "header flags", flags, f"0 or {NO_DATABASE_CHECKSUM}")
+        if page_size not in PAGE_SIZES:
+            corrupt(key, "page size", page_size, "a power of two from 512 to 65536")
+        if not 1 <= low <= high:
+            corrupt(key, "txids", f"{low} to {high}", "1 or more, ascending")
+        return cls(page_size, commit, low, high, timestamp_ms, node_id)
+
+
+def corrupt(key: str, what: str, got: object, want: object) -> NoReturn:
+    raise SldbError(
+        "corrupt",
+        f"{key}: {what}: got {got}, want {want}",
+        "the stored object is damaged or not ours; nothing was changed. Restore the object, or read an older version",
+        key=key,
+    )
+
+
+def lock_page(page_size: int) -> Pgno:
+    """The page that SQLite never uses, because its lock byte lies in it."""
+    return Pgno(LOCK_BYTE_OFFSET // page_size + 1)
+
+
+def encode(header: Header, pages: Iterable[tuple[Pgno, bytes]]) -> bytes:
+    """A whole file. `pages` ascend, each of header.page_size bytes, without the lock page."""
+    head = header.encode()
+    parts, checksum, offset, index = [head], crc64.go_iso(head), len(head), bytearray()
+    for pgno, page in pages:
+        block = lz4.block.compress(page, store_size=False)
+        frame = _FRAME.pack(pgno, _SIZED, len(block))
+        parts += (frame, block)
+        checksum = crc64.go_iso(frame + page, checksum)
+        length = len(frame) + len(block)
+        for number in (pgno, offset, length):
+            _append_uvarint(index, number)
+        offset += length
+    index.append(0)
+    tail = _END_OF_PAGES + index + struct.pack(">Q", len(index)) + bytes(8)
+    parts += (tail, struct.pack(">Q", crc64.go_iso(tail, checksum) | _TOP_BIT))
+    return b"".join(parts)
+
+
+class Decoder:
+    """One file, read from its pieces; memory stays bounded whatever its size.
+
+    `header` is there at once; `pages()` gives the pages once, and raises `corrupt` at its end where the checksum
+    fails: only then may they be used.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], key: str) -> None:
+        self._key = key
+        self._source = _Source(iter(chunks), key)
+        head = self._source.read(HEADER_BYTES)
+        self.header = Header.decode(head, key)
+        self._checksum = crc64.go_iso(head)
+
+    def pages(self) -> Iterator[tuple[Pgno, bytes]]:
+        page_size, last = self.header.page_size, 0
+        while pgno_and_flags := self._next_frame():
+            pgno, size = pgno_and_flags
+            self._check_frame(pgno, size, last)
+            block = self._source.read(size)
+            try:
+                page = lz4.block.decompress(block, uncompressed_size=page_size)
+            except lz4.block.LZ4BlockError as error:
+                corrupt(self._key, f"page {pgno}", f"a block that does not expand ({error})", f"{page_size} bytes")
+            if len(page) != page_size:
+                corrupt(self._key, f"page {pgno}", f"{len(page)} bytes", f"{page_size} bytes")
+            self._checksum = crc64.go_iso(_FRAME.pack(pgno, _SIZED, size) + page, self._checksum)
+            last = pgno
+            yield Pgno(pgno), page
+        self._check_end()
+
+    def _next_frame(self) -> tuple[int, int] | None:
+        """Page number and size of the next frame; None at the end of pages."""
+        start = self._source.read(6)
+        if start == _END_OF_PAGES:
+            return None
+        pgno, flags, size = _FRAME.unpack(start + self._source.read(4))
+        if flags != _SIZED:
+            corrupt(self._key, f"flags of page {pgno}", flags, _SIZED)
+        return pgno, size
+
+    def _check_frame(self, pgno: int, size: int, last: int) -> None:
+        page_size = self.header.page_size
+        if not last < pgno <= self.header.commit:
+            corrupt(self._key, "page number", pgno, f"more than {last}, at most {self.header.commit}")
+        if pgno == lock_page(page_size):
+            corrupt(self._key, "page number", pgno, "any page but SQLite's lock page")
+        # What LZ4 adds at most to what it cannot compress.
+        largest = page_size + page_size // 255 + 16
+        if not 0 < size <= largest:
+            corrupt(self._key, f"size of page {pgno}", size, f"1 to {largest}")
+
+    def _check_end(self) -> None:
+        rest = self._source.rest()
+        if len(rest) < 1 + 8 + TRAILER_BYTES:
+            corrupt(self._key, "end", f"{len(rest)} bytes after the pages", "page index and trailer")
+        index_length = int.from_bytes(rest[-24:-16], "big")
+        if index_length != len(rest) - 8 - TRAILER_BYTES:
+            corrupt(self._key, "length of the page index", index_length, len(rest) - 8 - TRAILER_BYTES)
+        want = crc64.go_iso(_END_OF_PAGES + rest[:-8], self._checksum) | _TOP_BIT
+        got = int.from_bytes(rest[-8:], "big")
+        if got != want:
+            corrupt(self._key, "file checksum", f"{got:016x}", f"{want:016x}")
+
+
+class _Source:
+    """Exact reads from an iterator of pieces."""
+
+    def __init__(self, chunks: Iterator[bytes], key: str) -> None:
+        self._chunks = chunks
+        self._key = key
+        self._buffer = b""
+        self._position = 0
+        self._consumed = 0  # bytes before the buffer
+
+    def read(self, length: int) -> bytes:
+        end = self._position + length
+        if end > len(self._buffer):
+            self._fill(length)
+            end = length
+        data = self._buffer[self._position : end]
+        self._position = end
+        return data
+
+    def rest(self) -> bytes:
+        pieces = [self._buffer[self._position :], *self._chunks]
+        self._buffer, self._position = b"", 0
+        return b"".join(pieces)
+
+    def _fill(self, length: int) -> None:
+        pieces = [self._buffer[self._position :]]
+        self._consumed += self._position
+        have = len(pieces[0])
+        while have < length:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                corrupt(self._key, "length", f"{self._consumed + have} bytes", f"at least {length - have} more")
+            pieces.append(chunk)
+            have += len(chunk)
+        self._buffer, self._position = b"".join(pieces), 0
+
+
+def _append_uvarint(out: bytearray, number: int) -> None:
+    while number >= 0x80:
+        out.append((number & 0x7F) | 0x80)
+        number >>= 7
+    out.append(number)

@@ -1,0 +1,152 @@
+"""SQLite's files: the database is a draft over a replica, everything else is a local temporary file.
+
+How a commit happens. SQLite runs in rollback-journal mode with synchronous FULL: it calls xSync on the database file
+exactly once per commit, after all xWrites, and again where a rollback had pages to bring back. So whoever runs SQL
+says `with vfs.committing()` around COMMIT (or around VACUUM, which commits by itself and without a commit hook), and
+only an xSync in there commits the draft. If that raises, SQLite itself rolls back and the statement fails; COMMIT
+returns only after the store has the transaction.
+
+The journal is a local file that xAccess never admits to, so that it is never taken for hot: it serves ROLLBACK and
+savepoints within one process, and keeps the old pages of a large transaction out of memory. Nothing local is synced.
+
+Locks are no-ops: one connection at a time uses a draft. That nobody else writes is the replica's business.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+
+from lambda_handlers.storage.draft import Draft
+from lambda_handlers.storage.ltx import Pgno, Txid
+
+_CHARACTERISTICS = (
+    apsw.SQLITE_IOCAP_ATOMIC
+    | apsw.SQLITE_IOCAP_SAFE_APPEND
+    | apsw.SQLITE_IOCAP_SEQUENTIAL
+    | apsw.SQLITE_IOCAP_POWERSAFE_OVERWRITE
+)
+_NAMELESS_JOURNAL = apsw.SQLITE_OPEN_TEMP_JOURNAL | apsw.SQLITE_OPEN_DELETEONCLOSE
+_WAL_VERSIONS = slice(18, 20)  # of page 1: 2 means WAL, which this VFS does not do
+_ROLLBACK_JOURNAL = b"\x01\x01"
+_numbers = itertools.count()
+
+
+class DraftVFS(apsw.VFS):
+    """A VFS for one draft. Keep a reference for as long as a connection uses it."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.name = f"sldb-{next(_numbers)}"
+        self.draft = draft
+        self.committed: Txid | None = None  # by the connection that was opened last
+        self._may_commit = False
+        super().__init__(self.name, base="")
+
+    def connect(self) -> apsw.Connection:
+        """A fresh connection on the draft as it is now."""
+        self.committed = None
+        # Without a cache of statements every statement is prepared, and so shown to the authorizer.
+        return apsw.Connection("/database", vfs=self.name, statementcachesize=0)
+
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """What SQLite syncs in here is a transaction to commit."""
+        self._may_commit = True
+        try:
+            yield
+        finally:
+            self._may_commit = False
+
+    def sync(self) -> None:
+        if self._may_commit and self.draft.is_dirty:
+            self._may_commit = False  # if this fails, SQLite rolls back and syncs again
+            self.committed = self.draft.commit()
+
+    def write(self, pgno: Pgno, page: bytes) -> None:
+        try:
+            self.draft.write(pgno, page)
+        except BaseException:
+            self._may_commit = False
+            raise
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
+            flags[1] = flags[0]
+            return _DatabaseFile(self)  # type: ignore[return-value]  # a file object by its methods
+        if flags[0] & apsw.SQLITE_OPEN_MAIN_JOURNAL:
+            flags[0] = flags[0] & ~apsw.SQLITE_OPEN_MAIN_JOURNAL | _NAMELESS_JOURNAL
+            return _UnsyncedFile("", None, flags)
+        return _UnsyncedFile("", name, flags)
+
+    def xFullPathname(self, name: str) -> str:
+        return name
+
+    def xAccess(self, pathname: str, flags: int) -> bool:  # noqa: ARG002 - SQLite's signature
+        return False
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:
+        """Journals delete themselves when they are closed."""
+
+
+class _UnsyncedFile(apsw.VFSFile):
+    """A local file that need not survive the process."""
+
+    def xSync(self, flags: int) -> None:
+        pass
+
+
+class _DatabaseFile:
+    def __init__(self, vfs: DraftVFS) -> None:
+        self._vfs = vfs
+        self._draft = vfs.draft
+
+    def xRead(self, amount: int, offset: int) -> bytes:
+        draft = self._draft
+        if draft.page_size == 0 or offset >= draft.page_count * draft.page_size:
+            return b""  # a short read: SQLite takes it for zeros
+        number, start = divmod(offset, draft.page_size)
+        page = draft.read(Pgno(number + 1))
+        if number == 0:
+            page = page[: _WAL_VERSIONS.start] + _ROLLBACK_JOURNAL + page[_WAL_VERSIONS.stop :]
+        return page if amount == len(page) else page[start : start + amount]
+
+    def xWrite(self, data: bytes, offset: int) -> None:
+        page_size = self._draft.page_size or len(data)
+        if len(data) != page_size or offset % page_size:
+            raise ValueError(f"SQLite wrote {len(data)} bytes at {offset}; pages have {page_size}")
+        self._vfs.write(Pgno(offset // page_size + 1), data)
+
+    def xTruncate(self, size: int) -> None:
+        page_size = self._draft.page_size
+        if page_size:
+            self._draft.truncate(-(-size // page_size))
+
+    def xSync(self, flags: int) -> None:  # noqa: ARG002 - SQLite's signature
+        self._vfs.sync()
+
+    def xFileSize(self) -> int:
+        return self._draft.page_count * self._draft.page_size
+
+    def xLock(self, level: int) -> None:
+        pass
+
+    def xUnlock(self, level: int) -> None:
+        pass
+
+    def xCheckReservedLock(self) -> bool:
+        return False
+
+    def xFileControl(self, op: int, pointer: int) -> bool:  # noqa: ARG002 - SQLite's signature
+        return False
+
+    def xSectorSize(self) -> int:
+        return 4096
+
+    def xDeviceCharacteristics(self) -> int:
+        return _CHARACTERISTICS
+
+    def xClose(self) -> None:
+        pass
