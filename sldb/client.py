@@ -39,10 +39,19 @@ class Client:
     database: str = "main"
 
     def execute(self, request: Request) -> Reply:
-        request = replace(request, database=self.database)
-        if request.request_id is None:
-            request = replace(request, request_id=uuid.uuid4().hex)
-        return self.target.send(request)
+        """Raises SldbError; its details["query"] is the SQL that details["offset"] counts in."""
+        request = with_id(replace(request, database=self.database))
+        try:
+            return self.target.send(request)
+        except SldbError as error:
+            if len(request.statements) == 1:
+                error.details.setdefault("query", request.statements[0].query)
+            raise
+
+
+def with_id(request: Request) -> Request:
+    """The request with a `request_id`: its own, or else a new one."""
+    return request if request.request_id else replace(request, request_id=uuid.uuid4().hex)
 
 
 def open_target(text: str, aws: AwsOptions | None = None) -> Target:
@@ -57,7 +66,9 @@ def open_target(text: str, aws: AwsOptions | None = None) -> Target:
 
         return LocalTarget(Path(rest) if rest else default_directory())
     raise SldbError(
-        "bad_request", f"no such target: {text}", "a target is lambda, lambda:FUNCTION, local or local:DIRECTORY"
+        "bad_request",
+        f"no such target: {text}",
+        "a target is lambda, lambda:FUNCTION, local or local:DIRECTORY",
     )
 
 

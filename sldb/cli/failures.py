@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-import traceback
 from collections.abc import Callable
 
 import click
@@ -18,30 +18,67 @@ def guard(action: Callable[[], object]) -> int:
     """Run `action`; whatever leaves it becomes one message and an exit status."""
     try:
         status = action()
-    except click.exceptions.Exit as exit_request:
-        return exit_request.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except SldbError as error:
-        show(error)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough. Keep the interpreter from flushing into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception:
-        traceback.print_exc()
-        print("error: this is a bug in sldb; the traceback above says where", file=sys.stderr)
-        return BUG
-    return status if isinstance(status, int) else 0
+        sys.stdout.flush()  # here, where a closed pipe is no traceback
+        return status if isinstance(status, int) else 0
+    except Exception as error:  # noqa: BLE001  # the one place where errors end
+        return _failed(error)
+    except KeyboardInterrupt:
+        return _interrupted()
+
+
+def _failed(error: Exception) -> int:
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.Abort():
+            return _interrupted()
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case SldbError():
+            show(error)
+            return error.exit_code
+        case BrokenPipeError():
+            # The reader (head, less) has seen enough. Keep the interpreter from flushing into the closed pipe at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        case _:
+            return _bug(error)
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _bug(error: Exception) -> int:
+    import traceback
+
+    traceback.print_exception(type(error), error, error.__traceback__)
+    print("error: this is a bug in sldb; the traceback above says where", file=sys.stderr)
+    return BUG
 
 
 def show(error: SldbError) -> None:
-    """One line with code and message, one with what to do next."""
-    print(f"error: {error.message} [{error.code}]", file=sys.stderr)
+    """One line with what happened and the code, the place in the SQL where there is one, and what to do next."""
+    from sldb.render.text import escape, escape_lines
+
+    where = f"line {error.details['line']}: " if "line" in error.details else ""
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {where}{escape(error.message)} [{error.code}]", err=True)
+    for line in _place(error):
+        click.echo(line, err=True)
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        click.echo(f"{click.style('hint:', bold=True)} {escape_lines(error.hint)}", err=True)
+
+
+def _place(error: SldbError) -> list[str]:
+    """The line of SQL with a caret below the offset that the error names."""
+    query, offset = error.details.get("query"), error.details.get("offset")
+    if not isinstance(query, str) or not isinstance(offset, int):
+        return []
+    from sldb.render.caret import line_number, point
+
+    label = f"  {line_number(query, offset)} │ " if "\n" in query.strip() else "  "
+    columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else 120
+    source, caret = point(query, offset, columns - len(label))
+    return [label + source, " " * len(label) + caret]

@@ -1,0 +1,84 @@
+"""`sldb shell`: SQL interactively; from a file or a pipe, a script."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb import __version__
+from sldb.cli import failures, streams
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from sldb.shell.session import Session
+
+HELP = """Run SQL interactively.
+
+A statement runs when it ends with ; and Enter is pressed. Everything that is submitted at once is one transaction.
+.help lists the dot commands. Ctrl-C drops the input or stops waiting, Ctrl-D leaves.
+
+When standard input is no terminal (sldb shell < FILE), what is complete at the end of a line runs, in order and
+without prompts; the first error ends it with its exit status. To run a whole file as one transaction, use
+sldb query -f FILE.
+"""
+
+
+@command("shell", help=HELP, short_help="Run SQL interactively.")
+@click.option("--vi", is_flag=True, help="Edit with the keys of vi instead of Emacs.")
+def shell(run_globals: Globals, vi: bool) -> None:
+    from sldb.render import check_format
+    from sldb.shell.session import Session
+
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    session = Session(
+        run_globals.client(),
+        streams.data_out(),
+        sys.stderr,
+        format=check_format(run_globals.format),
+        screen=streams.screen(),
+        timing=interactive,
+    )
+    try:
+        if interactive:
+            _talk(session, vi)
+        else:
+            _run_standard_input(session)
+    finally:
+        session.close()
+
+
+def _run_standard_input(session: Session) -> None:
+    from sldb.shell.commands import obey
+    from sldb.shell.script import run_script
+
+    reconfigure = getattr(sys.stdin, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(encoding="utf-8-sig")
+    run_script(sys.stdin, session, obey)
+
+
+def _talk(session: Session, vi: bool) -> None:
+    from sldb.shell import catalog
+    from sldb.shell.names import LiveNames
+    from sldb.shell.terminal import history_at, talk
+
+    session.names = LiveNames(lambda: catalog.Names.of(session.send(catalog.everything()).rows))
+    session.names.refresh()  # wakes the function, too, while the user thinks
+    target = session.client.target.name
+    click.secho(f"sldb {__version__} · {target} · .help for help", err=True, dim=True)
+    talk(session, failures.show, history_at(_history_path(target)), vi=vi)
+
+
+def _history_path(target: str) -> Path:
+    """One file for each target, named so that any target's name makes a file name."""
+    import hashlib
+
+    import platformdirs
+
+    name = "".join(character if character.isalnum() else "-" for character in target)[-40:].strip("-")
+    digest = hashlib.sha256(target.encode()).hexdigest()[:8]
+    directory = Path(platformdirs.user_state_dir("sldb", appauthor=False))
+    return directory / "history" / f"{name}-{digest}.sql"

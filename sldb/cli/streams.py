@@ -1,0 +1,45 @@
+"""The streams of a command: data to standard output in UTF-8, a screen if it is one, and who may be asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from sldb.render import Screen
+
+DEFAULT_MAX_ROWS = 500
+
+
+def data_out() -> TextIO:
+    """Standard output for data: UTF-8 and \\n wherever it is not a terminal, whatever the locale says."""
+    out = sys.stdout
+    reconfigure = getattr(out, "reconfigure", None)
+    if reconfigure is not None:
+        if out.isatty():
+            reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
+        else:
+            reconfigure(encoding="utf-8", errors="strict", newline="")
+    return out
+
+
+def screen(max_rows: int = DEFAULT_MAX_ROWS) -> Screen | None:
+    """The terminal that standard output is, if it is one."""
+    if not sys.stdout.isatty():
+        return None
+    from sldb.render import Screen
+
+    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Screen(shutil.get_terminal_size().columns, color, max_rows)
+
+
+def somebody_is_there() -> bool:
+    """Whether a question would be seen and could be answered."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def read_standard_input() -> str:
+    """All of standard input, as UTF-8 whatever the locale says."""
+    return sys.stdin.buffer.read().decode("utf-8-sig")

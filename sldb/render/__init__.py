@@ -1,0 +1,95 @@
+"""Results as text, in the formats of `FORMATS`. Data only: what is said about data (counts, timings) is the
+caller's to print, elsewhere.
+
+table, markdown and vertical print every result that has columns, with an empty line between them; the formats for
+programs print one result, the last that has columns, so that a program that reads them meets one header and one
+array. On a terminal a table of too many columns is printed as vertical instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TextIO
+
+from lambda_handlers.wire import Result, SldbError
+from sldb.render import formats, text
+from sldb.render.table import Screen, fits, shown_rows, write_table
+
+__all__ = ["FORMATS", "Screen", "check_format", "shown_rows", "unseen", "write"]
+
+FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown", "vertical")
+_FOR_PEOPLE = {"table", "markdown", "vertical"}
+_WRITERS = {
+    "json": formats.write_json,
+    "jsonl": formats.write_jsonl,
+    "csv": formats.write_csv,
+    "tsv": formats.write_tsv,
+    "markdown": formats.write_markdown,
+    "vertical": formats.write_vertical,
+}
+
+
+def check_format(name: str) -> str:
+    """`name` if it is one of FORMATS; else raises `bad_request`."""
+    if name not in FORMATS:
+        raise SldbError("bad_request", f"no such format: {name}", f"a format is one of {', '.join(FORMATS)}")
+    return name
+
+
+def printed(results: Sequence[Result], format_name: str) -> list[Result]:
+    """Those of `results` that `write` prints."""
+    with_columns = [result for result in results if result.columns]
+    return with_columns if format_name in _FOR_PEOPLE else with_columns[-1:]
+
+
+def write(results: Sequence[Result], format_name: str, out: TextIO, screen: Screen | None = None) -> None:
+    """Write `results` to `out`; `screen` says that `out` is a terminal."""
+    shown = printed(results, format_name)
+    if not shown and format_name == "json":
+        out.write("[]\n")
+    for position, result in enumerate(shown):
+        if position:
+            out.write("\n")
+        if screen is not None:
+            _write_to_screen(result, format_name, out, screen)
+        elif format_name == "table":
+            write_table(result, out)
+        else:
+            _WRITERS[format_name](result, out)
+
+
+def unseen(results: Sequence[Result], format_name: str, screen: Screen | None) -> str:
+    """What `write` leaves out and how to see it; empty where it prints all."""
+    with_columns = [result for result in results if result.columns]
+    hidden = len(with_columns) - len(printed(results, format_name))
+    if hidden:
+        return f"{format_name} prints one result: {hidden} before the last not shown (table prints all)"
+    if screen is None or format_name != "table":
+        return ""
+    for result in with_columns:
+        if len(shown_rows(result, screen)) < len(result.rows):
+            return (
+                f"first {screen.max_rows:,} of {len(result.rows):,} rows shown "
+                "(--max-rows 0 shows all, and so does a file or a pipe)"
+            )
+    return ""
+
+
+def _write_to_screen(result: Result, format_name: str, out: TextIO, screen: Screen) -> None:
+    if format_name != "table":
+        _WRITERS[format_name](result, _Safe(out))  # type: ignore[arg-type]  # the writers only write
+    elif fits(result, screen):
+        write_table(result, out, screen)
+    else:
+        formats.write_vertical(replace(result, rows=shown_rows(result, screen)), out)
+
+
+class _Safe:
+    """A terminal that csv and tsv, which change no character, can do no harm to."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, data: str) -> int:
+        return self._out.write(text.escape_lines(data))

@@ -1,0 +1,152 @@
+"""Rows for programs: json, jsonl, csv, tsv; and for documents: markdown, vertical. Each function writes one result.
+
+json      one array of objects, one row a line; `[]` without rows. jsonl: the objects alone.
+          Integers are exact, a blob is {"$base64": true, "encoded": …}, an infinity {"$float": "inf"}.
+          Columns of the same name become id, id:1, … so that none is lost.
+csv       RFC 4180 with \\n. NULL is nothing between the commas, the empty text is "".
+tsv       one row a line, whatever it holds: \\t \\n \\r \\\\ in cells are escaped, NULL is \\N.
+markdown  a table of GitHub's kind.
+vertical  one line for each cell, for wide rows.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, TextIO
+
+from lambda_handlers.wire import Result, Row, Value
+from sldb.render import text, values
+
+_BATCH_ROWS = 2000  # per write: a closed pipe or a key press is noticed in time, and writes cost little
+
+
+def write_json(result: Result, out: TextIO) -> None:
+    if not result.rows:
+        out.write("[]\n")
+        return
+    out.write("[\n")
+    for start, batch in _batches(_json_lines(result)):
+        out.write((",\n" if start else "") + ",\n".join(batch))
+    out.write("\n]\n")
+
+
+def write_jsonl(result: Result, out: TextIO) -> None:
+    _write_lines(_json_lines(result), out)
+
+
+def write_csv(result: Result, out: TextIO) -> None:
+    _write_lines(_separated(result, ",", _csv_cell), out)
+
+
+def write_tsv(result: Result, out: TextIO) -> None:
+    _write_lines(_separated(result, "\t", _tsv_cell), out)
+
+
+def write_markdown(result: Result, out: TextIO) -> None:
+    names = [_markdown_cell(column.name) for column in result.columns]
+    rules = ["---:" if numeric else "---" for numeric in numeric_columns(result)]
+    rows = ([_markdown_cell(value) for value in row] for row in result.rows)
+
+    def lines() -> Iterator[str]:
+        for cells in (names, rules, *rows):
+            yield f"| {' | '.join(cells)} |"
+
+    _write_lines(lines(), out)
+
+
+def write_vertical(result: Result, out: TextIO) -> None:
+    names = [text.escape(column.name) for column in result.columns]
+    widest = max((text.width(name) for name in names), default=0)
+    labels = [text.pad(name, widest) + " │ " for name in names]
+    continued = "\n" + " " * widest + " │ "
+
+    def lines() -> Iterator[str]:
+        for position, row in enumerate(result.rows, start=1):
+            yield f"── row {position} ".ljust(widest + 12, "─")
+            for label, value in zip(labels, row, strict=True):
+                yield label + text.escape_lines(values.plain(value, "NULL")).replace("\n", continued)
+
+    _write_lines(lines(), out)
+
+
+def numeric_columns(result: Result) -> list[bool]:
+    """Which columns hold nothing but numbers (and NULL), judged by their first rows."""
+    sample = result.rows[:1000]
+    return [
+        any(row[i] is not None for row in sample)
+        and all(isinstance(row[i], (int, float, type(None))) for row in sample)
+        for i in range(len(result.columns))
+    ]
+
+
+def _write_lines(lines: Iterator[str], out: TextIO) -> None:
+    for _, batch in _batches(lines):
+        out.write("\n".join(batch) + "\n")
+
+
+def _batches(lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+    start = 0
+    while batch := list(islice(lines, _BATCH_ROWS)):
+        yield start, batch
+        start += len(batch)
+
+
+def _json_lines(result: Result) -> Iterator[str]:
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    names = values.distinct([column.name for column in result.columns])
+    for row in result.rows:
+        line = encode({name: _json_value(value) for name, value in zip(names, row, strict=True)})
+        yield line if line.isprintable() else text.escape_json(line)
+
+
+def _json_value(value: Value) -> Any:
+    if isinstance(value, bytes):
+        return {"$base64": True, "encoded": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": repr(value)}
+    return value
+
+
+def _separated(result: Result, separator: str, cell: Callable[[Value], str]) -> Iterator[str]:
+    yield separator.join(cell(column.name) for column in result.columns)
+    for row in result.rows:
+        yield _line(row, separator, cell)
+
+
+def _line(row: Row, separator: str, cell: Callable[[Value], str]) -> str:
+    return separator.join([cell(value) for value in row])
+
+
+_CSV_QUOTED = re.compile(r'[",\r\n]|^\s|\s$|^$')
+
+
+def _csv_cell(value: Value) -> str:
+    if not isinstance(value, str):
+        return values.plain(value, "")
+    if _CSV_QUOTED.search(value):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+_TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_TSV_ESCAPED = re.compile(r"[\\\t\n\r]")
+
+
+def _tsv_cell(value: Value) -> str:
+    if not isinstance(value, str):
+        return values.plain(value, "\\N")
+    return _TSV_ESCAPED.sub(lambda match: _TSV_ESCAPES[match.group()], value)
+
+
+_MARKDOWN_ESCAPES = {"\\": "\\\\", "|": "\\|", "<": "&lt;", "&": "&amp;", "\n": "<br>"}
+_MARKDOWN_ESCAPED = re.compile(r"[\\|<&\n]")
+
+
+def _markdown_cell(value: Value) -> str:
+    shown = values.plain(value, "NULL")
+    return text.escape(_MARKDOWN_ESCAPED.sub(lambda match: _MARKDOWN_ESCAPES[match.group()], shown))

@@ -1,0 +1,56 @@
+"""Text of strangers on a terminal: what is safe to print, and how wide it is.
+
+A cell, an error message or a name may hold anything. Control characters (with the escape character first among
+them), and the characters that reorder what stands beside them, are shown as Python would write them: \\x1b, \\n.
+Everything else prints as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# C0, DEL, C1; then marks, separators and overrides of writing direction; byte order mark; lone surrogates.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_UNSAFE_IN_LINES = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def escape(text: str) -> str:
+    """`text` on one line, safe to print."""
+    return _UNSAFE.sub(_visible, text) if not text.isprintable() else text
+
+
+def escape_lines(text: str) -> str:
+    """`text` safe to print, with its line breaks and tabs left in."""
+    return _UNSAFE_IN_LINES.sub(_visible, text)
+
+
+def escape_json(document: str) -> str:
+    """A JSON document with the same meaning that is safe to print."""
+    return _UNSAFE_IN_LINES.sub(lambda match: f"\\u{ord(match.group()):04x}", document)
+
+
+def _visible(match: re.Match[str]) -> str:
+    character = match.group()
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_character_width, text))
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """`text` filled up to `columns`; to the right side where `right`."""
+    fill = " " * (columns - width(text))
+    return fill + text if right else text + fill

@@ -1,0 +1,53 @@
+"""What is said about a reply, beside its data: how many rows, how long it took, which version it is of."""
+
+from __future__ import annotations
+
+from lambda_handlers.wire import Reply, Result
+
+
+def outcome(result: Result) -> str:
+    """3 rows; 1 row changed; done."""
+    if result.columns:
+        return _count(len(result.rows), "row")
+    return f"{_count(result.rowcount, 'row')} changed" if result.rowcount else "done"
+
+
+def outcomes(reply: Reply) -> str:
+    """All statements of a reply in one phrase; those that returned nothing and changed nothing are passed over."""
+    told = [outcome(result) for result in reply.results if result.columns or result.rowcount]
+    if len(told) > 3:
+        changed = sum(result.rowcount for result in reply.results if not result.columns)
+        rows = sum(len(result.rows) for result in reply.results)
+        told = [f"{_count(len(reply.results), 'statement')}: {_count(rows, 'row')}, {changed:,} changed"]
+    return " + ".join(told) or "done"
+
+
+def summary(reply: Reply, elapsed_ms: float) -> str:
+    """3 rows · 12 ms · txid 7 · warm · 1 store request"""
+    parts = [outcomes(reply), duration(elapsed_ms), f"txid {reply.txid}"]
+    stats = reply.stats
+    if "cold" in stats:
+        parts.append("cold" if stats["cold"] else "warm")
+    if stats.get("lock_wait_ms", 0) >= 1000:
+        parts.append(f"{duration(stats['lock_wait_ms'])} waiting for the lock")
+    if "store_requests" in stats:
+        parts.append(_count(stats["store_requests"], "store request"))
+    return " · ".join(parts)
+
+
+def duration(milliseconds: float) -> str:
+    if milliseconds < 10:
+        return f"{milliseconds:.1f} ms"
+    return f"{milliseconds:.0f} ms" if milliseconds < 10_000 else f"{milliseconds / 1000:.1f} s"
+
+
+def age(seconds: float) -> str:
+    """45 s, 3 min, 2 h, 5 days"""
+    for unit_seconds, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * unit_seconds:
+            return f"{seconds / unit_seconds:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

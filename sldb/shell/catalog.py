@@ -1,0 +1,77 @@
+"""What a database holds: the statements that ask for tables, columns, indexes and their SQL.
+
+SQLite's own tables and ours (`_sldb_…`) are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lambda_handlers.wire import Request, Row, Statement, Value
+
+_OURS = r"NOT LIKE 'sqlite\_%' ESCAPE '\' AND {name} NOT LIKE '\_sldb\_%' ESCAPE '\'"
+
+
+def _visible(name: str) -> str:
+    return f"{name} {_OURS.format(name=name)}"
+
+
+_TABLES = f"""SELECT name, type FROM sqlite_schema
+WHERE type IN ('table', 'view') AND {_visible("name")} AND (:like IS NULL OR name LIKE :like) ORDER BY name"""
+_INDEXES = f"""SELECT name, tbl_name AS "table" FROM sqlite_schema
+WHERE type = 'index' AND {_visible("tbl_name")} AND (:table IS NULL OR lower(tbl_name) = lower(:table)) ORDER BY name"""
+_SCHEMA = f"""SELECT name, sql FROM sqlite_schema
+WHERE sql IS NOT NULL AND {_visible("tbl_name")} AND {_visible("name")}
+AND (:name IS NULL OR lower(tbl_name) = lower(:name) OR lower(name) = lower(:name))
+ORDER BY tbl_name, type = 'table' DESC, name"""
+_COLUMNS = """SELECT name AS "column", type, CASE WHEN "notnull" THEN 'not null' ELSE '' END AS "null",
+coalesce(dflt_value, '') AS "default", iif(pk, pk, '') AS "primary key" FROM pragma_table_xinfo(:name)
+WHERE hidden <> 1 ORDER BY cid"""
+_INDEXES_OF = """SELECT il.name AS "index", CASE WHEN il."unique" THEN 'unique' ELSE '' END AS "unique",
+(SELECT group_concat(name, ', ') FROM pragma_index_info(il.name)) AS "columns" FROM pragma_index_list(:name) AS il"""
+_ALL_COLUMNS = f"""SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
+WHERE t.type IN ('table', 'view') AND {_visible("t.name")} AND c.hidden <> 1 ORDER BY t.name, c.cid"""
+
+
+def tables(pattern: str | None = None) -> Request:
+    """Rows (name, type) of the tables and views; `pattern` is one of LIKE."""
+    return _ask(_TABLES, {"like": pattern})
+
+
+def indexes(table: str | None = None) -> Request:
+    """Rows (name, table)."""
+    return _ask(_INDEXES, {"table": table})
+
+
+def schema(name: str | None = None) -> Request:
+    """Rows (name, sql) of all that there is, or of what has or belongs to `name`."""
+    return _ask(_SCHEMA, {"name": name})
+
+
+def description(name: str) -> Request:
+    """Two results: the columns of the table or view, and its indexes."""
+    return Request((Statement(_COLUMNS, {"name": name}), Statement(_INDEXES_OF, {"name": name})), read_only=True)
+
+
+def everything() -> Request:
+    """Rows (table, column) for `Names.of`."""
+    return _ask(_ALL_COLUMNS, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What can be completed: tables and views, each with its columns."""
+
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Names:
+        columns: dict[str, list[str]] = {}
+        for table, column in rows:
+            columns.setdefault(str(table), []).append(str(column))
+        return cls(columns)
+
+
+def _ask(sql: str, params: dict[str, Value]) -> Request:
+    return Request((Statement(sql, params or None),), read_only=True)

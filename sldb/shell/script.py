@@ -1,0 +1,61 @@
+"""Statements and dot commands from a file or a pipe: no prompts, one after the other, the first error ends it.
+
+The rule is the shell's: what is complete at the end of a line is submitted, as one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+from lambda_handlers.wire import SldbError
+from sldb.shell.reader import DotCommand, NeedMore, Reading, Run, is_blank, read
+from sldb.shell.session import Session
+
+Obey: TypeAlias = "Callable[[DotCommand, Session], bool]"
+
+
+def run_script(lines: Iterable[str], session: Session, obey: Obey) -> bool:
+    """Run all that `lines` say; False if a command among them ended the session.
+
+    Raises the first SldbError; its `details["line"]` is the number of the line where the submission begins.
+    """
+    for number, submission in submissions(lines):
+        try:
+            if isinstance(submission, Run):
+                session.run(submission.sql)
+            elif not obey(submission, session):
+                return False
+        except SldbError as error:
+            error.details.setdefault("line", number)
+            raise
+    return True
+
+
+def submissions(lines: Iterable[str]) -> Iterator[tuple[int, Run | DotCommand]]:
+    """What the lines amount to, each with the number (from 1) of the line where it begins.
+
+    What is left over at the end without its semicolon is a submission too.
+    """
+    buffer, begun = "", 0
+    for number, line in enumerate(lines, start=1):
+        begun = begun if buffer else number
+        buffer += line
+        if buffer is not line and ";" not in line and "*/" not in line:
+            continue  # such a line completes nothing, and reading a long buffer again for each line adds up
+        reading = _read(buffer, begun)
+        if isinstance(reading, NeedMore):
+            continue
+        if isinstance(reading, (Run, DotCommand)):
+            yield begun, reading
+        buffer = ""
+    if not is_blank(buffer):
+        yield begun, Run(buffer.strip())
+
+
+def _read(buffer: str, number: int) -> Reading:
+    try:
+        return read(buffer)
+    except SldbError as error:
+        error.details.setdefault("line", number)
+        raise

@@ -1,0 +1,52 @@
+"""A target over a sqlite3 database in memory: the client's tests need rows and errors, not storage."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+
+from lambda_handlers.wire import Column, Params, Reply, Request, Result, SldbError
+from sldb.shell.reader import is_blank, split
+
+
+@dataclass(slots=True)
+class SqliteTarget:
+    name: str = "local:/tmp/fake"
+    txid: int = 0
+    requests: list[Request] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)  # raised instead, first to last
+    connection: sqlite3.Connection = field(
+        default_factory=lambda: sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    )
+
+    def send(self, request: Request) -> Reply:
+        self.requests.append(request)
+        if self.failures:
+            raise self.failures.pop(0)
+        before = self.connection.total_changes
+        self.connection.execute("BEGIN")
+        try:
+            results = tuple(self._run_all(request))
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("ROLLBACK" if request.dry_run else "COMMIT")
+        self.txid += self.connection.total_changes > before
+        return Reply(results, self.txid, request.database, {"cold": False, "store_requests": 1})
+
+    def _run_all(self, request: Request) -> list[Result]:
+        results = []
+        for statement in request.statements:
+            for query in split(statement.query):
+                if not is_blank(query):
+                    results.append(self._run(query, statement.params, len(results)))
+        return results
+
+    def _run(self, query: str, params: Params, position: int) -> Result:
+        try:
+            cursor = self.connection.execute(query, params if params is not None else ())
+        except sqlite3.Error as error:
+            raise SldbError("sql_error", str(error), statement=position) from None
+        columns = tuple(Column(entry[0], None) for entry in cursor.description or ())
+        rows = cursor.fetchall()
+        return Result(columns, rows, len(rows) if columns else max(cursor.rowcount, 0), cursor.lastrowid)
