@@ -173,7 +173,9 @@ class _Acquire:
                 if mine := self._try():
                     return mine
                 self.trouble, self.failures, self.unanswered = None, 0, 0
-                pause = 0.0 if self._can_free() else spread(self.host, self.lock.retry_seconds)
+                if self._can_free():
+                    continue
+                pause = spread(self.host, self.lock.retry_seconds)
             except (Throttled, Ambiguous) as error:
                 pause = self._pause_after(error)
             except Ec2Error as error:
@@ -196,7 +198,7 @@ class _Acquire:
             return mine
 
     def _create(self) -> Holder:
-        lock, now = self.lock, self.host.now()
+        lock, now = self.lock, round(self.host.now(), 3)
         tags = {
             CREATE_TIME: f"{now:.3f}",
             OWNER: self.owner,

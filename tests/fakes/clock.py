@@ -1,0 +1,37 @@
+"""A host whose time passes only in sleep, and whose chance repeats."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+
+from lambda_handlers.host import Host
+
+
+class Clock:
+    """`at` plans what happens while somebody sleeps: that is how the rest of the world moves."""
+
+    def __init__(self, start: float = 1_800_000_000.0, seed: int = 0) -> None:
+        self.time = start
+        self.sleeps: list[float] = []
+        self._random = random.Random(seed)
+        self._plans: list[tuple[float, int, Callable[[], object]]] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.sleeps.append(seconds)
+        end = self.time + seconds
+        while self._plans and self._plans[0][0] <= end:
+            self.time, _, action = heapq.heappop(self._plans)
+            action()
+        self.time = end
+
+    def at(self, time: float, action: Callable[[], object]) -> None:
+        heapq.heappush(self._plans, (time, len(self._plans), action))
+
+    def host(self) -> Host:
+        return Host(now=self.now, sleep=self.sleep, entropy=self._random.randbytes)
