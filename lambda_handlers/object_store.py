@@ -125,10 +125,11 @@ class MeteredStore:
             yield self._count_in(chunk)
 
     def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
-        for number, info in enumerate(self._store.list_objects(prefix)):
+        self.requests += 1
+        for number, info in enumerate(self._store.list_objects(prefix), start=1):
+            yield info
             if number % 1000 == 0:  # S3's page
                 self.requests += 1
-            yield info
 
     def list_directories(self, prefix: str) -> list[str]:
         self.requests += 1

@@ -134,7 +134,7 @@ class Replica:
             except NotFound:
                 return True
             except StoreError as error:
-                raise _store_error(error) from error
+                raise store_error(error) from error
             self._apply(name, [body])
         return False
 
@@ -143,7 +143,7 @@ class Replica:
             self._follow(upto)
         except StoreError as error:
             self._forget()
-            raise _store_error(error) from error
+            raise store_error(error) from error
         self._check_complete()
 
     def _follow(self, upto: Txid | None) -> None:
@@ -264,7 +264,7 @@ class Replica:
             try:
                 self._store.create(key, body)
             except Refused as error:
-                raise _store_error(error, applied="no") from error
+                raise store_error(error, applied="no") from error
             except (AlreadyExists, Unavailable) as error:
                 # Both may be about our own object, or about nobody's; only the object itself can tell.
                 if self._is_mine(key, header.node_id, error):
@@ -272,7 +272,7 @@ class Replica:
                 doubt = error
             else:
                 return
-        raise _store_error(doubt, applied="unknown") from doubt
+        raise store_error(doubt, applied="unknown") from doubt
 
     def _is_mine(self, key: str, node_id: int, doubt: StoreError) -> bool:
         """Whether the object at `key` is this attempt's. False if there is none; Conflict if it is another's."""
@@ -281,7 +281,7 @@ class Replica:
         except NotFound:
             return False
         except StoreError as error:
-            raise _store_error(error, applied="unknown") from doubt
+            raise store_error(error, applied="unknown") from doubt
         if Header.decode(head, key).node_id == node_id:
             return True
         self._checked_at = float("-inf")
@@ -301,7 +301,7 @@ class Replica:
         self._stand_at(header)
 
 
-def _store_error(error: StoreError, applied: str | None = None) -> SldbError:
+def store_error(error: StoreError, applied: str | None = None) -> SldbError:
     """`applied`: whether the transaction that was being committed is in the log: no, unknown, or None for reads."""
     outcome = {
         None: "nothing was changed",

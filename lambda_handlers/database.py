@@ -1,0 +1,281 @@
+"""One request against one database: refresh, run, and where it writes: lock, run again, commit.
+
+A request first runs without the lock and without the right to write. If SQLite says that a statement writes, all is
+run again from the start: under the lock, on the newest transaction, inside one SQLite transaction. The conditional
+create of that transaction's object is the commit and the only thing that safety rests on; who loses that race runs
+again, within a bound. A lock that cannot be released does not make a committed write fail.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from lambda_handlers.host import Host
+from lambda_handlers.locks.protocol import WriteLock
+from lambda_handlers.log import Log
+from lambda_handlers.object_store import MeteredStore, StoreError
+from lambda_handlers.settings import Settings
+from lambda_handlers.sql import request_log
+from lambda_handlers.sql.session import Session, WriteNeeded
+from lambda_handlers.storage.draft import Draft
+from lambda_handlers.storage.history import txid_at
+from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.storage.replica import Conflict, Replica, store_error
+from lambda_handlers.storage.vfs import DraftVFS
+from lambda_handlers.wire import DEFAULT_DATABASE, Reply, Request, Result, SldbError, bad_request
+
+COMMIT_ATTEMPTS = 20  # lost races after which a request gives up
+FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.01, 1.0
+
+
+class Copy:
+    """A replica with the draft and the VFS over it: what a connection needs."""
+
+    def __init__(self, replica: Replica, directory: Path) -> None:
+        self.replica = replica
+        self.draft = Draft(replica, directory)
+        self.vfs = DraftVFS(self.draft)
+
+    def close(self) -> None:
+        self.vfs.unregister()
+        self.draft.close()
+        self.replica.close()
+
+
+class Database:
+    """One database of one container; not for two threads at a time."""
+
+    def __init__(
+        self, name: str, store: MeteredStore, lock: WriteLock, settings: Settings, host: Host, directory: Path, log: Log
+    ) -> None:
+        self.name = name
+        self._store = store
+        self._lock = lock
+        self._settings = settings
+        self._host = host
+        self._directory = directory
+        self._log = log
+        self._newest = self._new_copy()
+        self._past: Copy | None = None  # of the moment that was asked for last
+        self._is_cold = True
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the local copies."""
+        past = self._past.replica.size_bytes if self._past else 0
+        return self._newest.replica.size_bytes + past
+
+    def close(self) -> None:
+        self._newest.close()
+        self._drop_past()
+
+    def execute(self, request: Request, deadline: float) -> Reply:
+        """`deadline`: unix seconds. Raises SldbError; unless it says otherwise, nothing was applied."""
+        stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
+        run = _Run(request, deadline, stats)
+        if request.at is not None:
+            return self._read_past(run, request.at)
+        self._newest.replica.refresh(request.max_staleness)
+        self._is_cold = False
+        try:
+            reply = self._attempt(run, self._newest, may_write=False)
+        except WriteNeeded as need:
+            return self._write(run, need.doing)
+        except SldbError:
+            self._check_exists()
+            raise
+        self._check_exists()
+        return reply
+
+    def _check_exists(self) -> None:
+        """A database comes to be with its first write; only the default one may be read before."""
+        if self._newest.replica.txid == 0 and self.name != DEFAULT_DATABASE:
+            raise SldbError(
+                "not_found",
+                f"there is no database {self.name}",
+                "its first write creates it; `sldb status` lists those there are",
+            )
+
+    # Reading the past
+
+    def _read_past(self, run: _Run, at: int | str) -> Reply:
+        txid = at if isinstance(at, int) else self._txid_at(at)
+        if self._past is None or self._past.replica.txid != txid:
+            self._drop_past()
+            self._past = self._open_past(txid)
+        self._is_cold = False
+        try:
+            return self._attempt(run, self._past, may_write=False)
+        except WriteNeeded as need:
+            raise _read_only(need, f"a view of transaction {txid}") from None
+
+    def _open_past(self, txid: Txid) -> Copy:
+        copy = self._new_copy()
+        try:
+            if txid == 0:
+                raise SldbError("not_found", f"database {self.name} has no transaction 0", "the first one is 1")
+            copy.replica.open_at(txid)
+            copy.draft.clear()
+        except BaseException:
+            copy.close()
+            raise
+        return copy
+
+    def _txid_at(self, text: str) -> Txid:
+        try:
+            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        except ValueError:
+            bad_request("at", text, "a txid or an RFC 3339 time such as 2026-11-01T10:00:00Z")
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        try:
+            txid = txid_at(self._store, self.name, int(moment.timestamp() * 1000))
+        except StoreError as error:
+            raise store_error(error) from error
+        if txid == 0:
+            raise SldbError("not_found", f"database {self.name} has no transaction at or before {text}")
+        return txid
+
+    def _drop_past(self) -> None:
+        if self._past is not None:
+            self._past.close()
+            self._past = None
+
+    # Writing
+
+    def _write(self, run: _Run, doing: str) -> Reply:
+        request = run.request
+        if request.read_only:
+            raise _read_only(doing, "a read-only request")
+        if request.dry_run:
+            return self._attempt(run, self._newest, may_write=True)
+        started = self._host.now()
+        holder = self._lock.acquire(self.name, run.deadline, doing)
+        run.stats["lock_wait_ms"] = self._ms_since(started)
+        try:
+            return self._write_locked(run)
+        finally:
+            self._release(holder.lock_id)
+
+    def _write_locked(self, run: _Run) -> Reply:
+        # Without a lock nothing has passed since the refresh that this request began with. With one, another writer
+        # may have come and gone while this one waited.
+        if self._settings.lock != "none":
+            self._newest.replica.refresh()
+        for attempt in range(COMMIT_ATTEMPTS):
+            self._check_txid(run.request.if_txid)
+            try:
+                return self._attempt(run, self._newest, may_write=True)
+            except Conflict as conflict:
+                lost = conflict
+            self._back_off(attempt, run.deadline)
+            self._newest.replica.refresh()
+        raise SldbError(
+            "conflict",
+            f"other writers of {self.name} came first, {COMMIT_ATTEMPTS} times ({lost}); nothing was applied",
+            "try again; with SLDB_LOCK=none many writers at once get in each other's way",
+        )
+
+    def _check_txid(self, if_txid: Txid | None) -> None:
+        txid = self._newest.replica.txid
+        if if_txid is not None and txid != if_txid:
+            raise SldbError(
+                "conflict",
+                f"the newest transaction of {self.name} is {txid}, not {if_txid}; nothing was applied",
+                "read again, and decide again",
+                txid=txid,
+            )
+
+    def _back_off(self, attempt: int, deadline: float) -> None:
+        longest = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2**attempt)
+        pause = longest * self._host.jitter()
+        if self._host.now() + pause >= deadline:
+            raise SldbError(
+                "conflict",
+                f"other writers of {self.name} came first until the time was up; nothing was applied",
+                "try again, or give the request more time (timeout)",
+            )
+        self._host.sleep(pause)
+
+    def _release(self, lock_id: str) -> None:
+        try:
+            released = self._lock.release(lock_id, self.name)
+        except SldbError as error:
+            # The transaction's outcome stands either way, and the lock's age frees it.
+            self._log.warning("lock_not_released", database=self.name, lock_id=lock_id, error=error.message)
+            return
+        if not released:
+            self._log.warning("lock_was_broken", database=self.name, lock_id=lock_id)
+
+    # Running
+
+    def _attempt(self, run: _Run, copy: Copy, may_write: bool) -> Reply:
+        copy.draft.clear()
+        session = Session(
+            copy.vfs,
+            may_write,
+            is_over=lambda: self._host.now() >= run.deadline,
+            row_bytes_limit=self._settings.reply_limit_bytes,
+        )
+        try:
+            return self._run(run, session, copy)
+        finally:
+            session.close()
+            copy.draft.clear()
+
+    def _run(self, run: _Run, session: Session, copy: Copy) -> Reply:
+        request = run.request
+        if request.request_id is not None and (before := self._find_request(session, request.request_id)):
+            return self._with_stats(before, run)
+        started = self._host.now()
+        results = session.run(request.statements)
+        run.stats["execute_ms"] += self._ms_since(started)
+        if not session.has_written or request.dry_run:
+            return self._with_stats(self._reply(results, copy.replica.txid), run)
+        started = self._host.now()
+        if copy.vfs.committed is None:  # VACUUM has committed by itself
+            reply = self._reply(results, copy.replica.txid + 1)
+            if request.request_id is not None:
+                self._record_request(session, request.request_id, reply)
+            session.commit()
+        run.stats["commit_ms"] += self._ms_since(started)
+        txid = copy.replica.txid if copy.vfs.committed is None else copy.vfs.committed
+        return self._with_stats(self._reply(results, txid), run)
+
+    def _find_request(self, session: Session, request_id: str) -> Reply | None:
+        found: Reply | None = session.trusted(
+            lambda connection: request_log.find(connection, request_id, self._host.now())
+        )
+        return found
+
+    def _record_request(self, session: Session, request_id: str, reply: Reply) -> None:
+        session.trusted(lambda connection: request_log.record(connection, request_id, self._host.now(), reply))
+
+    def _reply(self, results: tuple[Result, ...], txid: Txid) -> Reply:
+        return Reply(results, txid, self.name)
+
+    @staticmethod
+    def _with_stats(reply: Reply, run: _Run) -> Reply:
+        return Reply(reply.results, reply.txid, reply.database, run.stats)
+
+    def _new_copy(self) -> Copy:
+        replica = Replica(self._store, self.name, self._directory, self._host, self._settings.cache_bytes)
+        return Copy(replica, self._directory)
+
+    def _ms_since(self, started: float) -> float:
+        return round((self._host.now() - started) * 1000, 3)
+
+
+class _Run:
+    """One request on its way: what was asked, until when, and what it took so far."""
+
+    def __init__(self, request: Request, deadline: float, stats: dict[str, Any]) -> None:
+        self.request = request
+        self.deadline = deadline
+        self.stats = stats
+
+
+def _read_only(doing: object, what: str) -> SldbError:
+    return SldbError("read_only", f"{what} may not write, and this would: {doing}", "send it without read_only and at")

@@ -1,0 +1,29 @@
+"""test-db-function: SQL in, rows out. See `wire` for the event and the reply, `service` for what happens between.
+
+Works as a Lambda handler and when called from Python with context None. The settings come from the environment at
+each call; what a container keeps belongs to the settings that it was made for.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Any
+
+from lambda_handlers.service import Context, Service
+from lambda_handlers.settings import BadSetting, Settings
+from lambda_handlers.wire import SldbError
+
+
+@lru_cache(maxsize=4)
+def _service(settings: Settings) -> Service:
+    return Service(settings)
+
+
+def handler(event: object, context: Context | None = None) -> dict[str, Any]:
+    try:
+        service = _service(Settings.from_environment(os.environ))
+    except BadSetting as error:
+        failure = SldbError("internal", f"the function is set up wrongly: {error}", "deploy it again: sldb deploy")
+        return {"statusCode": failure.status, "body": failure.encode()}
+    return service.handle(event, context)

@@ -1,0 +1,59 @@
+"""The shapes in which requests arrive, and their replies' shapes: pure.
+
+direct invocation                        the request itself; {"statusCode", "body": object}
+API Gateway payload 1.0 and 2.0,
+and function URLs                        the request as JSON in `body`; {"statusCode", "headers", "body": text}
+SQS batch                                a request a record; {"batchItemFailures": [...]}
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lambda_handlers.wire import SldbError
+
+
+def is_http(event: object) -> bool:
+    return isinstance(event, Mapping) and "requestContext" in event and ("httpMethod" in event or "rawPath" in event)
+
+
+def is_queue(event: object) -> bool:
+    if not isinstance(event, Mapping) or not isinstance(event.get("Records"), list):
+        return False
+    return all(isinstance(r, Mapping) and r.get("eventSource") == "aws:sqs" for r in event["Records"])
+
+
+def http_request(event: Mapping[str, Any]) -> object:
+    """The request in an HTTP event's body; raises `bad_request`."""
+    body = event.get("body") or ""
+    try:
+        return json.loads(base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body)
+    except (ValueError, binascii.Error) as error:
+        raise SldbError(
+            "bad_request", f"the HTTP body is not JSON: {error}", 'POST {"query": "SELECT 1"} as application/json'
+        ) from error
+
+
+def record_request(record: Mapping[str, Any]) -> object:
+    """The request in an SQS record. Its message id is the request id where the request has none of its own, so that
+    a message that is delivered twice is applied once. Raises `bad_request`."""
+    try:
+        request = json.loads(record.get("body") or "")
+    except ValueError as error:
+        raise SldbError("bad_request", f"the message's body is not JSON: {error}") from error
+    if isinstance(request, dict) and request.get("request_id") is None:
+        request["request_id"] = record["messageId"]
+    return request
+
+
+def http_reply(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/json"},
+        "body": json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        "isBase64Encoded": False,
+    }

@@ -1,0 +1,145 @@
+"""What a container keeps between requests: settings, store, lock, and a copy of each database it has served.
+
+`reply` answers one request with a Reply or an SldbError; `handle` does so for an event in any of its shapes, and
+never raises: a bug leaves a traceback in the log and becomes `internal`. One request runs at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import apsw
+
+from lambda_handlers import events
+from lambda_handlers.database import Database
+from lambda_handlers.host import Host
+from lambda_handlers.locks.build import build_lock
+from lambda_handlers.locks.protocol import WriteLock
+from lambda_handlers.log import Log
+from lambda_handlers.object_store import MeteredStore, ObjectStore, open_store
+from lambda_handlers.settings import Settings
+from lambda_handlers.wire import Reply, Request, SldbError
+
+DEFAULT_SECONDS = 900.0  # where neither the function nor the request says
+LONGEST_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
+
+
+class Context(Protocol):
+    """What is used of Lambda's context object."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+class Service:
+    def __init__(
+        self,
+        settings: Settings,
+        host: Host | None = None,
+        store: ObjectStore | None = None,
+        lock: WriteLock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._host = host or Host()
+        self._log = Log(settings.log_level, now=self._host.now)
+        self._store = MeteredStore(store or open_store(settings))
+        self._lock = lock or build_lock(settings, self._store, self._host)
+        self._databases: dict[str, Database] = {}  # the one used last is the last
+        self._directory = Path(settings.temp_dir) / "sldb"
+        self._running = threading.Lock()
+        # SQLite's own memory; what is left is for Python, the rows of a reply and the bodies of objects.
+        apsw.hard_heap_limit(settings.memory_bytes // 2)
+
+    def reply(self, request: Request, remaining_seconds: float | None = None) -> Reply:
+        """Raises SldbError. `remaining_seconds`: what the function has left."""
+        with self._running:
+            deadline = self._host.now() + _seconds_for(request, remaining_seconds)
+            before = (self._store.requests, self._store.bytes_in, self._store.bytes_out)
+            reply = self._database(request.database).execute(request, deadline)
+            self._make_room(request.database)
+            after = (self._store.requests, self._store.bytes_in, self._store.bytes_out)
+            names = ("store_requests", "bytes_in", "bytes_out")
+            reply.stats.update({name: b - a for name, a, b in zip(names, before, after, strict=True)})
+            return reply
+
+    def handle(self, event: object, context: Context | None = None) -> dict[str, Any]:
+        """The reply to an event, in the shape that goes with the event's."""
+        if events.is_queue(event):
+            return self._handle_queue(event, context)  # type: ignore[arg-type]  # is_queue has looked
+        if events.is_http(event):
+            status, body = self._answer(lambda: events.http_request(event), context)  # type: ignore[arg-type]
+            return events.http_reply(status, body)
+        status, body = self._answer(lambda: event, context)
+        return {"statusCode": status, "body": body}
+
+    def close(self) -> None:
+        with self._running:
+            for database in self._databases.values():
+                database.close()
+            self._databases.clear()
+
+    def _handle_queue(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
+        """In order, and none after a failure, as FIFO queues need. What failed for good is not tried again."""
+        records = event["Records"]
+        for number, record in enumerate(records):
+            status, _ = self._answer(lambda record=record: events.record_request(record), context)
+            if status >= 500 or status in (409, 423):
+                return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records[number:]]}
+        return {"batchItemFailures": []}
+
+    def _answer(self, read: Any, context: Context | None) -> tuple[int, dict[str, Any]]:
+        """Status and body for the request that `read` gives; writes the request's line to the log."""
+        started = self._host.now()
+        line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
+        try:
+            request = Request.decode(read())
+            line.update(request_id=request.request_id, database=request.database)
+            remaining = context.get_remaining_time_in_millis() / 1000 if context else None
+            reply = self.reply(request, remaining)
+            line.update(txid=reply.txid, **reply.stats)
+            status, body = 200, reply.encode()
+        except SldbError as error:
+            line.update(code=error.code, applied=error.details.get("applied"))
+            status, body = error.status, error.encode()
+        except Exception:  # noqa: BLE001 - a bug: this is the one place that turns it into a reply
+            line.update(code="internal", traceback=traceback.format_exc())
+            bug = _internal(line["aws_request_id"])
+            status, body = bug.status, bug.encode()
+        write = self._log.error if status >= 500 else self._log.info
+        write("request", status=status, ms=round((self._host.now() - started) * 1000, 3), **line)
+        return status, body
+
+    def _database(self, name: str) -> Database:
+        database = self._databases.pop(name, None) or Database(
+            name, self._store, self._lock, self._settings, self._host, self._directory, self._log
+        )
+        self._databases[name] = database
+        return database
+
+    def _make_room(self, used: str) -> None:
+        """Drop copies that were not used for the longest time while all together exceed the cache's budget."""
+        for name in [name for name in self._databases if name != used]:
+            if sum(database.size_bytes for database in self._databases.values()) <= self._settings.cache_bytes:
+                return
+            self._databases.pop(name).close()
+
+
+def _seconds_for(request: Request, remaining_seconds: float | None) -> float:
+    limits = [seconds for seconds in (request.timeout, remaining_seconds) if seconds is not None]
+    if remaining_seconds is not None:
+        limits[-1] -= max(0.25, min(LONGEST_MARGIN_SECONDS, remaining_seconds / 10))
+    return max(0.0, min(limits, default=DEFAULT_SECONDS))
+
+
+def _internal(aws_request_id: str | None) -> SldbError:
+    where = f" {aws_request_id}" if aws_request_id else ""
+    return SldbError(
+        "internal",
+        f"a bug in sldb stopped request{where}; the function's log has the traceback",
+        "whether it was applied is not known; the same request_id sent again tells. Please report it",
+    )

@@ -1,0 +1,145 @@
+"""What a statement may do: SQLite asks for every table, function and pragma before it runs anything.
+
+Refused is what reaches outside the one database (other files, extensions), what would break its storage (journal
+modes, raw pages, the schema table), what would outlive the request (transactions are the request's own), and writes
+to tables of ours (`_sldb_…`). docs/security.md has the table. Everything else is the user's right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+
+OUR_TABLES = "_sldb_"
+
+# Pragmas that only tell, or that set what a transaction may set.
+_FREE_PRAGMAS = frozenset(
+    """
+    analysis_limit application_id auto_vacuum automatic_index busy_timeout case_sensitive_like cell_size_check
+    collation_list compile_options data_version database_list defer_foreign_keys encoding foreign_key_check
+    foreign_key_list foreign_keys freelist_count function_list ignore_check_constraints incremental_vacuum index_info
+    index_list index_xinfo integrity_check legacy_alter_table module_list optimize page_count pragma_list query_only
+    quick_check read_uncommitted recursive_triggers reverse_unordered_selects table_info table_list table_xinfo
+    user_version
+    """.split()  # noqa: SIM905 - names read better as a block of words
+)
+# Pragmas that may be asked, but whose setting belongs to the storage or the function.
+_READABLE_PRAGMAS = frozenset(
+    """
+    cache_size journal_mode locking_mode max_page_count mmap_size page_size schema_version secure_delete synchronous
+    temp_store trusted_schema wal_autocheckpoint writable_schema
+    """.split()  # noqa: SIM905
+)
+_REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
+
+# Action → the word for it in the lock's "doing" and whether it counts rows. DDL also writes to sqlite_schema, which
+# comes as an INSERT or UPDATE before or after the action that names it.
+_ROW_ACTIONS = {apsw.SQLITE_INSERT: "INSERT", apsw.SQLITE_UPDATE: "UPDATE", apsw.SQLITE_DELETE: "DELETE"}
+_SCHEMA_ACTIONS = {
+    apsw.SQLITE_CREATE_INDEX: "CREATE INDEX",
+    apsw.SQLITE_CREATE_TABLE: "CREATE TABLE",
+    apsw.SQLITE_CREATE_TRIGGER: "CREATE TRIGGER",
+    apsw.SQLITE_CREATE_VIEW: "CREATE VIEW",
+    apsw.SQLITE_CREATE_VTABLE: "CREATE VIRTUAL TABLE",
+    apsw.SQLITE_DROP_INDEX: "DROP INDEX",
+    apsw.SQLITE_DROP_TABLE: "DROP TABLE",
+    apsw.SQLITE_DROP_TRIGGER: "DROP TRIGGER",
+    apsw.SQLITE_DROP_VIEW: "DROP VIEW",
+    apsw.SQLITE_DROP_VTABLE: "DROP VIRTUAL TABLE",
+    apsw.SQLITE_ALTER_TABLE: "ALTER TABLE",
+    apsw.SQLITE_ANALYZE: "ANALYZE",
+    apsw.SQLITE_REINDEX: "REINDEX",
+    apsw.SQLITE_CREATE_TEMP_TABLE: "CREATE TABLE",
+    apsw.SQLITE_CREATE_TEMP_INDEX: "CREATE INDEX",
+    apsw.SQLITE_CREATE_TEMP_TRIGGER: "CREATE TRIGGER",
+    apsw.SQLITE_CREATE_TEMP_VIEW: "CREATE VIEW",
+}
+
+
+class Authorizer:
+    """Called by SQLite while it prepares a statement; remembers what the statement does, or why it was refused."""
+
+    def __init__(self, new_database: bool) -> None:
+        self.refusal = ""  # why the last refused statement was
+        self._new_database = new_database  # its page size may still be chosen
+        self._trusted = False
+        self._vacuuming = False
+        self.begin_statement("")
+
+    def begin_statement(self, first_word: str) -> None:
+        self.refusal = ""
+        self.row_action = ""  # such as "INSERT"
+        self._row_table = ""
+        self._schema_action = ""
+        self._vacuuming = first_word == "VACUUM"
+
+    @contextmanager
+    def trusting(self) -> Iterator[None]:
+        """For our own statements: BEGIN, COMMIT, and what concerns our tables."""
+        self._trusted = True
+        try:
+            yield
+        finally:
+            self._trusted = False
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether the statement inserts, updates or deletes rows of a table, and does nothing to the schema."""
+        return bool(self.row_action) and not self._schema_action
+
+    @property
+    def doing(self) -> str:
+        """What the statement does and to what: never a value. Empty where SQLite did not say."""
+        return self._schema_action or f"{self.row_action} {self._row_table}".strip()
+
+    def __call__(
+        self, action: int, one: str | None, two: str | None, _database: str | None, trigger: str | None
+    ) -> int:
+        if self._trusted:
+            return apsw.SQLITE_OK
+        self._note(action, one or "", two or "", trigger)
+        refusal = self._why_not(action, one or "", two)
+        if refusal:
+            self.refusal = self.refusal or refusal
+            return apsw.SQLITE_DENY
+        return apsw.SQLITE_OK
+
+    def _note(self, action: int, one: str, two: str, trigger: str | None) -> None:
+        if trigger is not None:
+            return
+        if action in _SCHEMA_ACTIONS:
+            # ALTER TABLE has the database's name first. An index that a table brings along is not what was asked.
+            name = two if action == apsw.SQLITE_ALTER_TABLE else one
+            self._schema_action = self._schema_action or f"{_SCHEMA_ACTIONS[action]} {name}".strip()
+        elif action in _ROW_ACTIONS and not self.row_action and not one.startswith("sqlite_"):
+            self.row_action, self._row_table = _ROW_ACTIONS[action], one
+
+    def _why_not(self, action: int, one: str, two: str | None) -> str:
+        if action == apsw.SQLITE_PRAGMA:
+            return self._why_not_pragma(one.lower(), two)
+        if action == apsw.SQLITE_FUNCTION and (two or "").lower() in _REFUSED_FUNCTIONS:
+            return f"the function {two} loads code"
+        if action == apsw.SQLITE_ATTACH and not (self._vacuuming and one == ""):
+            return "VACUUM INTO writes to a file" if self._vacuuming else "ATTACH opens another file"
+        if action == apsw.SQLITE_DETACH and not self._vacuuming:
+            return "DETACH goes with ATTACH"
+        if action == apsw.SQLITE_TRANSACTION and not self._vacuuming:
+            return f"{one} belongs to the request: its statements are one transaction"
+        if self._vacuuming:  # copies every table, ours too
+            return ""
+        if one.lower().startswith(OUR_TABLES) and (action in _ROW_ACTIONS or action in _SCHEMA_ACTIONS):
+            return f"{one} is a table of sldb's own"
+        if action == apsw.SQLITE_ALTER_TABLE and (two or "").lower().startswith(OUR_TABLES):
+            return f"{two} is a table of sldb's own"
+        return ""
+
+    def _why_not_pragma(self, name: str, argument: str | None) -> str:
+        if name in _FREE_PRAGMAS or (name in _READABLE_PRAGMAS and argument is None):
+            return ""
+        if name == "page_size" and self._new_database:
+            return ""
+        if name in _READABLE_PRAGMAS:
+            return f"PRAGMA {name} can be read here, but its setting belongs to the storage"
+        return f"PRAGMA {name} reaches outside the database or into its storage"

@@ -1,0 +1,53 @@
+"""A script into its statements. Pure; SQLite decides where one ends (`apsw.complete` knows trigger bodies)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import apsw
+
+from lambda_handlers.wire import SldbError
+
+# Where a semicolon ends nothing: strings, quoted names and comments, closed or running to the end of the text.
+_TOKEN = re.compile(
+    r"""'[^']*(?:'|\Z) | "[^"]*(?:"|\Z) | `[^`]*(?:`|\Z) | \[[^\]]*(?:\]|\Z) | --[^\n]* | /\*.*?(?:\*/|\Z) | ;""",
+    re.VERBOSE | re.DOTALL,
+)
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z)|;)*([A-Za-z]*)", re.DOTALL)
+_SEMICOLONS_IN_ONE = 1000  # a trigger may have this many; each is tried, and each try reads the statement again
+
+
+class Piece(NamedTuple):
+    sql: str
+    offset: int  # characters before it in the script
+
+
+def split(script: str) -> Iterator[Piece]:
+    """The statements in order, each with its semicolon; the last may lack one. Comments alone are no statement."""
+    start = tries = 0
+    for token in _TOKEN.finditer(script):
+        if token[0] != ";":
+            continue
+        tries += 1
+        if tries > _SEMICOLONS_IN_ONE:
+            raise SldbError("too_large", f"one statement holds more than {_SEMICOLONS_IN_ONE} semicolons")
+        sql = script[start : token.end()]
+        if apsw.complete(sql):
+            if first_word(sql):
+                yield Piece(sql, start)
+            start, tries = token.end(), 0
+    if _says_something(script[start:]):
+        yield Piece(script[start:], start)
+
+
+def first_word(sql: str) -> str:
+    """The first word of a statement, in upper case: what no quoting can hide. Empty where it begins otherwise."""
+    match = _FIRST_WORD.match(sql)
+    return match[1].upper() if match else ""
+
+
+def _says_something(sql: str) -> bool:
+    match = _FIRST_WORD.match(sql)
+    return (match is not None and match.end() < len(sql)) or bool(first_word(sql))

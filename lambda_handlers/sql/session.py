@@ -1,0 +1,271 @@
+"""One request's statements on one fresh connection: run, limit, and say what went wrong.
+
+A connection lives for one request, so that nothing of it (settings, temporary tables, rowids) reaches the next.
+Opening one costs about 40 µs, since the pages stay in the replica's cache (benchmarks/engine.py).
+
+Whether a statement writes is SQLite's to say, once it has prepared it. A session that may not write stops there with
+`WriteNeeded`; the caller takes the lock and runs the request again from its start. Then the first statement opens the
+transaction. PRAGMAs that come before it run outside, where SQLite lets them set things such as foreign_keys; VACUUM,
+which cannot run inside a transaction, must come alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+import apsw
+
+from lambda_handlers.sql import script
+from lambda_handlers.sql.authorizer import Authorizer
+from lambda_handlers.storage.vfs import DraftVFS
+from lambda_handlers.wire import Column, Params, Result, Row, SldbError, Statement
+
+DEFAULT_PAGE_SIZE = 4096  # of new databases: benchmarks/page_size.py, figures in docs/storage.md
+MAX_VALUE_BYTES = 100_000_000
+INSTRUCTIONS_BETWEEN_CHECKS = 10_000  # of SQLite's virtual machine: about a millisecond
+
+
+class WriteNeeded(Exception):
+    """The request writes, and this session may not. `doing` says what it would do."""
+
+    def __init__(self, doing: str) -> None:
+        super().__init__(doing)
+        self.doing = doing
+
+
+class _BeginNeeded(Exception):
+    """A PRAGMA that came before the transaction writes."""
+
+
+class Session:
+    """`may_write` sessions end with `commit` or `roll_back`; `is_over` tells when the request's time is up."""
+
+    def __init__(
+        self, vfs: DraftVFS, may_write: bool, is_over: Callable[[], bool], row_bytes_limit: int | None = None
+    ) -> None:
+        self._vfs = vfs
+        self._may_write = may_write
+        self._is_over = is_over
+        self._row_bytes_left = math.inf if row_bytes_limit is None else row_bytes_limit
+        self.has_written = False
+        self.connection = vfs.connect()
+        self._authorizer = Authorizer(new_database=vfs.draft.page_count == 0)
+        _configure(self.connection)
+        self.connection.authorizer = self._authorizer
+        self.connection.set_progress_handler(is_over, INSTRUCTIONS_BETWEEN_CHECKS)
+
+    def run(self, statements: Sequence[Statement]) -> tuple[Result, ...]:
+        """The results of all statements, in order. Raises SldbError, Conflict, or WriteNeeded."""
+        results: list[Result] = []
+        for statement in statements:
+            pieces = list(script.split(statement.query))
+            if len(pieces) > 1 and isinstance(statement.params, tuple):
+                raise SldbError(
+                    "bad_request",
+                    "params: got a list for several statements, want an object of names, or one statement",
+                    "use named parameters (:name), or send `statements` with params of their own",
+                )
+            alone = len(pieces) == len(statements) == 1
+            for piece in pieces:
+                results.append(self._run_one(piece, statement.params, len(results), alone))
+        return tuple(results)
+
+    def commit(self) -> None:
+        """Commit what was written, if anything was. Returns only when the store has it."""
+        if not self.connection.in_transaction:
+            return
+        try:
+            with self._vfs.committing():
+                self._execute_own("COMMIT")
+        except (apsw.Error, OSError) as error:
+            # Once the store has the transaction nothing that SQLite does locally afterwards can undo it.
+            if self._vfs.committed is None:
+                self.explain(error)
+
+    def trusted(self, action: Callable[[apsw.Connection], Any]) -> Any:
+        """Run statements of our own."""
+        with self._authorizer.trusting():
+            return action(self.connection)
+
+    def close(self) -> None:
+        """Whatever was not committed is gone."""
+        self.connection.close(True)
+
+    def explain(self, error: Exception, statement: int | None = None, piece: script.Piece | None = None) -> NoReturn:
+        """Raise what the user should see instead of an error of SQLite's."""
+        if self._is_over() and isinstance(error, apsw.InterruptError):
+            raise SldbError(
+                "query_timeout",
+                "the request ran out of time and was stopped; nothing was applied",
+                "make it do less, give it more time (timeout), or the function: sldb deploy --timeout SECONDS",
+                statement=statement,
+            ) from error
+        if isinstance(error, apsw.AuthError) or self._authorizer.refusal:
+            raise SldbError(
+                "forbidden",
+                self._authorizer.refusal or str(error),
+                "a request may do everything inside its one database, and nothing outside it",
+                statement=statement,
+            ) from error
+        raise _translated(error, statement, piece) from error
+
+    def _run_one(self, piece: script.Piece, params: Params, position: int, alone: bool) -> Result:
+        word = script.first_word(piece.sql)
+        try:
+            if word == "VACUUM":
+                return self._vacuum(piece, alone)
+            if self._may_write and word != "PRAGMA":
+                self._begin()
+            try:
+                return self._execute(piece.sql, params, word)
+            except _BeginNeeded:
+                self._begin()
+                return self._execute(piece.sql, params, word)
+        except (
+            apsw.Error,
+            UnicodeError,
+            KeyError,
+            TypeError,
+            OverflowError,
+            ValueError,
+            MemoryError,
+            OSError,
+        ) as error:
+            self.explain(error, position, piece)
+
+    def _begin(self) -> None:
+        if not self.connection.in_transaction:
+            self._execute_own("BEGIN IMMEDIATE")
+
+    def _vacuum(self, piece: script.Piece, alone: bool) -> Result:
+        if not alone:
+            raise SldbError(
+                "sql_error", "VACUUM cannot run inside a transaction", "send VACUUM as a request of its own"
+            )
+        with self._vfs.committing():
+            return self._execute(piece.sql, None, "VACUUM")
+
+    def _execute(self, sql: str, params: Params, word: str) -> Result:
+        self._authorizer.begin_statement(word)
+        cursor = self.connection.cursor()
+        columns: list[Column] = []
+
+        def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
+            if not cursor.is_readonly:
+                if not self._may_write:
+                    raise WriteNeeded(self._authorizer.doing or word)
+                if not self.connection.in_transaction and word != "VACUUM":
+                    raise _BeginNeeded
+                self.has_written = True
+            columns.extend(Column(name, type_) for name, type_ in cursor.get_description())
+            return True
+
+        cursor.exec_trace = prepared
+        try:
+            cursor.execute(sql, params)
+            rows = list(self._limited(cursor))
+        finally:
+            cursor.close(True)
+        return self._result(tuple(columns), rows)
+
+    def _result(self, columns: tuple[Column, ...], rows: list[Row]) -> Result:
+        if not self._authorizer.counts_rows:
+            return Result(columns, rows, len(rows))
+        is_insert = self._authorizer.row_action == "INSERT"
+        lastrowid = self.connection.last_insert_rowid() if is_insert else None
+        return Result(columns, rows, self.connection.changes(), lastrowid)
+
+    def _limited(self, cursor: apsw.Cursor) -> Iterator[Row]:
+        for row in cursor:
+            if self._row_bytes_left != math.inf:
+                self._row_bytes_left -= sum(_size(value) for value in row) + 2
+                if self._row_bytes_left < 0:
+                    raise _reply_too_large()
+            yield row
+
+    def _execute_own(self, sql: str) -> None:
+        with self._authorizer.trusting():
+            self.connection.execute(sql)
+
+
+def _configure(connection: apsw.Connection) -> None:
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0)
+    connection.limit(apsw.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+    connection.limit(apsw.SQLITE_LIMIT_WORKER_THREADS, 0)
+    connection.execute(f"PRAGMA page_size = {DEFAULT_PAGE_SIZE}")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _size(value: object) -> int:
+    """About as many bytes as the value takes in a reply, where a row stands twice."""
+    if isinstance(value, bytes):
+        return 2 * (len(value) * 4 // 3 + 16)
+    return 2 * (len(value.encode()) + 3 if isinstance(value, str) else 12)
+
+
+def _reply_too_large() -> SldbError:
+    return SldbError(
+        "too_large",
+        "the rows of this request do not fit into one reply of the function (6 MB); nothing was applied",
+        "ask for fewer rows or columns: LIMIT … OFFSET, or WHERE id > … in steps",
+    )
+
+
+def _translated(error: Exception, statement: int | None, piece: script.Piece | None) -> SldbError:
+    """SQLite's and Python's errors as ours: the one map between the two."""
+    if isinstance(error, apsw.Error):
+        return _translated_sqlite(error, statement, piece)
+    if isinstance(error, KeyError):
+        return SldbError("bad_request", f"params: the statement needs {error}", statement=statement)
+    if isinstance(error, UnicodeDecodeError):
+        return SldbError(
+            "sql_error", "a value is text that is not UTF-8", "read it as bytes: CAST(… AS BLOB)", statement=statement
+        )
+    if isinstance(error, (UnicodeEncodeError, ValueError)):
+        return SldbError("bad_request", f"query: {error}", "SQL is text without NUL and without lone surrogates")
+    if isinstance(error, (MemoryError, OSError)):
+        return _no_room(error, statement)
+    return SldbError("bad_request", f"params: {error}", statement=statement)
+
+
+def _translated_sqlite(error: apsw.Error, statement: int | None, piece: script.Piece | None) -> SldbError:
+    if isinstance(error, apsw.BindingsError):
+        return SldbError("bad_request", f"params: {error}", statement=statement)
+    if isinstance(error, (apsw.NoMemError, apsw.FullError)):
+        return _no_room(error, statement)
+    if isinstance(error, apsw.TooBigError):
+        return SldbError("too_large", f"{error}; a value may have {MAX_VALUE_BYTES} bytes", statement=statement)
+    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+        return SldbError(
+            "corrupt", f"SQLite says of the database: {error}", "read an older version with `at`", statement=statement
+        )
+    code = "constraint" if isinstance(error, apsw.ConstraintError) else "sql_error"
+    extended: int = getattr(error, "extendedresult", -1)
+    return SldbError(
+        code,
+        str(error),
+        statement=statement,
+        offset=_offset(error, piece),
+        sqlite_code=apsw.mapping_extended_result_codes.get(extended) or apsw.mapping_result_codes.get(extended),
+    )
+
+
+def _offset(error: apsw.Error, piece: script.Piece | None) -> int | None:
+    """Characters into the query's text; SQLite counts bytes into the statement's."""
+    offset = getattr(error, "error_offset", -1)
+    if piece is None or offset is None or offset < 0:
+        return None
+    return piece.offset + len(piece.sql.encode()[:offset].decode(errors="ignore"))
+
+
+def _no_room(error: Exception, statement: int | None) -> SldbError:
+    return SldbError(
+        "too_large",
+        f"memory or local disk ran out: {str(error) or type(error).__name__}; nothing was applied",
+        "make the statement do less, or give the function more: sldb deploy --memory MB --ephemeral-storage MB",
+        statement=statement,
+    )

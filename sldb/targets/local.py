@@ -1,0 +1,39 @@
+"""The target `local:DIR`: the server's own code in this process, over a directory.
+
+No AWS and no network; durable, and safe for several processes at once: the same commit protocol decides between
+them, and the lock is the operating system's.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from lambda_handlers.service import Service
+from lambda_handlers.settings import MIB, Settings
+from lambda_handlers.wire import Reply, Request
+
+CACHE_BYTES = 1 << 40  # the disk is the user's
+MEMORY_BYTES = 1024 * MIB
+
+
+class LocalTarget:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.expanduser().absolute()
+        self.name = f"local:{directory}"
+        self._service = Service(
+            Settings(
+                store=self.directory.as_uri(),
+                lock="s3",  # over a directory: file locks
+                cache_bytes=CACHE_BYTES,
+                memory_bytes=MEMORY_BYTES,
+                log_level="error",
+                temp_dir=tempfile.gettempdir(),
+            )
+        )
+
+    def send(self, request: Request) -> Reply:
+        return self._service.reply(request)
+
+    def close(self) -> None:
+        self._service.close()
