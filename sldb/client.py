@@ -24,6 +24,9 @@ class Target(Protocol):
     def send(self, request: Request) -> Reply:
         """Raises SldbError, as the function does; `store_error` with exit status 3 where it cannot be reached."""
 
+    def close(self) -> None:
+        """Give up connections and temporary files."""
+
 
 @dataclass(frozen=True, slots=True)
 class AwsOptions:
@@ -47,6 +50,9 @@ class Client:
             if len(request.statements) == 1:
                 error.details.setdefault("query", request.statements[0].query)
             raise
+
+    def close(self) -> None:
+        self.target.close()
 
 
 def with_id(request: Request) -> Request:

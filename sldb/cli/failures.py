@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -72,13 +73,32 @@ def show(error: SldbError) -> None:
 
 
 def _place(error: SldbError) -> list[str]:
-    """The line of SQL with a caret below the offset that the error names."""
-    query, offset = error.details.get("query"), error.details.get("offset")
-    if not isinstance(query, str) or not isinstance(offset, int):
+    """The line of SQL with a caret below the place that the error is about."""
+    query = error.details.get("query")
+    if not isinstance(query, str):
+        return []
+    offset = error.details.get("offset")
+    if not isinstance(offset, int):
+        offset = _guessed_offset(query, error.message)
+    if offset is None:
         return []
     from sldb.render.caret import line_number, point
 
     label = f"  {line_number(query, offset)} │ " if "\n" in query.strip() else "  "
     columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else 120
     source, caret = point(query, offset, columns - len(label))
-    return [label + source, " " * len(label) + caret]
+    return [label + source, " " * (len(label) - 2) + ("│ " if "│" in label else "  ") + caret]
+
+
+_MISSING = re.compile(r"no such [a-z ]+: (?:\w+\.)?(\w+)|incomplete input")
+
+
+def _guessed_offset(query: str, message: str) -> int | None:
+    """The place of the name that SQLite says is missing; it gives no offset for tables, nor for an early end."""
+    missing = _MISSING.fullmatch(message)
+    if missing is None:
+        return None
+    if missing[1] is None:
+        return len(query.rstrip())
+    found = re.search(rf"\b{re.escape(missing[1])}\b", query, re.IGNORECASE)
+    return found.start() if found else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,9 +86,9 @@ def query(
         _dot_command(text, run_globals, format_name, max_rows)
         return
     request = _request(text, params, options)
-    client = run_globals.client()
     started = time.monotonic()
-    reply = _execute(client, request)
+    with closing(run_globals.client()) as client:
+        reply = _execute(client, request)
     _print(reply, format_name, max_rows, (time.monotonic() - started) * 1000, dry_run=request.dry_run)
 
 
@@ -160,15 +161,9 @@ def _dot_command(text: str, run_globals: Globals, format_name: str, max_rows: in
     from sldb.shell.reader import DotCommand, read
     from sldb.shell.session import Session
 
-    session = Session(
-        run_globals.client(),
-        streams.data_out(),
-        sys.stderr,
-        format=format_name,
-        screen=streams.screen(max_rows),
-        timing=False,
-    )
     reading = read(text)
-    if isinstance(reading, DotCommand):
+    if not isinstance(reading, DotCommand):
+        return
+    out, screen = streams.data_out(), streams.screen(max_rows)
+    with closing(Session(run_globals.client(), out, sys.stderr, format_name, screen, timing=False)) as session:
         obey(reading, session)
-    session.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,21 +34,13 @@ def shell(run_globals: Globals, vi: bool) -> None:
     from sldb.shell.session import Session
 
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    session = Session(
-        run_globals.client(),
-        streams.data_out(),
-        sys.stderr,
-        format=check_format(run_globals.format),
-        screen=streams.screen(),
-        timing=interactive,
-    )
-    try:
+    format_name, screen = check_format(run_globals.format), streams.screen()
+    client = run_globals.client()
+    with closing(Session(client, streams.data_out(), sys.stderr, format_name, screen, interactive)) as session:
         if interactive:
             _talk(session, vi)
         else:
             _run_standard_input(session)
-    finally:
-        session.close()
 
 
 def _run_standard_input(session: Session) -> None:

@@ -104,6 +104,7 @@ class Session:
 
     def close(self) -> None:
         self.redirect(None)
+        self.client.close()
 
     def switch(self, database: str) -> None:
         self.client = replace(self.client, database=database)

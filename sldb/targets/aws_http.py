@@ -4,7 +4,7 @@ Making a botocore client parses the service's model and costs 60 ms at every sta
 against 120 ms); one POST needs none of it. Profiles, SSO, roles, regions, endpoints (AWS_ENDPOINT_URL and its kin),
 proxies and CA bundles are still botocore's to find, so that they work as everywhere.
 
-What botocore raises becomes `store_error` with what to do next, see `refusal`.
+What botocore raises passes through: the caller knows what for (see `sldb.deploy.failures.aws_errors`).
 """
 
 from __future__ import annotations
@@ -17,20 +17,10 @@ import botocore.session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.configprovider import ConfiguredEndpointProvider
-from botocore.exceptions import (
-    BotoCoreError,
-    HTTPClientError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
-)
+from botocore.exceptions import NoCredentialsError, NoRegionError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from lambda_handlers.wire import SldbError
 from sldb.client import AwsOptions
 
 CONNECT_SECONDS = 10.0
@@ -46,53 +36,29 @@ class HttpReply:
 
 
 class SignedHttp:
-    """Requests to `service`, over connections that stay open.
-
-    Raises SldbError where the set-up of this machine (profile, region, credentials) does not suffice.
-    """
+    """Requests to `service`, over connections that stay open."""
 
     def __init__(self, service: str, options: AwsOptions, read_seconds: float) -> None:
+        """Raises BotoCoreError where profile, region or credentials are missing."""
+        session = botocore.session.Session(profile=options.profile)
         self._service = service
-        try:
-            session = botocore.session.Session(profile=options.profile)
-            self.region = _region(session, options)
-            self.endpoint = _endpoint(session, service, self.region)
-            credentials = session.get_credentials()
-            if credentials is None:
-                raise NoCredentialsError
-            self._credentials = credentials
-            self._http = _transport(session, self.endpoint, read_seconds)
-        except BotoCoreError as error:
-            raise refusal(error) from error
+        self.region = _region(session, options)
+        self.endpoint = _endpoint(session, service, self.region)
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        self._credentials = credentials
+        self._http = _transport(session, self.endpoint, read_seconds)
 
     def post(self, path: str, body: bytes) -> HttpReply:
-        """Raises botocore's HTTPClientError if there is no answer; SldbError if the credentials have run out."""
+        """Raises BotoCoreError: HTTPClientError or ConnectionError if there is no answer."""
         request = AWSRequest("POST", self.endpoint + path, {"Content-Type": "application/json"}, body)
-        try:
-            credentials = self._credentials.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise refusal(error) from error
-        SigV4Auth(credentials, self._service, self.region).add_auth(request)
+        SigV4Auth(self._credentials.get_frozen_credentials(), self._service, self.region).add_auth(request)
         reply = self._http.send(request.prepare())
         return HttpReply(reply.status_code, reply.headers, reply.content)
 
-
-def refusal(error: BotoCoreError) -> SldbError:
-    """What an error of botocore, before any answer from AWS, means to the user. One map for all commands."""
-    match error:
-        case NoCredentialsError() | PartialCredentialsError():
-            message, hint = "no AWS credentials", "run aws configure or aws sso login, or give --profile NAME"
-        case NoRegionError():
-            message, hint = "no AWS region", "give --region NAME, or set AWS_REGION"
-        case ProfileNotFound():
-            message, hint = str(error), "aws configure list-profiles lists those there are"
-        case SSOError() | TokenRetrievalError():
-            message, hint = str(error), "run aws sso login, with the same --profile"
-        case HTTPClientError():
-            message, hint = f"AWS cannot be reached: {error}", "check the network, the region and AWS_ENDPOINT_URL"
-        case _:
-            message, hint = str(error), "check the AWS configuration of this machine (aws sts get-caller-identity)"
-    return SldbError("store_error", message, hint)
+    def close(self) -> None:
+        self._http.close()
 
 
 def _region(session: botocore.session.Session, options: AwsOptions) -> str:

@@ -14,15 +14,17 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError, ReadTimeoutError
 
 from lambda_handlers.wire import Reply, Request, SldbError
 from sldb.client import AwsOptions, with_id
-from sldb.targets.aws_http import HttpReply, SignedHttp, refusal
+from sldb.deploy.failures import aws_errors
+from sldb.targets.aws_http import HttpReply, SignedHttp
 
 READ_SECONDS = 930.0  # Lambda's longest run is 900
 SENDS = 4  # in all, for one request
-BACKOFF_SECONDS = 0.2  # doubles with every send; with jitter
+BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
 
 
 class LambdaTarget:
@@ -44,26 +46,29 @@ class LambdaTarget:
             raise self._crash(answer, request)
         return _decode(answer, self._function)
 
+    def close(self) -> None:
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
     def _deliver(self, body: bytes) -> HttpReply:
         """Send until there is an answer that sending again would not change; raises SldbError for a refusal."""
-        http = self._connection()
-        path = f"/2015-03-31/functions/{quote(self._function, safe='')}/invocations"
-        for sent in range(SENDS):
-            if sent:
-                self._sleep(BACKOFF_SECONDS * 2**sent * random.uniform(0.5, 1.5))
-            outcome = self._post(http, path, body)
-            if isinstance(outcome, HttpReply) and not _may_pass(outcome):
-                break
-        if not isinstance(outcome, HttpReply):
-            raise outcome
-        if outcome.status >= 400:
-            raise self._refused(outcome, http)
-        return outcome
+        with aws_errors(f"invoke {self._function}"):
+            http = self._connection()
+            for sends_left in reversed(range(SENDS)):
+                answer = self._post(http, body, is_last=not sends_left)
+                if answer is not None and not (sends_left and _may_pass(answer)):
+                    break
+                self._sleep(BACKOFF_SECONDS * 2 ** (SENDS - sends_left) * random.uniform(0.5, 1.0))
+        assert answer is not None  # the last post has an answer, or raises
+        if answer.status >= 400:
+            raise self._refused(answer, http)
+        return answer
 
-    def _post(self, http: SignedHttp, path: str, body: bytes) -> HttpReply | SldbError:
-        """The answer, or the error of a connection that may do better next time."""
+    def _post(self, http: SignedHttp, body: bytes, *, is_last: bool) -> HttpReply | None:
+        """None where there was no answer, and there may be one next time."""
         try:
-            return http.post(path, body)
+            return http.post(f"/2015-03-31/functions/{quote(self._function, safe='')}/invocations", body)
         except ReadTimeoutError as error:
             raise SldbError(
                 "store_error",
@@ -71,8 +76,10 @@ class LambdaTarget:
                 "is unknown",
                 _ask_again(json.loads(body)["request_id"]),
             ) from error
-        except HTTPClientError as error:
-            return refusal(error)
+        except (HTTPClientError, NoConnection):
+            if is_last:
+                raise
+            return None
 
     def _connection(self) -> SignedHttp:
         if self._http is None:

@@ -34,6 +34,9 @@ class SqliteTarget:
         self.txid += self.connection.total_changes > before
         return Reply(results, self.txid, request.database, {"cold": False, "store_requests": 1})
 
+    def close(self) -> None:
+        self.connection.close()
+
     def _run_all(self, request: Request) -> list[Result]:
         results = []
         for statement in request.statements:

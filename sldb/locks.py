@@ -1,0 +1,204 @@
+"""The write locks of a deployed stack, seen and freed from outside.
+
+What the locks are is `lambda_handlers.locks`' business; here is only what `sldb unlock` and `sldb status` need: find
+the lock of a database, and free exactly the lock that was seen, by its id, so that one that was taken in the
+meantime stays. Freeing is always safe: the conditional commit decides, so a writer whose lock was freed can never
+overwrite what others have committed since.
+
+    security-group  group `sldb-lock-<stack>-<database>`, its tags CreateTime, Owner and sldb:doing; id = group id
+    s3              object `<store>/<database>/lock.json`; id = owner, freed by a replace on condition of its ETag
+    none            there are no locks
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lambda_handlers.wire import SldbError
+from sldb.client import AwsOptions
+from sldb.deploy.failures import aws_errors
+
+if TYPE_CHECKING:
+    import boto3
+
+
+@dataclass(frozen=True, slots=True)
+class LockPlace:
+    """Where the locks of a stack are: as its query function is set up."""
+
+    kind: str  # security-group, s3 or none
+    stack: str
+    vpc_id: str | None
+    bucket: str
+    prefix: str  # of keys in the bucket, with its slash
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLock:
+    lock_id: str  # what `free` goes by
+    database: str
+    owner: str
+    created_at: float | None  # unix seconds; None where the lock does not say
+    doing: str  # such as "INSERT users"
+    etag: str | None = None  # of an object
+
+
+class StackLocks:
+    """Raises SldbError `store_error` where AWS does not answer, or refuses, or there is no such stack."""
+
+    def __init__(self, session: boto3.Session, place: LockPlace) -> None:
+        self._session = session
+        self.place = place
+
+    def held(self, database: str) -> HeldLock | None:
+        """The lock of the database, or None if nobody has it."""
+        if self.place.kind == "none":
+            return None
+        with aws_errors(f"look for the lock of {database}"):
+            return self._group(database) if self.place.kind == "security-group" else self._object(database)
+
+    def free(self, lock: HeldLock) -> bool:
+        """Free this very lock; False if it was gone already."""
+        with aws_errors(f"free the lock of {lock.database}"):
+            return self._delete_group(lock) if lock.etag is None else self._release_object(lock)
+
+    def _group(self, database: str) -> HeldLock | None:
+        filters = {"tag:sldb:stack": self.place.stack, "group-name": f"sldb-lock-{self.place.stack}-{database}"}
+        if self.place.vpc_id:
+            filters["vpc-id"] = self.place.vpc_id
+        found = self._session.client("ec2").describe_security_groups(
+            Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()]
+        )["SecurityGroups"]
+        if not found:
+            return None
+        tags = {tag["Key"]: tag["Value"] for tag in found[0].get("Tags", [])}
+        created_at = _seconds(tags.get("CreateTime"))
+        return HeldLock(found[0]["GroupId"], database, tags.get("Owner", ""), created_at, tags.get("sldb:doing", ""))
+
+    def _delete_group(self, lock: HeldLock) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            self._session.client("ec2").delete_security_group(GroupId=lock.lock_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidGroup.NotFound":
+                return False
+            raise
+        return True
+
+    def _object(self, database: str) -> HeldLock | None:
+        fields, etag = self._read_object(database)
+        owner = fields.get("owner")
+        if not isinstance(owner, str) or not owner:
+            return None
+        doing = str(fields.get("doing", ""))
+        return HeldLock(owner, database, owner, _seconds(fields.get("created_at")), doing, etag)
+
+    def _read_object(self, database: str) -> tuple[Mapping[str, Any], str]:
+        """What the lock object says (nothing if there is none, or it is no JSON), and its ETag."""
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self._session.client("s3").get_object(Bucket=self.place.bucket, Key=self._key(database))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+                return {}, ""
+            raise
+        try:
+            fields = json.loads(answer["Body"].read())
+        except ValueError:
+            fields = {}
+        return fields if isinstance(fields, dict) else {}, answer["ETag"]
+
+    def _release_object(self, lock: HeldLock) -> bool:
+        from botocore.exceptions import ClientError
+
+        released = {
+            "owner": None,
+            "released": lock.lock_id,
+            "released_at": time.time(),
+            "database": lock.database,
+        }
+        try:
+            self._session.client("s3").put_object(
+                Bucket=self.place.bucket,
+                Key=self._key(lock.database),
+                Body=json.dumps(released).encode(),
+                IfMatch=str(lock.etag),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("PreconditionFailed", "NoSuchKey", "404", "412"):
+                raise
+            # boto3 sends again what got no answer, and the second may meet the first.
+            return self._read_object(lock.database)[0].get("released") == lock.lock_id
+        return True
+
+    def _key(self, database: str) -> str:
+        return f"{self.place.prefix}{database}/lock.json"
+
+
+def stack_locks(options: AwsOptions, stack: str, function: str | None = None) -> StackLocks:
+    """The locks that the stack's query function (or the function of this name) uses.
+
+    Raises SldbError `store_error` with what to do next where there is none.
+    """
+    import boto3
+
+    with aws_errors(f"find the locks of stack {stack}"):
+        session = boto3.Session(profile_name=options.profile, region_name=options.region)
+        function = function or _function_of(session, stack)
+        environment = _environment_of(session, function)
+    return StackLocks(session, _place(environment, function))
+
+
+def _function_of(session: boto3.Session, stack: str) -> str:
+    from botocore.exceptions import ClientError
+
+    try:
+        described = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            raise _not_deployed(f"there is no stack {stack} in {session.region_name}") from error
+        raise
+    parameters = {entry["ParameterKey"]: entry["ParameterValue"] for entry in described.get("Parameters", [])}
+    if "FunctionName" not in parameters:
+        raise _not_deployed(f"the stack {stack} is none of sldb's")
+    return parameters["FunctionName"]
+
+
+def _environment_of(session: boto3.Session, function: str) -> Mapping[str, str]:
+    client = session.client("lambda")
+    try:
+        configuration = client.get_function_configuration(FunctionName=function)
+    except client.exceptions.ResourceNotFoundException as error:
+        raise _not_deployed(f"there is no function {function} in {session.region_name}") from error
+    return configuration.get("Environment", {}).get("Variables", {})
+
+
+def _place(environment: Mapping[str, str], function: str) -> LockPlace:
+    store, stack = environment.get("SLDB_STORE", ""), environment.get("SLDB_STACK", "")
+    if not store.startswith("s3://") or not stack:
+        raise _not_deployed(f"the function {function} is none of sldb's")
+    bucket, _, prefix = store.removeprefix("s3://").rstrip("/").partition("/")
+    return LockPlace(
+        kind=environment.get("SLDB_LOCK", "security-group"),
+        stack=stack,
+        vpc_id=environment.get("SLDB_VPC_ID") or None,
+        bucket=bucket,
+        prefix=f"{prefix}/" if prefix else "",
+    )
+
+
+def _not_deployed(what: str) -> SldbError:
+    return SldbError("store_error", what, "sldb deploy makes it; or give --stack, --region or --profile")
+
+
+def _seconds(text: object) -> float | None:
+    try:
+        return float(text)  # type: ignore[arg-type]  # whatever is no number raises
+    except (TypeError, ValueError):
+        return None
