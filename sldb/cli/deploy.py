@@ -1,0 +1,94 @@
+"""`sldb deploy`: make the stack, or bring it up to date."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sldb.cli import streams
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from sldb.deploy.deployment import Deployment
+    from sldb.deploy.display import Display
+    from sldb.deploy.stack import StackState
+
+
+@command("deploy")
+@click.option("--yes", is_flag=True, help="Apply without asking, also what removes or replaces something.")
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and change nothing.")
+@click.option("--lock", metavar="KIND", help="The write lock: security-group (default), s3 or none.")
+@click.option("--lock-max-age", type=int, metavar="SECONDS", help="Free locks that are older (default: 90).")
+@click.option("--memory", type=int, metavar="MB", help="Memory of the function (default: 1024).")
+@click.option("--timeout", type=int, metavar="SECONDS", help="The longest that a request may take (default: 60).")
+@click.option("--architecture", metavar="NAME", help="arm64 (default) or x86_64.")
+@click.option("--runtime", metavar="NAME", help="python3.10 to python3.14 (default: python3.13).")
+@click.option("--ephemeral-storage", type=int, metavar="MB", help="Size of /tmp, the page cache (default: 512).")
+@click.option("--retention-days", type=int, metavar="DAYS", help="Keep every version for so long (default: 30).")
+@click.option("--function", metavar="NAME", help="Name of the function (default: STACK-function).")
+def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
+    """Make the stack in your AWS account, or bring it up to date.
+
+    Shows what will change and asks before it does anything. What you do not give stays as it is. Without a terminal
+    nothing is asked: it goes on unless something would be removed or replaced, which needs --yes.
+    """
+    from sldb.deploy.cloud import connect
+    from sldb.deploy.deployment import prepared
+    from sldb.deploy.display import Display
+    from sldb.deploy.parameters import Choices
+
+    display = Display(sys.stderr)
+    cloud = connect(run.aws)
+    with prepared(cloud, run.stack, Choices(**choices), os.environ, display, only_plan=only_plan) as deployment:
+        if deployment.plan.up_to_date:
+            display.note(f"the stack {run.stack} is up to date")
+            return
+        display.plan(deployment.plan)
+        if only_plan:
+            display.note("nothing was changed: this was only the plan")
+            return
+        _ask(deployment, yes)
+        state = _apply(deployment, display)
+    _show_result(run, state, display)
+
+
+def _ask(deployment: Deployment, yes: bool) -> None:
+    from sldb.deploy.plan import refuse_unasked
+
+    if yes:
+        return
+    if not streams.somebody_is_there():
+        refuse_unasked(deployment.plan)
+    elif not click.confirm("Go on?", err=True):
+        raise click.exceptions.Exit(1)
+
+
+def _apply(deployment: Deployment, display: Display) -> StackState:
+    try:
+        with display.following():
+            return deployment.apply()
+    except KeyboardInterrupt:
+        if deployment.executed:
+            display.note("AWS goes on with it; `sldb status` shows how far it is")
+        raise
+
+
+def _show_result(run: Globals, state: StackState, display: Display) -> None:
+    if run.format_given and run.format == "json":
+        click.echo(json.dumps({"stack": run.stack, "status": state.status, "outputs": dict(state.outputs)}))
+    function, bucket = state.outputs["FunctionName"], state.outputs["DataBucket"]
+    display.note(f"\n{run.stack} is ready: function {function}, databases in s3://{bucket}/databases")
+    display.note(f"next: {_next_command(run, function)}")
+
+
+def _next_command(run: Globals, function: str) -> str:
+    from sldb.client import DEFAULT_FUNCTION
+
+    options = [] if function == DEFAULT_FUNCTION else ["--target", f"lambda:{function}"]
+    for name, value in (("--profile", run.aws.profile), ("--region", run.aws.region)):
+        options += [name, value] if value else []
+    return " ".join(["sldb", *options, 'query "SELECT sqlite_version()"'])

@@ -1,0 +1,173 @@
+"""`sldb deploy`: prepare a plan, and apply it.
+
+    with prepared(…) as deployment:      # nothing that costs or serves anything has changed yet
+        show(deployment.plan)
+        deployment.apply()               # else the prepared change set is dropped on the way out
+
+Preparing builds the bundle on this machine and lets CloudFormation work out the changes. Applying makes the bucket of
+bundles where it is missing, uploads the bundle if it is not there, executes the change set and follows it to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from . import states
+from .bundle import Bundle, build
+from .bundles import BundleBucket
+from .cloud import Cloud, bucket_exists
+from .events import StackEvent, advice, root_cause
+from .failures import OperationFailed
+from .parameters import Choices, check_stack_name, resolve
+from .plan import BundleStep, Kind, Plan, refuse_to_lose_data
+from .platform import Platform
+from .stack import ChangeSet, Stack, StackState
+from .template import template_text
+
+
+class Progress(Protocol):
+    def note(self, text: str) -> None: ...
+
+    def event(self, event: StackEvent) -> None: ...
+
+
+@dataclass(slots=True)
+class Deployment:
+    plan: Plan
+    stack: Stack
+    bucket: BundleBucket
+    bundle: Bundle
+    progress: Progress
+    change_set: ChangeSet | None  # None: nothing to do
+    executed: bool = False
+
+    def apply(self) -> StackState:
+        """Raises OperationFailed with the first failure of the stack as the reason."""
+        if self.change_set is None:
+            raise ValueError("there is nothing to apply")
+        self._send_bundle()
+        operation = self.stack.execute(self.change_set)
+        self.executed = True
+        state, events = self.stack.follow(operation, self.progress.event)
+        if state.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            raise failure(self.stack.name, state, events)
+        return state
+
+    def drop(self) -> None:
+        if self.change_set is not None and not self.executed:
+            self.stack.drop(self.change_set)
+
+    def _send_bundle(self) -> None:
+        step = self.plan.bundle
+        if step.makes_bucket:
+            self.bucket.create()
+            self.progress.note(f"made the bucket {step.bucket}")
+        if step.uploads:
+            body = self.bundle.zip
+            self.progress.note(f"uploading the bundle ({len(body) / 1e6:.1f} MB)")
+            self.bucket.upload(step.key, body)
+
+
+@contextmanager
+def prepared(
+    cloud: Cloud,
+    name: str,
+    choices: Choices,
+    environment: Mapping[str, str],
+    progress: Progress,
+    *,
+    only_plan: bool = False,
+) -> Iterator[Deployment]:
+    """A deployment that is ready to be applied. Dropped on the way out, unless it was.
+
+    Raises OperationFailed for a state or a plan that must not go on, `conflict` if somebody else is at it.
+    """
+    check_stack_name(name)
+    stack = Stack(cloud.cloudformation, name)
+    state = stack.describe()
+    step = states.next_step(name, state.status if state else None)
+    previous = state.parameters if state and step is states.Step.UPDATE else {}
+    parameters = resolve(name, choices, environment, previous)
+    progress.note(f"building the bundle for {parameters['Runtime']} on {parameters['Architecture']}")
+    bundle = build(
+        Platform.choose(parameters["Runtime"], parameters["Architecture"], environment.get("SLDB_BUNDLE_PLATFORM"))
+    )
+    if step is states.Step.RECREATE and state:
+        _clear_away(stack, state, progress, only_plan=only_plan)
+    present = state if step is states.Step.UPDATE else None
+    progress.note("working out the changes")
+    plan, change_set = _plan(cloud, stack, present, parameters, bundle)
+    deployment = Deployment(plan, stack, BundleBucket.of(cloud, name), bundle, progress, change_set)
+    try:
+        refuse_to_lose_data(plan.changes)
+        yield deployment
+    finally:
+        deployment.drop()
+
+
+def _clear_away(stack: Stack, state: StackState, progress: Progress, *, only_plan: bool) -> None:
+    why = f"the stack {stack.name} never came into being ({state.status})"
+    if only_plan:
+        raise OperationFailed(f"{why}: there is nothing to plan against", "`sldb deploy` deletes it and makes it anew")
+    progress.note(f"{why}: deleting what is left of it, then making it anew")
+    after, events = stack.follow(stack.delete(state), progress.event)
+    if not after.gone:
+        raise failure(stack.name, after, events)
+
+
+def _plan(
+    cloud: Cloud, stack: Stack, state: StackState | None, parameters: Mapping[str, str], bundle: Bundle
+) -> tuple[Plan, ChangeSet | None]:
+    step = _bundle_step(BundleBucket.of(cloud, stack.name), bundle)
+    existing, notes = _data_bucket(cloud, stack.name, state)
+    wanted = {**parameters, "BundleBucket": step.bucket, "BundleKey": step.key, "ExistingBucket": existing}
+    template = template_text()
+    change_set = None
+    if not _is_up_to_date(stack, state, template, wanted):
+        change_set = stack.prepare(template, wanted, creates=state is None)
+    kind = Kind.UP_TO_DATE if change_set is None else Kind.CREATE if state is None else Kind.UPDATE
+    changes = change_set.changes if change_set else ()
+    return Plan(kind, stack.name, cloud.account, cloud.region, step, changes, notes), change_set
+
+
+def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:
+    found = bucket.exists()
+    there = found and bucket.has(bundle.key)
+    return BundleStep(bucket.name, bundle.key, bundle.unpacked_bytes, makes_bucket=not found, uploads=not there)
+
+
+def _data_bucket(cloud: Cloud, name: str, state: StackState | None) -> tuple[str, tuple[str, ...]]:
+    """The parameter ExistingBucket, and what to say about it: a stack keeps what it has, a new one finds it again."""
+    if state is not None:
+        return state.parameters.get("ExistingBucket", ""), ()
+    bucket = cloud.data_bucket(name)
+    if not bucket_exists(cloud.s3, bucket, cloud.account):
+        return "", ()
+    return bucket, (f"found the data of an earlier stack in {bucket}: the databases in it will be served again",)
+
+
+def _is_up_to_date(stack: Stack, state: StackState | None, template: str, wanted: Mapping[str, str]) -> bool:
+    return state is not None and dict(state.parameters) == dict(wanted) and stack.template() == template
+
+
+def failure(name: str, state: StackState, events: list[StackEvent]) -> OperationFailed:
+    """Why a stack did not get where it should, and what to do next."""
+    cause = root_cause(events)
+    reason = f"{cause.logical_id}: {cause.reason or cause.status}" if cause else state.reason or "no reason was given"
+    hint = advice(cause.reason) if cause else ""
+    return OperationFailed(
+        f"the stack {name} is {state.status}. The first failure: {reason}",
+        hint or _after(name, state.status),
+        status=state.status,
+    )
+
+
+def _after(name: str, status: str) -> str:
+    if status == "UPDATE_ROLLBACK_COMPLETE":
+        return "the stack is as it was before; mend the cause and deploy again"
+    if status.endswith("ROLLBACK_FAILED"):
+        return f"see `sldb status --stack {name}`, mend the cause, and deploy again"
+    return "mend the cause and deploy again"

@@ -1,0 +1,134 @@
+"""What the user sees of a deployment, on standard error: the plan, the events, short notes.
+
+On a terminal rich draws tables, and one line per resource that changes while the stack works. Anywhere else there is
+one plain line for each thing that happens. Names and reasons come from AWS and are only ever shown as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from .events import StackEvent
+from .plan import Change, Plan
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+_SIGNS = {"Add": "+", "Modify": "~", "Remove": "-", "Import": "<", "Dynamic": "?"}
+_STYLES = {"+": "green", "~": "yellow", "-": "red", "±": "red", "<": "green", "?": "yellow"}
+
+
+class Display:
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+
+        # rich honours NO_COLOR and TERM; markup and highlighting are for texts that are our own.
+        self._console = Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self._live: Live | None = None
+        self._latest: dict[str, StackEvent] = {}
+
+    @property
+    def on_terminal(self) -> bool:
+        return self._console.is_terminal
+
+    def note(self, text: str) -> None:
+        self._console.print(text)
+
+    def plan(self, plan: Plan) -> None:
+        verb = "create" if plan.kind.value == "create" else "update"
+        self.note(f"\nThis will {verb} the stack {plan.stack} in {plan.region}, account {plan.account}:")
+        resources = [*_bundle_changes(plan), *(change for change in plan.changes if not change.grants)]
+        self._changes("resource", resources)
+        self._changes("who may do what", [change for change in plan.changes if change.grants])
+        for note in plan.notes:
+            self.note(note)
+
+    def _changes(self, title: str, changes: Sequence[Change]) -> None:
+        if not changes:
+            return
+        if self.on_terminal:
+            self._console.print(_change_table(title, changes), soft_wrap=False)
+            return
+        for change in changes:
+            self.note("  ".join(filter(None, ("  " + sign(change), change.logical_id, change.type, details(change)))))
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """While this is open, events may come."""
+        self._latest = {}
+        if not self.on_terminal:
+            yield
+            return
+        from rich.live import Live
+
+        with Live(self._event_table(), console=self._console, refresh_per_second=8) as live:
+            self._live = live
+            try:
+                yield
+            finally:
+                self._live = None
+
+    def event(self, event: StackEvent) -> None:
+        self._latest[event.logical_id] = event
+        if self._live is not None:
+            self._live.update(self._event_table())
+        else:
+            reason = event.reason if event.failed else ""
+            self.note("  ".join(filter(None, (f"  {event.status}", event.logical_id, event.type, reason))))
+
+    def _event_table(self) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        for event in self._latest.values():
+            style = "red" if event.failed or "ROLLBACK" in event.status else "green" if event.done else "yellow"
+            reason = event.reason if event.failed else ""
+            table.add_row(
+                Text(event.status, style=style), Text(event.logical_id), Text(event.type, style="dim"), Text(reason)
+            )
+        return table
+
+
+def sign(change: Change) -> str:
+    return "±" if change.replaces else _SIGNS.get(change.action, "?")
+
+
+def details(change: Change) -> str:
+    """What changes of a resource that exists, and whether it survives."""
+    words = []
+    if change.replacement == "True":
+        words.append("REPLACED")
+    elif change.replacement == "Conditional":
+        words.append("may be REPLACED")
+    return " ".join([*words, ", ".join(change.properties)]).strip()
+
+
+def _bundle_changes(plan: Plan) -> Iterator[Change]:
+    step = plan.bundle
+    if step.makes_bucket:
+        yield Change("Add", step.bucket, "private bucket for the code, outside the stack")
+    if step.uploads:
+        yield Change("Add", step.key[:12], f"bundle of the code, {step.unpacked_bytes / 1e6:.0f} MB unpacked")
+
+
+def _change_table(title: str, changes: Sequence[Change]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for name in ("", title, "type", "what changes"):
+        table.add_column(Text(name), overflow="fold")
+    for change in changes:
+        mark = sign(change)
+        table.add_row(
+            Text(mark, style=_STYLES[mark]),
+            Text(change.logical_id),
+            Text(change.type, style="dim"),
+            Text(details(change), style="red" if change.replaces else ""),
+        )
+    return table

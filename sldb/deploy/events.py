@@ -1,0 +1,88 @@
+"""What CloudFormation tells while it works, and what of it is the reason when it fails. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+_CASCADE = re.compile(r"^Resource (creation|update|deletion) cancelled", re.IGNORECASE)
+# What a reason says → what to do about it. The first that fits counts.
+_ADVICE = (
+    (
+        r"not authorized to perform:? (?P<what>[\w:]+)",
+        "your AWS identity needs {what}; then deploy again",
+    ),
+    (
+        r"(VpcLimitExceeded|maximum number of VPCs)",
+        "delete an unused VPC, ask AWS for a higher quota, or use another --region",
+    ),
+    (
+        r"already exists|AlreadyExists|ResourceConflict",
+        "something of that name is there and is not part of this stack: choose another --stack or --function",
+    ),
+    (
+        r"(runtime parameter|Runtime).*(no longer supported|not supported)",
+        "choose a newer --runtime",
+    ),
+    (
+        r"MemorySize|memory",
+        "new AWS accounts have a lower limit: choose a smaller --memory, or ask AWS to raise it",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StackEvent:
+    id: str
+    at: datetime
+    logical_id: str
+    type: str
+    status: str  # such as CREATE_IN_PROGRESS
+    reason: str = ""
+
+    @property
+    def of_stack(self) -> bool:
+        return self.type == "AWS::CloudFormation::Stack"
+
+    @property
+    def failed(self) -> bool:
+        return self.status.endswith("_FAILED")
+
+    @property
+    def done(self) -> bool:
+        return self.status.endswith("_COMPLETE")
+
+    @classmethod
+    def decode(cls, event: Mapping[str, Any]) -> StackEvent:
+        return cls(
+            id=event["EventId"],
+            at=event["Timestamp"],
+            logical_id=event.get("LogicalResourceId", ""),
+            type=event.get("ResourceType", ""),
+            status=event.get("ResourceStatus", ""),
+            reason=event.get("ResourceStatusReason", ""),
+        )
+
+
+def root_cause(events: Sequence[StackEvent]) -> StackEvent | None:
+    """The first failure that is not the echo of another one. `events` in the order in which they happened."""
+    failures = [event for event in events if event.failed]
+    causes = [event for event in failures if not _CASCADE.match(event.reason)]
+    # A stack's own failure sums up those of its resources.
+    return next(_resources_first(causes), None) or next(iter(failures), None)
+
+
+def _resources_first(events: Iterable[StackEvent]) -> Iterator[StackEvent]:
+    yield from sorted(events, key=lambda event: event.of_stack)
+
+
+def advice(reason: str) -> str:
+    """What to do about a failure, as far as its reason tells; empty if it does not."""
+    for pattern, what in _ADVICE:
+        found = re.search(pattern, reason)
+        if found:
+            return what.format(**found.groupdict())
+    return ""

@@ -1,0 +1,79 @@
+"""What may go wrong with a deployment, and the one place where AWS's errors become ours.
+
+`OperationFailed`  exit status 1: the deployment itself failed or was refused. The message says what and where, the hint
+                   what to do next.
+`SldbError`        `store_error` (3): no credentials, no region, not reachable, not allowed; `conflict` (75): somebody
+                   else is changing the stack; `bad_request` (2): an option that makes no sense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lambda_handlers.wire import SldbError
+
+_STALE_CREDENTIALS = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+    "AuthFailure",
+    "InvalidAccessKeyId",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
+_BUSY = {"InvalidChangeSetStatus", "InvalidChangeSetStatusException", "OperationInProgressException"}
+
+
+class OperationFailed(SldbError):
+    def __init__(self, message: str, hint: str = "", **details: Any) -> None:
+        super().__init__("store_error", message, hint, **details)
+
+    @property
+    def exit_code(self) -> int:
+        return 1
+
+
+@contextmanager
+def aws_errors(doing: str) -> Iterator[None]:
+    """Whatever botocore raises inside becomes an SldbError that says what we were doing."""
+    from botocore import exceptions as aws
+
+    try:
+        yield
+    except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError) as error:
+        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", _CREDENTIALS_HINT) from error
+    except aws.ProfileNotFound as error:
+        raise SldbError("store_error", _text(error), "see `aws configure list-profiles`, or --profile") from error
+    except aws.NoRegionError as error:
+        raise SldbError("store_error", f"cannot {doing}: no AWS region is set", REGION_HINT) from error
+    except aws.ClientError as error:
+        raise _of_client_error(doing, error) from error
+    except (aws.HTTPClientError, aws.ConnectionError) as error:
+        hint = "check the network, the region and AWS_ENDPOINT_URL"
+        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", hint) from error
+    except aws.BotoCoreError as error:
+        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", _CREDENTIALS_HINT) from error
+
+
+REGION_HINT = "give --region, set AWS_REGION, or run `aws configure`"
+_CREDENTIALS_HINT = "run `aws configure` or `aws sso login`, or give --profile"
+
+
+def _of_client_error(doing: str, error: Any) -> SldbError:
+    code = error.response.get("Error", {}).get("Code", "")
+    if code in _STALE_CREDENTIALS:
+        return SldbError("store_error", f"cannot {doing}: {_text(error)}", _CREDENTIALS_HINT)
+    if code in _DENIED:
+        hint = "your AWS identity needs this permission"
+        return SldbError("store_error", f"not allowed to {doing}: {_text(error)}", hint)
+    if code in _BUSY or (code == "ValidationError" and "_IN_PROGRESS" in str(error)):
+        hint = "somebody else is changing the stack: wait until `sldb status` says that it is done"
+        return SldbError("conflict", f"cannot {doing}: {_text(error)}", hint)
+    return SldbError("store_error", f"cannot {doing}: {_text(error)}")
+
+
+def _text(error: BaseException) -> str:
+    return " ".join(str(error).split())

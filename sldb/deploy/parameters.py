@@ -1,0 +1,143 @@
+"""The parameters of the stack: what the user asks for, what the stack has, what the template says.
+
+Pure: given beats the environment, which beats what the stack has, which beats the default. All values are text, as
+CloudFormation has them. `BundleBucket`, `BundleKey` and `ExistingBucket` are not chosen by anybody and come later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lambda_handlers.wire import SldbError
+
+from .platform import ARCHITECTURES, RUNTIMES
+
+LOCK_KINDS = ("security-group", "s3", "none")
+MIB = 1 << 20
+CACHE_SHARE = 0.8  # of /tmp; the rest is for transactions that spill, journals and sorting
+DEFAULT_STACK = "test-db"
+
+# As in the template; a test compares them.
+DEFAULTS = {
+    "Runtime": "python3.13",
+    "Architecture": "arm64",
+    "MemorySize": "1024",
+    "Timeout": "60",
+    "EphemeralStorage": "512",
+    "LockKind": "security-group",
+    "LockMaxAgeSeconds": "90",
+    "RetentionDays": "30",
+    "LogRetentionDays": "30",
+}
+_ENVIRONMENT = {"Runtime": "SLDB_RUNTIME", "Architecture": "SLDB_ARCHITECTURE"}
+_ALLOWED = {"Runtime": RUNTIMES, "Architecture": ARCHITECTURES, "LockKind": LOCK_KINDS}
+_RANGES = {
+    "MemorySize": (128, 10240, "MB"),
+    "Timeout": (1, 900, "seconds"),
+    "EphemeralStorage": (512, 10240, "MB"),
+    "LockMaxAgeSeconds": (2, 86400, "seconds"),
+    "RetentionDays": (1, 36500, "days"),
+}
+_OPTIONS = {
+    "Runtime": "--runtime",
+    "Architecture": "--architecture",
+    "MemorySize": "--memory",
+    "Timeout": "--timeout",
+    "EphemeralStorage": "--ephemeral-storage",
+    "LockKind": "--lock",
+    "LockMaxAgeSeconds": "--lock-max-age",
+    "RetentionDays": "--retention-days",
+    "FunctionName": "--function",
+}
+_STACK_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
+_FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]+")
+_DEADLOCK_FIX = "-deadlock-fix"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user gave on the command line; None leaves it as it is."""
+
+    runtime: str | None = None
+    architecture: str | None = None
+    memory: int | None = None  # MB
+    timeout: int | None = None  # seconds
+    ephemeral_storage: int | None = None  # MB
+    lock: str | None = None
+    lock_max_age: int | None = None  # seconds
+    retention_days: int | None = None
+    function: str | None = None
+
+    def parameters(self) -> dict[str, str]:
+        given = {
+            "Runtime": self.runtime,
+            "Architecture": self.architecture,
+            "MemorySize": self.memory,
+            "Timeout": self.timeout,
+            "EphemeralStorage": self.ephemeral_storage,
+            "LockKind": self.lock,
+            "LockMaxAgeSeconds": self.lock_max_age,
+            "RetentionDays": self.retention_days,
+            "FunctionName": self.function,
+        }
+        return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def check_stack_name(stack: str) -> None:
+    """Buckets and locks are named after the stack, and both know lower case only."""
+    if not _STACK_NAME.fullmatch(stack):
+        raise SldbError(
+            "bad_request",
+            f"--stack: got {stack!r}, want lower-case letters, digits and single hyphens, a letter first",
+        )
+
+
+def default_function(stack: str) -> str:
+    return f"{stack}-function"
+
+
+def resolve(
+    stack: str, choices: Choices, environment: Mapping[str, str], previous: Mapping[str, str]
+) -> dict[str, str]:
+    """All parameters that somebody may choose, checked. `previous` is what the stack has; empty for a new one."""
+    asked = {name: environment[variable] for name, variable in _ENVIRONMENT.items() if environment.get(variable)}
+    defaults = {**DEFAULTS, "FunctionName": default_function(stack)}
+    kept = {name: previous[name] for name in defaults if name in previous}
+    values = {**defaults, **kept, **asked, **choices.parameters()}
+    values["DeadlockFixFunctionName"] = values["FunctionName"] + _DEADLOCK_FIX
+    for name, value in values.items():
+        _check(name, value)
+    _check_lock_age(int(values["Timeout"]), int(values["LockMaxAgeSeconds"]))
+    values["CacheBytes"] = str(int(int(values["EphemeralStorage"]) * MIB * CACHE_SHARE))
+    return values
+
+
+def _check(name: str, value: str) -> None:
+    allowed = _ALLOWED.get(name)
+    if allowed and value not in allowed:
+        raise SldbError("bad_request", f"{_where(name)}: got {value!r}, want one of {', '.join(allowed)}")
+    if name in _RANGES:
+        low, high, unit = _RANGES[name]
+        if not value.isdigit() or not low <= int(value) <= high:
+            raise SldbError("bad_request", f"{_where(name)}: got {value!r}, want {low} to {high} {unit}")
+    longest = 64 - len(_DEADLOCK_FIX)
+    if name == "FunctionName" and not (_FUNCTION_NAME.fullmatch(value) and len(value) <= longest):
+        want = f"1 to {longest} letters, digits, hyphens and underscores"
+        raise SldbError("bad_request", f"{_where(name)}: got {value!r}, want {want}")
+
+
+def _where(name: str) -> str:
+    variable = _ENVIRONMENT.get(name)
+    return f"{_OPTIONS[name]} ({variable})" if variable else _OPTIONS[name]
+
+
+def _check_lock_age(timeout: int, max_age: int) -> None:
+    if max_age <= timeout:
+        raise SldbError(
+            "bad_request",
+            f"locks would be freed after {max_age} s, while the function may run for {timeout} s: "
+            "writers that are alive would lose their locks",
+            f"add --lock-max-age {timeout + 30}, or choose a --timeout below {max_age}",
+        )

@@ -1,0 +1,111 @@
+"""What a deployment will do, as frozen values: shown to the user, judged by rules, then applied. Pure.
+
+A plan is read from a CloudFormation change set; what the deployer does on its own (the bucket of bundles, the upload)
+is in it too. Two rules judge it: nothing may remove or replace what holds the data; and where nobody can be asked,
+nothing at all may be removed or replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from .failures import OperationFailed
+
+DATA_BUCKET = "DataBucket"  # logical id, in the template
+_PERMISSION_TYPES = ("AWS::IAM::", "AWS::Lambda::Permission", "AWS::S3::BucketPolicy")
+
+
+class Kind(Enum):
+    CREATE = "create"
+    UPDATE = "update"
+    UP_TO_DATE = "up to date"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    action: str  # Add, Modify, Remove, Import or Dynamic
+    logical_id: str
+    type: str  # such as AWS::S3::Bucket
+    replacement: str = ""  # True, False, Conditional; empty where nothing exists yet
+    properties: tuple[str, ...] = ()  # that change
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the resource may go and another come in its place. A maybe counts as a yes."""
+        return self.replacement in ("True", "Conditional")
+
+    @property
+    def removes(self) -> bool:
+        return self.action == "Remove"
+
+    @property
+    def grants(self) -> bool:
+        """Whether it changes who may do what."""
+        return self.type.startswith(_PERMISSION_TYPES)
+
+    @classmethod
+    def decode(cls, resource: Mapping[str, Any]) -> Change:
+        """From a `ResourceChange` of DescribeChangeSet."""
+        targets = [detail.get("Target", {}) for detail in resource.get("Details", ())]
+        names = {target.get("Name") or target.get("Attribute") for target in targets}
+        return cls(
+            action=resource["Action"],
+            logical_id=resource["LogicalResourceId"],
+            type=resource["ResourceType"],
+            replacement=resource.get("Replacement", ""),
+            properties=tuple(sorted(name for name in names if name)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BundleStep:
+    """The code, and how it gets to where Lambda can read it."""
+
+    bucket: str
+    key: str
+    unpacked_bytes: int
+    makes_bucket: bool
+    uploads: bool  # False: it is there already
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    kind: Kind
+    stack: str
+    account: str
+    region: str
+    bundle: BundleStep
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()  # what the user should know before
+
+    @property
+    def up_to_date(self) -> bool:
+        return self.kind is Kind.UP_TO_DATE
+
+    @property
+    def destructive(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.removes or change.replaces)
+
+
+def refuse_to_lose_data(changes: Iterable[Change]) -> None:
+    """Raises OperationFailed for a plan that takes the data bucket out of the stack or puts another in its place."""
+    for change in changes:
+        if change.logical_id == DATA_BUCKET and (change.removes or change.replaces):
+            what = "remove" if change.removes else "replace"
+            raise OperationFailed(
+                f"refused: this would {what} {DATA_BUCKET}, which holds the databases. Nothing was changed",
+                "deploy with the version of sldb that made this stack, or deploy a new stack with --stack",
+            )
+
+
+def refuse_unasked(plan: Plan) -> None:
+    """Raises OperationFailed where nobody can be asked and the plan removes or replaces something."""
+    if plan.destructive:
+        names = ", ".join(change.logical_id for change in plan.destructive)
+        raise OperationFailed(
+            f"refused: this would remove or replace {names}, and there is no terminal to ask on. Nothing was changed",
+            "look at it with --plan, and give --yes if it is meant",
+        )

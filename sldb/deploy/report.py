@@ -1,0 +1,93 @@
+"""The status as tables: by rich on a terminal, as plain columns anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, TextIO
+
+from .databases import DatabaseInfo
+
+if TYPE_CHECKING:
+    from .status import Status
+
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+def show_status(status: Status, out: TextIO, now: float) -> None:
+    facts = [
+        ("stack", f"{status.stack} ({status.stack_status})"),
+        ("where", f"{status.region}, account {status.account}"),
+        ("data", f"s3://{status.bucket}/databases" if status.bucket else "none"),
+        ("code", status.bundle[:12]),
+        ("lock", f"{status.lock_kind}, freed after {status.lock_max_age_seconds} s"),
+    ]
+    _table(out, "", ("", ""), facts)
+    functions = [
+        (f.name, f.state, f.runtime, f.architecture, f"{f.memory_mb} MB", f"{f.timeout_seconds} s", f.last_modified)
+        for f in status.functions
+    ]
+    header = ("function", "state", "runtime", "architecture", "memory", "timeout", "modified")
+    _table(out, "functions: none", header, functions)
+    locks = [(lock.database, lock.owner, duration(lock.age_seconds(now)), lock.doing or "-") for lock in status.locks]
+    _table(out, "locks: none is taken", ("locked database", "owner", "age", "doing"), locks)
+    show_databases(status.databases, out)
+
+
+def show_databases(databases: Sequence[DatabaseInfo], out: TextIO) -> None:
+    rows = [(each.name, size(each.size_bytes), str(each.txid), moment(each.committed_at)) for each in databases]
+    _table(out, "databases: none yet", ("database", "size", "txid", "last commit"), rows)
+
+
+def size(count: float) -> str:
+    for unit in _UNITS:
+        if count < 1000 or unit == _UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError  # the last unit takes all
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    whole = int(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"
+
+
+def moment(at: float) -> str:
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _table(out: TextIO, nothing: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        out.write(nothing + "\n")
+    elif out.isatty():
+        _rich_table(out, header, rows)
+    else:
+        _plain_table(out, header, rows)
+
+
+def _rich_table(out: TextIO, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    titled = any(header)
+    table = Table(box=SIMPLE_HEAD if titled else None, show_header=titled, header_style="bold", pad_edge=False)
+    for name in header:
+        table.add_column(Text(name), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(file=out, markup=False, highlight=False).print(table)
+
+
+def _plain_table(out: TextIO, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    lines = [header, *rows] if any(header) else rows
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        out.write("  ".join(padded).rstrip() + "\n")
+    out.write("\n")

@@ -1,0 +1,208 @@
+"""One CloudFormation stack: describe, change set, execute, delete, and watch while it works.
+
+Only calls and their decoding; what to do with which state is decided in `states`, what to show in `display`.
+Events are told apart by their ids: whatever was there when an operation began belongs to an earlier one.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from .events import StackEvent
+from .failures import OperationFailed, aws_errors
+from .plan import Change
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+OnEvent = Callable[[StackEvent], None]
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds between two looks
+_PATIENCE = 30  # looks at a stack without events until we believe that nothing happens
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    id: str
+    status: str  # such as CREATE_COMPLETE
+    reason: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> bool:
+        return not self.status.endswith("_IN_PROGRESS")
+
+    @property
+    def gone(self) -> bool:
+        return self.status == "DELETE_COMPLETE"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    id: str
+    stack_id: str
+    creates: bool  # the stack came into being, in REVIEW_IN_PROGRESS, for this change set
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Something that the stack has begun to do."""
+
+    stack_id: str
+    before: frozenset[str]  # ids of the events that belong to earlier operations
+
+
+class Stack:
+    def __init__(self, client: CloudFormationClient, name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._sleep = sleep
+        self.name = name
+
+    def describe(self, stack_id: str | None = None) -> StackState | None:
+        """None if there is none. A deleted stack is only found by its id."""
+        from botocore.exceptions import ClientError
+
+        with aws_errors(f"describe the stack {self.name}"):
+            try:
+                found = self._client.describe_stacks(StackName=stack_id or self.name)["Stacks"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
+                    return None
+                raise
+        return _state(found[0]) if found else None
+
+    def template(self) -> str:
+        with aws_errors(f"read the template of the stack {self.name}"):
+            body: Any = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
+        return body if isinstance(body, str) else ""
+
+    def prepare(self, template: str, parameters: Mapping[str, str], *, creates: bool) -> ChangeSet | None:
+        """A change set, not executed. None where there is nothing to change."""
+        with aws_errors(f"prepare the changes of the stack {self.name}"):
+            made = self._client.create_change_set(
+                StackName=self.name,
+                ChangeSetName=f"sldb-{uuid.uuid4().hex}",
+                ChangeSetType="CREATE" if creates else "UPDATE",
+                TemplateBody=template,
+                Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in sorted(parameters.items())],
+                Capabilities=["CAPABILITY_IAM"],
+            )
+            change_set = ChangeSet(made["Id"], made["StackId"], creates, ())
+            pages = self._wait_for_change_set(change_set)
+        if pages is None:
+            self.drop(change_set)
+            return None
+        changes = [change["ResourceChange"] for page in pages for change in page.get("Changes", ())]
+        return ChangeSet(made["Id"], made["StackId"], creates, tuple(map(Change.decode, changes)))
+
+    def _wait_for_change_set(self, change_set: ChangeSet) -> list[Any] | None:
+        pause = _FIRST_PAUSE
+        while True:
+            first: Any = self._client.describe_change_set(ChangeSetName=change_set.id, StackName=change_set.stack_id)
+            if first["Status"] == "CREATE_COMPLETE":
+                return self._further_pages(change_set, first)
+            if first["Status"] == "FAILED":
+                reason = first.get("StatusReason", "")
+                if any(text in reason for text in _NO_CHANGES):
+                    return None
+                self.drop(change_set)
+                raise OperationFailed(f"CloudFormation refuses these changes: {reason}")
+            self._sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _further_pages(self, change_set: ChangeSet, page: Any) -> list[Any]:
+        pages = [page]
+        while token := page.get("NextToken"):
+            page = self._client.describe_change_set(
+                ChangeSetName=change_set.id, StackName=change_set.stack_id, NextToken=token
+            )
+            pages.append(page)
+        return pages
+
+    def drop(self, change_set: ChangeSet) -> None:
+        """Forget a change set that is not to be executed, and the empty stack that came with it."""
+        with aws_errors(f"drop the prepared changes of the stack {self.name}"):
+            self._client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack_id)
+            if not change_set.creates:
+                return
+            state = self.describe(change_set.stack_id)
+            others: Any = self._client.list_change_sets(StackName=change_set.stack_id)["Summaries"]
+            waiting = [other for other in others if other.get("ChangeSetId") != change_set.id]
+            if state is not None and state.status == "REVIEW_IN_PROGRESS" and not waiting:
+                self._client.delete_stack(StackName=change_set.stack_id)
+
+    def execute(self, change_set: ChangeSet) -> Operation:
+        """Begin to apply it; `follow` tells what comes of it."""
+        operation = self._operation(change_set.stack_id)
+        with aws_errors(f"change the stack {self.name}"):
+            self._client.execute_change_set(
+                ChangeSetName=change_set.id,
+                StackName=change_set.stack_id,
+                ClientRequestToken=uuid.uuid4().hex,  # so that a retry by the SDK does nothing twice
+                # A failed first deployment takes its bucket, which is still empty, back with it.
+                **({"RetainExceptOnCreate": True} if change_set.creates else {}),
+            )
+        return operation
+
+    def delete(self, state: StackState) -> Operation:
+        """Begin to delete it; `follow` tells what comes of it."""
+        operation = self._operation(state.id)
+        with aws_errors(f"delete the stack {self.name}"):
+            self._client.delete_stack(StackName=state.id, ClientRequestToken=uuid.uuid4().hex)
+        return operation
+
+    def _operation(self, stack_id: str) -> Operation:
+        return Operation(stack_id, frozenset(event.id for event in self._events_since(stack_id, set())))
+
+    def follow(self, operation: Operation, on_event: OnEvent) -> tuple[StackState, list[StackEvent]]:
+        """Hand every event to `on_event` until the stack is done; its state then, and all that happened."""
+        stack_id, seen = operation.stack_id, set(operation.before)
+        pause, happened = _FIRST_PAUSE, list[StackEvent]()
+        for look in count():
+            # The state first: events that come between the two calls are seen, and none is missed at the end.
+            state = self.describe(stack_id) or StackState(stack_id, "DELETE_COMPLETE")
+            fresh = self._events_since(stack_id, seen)
+            for event in fresh:
+                seen.add(event.id)
+                on_event(event)
+            happened += fresh
+            # Right after the call the old state may still be told: an event of the stack itself proves the new one.
+            if state.settled and (look >= _PATIENCE or state.gone or any(event.of_stack for event in happened)):
+                return state, happened
+            pause = _FIRST_PAUSE if fresh else min(pause * 1.5, _LONGEST_PAUSE)
+            self._sleep(pause)
+        raise AssertionError  # count() does not end
+
+    def _events_since(self, stack_id: str, seen: set[str]) -> list[StackEvent]:
+        """The events that are not in `seen`, the oldest first; none for a stack that is gone without a trace."""
+        from botocore.exceptions import ClientError
+
+        fresh: list[StackEvent] = []
+        with aws_errors(f"follow the stack {self.name}"):
+            try:
+                for page in self._client.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+                    events = [StackEvent.decode(event) for event in page["StackEvents"]]  # the newest first
+                    fresh += [event for event in events if event.id not in seen]
+                    if any(event.id in seen for event in events):
+                        break
+            except ClientError as error:
+                if "does not exist" not in str(error):
+                    raise
+        return fresh[::-1]
+
+
+def _state(stack: Any) -> StackState:
+    return StackState(
+        id=stack["StackId"],
+        status=stack["StackStatus"],
+        reason=stack.get("StackStatusReason", ""),
+        parameters={entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in stack.get("Parameters", ())},
+        outputs={entry["OutputKey"]: entry["OutputValue"] for entry in stack.get("Outputs", ())},
+    )

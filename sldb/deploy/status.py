@@ -1,0 +1,129 @@
+"""`sldb status`: the stack, its functions, who holds a lock, and the databases. Reads only.
+
+The databases and the locks are looked up with the caller's own rights and without the functions, so that they are
+seen also when the functions do not work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lambda_handlers.wire import SldbError
+
+from .cloud import Cloud
+from .databases import BucketListing, DatabaseInfo, list_databases
+from .failures import aws_errors
+from .locks import LockHolder, lock_groups, of_lock_object
+from .stack import Stack, StackState
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+
+PREFIX = "databases/"  # below which the functions keep the databases
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionInfo:
+    name: str
+    state: str  # Active, Pending, Inactive or Failed; "missing" where there is none
+    runtime: str = ""
+    architecture: str = ""
+    memory_mb: int = 0
+    timeout_seconds: int = 0
+    last_modified: str = ""  # ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    stack: str
+    stack_status: str
+    region: str
+    account: str
+    bucket: str
+    bundle: str  # sha256 of the code
+    lock_kind: str
+    lock_max_age_seconds: int
+    functions: tuple[FunctionInfo, ...]
+    locks: tuple[LockHolder, ...]
+    databases: tuple[DatabaseInfo, ...]
+
+    def encode(self, now: float) -> dict[str, Any]:
+        """As JSON can say it."""
+        locks = [{**asdict(lock), "age_seconds": lock.age_seconds(now)} for lock in self.locks]
+        return {**asdict(self), "locks": locks}
+
+
+def read_status(cloud: Cloud, name: str) -> Status:
+    """Raises `store_error` (exit status 3) if the stack does not exist."""
+    state = Stack(cloud.cloudformation, name).describe()
+    if state is None or state.gone:
+        raise SldbError(
+            "store_error",
+            f"there is no stack {name} in {cloud.region}, account {cloud.account}",
+            "deploy it with `sldb deploy`, or look elsewhere with --stack, --region or --profile",
+        )
+    bucket = _bucket(state)
+    databases = tuple(list_databases(BucketListing(cloud.s3, bucket, PREFIX))) if bucket else ()
+    return Status(
+        stack=name,
+        stack_status=state.status,
+        region=cloud.region,
+        account=cloud.account,
+        bucket=bucket,
+        bundle=state.parameters.get("BundleKey", "").removesuffix(".zip"),
+        lock_kind=state.parameters.get("LockKind", ""),
+        lock_max_age_seconds=int(state.parameters.get("LockMaxAgeSeconds") or 0),
+        functions=_functions(cloud.functions, state.outputs),
+        locks=tuple(_locks(cloud, name, state, databases)),
+        databases=databases,
+    )
+
+
+def _bucket(state: StackState) -> str:
+    """Empty for a stack that has not come so far as to have outputs."""
+    return state.outputs.get("DataBucket", "")
+
+
+def _functions(client: LambdaClient, outputs: Mapping[str, str]) -> tuple[FunctionInfo, ...]:
+    names = [outputs[key] for key in ("FunctionName", "DeadlockFixFunctionName") if key in outputs]
+    return tuple(_function(client, name) for name in names)
+
+
+def _function(client: LambdaClient, name: str) -> FunctionInfo:
+    with aws_errors(f"read the settings of the function {name}"):
+        try:
+            found = client.get_function_configuration(FunctionName=name)
+        except client.exceptions.ResourceNotFoundException:
+            return FunctionInfo(name, "missing")
+    return FunctionInfo(
+        name=name,
+        state=found.get("State", "Active"),
+        runtime=found.get("Runtime", ""),
+        architecture=", ".join(found.get("Architectures", ["x86_64"])),
+        memory_mb=found.get("MemorySize", 0),
+        timeout_seconds=found.get("Timeout", 0),
+        last_modified=found.get("LastModified", ""),
+    )
+
+
+def _locks(cloud: Cloud, name: str, state: StackState, databases: tuple[DatabaseInfo, ...]) -> list[LockHolder]:
+    """All kinds are looked for where they cost nothing: groups may be left from before the kind was changed."""
+    held = []
+    if vpc_id := state.outputs.get("LockVpc"):
+        held += [holder for _, holder in lock_groups(cloud.ec2, name, vpc_id)]
+    if state.parameters.get("LockKind") == "s3":
+        found = (_lock_object(cloud.s3, _bucket(state), database.name) for database in databases)
+        held += [holder for holder in found if holder is not None]
+    return held
+
+
+def _lock_object(s3: S3Client, bucket: str, database: str) -> LockHolder | None:
+    with aws_errors(f"read the lock of {database}"):
+        try:
+            body = s3.get_object(Bucket=bucket, Key=f"{PREFIX}{database}/lock.json")["Body"].read()
+        except s3.exceptions.NoSuchKey:
+            return None
+    return of_lock_object(database, body)
