@@ -23,7 +23,6 @@ from __future__ import annotations
 import math
 import re
 from contextlib import suppress
-from itertools import count
 
 from lambda_handlers.ec2 import Ambiguous, Duplicate, Ec2, Ec2Error, NotFound, Refused, SecurityGroup, Throttled
 from lambda_handlers.host import Host
@@ -119,19 +118,21 @@ class SecurityGroupLock:
         return Sweep(len(holders), tuple(freed), ageless, tuple(failed))
 
     def _describe(self, filters: dict[str, str]) -> list[SecurityGroup]:
-        for tries in count(1):
+        tries = 0
+        while True:
+            tries += 1
             try:
                 return self.ec2.describe_security_groups(filters)
             except (Throttled, Ambiguous):
                 if tries == TRIES:
                     raise
             self.host.sleep(backoff(self.host, tries))
-        raise AssertionError("count has no end")
 
     def _delete(self, lock_id: str, tries_to_find: int, deadline: float = math.inf) -> bool:
         """Delete the group; False if it was gone. Raises Ec2Error where tries or time ran out, or EC2 refuses."""
-        absences, unanswered = 0, False
-        for tries in count(1):
+        tries, absences, unanswered = 0, 0, False
+        while True:
+            tries += 1
             try:
                 self.ec2.delete_security_group(lock_id)
                 return True
@@ -144,10 +145,9 @@ class SecurityGroupLock:
                 problem = error
                 unanswered = unanswered or isinstance(error, Ambiguous)
             if tries == TRIES or not sleep_within(self.host, backoff(self.host, tries), deadline):
-                break
-        if absences:
-            return False
-        raise problem
+                if absences:
+                    return False
+                raise problem
 
 
 class _Acquire:

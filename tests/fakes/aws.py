@@ -50,7 +50,6 @@ class Aws:
 def serve_aws() -> Iterator[Aws]:
     aws = Aws()
     server = make_server("127.0.0.1", 0, aws, threaded=True, request_handler=_QuietHandler)
-    server.daemon_threads = True
     aws.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from itertools import count
 
@@ -42,10 +42,7 @@ class FakeEc2:
     def arrive(self) -> None:
         """Apply the calls that were under way."""
         for apply in self._late:
-            try:
-                apply()
-            except (Duplicate, NotFound):
-                continue  # as EC2 would have answered, had anybody listened
+            _unheard(apply)
         self._late.clear()
 
     @property
@@ -97,12 +94,17 @@ class FakeEc2:
             if fault is Fault.REFUSE:
                 raise Refused("UnauthorizedOperation", "You are not authorized to perform this operation.")
             if fault is Fault.LOSE_ANSWER:
-                apply()
+                _unheard(apply)
             if fault is Fault.APPLY_LATE:
                 self._late.append(apply)
             if fault is not Fault.NONE:
                 raise Ambiguous("NoAnswer", "timed out")
             yield
+
+
+def _unheard(apply: Callable[[], object]) -> None:
+    with suppress(Duplicate, NotFound):  # as EC2 would have answered, had anybody listened
+        apply()
 
 
 def _matches(name: str, value: str, vpc_id: str, group: SecurityGroup) -> bool:

@@ -292,7 +292,7 @@ def botocore_signature(headers: dict[str, str], body: bytes, url: str, region: s
     request.context["timestamp"] = headers["x-amz-date"]
     signer = SigV4Auth(BotocoreCredentials("AKID", secret, token), "ec2", region)
     text = signer.string_to_sign(request, signer.canonical_request(request))
-    signer._inject_signature_to_request(request, signer.signature(text, request))
+    signer._inject_signature_to_request(request, signer.signature(text, request))  # type: ignore[attr-defined]  # unstubbed
     return str(request.headers["Authorization"])
 
 

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lambda_handlers.host import Host
+from lambda_handlers.locks.build import build_lock
+from lambda_handlers.locks.file import FileLock
+from lambda_handlers.locks.none import NoLock
+from lambda_handlers.locks.s3 import ObjectLock
+from lambda_handlers.locks.security_group import SecurityGroupLock
+from lambda_handlers.s3_store import memory_store
+from lambda_handlers.settings import BadSetting, Credentials, Settings
+
+GROUPS = Settings("s3://bucket/prefix", vpc_id="vpc-1", credentials=Credentials("a", "b"))
+
+
+def test_each_kind() -> None:
+    store, host = memory_store(), Host()
+    assert isinstance(build_lock(GROUPS, store, host), SecurityGroupLock)
+    assert isinstance(build_lock(replace(GROUPS, lock="s3"), store, host), ObjectLock)
+    assert isinstance(build_lock(replace(GROUPS, lock="none"), store, host), NoLock)
+
+
+def test_s3_over_a_directory_is_a_file_lock(tmp_path: Path) -> None:
+    lock = build_lock(Settings(tmp_path.as_uri(), lock="s3"), memory_store(), Host())
+    assert isinstance(lock, FileLock)
+    lock.acquire("main", 0.0, "")
+    assert (tmp_path / "main" / "lock").exists()
+
+
+def test_security_groups_over_a_directory_are_security_groups(tmp_path: Path) -> None:
+    assert isinstance(build_lock(replace(GROUPS, store=tmp_path.as_uri()), memory_store(), Host()), SecurityGroupLock)
+
+
+@pytest.mark.parametrize(("missing", "name"), [("vpc_id", "SLDB_VPC_ID"), ("credentials", "AWS_ACCESS_KEY_ID")])
+def test_what_security_groups_need(missing: str, name: str) -> None:
+    settings = replace(GROUPS, **{missing: None})  # type: ignore[arg-type]  # one of two names
+    with pytest.raises(BadSetting, match=name):
+        build_lock(settings, memory_store(), Host())
+
+
+def test_nothing_heavy_is_imported_before_the_first_call() -> None:
+    code = (
+        "import sys; import lambda_handlers.deadlock_fix, lambda_handlers.locks.security_group;"
+        "print(*sorted({'boto3', 'botocore', 'click', 'rich', 'sldb', 'http.client', 'ssl', 'logging', 'obstore',"
+        " 'xml.etree.ElementTree'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

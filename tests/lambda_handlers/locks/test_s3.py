@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_handlers.locks import s3
+from lambda_handlers.locks.s3 import ObjectLock
+from lambda_handlers.object_store import ObjectStore
+from lambda_handlers.s3_store import memory_store
+from lambda_handlers.storage.keys import lock_key
+from lambda_handlers.wire import SldbError
+from tests.fakes.clock import Clock
+from tests.fakes.flaky_store import FlakyStore, WriteFault
+
+MAX_AGE = 90.0
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store() -> FlakyStore:
+    return FlakyStore(memory_store())
+
+
+@pytest.fixture
+def lock(store: FlakyStore, clock: Clock) -> ObjectLock:
+    return make_lock(store, clock)
+
+
+def make_lock(store: ObjectStore, clock: Clock) -> ObjectLock:
+    return ObjectLock(store, clock.host(), max_age_seconds=MAX_AGE, retry_seconds=1.0)
+
+
+def body(store: ObjectStore) -> dict[str, object]:
+    fields = json.loads(store.get(lock_key("main")))
+    assert isinstance(fields, dict)
+    return fields
+
+
+class TestTheObject:
+    def test_says_who_and_then_that_nobody(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        holder = lock.acquire("main", clock.now(), "INSERT users")
+        assert body(store) == {
+            "owner": holder.lock_id,
+            "created_at": clock.now(),
+            "doing": "INSERT users",
+            "database": "main",
+        }
+        lock.release(holder.lock_id, "main")
+        assert body(store) == {
+            "owner": None,
+            "released": holder.lock_id,
+            "released_at": clock.now(),
+            "database": "main",
+        }
+
+    def test_has_another_etag_each_time(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        etags = set()
+        for _ in range(5):  # all at the same moment
+            holder = lock.acquire("main", clock.now(), "")
+            etags.add(store.get_with_tag(lock_key("main"))[1])
+            lock.release(holder.lock_id, "main")
+            etags.add(store.get_with_tag(lock_key("main"))[1])
+        assert len(etags) == 10
+
+    @pytest.mark.parametrize(
+        "garbage", [b"", b"\xff", b"[]", b"null", b"{", b'{"owner": 5}', b'{"owner": ""}', b'{"created_at": 1}']
+    )
+    def test_that_cannot_be_read_is_nobodys(
+        self, store: FlakyStore, clock: Clock, lock: ObjectLock, garbage: bytes
+    ) -> None:
+        store.create(lock_key("main"), garbage)
+        assert lock.holders() == []
+        holder = lock.acquire("main", clock.now(), "")
+        assert body(store)["owner"] == holder.owner
+
+    @pytest.mark.parametrize("created_at", ['"x"', "null", "NaN", "Infinity"])
+    def test_without_a_time_is_never_past_its_age(
+        self, store: FlakyStore, clock: Clock, lock: ObjectLock, created_at: str
+    ) -> None:
+        store.create(lock_key("main"), f'{{"owner": "abc", "created_at": {created_at}}}'.encode())
+        sweep = lock.free_expired(clock.now() + 10)
+        assert (sweep.checked, sweep.freed, len(sweep.ageless)) == (1, (), 1)
+        with pytest.raises(SldbError, match="abc"):
+            lock.acquire("main", clock.now(), "")
+        assert lock.release("abc", "main")  # but `sldb unlock` frees it
+
+
+class TestRequests:
+    def test_of_a_lock_that_nobody_else_wants(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        for _ in range(3):
+            holder = lock.acquire("main", clock.now(), "")
+            lock.release(holder.lock_id, "main")
+        assert store.calls == ["get", "create", "replace", "replace", "replace", "replace", "replace"]
+
+    def test_of_a_wait_are_reads(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        make_lock(store, clock).acquire("main", clock.now(), "")
+        store.calls.clear()
+        with pytest.raises(SldbError):
+            lock.acquire("main", clock.now() + 10, "")
+        assert set(store.calls) == {"get"}
+        assert 30 <= len(store.calls) <= 60
+
+
+class TestAWriteWithoutAClearAnswer:
+    @pytest.mark.parametrize("fault", list(WriteFault))
+    def test_of_the_first_acquire(self, store: FlakyStore, clock: Clock, lock: ObjectLock, fault: WriteFault) -> None:
+        store.faults.append(fault)
+        holder = lock.acquire("main", clock.now() + 10, "")
+        assert body(store)["owner"] == holder.owner
+        assert lock.holders() == [holder]
+        assert lock.release(holder.lock_id, "main") is True
+
+    @pytest.mark.parametrize("fault", list(WriteFault))
+    def test_of_a_later_acquire(self, store: FlakyStore, clock: Clock, lock: ObjectLock, fault: WriteFault) -> None:
+        lock.release(lock.acquire("main", clock.now(), "").lock_id, "main")
+        store.faults.append(fault)
+        holder = lock.acquire("main", clock.now() + 10, "")
+        assert lock.holders() == [holder]
+        assert lock.release(holder.lock_id, "main") is True
+
+    @pytest.mark.parametrize("fault", list(WriteFault))
+    def test_of_a_release(self, store: FlakyStore, clock: Clock, lock: ObjectLock, fault: WriteFault) -> None:
+        holder = lock.acquire("main", clock.now() + 10, "")
+        store.faults.append(fault)
+        assert lock.release(holder.lock_id, "main") is True
+        assert lock.holders() == []
+
+    def test_nor_read(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        store.faults.append(WriteFault.LOSE_ANSWER)
+        make_lock(store, clock)
+        holder = None
+        store.read_faults = 3
+        holder = lock.acquire("main", clock.now() + 60, "")
+        assert lock.holders() == [holder]
+
+    def test_ever_is_an_error_in_bounded_time(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        store.faults.extend([WriteFault.LOSE_REQUEST] * 1000)
+        start = clock.now()
+        with pytest.raises(SldbError, match=r"did not answer.*lock\.json.*nothing was applied") as caught:
+            lock.acquire("main", start + 3600, "")
+        assert caught.value.code == "store_error"
+        assert clock.now() - start < 30
+
+    def test_ever_of_a_release_is_an_error_and_the_age_frees_it(
+        self, store: FlakyStore, clock: Clock, lock: ObjectLock
+    ) -> None:
+        holder = lock.acquire("main", clock.now(), "")
+        store.faults.extend([WriteFault.LOSE_REQUEST] * s3.TRIES)
+        with pytest.raises(SldbError, match="was not released") as caught:
+            lock.release(holder.lock_id, "main")
+        assert caught.value.code == "store_error"
+        clock.time += MAX_AGE + 1
+        assert make_lock(store, clock).acquire("main", clock.now(), "")
+
+    def test_endless_clashes_end_with_the_deadline(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        store.faults.extend([WriteFault.CLASH] * 100_000)
+        start = clock.now()
+        with pytest.raises(SldbError) as caught:
+            lock.acquire("main", start + 2, "")
+        assert caught.value.code == "lock_timeout"
+        assert clock.now() == pytest.approx(start + 2, abs=0.01)
+
+
+def test_a_lock_that_was_broken_is_not_released_from_its_breaker(
+    store: FlakyStore, clock: Clock, lock: ObjectLock
+) -> None:
+    """The first holder still has the ETag of its own body in mind."""
+    first = lock.acquire("main", clock.now(), "")
+    clock.time += MAX_AGE + 1
+    second = make_lock(store, clock).acquire("main", clock.now(), "")
+    assert lock.release(first.lock_id, "main") is False
+    assert lock.holders() == [second]
+
+
+def test_a_released_lock_that_somebody_took_since_is_seen_as_taken(
+    store: FlakyStore, clock: Clock, lock: ObjectLock
+) -> None:
+    lock.release(lock.acquire("main", clock.now(), "").lock_id, "main")
+    holder = make_lock(store, clock).acquire("main", clock.now(), "")
+    with pytest.raises(SldbError, match=holder.owner):
+        lock.acquire("main", clock.now(), "")
+
+
+def test_sweep_does_not_free_a_lock_that_changed_hands_since_the_look(
+    store: FlakyStore, clock: Clock, lock: ObjectLock
+) -> None:
+    old = make_lock(store, clock)
+    old.acquire("main", clock.now(), "")
+    clock.time += MAX_AGE + 1
+    (seen,) = lock._all()
+    holder = old.acquire("main", clock.now(), "")
+    lock._all = lambda: [seen]  # type: ignore[method-assign]  # as if the look came before
+    assert lock.free_expired(clock.now() + 10).freed == ()
+    assert old.holders() == [holder]
+
+
+def test_sweep_says_what_it_could_not_do(store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+    for name in ("a", "b", "c"):
+        make_lock(store, clock).acquire(name, clock.now(), "")
+    clock.time += MAX_AGE + 1
+    store.faults.append(WriteFault.LOSE_REQUEST)
+    sweep = lock.free_expired(clock.now() + 10)
+    assert ([holder.database for holder in sweep.freed], len(sweep.failed)) == (["b", "c"], 1)
+    sweep = lock.free_expired(clock.now())
+    assert (sweep.freed, [why for _, why in sweep.failed]) == ((), ["out of time"])
+
+
+WRITE_FAULTS = st.lists(st.sampled_from(WriteFault), max_size=10)
+
+
+@given(faults=WRITE_FAULTS, reads=st.integers(0, 4), rounds=st.integers(1, 3))
+def test_whatever_goes_wrong_ours_is_ours(faults: list[WriteFault], reads: int, rounds: int) -> None:
+    store, clock = FlakyStore(memory_store()), Clock()
+    host = clock.host()
+    locks = [ObjectLock(store, host, max_age_seconds=MAX_AGE, retry_seconds=1.0) for _ in range(2)]
+    store.faults.extend(faults)
+    store.read_faults = reads
+    for lock in locks * rounds:
+        try:
+            holder = lock.acquire("main", clock.now() + 200, "")
+        except SldbError:
+            continue
+        store.read_faults, now_faults = 0, list(store.faults)
+        assert body(store)["owner"] == holder.lock_id
+        try:
+            assert lock.release(holder.lock_id, "main") is True
+        except SldbError:
+            continue
+        assert body(store)["owner"] is None, now_faults
