@@ -20,10 +20,10 @@ from typing import NoReturn
 
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Params, SldbError, Value
 
-_SPELLING = re.compile(
-    r"(?:[:@$]?(?P<name>[^\W\d]\w*))?(?::(?P<type>text|int|real|null|json|blob|file))?=(?P<value>.*)", re.DOTALL
-)
-_NULL = re.compile(r"(?:[:@$]?(?P<name>[^\W\d]\w*))?:null")
+_TYPE = "text|int|real|null|json|blob|file"
+_NAME = rf"(?:(?!:(?:{_TYPE})\b)[:@$]?(?P<name>[^\W\d]\w*))?"  # so that :int=5 is a positional parameter with a type
+_SPELLING = re.compile(rf"{_NAME}(?::(?P<type>{_TYPE}))?=(?P<value>.*)", re.DOTALL)
+_NULL = re.compile(rf"{_NAME}:null")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _REAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 _REAL_DIGITS = 15  # as many as SQLite prints of a REAL that becomes TEXT

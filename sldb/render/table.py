@@ -58,7 +58,7 @@ def _write_plain(result: Result, rows: list[Row], out: TextIO) -> None:
     names = [text.escape(column.name) for column in result.columns]
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [
-        max(text.width(name), max(map(text.width, column), default=0))
+        max(text.width(name), text.widest(column))
         for name, column in zip(names, zip(*cells, strict=True) if cells else [()] * len(names), strict=True)
     ]
     out.write(_line(names, widths, numeric) + "\n")
@@ -78,7 +78,9 @@ def _line(cells: list[str], widths: list[int], numeric: list[bool]) -> str:
 
 
 def _cell(value: Value) -> str:
-    return text.escape(values.plain(value, "NULL"))
+    if isinstance(value, str):
+        return value if value.isprintable() else text.escape(value)
+    return values.plain(value, "NULL")
 
 
 def _write_rich(result: Result, rows: list[Row], out: TextIO, screen: Screen) -> None:

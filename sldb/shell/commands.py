@@ -56,8 +56,7 @@ def obey(command: DotCommand, session: Session) -> bool:  # noqa: PLR0912  # a c
         case "mode" | "format":
             _mode(session, first)
         case "x":
-            session.format = "table" if session.format == "vertical" else "vertical"
-            session.say(f"results print as {session.format}")
+            _turn(session)
         case "max_rows" | "maxrows":
             session.limit_rows(_whole_number(_needed(command), command))
         case "timing" | "timer":
@@ -94,6 +93,14 @@ def _schema(session: Session, name: str | None) -> None:
         session.write_lines(str(sql) + ";" for _, sql in reply.rows)
     else:
         session.show_data(reply.results)
+
+
+def _turn(session: Session) -> None:
+    if session.format == "vertical":
+        session.format = session.turned_from
+    else:
+        session.turned_from, session.format = session.format, "vertical"
+    session.say(f"results print as {session.format}")
 
 
 def _mode(session: Session, format_name: str | None) -> None:

@@ -34,6 +34,7 @@ class Session:
     format: str = "table"
     screen: Screen | None = None  # None: out is no terminal
     timing: bool = True
+    turned_from: str = "table"  # the format that \\x goes back to
     names: LiveNames | None = None  # None: nobody completes anything
     last: Reply | None = None
     last_ms: float = 0.0
@@ -68,13 +69,13 @@ class Session:
         """The data of a reply, and below it what is said about it."""
         self.show_data(reply.results)
         if self.timing:
-            self.say(summary(reply, self.last_ms))
+            self.say(summary(reply, self.last_ms), softly=True)
 
     def show_data(self, results: Sequence[Result]) -> None:
         render.write(results, self.format, self.out, self.screen)
         self.out.flush()
         if note := render.unseen(results, self.format, self.screen):
-            self.say(note)
+            self.say(note, softly=True)
 
     def write_lines(self, lines: Iterable[str]) -> None:
         """Text as it is to a file, and harmless to a terminal."""
@@ -82,8 +83,12 @@ class Session:
             self.out.write((text.escape_lines(line) if self.screen else line) + "\n")
         self.out.flush()
 
-    def say(self, message: str) -> None:
-        print(text.escape_lines(message), file=self.err, flush=True)
+    def say(self, message: str, *, softly: bool = False) -> None:
+        """Something about the data; `softly` is dim on a terminal in colour."""
+        message = text.escape_lines(message)
+        if softly and self.screen is not None and self.screen.color and self.err.isatty():
+            message = f"\x1b[2m{message}\x1b[0m"
+        print(message, file=self.err, flush=True)
 
     def limit_rows(self, rows: int) -> None:
         if self.screen is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import EditingMode
@@ -142,7 +143,9 @@ def _toolbar(session: Session) -> StyleAndTextTuples:
     parts = [text.escape(client.target.name), client.database]
     if last is not None:
         parts += [f"txid {last.txid}", duration(session.last_ms)]
-    return [("", " " + " · ".join(parts) + "   "), ("", "Enter after ; runs   .help   Ctrl-D leaves")]
+    left, right = " " + " · ".join(parts), "; Enter runs · .help "
+    space = get_app().output.get_size().columns - text.width(left) - text.width(right)
+    return [("", left), ("", " " * space + right if space > 2 else "")]
 
 
 class _SqlCompleter(Completer):
