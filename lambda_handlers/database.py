@@ -160,9 +160,9 @@ class Database:
             self._release(holder.lock_id)
 
     def _write_locked(self, run: _Run) -> Reply:
-        # Without a lock nothing has passed since the refresh that this request began with. With one, another writer
-        # may have come and gone while this one waited.
-        if self._settings.lock != "none":
+        # Without a lock nothing has passed since the refresh that this request began with, unless it asked for a
+        # stale one. With a lock, another writer may have come and gone while this one waited.
+        if self._settings.lock != "none" or run.request.max_staleness:
             self._newest.replica.refresh()
         for attempt in range(COMMIT_ATTEMPTS):
             self._check_txid(run.request.if_txid)
@@ -216,6 +216,7 @@ class Database:
         session = Session(
             copy.vfs,
             may_write,
+            may_commit=not run.request.dry_run,
             is_over=lambda: self._host.now() >= run.deadline,
             row_bytes_limit=self._settings.reply_limit_bytes,
         )
@@ -235,7 +236,7 @@ class Database:
         if not session.has_written or request.dry_run:
             return self._with_stats(self._reply(results, copy.replica.txid), run)
         started = self._host.now()
-        if copy.vfs.committed is None:  # VACUUM has committed by itself
+        if copy.vfs.committed is None:  # only VACUUM has committed by itself; twice does no harm, so it is not recorded
             reply = self._reply(results, copy.replica.txid + 1)
             if request.request_id is not None:
                 self._record_request(session, request.request_id, reply)

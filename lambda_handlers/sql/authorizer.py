@@ -73,6 +73,7 @@ class Authorizer:
         self.row_action = ""  # such as "INSERT"
         self._row_table = ""
         self._schema_action = ""
+        self.only_asks = False  # a PRAGMA that SQLite counts as a write, although without a value it tells
         self._vacuuming = first_word == "VACUUM"
 
     @contextmanager
@@ -136,7 +137,10 @@ class Authorizer:
         return ""
 
     def _why_not_pragma(self, name: str, argument: str | None) -> str:
-        if name in _FREE_PRAGMAS or (name in _READABLE_PRAGMAS and argument is None):
+        if name in _FREE_PRAGMAS:
+            return ""
+        if name in _READABLE_PRAGMAS and argument is None:
+            self.only_asks = True
             return ""
         if name == "page_size" and self._new_database:
             return ""

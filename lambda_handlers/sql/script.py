@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import apsw
 
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import SldbError, bad_request
 
 # Where a semicolon ends nothing: strings, quoted names and comments, closed or running to the end of the text.
 _TOKEN = re.compile(
@@ -26,6 +26,7 @@ class Piece(NamedTuple):
 
 def split(script: str) -> Iterator[Piece]:
     """The statements in order, each with its semicolon; the last may lack one. Comments alone are no statement."""
+    _check_text(script)
     start = tries = 0
     for token in _TOKEN.finditer(script):
         if token[0] != ";":
@@ -40,6 +41,15 @@ def split(script: str) -> Iterator[Piece]:
             start, tries = token.end(), 0
     if _says_something(script[start:]):
         yield Piece(script[start:], start)
+
+
+def _check_text(script: str) -> None:
+    try:
+        script.encode()
+    except UnicodeEncodeError:
+        bad_request("query", script, "text without lone surrogates")
+    if "\0" in script:
+        bad_request("query", script, "text without NUL characters; in a value, use char(0) or a parameter")
 
 
 def first_word(sql: str) -> str:

@@ -40,13 +40,20 @@ class _BeginNeeded(Exception):
 
 
 class Session:
-    """`may_write` sessions end with `commit` or `roll_back`; `is_over` tells when the request's time is up."""
+    """A session that `may_write` ends with `commit`, or its `close` rolls back; one that may not commit (a dry run)
+    always rolls back. `is_over` tells when the request's time is up."""
 
     def __init__(
-        self, vfs: DraftVFS, may_write: bool, is_over: Callable[[], bool], row_bytes_limit: int | None = None
+        self,
+        vfs: DraftVFS,
+        may_write: bool,
+        may_commit: bool,
+        is_over: Callable[[], bool],
+        row_bytes_limit: int | None = None,
     ) -> None:
         self._vfs = vfs
         self._may_write = may_write
+        self._may_commit = may_commit
         self._is_over = is_over
         self._row_bytes_left = math.inf if row_bytes_limit is None else row_bytes_limit
         self.has_written = False
@@ -141,9 +148,10 @@ class Session:
 
     def _vacuum(self, piece: script.Piece, alone: bool) -> Result:
         if not alone:
-            raise SldbError(
-                "sql_error", "VACUUM cannot run inside a transaction", "send VACUUM as a request of its own"
-            )
+            hint = "send VACUUM as a request of its own"
+            raise SldbError("sql_error", "VACUUM cannot run inside a transaction", hint)
+        if not self._may_commit:
+            raise SldbError("bad_request", "dry_run: VACUUM cannot be rolled back", "send it without dry_run")
         with self._vfs.committing():
             return self._execute(piece.sql, None, "VACUUM")
 
@@ -153,7 +161,7 @@ class Session:
         columns: list[Column] = []
 
         def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
-            if not cursor.is_readonly:
+            if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_asks):
                 if not self._may_write:
                     raise WriteNeeded(self._authorizer.doing or word)
                 if not self.connection.in_transaction and word != "VACUUM":
@@ -225,8 +233,6 @@ def _translated(error: Exception, statement: int | None, piece: script.Piece | N
         return SldbError(
             "sql_error", "a value is text that is not UTF-8", "read it as bytes: CAST(… AS BLOB)", statement=statement
         )
-    if isinstance(error, (UnicodeEncodeError, ValueError)):
-        return SldbError("bad_request", f"query: {error}", "SQL is text without NUL and without lone surrogates")
     if isinstance(error, (MemoryError, OSError)):
         return _no_room(error, statement)
     return SldbError("bad_request", f"params: {error}", statement=statement)

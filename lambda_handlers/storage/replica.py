@@ -73,7 +73,7 @@ class Replica:
     def refresh(self, max_staleness: float = 0.0) -> None:
         """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds."""
         now = self._host.now()
-        if 0 <= now - self._checked_at <= max_staleness:
+        if max_staleness > 0 and 0 <= now - self._checked_at <= max_staleness:
             return
         if 0 <= now - self._listed_at <= RETENTION_FLOOR_SECONDS / 2 and self._probe():
             self._checked_at = now

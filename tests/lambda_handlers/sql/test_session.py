@@ -1,0 +1,259 @@
+"""What a statement may not do, what stops it, and how its failure is told: seen from the reply."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from lambda_handlers.s3_store import memory_store
+from lambda_handlers.wire import SldbError
+from tests.fakes.service import container, run
+
+
+@pytest.fixture(scope="module")
+def service():
+    service = container(memory_store())
+    run(service, "CREATE TABLE t (a INTEGER PRIMARY KEY, b UNIQUE CHECK (b <> 'bad')); INSERT INTO t VALUES (1, 'x')")
+    run(service, "INSERT INTO t VALUES (2, 'y')", request_id="makes our table")
+    yield service
+    service.close()
+
+
+def error_of(service, query, params=None, **fields):
+    with pytest.raises(SldbError) as caught:
+        run(service, query, params, **fields)
+    assert run(service, "SELECT count(*) FROM t").txid == 2, "something was applied"
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "ATTACH '/tmp/other.db' AS o",
+        "ATTACH ':memory:' AS o",
+        "ATTACH '' AS o",
+        "ATTACH 'file:/etc/passwd?mode=ro' AS o",
+        "DETACH main",
+        "VACUUM INTO '/tmp/copy.db'",
+        "SELECT load_extension('/tmp/x.so')",
+        "SELECT fts3_tokenizer('simple', x'0000000000000000')",
+        "PRAGMA writable_schema = ON",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA journal_mode = OFF",
+        "PRAGMA synchronous = OFF",
+        "PRAGMA locking_mode = EXCLUSIVE",
+        "PRAGMA page_size = 8192",
+        "PRAGMA wal_checkpoint",
+        "PRAGMA temp_store_directory = '/tmp'",
+        "PRAGMA hard_heap_limit = 0",
+        "PRAGMA schema_version = 5",
+        "PRAGMA mmap_size = 1000000000",
+        "PRAGMA trusted_schema = ON",
+        "PRAGMA main.journal_mode = DELETE",
+        "PRAGMA no_such_pragma",
+        "BEGIN",
+        "COMMIT",
+        "ROLLBACK",
+        "END",
+        "INSERT INTO t VALUES (9, 9); COMMIT",
+        "INSERT INTO t VALUES (9, 9); ROLLBACK; INSERT INTO t VALUES (10, 10)",
+        "DELETE FROM _sldb_requests",
+        "DROP TABLE _sldb_requests",
+        "CREATE TABLE _sldb_mine (a)",
+        "ALTER TABLE _sldb_requests RENAME TO mine",
+        "CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM _sldb_requests; END; INSERT INTO t VALUES (9, 9)",
+    ],
+)
+def test_what_reaches_outside_the_database_is_forbidden(service, query):
+    error = error_of(service, query)
+    assert (error.code, error.status, error.exit_code) == ("forbidden", 403, 1)
+    assert error.message
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "UPDATE sqlite_schema SET sql = 'x'",
+        "INSERT INTO sqlite_schema VALUES ('table', 'x', 'x', 2, 'CREATE TABLE x (a)')",
+        "DELETE FROM sqlite_dbpage",
+        "SELECT readfile('/etc/passwd')",
+        "SELECT writefile('/tmp/x', 'y')",
+        "SELECT edit('x')",
+        "CREATE VIRTUAL TABLE f USING csv(filename='/etc/passwd')",
+        "CREATE VIRTUAL TABLE f USING fsdir",
+    ],
+)
+def test_what_would_break_the_storage_or_is_not_there_fails(service, query):
+    assert error_of(service, query).code in ("sql_error", "forbidden")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "PRAGMA table_info(t)",
+        "SELECT name FROM pragma_table_xinfo('t')",
+        "PRAGMA journal_mode",
+        "PRAGMA page_size",
+        "PRAGMA integrity_check",
+        "PRAGMA foreign_keys = ON",
+        "PRAGMA case_sensitive_like = ON; SELECT 'A' LIKE 'a'",
+        "SELECT id FROM _sldb_requests",
+        "EXPLAIN QUERY PLAN SELECT * FROM t",
+        "SELECT json_extract('{\"a\": 1}', '$.a'), upper('x'), random() IS NOT NULL",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5) SELECT i FROM n",
+    ],
+)
+def test_what_is_allowed_to_a_reader(service, query):
+    assert run(service, query, read_only=True).txid == 2
+
+
+def test_settings_do_not_outlive_their_request(service):
+    run(service, "PRAGMA case_sensitive_like = ON; PRAGMA foreign_keys = ON")
+    assert run(service, "SELECT 'A' LIKE 'a'; PRAGMA foreign_keys").rows == [(0,)]
+    assert run(service, "SELECT 'A' LIKE 'a'").rows == [(1,)]
+
+
+def test_temporary_tables_do_not_outlive_their_request(service):
+    assert run(service, "CREATE TEMP TABLE x (a); INSERT INTO x VALUES (1); SELECT * FROM x").rows == [(1,)]
+    assert error_of(service, "SELECT * FROM x").code == "sql_error"
+
+
+@pytest.mark.parametrize(
+    ("query", "message", "offset"),
+    [
+        ("SELECT * FRO t", 'near "FRO": syntax error', 9),
+        ("SELECT nope FROM t", "no such column: nope", 7),
+        ("SELECT 'é漢'; SELECT nope FROM t", "no such column: nope", 20),
+        ("SELECT 1; -- é\nSELECT 'é', nope", "no such column: nope", 27),
+        ("SELECT * FROM nope", "no such table: nope", 14),
+        ("SELECT 1 FROM t WHERE", "incomplete input", 21),
+    ],
+)
+def test_an_sql_error_points_at_its_place(service, query, message, offset):
+    error = error_of(service, query)
+    assert (error.code, error.message, error.details["sqlite_code"]) == ("sql_error", message, "SQLITE_ERROR")
+    assert error.details.get("offset") in (offset, None)
+    if "offset" in error.details:
+        assert query[offset:].startswith(("FRO", "nope", ""))
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("INSERT INTO t VALUES (1, 'z')", "SQLITE_CONSTRAINT_PRIMARYKEY"),
+        ("INSERT INTO t VALUES (3, 'x')", "SQLITE_CONSTRAINT_UNIQUE"),
+        ("INSERT INTO t VALUES (3, 'bad')", "SQLITE_CONSTRAINT_CHECK"),
+    ],
+)
+def test_a_constraint_is_named(service, query, code):
+    error = error_of(service, query)
+    assert (error.code, error.status, error.details["sqlite_code"]) == ("constraint", 409, code)
+    assert "t." in error.message or "b <>" in error.message
+
+
+@pytest.mark.parametrize(
+    ("query", "params"),
+    [
+        ("SELECT ?", []),
+        ("SELECT ?", [1, 2]),
+        ("SELECT :a", {"b": 1}),
+        ("SELECT ?; SELECT ?", [1, 2]),
+        ("SELECT 1\x00; SELECT 2", None),
+        ("SELECT '\ud800'", None),
+    ],
+)
+def test_params_and_text_that_do_not_fit_are_a_bad_request(service, query, params):
+    assert error_of(service, query, params).code == "bad_request"
+
+
+def test_text_that_is_not_utf8_is_told_and_can_be_read_as_a_blob(service):
+    assert "BLOB" in error_of(service, "SELECT CAST(x'ff' AS TEXT)").hint
+    assert run(service, "SELECT CAST(CAST(x'ff' AS TEXT) AS BLOB)").rows == [(b"\xff",)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO t SELECT i + 10, i FROM n",
+        "SELECT count(*) FROM json_each('[1,2,3,4,5,6,7,8]') a, json_each('[1,2,3,4,5,6,7,8]') b,"
+        + ",".join(f"json_each('[1,2,3,4,5,6,7,8]') c{n}" for n in range(8)),
+    ],
+)
+def test_a_runaway_statement_is_stopped(service, query):
+    error = error_of(service, query, timeout=0.3)
+    assert (error.code, error.status) == ("query_timeout", 408)
+
+
+def test_memory_has_a_hard_limit():
+    service = container(memory_store(), memory_bytes=40_000_000)
+    error = None
+    try:
+        run(service, "CREATE TABLE t (a)")
+        with pytest.raises(SldbError) as caught:
+            run(service, "SELECT hex(zeroblob(30000000))")
+        error = caught.value
+        assert run(service, "SELECT count(*) FROM t").rows == [(0,)]
+    finally:
+        service.close()
+        container(memory_store()).close()  # the limit is the process's: back to the usual one
+    assert error.code == "too_large"
+
+
+def test_a_value_has_a_limit(service):
+    assert error_of(service, "SELECT length(zeroblob(200000000) || 'x')").code == "too_large"
+
+
+def test_rows_that_do_not_fit_into_a_reply_of_the_function():
+    service = container(memory_store(), reply_limit_bytes=1_000_000)
+    try:
+        fits = (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000) SELECT hex(zeroblob(50)) FROM n"
+        )
+        assert len(run(service, fits).rows) == 3000
+        with pytest.raises(SldbError) as caught:
+            run(service, fits.replace("3000", "30000"))
+        assert caught.value.code == "too_large"
+        assert "LIMIT" in caught.value.hint
+    finally:
+        service.close()
+
+
+def test_full_text_search_and_rtree_with_triggers(service):
+    other = container(memory_store())
+    try:
+        run(
+            other,
+            "CREATE TABLE d (a INTEGER PRIMARY KEY, b);"
+            "CREATE VIRTUAL TABLE f USING fts5(b, content=d, content_rowid=a);"
+            "CREATE TRIGGER i AFTER INSERT ON d BEGIN INSERT INTO f(rowid, b) VALUES (new.a, new.b); END;"
+            "CREATE VIRTUAL TABLE r USING rtree(id, x0, x1)",
+        )
+        run(other, "INSERT INTO d(b) VALUES ('hello world'); INSERT INTO r VALUES (1, 0, 5)")
+        assert run(other, "SELECT b FROM f WHERE f MATCH 'world'").rows == [("hello world",)]
+        assert run(other, "SELECT id FROM r WHERE x1 > 3").rows == [(1,)]
+    finally:
+        other.close()
+
+
+def test_one_container_serves_threads_one_after_the_other(service):
+    results = []
+    threads = [
+        threading.Thread(target=lambda n=n: results.append(run(service, "SELECT ?", [n]).rows[0][0])) for n in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(results) == list(range(16))
+
+
+def test_time_that_was_up_before_it_began(service):
+    started = time.monotonic()
+    error = error_of(
+        service, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n", timeout=0
+    )
+    assert error.code == "query_timeout"
+    assert time.monotonic() - started < 30

@@ -1,0 +1,457 @@
+"""Requests against a database, as a container runs them: the real engine over a store in memory."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+
+import pytest
+
+from lambda_handlers.locks.protocol import Holder
+from lambda_handlers.object_store import MeteredStore
+from lambda_handlers.s3_store import memory_store
+from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Request, SldbError
+from tests.fakes.clock import Clock
+from tests.fakes.service import container as new_container
+from tests.fakes.service import run
+
+
+@pytest.fixture
+def store():
+    return memory_store()
+
+
+@pytest.fixture
+def container():
+    """Makes containers, and closes them all at the end."""
+    made = []
+
+    def make(*args, **settings):
+        made.append(new_container(*args, **settings))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.close()
+
+
+@pytest.fixture
+def service(container, store):
+    return container(store)
+
+
+def refused(service, query, params=None, **fields):
+    """The error of a request, after a look that nothing was applied."""
+    before = service.reply(Request.decode({"query": "SELECT 1"})).txid
+    with pytest.raises(SldbError) as caught:
+        run(service, query, params, **fields)
+    assert service.reply(Request.decode({"query": "SELECT 1"})).txid == before
+    return caught.value
+
+
+def keys(store, database="main"):
+    return [info.key for info in store.list_objects(f"{database}/")]
+
+
+# Transactions
+
+
+def test_statements_of_one_request_are_one_transaction(service, store):
+    reply = run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1), (2); SELECT sum(a) FROM t")
+    assert reply.txid == 1
+    assert reply.rows == [(3,)]
+    assert [result.rowcount for result in reply.results] == [0, 2, 1]
+    assert keys(store) == ["main/0000/0000000000000001-0000000000000001.ltx"]
+
+
+def test_a_failed_statement_undoes_those_before_it(service):
+    run(service, "CREATE TABLE t (a UNIQUE); INSERT INTO t VALUES (1)")
+    error = refused(service, "INSERT INTO t VALUES (2); INSERT INTO t VALUES (1); INSERT INTO t VALUES (3)")
+    assert (error.code, error.details["statement"]) == ("constraint", 1)
+    assert error.details["sqlite_code"] == "SQLITE_CONSTRAINT_UNIQUE"
+    assert run(service, "SELECT a FROM t").rows == [(1,)]
+
+
+def test_statements_with_params_of_their_own(service):
+    event = {
+        "statements": [
+            {"query": "CREATE TABLE t (a, b)"},
+            {"query": "INSERT INTO t VALUES (?, ?)", "params": [1, {"$blob": "AP8="}]},
+            {"query": "INSERT INTO t VALUES (:a, :b)", "params": {"a": 2, "b": None}},
+            {"query": "SELECT * FROM t"},
+        ]
+    }
+    assert service.reply(Request.decode(event)).rows == [(1, b"\x00\xff"), (2, None)]
+
+
+def test_values_round_trip_exactly(service):
+    values = [INTEGER_MAX, INTEGER_MIN, 2**53 + 1, 0.1, 1.0, math.inf, -math.inf, -0.0, "", "\x00é", b"", b"\x00", None]
+    run(service, "CREATE TABLE t (n INTEGER PRIMARY KEY, v)")
+    for number, value in enumerate(values):
+        service.reply(Request.decode({"query": "INSERT INTO t VALUES (?, ?)", "params": [number, _encoded(value)]}))
+    body = json.loads(json.dumps(service.handle({"query": "SELECT v FROM t ORDER BY n"})["body"]))
+    assert [row[0] for row in body["rows"]] == [_encoded(value) for value in values]
+    assert [repr(row[0]) for row in run(service, "SELECT v FROM t ORDER BY n").rows] == [
+        repr(value) for value in values
+    ]
+
+
+def _encoded(value):
+    from lambda_handlers.wire import encode_value
+
+    return encode_value(value)
+
+
+def test_columns_have_their_declared_types(service):
+    run(service, "CREATE TABLE t (a INTEGER PRIMARY KEY, b VARCHAR(20), c)")
+    reply = run(service, "SELECT a, b, c, 1 + 1 AS d FROM t")
+    assert [column.name for column in reply.columns] == ["a", "b", "c", "d"]
+    assert [column.type for column in reply.columns] == ["INTEGER", "VARCHAR(20)", None, None]
+    assert reply.rows == []
+
+
+def test_rowcount_and_lastrowid(service):
+    run(service, "CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
+    assert run(service, "INSERT INTO t (b) VALUES (1), (2)").results[0].lastrowid == 2
+    assert run(service, "UPDATE t SET b = 3").results[0].rowcount == 2
+    returning = run(service, "DELETE FROM t WHERE a = 1 RETURNING a").results[0]
+    assert (returning.rows, returning.rowcount, returning.lastrowid) == ([(1,)], 1, None)
+    assert run(service, "SELECT last_insert_rowid(), total_changes()").rows == [(0, 0)]
+
+
+def test_a_write_that_changes_nothing_makes_no_transaction(service):
+    run(service, "CREATE TABLE t (a)")
+    assert run(service, "UPDATE t SET a = 1").txid == 1
+    assert run(service, "CREATE TABLE IF NOT EXISTS t (a)").txid == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH x AS (SELECT 1) DELETE FROM t",
+        "REPLACE INTO t VALUES (1)",
+        "PRAGMA user_version = 3",
+        "SELECT 1; DELETE FROM t",
+        "VACUUM",
+        "INSERT INTO t VALUES (5) RETURNING a",
+        "CREATE TEMP TABLE x (a)",
+    ],
+)
+def test_sqlite_says_what_writes(service, query):
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    assert refused(service, query, read_only=True).code == "read_only"
+    assert refused(service, query, at=1).code == "read_only"
+
+
+@pytest.mark.parametrize("query", ["EXPLAIN DELETE FROM t", "SELECT 'DELETE FROM t'", "PRAGMA user_version"])
+def test_what_only_looks_like_a_write_is_none(service, query):
+    run(service, "CREATE TABLE t (a)")
+    assert run(service, query, read_only=True).txid == 1
+
+
+def test_pragmas_before_the_transaction_take_effect(service):
+    run(service, "CREATE TABLE p (a PRIMARY KEY); CREATE TABLE c (a REFERENCES p)")
+    assert refused(service, "PRAGMA foreign_keys = ON; INSERT INTO c VALUES (1)").code == "constraint"
+    run(service, "INSERT INTO c VALUES (1)")  # and is gone with the request
+
+
+def test_deferred_constraints_fail_the_commit(service):
+    run(service, "CREATE TABLE p (a PRIMARY KEY); CREATE TABLE c (a REFERENCES p DEFERRABLE INITIALLY DEFERRED)")
+    error = refused(service, "PRAGMA foreign_keys = ON; INSERT INTO c VALUES (1); SELECT * FROM c")
+    assert error.code == "constraint"
+
+
+def test_savepoints_work_inside_a_request(service):
+    run(service, "CREATE TABLE t (a)")
+    run(service, "INSERT INTO t VALUES (1); SAVEPOINT s; INSERT INTO t VALUES (2); ROLLBACK TO s; RELEASE s")
+    assert run(service, "SELECT a FROM t").rows == [(1,)]
+
+
+def test_vacuum_is_a_transaction_of_its_own(service):
+    run(service, "CREATE TABLE t (a); INSERT INTO t SELECT randomblob(4000) FROM json_each('[1,2,3,4,5,6,7,8,9]')")
+    run(service, "DELETE FROM t WHERE rowid > 1")
+    assert run(service, "VACUUM", request_id="r").txid == 3
+    assert run(service, "SELECT count(*) FROM t; PRAGMA integrity_check").rows == [("ok",)]
+    assert run(service, "PRAGMA page_count").rows[0][0] < 6
+    assert refused(service, "SELECT 1; VACUUM").code == "sql_error"
+    assert refused(service, "VACUUM", dry_run=True).code == "bad_request"
+
+
+# Databases
+
+
+def test_the_default_database_may_be_read_before_it_exists(service, store):
+    assert run(service, "SELECT 1").txid == 0
+    assert keys(store) == []
+
+
+def test_another_database_exists_after_its_first_write(service):
+    with pytest.raises(SldbError) as caught:
+        run(service, "SELECT 1", database="other")
+    assert caught.value.code == "not_found"
+    assert run(service, "CREATE TABLE t (a)", database="other").txid == 1
+    assert run(service, "SELECT * FROM t", database="other").rows == []
+    assert refused(service, "SELECT * FROM t").code == "sql_error"
+
+
+def test_copies_that_were_not_used_make_room(container, store):
+    service = container(store, cache_bytes=200_000)
+    for name in ("a", "b", "c"):
+        run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (randomblob(90000))", database=name)
+    assert run(service, "SELECT length(a) FROM t", database="a").rows == [(90000,)]
+    assert run(service, "SELECT 1 FROM t", database="c").stats["cold"] is False
+    assert run(service, "SELECT 1 FROM t", database="b").stats["cold"] is True
+
+
+def test_a_database_above_the_cache_is_too_large(container, store):
+    run(container(store), "CREATE TABLE t (a); INSERT INTO t VALUES (randomblob(300000))")
+    small = container(store, cache_bytes=200_000)
+    with pytest.raises(SldbError, match="the local cache takes 200000") as caught:
+        run(small, "SELECT 1")
+    assert caught.value.code == "too_large"
+
+
+# The past
+
+
+def test_a_view_of_the_past(service):
+    run(service, "CREATE TABLE t (a)")
+    for number in range(5):
+        run(service, "INSERT INTO t VALUES (?)", [number])
+    for txid in (3, 1, 6, 3):
+        reply = run(service, "SELECT count(*) FROM t", at=txid)
+        assert (reply.txid, reply.rows) == (txid, [(txid - 1,)])
+    assert run(service, "SELECT count(*) FROM t").rows == [(5,)]
+
+
+@pytest.mark.parametrize("at", [0, 7, "2001-01-01T00:00:00Z"])
+def test_outside_history(service, at):
+    run(service, "CREATE TABLE t (a)")
+    assert refused(service, "SELECT 1", at=at).code == "not_found"
+
+
+def test_a_view_by_time(container, store):
+    clock = Clock(1_800_000_000)
+    service = container(store, host=clock.host())
+    run(service, "CREATE TABLE t (a)")
+    for number in range(4):
+        clock.time += 60
+        run(service, "INSERT INTO t VALUES (?)", [number])
+    assert run(service, "SELECT count(*) FROM t", at="2027-01-15T08:02:30Z").rows == [(2,)]
+    assert run(service, "SELECT count(*) FROM t", at="2027-01-15T09:03:00+01:00").rows == [(3,)]
+    assert run(service, "SELECT count(*) FROM t", at="2030-01-01").rows == [(4,)]
+    assert refused(service, "SELECT 1", at="yesterday").code == "bad_request"
+
+
+# Conditions
+
+
+def test_if_txid(service):
+    run(service, "CREATE TABLE t (a)", if_txid=0)
+    assert refused(service, "DELETE FROM t", if_txid=0).code == "conflict"
+    assert run(service, "INSERT INTO t VALUES (1)", if_txid=1).txid == 2
+
+
+def test_if_txid_is_decided_on_the_newest_transaction_even_from_a_stale_copy(container, store):
+    clock = Clock()
+    one, two = container(store, host=clock.host()), container(store, host=clock.host())
+    run(one, "CREATE TABLE t (a)")
+    run(two, "SELECT 1")
+    run(one, "INSERT INTO t VALUES (1)")
+    assert run(two, "INSERT INTO t VALUES (2)", if_txid=2, max_staleness=60).txid == 3
+    run(one, "INSERT INTO t VALUES (3)")
+    with pytest.raises(SldbError) as caught:
+        run(two, "INSERT INTO t VALUES (4)", if_txid=3, max_staleness=60)
+    assert caught.value.code == "conflict"
+
+
+def test_dry_run_shows_and_keeps_nothing(service):
+    run(service, "CREATE TABLE t (a)")
+    reply = run(service, "INSERT INTO t VALUES (1) RETURNING a; SELECT count(*) FROM t", dry_run=True, request_id="r")
+    assert (reply.txid, reply.rows) == (1, [(1,)])
+    assert run(service, "SELECT count(*) FROM t").rows == [(0,)]
+
+
+def test_max_staleness(container, store):
+    clock = Clock()
+    reader, writer = container(store, host=clock.host()), container(store, host=clock.host())
+    run(writer, "CREATE TABLE t (a)")
+    run(reader, "SELECT 1")
+    run(writer, "INSERT INTO t VALUES (1)")
+    clock.time += 5
+    stale = run(reader, "SELECT count(*) FROM t", max_staleness=10)
+    assert (stale.rows, stale.stats["store_requests"]) == ([(0,)], 0)
+    fresh = run(reader, "SELECT count(*) FROM t", max_staleness=4)
+    assert (fresh.rows, fresh.stats["store_requests"]) == ([(1,)], 2)
+    assert run(reader, "SELECT count(*) FROM t").stats["store_requests"] == 1
+
+
+# Exactly once
+
+
+def test_a_request_id_applies_once_and_gives_the_first_result(service):
+    run(service, "CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
+    first = run(service, "INSERT INTO t (b) VALUES (?) RETURNING a, b", [{"$blob": "AP8="}], request_id="r")
+    again = run(service, "INSERT INTO t (b) VALUES (?) RETURNING a, b", [{"$blob": "AP8="}], request_id="r")
+    assert (again.results, again.txid) == (first.results, first.txid)
+    assert run(service, "SELECT count(*) FROM t").rows == [(1,)]
+    assert run(service, "INSERT INTO t (b) VALUES (1)", request_id="other").txid == first.txid + 1
+
+
+def test_another_container_knows_the_request(container, store):
+    run(container(store), "CREATE TABLE t (a); INSERT INTO t VALUES (1)", request_id="r")
+    assert run(container(store), "CREATE TABLE t (a); INSERT INTO t VALUES (1)", request_id="r").txid == 1
+
+
+def test_a_request_id_is_forgotten_after_an_hour(container, store):
+    clock = Clock()
+    service = container(store, host=clock.host())
+    run(service, "CREATE TABLE t (a)", request_id="create")
+    run(service, "INSERT INTO t VALUES (1)", request_id="r")
+    clock.time += 3599
+    run(service, "INSERT INTO t VALUES (1)", request_id="r")
+    assert run(service, "SELECT count(*) FROM t").rows == [(1,)]
+    clock.time += 2
+    run(service, "INSERT INTO t VALUES (2)", request_id="r")
+    assert run(service, "SELECT count(*) FROM t").rows == [(2,)]
+    assert run(service, "SELECT count(*) FROM _sldb_requests").rows == [(1,)]  # the older ones went with it
+
+
+def test_a_failed_request_leaves_no_trace_of_its_id(service):
+    run(service, "CREATE TABLE t (a UNIQUE); INSERT INTO t VALUES (1)")
+    refused(service, "INSERT INTO t VALUES (1)", request_id="r")
+    run(service, "DELETE FROM t")
+    assert run(service, "INSERT INTO t VALUES (1)", request_id="r").results[0].rowcount == 1
+
+
+def test_duplicates_at_the_same_time_apply_once(container, store):
+    run(container(store), "CREATE TABLE t (a)")
+    services = [container(store) for _ in range(8)]
+    replies = []
+
+    def insert(service):
+        replies.append(run(service, "INSERT INTO t VALUES (1) RETURNING rowid", request_id="same"))
+
+    threads = [threading.Thread(target=insert, args=(service,)) for service in services]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {(reply.txid, reply.rows[0]) for reply in replies} == {(2, (1,))}
+    assert len(replies) == 8
+    assert run(container(store), "SELECT count(*) FROM t").rows == [(1,)]
+
+
+# Writers at once
+
+
+def test_writers_without_a_lock_lose_nothing(container, store):
+    run(container(store), "CREATE TABLE t (w, n, PRIMARY KEY (w, n))")
+    acknowledged = []
+
+    def write(writer):
+        service = container(store)
+        for number in range(15):
+            run(service, "INSERT INTO t VALUES (?, ?)", [writer, number])
+            acknowledged.append((writer, number))
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(run(container(store), "SELECT w, n FROM t").rows) == sorted(acknowledged)
+    assert len(acknowledged) == 120
+
+
+class BrokenLock:
+    """A lock that was broken while its holder worked, and whose release fails as well."""
+
+    def __init__(self, during):
+        self.during = during
+
+    def acquire(self, database, deadline, doing):
+        self.doing = doing
+        return Holder("id", database, "me", 0.0, doing)
+
+    def release(self, lock_id, database):
+        self.during()
+        raise SldbError("store_error", "EC2 is away")
+
+
+def test_a_lost_lock_does_not_make_a_committed_write_fail(container, store, capsys):
+    lock = BrokenLock(during=lambda: None)
+    service = container(store, lock, log_level="warning")
+    assert run(service, "CREATE TABLE t (a)").txid == 1
+    assert lock.doing == "CREATE TABLE t"
+    assert "lock_not_released" in capsys.readouterr().err
+
+
+def test_a_writer_whose_lock_was_broken_cannot_overwrite(container, store):
+    """Two containers that both believe they hold the lock, and read the same transaction before either commits."""
+    run(container(store), "CREATE TABLE t (a)")
+    other = container(store)
+
+    class StoreThatLetsTheOtherIn(MeteredStore):
+        armed = False
+
+        def create(self, key, body):
+            if self.armed:
+                self.armed = False
+                run(other, "INSERT INTO t VALUES ('other')")
+            return super().create(key, body)
+
+    mine = StoreThatLetsTheOtherIn(store)
+    service = container(mine, BrokenLock(during=lambda: None), log_level="error")
+    run(service, "SELECT 1")
+    mine.armed = True
+    reply = run(service, "INSERT INTO t VALUES ('mine') RETURNING (SELECT count(*) FROM t)")
+    assert reply.txid == 3
+    assert run(other, "SELECT a FROM t ORDER BY rowid").rows == [("other",), ("mine",)]
+
+
+def test_a_lost_race_with_if_txid_is_a_conflict(container, store):
+    run(container(store), "CREATE TABLE t (a)")
+    other = container(store)
+
+    class Late(MeteredStore):
+        def create(self, key, body):
+            run(other, "INSERT INTO t VALUES ('other')")
+            return super().create(key, body)
+
+    with pytest.raises(SldbError) as caught:
+        run(container(Late(store)), "INSERT INTO t VALUES ('mine')", if_txid=1)
+    assert caught.value.code == "conflict"
+    assert run(other, "SELECT a FROM t").rows == [("other",)]
+
+
+def test_races_that_are_always_lost_end(container, store):
+    run(container(store), "CREATE TABLE t (a)")
+    other = container(store)
+
+    class AlwaysLate(MeteredStore):
+        def create(self, key, body):
+            run(other, "INSERT INTO t VALUES ('other')")
+            return super().create(key, body)
+
+    service = container(AlwaysLate(store), host=Clock().host())
+    with pytest.raises(SldbError) as caught:
+        run(service, "INSERT INTO t VALUES ('mine')")
+    assert (caught.value.code, caught.value.exit_code) == ("conflict", 75)
+    assert run(other, "SELECT count(*) FROM t WHERE a = 'mine'").rows == [(0,)]
+
+
+# Figures that are promised
+
+
+def test_requests_to_the_store(container, store):
+    meter = MeteredStore(store)
+    service = container(meter)
+    run(service, "CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
+    read = run(service, "SELECT * FROM t").stats
+    assert (read["store_requests"], read["bytes_out"], read["cold"]) == (1, 0, False)
+    write = run(service, "INSERT INTO t (b) VALUES (1)").stats
+    assert write["store_requests"] == 2  # one GET that finds nothing, one PUT
+    assert 0 < write["bytes_out"] < 10_000
+    assert {"cold", "lock_wait_ms", "execute_ms", "commit_ms", "store_requests", "bytes_in", "bytes_out"} <= set(write)

@@ -1,0 +1,157 @@
+"""Requests, replies and values as they travel."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_handlers.wire import (
+    ERROR_CODES,
+    INTEGER_MAX,
+    INTEGER_MIN,
+    Column,
+    Reply,
+    Request,
+    Result,
+    SldbError,
+    Statement,
+    decode_value,
+    encode_value,
+)
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=50)
+VALUES = st.one_of(st.none(), st.integers(INTEGER_MIN, INTEGER_MAX), st.floats(), TEXT, st.binary(max_size=50))
+NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
+PARAMS = st.one_of(st.none(), st.lists(VALUES, max_size=4).map(tuple), st.dictionaries(NAMES, VALUES, max_size=4))
+
+
+def same(one: object, other: object) -> bool:
+    """Equality that tells 1 from 1.0, 0.0 from -0.0 and takes NaN for itself."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.copysign(1, one) == math.copysign(1, other) and (one == other or one != one and other != other)
+    return type(one) is type(other) and one == other
+
+
+@given(VALUES)
+def test_a_value_survives_the_round_trip_through_json(value):
+    assert same(decode_value(json.loads(json.dumps(encode_value(value)))), abs(value) if value != value else value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2**53 + 1, "9007199254740993"),
+        (INTEGER_MIN, "-9223372036854775808"),
+        (b"\x00\xff", '{"$blob": "AP8="}'),
+        (math.inf, '{"$float": "inf"}'),
+        (-math.inf, '{"$float": "-inf"}'),
+        (None, "null"),
+        (1.0, "1.0"),
+        ("\x00é", '"\\u0000\\u00e9"'),
+    ],
+)
+def test_how_a_value_is_written(value, text):
+    assert json.dumps(encode_value(value)) == text
+
+
+@given(
+    st.builds(
+        Request,
+        statements=st.lists(st.builds(Statement, TEXT, PARAMS), min_size=1, max_size=3).map(tuple),
+        database=st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True),
+        at=st.one_of(st.none(), st.integers(0, 2**64 - 1), st.just("2026-11-01T10:00:00Z")),
+        max_staleness=st.floats(0, 1e6),
+        read_only=st.booleans(),
+        if_txid=st.one_of(st.none(), st.integers(0, 2**64 - 1)),
+        request_id=st.one_of(st.none(), st.from_regex(r"[!-~]{1,200}", fullmatch=True)),
+        dry_run=st.booleans(),
+        timeout=st.one_of(st.none(), st.floats(0, 1e6)),
+    )
+)
+def test_a_request_survives_the_round_trip(request):
+    assert repr(Request.decode(json.loads(json.dumps(request.encode())))) == repr(request)
+
+
+@given(st.lists(st.lists(VALUES, min_size=2, max_size=2).map(tuple), max_size=3))
+def test_a_reply_survives_the_round_trip(rows):
+    result = Result((Column("a", "INTEGER"), Column("b", None)), rows, len(rows), None)
+    reply = Reply((result, Result(rowcount=3, lastrowid=7)), 9, "main", {"cold": True})
+    body = json.loads(json.dumps(reply.encode()))
+    assert repr(Reply.decode(body)) == repr(reply).replace("-nan", "nan")
+    assert body["columns"] == body["results"][0]["columns"]
+    assert body["rows"] == body["results"][0]["rows"]
+
+
+def test_the_reply_shows_the_last_statement_that_returns_rows():
+    first, second = Result((Column("a", None),), [(1,)], 1), Result((Column("b", None),), [(2,)], 1)
+    body = Reply((first, second, Result(rowcount=5)), 1, "main").encode()
+    assert body["rows"] == [[2]]
+    assert [result["rowcount"] for result in body["results"]] == [1, 1, 5]
+    assert Reply((Result(),), 1, "main").encode()["columns"] == []
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        ({"query": 1}, "query"),
+        ({"query": "SELECT 1", "databse": "x"}, "databse"),
+        ({"query": "SELECT 1", "database": "Main"}, "database"),
+        ({"query": "SELECT 1", "database": "../x"}, "database"),
+        ({"query": "SELECT 1", "database": "a" * 64}, "database"),
+        ({"query": "SELECT 1", "at": -1}, "at"),
+        ({"query": "SELECT 1", "at": True}, "at"),
+        ({"query": "SELECT 1", "max_staleness": "5"}, "max_staleness"),
+        ({"query": "SELECT 1", "timeout": -1}, "timeout"),
+        ({"query": "SELECT 1", "timeout": math.nan}, "timeout"),
+        ({"query": "SELECT 1", "read_only": 1}, "read_only"),
+        ({"query": "SELECT 1", "if_txid": 1.5}, "if_txid"),
+        ({"query": "SELECT 1", "request_id": ""}, "request_id"),
+        ({"query": "SELECT 1", "request_id": "a\nb"}, "request_id"),
+        ({"query": "SELECT 1", "params": "text"}, "params"),
+        ({"query": "SELECT 1", "params": [2**63]}, "params[0]"),
+        ({"query": "SELECT 1", "params": ["\ud800"]}, "params[0]"),
+        ({"query": "SELECT 1", "params": {"a": {"$blob": "!"}}}, "params.a"),
+        ({"query": "SELECT 1", "params": {"a": {"$blob": 3}}}, "params.a"),
+        ({"query": "SELECT 1", "params": [{"$float": "1"}]}, "params[0]"),
+        ({"query": "SELECT 1", "params": [[1]]}, "params[0]"),
+        ({"statements": []}, "statements"),
+        ({"statements": "SELECT 1"}, "statements"),
+        ({"statements": ["SELECT 1"]}, "statements[0]"),
+        ({"statements": [{"query": "SELECT 1", "database": "x"}]}, "statements[0].database"),
+        ({"statements": [{"query": "SELECT 1"}], "params": [1]}, "params"),
+        ("SELECT 1", "event"),
+        (None, "event"),
+    ],
+)
+def test_what_is_no_request_is_refused_by_the_name_of_the_field(event, field):
+    with pytest.raises(SldbError) as caught:
+        Request.decode(event)
+    assert caught.value.code == "bad_request"
+    assert caught.value.details["field"] == field
+    assert caught.value.message.startswith(field)
+
+
+@pytest.mark.parametrize("event", [{}, {"query": "SELECT 1", "statements": [{"query": "SELECT 2"}]}])
+def test_a_request_has_either_query_or_statements(event):
+    with pytest.raises(SldbError, match="either query or statements"):
+        Request.decode(event)
+
+
+@pytest.mark.parametrize("name", ["id", ":id", "@id", "$id"])
+def test_a_parameter_may_be_named_with_or_without_its_sign(name):
+    assert Request.decode({"query": "SELECT :id", "params": {name: True}}).statements[0].params == {"id": 1}
+
+
+@pytest.mark.parametrize("code", ERROR_CODES)
+def test_an_error_survives_the_round_trip(code):
+    error = SldbError(code, "what", "next", statement=2, offset=None)
+    again = SldbError.decode(json.loads(json.dumps(error.encode())))
+    assert (again.code, again.message, again.hint, again.details) == (code, "what", "next", {"statement": 2})
+
+
+def test_an_error_of_a_newer_server_is_still_an_error():
+    assert SldbError.decode({"error": {"code": "new_code", "message": "m"}}).code == "internal"
