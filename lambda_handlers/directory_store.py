@@ -18,6 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 from lambda_handlers.object_store import CHUNK_BYTES, AlreadyExists, NotFound, ObjectInfo, Unavailable
 
+_NO_OBJECT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
 
 def path_of_url(url: str) -> Path:
     """The directory of a file:/// URL, also on Windows (file:///C:/databases)."""
@@ -32,7 +34,7 @@ class DirectoryStore:
     def get(self, key: str) -> bytes:
         try:
             return self._path(key).read_bytes()
-        except (FileNotFoundError, NotADirectoryError) as error:
+        except _NO_OBJECT as error:
             raise NotFound(key) from error
         except OSError as error:
             raise Unavailable(key, str(error)) from error
@@ -46,7 +48,7 @@ class DirectoryStore:
             with self._path(key).open("rb") as file:
                 file.seek(start)
                 return file.read(length)
-        except (FileNotFoundError, NotADirectoryError) as error:
+        except _NO_OBJECT as error:
             raise NotFound(key) from error
         except OSError as error:
             raise Unavailable(key, str(error)) from error
@@ -56,7 +58,7 @@ class DirectoryStore:
             with self._path(key).open("rb") as file:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
-        except (FileNotFoundError, NotADirectoryError) as error:
+        except _NO_OBJECT as error:
             raise NotFound(key) from error
         except OSError as error:
             raise Unavailable(key, str(error)) from error
@@ -68,13 +70,19 @@ class DirectoryStore:
             raise Unavailable(prefix, str(error)) from error
 
     def list_directories(self, prefix: str) -> list[str]:
+        """An empty directory is none: it stays behind when its last object is deleted, or its first one fails."""
+        root = self._path(prefix)
         try:
-            entries = list(os.scandir(self._path(prefix)))
+            entries = sorted(os.scandir(root), key=lambda entry: entry.name)
+            return [
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir() and any(self._walk(root / entry.name, ""))
+            ]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise Unavailable(prefix, str(error)) from error
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
     def create(self, key: str, body: bytes) -> str:
         path = self._path(key)
@@ -109,7 +117,8 @@ class DirectoryStore:
 
     def _walk(self, directory: Path, prefix: str) -> Iterator[ObjectInfo]:
         try:
-            entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+            # In order of keys, where a directory's name goes on with a slash: "a-b/c" and "a.txt" before "a/b".
+            entries = sorted(os.scandir(directory), key=lambda entry: entry.name + "/" * entry.is_dir())
         except (FileNotFoundError, NotADirectoryError):
             return
         for entry in entries:

@@ -1,0 +1,51 @@
+"""What all tests share: how hard hypothesis tries, and one emulated S3 for the whole run.
+
+HYPOTHESIS_PROFILE=thorough looks longer and differently each time; the default repeats itself, so that a red run is
+red again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from lambda_handlers.object_store import ObjectStore, open_store
+from lambda_handlers.settings import Credentials, Settings
+
+# How long one example takes depends on the machine; that nothing hangs is pytest-timeout's to see.
+_UNTIMED = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("default", _UNTIMED, max_examples=60, derandomize=True)
+settings.register_profile("thorough", _UNTIMED, max_examples=2000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+_buckets = count(1)
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """The endpoint of an emulated S3."""
+    from tests.fakes.aws import serve_aws
+
+    with serve_aws() as aws:
+        yield aws.url
+
+
+@pytest.fixture
+def s3_settings(s3_url: str) -> Settings:
+    """Of a store in a bucket that nobody else uses."""
+    import boto3
+
+    bucket = f"bucket-{next(_buckets)}"
+    client = boto3.client("s3", "us-east-1", endpoint_url=s3_url, aws_access_key_id="k", aws_secret_access_key="s")
+    client.create_bucket(Bucket=bucket)
+    client.close()
+    return Settings(f"s3://{bucket}/stores/one", lock="none", endpoint_url=s3_url, credentials=Credentials("k", "s"))
+
+
+@pytest.fixture
+def s3_store(s3_settings: Settings) -> ObjectStore:
+    return open_store(s3_settings)

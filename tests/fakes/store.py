@@ -1,0 +1,125 @@
+"""An object store around any other, which keeps a record of what is asked of it and goes wrong by plan.
+
+    store.plan("create", lose_answer, works, clash)    # the next three creates
+
+A step gets the key and the act, which does the real thing, and answers in its stead. `meanwhile` makes a step of
+what the rest of the world does just before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from lambda_handlers.object_store import AlreadyExists, ObjectInfo, ObjectStore, Refused, Unavailable
+
+Act: TypeAlias = Callable[[], Any]
+Step: TypeAlias = Callable[[str, Act], Any]
+
+
+def works(key: str, act: Act) -> Any:
+    return act()
+
+
+def lose_request(key: str, act: Act) -> Any:
+    """It never arrives, and nobody answers."""
+    raise Unavailable(key, "no answer")
+
+
+def lose_answer(key: str, act: Act) -> Any:
+    """It is applied, and nobody answers."""
+    act()
+    raise Unavailable(key, "no answer")
+
+
+def blame_own(key: str, act: Act) -> Any:
+    """Applied, then sent again by the client library, which meets its own object."""
+    act()
+    raise AlreadyExists(key)
+
+
+def clash(key: str, act: Act) -> Any:
+    """S3's 409 ConditionalRequestConflict: refused as if there were an object, and there need be none."""
+    raise AlreadyExists(key)
+
+
+def refuse(key: str, act: Act) -> Any:
+    raise Refused(key, "access denied")
+
+
+def meanwhile(action: Callable[[], object]) -> Step:
+    def step(key: str, act: Act) -> Any:
+        action()
+        return act()
+
+    return step
+
+
+def answers(value: object) -> Step:
+    """Something else than the truth."""
+    return lambda key, act: value
+
+
+class FaultyStore:
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self.calls: list[tuple[str, str]] = []  # verb and key, as they came
+        self.written: dict[str, list[bytes]] = defaultdict(list)  # every body that was applied, by its key
+        self._steps: dict[str, deque[Step]] = defaultdict(deque)
+        self._guard = threading.Lock()
+
+    def plan(self, verb: str, *steps: Step) -> None:
+        """What happens to the next calls of a verb; after them it works."""
+        self._steps[verb].extend(steps)
+
+    def verbs(self) -> list[str]:
+        """The verbs called since the last time."""
+        called = [verb for verb, _ in self.calls]
+        self.calls.clear()
+        return called
+
+    def get(self, key: str) -> bytes:
+        return self._meet("get", key, lambda: self.store.get(key))
+
+    def get_with_tag(self, key: str) -> tuple[bytes, str]:
+        return self._meet("get_with_tag", key, lambda: self.store.get_with_tag(key))
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        return self._meet("get_range", key, lambda: self.store.get_range(key, start, length))
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        yield from self._meet("chunks", key, lambda: self.store.chunks(key))
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
+        yield from self._meet("list_objects", prefix, lambda: self.store.list_objects(prefix))
+
+    def list_directories(self, prefix: str) -> list[str]:
+        return self._meet("list_directories", prefix, lambda: self.store.list_directories(prefix))
+
+    def create(self, key: str, body: bytes) -> str:
+        def act() -> str:
+            tag = self.store.create(key, body)
+            self.written[key].append(body)
+            return tag
+
+        return self._meet("create", key, act)
+
+    def replace(self, key: str, body: bytes, etag: str) -> str:
+        def act() -> str:
+            tag = self.store.replace(key, body, etag)
+            self.written[key].append(body)
+            return tag
+
+        return self._meet("replace", key, act)
+
+    def delete(self, key: str) -> None:
+        return self._meet("delete", key, lambda: self.store.delete(key))
+
+    def _meet(self, verb: str, key: str, act: Act) -> Any:
+        with self._guard:
+            self.calls.append((verb, key))
+            steps = self._steps[verb]
+            step = steps.popleft() if steps else works
+        return step(key, act)

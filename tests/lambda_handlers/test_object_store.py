@@ -1,0 +1,273 @@
+"""What every object store must do, whatever stands behind it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from lambda_handlers.directory_store import DirectoryStore
+from lambda_handlers.object_store import (
+    CHUNK_BYTES,
+    AlreadyExists,
+    MeteredStore,
+    NotFound,
+    ObjectStore,
+    PreconditionFailed,
+    StoreError,
+    open_store,
+)
+from lambda_handlers.s3_store import memory_store
+from lambda_handlers.settings import Settings
+
+
+@pytest.fixture(params=["memory", "directory", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "memory":
+        return memory_store()
+    if request.param == "directory":
+        return DirectoryStore(tmp_path / "not" / "yet" / "there")
+    return request.getfixturevalue("s3_store")
+
+
+@pytest.fixture(params=["memory", "s3"])
+def replacing_store(request: pytest.FixtureRequest) -> ObjectStore:
+    return memory_store() if request.param == "memory" else request.getfixturevalue("s3_store")
+
+
+def keys(store: ObjectStore, prefix: str) -> list[str]:
+    return [info.key for info in store.list_objects(prefix)]
+
+
+@pytest.mark.parametrize("body", [b"", b"x", bytes(range(256)) * 5000], ids=["empty", "one byte", "large"])
+def test_what_was_created_is_read(store: ObjectStore, body: bytes) -> None:
+    store.create("db/0000/a.ltx", body)
+
+    assert store.get("db/0000/a.ltx") == body
+    assert store.get_with_tag("db/0000/a.ltx")[0] == body
+    assert b"".join(store.chunks("db/0000/a.ltx")) == body
+
+
+def test_large_objects_come_in_pieces(store: ObjectStore) -> None:
+    body = b"0123456789abcdef" * (3 * CHUNK_BYTES // 16 + 1)
+    store.create("a", body)
+
+    pieces = list(store.chunks("a"))
+
+    assert b"".join(pieces) == body
+    # Memory is one piece as it is; what travels does not come whole.
+    assert len(pieces) > 1 or store.get("a") is not body
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "want"),
+    [(0, 4, b"0123"), (3, 3, b"345"), (8, 100, b"89"), (0, 10, b"0123456789"), (10, 5, b""), (99, 5, b"")],
+)
+def test_a_range_ends_where_the_object_ends(store: ObjectStore, start: int, length: int, want: bytes) -> None:
+    store.create("a", b"0123456789")
+
+    assert store.get_range("a", start, length) == want
+
+
+def test_a_range_of_an_empty_object_is_empty(store: ObjectStore) -> None:
+    store.create("a", b"")
+
+    assert store.get_range("a", 0, 100) == b""
+
+
+@pytest.mark.parametrize("key", ["none", "db", "db/0000", "db/0000/a.ltx/below"])
+def test_what_is_not_there_is_not_found(store: ObjectStore, key: str) -> None:
+    store.create("db/0000/a.ltx", b"x")
+
+    for read in (
+        lambda: store.get(key),
+        lambda: store.get_with_tag(key),
+        lambda: store.get_range(key, 0, 10),
+        lambda: list(store.chunks(key)),
+    ):
+        with pytest.raises(NotFound, match=key):
+            read()
+
+
+@pytest.mark.parametrize("key", ["a b", "é/ü", "x+y", "x%20y", "#?&=", "~!$'()*", ".hidden-not", "a..b"])
+def test_odd_characters_are_only_characters(store: ObjectStore, key: str) -> None:
+    key = f"db/_{key}"
+    store.create(key, b"x")
+
+    assert store.get(key) == b"x"
+    assert keys(store, "db/") == [key]
+
+
+def test_objects_are_listed_in_order_of_their_keys(store: ObjectStore) -> None:
+    """Also where a name continues another: `-` and `.` come before `/`."""
+    given = ["a/z", "a-b/1", "a.txt", "a/b/c", "a/b-c", "a0", "b/0009/x", "b/0000/y", "A/1"]
+    for number, key in enumerate(given):
+        store.create(key, b"x" * number)
+
+    assert keys(store, "") == sorted(given)
+    assert {info.key: info.size for info in store.list_objects("")} == {key: n for n, key in enumerate(given)}
+
+
+def test_a_prefix_is_a_directory(store: ObjectStore) -> None:
+    for key in ("main/0000/1", "main/lock.json", "main-2/0000/1", "mainly"):
+        store.create(key, b"x")
+
+    assert keys(store, "main/") == ["main/0000/1", "main/lock.json"]
+    assert keys(store, "none/") == []
+    assert store.list_directories("") == ["main", "main-2"]
+    assert store.list_directories("main/") == ["0000"]
+    assert store.list_directories("none/") == []
+
+
+def test_a_directory_goes_with_its_last_object(store: ObjectStore) -> None:
+    store.create("a/0000/1", b"x")
+    store.create("b/0000/1", b"x")
+    store.delete("a/0000/1")
+
+    assert store.list_directories("") == ["b"]
+
+
+def test_the_time_of_an_object_is_when_it_was_made(store: ObjectStore) -> None:
+    store.create("a", b"x")
+    store.create("b", b"x")
+    first, second = (info.modified_at for info in store.list_objects(""))
+
+    assert 1_600_000_000 < first <= second + 1  # S3 tells whole seconds
+
+
+def test_create_never_writes_over(store: ObjectStore) -> None:
+    store.create("a", b"first")
+
+    with pytest.raises(AlreadyExists, match="a: exists already"):
+        store.create("a", b"second")
+
+    assert store.get("a") == b"first"
+
+
+def test_a_deleted_key_may_be_created_again(store: ObjectStore) -> None:
+    store.create("a", b"first")
+    store.delete("a")
+    with pytest.raises(NotFound):
+        store.get("a")
+
+    store.create("a", b"second")
+
+    assert store.get("a") == b"second"
+
+
+def test_deleting_nothing_is_nothing(store: ObjectStore) -> None:
+    store.delete("none/at/all")
+
+
+def test_one_of_eight_threads_creates(store: ObjectStore) -> None:
+    for round_number in range(10):
+        key = f"main/0000/{round_number}"
+        barrier, won, lost = threading.Barrier(8), [], []
+
+        def create(name: bytes, key: str = key, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            try:
+                store.create(key, name * 1000)
+            except AlreadyExists:
+                lost.append(name)  # noqa: B023 - the threads end in this turn
+            else:
+                won.append(name)  # noqa: B023
+
+        threads = [threading.Thread(target=create, args=(bytes([number]),)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert len(won) == 1
+        assert len(lost) == 7
+        assert store.get(key) == won[0] * 1000
+
+
+def test_replace_needs_the_version_that_is_there(replacing_store: ObjectStore) -> None:
+    store = replacing_store
+    first = store.create("lock.json", b"1")
+    assert store.get_with_tag("lock.json") == (b"1", first)
+
+    second = store.replace("lock.json", b"2", first)
+
+    assert store.get_with_tag("lock.json") == (b"2", second)
+    assert second != first
+    with pytest.raises(PreconditionFailed):
+        store.replace("lock.json", b"3", first)
+    assert store.get("lock.json") == b"2"
+
+
+def test_replace_does_not_create(replacing_store: ObjectStore) -> None:
+    tag = replacing_store.create("lock.json", b"1")
+    replacing_store.delete("lock.json")
+
+    with pytest.raises((PreconditionFailed, NotFound)):
+        replacing_store.replace("lock.json", b"2", tag)
+
+    assert keys(replacing_store, "") == []
+
+
+def test_s3_lists_past_a_thousand_keys(s3_store: ObjectStore) -> None:
+    given = [f"db/0000/{number:016x}" for number in range(1, 1012)]
+    for key in given:
+        s3_store.create(key, b"")
+
+    assert keys(s3_store, "db/") == given
+
+
+def test_the_settings_say_which_store(tmp_path: Path, s3_settings: Settings) -> None:
+    directory = tmp_path / "Ein Ordner, 100%"
+    local = open_store(Settings((directory).as_uri()))
+    local.create("a/b", b"x")
+    s3 = open_store(s3_settings)
+    s3.create("a/b", b"y")
+
+    assert (directory / "a" / "b").read_bytes() == b"x"
+    assert s3.get("a/b") == b"y"
+
+
+def test_stores_with_other_prefixes_see_nothing_of_each_other(s3_settings: Settings) -> None:
+    from dataclasses import replace
+
+    one, two = open_store(s3_settings), open_store(replace(s3_settings, store=s3_settings.store + "-two"))
+    one.create("main/a", b"1")
+    two.create("main/a", b"2")
+
+    assert (one.get("main/a"), two.get("main/a")) == (b"1", b"2")
+    assert keys(one, "") == keys(two, "") == ["main/a"]
+
+
+def test_the_metered_store_counts_requests_and_bytes() -> None:
+    metered = MeteredStore(memory_store())
+    tag = metered.create("db/a", b"12345")
+    metered.get("db/a")
+    metered.get_with_tag("db/a")
+    metered.get_range("db/a", 1, 2)
+    list(metered.chunks("db/a"))
+    list(metered.list_objects("db/"))
+    metered.list_directories("")
+    metered.replace("db/a", b"1234567", tag)
+    metered.delete("db/a")
+
+    assert (metered.requests, metered.bytes_out, metered.bytes_in) == (9, 12, 17)
+
+
+def test_the_metered_store_counts_what_fails() -> None:
+    metered = MeteredStore(memory_store())
+    for ask in (lambda: metered.get("a"), lambda: list(metered.chunks("a")), lambda: metered.get_range("a", 0, 1)):
+        with pytest.raises(StoreError):
+            ask()
+
+    assert metered.requests == 3
+
+
+def test_the_metered_store_counts_pages_of_a_listing() -> None:
+    inner = memory_store()
+    for number in range(2001):
+        inner.create(f"db/{number:05}", b"")
+    metered = MeteredStore(inner)
+
+    assert len(list(metered.list_objects("db/"))) == 2001
+    assert metered.requests == 3
