@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +90,21 @@ def last_file(names: Iterable[str]) -> str | None:
     return max(files, key=_max_txid, default=None)
 
 
+def last_names(after: Callable[[str], tuple[list[str], bool]], stride: int = _PAGE) -> list[str]:
+    """The last names of a level whose txids count up without gaps. `after(start)` gives the names that come after
+    `start`, and whether there are more; `stride` is how many it gives at most."""
+    names, more = after("")
+    step = stride
+    while more:
+        # A look too far ahead finds nothing, and is tried again at half the distance.
+        found, found_more = after(f"{_max_txid(names[-1]) + step:016x}" if step else names[-1])
+        if found:
+            names, more, step = found, found_more, step * 2
+        else:
+            step //= 2
+    return names
+
+
 @dataclass(frozen=True, slots=True)
 class DirectoryListing:
     root: Path
@@ -128,7 +143,7 @@ class BucketListing:
         prefix = f"{self.prefix}{database}/{level}/"
         with aws_errors(f"list {self.bucket}"):
             if level == "0000":
-                return last_file(self._last_names(prefix))
+                return last_file(last_names(lambda start: self._after(prefix, start)))
             return last_file(name for page in self._pages(prefix) for name in page)
 
     def header(self, database: str, level: str, file: str) -> bytes:
@@ -144,20 +159,6 @@ class BucketListing:
     def _pages(self, prefix: str) -> Iterator[list[str]]:
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
             yield [found["Key"][len(prefix) :] for found in page.get("Contents", ())]
-
-    def _last_names(self, prefix: str) -> Sequence[str]:
-        """The last names below a prefix whose names count up without gaps."""
-        names, more = self._after(prefix, "")
-        step = _PAGE
-        while more:
-            # A look too far ahead finds nothing, and is tried again at half the distance.
-            start = f"{_max_txid(names[-1]) + step:016x}" if step else names[-1]
-            ahead, ahead_more = self._after(prefix, start)
-            if ahead:
-                names, more, step = ahead, ahead_more, step * 2
-            else:
-                step //= 2
-        return names
 
     def _after(self, prefix: str, start: str) -> tuple[list[str], bool]:
         """A page of names after `start`, and whether there are more."""

@@ -1,8 +1,8 @@
 """The wheels of the bundle: fetched by pip, checked by hash, kept in the user's cache.
 
 pip does the fetching, so that the user's own index, proxy and certificates are honoured. It runs in a subprocess,
-with hashes required and sources refused. A cache entry is made complete beside its place and then renamed into it, so
-that two deploys at once cannot meet a half of it; what is taken from the cache is hashed again.
+with hashes required and sources refused. Each wheel is complete before it is renamed into its place, so that two
+deploys at once cannot meet a half of it; what is taken from the cache is hashed again.
 """
 
 from __future__ import annotations
@@ -90,14 +90,11 @@ def _fill(directory: Path, pins: Sequence[Pin], platform: Platform, download: Do
     partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         download(pins, platform, partial)
-        if directory.exists():
-            # It was there and not as it should be: out of the way, and whoever reads it meanwhile notices by hash.
-            os.replace(directory, Path(tempfile.mkdtemp(prefix=".old-", dir=directory.parent)) / "wheels")
-        os.replace(partial, directory)
-    except OSError:
-        if _verified(pins, directory) is None:  # else another deploy was faster, and that is as good
+        directory.mkdir(exist_ok=True)
+        for wheel in partial.glob("*.whl"):
+            os.replace(wheel, directory / wheel.name)
+    except PermissionError:
+        if _verified(pins, directory) is None:  # else another deploy has these very files open, on Windows
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        for old in directory.parent.glob(".old-*"):
-            shutil.rmtree(old, ignore_errors=True)

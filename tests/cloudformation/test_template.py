@@ -1,0 +1,196 @@
+"""The template keeps its promises, read the way CloudFormation reads it: by cfn-lint's own parser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_file  # type: ignore[import-untyped]  # publishes no types
+from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
+
+from sldb.deploy.parameters import DEFAULTS, LOCK_KINDS, Choices, default_function, resolve
+from sldb.deploy.plan import DATA_BUCKET
+from sldb.deploy.platform import ARCHITECTURES, RUNTIMES
+from sldb.deploy.template import template_path, template_text
+
+# What the emulated AWS can make.
+TYPES = {
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",
+    "AWS::EC2::VPC",
+    "AWS::IAM::Role",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::Permission",
+    "AWS::Events::Rule",
+    "AWS::Logs::LogGroup",
+}
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    loaded: dict[str, Any] = load(str(template_path()))
+    return loaded
+
+
+def statements(template: dict[str, Any], role: str) -> Iterator[dict[str, Any]]:
+    for policy in template["Resources"][role]["Properties"]["Policies"]:
+        actual = policy["Fn::If"][1] if "Fn::If" in policy else policy
+        yield from actual["PolicyDocument"]["Statement"]
+
+
+def actions(template: dict[str, Any], role: str) -> set[str]:
+    found: set[str] = set()
+    for statement in statements(template, role):
+        action = statement["Action"]
+        found |= {action} if isinstance(action, str) else set(action)
+    return found
+
+
+def by_action(template: dict[str, Any], role: str, action: str) -> list[dict[str, Any]]:
+    return [
+        s
+        for s in statements(template, role)
+        if action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])
+    ]
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    assert [str(match) for match in lint_file(template_path())] == []
+
+
+def test_it_fits_into_a_request() -> None:
+    assert len(template_text().encode()) <= 51_200  # else it would have to be uploaded first
+
+
+def test_only_types_that_the_emulator_makes(template: dict[str, Any]) -> None:
+    assert {resource["Type"] for resource in template["Resources"].values()} == TYPES
+
+
+@pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
+def test_nothing_deletes_the_data_bucket(template: dict[str, Any], policy: str) -> None:
+    assert template["Resources"][DATA_BUCKET][policy] == "Retain"
+
+
+def test_the_data_bucket_is_private_encrypted_and_cleans_up(template: dict[str, Any]) -> None:
+    properties = template["Resources"][DATA_BUCKET]["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert "ServerSideEncryptionConfiguration" in properties["BucketEncryption"]
+    rules = properties["LifecycleConfiguration"]["Rules"]
+    assert [sorted(rule) for rule in rules] == [["AbortIncompleteMultipartUpload", "Id", "Status"]]  # expires nothing
+
+
+def test_the_bucket_policy_wants_tls_and_conditional_commits(template: dict[str, Any]) -> None:
+    document = template["Resources"]["DataBucketPolicy"]["Properties"]["PolicyDocument"]
+    tls, commits = document["Statement"]
+    assert {tls["Effect"], commits["Effect"]} == {"Deny"}
+    assert tls["Action"] == "s3:*"
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert commits["Action"] == "s3:PutObject"
+    assert commits["Resource"]["Fn::Sub"][0].endswith("/*.ltx")
+    assert commits["Condition"]["Null"] == {"s3:if-none-match": "true"}
+
+
+def test_the_query_function_may_delete_no_object(template: dict[str, Any]) -> None:
+    granted = actions(template, "QueryRole")
+    assert {action for action in granted if action.startswith("s3:")} == {
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:ListBucket",
+    }
+    assert not any("*" in action for action in granted)
+
+
+def test_only_the_deadlock_fix_function_deletes_objects_and_only_commits(template: dict[str, Any]) -> None:
+    (statement,) = by_action(template, "DeadlockFixRole", "s3:DeleteObject")
+    assert statement["Resource"]["Fn::Sub"][0].endswith("/*.ltx")
+
+
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
+def test_locks_are_freed_only_with_the_tag_of_the_stack(template: dict[str, Any], role: str) -> None:
+    (statement,) = by_action(template, role, "ec2:DeleteSecurityGroup")
+    assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/sldb:stack": {"Ref": "AWS::StackName"}}}
+
+
+def test_locks_are_made_only_in_the_vpc_of_the_stack_and_with_its_tag(template: dict[str, Any]) -> None:
+    group, vpc = by_action(template, "QueryRole", "ec2:CreateSecurityGroup")
+    assert group["Condition"] == {"StringEquals": {"aws:RequestTag/sldb:stack": {"Ref": "AWS::StackName"}}}
+    assert vpc["Resource"]["Fn::Sub"].endswith(":vpc/${LockVpc}")
+    (tags,) = by_action(template, "QueryRole", "ec2:CreateTags")
+    assert tags["Condition"] == {"StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"}}
+
+
+def test_the_deadlock_fix_function_makes_no_lock(template: dict[str, Any]) -> None:
+    assert {a for a in actions(template, "DeadlockFixRole") if a.startswith("ec2:")} == {
+        "ec2:DescribeSecurityGroups",
+        "ec2:DeleteSecurityGroup",
+    }
+
+
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
+def test_only_what_has_no_resource_is_granted_on_everything(template: dict[str, Any], role: str) -> None:
+    wide = {s["Action"] for s in statements(template, role) if s["Resource"] == "*"}
+    assert wide == {"ec2:DescribeSecurityGroups"}
+
+
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
+def test_a_function_writes_to_its_own_log_only(template: dict[str, Any], role: str) -> None:
+    name = {"QueryRole": "FunctionName", "DeadlockFixRole": "DeadlockFixFunctionName"}[role]
+    (statement,) = by_action(template, role, "logs:PutLogEvents")
+    assert statement["Resource"]["Fn::Sub"].endswith(f":log-group:/aws/lambda/${{{name}}}:*")
+
+
+def test_nothing_refers_to_an_attribute_of_a_function(template: dict[str, Any]) -> None:
+    """CloudFormation would announce a possible replacement with every change of the code."""
+
+    def references(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == "Fn::GetAtt":
+                    yield value[0] if isinstance(value, list) else value.split(".")[0]
+                elif key == "Ref":
+                    yield value
+                else:
+                    yield from references(value)
+        elif isinstance(node, list):
+            for item in node:
+                yield from references(item)
+
+    assert not {"QueryFunction", "DeadlockFixFunction"} & set(references(template["Resources"]))
+
+
+def test_the_schedule_runs_the_deadlock_fix_function_every_minute(template: dict[str, Any]) -> None:
+    properties = template["Resources"]["DeadlockFixSchedule"]["Properties"]
+    assert properties["ScheduleExpression"] == "rate(1 minute)"
+    assert properties["State"] == "ENABLED"
+
+
+def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) -> None:
+    variables = template["Resources"]["QueryFunction"]["Properties"]["Environment"]["Variables"]
+    assert set(variables) == {
+        "SLDB_STACK",
+        "SLDB_STORE",
+        "SLDB_LOCK",
+        "SLDB_LOCK_MAX_AGE_SECONDS",
+        "SLDB_VPC_ID",
+        "SLDB_CACHE_BYTES",
+        "SLDB_RETENTION_DAYS",
+    }
+
+
+def test_the_deployer_passes_every_parameter_with_the_same_defaults(template: dict[str, Any]) -> None:
+    parameters = template["Parameters"]
+    ours = resolve("test-db", Choices(), {}, {})
+    assert set(parameters) - set(ours) == {"BundleBucket", "BundleKey", "ExistingBucket"}
+    assert set(ours) <= set(parameters)
+    assert {name: str(parameters[name]["Default"]) for name in ours} == ours
+    assert set(DEFAULTS) <= set(parameters)
+    assert parameters["FunctionName"]["Default"] == default_function("test-db")
+
+
+def test_the_allowed_values_are_those_of_the_deployer(template: dict[str, Any]) -> None:
+    parameters = template["Parameters"]
+    assert tuple(parameters["Runtime"]["AllowedValues"]) == RUNTIMES
+    assert tuple(parameters["Architecture"]["AllowedValues"]) == ARCHITECTURES
+    assert tuple(parameters["LockKind"]["AllowedValues"]) == LOCK_KINDS
