@@ -49,7 +49,12 @@ GLOBAL_OPTIONS = (
         help="table, json, jsonl, csv, tsv, markdown or vertical (default: table).",
     ),
 )
-_ENVIRONMENT = {"target": "SLDB_TARGET", "format": "SLDB_FORMAT", "database": "SLDB_DATABASE", "stack": "SLDB_STACK"}
+_ENVIRONMENT = {
+    "target": "SLDB_TARGET",
+    "format": "SLDB_FORMAT",
+    "database": "SLDB_DATABASE",
+    "stack": "SLDB_STACK",
+}
 _DEFAULTS = {"target": "lambda", "format": "table", "database": "main", "stack": "test-db"}
 
 
@@ -63,9 +68,7 @@ class Globals:
         self._given.update({name: value for name, value in given.items() if value is not None})
 
     def _get(self, name: str) -> str:
-        return (
-            self._given.get(name) or os.environ.get(_ENVIRONMENT.get(name, "")) or _DEFAULTS.get(name, "")
-        )
+        return self._given.get(name) or os.environ.get(_ENVIRONMENT.get(name, "")) or _DEFAULTS.get(name, "")
 
     @property
     def target(self) -> str:
@@ -94,7 +97,9 @@ class Globals:
     def aws(self) -> AwsOptions:
         from sldb.client import AwsOptions
 
-        return AwsOptions(profile=self._given.get("profile"), region=self._given.get("region"))
+        # AWS's own command line reads AWS_REGION, botocore does not: here it works for every command.
+        region = self._given.get("region") or os.environ.get("AWS_REGION")
+        return AwsOptions(profile=self._given.get("profile"), region=region or None)
 
     def client(self) -> Client:
         from sldb.client import Client, open_target
@@ -111,7 +116,9 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         run_globals = ctx.ensure_object(Globals)
-        run_globals.update({option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name})
+        run_globals.update(
+            {option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name}
+        )
         return super().invoke(ctx)
 
 
@@ -137,7 +144,9 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         run_globals = ctx.ensure_object(Globals)
-        run_globals.update({option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name})
+        run_globals.update(
+            {option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name}
+        )
         return super().invoke(ctx)
 
 

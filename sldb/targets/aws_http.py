@@ -9,9 +9,11 @@ What botocore raises passes through: the caller knows what for (see `sldb.deploy
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import botocore.session
 from botocore.auth import SigV4Auth
@@ -74,14 +76,19 @@ def _endpoint(session: botocore.session.Session, service: str, region: str) -> s
         configured = ConfiguredEndpointProvider(session.full_config, session.get_scoped_config(), service).provide()
         if configured:
             return str(configured).rstrip("/")
-    found = session.get_component("endpoint_resolver").construct_endpoint(
-        service,
-        region,
-        session.get_partition_for_region(region),
-        bool(session.get_config_variable("use_dualstack_endpoint")),
-        bool(session.get_config_variable("use_fips_endpoint")),
-    )
-    return f"https://{found['hostname']}"
+    fips = "-fips" if session.get_config_variable("use_fips_endpoint") else ""
+    names = _partition(session, region)["outputs"]
+    suffix = names["dualStackDnsSuffix" if session.get_config_variable("use_dualstack_endpoint") else "dnsSuffix"]
+    return f"https://{service}{fips}.{region}.{suffix}"
+
+
+def _partition(session: botocore.session.Session, region: str) -> dict[str, Any]:
+    """What AWS calls a partition (aws, aws-cn, aws-us-gov, …): the one that has the region, or AWS's main one."""
+    partitions = session.get_data("partitions")["partitions"]
+    for partition in partitions:
+        if region in partition["regions"] or re.match(partition["regionRegex"], region):
+            return dict(partition)
+    return dict(partitions[0])
 
 
 def _transport(session: botocore.session.Session, endpoint: str, read_seconds: float) -> URLLib3Session:

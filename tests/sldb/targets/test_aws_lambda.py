@@ -1,0 +1,265 @@
+"""The Lambda target against Invoke on loopback: what it sends again, what it does not, and what users are told."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lambda_handlers.wire import Request, SldbError, Statement
+from sldb.client import AwsOptions, Client, open_target
+from sldb.targets.aws_http import SignedHttp
+from sldb.targets.aws_lambda import SENDS, LambdaTarget
+from tests.fakes.lambda_service import Answer, LambdaService, serve_lambda
+
+CRASHED = {"X-Amz-Function-Error": "Unhandled"}
+KILLED = {
+    "errorType": "Runtime.ExitError",
+    "errorMessage": "RequestId: 1 Error: Runtime exited with error: signal: killed",
+}
+TIMED_OUT = {"errorType": "Sandbox.Timedout", "errorMessage": "2026-01-01 1 Task timed out after 3.00 seconds"}
+INSERT = Request((Statement("insert into t values (1)"),))
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LambdaService]:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "AWS_REGION", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with serve_lambda() as service:
+        service.target.connection.execute("create table t(a)")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", service.url)
+        yield service
+
+
+def target(
+    function: str = "test-db-function", *, region: str | None = None, profile: str | None = None
+) -> LambdaTarget:
+    return LambdaTarget(function, AwsOptions(profile, region), sleep=lambda _: None)
+
+
+def rows(service: LambdaService) -> int:
+    return int(service.target.connection.execute("select count(*) from t").fetchone()[0])
+
+
+def failure(request: Request = INSERT, **options: str) -> SldbError:
+    with pytest.raises(SldbError) as caught:
+        target(**options).send(request)
+    return caught.value
+
+
+def test_rows_and_values_come_back(service: LambdaService) -> None:
+    reply = target().send(Request((Statement("select 9007199254740993, x'00ff', null, 9e999, '日本'"),)))
+    assert reply.rows == [(9007199254740993, b"\x00\xff", None, float("inf"), "日本")]
+    assert service.paths == ["/2015-03-31/functions/test-db-function/invocations"]
+
+
+def test_the_request_is_signed_for_the_region(service: LambdaService) -> None:
+    target(region="us-west-2").send(INSERT)
+    signed = service.headers[0]["authorization"]
+    assert signed.startswith("AWS4-HMAC-SHA256 Credential=AKIATEST/")
+    assert "/us-west-2/lambda/aws4_request" in signed
+
+
+def test_every_request_has_an_id(service: LambdaService) -> None:
+    client = Client(target())
+    client.execute(INSERT)
+    client.execute(INSERT)
+    first, second = service.request_ids
+    assert first
+    assert second
+    assert first != second
+
+
+def test_errors_of_the_function(service: LambdaService) -> None:
+    error = failure(Request((Statement("selec"),)))
+    assert error.code == "sql_error"
+    assert error.details["statement"] == 0
+    assert len(service.paths) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Answer(500, {"Message": "oops"}),
+        Answer(503, b"no json"),
+        Answer(429, {"Message": "Rate exceeded"}, {"x-amzn-errortype": "TooManyRequestsException"}),
+        Answer(409, {"Message": "Pending"}, {"x-amzn-errortype": "ResourceConflictException"}),
+        Answer(drops=True),
+        Answer(drops=True, runs=True),
+        Answer(502, {}, runs=True),
+    ],
+)
+def test_what_may_pass_is_sent_again_with_the_same_id(service: LambdaService, fault: Answer) -> None:
+    service.faults = [fault, fault]
+    target().send(INSERT)
+    assert rows(service) == 1
+    assert len(service.paths) == 3
+    assert len(set(service.request_ids)) == 1
+
+
+def test_sending_again_has_an_end(service: LambdaService) -> None:
+    service.faults = [Answer(429, {"Message": "slow down"}, {"x-amzn-errortype": "TooManyRequestsException"})] * 10
+    error = failure()
+    assert (error.code, error.exit_code) == ("store_error", 3)
+    assert "throttled" in error.message
+    assert len(service.paths) == SENDS
+    assert rows(service) == 0
+
+
+def test_pauses_grow(service: LambdaService) -> None:
+    service.faults = [Answer(500, {})] * 3
+    random.seed(1)
+    pauses: list[float] = []
+    LambdaTarget("test-db-function", AwsOptions(), sleep=pauses.append).send(INSERT)
+    assert pauses == sorted(pauses)
+    assert len(pauses) == 3
+
+
+def test_a_crash_after_the_commit_is_asked_again(service: LambdaService) -> None:
+    service.faults = [Answer(200, KILLED, CRASHED, runs=True)]
+    assert target().send(INSERT).txid == 1
+    assert rows(service) == 1
+
+
+def test_two_crashes_leave_the_outcome_unknown(service: LambdaService) -> None:
+    service.faults = [Answer(200, KILLED, CRASHED)] * 2
+    error = failure()
+    assert error.code == "internal"
+    assert "unknown" in error.message
+    assert f"--request-id {service_id(error)}" in error.hint
+    assert len(service.paths) == 2
+
+
+def service_id(error: SldbError) -> str:
+    return error.hint.split("--request-id ")[1].split()[0]
+
+
+def test_a_time_out_is_not_repeated(service: LambdaService) -> None:
+    service.faults = [Answer(200, TIMED_OUT, CRASHED)]
+    error = failure()
+    assert error.code == "query_timeout"
+    assert "after 3.00 seconds" in error.message
+    assert "unknown" in error.message
+    assert "--request-id" in error.hint
+    assert len(service.paths) == 1
+
+
+def test_a_time_out_of_a_read_applied_nothing(service: LambdaService) -> None:
+    service.faults = [Answer(200, TIMED_OUT, CRASHED)]
+    error = failure(Request((Statement("select 1"),), read_only=True))
+    assert "unknown" not in error.message
+    assert "deploy --timeout" in error.hint
+
+
+def test_code_that_cannot_start(service: LambdaService) -> None:
+    broken = {"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named 'apsw'"}
+    service.faults = [Answer(200, broken, CRASHED)] * 2
+    error = failure()
+    assert (error.code, error.exit_code) == ("store_error", 3)
+    assert "apsw" in error.message
+    assert "sldb deploy" in error.hint
+
+
+def test_no_such_function(service: LambdaService) -> None:
+    error = failure(function="other")
+    assert (error.code, error.exit_code) == ("store_error", 3)
+    assert "other in eu-west-1" in error.message
+    assert "sldb deploy" in error.hint
+
+
+def test_not_allowed(service: LambdaService) -> None:
+    service.faults = [Answer(403, {"Message": "not authorized"}, {"x-amzn-errortype": "AccessDeniedException:http"})]
+    error = failure()
+    assert error.exit_code == 3
+    assert "[AccessDeniedException]" in error.message
+    assert "lambda:InvokeFunction" in error.hint
+
+
+def test_too_large(service: LambdaService) -> None:
+    service.faults = [Answer(413, {"Message": "6 MB"}, {"x-amzn-errortype": "RequestTooLargeException"})]
+    assert failure().code == "too_large"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"hello", "hello", {"statusCode": 200}, {"statusCode": 200, "body": {}}, [], {"statusCode": 500, "body": "x"}],
+)
+def test_a_function_that_is_not_ours(service: LambdaService, body: object) -> None:
+    service.faults = [Answer(200, body)]
+    error = failure()
+    assert error.code == "internal"
+    assert "sldb deploy" in error.hint
+
+
+def test_nobody_listens(service: LambdaService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:1")
+    error = failure()
+    assert (error.code, error.exit_code) == ("store_error", 3)
+    assert "AWS_ENDPOINT_URL" in error.hint
+
+
+def test_no_credentials(service: LambdaService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    error = failure()
+    assert error.exit_code == 3
+    assert "aws configure" in error.hint
+    assert service.paths == []
+
+
+def test_no_region(service: LambdaService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    error = failure()
+    assert error.exit_code == 3
+    assert "--region" in error.hint
+
+
+def test_no_such_profile(service: LambdaService) -> None:
+    error = failure(profile="nobody")
+    assert error.exit_code == 3
+    assert "nobody" in error.message
+
+
+def test_a_profile_with_its_own_endpoint(
+    service: LambdaService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL_LAMBDA")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    (tmp_path / "config").write_text(
+        "[profile p]\nregion = ap-south-1\nservices = s\naws_access_key_id = AKIAP\naws_secret_access_key = x\n"
+        f"[services s]\nlambda =\n  endpoint_url = {service.url}\n"
+    )
+    target(profile="p").send(INSERT)
+    assert "Credential=AKIAP/" in service.headers[0]["authorization"]
+    assert "/ap-south-1/" in service.headers[0]["authorization"]
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "mars-west-1"])
+@pytest.mark.parametrize("variant", [None, "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+def test_endpoints_are_those_of_botocores_client(
+    service: LambdaService, monkeypatch: pytest.MonkeyPatch, region: str, variant: str | None
+) -> None:
+    from botocore.session import Session
+
+    monkeypatch.delenv("AWS_ENDPOINT_URL_LAMBDA")
+    if variant:
+        if variant == "AWS_USE_DUALSTACK_ENDPOINT" and region == "us-iso-east-1":
+            pytest.skip("there is none")
+        monkeypatch.setenv(variant, "true")
+    client = Session().create_client("lambda", region_name=region)
+    assert SignedHttp("lambda", AwsOptions(region=region), 1).endpoint == client.meta.endpoint_url
+
+
+def test_targets_by_name(service: LambdaService) -> None:
+    assert open_target("lambda").name == "lambda:test-db-function"
+    assert open_target("lambda:mine").name == "lambda:mine"
+    with pytest.raises(SldbError, match="no such target"):
+        open_target("ftp:x")
