@@ -7,6 +7,7 @@ each call; what a container keeps belongs to the settings that it was made for.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -27,3 +28,9 @@ def handler(event: object, context: Context | None = None) -> dict[str, Any]:
         failure = SldbError("internal", f"the function is set up wrongly: {error}", "deploy it again: sldb deploy")
         return {"statusCode": failure.status, "body": failure.encode()}
     return service.handle(event, context)
+
+
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    # Lambda's init phase has a whole processor whatever the function's memory: open store and lock there.
+    with suppress(BadSetting):  # the first request tells
+        _service(Settings.from_environment(os.environ))

@@ -22,9 +22,10 @@ def is_http(event: object) -> bool:
 
 
 def is_queue(event: object) -> bool:
-    if not isinstance(event, Mapping) or not isinstance(event.get("Records"), list):
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    if not isinstance(records, list) or not records:
         return False
-    return all(isinstance(r, Mapping) and r.get("eventSource") == "aws:sqs" for r in event["Records"])
+    return all(isinstance(record, Mapping) and record.get("eventSource") == "aws:sqs" for record in records)
 
 
 def http_request(event: Mapping[str, Any]) -> object:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ class PageCache:
         directory.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=directory, prefix="pages-", buffering=0)  # noqa: SIM115 - held open
         self._fd = self._file.fileno()
+        # Also closed, without a warning, when a container's copies are dropped with the container.
+        self._finalize = weakref.finalize(self, self._file.close)
         self._present = bytearray()  # one flag per page
         self.page_size = 0  # bytes; 0 until the first page is known
 
@@ -65,7 +68,7 @@ class PageCache:
         return None
 
     def close(self) -> None:
-        self._file.close()
+        self._finalize()
 
 
 if hasattr(os, "pread"):

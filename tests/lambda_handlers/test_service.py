@@ -1,0 +1,202 @@
+"""Events in all their shapes, what a container keeps, and what it writes to its log."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lambda_handlers import db_function
+from lambda_handlers.s3_store import memory_store
+from lambda_handlers.wire import ERROR_CODES, SldbError
+from tests.fakes.service import container, run
+
+
+@pytest.fixture
+def service():
+    service = container(memory_store(), log_level="info")
+    yield service
+    service.close()
+
+
+class Context:
+    aws_request_id = "aws-1"
+
+    def __init__(self, seconds=30.0):
+        self.seconds = seconds
+
+    def get_remaining_time_in_millis(self):
+        return int(self.seconds * 1000)
+
+
+def log_lines(capsys):
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_the_plain_event(service):
+    assert service.handle({"query": "SELECT 1 AS one"}) == {
+        "statusCode": 200,
+        "body": {
+            "columns": [{"name": "one", "type": None}],
+            "rows": [[1]],
+            "results": [{"columns": [{"name": "one", "type": None}], "rows": [[1]], "rowcount": 1, "lastrowid": None}],
+            "txid": 0,
+            "database": "main",
+            "stats": service.handle({"query": "SELECT 1"})["body"]["stats"]
+            | {"cold": True, "execute_ms": pytest.approx(0, abs=1000)},
+        },
+    }
+
+
+@pytest.mark.parametrize("event", [None, "SELECT 1", [], {}, {"query": None}, {"Records": []}, {"requestContext": {}}])
+def test_what_is_no_request(service, event):
+    reply = service.handle(event)
+    assert reply["statusCode"] == 400
+    assert reply["body"]["error"]["code"] == "bad_request"
+    assert set(reply["body"]["error"]) >= {"code", "message", "hint"}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"httpMethod": "POST", "path": "/", "requestContext": {"stage": "prod"}},
+        {"version": "2.0", "rawPath": "/", "requestContext": {"http": {"method": "POST"}}},
+    ],
+)
+@pytest.mark.parametrize("is_base64", [False, True])
+def test_http_events(service, shape, is_base64):
+    body = json.dumps({"query": "SELECT 'é' AS a"})
+    if is_base64:
+        body = base64.b64encode(body.encode()).decode()
+    reply = service.handle({**shape, "body": body, "isBase64Encoded": is_base64})
+    assert reply["statusCode"] == 200
+    assert reply["headers"] == {"content-type": "application/json"}
+    assert json.loads(reply["body"])["rows"] == [["é"]]
+
+
+@pytest.mark.parametrize("body", [None, "", "{", "[1", "\u00e9=", "SELECT 1"])
+def test_http_bodies_that_are_not_json(service, body):
+    event = {"httpMethod": "POST", "requestContext": {}, "body": body, "isBase64Encoded": body == "\u00e9="}
+    reply = service.handle(event)
+    assert (reply["statusCode"], json.loads(reply["body"])["error"]["code"]) == (400, "bad_request")
+
+
+def sqs(*bodies):
+    records = [{"messageId": f"m{n}", "eventSource": "aws:sqs", "body": body} for n, body in enumerate(bodies)]
+    return {"Records": records}
+
+
+def test_a_batch_of_a_queue(service):
+    insert = json.dumps({"query": "INSERT INTO t VALUES (1)"})
+    event = sqs(json.dumps({"query": "CREATE TABLE t (a)"}), insert, "not json", insert)
+    assert service.handle(event) == {"batchItemFailures": []}  # what can never work is not tried again
+    assert service.handle(event) == {"batchItemFailures": []}  # delivered twice, applied once
+    assert run(service, "SELECT count(*) FROM t").rows == [(2,)]
+
+
+def test_a_batch_goes_back_from_the_first_that_may_work_later():
+    class NeverFree:
+        def acquire(self, database, deadline, doing):
+            raise SldbError("lock_timeout", "taken")
+
+    service = container(memory_store(), NeverFree())
+    select, create = json.dumps({"query": "SELECT 1"}), json.dumps({"query": "CREATE TABLE t (a)"})
+    reply = service.handle(sqs(select, create, select))
+    service.close()
+    assert reply == {"batchItemFailures": [{"itemIdentifier": "m1"}, {"itemIdentifier": "m2"}]}
+
+
+def test_one_line_a_request_and_never_a_value(service, capsys):
+    run(service, "CREATE TABLE t (a)")
+    event = {"query": "INSERT INTO t VALUES ('secret'), (?)", "params": ["hidden"], "request_id": "r1"}
+    service.handle(event, Context())
+    service.handle({"query": "SELECT secret FROM hidden"}, Context())
+    text = capsys.readouterr().err
+    first, second = [json.loads(line) for line in text.splitlines()]
+    assert first["event"] == "request"
+    assert (first["status"], first["aws_request_id"], first["request_id"]) == (200, "aws-1", "r1")
+    assert (first["database"], first["txid"]) == ("main", 2)
+    assert {"ms", "cold", "lock_wait_ms", "execute_ms", "commit_ms", "store_requests"} <= set(first)
+    assert (second["status"], second["code"]) == (400, "sql_error")
+    assert "secret" not in text
+    assert "hidden" not in text
+
+
+def test_a_bug_is_a_reply_and_a_traceback_in_the_log(service, capsys, monkeypatch):
+    monkeypatch.setattr(service, "_database", lambda name: 1 / 0)
+    reply = service.handle({"query": "SELECT 1"}, Context())
+    assert (reply["statusCode"], reply["body"]["error"]["code"]) == (500, "internal")
+    assert "aws-1" in reply["body"]["error"]["message"]
+    (line,) = log_lines(capsys)
+    assert "ZeroDivisionError" in line["traceback"]
+
+
+@pytest.mark.parametrize(("code", "expected"), ERROR_CODES.items())
+def test_every_error_has_its_status(service, monkeypatch, code, expected):
+    def fail(request, remaining=None):
+        raise SldbError(code, "what", "next", key="k")
+
+    monkeypatch.setattr(service, "reply", fail)
+    reply = service.handle({"query": "SELECT 1"})
+    assert reply["statusCode"] == expected.status
+    assert reply["body"]["error"] == {"code": code, "message": "what", "hint": "next", "key": "k"}
+
+
+def test_a_request_ends_before_its_function(service):
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    reply = service.handle({"query": endless, "timeout": 600}, Context(seconds=1))
+    assert reply["body"]["error"]["code"] == "query_timeout"
+
+
+def handler_environment(tmp_path, **more):
+    return {"SLDB_STORE": tmp_path.as_uri(), "SLDB_LOCK": "s3", "SLDB_LOG_LEVEL": "error", **more}
+
+
+def test_the_handler_without_lambda(tmp_path, monkeypatch):
+    for name, value in handler_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert db_function.handler({"query": "CREATE TABLE t (a)"}, None)["statusCode"] == 200
+    assert db_function.handler({"query": "SELECT * FROM t"})["body"]["rows"] == []
+    monkeypatch.setenv("SLDB_STORE", (tmp_path / "other").as_uri())
+    assert db_function.handler({"query": "SELECT * FROM t"})["body"]["error"]["code"] == "sql_error"
+    db_function._service.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SLDB_STORE", "bucket"),
+        ("SLDB_LOCK", "dynamodb"),
+        ("SLDB_LOCK_MAX_AGE_SECONDS", "soon"),
+        ("SLDB_CACHE_BYTES", "-1"),
+        ("SLDB_LOG_LEVEL", "loud"),
+        ("SLDB_LOCK", "security-group"),  # without a VPC
+    ],
+)
+def test_a_bad_setting_is_named(tmp_path, monkeypatch, name, value):
+    for each, fine in handler_environment(tmp_path).items():
+        monkeypatch.setenv(each, fine)
+    monkeypatch.delenv("SLDB_VPC_ID", raising=False)
+    monkeypatch.setenv(name, value)
+    error = db_function.handler({"query": "SELECT 1"}, None)["body"]["error"]
+    assert error["code"] == "internal"
+    assert "SLDB_" in error["message"]
+
+
+def test_in_lambda_the_service_is_opened_before_the_first_request(tmp_path):
+    program = (
+        "import sys, lambda_handlers.db_function as f; assert f._service.cache_info().currsize == 1;"
+        "assert 'obstore' in sys.modules"
+    )
+    environment = {
+        "SLDB_STORE": "s3://bucket/databases",
+        "SLDB_LOCK": "none",
+        "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",
+        "PATH": os.environ["PATH"],
+        "TMPDIR": str(tmp_path),
+    }
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
