@@ -1,0 +1,109 @@
+"""What the engine asks of the store and of the machine for the operations that users wait for.
+
+    python -m benchmarks.engine [MEGABYTES]
+
+Requests and bytes are counted at the store; memory is that of a process of its own, which opens the database from a
+directory and serves a read and a write.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.workload import best_ms, container, fill, run, show
+from lambda_handlers.directory_store import DirectoryStore
+from lambda_handlers.object_store import MeteredStore
+from lambda_handlers.s3_store import memory_store
+
+UPDATE = "UPDATE users SET karma = karma + 1 WHERE id = 7"
+POINT = "SELECT * FROM users WHERE id = 7"
+
+
+def counts(size_bytes: int) -> None:
+    store = memory_store()
+    service = container(MeteredStore(store))
+    fill(service, size_bytes)
+    service.close()
+    service = container(MeteredStore(store))
+    operations = {
+        "cold point read": lambda: run(service, POINT),
+        "warm point read": lambda: run(service, POINT),
+        "warm point read, max_staleness": lambda: run(service, POINT, max_staleness=60),
+        "warm one-row update, lock none": lambda: run(service, UPDATE),
+        "the same with a request_id": lambda: run(service, UPDATE, request_id="r"),
+    }
+    rows = []
+    for name, operation in operations.items():
+        stats = operation().stats
+        figures = (
+            stats["store_requests"],
+            stats["bytes_in"],
+            stats["bytes_out"],
+            stats["execute_ms"],
+            stats["commit_ms"],
+        )
+        rows.append((name, *figures))
+    show(
+        f"Requests and bytes, a database of {size_bytes / 1e6:g} MB",
+        ("operation", "requests", "bytes in", "bytes out", "execute, ms", "commit, ms"),
+        rows,
+    )
+    show(
+        "Own time of a request (store in memory, so no network)",
+        ("operation", "ms"),
+        (
+            ("warm point read", best_ms(lambda: [run(service, POINT) for _ in range(100)]) / 100),
+            ("warm one-row update", best_ms(lambda: [run(service, UPDATE) for _ in range(100)]) / 100),
+        ),
+    )
+    service.close()
+
+
+SERVE = """
+import json, os, resource, sys
+from pathlib import Path
+from benchmarks.workload import container, run
+from lambda_handlers.directory_store import DirectoryStore
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+service = container(DirectoryStore(Path(sys.argv[1])))
+before = resident()
+run(service, "SELECT * FROM users WHERE id = 7")
+run(service, "UPDATE users SET karma = karma + 1 WHERE id = 7")
+run(service, "SELECT count(*), sum(length(body)) FROM posts")
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"before": before, "warm": resident(), "peak": peak}))
+service.close()
+"""
+
+
+def memory(size_bytes: int) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        service = container(DirectoryStore(Path(directory)))
+        fill(service, size_bytes)
+        service.close()
+        printed = subprocess.run(
+            [sys.executable, "-c", SERVE, directory], check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+    figures = json.loads(printed)
+    show(
+        f"Memory of a container that serves a database of {size_bytes / 1e6:g} MB (cold read, update, full scan)",
+        ("", "MB"),
+        ((name, value / 1e6) for name, value in figures.items()),
+    )
+
+
+def main() -> None:
+    size_bytes = int(float(sys.argv[1]) * 1e6) if len(sys.argv) > 1 else 100_000_000
+    counts(size_bytes)
+    memory(size_bytes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""How long starting takes: the handler's import (cold start), and the command line.
+
+    python -m benchmarks.startup
+
+Each figure is the fastest of several fresh processes, with compiled bytecode.
+"""
+
+from __future__ import annotations
+
+import compileall
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.workload import best_ms, show
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    for package in ("sldb", "lambda_handlers"):
+        compileall.compile_dir(ROOT / package, quiet=1)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+    def process(*arguments: str) -> float:
+        def start() -> None:
+            subprocess.run(
+                [sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT
+            )
+
+        return best_ms(start, runs=10)
+
+    python = process("-c", "pass")
+    with tempfile.TemporaryDirectory() as directory:
+        local = process("-m", "sldb", "--local", directory, "query", "select 1")
+    rows = [
+        ("python -c pass", python),
+        (
+            "import lambda_handlers.db_function, above that",
+            process("-c", "import lambda_handlers.db_function") - python,
+        ),
+        ("… with the S3 store", process("-c", "import lambda_handlers.db_function, lambda_handlers.s3_store") - python),
+        ("sldb --version", process("-m", "sldb", "--version")),
+        ('sldb --local DIR query "select 1"', local),
+    ]
+    show("Start", ("", "ms"), rows)
+
+
+if __name__ == "__main__":
+    main()
