@@ -88,6 +88,9 @@ class DirectoryStore:
         path = self._path(key)
         try:
             new_directories = self._make_parents(path)
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
+        try:
             _create(path, body)
             for directory in new_directories:
                 _sync_directory(directory)

@@ -76,7 +76,10 @@ class ObstoreStore:
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
 
     def create(self, key: str, body: bytes) -> str:
-        done = _asking(key, lambda: obstore.put(self._store, key, body, mode="create", use_multipart=False))
+        try:
+            done = _asking(key, lambda: obstore.put(self._store, key, body, mode="create", use_multipart=False))
+        except NotFound as error:
+            raise Refused(key, "there is no such bucket to create it in") from error
         return done["e_tag"] or ""
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
@@ -101,13 +104,15 @@ def _asking(key: str, ask: Callable[[], T]) -> T:
     except exceptions.PreconditionError as error:
         raise PreconditionFailed(key) from error
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError) as error:
-        raise Refused(key, _first_line(error)) from error
+        raise Refused(key, _summary(error)) from error
     except (exceptions.BaseError, OSError) as error:
-        raise Unavailable(key, _first_line(error)) from error
+        raise Unavailable(key, _summary(error)) from error
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:500]
+def _summary(error: BaseException) -> str:
+    """One line: what obstore says, with S3's code, without the picture of its data structures."""
+    text = str(error).partition("\n\nDebug source:")[0]
+    return " ".join(text.split())[:500] or type(error).__name__
 
 
 def memory_store() -> ObstoreStore:
