@@ -1,0 +1,32 @@
+"""An AWS for this project on loopback: what `sldb emulator` serves, and what tests deploy to.
+
+    with Emulator() as aws:
+        subprocess.run([...], env=aws.command_environment(os.environ))
+
+Importing this package costs nothing; `Emulator` loads moto when it is first asked for. The way of a call:
+
+server      one WSGI application; hooks see every call first
+  iam       may the role of the calling function do this?
+  *_rules   what AWS refuses and moto accepts
+  moto_app  everything else, behind one lock
+  cloudformation/   stacks: change sets, events, roll-back; makes resources by calling the same server
+  functions   invocations: containers, each a process that runs the deployed bundle
+  schedule    rules with rate(...) invoke their functions
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sldb.emulator.server import Emulator as Emulator
+
+__all__ = ["Emulator"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Emulator":
+        from sldb.emulator.server import Emulator
+
+        return Emulator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

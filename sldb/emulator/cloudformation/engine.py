@@ -1,0 +1,305 @@
+"""Brings a stack to a target, one resource after the other, and back if that fails.
+
+A creation or update that fails rolls back: what was made is deleted, what was changed is changed back, and the stack
+ends in ROLLBACK_COMPLETE or UPDATE_ROLLBACK_COMPLETE. What was replaced or is no longer wanted is removed only when
+everything else has succeeded. Everything that happens is an event, as in AWS.
+
+Runs in threads of its own. `lock` guards the stack; it is never held while a resource is at work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from botocore.exceptions import ClientError, ParamValidationError
+
+from sldb.emulator.cloudformation.plan import difference
+from sldb.emulator.cloudformation.resources import TYPES
+from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New
+from sldb.emulator.cloudformation.stack import Resource, Stack, now
+from sldb.emulator.cloudformation.target import Known, Target
+from sldb.emulator.errors import AwsError
+
+_logger = logging.getLogger(__name__)
+
+
+class _Failed(Exception):
+    """A resource could not be made, changed or removed; its event says why."""
+
+    def __init__(self, logical_id: str) -> None:
+        super().__init__(logical_id)
+        self.logical_id = logical_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Something that was done, and is to be undone in a roll-back."""
+
+    logical_id: str
+    before: Resource | None  # None: it was made
+    after: Resource
+
+    @property
+    def replaced(self) -> bool:
+        return self.before is not None and self.before.physical_id != self.after.physical_id
+
+
+class Operation:
+    """One creation, update or deletion of one stack."""
+
+    def __init__(self, stack: Stack, cloud: Cloud, lock: AbstractContextManager[object]) -> None:
+        self._stack = stack
+        self._cloud = cloud
+        self._lock = lock
+        self._steps: list[_Step] = []
+
+    def apply(
+        self, target: Target, *, creates: bool, retain_except_on_create: bool, done: Callable[[bool], None]
+    ) -> None:
+        """Create or update. `done` is told whether it succeeded."""
+        verb = "CREATE" if creates else "UPDATE"
+        try:
+            for name in target.order:
+                self._bring(name, target)
+            outputs = target.outputs(self._known())
+        except _Failed as failure:
+            done(False)
+            words = "create" if creates else "update"
+            reason = f"The following resource(s) failed to {words}: [{failure.logical_id}]. "
+            self._roll_back(creates, reason, retain_except_on_create)
+            return
+        except AwsError as error:  # an output that cannot be evaluated
+            done(False)
+            self._roll_back(creates, error.message, retain_except_on_create)
+            return
+        with self._lock:
+            self._stack.target, self._stack.outputs = target, outputs
+        self._clean_up(target, creates)
+        self._become(f"{verb}_COMPLETE")
+        done(True)
+
+    def delete(self, retained: Collection[str]) -> None:
+        """Remove the stack's resources; those that cannot be removed leave it in DELETE_FAILED."""
+        failed = []
+        for name in reversed(self._removal_order()):
+            resource = self._stack.resources[name]
+            if name in retained or resource.deletion_policy.startswith("Retain"):
+                self._report(resource, "DELETE_SKIPPED")
+                self._forget(name)
+                continue
+            try:
+                self._delete(resource)
+            except _Failed:
+                failed.append(name)
+                continue
+            self._forget(name)
+        if failed:
+            self._become("DELETE_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}]. ")
+            return
+        with self._lock:
+            self._stack.deleted_at = now()
+            self._stack.outputs = []
+        self._become("DELETE_COMPLETE")
+
+    def _bring(self, name: str, target: Target) -> None:
+        """One resource to what the target wants of it."""
+        old = self._stack.resources.get(name)
+        definition = target.template.resources[name]
+        resource_type = definition["Type"]
+        try:
+            properties = target.properties(name, self._known())
+        except AwsError as error:
+            self._fail(name, resource_type, "CREATE" if old is None else "UPDATE", "", error)
+        policies = {
+            "deletion_policy": definition.get("DeletionPolicy", "Delete"),
+            "replace_policy": definition.get("UpdateReplacePolicy", "Delete"),
+        }
+        if old is None:
+            self._create(name, resource_type, properties, policies)
+            return
+        changed = difference(old.properties, properties)
+        if not changed:
+            self._keep(Resource(name, old.type, old.physical_id, old.properties, old.attributes, **policies))
+        elif TYPES[resource_type].replaces.intersection(changed):
+            self._replace(old, properties, policies)
+        else:
+            self._update(old, properties, policies)
+
+    def _create(
+        self,
+        name: str,
+        resource_type: str,
+        properties: dict[str, Any],
+        policies: dict[str, str],
+        *,
+        verb: str = "CREATE",
+    ) -> None:
+        before = self._stack.resources.get(name)
+        self._event(name, resource_type, f"{verb}_IN_PROGRESS")
+        physical_id = ""
+
+        def made(new_id: str) -> None:
+            nonlocal physical_id
+            physical_id = new_id
+            resource = Resource(name, resource_type, new_id, properties, {}, **policies)
+            self._steps.append(_Step(name, before, resource))
+            self._keep(resource)
+            if verb == "CREATE":
+                self._event(name, resource_type, "CREATE_IN_PROGRESS", new_id, "Resource creation Initiated")
+
+        handler = TYPES[resource_type]
+        try:
+            handler.create(New(self._cloud, self._stack.name, name, properties, made))
+            attributes = handler.attributes(Existing(self._cloud, physical_id, properties))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the stack must end in a state, and say why
+            self._fail(name, resource_type, verb, physical_id, error)
+        self._keep(Resource(name, resource_type, physical_id, properties, attributes, **policies))
+        self._event(name, resource_type, f"{verb}_COMPLETE", physical_id)
+
+    def _replace(self, old: Resource, properties: dict[str, Any], policies: dict[str, str]) -> None:
+        named_by = TYPES[old.type].named_by
+        if named_by and named_by in properties and properties[named_by] == old.properties.get(named_by):
+            message = (
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+                f"Rename {old.physical_id} and update the stack again."
+            )
+            self._fail(old.logical_id, old.type, "UPDATE", old.physical_id, AwsError("ValidationError", message))
+        self._create(old.logical_id, old.type, properties, policies, verb="UPDATE")
+
+    def _update(self, old: Resource, properties: dict[str, Any], policies: dict[str, str]) -> None:
+        self._report(old, "UPDATE_IN_PROGRESS")
+        handler = TYPES[old.type]
+        # Even a change that fails half-way is to be taken back.
+        wanted = Resource(old.logical_id, old.type, old.physical_id, properties, old.attributes, **policies)
+        self._steps.append(_Step(old.logical_id, old, wanted))
+        try:
+            handler.update(self._existing(old), properties)
+            attributes = handler.attributes(self._existing(wanted))
+        except Exception as error:  # noqa: BLE001  # as in _create
+            self._fail(old.logical_id, old.type, "UPDATE", old.physical_id, error)
+        self._keep(Resource(old.logical_id, old.type, old.physical_id, properties, attributes, **policies))
+        self._report(old, "UPDATE_COMPLETE")
+
+    def _delete(self, resource: Resource) -> None:
+        self._report(resource, "DELETE_IN_PROGRESS")
+        try:
+            TYPES[resource.type].delete(self._existing(resource))
+        except Exception as error:  # noqa: BLE001  # as in _create
+            self._fail(resource.logical_id, resource.type, "DELETE", resource.physical_id, error)
+        self._report(resource, "DELETE_COMPLETE")
+
+    def _clean_up(self, target: Target, creates: bool) -> None:
+        """Remove what was replaced, and what the target no longer has. A failure here fails nothing any more."""
+        if creates:
+            return
+        self._become("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        replaced = [(step.before, step.before.replace_policy) for step in self._steps if step.before and step.replaced]
+        gone = [each for name, each in self._stack.resources.items() if name not in target.order]
+        for resource, kept in (*replaced, *((each, each.deletion_policy) for each in reversed(gone))):
+            if kept.startswith("Retain"):
+                self._report(resource, "DELETE_SKIPPED")
+            else:
+                try:
+                    self._delete(resource)
+                except _Failed:
+                    _logger.warning("%s: %s was left behind", self._stack.name, resource.physical_id)
+        for resource in gone:
+            self._forget(resource.logical_id)
+
+    def _roll_back(self, creates: bool, reason: str, retain_except_on_create: bool) -> None:
+        prefix = "" if creates else "UPDATE_"
+        self._become(f"{prefix}ROLLBACK_IN_PROGRESS", reason + ("Rollback requested by user." if creates else ""))
+        failed = []
+        for step in reversed(self._steps):
+            try:
+                self._undo(step, retain_except_on_create)
+            except _Failed:
+                failed.append(step.logical_id)
+        if failed:
+            words = f"The following resource(s) failed to delete: [{', '.join(failed)}]. "
+            self._become(f"{prefix}ROLLBACK_FAILED", words)
+            return
+        if not creates:
+            self._become("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        self._become(f"{prefix}ROLLBACK_COMPLETE")
+
+    def _undo(self, step: _Step, retain_except_on_create: bool) -> None:
+        if step.before is not None and not step.replaced:
+            self._revert(step.before, step.after)
+            return
+        policy = step.after.deletion_policy
+        kept = policy == "Retain" and not retain_except_on_create
+        if kept:
+            self._report(step.after, "DELETE_SKIPPED")
+        else:
+            self._delete(step.after)
+        if step.before is None:
+            self._forget(step.logical_id)
+        else:
+            self._keep(step.before)
+
+    def _revert(self, before: Resource, after: Resource) -> None:
+        self._report(before, "UPDATE_IN_PROGRESS")
+        try:
+            TYPES[before.type].update(self._existing(after), before.properties)
+        except Exception as error:  # noqa: BLE001  # as in _create
+            self._fail(before.logical_id, before.type, "UPDATE", before.physical_id, error)
+        self._keep(before)
+        self._report(before, "UPDATE_COMPLETE")
+
+    def _removal_order(self) -> list[str]:
+        """The stack's resources, each after those that it needs."""
+        target = self._stack.target
+        ordered = [name for name in (target.template.order if target else ()) if name in self._stack.resources]
+        return ordered + [name for name in self._stack.resources if name not in ordered]
+
+    def _existing(self, resource: Resource) -> Existing:
+        return Existing(self._cloud, resource.physical_id, resource.properties)
+
+    def _known(self) -> dict[str, Known]:
+        return {name: resource.known for name, resource in self._stack.resources.items()}
+
+    def _keep(self, resource: Resource) -> None:
+        with self._lock:
+            self._stack.resources[resource.logical_id] = resource
+
+    def _forget(self, logical_id: str) -> None:
+        with self._lock:
+            self._stack.resources.pop(logical_id, None)
+
+    def _become(self, status: str, reason: str = "") -> None:
+        with self._lock:
+            self._stack.become(status, reason)
+
+    def _report(self, resource: Resource, status: str) -> None:
+        self._event(resource.logical_id, resource.type, status, resource.physical_id)
+
+    def _event(self, name: str, resource_type: str, status: str, physical_id: str = "", reason: str = "") -> None:
+        with self._lock:
+            self._stack.report(name, resource_type, status, physical_id=physical_id, reason=reason)
+
+    def _fail(self, name: str, resource_type: str, verb: str, physical_id: str, error: Exception) -> NoReturn:
+        self._event(name, resource_type, f"{verb}_FAILED", physical_id, reason_of(error))
+        raise _Failed(name) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Why a resource failed, in CloudFormation's words."""
+    if isinstance(error, ClientError):
+        metadata = error.response["ResponseMetadata"]
+        service = error.operation_name
+        return (
+            f'Resource handler returned message: "{error.response["Error"]["Message"]}" (Operation: {service}, Status '
+            f"Code: {metadata['HTTPStatusCode']}, Error Code: {error.response['Error']['Code']}, "
+            f"Request ID: {metadata.get('RequestId', '')})"
+        )
+    if isinstance(error, AwsError):
+        return f'Resource handler returned message: "{error.message}" (HandlerErrorCode: {error.code})'
+    if isinstance(error, (ParamValidationError, KeyError)):
+        return f"Properties validation failed: {error}"
+    _logger.error("a resource failed in a way that AWS would not", exc_info=error)
+    return f"Internal failure of the emulator: {error!r}"

@@ -1,0 +1,134 @@
+"""What would change: a stack's resources and a target → changes, in the order in which they would be applied. Pure.
+
+As in CloudFormation, a property that refers by Fn::GetAtt to something that is about to be modified counts as
+changing, because its value is not known yet; whether it does is seen when it is applied.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sldb.emulator.cloudformation.intrinsics import references
+from sldb.emulator.cloudformation.resources import TYPES
+from sldb.emulator.cloudformation.target import PENDING, UNKNOWN, Known, Target
+from sldb.emulator.errors import AwsError
+
+if TYPE_CHECKING:
+    from sldb.emulator.cloudformation.stack import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    action: str  # Add, Modify or Remove
+    logical_id: str
+    type: str
+    physical_id: str = ""
+    properties: tuple[str, ...] = ()  # that change
+    replacement: str | None = None  # of a Modify: True, False or Conditional
+    policy_action: str | None = None  # what becomes of a resource that is removed or replaced
+    uncertain: tuple[str, ...] = ()  # those of `properties` whose value is not known yet
+
+    def encode(self) -> dict[str, Any]:
+        """As DescribeChangeSet answers it."""
+        replaces = TYPES[self.type].replaces if self.type in TYPES else frozenset[str]()
+        change = {
+            "Action": self.action,
+            "LogicalResourceId": self.logical_id,
+            "PhysicalResourceId": self.physical_id or None,
+            "ResourceType": self.type,
+            "Replacement": self.replacement,
+            "PolicyAction": self.policy_action,
+            "Scope": ["Properties"] if self.properties else [],
+            "Details": [_detail(name, name in replaces, name in self.uncertain) for name in self.properties],
+        }
+        return {"Type": "Resource", "ResourceChange": change}
+
+
+def plan(target: Target, deployed: Mapping[str, Resource]) -> tuple[Change, ...]:
+    known: dict[str, Known] = {}
+    changes: list[Change] = []
+    modified: set[str] = set()
+    for name in target.order:
+        resource_type = target.template.type_of(name)
+        old = deployed.get(name)
+        if old is None:
+            known[name] = UNKNOWN
+            changes.append(Change("Add", name, resource_type))
+            continue
+        if old.type != resource_type:
+            raise AwsError(
+                "ValidationError",
+                "Update of resource type is not permitted. The new template modifies resource type of the following "
+                f"resources: [{name}]",
+            )
+        change = _modification(target, old, known, modified)
+        known[name] = old.known
+        if change is not None:
+            changes.append(change)
+            modified.add(name)
+            known[name] = old.known if change.replacement == "False" else UNKNOWN
+    gone = [deployed[name] for name in reversed(list(deployed)) if name not in target.order]
+    return (*changes, *(_removal(resource) for resource in gone))
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    """The properties that differ."""
+    return tuple(name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name))
+
+
+def _modification(target: Target, old: Resource, known: Mapping[str, Known], modified: set[str]) -> Change | None:
+    new = target.properties(old.logical_id, known)
+    written = target.template.properties_of(old.logical_id)
+    changed = difference(old.properties, new)
+    uncertain = {name for name in changed if PENDING in json.dumps(new.get(name))} | {
+        name
+        for name, value in written.items()
+        for reference in references(value)
+        if reference.attribute is not None and reference.name in modified
+    }
+    touched = tuple(dict.fromkeys((*changed, *sorted(uncertain))))
+    if not touched:
+        return None
+    replaces = TYPES[old.type].replaces
+    certain = any(name in replaces and name not in uncertain for name in touched)
+    perhaps = any(name in replaces for name in touched)
+    replacement = "True" if certain else "Conditional" if perhaps else "False"
+    return Change(
+        action="Modify",
+        logical_id=old.logical_id,
+        type=old.type,
+        physical_id=old.physical_id,
+        properties=touched,
+        replacement=replacement,
+        policy_action=f"ReplaceAnd{_kept(old.replace_policy)}" if replacement != "False" else None,
+        uncertain=tuple(sorted(uncertain)),
+    )
+
+
+def _removal(resource: Resource) -> Change:
+    return Change(
+        "Remove",
+        resource.logical_id,
+        resource.type,
+        resource.physical_id,
+        policy_action=_kept(resource.deletion_policy),
+    )
+
+
+def _kept(policy: str) -> str:
+    return "Retain" if policy.startswith("Retain") else "Delete"
+
+
+def _detail(name: str, replaces: bool, uncertain: bool) -> dict[str, Any]:
+    return {
+        "Target": {
+            "Attribute": "Properties",
+            "Name": name,
+            "RequiresRecreation": "Always" if replaces else "Never",
+        },
+        "Evaluation": "Dynamic" if uncertain else "Static",
+        "ChangeSource": "ResourceAttribute" if uncertain else "DirectModification",
+    }

@@ -1,0 +1,48 @@
+"""AWS::Events::Rule."""
+
+from __future__ import annotations
+
+from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType
+from sldb.emulator.errors import NotEmulated
+
+_RULE = ("Description", "ScheduleExpression", "State")
+
+
+class Rule(ResourceType):
+    properties = frozenset({"Name", "Targets", *_RULE})
+    replaces = frozenset({"Name"})
+    named_by = "Name"
+
+    def create(self, new: New) -> None:
+        if not str(new.properties.get("ScheduleExpression", "")).startswith("rate("):
+            raise NotEmulated("a rule without ScheduleExpression rate(...)")
+        name = new.properties.get("Name") or new.name()
+        self._put(new.cloud, name, new.properties)
+        new.made(name)
+        self._bring_targets(new.cloud, name, {}, new.properties)
+
+    def update(self, it: Existing, wanted: Properties) -> None:
+        self._put(it.cloud, it.physical_id, wanted)
+        self._bring_targets(it.cloud, it.physical_id, it.properties, wanted)
+
+    def delete(self, it: Existing) -> None:
+        try:
+            self._bring_targets(it.cloud, it.physical_id, it.properties, {})
+            it.cloud.call("events", "DeleteRule", Name=it.physical_id)
+        except it.cloud.client("events").exceptions.ResourceNotFoundException:
+            pass
+
+    def attributes(self, it: Existing) -> dict[str, str]:
+        return {"Arn": it.cloud.call("events", "DescribeRule", Name=it.physical_id)["Arn"]}
+
+    def _put(self, cloud: Cloud, name: str, properties: Properties) -> None:
+        cloud.call("events", "PutRule", Name=name, **{key: properties[key] for key in _RULE if key in properties})
+
+    def _bring_targets(self, cloud: Cloud, name: str, old: Properties, new: Properties) -> None:
+        wanted = list(new.get("Targets", []))
+        kept = {target["Id"] for target in wanted}
+        gone = [target["Id"] for target in old.get("Targets", []) if target["Id"] not in kept]
+        if gone:
+            cloud.call("events", "RemoveTargets", Rule=name, Ids=gone)
+        if wanted:
+            cloud.call("events", "PutTargets", Rule=name, Targets=wanted)

@@ -1,0 +1,45 @@
+"""AWS::Logs::LogGroup."""
+
+from __future__ import annotations
+
+from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType
+
+
+class LogGroup(ResourceType):
+    properties = frozenset({"LogGroupName", "RetentionInDays", "Tags"})
+    replaces = frozenset({"LogGroupName"})
+    named_by = "LogGroupName"
+
+    def create(self, new: New) -> None:
+        name = new.properties.get("LogGroupName") or new.name(512)
+        tags = {tag["Key"]: tag["Value"] for tag in new.properties.get("Tags", [])}
+        new.cloud.call("logs", "CreateLogGroup", logGroupName=name, **({"tags": tags} if tags else {}))
+        new.made(name)
+        self._retain(new.cloud, name, new.properties)
+
+    def update(self, it: Existing, wanted: Properties) -> None:
+        self._retain(it.cloud, it.physical_id, wanted)
+        arn = self.attributes(it)["Arn"].removesuffix(":*")
+        keys = [tag["Key"] for tag in it.properties.get("Tags", []) if tag not in wanted.get("Tags", [])]
+        if keys:
+            it.cloud.call("logs", "UntagResource", resourceArn=arn, tagKeys=keys)
+        if wanted.get("Tags"):
+            tags = {tag["Key"]: tag["Value"] for tag in wanted["Tags"]}
+            it.cloud.call("logs", "TagResource", resourceArn=arn, tags=tags)
+
+    def delete(self, it: Existing) -> None:
+        try:
+            it.cloud.call("logs", "DeleteLogGroup", logGroupName=it.physical_id)
+        except it.cloud.client("logs").exceptions.ResourceNotFoundException:
+            pass
+
+    def attributes(self, it: Existing) -> dict[str, str]:
+        groups = it.cloud.call("logs", "DescribeLogGroups", logGroupNamePrefix=it.physical_id)["logGroups"]
+        return {"Arn": next(group["arn"] for group in groups if group["logGroupName"] == it.physical_id)}
+
+    def _retain(self, cloud: Cloud, name: str, properties: Properties) -> None:
+        days = properties.get("RetentionInDays")
+        if days is None:
+            cloud.call("logs", "DeleteRetentionPolicy", logGroupName=name)
+        else:
+            cloud.call("logs", "PutRetentionPolicy", logGroupName=name, retentionInDays=days)

@@ -1,0 +1,88 @@
+"""An emulator from the command line: for one command, or until a signal.
+
+Ctrl-C reaches the whole foreground of a terminal, hence the command by itself; SIGTERM reaches this process only and
+is passed on. Either way this process outlives the command, so that containers never stay behind.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from lambda_handlers.wire import SldbError
+
+if TYPE_CHECKING:
+    from sldb.emulator.server import Emulator
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+def export_lines(environment: Mapping[str, str]) -> list[str]:
+    """What to paste into a shell of this system."""
+    if os.name == "nt":
+        return [f"$env:{name} = '{value}'" for name, value in environment.items()]
+    return [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+
+
+def run(command_line: list[str], aws: Emulator) -> int:
+    """Run a command against the emulator and return its exit status; 128 and the signal's number if one ended it."""
+    with _signals() as received:
+        try:
+            process = subprocess.Popen(command_line, env=aws.command_environment(os.environ))
+        except OSError as error:
+            raise SldbError("bad_request", f"cannot run {command_line[0]}: {error.strerror}") from error
+        received.pass_terminate_to(process)
+        status = process.wait()
+    return 128 - status if status < 0 else status
+
+
+def wait_for_signal() -> int:
+    """Sleep until Ctrl-C or SIGTERM; the exit status that says which."""
+    with _signals() as received:
+        received.wait()
+    return TERMINATED if received.terminated else INTERRUPTED
+
+
+class _Received:
+    """Signals that came while a command ran, or instead of one."""
+
+    def __init__(self) -> None:
+        self.terminated = False
+        self._any = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def handle(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGTERM:
+            self.terminated = True
+            if self._process is not None:
+                self._process.terminate()
+        self._any.set()
+
+    def pass_terminate_to(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        if self.terminated:  # it came before there was a process
+            process.terminate()
+
+    def wait(self) -> None:
+        # A wait without a limit cannot be interrupted on Windows.
+        while not self._any.wait(1.0):
+            pass
+
+
+@contextmanager
+def _signals() -> Iterator[_Received]:
+    received = _Received()
+    # Handlers, not SIG_IGN: an ignored signal would stay ignored in the command.
+    before = {number: signal.signal(number, received.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,171 @@
+"""The Runtime API of one process: the HTTP service that a Lambda runtime polls for its next invocation.
+
+    GET  /2018-06-01/runtime/invocation/next            blocks until there is one
+    POST /2018-06-01/runtime/invocation/{id}/response   what the handler returned
+    POST /2018-06-01/runtime/invocation/{id}/error      what it raised
+    POST /2018-06-01/runtime/init/error                 it could not be imported
+
+What the process does comes out of `happenings`, in order. An instance serves one process and is closed with it: a
+poll that is still open when its process dies must never take an invocation meant for the next one.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeAlias
+
+# Lambda's own limit for a reply is a hundred bytes above the six megabytes of its documentation.
+MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
+_RESULT = re.compile(r"/2018-06-01/runtime/invocation/([^/]+)/(response|error)")
+_NEXT = "/2018-06-01/runtime/invocation/next"
+_INIT_ERROR = "/2018-06-01/runtime/init/error"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    request_id: str
+    event: bytes
+    deadline: float  # unix seconds
+    function_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The process asks for an invocation: its handler is imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Responded:
+    request_id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    request_id: str
+    body: bytes  # JSON with errorType, errorMessage, stackTrace
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseTooLarge:
+    request_id: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class InitFailed:
+    body: bytes  # JSON as in Raised
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The process is gone. Put here by whoever watches it."""
+
+    status: int  # as Popen.returncode: negative for a signal
+
+
+Happening: TypeAlias = "Ready | Responded | Raised | ResponseTooLarge | InitFailed | Exited"
+
+
+class RuntimeApi:
+    def __init__(self) -> None:
+        self.happenings: queue.Queue[Happening] = queue.Queue()
+        self.invocations: queue.Queue[Invocation | None] = queue.Queue()  # None: closed
+        self._server = _Server(self)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self.invocations.put(None)
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a poll of a dead process has nobody to answer to
+
+    def __init__(self, api: RuntimeApi) -> None:
+        self.api = api
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A process that was killed leaves broken connections behind; `Exited` says so already."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's own name
+        pass
+
+    def do_GET(self) -> None:
+        if self.path != _NEXT:
+            self._reply(404, b"")
+            return
+        self.server.api.happenings.put(Ready())
+        invocation = self.server.api.invocations.get()
+        if invocation is None:
+            self.close_connection = True
+            return
+        self._reply(
+            200,
+            invocation.event,
+            {
+                "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+                "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
+                "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
+            },
+        )
+
+    def do_POST(self) -> None:
+        body = self._read()
+        result = _RESULT.fullmatch(self.path)
+        if result is not None and result[2] == "response" and len(body) > MAX_RESPONSE_BYTES:
+            self.server.api.happenings.put(ResponseTooLarge(result[1], len(body)))
+            self._reply(413, b'{"errorType":"RequestEntityTooLarge"}')
+            return
+        happening = self._happening(body)
+        if happening is None:
+            self._reply(404, b"")
+            return
+        # Answered first: whoever takes the happening may kill the process or hand it its next invocation.
+        self._reply(202, b'{"status":"OK"}')
+        self.server.api.happenings.put(happening)
+
+    def _happening(self, body: bytes) -> Happening | None:
+        if self.path == _INIT_ERROR:
+            return InitFailed(body)
+        result = _RESULT.fullmatch(self.path)
+        if result is None:
+            return None
+        return Responded(result[1], body) if result[2] == "response" else Raised(result[1], body)
+
+    def _read(self) -> bytes:
+        length = self.headers.get("Content-Length")
+        if length is not None:
+            return self.rfile.read(int(length))
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def _reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
