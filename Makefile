@@ -1,0 +1,74 @@
+# What there is to do with a checkout. `make` alone lists it.
+#
+# Needs Python 3.10 or newer and a package registry. Everything else goes into an environment of its own, $(VENV),
+# made on first use and brought up to date when pyproject.toml changes. Another Python: make test PYTHON=python3.13
+
+VENV = .venv
+BIN = $(VENV)/bin
+PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
+TESTS = tests
+UPGRADE =
+
+.DEFAULT_GOAL = help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint types template format bench lock dist clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
+		printf '  make %-9s %s\n' "$$target" "$$what"; done
+
+demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and a session with it
+	@$(BIN)/sldb emulator -- $(BIN)/python -m sldb.demo
+
+test: $(VENV)/.has-dev ## the tests; only some: make test TESTS="tests/sldb/render -k caret"
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+check: lint types template ## what can be checked without running it
+
+lint: $(VENV)/.has-dev ## ruff: the rules, and the format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.has-dev ## mypy
+	$(BIN)/mypy
+
+template: $(VENV)/.has-dev ## cfn-lint
+	$(BIN)/cfn-lint cloudformation/template.yaml
+
+format: $(VENV)/.has-dev ## rewrite the code as `make lint` wants it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.has-dev ## what is measured, on this machine
+	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit 1; done
+
+# The pins stay as they are as far as the .in files allow; newer ones: make lock UPGRADE=--upgrade
+lock: $(VENV)/.has-dev ## pin what goes into the functions' bundle, with hashes
+	@for name in requirements requirements-al2; do \
+		echo "lambda_handlers/$$name.txt"; \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
+			$(UPGRADE) --output-file "lambda_handlers/$$name.txt" "lambda_handlers/$$name.in" || exit 1; done
+
+dist: $(VENV)/.has-dev ## wheel and sdist, in dist/
+	$(BIN)/python -m build --outdir dist
+
+clean: ## remove the environment and all that was made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find sldb lambda_handlers tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment that is there already is added to, never made anew. The marks say what has been installed into it.
+$(VENV)/.has-emulator: pyproject.toml
+	@$(call install,emulator)
+	@touch $@
+
+$(VENV)/.has-dev: pyproject.toml
+	@$(call install,dev)
+	@touch $@ $(VENV)/.has-emulator
+
+define install
+	test -n "$(PYTHON)" || { echo "Python 3.10 or newer is needed; name it: make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV); \
+	echo "installing into $(VENV) what pyproject.toml asks for ($(1))"; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(1)]'
+endef

@@ -1,0 +1,55 @@
+"""A writer that dies while it has the lock, for real: the processes of client and function are killed (kill -9).
+
+The function runs in a container of the emulator, which is a child of the process that started this one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+from sldb.client import AwsOptions
+from sldb.demo.stage import Derailed, Stage
+from sldb.locks import StackLocks, stack_locks
+
+HANDLER = "lambda_handlers.db_function.handler"
+PATIENCE_SECONDS = 20.0
+LOOK_SECONDS = 0.1
+
+
+def lose(stage: Stage, sql: str, stack: str = "test-db", database: str = "main") -> None:
+    """Start a writer, wait until it has the lock, and kill it. Raises Derailed if it does not come to that."""
+    locks = stack_locks(AwsOptions(), stack)
+    client = stage.start(f'sldb query "{sql}"')
+    try:
+        _wait_until_locked(locks, database, client)
+        containers = _containers(os.getppid())
+    finally:
+        client.kill()  # first: it would ask again, as it should when a function crashes
+        client.wait()
+    stage.show(" ".join(["kill -9", str(client.pid), *map(str, containers)]))
+    for pid in containers:
+        os.kill(pid, signal.SIGKILL)
+    stage.rest()
+
+
+def _wait_until_locked(locks: StackLocks, database: str, client: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while locks.held(database) is None:
+        if client.poll() is not None or time.monotonic() > until:
+            raise Derailed("the writer that was to be killed did not take the lock")
+        time.sleep(LOOK_SECONDS)
+
+
+def _containers(emulator: int) -> list[int]:
+    """The processes that run the query function for this emulator. Raises Derailed if there are none."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "command="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+    found = [int(pid) for pid, parent, command in rows if int(parent) == emulator and HANDLER in command]
+    if not found:
+        raise Derailed("no container of the emulator runs the query function; was this started by `sldb emulator --`?")
+    return found
