@@ -118,7 +118,7 @@ class ObjectLock:
         if seen is None or seen.holder:
             seen = self._read(database)
         now = self._host.now()
-        if seen.holder and (seen.holder.owner == nonce or not seen.holder.is_expired(now, self._max_age_seconds)):
+        if seen.holder and not seen.holder.is_expired(now, self._max_age_seconds):
             return self._remember(database, seen)
         mine = Holder(nonce, database, nonce, now, doing)
         try:

@@ -279,7 +279,7 @@ def refusal(error: Ec2Error) -> SldbError:
     return SldbError(
         "store_error",
         f"EC2 {did} when asked for the write lock ({error}); nothing was applied",
-        HINTS.get(error.code, "send it again; if that keeps happening: sldb doctor, or sldb deploy --lock s3"),
+        HINTS.get(error.code, "send it again; if that keeps happening: sldb status, or sldb deploy --lock s3"),
     )
 
 

@@ -188,6 +188,15 @@ def test_a_released_lock_that_somebody_took_since_is_seen_as_taken(
         lock.acquire("main", clock.now(), "")
 
 
+def test_an_object_that_somebody_deleted_was_nobodys(store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+    holder = lock.acquire("main", clock.now(), "")
+    store.delete(lock_key("main"))
+    assert lock.release(holder.lock_id, "main") is False
+    lock.release(lock.acquire("main", clock.now(), "").lock_id, "main")
+    store.delete(lock_key("main"))
+    assert lock.acquire("main", clock.now() + 5, "")
+
+
 def test_sweep_does_not_free_a_lock_that_changed_hands_since_the_look(
     store: FlakyStore, clock: Clock, lock: ObjectLock
 ) -> None:

@@ -127,6 +127,32 @@ class TestACreateWithoutAnAnswer:
         holder = lock.acquire("main", clock.now() + 30, "")
         assert [group.group_id for group in ec2.groups] == [holder.lock_id]
 
+    def test_that_a_ghost_hides_is_found_without_waiting_for_the_deadline(
+        self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
+    ) -> None:
+        """Describe still shows the holder before us, and only later our own group."""
+        other = others_group(ec2, clock)
+        ec2.ghosts.append(ec2.groups[0])
+        ec2._delete(other)
+        ec2.plan("create", Fault.LOSE_ANSWER)
+        ec2.unseen.add("sg-00000000000000002")
+        clock.at(clock.now() + 2, ec2.unseen.clear)
+        start = clock.now()
+        holder = lock.acquire("main", start + 30, "")
+        assert [group.group_id for group in ec2.groups] == [holder.lock_id]
+        assert clock.now() - start < 4
+
+    def test_again_and_again_while_somebody_else_has_it_is_a_wait_for_him(
+        self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
+    ) -> None:
+        others_group(ec2, clock)
+        ec2.plan("create", *[Fault.LOSE_REQUEST] * 1000)
+        start = clock.now()
+        with pytest.raises(SldbError, match="VACUUM") as caught:
+            lock.acquire("main", start + 60, "")
+        assert caught.value.code == "lock_timeout"
+        assert clock.now() == pytest.approx(start + 60)
+
     def test_at_the_deadline_is_taken_rather_than_left_behind(
         self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
     ) -> None:
@@ -248,6 +274,18 @@ class TestWaiting:
         assert caught.value.code == "lock_timeout"
         assert ec2.calls.count("delete") == 1
         assert len(ec2.calls) < 40
+
+    def test_a_ghost_does_not_hide_the_age_of_the_present_holder(
+        self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
+    ) -> None:
+        gone = others_group(ec2, clock, age=MAX_AGE + 5)
+        ec2.ghosts.append(ec2.groups[0])
+        ec2._delete(gone)
+        ec2.unseen.add(others_group(ec2, clock, age=MAX_AGE - 6))
+        clock.at(clock.now() + 3, lambda: (ec2.unseen.clear(), ec2.ghosts.clear()))
+        start = clock.now()
+        lock.acquire("main", start + 30, "")
+        assert 6 <= clock.now() - start < 8
 
     def test_a_free_that_had_no_answer_is_sent_again(self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock) -> None:
         others_group(ec2, clock, age=MAX_AGE + 5)
