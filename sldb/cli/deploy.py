@@ -89,6 +89,8 @@ def _next_command(run: Globals, function: str) -> str:
     from sldb.client import DEFAULT_FUNCTION
 
     options = [] if function == DEFAULT_FUNCTION else ["--target", f"lambda:{function}"]
-    for name, value in (("--profile", run.aws.profile), ("--region", run.aws.region)):
-        options += [name, value] if value else []
+    if run.aws.profile:
+        options += ["--profile", run.aws.profile]
+    if run.aws.region and run.aws.region != os.environ.get("AWS_REGION"):
+        options += ["--region", run.aws.region]
     return " ".join(["sldb", *options, 'query "SELECT sqlite_version()"'])

@@ -7,26 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.storage.keys import LtxName
-from lambda_handlers.storage.ltx import Header, encode
 from sldb.deploy.databases import DatabaseInfo, DirectoryListing, last_file, last_names, list_databases
 from sldb.deploy.failures import OperationFailed
-
-PAGE_SIZE = 4096
-
-
-def write(root: Path, database: str, name: LtxName, pages: int) -> None:
-    """A file as the server writes it."""
-    path = root / name.key(database)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    header = Header(
-        page_size=PAGE_SIZE,
-        commit=pages,
-        min_txid=name.min_txid,
-        max_txid=name.max_txid,
-        timestamp_ms=1_700_000_000_500,
-        node_id=7,
-    )
-    path.write_bytes(encode(header, [(pgno, bytes(PAGE_SIZE)) for pgno in range(1, pages + 1)]))  # type: ignore[misc]  # Pgno
+from tests.sldb.deploy.ltx_files import PAGE_SIZE, write
 
 
 def test_the_newest_file_says_how_large_and_how_far(tmp_path: Path) -> None:
