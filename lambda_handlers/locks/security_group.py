@@ -40,8 +40,9 @@ FRESH_TRIES = 3
 CALL_SECONDS = 10.0
 SHORTEST_CALL_SECONDS = 1.0  # also when less is left: an answer that is not waited for is worse than a late one
 
+UNAUTHORIZED = "UnauthorizedOperation"
 HINTS = {
-    "UnauthorizedOperation": "the function's role lacks a right that the template gives: sldb deploy",
+    UNAUTHORIZED: "the function's role lacks a right that the template gives: sldb deploy",
     "AuthFailure": "check the credentials and the clock",
     "InvalidVpcID.NotFound": "the VPC of the locks is gone: sldb deploy",
     "SecurityGroupLimitExceeded": "have the quota for security groups raised, or: sldb deploy --lock s3",
@@ -128,13 +129,23 @@ class SecurityGroupLock:
                     raise
             self.host.sleep(backoff(self.host, tries))
 
+    def delete(self, lock_id: str, timeout: float = CALL_SECONDS) -> None:
+        """Delete the group. Raises NotFound also where EC2 says that the role may not: its right depends on the
+        group's tags, and a group that is gone, or not shown yet, has none."""
+        try:
+            self.ec2.delete_security_group(lock_id, timeout)
+        except Refused as error:
+            if error.code != UNAUTHORIZED or self.ec2.describe_security_groups({"group-id": lock_id}, timeout):
+                raise
+            raise NotFound(error.code, error.message) from error
+
     def _delete(self, lock_id: str, tries_to_find: int, deadline: float = math.inf) -> bool:
         """Delete the group; False if it was gone. Raises Ec2Error where tries or time ran out, or EC2 refuses."""
         tries, absences, unanswered = 0, 0, False
         while True:
             tries += 1
             try:
-                self.ec2.delete_security_group(lock_id)
+                self.delete(lock_id)
                 return True
             except NotFound as error:
                 problem: Ec2Error = error
@@ -232,7 +243,7 @@ class _Acquire:
 
     def _free(self, holder: Holder) -> None:
         with suppress(NotFound):  # its holder, or another waiter, was faster
-            self.lock.ec2.delete_security_group(holder.lock_id, self._timeout())
+            self.lock.delete(holder.lock_id, self._timeout())
         self.freed.add(holder.lock_id)
         self.seen = None
 

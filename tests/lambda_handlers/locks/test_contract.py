@@ -259,6 +259,20 @@ def test_sweep_frees_the_old_and_leaves_the_young(kind: Kind, clock: Clock) -> N
     assert (old in ours.holders()) is not kind.has_age
 
 
+def test_a_lock_object_on_s3_that_somebody_deleted_was_nobodys(aws: Aws, clock: Clock) -> None:
+    """S3 says 404 to a replace on condition then, where memory says that the condition failed."""
+    bucket = f"bucket-{time.time_ns()}"
+    lock = objects_on_s3(aws, bucket)(clock.host(), 1.0)
+    settings = Settings(f"s3://{bucket}/stores/one", region=REGION, endpoint_url=aws.url, credentials=KEYS)
+    store = open_store(settings)
+    holder = lock.acquire("main", clock.now(), "")
+    store.delete("main/lock.json")
+    assert lock.release(holder.lock_id, "main") is False
+    lock.release(lock.acquire("main", clock.now(), "").lock_id, "main")
+    store.delete("main/lock.json")
+    assert lock.acquire("main", clock.now() + 5, "")
+
+
 def test_no_lock_lets_everybody_in(clock: Clock) -> None:
     lock: WriteLock = NoLock(clock.host())
     one = lock.acquire("main", clock.now(), "")

@@ -336,6 +336,14 @@ class TestRelease:
         assert lock.release(holder.lock_id, "main") is False
         assert sum(clock.sleeps) < 1
 
+    def test_of_a_broken_lock_that_ec2_does_not_let_us_see(
+        self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
+    ) -> None:
+        """The role may delete groups with the stack's tag: one that is gone has no tag."""
+        ec2.plan("delete", *[Fault.REFUSE] * 10)
+        assert lock.release("sg-0abc", "main") is False
+        assert ec2.calls == ["delete", "describe"]
+
     def test_by_somebody_else_asks_once(self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock) -> None:
         assert lock.release("sg-0abc", "main") is False
         assert (ec2.calls, clock.sleeps) == (["delete"], [])
