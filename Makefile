@@ -41,7 +41,7 @@ format: $(VENV)/.has-dev ## rewrite the code as `make lint` wants it
 	$(BIN)/ruff format
 
 bench: $(VENV)/.has-dev ## what is measured, on this machine
-	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit 1; done
+	@for program in $$(grep -l __main__ benchmarks/*.py); do echo "== $$program"; $(BIN)/python "$$program" || exit 1; done
 
 # The pins stay as they are as far as the .in files allow; newer ones: make lock UPGRADE=--upgrade
 lock: $(VENV)/.has-dev ## pin what goes into the functions' bundle, with hashes
@@ -70,5 +70,5 @@ define install
 	test -n "$(PYTHON)" || { echo "Python 3.10 or newer is needed; name it: make PYTHON=/path/to/python3" >&2; exit 1; }; \
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV); \
 	echo "installing into $(VENV) what pyproject.toml asks for ($(1))"; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(1)]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$(1)]'
 endef
