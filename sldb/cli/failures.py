@@ -15,6 +15,10 @@ from lambda_handlers.wire import SldbError
 INTERRUPTED, BUG = 130, 70
 
 
+class ReaderLeft(Exception):  # nothing is wrong
+    """Standard output is a pipe whose reader (head, less) has seen enough."""
+
+
 def guard(action: Callable[[], object]) -> int:
     """Run `action`; whatever leaves it becomes one message and an exit status."""
     try:
@@ -39,8 +43,8 @@ def _failed(error: Exception) -> int:
         case SldbError():
             show(error)
             return error.exit_code
-        case BrokenPipeError():
-            # The reader (head, less) has seen enough. Keep the interpreter from flushing into the closed pipe at exit.
+        case ReaderLeft() | BrokenPipeError():
+            # Keep the interpreter from flushing into the closed pipe at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         case _:

@@ -116,10 +116,13 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         run_globals = ctx.ensure_object(Globals)
-        run_globals.update(
-            {option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name}
-        )
-        return super().invoke(ctx)
+        run_globals.update({option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name})
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            from sldb.cli.failures import ReaderLeft
+
+            raise ReaderLeft from error  # click would make it exit status 1
 
 
 def command(name: str, **attributes: Any) -> Callable[[F], Command]:
@@ -132,10 +135,10 @@ def command(name: str, **attributes: Any) -> Callable[[F], Command]:
 
 
 class LazyGroup(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
@@ -144,9 +147,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         run_globals = ctx.ensure_object(Globals)
-        run_globals.update(
-            {option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name}
-        )
+        run_globals.update({option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name})
         return super().invoke(ctx)
 
 

@@ -85,7 +85,7 @@ def query(
     if text.lstrip().startswith((".", "\\")):
         _dot_command(text, run_globals, format_name, max_rows)
         return
-    request = _request(text, params, options)
+    request = _request(text, params, run_globals.database, options)
     started = time.monotonic()
     with closing(run_globals.client()) as client:
         reply = _execute(client, request)
@@ -110,7 +110,7 @@ def _source(sql: str | None, file: str | None) -> str:
         raise click.UsageError(f"standard input is not UTF-8 text: {error}") from None
 
 
-def _request(text: str, params: tuple[str, ...], options: dict[str, Any]) -> Request:
+def _request(text: str, params: tuple[str, ...], database: str, options: dict[str, Any]) -> Request:
     from lambda_handlers.wire import Request, Statement
     from sldb.params import parse_params
 
@@ -118,7 +118,7 @@ def _request(text: str, params: tuple[str, ...], options: dict[str, Any]) -> Req
     if at is not None and at.isdecimal():
         at = int(at)
     options = {name: value for name, value in options.items() if value is not None}
-    request = Request((Statement(text, parse_params(params)),), at=at, **options)
+    request = Request((Statement(text, parse_params(params)),), database, at, **options)
     Request.decode(request.encode())  # a field that makes no sense costs no round trip
     return request
 

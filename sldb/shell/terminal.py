@@ -61,20 +61,24 @@ def talk(session: Session, show_error: Callable[[SldbError], None], history: His
         complete_while_typing=True,
         reserve_space_for_menu=6,
     )
-    while True:
-        try:
-            typed = prompt.prompt([("class:prompt", _prompt(session))])
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
-            return
-        try:
-            if not _submit(typed, session):
-                return
-        except SldbError as error:
-            show_error(error)
-        except KeyboardInterrupt:
-            session.say("stopped waiting; a statement that writes may still be applied")
+    while _take_turn(prompt, session, show_error):
+        pass
+
+
+def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callable[[SldbError], None]) -> bool:
+    """One prompt and what it leads to; False when the user leaves. Ctrl-C ends no more than the turn."""
+    typed = ""
+    try:
+        typed = prompt.prompt([("class:prompt", _prompt(session))])
+        return _submit(typed, session)
+    except EOFError:
+        return False
+    except SldbError as error:
+        show_error(error)
+    except KeyboardInterrupt:
+        if typed:
+            session.say("stopped waiting; what writes may still be applied")
+    return True
 
 
 def _submit(typed: str, session: Session) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB, Settings
 from lambda_handlers.wire import Reply, Request
+from sldb.targets.interrupts import Interrupts
 
 CACHE_BYTES = 1 << 40  # the disk is the user's
 MEMORY_BYTES = 1024 * MIB
@@ -21,6 +22,7 @@ class LocalTarget:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.expanduser().absolute()
         self.name = f"local:{directory}"
+        self._interrupts = Interrupts()
         self._service = Service(
             Settings(
                 store=self.directory.as_uri(),
@@ -29,11 +31,13 @@ class LocalTarget:
                 memory_bytes=MEMORY_BYTES,
                 log_level="error",
                 temp_dir=tempfile.gettempdir(),
-            )
+            ),
+            self._interrupts.host(),
         )
 
     def send(self, request: Request) -> Reply:
-        return self._service.reply(request)
+        with self._interrupts.noted():
+            return self._service.reply(request)
 
     def close(self) -> None:
         self._service.close()

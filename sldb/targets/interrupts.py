@@ -1,0 +1,63 @@
+"""Ctrl-C while the engine runs in this process: noticed where it can be answered, and nowhere else.
+
+Python raises KeyboardInterrupt at whatever it does when the signal comes. Inside a callback of SQLite's that cannot
+fail, such an exception is printed and lost; between a commit and its bookkeeping it could do worse. So the signal is
+only noted, and the exception is raised where the engine asks for the time or pauses: between statements' steps,
+while it waits for a lock, before a commit.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lambda_handlers.host import Host
+
+PAUSE_SECONDS = 0.1  # a longer sleep is cut in pieces, to notice in time
+
+
+class Interrupts:
+    def __init__(self) -> None:
+        self._is_noted = False
+
+    def host(self) -> Host:
+        """The machine's time, which raises KeyboardInterrupt (once) after Ctrl-C was noted."""
+        return Host(now=self._now, sleep=self._sleep)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note Ctrl-C instead of raising it at once; raises it at the end if it was not answered before.
+
+        Does nothing outside of the main thread, which no signal reaches, or where somebody else handles the signal.
+        """
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, self._note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._raise_if_noted()
+
+    def _note(self, *_: object) -> None:
+        self._is_noted = True
+
+    def _raise_if_noted(self) -> None:
+        if self._is_noted and threading.current_thread() is threading.main_thread():
+            self._is_noted = False
+            raise KeyboardInterrupt
+
+    def _now(self) -> float:
+        self._raise_if_noted()
+        return time.time()
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._raise_if_noted()
+            time.sleep(min(left, PAUSE_SECONDS))

@@ -1,0 +1,164 @@
+"""`sldb shell` as a process: as a script, and on a terminal."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.command import COMMAND, environment, sldb
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def run(stdin: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return sldb(tmp_path, "--local", str(tmp_path / "db"), "shell", *arguments, stdin=stdin)
+
+    return run
+
+
+def test_a_script(run: Run) -> None:
+    done = run("create table t(a);\ninsert into t\nvalues (1);\n.mode csv\nselect *\nfrom t;\n\n.tables\nselect 2 as b")
+    assert done.stdout == "a\n1\nname,type\nt,table\nb\n2\n"
+    assert done.returncode == 0
+    assert ">" not in done.stderr
+
+
+def test_a_script_stops_at_the_first_error_and_names_its_line(run: Run) -> None:
+    done = run("create table t(a);\n\nselect\n  nope\nfrom t;\ninsert into t values (1);\n")
+    assert done.returncode == 1
+    assert "error: line 3: no such column: nope" in done.stderr
+    assert "  2 │   nope" in done.stderr
+    assert run("select count(*) as n from t;", "--format", "jsonl").stdout == '{"n": 0}\n'
+
+
+def test_a_line_is_one_transaction(run: Run) -> None:
+    run("create table t(a unique);")
+    assert run("insert into t values (1); insert into t values (1);").returncode == 1
+    assert run("select count(*) as n from t;", "--format", "jsonl").stdout == '{"n": 0}\n'
+
+
+def test_transactions_by_hand_are_refused_with_the_reason(run: Run) -> None:
+    done = run("BEGIN;\ncreate table t(a);\nCOMMIT;\n")
+    assert done.returncode == 2
+    assert "error: line 1: BEGIN was not sent" in done.stderr
+    assert "hint: " in done.stderr
+    assert run(".tables", "--format", "json").stdout == "[]\n"
+
+
+def test_quit_ends_a_script(run: Run) -> None:
+    assert run("select 1 as a;\n.quit\nselect 2;", "--format", "csv").stdout == "a\n1\n"
+
+
+def test_output_to_a_file_and_read_from_one(run: Run, tmp_path: Path) -> None:
+    out, script = tmp_path / "out.csv", tmp_path / "script.sql"
+    script.write_text("select 1 as a;\n.output\nselect 2 as b;")
+    done = run(f'.output "{out}"\n.read "{script}"\n', "--format", "csv")
+    assert out.read_text() == "a\n1\n"
+    assert done.stdout == "b\n2\n"
+    assert "cannot be read" in run(".read no-such-file").stderr
+
+
+class Terminal:
+    """A process on a pseudo terminal."""
+
+    def __init__(self, arguments: list[str], env: dict[str, str]) -> None:
+        import fcntl
+        import pty
+        import termios
+
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            arguments,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=env,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - makes Ctrl-C a signal
+        )
+        os.close(theirs)
+        self.shown = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self._ours, keys.encode())
+
+    def wait_for(self, text: str, seconds: float = 20) -> None:
+        """Until `text` has been shown since the last wait."""
+        end = time.monotonic() + seconds
+        while text not in self.shown:
+            assert time.monotonic() < end, f"{text!r} is not in {self.shown!r}"
+            if select.select([self._ours], [], [], 0.1)[0]:
+                self.shown += self._read()
+        self.shown = self.shown.split(text, 1)[1]
+
+    def has_shown(self, text: str) -> bool:
+        while text not in self.shown and select.select([self._ours], [], [], 0.1)[0]:
+            self.shown += self._read()
+        return text in self.shown
+
+    def _read(self) -> str:
+        try:
+            return os.read(self._ours, 65536).decode(errors="replace")
+        except OSError:  # the process has ended
+            pytest.fail(f"ended with {self.process.wait(20)} after {self.shown!r}")
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(30)
+        os.close(self._ours)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    if sys.platform == "win32":
+        pytest.skip("terminals of POSIX")
+    env = environment(tmp_path, {"TERM": "xterm", "NO_COLOR": "1", "PROMPT_TOOLKIT_NO_CPR": "1"})
+    terminal = Terminal([*COMMAND, "--local", str(tmp_path / "db"), "shell"], env)
+    yield terminal
+    terminal.close()
+
+
+def test_a_conversation(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.wait_for("local:db/main> ")
+    terminal.type("create table t(a);\r")
+    terminal.wait_for("done · ")
+    terminal.type("insert into t\rvalues (1), ('[/x]');\r")
+    terminal.wait_for("2 rows changed")
+    terminal.type("selec;\r")
+    terminal.wait_for("syntax error [sql_error]")
+    terminal.wait_for("main> ")
+    terminal.type("half a statement\x03")
+    terminal.type("select a from t;\r")
+    terminal.wait_for("│ [/x] │")
+    terminal.wait_for("2 rows · ")
+    terminal.wait_for("main> ")  # between prompts the terminal itself would take the Ctrl-D
+    terminal.type("\x04")
+    assert terminal.process.wait(20) == 0
+    history = next((tmp_path / ".local" / "state" / "sldb" / "history").iterdir())
+    assert "+insert into t\n+values (1), ('[/x]');" in history.read_text()
+    assert history.stat().st_mode & 0o077 == 0
+
+
+def test_ctrl_c_stops_a_statement_and_the_shell_goes_on(terminal: Terminal) -> None:
+    terminal.wait_for("> ")
+    terminal.type("with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n;\r")
+    terminal.wait_for("\x1b[?2004l")  # the prompt gives the terminal back, piece by piece
+    for _ in range(20):
+        time.sleep(0.3)
+        terminal.type("\x03")
+        if terminal.has_shown("stopped waiting"):
+            break
+    terminal.wait_for("stopped waiting")
+    terminal.wait_for("> ")
+    terminal.type("select 40 + 2;\r")
+    terminal.wait_for(" 42 ")
