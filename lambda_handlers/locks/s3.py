@@ -19,7 +19,15 @@ from typing import Any
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Holder, Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
-from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, Unavailable
+from lambda_handlers.object_store import (
+    AlreadyExists,
+    NotFound,
+    ObjectStore,
+    PreconditionFailed,
+    Refused,
+    StoreError,
+    Unavailable,
+)
 from lambda_handlers.storage.keys import lock_key
 from lambda_handlers.wire import DATABASE_NAME, SldbError
 
@@ -59,10 +67,10 @@ class ObjectLock:
                     return seen.holder
                 failures = 0
                 pause = spread(host, self._poll_seconds if seen.holder else AGAIN_SECONDS)
-            except Unavailable as error:
+            except (Refused, Unavailable) as error:
                 failures += 1
-                if failures == TRIES:
-                    raise _unavailable(error) from error
+                if failures == TRIES or isinstance(error, Refused):
+                    raise _failure(error) from error
                 pause = backoff(host, failures)
             if not sleep_within(host, pause, deadline):
                 hint = unlock_hint(database, self._max_age_seconds)
@@ -81,6 +89,9 @@ class ObjectLock:
                 if self._free(database, lock_id, seen.etag):
                     return True
                 problem = "it kept changing"
+            except Refused as error:
+                problem = str(error)
+                break
             except Unavailable as error:
                 problem = str(error)
             seen = None
@@ -107,7 +118,7 @@ class ObjectLock:
             try:
                 if self._free(holder.database, holder.lock_id, seen.etag):
                     freed.append(holder)
-            except Unavailable as error:
+            except (Refused, Unavailable) as error:
                 failed.append((holder, str(error)))
         ageless = tuple(holder for _, holder in held if holder.created_at is None)
         return Sweep(len(held), tuple(freed), ageless, tuple(failed))
@@ -162,8 +173,8 @@ class ObjectLock:
         try:
             names = self._store.list_directories("")
             return [self._read(name) for name in names if DATABASE_NAME.fullmatch(name)]
-        except Unavailable as error:
-            raise _unavailable(error) from error
+        except (Refused, Unavailable) as error:
+            raise _failure(error) from error
 
 
 def _held_body(holder: Holder) -> dict[str, Any]:
@@ -190,9 +201,13 @@ def _decode(body: bytes, etag: str, database: str) -> _Seen:
     return _Seen(etag, holder)
 
 
-def _unavailable(error: Unavailable) -> SldbError:
+def _failure(error: StoreError) -> SldbError:
+    refused = isinstance(error, Refused)
     return SldbError(
         "store_error",
-        f"the object store did not answer when asked for the write lock ({error}); nothing was applied",
-        "send it again; if that keeps happening: sldb doctor",
+        f"the object store {'refused' if refused else 'did not answer'} when asked for the write lock ({error}); "
+        "nothing was applied",
+        "check the rights on the bucket: sldb doctor"
+        if refused
+        else "send it again; if it keeps happening: sldb doctor",
     )

@@ -6,7 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
-from lambda_handlers.object_store import AlreadyExists, ObjectInfo, ObjectStore, PreconditionFailed, Unavailable
+from lambda_handlers.object_store import (
+    AlreadyExists,
+    ObjectInfo,
+    ObjectStore,
+    PreconditionFailed,
+    Refused,
+    Unavailable,
+)
 
 
 class WriteFault(Enum):
@@ -14,6 +21,7 @@ class WriteFault(Enum):
     LOSE_REQUEST = auto()  # never arrives, and nobody answers
     LOSE_ANSWER = auto()  # applied, and nobody answers
     BLAME_OWN = auto()  # applied, sent again by the client library, which then met its own object
+    REFUSE = auto()  # no permission
     CLASH = auto()  # S3's 409: refused as if the object had been changed, though nothing happened
 
 
@@ -65,4 +73,6 @@ class FlakyStore:
             write()
         if fault in (WriteFault.BLAME_OWN, WriteFault.CLASH):
             raise clash
+        if fault is WriteFault.REFUSE:
+            raise Refused(key, "access denied")
         raise Unavailable(key, "no answer")

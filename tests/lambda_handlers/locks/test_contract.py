@@ -260,7 +260,7 @@ def test_sweep_frees_the_old_and_leaves_the_young(kind: Kind, clock: Clock) -> N
 
 
 def test_a_lock_object_on_s3_that_somebody_deleted_was_nobodys(aws: Aws, clock: Clock) -> None:
-    """S3 says 404 to a replace on condition then, where memory says that the condition failed."""
+    """S3 says 404 to a replace on condition then, not 412."""
     bucket = f"bucket-{time.time_ns()}"
     lock = objects_on_s3(aws, bucket)(clock.host(), 1.0)
     settings = Settings(f"s3://{bucket}/stores/one", region=REGION, endpoint_url=aws.url, credentials=KEYS)

@@ -16,6 +16,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.flaky_store import FlakyStore, WriteFault
 
 MAX_AGE = 90.0
+UNCLEAR = [fault for fault in WriteFault if fault is not WriteFault.REFUSE]
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ class TestRequests:
 
 
 class TestAWriteWithoutAClearAnswer:
-    @pytest.mark.parametrize("fault", list(WriteFault))
+    @pytest.mark.parametrize("fault", UNCLEAR)
     def test_of_the_first_acquire(self, store: FlakyStore, clock: Clock, lock: ObjectLock, fault: WriteFault) -> None:
         store.faults.append(fault)
         holder = lock.acquire("main", clock.now() + 10, "")
@@ -117,7 +118,7 @@ class TestAWriteWithoutAClearAnswer:
         assert lock.holders() == [holder]
         assert lock.release(holder.lock_id, "main") is True
 
-    @pytest.mark.parametrize("fault", list(WriteFault))
+    @pytest.mark.parametrize("fault", UNCLEAR)
     def test_of_a_later_acquire(self, store: FlakyStore, clock: Clock, lock: ObjectLock, fault: WriteFault) -> None:
         lock.release(lock.acquire("main", clock.now(), "").lock_id, "main")
         store.faults.append(fault)
@@ -125,7 +126,7 @@ class TestAWriteWithoutAClearAnswer:
         assert lock.holders() == [holder]
         assert lock.release(holder.lock_id, "main") is True
 
-    @pytest.mark.parametrize("fault", list(WriteFault))
+    @pytest.mark.parametrize("fault", UNCLEAR)
     def test_of_a_release(self, store: FlakyStore, clock: Clock, lock: ObjectLock, fault: WriteFault) -> None:
         holder = lock.acquire("main", clock.now() + 10, "")
         store.faults.append(fault)
@@ -166,6 +167,21 @@ class TestAWriteWithoutAClearAnswer:
             lock.acquire("main", start + 2, "")
         assert caught.value.code == "lock_timeout"
         assert clock.now() == pytest.approx(start + 2, abs=0.01)
+
+
+def test_a_refusal_is_an_error_at_once(store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+    store.faults.append(WriteFault.REFUSE)
+    with pytest.raises(SldbError, match=r"refused.*lock\.json.*access denied.*nothing was applied") as acquire:
+        lock.acquire("main", clock.now() + 60, "")
+    holder = lock.acquire("main", clock.now(), "")
+    store.faults.append(WriteFault.REFUSE)
+    with pytest.raises(SldbError, match=r"not released.*access denied") as release:
+        lock.release(holder.lock_id, "main")
+    assert (acquire.value.code, release.value.code) == ("store_error", "store_error")
+    clock.time += MAX_AGE + 1
+    store.faults.append(WriteFault.REFUSE)
+    assert len(lock.free_expired(clock.now() + 10).failed) == 1
+    assert clock.sleeps == []
 
 
 def test_a_lock_that_was_broken_is_not_released_from_its_breaker(

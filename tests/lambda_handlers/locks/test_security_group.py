@@ -287,6 +287,25 @@ class TestWaiting:
         lock.acquire("main", start + 30, "")
         assert 6 <= clock.now() - start < 8
 
+    def test_an_old_lock_that_is_gone_as_we_free_it_though_ec2_speaks_of_rights(
+        self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
+    ) -> None:
+        old = others_group(ec2, clock, age=MAX_AGE - 3)
+        clock.at(clock.now() + 2.9, lambda: ec2._delete(old))
+        clock.at(clock.now() + 2.9, lambda: others_group(ec2, clock, age=MAX_AGE - 10))
+        ec2.plan("delete", Fault.REFUSE)
+        assert lock.acquire("main", clock.now() + 30, "")
+        assert ec2.calls.count("delete") == 2
+
+    def test_an_old_lock_that_may_not_be_deleted_is_an_error(
+        self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
+    ) -> None:
+        others_group(ec2, clock, age=MAX_AGE + 5)
+        ec2.plan("delete", Fault.REFUSE)
+        with pytest.raises(SldbError, match="UnauthorizedOperation") as caught:
+            lock.acquire("main", clock.now() + 30, "")
+        assert caught.value.code == "store_error"
+
     def test_a_free_that_had_no_answer_is_sent_again(self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock) -> None:
         others_group(ec2, clock, age=MAX_AGE + 5)
         ec2.plan("delete", Fault.LOSE_REQUEST, Fault.THROTTLE, Fault.LOSE_ANSWER)
