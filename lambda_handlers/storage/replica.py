@@ -86,10 +86,12 @@ class Replica:
         self._forget()
         self._catch_up(txid)
         if self.txid != txid:
+            newest = self._newest
+            self._forget()
             raise SldbError(
                 "not_found",
-                f"database {self.database} has no transaction {txid}; the newest is {self._newest}",
-                "`at` is a txid within history",
+                f"database {self.database} has no transaction {txid}; the newest is {newest}",
+                "`at` is a txid within history, of which retention removes the oldest",
             )
 
     def commit(
@@ -156,8 +158,13 @@ class Replica:
             ltx.corrupt(database_prefix(self.database), "newest transaction", newest, f"{mine}, which was there before")
         for name, chunks in self._fetch(plan.files, sizes):
             self._apply(name, chunks)
-        while self.txid < (plan.newest if upto is None else min(upto, plan.newest)):
-            self._bridge()
+        end = plan.newest if upto is None else min(upto, plan.newest)
+        while self.txid < end and self._bridge():
+            pass
+        if self.txid < end and upto is None:
+            missing, newest = transaction(self.txid + 1).key(self.database), plan.newest
+            self._forget()
+            ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {newest}")
 
     def _list(self) -> dict[LtxName, int]:
         """The database's LTX files, with their sizes in bytes."""
@@ -168,8 +175,8 @@ class Replica:
                 found[name] = info.size
         return found
 
-    def _bridge(self) -> None:
-        """Apply a transaction that the LIST has not shown although it shows later ones.
+    def _bridge(self) -> bool:
+        """Apply the next transaction, which the LIST has not shown though it shows later ones. False if there is none.
 
         A LIST of many pages is no snapshot: n + 1 may have been created behind it and n + 2 before it.
         """
@@ -177,12 +184,9 @@ class Replica:
         try:
             body = self._store.get(name.key(self.database))
         except NotFound:
-            newest = self._newest
-            self._forget()
-            ltx.corrupt(
-                name.key(self.database), "transaction", "no object", f"one, because there is a transaction {newest}"
-            )
+            return False
         self._apply(name, [body])
+        return True
 
     def _fetch(self, names: Iterable[LtxName], sizes: dict[LtxName, int]) -> Iterator[tuple[LtxName, Iterable[bytes]]]:
         """The files in order; small ones are read in parallel, ahead of their turn."""
@@ -294,10 +298,13 @@ class Replica:
             for pgno, page in pages:
                 self._cache.write(pgno, page)
             self._cache.truncate(header.commit)
-        except OSError:
+        except (OSError, MemoryError):
             # Committed all the same; what is here is merely a cache, and the next request fetches it again.
             self._forget()
             return
+        except BaseException:
+            self._forget()
+            raise
         self._stand_at(header)
 
 

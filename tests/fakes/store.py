@@ -74,6 +74,9 @@ class FaultyStore:
         """What happens to the next calls of a verb; after them it works."""
         self._steps[verb].extend(steps)
 
+    def forget_plans(self) -> None:
+        self._steps.clear()
+
     def verbs(self) -> list[str]:
         """The verbs called since the last time."""
         called = [verb for verb, _ in self.calls]

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambda_handlers.s3_store import memory_store
+from tests.fakes.clock import Clock
+from tests.fakes.engine import Engine
+from tests.fakes.store import FaultyStore
+
+
+@pytest.fixture
+def store() -> FaultyStore:
+    return FaultyStore(memory_store())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def engine(store: FaultyStore, clock: Clock, tmp_path: Path) -> Iterator[Callable[..., Engine]]:
+    """One more container on the same store, with the same clock; closed at the end."""
+    engines: list[Engine] = []
+    # Chance must differ between containers: the node id is all that tells their transactions apart.
+    hosts = (Clock(seed=number) for number in range(1, 1 << 30))
+
+    def make(**options: Any) -> Engine:
+        host = next(hosts).host()
+        options.setdefault("host", type(host)(now=clock.now, sleep=clock.sleep, entropy=host.entropy))
+        engines.append(Engine(store, tmp_path / f"container-{len(engines)}", **options))
+        return engines[-1]
+
+    yield make
+    for one in engines:
+        one.close()
