@@ -15,7 +15,9 @@ from typing import Any
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
+from moto.iam.access_control import PermissionResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import FakeBucket
 
 from sldb.emulator.call import ACCOUNT, Answer, Call
 
@@ -27,6 +29,8 @@ class Moto:
         self.lock = threading.RLock()
         BackendDict.reset()
         reset_model_data()
+        # Policies are `iam`'s. moto reads a bucket's without the conditions: "deny what is not TLS" would deny all.
+        FakeBucket.get_permission = _says_nothing  # type: ignore[method-assign, assignment]  # as intended
         self._app = DomainDispatcherApplication(create_backend_app)
 
     def apply(self, call: Call) -> Answer:
@@ -53,3 +57,7 @@ class Moto:
     def regions(self, service: str) -> list[str]:
         """The regions that hold state of a service."""
         return list(get_backend(service)[ACCOUNT])  # type: ignore[call-overload]
+
+
+def _says_nothing(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:
+    return PermissionResult.NEUTRAL
