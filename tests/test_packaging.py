@@ -156,7 +156,9 @@ print(*(pin.name for pin in pins.pins_for(Platform("python3.13", "arm64"))))
 @pytest.mark.network
 @pytest.mark.skipif(sys.platform != "linux", reason="awslambdaric, which the emulator runs, is for Linux only")
 def test_it_deploys_itself(installed: Installed) -> None:
-    """The bundle, made from the installed files, runs."""
-    script = "sldb deploy --yes && sldb query --format csv 'select 6 * 7 as answer'"
+    """The bundle, made from the installed files, runs and writes."""
+    script = (
+        "sldb deploy --yes && sldb query --format csv 'create table t(a); insert into t values (42); select a from t'"
+    )
     done = installed.run("sldb", "emulator", "--", "sh", "-c", script)
-    assert (done.returncode, done.stdout) == (0, "answer\n42\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "a\n42\n"), done.stderr
