@@ -27,6 +27,7 @@ from lambda_handlers.settings import Credentials
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
+    from ssl import SSLContext
     from xml.etree.ElementTree import Element
 
 API_VERSION = "2016-11-15"
@@ -119,6 +120,7 @@ class Ec2Client:
         self._region = region
         self._credentials = credentials
         self._now = now
+        self._context: SSLContext | None = None
         self._idle: list[tuple[HTTPConnection, float]] = []  # with the time of its last answer
 
     def create_security_group(
@@ -200,11 +202,23 @@ class Ec2Client:
     def _connect(self, timeout: float) -> HTTPConnection:
         from http.client import HTTPConnection, HTTPSConnection
 
-        kind = HTTPSConnection if self._tls else HTTPConnection
-        connection = kind(self._host, timeout=min(CONNECT_SECONDS, timeout))
+        connect_seconds = min(CONNECT_SECONDS, timeout)
+        connection = (
+            HTTPSConnection(self._host, timeout=connect_seconds, context=self._certificates())
+            if self._tls
+            else HTTPConnection(self._host, timeout=connect_seconds)
+        )
         connection.connect()
         connection.sock.settimeout(timeout)
         return connection
+
+    def _certificates(self) -> SSLContext:
+        """Whom to trust: read once, for it takes 20 ms."""
+        from ssl import create_default_context
+
+        if self._context is None:
+            self._context = create_default_context()
+        return self._context
 
 
 def default_endpoint(region: str) -> str:

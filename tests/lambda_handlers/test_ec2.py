@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -14,6 +18,10 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.serialize import create_serializer
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -236,12 +244,17 @@ class KeepAliveServer(ThreadingHTTPServer):
 
 @contextmanager
 def keep_alive(
-    answers_per_connection: int = 100, now: Callable[[], float] = time.time
+    answers_per_connection: int = 100, now: Callable[[], float] = time.time, certificate: Path | None = None
 ) -> Iterator[tuple[KeepAliveServer, Ec2Client]]:
     with KeepAliveServer(answers_per_connection) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        client = Ec2Client(REGION, KEYS, f"http://127.0.0.1:{server.server_port}", now)
+        scheme = "https" if certificate else "http"
+        client = Ec2Client(REGION, KEYS, f"{scheme}://127.0.0.1:{server.server_port}", now)
         try:
             yield server, client
         finally:
@@ -272,6 +285,41 @@ class TestConnections:
             wait_until_dropped(client)
             client.delete_security_group("sg-2")
             assert server.connections == 2
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for 127.0.0.1, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(secret + signed.public_bytes(Encoding.PEM))
+    return path
+
+
+class TestTls:
+    def test_is_what_https_means(self, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with keep_alive(certificate=certificate) as (server, client):
+            for _ in range(3):
+                client.delete_security_group("sg-1")
+            assert server.connections == 1
+
+    def test_does_not_speak_to_strangers(self, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        with (
+            keep_alive(certificate=certificate) as (_, client),
+            pytest.raises(Ambiguous, match="certificate verify failed"),
+        ):
+            client.delete_security_group("sg-1")
 
 
 def test_endpoints() -> None:
