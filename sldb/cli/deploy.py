@@ -64,6 +64,7 @@ def _ask(deployment: Deployment, yes: bool) -> None:
     if not streams.somebody_is_there():
         refuse_unasked(deployment.plan)
     elif not click.confirm("Go on?", err=True):
+        click.echo("nothing was changed", err=True)
         raise click.exceptions.Exit(1)
 
 

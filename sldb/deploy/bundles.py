@@ -7,6 +7,7 @@ A bundle's key is its digest, so that one that is there need not be sent again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,8 @@ class BundleBucket:
 
     def create(self) -> None:
         with aws_errors(f"make the bucket {self.name}"):
-            self.s3.create_bucket(Bucket=self.name, **_location(self.region))
+            with suppress(self.s3.exceptions.BucketAlreadyOwnedByYou):  # another deploy was faster
+                self.s3.create_bucket(Bucket=self.name, **_location(self.region))
             self.s3.put_public_access_block(
                 Bucket=self.name,
                 ExpectedBucketOwner=self.account,

@@ -7,6 +7,7 @@ credentials are one clear message before anything else happens.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lambda_handlers.wire import SldbError
@@ -26,26 +27,26 @@ if TYPE_CHECKING:
 _LONGEST_BUCKET_NAME = 63
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: a client takes 50 ms to make, and is made once
 class Cloud:
     session: boto3.Session
     account: str  # 12 digits
     region: str
     partition: str  # aws, aws-cn, …
 
-    @property
+    @cached_property
     def cloudformation(self) -> CloudFormationClient:
         return self.session.client("cloudformation", config=_config())
 
-    @property
+    @cached_property
     def s3(self) -> S3Client:
         return self.session.client("s3", config=_config())
 
-    @property
+    @cached_property
     def ec2(self) -> EC2Client:
         return self.session.client("ec2", config=_config())
 
-    @property
+    @cached_property
     def functions(self) -> LambdaClient:
         return self.session.client("lambda", config=_config())
 

@@ -110,7 +110,7 @@ def details(change: Change) -> str:
 def _bundle_changes(plan: Plan) -> Iterator[Change]:
     step = plan.bundle
     if step.makes_bucket:
-        yield Change("Add", step.bucket, "private bucket for the code, outside the stack")
+        yield Change("Add", step.bucket, "private bucket for the code")
     if step.uploads:
         yield Change("Add", step.key[:12], f"bundle of the code, {step.unpacked_bytes / 1e6:.0f} MB unpacked")
 
@@ -120,15 +120,14 @@ def _change_table(title: str, changes: Sequence[Change]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    tells = any(map(details, changes))
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for name in ("", title, "type", "what changes"):
+    for name in ("", title, "type", *(["what changes"] if tells else [])):
         table.add_column(Text(name), overflow="fold")
     for change in changes:
         mark = sign(change)
-        table.add_row(
-            Text(mark, style=_STYLES[mark]),
-            Text(change.logical_id),
-            Text(change.type, style="dim"),
-            Text(details(change), style="red" if change.replaces else ""),
-        )
+        cells = [Text(mark, style=_STYLES[mark]), Text(change.logical_id), Text(change.type, style="dim")]
+        if tells:
+            cells.append(Text(details(change), style="red" if change.replaces else ""))
+        table.add_row(*cells)
     return table

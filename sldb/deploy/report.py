@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from .databases import DatabaseInfo
 
 if TYPE_CHECKING:
-    from .status import Status
+    from .status import FunctionInfo, Status
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
@@ -20,18 +20,27 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
         ("where", f"{status.region}, account {status.account}"),
         ("data", f"s3://{status.bucket}/databases" if status.bucket else "none"),
         ("code", status.bundle[:12]),
-        ("lock", f"{status.lock_kind}, freed after {status.lock_max_age_seconds} s"),
+        ("lock", _lock(status)),
     ]
     _table(out, "", ("", ""), facts)
-    functions = [
-        (f.name, f.state, f.runtime, f.architecture, f"{f.memory_mb} MB", f"{f.timeout_seconds} s", f.last_modified)
-        for f in status.functions
-    ]
+    functions = [_function(function) for function in status.functions]
     header = ("function", "state", "runtime", "architecture", "memory", "timeout", "modified")
     _table(out, "functions: none", header, functions)
     locks = [(lock.database, lock.owner, duration(lock.age_seconds(now)), lock.doing or "-") for lock in status.locks]
     _table(out, "locks: none is taken", ("locked database", "owner", "age", "doing"), locks)
     show_databases(status.databases, out)
+
+
+def _function(function: FunctionInfo) -> tuple[str, ...]:
+    modified = function.last_modified[:19]
+    memory, timeout = f"{function.memory_mb} MB", f"{function.timeout_seconds} s"
+    return function.name, function.state, function.runtime, function.architecture, memory, timeout, modified
+
+
+def _lock(status: Status) -> str:
+    if status.lock_kind in ("", "none"):
+        return "none"
+    return f"{status.lock_kind}, freed after {status.lock_max_age_seconds} s"
 
 
 def show_databases(databases: Sequence[DatabaseInfo], out: TextIO) -> None:

@@ -13,6 +13,7 @@ from .bundles import BundleBucket, delete_bucket
 from .cloud import Cloud, bucket_exists
 from .deployment import Progress, failure
 from .locks import free_all
+from .parameters import check_stack_name
 from .stack import Stack, StackState
 
 _TRIES = 3  # a writer may take a lock while the stack is on its way out
@@ -34,6 +35,7 @@ class Remains:
 
 def find(cloud: Cloud, name: str) -> Remains:
     """Raises `conflict` while somebody is changing the stack."""
+    check_stack_name(name)
     state = Stack(cloud.cloudformation, name).describe()
     if state is not None and state.gone:
         state = None
@@ -67,7 +69,7 @@ def _delete_stack(cloud: Cloud, name: str, state: StackState, progress: Progress
     for tries_left in reversed(range(_TRIES)):
         freed = free_all(cloud.ec2, name, vpc_id) if vpc_id else 0
         if freed:
-            progress.note(f"freed {freed} locks")
+            progress.note(f"freed {freed} abandoned lock{'s' if freed > 1 else ''}")
         after, events = stack.follow(stack.delete(state), progress.event)
         if after.gone:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from sldb.cli.main import run
 
 if TYPE_CHECKING:
     from sldb.emulator import Emulator
+    from sldb.emulator.call import Answer, Call
 
 DATA_BUCKET = "test-db-data-123456789012-us-east-1"
 BUNDLE_BUCKET = "test-db-bundles-123456789012-us-east-1"
@@ -54,3 +56,17 @@ class Commands:
         """Prepared, and neither executed nor dropped."""
         found = self.client("cloudformation").list_change_sets(StackName=name)["Summaries"]
         return [change_set["ChangeSetName"] for change_set in found if change_set["ExecutionStatus"] == "AVAILABLE"]
+
+    def fail(self, action: str, code: str, message: str, times: int = 1) -> None:
+        """Let the next calls of an action fail."""
+        from sldb.emulator.errors import AwsError, render
+
+        left = [None] * times
+
+        def refuse(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
+            if call.action == action and left:
+                left.pop()
+                return render(call, AwsError(code, message))
+            return proceed(call)
+
+        self.aws.hooks.append(refuse)

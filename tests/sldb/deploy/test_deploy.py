@@ -26,21 +26,6 @@ def calls_of(sldb: Commands) -> list[str]:
     return seen
 
 
-def fail(sldb: Commands, action: str, code: str, message: str, times: int = 1) -> None:
-    """Let the next calls of an action fail."""
-    from sldb.emulator.errors import AwsError, render
-
-    left = [None] * times
-
-    def refuse(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
-        if call.action == action and left:
-            left.pop()
-            return render(call, AwsError(code, message))
-        return proceed(call)
-
-    sldb.aws.hooks.append(refuse)
-
-
 def test_a_first_deployment_makes_everything(sldb: Commands) -> None:
     ran = sldb.ok("deploy")
     assert "This will create the stack test-db in us-east-1" in ran.err
@@ -134,8 +119,9 @@ def test_without_terminal_nothing_is_replaced_unasked(sldb: Commands) -> None:
 def test_a_plan_that_loses_the_data_is_refused_even_with_yes(sldb: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     sldb.ok("deploy")
     from sldb.deploy import deployment
+    from sldb.deploy.template import template_text
 
-    without = deployment.template_text().replace("-data-${AWS::AccountId}", "-elsewhere-${AWS::AccountId}")
+    without = template_text().replace("-data-${AWS::AccountId}", "-elsewhere-${AWS::AccountId}")
     monkeypatch.setattr(deployment, "template_text", lambda: without)
     ran = sldb("deploy", "--yes")
     assert ran.status == 1
@@ -145,20 +131,21 @@ def test_a_plan_that_loses_the_data_is_refused_even_with_yes(sldb: Commands, mon
 
 
 def test_a_failure_names_its_reason_and_leaves_nothing_half_made(sldb: Commands) -> None:
-    fail(sldb, "CreateVpc", "VpcLimitExceeded", "The maximum number of VPCs has been reached.")
+    sldb.fail("CreateVpc", "VpcLimitExceeded", "The maximum number of VPCs has been reached.")
     ran = sldb("deploy")
     assert ran.status == 1
     assert "LockVpc" in ran.err.splitlines()[-2]
     assert "maximum number of VPCs" in ran.err.splitlines()[-2]
     assert "unused VPC" in ran.err.splitlines()[-1]
     assert sldb.stack_status() == "ROLLBACK_COMPLETE"
+    assert sldb.buckets() == [BUNDLE_BUCKET]
     again = sldb.ok("deploy")
     assert "never came into being (ROLLBACK_COMPLETE)" in again.err
     assert sldb.stack_status() == "CREATE_COMPLETE"
 
 
 def test_a_stuck_stack_is_not_touched_by_a_plan(sldb: Commands) -> None:
-    fail(sldb, "CreateVpc", "VpcLimitExceeded", "The maximum number of VPCs has been reached.")
+    sldb.fail("CreateVpc", "VpcLimitExceeded", "The maximum number of VPCs has been reached.")
     sldb("deploy")
     assert sldb("deploy", "--plan").status == 1
     assert sldb.stack_status() == "ROLLBACK_COMPLETE"
@@ -166,7 +153,7 @@ def test_a_stuck_stack_is_not_touched_by_a_plan(sldb: Commands) -> None:
 
 def test_a_failed_update_goes_back_to_what_was(sldb: Commands) -> None:
     sldb.ok("deploy")
-    fail(sldb, "UpdateFunctionConfiguration", "InvalidParameterValueException", "MemorySize is too large")
+    sldb.fail("UpdateFunctionConfiguration", "InvalidParameterValueException", "MemorySize is too large")
     ran = sldb("deploy", "--memory", "4096")
     assert ran.status == 1
     assert "MemorySize is too large" in ran.err
@@ -231,9 +218,8 @@ def test_what_is_missing_is_said_with_exit_status_3(
 
 
 def test_a_denied_permission_is_said_with_exit_status_3(sldb: Commands) -> None:
-    fail(
-        sldb, "CreateChangeSet", "AccessDenied", "User: x is not authorized to perform: cloudformation:CreateChangeSet"
-    )
+    words = "User: x is not authorized to perform: cloudformation:CreateChangeSet"
+    sldb.fail("CreateChangeSet", "AccessDenied", words)
     ran = sldb("deploy")
     assert ran.status == 3
     assert "cloudformation:CreateChangeSet" in ran.err
@@ -241,7 +227,7 @@ def test_a_denied_permission_is_said_with_exit_status_3(sldb: Commands) -> None:
 
 def test_somebody_elses_deployment_is_a_conflict(sldb: Commands) -> None:
     sldb.ok("deploy")
-    fail(sldb, "ExecuteChangeSet", "InvalidChangeSetStatus", "the stack is in UPDATE_IN_PROGRESS state")
+    sldb.fail("ExecuteChangeSet", "InvalidChangeSetStatus", "the stack is in UPDATE_IN_PROGRESS state")
     ran = sldb("deploy", "--memory", "2048")
     assert ran.status == 75
     assert sldb.waiting_change_sets() == []

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
+
+if TYPE_CHECKING:
+    from sldb.emulator.call import Answer, Call
 
 
 def test_the_data_stays_and_is_found_again(sldb: Commands) -> None:
@@ -61,16 +67,45 @@ def test_what_is_not_there_is_no_failure(sldb: Commands) -> None:
     assert sldb.buckets() == []
 
 
-def test_abandoned_locks_do_not_stand_in_the_way(sldb: Commands) -> None:
-    sldb.ok("deploy")
+def take_lock(sldb: Commands) -> None:
+    """As a writer that then dies."""
     outputs = sldb.client("cloudformation").describe_stacks(StackName="test-db")["Stacks"][0]["Outputs"]
     vpc = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "LockVpc")
-    ec2 = sldb.client("ec2")
-    ec2.create_security_group(
+    sldb.client("ec2").create_security_group(
         GroupName="sldb-lock-test-db-main",
         Description="x",
         VpcId=vpc,
         TagSpecifications=[{"ResourceType": "security-group", "Tags": [{"Key": "sldb:stack", "Value": "test-db"}]}],
     )
-    assert "freed 1 lock" in sldb.ok("destroy", "--yes").err
+
+
+def test_abandoned_locks_do_not_stand_in_the_way(sldb: Commands) -> None:
+    sldb.ok("deploy")
+    take_lock(sldb)
+    assert "freed 1 abandoned lock" in sldb.ok("destroy", "--yes").err
     assert sldb.stack_status() is None
+
+
+def test_nor_does_a_lock_that_is_taken_on_the_way_out(sldb: Commands) -> None:
+    sldb.ok("deploy")
+    times = 0
+
+    def write_once_more(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
+        nonlocal times
+        if call.action == "DeleteStack":
+            times += 1
+            if times == 1:
+                take_lock(sldb)
+        return proceed(call)
+
+    sldb.aws.hooks.append(write_once_more)
+    sldb.fail("DeleteVpc", "DependencyViolation", "The vpc has dependencies and cannot be deleted.")
+    assert "DELETE_FAILED  LockVpc" in sldb.ok("destroy", "--yes").err
+    assert sldb.stack_status() is None
+    assert times == 2
+
+
+def test_a_name_that_no_stack_of_ours_has_is_refused(sldb: Commands) -> None:
+    ran = sldb("destroy", "--yes", "--stack", "Test_DB")
+    assert ran.status == 2
+    assert "--stack" in ran.err
