@@ -77,7 +77,7 @@ def _tables_of(text: str, names: Names) -> dict[str, str]:
 def _matching(word: str, candidates: Iterable[str]) -> list[str]:
     lower = word.lower()
     fresh = dict.fromkeys(name for name in candidates if name.lower().lstrip('"').startswith(lower))
-    return [name for name in fresh if name != word]
+    return sorted((name for name in fresh if name != word), key=lambda name: name.startswith('"'))
 
 
 def _unquote(name: str) -> str:

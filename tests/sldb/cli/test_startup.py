@@ -1,0 +1,51 @@
+"""What a command must not import, because it would be paid for at every start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.command import environment
+
+HEAVY = {
+    "rich",
+    "prompt_toolkit",
+    "pygments",
+    "botocore",
+    "boto3",
+    "apsw",
+    "obstore",
+    "lambda_handlers",
+    "sqlite3",
+    "platformdirs",
+}
+LIST = "import sys; from sldb.cli.main import run; run(sys.argv[1:]); print('|', *sys.modules)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["--version"], {"lambda_handlers"}),
+        (["--help"], HEAVY - {"rich", "boto3"}),
+        (
+            ["--local", "db", "query", "select 1"],
+            {"apsw", "obstore", "lambda_handlers", "sqlite3"},
+        ),
+    ],
+)
+def test_imports(tmp_path: Path, arguments: list[str], allowed: set[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIST, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=environment(tmp_path, {"PYTHONIOENCODING": "utf-8"}),
+        cwd=tmp_path,
+        timeout=60,
+        check=True,
+    )
+    imported = {name.split(".")[0] for name in done.stdout.rpartition("|")[2].split()}
+    assert not imported & (HEAVY - allowed)

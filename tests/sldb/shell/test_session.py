@@ -1,0 +1,208 @@
+"""Session and dot commands without a terminal, against SQLite in memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from lambda_handlers.wire import SldbError
+from sldb.client import Client
+from sldb.render import Screen
+from sldb.shell.catalog import Names, everything
+from sldb.shell.commands import HELP, obey
+from sldb.shell.names import LiveNames
+from sldb.shell.reader import DotCommand, read
+from sldb.shell.script import submissions
+from sldb.shell.session import Session
+from tests.fakes.sqlite_target import SqliteTarget
+
+SCHEMA = """create table users(id integer primary key, name text not null default 'x');
+create index by_name on users(name); create view v as select * from users; create table _sldb_requests(id);"""
+
+
+@pytest.fixture
+def target() -> SqliteTarget:
+    target = SqliteTarget()
+    target.connection.executescript(SCHEMA)
+    return target
+
+
+@pytest.fixture
+def session(target: SqliteTarget) -> Session:
+    return Session(Client(target), io.StringIO(), io.StringIO(), format="json", timing=False)
+
+
+def command(session: Session, text: str) -> bool:
+    reading = read(text)
+    assert isinstance(reading, DotCommand)
+    return obey(reading, session)
+
+
+def data(session: Session) -> list[dict[str, object]]:
+    assert isinstance(session.out, io.StringIO)
+    found = json.loads(session.out.getvalue())
+    session.out.seek(0)
+    session.out.truncate()
+    return list(found)
+
+
+def said(session: Session) -> str:
+    assert isinstance(session.err, io.StringIO)
+    return session.err.getvalue()
+
+
+@pytest.mark.parametrize("spelling", [".tables", r"\dt", r"\d", ".TABLES;"])
+def test_tables_without_ours(session: Session, spelling: str) -> None:
+    command(session, spelling)
+    assert data(session) == [{"name": "users", "type": "table"}, {"name": "v", "type": "view"}]
+
+
+def test_tables_like(session: Session) -> None:
+    command(session, ".tables u%")
+    assert [row["name"] for row in data(session)] == ["users"]
+
+
+@pytest.mark.parametrize("spelling", [".indexes", r"\di", ".indexes USERS"])
+def test_indexes(session: Session, spelling: str) -> None:
+    command(session, spelling)
+    assert data(session) == [{"name": "by_name", "table": "users"}]
+
+
+@pytest.mark.parametrize("spelling", [".schema users", r"\d+ Users"])
+def test_schema_is_sql_to_people(session: Session, spelling: str) -> None:
+    session.format = "table"
+    command(session, spelling)
+    assert isinstance(session.out, io.StringIO)
+    assert session.out.getvalue() == (
+        "CREATE TABLE users(id integer primary key, name text not null default 'x');\n"
+        "CREATE INDEX by_name on users(name);\n"
+    )
+
+
+def test_schema_of_all_leaves_ours_out(session: Session) -> None:
+    command(session, ".schema")
+    assert [row["name"] for row in data(session)] == ["users", "by_name", "v"]
+
+
+def test_describe(session: Session) -> None:
+    command(session, r"\d users")
+    columns = data(session)
+    assert [row["column"] for row in columns] == ["id", "name"]
+    assert columns[1] == {"column": "name", "type": "TEXT", "null": "not null", "default": "'x'", "primary key": ""}
+    session.format = "table"
+    command(session, r".describe users")
+    assert isinstance(session.out, io.StringIO)
+    assert "by_name" in session.out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (".nope", "bad_request"),
+        (".schema nope", "not_found"),
+        (r"\d nope", "not_found"),
+        (".tables a b", "bad_request"),
+        (".read", "bad_request"),
+        (".mode xml", "bad_request"),
+        (".timing maybe", "bad_request"),
+        (".max_rows x", "bad_request"),
+        (".read /no/such/file", "bad_request"),
+        (".output /no/such/directory/file", "bad_request"),
+    ],
+)
+def test_refusals(session: Session, text: str, code: str) -> None:
+    with pytest.raises(SldbError) as caught:
+        command(session, text)
+    assert caught.value.code == code
+
+
+def test_every_command_of_the_help_is_one(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "x.sql").write_text("select 1;")
+    words = {"NAME": "users", "FILE": str(tmp_path / "x.sql"), "[FORMAT]": "csv", "[on|off]": "off", "[N]": "5"}
+    for spelling, other, _ in HELP:
+        for text in filter(None, (spelling, other)):
+            name, *wants = text.split()
+            assert isinstance(
+                command(session, " ".join([name, *(words[want] for want in wants if want in words)])), bool
+            )
+    session.redirect(None)
+
+
+def test_x_turns_and_turns_back(session: Session) -> None:
+    command(session, r"\x")
+    assert session.format == "vertical"
+    command(session, r"\x")
+    assert session.format == "json"
+
+
+def test_database_goes_elsewhere(session: Session, target: SqliteTarget) -> None:
+    command(session, r"\c other")
+    session.run("select 1")
+    assert target.requests[-1].database == "other"
+
+
+def test_begin_is_not_sent(session: Session, target: SqliteTarget) -> None:
+    with pytest.raises(SldbError, match="BEGIN was not sent"):
+        session.run("insert into users values (1, 'a'); begin;")
+    assert target.requests == []
+
+
+def test_timing_tells_rows_time_and_version(session: Session) -> None:
+    session.timing = True
+    session.run("insert into users values (1, 'a');")
+    assert said(session).startswith("1 row changed · ")
+    assert said(session).endswith(" ms · txid 1 · warm · 1 store request\n")
+
+
+def test_an_escape_in_a_schema_does_nothing_to_a_screen(session: Session) -> None:
+    session.run("create table evil(a default '\x1b[31m');")
+    session.screen = Screen(80, color=False, max_rows=10)
+    session.format = "table"
+    command(session, ".schema evil")
+    assert isinstance(session.out, io.StringIO)
+    assert "\x1b" not in session.out.getvalue()
+
+
+def test_names_are_looked_up_after_ddl_and_misses_and_not_otherwise(session: Session) -> None:
+    looks: list[str] = []
+    done = threading.Semaphore(0)
+
+    def fetch() -> Names:
+        names = Names.of(session.send(everything()).rows)
+        looks.append(",".join(names.columns))
+        done.release()
+        return names
+
+    session.names = LiveNames(fetch)
+    session.run("select 1;")
+    session.run("insert into users(name) values ('create table');")
+    assert looks == []
+    session.run("create table fresh(a);")
+    assert done.acquire(timeout=20)
+    with pytest.raises(SldbError):
+        session.run("select * from nope;")
+    assert done.acquire(timeout=20)
+    assert looks == ["fresh,users,v"] * 2
+
+
+def test_names_of_a_target_that_fails_are_none() -> None:
+    finished = threading.Event()
+
+    def fetch() -> Names:
+        finished.set()
+        raise SldbError("store_error", "not deployed")
+
+    names = LiveNames(fetch)
+    names.refresh()
+    assert finished.wait(20)
+    assert names.current == Names()
+
+
+def test_submissions_and_their_lines() -> None:
+    script = "-- comment\n\nselect 1;\n.mode csv\nselect\n 2\n;\n/* a\nb */\nselect 3; select 4;\nselect 5"
+    found = [(number, getattr(what, "sql", None) or what.name) for number, what in submissions(io.StringIO(script))]  # type: ignore[union-attr]
+    assert found == [(3, "select 1;"), (4, "mode"), (5, "select\n 2\n;"), (10, "select 3; select 4;"), (11, "select 5")]
