@@ -77,6 +77,8 @@ def decode(environ: Mapping[str, Any]) -> Call:
 
 
 def _scope(headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[str, str, str]:
+    if "AWSAccessKeyId" in query:  # an address presigned the old way, as boto3 still does by default
+        return query["AWSAccessKeyId"], DEFAULT_REGION, "s3"
     presigned = "Credential=" + query.get("X-Amz-Credential", "")
     found = _SCOPE.search(headers.get("authorization", "")) or _SCOPE.search(presigned)
     if found is None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from xml.sax.saxutils import escape
 
-from sldb.emulator.call import Call
+from sldb.emulator.call import Answer, Call
 from sldb.emulator.errors import AwsError, NotEmulated
 from sldb.emulator.moto_app import Moto
 
@@ -29,7 +30,29 @@ def check(moto: Moto, call: Call) -> Call:
         raise NotEmulated(f"ec2:{call.action}")
     if call.action == "CreateSecurityGroup":
         _check_new_group(moto.backend("ec2", call.region), call)
+    if call.action == "DeleteVpc":
+        _check_empty(moto.backend("ec2", call.region), call.form.get("VpcId", ""))
     return call
+
+
+def complete(moto: Moto, call: Call, answer: Answer) -> Answer:
+    """A new group's tags are part of EC2's answer, and not of moto's."""
+    found = re.search(r"<groupId>(.*?)</groupId>", answer.body.decode()) if answer.status == 200 else None
+    if call.action != "CreateSecurityGroup" or found is None:
+        return answer
+    tags = moto.backend("ec2", call.region).get_security_group_from_id(found[1]).get_tags()
+    items = "".join(
+        f"<item><key>{escape(tag['key'])}</key><value>{escape(tag['value'])}</value></item>" for tag in tags
+    )
+    body = answer.body.decode().replace(found[0], f"{found[0]}<tagSet>{items}</tagSet>", 1)
+    # The length is set anew where the answer leaves.
+    headers = tuple(header for header in answer.headers if header[0].lower() != "content-length")
+    return Answer(answer.status, headers, body.encode())
+
+
+def _check_empty(ec2: Any, vpc_id: str) -> None:
+    if any(group.name != "default" for group in ec2.groups.get(vpc_id, {}).values()):
+        raise AwsError("DependencyViolation", f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
 
 
 def _check_new_group(ec2: Any, call: Call) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from sldb.emulator import policy
 from sldb.emulator.actions import split_bucket_and_key
+from sldb.emulator.bucket_policy import BucketPolicies
 from sldb.emulator.call import ACCOUNT, Answer, Call
 from sldb.emulator.errors import AwsError, NotEmulated
 from sldb.emulator.moto_app import Moto
@@ -24,34 +25,43 @@ _ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 _POLICY_PARAMETERS = ("PolicyDocument", "AssumeRolePolicyDocument")
 
 
-def authorize(moto: Moto, call: Call, principal: Principal | None) -> None:
-    """Raises AwsError where AWS would refuse the caller. `principal` is None for the account's owner."""
-    bucket_policies = _bucket_policies(moto, call)
-    names = [ACCOUNT, _ROOT, *([principal.role_arn, principal.arn] if principal else [])]
-    for request in required(moto, call):
-        of_bucket = policy.decide(bucket_policies, request, names)
-        if of_bucket == "deny":
-            raise _denied(call, request, principal, "with an explicit deny in a resource-based policy")
-        if principal is None:
-            continue
-        of_role = policy.decide(_role_policies(moto, principal), request)
-        if of_role == "deny":
-            raise _denied(call, request, principal, "with an explicit deny in an identity-based policy")
-        if "allow" not in (of_role, of_bucket):
-            reason = f"because no identity-based policy allows the {request.action} action"
-            raise _denied(call, request, principal, reason)
+class Authorizer:
+    """Judges calls. Used under moto's lock."""
 
+    def __init__(self, moto: Moto, bucket_policies: BucketPolicies) -> None:
+        self._moto = moto
+        self._bucket_policies = bucket_policies
 
-def conceal(moto: Moto, call: Call, principal: Principal | None, answer: Answer) -> Answer:
-    """S3 tells that a key is absent only to those who may list the bucket; to others it is forbidden."""
-    if principal is None or answer.status != 404 or call.action not in ("GetObject", "HeadObject"):
-        return answer
-    bucket = split_bucket_and_key(call.path)[0]
-    listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"aws:securetransport": ("true",)})
-    if policy.decide(_role_policies(moto, principal), listing) == "allow":
-        return answer
-    reason = "because no identity-based policy allows the s3:ListBucket action"
-    raise _denied(call, listing, principal, reason)
+    def authorize(self, call: Call, principal: Principal | None) -> None:
+        """Raises AwsError where AWS would refuse the caller. `principal` is None for the account's owner."""
+        of_bucket = self._bucket_policies.of(split_bucket_and_key(call.path)[0]) if call.service == "s3" else []
+        names = [ACCOUNT, _ROOT, *([principal.role_arn, principal.arn] if principal else [])]
+        for request in required(self._moto, call):
+            by_bucket = policy.decide(of_bucket, request, names)
+            if by_bucket == "deny":
+                raise _denied(call, request, principal, "with an explicit deny in a resource-based policy")
+            if principal is None:
+                continue
+            by_role = policy.decide(self._role_policies(principal), request)
+            if by_role == "deny":
+                raise _denied(call, request, principal, "with an explicit deny in an identity-based policy")
+            if "allow" not in (by_role, by_bucket):
+                raise _denied(call, request, principal, _not_allowed(request))
+
+    def conceal(self, call: Call, principal: Principal | None, answer: Answer) -> Answer:
+        """S3 tells that a key is absent only to those who may list the bucket; to others it is forbidden."""
+        if principal is None or answer.status != 404 or call.action not in ("GetObject", "HeadObject"):
+            return answer
+        bucket = split_bucket_and_key(call.path)[0]
+        listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"aws:securetransport": ("true",)})
+        if policy.decide(self._role_policies(principal), listing) == "allow":
+            return answer
+        raise _denied(call, listing, principal, _not_allowed(listing))
+
+    def _role_policies(self, principal: Principal) -> list[Document]:
+        roles = self._moto.backend("iam", "aws").roles.values()
+        role = next((each for each in roles if each.arn == principal.role_arn), None)
+        return [] if role is None else list(_documents_of(role))
 
 
 def check_policies_in(call: Call) -> None:
@@ -66,18 +76,6 @@ def check_policies_in(call: Call) -> None:
             raise NotEmulated(f"{error} in a policy") from error
         except (ValueError, KeyError) as error:
             raise AwsError("MalformedPolicyDocument", f"This policy contains invalid Json: {error}") from error
-
-
-def _bucket_policies(moto: Moto, call: Call) -> list[Document]:
-    if call.service != "s3":
-        return []
-    bucket = moto.backend("s3", call.region).buckets.get(split_bucket_and_key(call.path)[0])
-    return [] if bucket is None or not bucket.policy else [document_of(bucket.policy)]
-
-
-def _role_policies(moto: Moto, principal: Principal) -> list[Document]:
-    role = next((each for each in moto.backend("iam", "aws").roles.values() if each.arn == principal.role_arn), None)
-    return [] if role is None else list(_documents_of(role))
 
 
 def _documents_of(role: Any) -> Iterator[Document]:
@@ -98,6 +96,10 @@ def document_of(text: Any) -> Document:
         text = json.loads(text if text.lstrip().startswith("{") else unquote(text))
     document: Document = text
     return document
+
+
+def _not_allowed(request: Request) -> str:
+    return f"because no identity-based policy allows the {request.action} action"
 
 
 def _denied(call: Call, request: Request, principal: Principal | None, reason: str) -> AwsError:

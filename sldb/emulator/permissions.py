@@ -54,7 +54,7 @@ def required(moto: Moto, call: Call) -> list[Request]:
     if call.service == "sts" and call.action == "GetCallerIdentity":
         return []
     resource = "*"
-    if call.service == "lambda" and "/functions/" in call.path:
+    if call.service == "lambda" and re.search("/functions/.", call.path):
         resource = FunctionName.parse(function_in(call.path), call.region).arn
     action = "InvokeFunction" if call.action == "Invoke" else call.action
     return [Request(f"{call.service}:{action}", resource, _common(call))]

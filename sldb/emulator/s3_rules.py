@@ -30,10 +30,14 @@ def check(moto: Moto, call: Call) -> Call:
 
 
 def _check_presigned(call: Call) -> None:
-    if "X-Amz-Expires" not in call.query:
+    if "X-Amz-Expires" in call.query:
+        signed_at = calendar.timegm(time.strptime(call.query["X-Amz-Date"], "%Y%m%dT%H%M%SZ"))
+        ends_at = signed_at + int(call.query["X-Amz-Expires"])
+    elif "AWSAccessKeyId" in call.query:
+        ends_at = int(call.query["Expires"])
+    else:
         return
-    signed_at = calendar.timegm(time.strptime(call.query["X-Amz-Date"], "%Y%m%dT%H%M%SZ"))
-    if time.time() > signed_at + int(call.query["X-Amz-Expires"]):
+    if time.time() > ends_at:
         raise AwsError("AccessDenied", "Request has expired", 403)
 
 

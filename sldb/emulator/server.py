@@ -26,7 +26,9 @@ from typing import Any
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from sldb.emulator import ec2_rules, function_config, iam, lambda_rules, s3_rules
+from sldb.emulator import bucket_policy, ec2_rules, function_config, iam, lambda_rules, s3_rules
+from sldb.emulator.actions import split_bucket_and_key
+from sldb.emulator.bucket_policy import BucketPolicies
 from sldb.emulator.call import DEFAULT_REGION, Answer, Call, decode
 from sldb.emulator.cloudformation.api import CloudFormation
 from sldb.emulator.errors import AwsError, NotEmulated, render
@@ -64,6 +66,8 @@ class Emulator:
         self._root = Path(tempfile.mkdtemp(prefix="sldb-emulator-"))
         self._moto = Moto()
         self._principals = Principals()
+        self._bucket_policies = BucketPolicies(self._moto)
+        self._authorizer = iam.Authorizer(self._moto, self._bucket_policies)
         self._functions = Functions(
             self._moto,
             self._principals,
@@ -78,7 +82,7 @@ class Emulator:
             self._release()
             raise
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"http://127.0.0.1:{self._server.port}"
         self._functions.endpoint_url = self.url
         self._cloudformation = CloudFormation(self.url)
         self._schedule = Schedule(self._moto, self._functions, minute_seconds)
@@ -149,6 +153,8 @@ class Emulator:
         try:
             answer = chain(self.hooks, self._answer)(call)
         except ReplyLost:
+            # Else the server would keep the connection open, for the caller's next request.
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise
         except AwsError as error:
             answer = render(call, error)
@@ -174,14 +180,21 @@ class Emulator:
         principal = self._principals.find(call.access_key)
         if call.service == "cloudformation" or call.action == "Invoke":
             with self._moto.lock:
-                iam.authorize(self._moto, call, principal)
+                self._authorizer.authorize(call, principal)
             return self._functions.answer(call) if call.action == "Invoke" else self._cloudformation.answer(call)
         with self._moto.lock:
-            iam.authorize(self._moto, call, principal)
+            self._authorizer.authorize(call, principal)
             iam.check_policies_in(call)
-            rule = _RULES.get(call.service)
-            answer = self._moto.apply(rule(self._moto, call) if rule else call)
-            return iam.conceal(self._moto, call, principal, answer)
+            return self._authorizer.conceal(call, principal, self._control_plane(call))
+
+    def _control_plane(self, call: Call) -> Answer:
+        if call.action in bucket_policy.ACTIONS:
+            return self._bucket_policies.answer(call)
+        rule = _RULES.get(call.service)
+        answer = self._moto.apply(rule(self._moto, call) if rule else call)
+        if call.action == "DeleteBucket" and answer.status == http.HTTPStatus.NO_CONTENT:
+            self._bucket_policies.forget(split_bucket_and_key(call.path)[0])
+        return ec2_rules.complete(self._moto, call, answer) if call.service == "ec2" else answer
 
 
 class _QuietHandler(MotoRequestHandler):
