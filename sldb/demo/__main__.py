@@ -12,23 +12,28 @@ from sldb.demo import scenes
 from sldb.demo.stage import Derailed, Stage
 
 
-def main() -> int:
+@click.command("demo")
+@click.option(
+    "--pace",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    help="On a terminal: 1 as somebody types (default), 0.5 twice as fast, 0 at once.",
+)
+def demo(pace: float) -> None:
+    """Deploy to an emulated AWS and use what is there; on a terminal, end in the shell."""
     if not _is_emulated(os.environ.get("AWS_ENDPOINT_URL", "")):
-        click.echo("the demo is for an emulated AWS: sldb emulator -- python -m sldb.demo", err=True)
-        return 2
-    stage = Stage(os.environ)
+        raise click.UsageError("the demo is for an emulated AWS: sldb emulator -- python -m sldb.demo")
+    stage = Stage(os.environ, pace=pace)
     try:
         for number, scene in enumerate(scenes.SCENES, start=1):
             play(stage, number, scene)
     except Derailed as error:
-        click.echo(f"\nthe demo stops here: {error}", err=True)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return _end(stage)
+        raise click.ClickException(f"the demo stops here: {error}") from error
+    _end(stage)
 
 
 def play(stage: Stage, number: int, scene: scenes.Scene) -> None:
+    """Raises Derailed where it does not go as it is written."""
     stage.title(number, scene.title, scene.remark)
     for step in scene.steps:
         match step:
@@ -40,14 +45,13 @@ def play(stage: Stage, number: int, scene: scenes.Scene) -> None:
                 lose(stage, sql)
 
 
-def _end(stage: Stage) -> int:
+def _end(stage: Stage) -> None:
     if not (sys.stdin.isatty() and stage.is_terminal):
         stage.say("\nThat was all of it. On a terminal, the demo ends in `sldb shell`.")
-        return 0
-    stage.title(len(scenes.SCENES) + 1, "Your turn", "This AWS lasts as long as the shell. Leave it with .quit")
+        return
+    stage.title(len(scenes.SCENES) + 1, "Your turn", "This AWS lasts as long as the shell, which .quit leaves.")
     stage.show("sldb shell")
     stage.become(["sldb", "shell"])
-    return 0  # not reached: we are the shell now
 
 
 def _is_emulated(endpoint: str) -> bool:
@@ -56,4 +60,4 @@ def _is_emulated(endpoint: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    demo()

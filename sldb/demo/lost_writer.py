@@ -29,7 +29,8 @@ def lose(stage: Stage, sql: str, stack: str = "test-db", database: str = "main")
     finally:
         client.kill()  # first: it would ask again, as it should when a function crashes
         client.wait()
-    stage.show(" ".join(["kill -9", str(client.pid), *map(str, containers)]))
+    pids = " ".join(map(str, [client.pid, *containers]))
+    stage.show(f"kill -9 {pids}  # the client, and the function's container")
     for pid in containers:
         os.kill(pid, signal.SIGKILL)
     stage.rest()
@@ -46,7 +47,7 @@ def _wait_until_locked(locks: StackLocks, database: str, client: subprocess.Pope
 def _containers(emulator: int) -> list[int]:
     """The processes that run the query function for this emulator. Raises Derailed if there are none."""
     listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "command="], capture_output=True, text=True, check=True
+        ["ps", "-A", "-ww", "-o", "pid=", "-o", "ppid=", "-o", "command="], capture_output=True, text=True, check=True
     ).stdout
     rows = [line.split(maxsplit=2) for line in listed.splitlines()]
     found = [int(pid) for pid, parent, command in rows if int(parent) == emulator and HANDLER in command]

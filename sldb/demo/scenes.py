@@ -36,8 +36,8 @@ class Scene:
 SCENES = (
     Scene(
         "Deploy",
-        "An AWS runs on this machine. sldb cannot tell it from the real one: it builds\n"
-        "the bundle of the functions and lets CloudFormation make the stack.",
+        "An emulated AWS runs on this machine. sldb builds the bundle of the functions\n"
+        "and has CloudFormation make the stack, as it would in your account.",
         (Command("sldb deploy --yes"),),
     ),
     Scene(
@@ -68,7 +68,8 @@ SCENES = (
         (
             Command('sldb query "SELECT name, meters FROM peaks"', status=1),
             Command(
-                "sldb query \"UPDATE peaks SET metres = 1; INSERT INTO peaks VALUES ('Elbrus', 0, 0)\"",
+                'sldb query "UPDATE peaks SET metres = metres + 1;\n'
+                "  INSERT INTO peaks VALUES ('Elbrus', 5642, 1829)\"",
                 status=1,
             ),
             Command('sldb query "SELECT max(metres), min(metres) FROM peaks"'),
