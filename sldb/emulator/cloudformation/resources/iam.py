@@ -33,11 +33,11 @@ class Role(ResourceType):
     def update(self, it: Existing, wanted: Properties) -> None:
         trust = json.dumps(wanted["AssumeRolePolicyDocument"])
         it.cloud.call("iam", "UpdateAssumeRolePolicy", RoleName=it.physical_id, PolicyDocument=trust)
-        wanted = {
+        settings = {
             "Description": wanted.get("Description", ""),
             "MaxSessionDuration": wanted.get("MaxSessionDuration", 3600),
         }
-        it.cloud.call("iam", "UpdateRole", RoleName=it.physical_id, **wanted)
+        it.cloud.call("iam", "UpdateRole", RoleName=it.physical_id, **settings)
         keys = [tag["Key"] for tag in it.properties.get("Tags", []) if tag not in wanted.get("Tags", [])]
         if keys:
             it.cloud.call("iam", "UntagRole", RoleName=it.physical_id, TagKeys=keys)
