@@ -24,7 +24,7 @@ RESERVE_SECONDS = 3.0  # of the function's time, for the call under way and the 
 DIRECT_CALL_SECONDS = 60.0  # where there is no Lambda to say how long
 
 
-def handler(event: object, context: Any) -> dict[str, Any]:  # noqa: ARG001 - the schedule's event says nothing
+def handler(event: object, context: Any = None) -> dict[str, Any]:  # noqa: ARG001 - the schedule's event says nothing
     host = Host()
     try:
         settings = Settings.from_environment(os.environ)

@@ -1,0 +1,408 @@
+"""The whole path: `sldb deploy` to the emulated AWS, then SQL through Lambda's runtime, the real bundle, S3 and EC2.
+
+Nothing is replaced. Faults come in where the emulator lets a test stand between the function and AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from lambda_handlers.locks.security_group import CREATE_TIME, DATABASE, DOING, OWNER, STACK, group_name
+from sldb.cli.main import run as run_command
+from sldb.emulator.call import Answer, Call
+from sldb.emulator.hooks import ReplyLost
+from sldb.emulator.server import Emulator
+
+pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
+
+LOCK_KINDS = ("security-group", "s3", "none")
+FUNCTION, DEADLOCK_FIX = "test-db-function", "test-db-function-deadlock-fix"
+Proceed = Callable[[Call], Answer]
+
+
+class Stack:
+    """A deployed stack, and what a test does with it."""
+
+    def __init__(self, aws: Emulator) -> None:
+        self.aws = aws
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=120)
+        self.functions = boto3.client("lambda", config=config)
+        self.ec2 = boto3.client("ec2")
+        self.s3 = boto3.client("s3")
+        self.lock = "security-group"
+
+    def deploy(self, *arguments: str) -> int:
+        return run_command(["deploy", *arguments])
+
+    def use_lock(self, kind: str) -> None:
+        if kind != self.lock:
+            assert self.deploy("--lock", kind) == 0
+            self.lock = kind
+
+    def invoke(self, event: object, function: str = FUNCTION) -> tuple[int, Any]:
+        """Status and body; status 0 and Lambda's own error where the function gave no reply."""
+        answer = self.functions.invoke(FunctionName=function, Payload=json.dumps(event))
+        payload = json.loads(answer["Payload"].read())
+        return (0, payload) if "FunctionError" in answer else (payload["statusCode"], payload["body"])
+
+    def run(self, query: str, **fields: Any) -> dict[str, Any]:
+        status, body = self.invoke({"query": query, **fields})
+        assert status == 200, body
+        return body  # type: ignore[no-any-return]
+
+    def new_table(self) -> str:
+        name = f"t_{uuid.uuid4().hex[:8]}"
+        self.run(f"CREATE TABLE {name} (a)")
+        return name
+
+    def rows(self, table: str) -> list[Any]:
+        return [row[0] for row in self.run(f"SELECT a FROM {table} ORDER BY rowid")["rows"]]
+
+    def locks(self) -> list[dict[str, Any]]:
+        return self.ec2.describe_security_groups(Filters=[{"Name": "tag-key", "Values": [STACK]}])["SecurityGroups"]
+
+    def take_lock(self, age_seconds: float = 0.0, database: str = "main") -> str:
+        """A lock as a writer takes it that then dies; its id."""
+        tags = {
+            CREATE_TIME: f"{time.time() - age_seconds:.3f}",
+            OWNER: "somebody",
+            STACK: "test-db",
+            DATABASE: database,
+            DOING: "INSERT t",
+        }
+        vpc = self.ec2.describe_vpcs(Filters=[{"Name": f"tag:{STACK}", "Values": ["test-db"]}])["Vpcs"][0]["VpcId"]
+        group = self.ec2.create_security_group(
+            GroupName=group_name("test-db", database),
+            Description="lock",
+            VpcId=vpc,
+            TagSpecifications=[
+                {"ResourceType": "security-group", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
+            ],
+        )
+        return str(group["GroupId"])
+
+    def kill_the_busy_container(self) -> None:
+        busy = next(each for each in self.aws.containers(FUNCTION) if each.busy and each.pid)
+        assert busy.pid is not None
+        self.aws.kill_container(busy.pid)
+
+    @contextmanager
+    def hook(self, hook: Callable[[Call, Proceed], Answer]) -> Iterator[None]:
+        self.aws.hooks.append(hook)
+        try:
+            yield
+        finally:
+            self.aws.hooks.remove(hook)
+
+
+def is_commit(call: Call) -> bool:
+    return call.service == "s3" and call.action == "PutObject" and call.path.endswith(".ltx")
+
+
+def once(applies: Callable[[Call], bool], then: Callable[[Call, Proceed], Answer]) -> Callable[[Call, Proceed], Answer]:
+    """A hook for the first call only that it applies to."""
+    waiting = [True]
+    deciding = threading.Lock()
+
+    def hook(call: Call, proceed: Proceed) -> Answer:
+        with deciding:
+            mine = waiting[0] and applies(call)
+            if mine:
+                waiting[0] = False
+        return then(call, proceed) if mine else proceed(call)
+
+    return hook
+
+
+@pytest.fixture(scope="module")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    cache = request.config.cache
+    assert cache is not None
+    with pytest.MonkeyPatch.context() as patch, Emulator(minute_seconds=3600) as aws:
+        for name in [name for name in os.environ if name.startswith(("AWS_", "SLDB_"))]:
+            patch.delenv(name)
+        for name, value in aws.environment().items():
+            patch.setenv(name, value)
+        patch.setenv("XDG_CACHE_HOME", str(cache.mkdir("downloads")))
+        boto3.DEFAULT_SESSION = None
+        stack = Stack(aws)
+        assert stack.deploy() == 0
+        yield stack
+        boto3.DEFAULT_SESSION = None
+
+
+def test_a_deploy_without_changes_uploads_nothing_and_says_so(stack, capsys):
+    uploads = []
+
+    def watch(call, proceed):
+        if call.action in ("PutObject", "CreateMultipartUpload"):
+            uploads.append(call.path)
+        return proceed(call)
+
+    with stack.hook(watch):
+        assert stack.deploy() == 0
+    assert "up to date" in capsys.readouterr().err
+    assert uploads == []
+
+
+def test_the_command_line_writes_and_reads(stack, capsys):
+    table = stack.new_table()
+    assert run_command(["query", f"INSERT INTO {table} VALUES (:a)", "-p", "a:blob=@" + __file__]) == 0
+    assert run_command(["query", f"INSERT INTO {table} VALUES (9007199254740993), (NULL), ('[red]')"]) == 0
+    capsys.readouterr()
+    assert run_command(["query", f"SELECT a FROM {table} WHERE rowid > 1", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"a": 9007199254740993}, {"a": None}, {"a": "[red]"}]
+    assert run_command(["query", f"SELECT nope FROM {table}"]) == 1
+    assert "no such column: nope" in capsys.readouterr().err
+
+
+def test_what_a_warm_read_and_a_warm_write_ask_of_the_store(stack):
+    stack.use_lock("none")
+    table = stack.new_table()
+    stack.run(f"INSERT INTO {table} VALUES (1)")
+    seen: Counter[str] = Counter()
+
+    def count(call, proceed):
+        if call.service in ("s3", "ec2"):
+            seen[call.action] += 1
+        return proceed(call)
+
+    with stack.hook(count):
+        stack.run(f"SELECT * FROM {table}")
+        assert seen == {"GetObject": 1}
+        seen.clear()
+        body = stack.run(f"UPDATE {table} SET a = 2")
+    assert seen == {"GetObject": 1, "PutObject": 1}
+    assert body["stats"]["store_requests"] == 2
+    assert body["stats"]["bytes_out"] < 10_000
+
+
+@pytest.mark.parametrize("kind", LOCK_KINDS)
+def test_eight_writers_at_once(stack, kind):
+    """Every acknowledged row is there exactly once, and no other."""
+    stack.use_lock(kind)
+    table = stack.new_table()
+    acknowledged, refused = [], []
+
+    def write(writer: int) -> None:
+        for number in range(2):
+            value = writer * 100 + number
+            status, body = stack.invoke(
+                {"query": f"INSERT INTO {table} VALUES ({value})", "request_id": uuid.uuid4().hex}
+            )
+            if status == 200:
+                acknowledged.append(value)
+            else:
+                refused.append((value, body["error"]["code"]))
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(stack.rows(table)) == sorted(acknowledged)
+    assert {code for _, code in refused} <= {"lock_timeout", "conflict"}
+    assert len(acknowledged) + len(refused) == 16
+    assert acknowledged
+    assert stack.run("PRAGMA integrity_check")["rows"] == [["ok"]]
+    assert stack.locks() == []
+
+
+@pytest.mark.parametrize("kind", ["security-group", "s3"])
+def test_a_writer_whose_lock_was_broken_cannot_overwrite(stack, kind, capsys):
+    """Its lock is broken, and another writer commits, between its last look and its commit."""
+    stack.use_lock(kind)
+    table = stack.new_table()
+
+    def break_in(call, proceed):
+        assert run_command(["unlock", "--yes"]) == 0
+        stack.run(f"INSERT INTO {table} VALUES ('the other')")
+        return proceed(call)
+
+    with stack.hook(once(is_commit, break_in)):
+        body = stack.run(f"INSERT INTO {table} VALUES ('the broken')")
+    assert stack.rows(table) == ["the other", "the broken"]
+    assert body["txid"] == stack.run("SELECT 1")["txid"]
+    assert stack.locks() == []
+
+
+@pytest.mark.parametrize("kind", LOCK_KINDS)
+@pytest.mark.parametrize("applied", [False, True], ids=["before its commit", "after its commit"])
+def test_a_container_that_is_killed(stack, kind, applied, capsys):
+    """The transaction is there entirely or not at all, and the same request id sent again applies it once."""
+    stack.use_lock(kind)
+    table = stack.new_table()
+    event = {"query": f"INSERT INTO {table} VALUES (1) RETURNING a", "request_id": uuid.uuid4().hex}
+
+    def kill(call, proceed):
+        if applied:
+            proceed(call)
+        stack.kill_the_busy_container()
+        raise ReplyLost
+
+    with stack.hook(once(is_commit, kill)):
+        status, error = stack.invoke(event)
+    assert (status, error["errorType"]) == (0, "Runtime.ExitError")
+    assert stack.rows(table) == ([1] if applied else [])
+    assert len(stack.locks()) == (kind == "security-group")
+    if kind != "none":
+        assert run_command(["unlock", "--yes"]) == 0
+        assert f"INSERT {table}" in capsys.readouterr().err
+    assert stack.run(**event)["rows"] == [[1]]
+    assert stack.rows(table) == [1]
+    assert stack.run(f"INSERT INTO {table} VALUES (2)")["txid"] == stack.run("SELECT 1")["txid"]
+
+
+def test_a_lost_answer_to_the_lock(stack):
+    stack.use_lock("security-group")
+    table = stack.new_table()
+
+    def lose(call, proceed):
+        proceed(call)
+        raise ReplyLost
+
+    with stack.hook(once(lambda call: call.action == "CreateSecurityGroup", lose)):
+        stack.run(f"INSERT INTO {table} VALUES (1)")
+    assert stack.rows(table) == [1]
+    assert stack.locks() == []
+
+
+@pytest.mark.parametrize("kind", LOCK_KINDS)
+def test_a_lost_answer_to_the_commit(stack, kind):
+    stack.use_lock(kind)
+    table = stack.new_table()
+
+    def lose(call, proceed):
+        proceed(call)
+        raise ReplyLost
+
+    with stack.hook(once(is_commit, lose)):
+        body = stack.run(f"INSERT INTO {table} VALUES (1)")
+    assert stack.rows(table) == [1]
+    assert body["txid"] == stack.run("SELECT 1")["txid"]
+
+
+def test_a_store_that_refuses_the_commit(stack):
+    """Nothing is applied, the reply says so, and the lock is free again."""
+    stack.use_lock("security-group")
+    table = stack.new_table()
+
+    def refuse(call, proceed):
+        return Answer(403, (), b"<Error><Code>AccessDenied</Code></Error>") if is_commit(call) else proceed(call)
+
+    with stack.hook(refuse):
+        status, body = stack.invoke({"query": f"INSERT INTO {table} VALUES (1)"})
+    assert (status, body["error"]["code"], body["error"]["applied"]) == (503, "store_error", "no")
+    assert stack.rows(table) == []
+    assert stack.locks() == []
+
+
+def test_the_deadlock_function_frees_old_locks_only(stack):
+    stack.use_lock("security-group")
+    young, old = stack.take_lock(age_seconds=5, database="young"), stack.take_lock(age_seconds=1000, database="old")
+    status, body = stack.invoke({}, DEADLOCK_FIX)
+    assert status == 200
+    assert (body["checked"], [lock["lock_id"] for lock in body["freed"]]) == (2, [old])
+    assert [lock["GroupId"] for lock in stack.locks()] == [young]
+    stack.ec2.delete_security_group(GroupId=young)
+
+
+def test_a_lock_that_was_taken_again_meanwhile_stays(stack):
+    """The old lock goes, and a new one of its name comes, between the function's look and its delete."""
+    stack.use_lock("security-group")
+    old, fresh = stack.take_lock(age_seconds=1000), []
+
+    def replace(call, proceed):
+        stack.ec2.delete_security_group(GroupId=old)
+        fresh.append(stack.take_lock())
+        return proceed(call)
+
+    deletes = once(lambda call: call.action == "DeleteSecurityGroup" and call.access_key != "emulator", replace)
+    with stack.hook(deletes):
+        status, _ = stack.invoke({}, DEADLOCK_FIX)
+    assert status == 200
+    assert [lock["GroupId"] for lock in stack.locks()] == fresh
+    stack.ec2.delete_security_group(GroupId=fresh[0])
+
+
+def test_a_waiting_writer_frees_an_old_lock(stack):
+    stack.use_lock("security-group")
+    table = stack.new_table()
+    stack.take_lock(age_seconds=1000)
+    stack.run(f"INSERT INTO {table} VALUES (1)")
+    assert stack.rows(table) == [1]
+
+
+def test_a_lock_that_is_not_free_in_time(stack):
+    stack.use_lock("security-group")
+    table = stack.new_table()
+    lock_id = stack.take_lock()
+    status, body = stack.invoke({"query": f"INSERT INTO {table} VALUES (1)", "timeout": 1.5})
+    assert (status, body["error"]["code"]) == (423, "lock_timeout")
+    assert body["error"]["holder"]["lock_id"] == lock_id
+    assert "INSERT t" in body["error"]["message"] + json.dumps(body["error"]["holder"])
+    assert stack.rows(table) == []
+    stack.ec2.delete_security_group(GroupId=lock_id)
+
+
+def test_unlock_shows_the_holder_and_frees_it(stack, capsys):
+    stack.use_lock("security-group")
+    stack.take_lock(age_seconds=30)
+    capsys.readouterr()
+    assert run_command(["unlock"]) == 2  # asks for --yes where nobody can be asked
+    assert len(stack.locks()) == 1
+    assert run_command(["unlock", "--yes"]) == 0
+    told = capsys.readouterr().err
+    assert "INSERT t" in told
+    assert "somebody" in told
+    assert stack.locks() == []
+    assert run_command(["unlock", "--yes"]) == 0
+
+
+def test_the_query_function_may_delete_no_object(stack):
+    """Least privilege, seen from its role: what a function of this role asks AWS itself."""
+    rules = boto3.client("iam").get_role_policy
+    roles = boto3.client("iam").list_roles()["Roles"]
+    query = next(role["RoleName"] for role in roles if "QueryRole" in role["RoleName"])
+    actions = json.dumps(rules(RoleName=query, PolicyName="data")["PolicyDocument"])
+    assert "s3:PutObject" in actions
+    assert "Delete" not in actions
+
+
+def test_an_unconditional_write_of_a_commit_is_refused_by_the_bucket(stack):
+    stack.new_table()
+    bucket = next(each["Name"] for each in stack.s3.list_buckets()["Buckets"] if "-data-" in each["Name"])
+    with pytest.raises(stack.s3.exceptions.ClientError, match="AccessDenied"):
+        stack.s3.put_object(Bucket=bucket, Key="databases/main/0000/0000000000000001-0000000000000001.ltx", Body=b"x")
+
+
+def test_the_log_has_a_line_for_each_request_and_no_value(stack):
+    stack.run("SELECT 'a secret' AS s", request_id="for the log")
+    lines = [json.loads(line) for line in stack.aws.log(FUNCTION) if line.startswith("{")]
+    line = next(line for line in lines if line.get("request_id") == "for the log")
+    assert (line["status"], line["database"]) == (200, "main")
+    assert "a secret" not in json.dumps(lines)
+
+
+def test_destroy_keeps_the_data_and_deploy_finds_it_again(stack, capsys):
+    """Last: it takes the stack down."""
+    stack.use_lock("none")
+    table = stack.new_table()
+    stack.run(f"INSERT INTO {table} VALUES ('kept')")
+    assert run_command(["destroy", "--yes"]) == 0
+    assert run_command(["query", "SELECT 1"]) == 3
+    assert stack.deploy() == 0
+    stack.lock = "security-group"
+    assert stack.rows(table) == ["kept"]
