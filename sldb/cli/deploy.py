@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lambda_handlers.wire import SldbError
 from sldb.cli import streams
 from sldb.cli.main import Globals, command
 
@@ -41,6 +42,7 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
     from sldb.deploy.display import Display
     from sldb.deploy.parameters import Choices
 
+    refuse_local(run, "deploy")
     display = Display(sys.stderr)
     cloud = connect(run.aws)
     with prepared(cloud, run.stack, Choices(**choices), os.environ, display, only_plan=only_plan) as deployment:
@@ -54,6 +56,16 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
         _ask(deployment, yes)
         state = _apply(deployment, display)
     _show_result(run, state, display)
+
+
+def refuse_local(run: Globals, name: str) -> None:
+    """Whoever says --local must not end up in an AWS account."""
+    if run.target.partition(":")[0] == "local":
+        raise SldbError(
+            "bad_request",
+            f"{name} is for AWS, and the target is {run.target}",
+            "a local target needs no deployment: leave --local out, or unset SLDB_TARGET",
+        )
 
 
 def _ask(deployment: Deployment, yes: bool) -> None:

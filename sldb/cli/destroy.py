@@ -9,6 +9,7 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import streams
+from sldb.cli.deploy import refuse_local
 from sldb.cli.main import Globals, command
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
     from sldb.deploy.cloud import connect
     from sldb.deploy.display import Display
 
+    refuse_local(run, "destroy")
     display = Display(sys.stderr)
     cloud = connect(run.aws)
     remains = teardown.find(cloud, run.stack)

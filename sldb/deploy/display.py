@@ -32,7 +32,7 @@ class Display:
 
     @property
     def on_terminal(self) -> bool:
-        return self._console.is_terminal
+        return self._console.is_terminal and not self._console.is_dumb_terminal
 
     def note(self, text: str) -> None:
         self._console.print(text)

@@ -28,8 +28,14 @@ _BUSY = {"InvalidChangeSetStatus", "InvalidChangeSetStatusException", "Operation
 
 
 class OperationFailed(SldbError):
+    """Of the client's own: it never travels, and has no place among the codes of the wire."""
+
     def __init__(self, message: str, hint: str = "", **details: Any) -> None:
-        super().__init__("store_error", message, hint, **details)
+        super().__init__("failed", message, hint, **details)
+
+    @property
+    def status(self) -> int:
+        return 500
 
     @property
     def exit_code(self) -> int:

@@ -231,3 +231,21 @@ def test_somebody_elses_deployment_is_a_conflict(sldb: Commands) -> None:
     ran = sldb("deploy", "--memory", "2048")
     assert ran.status == 75
     assert sldb.waiting_change_sets() == []
+
+
+@pytest.mark.parametrize("command", ["deploy", "destroy"])
+def test_a_local_target_never_ends_in_an_account(sldb: Commands, command: str) -> None:
+    ran = sldb("--local", "somewhere", command, "--yes")
+    assert ran.status == 2
+    assert "is for AWS" in ran.err
+    assert sldb.stack_status() is None
+
+
+@pytest.mark.parametrize("condition", [{}, {"IfMatch": '"0123"'}])
+def test_the_bucket_takes_commits_with_their_condition_only(sldb: Commands, condition: dict[str, str]) -> None:
+    sldb.ok("deploy")
+    s3, key = sldb.client("s3"), "databases/main/0000/0000000000000001-0000000000000001.ltx"
+    with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=b"x", **condition)
+    s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=b"x", IfNoneMatch="*")
+    s3.put_object(Bucket=DATA_BUCKET, Key="databases/main/lock.json", Body=b"x")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from sldb.deploy.deployment import failure
+from sldb.deploy.display import Display
 from sldb.deploy.events import StackEvent, advice, root_cause
 from sldb.deploy.stack import StackState
 
@@ -82,3 +84,34 @@ def test_advice_fits_the_reason(reason: str, expected: str) -> None:
 
 def test_no_advice_is_made_up() -> None:
     assert advice("Internal Failure") == ""
+
+
+def test_off_a_terminal_every_event_is_a_line() -> None:
+    out = io.StringIO()
+    display = Display(out)
+    with display.following():
+        for event in FAILED_CREATE:
+            display.event(event)
+    lines = out.getvalue().splitlines()
+    assert len(lines) == len(FAILED_CREATE)
+    assert lines[3] == "  CREATE_FAILED  LockVpc  AWS::EC2::VPC  The maximum number of VPCs has been reached."
+    assert "User Initiated" not in out.getvalue()  # only failures have reasons worth reading
+
+
+def test_on_a_terminal_each_resource_has_one_line_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for name, value in {"NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}.items():
+        monkeypatch.setenv(name, value)
+    out = Terminal()
+    display = Display(out)
+    with display.following():
+        for event in [*FAILED_CREATE, StackEvent("x", START, "[/foo]", "T", "CREATE_FAILED", "[red]no[/red]")]:
+            display.event(event)
+    last_frame = out.getvalue().rpartition("\x1b[2K")[2]
+    assert last_frame.count("LockVpc") == 1
+    assert "ROLLBACK_COMPLETE" in last_frame
+    assert "[/foo]" in last_frame
+    assert "[red]no[/red]" in last_frame
