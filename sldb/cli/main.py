@@ -129,7 +129,7 @@ def command(name: str, **attributes: Any) -> Callable[[F], Command]:
     """`@click.command` with the global options; the function's first argument is the `Globals`."""
 
     def decorate(function: F) -> Command:
-        return click.command(name, cls=Command, **attributes)(click.pass_obj(function))  # type: ignore[no-any-return]
+        return click.command(name, cls=Command, **attributes)(click.pass_obj(function))
 
     return decorate
 

@@ -29,22 +29,24 @@ Parameters (-p, as often as needed):
   -p id=5 -p name=Ada          for :id and :name
   -p zip:text=01234            with a type: text int real null json blob file
   -p x:null  -p pic:blob=@a.png  -p body:file=letter.txt
+  -p "=a=b"                    a positional value with a "=" in it
+
 A value without a type is a number if it is written as SQLite would write that number (5, -3, 2.5), else text.
-A positional value with a "=" in it: -p "=a=b".
 
 \b
 Formats (--format):
   table     for people; on a terminal the first --max-rows rows
-  json      one array of objects; integers exact, blobs {"$base64": true, "encoded": …},
-            infinities {"$float": "inf"}, columns of one name id, id:1, …
+  json      one array of objects; integers exact,
+            blobs {"$base64": true, "encoded": …},
+            infinities {"$float": "inf"}, equal column names id, id:1, …
   jsonl     one such object a line
   csv       NULL is nothing between the commas, '' is ""
   tsv       one row a line; \\t \\n \\r \\\\ escaped, NULL is \\N
   markdown  a table for a document
   vertical  one line for each cell
+
 Where several statements return rows, table, markdown and vertical print all of them, the others the last.
 
-\b
 Exit status: 0; 1 the statement failed; 2 usage; 3 not deployed, no credentials or not reachable;
 70 a bug; 75 locked or in conflict, try again; 130 interrupted.
 """

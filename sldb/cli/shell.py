@@ -50,7 +50,10 @@ def _run_standard_input(session: Session) -> None:
     reconfigure = getattr(sys.stdin, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(encoding="utf-8-sig")
-    run_script(sys.stdin, session, obey)
+    try:
+        run_script(sys.stdin, session, obey)
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"standard input is not UTF-8 text: {error}") from None
 
 
 def _talk(session: Session, vi: bool) -> None:

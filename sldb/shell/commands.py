@@ -111,10 +111,10 @@ def _mode(session: Session, format_name: str | None) -> None:
 
 def _read(session: Session, path: str) -> None:
     try:
-        with Path(path).open(encoding="utf-8") as lines:
+        with Path(path).open(encoding="utf-8-sig") as lines:
             run_script(lines, session, obey)
-    except OSError as error:
-        raise SldbError("bad_request", f"{path} cannot be read: {error.strerror or error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SldbError("bad_request", f"{path} cannot be read: {error}") from None
 
 
 def _argument(command: DotCommand) -> str | None:

@@ -14,18 +14,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lambda_handlers.host import Host
-
 PAUSE_SECONDS = 0.1  # a longer sleep is cut in pieces, to notice in time
 
 
 class Interrupts:
     def __init__(self) -> None:
         self._is_noted = False
-
-    def host(self) -> Host:
-        """The machine's time, which raises KeyboardInterrupt (once) after Ctrl-C was noted."""
-        return Host(now=self._now, sleep=self._sleep)
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -52,11 +46,13 @@ class Interrupts:
             self._is_noted = False
             raise KeyboardInterrupt
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """Unix seconds; raises KeyboardInterrupt (once) after Ctrl-C was noted."""
         self._raise_if_noted()
         return time.time()
 
-    def _sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
+        """Raises as `now` does, and soon."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._raise_if_noted()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from lambda_handlers.host import Host
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB, Settings
 from lambda_handlers.wire import Reply, Request
@@ -32,7 +33,7 @@ class LocalTarget:
                 log_level="error",
                 temp_dir=tempfile.gettempdir(),
             ),
-            self._interrupts.host(),
+            Host(now=self._interrupts.now, sleep=self._interrupts.sleep),
         )
 
     def send(self, request: Request) -> Reply:

@@ -67,6 +67,13 @@ def test_output_to_a_file_and_read_from_one(run: Run, tmp_path: Path) -> None:
     assert "cannot be read" in run(".read no-such-file").stderr
 
 
+def test_input_that_is_no_text(run: Run, tmp_path: Path) -> None:
+    done = sldb(tmp_path, "--local", str(tmp_path / "db"), "shell", stdin=b"select '\xff';")
+    assert done.returncode == 2
+    assert "UTF-8" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 class Terminal:
     """A process on a pseudo terminal."""
 
