@@ -1,0 +1,172 @@
+"""The emulator as a whole: its environment, its life, its command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from sldb.emulator.server import Emulator
+
+
+def run(*arguments: str, code: str = "", **more: Any) -> subprocess.CompletedProcess[str]:
+    """`sldb emulator ARGUMENTS -- python -c CODE`, in a process of its own."""
+    command = ["--", sys.executable, "-c", code] if code else []
+    line = [sys.executable, "-c", "from sldb.cli.main import main; main()", "emulator", *arguments, *command]
+    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, **more)
+
+
+def client(aws: Emulator, service: str) -> Any:
+    return boto3.client(  # type: ignore[call-overload]  # the name is not a literal
+        service, "us-east-1", endpoint_url=aws.url, aws_access_key_id="k", aws_secret_access_key="s"
+    )
+
+
+def test_a_new_emulator_is_empty_and_an_old_one_is_gone() -> None:
+    for _ in range(2):
+        with Emulator() as aws:
+            s3 = client(aws, "s3")
+            assert s3.list_buckets()["Buckets"] == []
+            s3.create_bucket(Bucket="bucket")
+            root = aws._root
+        assert not root.exists()
+
+
+def test_one_at_a_time() -> None:
+    with Emulator(), pytest.raises(RuntimeError, match="runs in this process already"):
+        Emulator()
+    Emulator().close()
+
+
+def test_port_that_is_taken() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        Emulator(taken.getsockname()[1])
+    with Emulator():
+        pass  # the failure left nothing behind
+
+
+def test_environment_of_a_command_has_nothing_of_the_user() -> None:
+    with Emulator() as aws:
+        mine = {"PATH": "/bin", "AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "t", "AWS_ENDPOINT_URL_S3": "https://x"}
+        environment = aws.command_environment(mine)
+        assert environment == {"PATH": "/bin", **aws.environment()}
+        assert environment["AWS_ENDPOINT_URL"] == aws.url
+        assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "us-east-1"
+        assert environment["SLDB_RUNTIME"] == f"python3.{sys.version_info.minor}"
+        assert environment["SLDB_ARCHITECTURE"] in ("arm64", "x86_64")
+
+
+def test_command_runs_with_it_and_gives_the_exit_status(tmp_path: Path) -> None:
+    code = """
+import os, sys, urllib.request, json
+try:
+    urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"])
+except urllib.error.HTTPError as error:
+    print(json.dumps([error.code, os.environ.get("AWS_PROFILE")]))
+sys.exit(7)
+"""
+    done = run(code=code, env={**os.environ, "AWS_PROFILE": "work"})
+    assert done.returncode == 7, done.stderr
+    assert json.loads(done.stdout) == [403, None]
+
+
+def test_command_ended_by_a_signal() -> None:
+    assert run(code="import os; os.kill(os.getpid(), 9)").returncode == 128 + 9
+
+
+def test_command_that_is_not_there() -> None:
+    done = run("--", "no-such-command")
+    assert done.returncode == 2
+    assert "cannot run no-such-command" in done.stderr
+
+
+def test_missing_extra_says_what_to_install() -> None:
+    code = "import sys; sys.modules['moto'] = None; from sldb.cli.main import main; main(['emulator'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "pip install 'sldb[emulator]'" in done.stderr
+
+
+def serve() -> subprocess.Popen[str]:
+    line = [sys.executable, "-c", "from sldb.cli.main import main; main()", "emulator"]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals and exports")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_serving_ends_with_its_containers(number: int, status: int, wait: Any) -> None:
+    process = serve()
+    assert process.stdout is not None
+    assert process.stderr is not None
+    exports = [process.stdout.readline().strip() for _ in range(10)]
+    assert "listens at http://127.0.0.1:" in process.stderr.readline()
+    environment = dict(line.removeprefix("export ").split("=", 1) for line in exports)
+    pid = _deploy_and_invoke(environment)
+    os.kill(pid, 0)
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode == status
+    wait(lambda: not _runs(pid))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def _deploy_and_invoke(environment: dict[str, str]) -> int:
+    """The process id of a container that has run."""
+    from tests.sldb.emulator.conftest import TRUST, zipped
+
+    def service(name: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]  # the name is not a literal
+            name,
+            environment["AWS_REGION"],
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id="k",
+            aws_secret_access_key="s",
+        )
+
+    role = service("iam").create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    service("lambda").create_function(
+        FunctionName="f",
+        Role=role,
+        Runtime=environment["SLDB_RUNTIME"],
+        Architectures=[environment["SLDB_ARCHITECTURE"]],
+        Handler="main.handler",
+        Code={"ZipFile": zipped({"main.py": "import os\ndef handler(e, c):\n    return os.getpid()"})},
+    )
+    return int(json.loads(service("lambda").invoke(FunctionName="f")["Payload"].read()))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_sigterm_ends_the_command_too(wait: Any, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = f"import os, time, pathlib; pathlib.Path({str(note)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    line = [
+        sys.executable,
+        "-c",
+        "from sldb.cli.main import main; main()",
+        "emulator",
+        "--",
+        sys.executable,
+        "-c",
+        code,
+    ]
+    with subprocess.Popen(line) as process:
+        wait(lambda: note.exists() and note.read_text())
+        process.terminate()
+        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+    assert not _runs(int(note.read_text()))
