@@ -90,7 +90,7 @@ def last_file(names: Iterable[str]) -> str | None:
     return max(files, key=_max_txid, default=None)
 
 
-def last_names(after: Callable[[str], tuple[list[str], bool]], stride: int = _PAGE) -> list[str]:
+def last_names(after: Callable[[str], tuple[list[str], bool]], stride: int) -> list[str]:
     """The last names of a level whose txids count up without gaps. `after(start)` gives the names that come after
     `start`, and whether there are more; `stride` is how many it gives at most."""
     names, more = after("")
@@ -143,7 +143,7 @@ class BucketListing:
         prefix = f"{self.prefix}{database}/{level}/"
         with aws_errors(f"list {self.bucket}"):
             if level == "0000":
-                return last_file(last_names(lambda start: self._after(prefix, start)))
+                return last_file(last_names(lambda start: self._after(prefix, start), _PAGE))
             return last_file(name for page in self._pages(prefix) for name in page)
 
     def header(self, database: str, level: str, file: str) -> bytes:

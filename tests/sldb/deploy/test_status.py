@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 from lambda_handlers.storage.keys import LtxName
 from sldb.cli.main import run
+from sldb.deploy import databases
 from tests.sldb.deploy.commands import DATA_BUCKET, Commands
 from tests.sldb.deploy.ltx_files import PAGE_SIZE, write
+
+if TYPE_CHECKING:
+    from sldb.emulator.call import Answer, Call
 
 
 def put_database(sldb: Commands, root: Path, database: str, txids: int, pages: int) -> None:
@@ -78,17 +86,21 @@ def test_it_names_the_holder_of_a_lock_object(sldb: Commands, tmp_path: Path) ->
     assert (lock["database"], lock["owner"], lock["doing"]) == ("main", "abc", "UPDATE t")
 
 
-def test_a_long_history_costs_few_requests(sldb: Commands, tmp_path: Path) -> None:
+def test_a_long_history_costs_few_requests(sldb: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sldb.ok("deploy")
-    put_database(sldb, tmp_path, "main", txids=1, pages=1)
-    s3 = sldb.client("s3")
-    body = (tmp_path / LtxName(0, 1, 1).key("main")).read_bytes()
-    for txid in range(2, 1102):
-        s3.put_object(
-            Bucket=DATA_BUCKET, Key=f"databases/{LtxName(0, txid, txid).key('main')}", Body=body, IfNoneMatch="*"
-        )
+    put_database(sldb, tmp_path, "main", txids=90, pages=1)
+    monkeypatch.setattr(databases, "_PAGE", 2)
+    lists = 0
+
+    def count(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
+        nonlocal lists
+        lists += call.action in ("ListObjectsV2", "ListObjects")
+        return proceed(call)
+
+    sldb.aws.hooks.append(count)
     (database,) = json.loads(sldb.ok("status", "--format", "json").out)["databases"]
-    assert database["txid"] == 1101
+    assert database["txid"] == 90
+    assert 3 < lists < 20  # and not 45
 
 
 def test_where_nothing_is_deployed_it_says_so(sldb: Commands) -> None:
@@ -105,8 +117,8 @@ def test_a_missing_function_is_shown_as_missing(sldb: Commands) -> None:
     assert functions[0]["state"] == "missing"
 
 
-def test_over_a_directory_it_lists_the_databases(tmp_path: Path, capsys: object) -> None:
+def test_over_a_directory_it_lists_the_databases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, "main", LtxName(0, 1, 1), 3)
     assert run(["--local", str(tmp_path), "status", "--format", "json"]) == 0
-    printed = json.loads(capsys.readouterr().out)  # type: ignore[attr-defined]  # pytest's fixture
+    printed = json.loads(capsys.readouterr().out)
     assert [(d["name"], d["size_bytes"], d["txid"]) for d in printed["databases"]] == [("main", 3 * PAGE_SIZE, 1)]
