@@ -69,11 +69,22 @@ def show(error: SldbError) -> None:
     from sldb.render.text import escape, escape_lines
 
     where = f"line {error.details['line']}: " if "line" in error.details else ""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {where}{escape(error.message)} [{error.code}]", err=True)
+    _say("error:", f"{where}{escape(error.message)} [{error.code}]", fg="red")
     for line in _place(error):
         click.echo(line, err=True)
     if error.hint:
-        click.echo(f"{click.style('hint:', bold=True)} {escape_lines(error.hint)}", err=True)
+        _say("hint:", escape_lines(error.hint))
+
+
+def _say(label: str, message: str, fg: str | None = None) -> None:
+    """One line; on a terminal folded between words."""
+    folded = f"{label} {message}"
+    if sys.stderr.isatty():
+        import textwrap
+
+        columns = shutil.get_terminal_size().columns
+        folded = textwrap.fill(folded, columns, break_long_words=False, break_on_hyphens=False)
+    click.echo(click.style(label, fg=fg, bold=True) + folded[len(label) :], err=True)
 
 
 def _place(error: SldbError) -> list[str]:

@@ -70,8 +70,8 @@ def unseen(results: Sequence[Result], format_name: str, screen: Screen | None) -
     for result in with_columns:
         if len(shown_rows(result, screen)) < len(result.rows):
             return (
-                f"first {screen.max_rows:,} of {len(result.rows):,} rows shown "
-                "(--max-rows 0 shows all, and so does a file or a pipe)"
+                f"first {screen.max_rows:,} of {len(result.rows):,} rows shown; "
+                "for all: --max-rows 0, in the shell .max_rows 0"
             )
     return ""
 

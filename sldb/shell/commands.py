@@ -20,7 +20,8 @@ HELP = (
     (".describe NAME", r"\d NAME", "columns and indexes of a table"),
     (".indexes [TABLE]", r"\di", "indexes"),
     (".database NAME", r"\c NAME", "go to another database"),
-    (".mode [FORMAT]", r"\x", f"how results print: {' '.join(render.FORMATS)}; \\x: vertical or back"),
+    (".mode [FORMAT]", "", "how results print: table, json, csv, …"),
+    (".vertical", r"\x", "print results vertically, or as before"),
     (".max_rows [N]", "", "rows of a table on the screen; 0 for all"),
     (".output [FILE]", r"\o [FILE]", "send results to a file, or back to the screen"),
     (".read FILE", r"\i FILE", "run the statements of a file, one after the other"),
@@ -55,7 +56,7 @@ def obey(command: DotCommand, session: Session) -> bool:  # noqa: PLR0912  # a c
             session.switch(_needed(command))
         case "mode" | "format":
             _mode(session, first)
-        case "x":
+        case "vertical" | "x":
             _turn(session)
         case "max_rows" | "maxrows":
             session.limit_rows(_whole_number(_needed(command), command))
@@ -74,7 +75,7 @@ def obey(command: DotCommand, session: Session) -> bool:  # noqa: PLR0912  # a c
 def _help(session: Session) -> None:
     for spelling, other, meaning in HELP:
         session.say(f"  {spelling:<18}{other:<11}{meaning}")
-    session.say("SQL runs when it ends with ; and all that is submitted at once is one transaction.")
+    session.say("SQL runs when it ends with ; and what runs at once is one transaction.")
 
 
 def _describe(session: Session, name: str) -> None:
@@ -106,7 +107,7 @@ def _turn(session: Session) -> None:
 def _mode(session: Session, format_name: str | None) -> None:
     if format_name is not None:
         session.format = render.check_format(format_name)
-    session.say(f"results print as {session.format}")
+    session.say(f"results print as {session.format}; there are {', '.join(render.FORMATS)}")
 
 
 def _read(session: Session, path: str) -> None:

@@ -127,7 +127,6 @@ def refuse_transaction_control(sql: str) -> None:
     if word is not None:
         raise SldbError(
             "bad_request",
-            f"{word} was not sent: each submission is a transaction of its own, all or nothing",
-            "put the statements that belong together on one line: INSERT …; UPDATE …; "
-            "(or in a file: sldb query -f FILE). SAVEPOINT and ROLLBACK TO work inside of one",
+            f"{word} was not sent: what is submitted at once is one transaction, all or nothing",
+            "put the statements that belong together on one line, or in a file: sldb query -f FILE",
         )

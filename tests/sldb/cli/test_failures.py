@@ -1,0 +1,67 @@
+"""The one place where errors become messages and exit statuses."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import click
+import pytest
+
+from lambda_handlers.wire import ERROR_CODES, SldbError
+from sldb.cli.failures import guard, show
+
+
+def raising(error: BaseException) -> NoReturn:
+    raise error
+
+
+@pytest.mark.parametrize("code", ERROR_CODES)
+def test_every_code_has_its_exit_status(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert guard(lambda: raising(SldbError(code, "what", "next"))) == ERROR_CODES[code].exit_code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == f"error: what [{code}]\nhint: next\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (click.Abort(), 130, "interrupted"),
+        (click.UsageError("no"), 2, "no"),
+        (click.exceptions.Exit(4), 4, ""),
+        (ValueError("oops"), 70, "this is a bug in sldb"),
+    ],
+)
+def test_other_ends(error: BaseException, status: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert guard(lambda: raising(error)) == status
+    assert says in capsys.readouterr().err
+
+
+def test_what_an_action_returns() -> None:
+    assert guard(lambda: 5) == 5
+    assert guard(lambda: None) == 0
+
+
+@pytest.mark.parametrize(
+    ("message", "query", "offset", "caret"),
+    [
+        ("no such table: nope", "select * from nope", None, 14),
+        ("no such table: main.NOPE", "select * from nope", None, 14),
+        ("incomplete input", "select (  ", None, 8),
+        ("near", "select 1 1", 9, 9),
+        ("UNIQUE constraint failed: t.a", "insert into t values (1)", None, None),
+        ("no such table: gone", "select * from view_of_it", None, None),
+    ],
+)
+def test_the_place(
+    message: str, query: str, offset: int | None, caret: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(SldbError("sql_error", message, query=query, offset=offset))
+    lines = capsys.readouterr().err.splitlines()[1:]
+    assert lines == ([] if caret is None else [f"  {query}", "  " + " " * caret + "^"])
+
+
+def test_names_in_messages_do_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show(SldbError("sql_error", "no such table: \x1b[31m", query="select \x1b", offset=7))
+    assert "\x1b" not in capsys.readouterr().err
