@@ -59,7 +59,7 @@ class Session:
         self.has_written = False
         self.connection = vfs.connect()
         self._authorizer = Authorizer(new_database=vfs.draft.page_count == 0)
-        _configure(self.connection)
+        _configure(self.connection, is_new=vfs.draft.page_count == 0)
         self.connection.authorizer = self._authorizer
         self.connection.set_progress_handler(is_over, INSTRUCTIONS_BETWEEN_CHECKS)
 
@@ -198,13 +198,14 @@ class Session:
             self.connection.execute(sql)
 
 
-def _configure(connection: apsw.Connection) -> None:
+def _configure(connection: apsw.Connection, is_new: bool) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0)
     connection.limit(apsw.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     connection.limit(apsw.SQLITE_LIMIT_WORKER_THREADS, 0)
-    connection.execute(f"PRAGMA page_size = {DEFAULT_PAGE_SIZE}")
+    if is_new:  # of a database that exists it would make the next VACUUM change the size
+        connection.execute(f"PRAGMA page_size = {DEFAULT_PAGE_SIZE}")
     connection.execute("PRAGMA synchronous = FULL")
 
 

@@ -36,6 +36,15 @@ class Draft:
     def is_dirty(self) -> bool:
         return next(self._dirty.pages(), None) is not None
 
+    @property
+    def has_counted_change(self) -> bool:
+        """Whether SQLite has counted a change (bytes 24 to 27 of page 1), as it does when it commits.
+
+        Dirty pages alone say nothing: a rollback writes the old ones back.
+        """
+        before = self.replica.read(Pgno(1))[24:28] if self.replica.page_count else bytes(4)
+        return self.page_count > 0 and self.read(Pgno(1))[24:28] != before
+
     def read(self, pgno: Pgno) -> bytes:
         page = self._dirty.read(pgno)
         if page is not None:
@@ -57,9 +66,17 @@ class Draft:
 
     def commit(self) -> Txid:
         """Make the next transaction of the replica; raises what Replica.commit raises, and then nothing changed."""
+        self._check_page_size()
         txid = self.replica.commit(self.page_size, self._committed_page_count(), self._changes)
         self.clear()
         return txid
+
+    def _check_page_size(self) -> None:
+        """A VACUUM may change the size of pages (PRAGMA page_size), and then still writes in pieces of the old size."""
+        field = int.from_bytes(self.read(Pgno(1))[16:18], "big")
+        size = 65536 if field == 1 else field
+        if size != self.page_size:
+            raise ValueError(f"the pages of a database keep their size: got {size}, want {self.page_size}")
 
     def _committed_page_count(self) -> int:
         """SQLite cuts the file only after it has committed; its header (bytes 28 to 31) tells the size before."""

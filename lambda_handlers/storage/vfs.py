@@ -3,8 +3,9 @@
 How a commit happens. SQLite runs in rollback-journal mode with synchronous FULL: it calls xSync on the database file
 exactly once per commit, after all xWrites, and again where a rollback had pages to bring back. So whoever runs SQL
 says `with vfs.committing()` around COMMIT (or around VACUUM, which commits by itself and without a commit hook), and
-only an xSync in there commits the draft. If that raises, SQLite itself rolls back and the statement fails; COMMIT
-returns only after the store has the transaction.
+only an xSync in there commits the draft, and only if SQLite's change counter has moved: a COMMIT that fails half-way
+(no memory, no room) is rolled back in there as well. If the commit raises, SQLite itself rolls back and the statement
+fails; COMMIT returns only after the store has the transaction.
 
 The journal is a local file that xAccess never admits to, so that it is never taken for hot: it serves ROLLBACK and
 savepoints within one process, and keeps the old pages of a large transaction out of memory. Nothing local is synced.
@@ -61,13 +62,16 @@ class DraftVFS(apsw.VFS):
             self._may_commit = False
 
     def sync(self) -> None:
-        if self._may_commit and self.draft.is_dirty:
+        if self._may_commit and self.draft.has_counted_change:
             self._may_commit = False  # if this fails, SQLite rolls back and syncs again
             self.committed = self.draft.commit()
 
-    def write(self, pgno: Pgno, page: bytes) -> None:
+    def write(self, data: bytes, offset: int) -> None:
         try:
-            self.draft.write(pgno, page)
+            page_size = self.draft.page_size or len(data)
+            if len(data) != page_size or offset % page_size:
+                raise ValueError(f"SQLite wrote {len(data)} bytes at {offset}; pages have {page_size}")
+            self.draft.write(Pgno(offset // page_size + 1), data)
         except BaseException:
             self._may_commit = False
             raise
@@ -114,10 +118,7 @@ class _DatabaseFile:
         return page if amount == len(page) else page[start : start + amount]
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        page_size = self._draft.page_size or len(data)
-        if len(data) != page_size or offset % page_size:
-            raise ValueError(f"SQLite wrote {len(data)} bytes at {offset}; pages have {page_size}")
-        self._vfs.write(Pgno(offset // page_size + 1), data)
+        self._vfs.write(data, offset)
 
     def xTruncate(self, size: int) -> None:
         page_size = self._draft.page_size

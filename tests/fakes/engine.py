@@ -36,7 +36,9 @@ class Engine:
     def connect(self, page_size: int = 4096) -> apsw.Connection:
         self.draft.clear()
         connection = self.vfs.connect()
-        connection.execute(f"PRAGMA page_size = {page_size}; PRAGMA synchronous = FULL")
+        if self.draft.page_count == 0:
+            connection.execute(f"PRAGMA page_size = {page_size}")
+        connection.execute("PRAGMA synchronous = FULL")
         return connection
 
     def write(self, *statements: str, page_size: int = 4096, refresh: bool = True) -> Txid | None:
@@ -47,7 +49,7 @@ class Engine:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for statement in statements:
-                connection.execute(statement)
+                list(connection.execute(statement))
             self.commit(connection)
         finally:
             connection.close(True)
