@@ -1,4 +1,4 @@
-"""The first lines of a container's Python: python -I -S -B bootstrap.py TASK_DIR RUNTIME_DIR HANDLER
+"""The first lines of a container's Python: python -I -S -B bootstrap.py TASK_DIR RUNTIME_DIR RUNTIME HANDLER
 
 -I and -S leave nothing but the standard library to import from; then come the bundle and, as in Lambda, the runtime's
 own packages. What the bundle lacks is missing here too, whatever the machine has installed.
@@ -7,8 +7,8 @@ own packages. What the bundle lacks is missing here too, whatever the machine ha
 import runpy
 import sys
 
-task_dir, runtime_dir, handler = sys.argv[1:]
+task_dir, runtime_dir, runtime, handler = sys.argv[1:]
 sys.path[:0] = [task_dir]
 sys.path.append(runtime_dir)
-sys.argv = ["awslambdaric", handler]
-runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
+sys.argv = [runtime, handler]
+runpy.run_module(runtime, run_name="__main__", alter_sys=True)

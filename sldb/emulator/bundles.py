@@ -9,8 +9,11 @@ import io
 import shutil
 import threading
 import zipfile
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from sldb.emulator import stand_in
 
 MAX_UNZIPPED_BYTES = 262_144_000
 _RUNTIME_PACKAGES = ("awslambdaric", "simplejson", "snapshot-restore-py")
@@ -22,11 +25,19 @@ class UnusableBundle(Exception):
     """A zip that Lambda would not run either."""
 
 
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What asks for invocations and calls the handler."""
+
+    directory: Path  # with it and what it needs, and with nothing else of this machine's Python
+    module: str  # to be run as __main__
+
+
 class Bundles:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lock = threading.Lock()
-        self._runtime: Path | None = None
+        self._runtime: Runtime | None = None
 
     def task_dir(self, code: bytes, code_sha256: str) -> Path:
         """Where the bundle with this hash lies unpacked."""
@@ -39,13 +50,10 @@ class Bundles:
                 unpacked.rename(target)
         return target
 
-    def runtime_dir(self) -> Path:
-        """A directory with awslambdaric and what it needs, and with nothing else of this machine's Python."""
+    def runtime(self) -> Runtime:
         with self._lock:
             if self._runtime is None:
-                self._runtime = self._root / "runtime"
-                for package in _RUNTIME_PACKAGES:
-                    _copy_package(package, self._runtime)
+                self._runtime = _make_runtime(self._root / "runtime")
         return self._runtime
 
 
@@ -73,6 +81,18 @@ def unpack(code: bytes, target: Path) -> None:
                     "Lambda's user may not read it (0644 is needed)"
                 )
         archive.extractall(target)
+
+
+def _make_runtime(directory: Path) -> Runtime:
+    directory.mkdir(parents=True)
+    try:
+        for package in _RUNTIME_PACKAGES:
+            _copy_package(package, directory)
+    except metadata.PackageNotFoundError:
+        # Published for Linux only; the extra `emulator` has it there.
+        shutil.copy2(stand_in.__file__, directory)
+        return Runtime(directory, "stand_in")
+    return Runtime(directory, "awslambdaric")
 
 
 def _copy_package(package: str, target: Path) -> None:

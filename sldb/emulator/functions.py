@@ -131,7 +131,7 @@ class Functions:
             function_arn=config.arn,
             handler=config.handler,
             task_dir=self._bundles.task_dir(config.code, config.code_sha256),
-            runtime_dir=self._bundles.runtime_dir(),
+            runtime=self._bundles.runtime(),
             environment={
                 **_machine_environment(),
                 **dict(config.environment),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sldb.emulator.bundles import Runtime
 from sldb.emulator.runtime_api import Exited, RuntimeApi
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -24,7 +25,7 @@ class Program:
     function_arn: str
     handler: str
     task_dir: Path
-    runtime_dir: Path
+    runtime: Runtime
     environment: Mapping[str, str]
 
 
@@ -39,7 +40,7 @@ class Process:
                 # Isolated and without the site packages of this environment; see bootstrap.py.
                 [
                     *(sys.executable, "-I", "-S", "-B", str(_BOOTSTRAP)),
-                    *(str(program.task_dir), str(program.runtime_dir), program.handler),
+                    *(str(program.task_dir), str(program.runtime.directory), program.runtime.module, program.handler),
                 ],
                 cwd=program.task_dir,
                 env={**environment, "AWS_LAMBDA_RUNTIME_API": self.api.address},

@@ -78,7 +78,7 @@ class Emulator:
         )
         try:
             self._server = _listen(port, self._application)
-        except OSError:
+        except BaseException:
             self._release()
             raise
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
