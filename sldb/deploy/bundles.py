@@ -76,7 +76,8 @@ class BundleBucket:
 def delete_bucket(s3: S3Client, bucket: str, account: str) -> int:
     """Empty a bucket, all versions of all objects, and delete it. Returns how many there were."""
     deleted = 0
-    with aws_errors(f"empty and delete the bucket {bucket}"):
+    # Where another destroy was faster, there is no bucket any more, and nothing left to do.
+    with aws_errors(f"empty and delete the bucket {bucket}"), suppress(s3.exceptions.NoSuchBucket):
         for batch in _versions(s3, bucket, account):
             reply = s3.delete_objects(
                 Bucket=bucket, Delete={"Objects": batch, "Quiet": True}, ExpectedBucketOwner=account

@@ -11,9 +11,11 @@ bundles where it is missing, uploads the bundle if it is not there, executes the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
+
+from lambda_handlers.wire import SldbError
 
 from . import states
 from .bundle import Bundle, build
@@ -104,8 +106,11 @@ def prepared(
     try:
         refuse_to_lose_data(plan.changes)
         yield deployment
-    finally:
-        deployment.drop()
+    except BaseException:
+        with suppress(SldbError):  # what went wrong first says more
+            deployment.drop()
+        raise
+    deployment.drop()
 
 
 def _clear_away(stack: Stack, state: StackState, progress: Progress, *, only_plan: bool) -> None:

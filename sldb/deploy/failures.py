@@ -24,7 +24,12 @@ _STALE_CREDENTIALS = {
     "InvalidAccessKeyId",
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
-_BUSY = {"InvalidChangeSetStatus", "InvalidChangeSetStatusException", "OperationInProgressException"}
+_BUSY = {
+    "InvalidChangeSetStatus",
+    "InvalidChangeSetStatusException",
+    "ChangeSetNotFound",  # executing one of several drops the others
+    "OperationInProgressException",
+}
 
 
 class OperationFailed(SldbError):
@@ -76,7 +81,7 @@ def _of_client_error(doing: str, error: Any) -> SldbError:
         hint = "your AWS identity needs this permission"
         return SldbError("store_error", f"not allowed to {doing}: {_text(error)}", hint)
     if code in _BUSY or (code == "ValidationError" and "_IN_PROGRESS" in str(error)):
-        hint = "somebody else is changing the stack: wait until `sldb status` says that it is done"
+        hint = "somebody else is changing the stack: when `sldb status` says that it is done, deploy again"
         return SldbError("conflict", f"cannot {doing}: {_text(error)}", hint)
     return SldbError("store_error", f"cannot {doing}: {_text(error)}")
 

@@ -129,7 +129,10 @@ class Stack:
     def drop(self, change_set: ChangeSet) -> None:
         """Forget a change set that is not to be executed, and the empty stack that came with it."""
         with aws_errors(f"drop the prepared changes of the stack {self.name}"):
-            self._client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack_id)
+            try:
+                self._client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack_id)
+            except self._client.exceptions.ChangeSetNotFoundException:
+                return  # it went when somebody else's was executed, and the stack is theirs
             if not change_set.creates:
                 return
             state = self.describe(change_set.stack_id)

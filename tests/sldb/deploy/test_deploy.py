@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,14 @@ if TYPE_CHECKING:
     from sldb.emulator.call import Answer, Call
 
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
+
+# The command in a process of its own, with a bundle like that of the fixture.
+DEPLOY = """
+from sldb.cli.main import main
+from sldb.deploy import bundle
+bundle.fetch = lambda pins, platform, cache: []
+main(["deploy", "--yes"])
+"""
 
 
 def calls_of(sldb: Commands) -> list[str]:
@@ -249,3 +259,21 @@ def test_the_bucket_takes_commits_with_their_condition_only(sldb: Commands, cond
         s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=b"x", **condition)
     s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=b"x", IfNoneMatch="*")
     s3.put_object(Bucket=DATA_BUCKET, Key="databases/main/lock.json", Body=b"x")
+
+
+def test_of_two_deployments_at_once_one_is_told_to_come_again(sldb: Commands) -> None:
+    raced: list[int] = []
+
+    def be_overtaken(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
+        if call.action == "ExecuteChangeSet" and not raced:
+            raced.append(0)
+            raced.append(subprocess.run([sys.executable, "-c", DEPLOY], capture_output=True, check=False).returncode)
+        return proceed(call)
+
+    sldb.aws.hooks.append(be_overtaken)
+    ran = sldb("deploy")
+    assert raced == [0, 0]
+    assert ran.status == 75, ran.err
+    assert "deploy again" in ran.err
+    assert sldb.stack_status() == "CREATE_COMPLETE"
+    assert sldb.buckets() == [BUNDLE_BUCKET, DATA_BUCKET]
