@@ -6,6 +6,7 @@
 Importing this package costs nothing; `Emulator` loads moto when it is first asked for. The way of a call:
 
 server      one WSGI application; hooks see every call first
+  signatures  is the call of a function signed with what its container was given?
   iam       may the role of the calling function do this?
   *_rules   what AWS refuses and moto accepts
   moto_app  everything else, behind one lock

@@ -25,6 +25,7 @@ class Principal:
 
     role_arn: str
     session: str  # the function's name
+    credentials: Credentials
 
     @property
     def role_name(self) -> str:
@@ -44,9 +45,10 @@ class Principals:
         """Credentials of a new container."""
         # As AWS's temporary keys look: the prefix, then sixteen letters and digits.
         key = "ASIA" + secrets.token_hex(8).upper()
+        credentials = Credentials(key, secrets.token_urlsafe(30), secrets.token_urlsafe(60))
         with self._lock:
-            self._by_key[key] = Principal(role_arn, session)
-        return Credentials(key, secrets.token_urlsafe(30), secrets.token_urlsafe(60))
+            self._by_key[key] = Principal(role_arn, session, credentials)
+        return credentials
 
     def find(self, access_key: str) -> Principal | None:
         """None: the account's owner."""

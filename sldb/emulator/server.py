@@ -26,7 +26,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from sldb.emulator import bucket_policy, ec2_rules, function_config, iam, lambda_rules, s3_rules
+from sldb.emulator import bucket_policy, ec2_rules, function_config, iam, lambda_rules, s3_rules, signatures
 from sldb.emulator.actions import split_bucket_and_key
 from sldb.emulator.bucket_policy import BucketPolicies
 from sldb.emulator.call import DEFAULT_REGION, Answer, Call, decode
@@ -178,6 +178,8 @@ class Emulator:
         if not call.access_key:
             raise AwsError("AccessDenied", f"{call.method} {call.path}: the request is not signed", 403)
         principal = self._principals.find(call.access_key)
+        if principal is not None:
+            signatures.check(call, principal.credentials)
         if call.service == "cloudformation" or call.action == "Invoke":
             with self._moto.lock:
                 self._authorizer.authorize(call, principal)

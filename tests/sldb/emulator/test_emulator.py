@@ -96,15 +96,17 @@ def test_missing_extra_says_what_to_install() -> None:
     assert "pip install 'sldb[emulator]'" in done.stderr
 
 
-def serve() -> subprocess.Popen[str]:
+def serve(directory: Path) -> subprocess.Popen[str]:
     line = [sys.executable, "-c", "from sldb.cli.main import main; main()", "emulator"]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # What a killed emulator leaves behind is left there.
+    environment = {**os.environ, "TMPDIR": str(directory)}
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals and exports")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_serving_ends_with_its_containers(number: int, status: int, wait: Any) -> None:
-    process = serve()
+def test_serving_ends_with_its_containers(number: int, status: int, wait: Any, tmp_path: Path) -> None:
+    process = serve(tmp_path)
     assert process.stdout is not None
     assert process.stderr is not None
     exports = [process.stdout.readline().strip() for _ in range(10)]
@@ -116,6 +118,8 @@ def test_serving_ends_with_its_containers(number: int, status: int, wait: Any) -
     process.communicate(timeout=20)
     assert process.returncode == status
     wait(lambda: not _runs(pid))
+    if number != signal.SIGKILL:
+        assert list(tmp_path.iterdir()) == []
 
 
 def _runs(pid: int) -> bool:
