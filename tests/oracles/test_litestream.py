@@ -44,7 +44,7 @@ def litestream(s3_settings: Settings, tmp_path: Path) -> Litestream:
             environment |= {
                 "LITESTREAM_WRITE_ENABLED": "true",
                 "LITESTREAM_BUFFER_PATH": str(tmp_path / "litestream-buffer"),
-                "LITESTREAM_SYNC_INTERVAL": "50ms",
+                "LITESTREAM_SYNC_INTERVAL": "1h",
             }
         script = [f".load {litestream_vfs.loadable_path()}", f".open file:{database}.db?vfs=litestream", *statements]
         assert SHELL
