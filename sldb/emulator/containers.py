@@ -75,6 +75,7 @@ class Container:
         self.log_stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{self.name}"
         self._process: Process | None = None
         self._fresh = True  # never had a process
+        self._ended = False
         self.tmp_dir.mkdir(parents=True)
         self.log_path.touch()
 
@@ -107,8 +108,14 @@ class Container:
         if process is not None:
             process.kill()
 
-    def close(self) -> None:
+    def end(self) -> None:
+        """Kill the process, and any that an invocation may start from now on."""
+        self._ended = True
         self.kill()
+
+    def close(self) -> None:
+        """End it and remove its files; no invocation may be at work in it."""
+        self.end()
         shutil.rmtree(self.log_path.parent, ignore_errors=True)
 
     def _run(self, event: bytes, request_id: str) -> tuple[bytes, bool]:
@@ -146,6 +153,8 @@ class Container:
             "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
         }
         self._process = process = Process(self.program, environment, self.log_path)
+        if self._ended:  # while the process was being made
+            process.kill()
         happening = self._await(process, deadline, request_id)
         if isinstance(happening, InitFailed):
             raise _Failure(happening.body)

@@ -56,6 +56,8 @@ class Functions:
         self._containers_dir = root / "containers"
         self._minute_seconds = minute_seconds
         self._stopping = threading.Event()
+        self._background: list[threading.Thread] = []
+        self._background_lock = threading.Lock()
         self._logged: dict[str, int] = {}  # log stream → bytes that are in CloudWatch Logs already
         self._logging = threading.Lock()
 
@@ -95,7 +97,11 @@ class Functions:
 
     def invoke_later(self, function: FunctionName, event: bytes, request_id: str) -> None:
         """Run it in the background, and again if it fails."""
-        threading.Thread(target=self._attempt, args=(function, event, request_id), daemon=True).start()
+        thread = threading.Thread(target=self._attempt, args=(function, event, request_id), daemon=True)
+        with self._background_lock:
+            self._background = [each for each in self._background if each.is_alive()]
+            self._background.append(thread)
+            thread.start()
 
     def log(self, config: FunctionConfig) -> list[str]:
         """Every line that the function's containers have written, as CloudWatch Logs has them."""
@@ -107,6 +113,10 @@ class Functions:
     def close(self) -> None:
         self._stopping.set()
         self.pool.close()
+        with self._background_lock:
+            threads = self._background
+        for thread in threads:
+            thread.join()
 
     def _attempt(self, function: FunctionName, event: bytes, request_id: str) -> None:
         for attempt, minutes in enumerate((0, *RETRY_AFTER_MINUTES)):
@@ -119,7 +129,7 @@ class Functions:
                 if not self._stopping.is_set():
                     _logger.warning("asynchronous invocation of %s: %s", function.name, error)
                 continue
-            if not outcome.failed:
+            if not outcome.failed or self._stopping.is_set():
                 return
             _logger.warning("asynchronous invocation of %s failed: %s", function.name, outcome.body.decode())
             if attempt >= config.retry_attempts:

@@ -40,6 +40,7 @@ class Pool:
         self._max_idle = max_idle
         self._max_concurrency = max_concurrency
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._entries: list[_Entry] = []
         self._closed = False
 
@@ -75,8 +76,12 @@ class Pool:
         container.kill()
 
     def close(self) -> None:
-        with self._lock:
+        """End every container, and wait for the invocations that this ends."""
+        with self._changed:
             self._closed = True
+            for entry in self._entries:
+                entry.container.end()
+            self._changed.wait_for(lambda: not any(entry.busy for entry in self._entries))
             entries, self._entries = self._entries, []
         for entry in entries:
             entry.container.close()
@@ -109,6 +114,7 @@ class Pool:
         retired = []
         with self._lock:
             entry.busy = False
+            self._changed.notify_all()
             idle = [other for other in self._entries if other.config.arn == entry.config.arn and not other.busy]
             retired = idle[: -self._max_idle] if self._max_idle else idle
             self._entries = [other for other in self._entries if other not in retired]

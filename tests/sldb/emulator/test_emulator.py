@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,20 @@ def test_one_at_a_time() -> None:
     with Emulator(), pytest.raises(RuntimeError, match="runs in this process already"):
         Emulator()
     Emulator().close()
+
+
+def test_closing_ends_what_runs(wait: Any) -> None:
+    from tests.sldb.emulator.conftest import Account
+
+    with ThreadPoolExecutor(1) as threads:
+        with Emulator() as aws:
+            account = Account(aws)
+            name = account.function("import time\ndef handler(event, context):\n    time.sleep(50)")
+            account.client("lambda").invoke(FunctionName=name, InvocationType="Event")
+            waiting = threads.submit(account.invoke, name)
+            pids = wait(lambda: (found := [each.pid for each in aws.containers(name)]) and len(found) == 2 and found)
+        assert "Runtime exited" in waiting.result()["errorMessage"]
+    assert not any(pid is not None and _runs(pid) for pid in pids)
 
 
 def test_port_that_is_taken() -> None:

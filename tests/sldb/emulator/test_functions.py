@@ -427,6 +427,9 @@ def test_idle_containers_are_limited(account: Any) -> None:
         def __init__(self, number: int) -> None:
             self.number = number
 
+        def end(self) -> None:
+            pass
+
         def close(self) -> None:
             closed.append(self.number)
 
