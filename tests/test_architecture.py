@@ -90,7 +90,7 @@ RULES = (
         "commands are the top: nothing below imports them",
         who=("sldb",),
         never=("sldb.cli",),
-        but=("sldb.cli",),
+        but=("sldb.cli", "sldb.__main__"),
     ),
     Rule(
         "what is deployed does not know the emulator",
