@@ -72,12 +72,13 @@ class Display:
                 self._live = None
 
     def event(self, event: StackEvent) -> None:
+        before = self._latest.get(event.logical_id)
         self._latest[event.logical_id] = event
         if self._live is not None:
             self._live.update(self._event_table())
-        else:
+        elif before is None or before.status != event.status:  # AWS says IN_PROGRESS twice: with the id, and before
             reason = event.reason if event.failed else ""
-            self.note("  ".join(filter(None, (f"  {event.status}", event.logical_id, event.type, reason))))
+            self.note("  ".join(filter(None, (f"  {event.status:<18}", event.logical_id, event.type, reason))))
 
     def _event_table(self) -> Table:
         from rich.table import Table

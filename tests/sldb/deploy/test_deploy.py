@@ -39,7 +39,7 @@ def calls_of(sldb: Commands) -> list[str]:
 def test_a_first_deployment_makes_everything(sldb: Commands) -> None:
     ran = sldb.ok("deploy")
     assert "This will create the stack test-db in us-east-1" in ran.err
-    assert "CREATE_COMPLETE  QueryFunction" in ran.err
+    assert "CREATE_COMPLETE     QueryFunction" in ran.err
     assert ran.err.rstrip().endswith('next: sldb query "SELECT sqlite_version()"')
     assert ran.out == ""
     assert sldb.stack_status() == "CREATE_COMPLETE"
