@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from sldb.client import AwsOptions
 from sldb.demo.stage import Derailed, Stage
@@ -46,11 +48,18 @@ def _wait_until_locked(locks: StackLocks, database: str, client: subprocess.Pope
 
 def _containers(emulator: int) -> list[int]:
     """The processes that run the query function for this emulator. Raises Derailed if there are none."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=", "-o", "ppid=", "-o", "command="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
-    found = [int(pid) for pid, parent, command in rows if int(parent) == emulator and HANDLER in command]
+    found = [pid for pid, parent, words in _processes() if parent == emulator and HANDLER in words]
     if not found:
         raise Derailed("no container of the emulator runs the query function; was this started by `sldb emulator --`?")
     return found
+
+
+def _processes() -> Iterator[tuple[int, int, list[str]]]:
+    """(process id, that of its parent, command) of all that run; from Linux, as ps(1) is not everywhere."""
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (directory / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1]
+            words = (directory / "cmdline").read_text("utf-8", "replace").split("\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        yield int(directory.name), int(parent), words
