@@ -39,9 +39,11 @@ class Dist:
 class Installed:
     bin: Path
     home: Path
+    downloads: Path  # where wheels are kept from one run to the next
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        clean = environment(self.home, {"PATH": os.pathsep.join([str(self.bin), os.environ["PATH"]])})
+        path = os.pathsep.join([str(self.bin), os.environ["PATH"]])
+        clean = environment(self.home, {"PATH": path, "XDG_CACHE_HOME": str(self.downloads)})
         del clean["PYTHONPATH"]
         return subprocess.run(
             [self.bin / command, *arguments],
@@ -70,7 +72,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Dist:
 
 
 @pytest.fixture(scope="module")
-def installed(dist: Dist, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def installed(dist: Dist, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Installed:
     root = tmp_path_factory.mktemp("installed")
     venv.create(root / "venv", with_pip=False, symlinks=os.name != "nt")
     bin_dir = root / "venv" / ("Scripts" if os.name == "nt" else "bin")
@@ -78,7 +80,9 @@ def installed(dist: Dist, tmp_path_factory: pytest.TempPathFactory) -> Installed
     subprocess.run([*pip, "--no-deps", "--no-index", str(dist.wheel)], check=True)
     home = root / "home"
     home.mkdir()
-    there = Installed(bin_dir, home)
+    cache = request.config.cache
+    assert cache is not None
+    there = Installed(bin_dir, home, cache.mkdir("downloads"))
     site = Path(there.say("import sysconfig; print(sysconfig.get_path('purelib'))"))
     others = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     (site / "dependencies.pth").write_text("\n".join(sorted(others)), "utf-8")

@@ -19,6 +19,14 @@ from tests.fakes.command import COMMAND, environment
 DEMO = [sys.executable, "-m", "sldb.demo"]
 
 
+@pytest.fixture
+def downloads(request: pytest.FixtureRequest) -> str:
+    """Where wheels are kept from one run to the next."""
+    cache = request.config.cache
+    assert cache is not None
+    return str(cache.mkdir("downloads"))
+
+
 @pytest.mark.parametrize("endpoint", ["", "https://lambda.us-east-1.amazonaws.com", "http://127.0.0.1.example.com"])
 def test_it_deploys_to_nobodys_account(endpoint: str, tmp_path: Path) -> None:
     done = subprocess.run(
@@ -30,8 +38,8 @@ def test_it_deploys_to_nobodys_account(endpoint: str, tmp_path: Path) -> None:
 
 @pytest.mark.network
 @pytest.mark.skipif(sys.platform != "linux", reason="awslambdaric, which the emulator runs, is for Linux only")
-def test_on_a_terminal_it_ends_in_the_shell(tmp_path: Path) -> None:
-    with Terminal([*COMMAND, "emulator", "--", *DEMO, "--pace", "0"], tmp_path) as terminal:
+def test_on_a_terminal_it_ends_in_the_shell(tmp_path: Path, downloads: str) -> None:
+    with Terminal([*COMMAND, "emulator", "--", *DEMO, "--pace", "0"], tmp_path, downloads) as terminal:
         terminal.wait_for("Your turn")
         terminal.wait_for("main>")
         terminal.type("SELECT name || '!' FROM peaks WHERE metres = 8849;\r")
@@ -44,14 +52,14 @@ def test_on_a_terminal_it_ends_in_the_shell(tmp_path: Path) -> None:
 class Terminal:
     """A process on a pseudo-terminal of 80 columns."""
 
-    def __init__(self, command: list[str], home: Path) -> None:
+    def __init__(self, command: list[str], home: Path, downloads: str) -> None:
         import pty
 
         self.output = ""
         self._fd, theirs = pty.openpty()
         self._process = subprocess.Popen(
             command,
-            env=environment(home, {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}),
+            env=environment(home, {"COLUMNS": "80", "LINES": "24", "TERM": "xterm", "XDG_CACHE_HOME": downloads}),
             cwd=home,
             stdin=theirs,
             stdout=theirs,
