@@ -278,6 +278,8 @@ def test_vacuum_shrinks_the_database(engine: MakeEngine, store: FaultyStore) -> 
 
     assert one.replica.txid == 3
     assert (one.replica.page_count, before > 100) == (2, True)
+    with pytest.raises(LookupError, match="page 3 of main"):
+        one.replica.read(Pgno(3))  # room in the local cache, too
     header = Header.decode(store.get(transaction(3).key("main")), "")
     assert header.commit == 2
     assert reopened(engine).rows("SELECT x FROM t") == [(1,)]
