@@ -11,6 +11,7 @@ which cannot run inside a transaction, must come alone.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
@@ -188,7 +189,7 @@ class Session:
     def _limited(self, cursor: apsw.Cursor) -> Iterator[Row]:
         for row in cursor:
             if self._row_bytes_left != math.inf:
-                self._row_bytes_left -= sum(_size(value) for value in row) + 2
+                self._row_bytes_left -= sum(_size(value) for value in row) + 8
                 if self._row_bytes_left < 0:
                     raise _reply_too_large()
             yield row
@@ -210,10 +211,10 @@ def _configure(connection: apsw.Connection, is_new: bool) -> None:
 
 
 def _size(value: object) -> int:
-    """About as many bytes as the value takes in a reply, where a row stands twice."""
+    """At least as many bytes as the value takes in a reply, where a row stands twice."""
     if isinstance(value, bytes):
-        return 2 * (len(value) * 4 // 3 + 16)
-    return 2 * (len(value.encode()) + 3 if isinstance(value, str) else 12)
+        return 2 * (len(value) * 4 // 3 + 20)
+    return 2 * (len(json.dumps(value)) + 2 if isinstance(value, str) else 26)
 
 
 def _reply_too_large() -> SldbError:

@@ -102,9 +102,11 @@ class Replica:
     ) -> Txid:
         """Create transaction txid + 1 from `changes(page_count)`, which may be asked for more than once.
 
-        Raises Conflict, or SldbError `store_error` whose details say whether the transaction was applied: "no", or
-        "unknown" where the store could not be asked.
+        Raises Conflict; SldbError `too_large` where the database would no longer fit into a cache like this one; or
+        `store_error` whose details say whether the transaction was applied: "no", or "unknown" where the store could
+        not be asked.
         """
+        self._check_size(page_size * page_count)
         # A container that was frozen since it last looked may stand before transactions that came and were compacted.
         now = self._host.now()
         if not 0 <= now - self._checked_at <= RETENTION_FLOOR_SECONDS / 2:
@@ -237,7 +239,9 @@ class Replica:
             ltx.corrupt(key, "txids in the file", f"{header.min_txid} to {header.max_txid}", "those of its key")
         if self.page_size not in (0, header.page_size):
             ltx.corrupt(key, "page size", header.page_size, self.page_size)
-        size_bytes = header.page_size * header.commit
+        self._check_size(header.page_size * header.commit)
+
+    def _check_size(self, size_bytes: int) -> None:
         if self._limit_bytes is not None and size_bytes > self._limit_bytes:
             raise SldbError(
                 "too_large",
@@ -264,11 +268,13 @@ class Replica:
 
     def _create(self, header: Header, body: bytes) -> None:
         key = transaction(header.max_txid).key(self.database)
+        doubt: StoreError | None = None
         for _ in range(COMMIT_TRIES):
             try:
                 self._store.create(key, body)
             except Refused as error:
-                raise store_error(error, applied="no") from error
+                # An earlier try that nobody answered may still arrive.
+                raise store_error(error, applied="unknown" if doubt else "no") from error
             except (AlreadyExists, Unavailable) as error:
                 # Both may be about our own object, or about nobody's; only the object itself can tell.
                 if self._is_mine(key, header.node_id, error):
@@ -276,6 +282,7 @@ class Replica:
                 doubt = error
             else:
                 return
+        assert doubt is not None
         raise store_error(doubt, applied="unknown") from doubt
 
     def _is_mine(self, key: str, node_id: int, doubt: StoreError) -> bool:

@@ -212,6 +212,15 @@ def test_a_database_above_the_cache_is_too_large(container, store):
     assert caught.value.code == "too_large"
 
 
+def test_a_database_does_not_grow_above_the_cache(container, store):
+    """Or no container like this one could ever read it again."""
+    service = container(store, cache_bytes=200_000)
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    assert refused(service, "INSERT INTO t VALUES (randomblob(300000))").code == "too_large"
+    assert run(service, "INSERT INTO t VALUES (2)").txid == 2
+    assert run(container(store, cache_bytes=200_000), "SELECT a FROM t").rows == [(1,), (2,)]
+
+
 # The past
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 
@@ -219,6 +220,21 @@ def test_rows_that_do_not_fit_into_a_reply_of_the_function():
         assert "LIMIT" in caught.value.hint
     finally:
         service.close()
+
+
+@pytest.mark.parametrize(
+    "value", ["char(1)", "'é'", "'漢'", "x'00'", "1.5e300", "-9223372036854775807", "NULL", "'\"'"]
+)
+def test_what_passes_the_limit_fits_into_a_reply(value):
+    service = container(memory_store(), reply_limit_bytes=100_000)
+    query = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT %d) SELECT {value}, {value} FROM n"
+    sizes = []
+    while (reply := service.handle({"query": query % (100 * len(sizes) + 1)}))["statusCode"] == 200:
+        sizes.append(len(json.dumps(reply)))
+    service.close()
+    assert reply["body"]["error"]["code"] == "too_large"
+    assert len(sizes) > 3
+    assert max(sizes) < 100_000 + 1000
 
 
 def test_full_text_search_and_rtree_with_triggers(service):
