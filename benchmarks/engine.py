@@ -15,9 +15,14 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.workload import best_ms, container, fill, run, show
+from lambda_handlers.database import Copy
 from lambda_handlers.directory_store import DirectoryStore
+from lambda_handlers.host import Host
 from lambda_handlers.object_store import MeteredStore
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.sql.session import Session
+from lambda_handlers.storage.replica import Replica
+from lambda_handlers.storage.vfs import DraftVFS
 
 UPDATE = "UPDATE users SET karma = karma + 1 WHERE id = 7"
 POINT = "SELECT * FROM users WHERE id = 7"
@@ -52,15 +57,21 @@ def counts(size_bytes: int) -> None:
         ("operation", "requests", "bytes in", "bytes out", "execute, ms", "commit, ms"),
         rows,
     )
+    vfs = Copy(Replica(store, "main", Path(tempfile.gettempdir()), Host()), Path(tempfile.gettempdir())).vfs
     show(
         "Own time of a request (store in memory, so no network)",
         ("operation", "ms"),
         (
+            ("opening and closing a session's connection", best_ms(lambda: [_open(vfs) for _ in range(100)]) / 100),
             ("warm point read", best_ms(lambda: [run(service, POINT) for _ in range(100)]) / 100),
             ("warm one-row update", best_ms(lambda: [run(service, UPDATE) for _ in range(100)]) / 100),
         ),
     )
     service.close()
+
+
+def _open(vfs: DraftVFS) -> None:
+    Session(vfs, may_write=False, may_commit=False, is_over=lambda: False).close()
 
 
 SERVE = """

@@ -1,6 +1,6 @@
 """The environment of the functions as one frozen value; the only reader of os.environ on the server side.
 
-Every setting is described in docs/settings.md. A setting that makes no sense is a `bad setting` error at the first
+Every setting is described in docs/interface.md. A setting that makes no sense is a `bad setting` error at the first
 request, which names the variable, what it holds and what it may hold.
 """
 
