@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from dataclasses import dataclass, field
 
 from lambda_handlers.wire import Column, Params, Reply, Request, Result, SldbError
 from sldb.shell.reader import is_blank, split
 
 
-@dataclass(slots=True)
+@dataclass
 class SqliteTarget:
     name: str = "local:/tmp/fake"
     txid: int = 0
@@ -18,6 +19,9 @@ class SqliteTarget:
     connection: sqlite3.Connection = field(
         default_factory=lambda: sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     )
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self.connection.close)  # Python 3.13 warns of what nobody closed
 
     def send(self, request: Request) -> Reply:
         self.requests.append(request)

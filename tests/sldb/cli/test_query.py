@@ -226,7 +226,7 @@ def test_ctrl_c_stops_waiting(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
         answer_now.set()
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr
     assert stdout == b""
     assert b"--request-id" in stderr
     assert b"Traceback" not in stderr
