@@ -44,6 +44,15 @@ def test_what_was_cut_off_does_not_come_back(cache: PageCache) -> None:
     assert [cache.read(Pgno(pgno)) for pgno in (1, 2, 3)] == [page(1), None, page(9)]
 
 
+def test_what_was_cut_off_takes_no_room(cache: PageCache) -> None:
+    for pgno in range(1, 101):
+        cache.write(Pgno(pgno), page(1))
+    cache.truncate(10)
+    assert os.fstat(cache._fd).st_size == 10 * SIZE
+    cache.forget()
+    assert os.fstat(cache._fd).st_size == 0
+
+
 def test_cutting_above_the_end_changes_nothing(cache: PageCache) -> None:
     cache.write(Pgno(2), page(2))
     cache.truncate(5)

@@ -505,6 +505,14 @@ def test_staleness_counts_from_the_question_not_from_the_answer(
     one.replica.refresh(max_staleness=20)
 
     assert store.verbs() == ["get"]
+    clock.time += HALF
+    store.plan("list_objects", meanwhile(lambda: clock.sleep(30)))
+    one.replica.refresh()
+    store.verbs()
+
+    one.replica.refresh(max_staleness=20)
+
+    assert store.verbs() == ["get"]
 
 
 # Reading the chain

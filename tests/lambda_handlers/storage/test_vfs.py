@@ -438,7 +438,7 @@ def test_a_commit_that_was_doubtful_three_times_leaves_a_usable_copy(engine: Mak
 def test_a_local_disk_that_fills_in_the_middle_commits_nothing(
     engine: MakeEngine, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line is `self._may_commit = False` in DraftVFS.write: half of a transaction must never be synced."""
+    """Half of a transaction must never be synced: it has not counted a change, and DraftVFS.write forbids it, too."""
     one = engine()
     one.write("CREATE TABLE t(x)", "INSERT INTO t VALUES ('before')")
     dirty, really_write, left = one.draft._dirty, type(one.draft._dirty).write, [3]
