@@ -7,6 +7,8 @@ red again.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from itertools import count
 
@@ -23,6 +25,10 @@ settings.register_profile("thorough", _UNTIMED, max_examples=2000, print_blob=Tr
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 _buckets = count(1)
+
+# A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that; tests send it to theirs.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

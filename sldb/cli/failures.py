@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable
 
 import click
 
 from lambda_handlers.wire import SldbError
+from sldb.cli.streams import terminal_columns
 
 INTERRUPTED, BUG = 130, 70
 
@@ -82,7 +82,7 @@ def _say(label: str, message: str, fg: str | None = None) -> None:
     if sys.stderr.isatty():
         import textwrap
 
-        columns = shutil.get_terminal_size().columns
+        columns = terminal_columns()
         folded = textwrap.fill(folded, columns, break_long_words=False, break_on_hyphens=False)
     click.echo(click.style(label, fg=fg, bold=True) + folded[len(label) :], err=True)
 
@@ -100,7 +100,7 @@ def _place(error: SldbError) -> list[str]:
     from sldb.render.caret import line_number, point
 
     label = f"  {line_number(query, offset)} │ " if "\n" in query.strip() else "  "
-    columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else 120
+    columns = terminal_columns() if sys.stderr.isatty() else 120
     source, caret = point(query, offset, columns - len(label))
     return [label + source, " " * (len(label) - 2) + ("│ " if "│" in label else "  ") + caret]
 

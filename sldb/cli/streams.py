@@ -32,7 +32,12 @@ def screen(max_rows: int = DEFAULT_MAX_ROWS) -> Screen | None:
     from sldb.render import Screen
 
     color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Screen(shutil.get_terminal_size().columns, color, max_rows)
+    return Screen(terminal_columns(), color, max_rows)
+
+
+def terminal_columns() -> int:
+    """80 where the terminal does not say; Python 3.10 takes its 0 at its word."""
+    return shutil.get_terminal_size().columns or 80
 
 
 def somebody_is_there() -> bool:

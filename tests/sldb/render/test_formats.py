@@ -7,9 +7,10 @@ import csv
 import io
 import json
 import re
+import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Column, Result, SldbError, Value
@@ -73,6 +74,8 @@ def from_json(value: object) -> Value:
 @given(st.lists(st.tuples(VALUES, VALUES)))
 def test_csv_reads_back_as_the_same_cells(rows: list[tuple[Value, ...]]) -> None:
     text = written([result(["a", "b"], rows)], "csv")
+    if sys.version_info < (3, 11):  # whose csv module refuses to read NUL
+        assume("\0" not in text)
     read = list(csv.reader(io.StringIO(text, newline="")))
     assert read[0] == ["a", "b"]
     assert read[1:] == [[plain(value, "") for value in row] for row in rows]
