@@ -87,7 +87,7 @@ class Session:
         try:
             with self._vfs.committing():
                 self._execute_own("COMMIT")
-        except (apsw.Error, OSError) as error:
+        except (apsw.Error, OSError, MemoryError) as error:
             # Once the store has the transaction nothing that SQLite does locally afterwards can undo it.
             if self._vfs.committed is None:
                 self.explain(error)
