@@ -100,7 +100,7 @@ def test_nor_does_a_lock_that_is_taken_on_the_way_out(sldb: Commands) -> None:
 
     sldb.aws.hooks.append(write_once_more)
     sldb.fail("DeleteVpc", "DependencyViolation", "The vpc has dependencies and cannot be deleted.")
-    assert "DELETE_FAILED  LockVpc" in sldb.ok("destroy", "--yes").err
+    assert "DELETE_FAILED       LockVpc" in sldb.ok("destroy", "--yes").err
     assert sldb.stack_status() is None
     assert times == 2
 

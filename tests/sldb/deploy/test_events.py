@@ -94,7 +94,7 @@ def test_off_a_terminal_every_event_is_a_line() -> None:
             display.event(event)
     lines = out.getvalue().splitlines()
     assert len(lines) == len(FAILED_CREATE)
-    assert lines[3] == "  CREATE_FAILED  LockVpc  AWS::EC2::VPC  The maximum number of VPCs has been reached."
+    assert lines[3] == "  CREATE_FAILED       LockVpc  AWS::EC2::VPC  The maximum number of VPCs has been reached."
     assert "User Initiated" not in out.getvalue()  # only failures have reasons worth reading
 
 
