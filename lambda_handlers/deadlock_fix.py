@@ -16,8 +16,8 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import Sweep, WriteLock
 from lambda_handlers.log import Log
-from lambda_handlers.object_store import open_store
 from lambda_handlers.settings import BadSetting, Settings
+from lambda_handlers.stores import open_store
 from lambda_handlers.wire import SldbError
 
 RESERVE_SECONDS = 3.0  # of the function's time, for the call under way and the reply

@@ -7,17 +7,14 @@ An answer to `create` or `replace` may be wrong about this very call: obstore se
 meets its own object (AlreadyExists), and a time-out leaves it open (Unavailable). Callers resolve both by reading
 the key back; see `storage.replica` for commits and `locks.s3` for locks.
 
-S3 stands behind them in s3_store.py, a directory in directory_store.py.
+S3 stands behind them in s3_store.py, a directory in directory_store.py; stores.py opens the one that is wanted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from lambda_handlers.settings import Settings
+from typing import Protocol
 
 CHUNK_BYTES = 1 << 20
 
@@ -152,16 +149,3 @@ class MeteredStore:
     def _count_in(self, body: bytes) -> bytes:
         self.bytes_in += len(body)
         return body
-
-
-def open_store(settings: Settings) -> ObjectStore:
-    """The store that settings.store names: s3://bucket/prefix or file:///directory."""
-    scheme, _, path = settings.store.partition("://")
-    if scheme == "file":
-        from lambda_handlers.directory_store import DirectoryStore, path_of_url
-
-        return DirectoryStore(path_of_url(settings.store))
-    from lambda_handlers.s3_store import open_s3
-
-    bucket, _, prefix = path.partition("/")
-    return open_s3(settings, bucket, prefix)

@@ -20,8 +20,9 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log
-from lambda_handlers.object_store import MeteredStore, ObjectStore, open_store
+from lambda_handlers.object_store import MeteredStore, ObjectStore
 from lambda_handlers.settings import Settings
+from lambda_handlers.stores import open_store
 from lambda_handlers.wire import Reply, Request, SldbError
 
 DEFAULT_SECONDS = 900.0  # where neither the function nor the request says

@@ -3,35 +3,18 @@
 A target is written `lambda`, `lambda:NAME`, `local` or `local:DIR`. Heavy imports (boto3, the engine) happen where
 a target of their kind is opened.
 
-Every request goes out with a `request_id`, so that sending it again after a lost answer applies nothing twice.
+What a target is stands in targets/protocol.py.
 """
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from lambda_handlers.wire import Reply, Request, SldbError
+from sldb.targets.protocol import AwsOptions, Target, with_id
 
 DEFAULT_FUNCTION = "test-db-function"
-
-
-class Target(Protocol):
-    name: str  # as the user may write it, for messages
-
-    def send(self, request: Request) -> Reply:
-        """Raises SldbError, as the function does; `store_error` with exit status 3 where it cannot be reached."""
-
-    def close(self) -> None:
-        """Give up connections and temporary files."""
-
-
-@dataclass(frozen=True, slots=True)
-class AwsOptions:
-    profile: str | None = None
-    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +36,6 @@ class Client:
 
     def close(self) -> None:
         self.target.close()
-
-
-def with_id(request: Request) -> Request:
-    """The request with a `request_id`: its own, or else a new one."""
-    return request if request.request_id else replace(request, request_id=uuid.uuid4().hex)
 
 
 def open_target(text: str, aws: AwsOptions | None = None) -> Target:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.wire import SldbError
-from sldb.client import AwsOptions
 from sldb.deploy.failures import aws_errors
+from sldb.targets.protocol import AwsOptions
 
 if TYPE_CHECKING:
     import boto3

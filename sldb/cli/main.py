@@ -21,7 +21,8 @@ import click
 from sldb import __version__
 
 if TYPE_CHECKING:
-    from sldb.client import AwsOptions, Client
+    from sldb.client import Client
+    from sldb.targets.protocol import AwsOptions
 
 # name → module below sldb.cli that holds the click command of that name
 COMMANDS = {
@@ -95,7 +96,7 @@ class Globals:
 
     @property
     def aws(self) -> AwsOptions:
-        from sldb.client import AwsOptions
+        from sldb.targets.protocol import AwsOptions
 
         # AWS's own command line reads AWS_REGION, botocore does not: here it works for every command.
         region = self._given.get("region") or os.environ.get("AWS_REGION")

@@ -126,7 +126,7 @@ def _request(text: str, params: tuple[str, ...], database: str, options: dict[st
 
 
 def _execute(client: Client, request: Request) -> Reply:
-    from sldb.client import with_id
+    from sldb.targets.protocol import with_id
 
     request = with_id(request)
     try:

@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sldb.client import AwsOptions
 from sldb.demo.stage import Derailed, Stage
 from sldb.locks import StackLocks, stack_locks
+from sldb.targets.protocol import AwsOptions
 
 HANDLER = "lambda_handlers.db_function.handler"
 PATIENCE_SECONDS = 20.0

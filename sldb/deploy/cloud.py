@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
 
-    from sldb.client import AwsOptions
+    from sldb.targets.protocol import AwsOptions
 
 _LONGEST_BUCKET_NAME = 63
 

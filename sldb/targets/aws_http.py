@@ -23,7 +23,7 @@ from botocore.exceptions import NoCredentialsError, NoRegionError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from sldb.client import AwsOptions
+from sldb.targets.protocol import AwsOptions
 
 CONNECT_SECONDS = 10.0
 # A function may be silent for 15 minutes: without keep-alive a router on the way forgets the connection.

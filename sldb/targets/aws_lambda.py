@@ -18,9 +18,9 @@ from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError, ReadTimeoutError
 
 from lambda_handlers.wire import Reply, Request, SldbError
-from sldb.client import AwsOptions, with_id
 from sldb.deploy.failures import aws_errors
 from sldb.targets.aws_http import HttpReply, SignedHttp
+from sldb.targets.protocol import AwsOptions, with_id
 
 READ_SECONDS = 930.0  # Lambda's longest run is 900
 SENDS = 4  # in all, for one request

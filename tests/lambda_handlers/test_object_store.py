@@ -16,10 +16,10 @@ from lambda_handlers.object_store import (
     ObjectStore,
     PreconditionFailed,
     StoreError,
-    open_store,
 )
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.settings import Settings
+from lambda_handlers.stores import open_store
 
 
 @pytest.fixture(params=["memory", "directory", "s3"])

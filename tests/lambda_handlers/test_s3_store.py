@@ -10,8 +10,9 @@ import boto3
 import pytest
 
 from lambda_handlers import s3_store as module
-from lambda_handlers.object_store import AlreadyExists, ObjectStore, Refused, StoreError, Unavailable, open_store
+from lambda_handlers.object_store import AlreadyExists, ObjectStore, Refused, StoreError, Unavailable
 from lambda_handlers.settings import Credentials, Settings
+from lambda_handlers.stores import open_store
 from tests.fakes.aws import Aws, free_port, serve_aws
 
 Ask = Callable[[ObjectStore], object]

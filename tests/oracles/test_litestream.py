@@ -11,10 +11,11 @@ from pathlib import Path
 import boto3
 import pytest
 
-from lambda_handlers.object_store import ObjectStore, open_store
+from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import Settings
 from lambda_handlers.storage.keys import LtxName, transaction
 from lambda_handlers.storage.ltx import Header
+from lambda_handlers.stores import open_store
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine, compact
 

@@ -19,9 +19,9 @@ from lambda_handlers.locks.none import NoLock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
-from lambda_handlers.object_store import open_store
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.settings import Credentials, Settings
+from lambda_handlers.stores import open_store
 from lambda_handlers.wire import SldbError
 from tests.fakes.aws import REGION, Aws, serve_aws
 from tests.fakes.clock import Clock

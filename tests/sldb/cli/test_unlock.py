@@ -18,8 +18,8 @@ from moto import mock_aws
 from lambda_handlers.wire import SldbError
 from sldb.cli import streams
 from sldb.cli.main import run
-from sldb.client import AwsOptions
 from sldb.locks import StackLocks, stack_locks
+from sldb.targets.protocol import AwsOptions
 
 REGION = "eu-west-1"
 TEMPLATE = {

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from lambda_handlers.wire import Request, SldbError, Statement
-from sldb.client import AwsOptions, Client, open_target
+from sldb.client import Client, open_target
 from sldb.targets.aws_http import SignedHttp
 from sldb.targets.aws_lambda import SENDS, LambdaTarget
+from sldb.targets.protocol import AwsOptions
 from tests.fakes.lambda_service import Answer, LambdaService, serve_lambda
 
 CRASHED = {"X-Amz-Function-Error": "Unhandled"}

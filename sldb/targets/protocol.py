@@ -1,0 +1,33 @@
+"""What a target is: where requests go, and where replies come from.
+
+Every request goes out with a `request_id`, so that sending it again after a lost answer applies nothing twice.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from lambda_handlers.wire import Reply, Request
+
+
+class Target(Protocol):
+    name: str  # as the user may write it, for messages
+
+    def send(self, request: Request) -> Reply:
+        """Raises SldbError, as the function does; `store_error` with exit status 3 where it cannot be reached."""
+
+    def close(self) -> None:
+        """Give up connections and temporary files."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwsOptions:
+    profile: str | None = None
+    region: str | None = None
+
+
+def with_id(request: Request) -> Request:
+    """The request with a `request_id`: its own, or else a new one."""
+    return request if request.request_id else replace(request, request_id=uuid.uuid4().hex)
