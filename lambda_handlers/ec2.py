@@ -90,7 +90,7 @@ class Ec2(Protocol):
     """The three calls. `timeout` is in seconds and bounds the wait for an answer."""
 
     def create_security_group(
-        self, name: str, description: str, vpc_id: str, tags: Mapping[str, str], timeout: float = CALL_SECONDS
+        self, name: str, description: str, vpc_id: str | None, tags: Mapping[str, str], timeout: float = CALL_SECONDS
     ) -> str:
         """Make the group with its tags, atomically; its id. Raises Duplicate, Throttled, Refused, Ambiguous."""
 
@@ -124,7 +124,7 @@ class Ec2Client:
         self._idle: list[tuple[HTTPConnection, float]] = []  # with the time of its last answer
 
     def create_security_group(
-        self, name: str, description: str, vpc_id: str, tags: Mapping[str, str], timeout: float = CALL_SECONDS
+        self, name: str, description: str, vpc_id: str | None, tags: Mapping[str, str], timeout: float = CALL_SECONDS
     ) -> str:
         reply = self._call("CreateSecurityGroup", create_parameters(name, description, vpc_id, tags), timeout)
         group_id = reply.findtext("{*}groupId")
@@ -225,8 +225,12 @@ def default_endpoint(region: str) -> str:
     return f"https://ec2.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
 
 
-def create_parameters(name: str, description: str, vpc_id: str, tags: Mapping[str, str]) -> list[tuple[str, str]]:
-    parameters = [("GroupName", name), ("GroupDescription", description), ("VpcId", vpc_id)]
+def create_parameters(
+    name: str, description: str, vpc_id: str | None, tags: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    parameters = [("GroupName", name), ("GroupDescription", description)]
+    if vpc_id is not None:
+        parameters.append(("VpcId", vpc_id))
     parameters.append(("TagSpecification.1.ResourceType", "security-group"))
     for number, (key, value) in enumerate(tags.items(), 1):
         parameters.append((f"TagSpecification.1.Tag.{number}.Key", key))

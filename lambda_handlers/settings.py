@@ -35,7 +35,7 @@ class Settings:
     lock: str = "security-group"  # one of LOCK_KINDS
     lock_max_age_seconds: float = 90.0  # an older lock belongs to a writer that is gone
     lock_retry_seconds: float = 1.0
-    vpc_id: str | None = None  # where the lock groups are made
+    vpc_id: str | None = None  # where the lock groups are made; None: the region's default VPC
     stack: str = "test-db"  # part of the lock's name and its tag
     cache_bytes: int = 400 * MIB  # for all copies of databases in temp_dir together
     retention_days: float = 30.0
@@ -52,9 +52,10 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         get = environment.get
         endpoint = get("AWS_ENDPOINT_URL")
+        store = _store(get("SLDB_STORE", ""))
         return cls(
-            store=_store(get("SLDB_STORE", "")),
-            lock=_one_of("SLDB_LOCK", get("SLDB_LOCK", "security-group"), LOCK_KINDS),
+            store=store,
+            lock=_one_of("SLDB_LOCK", get("SLDB_LOCK") or _usual_lock(store), LOCK_KINDS),
             lock_max_age_seconds=_number(environment, "SLDB_LOCK_MAX_AGE_SECONDS", 90.0),
             lock_retry_seconds=_number(environment, "SLDB_LOCK_RETRY_SECONDS", 1.0),
             vpc_id=get("SLDB_VPC_ID") or None,
@@ -77,6 +78,11 @@ def _store(text: str) -> str:
     if not text.startswith(("s3://", "file:///")):
         raise BadSetting("SLDB_STORE", text, "s3://bucket/prefix or file:///directory")
     return text.rstrip("/")
+
+
+def _usual_lock(store: str) -> str:
+    """A directory's processes share a machine, and so its file locks."""
+    return "s3" if store.startswith("file:") else "security-group"
 
 
 def _one_of(name: str, got: str, allowed: tuple[str, ...]) -> str:

@@ -35,8 +35,6 @@ def _security_group_lock(settings: Settings, host: Host) -> WriteLock:
     from lambda_handlers.ec2 import Ec2Client
     from lambda_handlers.locks.security_group import SecurityGroupLock
 
-    if settings.vpc_id is None:
-        raise BadSetting("SLDB_VPC_ID", "", "the VPC of the locks, as SLDB_LOCK=security-group needs it")
     if settings.credentials is None:
         raise BadSetting(
             "AWS_ACCESS_KEY_ID", "", "credentials in the environment, as SLDB_LOCK=security-group needs them"

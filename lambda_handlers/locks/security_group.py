@@ -66,7 +66,7 @@ class SecurityGroupLock:
         host: Host,
         *,
         stack: str,
-        vpc_id: str,
+        vpc_id: str | None,  # None: the region's default VPC
         max_age_seconds: float,
         retry_seconds: float,
     ) -> None:
@@ -74,6 +74,7 @@ class SecurityGroupLock:
         self.host = host
         self.stack = stack
         self.vpc_id = vpc_id
+        self.in_vpc = {} if vpc_id is None else {"vpc-id": vpc_id}
         self.max_age_seconds = max_age_seconds
         self.retry_seconds = retry_seconds
         self._taken: dict[str, float] = {}  # lock id → when this object took it
@@ -97,7 +98,7 @@ class SecurityGroupLock:
             ) from error
 
     def holders(self) -> list[Holder]:
-        filters = {f"tag:{STACK}": self.stack, "vpc-id": self.vpc_id}
+        filters = {f"tag:{STACK}": self.stack, **self.in_vpc}
         try:
             groups = self._describe(filters)
         except Ec2Error as error:
@@ -223,7 +224,7 @@ class _Acquire:
 
     def _look(self) -> Holder | None:
         """Learn who has the lock; the holder if that is us."""
-        filters = {"group-name": group_name(self.lock.stack, self.database), "vpc-id": self.lock.vpc_id}
+        filters = {"group-name": group_name(self.lock.stack, self.database), **self.lock.in_vpc}
         groups = self.lock.ec2.describe_security_groups(filters, self._timeout())
         # Never two at a time, but a group that was deleted may be shown beside its successor.
         found = sorted(map(holder_of, groups), key=lambda holder: holder.created_at or 0.0)

@@ -50,8 +50,9 @@ class FakeEc2:
         return [group for _, group in self._groups.values()]
 
     def create_security_group(
-        self, name: str, description: str, vpc_id: str, tags: Mapping[str, str], timeout: float = CALL_SECONDS
+        self, name: str, description: str, vpc_id: str | None, tags: Mapping[str, str], timeout: float = CALL_SECONDS
     ) -> str:
+        vpc_id = vpc_id or "vpc-default"
         with self._meeting("create", lambda: self._create(name, vpc_id, tags)):
             return self._create(name, vpc_id, tags)
 

@@ -153,7 +153,7 @@ def test_a_request_ends_before_its_function(service):
 
 
 def handler_environment(tmp_path, **more):
-    return {"SLDB_STORE": tmp_path.as_uri(), "SLDB_LOCK": "s3", "SLDB_LOG_LEVEL": "error", **more}
+    return {"SLDB_STORE": tmp_path.as_uri(), "SLDB_LOG_LEVEL": "error", **more}
 
 
 def test_the_handler_without_lambda(tmp_path, monkeypatch):
@@ -174,13 +174,13 @@ def test_the_handler_without_lambda(tmp_path, monkeypatch):
         ("SLDB_LOCK_MAX_AGE_SECONDS", "soon"),
         ("SLDB_CACHE_BYTES", "-1"),
         ("SLDB_LOG_LEVEL", "loud"),
-        ("SLDB_LOCK", "security-group"),  # without a VPC
+        ("SLDB_LOCK", "security-group"),  # without credentials
     ],
 )
 def test_a_bad_setting_is_named(tmp_path, monkeypatch, name, value):
     for each, fine in handler_environment(tmp_path).items():
         monkeypatch.setenv(each, fine)
-    monkeypatch.delenv("SLDB_VPC_ID", raising=False)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     monkeypatch.setenv(name, value)
     error = db_function.handler({"query": "SELECT 1"}, None)["body"]["error"]
     assert error["code"] == "internal"

@@ -37,11 +37,17 @@ def test_security_groups_over_a_directory_are_security_groups(tmp_path: Path) ->
     assert isinstance(build_lock(replace(GROUPS, store=tmp_path.as_uri()), memory_store(), Host()), SecurityGroupLock)
 
 
-@pytest.mark.parametrize(("missing", "name"), [("vpc_id", "SLDB_VPC_ID"), ("credentials", "AWS_ACCESS_KEY_ID")])
-def test_what_security_groups_need(missing: str, name: str) -> None:
-    settings = replace(GROUPS, **{missing: None})  # type: ignore[arg-type]  # one of two names
-    with pytest.raises(BadSetting, match=name):
-        build_lock(settings, memory_store(), Host())
+def test_security_groups_need_credentials() -> None:
+    with pytest.raises(BadSetting, match="AWS_ACCESS_KEY_ID"):
+        build_lock(replace(GROUPS, credentials=None), memory_store(), Host())
+
+
+@pytest.mark.parametrize(
+    ("store", "kind"), [("s3://bucket/prefix", "security-group"), ("file:///directory", "s3")], ids=["S3", "directory"]
+)
+def test_the_usual_lock(store: str, kind: str) -> None:
+    assert Settings.from_environment({"SLDB_STORE": store}).lock == kind
+    assert Settings.from_environment({"SLDB_STORE": store, "SLDB_LOCK": "none"}).lock == "none"
 
 
 def test_nothing_heavy_is_imported_before_the_first_call() -> None:

@@ -44,9 +44,9 @@ def aws() -> Iterator[Aws]:
         yield served
 
 
-def security_groups(ec2: FakeEc2 | Ec2Client, vpc_id: str) -> MakeLock:
+def security_groups(ec2: FakeEc2 | Ec2Client, vpc_id: str | None, stack: str = "test-db") -> MakeLock:
     return lambda host, retry_seconds: SecurityGroupLock(
-        ec2, host, stack="test-db", vpc_id=vpc_id, max_age_seconds=MAX_AGE, retry_seconds=retry_seconds
+        ec2, host, stack=stack, vpc_id=vpc_id, max_age_seconds=MAX_AGE, retry_seconds=retry_seconds
     )
 
 
@@ -63,7 +63,13 @@ def objects_in_memory() -> MakeLock:
     return lambda host, retry_seconds: ObjectLock(store, host, max_age_seconds=MAX_AGE, retry_seconds=retry_seconds)
 
 
-AGING = ["security-group on a fake", "security-group on moto", "object in memory", "object on moto"]
+AGING = [
+    "security-group on a fake",
+    "security-group on moto",
+    "security-group in the default VPC",
+    "object in memory",
+    "object on moto",
+]
 
 
 @pytest.fixture(params=[*AGING, "file"])
@@ -83,6 +89,10 @@ def make_kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
     elif request.param == "security-group on moto":
         ec2 = Ec2Client(REGION, KEYS, request.getfixturevalue("aws").url)
         yield Kind(security_groups(ec2, f"vpc-{time.time_ns():017x}"))
+        ec2.close()
+    elif request.param == "security-group in the default VPC":
+        ec2 = Ec2Client(REGION, KEYS, request.getfixturevalue("aws").url)
+        yield Kind(security_groups(ec2, None, stack=f"test-{time.time_ns()}"))
         ec2.close()
     elif request.param == "object in memory":
         yield Kind(objects_in_memory())
