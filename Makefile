@@ -12,7 +12,7 @@ UPGRADE =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types template format bench lock dist clean
+.PHONY: help demo test check lint types template format bench pictures lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -41,7 +41,10 @@ format: $(VENV)/.has-dev ## rewrite the code as `make lint` wants it
 	$(BIN)/ruff format
 
 bench: $(VENV)/.has-dev ## what is measured, on this machine
-	@for program in $$(grep -l __main__ benchmarks/*.py); do echo "== $$program"; $(BIN)/python "$$program" || exit 1; done
+	@for name in startup engine page_size; do echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; done
+
+pictures: $(VENV)/.has-dev ## draw the picture of the README anew (needs tmux)
+	$(BIN)/python docs/pictures/shell.py
 
 # The pins stay as they are as far as the .in files allow; newer ones: make lock UPGRADE=--upgrade
 lock: $(VENV)/.has-dev ## pin what goes into the functions' bundle, with hashes

@@ -44,11 +44,11 @@ def lock_timeout(database: str, holder: Holder | None, now: float, hint: str) ->
 
 
 def describe(holder: Holder, now: float) -> str:
-    """`by 5f0c… since 12.3 s (INSERT users)`: a part of a sentence."""
+    """`by 5f0c… for 12.3 s (INSERT users)`: a part of a sentence."""
     age = holder.age_seconds(now)
-    since = "" if age is None else f" since {age:.1f} s ago"
+    held = "" if age is None else f" for {age:.1f} s"
     doing = f" ({holder.doing})" if holder.doing else ""
-    return f"by {holder.owner or 'somebody unknown'}{since}{doing}"
+    return f"by {holder.owner or 'somebody unknown'}{held}{doing}"
 
 
 def unlock_hint(database: str, max_age_seconds: float) -> str:

@@ -24,7 +24,7 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     ]
     _table(out, "", ("", ""), facts)
     functions = [_function(function) for function in status.functions]
-    header = ("function", "state", "runtime", "architecture", "memory", "timeout", "modified")
+    header = ("function", "runtime", "memory", "timeout", "modified")
     _table(out, "functions: none", header, functions)
     locks = [(lock.database, lock.owner, duration(lock.age_seconds(now)), lock.doing or "-") for lock in status.locks]
     _table(out, "locks: none is taken", ("locked database", "owner", "age", "doing"), locks)
@@ -32,9 +32,11 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
 
 
 def _function(function: FunctionInfo) -> tuple[str, ...]:
-    modified = function.last_modified[:19]
+    """One row; that a function is active goes without saying, so that the row fits into 80 columns."""
+    name = function.name if function.state == "Active" else f"{function.name} ({function.state})"
+    modified = function.last_modified[:16].replace("T", " ")
     memory, timeout = f"{function.memory_mb} MB", f"{function.timeout_seconds} s"
-    return function.name, function.state, function.runtime, function.architecture, memory, timeout, modified
+    return name, f"{function.runtime} {function.architecture}", memory, timeout, modified
 
 
 def _lock(status: Status) -> str:
