@@ -34,7 +34,7 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
 def _function(function: FunctionInfo) -> tuple[str, ...]:
     """One row; that a function is active goes without saying, so that the row fits into 80 columns."""
     name = function.name if function.state == "Active" else f"{function.name} ({function.state})"
-    modified = function.last_modified[:16].replace("T", " ")
+    modified = function.last_modified[:10]
     memory, timeout = f"{function.memory_mb} MB", f"{function.timeout_seconds} s"
     return name, f"{function.runtime} {function.architecture}", memory, timeout, modified
 
@@ -87,7 +87,13 @@ def _rich_table(out: TextIO, header: Sequence[str], rows: Sequence[Sequence[str]
     from rich.text import Text
 
     titled = any(header)
-    table = Table(box=SIMPLE_HEAD if titled else None, show_header=titled, header_style="bold", pad_edge=False)
+    table = Table(
+        box=SIMPLE_HEAD if titled else None,
+        show_header=titled,
+        header_style="bold",
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for name in header:
         table.add_column(Text(name), overflow="fold")
     for row in rows:
