@@ -60,7 +60,11 @@ class Session:
         self.has_written = False
         self.connection = vfs.connect()
         self._authorizer = Authorizer(new_database=vfs.draft.page_count == 0)
-        _configure(self.connection, is_new=vfs.draft.page_count == 0)
+        try:
+            _configure(self.connection, is_new=vfs.draft.page_count == 0)
+        except apsw.Error as error:  # what is stored is no database
+            self.close()
+            self.explain(error)
         self.connection.authorizer = self._authorizer
         self.connection.set_progress_handler(is_over, INSTRUCTIONS_BETWEEN_CHECKS)
 
@@ -93,9 +97,12 @@ class Session:
                 self.explain(error)
 
     def trusted(self, action: Callable[[apsw.Connection], Any]) -> Any:
-        """Run statements of our own."""
-        with self._authorizer.trusting():
-            return action(self.connection)
+        """Run statements of our own. They fail for the reasons that the user's do: damage, time, a full disk."""
+        try:
+            with self._authorizer.trusting():
+                return action(self.connection)
+        except (apsw.Error, OSError, MemoryError) as error:
+            self.explain(error)
 
     def close(self) -> None:
         """Whatever was not committed is gone."""

@@ -9,6 +9,8 @@ import time
 import pytest
 
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.storage.keys import transaction
+from lambda_handlers.storage.ltx import Header, Pgno, encode
 from lambda_handlers.wire import SldbError
 from tests.fakes.service import container, run
 
@@ -186,6 +188,29 @@ def test_text_that_is_not_utf8_is_told_and_can_be_read_as_a_blob(service):
 def test_a_runaway_statement_is_stopped(service, query):
     error = error_of(service, query, timeout=0.3)
     assert (error.code, error.status) == ("query_timeout", 408)
+
+
+def test_what_goes_wrong_in_our_own_statements_is_told_like_any_failure(service):
+    """The request's own PRAGMA keeps its id from being recorded: nothing is applied, and nobody calls it a bug."""
+    error = error_of(service, "INSERT INTO t VALUES (50, 'q'); PRAGMA query_only = ON", request_id="not recorded")
+    assert (error.code, error.message) == ("sql_error", "attempt to write a readonly database")
+
+
+def test_what_is_stored_is_no_database():
+    store = memory_store()
+    header = Header(page_size=4096, commit=2, min_txid=1, max_txid=1, timestamp_ms=1)
+    pages = [(Pgno(1), b"not a database header".ljust(4096, b"!")), (Pgno(2), bytes(4096))]
+    store.create(transaction(1).key("main"), encode(header, pages))
+    service = container(store)
+    for query, fields in [
+        ("SELECT * FROM sqlite_schema", {}),
+        ("CREATE TABLE t (a)", {"request_id": "r"}),
+        ("VACUUM", {}),
+    ]:
+        with pytest.raises(SldbError) as caught:
+            run(service, query, **fields)
+        assert caught.value.code == "corrupt"
+    service.close()
 
 
 def test_memory_has_a_hard_limit():
