@@ -8,6 +8,7 @@ again, within a bound. A lock that cannot be released does not make a committed 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,15 @@ class Database:
     """One database of one container; not for two threads at a time."""
 
     def __init__(
-        self, name: str, store: MeteredStore, lock: WriteLock, settings: Settings, host: Host, directory: Path, log: Log
+        self,
+        name: str,
+        store: MeteredStore,
+        lock: WriteLock,
+        settings: Settings,
+        host: Host,
+        directory: Path,
+        log: Log,
+        make_room: Callable[[int], None],  # called before a copy takes so many bytes
     ) -> None:
         self.name = name
         self._store = store
@@ -57,6 +66,7 @@ class Database:
         self._host = host
         self._directory = directory
         self._log = log
+        self._make_room = make_room
         self._newest = self._new_copy()
         self._past: Copy | None = None  # of the moment that was asked for last
         self._is_cold = True
@@ -262,7 +272,8 @@ class Database:
         return Reply(reply.results, reply.txid, reply.database, run.stats)
 
     def _new_copy(self) -> Copy:
-        replica = Replica(self._store, self.name, self._directory, self._host, self._settings.cache_bytes)
+        limit_bytes = self._settings.cache_bytes
+        replica = Replica(self._store, self.name, self._directory, self._host, limit_bytes, self._make_room)
         return Copy(replica, self._directory)
 
     def _ms_since(self, started: float) -> float:

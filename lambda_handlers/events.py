@@ -12,16 +12,16 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from lambda_handlers.wire import SldbError
 
 
-def is_http(event: object) -> bool:
+def is_http(event: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(event, Mapping) and "requestContext" in event and ("httpMethod" in event or "rawPath" in event)
 
 
-def is_queue(event: object) -> bool:
+def is_queue(event: object) -> TypeGuard[Mapping[str, Any]]:
     records = event.get("Records") if isinstance(event, Mapping) else None
     if not isinstance(records, list) or not records:
         return False

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,7 +63,6 @@ class Service:
             deadline = self._host.now() + _seconds_for(request, remaining_seconds)
             before = (self._store.requests, self._store.bytes_in, self._store.bytes_out)
             reply = self._database(request.database).execute(request, deadline)
-            self._make_room(request.database)
             after = (self._store.requests, self._store.bytes_in, self._store.bytes_out)
             names = ("store_requests", "bytes_in", "bytes_out")
             reply.stats.update({name: b - a for name, a, b in zip(names, before, after, strict=True)})
@@ -71,9 +71,9 @@ class Service:
     def handle(self, event: object, context: Context | None = None) -> dict[str, Any]:
         """The reply to an event, in the shape that goes with the event's."""
         if events.is_queue(event):
-            return self._handle_queue(event, context)  # type: ignore[arg-type]  # is_queue has looked
+            return self._handle_queue(event, context)
         if events.is_http(event):
-            status, body = self._answer(lambda: events.http_request(event), context)  # type: ignore[arg-type]
+            status, body = self._answer(partial(events.http_request, event), context)
             return events.http_reply(status, body)
         status, body = self._answer(lambda: event, context)
         return {"statusCode": status, "body": body}
@@ -85,15 +85,19 @@ class Service:
             self._databases.clear()
 
     def _handle_queue(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
-        """In order, and none after a failure, as FIFO queues need. What failed for good is not tried again."""
-        records = event["Records"]
-        for number, record in enumerate(records):
-            status, _ = self._answer(lambda record=record: events.record_request(record), context)
-            if status >= 500 or status in (409, 423):
-                return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records[number:]]}
-        return {"batchItemFailures": []}
+        """Whatever was not applied goes back to the queue, whose dead-letter queue takes what never succeeds: a message
+        that this dropped would be a write lost. In a FIFO queue the rest of its group goes back with it, untried."""
+        failed: list[str] = []
+        stopped_groups: set[str] = set()
+        for record in event["Records"]:
+            group = record.get("attributes", {}).get("MessageGroupId")
+            if group in stopped_groups or self._answer(partial(events.record_request, record), context)[0] != 200:
+                failed.append(record["messageId"])
+                if group is not None:
+                    stopped_groups.add(group)
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
-    def _answer(self, read: Any, context: Context | None) -> tuple[int, dict[str, Any]]:
+    def _answer(self, read: Callable[[], object], context: Context | None) -> tuple[int, dict[str, Any]]:
         """Status and body for the request that `read` gives; writes the request's line to the log."""
         started = self._host.now()
         line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
@@ -117,17 +121,21 @@ class Service:
 
     def _database(self, name: str) -> Database:
         database = self._databases.pop(name, None) or Database(
-            name, self._store, self._lock, self._settings, self._host, self._directory, self._log
+            *(name, self._store, self._lock, self._settings, self._host, self._directory, self._log),
+            make_room=partial(self._make_room, name),
         )
         self._databases[name] = database
         return database
 
-    def _make_room(self, used: str) -> None:
-        """Drop copies that were not used for the longest time while all together exceed the cache's budget."""
-        for name in [name for name in self._databases if name != used]:
-            if sum(database.size_bytes for database in self._databases.values()) <= self._settings.cache_bytes:
+    def _make_room(self, used: str, size_bytes: int) -> None:
+        """Before a copy of `used` takes so many bytes: drop those of other databases, the longest unused first, until
+        all fit into the cache's budget."""
+        others = {name: database.size_bytes for name, database in self._databases.items() if name != used}
+        for name in list(others):
+            if sum(others.values()) + size_bytes <= self._settings.cache_bytes:
                 return
             self._databases.pop(name).close()
+            del others[name]
 
 
 def _seconds_for(request: Request, remaining_seconds: float | None) -> float:

@@ -175,6 +175,8 @@ class Session:
                 if not self.connection.in_transaction and word != "VACUUM":
                     raise _BeginNeeded
                 self.has_written = True
+            if cursor.is_explain:
+                self._authorizer.begin_statement(word)  # what it explains is not done
             columns.extend(Column(name, type_) for name, type_ in cursor.get_description())
             return True
 

@@ -42,13 +42,20 @@ class Replica:
     """`txid` 0 is the empty database, before its first transaction."""
 
     def __init__(
-        self, store: ObjectStore, database: str, directory: Path, host: Host, limit_bytes: int | None = None
+        self,
+        store: ObjectStore,
+        database: str,
+        directory: Path,
+        host: Host,
+        limit_bytes: int | None = None,
+        make_room: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.database = database
         self._store = store
         self._host = host
         self._cache = PageCache(directory)
         self._limit_bytes = limit_bytes
+        self._make_room = make_room
         self._forget()
 
     def _forget(self) -> None:
@@ -106,7 +113,7 @@ class Replica:
         `store_error` whose details say whether the transaction was applied: "no", or "unknown" where the store could
         not be asked.
         """
-        self._check_size(page_size * page_count)
+        self._reserve(page_size * page_count)
         # A container that was frozen since it last looked may stand before transactions that came and were compacted.
         now = self._host.now()
         if not 0 <= now - self._checked_at <= RETENTION_FLOOR_SECONDS / 2:
@@ -239,15 +246,17 @@ class Replica:
             ltx.corrupt(key, "txids in the file", f"{header.min_txid} to {header.max_txid}", "those of its key")
         if self.page_size not in (0, header.page_size):
             ltx.corrupt(key, "page size", header.page_size, self.page_size)
-        self._check_size(header.page_size * header.commit)
+        self._reserve(header.page_size * header.commit)
 
-    def _check_size(self, size_bytes: int) -> None:
+    def _reserve(self, size_bytes: int) -> None:
+        """Make sure that a copy of this size may be kept."""
         if self._limit_bytes is not None and size_bytes > self._limit_bytes:
             raise SldbError(
                 "too_large",
                 f"database {self.database} has {size_bytes} bytes; the local cache takes {self._limit_bytes}",
                 "give the function more ephemeral storage: sldb deploy --ephemeral-storage MB",
             )
+        self._make_room(size_bytes)
 
     def _stand_at(self, header: Header) -> None:
         self.txid = header.max_txid

@@ -11,6 +11,7 @@ import pytest
 from lambda_handlers.locks.protocol import Holder
 from lambda_handlers.object_store import MeteredStore
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.storage.page_cache import PageCache
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Request, SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.service import container as new_container
@@ -120,6 +121,13 @@ def test_rowcount_and_lastrowid(service):
     assert run(service, "SELECT last_insert_rowid(), total_changes()").rows == [(0, 0)]
 
 
+def test_what_is_explained_changes_no_row(service):
+    run(service, "CREATE TABLE t (a)")
+    result = run(service, "EXPLAIN INSERT INTO t VALUES (1)").results[0]
+    assert (result.rowcount, result.lastrowid) == (len(result.rows), None)
+    assert result.rows
+
+
 def test_a_write_that_changes_nothing_makes_no_transaction(service):
     run(service, "CREATE TABLE t (a)")
     assert run(service, "UPDATE t SET a = 1").txid == 1
@@ -202,6 +210,24 @@ def test_copies_that_were_not_used_make_room(container, store):
     assert run(service, "SELECT length(a) FROM t", database="a").rows == [(90000,)]
     assert run(service, "SELECT 1 FROM t", database="c").stats["cold"] is False
     assert run(service, "SELECT 1 FROM t", database="b").stats["cold"] is True
+
+
+def test_room_is_made_before_it_is_taken(container, store, monkeypatch):
+    """Two copies that together exceed the budget would not fit beside each other for a moment either."""
+    for name in ("a", "b"):
+        query = "CREATE TABLE t (a); INSERT INTO t VALUES (randomblob(150000))"
+        run(container(store), query, database=name)
+    service, most = container(store, cache_bytes=200_000), []
+    write = PageCache.write
+
+    def watched(cache, pgno, page):
+        write(cache, pgno, page)
+        most.append(sum(database.size_bytes for database in service._databases.values()) + pgno * len(page))
+
+    monkeypatch.setattr(PageCache, "write", watched)
+    for name in ("a", "b", "a"):
+        assert run(service, "SELECT length(a) FROM t", database=name).rows == [(150_000,)]
+    assert max(most) <= 200_000
 
 
 def test_a_database_above_the_cache_is_too_large(container, store):

@@ -85,29 +85,47 @@ def test_http_bodies_that_are_not_json(service, body):
     assert (reply["statusCode"], json.loads(reply["body"])["error"]["code"]) == (400, "bad_request")
 
 
-def sqs(*bodies):
-    records = [{"messageId": f"m{n}", "eventSource": "aws:sqs", "body": body} for n, body in enumerate(bodies)]
-    return {"Records": records}
+def sqs(*bodies, group=None):
+    attributes = {} if group is None else {"MessageGroupId": group}
+    return [
+        {"messageId": f"{group or 'm'}{n}", "eventSource": "aws:sqs", "attributes": attributes, "body": body}
+        for n, body in enumerate(bodies)
+    ]
 
 
-def test_a_batch_of_a_queue(service):
-    insert = json.dumps({"query": "INSERT INTO t VALUES (1)"})
-    event = sqs(json.dumps({"query": "CREATE TABLE t (a)"}), insert, "not json", insert)
-    assert service.handle(event) == {"batchItemFailures": []}  # what can never work is not tried again
-    assert service.handle(event) == {"batchItemFailures": []}  # delivered twice, applied once
-    assert run(service, "SELECT count(*) FROM t").rows == [(2,)]
+def failures(service, records):
+    return [each["itemIdentifier"] for each in service.handle({"Records": records})["batchItemFailures"]]
 
 
-def test_a_batch_goes_back_from_the_first_that_may_work_later():
-    class NeverFree:
-        def acquire(self, database, deadline, doing):
-            raise SldbError("lock_timeout", "taken")
+CREATE, INSERT = json.dumps({"query": "CREATE TABLE t (a UNIQUE)"}), json.dumps({"query": "INSERT INTO t VALUES (1)"})
 
-    service = container(memory_store(), NeverFree())
-    select, create = json.dumps({"query": "SELECT 1"}), json.dumps({"query": "CREATE TABLE t (a)"})
-    reply = service.handle(sqs(select, create, select))
-    service.close()
-    assert reply == {"batchItemFailures": [{"itemIdentifier": "m1"}, {"itemIdentifier": "m2"}]}
+
+def test_a_batch_of_a_queue_that_is_delivered_twice_applies_once(service):
+    records = sqs(CREATE, json.dumps({"query": "INSERT INTO t VALUES (random())"}))
+    assert failures(service, records) == []
+    assert failures(service, records) == []
+    assert run(service, "SELECT count(*) FROM t").rows == [(1,)]
+
+
+def test_no_message_is_lost_that_was_not_applied(service):
+    """It goes back, for whatever reason it failed: no JSON, a constraint, no more time; the others are not held up."""
+    slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO t SELECT i FROM n"
+    late = json.dumps({"query": slow, "timeout": 0.05})
+    assert failures(service, sqs(CREATE, INSERT, "not json", INSERT, late, CREATE.replace(" t ", " u "))) == [
+        "m2",
+        "m3",
+        "m4",
+    ]
+    assert run(service, "SELECT count(*) FROM t, u").rows == [(0,)]
+    assert run(service, "SELECT a FROM t").rows == [(1,)]
+
+
+def test_a_group_of_a_fifo_queue_stops_at_its_first_failure(service):
+    run(service, "CREATE TABLE t (a UNIQUE)")
+    two = json.dumps({"query": "INSERT INTO t VALUES (2)"})
+    records = [*sqs(INSERT, INSERT, two, group="a"), *sqs(two, group="b")]
+    assert failures(service, records) == ["a1", "a2"]
+    assert run(service, "SELECT a FROM t ORDER BY a").rows == [(1,), (2,)]
 
 
 def test_one_line_a_request_and_never_a_value(service, capsys):
