@@ -16,10 +16,11 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lambda_handlers.wire import SldbError
 from sldb.deploy.failures import aws_errors
+from sldb.held_lock import HeldLock, fields_of, of_group, of_object
 from sldb.targets.protocol import AwsOptions
 
 if TYPE_CHECKING:
@@ -35,16 +36,6 @@ class LockPlace:
     vpc_id: str | None
     bucket: str
     prefix: str  # of keys in the bucket, with its slash
-
-
-@dataclass(frozen=True, slots=True)
-class HeldLock:
-    lock_id: str  # what `free` goes by
-    database: str
-    owner: str
-    created_at: float | None  # unix seconds; None where the lock does not say
-    doing: str  # such as "INSERT users"
-    etag: str | None = None  # of an object
 
 
 class StackLocks:
@@ -73,11 +64,7 @@ class StackLocks:
         found = self._session.client("ec2").describe_security_groups(
             Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()]
         )["SecurityGroups"]
-        if not found:
-            return None
-        tags = {tag["Key"]: tag["Value"] for tag in found[0].get("Tags", [])}
-        created_at = _seconds(tags.get("CreateTime"))
-        return HeldLock(found[0]["GroupId"], database, tags.get("Owner", ""), created_at, tags.get("sldb:doing", ""))
+        return of_group(found[0]) if found else None
 
     def _delete_group(self, lock: HeldLock) -> bool:
         from botocore.exceptions import ClientError
@@ -91,28 +78,20 @@ class StackLocks:
         return True
 
     def _object(self, database: str) -> HeldLock | None:
-        fields, etag = self._read_object(database)
-        owner = fields.get("owner")
-        if not isinstance(owner, str) or not owner:
-            return None
-        doing = str(fields.get("doing", ""))
-        return HeldLock(owner, database, owner, _seconds(fields.get("created_at")), doing, etag)
+        body, etag = self._read_object(database)
+        return of_object(database, body, etag)
 
-    def _read_object(self, database: str) -> tuple[Mapping[str, Any], str]:
-        """What the lock object says (nothing if there is none, or it is no JSON), and its ETag."""
+    def _read_object(self, database: str) -> tuple[bytes, str]:
+        """The lock object (empty if there is none) and its ETag."""
         from botocore.exceptions import ClientError
 
         try:
             answer = self._session.client("s3").get_object(Bucket=self.place.bucket, Key=self._key(database))
         except ClientError as error:
             if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-                return {}, ""
+                return b"", ""
             raise
-        try:
-            fields = json.loads(answer["Body"].read())
-        except ValueError:
-            fields = {}
-        return fields if isinstance(fields, dict) else {}, answer["ETag"]
+        return answer["Body"].read(), answer["ETag"]
 
     def _release_object(self, lock: HeldLock) -> bool:
         from botocore.exceptions import ClientError
@@ -134,7 +113,7 @@ class StackLocks:
             if error.response["Error"]["Code"] not in ("PreconditionFailed", "NoSuchKey", "404", "412"):
                 raise
             # boto3 sends again what got no answer, and the second may meet the first.
-            return self._read_object(lock.database)[0].get("released") == lock.lock_id
+            return fields_of(self._read_object(lock.database)[0]).get("released") == lock.lock_id
         return True
 
     def _key(self, database: str) -> str:
@@ -195,10 +174,3 @@ def _place(environment: Mapping[str, str], function: str) -> LockPlace:
 
 def _not_deployed(what: str) -> SldbError:
     return SldbError("store_error", what, "sldb deploy makes it; or give --stack, --region or --profile")
-
-
-def _seconds(text: object) -> float | None:
-    try:
-        return float(text)  # type: ignore[arg-type]  # whatever is no number raises
-    except (TypeError, ValueError):
-        return None

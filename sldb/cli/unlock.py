@@ -11,7 +11,7 @@ from sldb.cli import streams
 from sldb.cli.main import Globals, command
 
 if TYPE_CHECKING:
-    from sldb.locks import HeldLock
+    from sldb.held_lock import HeldLock
 
 HELP = """Free the write lock of a database.
 

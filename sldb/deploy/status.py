@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.wire import SldbError
+from sldb.held_lock import HeldLock, of_object
 
 from .cloud import Cloud
 from .databases import BucketListing, DatabaseInfo, list_databases
 from .failures import aws_errors
-from .locks import LockHolder, lock_groups, of_lock_object
+from .locks import lock_groups
 from .stack import Stack, StackState
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Status:
     lock_kind: str
     lock_max_age_seconds: int
     functions: tuple[FunctionInfo, ...]
-    locks: tuple[LockHolder, ...]
+    locks: tuple[HeldLock, ...]
     databases: tuple[DatabaseInfo, ...]
 
     def encode(self, now: float) -> dict[str, Any]:
@@ -109,21 +110,21 @@ def _function(client: LambdaClient, name: str) -> FunctionInfo:
     )
 
 
-def _locks(cloud: Cloud, name: str, state: StackState, databases: tuple[DatabaseInfo, ...]) -> list[LockHolder]:
+def _locks(cloud: Cloud, name: str, state: StackState, databases: tuple[DatabaseInfo, ...]) -> list[HeldLock]:
     """All kinds are looked for where they cost nothing: groups may be left from before the kind was changed."""
     held = []
     if vpc_id := state.outputs.get("LockVpc"):
-        held += [holder for _, holder in lock_groups(cloud.ec2, name, vpc_id)]
+        held += lock_groups(cloud.ec2, name, vpc_id)
     if state.parameters.get("LockKind") == "s3":
         found = (_lock_object(cloud.s3, _bucket(state), database.name) for database in databases)
         held += [holder for holder in found if holder is not None]
     return held
 
 
-def _lock_object(s3: S3Client, bucket: str, database: str) -> LockHolder | None:
+def _lock_object(s3: S3Client, bucket: str, database: str) -> HeldLock | None:
     with aws_errors(f"read the lock of {database}"):
         try:
             body = s3.get_object(Bucket=bucket, Key=f"{PREFIX}{database}/lock.json")["Body"].read()
         except s3.exceptions.NoSuchKey:
             return None
-    return of_lock_object(database, body)
+    return of_object(database, body)

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from sldb.deploy.databases import DatabaseInfo
-from sldb.deploy.locks import LockHolder
 from sldb.deploy.report import duration, show_status, size
 from sldb.deploy.status import FunctionInfo, Status
+from sldb.held_lock import HeldLock
 
 STATUS = Status(
     stack="test-db",
@@ -20,7 +20,7 @@ STATUS = Status(
     lock_kind="security-group",
     lock_max_age_seconds=90,
     functions=(FunctionInfo("test-db-function", "Active", "python3.13", "arm64", 1024, 60, "2026-11-24"),),
-    locks=(LockHolder("main", "abc", 1_000.0, "INSERT [red]t"),),
+    locks=(HeldLock("sg-1", "main", "abc", 1_000.0, "INSERT [red]t"),),
     databases=(DatabaseInfo("main", 12_345_678, 42, 1_700_000_000.0),),
 )
 
