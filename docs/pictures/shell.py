@@ -17,6 +17,7 @@ from rich.ansi import AnsiDecoder
 from rich.console import Console
 
 COLUMNS, LINES = 92, 30
+SETTLE_SECONDS = 1.5  # tmux does not say when a program has drawn what it will draw
 HERE = Path(__file__).parent
 SESSION = [
     "CREATE TABLE peaks (name TEXT PRIMARY KEY, metres INT, climbed INT);",
@@ -40,7 +41,7 @@ def type_line(line: str) -> None:
     # tmux takes a semicolon at the end of an argument for its own.
     tmux("send-keys", "-t", "picture", "-l", line.removesuffix(";") + ("\\;" if line.endswith(";") else ""))
     tmux("send-keys", "-t", "picture", "Enter")
-    time.sleep(1.0)
+    time.sleep(SETTLE_SECONDS)
 
 
 def main() -> None:
@@ -50,11 +51,11 @@ def main() -> None:
         command = f"cd {directory} && exec env {exports} {sys.executable} -m sldb --local peaks shell"
         tmux("new-session", "-d", "-s", "picture", "-x", str(COLUMNS), "-y", str(LINES), command)
         try:
-            time.sleep(2.0)
+            time.sleep(SETTLE_SECONDS)
             for line in SESSION:
                 type_line(line)
             tmux("send-keys", "-t", "picture", "-l", "SELECT count(*) FROM p")
-            time.sleep(1.5)
+            time.sleep(SETTLE_SECONDS)
             screen = tmux("capture-pane", "-t", "picture", "-p", "-e")
         finally:
             tmux("kill-server")
