@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import uuid
 from collections.abc import Iterator
-from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,8 +24,6 @@ _UNTIMED = settings(deadline=None, database=None, suppress_health_check=[HealthC
 settings.register_profile("default", _UNTIMED, max_examples=60, derandomize=True)
 settings.register_profile("thorough", _UNTIMED, max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
-
-_buckets = count(1)
 
 # A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that; tests send it to theirs.
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -46,7 +44,8 @@ def s3_settings(s3_url: str) -> Settings:
     """Of a store in a bucket that nobody else uses."""
     import boto3
 
-    bucket = f"bucket-{next(_buckets)}"
+    # moto has one state for the whole process, and so also the buckets of the emulator's tests.
+    bucket = f"stores-{uuid.uuid4().hex}"
     client = boto3.client("s3", "us-east-1", endpoint_url=s3_url, aws_access_key_id="k", aws_secret_access_key="s")
     client.create_bucket(Bucket=bucket)
     client.close()
