@@ -5,7 +5,11 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/0000/<txid>-<txid>.ltx   level 0: one committed transaction
     <database>/0001/ … 0008/            compacted runs of transactions
     <database>/0009/<1>-<txid>.ltx      snapshot: every page as of txid
+    <database>/…/<min>-<max>.pages      page map of the large LTX file with the same name: where its pages lie
+    <database>/head.json                what a reader may begin from; a hint, never the truth
+    <database>/maintenance.json         who compacts at the moment
     <database>/lock.json                the lock, where its kind is s3
+    <database>/uploads/<id>/<part>      parts of a database that is being pushed through the function
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
 """
@@ -15,8 +19,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+FOLD_LEVEL = 1  # what writers fold of the newest transactions
+MERGE_LEVEL = 2  # what maintenance merges of them
 SNAPSHOT_LEVEL = 9
-_LTX_KEY = re.compile(r"([0-9a-f]{4})/([0-9a-f]{16})-([0-9a-f]{16})\.ltx")
+_FILE_KEY = re.compile(r"([0-9a-f]{4})/([0-9a-f]{16})-([0-9a-f]{16})\.(ltx|pages)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,7 +34,13 @@ class LtxName:
     max_txid: int
 
     def key(self, database: str) -> str:
-        return f"{database}/{self.level:04x}/{self.min_txid:016x}-{self.max_txid:016x}.ltx"
+        return f"{self._stem(database)}.ltx"
+
+    def page_map_key(self, database: str) -> str:
+        return f"{self._stem(database)}.pages"
+
+    def _stem(self, database: str) -> str:
+        return f"{database}/{self.level:04x}/{self.min_txid:016x}-{self.max_txid:016x}"
 
 
 def database_prefix(database: str) -> str:
@@ -40,13 +52,39 @@ def transaction(txid: int) -> LtxName:
     return LtxName(0, txid, txid)
 
 
+def snapshot(txid: int) -> LtxName:
+    """The file of every page as of `txid`."""
+    return LtxName(SNAPSHOT_LEVEL, 1, txid)
+
+
 def parse_ltx_key(database: str, key: str) -> LtxName | None:
     """None for a key that is no LTX file of this database."""
+    return _parse(database, key, "ltx")
+
+
+def parse_page_map_key(database: str, key: str) -> LtxName | None:
+    """The LTX file that a page map is about; None for a key that is no page map of this database."""
+    return _parse(database, key, "pages")
+
+
+def _parse(database: str, key: str, kind: str) -> LtxName | None:
     prefix = database_prefix(database)
-    if not key.startswith(prefix) or not (match := _LTX_KEY.fullmatch(key, len(prefix))):
+    if not key.startswith(prefix) or not (match := _FILE_KEY.fullmatch(key, len(prefix))) or match[4] != kind:
         return None
-    level, low, high = (int(part, 16) for part in match.groups())
+    level, low, high = (int(match[number], 16) for number in (1, 2, 3))
     return LtxName(level, low, high) if 1 <= low <= high and level <= SNAPSHOT_LEVEL else None
+
+
+def head_key(database: str) -> str:
+    return f"{database}/head.json"
+
+
+def maintenance_key(database: str) -> str:
+    return f"{database}/maintenance.json"
+
+
+def upload_prefix(database: str, upload_id: str) -> str:
+    return f"{database}/uploads/{upload_id}/"
 
 
 def lock_key(database: str) -> str:

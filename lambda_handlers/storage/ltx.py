@@ -17,7 +17,7 @@ The file checksum is CRC-64/GO-ISO with the top bit set, over everything before 
 post-apply checksums are 0. The page that holds SQLite's lock byte (offset 0x40000000) is never in a file.
 
 Encoding and decoding are pure. Decoding distrusts: a file that is not exactly this is `corrupt`, with its key, what
-it has and what belongs there; no page of it may be used before `Decoder.pages` has ended. Format: the README of
+it has and what belongs there; no page of it may be used before `Decoder.frames` has ended. Format: the README of
 superfly/ltx, and files that Litestream 0.5 wrote.
 """
 
@@ -107,30 +107,110 @@ def lock_page(page_size: int) -> Pgno:
     return Pgno(LOCK_BYTE_OFFSET // page_size + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One page in a file."""
+
+    pgno: Pgno
+    page: bytes
+    block: bytes  # the page, compressed
+
+    def encode(self) -> bytes:
+        return _FRAME.pack(self.pgno, _SIZED, len(self.block)) + self.block
+
+
+def compressed(pgno: Pgno, page: bytes) -> Frame:
+    return Frame(pgno, page, lz4.block.compress(page, store_size=False))
+
+
+class Encoder:
+    """A file, piece by piece: `begin`, then `add` for each page in ascending order, then `finish`.
+
+    The lock page must not be added. What stays in memory is the page index, about 9 bytes a page.
+    """
+
+    def __init__(self, header: Header) -> None:
+        self._head = header.encode()
+        self._checksum = crc64.go_iso(self._head)
+        self._index = bytearray()
+        self.length = len(self._head)  # bytes so far
+
+    def begin(self) -> bytes:
+        return self._head
+
+    def add(self, frame: Frame) -> bytes:
+        encoded = frame.encode()
+        self._checksum = crc64.go_iso(encoded[: _FRAME.size] + frame.page, self._checksum)
+        for number in (frame.pgno, self.length, len(encoded)):
+            _append_uvarint(self._index, number)
+        self.length += len(encoded)
+        return encoded
+
+    def finish(self) -> bytes:
+        self._index.append(0)
+        tail = _END_OF_PAGES + self._index + struct.pack(">Q", len(self._index)) + bytes(8)
+        self.length += len(tail) + 8
+        return tail + struct.pack(">Q", crc64.go_iso(tail, self._checksum) | _TOP_BIT)
+
+
 def encode(header: Header, pages: Iterable[tuple[Pgno, bytes]]) -> bytes:
     """A whole file. `pages` ascend, each of header.page_size bytes, without the lock page."""
-    head = header.encode()
-    parts, checksum, offset, index = [head], crc64.go_iso(head), len(head), bytearray()
-    for pgno, page in pages:
-        block = lz4.block.compress(page, store_size=False)
-        frame = _FRAME.pack(pgno, _SIZED, len(block))
-        parts += (frame, block)
-        checksum = crc64.go_iso(frame + page, checksum)
-        length = len(frame) + len(block)
-        for number in (pgno, offset, length):
-            _append_uvarint(index, number)
-        offset += length
-    index.append(0)
-    tail = _END_OF_PAGES + index + struct.pack(">Q", len(index)) + bytes(8)
-    parts += (tail, struct.pack(">Q", crc64.go_iso(tail, checksum) | _TOP_BIT))
-    return b"".join(parts)
+    encoder = Encoder(header)
+    parts = [encoder.begin(), *(encoder.add(compressed(pgno, page)) for pgno, page in pages)]
+    return b"".join((*parts, encoder.finish()))
+
+
+def decode_frames(data: bytes, page_size: int, key: str) -> Iterator[Frame]:
+    """The pages of a piece of a file that begins and ends between two frames. Nothing here tells whether a page is
+    damaged: compare the piece's checksum first (page_map)."""
+    position = 0
+    while position < len(data):
+        start = position + _FRAME.size
+        if start > len(data):
+            corrupt(key, "frame", f"{len(data) - position} bytes", f"{_FRAME.size} bytes or more")
+        pgno, flags, size = _FRAME.unpack_from(data, position)
+        if flags != _SIZED or start + size > len(data):
+            corrupt(key, f"frame of page {pgno}", f"flags {flags}, size {size}", "one that fits")
+        position = start + size
+        block = data[start:position]
+        yield Frame(Pgno(pgno), _expand(block, pgno, page_size, key), block)
+
+
+def decode_index(data: bytes, key: str) -> Iterator[tuple[Pgno, int, int]]:
+    """Page number, offset and length of every frame, from the end of a file (all of its index, at least)."""
+    end = len(data) - TRAILER_BYTES - 8
+    length = index_length(data, key)
+    if length > end:
+        corrupt(key, "page index", f"{end} bytes", f"{length} bytes")
+    numbers = _uvarints(data[end - length : end], key)
+    for pgno in numbers:
+        if pgno == 0:
+            return
+        yield Pgno(pgno), next(numbers), next(numbers)
+
+
+def index_length(tail: bytes, key: str) -> int:
+    """Bytes of the page index, which the last 24 bytes of a file tell."""
+    if len(tail) < TRAILER_BYTES + 8:
+        corrupt(key, "length", f"{len(tail)} bytes", "a page index and a trailer")
+    return int.from_bytes(tail[-TRAILER_BYTES - 8 : -TRAILER_BYTES], "big")
+
+
+def _expand(block: bytes, pgno: int, page_size: int, key: str) -> bytes:
+    try:
+        page: bytes = lz4.block.decompress(block, uncompressed_size=page_size)
+    except lz4.block.LZ4BlockError as error:
+        corrupt(key, f"page {pgno}", f"a block that does not expand ({error})", f"{page_size} bytes")
+    if len(page) != page_size:
+        corrupt(key, f"page {pgno}", f"{len(page)} bytes", f"{page_size} bytes")
+    return page
 
 
 class Decoder:
     """One file, read from its pieces; memory stays bounded whatever its size.
 
-    `header` is there at once; `pages()` gives the pages once, and raises `corrupt` at its end where the checksum
-    fails: only then may they be used.
+    `header` is there at once; `pages()` or `frames()` gives the pages once, and raises `corrupt` at its end where the
+    checksum fails: only then may they be used.
     """
 
     def __init__(self, chunks: Iterable[bytes], key: str) -> None:
@@ -141,20 +221,18 @@ class Decoder:
         self._checksum = crc64.go_iso(head)
 
     def pages(self) -> Iterator[tuple[Pgno, bytes]]:
+        return ((frame.pgno, frame.page) for frame in self.frames())
+
+    def frames(self) -> Iterator[Frame]:
         page_size, last = self.header.page_size, 0
-        while pgno_and_flags := self._next_frame():
-            pgno, size = pgno_and_flags
+        while pgno_and_size := self._next_frame():
+            pgno, size = pgno_and_size
             self._check_frame(pgno, size, last)
             block = self._source.read(size)
-            try:
-                page = lz4.block.decompress(block, uncompressed_size=page_size)
-            except lz4.block.LZ4BlockError as error:
-                corrupt(self._key, f"page {pgno}", f"a block that does not expand ({error})", f"{page_size} bytes")
-            if len(page) != page_size:
-                corrupt(self._key, f"page {pgno}", f"{len(page)} bytes", f"{page_size} bytes")
+            page = _expand(block, pgno, page_size, self._key)
             self._checksum = crc64.go_iso(_FRAME.pack(pgno, _SIZED, size) + page, self._checksum)
             last = pgno
-            yield Pgno(pgno), page
+            yield Frame(Pgno(pgno), page, block)
         self._check_end()
 
     def _next_frame(self) -> tuple[int, int] | None:
@@ -233,3 +311,16 @@ def _append_uvarint(out: bytearray, number: int) -> None:
         out.append((number & 0x7F) | 0x80)
         number >>= 7
     out.append(number)
+
+
+def _uvarints(data: bytes, key: str) -> Iterator[int]:
+    number = shift = 0
+    for byte in data:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            yield number
+            number = shift = 0
+    if shift:
+        corrupt(key, "page index", "a number that does not end", "whole numbers")
+    raise SldbError("corrupt", f"{key}: page index: it does not end", key=key)

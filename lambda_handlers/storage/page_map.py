@@ -1,0 +1,262 @@
+"""Where the pages of one large LTX file lie, so that a reader can fetch the few that it needs and still verify them.
+
+A *group* is a run of consecutive frames: 16 pages, or more in a huge file, so that a file has at most 16,384 groups
+and its map stays small (about 170 KB for 1 GB of 4 KiB pages, and no more for 10 GB). A group is what one range GET
+brings at least; its CRC-32 stands in for the file's checksum, which only a reader of the whole file can compare.
+
+The map also carries the upper pages of the b-trees: a point read then goes straight to the leaf. They are below 1 % of
+a database; what is over 512 KiB, compressed, is left out, the lowest level first.
+
+Format of the object <min>-<max>.pages, integers little-endian:
+
+    magic       "SLPM"
+    u32         CRC-32 of all that follows
+    8 u32       version (1), page size, commit, and how many runs, groups, checksums and carried pages there are, 0
+    u64         length of the LTX file in bytes
+    zlib        u32 first pages of the runs, u32 lengths of the runs (a run is a range of page numbers without a gap),
+                u32 first pages of the groups, u64 offsets of the groups and of the end of the pages,
+                u32 checksums, u32 numbers of the carried pages, the carried pages
+
+A map is advisory. One that is missing or does not decode costs requests and nothing else: the file says it all.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import zlib
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from lambda_handlers.storage import ltx
+from lambda_handlers.storage.ltx import Frame, Pgno
+
+MAP_WORTH_BYTES = 128 << 10  # a smaller file is read whole
+GROUP_PAGES = 16
+MOST_GROUPS = 16_384
+CARRIED_BYTES = 512 << 10  # compressed
+
+_MAGIC = b"SLPM"
+_VERSION = 1
+_HEADER = struct.Struct("<8IQ")
+_INTERIOR_KINDS = (2, 5)  # first byte of an interior page of an index, of a table
+_SCHEMA_ROOT = Pgno(1)
+_BTREE_HEADER_OF_PAGE_1 = 100  # where it begins, after the header of the database
+
+
+class BadPageMap(ValueError):
+    """The object is no page map, or a damaged one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageMap:
+    page_size: int  # bytes
+    commit: int  # pages of the database after the file
+    file_bytes: int
+    run_starts: array[int]
+    run_lengths: array[int]
+    group_starts: array[int]  # the first page of each group
+    offsets: array[int]  # of each group in the file, and of the end of the last one
+    checksums: array[int]  # CRC-32 of each group; empty where nobody has read the whole file yet
+    carried: tuple[tuple[Pgno, bytes], ...] = ()
+
+    @property
+    def page_count(self) -> int:
+        """How many pages the file has."""
+        return sum(self.run_lengths)
+
+    @property
+    def group_count(self) -> int:
+        return len(self.group_starts)
+
+    def runs(self) -> Iterator[tuple[Pgno, int]]:
+        """The pages that the file has: first page and number of pages of each run."""
+        return zip(map(Pgno, self.run_starts), self.run_lengths, strict=True)
+
+    def pages(self) -> Iterator[Pgno]:
+        return chain.from_iterable(map(Pgno, range(start, start + length)) for start, length in self.runs())
+
+    def group_of(self, pgno: Pgno) -> int:
+        """The group that holds a page which the file has."""
+        return bisect_right(self.group_starts, pgno) - 1
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Offset and length in bytes of the groups `first` to `last`."""
+        return self.offsets[first], self.offsets[last + 1] - self.offsets[first]
+
+    def frames(self, data: bytes, first: int, last: int, key: str) -> Iterator[Frame]:
+        """The pages of the groups `first` to `last`, whose bytes `data` is; raises `corrupt`, with the file's key."""
+        begin, length = self.span(first, last)
+        if len(data) != length:
+            ltx.corrupt(key, f"bytes {begin} to {begin + length}", f"{len(data)} bytes", f"{length} bytes")
+        if self.checksums:
+            view = memoryview(data)
+            for group in range(first, last + 1):
+                start, end = self.offsets[group] - begin, self.offsets[group + 1] - begin
+                got, want = zlib.crc32(view[start:end]), self.checksums[group]
+                if got != want:
+                    pages = f"the pages from {self.group_starts[group]} on"
+                    ltx.corrupt(key, f"checksum of {pages}", f"{got:08x}", f"{want:08x}")
+        return ltx.decode_frames(data, self.page_size, key)
+
+    def encode(self) -> bytes:
+        arrays = (self.run_starts, self.run_lengths, self.group_starts, self.offsets, self.checksums)
+        numbers = array("I", (pgno for pgno, _ in self.carried))
+        parts = [_little_endian(one).tobytes() for one in (*arrays, numbers)]
+        body = zlib.compress(b"".join((*parts, *(page for _, page in self.carried))))
+        counts = (len(self.run_starts), len(self.group_starts), len(self.checksums), len(self.carried), 0)
+        header = _HEADER.pack(_VERSION, self.page_size, self.commit, *counts, self.file_bytes)
+        return _MAGIC + struct.pack("<I", zlib.crc32(header + body)) + header + body
+
+    @classmethod
+    def decode(cls, data: bytes) -> PageMap:
+        """Raises BadPageMap."""
+        start = len(_MAGIC) + 4
+        if len(data) < start + _HEADER.size or data[:4] != _MAGIC:
+            raise BadPageMap(f"{len(data)} bytes that are no page map")
+        if zlib.crc32(data[start:]) != int.from_bytes(data[4:start], "little"):
+            raise BadPageMap("its checksum fails")
+        version, page_size, commit, runs, groups, checks, carried, _, file_bytes = _HEADER.unpack_from(data, start)
+        if version != _VERSION:
+            raise BadPageMap(f"version {version}; this one is {_VERSION}")
+        body = memoryview(zlib.decompress(data[start + _HEADER.size :]))
+        position = 0
+
+        def take(kind: str, count: int) -> array[int]:
+            nonlocal position
+            numbers: array[int] = array(kind)
+            end = position + count * numbers.itemsize
+            numbers.frombytes(body[position:end])
+            position = end
+            return _little_endian(numbers)
+
+        run_starts, run_lengths, group_starts = take("I", runs), take("I", runs), take("I", groups)
+        offsets, checksums, numbers = take("Q", groups + 1), take("I", checks), take("I", carried)
+        pages = (bytes(body[at : at + page_size]) for at in range(position, len(body), page_size))
+        return cls(
+            *(page_size, commit, file_bytes, run_starts, run_lengths, group_starts, offsets, checksums),
+            carried=tuple(zip(map(Pgno, numbers), pages, strict=True)),
+        )
+
+
+@dataclass(slots=True)
+class PageMapBuilder:
+    """Makes the map of a file from its frames, while they are written or read: `add` each, in order, then `build`."""
+
+    page_size: int
+    commit: int
+    _run_starts: array[int] = field(default_factory=lambda: array("I"))
+    _run_lengths: array[int] = field(default_factory=lambda: array("I"))
+    _group_starts: array[int] = field(default_factory=lambda: array("I"))
+    _offsets: array[int] = field(default_factory=lambda: array("Q"))
+    _checksums: array[int] = field(default_factory=lambda: array("I"))
+    _position: int = ltx.HEADER_BYTES
+    _in_group: int = 0
+    _interior: dict[Pgno, bytes] = field(default_factory=dict)  # compressed
+    _schema_pages: frozenset[int] = frozenset()
+    _previous: int = 0
+
+    @property
+    def _group_pages(self) -> int:
+        return max(GROUP_PAGES, -(-self.commit // MOST_GROUPS))
+
+    def add(self, frame: Frame, encoded: bytes | None = None) -> None:
+        """`encoded`: the frame's bytes in the file, where the caller has them."""
+        encoded = frame.encode() if encoded is None else encoded
+        if self._previous and frame.pgno == self._previous + 1:
+            self._run_lengths[-1] += 1
+        else:
+            self._run_starts.append(frame.pgno)
+            self._run_lengths.append(1)
+        self._previous = frame.pgno
+        if self._in_group in (0, self._group_pages):
+            self._in_group = 0
+            self._group_starts.append(frame.pgno)
+            self._offsets.append(self._position)
+            self._checksums.append(0)
+        self._in_group += 1
+        self._checksums[-1] = zlib.crc32(encoded, self._checksums[-1])
+        self._position += len(encoded)
+        self._keep_if_upper(frame)
+
+    def build(self, file_bytes: int, carry: bool = True) -> PageMap:
+        """`carry`: with the upper pages of the b-trees."""
+        offsets = array("Q", self._offsets)
+        offsets.append(self._position)
+        return PageMap(
+            self.page_size,
+            self.commit,
+            file_bytes,
+            self._run_starts,
+            self._run_lengths,
+            self._group_starts,
+            offsets,
+            self._checksums,
+            tuple(self._carried()) if carry else (),
+        )
+
+    def _keep_if_upper(self, frame: Frame) -> None:
+        start = _BTREE_HEADER_OF_PAGE_1 if frame.pgno == _SCHEMA_ROOT else 0
+        is_interior = frame.page[start] in _INTERIOR_KINDS
+        if frame.pgno == _SCHEMA_ROOT and is_interior:
+            self._schema_pages = frozenset(_children(frame.page, start))
+        if is_interior or frame.pgno == _SCHEMA_ROOT or frame.pgno in self._schema_pages:
+            self._interior[frame.pgno] = zlib.compress(frame.page, 1)
+
+    def _carried(self) -> Iterator[tuple[Pgno, bytes]]:
+        """In ascending order, as many as fit: the schema first, then interior pages above others, then the rest."""
+        pages = {pgno: zlib.decompress(block) for pgno, block in self._interior.items()}
+
+        def rank(pgno: Pgno) -> int:
+            if pgno == _SCHEMA_ROOT or pgno in self._schema_pages:
+                return 0
+            return 1 if next(iter(_children(pages[pgno], 0)), 0) in pages else 2
+
+        taken, size = [], 0
+        for pgno in sorted(pages, key=lambda pgno: (rank(pgno), pgno)):
+            size += len(self._interior[pgno])
+            if size > CARRIED_BYTES:
+                break
+            taken.append(pgno)
+        return ((pgno, pages[pgno]) for pgno in sorted(taken))
+
+
+def from_index(header: ltx.Header, index: Iterable[tuple[Pgno, int, int]], file_bytes: int) -> PageMap:
+    """The map of a file that has none, by the file's own index: without checksums and without upper pages."""
+    builder = PageMapBuilder(header.page_size, header.commit)
+    starts, lengths, groups, offsets = array("I"), array("I"), array("I"), array("Q")
+    end = ltx.HEADER_BYTES
+    for number, (pgno, offset, length) in enumerate(index):
+        if starts and pgno == starts[-1] + lengths[-1]:
+            lengths[-1] += 1
+        else:
+            starts.append(pgno)
+            lengths.append(1)
+        if number % builder._group_pages == 0:
+            groups.append(pgno)
+            offsets.append(offset)
+        end = offset + length
+    offsets.append(end)
+    return PageMap(header.page_size, header.commit, file_bytes, starts, lengths, groups, offsets, array("I"))
+
+
+def _children(page: bytes, start: int) -> Iterator[int]:
+    """The pages that an interior page points to; `start`: of its b-tree header."""
+    if page[start] not in _INTERIOR_KINDS:
+        return
+    cells = int.from_bytes(page[start + 3 : start + 5], "big")
+    for number in range(cells):
+        at = start + 12 + 2 * number
+        cell = int.from_bytes(page[at : at + 2], "big")
+        yield int.from_bytes(page[cell : cell + 4], "big")
+    yield int.from_bytes(page[start + 8 : start + 12], "big")
+
+
+def _little_endian(numbers: array[int]) -> array[int]:
+    if sys.byteorder == "big":
+        numbers = array(numbers.typecode, numbers)
+        numbers.byteswap()
+    return numbers
