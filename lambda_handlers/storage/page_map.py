@@ -12,7 +12,7 @@ Format of the object <min>-<max>.pages, integers little-endian:
     magic       "SLPM"
     u32         CRC-32 of all that follows
     8 u32       version (1), page size, commit, and how many runs, groups, checksums and carried pages there are, 0
-    u64         length of the LTX file in bytes
+    2 u64       length of the LTX file in bytes, timestamp in its header
     zlib        u32 first pages of the runs, u32 lengths of the runs (a run is a range of page numbers without a gap),
                 u32 first pages of the groups, u64 offsets of the groups and of the end of the pages,
                 u32 checksums, u32 numbers of the carried pages, the carried pages
@@ -41,7 +41,7 @@ CARRIED_BYTES = 512 << 10  # compressed
 
 _MAGIC = b"SLPM"
 _VERSION = 1
-_HEADER = struct.Struct("<8IQ")
+_HEADER = struct.Struct("<8I2Q")
 _INTERIOR_KINDS = (2, 5)  # first byte of an interior page of an index, of a table
 _SCHEMA_ROOT = Pgno(1)
 _BTREE_HEADER_OF_PAGE_1 = 100  # where it begins, after the header of the database
@@ -55,6 +55,7 @@ class BadPageMap(ValueError):
 class PageMap:
     page_size: int  # bytes
     commit: int  # pages of the database after the file
+    timestamp_ms: int  # unix milliseconds of the newest transaction in the file
     file_bytes: int
     run_starts: array[int]
     run_lengths: array[int]
@@ -108,7 +109,7 @@ class PageMap:
         parts = [_little_endian(one).tobytes() for one in (*arrays, numbers)]
         body = zlib.compress(b"".join((*parts, *(page for _, page in self.carried))))
         counts = (len(self.run_starts), len(self.group_starts), len(self.checksums), len(self.carried), 0)
-        header = _HEADER.pack(_VERSION, self.page_size, self.commit, *counts, self.file_bytes)
+        header = _HEADER.pack(_VERSION, self.page_size, self.commit, *counts, self.file_bytes, self.timestamp_ms)
         return _MAGIC + struct.pack("<I", zlib.crc32(header + body)) + header + body
 
     @classmethod
@@ -119,9 +120,10 @@ class PageMap:
             raise BadPageMap(f"{len(data)} bytes that are no page map")
         if zlib.crc32(data[start:]) != int.from_bytes(data[4:start], "little"):
             raise BadPageMap("its checksum fails")
-        version, page_size, commit, runs, groups, checks, carried, _, file_bytes = _HEADER.unpack_from(data, start)
+        version, page_size, commit, runs, groups, checks, carried, _, *last = _HEADER.unpack_from(data, start)
         if version != _VERSION:
             raise BadPageMap(f"version {version}; this one is {_VERSION}")
+        file_bytes, timestamp_ms = last
         body = memoryview(zlib.decompress(data[start + _HEADER.size :]))
         position = 0
 
@@ -137,7 +139,7 @@ class PageMap:
         offsets, checksums, numbers = take("Q", groups + 1), take("I", checks), take("I", carried)
         pages = (bytes(body[at : at + page_size]) for at in range(position, len(body), page_size))
         return cls(
-            *(page_size, commit, file_bytes, run_starts, run_lengths, group_starts, offsets, checksums),
+            *(page_size, commit, timestamp_ms, file_bytes, run_starts, run_lengths, group_starts, offsets, checksums),
             carried=tuple(zip(map(Pgno, numbers), pages, strict=True)),
         )
 
@@ -146,8 +148,7 @@ class PageMap:
 class PageMapBuilder:
     """Makes the map of a file from its frames, while they are written or read: `add` each, in order, then `build`."""
 
-    page_size: int
-    commit: int
+    header: ltx.Header
     _run_starts: array[int] = field(default_factory=lambda: array("I"))
     _run_lengths: array[int] = field(default_factory=lambda: array("I"))
     _group_starts: array[int] = field(default_factory=lambda: array("I"))
@@ -161,7 +162,7 @@ class PageMapBuilder:
 
     @property
     def _group_pages(self) -> int:
-        return max(GROUP_PAGES, -(-self.commit // MOST_GROUPS))
+        return max(GROUP_PAGES, -(-self.header.commit // MOST_GROUPS))
 
     def add(self, frame: Frame, encoded: bytes | None = None) -> None:
         """`encoded`: the frame's bytes in the file, where the caller has them."""
@@ -187,8 +188,9 @@ class PageMapBuilder:
         offsets = array("Q", self._offsets)
         offsets.append(self._position)
         return PageMap(
-            self.page_size,
-            self.commit,
+            self.header.page_size,
+            self.header.commit,
+            self.header.timestamp_ms,
             file_bytes,
             self._run_starts,
             self._run_lengths,
@@ -226,7 +228,7 @@ class PageMapBuilder:
 
 def from_index(header: ltx.Header, index: Iterable[tuple[Pgno, int, int]], file_bytes: int) -> PageMap:
     """The map of a file that has none, by the file's own index: without checksums and without upper pages."""
-    builder = PageMapBuilder(header.page_size, header.commit)
+    builder = PageMapBuilder(header)
     starts, lengths, groups, offsets = array("I"), array("I"), array("I"), array("Q")
     end = ltx.HEADER_BYTES
     for number, (pgno, offset, length) in enumerate(index):
@@ -240,7 +242,10 @@ def from_index(header: ltx.Header, index: Iterable[tuple[Pgno, int, int]], file_
             offsets.append(offset)
         end = offset + length
     offsets.append(end)
-    return PageMap(header.page_size, header.commit, file_bytes, starts, lengths, groups, offsets, array("I"))
+    return PageMap(
+        *(header.page_size, header.commit, header.timestamp_ms, file_bytes, starts, lengths, groups, offsets),
+        checksums=array("I"),
+    )
 
 
 def _children(page: bytes, start: int) -> Iterator[int]:
