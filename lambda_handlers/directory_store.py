@@ -4,7 +4,7 @@
 name, which fails if the name is taken: atomic on every POSIX file system; on Windows a rename does the same.
 Temporary files begin with a dot, and no listing shows them.
 
-`replace` is not offered: locks over a directory are the operating system's (locks/file.py).
+`replace` compares and renames under a file lock of the operating system, which every `replace` and `put` takes.
 """
 
 from __future__ import annotations
@@ -12,12 +12,24 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lambda_handlers.object_store import CHUNK_BYTES, AlreadyExists, NotFound, ObjectInfo, Unavailable
+from lambda_handlers.file_locks import locked_file
+from lambda_handlers.object_store import (
+    CHUNK_BYTES,
+    AlreadyExists,
+    CopyOf,
+    NotFound,
+    ObjectInfo,
+    PreconditionFailed,
+    Unavailable,
+)
 
+_CHANGING = ".changing"  # the file lock of a directory
 _NO_OBJECT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -48,6 +60,14 @@ class DirectoryStore:
             with self._path(key).open("rb") as file:
                 file.seek(start)
                 return file.read(length)
+        except _NO_OBJECT as error:
+            raise NotFound(key) from error
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
+
+    def size(self, key: str) -> int:
+        try:
+            return self._path(key).stat().st_size
         except _NO_OBJECT as error:
             raise NotFound(key) from error
         except OSError as error:
@@ -85,23 +105,29 @@ class DirectoryStore:
             raise Unavailable(prefix, str(error)) from error
 
     def create(self, key: str, body: bytes) -> str:
-        path = self._path(key)
-        try:
-            new_directories = self._make_parents(path)
-        except OSError as error:
-            raise Unavailable(key, str(error)) from error
-        try:
-            _create(path, body)
-            for directory in new_directories:
-                _sync_directory(directory)
-        except FileExistsError as error:
-            raise AlreadyExists(key) from error
-        except OSError as error:
-            raise Unavailable(key, str(error)) from error
+        self._create(key, (body,))
         return _etag(body)
 
-    def replace(self, key: str, body: bytes, etag: str) -> str:  # noqa: ARG002 - the protocol's signature
-        raise Unavailable(key, "a directory has no conditional replace; its locks are file locks")
+    def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
+        self._create(key, chunks)
+
+    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
+        self._create(key, chain.from_iterable(self._pieces(part) for part in parts))
+
+    def put(self, key: str, body: bytes) -> str:
+        with self._changing(key) as path:
+            _write(path, (body,), Path.replace)
+        return _etag(body)
+
+    def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:  # noqa: ARG002
+        return None
+
+    def replace(self, key: str, body: bytes, etag: str) -> str:
+        with self._changing(key) as path:
+            if self.get_with_tag(key)[1] != etag:
+                raise PreconditionFailed(key)
+            _write(path, (body,), Path.replace)
+        return _etag(body)
 
     def delete(self, key: str) -> None:
         try:
@@ -109,8 +135,45 @@ class DirectoryStore:
         except OSError as error:
             raise Unavailable(key, str(error)) from error
 
+    def delete_many(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.delete(key)
+
     def _path(self, key: str) -> Path:
         return self.root.joinpath(*key.split("/"))
+
+    def _create(self, key: str, chunks: Iterable[bytes]) -> None:
+        path = self._path(key)
+        try:
+            new_directories = self._make_parents(path)
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
+        try:
+            _write(path, chunks, _publish)
+            for directory in new_directories:
+                _sync_directory(directory)
+        except FileExistsError as error:
+            raise AlreadyExists(key) from error
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
+
+    def _pieces(self, part: bytes | CopyOf) -> Iterator[bytes]:
+        if isinstance(part, bytes):
+            yield part
+            return
+        for start in range(part.start, part.start + part.length, CHUNK_BYTES):
+            yield self.get_range(part.key, start, min(CHUNK_BYTES, part.start + part.length - start))
+
+    @contextmanager
+    def _changing(self, key: str) -> Iterator[Path]:
+        """Nobody else replaces or puts an object of this directory meanwhile."""
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with locked_file(path.parent / _CHANGING):
+                yield path
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
 
     def _make_parents(self, path: Path) -> list[Path]:
         """Make what is missing above `path`; the directories whose list of names changed by that."""
@@ -137,14 +200,15 @@ class DirectoryStore:
                 yield ObjectInfo(prefix + entry.name, status.st_size, status.st_mtime)
 
 
-def _create(path: Path, body: bytes) -> None:
+def _write(path: Path, chunks: Iterable[bytes], publish: Callable[[Path, Path], object]) -> None:
     temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
     try:
         with temporary.open("xb") as file:
-            file.write(body)
+            for chunk in chunks:
+                file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
-        _publish(temporary, path)
+        publish(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_directory(path.parent)

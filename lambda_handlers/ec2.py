@@ -15,8 +15,6 @@ its own group as `Duplicate`. What an error says about the call, so that the loc
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from lambda_handlers.settings import Credentials
+from lambda_handlers.sigv4 import sign
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -157,10 +156,11 @@ class Ec2Client:
         sign(
             headers,
             body,
-            path=self._path,
+            service=SERVICE,
             region=self._region,
             credentials=self._credentials,
             now=self._now(),
+            path=self._path,
         )
         status, text = self._send(body, headers, timeout)
         reply = _parse(text)
@@ -246,31 +246,6 @@ def describe_parameters(filters: Mapping[str, str], token: str | None = None) ->
     if token:
         parameters.append(("NextToken", token))
     return parameters
-
-
-def sign(headers: dict[str, str], body: bytes, *, path: str, region: str, credentials: Credentials, now: float) -> None:
-    """Add what Signature Version 4 wants to the headers (lower-case names) of a POST without a query string."""
-    headers["x-amz-date"] = timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    if credentials.session_token:
-        headers["x-amz-security-token"] = credentials.session_token
-    names = sorted(headers)
-    # Runs of blanks in a value count as one; the empty line is that of the query string.
-    lines = [f"{name}:{' '.join(headers[name].split())}" for name in names]
-    request = ["POST", quote(path, safe="/~"), "", *lines, "", ";".join(names), hashlib.sha256(body).hexdigest()]
-    scope = f"{timestamp[:8]}/{region}/{SERVICE}/aws4_request"
-    digest = hashlib.sha256("\n".join(request).encode()).hexdigest()
-    key = b"AWS4" + credentials.secret_access_key.encode()
-    for part in scope.split("/"):
-        key = _hmac(key, part)
-    signature = _hmac(key, f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{digest}").hex()
-    headers["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={credentials.access_key_id}/{scope}, "
-        f"SignedHeaders={';'.join(names)}, Signature={signature}"
-    )
-
-
-def _hmac(key: bytes, message: str) -> bytes:
-    return hmac.new(key, message.encode(), hashlib.sha256).digest()
 
 
 def _is_dropped(connection: HTTPConnection) -> bool:

@@ -1,22 +1,26 @@
 """The verbs that the engine uses on an object store.
 
-Keys are relative to the store's prefix and use `/`. Objects are immutable but for `replace`, which only the S3 lock
-uses. `create` and `replace` are conditional: they never overwrite what the caller has not seen.
+Keys are relative to the store's prefix and use `/`. Objects are immutable but for `replace`, of the S3 lock and the
+head, and `put`, of parts that are on their way. All other writes are conditional: they never overwrite what the caller
+has not seen.
 
-An answer to `create` or `replace` may be wrong about this very call: obstore sends a lost request again and then
-meets its own object (AlreadyExists), and a time-out leaves it open (Unavailable). Callers resolve both by reading
-the key back; see `storage.replica` for commits and `locks.s3` for locks.
+An answer to `create`, `create_from`, `assemble` or `replace` may be wrong about this very call: a request whose answer
+got lost is sent again and then meets its own object (AlreadyExists), and a time-out leaves it open (Unavailable).
+Callers resolve both by reading the key back; see `storage.commit` for transactions and `locks.s3` for locks.
 
 S3 stands behind them in s3_store.py, a directory in directory_store.py; stores.py opens the one that is wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 CHUNK_BYTES = 1 << 20
+
+T = TypeVar("T")
 
 
 class StoreError(Exception):
@@ -63,6 +67,15 @@ class ObjectInfo:
     modified_at: float  # unix seconds, by the store's clock
 
 
+@dataclass(frozen=True, slots=True)
+class CopyOf:
+    """A range of another object, in bytes."""
+
+    key: str
+    start: int
+    length: int
+
+
 class ObjectStore(Protocol):
     """Every verb raises Refused, or Unavailable where the store does not answer after bounded retries."""
 
@@ -74,6 +87,9 @@ class ObjectStore(Protocol):
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """`length` bytes from `start`, fewer where the object ends; raises NotFound."""
+
+    def size(self, key: str) -> int:
+        """How many bytes the object has; raises NotFound."""
 
     def chunks(self, key: str) -> Iterator[bytes]:
         """The object piece by piece, for what should not be in memory whole; raises NotFound at the first piece."""
@@ -87,11 +103,27 @@ class ObjectStore(Protocol):
     def create(self, key: str, body: bytes) -> str:
         """Write an object that does not exist and return its ETag; raises AlreadyExists."""
 
+    def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
+        """`create` for a body of any size, in bounded memory. `chunks` is read once; if it raises, nothing is made."""
+
+    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
+        """`create` from pieces of other objects, without moving them through here; raises NotFound for one of those.
+        Every part but the last has at least 5 MiB."""
+
+    def put(self, key: str, body: bytes) -> str:
+        """Write an object whether there is one or not, and return its ETag. Never for an LTX file."""
+
+    def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:
+        """URLs under which anybody may GET or PUT the objects for so long; None where the store has none."""
+
     def replace(self, key: str, body: bytes, etag: str) -> str:
         """Write over the version with this ETag and return the new one; raises PreconditionFailed or NotFound."""
 
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens where there is none."""
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove objects, as `delete` does; not all at once, so that a failure leaves some."""
 
 
 class MeteredStore:
@@ -99,53 +131,87 @@ class MeteredStore:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._counting = threading.Lock()
         self.requests = 0
         self.bytes_in = 0
         self.bytes_out = 0
 
     def get(self, key: str) -> bytes:
-        self.requests += 1
-        return self._count_in(self._store.get(key))
+        return self._coming_in(lambda: self._store.get(key))
 
     def get_with_tag(self, key: str) -> tuple[bytes, str]:
-        self.requests += 1
+        self._count()
         body, etag = self._store.get_with_tag(key)
-        return self._count_in(body), etag
+        self._count(requests=0, bytes_in=len(body))
+        return body, etag
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
-        self.requests += 1
-        return self._count_in(self._store.get_range(key, start, length))
+        return self._coming_in(lambda: self._store.get_range(key, start, length))
+
+    def size(self, key: str) -> int:
+        self._count()
+        return self._store.size(key)
 
     def chunks(self, key: str) -> Iterator[bytes]:
-        self.requests += 1
+        self._count()
         for chunk in self._store.chunks(key):
-            yield self._count_in(chunk)
+            self._count(requests=0, bytes_in=len(chunk))
+            yield chunk
 
     def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
-        self.requests += 1
+        self._count()
         for number, info in enumerate(self._store.list_objects(prefix), start=1):
             yield info
             if number % 1000 == 0:  # S3's page
-                self.requests += 1
+                self._count()
 
     def list_directories(self, prefix: str) -> list[str]:
-        self.requests += 1
+        self._count()
         return self._store.list_directories(prefix)
 
     def create(self, key: str, body: bytes) -> str:
-        self.requests += 1
-        self.bytes_out += len(body)
+        self._count(bytes_out=len(body))
         return self._store.create(key, body)
 
+    def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
+        self._count()
+        self._store.create_from(key, map(self._going_out, chunks))
+
+    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
+        self._count(len(parts) + 2, bytes_out=sum(len(part) for part in parts if isinstance(part, bytes)))
+        self._store.assemble(key, parts)
+
+    def put(self, key: str, body: bytes) -> str:
+        self._count(bytes_out=len(body))
+        return self._store.put(key, body)
+
+    def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:
+        return self._store.presign(method, keys, seconds)
+
     def replace(self, key: str, body: bytes, etag: str) -> str:
-        self.requests += 1
-        self.bytes_out += len(body)
+        self._count(bytes_out=len(body))
         return self._store.replace(key, body, etag)
 
     def delete(self, key: str) -> None:
-        self.requests += 1
+        self._count()
         self._store.delete(key)
 
-    def _count_in(self, body: bytes) -> bytes:
-        self.bytes_in += len(body)
+    def delete_many(self, keys: Sequence[str]) -> None:
+        self._count(-(-len(keys) // 1000))
+        self._store.delete_many(keys)
+
+    def _coming_in(self, ask: Callable[[], bytes]) -> bytes:
+        self._count()
+        body = ask()
+        self._count(requests=0, bytes_in=len(body))
         return body
+
+    def _going_out(self, chunk: bytes) -> bytes:
+        self._count(requests=0, bytes_out=len(chunk))
+        return chunk
+
+    def _count(self, requests: int = 1, bytes_in: int = 0, bytes_out: int = 0) -> None:
+        with self._counting:
+            self.requests += requests
+            self.bytes_in += bytes_in
+            self.bytes_out += bytes_out

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 from pathlib import Path
 
+from lambda_handlers.file_locks import try_lock, unlock
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Holder, Sweep
 from lambda_handlers.locks.waiting import lock_timeout, sleep_within
@@ -22,37 +22,6 @@ from lambda_handlers.wire import DATABASE_NAME, SldbError
 
 NAME = "lock"
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.010, 0.050
-
-if sys.platform == "win32":
-    import msvcrt
-
-    # Locks of Windows are mandatory: a byte far behind the text leaves the text readable.
-    LOCKED_BYTE = 1 << 30
-
-    def _try_lock(descriptor: int) -> bool:
-        os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        return True
-
-    def _unlock(descriptor: int) -> None:
-        os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 class FileLock:
@@ -90,7 +59,7 @@ class FileLock:
             return self._release_of_others(lock_id, database)
         try:
             os.ftruncate(descriptor, 0)
-            _unlock(descriptor)
+            unlock(descriptor)
         finally:
             os.close(descriptor)
         return True
@@ -104,7 +73,7 @@ class FileLock:
         return Sweep(checked=len(self.holders()))
 
     def _wait(self, descriptor: int, path: Path, database: str, deadline: float) -> None:
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             longer = (LONGEST_PAUSE_SECONDS - SHORTEST_PAUSE_SECONDS) * self._host.jitter()
             if not sleep_within(self._host, SHORTEST_PAUSE_SECONDS + longer, deadline):
                 hint = "send it again later; the lock ends with the process that has it"
@@ -132,7 +101,7 @@ class FileLock:
         except OSError as error:
             raise _failed(database, error) from error
         try:
-            return None if _try_lock(descriptor) else _read(path, database)
+            return None if try_lock(descriptor) else _read(path, database)
         finally:
             os.close(descriptor)
 

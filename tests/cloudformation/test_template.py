@@ -97,14 +97,16 @@ def test_the_query_function_may_delete_no_object(template: dict[str, Any]) -> No
     assert {action for action in granted if action.startswith("s3:")} == {
         "s3:GetObject",
         "s3:PutObject",
+        "s3:AbortMultipartUpload",
         "s3:ListBucket",
     }
     assert not any("*" in action for action in granted)
 
 
-def test_only_the_deadlock_fix_function_deletes_objects_and_only_commits(template: dict[str, Any]) -> None:
+def test_only_the_deadlock_fix_function_deletes_objects_and_only_what_ages(template: dict[str, Any]) -> None:
     (statement,) = by_action(template, "DeadlockFixRole", "s3:DeleteObject")
-    assert statement["Resource"]["Fn::Sub"][0].endswith("/*.ltx")
+    names = [resource["Fn::Sub"][0].partition("${Bucket}/")[2] for resource in statement["Resource"]]
+    assert names == ["*.ltx", "*.pages", "*/uploads/*"]
 
 
 @pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])

@@ -6,7 +6,7 @@ import heapq
 import random
 from collections.abc import Callable
 
-from lambda_handlers.host import Host
+from lambda_handlers.host import AtOnce, Host
 
 
 class Clock:
@@ -34,4 +34,4 @@ class Clock:
         heapq.heappush(self._plans, (time, len(self._plans), action))
 
     def host(self) -> Host:
-        return Host(now=self.now, sleep=self.sleep, entropy=self._random.randbytes)
+        return Host(now=self.now, sleep=self.sleep, entropy=self._random.randbytes, start=AtOnce)

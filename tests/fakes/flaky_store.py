@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
+from typing import Any
 
 from lambda_handlers.object_store import (
     AlreadyExists,
@@ -64,6 +65,10 @@ class FlakyStore:
 
     def delete(self, key: str) -> None:
         self._store.delete(key)
+
+    def __getattr__(self, verb: str) -> Any:
+        """The verbs that no lock uses work."""
+        return getattr(self._store, verb)
 
     def _meet(self, key: str, write: Callable[[], str], clash: Exception) -> str:
         fault = self.faults.popleft() if self.faults else WriteFault.NONE

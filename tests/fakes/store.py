@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from lambda_handlers.object_store import AlreadyExists, ObjectInfo, ObjectStore, Refused, Unavailable
+from lambda_handlers.object_store import AlreadyExists, CopyOf, ObjectInfo, ObjectStore, Refused, Unavailable
 
 Act: TypeAlias = Callable[[], Any]
 Step: TypeAlias = Callable[[str, Act], Any]
@@ -108,6 +108,34 @@ class FaultyStore:
             return tag
 
         return self._meet("create", key, act)
+
+    def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
+        def act() -> None:
+            body = b"".join(chunks)
+            self.store.create_from(key, iter((body,)))
+            self.written[key].append(body)
+
+        return self._meet("create_from", key, act)
+
+    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
+        def act() -> None:
+            self.store.assemble(key, parts)
+            self.written[key].append(self.store.get(key))
+
+        return self._meet("assemble", key, act)
+
+    def put(self, key: str, body: bytes) -> str:
+        return self._meet("put", key, lambda: self.store.put(key, body))
+
+    def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:
+        return self.store.presign(method, keys, seconds)
+
+    def size(self, key: str) -> int:
+        return self._meet("size", key, lambda: self.store.size(key))
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.delete(key)
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
         def act() -> str:

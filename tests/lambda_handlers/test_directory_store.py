@@ -147,15 +147,6 @@ def test_an_object_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path, monk
         assert set(steps[2:]) == {"store/db/0000", "store/db", "store", "."}
 
 
-def test_replace_is_not_offered(tmp_path: Path) -> None:
-    store = DirectoryStore(tmp_path)
-    tag = store.create("a", b"x")
-
-    with pytest.raises(Unavailable, match="no conditional replace"):
-        store.replace("a", b"y", tag)
-    assert store.get("a") == b"x"
-
-
 def test_a_file_in_the_way_is_not_an_object_that_exists(tmp_path: Path) -> None:
     """`sldb --local` with the name of a file, or a foreign file where a directory belongs."""
     (tmp_path / "file").write_bytes(b"foreign")

@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from lambda_handlers import ec2
 from lambda_handlers.ec2 import Ambiguous, Duplicate, Ec2Client, NotFound, Refused, Throttled
 from lambda_handlers.settings import Credentials
+from lambda_handlers.sigv4 import sign
 from tests.fakes.aws import REGION, Aws, free_port, serve_aws
 from tests.fakes.clock import Clock
 
@@ -69,7 +70,8 @@ class TestSignature:
         self, *, body: bytes, path: str, host: str, region: str, secret: str, token: str | None, now: int
     ) -> None:
         headers = {"content-type": ec2.CONTENT_TYPE, "host": host}
-        ec2.sign(headers, body, path=path, region=region, credentials=Credentials("AKID", secret, token), now=now)
+        credentials = Credentials("AKID", secret, token)
+        sign(headers, body, service="ec2", path=path, region=region, credentials=credentials, now=now)
         assert headers["authorization"] == botocore_signature(headers, body, f"https://{host}{path}", region, secret)
 
     @given(name=TEXT, description=TEXT, vpc_id=TEXT, tags=TAGS)

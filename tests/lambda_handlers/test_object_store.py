@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.object_store import (
     CHUNK_BYTES,
     AlreadyExists,
+    CopyOf,
     MeteredStore,
     NotFound,
     ObjectStore,
@@ -29,11 +31,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "directory":
         return DirectoryStore(tmp_path / "not" / "yet" / "there")
     return request.getfixturevalue("s3_store")
-
-
-@pytest.fixture(params=["memory", "s3"])
-def replacing_store(request: pytest.FixtureRequest) -> ObjectStore:
-    return memory_store() if request.param == "memory" else request.getfixturevalue("s3_store")
 
 
 def keys(store: ObjectStore, prefix: str) -> list[str]:
@@ -185,8 +182,7 @@ def test_one_of_eight_threads_creates(store: ObjectStore) -> None:
         assert store.get(key) == won[0] * 1000
 
 
-def test_replace_needs_the_version_that_is_there(replacing_store: ObjectStore) -> None:
-    store = replacing_store
+def test_replace_needs_the_version_that_is_there(store: ObjectStore) -> None:
     first = store.create("lock.json", b"1")
     assert store.get_with_tag("lock.json") == (b"1", first)
 
@@ -199,14 +195,143 @@ def test_replace_needs_the_version_that_is_there(replacing_store: ObjectStore) -
     assert store.get("lock.json") == b"2"
 
 
-def test_replace_does_not_create(replacing_store: ObjectStore) -> None:
-    tag = replacing_store.create("lock.json", b"1")
-    replacing_store.delete("lock.json")
+def test_replace_does_not_create(store: ObjectStore) -> None:
+    tag = store.create("lock.json", b"1")
+    store.delete("lock.json")
 
     with pytest.raises((PreconditionFailed, NotFound)):
-        replacing_store.replace("lock.json", b"2", tag)
+        store.replace("lock.json", b"2", tag)
 
-    assert keys(replacing_store, "") == []
+    assert keys(store, "") == []
+
+
+def test_of_many_replaces_of_one_version_one_succeeds(store: ObjectStore) -> None:
+    for number in range(10):
+        key = f"head{number}.json"
+        tag = store.create(key, b"0")
+        won, lost = [], []
+
+        def attempt(body: bytes, key: str = key, tag: str = tag, won: list = won, lost: list = lost) -> None:  # type: ignore[type-arg]
+            try:
+                store.replace(key, body, tag)
+                won.append(body)
+            except PreconditionFailed:
+                lost.append(body)
+
+        threads = [threading.Thread(target=attempt, args=(b"%d" % n,)) for n in range(1, 9)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(won), len(lost)) == (1, 7)
+        assert store.get(key) == won[0]
+
+
+def test_put_writes_over_whatever_is_there(store: ObjectStore) -> None:
+    store.put("db/uploads/u/1", b"one")
+    tag = store.put("db/uploads/u/1", b"two")
+
+    assert store.get_with_tag("db/uploads/u/1") == (b"two", tag)
+
+
+def test_size(store: ObjectStore) -> None:
+    store.create("a", b"12345")
+    assert store.size("a") == 5
+    with pytest.raises(NotFound):
+        store.size("b")
+
+
+MIB = bytes(range(256)) * 4096
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 7, 8, 9, 20])
+def test_an_object_of_any_size_is_created_from_pieces(store: ObjectStore, pieces: int) -> None:
+    store.create_from("db/0000/a.ltx", (MIB[: (1 << 20) - n] for n in range(pieces)))
+
+    assert store.get("db/0000/a.ltx") == b"".join(MIB[: (1 << 20) - n] for n in range(pieces))
+
+
+@pytest.mark.parametrize("pieces", [1, 20])
+def test_created_from_pieces_it_is_written_over_nothing(store: ObjectStore, pieces: int) -> None:
+    store.create("a", b"first")
+    with pytest.raises(AlreadyExists):
+        store.create_from("a", [MIB] * pieces)
+
+    assert store.get("a") == b"first"
+
+
+@pytest.mark.parametrize("after", [0, 1, 20])
+def test_pieces_that_end_in_an_error_leave_nothing(store: ObjectStore, after: int) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield from [MIB] * after
+        raise RuntimeError("the source broke")
+
+    with pytest.raises(RuntimeError, match="the source broke"):
+        store.create_from("a", pieces())
+
+    assert keys(store, "") == []
+    store.create_from("a", [b"x"])
+    assert store.get("a") == b"x"
+
+
+def test_of_many_large_creates_one_succeeds(store: ObjectStore) -> None:
+    won, lost = [], []
+
+    def attempt(body: bytes) -> None:
+        try:
+            store.create_from("a", [body * (1 << 20)] * 9)
+            won.append(body)
+        except AlreadyExists:
+            lost.append(body)
+
+    threads = [threading.Thread(target=attempt, args=(bytes([n]),)) for n in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(won), len(lost)) == (1, 4)
+    assert store.get("a") == won[0] * (9 << 20)
+
+
+def test_an_object_is_assembled_from_others(store: ObjectStore) -> None:
+    store.create("one", MIB * 6)
+    store.put("two", b"0123456789")
+    store.assemble("three", [b"head" * (2 << 20), CopyOf("one", 0, 6 << 20), CopyOf("two", 3, 4)])
+
+    assert store.get("three") == b"head" * (2 << 20) + MIB * 6 + b"3456"
+    with pytest.raises(AlreadyExists):
+        store.assemble("three", [CopyOf("two", 0, 10)])
+    with pytest.raises(NotFound, match="nowhere"):
+        store.assemble("four", [CopyOf("nowhere", 0, 10)])
+    assert keys(store, "") == ["one", "three", "two"]
+
+
+def test_many_are_deleted(store: ObjectStore) -> None:
+    for n in range(5):
+        store.create(f"a/{n}", b"x")
+    store.delete_many(["a/1", "a/3", "a/nothing"])
+    store.delete_many([])
+
+    assert keys(store, "") == ["a/0", "a/2", "a/4"]
+
+
+def test_who_has_the_url_may_do_what_it_says(s3_store: ObjectStore) -> None:
+    from urllib.request import Request, urlopen
+
+    urls = s3_store.presign("PUT", ["db/uploads/u/1", "db/uploads/u/2"], 60)
+    assert urls is not None
+    for url, body in zip(urls, (b"one", b"two"), strict=True):
+        urlopen(Request(url, body, {"content-type": "application/octet-stream"}, method="PUT")).close()
+
+    assert s3_store.get("db/uploads/u/2") == b"two"
+    (url,) = s3_store.presign("GET", ["db/uploads/u/1"], 60) or []
+    with urlopen(url) as answer:
+        assert answer.read() == b"one"
+
+
+def test_a_store_without_urls_says_so(tmp_path: Path) -> None:
+    assert DirectoryStore(tmp_path).presign("GET", ["a"], 60) is None
+    assert memory_store().presign("GET", ["a"], 60) is None
 
 
 def test_s3_lists_past_a_thousand_keys(s3_store: ObjectStore) -> None:
