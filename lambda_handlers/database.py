@@ -23,10 +23,11 @@ from lambda_handlers.sql.session import Session, WriteNeeded
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.history import txid_at
 from lambda_handlers.storage.ltx import Txid
-from lambda_handlers.storage.replica import Conflict, Replica, store_error
+from lambda_handlers.storage.replica import Conflict, Gone, Replica, store_error
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.wire import DEFAULT_DATABASE, Reply, Request, Result, SldbError, bad_request
 
+GONE_ATTEMPTS = 3  # a request begins again when retention has removed what it reads from
 COMMIT_ATTEMPTS = 20  # lost races after which a request gives up
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.01, 1.0
 
@@ -74,8 +75,8 @@ class Database:
     @property
     def size_bytes(self) -> int:
         """Of the local copies."""
-        past = self._past.replica.size_bytes if self._past else 0
-        return self._newest.replica.size_bytes + past
+        past = self._past.replica.cached_bytes if self._past else 0
+        return self._newest.replica.cached_bytes + past
 
     def close(self) -> None:
         self._newest.close()
@@ -85,6 +86,16 @@ class Database:
         """`deadline`: unix seconds. Raises SldbError; unless it says otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
         run = _Run(request, deadline, stats)
+        for _ in range(GONE_ATTEMPTS):
+            try:
+                return self._execute(run)
+            except Gone as gone:  # nothing was applied: a commit does not end like this
+                self._log.info("opened_again", database=self.name, reason=str(gone))
+                reason = gone
+        raise SldbError("store_error", f"files of {self.name} vanish while they are read: {reason}", "try again")
+
+    def _execute(self, run: _Run) -> Reply:
+        request = run.request
         if request.at is not None:
             return self._read_past(run, request.at)
         self._newest.replica.refresh(request.max_staleness)
@@ -118,6 +129,9 @@ class Database:
         self._is_cold = False
         try:
             return self._attempt(run, self._past, may_write=False)
+        except Gone:
+            self._drop_past()
+            raise
         except WriteNeeded as need:
             raise _read_only(need, f"a view of transaction {txid}") from None
 
@@ -273,8 +287,14 @@ class Database:
 
     def _new_copy(self) -> Copy:
         limit_bytes = self._settings.cache_bytes
-        replica = Replica(self._store, self.name, self._directory, self._host, limit_bytes, self._make_room)
+        replica = Replica(
+            *(self._store, self.name, self._directory, self._host, limit_bytes, self._make_room), warn=self._warn
+        )
         return Copy(replica, self._directory)
+
+    def _warn(self, what: str, error: Exception) -> None:
+        """Something that only serves speed could not be written after a commit."""
+        self._log.warning("not_published", database=self.name, what=what, error=str(error))
 
     def _ms_since(self, started: float) -> float:
         return round((self._host.now() - started) * 1000, 3)

@@ -22,8 +22,10 @@ class Draft:
 
     def clear(self) -> None:
         """Begin again from the replica as it is now."""
+        self.replica.settle()
         self._dirty.forget()
-        self._dirty.page_size = self.replica.page_size
+        # An empty database, new or dropped, may have pages of any size.
+        self._dirty.page_size = self.replica.page_size if self.replica.page_count else 0
         self.page_count = self.replica.page_count
         # Pages above this that were not written are zeros, whatever the replica holds there: they were cut off.
         self._inherited = self.replica.page_count
@@ -34,7 +36,7 @@ class Draft:
 
     @property
     def is_dirty(self) -> bool:
-        return next(self._dirty.pages(), None) is not None
+        return len(self._dirty) > 0
 
     @property
     def has_counted_change(self) -> bool:
@@ -67,7 +69,7 @@ class Draft:
     def commit(self) -> Txid:
         """Make the next transaction of the replica; raises what Replica.commit raises, and then nothing changed."""
         self._check_page_size()
-        txid = self.replica.commit(self.page_size, self._committed_page_count(), self._changes)
+        txid = self.replica.commit(self.page_size, self._committed_page_count(), self._changes, len(self._dirty))
         self.clear()
         return txid
 

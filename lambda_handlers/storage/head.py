@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, StoreError
+from lambda_handlers.object_store import NotFound, ObjectStore
 from lambda_handlers.storage.keys import LtxName, head_key
 from lambda_handlers.storage.ltx import Txid
 
@@ -74,16 +74,9 @@ def read(store: ObjectStore, database: str) -> tuple[Head | None, str | None]:
     return Head.decode(body), etag
 
 
-def advance(store: ObjectStore, database: str, head: Head, seen: Head | None, etag: str | None) -> str | None:
-    """Put `head` where it is newer than what was `seen` there, under `etag`. The new ETag; None where somebody else
-    was faster, or the store did not do it: a head that is not written is a slower reader, and nothing else."""
-    if seen is not None and (seen.txid, seen.checked_at) >= (head.txid, head.checked_at):
-        return None
-    try:
-        if etag is None:
-            return store.create(head_key(database), head.encode())
-        return store.replace(head_key(database), head.encode(), etag)
-    except (AlreadyExists, PreconditionFailed, NotFound):
-        return None
-    except StoreError:
-        return None
+def advance(store: ObjectStore, database: str, head: Head, etag: str | None) -> str:
+    """Put a head that is newer than the one which was read with `etag` (None: there was none). Returns the new ETag;
+    raises AlreadyExists, PreconditionFailed or NotFound where somebody else was faster, or another StoreError."""
+    if etag is None:
+        return store.create(head_key(database), head.encode())
+    return store.replace(head_key(database), head.encode(), etag)

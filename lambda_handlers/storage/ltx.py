@@ -256,6 +256,11 @@ class Decoder:
         if not 0 < size <= largest:
             corrupt(self._key, f"size of page {pgno}", size, f"1 to {largest}")
 
+    @property
+    def length(self) -> int:
+        """Bytes of the file, once all of it has been read."""
+        return self._source.length
+
     def _check_end(self) -> None:
         rest = self._source.rest()
         if len(rest) < 1 + 8 + TRAILER_BYTES:
@@ -289,9 +294,14 @@ class _Source:
         return data
 
     def rest(self) -> bytes:
-        pieces = [self._buffer[self._position :], *self._chunks]
+        rest = b"".join((self._buffer[self._position :], *self._chunks))
+        self._consumed += self._position + len(rest)
         self._buffer, self._position = b"", 0
-        return b"".join(pieces)
+        return rest
+
+    @property
+    def length(self) -> int:
+        return self._consumed + self._position
 
     def _fill(self, length: int) -> None:
         pieces = [self._buffer[self._position :]]

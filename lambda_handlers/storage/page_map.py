@@ -42,7 +42,7 @@ CARRIED_BYTES = 512 << 10  # compressed
 _MAGIC = b"SLPM"
 _VERSION = 1
 _HEADER = struct.Struct("<8I2Q")
-_INTERIOR_KINDS = (2, 5)  # first byte of an interior page of an index, of a table
+INTERIOR_KINDS = (2, 5)  # first byte of an interior page of an index, of a table
 _SCHEMA_ROOT = Pgno(1)
 _BTREE_HEADER_OF_PAGE_1 = 100  # where it begins, after the header of the database
 
@@ -68,6 +68,11 @@ class PageMap:
     def page_count(self) -> int:
         """How many pages the file has."""
         return sum(self.run_lengths)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file has every page of the database."""
+        return self.page_count == self.commit - (ltx.lock_page(self.page_size) <= self.commit)
 
     @property
     def group_count(self) -> int:
@@ -201,11 +206,10 @@ class PageMapBuilder:
         )
 
     def _keep_if_upper(self, frame: Frame) -> None:
-        start = _BTREE_HEADER_OF_PAGE_1 if frame.pgno == _SCHEMA_ROOT else 0
-        is_interior = frame.page[start] in _INTERIOR_KINDS
-        if frame.pgno == _SCHEMA_ROOT and is_interior:
-            self._schema_pages = frozenset(_children(frame.page, start))
-        if is_interior or frame.pgno == _SCHEMA_ROOT or frame.pgno in self._schema_pages:
+        is_upper = is_interior(frame.page, frame.pgno)
+        if frame.pgno == _SCHEMA_ROOT and is_upper:
+            self._schema_pages = frozenset(children(frame.page, frame.pgno))
+        if is_upper or frame.pgno == _SCHEMA_ROOT or frame.pgno in self._schema_pages:
             self._interior[frame.pgno] = zlib.compress(frame.page, 1)
 
     def _carried(self) -> Iterator[tuple[Pgno, bytes]]:
@@ -215,7 +219,7 @@ class PageMapBuilder:
         def rank(pgno: Pgno) -> int:
             if pgno == _SCHEMA_ROOT or pgno in self._schema_pages:
                 return 0
-            return 1 if next(iter(_children(pages[pgno], 0)), 0) in pages else 2
+            return 1 if next(children(pages[pgno], pgno), 0) in pages else 2
 
         taken, size = [], 0
         for pgno in sorted(pages, key=lambda pgno: (rank(pgno), pgno)):
@@ -248,13 +252,18 @@ def from_index(header: ltx.Header, index: Iterable[tuple[Pgno, int, int]], file_
     )
 
 
-def _children(page: bytes, start: int) -> Iterator[int]:
-    """The pages that an interior page points to; `start`: of its b-tree header."""
-    if page[start] not in _INTERIOR_KINDS:
+def is_interior(page: bytes, pgno: Pgno) -> bool:
+    return page[_BTREE_HEADER_OF_PAGE_1 if pgno == _SCHEMA_ROOT else 0] in INTERIOR_KINDS
+
+
+def children(page: bytes, pgno: Pgno) -> Iterator[int]:
+    """The pages that an interior page of a b-tree points to, in the order of their keys; none if it is no such page.
+    Format: https://www.sqlite.org/fileformat.html, section 1.6."""
+    if not is_interior(page, pgno):
         return
-    cells = int.from_bytes(page[start + 3 : start + 5], "big")
-    for number in range(cells):
-        at = start + 12 + 2 * number
+    start = _BTREE_HEADER_OF_PAGE_1 if pgno == _SCHEMA_ROOT else 0
+    count = int.from_bytes(page[start + 3 : start + 5], "big")
+    for at in range(start + 12, min(start + 12 + 2 * count, len(page) - 1), 2):
         cell = int.from_bytes(page[at : at + 2], "big")
         yield int.from_bytes(page[cell : cell + 4], "big")
     yield int.from_bytes(page[start + 8 : start + 12], "big")

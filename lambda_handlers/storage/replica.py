@@ -2,40 +2,59 @@
 
 Rules (storage invariants; each has a test that fails without it):
 
-1. Only a conditional create writes an LTX key; nothing is overwritten.
-2. Transaction n + 1 is created only from a state that was read completely at n.
-3. An ambiguous answer to the create is resolved by reading the key back and comparing the node id, which is random
-   per attempt: ours is committed, another's is a lost race, absent is tried again within a bound.
-5. A copy at n is current when there is no transaction n + 1 *and* the last LIST is younger than half the retention
-   floor; otherwise n + 1 may have been compacted away, and a LIST tells. Age is wall-clock age.
+1. Only a conditional create writes an LTX key; nothing is overwritten (commit).
+2. Transaction n + 1 is created only from a state that was read at n, every page of which is known to be there.
+3. An ambiguous answer to the create is resolved by reading the key back (commit).
+5. A copy at n is current when there is no transaction n + 1 *and* somebody knew less than half the retention floor ago
+   that nothing came after n, or after an older transaction: by a LIST, or by the head. Otherwise n + 1 may have been
+   compacted away, and a LIST tells. Age is wall-clock age.
 7. The local pages are disposable: after an error in the middle of applying a file they are forgotten.
 
-What a transaction has written before it commits is in `draft`; SQLite's view of both is in `vfs`.
+A copy knows in which file every page lies (`layers`), has some pages in a local cache, and fetches the others when they
+are read (`fetch`). What a transaction has written before it commits is in `draft`; SQLite's view of both is in `vfs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from lambda_handlers.host import Host
-from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, Refused, StoreError, Unavailable
+from lambda_handlers.host import Call, Host
+from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
 from lambda_handlers.storage import chain, ltx
-from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, transaction
+from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, store_error
+from lambda_handlers.storage.fetch import Fetcher
+from lambda_handlers.storage.head import HeadFile
+from lambda_handlers.storage.keys import (
+    SNAPSHOT_LEVEL,
+    LtxName,
+    database_prefix,
+    parse_ltx_key,
+    parse_page_map_key,
+    transaction,
+)
+from lambda_handlers.storage.layers import Layer, Layers
 from lambda_handlers.storage.ltx import Header, Pgno, Txid
+from lambda_handlers.storage.opening import Opened, Opener
 from lambda_handlers.storage.page_cache import PageCache
+from lambda_handlers.storage.page_map import INTERIOR_KINDS
+from lambda_handlers.storage.publishing import Publisher, Warn, head_file
 from lambda_handlers.wire import SldbError
 
 RETENTION_FLOOR_SECONDS = 3600  # no level-0 file younger than this is ever removed
-PROBES_BEFORE_LIST = 8  # a copy this far behind catches up faster by a LIST and parallel reads
-PARALLEL_READS = 16
-STREAM_BYTES = 4 << 20  # a larger file is decoded while it arrives
-COMMIT_TRIES = 3
+CLOCK_SKEW_SECONDS = 60  # that a head may be ahead: it was put by another machine
+PROBES_AT_ONCE = 16  # transactions that are asked for together, at most
+PROBES_BEFORE_CATCHING_UP = PROBES_AT_ONCE - 1  # who is further behind reads fewer files by way of the head
+PROBE_BYTES = 1 << 20  # a larger transaction is not read whole
+MOST_FILES = 512  # of a chain that a warm copy has followed; then it opens the same state anew, from fewer
+
+__all__ = ["Conflict", "Gone", "Replica", "store_error"]
 
 
-class Conflict(Exception):
-    """Another writer committed first: nothing was applied, and the transaction may run again."""
+class Gone(Exception):
+    """A file that the copy reads from was removed since it was opened: retention took it, and others hold its pages.
+    The copy must be refreshed; what was being read may be read again."""
 
 
 class Replica:
@@ -47,51 +66,77 @@ class Replica:
         database: str,
         directory: Path,
         host: Host,
-        limit_bytes: int | None = None,
+        limit_bytes: int | None = None,  # of the local cache
         make_room: Callable[[int], None] = lambda _: None,
+        warn: Warn = lambda _what, _error: None,
     ) -> None:
         self.database = database
         self._store = store
         self._host = host
-        self._cache = PageCache(directory)
-        self._limit_bytes = limit_bytes
-        self._make_room = make_room
+        self._cache = PageCache(directory, limit_bytes, make_room)
+        self._opener = Opener(store, database, host, limit_bytes)
+        self._publisher = Publisher(store, database, host, warn)
+        self._warn = warn
         self._forget()
 
     def _forget(self) -> None:
         self._cache.forget()
+        self._set_layers(Layers())
+        self._publisher.files.clear()
         self.txid: Txid = 0
         self.page_size = 0  # bytes; 0 while there is no page
-        self.page_count = 0
         self.timestamp_ms = 0  # of transaction `txid`
         self._newest: Txid = 0  # that the last LIST showed
-        self._checked_at = self._listed_at = float("-inf")  # unix seconds
+        self._checked_at = self._known_at = float("-inf")  # unix seconds
+        self._must_reopen = False
+        self._reopen_at = MOST_FILES
+
+    def _set_layers(self, layers: Layers) -> None:
+        self._layers = layers
+        self._fetcher = Fetcher(self._store, self.database, self._host, layers, self._cache)
 
     @property
-    def size_bytes(self) -> int:
-        return self.page_size * self.page_count
+    def page_count(self) -> int:
+        return self._layers.page_count
+
+    @property
+    def cached_bytes(self) -> int:
+        """Of the local copy."""
+        return self._cache.size_bytes
 
     def read(self, pgno: Pgno) -> bytes:
+        """Raises Gone, or SldbError `store_error`, `corrupt` or `too_large`."""
         page = self._cache.read(pgno)
         if page is None:
-            raise LookupError(f"page {pgno} of {self.database} is not here")
+            page = self._fetch(pgno)
+        if page[0] in INTERIOR_KINDS:  # page 1 begins with other things: its children, the schema, are few
+            self._fetcher.note_interior(pgno, page)
         return page
+
+    def settle(self) -> None:
+        """A request begins or is over: forget what was being fetched ahead for it."""
+        self._fetcher.settle()
 
     def refresh(self, max_staleness: float = 0.0) -> None:
         """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds."""
         now = self._host.now()
-        if max_staleness > 0 and 0 <= now - self._checked_at <= max_staleness:
+        if max_staleness > 0 and 0 <= now - self._checked_at <= max_staleness and not self._must_reopen:
             return
-        if 0 <= now - self._listed_at <= RETENTION_FLOOR_SECONDS / 2 and self._probe():
-            self._checked_at = now
-            return
-        self._catch_up(None)
-        self._listed_at = self._checked_at = now
+        self.settle()
+        try:
+            self._bring_up_to_date(now)
+        except StoreError as error:
+            raise store_error(error) from error
+        self._checked_at = now
 
     def open_at(self, txid: Txid) -> None:
         """Make the copy that of one past moment; raises `not_found` for a txid outside history."""
         self._forget()
-        self._catch_up(txid)
+        try:
+            self._follow_list(txid)
+        except StoreError as error:
+            self._forget()
+            raise store_error(error) from error
         if self.txid != txid:
             newest = self._newest
             self._forget()
@@ -106,14 +151,14 @@ class Replica:
         page_size: int,
         page_count: int,
         changes: Callable[[int], Iterable[tuple[Pgno, bytes]]],
+        change_count: int = 0,
     ) -> Txid:
-        """Create transaction txid + 1 from `changes(page_count)`, which may be asked for more than once.
+        """Create transaction txid + 1 from `changes(page_count)`, which may be asked for more than once and gives
+        about `change_count` pages.
 
-        Raises Conflict; SldbError `too_large` where the database would no longer fit into a cache like this one; or
-        `store_error` whose details say whether the transaction was applied: "no", or "unknown" where the store could
-        not be asked.
+        Raises Conflict, or SldbError `store_error` whose details say whether the transaction was applied: "no", or
+        "unknown" where the store could not be asked.
         """
-        self._reserve(page_size * page_count)
         # A container that was frozen since it last looked may stand before transactions that came and were compacted.
         now = self._host.now()
         if not 0 <= now - self._checked_at <= RETENTION_FLOOR_SECONDS / 2:
@@ -127,211 +172,251 @@ class Replica:
             timestamp_ms=max(int(now * 1000), self.timestamp_ms),
             node_id=int.from_bytes(self._host.entropy(8), "big"),
         )
-        self._create(header, ltx.encode(header, changes(page_count)))
-        self._adopt(header, changes(page_count))
+        encoding = Encoding(header, lambda: changes(page_count))
+        key = transaction(header.max_txid).key(self.database)
+        try:
+            create_transaction(self._store, key, encoding, change_count * page_size)
+        except Conflict:
+            self._checked_at = float("-inf")
+            raise
+        self._adopt(header, encoding.layer(), changes(page_count), now)
         return header.max_txid
+
+    def changed_since(self, txid: Txid) -> list[Pgno] | None:
+        """Every page that a transaction after `txid` changed, and perhaps others; None where that is not known."""
+        return self._layers.changed_since(txid)
 
     def close(self) -> None:
         self._cache.close()
 
+    # Reading pages
+
+    def _fetch(self, pgno: Pgno) -> bytes:
+        layer = self._layers.holder(pgno)
+        if layer is None:
+            raise LookupError(f"page {pgno} of {self.database} is in no file: it has {self.page_count} pages")
+        try:
+            return self._fetcher.read(pgno, layer)
+        except NotFound as error:
+            self._must_reopen = True
+            raise Gone(str(error)) from error
+        except StoreError as error:
+            raise store_error(error) from error
+        except OSError as error:
+            self._forget()
+            raise self._does_not_fit(error) from error
+
     # Reading the log
 
-    def _probe(self) -> bool:
-        """Follow the log transaction by transaction. False if that leads too far for it."""
-        for _ in range(PROBES_BEFORE_LIST):
-            name = transaction(self.txid + 1)
-            try:
-                body = self._store.get(name.key(self.database))
-            except NotFound:
-                return True
-            except StoreError as error:
-                raise store_error(error) from error
-            self._apply(name, [body])
+    def _bring_up_to_date(self, now: float) -> None:
+        if self._must_reopen or len(self._publisher.files) > self._reopen_at:
+            self._reopen()
+        if self._is_fresh(self._known_at, now) and self._probe():
+            return
+        if self._follow_head(now):
+            return
+        try:
+            self._follow_list(None)
+        except NotFound:  # removed since the LIST: the next one shows what replaced it
+            self._follow_list(None)
+        self._known_at = now
+
+    @staticmethod
+    def _is_fresh(known_at: float, now: float) -> bool:
+        return -CLOCK_SKEW_SECONDS <= now - known_at <= RETENTION_FLOOR_SECONDS / 2
+
+    def _probe(self, first: Call | None = None, step: int = 1) -> bool:
+        """Follow the log transaction by transaction, asking for twice as many each time. False if that leads too far
+        for it. `first`: the next one's body, if it has been asked for; `step`: how many to ask for after it."""
+        body = first.result() if first else self._ask_for(self.txid + 1)
+        if body is None:
+            return True
+        self._apply_body(body)
+        asked = 0
+        while asked < PROBES_BEFORE_CATCHING_UP:
+            for call in [self._start_asking(self.txid + number) for number in range(1, step + 1)]:
+                body = call.result()
+                if body is None:
+                    return True
+                self._apply_body(body)
+            asked += step
+            step = min(2 * step, PROBES_AT_ONCE)
         return False
 
-    def _catch_up(self, upto: Txid | None) -> None:
-        try:
-            self._follow(upto)
-        except StoreError as error:
-            self._forget()
-            raise store_error(error) from error
-        self._check_complete()
+    def _start_asking(self, txid: Txid) -> Call:
+        return self._host.start(lambda: self._ask_for(txid))
 
-    def _follow(self, upto: Txid | None) -> None:
-        sizes = self._list()
-        plan = chain.plan(sizes, self.txid, upto)
+    def _ask_for(self, txid: Txid) -> bytes | None:
+        """The beginning of a transaction's file, all of it where it is small; None if there is none."""
+        try:
+            return self._store.get_range(transaction(txid).key(self.database), 0, PROBE_BYTES)
+        except NotFound:
+            return None
+
+    def _apply_body(self, body: bytes) -> None:
+        name = transaction(self.txid + 1)
+        if len(body) < PROBE_BYTES:
+            self._applying(lambda: self._stand_on(self._opener.opened(name, body, self._put)))
+        else:
+            self._apply([HeadFile(name, self._store.size(name.key(self.database)), is_mapped=True)])
+
+    def _follow_head(self, now: float) -> bool:
+        """Go where the head leads, and on from there. False if there is none to rely on, or it leads too far back."""
+        head = self._publisher.read_head()
+        if head is None or not self._is_fresh(head.checked_at, now):
+            return False
+        following = self._start_asking(max(head.txid, self.txid) + 1)
+        if head.txid > self.txid:
+            files = {file.name: file for file in head.files}
+            plan = self._plan(files, None)
+            if plan.reach != head.txid:
+                return False
+            try:
+                self._apply([files[name] for name in plan.files])
+            except NotFound:  # removed since the head was written
+                return False
+        self._known_at = head.checked_at
+        # A cold start waits for one round of these at most: writers fold, and put a head, every 16 transactions.
+        return self._probe(following, PROBES_AT_ONCE)
+
+    def _follow_list(self, upto: Txid | None) -> None:
+        files = self._list()
+        plan = self._plan(files, upto)
         self._newest = plan.newest
         if plan.newest < self.txid:
             newest, mine = plan.newest, self.txid
             self._forget()
             ltx.corrupt(database_prefix(self.database), "newest transaction", newest, f"{mine}, which was there before")
-        for name, chunks in self._fetch(plan.files, sizes):
-            self._apply(name, chunks)
+        self._apply([files[name] for name in plan.files])
         end = plan.newest if upto is None else min(upto, plan.newest)
-        while self.txid < end and self._bridge():
-            pass
+        # A LIST of many pages is no snapshot: n + 1 may have been created behind it and n + 2 before it.
+        while self.txid < end and (body := self._ask_for(self.txid + 1)) is not None:
+            self._apply_body(body)
         if self.txid < end and upto is None:
             missing, newest = transaction(self.txid + 1).key(self.database), plan.newest
             self._forget()
             ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {newest}")
 
-    def _list(self) -> dict[LtxName, int]:
-        """The database's LTX files, with their sizes in bytes."""
-        found = {}
+    def _plan(self, names: Iterable[LtxName], upto: Txid | None) -> chain.Plan:
+        """From where the copy stands; from the beginning where only that leads on."""
+        names = list(names)
+        anew = chain.plan(names, 0, upto)
+        if not self.txid:
+            return anew
+        # A snapshot reaches furthest, but would leave no page in place.
+        onward = chain.plan([name for name in names if name.level != SNAPSHOT_LEVEL], self.txid, upto)
+        return anew if anew.reach > onward.reach else replace(onward, newest=anew.newest)
+
+    def _list(self) -> dict[LtxName, HeadFile]:
+        """The database's LTX files."""
+        sizes, mapped = {}, set()
         for info in self._store.list_objects(database_prefix(self.database)):
-            name = parse_ltx_key(self.database, info.key)
-            if name is not None:
-                found[name] = info.size
-        return found
+            if name := parse_ltx_key(self.database, info.key):
+                sizes[name] = info.size
+            elif name := parse_page_map_key(self.database, info.key):
+                mapped.add(name)
+        return {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
 
-    def _bridge(self) -> bool:
-        """Apply the next transaction, which the LIST has not shown though it shows later ones. False if there is none.
-
-        A LIST of many pages is no snapshot: n + 1 may have been created behind it and n + 2 before it.
-        """
-        name = transaction(self.txid + 1)
-        try:
-            body = self._store.get(name.key(self.database))
-        except NotFound:
-            return False
-        self._apply(name, [body])
-        return True
-
-    def _fetch(self, names: Iterable[LtxName], sizes: dict[LtxName, int]) -> Iterator[tuple[LtxName, Iterable[bytes]]]:
-        """The files in order; small ones are read in parallel, ahead of their turn."""
-        small = [name for name in names if sizes[name] <= STREAM_BYTES]
-        if len(small) <= 1:
-            yield from ((name, self._store.chunks(name.key(self.database))) for name in names)
+    def _reopen(self) -> None:
+        """Find other files for the state that the copy stands at: fewer, and such as are still there. The pages that
+        are in the cache remain; where that state is not to be had any more, nothing does."""
+        files = self._list()
+        plan = chain.plan(files, 0, self.txid)
+        if plan.reach != self.txid:
+            self._forget()
             return
-        from concurrent.futures import ThreadPoolExecutor
+        layers = Layers()
+        for opened in self._opener.open([files[name] for name in plan.files], lambda _pgno, _page: None):
+            layers.add(opened.layer)
+        self._must_reopen = False
+        self._set_layers(layers)
+        self._publisher.files = {name: files[name] for name in plan.files}
+        self._reopen_at = max(MOST_FILES, 2 * len(plan.files))
+        self._applying(self._check_complete)
 
-        with ThreadPoolExecutor(PARALLEL_READS) as pool:
-            waiting = iter(small)
-            reads = {
-                name: pool.submit(self._store.get, name.key(self.database)) for name in islice(waiting, PARALLEL_READS)
-            }
-            for name in names:
-                if name not in reads:
-                    yield name, self._store.chunks(name.key(self.database))
-                    continue
-                body = reads.pop(name).result()
-                for following in islice(waiting, 1):
-                    reads[following] = pool.submit(self._store.get, following.key(self.database))
-                yield name, [body]
+    # Applying files
 
-    def _apply(self, name: LtxName, chunks: Iterable[bytes]) -> None:
-        """Apply one file. Its pages count only when all of it has been read and its checksum holds."""
-        key = name.key(self.database)
+    def _apply(self, files: Sequence[HeadFile]) -> None:
+        def open_and_stand() -> None:
+            for opened in self._opener.open(files, self._put):
+                self._stand_on(opened)
+            self._check_complete()
+
+        self._applying(open_and_stand)
+
+    def _applying(self, action: Callable[[], None]) -> None:
+        """Pages of a file count only when all of it has been read: if that fails, nothing that is here does."""
         try:
-            decoder = ltx.Decoder(chunks, key)
-            self._check_header(decoder.header, name, key)
-            self._cache.page_size = decoder.header.page_size
-            for pgno, page in decoder.pages():
-                self._cache.write(pgno, page)
-            self._cache.truncate(decoder.header.commit)
+            action()
         except OSError as error:
             self._forget()
-            raise SldbError(
-                "too_large",
-                f"database {self.database} does not fit into the local cache: {error}",
-                "give the function more ephemeral storage: sldb deploy --ephemeral-storage MB",
-            ) from error
+            raise self._does_not_fit(error) from error
         except BaseException:
             self._forget()
             raise
-        self._stand_at(decoder.header)
 
-    def _check_header(self, header: Header, name: LtxName, key: str) -> None:
-        if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):
-            ltx.corrupt(key, "txids in the file", f"{header.min_txid} to {header.max_txid}", "those of its key")
-        if self.page_size not in (0, header.page_size):
-            ltx.corrupt(key, "page size", header.page_size, self.page_size)
-        self._reserve(header.page_size * header.commit)
+    def _put(self, pgno: Pgno, page: bytes) -> None:
+        self._size_pages(len(page))
+        self._cache.write(pgno, page)
 
-    def _reserve(self, size_bytes: int) -> None:
-        """Make sure that a copy of this size may be kept."""
-        if self._limit_bytes is not None and size_bytes > self._limit_bytes:
-            raise SldbError(
-                "too_large",
-                f"database {self.database} has {size_bytes} bytes; the local cache takes {self._limit_bytes}",
-                "give the function more ephemeral storage: sldb deploy --ephemeral-storage MB",
-            )
-        self._make_room(size_bytes)
+    def _size_pages(self, page_size: int) -> None:
+        """A file that has every page may give the database another page size."""
+        if self._cache.page_size != page_size:
+            self._cache.forget()
+            self._cache.page_size = page_size
 
-    def _stand_at(self, header: Header) -> None:
-        self.txid = header.max_txid
-        self.page_size = header.page_size
-        self.page_count = header.commit
-        self.timestamp_ms = header.timestamp_ms
+    def _stand_on(self, opened: Opened) -> None:
+        """Put a file on top of the others; no older version of its pages may stay in the cache."""
+        name, found = opened.layer.name, opened.layer.map
+        if self.page_size not in (0, found.page_size):
+            if not found.is_whole:
+                ltx.corrupt(name.key(self.database), "page size", found.page_size, self.page_size)
+            self._set_layers(Layers())
+        self._size_pages(found.page_size)
+        self.page_size = found.page_size
+        if not opened.is_read:
+            if len(self._cache):
+                for pgno in found.pages():
+                    self._cache.drop(pgno)
+            for pgno, page in found.carried:
+                self._cache.write(pgno, page)
+        self._cache.truncate(found.commit)
+        self._layers.add(replace(opened.layer, map=replace(found, carried=())))
+        self._publisher.files[name] = head_file(opened.layer)
+        self.txid, self.timestamp_ms = name.max_txid, found.timestamp_ms
 
     def _check_complete(self) -> None:
-        if self.page_count == 0:
-            return
-        missing = self._cache.first_missing(self.page_count, besides=ltx.lock_page(self.page_size))
+        missing = self._layers.first_missing(self.page_size) if self.page_size else None
         if missing is not None:
             prefix, txid = database_prefix(self.database), self.txid
-            self._forget()
             ltx.corrupt(prefix, f"page {missing} as of transaction {txid}", "in no file of the chain", "a page")
 
-    # Writing the log
+    def _does_not_fit(self, error: OSError) -> SldbError:
+        return SldbError(
+            "too_large",
+            f"the local cache cannot take what the request needs of database {self.database}: {error}",
+            "give the function more ephemeral storage: sldb deploy --ephemeral-storage MB",
+        )
 
-    def _create(self, header: Header, body: bytes) -> None:
-        key = transaction(header.max_txid).key(self.database)
-        doubt: StoreError | None = None
-        for _ in range(COMMIT_TRIES):
-            try:
-                self._store.create(key, body)
-            except Refused as error:
-                # An earlier try that nobody answered may still arrive.
-                raise store_error(error, applied="unknown" if doubt else "no") from error
-            except (AlreadyExists, Unavailable) as error:
-                # Both may be about our own object, or about nobody's; only the object itself can tell.
-                if self._is_mine(key, header.node_id, error):
-                    return
-                doubt = error
-            else:
-                return
-        assert doubt is not None
-        raise store_error(doubt, applied="unknown") from doubt
+    # After a commit
 
-    def _is_mine(self, key: str, node_id: int, doubt: StoreError) -> bool:
-        """Whether the object at `key` is this attempt's. False if there is none; Conflict if it is another's."""
+    def _adopt(self, header: Header, layer: Layer, pages: Iterable[tuple[Pgno, bytes]], known_at: float) -> None:
+        """Bring the local copy to the transaction that was just committed. What fails in here fails after that: the
+        copy is merely a cache, and the next request opens the database again."""
         try:
-            head = self._store.get_range(key, 0, ltx.HEADER_BYTES)
-        except NotFound:
-            return False
-        except StoreError as error:
-            raise store_error(error, applied="unknown") from doubt
-        if Header.decode(head, key).node_id == node_id:
-            return True
-        self._checked_at = float("-inf")
-        raise Conflict(f"{key} was committed by another writer")
-
-    def _adopt(self, header: Header, pages: Iterable[tuple[Pgno, bytes]]) -> None:
-        """Bring the local copy to the transaction that was just committed."""
-        try:
-            self._cache.page_size = header.page_size
             for pgno, page in pages:
-                self._cache.write(pgno, page)
-            self._cache.truncate(header.commit)
+                self._put(pgno, page)
+            self._stand_on(Opened(layer, is_read=True))
         except (OSError, MemoryError):
-            # Committed all the same; what is here is merely a cache, and the next request fetches it again.
             self._forget()
             return
         except BaseException:
             self._forget()
             raise
-        self._stand_at(header)
-
-
-def store_error(error: StoreError, applied: str | None = None) -> SldbError:
-    """`applied`: whether the transaction that was being committed is in the log: no, unknown, or None for reads."""
-    outcome = {
-        None: "nothing was changed",
-        "no": "nothing was applied",
-        "unknown": "it is not known whether the transaction was applied: "
-        "the same request sent again with the same request_id tells, and applies it at most once",
-    }[applied]
-    return SldbError(
-        "store_error", f"the object store: {error}; {outcome}", "try again in a moment", key=error.key, applied=applied
-    )
+        try:
+            fold = self._publisher.publish(self._layers, layer, header, self.read, known_at)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the transaction is committed
+            self._warn("fold", error)
+        else:
+            if fold is not None:
+                self._layers.add(fold)

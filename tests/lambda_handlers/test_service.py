@@ -47,7 +47,7 @@ def test_the_plain_event(service):
             "txid": 0,
             "database": "main",
             "stats": service.handle({"query": "SELECT 1"})["body"]["stats"]
-            | {"cold": True, "execute_ms": pytest.approx(0, abs=1000)},
+            | {"cold": True, "store_requests": 2, "execute_ms": pytest.approx(0, abs=1000)},
         },
     }
 

@@ -126,4 +126,4 @@ def test_four_writers_at_once_without_a_lock(store: Path, tmp_path: Path, reader
     ]
     assert reader.rows("SELECT n FROM counter") == [[4 * each]]
     assert reader.rows("PRAGMA integrity_check") == [["ok"]]
-    assert len(list(store.rglob("*.ltx"))) == 1 + 4 * each
+    assert len(list(store.glob("*/0000/*.ltx"))) == 1 + 4 * each

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from lambda_handlers.storage.ltx import Pgno
-from lambda_handlers.storage.page_cache import PageCache
+from lambda_handlers.storage.page_cache import FEWEST_PAGES, PageCache
 
 SIZE = 512
 
@@ -44,13 +44,15 @@ def test_what_was_cut_off_does_not_come_back(cache: PageCache) -> None:
     assert [cache.read(Pgno(pgno)) for pgno in (1, 2, 3)] == [page(1), None, page(9)]
 
 
-def test_what_was_cut_off_takes_no_room(cache: PageCache) -> None:
+def test_what_was_cut_off_is_used_again(cache: PageCache) -> None:
     for pgno in range(1, 101):
         cache.write(Pgno(pgno), page(1))
     cache.truncate(10)
-    assert os.fstat(cache._fd).st_size == 10 * SIZE
+    for pgno in range(201, 291):
+        cache.write(Pgno(pgno), page(2))
+    assert os.fstat(cache._fd).st_size == cache.size_bytes == 100 * SIZE
     cache.forget()
-    assert os.fstat(cache._fd).st_size == 0
+    assert os.fstat(cache._fd).st_size == cache.size_bytes == 0
 
 
 def test_cutting_above_the_end_changes_nothing(cache: PageCache) -> None:
@@ -68,30 +70,6 @@ def test_forgotten_pages_may_have_another_size(cache: PageCache) -> None:
 
     assert cache.read(Pgno(1)) is None
     assert cache.read(Pgno(2)) == bytes([7]) * 1024
-
-
-@pytest.mark.parametrize(
-    ("present", "count", "besides", "missing"),
-    [
-        ([], 0, 99, None),
-        ([], 1, 99, 1),
-        ([1, 2, 3], 3, 99, None),
-        ([1, 3], 3, 99, 2),
-        ([1, 3], 3, 2, None),
-        ([1, 2], 3, 99, 3),
-        ([1, 2], 3, 3, None),  # the lock page at the very end
-        ([1, 2, 4], 5, 3, 5),
-        ([1, 2, 3, 4], 3, 99, None),
-        ([1, 4], 4, 2, 3),
-    ],
-)
-def test_the_first_missing_page(
-    cache: PageCache, present: list[int], count: int, besides: int, missing: int | None
-) -> None:
-    for pgno in present:
-        cache.write(Pgno(pgno), page(pgno))
-
-    assert cache.first_missing(count, Pgno(besides)) == missing
 
 
 def test_the_file_goes_with_the_cache(tmp_path: Path) -> None:
@@ -119,38 +97,71 @@ def test_a_page_that_does_not_fit_is_an_error(cache: PageCache, monkeypatch: pyt
     assert cache.read(Pgno(1)) is None
 
 
-def test_it_is_a_dictionary_of_pages(tmp_path: Path) -> None:
-    pgnos = st.integers(1, 40)
+@pytest.mark.parametrize("limit_pages", [None, FEWEST_PAGES, FEWEST_PAGES + 7])
+def test_it_is_a_dictionary_of_pages(tmp_path: Path, limit_pages: int | None) -> None:
+    """With a limit it is one that forgets, and never above the limit."""
+    pgnos = st.integers(1, 200)
 
     class Machine(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.cache = PageCache(tmp_path)
+            self.asked: list[int] = []
+            limit = None if limit_pages is None else limit_pages * SIZE
+            self.cache = PageCache(tmp_path, limit, self.asked.append)
             self.cache.page_size = SIZE
             self.model: dict[int, bytes] = {}
 
-        @rule(pgno=pgnos, content=st.integers(0, 255))
-        def write(self, pgno: int, content: int) -> None:
-            self.cache.write(Pgno(pgno), page(content))
-            self.model[pgno] = page(content)
+        @rule(first=pgnos, count=st.integers(1, 60), content=st.integers(0, 255))
+        def write(self, first: int, count: int, content: int) -> None:
+            for pgno in range(first, first + count):
+                self.cache.write(Pgno(pgno), page(content))
+                self.model[pgno] = page(content)
+                assert self.cache.read(Pgno(pgno)) == page(content)
 
-        @rule(count=st.integers(0, 40))
+        @rule(count=st.integers(0, 260))
         def truncate(self, count: int) -> None:
             self.cache.truncate(count)
             self.model = {pgno: page for pgno, page in self.model.items() if pgno <= count}
 
+        @rule(pgno=pgnos)
+        def drop(self, pgno: int) -> None:
+            self.cache.drop(Pgno(pgno))
+            self.model.pop(pgno, None)
+
+        @rule()
+        def forget(self) -> None:
+            self.cache.forget()
+            self.model.clear()
+
         @invariant()
         def same(self) -> None:
-            assert list(self.cache.pages()) == sorted(self.model)
-            assert {pgno: self.cache.read(Pgno(pgno)) for pgno in self.model} == self.model
-
-        @rule(count=st.integers(0, 41), besides=pgnos)
-        def first_missing(self, count: int, besides: int) -> None:
-            missing = [pgno for pgno in range(1, count + 1) if pgno not in self.model and pgno != besides]
-            found = self.cache.first_missing(count, Pgno(besides))
-            assert (found is None) == (not missing)
+            present = list(self.cache.pages())
+            assert len(present) == len(self.cache)
+            if limit_pages is None:
+                assert present == sorted(self.model)
+            else:
+                assert set(present) <= set(self.model)
+                assert len(present) == len(self.model) or self.cache.size_bytes == limit_pages * SIZE
+                assert self.cache.size_bytes <= limit_pages * SIZE
+            assert {pgno: self.cache.read(pgno) for pgno in present} == {pgno: self.model[pgno] for pgno in present}
+            assert all((pgno in self.cache) == (pgno in present) for pgno in map(Pgno, range(1, 261)))
+            assert self.cache.size_bytes <= max(self.asked, default=0)
 
         def teardown(self) -> None:
             self.cache.close()
 
     run_state_machine_as_test(Machine)
+
+
+def test_what_was_read_lately_stays(tmp_path: Path) -> None:
+    cache = PageCache(tmp_path, FEWEST_PAGES * SIZE)
+    cache.page_size = SIZE
+    for pgno in range(1, FEWEST_PAGES + 1):
+        cache.write(Pgno(pgno), page(1))
+    often = [Pgno(3), Pgno(40)]
+    for pgno in range(1000, 1500):
+        assert all(cache.read(one) for one in often)
+        cache.write(Pgno(pgno), page(2))
+
+    assert len(cache) == FEWEST_PAGES
+    cache.close()

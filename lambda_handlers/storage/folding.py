@@ -1,0 +1,49 @@
+"""Which of the newest transactions a writer folds into one file, and when.
+
+A reader that comes in cold fetches every file after the last one that maintenance has merged. So that these stay few
+between two maintenance passes, the writer of every 16th transaction since then folds recent transactions into one
+level-1 file: it has their pages in its cache, so that folding costs one PUT and reads nothing. Which ones, says the
+k-binomial transform (Bentley and Saxe, "Decomposable searching problems I", 1980; applied to compaction by Mathieu et
+al., "Bigtable merge compaction", 2014): at most k files at any time, and the fewest bytes written again for that. With
+u units of 16 transactions, written as u = C(d1, 1) + C(d2, 2) + … + C(dk, k), 0 <= d1 < d2 < … < dk, each summand is
+the size of one file, the oldest being C(dk, k).
+
+With k = 9, a page is written again at most twice in the first 54 units (880 transactions), three times in the first
+219 (3,500), four times in the first 714 (11,400). The schedule depends on the txid alone, so that writers in different
+containers continue each other's.
+"""
+
+from __future__ import annotations
+
+from math import comb
+
+from lambda_handlers.storage.ltx import Txid
+
+UNIT = 16  # transactions
+MOST_FILES = 9
+
+
+def fold_after(txid: Txid, folds_from: Txid) -> Txid | None:
+    """The transaction after which the fold that ends with `txid` begins; None if none is due.
+
+    `folds_from`: the last transaction that maintenance has merged."""
+    units, rest = divmod(txid - folds_from, UNIT)
+    if rest or units < 1:
+        return None
+    return folds_from + UNIT * (units - _newest_file(units))
+
+
+def _newest_file(units: int) -> int:
+    """The last summand that is not zero."""
+    last = 0
+    for degree in range(MOST_FILES, 0, -1):
+        if units == 0:
+            break
+        root = degree
+        while comb(root + 1, degree) <= units:
+            root += 1
+        if comb(root, degree) > units:  # every further summand is zero
+            continue
+        last = comb(root, degree)
+        units -= last
+    return last

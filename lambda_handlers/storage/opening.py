@@ -1,0 +1,114 @@
+"""From the names of a chain's files to layers: where every page lies, with as few bytes and round trips as that takes.
+
+A small file is read whole, and its checksum compared. Of a large one its page map is read; where there is none, the
+file is read whole if the cache can take it, since only that verifies it, and otherwise its own page index tells where
+the pages are. All that is asked of the store is asked at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lambda_handlers.host import Call, Host
+from lambda_handlers.object_store import NotFound, ObjectStore
+from lambda_handlers.storage import ltx, page_map
+from lambda_handlers.storage.head import HeadFile
+from lambda_handlers.storage.keys import LtxName
+from lambda_handlers.storage.layers import Layer
+from lambda_handlers.storage.ltx import Header, Pgno
+from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, BadPageMap, PageMap, PageMapBuilder
+
+WHOLE_BASE_BYTES = 2 << 20  # a first file of the chain that is smaller is read whole: two round trips cost as much
+PARALLEL_READS = 32
+_INDEX_GUESS_BYTES = 64 << 10
+
+PutPage = Callable[[Pgno, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    layer: Layer
+    is_read: bool  # whole: `put` got its pages
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    store: ObjectStore
+    database: str
+    host: Host
+    whole_limit: int | None  # bytes of a file without a page map that may be read whole; None: any number
+
+    def open(self, files: Sequence[HeadFile], put: PutPage) -> Iterator[Opened]:
+        """The layers of the files, in their order. Of those that are read whole, `put` gets the pages, before the
+        layer comes. Raises StoreError (NotFound: a file is gone), or SldbError `corrupt`."""
+        asked: deque[tuple[HeadFile, Call | None]] = deque()
+        waiting = iter(files)
+        while True:
+            while len(asked) < PARALLEL_READS and (file := next(waiting, None)) is not None:
+                asked.append((file, self._ask(file)))
+            if not asked:
+                return
+            yield self._opened(*asked.popleft(), put)
+
+    def opened(self, name: LtxName, body: bytes, put: PutPage) -> Opened:
+        """The layer of a file whose body is here."""
+        return self._read_whole(name, [body], put)
+
+    def _ask(self, file: HeadFile) -> Call | None:
+        name = file.name
+        limit = WHOLE_BASE_BYTES if name.min_txid == 1 else MAP_WORTH_BYTES
+        if file.size <= limit:
+            key = name.key(self.database)
+        elif file.is_mapped:
+            key = name.page_map_key(self.database)
+        else:
+            return None
+        return self.host.start(lambda: (key, self.store.get(key)))
+
+    def _opened(self, file: HeadFile, call: Call | None, put: PutPage) -> Opened:
+        if call is None:
+            return self._unmapped(file, put)
+        try:
+            key, body = call.result()
+        except NotFound as error:
+            if error.key == file.name.page_map_key(self.database):
+                return self._unmapped(file, put)
+            raise
+        if key == file.name.key(self.database):
+            return self._read_whole(file.name, [body], put, file.is_mapped)
+        try:
+            found = PageMap.decode(body)
+        except BadPageMap:
+            return self._unmapped(file, put)
+        return Opened(Layer(file.name, found, is_mapped=True), is_read=False)
+
+    def _unmapped(self, file: HeadFile, put: PutPage) -> Opened:
+        key = file.name.key(self.database)
+        if self.whole_limit is None or file.size <= self.whole_limit:
+            return self._read_whole(file.name, self.store.chunks(key), put)
+        tail = self.store.get_range(key, file.size - _INDEX_GUESS_BYTES, _INDEX_GUESS_BYTES)
+        needed = ltx.index_length(tail, key) + 8 + ltx.TRAILER_BYTES
+        if needed > len(tail):
+            tail = self.store.get_range(key, max(0, file.size - needed), needed)
+        header = Header.decode(self.store.get_range(key, 0, ltx.HEADER_BYTES), key)
+        check_name(header, file.name, key)
+        found = page_map.from_index(header, ltx.decode_index(tail, key), file.size)
+        return Opened(Layer(file.name, found), is_read=False)
+
+    def _read_whole(self, name: LtxName, chunks: Iterable[bytes], put: PutPage, is_mapped: bool = False) -> Opened:
+        key = name.key(self.database)
+        decoder = ltx.Decoder(chunks, key)
+        check_name(decoder.header, name, key)
+        builder = PageMapBuilder(decoder.header)
+        for frame in decoder.frames():
+            builder.add(frame)
+            put(frame.pgno, frame.page)
+        found = builder.build(decoder.length, carry=False)
+        return Opened(Layer(name, found, is_mapped), is_read=True)
+
+
+def check_name(header: Header, name: LtxName, key: str) -> None:
+    if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):
+        ltx.corrupt(key, "txids in the file", f"{header.min_txid} to {header.max_txid}", "those of its key")

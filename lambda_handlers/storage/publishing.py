@@ -1,0 +1,150 @@
+"""What a writer leaves for those who open the database after it: folds, page maps and the head.
+
+None of it is part of the transaction. It is written when that is in the store, and where it cannot be written a reader
+needs more requests, so that a failure is told to `warn` and changes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from lambda_handlers.host import Host
+from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, StoreError
+from lambda_handlers.storage import chain
+from lambda_handlers.storage import head as heads
+from lambda_handlers.storage.commit import STREAM_BYTES, Encoding
+from lambda_handlers.storage.folding import fold_after
+from lambda_handlers.storage.head import Head, HeadFile
+from lambda_handlers.storage.keys import FOLD_LEVEL, LtxName
+from lambda_handlers.storage.layers import Layer, Layers
+from lambda_handlers.storage.ltx import Header, Pgno, Txid, lock_page
+from lambda_handlers.storage.page_map import MAP_WORTH_BYTES
+
+LARGEST_FOLDED_BYTES = 256 << 10  # a larger transaction is maintenance's to merge
+Warn = Callable[[str, Exception], None]  # what could not be written, and why
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    layer: Layer
+    body: bytes
+
+
+class Publisher:
+    """Of one replica. `files` are those of the chain that the replica stands on, with what a head says of each."""
+
+    def __init__(self, store: ObjectStore, database: str, host: Host, warn: Warn) -> None:
+        self._store = store
+        self._database = database
+        self._host = host
+        self._warn = warn
+        self._head: Head | None = None  # as it was last seen, with its ETag
+        self._etag: str | None = None
+        self.files: dict[LtxName, HeadFile] = {}
+
+    def read_head(self) -> Head | None:
+        """Raises StoreError."""
+        self._head, self._etag = heads.read(self._store, self._database)
+        return self._head
+
+    def publish(
+        self, layers: Layers, committed: Layer, header: Header, read: Callable[[Pgno], bytes], known_at: float
+    ) -> Layer | None:
+        """After a commit. Returns the fold, if one was made: a layer that holds what those that it folds held.
+        `known_at`: unix seconds, before the commit was sent.
+
+        All is sent at once, but that a page map comes after its file: so that the map of a fold can only be about our
+        own. A head may name a file whose create fails; who opens the database from it will then LIST.
+        """
+        fold = self._fold(layers, header, read)
+        if fold is None and not _is_large(committed):
+            return None
+        created = self._host.start(lambda: fold is not None and self._create(fold))
+        if fold is not None and _is_large(fold.layer) and not created.result():
+            fold = None
+        mapped = [
+            layer for layer in (committed, fold.layer if fold else None) if layer is not None and _is_large(layer)
+        ]
+        calls = [self._host.start(partial(self._put_page_map, layer)) for layer in mapped]
+        for layer in (committed, *((fold.layer,) if fold else ())):
+            self.files[layer.name] = HeadFile(layer.name, layer.map.file_bytes, is_mapped=_is_large(layer))
+        self._advance(header.max_txid, known_at)
+        for call in calls:
+            call.result()
+        return fold.layer if fold and created.result() else None
+
+    def _fold(self, layers: Layers, header: Header, read: Callable[[Pgno], bytes]) -> _Fold | None:
+        after = fold_after(header.max_txid, self._head.folds_from if self._head else 0)
+        if after is None:
+            return None
+        for layer in layers:
+            if layer.name.level == 0 and layer.map.file_bytes > LARGEST_FOLDED_BYTES:
+                after = max(after, layer.name.max_txid)
+        pages = layers.changed_since(after)
+        if pages is None or after + 1 >= header.max_txid or len(pages) * header.page_size > STREAM_BYTES:
+            return None
+        node_id = int.from_bytes(self._host.entropy(8), "big")
+        skipped = lock_page(header.page_size)
+        encoding = Encoding(
+            replace(header, min_txid=after + 1, node_id=node_id),
+            lambda: ((pgno, read(pgno)) for pgno in pages if pgno != skipped),
+        )
+        body = b"".join(encoding.pieces())
+        return _Fold(encoding.layer(FOLD_LEVEL), body)
+
+    def _create(self, fold: _Fold) -> bool:
+        try:
+            self._store.create(fold.layer.name.key(self._database), fold.body)
+        except StoreError as error:
+            # AlreadyExists: another writer's fold of the same transactions, or our own after a lost answer. Either
+            # serves a reader, but only one that is known byte by byte may have a page map.
+            self._warn("fold", error)
+            return False
+        return True
+
+    def _put_page_map(self, layer: Layer) -> None:
+        try:
+            self._store.create(layer.name.page_map_key(self._database), layer.map.encode())
+        except StoreError as error:
+            self._warn("page map", error)
+
+    def _advance(self, txid: Txid, known_at: float) -> None:
+        """Put a head that says what this writer knows: it has made transaction `txid`, so that there was none after it
+        when it began to."""
+        for _ in range(2):
+            names = {**{file.name: file for file in (self._head.files if self._head else ())}, **self.files}
+            plan = chain.plan(names)
+            if plan.reach != txid:
+                return
+            self.files = {name: names[name] for name in plan.files}
+            folds_from = self._head.folds_from if self._head else 0
+            head = Head(txid, known_at, folds_from, tuple(self.files.values()))
+            try:
+                self._etag = heads.advance(self._store, self._database, head, self._etag)
+                self._head = head
+                return
+            except (AlreadyExists, PreconditionFailed, NotFound):
+                if not self._is_behind(txid):
+                    return
+            except StoreError as error:
+                self._warn("head", error)
+                return
+
+    def _is_behind(self, txid: Txid) -> bool:
+        """Whether the head in the store, read again, is older than this transaction."""
+        try:
+            seen = self.read_head()
+        except StoreError as error:
+            self._warn("head", error)
+            return False
+        return seen is None or seen.txid < txid
+
+
+def _is_large(layer: Layer) -> bool:
+    return layer.map.file_bytes > MAP_WORTH_BYTES
+
+
+def head_file(layer: Layer) -> HeadFile:
+    return HeadFile(layer.name, layer.map.file_bytes, layer.is_mapped)
