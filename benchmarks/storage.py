@@ -76,7 +76,7 @@ def small_cache(size_bytes: int, root: Path) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"\n{size_bytes / 1e6:g} MB with a cache of 64 MiB: five queries in {time.perf_counter() - started:.1f} s, "
-        f"local file {service.cached_bytes / MIB:.0f} MiB, peak memory of the process {peak:.0f} MB"
+        f"local file {sum(database.size_bytes for database in service._databases.values()) / MIB:.0f} MiB, peak memory of the process {peak:.0f} MB"
     )
     service.close()
 

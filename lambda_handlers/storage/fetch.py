@@ -30,6 +30,7 @@ _STREAMS = 8  # that are followed at the same time: a join reads several tables
 _PARENTS = 8  # interior pages that are remembered, for the same reason
 _MISSES_PER_DOUBLING = 16  # of those that follow nothing
 _LONGEST_STRAY = 8  # groups
+_NEAR_PAGES = 256  # around the end of a file, where the next one goes on
 _WALK_AHEAD = 512  # children at most that a walk asks for together
 _WORTH_BRIDGING = 8  # groups between two wanted ones that cost less than another request
 
@@ -96,7 +97,7 @@ class Fetcher:
         stream = self._stream_of(layer, group)
         if awaited is None:
             coming = [] if stream else self._coming_children(pgno)
-            stream = stream or self._stray(layer, group)
+            stream = stream or self._next_file_of_a_stream(layer, group, pgno) or self._stray(layer, group)
             awaited = self._ask(layer, group, stream.length)
             stream.begin, stream.end = group, awaited.last + 1
             self._ask_for_pages(coming)
@@ -113,6 +114,17 @@ class Fetcher:
                 self._streams.remove(stream)
                 self._streams.append(stream)
                 return stream
+        return None
+
+    def _next_file_of_a_stream(self, layer: Layer, group: int, pgno: Pgno) -> _Stream | None:
+        """A scan of a table that grew in several transactions goes on where one file ends and another begins."""
+        for stream in reversed(self._streams):
+            has_ended = stream.end >= stream.layer.map.group_count
+            if has_ended and abs(pgno - stream.layer.map.commit) <= _NEAR_PAGES:
+                self._streams.remove(stream)
+                following = _Stream(layer, group, group, min(stream.length, self._longest(layer)))
+                self._streams.append(following)
+                return following
         return None
 
     def _stray(self, layer: Layer, group: int) -> _Stream:
@@ -187,16 +199,22 @@ class Fetcher:
         return None
 
     def _is_wanted(self, layer: Layer, group: int) -> bool:
-        """Judged by the group's first page."""
-        pgno = Pgno(layer.map.group_starts[group])
-        is_held = self._layers.holder(pgno) is layer
-        return is_held and pgno not in self._cache and (id(layer), group) not in self._in_flight
+        """Whether it has a page that is neither here nor on its way nor in a newer file."""
+        if (id(layer), group) in self._in_flight:
+            return False
+        starts = layer.map.group_starts
+        end = starts[group + 1] if group + 1 < len(starts) else starts[group] + page_map.GROUP_PAGES
+        pages = map(Pgno, range(starts[group], min(end, starts[group] + page_map.GROUP_PAGES)))
+        return any(pgno not in self._cache and self._layers.holder(pgno) is layer for pgno in pages)
 
     def _ask(self, layer: Layer, first: int, length: int) -> _Range:
-        """Ask for `length` groups, fewer where those that follow are here or on their way."""
-        last, end = first, min(first + length, layer.map.group_count)
-        while last + 1 < end and self._is_wanted(layer, last + 1):
-            last += 1
+        """Ask for `length` groups; fewer where those that follow are on their way, or many of them here."""
+        last = first
+        for group in range(first + 1, min(first + length, layer.map.group_count)):
+            if (id(layer), group) in self._in_flight or group - last > _WORTH_BRIDGING:
+                break
+            if self._is_wanted(layer, group):
+                last = group
         start, size = layer.map.span(first, last)
         key = layer.name.key(self._database)
         call = self._host.start(lambda: self._store.get_range(key, start, size))

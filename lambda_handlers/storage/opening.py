@@ -20,7 +20,7 @@ from lambda_handlers.storage.layers import Layer
 from lambda_handlers.storage.ltx import Header, Pgno
 from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, BadPageMap, PageMap, PageMapBuilder
 
-WHOLE_BASE_BYTES = 2 << 20  # a first file of the chain that is smaller is read whole: two round trips cost as much
+WHOLE_CHAIN_BYTES = 2 << 20  # a chain that is smaller is read whole: two round trips cost as much
 PARALLEL_READS = 32
 _INDEX_GUESS_BYTES = 64 << 10
 
@@ -43,11 +43,12 @@ class Opener:
     def open(self, files: Sequence[HeadFile], put: PutPage) -> Iterator[Opened]:
         """The layers of the files, in their order. Of those that are read whole, `put` gets the pages, before the
         layer comes. Raises StoreError (NotFound: a file is gone), or SldbError `corrupt`."""
+        is_small = sum(file.size for file in files) <= WHOLE_CHAIN_BYTES
         asked: deque[tuple[HeadFile, Call | None]] = deque()
         waiting = iter(files)
         while True:
             while len(asked) < PARALLEL_READS and (file := next(waiting, None)) is not None:
-                asked.append((file, self._ask(file)))
+                asked.append((file, self._ask(file, WHOLE_CHAIN_BYTES if is_small else MAP_WORTH_BYTES)))
             if not asked:
                 return
             yield self._opened(*asked.popleft(), put)
@@ -56,13 +57,11 @@ class Opener:
         """The layer of a file whose body is here."""
         return self._read_whole(name, [body], put)
 
-    def _ask(self, file: HeadFile) -> Call | None:
-        name = file.name
-        limit = WHOLE_BASE_BYTES if name.min_txid == 1 else MAP_WORTH_BYTES
-        if file.size <= limit:
-            key = name.key(self.database)
+    def _ask(self, file: HeadFile, whole_limit: int) -> Call | None:
+        if file.size <= whole_limit:
+            key = file.name.key(self.database)
         elif file.is_mapped:
-            key = name.page_map_key(self.database)
+            key = file.name.page_map_key(self.database)
         else:
             return None
         return self.host.start(lambda: (key, self.store.get(key)))
