@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
@@ -26,6 +26,8 @@ from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica, store_error
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.wire import DEFAULT_DATABASE, Reply, Request, Result, SldbError, bad_request
+
+T = TypeVar("T")
 
 GONE_ATTEMPTS = 3  # a request begins again when retention has removed what it reads from
 COMMIT_ATTEMPTS = 20  # lost races after which a request gives up
@@ -92,7 +94,7 @@ class Database:
             except Gone as gone:  # nothing was applied: a commit does not end like this
                 self._log.info("opened_again", database=self.name, reason=str(gone))
                 reason = gone
-        raise SldbError("store_error", f"files of {self.name} vanish while they are read: {reason}", "try again")
+        raise _vanishing(self.name, reason)
 
     def _execute(self, run: _Run) -> Reply:
         request = run.request
@@ -112,6 +114,9 @@ class Database:
 
     def _check_exists(self) -> None:
         """A database comes to be with its first write; only the default one may be read before."""
+        replica = self._newest.replica
+        if replica.txid and not replica.page_count:
+            raise dropped(self.name, replica.txid, replica.timestamp_ms, self._settings.retention_days)
         if self._newest.replica.txid == 0 and self.name != DEFAULT_DATABASE:
             raise SldbError(
                 "not_found",
@@ -119,10 +124,38 @@ class Database:
                 "its first write creates it; `sldb status` lists those there are",
             )
 
+    # For actions
+
+    def change(self, doing: str, deadline: float, attempt: Callable[[Replica], T]) -> T:
+        """What `attempt` returns, which gets the replica at the newest transaction, under the lock, and may commit one;
+        it is called again when that meets a Conflict, or when retention removed what it reads. Raises SldbError."""
+        holder = self._lock.acquire(self.name, deadline, doing)
+        try:
+            for _ in range(GONE_ATTEMPTS):
+                try:
+                    self._newest.replica.refresh()
+                    return self._until_committed(lambda: attempt(self._newest.replica), deadline)
+                except Gone as gone:
+                    reason = gone
+            raise _vanishing(self.name, reason)
+        finally:
+            self._release(holder.lock_id)
+
+    def new_replica(self) -> Replica:
+        """One that stands nowhere yet; the caller closes it."""
+        return Replica(
+            *(self._store, self.name, self._directory, self._host, self._settings.cache_bytes, self._make_room),
+            warn=self._warn,
+        )
+
+    def txid_at(self, at: int | str) -> Txid:
+        """The transaction that `at` means, a txid or an RFC 3339 time. Raises `bad_request` or `not_found`."""
+        return at if isinstance(at, int) else self._txid_at(at)
+
     # Reading the past
 
     def _read_past(self, run: _Run, at: int | str) -> Reply:
-        txid = at if isinstance(at, int) else self._txid_at(at)
+        txid = self.txid_at(at)
         if self._past is None or self._past.replica.txid != txid:
             self._drop_past()
             self._past = self._open_past(txid)
@@ -188,13 +221,20 @@ class Database:
         # stale one. With a lock, another writer may have come and gone while this one waited.
         if self._settings.lock != "none" or run.request.max_staleness:
             self._newest.replica.refresh()
-        for attempt in range(COMMIT_ATTEMPTS):
+
+        def attempt() -> Reply:
             self._check_txid(run.request.if_txid)
+            return self._attempt(run, self._newest, may_write=True)
+
+        return self._until_committed(attempt, run.deadline)
+
+    def _until_committed(self, attempt: Callable[[], T], deadline: float) -> T:
+        for number in range(COMMIT_ATTEMPTS):
             try:
-                return self._attempt(run, self._newest, may_write=True)
+                return attempt()
             except Conflict as conflict:
                 lost = conflict
-            self._back_off(attempt, run.deadline)
+            self._back_off(number, deadline)
             self._newest.replica.refresh()
         raise SldbError(
             "conflict",
@@ -286,11 +326,7 @@ class Database:
         return Reply(reply.results, reply.txid, reply.database, run.stats)
 
     def _new_copy(self) -> Copy:
-        limit_bytes = self._settings.cache_bytes
-        replica = Replica(
-            *(self._store, self.name, self._directory, self._host, limit_bytes, self._make_room), warn=self._warn
-        )
-        return Copy(replica, self._directory)
+        return Copy(self.new_replica(), self._directory)
 
     def _warn(self, what: str, error: Exception) -> None:
         """Something that only serves speed could not be written after a commit."""
@@ -300,6 +336,21 @@ class Database:
         return round((self._host.now() - started) * 1000, 3)
 
 
+def dropped(name: str, txid: Txid, timestamp_ms: int, retention_days: float) -> SldbError:
+    """The error for a database that transaction `txid` dropped."""
+    until = timestamp_ms / 1000 + retention_days * 86_400
+    return SldbError(
+        "not_found",
+        f"database {name} was dropped by transaction {txid}, on {_date(timestamp_ms / 1000)}",
+        f"until {_date(until)}, sldb restore --database {name} --at {txid - 1} brings it back; a write begins it anew",
+        txid=txid,
+    )
+
+
+def _date(moment: float) -> str:
+    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
 class _Run:
     """One request on its way: what was asked, until when, and what it took so far."""
 
@@ -307,6 +358,10 @@ class _Run:
         self.request = request
         self.deadline = deadline
         self.stats = stats
+
+
+def _vanishing(database: str, reason: Gone) -> SldbError:
+    return SldbError("store_error", f"files of {database} vanish while they are read: {reason}", "try again")
 
 
 def _read_only(doing: object, what: str) -> SldbError:

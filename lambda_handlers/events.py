@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import SldbError, is_action
 
 
 def is_http(event: object) -> TypeGuard[Mapping[str, Any]]:
@@ -46,7 +46,7 @@ def record_request(record: Mapping[str, Any]) -> object:
         request = json.loads(record.get("body") or "")
     except ValueError as error:
         raise SldbError("bad_request", f"the message's body is not JSON: {error}") from error
-    if isinstance(request, dict) and request.get("request_id") is None:
+    if isinstance(request, dict) and not is_action(request) and request.get("request_id") is None:
         request["request_id"] = record["messageId"]
     return request
 

@@ -1,7 +1,7 @@
 """What a container keeps between requests: settings, store, lock, and a copy of each database it has served.
 
-`reply` answers one request with a Reply or an SldbError; `handle` does so for an event in any of its shapes, and
-never raises: a bug leaves a traceback in the log and becomes `internal`. One request runs at a time.
+`reply` answers one request with a Reply or an SldbError, `act` one action; `handle` does so for an event in any of
+its shapes, and never raises: a bug leaves a traceback in the log and becomes `internal`. One request runs at a time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import apsw
 
 from lambda_handlers import events
+from lambda_handlers.actions import registry
+from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.database import Database
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
@@ -24,7 +26,7 @@ from lambda_handlers.log import Log
 from lambda_handlers.object_store import MeteredStore, ObjectStore
 from lambda_handlers.settings import Settings
 from lambda_handlers.stores import open_store
-from lambda_handlers.wire import Reply, Request, SldbError
+from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action
 
 DEFAULT_SECONDS = 900.0  # where neither the function nor the request says
 LONGEST_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
@@ -68,6 +70,16 @@ class Service:
             reply.stats.update({name: b - a for name, a, b in zip(names, before, after, strict=True)})
             return reply
 
+    def act(self, action: Action, remaining_seconds: float | None = None) -> dict[str, Any]:
+        """Raises SldbError. `remaining_seconds`: what the function has left."""
+        run = registry.find(action.name)
+        with self._running:
+            deadline = self._host.now() + _seconds_for(action, remaining_seconds)
+            context = ActionContext(
+                *(self._store, self._settings, self._host, self._log, self._lock, deadline, self._database)
+            )
+            return run(context, action)
+
     def handle(self, event: object, context: Context | None = None) -> dict[str, Any]:
         """The reply to an event, in the shape that goes with the event's."""
         if events.is_queue(event):
@@ -102,12 +114,9 @@ class Service:
         started = self._host.now()
         line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
         try:
-            request = Request.decode(read())
-            line.update(request_id=request.request_id, database=request.database)
+            asked = read()
             remaining = context.get_remaining_time_in_millis() / 1000 if context else None
-            reply = self.reply(request, remaining)
-            line.update(txid=reply.txid, **reply.stats)
-            status, body = 200, reply.encode()
+            status, body = 200, (self._act if is_action(asked) else self._execute)(asked, remaining, line)
         except SldbError as error:
             line.update(code=error.code, applied=error.details.get("applied"))
             status, body = error.status, error.encode()
@@ -118,6 +127,20 @@ class Service:
         write = self._log.error if status >= 500 else self._log.info
         write("request", status=status, ms=round((self._host.now() - started) * 1000, 3), **line)
         return status, body
+
+    def _execute(self, event: object, remaining: float | None, line: dict[str, Any]) -> dict[str, Any]:
+        request = Request.decode(event)
+        line.update(request_id=request.request_id, database=request.database)
+        reply = self.reply(request, remaining)
+        line.update(txid=reply.txid, **reply.stats)
+        return reply.encode()
+
+    def _act(self, event: object, remaining: float | None, line: dict[str, Any]) -> dict[str, Any]:
+        action = Action.decode(event)
+        line.update(action=action.name, database=action.database)
+        body = self.act(action, remaining)
+        line.update(txid=body.get("txid"))
+        return body
 
     def _database(self, name: str) -> Database:
         database = self._databases.pop(name, None) or Database(
@@ -138,7 +161,7 @@ class Service:
             del others[name]
 
 
-def _seconds_for(request: Request, remaining_seconds: float | None) -> float:
+def _seconds_for(request: Request | Action, remaining_seconds: float | None) -> float:
     limits = [seconds for seconds in (request.timeout, remaining_seconds) if seconds is not None]
     if remaining_seconds is not None:
         limits[-1] -= max(0.25, min(LONGEST_MARGIN_SECONDS, remaining_seconds / 10))

@@ -3,6 +3,7 @@
 A leaf: standard library only, no I/O. Both sides import it; it is the only module that they share.
 
 Request (a Lambda event)  {"query": "SELECT 1"} and the optional fields of `Request`.
+Action (an event too)     {"action": "history", "database": "main", "arguments": {...}}: what is not SQL, see `Action`.
 Reply                     {"statusCode": 200, "body": {...}}, see `Reply`.
 Error                     {"statusCode": 4xx | 5xx, "body": {"error": {"code", "message", "hint", ...}}}.
 
@@ -135,6 +136,55 @@ class Request:
         for name, value in fields.items():
             _CHECKS[name](name, value)
         return cls(statements=_decode_statements(event), **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that is not SQL. What it may be, and what its arguments are, is the server's to say (`actions`).
+
+    Each is safe to send twice: what the first has done, the second finds done.
+    """
+
+    name: str
+    database: str = DEFAULT_DATABASE
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float | None = None  # seconds
+
+    def encode(self) -> dict[str, Any]:
+        """The event of this action, with defaults left out."""
+        event: dict[str, Any] = {"action": self.name}
+        if self.database != DEFAULT_DATABASE:
+            event["database"] = self.database
+        if self.arguments:
+            event["arguments"] = dict(self.arguments)
+        if self.timeout is not None:
+            event["timeout"] = self.timeout
+        return event
+
+    @classmethod
+    def decode(cls, event: object) -> Action:
+        """The action in an event. Raises `bad_request` that names the field, what it got and what it wants."""
+        if not isinstance(event, Mapping):
+            bad_request("event", event, 'an object such as {"action": "history"}')
+        unknown = sorted(set(event) - _ACTION_FIELDS)
+        if unknown:
+            bad_request(str(unknown[0]), event[unknown[0]], f"one of the fields {', '.join(sorted(_ACTION_FIELDS))}")
+        name, arguments = event.get("action"), event.get("arguments")
+        if not isinstance(name, str) or not name:
+            bad_request("action", name, "the name of an action")
+        if arguments is not None and not (
+            isinstance(arguments, Mapping) and all(isinstance(k, str) for k in arguments)
+        ):
+            bad_request("arguments", arguments, "an object")
+        fields = {each: event[each] for each in ("database", "timeout") if event.get(each) is not None}
+        for field_name, value in fields.items():
+            _CHECKS[field_name](field_name, value)
+        return cls(name, arguments={str(key): value for key, value in (arguments or {}).items()}, **fields)
+
+
+def is_action(event: object) -> bool:
+    """Whether an event asks for an action rather than for SQL."""
+    return isinstance(event, Mapping) and "action" in event
 
 
 def bad_request(field_name: str, got: object, want: str) -> NoReturn:
@@ -362,3 +412,4 @@ _OPTIONAL_DEFAULTS: dict[str, Any] = {
     "timeout": None,
 }
 _FIELDS = {"query", "params", "statements", *_OPTIONAL_DEFAULTS}
+_ACTION_FIELDS = {"action", "arguments", "database", "timeout"}

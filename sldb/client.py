@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from lambda_handlers.wire import Reply, Request, SldbError
+from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.targets.protocol import AwsOptions, Target, with_id
 
 DEFAULT_FUNCTION = "test-db-function"
@@ -33,6 +34,12 @@ class Client:
             if len(request.statements) == 1:
                 error.details.setdefault("query", request.statements[0].query)
             raise
+
+    def act(self, name: str, /, **arguments: Any) -> dict[str, Any]:
+        """Something that is not SQL, on this client's database; arguments that are None are left out. Raises
+        SldbError."""
+        given = {key: value for key, value in arguments.items() if value is not None}
+        return self.target.act(Action(name, self.database, given))
 
     def close(self) -> None:
         self.target.close()

@@ -81,6 +81,18 @@ RULES = (
         never=("lambda_handlers.db_function", "lambda_handlers.deadlock_fix"),
     ),
     Rule(
+        "actions use databases and storage; the service finds them by name",
+        who=("lambda_handlers.actions",),
+        never=("lambda_handlers.service", "lambda_handlers.events", "lambda_handlers.db_function"),
+    ),
+    Rule(
+        "only the registry knows which actions there are, and imports one when it is asked for",
+        who=("lambda_handlers",),
+        never=("lambda_handlers.actions",),
+        except_for=("lambda_handlers.actions.registry", "lambda_handlers.actions.context"),
+        but=("lambda_handlers.actions",),
+    ),
+    Rule(
         "one module speaks to S3, and one SigV4",
         who=("lambda_handlers",),
         never=("obstore",),

@@ -20,6 +20,7 @@ import apsw
 
 from lambda_handlers.sql import script
 from lambda_handlers.sql.authorizer import Authorizer
+from lambda_handlers.storage.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.wire import Column, Params, Result, Row, SldbError, Statement
 
@@ -58,6 +59,7 @@ class Session:
         self._is_over = is_over
         self._row_bytes_left = math.inf if row_bytes_limit is None else row_bytes_limit
         self.has_written = False
+        self._words: set[str] = set()  # with which the statements that write begin
         self.connection = vfs.connect()
         self._authorizer = Authorizer(new_database=vfs.draft.page_count == 0)
         try:
@@ -88,6 +90,7 @@ class Session:
         """Commit what was written, if anything was. Returns only when the store has it."""
         if not self.connection.in_transaction:
             return
+        self._vfs.kind = of_statements(self._words)
         try:
             with self._vfs.committing():
                 self._execute_own("COMMIT")
@@ -160,6 +163,7 @@ class Session:
             raise SldbError("sql_error", "VACUUM cannot run inside a transaction", hint)
         if not self._may_commit:
             raise SldbError("bad_request", "dry_run: VACUUM cannot be rolled back", "send it without dry_run")
+        self._vfs.kind = Kind.VACUUM
         with self._vfs.committing():
             return self._execute(piece.sql, None, "VACUUM")
 
@@ -175,6 +179,7 @@ class Session:
                 if not self.connection.in_transaction and word != "VACUUM":
                     raise _BeginNeeded
                 self.has_written = True
+                self._words.add(self._authorizer.row_action or word if word == "WITH" else word)
             if cursor.is_explain:
                 self._authorizer.begin_statement(word)  # what it explains is not done
             columns.extend(Column(name, type_) for name, type_ in cursor.get_description())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Pgno, Txid, lock_page
 from lambda_handlers.storage.page_cache import PageCache
 from lambda_handlers.storage.replica import Replica
@@ -66,10 +67,10 @@ class Draft:
         self.page_count = page_count
         self._inherited = min(self._inherited, page_count)
 
-    def commit(self) -> Txid:
+    def commit(self, kind: Kind = Kind.UNKNOWN) -> Txid:
         """Make the next transaction of the replica; raises what Replica.commit raises, and then nothing changed."""
         self._check_page_size()
-        txid = self.replica.commit(self.page_size, self._committed_page_count(), self._changes, len(self._dirty))
+        txid = self.replica.commit(self.page_size, self._committed_page_count(), self._changes, len(self._dirty), kind)
         self.clear()
         return txid
 

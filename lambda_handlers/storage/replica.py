@@ -22,7 +22,7 @@ from pathlib import Path
 
 from lambda_handlers.host import Call, Host
 from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
-from lambda_handlers.storage import chain, ltx
+from lambda_handlers.storage import chain, kinds, ltx
 from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, store_error
 from lambda_handlers.storage.fetch import Fetcher
 from lambda_handlers.storage.head import HeadFile
@@ -34,6 +34,7 @@ from lambda_handlers.storage.keys import (
     parse_page_map_key,
     transaction,
 )
+from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.layers import Layer, Layers
 from lambda_handlers.storage.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.opening import Opened, Opener
@@ -152,9 +153,12 @@ class Replica:
         page_count: int,
         changes: Callable[[int], Iterable[tuple[Pgno, bytes]]],
         change_count: int = 0,
+        kind: Kind = Kind.UNKNOWN,
+        keep: bool = True,
     ) -> Txid:
         """Create transaction txid + 1 from `changes(page_count)`, which may be asked for more than once and gives
-        about `change_count` pages.
+        about `change_count` pages. `keep`: put them into the local cache too, for which they are asked for again after
+        the commit; they must be at hand then.
 
         Raises Conflict, or SldbError `store_error` whose details say whether the transaction was applied: "no", or
         "unknown" where the store could not be asked.
@@ -170,7 +174,7 @@ class Replica:
             min_txid=self.txid + 1,
             max_txid=self.txid + 1,
             timestamp_ms=max(int(now * 1000), self.timestamp_ms),
-            node_id=int.from_bytes(self._host.entropy(8), "big"),
+            node_id=kinds.node_id(kind, self._host.entropy(8)),
         )
         encoding = Encoding(header, lambda: changes(page_count))
         key = transaction(header.max_txid).key(self.database)
@@ -179,7 +183,7 @@ class Replica:
         except Conflict:
             self._checked_at = float("-inf")
             raise
-        self._adopt(header, encoding.layer(), changes(page_count), now)
+        self._adopt(header, encoding.layer(), changes(page_count) if keep else None, now)
         return header.max_txid
 
     def changed_since(self, txid: Txid) -> list[Pgno] | None:
@@ -400,13 +404,13 @@ class Replica:
 
     # After a commit
 
-    def _adopt(self, header: Header, layer: Layer, pages: Iterable[tuple[Pgno, bytes]], known_at: float) -> None:
+    def _adopt(self, header: Header, layer: Layer, pages: Iterable[tuple[Pgno, bytes]] | None, known_at: float) -> None:
         """Bring the local copy to the transaction that was just committed. What fails in here fails after that: the
         copy is merely a cache, and the next request opens the database again."""
         try:
-            for pgno, page in pages:
+            for pgno, page in pages or ():
                 self._put(pgno, page)
-            self._stand_on(Opened(layer, is_read=True))
+            self._stand_on(Opened(layer, is_read=pages is not None))
         except (OSError, MemoryError):
             self._forget()
             return

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 import apsw
 
 from lambda_handlers.storage.draft import Draft
+from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Pgno, Txid
 
 _CHARACTERISTICS = (
@@ -43,12 +44,14 @@ class DraftVFS(apsw.VFS):
         self.name = f"sldb-{next(_numbers)}"
         self.draft = draft
         self.committed: Txid | None = None  # by the connection that was opened last
+        self.kind = Kind.UNKNOWN  # of what is being committed
         self._may_commit = False
         super().__init__(self.name, base="")
 
     def connect(self) -> apsw.Connection:
         """A fresh connection on the draft as it is now."""
         self.committed = None
+        self.kind = Kind.UNKNOWN
         # Without a cache of statements every statement is prepared, and so shown to the authorizer.
         return apsw.Connection("/database", vfs=self.name, statementcachesize=0)
 
@@ -64,7 +67,7 @@ class DraftVFS(apsw.VFS):
     def sync(self) -> None:
         if self._may_commit and self.draft.has_counted_change:
             self._may_commit = False  # if this fails, SQLite rolls back and syncs again
-            self.committed = self.draft.commit()
+            self.committed = self.draft.commit(self.kind)
 
     def write(self, data: bytes, offset: int) -> None:
         try:

@@ -2,7 +2,8 @@
 
 Every request has a `request_id`, so sending it again is safe: what did not reach the function, was throttled or got
 a 5xx is sent again with back-off, a few times. A function that crashed is asked once more with the same id, which
-answers definitely; if it crashes again, the error says that the outcome is unknown and how the id resolves it.
+answers definitely; if it crashes again, the error says that the outcome is unknown and how the id resolves it. An
+action has no id and is sent again all the same: it finds done what it did before.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ import json
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError, ReadTimeoutError
 
-from lambda_handlers.wire import Reply, Request, SldbError
+from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.deploy.failures import aws_errors
 from sldb.targets.aws_http import HttpReply, SignedHttp
 from sldb.targets.protocol import AwsOptions, with_id
+
+T = TypeVar("T")
 
 READ_SECONDS = 930.0  # Lambda's longest run is 900
 SENDS = 4  # in all, for one request
@@ -38,25 +41,34 @@ class LambdaTarget:
     def send(self, request: Request) -> Reply:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
         request = with_id(request)
-        body = json.dumps(request.encode(), ensure_ascii=False, allow_nan=False).encode()
-        answer = self._deliver(body)
-        if _crashed(answer) and not _timed_out(answer):
-            answer = self._deliver(body)
-        if _crashed(answer):
-            raise self._crash(answer, request)
-        return _decode(answer, self._function)
+        return _decode(self._ask(request.encode(), read_only=request.read_only), self._function, Reply.decode)
+
+    def act(self, action: Action) -> dict[str, Any]:
+        """As the function replies; `store_error` where it cannot be reached or is not there."""
+        return _decode(self._ask(action.encode(), read_only=False), self._function, dict)
 
     def close(self) -> None:
         if self._http is not None:
             self._http.close()
             self._http = None
 
-    def _deliver(self, body: bytes) -> HttpReply:
+    def _ask(self, event: dict[str, Any], *, read_only: bool) -> HttpReply:
+        """An answer of the function's own; raises SldbError where it crashes again and again."""
+        body = json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
+        again = _ask_again(event.get("request_id"))
+        answer = self._deliver(body, again)
+        if _crashed(answer) and not _timed_out(answer):
+            answer = self._deliver(body, again)
+        if _crashed(answer):
+            raise self._crash(answer, again, read_only=read_only)
+        return answer
+
+    def _deliver(self, body: bytes, again: str) -> HttpReply:
         """Send until there is an answer that sending again would not change; raises SldbError for a refusal."""
         with aws_errors(f"invoke {self._function}"):
             http = self._connection()
             for sends_left in reversed(range(SENDS)):
-                answer = self._post(http, body, is_last=not sends_left)
+                answer = self._post(http, body, again, is_last=not sends_left)
                 if answer is not None and not (sends_left and _may_pass(answer)):
                     break
                 self._sleep(BACKOFF_SECONDS * 2 ** (SENDS - sends_left) * random.uniform(0.5, 1.0))
@@ -65,7 +77,7 @@ class LambdaTarget:
             raise self._refused(answer, http)
         return answer
 
-    def _post(self, http: SignedHttp, body: bytes, *, is_last: bool) -> HttpReply | None:
+    def _post(self, http: SignedHttp, body: bytes, again: str, *, is_last: bool) -> HttpReply | None:
         """None where there was no answer, and there may be one next time."""
         try:
             return http.post(f"/2015-03-31/functions/{quote(self._function, safe='')}/invocations", body)
@@ -74,7 +86,7 @@ class LambdaTarget:
                 "store_error",
                 f"{self._function} did not answer within {READ_SECONDS:.0f} s; whether the statement was applied "
                 "is unknown",
-                _ask_again(json.loads(body)["request_id"]),
+                again,
             ) from error
         except (HTTPClientError, NoConnection):
             if is_last:
@@ -108,15 +120,14 @@ class LambdaTarget:
             )
         return SldbError("store_error", f"{there} cannot be invoked: {message} [{code}]", "sldb status tells more")
 
-    def _crash(self, answer: HttpReply, request: Request) -> SldbError:
+    def _crash(self, answer: HttpReply, again: str, *, read_only: bool) -> SldbError:
         """The function began, and did not end as it should."""
         message, kind = _crash_report(answer)
         if kind in _CANNOT_START:
             return SldbError(
                 "store_error", f"{self._function} cannot start: {message}", "sldb deploy installs it again"
             )
-        unknown = "" if request.read_only else "; whether the statement was applied is unknown"
-        again = _ask_again(request.request_id)
+        unknown = "" if read_only else "; whether the statement was applied is unknown"
         if _timed_out(answer):
             hint = again if unknown else "sldb deploy --timeout SECONDS gives it more time"
             return SldbError("query_timeout", f"Lambda stopped {self._function}: {message}{unknown}", hint)
@@ -127,6 +138,8 @@ _CANNOT_START = ("Runtime.ImportModuleError", "Runtime.HandlerNotFound", "Runtim
 
 
 def _ask_again(request_id: str | None) -> str:
+    if request_id is None:
+        return "the same command again finds what was done, and goes on from there"
     return f"the same statement with --request-id {request_id} tells what became of it, and applies nothing twice"
 
 
@@ -171,12 +184,12 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return decoded if isinstance(decoded, dict) else {}
 
 
-def _decode(answer: HttpReply, function: str) -> Reply:
-    """Raises SldbError: the function's own, or `internal` for what is no reply."""
+def _decode(answer: HttpReply, function: str, decode: Callable[[Any], T]) -> T:
+    """What `decode` makes of the reply's body. Raises SldbError: the function's own, or `internal` for no reply."""
     try:
         reply = json.loads(answer.body)
         failed, body = reply["statusCode"] >= 400, reply["body"]
-        decoded = SldbError.decode(body) if failed else Reply.decode(body)
+        decoded = SldbError.decode(body) if failed else decode(body)
     except (ValueError, KeyError, TypeError, SldbError) as error:
         raise SldbError(
             "internal",

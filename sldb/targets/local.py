@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from lambda_handlers.host import Host
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB, Settings
-from lambda_handlers.wire import Reply, Request
+from lambda_handlers.wire import Action, Reply, Request
 from sldb.targets.interrupts import Interrupts
 
 CACHE_BYTES = 1 << 40  # the disk is the user's
@@ -39,6 +40,10 @@ class LocalTarget:
     def send(self, request: Request) -> Reply:
         with self._interrupts.noted():
             return self._service.reply(request)
+
+    def act(self, action: Action) -> dict[str, Any]:
+        with self._interrupts.noted():
+            return self._service.act(action)
 
     def close(self) -> None:
         self._service.close()

@@ -1,15 +1,16 @@
 """What a target is: where requests go, and where replies come from.
 
-Every request goes out with a `request_id`, so that sending it again after a lost answer applies nothing twice.
+Every request goes out with a `request_id`, so that sending it again after a lost answer applies nothing twice. Actions
+have none: each finds done what it did before.
 """
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from lambda_handlers.wire import Reply, Request
+from lambda_handlers.wire import Action, Reply, Request
 
 
 class Target(Protocol):
@@ -17,6 +18,9 @@ class Target(Protocol):
 
     def send(self, request: Request) -> Reply:
         """Raises SldbError, as the function does; `store_error` with exit status 3 where it cannot be reached."""
+
+    def act(self, action: Action) -> dict[str, Any]:
+        """What is not SQL; raises as `send` does."""
 
     def close(self) -> None:
         """Give up connections and temporary files."""

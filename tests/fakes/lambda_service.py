@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from lambda_handlers.wire import Reply, Request, SldbError
+from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action
 from tests.fakes.sqlite_target import SqliteTarget
 
 
@@ -45,6 +45,8 @@ class LambdaService:
     def invoke(self, event: object) -> dict[str, Any]:
         """As the function does: an error is a reply, and a request_id is applied once."""
         with self._turn:
+            if is_action(event):
+                return self._act(Action.decode(event))
             request = Request.decode(event)
             known = self._results.get(str(request.request_id))
             if known is not None:
@@ -57,6 +59,12 @@ class LambdaService:
             result = {"statusCode": 200, "body": reply.encode()}
             self._results[str(request.request_id)] = result
             return result
+
+    def _act(self, action: Action) -> dict[str, Any]:
+        try:
+            return {"statusCode": 200, "body": self.target.act(action)}
+        except SldbError as error:
+            return {"statusCode": error.status, "body": error.encode()}
 
 
 @contextmanager

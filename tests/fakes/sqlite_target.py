@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 import weakref
 from dataclasses import dataclass, field
+from typing import Any
 
-from lambda_handlers.wire import Column, Params, Reply, Request, Result, SldbError
+from lambda_handlers.wire import Action, Column, Params, Reply, Request, Result, SldbError
 from sldb.shell.reader import is_blank, split
 
 
@@ -15,6 +16,8 @@ class SqliteTarget:
     name: str = "local:/tmp/fake"
     txid: int = 0
     requests: list[Request] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    replies: dict[str, dict[str, Any]] = field(default_factory=dict)  # of actions, by their names
     failures: list[BaseException] = field(default_factory=list)  # raised instead, first to last
     connection: sqlite3.Connection = field(
         default_factory=lambda: sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -37,6 +40,14 @@ class SqliteTarget:
         self.connection.execute("ROLLBACK" if request.dry_run else "COMMIT")
         self.txid += self.connection.total_changes > before
         return Reply(results, self.txid, request.database, {"cold": False, "store_requests": 1})
+
+    def act(self, action: Action) -> dict[str, Any]:
+        self.actions.append(action)
+        if self.failures:
+            raise self.failures.pop(0)
+        if action.name not in self.replies:
+            raise SldbError("bad_request", f"action: got {action.name!r}")
+        return self.replies[action.name]
 
     def close(self) -> None:
         self.connection.close()

@@ -1,0 +1,57 @@
+"""What the arguments of an action must be. Every check names the argument, what it got and what it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lambda_handlers.wire import DATABASE_NAME, Action, bad_request
+
+
+def known(action: Action, *names: str) -> Mapping[str, Any]:
+    """The arguments of the action, without those that are null; raises `bad_request` for one that it does not have."""
+    unknown = sorted(set(action.arguments) - set(names))
+    if unknown:
+        wanted = f"one of the arguments {', '.join(names)}" if names else "no argument"
+        bad_request(f"arguments.{unknown[0]}", action.arguments[unknown[0]], wanted)
+    return {name: value for name, value in action.arguments.items() if value is not None}
+
+
+def whole_number(given: Mapping[str, Any], name: str, default: int | None = None, *, least: int, most: int) -> Any:
+    value = given.get(name, default)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most):
+        bad_request(f"arguments.{name}", value, f"a whole number from {least} to {most}")
+    return value
+
+
+def txid(given: Mapping[str, Any], name: str) -> int | None:
+    value: int | None = whole_number(given, name, least=0, most=(1 << 64) - 1)
+    return value
+
+
+def moment(given: Mapping[str, Any], name: str) -> int | str | None:
+    """A txid, or the text of a time."""
+    value = given.get(name)
+    if isinstance(value, str) and value:
+        return value
+    return txid(given, name)
+
+
+def flag(given: Mapping[str, Any], name: str) -> bool:
+    value = given.get(name, False)
+    if not isinstance(value, bool):
+        bad_request(f"arguments.{name}", value, "true or false")
+    return value
+
+
+def database_name(given: Mapping[str, Any], name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or not DATABASE_NAME.fullmatch(value):
+        bad_request(f"arguments.{name}", value, f"a name that matches {DATABASE_NAME.pattern}")
+    return value
+
+
+def required(given: Mapping[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        if name not in given:
+            bad_request(f"arguments.{name}", None, "a value")

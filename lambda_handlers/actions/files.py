@@ -1,0 +1,134 @@
+"""The log of one database as a LIST shows it, and what the heads and tails of its files tell."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TypeVar
+
+from lambda_handlers.host import Host
+from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
+from lambda_handlers.storage import chain, ltx
+from lambda_handlers.storage.commit import store_error
+from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key
+from lambda_handlers.storage.ltx import HEADER_BYTES, Header, Txid
+from lambda_handlers.storage.page_map import BadPageMap, PageMap
+
+AT_ONCE = 16  # requests in flight
+_WHOLE_BYTES = 16 << 10  # a file up to here is asked for whole: one request instead of two
+_TAIL_BYTES = 64 << 10  # of an index: 7,000 pages
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Of `database`: its LTX files, their sizes in bytes, and those that have a page map."""
+
+    database: str
+    sizes: dict[LtxName, int]
+    mapped: frozenset[LtxName]
+    stored_bytes: int  # of all objects
+
+    @property
+    def newest(self) -> Txid:
+        return max((name.max_txid for name in self.sizes), default=0)
+
+    def chain_to(self, txid: Txid) -> tuple[LtxName, ...]:
+        """The files that make up the state at `txid`; none if that cannot be had any more."""
+        plan = chain.plan(self.sizes, 0, txid)
+        return plan.files if plan.reach == txid else ()
+
+    @property
+    def oldest_readable(self) -> Txid:
+        """0 if nothing is."""
+        return min((name.max_txid for name in self.sizes if name.min_txid == 1), default=0)
+
+
+def list_files(store: ObjectStore, database: str) -> Listing:
+    """Raises SldbError `store_error`."""
+    sizes: dict[LtxName, int] = {}
+    mapped: set[LtxName] = set()
+    stored_bytes = 0
+    try:
+        for info in store.list_objects(database_prefix(database)):
+            stored_bytes += info.size
+            if name := parse_ltx_key(database, info.key):
+                sizes[name] = info.size
+            elif name := parse_page_map_key(database, info.key):
+                mapped.add(name)
+    except StoreError as error:
+        raise store_error(error) from error
+    return Listing(database, sizes, frozenset(mapped & sizes.keys()), stored_bytes)
+
+
+def read_header(store: ObjectStore, database: str, name: LtxName) -> Header:
+    """Raises NotFound, StoreError, or SldbError `corrupt`."""
+    key = name.key(database)
+    return Header.decode(store.get_range(key, 0, HEADER_BYTES), key)
+
+
+def header_and_page_count(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, int]:
+    """What a file says of itself, and how many pages it has, without reading those. Raises as `read_header` does."""
+    key, size = name.key(listing.database), listing.sizes[name]
+    if size <= _WHOLE_BYTES:
+        body = store.get(key)
+        return Header.decode(body, key), _count(body, key)
+    header = read_header(store, listing.database, name)
+    if name in listing.mapped and (found := _page_map(store, listing.database, name)) is not None:
+        return header, found.page_count
+    tail = store.get_range(key, max(0, size - _TAIL_BYTES), _TAIL_BYTES)
+    needed = ltx.index_length(tail, key) + 8 + ltx.TRAILER_BYTES
+    if needed > len(tail):
+        tail = store.get_range(key, max(0, size - needed), needed)
+    return header, _count(tail, key)
+
+
+def _count(tail: bytes, key: str) -> int:
+    return sum(1 for _ in ltx.decode_index(tail, key))
+
+
+def _page_map(store: ObjectStore, database: str, name: LtxName) -> PageMap | None:
+    try:
+        return PageMap.decode(store.get(name.page_map_key(database)))
+    except (NotFound, BadPageMap):
+        return None
+
+
+def side_by_side(host: Host, function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """`function` of each item, in order, several at a time."""
+    waiting = list(items)
+    for start in range(0, len(waiting), AT_ONCE):
+        calls = [host.start(lambda item=item: function(item)) for item in waiting[start : start + AT_ONCE]]  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        for call in calls:
+            yield call.result()
+
+
+def steps_back(listing: Listing, before: Txid) -> Iterator[tuple[LtxName, Txid]]:
+    """The transactions below `before`, newest first: the file that tells most about each, and the newest transaction
+    that it stands for. Where level 0 is gone, a merged file stands for all of its transactions that are left."""
+    compacted = sorted((name for name in listing.sizes if name.level), key=lambda name: name.max_txid)
+    ends = [name.max_txid for name in compacted]
+    txid = min(before - 1, listing.newest)
+    while txid > 0:
+        single = LtxName(0, txid, txid)
+        if single in listing.sizes:
+            yield single, txid
+            txid -= 1
+            continue
+        covering = [name for name in compacted[bisect_left(ends, txid) :] if name.min_txid <= txid]
+        if covering:
+            name = max(covering, key=lambda name: (name.min_txid, -name.max_txid, -name.level))
+            yield name, txid
+            txid = name.min_txid - 1
+        else:
+            txid = max((name.max_txid for name in listing.sizes if name.max_txid < txid), default=0)
+
+
+def utc(timestamp_ms: int) -> str:
+    """RFC 3339, to the millisecond."""
+    moment = datetime.fromtimestamp(timestamp_ms / 1000, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

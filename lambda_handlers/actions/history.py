@@ -1,0 +1,63 @@
+"""history: the transactions of a database, newest first.
+
+Arguments   limit (default 20), before: a txid, for the page after this one
+Reply       {"database", "txid": the newest, "transactions": [{"txid", "min_txid", "time", "kind", "pages", "bytes",
+            "readable"}, …], "next": the txid to give as `before`, or null}
+
+`min_txid` is less than `txid` where only a file of several transactions is left of them; `kind` is null then, as it is
+where nobody wrote it down. `pages` and `bytes` are those of the file, `readable` says whether `at` can still go there.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from lambda_handlers.actions import arguments, files
+from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.actions.files import Listing
+from lambda_handlers.object_store import NotFound, StoreError
+from lambda_handlers.storage import kinds
+from lambda_handlers.storage.commit import store_error
+from lambda_handlers.storage.keys import LtxName
+from lambda_handlers.storage.kinds import Kind
+from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.wire import DEFAULT_DATABASE, Action, SldbError
+
+DEFAULT_LIMIT = 20
+MOST = 1000
+
+
+def history(context: ActionContext, action: Action) -> dict[str, Any]:
+    given = arguments.known(action, "limit", "before")
+    limit = arguments.whole_number(given, "limit", DEFAULT_LIMIT, least=1, most=MOST)
+    before = arguments.txid(given, "before")
+    listing = files.list_files(context.store, action.database)
+    if not listing.sizes and action.database != DEFAULT_DATABASE:
+        raise no_database(action.database)
+    wanted = list(islice(files.steps_back(listing, listing.newest + 1 if before is None else before), limit + 1))
+    try:
+        told = list(files.side_by_side(context.host, lambda step: _told(context, listing, *step), wanted[:limit]))
+    except StoreError as error:
+        raise store_error(error) from error
+    following = wanted[limit - 1][0].min_txid if len(wanted) > limit else None
+    return {"database": action.database, "txid": listing.newest, "transactions": told, "next": following}
+
+
+def _told(context: ActionContext, listing: Listing, name: LtxName, txid: Txid) -> dict[str, Any]:
+    line = {
+        "txid": txid,
+        "min_txid": name.min_txid,
+        "bytes": listing.sizes[name],
+        "readable": bool(listing.chain_to(txid)),
+    }
+    try:
+        header, page_count = files.header_and_page_count(context.store, listing, name)
+    except NotFound:  # retention took it since the LIST
+        return {**line, "readable": False, "time": None, "kind": None, "pages": None}
+    kind = kinds.of_node_id(header.node_id) if name.level == 0 else Kind.UNKNOWN
+    return {**line, "time": files.utc(header.timestamp_ms), "kind": kind.label if kind else None, "pages": page_count}
+
+
+def no_database(name: str) -> SldbError:
+    return SldbError("not_found", f"there is no database {name}", "`sldb databases` lists those there are")

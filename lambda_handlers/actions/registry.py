@@ -1,0 +1,31 @@
+"""Which actions there are: name → the module and the function that does it, imported when it is first asked for, so
+that a cold start for a query pays for none of them.
+
+An action takes the context and the `Action`, checks its arguments (`bad_request`), and returns what JSON can say. One
+that writes does so by the same lock and the same conditional commit as SQL, and finds done what it did before: a client
+that got no answer sends it again.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.wire import Action, bad_request
+
+Run: TypeAlias = Callable[[ActionContext, Action], dict[str, Any]]
+
+ACTIONS: dict[str, str] = {
+    "history": "lambda_handlers.actions.history:history",
+}
+
+
+def find(name: str) -> Run:
+    """Raises `bad_request` for a name that is no action."""
+    if name not in ACTIONS:
+        bad_request("action", name, f"one of {', '.join(sorted(ACTIONS))}")
+    module, _, function = ACTIONS[name].partition(":")
+    run: Run = getattr(importlib.import_module(module), function)
+    return run

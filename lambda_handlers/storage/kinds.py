@@ -1,0 +1,61 @@
+"""What made a transaction: a byte for the history, and for nothing else.
+
+It is the top byte of the node id in the header of a level-0 file; the other 56 bits are random, which tells whose file
+it is (commit). Nobody else reads node ids: Litestream writes 0, and other writers what they like, so that a byte that
+means nothing here is `UNKNOWN`. Files that were compacted have node ids of their own and no kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import IntEnum
+
+_RANDOM_BITS = 56
+
+
+class Kind(IntEnum):
+    """Numbers are stored: they never change their meaning."""
+
+    UNKNOWN = 0
+    INSERT = 1
+    UPDATE = 2
+    DELETE = 3
+    CREATE = 4
+    ALTER = 5
+    DROP = 6
+    VACUUM = 7
+    SEVERAL = 8  # statements of different kinds
+    OTHER = 9  # PRAGMA, REINDEX, ANALYZE, …
+    RESTORE = 16
+    PUSH = 17
+    BRANCH = 18
+    CREATE_DATABASE = 19
+    DROP_DATABASE = 20
+
+    @property
+    def label(self) -> str:
+        """As people may read it: INSERT for a statement, "drop database" for what is none."""
+        return self.name if self < Kind.SEVERAL else self.name.lower().replace("_", " ")
+
+
+_BY_WORD = {kind.name: kind for kind in Kind if kind < Kind.SEVERAL} | {"REPLACE": Kind.INSERT}
+
+
+def of_statements(words: Collection[str]) -> Kind:
+    """The kind of a transaction whose writing statements begin with these words (upper case)."""
+    kinds = {_BY_WORD.get(word, Kind.OTHER) for word in words}
+    if len(kinds) > 1:
+        return Kind.SEVERAL
+    return kinds.pop() if kinds else Kind.UNKNOWN
+
+
+def node_id(kind: Kind, entropy: bytes) -> int:
+    """The node id of a transaction; `entropy`: 8 random bytes."""
+    return kind << _RANDOM_BITS | int.from_bytes(entropy, "big") & ((1 << _RANDOM_BITS) - 1)
+
+
+def of_node_id(number: int) -> Kind:
+    try:
+        return Kind(number >> _RANDOM_BITS)
+    except ValueError:
+        return Kind.UNKNOWN
