@@ -141,11 +141,11 @@ class Database:
         finally:
             self._release(holder.lock_id)
 
-    def new_replica(self) -> Replica:
-        """One that stands nowhere yet; the caller closes it."""
+    def new_replica(self, most_bytes: int | None = None) -> Replica:
+        """One that stands nowhere yet; the caller closes it. `most_bytes`: of its cache, besides the usual limit."""
+        limit_bytes = min(self._settings.cache_bytes, most_bytes or self._settings.cache_bytes)
         return Replica(
-            *(self._store, self.name, self._directory, self._host, self._settings.cache_bytes, self._make_room),
-            warn=self._warn,
+            *(self._store, self.name, self._directory, self._host, limit_bytes, self._make_room), warn=self._warn
         )
 
     def txid_at(self, at: int | str) -> Txid:

@@ -19,6 +19,7 @@ Run: TypeAlias = Callable[[ActionContext, Action], dict[str, Any]]
 
 ACTIONS: dict[str, str] = {
     "history": "lambda_handlers.actions.history:history",
+    "restore": "lambda_handlers.actions.restore:restore",
 }
 
 

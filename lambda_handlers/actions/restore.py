@@ -1,0 +1,75 @@
+"""restore: a transaction that brings back the state of an earlier one. What came since stays in the history.
+
+Arguments   at: a txid or an RFC 3339 time; if_txid: only if this is the newest transaction
+Reply       {"database", "restored": the txid that was asked for, "txid": the newest one now, "before": the newest one
+            before, "pages": how many were written, "changed"}
+
+`changed` is false where the newest state is that of `restored` already: nothing is written then, whatever `if_txid`
+says. So a restore that is sent twice is done once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambda_handlers.actions import arguments, files
+from lambda_handlers.actions.bringing import Brought, bring, past_of
+from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.storage.kinds import Kind
+from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.storage.replica import Replica
+from lambda_handlers.wire import Action, SldbError
+
+
+def restore(context: ActionContext, action: Action) -> dict[str, Any]:
+    given = arguments.known(action, "at", "if_txid")
+    arguments.required(given, ("at",))
+    at, if_txid = arguments.moment(given, "at"), arguments.txid(given, "if_txid")
+    assert at is not None
+    database = context.database(action.database)
+    txid = database.txid_at(at)
+    check_readable(context, action.database, txid)
+
+    def attempt(current: Replica) -> Brought:
+        with past_of(database, txid) as past:
+            return bring(context, current, past, Kind.RESTORE, allow=lambda: check_newest(current, if_txid))
+
+    brought = database.change(f"restore {txid}", context.deadline, attempt)
+    return {
+        "database": action.database,
+        "restored": txid,
+        "txid": brought.txid,
+        "before": brought.before,
+        "pages": brought.pages,
+        "changed": brought.changed,
+    }
+
+
+def check_readable(context: ActionContext, database: str, txid: Txid) -> files.Listing:
+    """The files of a database; raises `not_found` where its state at `txid` cannot be had."""
+    listing = files.list_files(context.store, database)
+    if not listing.sizes:
+        raise SldbError("not_found", f"there is no database {database}", "`sldb databases` lists those there are")
+    if not txid or not listing.chain_to(txid):
+        oldest, newest = listing.oldest_readable, listing.newest
+        why = "that is before its first transaction" if not txid else "that cannot be read any more"
+        if txid > newest:
+            why = "there is none such yet"
+        raise SldbError(
+            "not_found",
+            f"database {database} has no state at transaction {txid}: {why}",
+            f"it can be read from transaction {oldest} to {newest}; `sldb history` shows which",
+            oldest=oldest,
+            newest=newest,
+        )
+    return listing
+
+
+def check_newest(current: Replica, if_txid: Txid | None) -> None:
+    if if_txid is not None and current.txid != if_txid:
+        raise SldbError(
+            "conflict",
+            f"the newest transaction of {current.database} is {current.txid}, not {if_txid}; nothing was applied",
+            "look again (sldb history), and decide again",
+            txid=current.txid,
+        )

@@ -1,0 +1,32 @@
+"""What the tests of actions share: a store, containers over it, and actions as their replies."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambda_handlers.s3_store import memory_store
+from tests.fakes.service import container as new_container
+
+
+@pytest.fixture
+def store():
+    return memory_store()
+
+
+@pytest.fixture
+def container():
+    """Makes containers, and closes them all at the end."""
+    made = []
+
+    def make(*args, **settings):
+        made.append(new_container(*args, **settings))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.close()
+
+
+@pytest.fixture
+def service(container, store):
+    return container(store)
