@@ -12,9 +12,10 @@ from lambda_handlers.host import Host
 from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
 from lambda_handlers.storage import chain, ltx
 from lambda_handlers.storage.commit import store_error
-from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key
+from lambda_handlers.storage.keys import FOLD_LEVEL, LtxName, database_prefix, parse_ltx_key, parse_page_map_key
 from lambda_handlers.storage.ltx import HEADER_BYTES, Header, Txid
 from lambda_handlers.storage.page_map import BadPageMap, PageMap
+from lambda_handlers.wire import SldbError
 
 AT_ONCE = 16  # requests in flight
 _WHOLE_BYTES = 16 << 10  # a file up to here is asked for whole: one request instead of two
@@ -115,7 +116,8 @@ def steps_back(listing: Listing, before: Txid) -> Iterator[tuple[LtxName, Txid]]
     txid = min(before - 1, listing.newest)
     while txid > 0:
         single = LtxName(0, txid, txid)
-        if single in listing.sizes:
+        # Of a copied database, the file at the key of transaction 1 is none where that lies at another level (copying).
+        if single in listing.sizes and not (txid == 1 and LtxName(FOLD_LEVEL, 1, 1) in listing.sizes):
             yield single, txid
             txid -= 1
             continue
@@ -132,3 +134,7 @@ def utc(timestamp_ms: int) -> str:
     """RFC 3339, to the millisecond."""
     moment = datetime.fromtimestamp(timestamp_ms / 1000, timezone.utc)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def no_database(name: str) -> SldbError:
+    return SldbError("not_found", f"there is no database {name}", "`sldb databases` lists those there are")

@@ -22,7 +22,7 @@ from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.keys import LtxName
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Txid
-from lambda_handlers.wire import DEFAULT_DATABASE, Action, SldbError
+from lambda_handlers.wire import DEFAULT_DATABASE, Action
 
 DEFAULT_LIMIT = 20
 MOST = 1000
@@ -34,7 +34,7 @@ def history(context: ActionContext, action: Action) -> dict[str, Any]:
     before = arguments.txid(given, "before")
     listing = files.list_files(context.store, action.database)
     if not listing.sizes and action.database != DEFAULT_DATABASE:
-        raise no_database(action.database)
+        raise files.no_database(action.database)
     wanted = list(islice(files.steps_back(listing, listing.newest + 1 if before is None else before), limit + 1))
     try:
         told = list(files.side_by_side(context.host, lambda step: _told(context, listing, *step), wanted[:limit]))
@@ -57,7 +57,3 @@ def _told(context: ActionContext, listing: Listing, name: LtxName, txid: Txid) -
         return {**line, "readable": False, "time": None, "kind": None, "pages": None}
     kind = kinds.of_node_id(header.node_id) if name.level == 0 else Kind.UNKNOWN
     return {**line, "time": files.utc(header.timestamp_ms), "kind": kind.label if kind else None, "pages": page_count}
-
-
-def no_database(name: str) -> SldbError:
-    return SldbError("not_found", f"there is no database {name}", "`sldb databases` lists those there are")

@@ -18,7 +18,12 @@ from lambda_handlers.wire import Action, bad_request
 Run: TypeAlias = Callable[[ActionContext, Action], dict[str, Any]]
 
 ACTIONS: dict[str, str] = {
+    "branch": "lambda_handlers.actions.branch:branch",
+    "create_database": "lambda_handlers.actions.databases:create_database",
+    "databases": "lambda_handlers.actions.databases:databases",
+    "drop_database": "lambda_handlers.actions.databases:drop_database",
     "history": "lambda_handlers.actions.history:history",
+    "rename_database": "lambda_handlers.actions.databases:rename_database",
     "restore": "lambda_handlers.actions.restore:restore",
 }
 

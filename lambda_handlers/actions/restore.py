@@ -49,7 +49,7 @@ def check_readable(context: ActionContext, database: str, txid: Txid) -> files.L
     """The files of a database; raises `not_found` where its state at `txid` cannot be had."""
     listing = files.list_files(context.store, database)
     if not listing.sizes:
-        raise SldbError("not_found", f"there is no database {database}", "`sldb databases` lists those there are")
+        raise files.no_database(database)
     if not txid or not listing.chain_to(txid):
         oldest, newest = listing.oldest_readable, listing.newest
         why = "that is before its first transaction" if not txid else "that cannot be read any more"

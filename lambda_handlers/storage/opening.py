@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from lambda_handlers.host import Call, Host
 from lambda_handlers.object_store import NotFound, ObjectStore
-from lambda_handlers.storage import ltx, page_map
+from lambda_handlers.storage import kinds, ltx, page_map
 from lambda_handlers.storage.head import HeadFile
-from lambda_handlers.storage.keys import LtxName
+from lambda_handlers.storage.keys import LtxName, transaction
+from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.layers import Layer
 from lambda_handlers.storage.ltx import Header, Pgno
 from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, BadPageMap, PageMap, PageMapBuilder
+from lambda_handlers.wire import SldbError
 
 WHOLE_CHAIN_BYTES = 2 << 20  # a chain that is smaller is read whole: two round trips cost as much
 PARALLEL_READS = 32
@@ -108,6 +110,20 @@ class Opener:
         return Opened(Layer(name, found, is_mapped), is_read=True)
 
 
+def is_mark(header: Header, name: LtxName) -> bool:
+    """Whether a file is no transaction, but keeps the name of a database for a copy that is being made (actions)."""
+    is_reach_beyond = name == transaction(1) and header.min_txid == 1 < header.max_txid
+    return is_reach_beyond and kinds.of_node_id(header.node_id) is Kind.BRANCH
+
+
 def check_name(header: Header, name: LtxName, key: str) -> None:
+    if is_mark(header, name):
+        raise SldbError(
+            "not_found",
+            f"{key}: the database is a copy of another one up to transaction {header.max_txid}, and what is asked for "
+            "is not there, or not there yet",
+            "if sldb branch (or rename) was stopped, the same command again completes it",
+            key=key,
+        )
     if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):
         ltx.corrupt(key, "txids in the file", f"{header.min_txid} to {header.max_txid}", "those of its key")

@@ -215,7 +215,8 @@ class Replica:
     def _bring_up_to_date(self, now: float) -> None:
         if self._must_reopen or len(self._publisher.files) > self._reopen_at:
             self._reopen()
-        if self._is_fresh(self._known_at, now) and self._probe():
+        # A name that had nothing may have become a copy of another database, whose files begin anywhere.
+        if self.txid and self._is_fresh(self._known_at, now) and self._probe():
             return
         if self._follow_head(now):
             return

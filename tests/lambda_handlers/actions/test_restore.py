@@ -95,8 +95,12 @@ def test_an_undo_that_is_sent_twice_is_done_once(service):
     run(service, "DELETE FROM t")
     assert act(service, "restore", at=2, if_txid=3)["txid"] == 4
     assert act(service, "restore", at=2, if_txid=3) == {
-        **{"database": "main", "restored": 2, "txid": 4, "before": 4},
-        **{"pages": 0, "changed": False},
+        "database": "main",
+        "restored": 2,
+        "txid": 4,
+        "before": 4,
+        "pages": 0,
+        "changed": False,
     }
 
 
@@ -293,11 +297,13 @@ def test_stopped_at_any_call_it_can_be_done_again(container, store, verb, number
     service = container(faulty)
     run(service, "SELECT 1")
     faulty.plan(verb, *[lambda key, act: act()] * number, *[lose_request] * 3)
+    codes = []
     try:
         act(service, "restore", at=2)
     except SldbError as error:
-        assert error.code == "store_error"
-        faulty.forget_plans()
+        codes.append(error.code)
+    if codes:
+        assert codes == ["store_error"]
         assert state(store) == before
     faulty.forget_plans()
     act(service, "restore", at=2)

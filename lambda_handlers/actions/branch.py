@@ -1,0 +1,103 @@
+"""branch: another database that begins as this one was at a transaction. No byte of it passes through here, but small
+files: the store copies them (copying).
+
+Arguments   as: the name of the branch; at: a txid or an RFC 3339 time, default now
+Reply       {"database", "as", "at": the txid that was copied, "txid": the newest one of the branch, "files", "bytes",
+            "created"}
+
+A name that exists is refused. One that was dropped goes on counting: there the branch is one transaction that holds
+every page. The same branch again, while nobody has written to it, completes or finds what the first one did
+(`created` is false then).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambda_handlers.actions import arguments, files
+from lambda_handlers.actions.bringing import Brought, bring, past_of
+from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.actions.copying import copy_database, is_mark_of, is_unfinished, read_mark, taken
+from lambda_handlers.actions.files import Listing
+from lambda_handlers.actions.restore import check_readable
+from lambda_handlers.database import dropped
+from lambda_handlers.object_store import ObjectStore, StoreError
+from lambda_handlers.storage import kinds
+from lambda_handlers.storage.commit import store_error
+from lambda_handlers.storage.keys import transaction
+from lambda_handlers.storage.kinds import Kind
+from lambda_handlers.storage.ltx import Header, Txid
+from lambda_handlers.storage.opening import is_mark
+from lambda_handlers.storage.replica import Replica
+from lambda_handlers.wire import Action, bad_request
+
+
+def branch(context: ActionContext, action: Action) -> dict[str, Any]:
+    given = arguments.known(action, "as", "at")
+    target = arguments.database_name(given, "as")
+    if target == action.database:
+        bad_request("arguments.as", target, "another name than that of the database")
+    try:
+        return _branch(context, action.database, target, arguments.moment(given, "at"))
+    except StoreError as error:
+        raise store_error(error) from error
+
+
+def _branch(context: ActionContext, source: str, target: str, at: int | str | None) -> dict[str, Any]:
+    there = files.list_files(context.store, target)
+    txid = _moment(context, source, there, at)
+    check_has_content(context, source, txid)
+    reply = {"database": source, "as": target, "at": txid}
+    if not _goes_on(context.store, there):
+        copied = copy_database(context, source, target, txid)
+        return {**reply, "txid": txid, "files": copied.files, "bytes": copied.bytes, "created": copied.is_new}
+    brought = _bring_over(context, source, target, txid)
+    size = context.store.size(transaction(brought.txid).key(target))
+    return {**reply, "txid": brought.txid, "files": 1, "bytes": size, "created": brought.changed}
+
+
+def _moment(context: ActionContext, source: str, there: Listing, at: int | str | None) -> Txid:
+    """Which transaction to copy: the one that an earlier try began with, where nothing else is said. Raises `conflict`
+    where the name is that of a copy of something else."""
+    begun = read_mark(context.store, there.database)
+    if begun is not None and (there.newest == begun.max_txid or is_unfinished(context.store, there)):
+        if not is_mark_of(begun, source):
+            raise taken(there.database)
+        if at is None:
+            return begun.max_txid
+    return files.list_files(context.store, source).newest if at is None else context.database(source).txid_at(at)
+
+
+def check_has_content(context: ActionContext, database: str, txid: Txid) -> None:
+    """Raises `not_found` where there is nothing to copy."""
+    listing = check_readable(context, database, txid)
+    header = files.read_header(context.store, database, listing.chain_to(txid)[-1])
+    if not header.commit:
+        raise dropped(database, txid, header.timestamp_ms, context.settings.retention_days)
+
+
+def _goes_on(store: ObjectStore, listing: Listing) -> bool:
+    """Whether the branch is a transaction on top: of a name that was dropped, or for the second time. Raises
+    StoreError."""
+    header = newest_header(store, listing)
+    if header is None or header.max_txid != listing.newest or is_mark(header, transaction(1)):
+        return False
+    return not header.commit or kinds.of_node_id(header.node_id) is Kind.BRANCH
+
+
+def newest_header(store: ObjectStore, listing: Listing) -> Header | None:
+    """Of a file that ends with the newest transaction; None where there is no file."""
+    ends = [name for name in listing.sizes if name.max_txid == listing.newest]
+    return files.read_header(store, listing.database, min(ends)) if ends else None
+
+
+def _bring_over(context: ActionContext, source: str, target: str, txid: Txid) -> Brought:
+    def attempt(current: Replica) -> Brought:
+        def allow() -> None:
+            if current.page_count:  # somebody began it anew meanwhile
+                raise taken(target)
+
+        with past_of(context.database(source), txid) as past:
+            return bring(context, current, past, Kind.BRANCH, allow)
+
+    return context.database(target).change(f"branch of {source}", context.deadline, attempt)

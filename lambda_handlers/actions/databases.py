@@ -1,0 +1,171 @@
+"""databases: which there are; and to create, rename or drop one.
+
+databases           Arguments: all, also those that were dropped. Reply: {"databases": [{"name", "state": ok, dropped or
+                    unfinished (a copy that was stopped), "txid", "time": of the newest transaction, "bytes": of the
+                    database, "stored_bytes": of all its objects, "page_size", "until"?: till when it can be brought
+                    back}, …]}
+create_database     Makes `database`, empty. Reply: {"database", "txid", "created"}
+drop_database       Empties `database` by a transaction, so that its txids go on should it come again, and restore
+                    brings it back. Arguments: if_txid. Reply: {"database", "txid", "restore_at", "until", "dropped"}
+rename_database     Arguments: to. A branch of that name, then the drop; two steps, of which the first may be left
+                    alone: then both names are there, and the same again goes on. Reply: {"database", "to", "txid",
+                    "dropped_by", "files", "bytes"}
+
+Each finds done what it did before: `created` or `dropped` is false then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from lambda_handlers.actions import arguments, files
+from lambda_handlers.actions.branch import newest_header
+from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.actions.copying import Copied, copy_database, is_unfinished, taken
+from lambda_handlers.actions.restore import check_newest
+from lambda_handlers.database import dropped
+from lambda_handlers.object_store import StoreError
+from lambda_handlers.sql.session import DEFAULT_PAGE_SIZE
+from lambda_handlers.storage import kinds
+from lambda_handlers.storage.commit import store_error
+from lambda_handlers.storage.keys import transaction
+from lambda_handlers.storage.kinds import Kind
+from lambda_handlers.storage.ltx import Pgno, Txid
+from lambda_handlers.storage.replica import Replica
+from lambda_handlers.wire import DATABASE_NAME, Action, SldbError, bad_request
+
+_MS_A_DAY = 86_400_000
+
+
+def databases(context: ActionContext, action: Action) -> dict[str, Any]:
+    shows_all = arguments.flag(arguments.known(action, "all"), "all")
+    try:
+        names = [name for name in context.store.list_directories("") if DATABASE_NAME.fullmatch(name)]
+        told = files.side_by_side(context.host, lambda name: _told(context, name), names)
+        found = [one for one in told if one is not None and (shows_all or one["state"] != "dropped")]
+    except StoreError as error:
+        raise store_error(error) from error
+    return {"databases": found}
+
+
+def _told(context: ActionContext, name: str) -> dict[str, Any] | None:
+    """None for a name below which is no transaction: only a lock, perhaps."""
+    listing = files.list_files(context.store, name)
+    header = newest_header(context.store, listing)
+    if header is None:
+        return None
+    line = {
+        "name": name,
+        "state": "ok" if header.commit else "dropped",
+        "txid": listing.newest,
+        "time": files.utc(header.timestamp_ms),
+        "bytes": header.commit * header.page_size,
+        "stored_bytes": listing.stored_bytes,
+        "page_size": header.page_size,
+    }
+    if is_unfinished(context.store, listing):
+        return {**line, "state": "unfinished"}
+    return line if header.commit else {**line, "until": _until(context, header.timestamp_ms)}
+
+
+def _until(context: ActionContext, timestamp_ms: int) -> str:
+    return files.utc(timestamp_ms + round(context.settings.retention_days * _MS_A_DAY))
+
+
+def create_database(context: ActionContext, action: Action) -> dict[str, Any]:
+    arguments.known(action)
+    name = action.database
+
+    def attempt(current: Replica) -> tuple[Txid, bool]:
+        if current.page_count and _kind_of_newest(context, current) is Kind.CREATE_DATABASE:
+            return current.txid, False
+        if current.page_count:
+            raise taken(name)
+        page = (Pgno(1), _first_page())
+        return current.commit(DEFAULT_PAGE_SIZE, 1, lambda _count: (page,), 1, Kind.CREATE_DATABASE), True
+
+    txid, created = context.database(name).change("create database", context.deadline, attempt)
+    return {"database": name, "txid": txid, "created": created}
+
+
+def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:
+    given = arguments.known(action, "if_txid")
+    if_txid = arguments.txid(given, "if_txid")
+
+    def attempt(current: Replica) -> dict[str, Any]:
+        if not current.txid:
+            raise files.no_database(action.database)
+        has_content = current.page_count > 0
+        if has_content:
+            check_newest(current, if_txid)
+            _empty(current)
+        return {
+            "database": action.database,
+            "txid": current.txid,
+            "restore_at": current.txid - 1,
+            "until": _until(context, current.timestamp_ms),
+            "dropped": has_content,
+        }
+
+    return context.database(action.database).change("drop database", context.deadline, attempt)
+
+
+def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
+    given = arguments.known(action, "to")
+    name, target = action.database, arguments.database_name(given, "to")
+    if target == name:
+        bad_request("arguments.to", target, "another name than that of the database")
+
+    copies: list[Txid] = []
+
+    def attempt(current: Replica) -> tuple[Copied, Txid, Txid]:
+        if not current.txid:
+            raise files.no_database(name)
+        if copies and copies[0] != current.txid:
+            raise _overtaken(name, target, copies[0], current.txid)
+        if current.page_count:
+            copies.append(current.txid)
+            copied = copy_database(context, name, target, current.txid)
+            return copied, current.txid, _empty(current)
+        if not files.list_files(context.store, target).sizes:
+            raise dropped(name, current.txid, current.timestamp_ms, context.settings.retention_days)
+        # The second time: all of it is there, or the name is somebody else's.
+        return copy_database(context, name, target, current.txid - 1), current.txid - 1, current.txid
+
+    copied, txid, dropped_by = context.database(name).change(f"rename to {target}", context.deadline, attempt)
+    reply = {"database": name, "to": target, "txid": txid, "dropped_by": dropped_by}
+    return {**reply, "files": copied.files, "bytes": copied.bytes}
+
+
+def _overtaken(name: str, target: str, copied: Txid, newest: Txid) -> SldbError:
+    return SldbError(
+        "conflict",
+        f"{name} was written to while it was being renamed: {target} is its state at transaction {copied}, "
+        f"{name} is still there, at {newest}",
+        f"drop {target} and rename again: sldb databases drop {target}",
+        txid=newest,
+    )
+
+
+def _empty(current: Replica) -> Txid:
+    return current.commit(current.page_size, 0, lambda _count: (), 0, Kind.DROP_DATABASE)
+
+
+def _kind_of_newest(context: ActionContext, current: Replica) -> Kind:
+    try:
+        header = files.read_header(context.store, current.database, transaction(current.txid))
+    except StoreError:  # only a file of several transactions is left
+        return Kind.UNKNOWN
+    return kinds.of_node_id(header.node_id)
+
+
+def _first_page() -> bytes:
+    """A database without tables, as SQLite writes it."""
+    connection = apsw.Connection(":memory:")
+    try:
+        connection.execute(f"PRAGMA page_size = {DEFAULT_PAGE_SIZE}; CREATE TABLE t (a); DROP TABLE t; VACUUM")
+        return connection.serialize("main")
+    finally:
+        connection.close()

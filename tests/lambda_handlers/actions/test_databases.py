@@ -1,0 +1,211 @@
+"""databases: listing, creating, renaming and dropping them. txids never restart."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from lambda_handlers.storage.keys import snapshot, transaction
+from lambda_handlers.wire import SldbError
+from tests.fakes.clock import Clock
+from tests.fakes.engine import compact
+from tests.fakes.past import act, image, state
+from tests.fakes.service import run
+from tests.fakes.store import FaultyStore, lose_answer, lose_request, meanwhile, works
+
+DAY = 86_400
+
+
+def refused(service, name, database="main", /, **arguments) -> SldbError:
+    with pytest.raises(SldbError) as caught:
+        act(service, name, database, **arguments)
+    return caught.value
+
+
+def listed(service, **arguments):
+    return {one["name"]: one for one in act(service, "databases", **arguments)["databases"]}
+
+
+def test_none_yet(service, store):
+    assert listed(service) == {}
+    store.create("locked/lock.json", b"{}")
+    assert listed(service) == {}
+
+
+def test_what_is_told(service, store):
+    run(service, "CREATE TABLE t (a)")
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)", database="other")
+    found = listed(service)
+    assert list(found) == ["main", "other"]
+    assert found["main"] == {
+        "name": "main",
+        "state": "ok",
+        "txid": 1,
+        "time": act(service, "history")["transactions"][0]["time"],
+        "bytes": 8192,
+        "stored_bytes": sum(info.size for info in store.list_objects("main/")),
+        "page_size": 4096,
+    }
+
+
+def test_created_once(service, store):
+    assert act(service, "create_database", "new") == {"database": "new", "txid": 1, "created": True}
+    assert act(service, "create_database", "new") == {"database": "new", "txid": 1, "created": False}
+    assert run(service, "SELECT count(*) FROM sqlite_schema", database="new").rows == [(0,)]
+    assert run(service, "CREATE TABLE t (a)", database="new").txid == 2
+    assert refused(service, "create_database", "new").code == "conflict"
+    assert [line["kind"] for line in act(service, "history", "new")["transactions"]] == ["CREATE", "create database"]
+    assert state(store, "new")[0] == ("sound", True)
+
+
+def test_dropped_and_brought_back(container, store):
+    clock = Clock(start=1_790_000_000)
+    service = container(store, host=clock.host(), retention_days=7)
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)", database="x")
+    reply = act(service, "drop_database", "x")
+    assert reply == {
+        "database": "x",
+        "txid": 2,
+        "restore_at": 1,
+        "until": "2026-09-28T14:13:20.000Z",
+        "dropped": True,
+    }
+    assert act(service, "drop_database", "x") == {**reply, "dropped": False}
+    assert listed(service) == {}
+    assert listed(service, all=True)["x"]["state"] == "dropped"
+    assert listed(service, all=True)["x"]["until"] == reply["until"]
+    for other in (service, container(store, host=clock.host(), retention_days=7)):
+        with pytest.raises(SldbError) as caught:
+            run(other, "SELECT * FROM t", database="x")
+        assert caught.value.code == "not_found"
+        assert "dropped by transaction 2, on 2026-09-21 14:13 UTC" in caught.value.message
+        assert "until 2026-09-28 14:13 UTC, sldb restore --database x --at 1" in caught.value.hint
+        with pytest.raises(SldbError, match="dropped"):
+            run(other, "SELECT 1", database="x")
+    assert run(service, "SELECT a FROM t", database="x", at=1).rows == [(1,)]
+    assert act(service, "restore", "x", at=1)["txid"] == 3
+    assert run(service, "SELECT a FROM t", database="x").rows == [(1,)]
+    assert state(store, "x", at=1) == state(store, "x")
+
+
+def test_a_dropped_name_begins_anew_and_goes_on_counting(container, service, store):
+    run(service, "PRAGMA page_size = 512; CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(9000))", database="x")
+    act(service, "drop_database", "x")
+    other = container(store)
+    assert run(other, "CREATE TABLE u (b); INSERT INTO u VALUES (2)", database="x").txid == 3
+    assert run(service, "SELECT b FROM u", database="x").rows == [(2,)]
+    assert act(service, "restore", "x", at=1)["changed"]
+    assert image(store, "x") == image(store, "x", at=1)
+    act(service, "restore", "x", at=3)
+    assert state(store, "x") == state(store, "x", at=3)
+    act(service, "restore", "x", at=2)  # to the moment when it was dropped
+    assert listed(service) == {}
+    assert act(service, "create_database", "x") == {"database": "x", "txid": 7, "created": True}
+
+
+def test_a_writer_that_knew_the_database_is_told(container, store):
+    service, other = container(store), container(store)
+    run(service, "CREATE TABLE t (a)", database="x")
+    run(other, "SELECT 1", database="x")
+    act(service, "drop_database", "x")
+    with pytest.raises(SldbError) as caught:
+        run(other, "INSERT INTO t VALUES (1)", database="x")
+    assert "dropped" in caught.value.message
+
+
+def test_drop_protects_a_newer_write(service):
+    run(service, "CREATE TABLE t (a)", database="x")
+    run(service, "INSERT INTO t VALUES (1)", database="x")
+    assert refused(service, "drop_database", "x", if_txid=1).code == "conflict"
+    assert refused(service, "drop_database", "nothing").code == "not_found"
+    assert act(service, "drop_database", "x", if_txid=2)["dropped"]
+
+
+def test_renamed(service, store):
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)", database="x")
+    run(service, "INSERT INTO t VALUES (2)", database="x")
+    reply = act(service, "rename_database", "x", to="y")
+    assert {name: reply[name] for name in ("database", "to", "txid", "dropped_by")} == {
+        "database": "x",
+        "to": "y",
+        "txid": 2,
+        "dropped_by": 3,
+    }
+    assert act(service, "rename_database", "x", to="y") == reply
+    assert list(listed(service)) == ["y"]
+    assert run(service, "SELECT a FROM t", database="y").rows == [(1,), (2,)]
+    assert refused(service, "rename_database", "x", to="z").code == "not_found"
+    assert refused(service, "rename_database", "nothing", to="z").code == "not_found"
+    run(service, "DELETE FROM t", database="y")
+    assert refused(service, "rename_database", "x", to="y").code == "conflict"
+    assert state(store, "y", at=2) == state(store, "x", at=2)
+
+
+def test_renamed_onto_another(service, store):
+    for name in ("x", "y"):
+        run(service, f"CREATE TABLE {name} (a)", database=name)
+    assert refused(service, "rename_database", "x", to="y").code == "conflict"
+    assert refused(service, "rename_database", "x", to="x").code == "bad_request"
+    assert sorted(listed(service)) == ["x", "y"]
+
+
+@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("step", [lose_request, lose_answer])
+def test_a_rename_that_is_stopped_goes_on(container, store, number, step):
+    faulty = FaultyStore(store)
+    service = container(faulty)
+    run(service, "CREATE TABLE t (a)", database="x")
+    run(service, "INSERT INTO t VALUES (1)", database="x")
+    faulty.plan("create", *[works] * number, *[step] * 20)
+    try:
+        act(service, "rename_database", "x", to="y")
+    except SldbError as error:
+        assert error.code == "store_error"  # noqa: PT017 - either outcome is right
+    faulty.forget_plans()
+    act(container(store), "rename_database", "x", to="y")
+    assert list(listed(container(store))) == ["y"]
+    assert state(store, "y") == state(store, "x", at=2)
+
+
+def test_written_to_while_it_is_renamed(container, store):
+    faulty = FaultyStore(store)
+    service, other = container(faulty), container(store)
+    run(service, "CREATE TABLE t (a)", database="x")
+    run(service, "INSERT INTO t VALUES (1)", database="x")
+    drop = works, works, works, works, meanwhile(lambda: run(other, "INSERT INTO t VALUES (2)", database="x"))
+    faulty.plan("create", *drop)
+    error = refused(service, "rename_database", "x", to="y")
+    assert error.code == "conflict"
+    assert "written to while" in error.message
+    assert run(other, "SELECT count(*) FROM t", database="x").rows == [(2,)]
+
+
+def test_the_tombstone_stays(service, store, tmp_path):
+    run(service, "CREATE TABLE t (a)", database="x")
+    act(service, "drop_database", "x")
+    compact(store, snapshot(2), tmp_path, "x")
+    for txid in (1, 2):
+        store.delete(transaction(txid).key("x"))
+    assert listed(service, all=True)["x"]["state"] == "dropped"
+    assert run(service, "CREATE TABLE t (a)", database="x").txid == 3
+
+
+def test_writers_of_two_databases_do_not_wait_for_each_other(container, store):
+    """One database per table, each with its own lock: while one is written to, so is the other."""
+    faulty = FaultyStore(store)
+    slow, fast = container(faulty), container(store)
+    committing, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        committing.set()
+        assert go_on.wait(20)
+
+    faulty.plan("create", meanwhile(hold))
+    writer = threading.Thread(target=lambda: run(slow, "CREATE TABLE orders (a)", database="orders"))
+    writer.start()
+    assert committing.wait(20)
+    assert run(fast, "CREATE TABLE users (a)", database="users").txid == 1
+    go_on.set()
+    writer.join(20)
+    assert sorted(listed(fast)) == ["orders", "users"]
