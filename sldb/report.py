@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from lambda_handlers.wire import Reply, Result
+
+_UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 def outcome(result: Result) -> str:
     """3 rows; 1 row changed; done."""
     if result.columns:
-        return _count(len(result.rows), "row")
-    return f"{_count(result.rowcount, 'row')} changed" if result.rowcount else "done"
+        return count(len(result.rows), "row")
+    return f"{count(result.rowcount, 'row')} changed" if result.rowcount else "done"
 
 
 def outcomes(reply: Reply) -> str:
@@ -18,7 +22,7 @@ def outcomes(reply: Reply) -> str:
     if len(told) > 3:
         changed = sum(result.rowcount for result in reply.results if not result.columns)
         rows = sum(len(result.rows) for result in reply.results)
-        told = [f"{_count(len(reply.results), 'statement')}: {_count(rows, 'row')}, {changed:,} changed"]
+        told = [f"{count(len(reply.results), 'statement')}: {count(rows, 'row')}, {changed:,} changed"]
     return " + ".join(told) or "done"
 
 
@@ -31,7 +35,7 @@ def summary(reply: Reply, elapsed_ms: float) -> str:
     if stats.get("lock_wait_ms", 0) >= 1000:
         parts.append(f"{duration(stats['lock_wait_ms'])} waiting for the lock")
     if "store_requests" in stats:
-        parts.append(_count(stats["store_requests"], "store request"))
+        parts.append(count(stats["store_requests"], "store request"))
     return " · ".join(parts)
 
 
@@ -49,5 +53,20 @@ def age(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _count(number: int, noun: str) -> str:
+def size(amount: float) -> str:
+    """120 B, 4.5 KB, 1.2 GB"""
+    for unit in _UNITS:
+        if amount < 1000 or unit == _UNITS[-1]:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError  # the last unit takes all
+
+
+def local_time(text: str) -> str:
+    """An RFC 3339 time as the clock on the wall shows it."""
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -45,7 +45,12 @@ def branch(context: ActionContext, action: Action) -> dict[str, Any]:
 
 def _branch(context: ActionContext, source: str, target: str, at: int | str | None) -> dict[str, Any]:
     there = files.list_files(context.store, target)
-    txid = _moment(context, source, there, at)
+    return make_branch(context, source, there, _moment(context, source, there, at))
+
+
+def make_branch(context: ActionContext, source: str, there: Listing, txid: Txid) -> dict[str, Any]:
+    """The reply; `there` is what lies below the name of the branch. Raises StoreError or SldbError."""
+    target = there.database
     check_has_content(context, source, txid)
     reply = {"database": source, "as": target, "at": txid}
     if not _goes_on(context.store, there):

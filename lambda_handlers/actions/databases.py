@@ -8,8 +8,8 @@ create_database     Makes `database`, empty. Reply: {"database", "txid", "create
 drop_database       Empties `database` by a transaction, so that its txids go on should it come again, and restore
                     brings it back. Arguments: if_txid. Reply: {"database", "txid", "restore_at", "until", "dropped"}
 rename_database     Arguments: to. A branch of that name, then the drop; two steps, of which the first may be left
-                    alone: then both names are there, and the same again goes on. Reply: {"database", "to", "txid",
-                    "dropped_by", "files", "bytes"}
+                    alone: then both names are there, and the same again goes on. Reply: {"database", "to", "at": the
+                    txid that was copied, "txid": the newest one of `to`, "dropped_by", "files", "bytes"}
 
 Each finds done what it did before: `created` or `dropped` is false then.
 """
@@ -21,9 +21,10 @@ from typing import Any
 import apsw
 
 from lambda_handlers.actions import arguments, files
-from lambda_handlers.actions.branch import newest_header
+from lambda_handlers.actions.branch import make_branch, newest_header
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.copying import Copied, copy_database, is_unfinished, taken
+from lambda_handlers.actions.copying import is_unfinished, taken
+from lambda_handlers.actions.files import Listing
 from lambda_handlers.actions.restore import check_newest
 from lambda_handlers.database import dropped
 from lambda_handlers.object_store import StoreError
@@ -118,25 +119,34 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
     if target == name:
         bad_request("arguments.to", target, "another name than that of the database")
 
-    copies: list[Txid] = []
+    copied: list[Txid] = []
 
-    def attempt(current: Replica) -> tuple[Copied, Txid, Txid]:
+    def attempt(current: Replica) -> dict[str, Any]:
         if not current.txid:
             raise files.no_database(name)
-        if copies and copies[0] != current.txid:
-            raise _overtaken(name, target, copies[0], current.txid)
+        if copied and copied[0] != current.txid:
+            raise _overtaken(name, target, copied[0], current.txid)
+        there = files.list_files(context.store, target)
         if current.page_count:
-            copies.append(current.txid)
-            copied = copy_database(context, name, target, current.txid)
-            return copied, current.txid, _empty(current)
-        if not files.list_files(context.store, target).sizes:
+            copied.append(current.txid)
+            made = make_branch(context, name, there, current.txid)
+            _empty(current)
+        elif _has_content(context, there):  # the second time: all of it is there, or the name is somebody else's
+            made = make_branch(context, name, there, current.txid - 1)
+        else:
             raise dropped(name, current.txid, current.timestamp_ms, context.settings.retention_days)
-        # The second time: all of it is there, or the name is somebody else's.
-        return copy_database(context, name, target, current.txid - 1), current.txid - 1, current.txid
+        reply = {"database": name, "to": target, "at": made["at"], "txid": made["txid"], "dropped_by": current.txid}
+        return {**reply, "files": made["files"], "bytes": made["bytes"]}
 
-    copied, txid, dropped_by = context.database(name).change(f"rename to {target}", context.deadline, attempt)
-    reply = {"database": name, "to": target, "txid": txid, "dropped_by": dropped_by}
-    return {**reply, "files": copied.files, "bytes": copied.bytes}
+    try:
+        return context.database(name).change(f"rename to {target}", context.deadline, attempt)
+    except StoreError as error:
+        raise store_error(error) from error
+
+
+def _has_content(context: ActionContext, listing: Listing) -> bool:
+    header = newest_header(context.store, listing)
+    return header is not None and header.commit > 0
 
 
 def _overtaken(name: str, target: str, copied: Txid, newest: Txid) -> SldbError:

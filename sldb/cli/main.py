@@ -31,6 +31,11 @@ COMMANDS = {
     "status": "status",
     "query": "query",
     "shell": "shell",
+    "history": "history",
+    "restore": "restore",
+    "undo": "undo",
+    "branch": "branch",
+    "databases": "databases",
     "unlock": "unlock",
     "emulator": "emulator",
 }
@@ -102,10 +107,20 @@ class Globals:
         region = self._given.get("region") or os.environ.get("AWS_REGION")
         return AwsOptions(profile=self._given.get("profile"), region=region or None)
 
-    def client(self) -> Client:
+    def client(self, database: str | None = None) -> Client:
         from sldb.client import Client, open_target
 
-        return Client(open_target(self.target, self.aws), self.database)
+        return Client(open_target(self.target, self.aws), database or self.database)
+
+    def command_line(self, *words: str, database: str | None = None) -> str:
+        """A command to type, which works where this one did: with the options that it was given."""
+        import shlex
+
+        given = {name: value for name, value in self._given.items() if name != "format"}
+        if database is not None:
+            given["database"] = database
+        options = [word for name, value in given.items() for word in (f"--{name}", value)]
+        return shlex.join(["sldb", *words, *options])
 
 
 class Command(click.Command):
@@ -126,11 +141,27 @@ class Command(click.Command):
             raise ReaderLeft from error  # click would make it exit status 1
 
 
+class CommandGroup(Command, click.Group):
+    """A command with commands of its own; alone it does what its callback does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, invoke_without_command=True, **kwargs)
+
+
 def command(name: str, **attributes: Any) -> Callable[[F], Command]:
     """`@click.command` with the global options; the function's first argument is the `Globals`."""
 
     def decorate(function: F) -> Command:
         return click.command(name, cls=Command, **attributes)(click.pass_obj(function))
+
+    return decorate
+
+
+def command_group(name: str, **attributes: Any) -> Callable[[F], CommandGroup]:
+    """The same for one that has commands: add them with its `add_command`."""
+
+    def decorate(function: F) -> CommandGroup:
+        return click.command(name, cls=CommandGroup, **attributes)(click.pass_obj(function))
 
     return decorate
 

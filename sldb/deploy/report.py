@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TextIO
 
+from sldb.report import size
+
 from .databases import DatabaseInfo
 
 if TYPE_CHECKING:
     from .status import FunctionInfo, Status
-
-_UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 def show_status(status: Status, out: TextIO, now: float) -> None:
@@ -48,14 +48,6 @@ def _lock(status: Status) -> str:
 def show_databases(databases: Sequence[DatabaseInfo], out: TextIO) -> None:
     rows = [(each.name, size(each.size_bytes), str(each.txid), moment(each.committed_at)) for each in databases]
     _table(out, "databases: none yet", ("database", "size", "txid", "last commit"), rows)
-
-
-def size(count: float) -> str:
-    for unit in _UNITS:
-        if count < 1000 or unit == _UNITS[-1]:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError  # the last unit takes all
 
 
 def duration(seconds: float | None) -> str:

@@ -142,6 +142,18 @@ def test_renamed(service, store):
     assert state(store, "y", at=2) == state(store, "x", at=2)
 
 
+def test_renamed_onto_a_dropped_one_and_back(service, store):
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)", database="x")
+    act(service, "rename_database", "x", to="y")
+    reply = act(service, "rename_database", "y", to="x")
+    assert (reply["at"], reply["txid"], reply["dropped_by"]) == (1, 3, 2)
+    assert {**act(service, "rename_database", "y", to="x"), "bytes": 0} == {**reply, "bytes": 0}
+    assert state(store, "x") == state(store, "x", at=1)
+    assert list(listed(service)) == ["x"]
+    act(service, "drop_database", "x")
+    assert "dropped" in refused(service, "rename_database", "y", to="x").message
+
+
 def test_renamed_onto_another(service, store):
     for name in ("x", "y"):
         run(service, f"CREATE TABLE {name} (a)", database=name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_handlers.wire import Request, SldbError, Statement
+from lambda_handlers.wire import Action, Request, SldbError, Statement
 from sldb.client import Client, open_target
 from sldb.targets.aws_http import SignedHttp
 from sldb.targets.aws_lambda import SENDS, LambdaTarget
@@ -264,3 +264,42 @@ def test_targets_by_name(service: LambdaService) -> None:
     assert open_target("lambda:mine").name == "lambda:mine"
     with pytest.raises(SldbError, match="no such target"):
         open_target("ftp:x")
+
+
+HISTORY = Action("history", "main", {"limit": 3})
+
+
+def test_an_action_and_its_reply(service: LambdaService) -> None:
+    service.target.replies["history"] = {"transactions": []}
+    assert target().act(HISTORY) == {"transactions": []}
+    assert service.target.actions == [HISTORY]
+
+
+def test_an_error_of_an_action(service: LambdaService) -> None:
+    with pytest.raises(SldbError) as caught:
+        target().act(HISTORY)
+    assert caught.value.code == "bad_request"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Answer(500, {}),
+        Answer(429, {}, {"x-amzn-errortype": "TooManyRequestsException"}),
+        Answer(200, KILLED, CRASHED, runs=True),
+        Answer(drops=True),
+    ],
+)
+def test_an_action_is_sent_again(service: LambdaService, fault: Answer) -> None:
+    """Each finds done what it did before."""
+    service.target.replies["history"] = {"transactions": []}
+    service.faults = [fault]
+    assert target().act(HISTORY) == {"transactions": []}
+
+
+def test_an_action_that_crashes_twice(service: LambdaService) -> None:
+    service.faults = [Answer(200, KILLED, CRASHED)] * 2
+    with pytest.raises(SldbError) as caught:
+        target().act(HISTORY)
+    assert "unknown" in caught.value.message
+    assert "the same command again finds what was done" in caught.value.hint

@@ -1,0 +1,43 @@
+"""`sldb branch`: another database that begins as this one was."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import click
+
+from sldb.cli import outcome
+from sldb.cli.main import Globals, command
+
+HELP = """Make another database that begins as this one is, or was at a transaction or a time.
+
+The files are copied inside the store, so that a large database takes seconds. From then on the two have nothing to do
+with each other. A name that exists is refused. If it is stopped half-way, the name cannot be used, and the same command
+again completes it.
+
+\b
+  sldb branch main --as staging
+  sldb branch main --as yesterday --at 2026-11-01T10:00:00Z
+"""
+
+
+@command("branch", help=HELP, short_help="Copy a database under another name.")
+@click.argument("source", required=False)
+@click.option("--as", "name", required=True, metavar="NAME", help="The name of the new database.")
+@click.option("--at", metavar="TXID|TIME", help="As it was then (default: now).")
+def branch(run_globals: Globals, source: str | None, name: str, at: str | None) -> None:
+    from sldb.report import count, size
+
+    outcome.check(run_globals)
+    with closing(run_globals.client(source)) as client:
+        reply = client.act("branch", **{"as": name, "at": None if at is None else outcome.moment(at)})
+    what = f"{reply['as']} is {reply['database']} as of transaction {reply['at']}"
+    if not reply["created"]:
+        outcome.tell(run_globals, reply, f"{what} already: nothing was changed")
+        return
+    outcome.tell(
+        run_globals,
+        reply,
+        f"{what} · {count(reply['files'], 'file')}, {size(reply['bytes'])} · txid {reply['txid']}",
+        f"to undo this: {run_globals.command_line('databases', 'drop', reply['as'])}",
+    )

@@ -1,0 +1,139 @@
+"""`sldb databases`: which there are; create, rename and drop them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lambda_handlers.wire import SldbError
+from sldb.cli import outcome, streams
+from sldb.cli.main import Globals, command, command_group
+
+if TYPE_CHECKING:
+    from lambda_handlers.wire import Value
+
+HELP = """List the databases; create, rename or drop one.
+
+A database also comes to be by its first write. One that was dropped can be brought back while its history is kept;
+--all shows those too.
+"""
+_FIELDS = ("name", "state", "txid", "time", "bytes", "stored_bytes", "page_size", "until")
+
+
+@command_group("databases", help=HELP, short_help="List, create, rename or drop databases.")
+@click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
+@click.pass_context
+def databases(ctx: click.Context, run_globals: Globals, shows_all: bool) -> None:
+    if ctx.invoked_subcommand is None:
+        _list(run_globals, shows_all)
+
+
+@command("list", short_help="List the databases.")
+@click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
+def list_(run_globals: Globals, shows_all: bool) -> None:
+    """List the databases: their size, newest transaction, and when that was."""
+    _list(run_globals, shows_all)
+
+
+def _list(run_globals: Globals, shows_all: bool) -> None:
+    from sldb.render import check_format
+
+    format_name = check_format(run_globals.format)
+    with closing(run_globals.client()) as client:
+        found = client.act("databases", all=shows_all)["databases"]
+    if format_name in ("table", "markdown", "vertical"):
+        names = ("database", "size", "txid", "last write", "state")
+        outcome.show_rows(format_name, names, [_for_people(one) for one in found])
+    else:
+        outcome.show_rows(format_name, _FIELDS, [[one.get(name) for name in _FIELDS] for one in found])
+    if not found:
+        outcome.say("no databases yet: the first write to one creates it")
+
+
+def _for_people(one: dict[str, Any]) -> list[Value]:
+    from sldb.report import local_time, size
+
+    state = f"dropped, kept until {local_time(one['until'])}" if one["state"] == "dropped" else one["state"]
+    return [one["name"], size(one["bytes"]), one["txid"], local_time(one["time"]), state]
+
+
+@command("create", short_help="Create an empty database.")
+@click.argument("name")
+def create(run_globals: Globals, name: str) -> None:
+    """Create an empty database. (The first write to a name does so too.)"""
+    outcome.check(run_globals)
+    with closing(run_globals.client(name)) as client:
+        reply = client.act("create_database")
+    done = "created" if reply["created"] else "there already, and empty"
+    outcome.tell(run_globals, reply, f"{name}: {done} · txid {reply['txid']}")
+
+
+@command("rename", short_help="Give a database another name.")
+@click.argument("name")
+@click.argument("to")
+def rename(run_globals: Globals, name: str, to: str) -> None:
+    """Give a database another name.
+
+    Its files are copied to the new name, then the old name is dropped. These are two steps: if it is stopped between
+    them both names are there, and the same command again goes on. Who uses the old name is told that it was dropped.
+    """
+    outcome.check(run_globals)
+    with closing(run_globals.client(name)) as client:
+        reply = client.act("rename_database", to=to)
+    back = run_globals.command_line("restore", "--at", str(reply["at"]), database=name)
+    drop_copy = run_globals.command_line("databases", "drop", to)
+    outcome.tell(
+        run_globals,
+        reply,
+        f"{name} is {to} now · txid {reply['txid']}",
+        f"to undo this: {back}",
+        f"        then: {drop_copy}",
+    )
+
+
+@command("drop", short_help="Drop a database.")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def drop(run_globals: Globals, name: str, yes: bool) -> int:
+    """Drop a database. It can be brought back for as long as its history is kept.
+
+    Asks for the name, or for --yes.
+    """
+    from sldb.report import local_time
+
+    outcome.check(run_globals)
+    with closing(run_globals.client(name)) as client:
+        if not yes and not _is_wanted(client.act("databases")["databases"], name):
+            return 1
+        reply = client.act("drop_database")
+    back = run_globals.command_line("restore", "--at", str(reply["restore_at"]), database=name)
+    done = "is dropped" if reply["dropped"] else "was dropped already"
+    outcome.tell(
+        run_globals,
+        reply,
+        f"{name} {done} · txid {reply['txid']}",
+        f"to bring it back, until {local_time(reply['until'])}: {back}",
+    )
+    return 0
+
+
+def _is_wanted(found: list[dict[str, Any]], name: str) -> bool:
+    from sldb.report import local_time, size
+
+    if not streams.somebody_is_there():
+        raise SldbError("bad_request", "drop asks before it does anything, and there is no terminal", "give --yes")
+    there = [one for one in found if one["name"] == name]
+    if not there:
+        raise SldbError("not_found", f"there is no database {name}", "`sldb databases` lists those there are")
+    bytes_there, written = size(there[0]["bytes"]), local_time(there[0]["time"])
+    outcome.say(f"This drops {name}: {bytes_there}, last written {written} (transaction {there[0]['txid']}).")
+    answer = click.prompt(f"Type its name ({name}) to go on", err=True, default="", show_default=False)
+    if answer != name:
+        outcome.say("not its name: nothing was changed")
+    return bool(answer == name)
+
+
+for _command in (list_, create, rename, drop):
+    databases.add_command(_command)

@@ -1,0 +1,52 @@
+"""What the commands that are not SQL print: rows that a program may read, and sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sldb.cli import streams
+
+if TYPE_CHECKING:
+    from lambda_handlers.wire import Value
+    from sldb.cli.main import Globals
+
+
+def show_rows(format_name: str, names: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
+    """Rows as data, in any format."""
+    from lambda_handlers.wire import Column, Result
+    from sldb import render
+
+    out = streams.data_out()
+    columns = tuple(Column(name, None) for name in names)
+    render.write([Result(columns, [tuple(row) for row in rows], len(rows))], format_name, out, streams.screen(0))
+    out.flush()
+
+
+def check(run_globals: Globals) -> None:
+    """Before anything is done: can its outcome be told?"""
+    from sldb.render import check_format
+
+    check_format(run_globals.format)
+
+
+def tell(run_globals: Globals, reply: dict[str, Any], *sentences: str) -> None:
+    """What was done: the sentences; for a program that asked for a format, the reply as one row besides."""
+    if run_globals.format != "table":
+        values = [int(value) if isinstance(value, bool) else value for value in reply.values()]
+        show_rows(run_globals.format, list(reply), [values])
+    for sentence in sentences:
+        say(sentence)
+
+
+def say(sentence: str) -> None:
+    from sldb.render.text import escape
+
+    click.echo(escape(sentence), err=True)
+
+
+def moment(text: str) -> int | str:
+    """A txid, or a time as it was written."""
+    return int(text) if text.isdecimal() else text

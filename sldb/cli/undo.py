@@ -1,0 +1,48 @@
+"""`sldb undo`: take back the last write."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import click
+
+from lambda_handlers.wire import SldbError
+from sldb.cli import outcome
+from sldb.cli.main import Globals, command
+
+HELP = """Take back the last write to a database.
+
+A new transaction brings back the state before it. Should somebody write in the very moment, nothing is done: only the
+write that is shown is ever taken back. The command that brings it back is printed; another undo does so too.
+"""
+
+
+@command("undo", help=HELP, short_help="Take back the last write.")
+@click.option("--if-txid", type=int, metavar="TXID", help="Only if the last write is this transaction.")
+def undo(run_globals: Globals, if_txid: int | None) -> None:
+    outcome.check(run_globals)
+    with closing(run_globals.client()) as client:
+        lines = client.act("history", limit=1)["transactions"]
+        if not lines:
+            raise SldbError("not_found", f"nothing was ever written to {run_globals.database}")
+        last = lines[0]["txid"] if if_txid is None else if_txid
+        reply = client.act("restore", at=last - 1, if_txid=last)
+    if not reply["changed"]:
+        outcome.tell(run_globals, reply, f"transaction {last} has nothing left to take back: nothing was changed")
+        return
+    outcome.tell(
+        run_globals,
+        reply,
+        f"took back transaction {last}{_what(lines[0], last)} · txid {reply['txid']}",
+        f"to have it again: {run_globals.command_line('restore', '--at', str(last))}",
+    )
+
+
+def _what(line: dict[str, Any], last: int) -> str:
+    """(DELETE, of 2026-11-24 10:00:00)"""
+    from sldb.report import local_time
+
+    if line["txid"] != last or not line["time"]:
+        return ""
+    return f" ({line['kind'] or 'unknown'}, of {local_time(line['time'])})"
