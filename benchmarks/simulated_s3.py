@@ -92,8 +92,8 @@ class SimulatedS3:
     def size(self, key: str) -> int:
         return self._ask("HEAD", GET_SECONDS, lambda: self.store.size(key))
 
-    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
-        infos = list(self.store.list_objects(prefix))
+    def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        infos = list(self.store.list_objects(prefix, after))
         for _ in range(0, max(1, len(infos)), 1000):
             self._ask("LIST", PUT_SECONDS, lambda: None)
         return iter(infos)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -67,7 +68,10 @@ class DirectoryStore:
 
     def size(self, key: str) -> int:
         try:
-            return self._path(key).stat().st_size
+            status = self._path(key).stat()
+            if stat.S_ISDIR(status.st_mode):
+                raise NotFound(key)
+            return status.st_size
         except _NO_OBJECT as error:
             raise NotFound(key) from error
         except OSError as error:
@@ -83,9 +87,9 @@ class DirectoryStore:
         except OSError as error:
             raise Unavailable(key, str(error)) from error
 
-    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         try:
-            yield from self._walk(self._path(prefix), prefix)
+            yield from self._walk(self._path(prefix), prefix, after or "")
         except OSError as error:
             raise Unavailable(prefix, str(error)) from error
 
@@ -97,7 +101,7 @@ class DirectoryStore:
             return [
                 entry.name
                 for entry in entries
-                if not entry.name.startswith(".") and entry.is_dir() and any(self._walk(root / entry.name, ""))
+                if not entry.name.startswith(".") and entry.is_dir() and any(self._walk(root / entry.name, "", ""))
             ]
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -123,6 +127,7 @@ class DirectoryStore:
         return None
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
+        self.size(key)  # else the lock of a directory that is not there would make it
         with self._changing(key) as path:
             if self.get_with_tag(key)[1] != etag:
                 raise PreconditionFailed(key)
@@ -149,9 +154,11 @@ class DirectoryStore:
         except OSError as error:
             raise Unavailable(key, str(error)) from error
         try:
-            _write(path, chunks, _publish)
+            _write(path, _telling_apart(chunks), _publish)
             for directory in new_directories:
                 _sync_directory(directory)
+        except _SourceError as error:
+            raise error.reason from None
         except FileExistsError as error:
             raise AlreadyExists(key) from error
         except OSError as error:
@@ -181,7 +188,7 @@ class DirectoryStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         return [parent.parent for parent in missing]
 
-    def _walk(self, directory: Path, prefix: str) -> Iterator[ObjectInfo]:
+    def _walk(self, directory: Path, prefix: str, after: str) -> Iterator[ObjectInfo]:
         try:
             # In order of keys, where a directory's name goes on with a slash: "a-b/c" and "a.txt" before "a/b".
             entries = sorted(os.scandir(directory), key=lambda entry: entry.name + "/" * entry.is_dir())
@@ -191,13 +198,30 @@ class DirectoryStore:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                yield from self._walk(Path(entry.path), f"{prefix}{entry.name}/")
-            else:
+                below = f"{prefix}{entry.name}/"
+                if below > after or after.startswith(below):
+                    yield from self._walk(Path(entry.path), below, after)
+            elif prefix + entry.name > after:
                 try:
                     status = entry.stat()
                 except FileNotFoundError:
                     continue  # deleted since the directory was read
                 yield ObjectInfo(prefix + entry.name, status.st_size, status.st_mtime)
+
+
+class _SourceError(Exception):
+    """The chunks ended in an OSError, which says nothing about this store."""
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _telling_apart(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except OSError as error:
+        raise _SourceError(error) from error
 
 
 def _write(path: Path, chunks: Iterable[bytes], publish: Callable[[Path, Path], object]) -> None:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 CHUNK_BYTES = 1 << 20
+PART_BYTES = 8 << 20  # what is larger goes to S3 in parts of this size
+PAGE_KEYS = 1000  # that S3 lists, or deletes, with one request
 
 T = TypeVar("T")
 
@@ -94,8 +96,9 @@ class ObjectStore(Protocol):
     def chunks(self, key: str) -> Iterator[bytes]:
         """The object piece by piece, for what should not be in memory whole; raises NotFound at the first piece."""
 
-    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
-        """The objects whose key begins with `prefix` (which ends with `/` or is empty), in order of their keys."""
+    def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        """The objects whose key begins with `prefix` (which ends with `/` or is empty), in order of their keys; only
+        those that come behind the key `after`, which need not exist."""
 
     def list_directories(self, prefix: str) -> list[str]:
         """The names directly below `prefix` that have objects below them, in order."""
@@ -158,11 +161,11 @@ class MeteredStore:
             self._count(requests=0, bytes_in=len(chunk))
             yield chunk
 
-    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         self._count()
-        for number, info in enumerate(self._store.list_objects(prefix), start=1):
+        for number, info in enumerate(self._store.list_objects(prefix, after), start=1):
             yield info
-            if number % 1000 == 0:  # S3's page
+            if number % PAGE_KEYS == 0:
                 self._count()
 
     def list_directories(self, prefix: str) -> list[str]:
@@ -174,8 +177,19 @@ class MeteredStore:
         return self._store.create(key, body)
 
     def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
-        self._count()
-        self._store.create_from(key, map(self._going_out, chunks))
+        sent = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal sent
+            for chunk in chunks:
+                sent += len(chunk)
+                yield chunk
+
+        try:
+            self._store.create_from(key, counted())
+        finally:
+            parts = -(-sent // PART_BYTES)
+            self._count(1 if parts <= 1 else parts + 2, bytes_out=sent)
 
     def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
         self._count(len(parts) + 2, bytes_out=sum(len(part) for part in parts if isinstance(part, bytes)))
@@ -197,7 +211,7 @@ class MeteredStore:
         self._store.delete(key)
 
     def delete_many(self, keys: Sequence[str]) -> None:
-        self._count(-(-len(keys) // 1000))
+        self._count(-(-len(keys) // PAGE_KEYS))
         self._store.delete_many(keys)
 
     def _coming_in(self, ask: Callable[[], bytes]) -> bytes:
@@ -205,10 +219,6 @@ class MeteredStore:
         body = ask()
         self._count(requests=0, bytes_in=len(body))
         return body
-
-    def _going_out(self, chunk: bytes) -> bytes:
-        self._count(requests=0, bytes_out=len(chunk))
-        return chunk
 
     def _count(self, requests: int = 1, bytes_in: int = 0, bytes_out: int = 0) -> None:
         with self._counting:

@@ -5,255 +5,158 @@ policy refuses. So the four calls are spoken here: create, upload or copy the pa
 that are sent, or a range of another object that S3 copies by itself.
 
 Nothing exists at the key before the completion, and its answer is ambiguous in the way that object_store.py describes:
-AlreadyExists may be about our own object, Unavailable leaves it open. An upload that fails before is aborted, as far as
-that can be done; the bucket's lifecycle rule removes what is left of others.
+AlreadyExists may be about our own object, Unavailable leaves it open. An upload that ends in an error is aborted when
+none of its parts is under way any more, so that it is not completed behind the caller's back either. Where that fails
+too, the bucket's lifecycle rule removes what is left.
 
 S3 wants at least 5 MiB of every part but the last, at most 10,000 parts, at most 5 GiB of one copied range.
 """
 
 from __future__ import annotations
 
-import re
-import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import quote, urlsplit
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import TypeAlias
+from xml.sax.saxutils import escape
 
 from lambda_handlers.host import InThread
-from lambda_handlers.object_store import AlreadyExists, CopyOf, NotFound, Refused, Unavailable
-from lambda_handlers.settings import Credentials
-from lambda_handlers.sigv4 import canonical_query, sign
+from lambda_handlers.object_store import PART_BYTES, AlreadyExists, CopyOf, NotFound, Refused, StoreError, Unavailable
+from lambda_handlers.s3_requests import S3Error, S3Requests, element
 
-if TYPE_CHECKING:
-    from http.client import HTTPConnection
-
-PART_BYTES = 8 << 20
-PARTS_IN_FLIGHT = 4
-COPIED_PART_BYTES = 1 << 30
-TRIES = 4
-FIRST_BACKOFF_SECONDS = 0.2
-CALL_SECONDS = 120.0  # a copied part of 1 GiB takes S3 some seconds
+PARTS_IN_FLIGHT = 4  # of those that are sent: each takes PART_BYTES of memory
+COPIES_IN_FLIGHT = 16  # they take S3's time only
+COPIED_PART_BYTES = 256 << 20
+ABORT_TRIES = 2
 
 Part: TypeAlias = "bytes | CopyOf"
-_RETRIED = frozenset({"InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "OperationAborted"})
-_REFUSALS = (401, 403)
 
 
-class _Answer(Exception):
-    """An answer that is no success."""
+def create(requests: S3Requests, key: str, parts: Iterable[Part]) -> None:
+    """Create an object of these parts. Raises AlreadyExists, NotFound (of what should be copied), Refused, Unavailable;
+    whatever `parts` raises; and makes nothing then."""
+    upload = _Upload(requests, key)
+    try:
+        etags = upload.send(parts)
+        upload.complete(etags)
+    except BaseException:
+        upload.abort()
+        raise
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f"{code or status}: {message}")
-        self.status = status
-        self.code = code
 
-
-class S3Multipart:
-    """Of one bucket and prefix. Safe for threads."""
-
-    def __init__(
-        self,
-        region: str,
-        credentials: Credentials,
-        bucket: str,
-        prefix: str,
-        endpoint_url: str | None = None,
-        now: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        url = urlsplit(endpoint_url or _default_endpoint(region))
-        self._tls = url.scheme != "http"
-        self._host = url.netloc.rpartition("@")[2]
-        self._root = f"{url.path.rstrip('/')}/{bucket}/" + (f"{prefix.strip('/')}/" if prefix else "")
-        self._region = region
-        self._credentials = credentials
-        self._now = now
-        self._sleep = sleep
-        self._local = threading.local()  # a connection for each thread
-
-    def create(self, key: str, parts: Iterable[Part]) -> None:
-        """Raises AlreadyExists, NotFound (of what should be copied), Refused or Unavailable."""
-        upload_id = self._begin(key)
+class _Upload:
+    def __init__(self, requests: S3Requests, key: str) -> None:
+        self._requests = requests
+        self._key = key
+        self._sending: deque[InThread] = deque()
+        self._is_wanted = True
         try:
-            etags = self._send_parts(key, upload_id, parts)
-        except BaseException:
-            self._abort(key, upload_id)
-            raise
-        self._complete(key, upload_id, etags)
+            answer = requests.ask("POST", key, [("uploads", "")], expects="UploadId")
+        except S3Error as error:
+            raise _refusal(key, error) from error
+        self._id = element(answer, "UploadId")
 
-    def _begin(self, key: str) -> str:
-        text = self._call(key, "POST", key, [("uploads", "")])
-        return _element(text, "UploadId", key)
-
-    def _send_parts(self, key: str, upload_id: str, parts: Iterable[Part]) -> list[str]:
-        sending: deque[InThread] = deque()
+    def send(self, parts: Iterable[Part]) -> list[str]:
+        """The ETags of the parts."""
         etags: list[str] = []
-        for number, part in enumerate(_in_ranges(parts), start=1):
-            sending.append(InThread(partial(self._send_part, key, upload_id, number, part)))
-            if len(sending) >= PARTS_IN_FLIGHT:
-                etags.append(sending.popleft().result())
-        etags.extend(one.result() for one in sending)
+        for number, part in enumerate(_pieces(parts), start=1):
+            while len(self._sending) >= (PARTS_IN_FLIGHT if isinstance(part, bytes) else COPIES_IN_FLIGHT):
+                etags.append(self._sending.popleft().result())
+            self._sending.append(self._start(number, part))
+        while self._sending:
+            etags.append(self._sending.popleft().result())
         return etags
 
-    def _send_part(self, key: str, upload_id: str, number: int, part: Part) -> str:
-        query = [("partNumber", str(number)), ("uploadId", upload_id)]
-        if isinstance(part, bytes):
-            headers: dict[str, str] = {}
-            self._call(key, "PUT", key, query, part, received=headers)
-            return headers["etag"]
-        source = {
-            "x-amz-copy-source": quote(self._root + part.key, safe="/~"),
-            "x-amz-copy-source-range": f"bytes={part.start}-{part.start + part.length - 1}",
-        }
-        return _element(self._call(part.key, "PUT", key, query, headers=source), "ETag", key)
-
-    def _complete(self, key: str, upload_id: str, etags: list[str]) -> None:
+    def complete(self, etags: list[str]) -> None:
         listed = "".join(
-            f"<Part><PartNumber>{number}</PartNumber><ETag>{etag.replace('&quot;', chr(34))}</ETag></Part>"
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
             for number, etag in enumerate(etags, start=1)
         )
         body = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
         try:
-            self._call(key, "POST", key, [("uploadId", upload_id)], body, {"if-none-match": "*"})
-        except NotFound as error:
-            # The upload is gone: completed by a try whose answer got lost, or aborted by somebody.
-            raise Unavailable(key, f"the upload is gone, completed or aborted ({error})") from error
+            self._requests.ask(
+                "POST", self._key, [("uploadId", self._id)], body, {"if-none-match": "*"}, expects="ETag"
+            )
+        except S3Error as error:
+            if error.status in (409, 412):
+                raise AlreadyExists(self._key) from error
+            # 404: the upload is gone, completed by a try whose answer got lost, or aborted by somebody.
+            if error.may_be_applied or error.code == "NoSuchUpload":
+                raise Unavailable(self._key, str(error)) from error
+            raise _refusal(self._key, error) from error
 
-    def _abort(self, key: str, upload_id: str) -> None:
-        try:
-            self._call(key, "DELETE", key, [("uploadId", upload_id)])
-        except (NotFound, Refused, Unavailable):
-            return  # the lifecycle rule of the bucket removes it
+    def abort(self) -> None:
+        """A part that arrives after an abort would be kept, and paid for: first wait for those under way."""
+        self._is_wanted = False
+        while self._sending:
+            with suppress(StoreError):
+                self._sending.popleft().result()
+        with suppress(S3Error):
+            self._requests.ask("DELETE", self._key, [("uploadId", self._id)], tries=ABORT_TRIES)
 
-    def _call(
-        self,
-        about: str,
-        method: str,
-        key: str,
-        query: list[tuple[str, str]],
-        body: bytes = b"",
-        headers: dict[str, str] | None = None,
-        received: dict[str, str] | None = None,
-    ) -> str:
-        """The text of a good answer; tries again what may pass."""
-        for tries_left in reversed(range(TRIES)):
+    def _start(self, number: int, part: Part) -> InThread:
+        return InThread(lambda: self._send_part(number, part))
+
+    def _send_part(self, number: int, part: Part) -> str:
+        query = [("partNumber", str(number)), ("uploadId", self._id)]
+        if isinstance(part, bytes):
             try:
-                return self._ask(method, self._root + key, query, body, headers or {}, received)
-            except _Answer as answer:
-                passes = answer.status >= 500 or answer.status == 429 or answer.code in _RETRIED
-                if not (passes and tries_left):
-                    raise _translated(about, answer) from answer
-            except OSError as error:
-                self._drop_connection()
-                if not tries_left:
-                    raise Unavailable(about, f"{self._host}: {error}") from error
-            self._sleep(FIRST_BACKOFF_SECONDS * 2 ** (TRIES - 1 - tries_left))
-        raise AssertionError("the last try returns or raises")
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        query: list[tuple[str, str]],
-        body: bytes,
-        more: dict[str, str],
-        received: dict[str, str] | None,
-    ) -> str:
-        from http.client import HTTPException
-
-        headers = {"host": self._host, **more}
-        canonical = canonical_query(query)
-        sign(
-            headers,
-            body,
-            service="s3",
-            region=self._region,
-            credentials=self._credentials,
-            now=self._now(),
-            method=method,
-            path=path,
-            query=canonical,
-        )
-        connection = self._connection()
+                sent = self._requests.ask("PUT", self._key, query, part, is_wanted=self._goes_on)
+            except S3Error as error:
+                raise _refusal(self._key, error) from error
+            return sent.headers.get("etag", "")
+        source = {
+            "x-amz-copy-source": self._requests.copy_source(part.key),
+            "x-amz-copy-source-range": f"bytes={part.start}-{part.start + part.length - 1}",
+        }
         try:
-            connection.request(method, f"{quote(path, safe='/~')}?{canonical}", body, headers)
-            response = connection.getresponse()
-            text = response.read().decode(errors="replace")
-        except HTTPException as error:
-            raise OSError(f"no answer: {error or type(error).__name__}") from error
-        if received is not None:
-            received.update({name.lower(): value for name, value in response.getheaders()})
-        # A completion that takes long answers 200 before it knows how it ends.
-        if response.status >= 300 or "<Error>" in text:
-            code, message = (_found(text, name) for name in ("Code", "Message"))
-            raise _Answer(response.status if response.status >= 300 else 500, code, message)
-        return text
+            copied = self._requests.ask(
+                "PUT", self._key, query, headers=source, expects="ETag", is_wanted=self._goes_on
+            )
+        except S3Error as error:
+            if error.status == 404 and error.code not in ("NoSuchUpload", "NoSuchBucket"):
+                raise NotFound(part.key) from error
+            raise _refusal(self._key, error) from error
+        return element(copied, "ETag")
 
-    def _connection(self) -> HTTPConnection:
-        connection: HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            from http.client import HTTPConnection, HTTPSConnection
-
-            kind = HTTPSConnection if self._tls else HTTPConnection
-            connection = self._local.connection = kind(self._host, timeout=CALL_SECONDS)
-        return connection
-
-    def _drop_connection(self) -> None:
-        connection: HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
+    def _goes_on(self) -> bool:
+        return self._is_wanted
 
 
 def in_parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces of PART_BYTES; the last one may be smaller."""
-    waiting, size = [], 0
+    waiting = bytearray()
     for chunk in chunks:
-        waiting.append(chunk)
-        size += len(chunk)
-        if size >= PART_BYTES:
-            joined = b"".join(waiting)
-            whole = size - size % PART_BYTES
-            yield from (joined[start : start + PART_BYTES] for start in range(0, whole, PART_BYTES))
-            waiting, size = [joined[whole:]], size - whole
-    if size:
-        yield b"".join(waiting)
+        waiting += chunk
+        while len(waiting) >= PART_BYTES:
+            yield bytes(memoryview(waiting)[:PART_BYTES])
+            del waiting[:PART_BYTES]
+    if waiting:
+        yield bytes(waiting)
 
 
-def _in_ranges(parts: Iterable[Part]) -> Iterator[Part]:
+def _pieces(parts: Iterable[Part]) -> Iterator[Part]:
+    """As S3 takes them: nothing empty (but where all is empty), no range longer than COPIED_PART_BYTES."""
+    is_empty = True
     for part in parts:
-        if isinstance(part, bytes):
-            yield part
-            continue
-        end = part.start + part.length
-        for start in range(part.start, end, COPIED_PART_BYTES):
-            yield CopyOf(part.key, start, min(COPIED_PART_BYTES, end - start))
+        pieces = _ranges(part) if isinstance(part, CopyOf) else iter((part,) if part else ())
+        for piece in pieces:
+            is_empty = False
+            yield piece
+    if is_empty:
+        yield b""
 
 
-def _translated(key: str, answer: _Answer) -> Exception:
-    if answer.status in (409, 412):
-        return AlreadyExists(key)
-    if answer.status == 404:
-        return Refused(key, str(answer)) if answer.code == "NoSuchBucket" else NotFound(key)
-    if answer.status in _REFUSALS:
-        return Refused(key, str(answer))
-    return Unavailable(key, str(answer))
+def _ranges(whole: CopyOf) -> Iterator[CopyOf]:
+    """All about as long: a short one at the end would be no part in the middle of an object."""
+    number = -(-whole.length // COPIED_PART_BYTES)
+    bounds = [whole.start + whole.length * index // number for index in range(number)] if number else []
+    for start, end in zip(bounds, [*bounds[1:], whole.start + whole.length], strict=False):
+        yield CopyOf(whole.key, start, end - start)
 
 
-def _found(text: str, name: str) -> str:
-    match = re.search(f"<{name}>([^<]*)</{name}>", text)
-    return match[1] if match else ""
-
-
-def _element(text: str, name: str, key: str) -> str:
-    found = _found(text, name)
-    if not found:
-        raise Unavailable(key, f"an answer without {name}")
-    return found
-
-
-def _default_endpoint(region: str) -> str:
-    return f"https://s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+def _refusal(key: str, error: S3Error) -> StoreError:
+    """Of a call that makes no object: what is left of it is none of the caller's business."""
+    if error.status in (401, 403) or error.code == "NoSuchBucket":
+        return Refused(key, str(error))
+    return Unavailable(key, str(error))

@@ -49,8 +49,8 @@ class FlakyStore:
     def chunks(self, key: str) -> Iterator[bytes]:
         return self._store.chunks(key)
 
-    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
-        return self._store.list_objects(prefix)
+    def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        return self._store.list_objects(prefix, after)
 
     def list_directories(self, prefix: str) -> list[str]:
         return self._store.list_directories(prefix)

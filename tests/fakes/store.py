@@ -95,8 +95,8 @@ class FaultyStore:
     def chunks(self, key: str) -> Iterator[bytes]:
         yield from self._meet("chunks", key, lambda: self.store.chunks(key))
 
-    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
-        yield from self._meet("list_objects", prefix, lambda: self.store.list_objects(prefix))
+    def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        yield from self._meet("list_objects", prefix, lambda: self.store.list_objects(prefix, after))
 
     def list_directories(self, prefix: str) -> list[str]:
         return self._meet("list_directories", prefix, lambda: self.store.list_directories(prefix))

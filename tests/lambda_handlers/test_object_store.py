@@ -59,7 +59,7 @@ def test_large_objects_come_in_pieces(store: ObjectStore) -> None:
 
 @pytest.mark.parametrize(
     ("start", "length", "want"),
-    [(0, 4, b"0123"), (3, 3, b"345"), (8, 100, b"89"), (0, 10, b"0123456789"), (10, 5, b""), (99, 5, b"")],
+    [(0, 4, b"0123"), (4, 0, b""), (3, 3, b"345"), (8, 100, b"89"), (0, 10, b"0123456789"), (10, 5, b""), (99, 5, b"")],
 )
 def test_a_range_ends_where_the_object_ends(store: ObjectStore, start: int, length: int, want: bytes) -> None:
     store.create("a", b"0123456789")
@@ -82,9 +82,13 @@ def test_what_is_not_there_is_not_found(store: ObjectStore, key: str) -> None:
         lambda: store.get_with_tag(key),
         lambda: store.get_range(key, 0, 10),
         lambda: list(store.chunks(key)),
+        lambda: store.size(key),
+        lambda: store.assemble("new", [CopyOf(key, 0, 1)]),
+        lambda: store.replace(key, b"x", '"0"'),
     ):
-        with pytest.raises(NotFound, match=key):
+        with pytest.raises((NotFound, PreconditionFailed), match=key):
             read()
+    assert keys(store, "") == ["db/0000/a.ltx"]
 
 
 @pytest.mark.parametrize("key", ["a b", "é/ü", "x+y", "x%20y", "#?&=", "~!$'()*", ".hidden-not", "a..b"])
@@ -115,6 +119,21 @@ def test_a_prefix_is_a_directory(store: ObjectStore) -> None:
     assert store.list_directories("") == ["main", "main-2"]
     assert store.list_directories("main/") == ["0000"]
     assert store.list_directories("none/") == []
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["", "a", "a-b/1", "a/", "a/b", "a/b/", "a/b/c", "a/b/d", "a/b0", "a/c", "a0", "b", "b/0000/y", "b/0009/x", "c"],
+)
+@pytest.mark.parametrize("prefix", ["", "a/", "b/"])
+def test_a_listing_goes_on_behind_any_key(store: ObjectStore, prefix: str, after: str) -> None:
+    given = ["a/z", "a-b/1", "a.txt", "a/b/c", "a/b-c", "a0", "b/0009/x", "b/0000/y"]
+    for key in given:
+        store.create(key, b"x")
+
+    listed = [info.key for info in store.list_objects(prefix, after)]
+
+    assert listed == sorted(key for key in given if key.startswith(prefix) and key > after)
 
 
 def test_a_directory_goes_with_its_last_object(store: ObjectStore) -> None:
@@ -274,6 +293,34 @@ def test_pieces_that_end_in_an_error_leave_nothing(store: ObjectStore, after: in
     assert store.get("a") == b"x"
 
 
+def test_an_error_of_the_pieces_is_theirs(store: ObjectStore) -> None:
+    """Reading a file that is not there says nothing about the object, or about the store."""
+
+    def pieces(error: OSError) -> Iterator[bytes]:
+        yield MIB
+        raise error
+
+    for error in (FileExistsError("theirs"), FileNotFoundError("theirs"), TimeoutError("theirs")):
+        with pytest.raises(type(error), match="theirs") as caught:
+            store.create_from("a", pieces(error))
+        assert caught.value is error
+    assert keys(store, "") == []
+
+
+def test_the_pieces_are_read_once(store: ObjectStore) -> None:
+    read = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal read
+        for _ in range(12):
+            read += 1
+            yield MIB
+
+    store.create_from("a", pieces())
+
+    assert read == 12
+
+
 def test_of_many_large_creates_one_succeeds(store: ObjectStore) -> None:
     won, lost = [], []
 
@@ -304,6 +351,54 @@ def test_an_object_is_assembled_from_others(store: ObjectStore) -> None:
     with pytest.raises(NotFound, match="nowhere"):
         store.assemble("four", [CopyOf("nowhere", 0, 10)])
     assert keys(store, "") == ["one", "three", "two"]
+
+
+def test_a_copy_is_assembled_from_one_object(store: ObjectStore) -> None:
+    for name, body in (("empty", b""), ("small", b"x"), ("large", MIB * 9)):
+        store.create(name, body)
+        store.assemble(f"copies/{name}", [CopyOf(name, 0, len(body))])
+        assert store.get(f"copies/{name}") == body
+
+
+def test_of_many_copies_to_one_key_one_succeeds(store: ObjectStore) -> None:
+    sources = [store.create(f"source-{number}", bytes([number]) * 1000) for number in range(5)]
+    won, lost = [], []
+
+    def attempt(number: int) -> None:
+        try:
+            store.assemble("target", [CopyOf(f"source-{number}", 0, 1000)])
+            won.append(number)
+        except AlreadyExists:
+            lost.append(number)
+
+    threads = [threading.Thread(target=attempt, args=(number,)) for number in range(len(sources))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (len(won), len(lost)) == (1, 4)
+    assert store.get("target") == bytes(won) * 1000
+
+
+def test_sixteen_threads_read_ranges(store: ObjectStore) -> None:
+    body = bytes(range(256)) * 4096
+    store.create("a", body)
+    wrong: list[int] = []
+
+    def read(thread: int) -> None:
+        for turn in range(20):
+            start = (thread * 7919 + turn * 104_729) % len(body)
+            if store.get_range("a", start, 5000) != body[start : start + 5000]:
+                wrong.append(start)
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert wrong == []
 
 
 def test_many_are_deleted(store: ObjectStore) -> None:
@@ -379,13 +474,48 @@ def test_the_metered_store_counts_requests_and_bytes() -> None:
     assert (metered.requests, metered.bytes_out, metered.bytes_in) == (9, 12, 17)
 
 
+def test_the_metered_store_counts_as_s3_would() -> None:
+    metered = MeteredStore(memory_store())
+    metered.create_from("small", [b"123", b"45"])
+    assert (metered.requests, metered.bytes_out) == (1, 5)
+    metered.create_from("large", [MIB] * 17)  # 3 parts, and to begin and to complete
+    assert (metered.requests, metered.bytes_out) == (6, 5 + (17 << 20))
+    metered.assemble("both", [b"12345", CopyOf("large", 0, 10)])
+    assert (metered.requests, metered.bytes_out) == (10, 10 + (17 << 20))
+    metered.put("x", b"1")
+    metered.size("x")
+    metered.delete_many([f"{number}" for number in range(1001)])
+    assert (metered.requests, metered.bytes_in, metered.bytes_out) == (14, 0, 11 + (17 << 20))
+
+
+def test_the_metered_store_loses_no_count_to_threads() -> None:
+    metered = MeteredStore(memory_store())
+    metered.create("a", b"x" * 10)
+
+    def read() -> None:
+        for _ in range(300):
+            metered.get_range("a", 0, 7)
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (metered.requests, metered.bytes_in) == (2401, 16_800)
+
+
 def test_the_metered_store_counts_what_fails() -> None:
     metered = MeteredStore(memory_store())
     for ask in (lambda: metered.get("a"), lambda: list(metered.chunks("a")), lambda: metered.get_range("a", 0, 1)):
         with pytest.raises(StoreError):
             ask()
-
     assert metered.requests == 3
+
+    metered.create("there", b"x")
+    with pytest.raises(AlreadyExists):
+        metered.create_from("there", [b"12345"])
+    assert (metered.requests, metered.bytes_out) == (5, 6)
 
 
 def test_the_metered_store_counts_pages_of_a_listing() -> None:

@@ -1,0 +1,131 @@
+"""Signed requests to the objects of one bucket and prefix, for what obstore does not offer. Sent again while that may
+help: after no answer, half an answer, 5xx, and the few other refusals that pass.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from html import unescape
+from urllib.parse import quote, urlsplit
+
+from lambda_handlers.connections import Answer, Connections, NoAnswer
+from lambda_handlers.settings import Credentials
+from lambda_handlers.sigv4 import canonical_query, sign
+
+TRIES = 5
+FIRST_PAUSE_SECONDS = 0.2  # doubled from try to try
+ANSWER_SECONDS = 120.0  # to wait for a packet; a copied part takes S3 some seconds
+_PASSING = frozenset({"InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "OperationAborted"})
+
+
+class S3Error(Exception):
+    """What S3 said last, or why it said nothing (status 0)."""
+
+    def __init__(self, status: int, code: str, message: str, may_be_applied: bool) -> None:
+        super().__init__(f"{status} {code}: {message}" if status else message)
+        self.status = status
+        self.code = code
+        self.may_be_applied = may_be_applied  # by this try, or by one before it
+
+
+class S3Requests:
+    """Safe for threads."""
+
+    def __init__(
+        self,
+        region: str,
+        credentials: Credentials,
+        bucket: str,
+        prefix: str,
+        endpoint_url: str | None = None,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        url = urlsplit(endpoint_url or _default_endpoint(region))
+        self._host = url.netloc.rpartition("@")[2]
+        self._root = f"{url.path.rstrip('/')}/{bucket}/" + (f"{prefix.strip('/')}/" if prefix else "")
+        self._source_root = self._root.removeprefix(url.path.rstrip("/"))
+        self._region = region
+        self._credentials = credentials
+        self._now = now
+        self._sleep = sleep
+        self._connections = Connections(self._host, url.scheme != "http", ANSWER_SECONDS, now)
+
+    def ask(
+        self,
+        method: str,
+        key: str,
+        query: Sequence[tuple[str, str]],
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        expects: str = "",
+        tries: int = TRIES,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Answer:
+        """A good answer, with an element of the name `expects` in it; raises S3Error. Tries on while it `is_wanted`."""
+        may_be_applied = False
+        for number in range(tries):
+            if number:
+                self._sleep(FIRST_PAUSE_SECONDS * 2 ** (number - 1))
+            try:
+                answer = self._send(method, key, query, body, headers or {})
+            except NoAnswer as error:
+                may_be_applied = True
+                failure = S3Error(0, "", str(error), may_be_applied)
+            else:
+                if _is_good(answer, expects):
+                    return answer
+                # A completion that takes long answers 200 before it knows how it ends.
+                status = answer.status if answer.status >= 300 else 500
+                code = element(answer, "Code")
+                may_be_applied |= status >= 500
+                failure = S3Error(status, code, element(answer, "Message") or "no reason given", may_be_applied)
+                if not (status >= 500 or status == 429 or code in _PASSING):
+                    raise failure
+            if not is_wanted():
+                break
+        raise failure
+
+    def copy_source(self, key: str) -> str:
+        """The value of x-amz-copy-source."""
+        return quote(self._source_root + key, safe="/~")
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def _send(
+        self, method: str, key: str, query: Sequence[tuple[str, str]], body: bytes, more: Mapping[str, str]
+    ) -> Answer:
+        path, canonical = self._root + key, canonical_query(query)
+        headers = {"host": self._host, **more}
+        sign(
+            headers,
+            body,
+            service="s3",
+            region=self._region,
+            credentials=self._credentials,
+            now=self._now(),
+            method=method,
+            path=path,
+            query=canonical,
+        )
+        return self._connections.send(method, f"{quote(path, safe='/~')}?{canonical}", body, headers)
+
+
+def element(answer: Answer, name: str) -> str:
+    """The text of the first element of this name; empty if there is none."""
+    match = re.search(rf"<{name}>([^<]*)</{name}>", answer.body.decode(errors="replace"))
+    return unescape(match[1]) if match else ""
+
+
+def _is_good(answer: Answer, expects: str) -> bool:
+    return (
+        200 <= answer.status < 300 and b"<Error>" not in answer.body and (not expects or bool(element(answer, expects)))
+    )
+
+
+def _default_endpoint(region: str) -> str:
+    return f"https://s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
