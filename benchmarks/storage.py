@@ -74,9 +74,10 @@ def small_cache(size_bytes: int, root: Path) -> None:
     for query in (POINT, SCAN, INDEX_SCAN, UPDATE, POINT):
         run(service, query)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cached = sum(database.size_bytes for database in service._databases.values()) / MIB
     print(
         f"\n{size_bytes / 1e6:g} MB with a cache of 64 MiB: five queries in {time.perf_counter() - started:.1f} s, "
-        f"local file {sum(database.size_bytes for database in service._databases.values()) / MIB:.0f} MiB, peak memory of the process {peak:.0f} MB"
+        f"local file {cached:.0f} MiB, peak memory of the process {peak:.0f} MB"
     )
     service.close()
 
