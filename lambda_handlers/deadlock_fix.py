@@ -1,39 +1,65 @@
 """Handler of `test-db-function-deadlock-fix`, which a schedule invokes every minute.
 
-Frees, by id, the locks of the stack that are past their maximum age: their writers are gone. Waiting writers do the
-same, so nothing depends on this but that databases which nobody writes to do not keep old locks.
+First it frees, by id, the locks of the stack that are past their maximum age: their writers are gone. Waiting writers
+do the same, so nothing depends on this but that databases which nobody writes to do not keep old locks. Then it keeps
+the databases (`maintenance`); of all functions it alone may delete objects.
 
-Reply   {"statusCode": 200, "body": {"checked": n, "freed": [Holder.encode, …], "failed": [{…, "reason"}, …]}}
-Log     one line; one more for each lock that has no readable time of creation, which is left alone
+Event   whatever; {"maintain": "main"} has that database passed over at once
+Reply   {"statusCode": 200, "body": {"checked": n, "freed": [Holder.encode, …], "failed": [{…, "reason"}, …],
+         "maintained": [Report.encode, …]}}
+Log     one line; one more for each lock that has no readable time of creation, which is left alone, and for each
+        database that was passed over
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import Sweep, WriteLock
 from lambda_handlers.log import Log
+from lambda_handlers.maintenance import Maintenance
 from lambda_handlers.settings import BadSetting, Settings
 from lambda_handlers.stores import open_store
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import DATABASE_NAME, SldbError
 
 RESERVE_SECONDS = 3.0  # of the function's time, for the call under way and the reply
+LOCKS_SECONDS = 55.0  # at most, for the locks: the next minute's invocation goes on
 DIRECT_CALL_SECONDS = 60.0  # where there is no Lambda to say how long
 
 
-def handler(event: object, context: Any = None) -> dict[str, Any]:  # noqa: ARG001 - the schedule's event says nothing
+def handler(event: object, context: Any = None) -> dict[str, Any]:
     host = Host()
+    deadline = host.now() + _seconds_left(context) - RESERVE_SECONDS
     try:
         settings = Settings.from_environment(os.environ)
-        lock = build_lock(settings, open_store(settings), host)
+        lock, maintenance = _kept(settings)
     except BadSetting as error:
         Log().error("bad_setting", message=str(error))
         return _failure(SldbError("internal", str(error), "deploy the stack again: sldb deploy"))
     log = Log(settings.log_level, now=host.now)
-    return free_locks(lock, host, log, host.now() + _seconds_left(context) - RESERVE_SECONDS)
+    reply = free_locks(lock, host, log, min(deadline, host.now() + LOCKS_SECONDS))
+    reports = maintenance.run(deadline, _asked_for(event))
+    if reply["statusCode"] == 200:
+        reply["body"]["maintained"] = [report.encode() for report in reports]
+    return reply
+
+
+@lru_cache(maxsize=4)
+def _kept(settings: Settings) -> tuple[WriteLock, Maintenance]:
+    """What a container keeps from one invocation to the next."""
+    host, store = Host(), open_store(settings)
+    log = Log(settings.log_level, now=host.now)
+    return build_lock(settings, store, host), Maintenance(store, host, log, settings.retention_days)
+
+
+def _asked_for(event: object) -> str | None:
+    asked = event.get("maintain") if isinstance(event, Mapping) else None
+    return asked if isinstance(asked, str) and DATABASE_NAME.fullmatch(asked) else None
 
 
 def free_locks(lock: WriteLock, host: Host, log: Log, deadline: float) -> dict[str, Any]:

@@ -83,8 +83,12 @@ def maintenance_key(database: str) -> str:
     return f"{database}/maintenance.json"
 
 
-def upload_prefix(database: str, upload_id: str) -> str:
-    return f"{database}/uploads/{upload_id}/"
+def uploads_prefix(database: str) -> str:
+    return f"{database}/uploads/"
+
+
+def upload_key(database: str, upload_id: str, part: str) -> str:
+    return f"{uploads_prefix(database)}{upload_id}/{part}"
 
 
 def lock_key(database: str) -> str:

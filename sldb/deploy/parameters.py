@@ -26,9 +26,11 @@ DEFAULTS = {
     "MemorySize": "1024",
     "Timeout": "60",
     "EphemeralStorage": "512",
+    "DeadlockFixMemorySize": "1024",
     "LockKind": "security-group",
     "LockMaxAgeSeconds": "90",
     "RetentionDays": "30",
+    "LogLevel": "info",
     "LogRetentionDays": "30",
 }
 _ENVIRONMENT = {"Runtime": "SLDB_RUNTIME", "Architecture": "SLDB_ARCHITECTURE"}

@@ -9,6 +9,7 @@ import pytest
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # publishes no types
 from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
 
+from lambda_handlers.settings import LOG_LEVELS
 from sldb.deploy.parameters import DEFAULTS, LOCK_KINDS, Choices, default_function, resolve
 from sldb.deploy.plan import DATA_BUCKET
 from sldb.deploy.platform import ARCHITECTURES, RUNTIMES
@@ -110,6 +111,14 @@ def test_only_the_deadlock_fix_function_deletes_objects_and_only_what_ages(templ
 
 
 @pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
+def test_large_objects_can_be_made_in_parts(template: dict[str, Any], role: str) -> None:
+    """CopyObject and the parts of an upload need nothing but these, on both sides."""
+    (statement,) = by_action(template, role, "s3:AbortMultipartUpload")
+    assert set(statement["Action"]) == {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}
+    assert statement["Resource"]["Fn::Sub"][0].endswith(":s3:::${Bucket}/*")
+
+
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
 def test_locks_are_freed_only_with_the_tag_of_the_stack(template: dict[str, Any], role: str) -> None:
     (statement,) = by_action(template, role, "ec2:DeleteSecurityGroup")
     assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/sldb:stack": {"Ref": "AWS::StackName"}}}
@@ -169,16 +178,27 @@ def test_the_schedule_runs_the_deadlock_fix_function_every_minute(template: dict
 
 
 def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) -> None:
-    variables = template["Resources"]["QueryFunction"]["Properties"]["Environment"]["Variables"]
-    assert set(variables) == {
+    query, deadlock_fix = (
+        set(template["Resources"][function]["Properties"]["Environment"]["Variables"])
+        for function in ("QueryFunction", "DeadlockFixFunction")
+    )
+    assert deadlock_fix == {
         "SLDB_STACK",
         "SLDB_STORE",
         "SLDB_LOCK",
         "SLDB_LOCK_MAX_AGE_SECONDS",
         "SLDB_VPC_ID",
-        "SLDB_CACHE_BYTES",
         "SLDB_RETENTION_DAYS",
+        "SLDB_LOG_LEVEL",
     }
+    assert query == deadlock_fix | {"SLDB_CACHE_BYTES"}
+
+
+def test_maintenance_gets_the_time_and_the_memory_for_large_databases(template: dict[str, Any]) -> None:
+    properties = template["Resources"]["DeadlockFixFunction"]["Properties"]
+    assert properties["Timeout"] == 900
+    assert properties["MemorySize"] == {"Ref": "DeadlockFixMemorySize"}
+    assert template["Parameters"]["DeadlockFixMemorySize"]["Default"] == 1024
 
 
 def test_the_deployer_passes_every_parameter_with_the_same_defaults(template: dict[str, Any]) -> None:
@@ -196,3 +216,4 @@ def test_the_allowed_values_are_those_of_the_deployer(template: dict[str, Any]) 
     assert tuple(parameters["Runtime"]["AllowedValues"]) == RUNTIMES
     assert tuple(parameters["Architecture"]["AllowedValues"]) == ARCHITECTURES
     assert tuple(parameters["LockKind"]["AllowedValues"]) == LOCK_KINDS
+    assert tuple(parameters["LogLevel"]["AllowedValues"]) == LOG_LEVELS

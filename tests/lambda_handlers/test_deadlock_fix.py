@@ -94,7 +94,10 @@ def test_frees_the_old_and_leaves_the_young(
 
 
 def test_nothing_to_do(settings: Settings) -> None:
-    assert handler(None, None) == {"statusCode": 200, "body": {"checked": 0, "freed": [], "failed": []}}
+    assert handler(None, None) == {
+        "statusCode": 200,
+        "body": {"checked": 0, "freed": [], "failed": [], "maintained": []},
+    }
 
 
 def test_a_lock_made_anew_is_young(settings: Settings) -> None:
@@ -113,7 +116,7 @@ def test_a_group_without_a_time_is_left_and_logged(settings: Settings, capsys: p
     tags = {"sldb:stack": settings.stack, "sldb:database": "main"}
     group_id = ec2.create_security_group("sldb-lock-test-db-main", "text", settings.vpc_id, tags)
     ec2.close()
-    assert handler({}, None)["body"] == {"checked": 1, "freed": [], "failed": []}
+    assert handler({}, None)["body"] == {"checked": 1, "freed": [], "failed": [], "maintained": []}
     assert [holder.lock_id for holder in locks_at(settings, 0).holders()] == [group_id]
     warning, _ = lines(capsys.readouterr().err)
     assert (warning["level"], warning["lock_id"]) == ("warning", group_id)
@@ -144,4 +147,4 @@ def test_a_bad_setting_is_a_reply(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 @pytest.mark.parametrize("kind", ["s3", "none"])
 def test_over_a_directory_there_is_nothing_to_do(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, {"SLDB_STORE": tmp_path.as_uri(), "SLDB_LOCK": kind})
-    assert handler({}, None)["body"] == {"checked": 0, "freed": [], "failed": []}
+    assert handler({}, None)["body"] == {"checked": 0, "freed": [], "failed": [], "maintained": []}

@@ -1,0 +1,243 @@
+"""Keeps the databases of a store short to read and free of what retention no longer wants: compaction, then retention.
+
+Run by the scheduled function, which alone may delete. A pass over a database is due when transactions have come since
+the last one, and at least every quarter of an hour, so that heads stay young enough to be used. A container remembers
+what it saw: a database that nobody writes to costs one GET a minute, and a LIST every quarter of an hour.
+
+A lease (maintenance.json) keeps invocations that overlap from doing the same work twice. Nothing rests on it: files are
+made by conditional creates, what is removed nobody needs whoever removes it, and a holder that is gone is not waited
+for longer than a function can run.
+
+What is deleted is decided from one LIST, in which the lease, just written, tells the time by the store's clock. Page
+maps go before their files, so that none can outlive its file and be taken for that of another with the same name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambda_handlers.host import Host
+from lambda_handlers.log import Log
+from lambda_handlers.object_store import (
+    AlreadyExists,
+    NotFound,
+    ObjectStore,
+    PreconditionFailed,
+    StoreError,
+)
+from lambda_handlers.storage import retention
+from lambda_handlers.storage.compaction import Compactor, Work
+from lambda_handlers.storage.head import HeadFile
+from lambda_handlers.storage.keys import (
+    LtxName,
+    database_prefix,
+    maintenance_key,
+    parse_ltx_key,
+    parse_page_map_key,
+    transaction,
+    uploads_prefix,
+)
+from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.wire import DATABASE_NAME, SldbError
+
+FULL_PASS_SECONDS = 900.0
+LEASE_SECONDS = 960.0  # a function runs for 900 at most
+SHORTEST_PASS_SECONDS = 5.0  # of the function's time that a pass is begun with
+MOST_DELETES = 10_000  # in one pass
+UPLOAD_SECONDS = 86_400.0  # parts that were pushed and never committed
+_SECONDS_A_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done to one database, or why it was not."""
+
+    database: str
+    work: Work | None = None
+    deleted: int = 0
+    error: str = ""
+
+    def encode(self) -> dict[str, Any]:
+        if self.work is None:
+            return {"database": self.database, "error": self.error}
+        return {
+            "database": self.database,
+            "txid": self.work.txid,
+            "merged": self.work.merged,
+            "snapshot": self.work.snapshot,
+            "page_maps": self.work.mapped,
+            "bytes_written": self.work.bytes_written,
+            "deleted": self.deleted,
+        }
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a container remembers of a database."""
+
+    txid: Txid
+    passed_at: float  # unix seconds
+    merged_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    files: dict[LtxName, HeadFile]
+    written_at: dict[LtxName, float]
+    page_maps: dict[LtxName, float]
+    uploads: dict[str, float]  # by key
+    store_time: float  # unix seconds
+
+
+@dataclass(slots=True)
+class Maintenance:
+    """Of one store; one of these lives as long as its container."""
+
+    store: ObjectStore
+    host: Host
+    log: Log
+    retention_days: float
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _databases: tuple[str, ...] = ()
+    _listed_at: float = float("-inf")
+
+    def run(self, deadline: float, only: str | None = None) -> list[Report]:
+        """A pass over each database for which one is due, until `deadline` (unix seconds); over `only` in any case.
+        An error is told in its report, and does not stop the others."""
+        reports = []
+        for database in [only] if only else self._those_there():
+            if self.host.now() + SHORTEST_PASS_SECONDS > deadline:
+                break
+            try:
+                report = self._pass(database, forced=only is not None)
+            except (StoreError, SldbError) as error:
+                report = Report(database, error=str(error))
+                self.log.error("maintenance", database=database, message=str(error))
+            if report is not None:
+                reports.append(report)
+        return reports
+
+    def _those_there(self) -> tuple[str, ...]:
+        """The databases, the one that was passed over longest ago first."""
+        if self.host.now() - self._listed_at > FULL_PASS_SECONDS:
+            names = self.store.list_directories("")
+            self._databases = tuple(name for name in names if DATABASE_NAME.fullmatch(name))
+            self._listed_at = self.host.now()
+        never = _Seen(0, float("-inf"), 0)
+        return tuple(sorted(self._databases, key=lambda name: self._seen.get(name, never).passed_at))
+
+    def _pass(self, database: str, forced: bool) -> Report | None:
+        """None where none is due, or another invocation is at it."""
+        if not forced and not self._is_due(database):
+            return None
+        etag = self._take_lease(database)
+        if etag is None:
+            return None
+        try:
+            report = self._pass_alone(database, forced)
+        finally:
+            self._end_lease(database, etag)
+        self.log.info("maintenance", **report.encode())
+        return report
+
+    def _is_due(self, database: str) -> bool:
+        seen = self._seen.get(database)
+        if seen is None:  # locks and leases alone make no database; level directories come first in a LIST
+            first = next(iter(self.store.list_objects(database_prefix(database))), None)
+            return first is not None and parse_ltx_key(database, first.key) is not None
+        if not 0 <= self.host.now() - seen.passed_at < FULL_PASS_SECONDS:
+            return True
+        try:
+            self.store.size(transaction(seen.txid + 1).key(database))
+        except NotFound:
+            return False
+        return True
+
+    def _pass_alone(self, database: str, forced: bool) -> Report:
+        now = self.host.now()
+        listing = self._list(database)
+        seen = self._seen.get(database)
+        merged_at = seen.merged_at if seen else float("-inf")
+        retained = self.retention_days * _SECONDS_A_DAY
+        work = Compactor(self.store, database, self.host).run(
+            listing.files,
+            known_at=now,
+            is_due=forced or now - merged_at > FULL_PASS_SECONDS,
+            wants_snapshot=retention.waits_for_snapshot(listing.written_at, listing.store_time, retained),
+        )
+        deleted = self._remove(database, listing, retained)
+        if work.merged or work.snapshot:
+            merged_at = now
+        self._seen[database] = _Seen(work.txid, now, merged_at)
+        return Report(database, work, deleted)
+
+    def _list(self, database: str) -> _Listing:
+        sizes: dict[LtxName, int] = {}
+        written_at: dict[LtxName, float] = {}
+        page_maps: dict[LtxName, float] = {}
+        uploads: dict[str, float] = {}
+        store_time = 0.0  # nothing is old where the lease is not shown
+        for info in self.store.list_objects(database_prefix(database)):
+            if name := parse_ltx_key(database, info.key):
+                sizes[name] = info.size
+                written_at[name] = info.modified_at
+            elif name := parse_page_map_key(database, info.key):
+                page_maps[name] = info.modified_at
+            elif info.key.startswith(uploads_prefix(database)):
+                uploads[info.key] = info.modified_at
+            elif info.key == maintenance_key(database):
+                store_time = info.modified_at
+        files = {name: HeadFile(name, size, name in page_maps) for name, size in sizes.items()}
+        return _Listing(files, written_at, page_maps, uploads, store_time)
+
+    def _remove(self, database: str, listing: _Listing, retained: float) -> int:
+        names = retention.removable(listing.written_at, listing.store_time, retained)[:MOST_DELETES]
+        maps = [name.page_map_key(database) for name in (*names, *_orphans(listing)) if name in listing.page_maps]
+        stale = [key for key, at in listing.uploads.items() if at < listing.store_time - UPLOAD_SECONDS]
+        for keys in (maps, [name.key(database) for name in names], stale[:MOST_DELETES]):
+            if keys:
+                self.store.delete_many(keys)
+        return len(names)
+
+    # The lease
+
+    def _take_lease(self, database: str) -> str | None:
+        """The lease's ETag; None where somebody else has it."""
+        key, now = maintenance_key(database), self.host.now()
+        body = json.dumps({"owner": self.host.nonce(), "expires_at": now + LEASE_SECONDS}).encode()
+        try:
+            old, etag = self.store.get_with_tag(key)
+        except NotFound:
+            old, etag = b"", None
+        if 0 < _expiry(old) - now <= LEASE_SECONDS:
+            return None
+        try:
+            return self.store.create(key, body) if etag is None else self.store.replace(key, body, etag)
+        except (AlreadyExists, PreconditionFailed, NotFound):
+            return None
+
+    def _end_lease(self, database: str, etag: str) -> None:
+        ended = json.dumps({"owner": "", "expires_at": 0}).encode()
+        try:
+            self.store.replace(maintenance_key(database), ended, etag)
+        except StoreError as error:  # it ends by itself
+            self.log.warning("lease_not_ended", database=database, error=str(error))
+
+
+def _orphans(listing: _Listing) -> Iterator[LtxName]:
+    """Page maps whose file is gone."""
+    for name, written_at in listing.page_maps.items():
+        if name not in listing.files and written_at < listing.store_time - retention.FLOOR_SECONDS:
+            yield name
+
+
+def _expiry(lease: bytes) -> float:
+    """Unix seconds; 0 for what is no lease."""
+    try:
+        fields: Mapping[str, Any] = json.loads(lease)
+        return float(fields["expires_at"])
+    except (ValueError, KeyError, TypeError):
+        return 0.0

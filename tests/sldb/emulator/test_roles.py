@@ -1,0 +1,216 @@
+"""What the roles and the bucket policy of the real template let each function do to each kind of object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from lambda_handlers.object_store import PART_BYTES, AlreadyExists, CopyOf, NotFound, ObjectStore, Refused, StoreError
+from lambda_handlers.settings import Credentials, Settings
+from lambda_handlers.stores import open_store
+from sldb.deploy.template import template_text
+from sldb.emulator.server import Emulator
+from tests.sldb.emulator.conftest import zipped
+
+LTX = "main/0000/0000000000000001-0000000000000001.ltx"
+PAGE_MAP = "main/0000/0000000000000001-0000000000000001.pages"
+HEAD, LEASE, UPLOAD, LOCK = "main/head.json", "main/maintenance.json", "main/uploads/u/1", "main/lock.json"
+EVERY_KIND = (LTX, PAGE_MAP, HEAD, LEASE, UPLOAD, LOCK, "notes.txt")
+BUNDLES = "bundles"
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Emulator]:
+    with Emulator(minute_seconds=3600) as emulator:  # the schedule has nothing to do here
+        yield emulator
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    aws: Emulator
+    bucket: str
+    roles: dict[str, str]  # logical name → ARN
+    owner: Any
+
+    def settings(self, role: str) -> Settings:
+        """As the function with this role has them."""
+        made = self.aws._principals.mint(self.roles[role], "test")
+        return Settings(
+            f"s3://{self.bucket}/databases",
+            endpoint_url=self.aws.url,
+            credentials=Credentials(made.access_key_id, made.secret_access_key, made.session_token),
+        )
+
+    def client(self, role: str) -> Any:
+        credentials = self.settings(role).credentials
+        assert credentials
+        return boto3.client(
+            "s3",
+            "us-east-1",
+            endpoint_url=self.aws.url,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def keys(self) -> set[str]:
+        listed = self.owner.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return {entry["Key"].removeprefix("databases/") for entry in listed}
+
+
+@pytest.fixture(scope="module")
+def stack(aws: Emulator, account: Any) -> Stack:
+    s3, cloudformation = account.client("s3"), account.client("cloudformation")
+    s3.create_bucket(Bucket=BUNDLES)
+    s3.put_object(Bucket=BUNDLES, Key="code.zip", Body=zipped({"main.py": "def handler(*_): pass"}))
+    environment = aws.environment()
+    values = {
+        "BundleBucket": BUNDLES,
+        "BundleKey": "code.zip",
+        "Runtime": environment["SLDB_RUNTIME"],
+        "Architecture": environment["SLDB_ARCHITECTURE"],
+    }
+    cloudformation.create_stack(
+        StackName="test-db",
+        TemplateBody=template_text(),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="test-db", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    made = cloudformation.describe_stack_resources(StackName="test-db")["StackResources"]
+    names = {entry["LogicalResourceId"]: entry["PhysicalResourceId"] for entry in made}
+    iam = account.client("iam")
+    roles = {role: iam.get_role(RoleName=names[role])["Role"]["Arn"] for role in ("QueryRole", "DeadlockFixRole")}
+    return Stack(aws, names["DataBucket"], roles, s3)
+
+
+@pytest.fixture
+def clean(stack: Stack) -> Iterator[Stack]:
+    yield stack
+    for entry in stack.owner.list_objects_v2(Bucket=stack.bucket).get("Contents", []):
+        stack.owner.delete_object(Bucket=stack.bucket, Key=entry["Key"])
+    assert stack.owner.list_multipart_uploads(Bucket=stack.bucket).get("Uploads", []) == []
+
+
+@pytest.fixture(params=["QueryRole", "DeadlockFixRole"])
+def store(clean: Stack, request: pytest.FixtureRequest) -> ObjectStore:
+    """Of either function."""
+    return open_store(clean.settings(request.param))
+
+
+def test_either_function_makes_and_copies_large_objects(store: ObjectStore) -> None:
+    chunk = bytes(range(256)) * 4096
+    store.create_from(LTX, [chunk] * 17)
+    store.assemble("copy/0000/1.ltx", [CopyOf(LTX, 0, 17 << 20)])
+    store.create_from("small.ltx", [b"x"])
+
+    assert store.get("copy/0000/1.ltx") == chunk * 17
+    assert store.size(LTX) == 17 << 20
+    for again in (
+        lambda: store.create_from(LTX, [b"x" * PART_BYTES, b"x"]),
+        lambda: store.create_from(LTX, [b"x"]),
+        lambda: store.assemble(LTX, [CopyOf("small.ltx", 0, 1)]),
+        lambda: store.create(LTX, b"x"),
+    ):
+        with pytest.raises(AlreadyExists):
+            again()
+    assert store.size(LTX) == 17 << 20
+
+
+def test_either_function_aborts_what_fails(store: ObjectStore) -> None:
+    """The fixture sees that no upload is left."""
+
+    def pieces() -> Iterator[bytes]:
+        yield from [b"x" * PART_BYTES] * 3
+        raise RuntimeError("broke")
+
+    with pytest.raises(RuntimeError, match="broke"):
+        store.create_from(LTX, pieces())
+    with pytest.raises(NotFound):
+        store.assemble(LTX, [b"x" * PART_BYTES, CopyOf("none.ltx", 0, 10)])
+    with pytest.raises(NotFound):
+        store.get(LTX)
+
+
+def test_either_function_moves_what_is_advisory(store: ObjectStore) -> None:
+    etag = store.create(HEAD, b"1")
+    store.replace(HEAD, b"2", etag)
+    store.put(UPLOAD, b"1")
+    store.put(UPLOAD, b"2")
+    store.create(PAGE_MAP, b"map")
+
+    assert (store.get(HEAD), store.get(UPLOAD)) == (b"2", b"2")
+    assert store.list_directories("") == ["main"]
+
+
+def test_neither_function_writes_over_a_commit(store: ObjectStore) -> None:
+    etag = store.create(LTX, b"first")
+    for write in (lambda: store.put(LTX, b"second"), lambda: store.replace(LTX, b"second", etag)):
+        with pytest.raises(Refused):
+            write()
+
+    assert store.get(LTX) == b"first"
+
+
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
+def test_nor_completes_an_upload_of_one_without_a_condition(clean: Stack, role: str) -> None:
+    s3 = clean.client(role)
+    where = {"Bucket": clean.bucket, "Key": f"databases/{LTX}"}
+    upload = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    part = {"PartNumber": 1, "ETag": s3.upload_part(**upload, PartNumber=1, Body=b"x")["ETag"]}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
+    s3.abort_multipart_upload(**upload)
+    s3.put_object(Bucket=clean.bucket, Key="databases/source", Body=b"x")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.copy_object(**where, CopySource=f"{clean.bucket}/databases/source")
+    s3.close()
+
+    assert clean.keys() == {"source"}
+
+
+@pytest.mark.parametrize("key", EVERY_KIND)
+def test_the_query_function_deletes_nothing(clean: Stack, key: str) -> None:
+    store = open_store(clean.settings("QueryRole"))
+    store.create(key, b"x")
+    deletes: tuple[Callable[[], None], ...] = (lambda: store.delete(key), lambda: store.delete_many([key]))
+    for delete in deletes:
+        with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
+            delete()
+
+    assert clean.keys() == {key}
+
+
+def test_the_deadlock_fix_function_deletes_what_ages_and_nothing_else(clean: Stack) -> None:
+    store = open_store(clean.settings("DeadlockFixRole"))
+    for key in EVERY_KIND:
+        store.create(key, b"x")
+    store.delete_many([LTX, PAGE_MAP])
+    store.delete(UPLOAD)
+    for key in (HEAD, LEASE, LOCK, "notes.txt"):
+        with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
+            store.delete(key)
+
+    assert clean.keys() == {HEAD, LEASE, LOCK, "notes.txt"}
+
+
+def test_neither_function_sees_another_bucket(clean: Stack) -> None:
+    for role in clean.roles:
+        elsewhere = open_store(replace(clean.settings(role), store=f"s3://{BUNDLES}/databases"))
+        for ask in (
+            lambda store=elsewhere: store.get("x"),
+            lambda store=elsewhere: store.create("x", b""),
+            lambda store=elsewhere: store.create_from("x", [b"x" * PART_BYTES, b"x"]),
+            lambda store=elsewhere: list(store.list_objects("")),
+        ):
+            with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
+                ask()
