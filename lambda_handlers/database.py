@@ -4,6 +4,8 @@ A request first runs without the lock and without the right to write. If SQLite 
 run again from the start: under the lock, on the newest transaction, inside one SQLite transaction. The conditional
 create of that transaction's object is the commit and the only thing that safety rests on; who loses that race runs
 again, within a bound. A lock that cannot be released does not make a committed write fail.
+
+A request may read other databases beside its own (ATTACH); each of its runs attaches them afresh.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lambda_handlers.attached import Attached, Readable
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log
@@ -30,6 +33,7 @@ from lambda_handlers.wire import DEFAULT_DATABASE, Reply, Request, Result, SldbE
 T = TypeVar("T")
 
 GONE_ATTEMPTS = 3  # a request begins again when retention has removed what it reads from
+KEPT_PAST = 2  # moments that a database keeps a copy of between requests
 COMMIT_ATTEMPTS = 20  # lost races after which a request gives up
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.01, 1.0
 
@@ -61,6 +65,7 @@ class Database:
         directory: Path,
         log: Log,
         make_room: Callable[[int], None],  # called before a copy takes so many bytes
+        find: Callable[[str], Readable],  # a database of the stack, which stays open until the request is over
     ) -> None:
         self.name = name
         self._store = store
@@ -70,19 +75,19 @@ class Database:
         self._directory = directory
         self._log = log
         self._make_room = make_room
+        self._find = find
         self._newest = self._new_copy()
-        self._past: Copy | None = None  # of the moment that was asked for last
+        self._past: dict[Txid, Copy] = {}  # the one asked for last is the last
         self._is_cold = True
 
     @property
     def size_bytes(self) -> int:
         """Of the local copies."""
-        past = self._past.replica.cached_bytes if self._past else 0
-        return self._newest.replica.cached_bytes + past
+        return sum(copy.replica.cached_bytes for copy in (self._newest, *self._past.values()))
 
     def close(self) -> None:
         self._newest.close()
-        self._drop_past()
+        self._drop_past(but=0)
 
     def execute(self, request: Request, deadline: float) -> Reply:
         """`deadline`: unix seconds. Raises SldbError; unless it says otherwise, nothing was applied."""
@@ -94,6 +99,8 @@ class Database:
             except Gone as gone:  # nothing was applied: a commit does not end like this
                 self._log.info("opened_again", database=self.name, reason=str(gone))
                 reason = gone
+            finally:
+                self._drop_past(but=KEPT_PAST)
         raise _vanishing(self.name, reason)
 
     def _execute(self, run: _Run) -> Reply:
@@ -124,6 +131,22 @@ class Database:
                 "its first write creates it; `sldb status` lists those there are",
             )
 
+    # For requests that attach it
+
+    def view(self, at: int | str | None, max_staleness: float) -> Replica:
+        """The database now or then, to be read until `leave`. Raises SldbError."""
+        if at is not None:
+            return self._copy_at(self.txid_at(at)).replica
+        self._newest.replica.refresh(max_staleness)
+        self._is_cold = False
+        self._check_exists()
+        return self._newest.replica
+
+    def leave(self, doubted: bool) -> None:
+        """`doubted`: perhaps what was read has lost its files. The newest copy sees to that when it is refreshed."""
+        self._newest.replica.settle()
+        self._drop_past(but=0 if doubted else KEPT_PAST)
+
     # For actions
 
     def change(self, doing: str, deadline: float, attempt: Callable[[Replica], T]) -> T:
@@ -150,23 +173,30 @@ class Database:
 
     def txid_at(self, at: int | str) -> Txid:
         """The transaction that `at` means, a txid or an RFC 3339 time. Raises `bad_request` or `not_found`."""
-        return at if isinstance(at, int) else self._txid_at(at)
+        if isinstance(at, str):
+            return self._txid_at(at)
+        if at >= 1 << 64:
+            bad_request("at", at, "a txid")
+        return at
 
     # Reading the past
 
     def _read_past(self, run: _Run, at: int | str) -> Reply:
         txid = self.txid_at(at)
-        if self._past is None or self._past.replica.txid != txid:
-            self._drop_past()
-            self._past = self._open_past(txid)
+        copy = self._copy_at(txid)
         self._is_cold = False
         try:
-            return self._attempt(run, self._past, may_write=False)
+            return self._attempt(run, copy, may_write=False)
         except Gone:
-            self._drop_past()
+            self._drop_past(but=0)
             raise
         except WriteNeeded as need:
             raise _read_only(need, f"a view of transaction {txid}") from None
+
+    def _copy_at(self, txid: Txid) -> Copy:
+        copy = self._past.pop(txid) if txid in self._past else self._open_past(txid)
+        self._past[txid] = copy
+        return copy
 
     def _open_past(self, txid: Txid) -> Copy:
         copy = self._new_copy()
@@ -195,10 +225,10 @@ class Database:
             raise SldbError("not_found", f"database {self.name} has no transaction at or before {text}")
         return txid
 
-    def _drop_past(self) -> None:
-        if self._past is not None:
-            self._past.close()
-            self._past = None
+    def _drop_past(self, but: int) -> None:
+        """All but so many that were asked for last."""
+        for txid in list(self._past)[: max(0, len(self._past) - but)]:
+            self._past.pop(txid).close()
 
     # Writing
 
@@ -277,17 +307,25 @@ class Database:
 
     def _attempt(self, run: _Run, copy: Copy, may_write: bool) -> Reply:
         copy.draft.clear()
+        own = {self.name: copy.replica} if copy is self._newest else {}
+        attached = Attached(self._find, run.request.max_staleness, own)
         session = Session(
             copy.vfs,
             may_write,
             may_commit=not run.request.dry_run,
             is_over=lambda: self._host.now() >= run.deadline,
             row_bytes_limit=self._settings.reply_limit_bytes,
+            attach=attached.open,
         )
+        doubted = False
         try:
             return self._run(run, session, copy)
+        except Gone:
+            doubted = True
+            raise
         finally:
             session.close()
+            attached.close(doubted)
             copy.draft.clear()
 
     def _run(self, run: _Run, session: Session, copy: Copy) -> Reply:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,6 +55,7 @@ class Service:
         self._store = MeteredStore(store or open_store(settings))
         self._lock = lock or build_lock(settings, self._store, self._host)
         self._databases: dict[str, Database] = {}  # the one used last is the last
+        self._in_use: set[str] = set()  # those that what is running has asked for
         self._directory = Path(settings.temp_dir) / "sldb"
         self._running = threading.Lock()
         # SQLite's own memory; what is left is for Python, the rows of a reply and the bodies of objects.
@@ -64,7 +66,8 @@ class Service:
         with self._running:
             deadline = self._host.now() + _seconds_for(request, remaining_seconds)
             before = (self._store.requests, self._store.bytes_in, self._store.bytes_out)
-            reply = self._database(request.database).execute(request, deadline)
+            with self._running_request():
+                reply = self._database(request.database).execute(request, deadline)
             after = (self._store.requests, self._store.bytes_in, self._store.bytes_out)
             names = ("store_requests", "bytes_in", "bytes_out")
             reply.stats.update({name: b - a for name, a, b in zip(names, before, after, strict=True)})
@@ -78,7 +81,8 @@ class Service:
             context = ActionContext(
                 *(self._store, self._settings, self._host, self._log, self._lock, deadline, self._database)
             )
-            return run(context, action)
+            with self._running_request():
+                return run(context, action)
 
     def handle(self, event: object, context: Context | None = None) -> dict[str, Any]:
         """The reply to an event, in the shape that goes with the event's."""
@@ -142,19 +146,29 @@ class Service:
         line.update(txid=body.get("txid"))
         return body
 
+    @contextmanager
+    def _running_request(self) -> Iterator[None]:
+        """While it runs, the databases that it asks for stay open."""
+        try:
+            yield
+        finally:
+            self._in_use.clear()
+
     def _database(self, name: str) -> Database:
         database = self._databases.pop(name, None) or Database(
             *(name, self._store, self._lock, self._settings, self._host, self._directory, self._log),
             make_room=partial(self._make_room, name),
+            find=self._database,
         )
         self._databases[name] = database
+        self._in_use.add(name)
         return database
 
     def _make_room(self, used: str, size_bytes: int) -> None:
-        """Before a copy of `used` takes so many bytes: drop those of other databases, the longest unused first, until
-        all fit into the cache's budget."""
+        """Before a copy of `used` takes so many bytes: drop those of databases that nothing reads from now, the longest
+        unused first, until all fit into the cache's budget."""
         others = {name: database.size_bytes for name, database in self._databases.items() if name != used}
-        for name in list(others):
+        for name in [name for name in others if name not in self._in_use]:
             if sum(others.values()) + size_bytes <= self._settings.cache_bytes:
                 return
             self._databases.pop(name).close()

@@ -1,8 +1,12 @@
 """What a statement may do: SQLite asks for every table, function and pragma before it runs anything.
 
-Refused is what reaches outside the one database (other files, extensions), what would break its storage (journal
+Refused is what reaches outside the stack's databases (other files, extensions), what would break their storage (journal
 modes, raw pages, the schema table), what would outlive the request (transactions are the request's own), and writes
 to tables of ours (`_sldb_…`). docs/security.md has the table. Everything else is the user's right.
+
+Databases that are attached can only be read. Who writes to one is noted here and told by the session, since only
+a prepared statement says whether it writes: virtual tables prepare writes that they may never run. What slips through
+(shadow tables, PRAGMA optimize) meets a file that SQLite knows to be read-only.
 """
 
 from __future__ import annotations
@@ -11,6 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import apsw
+
+from lambda_handlers.sql import attachment
+from lambda_handlers.sql.attachment import Attachment
 
 OUR_TABLES = "_sldb_"
 
@@ -32,6 +39,11 @@ _READABLE_PRAGMAS = frozenset(
     temp_store trusted_schema wal_autocheckpoint writable_schema
     """.split()  # noqa: SIM905
 )
+# What the names of the tables end in that virtual tables keep their data in, and prepare their writes to.
+_SHADOWS = (
+    "_config _content _data _docsize _idx _node _parent _rowid _segdir _segments _stat".split()  # noqa: SIM905
+)
+_HINT = "a request may do everything inside its one database, and read the others of the stack"
 _REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
 
 # Action → the word for it in the lock's "doing" and whether it counts rows. DDL also writes to sqlite_schema, which
@@ -63,6 +75,8 @@ class Authorizer:
 
     def __init__(self, new_database: bool) -> None:
         self.refusal = ""  # why the last refused statement was
+        self.hint = _HINT
+        self.attached: frozenset[str] = frozenset()  # the names that statements know them by, in lower case
         self._new_database = new_database  # its page size may still be chosen
         self._trusted = False
         self._vacuuming = False
@@ -70,6 +84,8 @@ class Authorizer:
 
     def begin_statement(self, first_word: str) -> None:
         self.refusal = ""
+        self.hint = _HINT
+        self.attached_write = ""  # what it would write to something attached
         self.row_action = ""  # such as "INSERT"
         self._row_table = ""
         self._schema_action = ""
@@ -95,13 +111,12 @@ class Authorizer:
         """What the statement does and to what: never a value. Empty where SQLite did not say."""
         return self._schema_action or f"{self.row_action} {self._row_table}".strip()
 
-    def __call__(
-        self, action: int, one: str | None, two: str | None, _database: str | None, trigger: str | None
-    ) -> int:
+    def __call__(self, action: int, one: str | None, two: str | None, database: str | None, trigger: str | None) -> int:
         if self._trusted:
             return apsw.SQLITE_OK
+        self._note_attached(action, one or "", two or "", database or "")
         self._note(action, one or "", two or "", trigger)
-        refusal = self._why_not(action, one or "", two)
+        refusal = self._why_not(action, one, two)
         if refusal:
             self.refusal = self.refusal or refusal
             return apsw.SQLITE_DENY
@@ -117,15 +132,27 @@ class Authorizer:
         elif action in _ROW_ACTIONS and not self.row_action and not one.startswith("sqlite_"):
             self.row_action, self._row_table = _ROW_ACTIONS[action], one
 
-    def _why_not(self, action: int, one: str, two: str | None) -> str:
+    def _note_attached(self, action: int, one: str, two: str, database: str) -> None:
+        table = one
+        if action == apsw.SQLITE_ALTER_TABLE:
+            database, table = one, two
+        if database.lower() not in self.attached:
+            return
+        if action in _SCHEMA_ACTIONS or action == apsw.SQLITE_PRAGMA:
+            self.attached_write = f"{_SCHEMA_ACTIONS.get(action, 'PRAGMA')} {database}.{table}"
+        elif action in _ROW_ACTIONS and not table.lower().endswith(tuple(_SHADOWS)):
+            self.attached_write = self.attached_write or f"{_ROW_ACTIONS[action]} {database}.{table}"
+
+    def _why_not(self, action: int, name: str | None, two: str | None) -> str:
+        one = name or ""
         if action == apsw.SQLITE_PRAGMA:
             return self._why_not_pragma(one.lower(), two)
         if action == apsw.SQLITE_FUNCTION and (two or "").lower() in _REFUSED_FUNCTIONS:
             return f"the function {two} loads code"
         if action == apsw.SQLITE_ATTACH and not (self._vacuuming and one == ""):
-            return "VACUUM INTO writes to a file" if self._vacuuming else "ATTACH opens another file"
-        if action == apsw.SQLITE_DETACH and not self._vacuuming:
-            return "DETACH goes with ATTACH"
+            return "VACUUM INTO writes to a file" if self._vacuuming else self._why_not_attach(name)
+        if action == apsw.SQLITE_DETACH and not self._vacuuming and one.lower() not in self.attached:
+            return f"DETACH {one}: the request has not attached it"
         if action == apsw.SQLITE_TRANSACTION and not self._vacuuming:
             return f"{one} belongs to the request: its statements are one transaction"
         if self._vacuuming:  # copies every table, ours too
@@ -135,6 +162,12 @@ class Authorizer:
         if action == apsw.SQLITE_ALTER_TABLE and (two or "").lower().startswith(OUR_TABLES):
             return f"{two} is a table of sldb's own"
         return ""
+
+    def _why_not_attach(self, name: str | None) -> str:
+        self.hint = attachment.HINT
+        if name is None:  # '' would open a temporary file without asking anybody
+            return "ATTACH needs a name that stands in the statement, not a parameter or an expression"
+        return "" if Attachment.parse(name) else f"ATTACH {name!r} is none of the stack's databases"
 
     def _why_not_pragma(self, name: str, argument: str | None) -> str:
         if name in _FREE_PRAGMAS:

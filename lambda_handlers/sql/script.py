@@ -58,6 +58,13 @@ def first_word(sql: str) -> str:
     return match[1].upper() if match else ""
 
 
+def second_name(sql: str) -> str:
+    """The name that follows the first word, out of its quotes; for messages."""
+    match = _FIRST_WORD.match(sql)
+    rest = sql[match.end() :] if match else ""
+    return rest.strip("; \t\r\n").strip("\"'`[]")
+
+
 def _says_something(sql: str) -> bool:
     match = _FIRST_WORD.match(sql)
     return (match is not None and match.end() < len(sql)) or bool(first_word(sql))

@@ -5,8 +5,8 @@ Opening one costs about 40 µs, since the pages stay in the replica's cache (ben
 
 Whether a statement writes is SQLite's to say, once it has prepared it. A session that may not write stops there with
 `WriteNeeded`; the caller takes the lock and runs the request again from its start. Then the first statement opens the
-transaction. PRAGMAs that come before it run outside, where SQLite lets them set things such as foreign_keys; VACUUM,
-which cannot run inside a transaction, must come alone.
+transaction. PRAGMAs that come before it run outside, where SQLite lets them set things such as foreign_keys, and so do
+ATTACH and DETACH; VACUUM, which cannot run inside a transaction, must come alone.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ import apsw
 from lambda_handlers.sql import script
 from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.storage.kinds import Kind, of_statements
-from lambda_handlers.storage.vfs import DraftVFS
+from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
 from lambda_handlers.wire import Column, Params, Result, Row, SldbError, Statement
 
 DEFAULT_PAGE_SIZE = 4096  # of new databases: benchmarks/page_size.py, figures in docs/storage.md
 MAX_VALUE_BYTES = 100_000_000
+MOST_ATTACHED = 10  # SQLite's own default
 INSTRUCTIONS_BETWEEN_CHECKS = 10_000  # of SQLite's virtual machine: about a millisecond
+_OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
 
 
 class WriteNeeded(Exception):
@@ -43,7 +45,7 @@ class _BeginNeeded(Exception):
 
 class Session:
     """A session that `may_write` ends with `commit`, or its `close` rolls back; one that may not commit (a dry run)
-    always rolls back. `is_over` tells when the request's time is up."""
+    always rolls back. `is_over` tells when the request's time is up. `attach` finds what ATTACH names."""
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Session:
         may_commit: bool,
         is_over: Callable[[], bool],
         row_bytes_limit: int | None = None,
+        attach: Attach = nothing_to_attach,
     ) -> None:
         self._vfs = vfs
         self._may_write = may_write
@@ -60,7 +63,7 @@ class Session:
         self._row_bytes_left = math.inf if row_bytes_limit is None else row_bytes_limit
         self.has_written = False
         self._words: set[str] = set()  # with which the statements that write begin
-        self.connection = vfs.connect()
+        self.connection = vfs.connect(attach)
         self._authorizer = Authorizer(new_database=vfs.draft.page_count == 0)
         try:
             _configure(self.connection, is_new=vfs.draft.page_count == 0)
@@ -124,9 +127,11 @@ class Session:
             raise SldbError(
                 "forbidden",
                 self._authorizer.refusal or str(error),
-                "a request may do everything inside its one database, and nothing outside it",
+                self._authorizer.hint,
                 statement=statement,
             ) from error
+        if isinstance(error, apsw.ReadOnlyError) and self._authorizer.attached:
+            raise _attached_is_read_only(str(error), statement) from error
         raise _translated(error, statement, piece) from error
 
     def _run_one(self, piece: script.Piece, params: Params, position: int, alone: bool) -> Result:
@@ -134,13 +139,16 @@ class Session:
         try:
             if word == "VACUUM":
                 return self._vacuum(piece, alone)
-            if self._may_write and word != "PRAGMA":
+            if self._may_write and word not in _OUTSIDE_TRANSACTION:
                 self._begin()
             try:
                 return self._execute(piece.sql, params, word)
             except _BeginNeeded:
                 self._begin()
                 return self._execute(piece.sql, params, word)
+        except SldbError as error:
+            error.details.setdefault("statement", position)
+            raise
         except (
             apsw.Error,
             UnicodeError,
@@ -159,6 +167,8 @@ class Session:
 
     def _vacuum(self, piece: script.Piece, alone: bool) -> Result:
         if not alone:
+            if script.second_name(piece.sql).lower() in self._authorizer.attached:
+                raise _attached_is_read_only(piece.sql.strip())
             hint = "send VACUUM as a request of its own"
             raise SldbError("sql_error", "VACUUM cannot run inside a transaction", hint)
         if not self._may_commit:
@@ -174,6 +184,8 @@ class Session:
 
         def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
             if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_asks):
+                if self._authorizer.attached_write:
+                    raise _attached_is_read_only(self._authorizer.attached_write)
                 if not self._may_write:
                     raise WriteNeeded(self._authorizer.doing or word)
                 if not self.connection.in_transaction and word != "VACUUM":
@@ -191,6 +203,8 @@ class Session:
             rows = list(self._limited(cursor))
         finally:
             cursor.close(True)
+        if word in ("ATTACH", "DETACH"):
+            self._authorizer.attached = frozenset(name.lower() for name in self.connection.db_names()[2:])
         return self._result(tuple(columns), rows)
 
     def _result(self, columns: tuple[Column, ...], rows: list[Row]) -> Result:
@@ -219,6 +233,7 @@ def _configure(connection: apsw.Connection, is_new: bool) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0)
     connection.limit(apsw.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     connection.limit(apsw.SQLITE_LIMIT_WORKER_THREADS, 0)
+    connection.limit(apsw.SQLITE_LIMIT_ATTACHED, MOST_ATTACHED)
     if is_new:  # of a database that exists it would make the next VACUUM change the size
         connection.execute(f"PRAGMA page_size = {DEFAULT_PAGE_SIZE}")
     connection.execute("PRAGMA synchronous = FULL")
@@ -236,6 +251,15 @@ def _reply_too_large() -> SldbError:
         "too_large",
         "the rows of this request do not fit into one reply of the function (6 MB); nothing was applied",
         "ask for fewer rows or columns: LIMIT … OFFSET, or WHERE id > … in steps",
+    )
+
+
+def _attached_is_read_only(doing: str, statement: int | None = None) -> SldbError:
+    return SldbError(
+        "read_only",
+        f"what is attached can only be read, and this would write to it: {doing}; nothing was applied",
+        "send what writes to that database as a request of its own, with `database` naming it",
+        statement=statement,
     )
 
 

@@ -11,19 +11,24 @@ The journal is a local file that xAccess never admits to, so that it is never ta
 savepoints within one process, and keeps the old pages of a large transaction out of memory. Nothing local is synced.
 
 Locks are no-ops: one connection at a time uses a draft. That nobody else writes is the replica's business.
+
+A connection may read other replicas beside its draft (ATTACH): SQLite is told that their files are read-only. Which
+replica a name stands for is the caller's to say.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import apsw
 
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Pgno, Txid
+from lambda_handlers.storage.replica import Replica
 
 _CHARACTERISTICS = (
     apsw.SQLITE_IOCAP_ATOMIC
@@ -35,6 +40,13 @@ _NAMELESS_JOURNAL = apsw.SQLITE_OPEN_TEMP_JOURNAL | apsw.SQLITE_OPEN_DELETEONCLO
 _WAL_VERSIONS = slice(18, 20)  # of page 1: 2 means WAL, which this VFS does not do
 _ROLLBACK_JOURNAL = b"\x01\x01"
 _numbers = itertools.count()
+_OWN_NAME = "/database"  # no name that may be attached
+
+Attach: TypeAlias = Callable[[str], Replica]  # by the name that ATTACH gave; raises for those that it may not have
+
+
+def nothing_to_attach(name: str) -> Replica:
+    raise FileNotFoundError(name)
 
 
 class DraftVFS(apsw.VFS):
@@ -46,14 +58,16 @@ class DraftVFS(apsw.VFS):
         self.committed: Txid | None = None  # by the connection that was opened last
         self.kind = Kind.UNKNOWN  # of what is being committed
         self._may_commit = False
+        self._attach: Attach = nothing_to_attach
         super().__init__(self.name, base="")
 
-    def connect(self) -> apsw.Connection:
-        """A fresh connection on the draft as it is now."""
+    def connect(self, attach: Attach = nothing_to_attach) -> apsw.Connection:
+        """A fresh connection on the draft as it is now. What it attaches must stay as it is until it is closed."""
+        self._attach = attach
         self.committed = None
         self.kind = Kind.UNKNOWN
         # Without a cache of statements every statement is prepared, and so shown to the authorizer.
-        return apsw.Connection("/database", vfs=self.name, statementcachesize=0)
+        return apsw.Connection(_OWN_NAME, vfs=self.name, statementcachesize=0)
 
     @contextmanager
     def committing(self) -> Iterator[None]:
@@ -81,12 +95,18 @@ class DraftVFS(apsw.VFS):
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
-            flags[1] = flags[0]
-            return _DatabaseFile(self)  # type: ignore[return-value]  # a file object by its methods
+            return self._open_database(_filename(name), flags)  # type: ignore[return-value]  # a file object by its methods
         if flags[0] & apsw.SQLITE_OPEN_MAIN_JOURNAL:
             flags[0] = flags[0] & ~apsw.SQLITE_OPEN_MAIN_JOURNAL | _NAMELESS_JOURNAL
             return _UnsyncedFile("", None, flags)
         return _UnsyncedFile("", name, flags)
+
+    def _open_database(self, name: str, flags: list[int]) -> _DatabaseFile:
+        if name == _OWN_NAME:
+            flags[1] = flags[0]
+            return _DatabaseFile(self.draft, self)
+        flags[1] = flags[0] & ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE) | apsw.SQLITE_OPEN_READONLY
+        return _DatabaseFile(self._attach(name))
 
     def xFullPathname(self, name: str) -> str:
         return name
@@ -98,6 +118,10 @@ class DraftVFS(apsw.VFS):
         """Journals delete themselves when they are closed."""
 
 
+def _filename(name: str | apsw.URIFilename | None) -> str:
+    return name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+
+
 class _UnsyncedFile(apsw.VFSFile):
     """A local file that need not survive the process."""
 
@@ -106,33 +130,40 @@ class _UnsyncedFile(apsw.VFSFile):
 
 
 class _DatabaseFile:
-    def __init__(self, vfs: DraftVFS) -> None:
+    """Pages as a file. Without a VFS to write to, it is one that is only read."""
+
+    def __init__(self, pages: Draft | Replica, vfs: DraftVFS | None = None) -> None:
+        self._pages = pages
         self._vfs = vfs
-        self._draft = vfs.draft
 
     def xRead(self, amount: int, offset: int) -> bytes:
-        draft = self._draft
-        if draft.page_size == 0 or offset >= draft.page_count * draft.page_size:
+        pages = self._pages
+        if pages.page_size == 0 or offset >= pages.page_count * pages.page_size:
             return b""  # a short read: SQLite takes it for zeros
-        number, start = divmod(offset, draft.page_size)
-        page = draft.read(Pgno(number + 1))
+        number, start = divmod(offset, pages.page_size)
+        page = pages.read(Pgno(number + 1))
         if number == 0:
             page = page[: _WAL_VERSIONS.start] + _ROLLBACK_JOURNAL + page[_WAL_VERSIONS.stop :]
         return page if amount == len(page) else page[start : start + amount]
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        self._vfs.write(data, offset)
+        self._writing().write(data, offset)
 
     def xTruncate(self, size: int) -> None:
-        page_size = self._draft.page_size
-        if page_size:
-            self._draft.truncate(-(-size // page_size))
+        draft = self._writing().draft
+        if draft.page_size:
+            draft.truncate(-(-size // draft.page_size))
 
     def xSync(self, flags: int) -> None:  # noqa: ARG002 - SQLite's signature
-        self._vfs.sync()
+        self._writing().sync()
+
+    def _writing(self) -> DraftVFS:
+        if self._vfs is None:  # SQLite does not even try
+            raise PermissionError("what is attached can only be read")
+        return self._vfs
 
     def xFileSize(self) -> int:
-        return self._draft.page_count * self._draft.page_size
+        return self._pages.page_count * self._pages.page_size
 
     def xLock(self, level: int) -> None:
         pass

@@ -1,0 +1,31 @@
+"""What ATTACH may name: a database of the stack, `other`, or a past moment of one, `other@17` (a txid) or
+`other@2026-11-01T10:00:00Z` (a time as in the request's `at`). Pure; whether there is such a database others tell.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lambda_handlers.wire import DATABASE_NAME
+
+HINT = (
+    "ATTACH 'other' AS o reads another database of the stack, ATTACH 'other@17' AS o or "
+    "'other@2026-11-01T10:00:00Z' a past moment of one"
+)
+_NAME = re.compile(rf"(?P<database>{DATABASE_NAME.pattern})(?:@(?P<at>[0-9A-Za-z:.+ -]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    database: str
+    at: int | str | None  # as in a request; None: now
+
+    @classmethod
+    def parse(cls, name: str) -> Attachment | None:
+        """None for what ATTACH may not name."""
+        found = _NAME.fullmatch(name)
+        if found is None:
+            return None
+        at = found["at"]
+        return cls(found["database"], int(at) if at and at.isdecimal() else at)
