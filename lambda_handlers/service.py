@@ -6,6 +6,7 @@ its shapes, and never raises: a bug leaves a traceback in the log and becomes `i
 
 from __future__ import annotations
 
+import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log
 from lambda_handlers.object_store import MeteredStore, ObjectStore
-from lambda_handlers.settings import Settings
+from lambda_handlers.settings import MIB, Settings
 from lambda_handlers.stores import open_store
 from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action
 
@@ -57,6 +58,7 @@ class Service:
         self._databases: dict[str, Database] = {}  # the one used last is the last
         self._in_use: set[str] = set()  # those that what is running has asked for
         self._directory = Path(settings.temp_dir) / "sldb"
+        self._machine = _billed_machine(settings)
         self._running = threading.Lock()
         # SQLite's own memory; what is left is for Python, the rows of a reply and the bodies of objects.
         apsw.hard_heap_limit(settings.memory_bytes // 2)
@@ -64,13 +66,13 @@ class Service:
     def reply(self, request: Request, remaining_seconds: float | None = None) -> Reply:
         """Raises SldbError. `remaining_seconds`: what the function has left."""
         with self._running:
-            deadline = self._host.now() + _seconds_for(request, remaining_seconds)
-            before = (self._store.requests, self._store.bytes_in, self._store.bytes_out)
+            started = self._host.now()
+            deadline = started + _seconds_for(request, remaining_seconds)
+            before = self._asked_of_store()
             with self._running_request():
                 reply = self._database(request.database).execute(request, deadline)
-            after = (self._store.requests, self._store.bytes_in, self._store.bytes_out)
-            names = ("store_requests", "bytes_in", "bytes_out")
-            reply.stats.update({name: b - a for name, a, b in zip(names, before, after, strict=True)})
+            asked = {name: count - before[name] for name, count in self._asked_of_store().items()}
+            reply.stats.update(**asked, **self._machine, ms=round((self._host.now() - started) * 1000, 3))
             return reply
 
     def act(self, action: Action, remaining_seconds: float | None = None) -> dict[str, Any]:
@@ -129,7 +131,8 @@ class Service:
             bug = _internal(line["aws_request_id"])
             status, body = bug.status, bug.encode()
         write = self._log.error if status >= 500 else self._log.info
-        write("request", status=status, ms=round((self._host.now() - started) * 1000, 3), **line)
+        line.update(status=status, ms=round((self._host.now() - started) * 1000, 3))
+        write("request", **line)
         return status, body
 
     def _execute(self, event: object, remaining: float | None, line: dict[str, Any]) -> dict[str, Any]:
@@ -145,6 +148,16 @@ class Service:
         body = self.act(action, remaining)
         line.update(txid=body.get("txid"))
         return body
+
+    def _asked_of_store(self) -> dict[str, int]:
+        """So far."""
+        store = self._store
+        return {
+            "store_requests": store.requests,
+            "store_writes": store.writes,
+            "bytes_in": store.bytes_in,
+            "bytes_out": store.bytes_out,
+        }
 
     @contextmanager
     def _running_request(self) -> Iterator[None]:
@@ -180,6 +193,13 @@ def _seconds_for(request: Request | Action, remaining_seconds: float | None) -> 
     if remaining_seconds is not None:
         limits[-1] -= max(0.25, min(LONGEST_MARGIN_SECONDS, remaining_seconds / 10))
     return max(0.0, min(limits, default=DEFAULT_SECONDS))
+
+
+def _billed_machine(settings: Settings) -> dict[str, Any]:
+    """What Lambda's price for a second goes by; nothing where no second is paid for."""
+    if not settings.on_lambda:
+        return {}
+    return {"memory_mb": settings.memory_bytes // MIB, "architecture": os.uname().machine}
 
 
 def _internal(aws_request_id: str | None) -> SldbError:

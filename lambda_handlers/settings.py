@@ -46,6 +46,7 @@ class Settings:
     credentials: Credentials | None = None
     memory_bytes: int = 512 * MIB  # what the function has in all
     reply_limit_bytes: int | None = None  # Lambda's, where the function runs there
+    on_lambda: bool = False
     temp_dir: str = ""
 
     @classmethod
@@ -70,6 +71,7 @@ class Settings:
             memory_bytes=int(_number(environment, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 512.0)) * MIB,
             # Lambda's limit for a synchronous reply (6 MB), less room for the envelope.
             reply_limit_bytes=6_000_000 if "AWS_LAMBDA_FUNCTION_NAME" in environment else None,
+            on_lambda="AWS_LAMBDA_FUNCTION_NAME" in environment,
             temp_dir=tempfile.gettempdir(),
         )
 

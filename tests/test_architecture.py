@@ -112,7 +112,7 @@ RULES = (
     ),
     Rule(
         "rows are rendered without knowing where they come from",
-        who=("sldb.render", "sldb.report", "sldb.params"),
+        who=("sldb.render", "sldb.report", "sldb.params", "sldb.price"),
         never=("sldb", "boto3", "botocore", "click", "prompt_toolkit"),
         except_for=("sldb.render",),
     ),

@@ -1,0 +1,36 @@
+"""What one request costs, estimated from the `stats` of its reply.
+
+Prices in dollars, of us-east-1 and without any free tier, as they stand in the README: Lambda's of
+https://aws.amazon.com/lambda/pricing/ and S3 Standard's of https://aws.amazon.com/s3/pricing/, both of 2026. The calls
+to EC2 that take and free a lock cost nothing, nor does what goes between S3 and a function of the same region.
+
+Counted is what the function itself can see: its time from request to reply (`ms`), its memory, and what it asked of S3.
+Not counted: the start of a cold container, storage, an API gateway in front, and what leaves AWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+LAMBDA_REQUEST = 0.20 / 1_000_000
+LAMBDA_GB_SECOND = {"aarch64": 0.0000133334, "x86_64": 0.0000166667}  # by the machine's name
+S3_WRITE = 0.005 / 1000  # PUT, COPY, POST, LIST
+S3_READ = 0.0004 / 1000  # GET and all others; DELETE is free, and rare enough to be counted here
+MB_PER_GB = 1024
+
+
+def estimate(stats: Mapping[str, Any]) -> float:
+    """Dollars for the request that a reply with these `stats` answered; 0 where no function ran (`local`)."""
+    if "memory_mb" not in stats:
+        return 0.0
+    gb_second = LAMBDA_GB_SECOND.get(stats.get("architecture", ""), LAMBDA_GB_SECOND["aarch64"])
+    gb_seconds: float = stats["memory_mb"] / MB_PER_GB * stats["ms"] / 1000
+    writes: int = stats["store_writes"]
+    reads: int = stats["store_requests"] - writes
+    return LAMBDA_REQUEST + gb_seconds * gb_second + writes * S3_WRITE + reads * S3_READ
+
+
+def told(dollars: float) -> str:
+    """$0.0000031 as "$3.10 per million": a price that a person can hold. Empty where nothing is paid."""
+    return f"${dollars * 1_000_000:,.2f} per million" if dollars else ""

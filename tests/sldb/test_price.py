@@ -1,0 +1,40 @@
+"""The estimate against the README's table, which was worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sldb.price import estimate, told
+
+
+def stats(ms: float, gets: int, puts: int, **others: Any) -> dict[str, Any]:
+    return {"ms": ms, "memory_mb": 1024, "store_requests": gets + puts, "store_writes": puts, **others}
+
+
+@pytest.mark.parametrize(
+    ("ms", "gets", "puts", "dollars_per_million"),
+    [(50, 1, 0, 1.27), (100, 1, 1, 6.93), (600, 2, 1, 14.00), (200, 2, 3, 18.67)],
+)
+def test_the_table_of_the_readme(ms: float, gets: int, puts: int, dollars_per_million: float) -> None:
+    assert estimate(stats(ms, gets, puts)) * 1_000_000 == pytest.approx(dollars_per_million, abs=0.005)
+
+
+def test_memory_and_time_are_paid_for_as_their_product() -> None:
+    assert estimate(stats(1000, 0, 0)) == estimate(stats(500, 0, 0, memory_mb=2048))
+
+
+def test_the_processor_makes_the_price() -> None:
+    assert estimate(stats(50, 0, 0, architecture="aarch64")) == estimate(stats(50, 0, 0))
+    assert estimate(stats(50, 0, 0, architecture="x86_64")) > estimate(stats(50, 0, 0))
+
+
+def test_what_runs_in_this_process_costs_nothing() -> None:
+    assert estimate({"ms": 50, "store_requests": 9, "store_writes": 4}) == 0
+
+
+def test_how_it_is_told() -> None:
+    assert told(0.00000127) == "$1.27 per million"
+    assert told(0.0123) == "$12,300.00 per million"
+    assert told(0) == ""
