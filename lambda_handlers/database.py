@@ -183,17 +183,32 @@ class Database:
 
     def _read_past(self, run: _Run, at: int | str) -> Reply:
         txid = self.txid_at(at)
-        copy = self._copy_at(txid)
+        # The shell's open transactions mostly stand on what is still the newest: that copy is warm.
+        is_newest = txid > 0 and txid == self._newest.replica.txid
+        copy = self._newest if is_newest else self._copy_at(txid, may_be_empty=run.request.dry_run)
         self._is_cold = False
         try:
-            return self._attempt(run, copy, may_write=False)
+            return self._run_past(run, copy, txid)
         except Gone:
             self._drop_past(but=0)
+            if is_newest:
+                self._newest.replica.refresh()
             raise
-        except WriteNeeded as need:
-            raise _read_only(need, f"a view of transaction {txid}") from None
 
-    def _copy_at(self, txid: Txid) -> Copy:
+    def _run_past(self, run: _Run, copy: Copy, txid: Txid) -> Reply:
+        """Only a dry run may write there: what it writes is dropped with it."""
+        try:
+            return self._attempt(run, copy, may_write=False)
+        except WriteNeeded as need:
+            if run.request.read_only or not run.request.dry_run:
+                what = "a read-only request" if run.request.read_only else f"a view of transaction {txid}"
+                raise _read_only(need, what) from None
+        return self._attempt(run, copy, may_write=True)
+
+    def _copy_at(self, txid: Txid, may_be_empty: bool = False) -> Copy:
+        """`may_be_empty`: 0 is the empty database, before its first transaction."""
+        if txid == 0 and not may_be_empty:
+            raise SldbError("not_found", f"database {self.name} has no transaction 0", "the first one is 1")
         copy = self._past.pop(txid) if txid in self._past else self._open_past(txid)
         self._past[txid] = copy
         return copy
@@ -201,9 +216,8 @@ class Database:
     def _open_past(self, txid: Txid) -> Copy:
         copy = self._new_copy()
         try:
-            if txid == 0:
-                raise SldbError("not_found", f"database {self.name} has no transaction 0", "the first one is 1")
-            copy.replica.open_at(txid)
+            if txid:
+                copy.replica.open_at(txid)
             copy.draft.clear()
         except BaseException:
             copy.close()

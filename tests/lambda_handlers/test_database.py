@@ -11,11 +11,15 @@ import pytest
 from lambda_handlers.locks.protocol import Holder
 from lambda_handlers.object_store import MeteredStore
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.settings import MIB
+from lambda_handlers.storage.keys import snapshot
 from lambda_handlers.storage.page_cache import PageCache
-from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Request, SldbError
+from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Action, Request, SldbError
 from tests.fakes.clock import Clock
+from tests.fakes.engine import compact
 from tests.fakes.service import container as new_container
 from tests.fakes.service import run
+from tests.fakes.store import FaultyStore
 
 
 @pytest.fixture
@@ -302,6 +306,75 @@ def test_dry_run_shows_and_keeps_nothing(service):
     reply = run(service, "INSERT INTO t VALUES (1) RETURNING a; SELECT count(*) FROM t", dry_run=True, request_id="r")
     assert (reply.txid, reply.rows) == (1, [(1,)])
     assert run(service, "SELECT count(*) FROM t").rows == [(0,)]
+
+
+# Rehearsals on a past moment
+
+
+REHEARSAL = "INSERT INTO t VALUES (9); UPDATE t SET a = a + 1 RETURNING a"
+
+
+def test_a_dry_run_on_a_past_moment_writes_to_it_and_keeps_nothing(service, store):
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    run(service, "DELETE FROM t")
+    before = keys(store)
+    for _ in range(2):
+        reply = run(service, REHEARSAL, at=1, dry_run=True)
+        assert (reply.txid, reply.rows) == (1, [(2,), (10,)])
+    assert run(service, "SELECT a FROM t", at=1).rows == [(1,)]
+    assert run(service, "SELECT a FROM t").rows == []
+    assert keys(store) == before
+
+
+def test_a_dry_run_stands_on_what_it_names_whatever_was_committed_since(container, store):
+    """The first run finds the moment to be the newest one, the others do not, in this container and in another."""
+    one, two = container(store), container(store)
+    run(one, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    for service in (one, two, one):
+        reply = run(service, REHEARSAL, at=1, dry_run=True)
+        assert (reply.txid, reply.rows) == (1, [(2,), (10,)])
+        run(two, "INSERT INTO t VALUES (5)")
+
+
+def test_a_dry_run_on_the_newest_moment_asks_the_store_for_nothing_when_warm(service):
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    assert run(service, REHEARSAL, at=1, dry_run=True).stats["store_requests"] == 0
+
+
+def test_a_dry_run_finds_the_moment_again_whose_files_retention_took(container, tmp_path):
+    store = FaultyStore(memory_store())
+    service = container(store, cache_bytes=MIB)
+    run(service, "CREATE TABLE t (n INTEGER PRIMARY KEY, body)")
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+    run(service, f"{numbers} INSERT INTO t SELECT i, randomblob(1000) FROM n")
+    reader = container(store, cache_bytes=MIB)
+    run(reader, "SELECT body FROM t WHERE n = 7")
+    compact(store, snapshot(2), tmp_path)
+    for info in list(store.list_objects("main/0000/")):
+        store.delete(info.key)
+    query = "UPDATE t SET body = body || 'x'; SELECT count(body) FROM t"
+    assert run(reader, query, at=2, dry_run=True).rows == [(3000,)]
+
+
+def test_a_dry_run_before_the_first_transaction(service, store):
+    for database in ("main", "other"):
+        reply = run(service, "CREATE TABLE t (a); SELECT * FROM t", at=0, dry_run=True, database=database)
+        assert (reply.txid, reply.rows, len(reply.results)) == (0, [], 2)
+    assert refused(service, "SELECT 1", at=0).code == "not_found"
+    assert keys(store) == keys(store, "other") == []
+
+
+def test_a_dry_run_after_a_drop_begins_anew(service):
+    run(service, "CREATE TABLE t (a)")
+    service.act(Action("drop_database"))
+    reply = run(service, "CREATE TABLE t (b); INSERT INTO t VALUES (1) RETURNING b", at=2, dry_run=True)
+    assert (reply.txid, reply.rows) == (2, [(1,)])
+
+
+def test_a_read_only_dry_run_of_the_past_refuses_to_write(service):
+    run(service, "CREATE TABLE t (a)")
+    assert refused(service, REHEARSAL, at=1, dry_run=True, read_only=True).code == "read_only"
+    assert refused(service, "VACUUM", at=1, dry_run=True).code == "bad_request"
 
 
 def test_max_staleness(container, store):
