@@ -11,6 +11,7 @@ A request may read other databases beside its own (ATTACH); each of its runs att
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
@@ -330,6 +331,7 @@ class Database:
             is_over=lambda: self._host.now() >= run.deadline,
             row_bytes_limit=self._settings.reply_limit_bytes,
             attach=attached.open,
+            watches=run.request.dry_run or run.request.careful,
         )
         doubted = False
         try:
@@ -349,8 +351,14 @@ class Database:
         started = self._host.now()
         results = session.run(request.statements)
         run.stats["execute_ms"] += self._ms_since(started)
-        if not session.has_written or request.dry_run:
+        changes = session.changes
+        if request.dry_run and changes:
+            reply = self._reply(results, copy.replica.txid)
+            return self._with_stats(replace(reply, changes=changes.by_table, destroys=changes.destroys), run)
+        if not session.has_written:
             return self._with_stats(self._reply(results, copy.replica.txid), run)
+        if request.careful and changes and changes.destroys:
+            raise _unconfirmed(changes.destroys, copy.replica.txid)
         started = self._host.now()
         if copy.vfs.committed is None:  # only VACUUM has committed by itself; twice does no harm, so it is not recorded
             reply = self._reply(results, copy.replica.txid + 1)
@@ -375,7 +383,7 @@ class Database:
 
     @staticmethod
     def _with_stats(reply: Reply, run: _Run) -> Reply:
-        return Reply(reply.results, reply.txid, reply.database, run.stats)
+        return replace(reply, stats=run.stats)
 
     def _new_copy(self) -> Copy:
         return Copy(self.new_replica(), self._directory)
@@ -414,6 +422,16 @@ class _Run:
 
 def _vanishing(database: str, reason: Gone) -> SldbError:
     return SldbError("store_error", f"files of {database} vanish while they are read: {reason}", "try again")
+
+
+def _unconfirmed(destroys: list[dict[str, Any]], txid: Txid) -> SldbError:
+    return SldbError(
+        "unconfirmed",
+        f"this {', '.join(destroyed['message'] for destroyed in destroys)}; nothing was applied",
+        f"if that is meant, send it again without careful, with if_txid {txid} so that it is just that",
+        destroys=destroys,
+        txid=txid,
+    )
 
 
 def _read_only(doing: object, what: str) -> SldbError:

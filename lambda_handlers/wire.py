@@ -44,6 +44,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "constraint": ErrorCode(409, 1),  # a constraint failed
     "read_only": ErrorCode(403, 1),  # a write in a read-only request or view
     "forbidden": ErrorCode(403, 1),  # a statement that reaches outside the database
+    "unconfirmed": ErrorCode(428, 1),  # a careful request that destroys what is there; nothing was applied
     "not_found": ErrorCode(404, 1),  # no such database, txid or time outside history
     "conflict": ErrorCode(409, 75),  # another writer came first; nothing was applied
     "lock_timeout": ErrorCode(423, 75),  # the lock was not free in time; nothing was applied
@@ -109,6 +110,7 @@ class Request:
     if_txid: int | None = None
     request_id: str | None = None
     dry_run: bool = False
+    careful: bool = False  # refuse (`unconfirmed`) what destroys, and say what it would
     timeout: float | None = None  # seconds
 
     def encode(self) -> dict[str, Any]:
@@ -325,6 +327,8 @@ class Reply:
     txid: int  # the version that was read or made
     database: str
     stats: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, dict[str, int]] | None = None  # of a dry run: table → rows inserted, updated, deleted
+    destroys: list[dict[str, Any]] | None = None  # of a dry run: see `lambda_handlers.sql.changes`
 
     @property
     def last(self) -> Result:
@@ -348,6 +352,7 @@ class Reply:
             "txid": self.txid,
             "database": self.database,
             "stats": self.stats,
+            **({} if self.changes is None else {"changes": self.changes, "destroys": self.destroys}),
         }
 
     @classmethod
@@ -357,6 +362,8 @@ class Reply:
             txid=body["txid"],
             database=body["database"],
             stats=dict(body.get("stats", {})),
+            changes=body.get("changes"),
+            destroys=body.get("destroys"),
         )
 
 
@@ -399,6 +406,7 @@ _CHECKS = {
     "if_txid": _check_txid,
     "request_id": _check_request_id,
     "dry_run": _check_flag,
+    "careful": _check_flag,
     "timeout": _check_seconds,
 }
 _OPTIONAL_DEFAULTS: dict[str, Any] = {
@@ -409,6 +417,7 @@ _OPTIONAL_DEFAULTS: dict[str, Any] = {
     "if_txid": None,
     "request_id": None,
     "dry_run": False,
+    "careful": False,
     "timeout": None,
 }
 _FIELDS = {"query", "params", "statements", *_OPTIONAL_DEFAULTS}

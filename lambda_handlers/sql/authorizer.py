@@ -11,7 +11,7 @@ a prepared statement says whether it writes: virtual tables prepare writes that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import apsw
@@ -40,10 +40,14 @@ _READABLE_PRAGMAS = frozenset(
     """.split()  # noqa: SIM905
 )
 # What the names of the tables end in that virtual tables keep their data in, and prepare their writes to.
-_SHADOWS = (
+_SHADOWS = tuple(
     "_config _content _data _docsize _idx _node _parent _rowid _segdir _segments _stat".split()  # noqa: SIM905
 )
 _HINT = "a request may do everything inside its one database, and read the others of the stack"
+_TRANSACTION_HINT = (
+    "leave it out; BEGIN and COMMIT may stand around the whole request, and savepoints (SAVEPOINT, RELEASE, "
+    "ROLLBACK TO) anywhere in it"
+)
 _REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
 
 # Action → the word for it in the lock's "doing" and whether it counts rows. DDL also writes to sqlite_schema, which
@@ -70,6 +74,11 @@ _SCHEMA_ACTIONS = {
 }
 
 
+def is_shadow(table: str, virtual_tables: Collection[str]) -> bool:
+    """Whether one of the virtual tables keeps its data in the table."""
+    return table.lower().endswith(_SHADOWS) and table.rpartition("_")[0] in virtual_tables
+
+
 class Authorizer:
     """Called by SQLite while it prepares a statement; remembers what the statement does, or why it was refused."""
 
@@ -86,9 +95,10 @@ class Authorizer:
         self.refusal = ""
         self.hint = _HINT
         self.attached_write = ""  # what it would write to something attached
-        self.row_action = ""  # such as "INSERT"
-        self._row_table = ""
-        self._schema_action = ""
+        self.row_action = ""  # such as "INSERT", and to which table
+        self.row_table = ""
+        self.schema_action = ""  # such as "CREATE TABLE", and its name
+        self.schema_name = ""
         self.only_asks = False  # a PRAGMA that SQLite counts as a write, although without a value it tells
         self._vacuuming = first_word == "VACUUM"
 
@@ -104,12 +114,14 @@ class Authorizer:
     @property
     def counts_rows(self) -> bool:
         """Whether the statement inserts, updates or deletes rows of a table, and does nothing to the schema."""
-        return bool(self.row_action) and not self._schema_action
+        return bool(self.row_action) and not self.schema_action
 
     @property
     def doing(self) -> str:
         """What the statement does and to what: never a value. Empty where SQLite did not say."""
-        return self._schema_action or f"{self.row_action} {self._row_table}".strip()
+        if self.schema_action:
+            return f"{self.schema_action} {self.schema_name}".strip()
+        return f"{self.row_action} {self.row_table}".strip()
 
     def __call__(self, action: int, one: str | None, two: str | None, database: str | None, trigger: str | None) -> int:
         if self._trusted:
@@ -126,11 +138,12 @@ class Authorizer:
         if trigger is not None:
             return
         if action in _SCHEMA_ACTIONS:
-            # ALTER TABLE has the database's name first. An index that a table brings along is not what was asked.
-            name = two if action == apsw.SQLITE_ALTER_TABLE else one
-            self._schema_action = self._schema_action or f"{_SCHEMA_ACTIONS[action]} {name}".strip()
+            if not self.schema_action:  # an index that a table brings along is not what was asked
+                # ALTER TABLE has the database's name first.
+                self.schema_name = two if action == apsw.SQLITE_ALTER_TABLE else one
+                self.schema_action = _SCHEMA_ACTIONS[action]
         elif action in _ROW_ACTIONS and not self.row_action and not one.startswith("sqlite_"):
-            self.row_action, self._row_table = _ROW_ACTIONS[action], one
+            self.row_action, self.row_table = _ROW_ACTIONS[action], one
 
     def _note_attached(self, action: int, one: str, two: str, database: str) -> None:
         table = one
@@ -140,7 +153,7 @@ class Authorizer:
             return
         if action in _SCHEMA_ACTIONS or action == apsw.SQLITE_PRAGMA:
             self.attached_write = f"{_SCHEMA_ACTIONS.get(action, 'PRAGMA')} {database}.{table}"
-        elif action in _ROW_ACTIONS and not table.lower().endswith(tuple(_SHADOWS)):
+        elif action in _ROW_ACTIONS and not table.lower().endswith(_SHADOWS):
             self.attached_write = self.attached_write or f"{_ROW_ACTIONS[action]} {database}.{table}"
 
     def _why_not(self, action: int, name: str | None, two: str | None) -> str:
@@ -154,6 +167,7 @@ class Authorizer:
         if action == apsw.SQLITE_DETACH and not self._vacuuming and one.lower() not in self.attached:
             return f"DETACH {one}: the request has not attached it"
         if action == apsw.SQLITE_TRANSACTION and not self._vacuuming:
+            self.hint = _TRANSACTION_HINT
             return f"{one} belongs to the request: its statements are one transaction"
         if self._vacuuming:  # copies every table, ours too
             return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import apsw
@@ -16,6 +16,10 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z)|;)*([A-Za-z]*)", re.DOTALL)
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_BEGIN = re.compile(r"BEGIN(?: (?:DEFERRED|IMMEDIATE|EXCLUSIVE))?(?: TRANSACTION)?", re.IGNORECASE)
+_COMMIT = re.compile(r"(?:COMMIT|END)(?: TRANSACTION)?", re.IGNORECASE)
+OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
 _SEMICOLONS_IN_ONE = 1000  # a trigger may have this many; each is tried, and each try reads the statement again
 
 
@@ -41,6 +45,24 @@ def split(script: str) -> Iterator[Piece]:
             start, tries = token.end(), 0
     if _says_something(script[start:]):
         yield Piece(script[start:], start)
+
+
+def enclosing(statements: Sequence[str]) -> frozenset[int]:
+    """The positions of a BEGIN and the COMMIT that it goes with, if they stand around all statements (PRAGMAs apart):
+    as in the output of sqlite3's .dump. To a request, which is a transaction, they say nothing new."""
+    words = [first_word(sql) for sql in statements]
+    inner = [position for position, word in enumerate(words) if word not in OUTSIDE_TRANSACTION]
+    if len(inner) < 2:
+        return frozenset()
+    first, last = inner[0], inner[-1]
+    if _BEGIN.fullmatch(_bare(statements[first])) and _COMMIT.fullmatch(_bare(statements[last])):
+        return frozenset((first, last))
+    return frozenset()
+
+
+def _bare(sql: str) -> str:
+    """A statement that holds no quotes, without its comments and semicolon."""
+    return " ".join(_COMMENT.sub(" ", sql).replace(";", " ").split())
 
 
 def _check_text(script: str) -> None:

@@ -20,6 +20,7 @@ import apsw
 
 from lambda_handlers.sql import script
 from lambda_handlers.sql.authorizer import Authorizer
+from lambda_handlers.sql.changes import Changes
 from lambda_handlers.storage.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
 from lambda_handlers.wire import Column, Params, Result, Row, SldbError, Statement
@@ -28,7 +29,6 @@ DEFAULT_PAGE_SIZE = 4096  # of new databases: benchmarks/page_size.py, figures i
 MAX_VALUE_BYTES = 100_000_000
 MOST_ATTACHED = 10  # SQLite's own default
 INSTRUCTIONS_BETWEEN_CHECKS = 10_000  # of SQLite's virtual machine: about a millisecond
-_OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
 
 
 class WriteNeeded(Exception):
@@ -45,7 +45,8 @@ class _BeginNeeded(Exception):
 
 class Session:
     """A session that `may_write` ends with `commit`, or its `close` rolls back; one that may not commit (a dry run)
-    always rolls back. `is_over` tells when the request's time is up. `attach` finds what ATTACH names."""
+    always rolls back. `is_over` tells when the request's time is up. `attach` finds what ATTACH names; `changes`, for
+    one that `watches`, is what its statements did."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Session:
         is_over: Callable[[], bool],
         row_bytes_limit: int | None = None,
         attach: Attach = nothing_to_attach,
+        watches: bool = False,
     ) -> None:
         self._vfs = vfs
         self._may_write = may_write
@@ -71,22 +73,18 @@ class Session:
             self.close()
             self.explain(error)
         self.connection.authorizer = self._authorizer
+        self.changes = Changes(self.connection, self._authorizer) if watches else None
         self.connection.set_progress_handler(is_over, INSTRUCTIONS_BETWEEN_CHECKS)
 
     def run(self, statements: Sequence[Statement]) -> tuple[Result, ...]:
         """The results of all statements, in order. Raises SldbError, Conflict, or WriteNeeded."""
+        pieces = list(_pieces(statements))
         results: list[Result] = []
-        for statement in statements:
-            pieces = list(script.split(statement.query))
-            if len(pieces) > 1 and isinstance(statement.params, tuple):
-                raise SldbError(
-                    "bad_request",
-                    "params: got a list for several statements, want an object of names, or one statement",
-                    "use named parameters (:name), or send `statements` with params of their own",
-                )
-            alone = len(pieces) == len(statements) == 1
-            for piece in pieces:
-                results.append(self._run_one(piece, statement.params, len(results), alone))
+        for piece, params, says_nothing in pieces:
+            if says_nothing:
+                results.append(Result())
+            else:
+                results.append(self._run_one(piece, params, len(results), alone=len(pieces) == 1))
         return tuple(results)
 
     def commit(self) -> None:
@@ -139,13 +137,13 @@ class Session:
         try:
             if word == "VACUUM":
                 return self._vacuum(piece, alone)
-            if self._may_write and word not in _OUTSIDE_TRANSACTION:
+            if self._may_write and word not in script.OUTSIDE_TRANSACTION:
                 self._begin()
             try:
-                return self._execute(piece.sql, params, word)
+                return self._execute(piece.sql, params, word, position)
             except _BeginNeeded:
                 self._begin()
-                return self._execute(piece.sql, params, word)
+                return self._execute(piece.sql, params, word, position)
         except SldbError as error:
             error.details.setdefault("statement", position)
             raise
@@ -175,14 +173,16 @@ class Session:
             raise SldbError("bad_request", "dry_run: VACUUM cannot be rolled back", "send it without dry_run")
         self._vfs.kind = Kind.VACUUM
         with self._vfs.committing():
-            return self._execute(piece.sql, None, "VACUUM")
+            return self._execute(piece.sql, None, "VACUUM", 0)
 
-    def _execute(self, sql: str, params: Params, word: str) -> Result:
+    def _execute(self, sql: str, params: Params, word: str, position: int) -> Result:
         self._authorizer.begin_statement(word)
+        writes = False
         cursor = self.connection.cursor()
         columns: list[Column] = []
 
         def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
+            nonlocal writes
             if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_asks):
                 if self._authorizer.attached_write:
                     raise _attached_is_read_only(self._authorizer.attached_write)
@@ -190,11 +190,13 @@ class Session:
                     raise WriteNeeded(self._authorizer.doing or word)
                 if not self.connection.in_transaction and word != "VACUUM":
                     raise _BeginNeeded
-                self.has_written = True
+                self.has_written = writes = True
                 self._words.add(self._authorizer.row_action or word if word == "WITH" else word)
             if cursor.is_explain:
                 self._authorizer.begin_statement(word)  # what it explains is not done
             columns.extend(Column(name, type_) for name, type_ in cursor.get_description())
+            if writes and self.changes:
+                self.changes.begin()
             return True
 
         cursor.exec_trace = prepared
@@ -203,6 +205,8 @@ class Session:
             rows = list(self._limited(cursor))
         finally:
             cursor.close(True)
+        if writes and self.changes:
+            self.changes.end(position)
         if word in ("ATTACH", "DETACH"):
             self._authorizer.attached = frozenset(name.lower() for name in self.connection.db_names()[2:])
         return self._result(tuple(columns), rows)
@@ -225,6 +229,25 @@ class Session:
     def _execute_own(self, sql: str) -> None:
         with self._authorizer.trusting():
             self.connection.execute(sql)
+
+
+def _pieces(statements: Sequence[Statement]) -> Iterator[tuple[script.Piece, Params, bool]]:
+    """All statements, each with its parameters, and whether it is a BEGIN or COMMIT around the whole that says nothing
+    new."""
+    split = [list(script.split(statement.query)) for statement in statements]
+    around = script.enclosing([piece.sql for pieces in split for piece in pieces])
+    position = 0
+    for statement, pieces in zip(statements, split, strict=True):
+        if len(pieces) > 1 and isinstance(statement.params, tuple):
+            raise SldbError(
+                "bad_request",
+                "params: got a list for several statements, want an object of names, or one statement",
+                "use named parameters (:name), or send `statements` with params of their own",
+            )
+        around_own = script.enclosing([piece.sql for piece in pieces])
+        for own_position, piece in enumerate(pieces):
+            yield piece, statement.params, position in around or own_position in around_own
+            position += 1
 
 
 def _configure(connection: apsw.Connection, is_new: bool) -> None:

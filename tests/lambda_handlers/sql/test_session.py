@@ -11,7 +11,7 @@ import pytest
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.storage.keys import transaction
 from lambda_handlers.storage.ltx import Header, Pgno, encode
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import Request, SldbError
 from tests.fakes.service import container, run
 
 
@@ -298,3 +298,72 @@ def test_time_that_was_up_before_it_began(service):
     )
     assert error.code == "query_timeout"
     assert time.monotonic() - started < 30
+
+
+# BEGIN and COMMIT around it all
+
+DUMP = """PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE d (a INTEGER PRIMARY KEY AUTOINCREMENT, b);
+INSERT INTO d VALUES(1,'BEGIN; COMMIT;');
+DELETE FROM sqlite_sequence;
+INSERT INTO sqlite_sequence VALUES('d',7);
+COMMIT;
+"""
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        DUMP,
+        DUMP + "PRAGMA foreign_keys = ON;",
+        DUMP.replace("BEGIN TRANSACTION", "begin /* a; */ immediate -- b\n transaction").replace("COMMIT;\n", "END"),
+        DUMP.replace("PRAGMA foreign_keys=OFF;\n", "").replace("BEGIN TRANSACTION", "BEGIN"),
+    ],
+)
+def test_begin_and_commit_around_a_request_say_nothing_new(query):
+    service = container(memory_store())
+    reply = run(service, query)
+    assert reply.txid == 1
+    assert len(reply.results) == sum(query.count(word) for word in ("PRAGMA", "CREATE", "INSERT", "DELETE")) + 2
+    assert run(service, "SELECT b FROM d").rows == [("BEGIN; COMMIT;",)]
+    assert run(service, "INSERT INTO d (b) VALUES (1) RETURNING a").rows == [(8,)]
+    service.close()
+
+
+def test_a_dump_fails_as_a_whole_and_at_its_place():
+    service = container(memory_store())
+    query = DUMP.replace("COMMIT", "INSERT INTO d VALUES (1, 2);\nCOMMIT")
+    with pytest.raises(SldbError) as caught:
+        run(service, query)
+    assert (caught.value.code, caught.value.details["statement"]) == ("constraint", 6)
+    assert run(service, "SELECT name FROM sqlite_schema").rows == []
+    service.close()
+
+
+def test_several_queries_of_one_request_may_each_have_their_own():
+    service = container(memory_store())
+    statements = [{"query": "BEGIN"}, {"query": "CREATE TABLE d (a)"}, {"query": "COMMIT"}]
+    assert service.reply(Request.decode({"statements": statements})).txid == 1
+    statements = [{"query": f"BEGIN; INSERT INTO d VALUES ({number}); COMMIT;"} for number in range(2)]
+    assert service.reply(Request.decode({"statements": statements})).txid == 2
+    service.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("BEGIN", "BEGIN"),
+        ("BEGIN; INSERT INTO t VALUES (9, 9)", "BEGIN"),
+        ("INSERT INTO t VALUES (8, 8); BEGIN; INSERT INTO t VALUES (9, 9); COMMIT", "BEGIN"),
+        ("BEGIN; INSERT INTO t VALUES (9, 9); ROLLBACK", "BEGIN"),
+        ("BEGIN; INSERT INTO t VALUES (9, 9); ROLLBACK; COMMIT", "ROLLBACK"),
+        ("BEGIN; INSERT INTO t VALUES (8, 8); COMMIT; BEGIN; INSERT INTO t VALUES (9, 9); COMMIT", "COMMIT"),
+        ("BEGIN; INSERT INTO t VALUES (9, 9); COMMIT; SELECT 1", "BEGIN"),
+    ],
+)
+def test_other_transactions_are_refused_with_the_reason(service, query, word):
+    error = error_of(service, query)
+    assert error.code == "forbidden"
+    assert error.message == f"{word} belongs to the request: its statements are one transaction"
+    assert "around the whole request" in error.hint

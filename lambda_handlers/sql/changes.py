@@ -1,0 +1,194 @@
+"""What statements change, and which of them destroy: counted by SQLite while they run, not read from their text.
+
+Counted are the rows of the request's own database, by whatever way they change: WITH … DELETE, REPLACE, triggers,
+cascades, a DELETE of all. A statement destroys where it
+
+    delete       removes rows (a DELETE, with what its triggers and cascades remove)
+    replace      puts rows in the place of others (REPLACE, OR REPLACE)
+    update       changes every row that the table has
+    drop_table   drops a table
+    drop_column  drops a column
+
+unless the request itself has made the table. Virtual tables count the rows that a statement names, not those of the
+tables that they keep their data in.
+
+How many rows a table had is counted, but not beyond MOST_COUNTED where the statement did not itself come to more: the
+pages of a large table are not here.
+
+An apsw without the preupdate hook (3.50.1, of Lambda's runtimes on Amazon Linux 2) leaves what a statement says of
+itself: the rows that it names are counted, those of triggers, cascades and REPLACE are not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import apsw
+
+from lambda_handlers.sql.authorizer import OUR_TABLES, Authorizer, is_shadow
+
+MOST_COUNTED = 10_000
+OPERATIONS = ("insert", "update", "delete")
+_VERBS = {
+    "delete": "deletes",
+    "replace": "replaces",
+    "update": "changes",
+}
+
+
+class Changes:
+    """Of one session. Call `begin` when a statement that writes is prepared, `end` when it has run."""
+
+    def __init__(self, connection: apsw.Connection, authorizer: Authorizer) -> None:
+        self._connection = connection
+        self._authorizer = authorizer
+        self._total: Counter[tuple[str, str]] = Counter()  # (table, operation) → rows
+        self._all: Counter[tuple[str, str]] = Counter()  # of the statement that runs
+        self._direct: Counter[tuple[str, str]] = Counter()  # of them, those that no trigger made
+        self._made: set[str] = set()  # tables that the request has made, in lower case
+        self._makes = ""  # the table that the statement makes
+        self._dropped_rows: int | None = None
+        self._columns: list[str] = []
+        self.destroys: list[dict[str, Any]] = []
+        self._sees_rows = hasattr(connection, "preupdate_hook")
+        if self._sees_rows:
+            connection.preupdate_hook(self._note)
+
+    @property
+    def by_table(self) -> dict[str, dict[str, int]]:
+        """Table → rows inserted, updated and deleted; only tables of which rows were."""
+        tables = sorted({table for table, _ in self._total})
+        return {table: {operation: self._total[table, operation] for operation in OPERATIONS} for table in tables}
+
+    def begin(self) -> None:
+        self._all.clear()
+        self._direct.clear()
+        self._makes = ""
+        done, table = self._authorizer.schema_action, self._authorizer.schema_name
+        if done in ("CREATE TABLE", "CREATE VIRTUAL TABLE"):
+            if not self._columns_of(table):  # IF NOT EXISTS makes none where there is one
+                self._makes = table
+                self._made.add(table.lower())
+        elif done in ("DROP TABLE", "DROP VIRTUAL TABLE"):
+            self._dropped_rows = self._count(table)
+        elif done == "ALTER TABLE":
+            self._columns = self._columns_of(table)
+
+    def end(self, statement: int) -> None:
+        """`statement`: its position in the request."""
+        self._sort_out_virtual()
+        self._count_made()
+        self._total += self._all  # leaves out what is 0
+        for destroyed in self._destroyed():
+            if destroyed["table"].lower() not in self._made:
+                self.destroys.append({"statement": statement, **destroyed, "message": _message(destroyed)})
+        done, table = self._authorizer.schema_action, self._authorizer.schema_name
+        if done in ("DROP TABLE", "DROP VIRTUAL TABLE"):
+            self._made.discard(table.lower())
+        elif done == "ALTER TABLE":  # perhaps a rename: what the names stand for now is not followed
+            self._made.clear()
+
+    def _note(self, change: apsw.PreUpdate) -> None:
+        table = change.table_name
+        if change.database_name != "main" or table.startswith(("sqlite_", OUR_TABLES)):
+            return
+        key = (table, change.op.lower())
+        self._all[key] += 1
+        if not change.depth:
+            self._direct[key] += 1
+
+    def _sort_out_virtual(self) -> None:
+        """Leave out the tables that virtual tables keep their data in, and count what the statement says of itself."""
+        action, table = self._authorizer.row_action.lower(), self._authorizer.row_table
+        virtual = self._virtual_tables() if action else set()
+        for key in [key for key in self._all if is_shadow(key[0], virtual)]:
+            del self._all[key]
+            self._direct.pop(key, None)
+        if action and not self._authorizer.schema_action and (table in virtual or not self._sees_rows):
+            rows = self._connection.changes()
+            if rows and not table.startswith(("sqlite_", OUR_TABLES)):
+                self._all[table, action] = self._direct[table, action] = rows
+
+    def _count_made(self) -> None:
+        """The rows of CREATE TABLE … AS, which SQLite tells nobody of."""
+        if self._makes and self._authorizer.schema_action == "CREATE TABLE" and self._columns_of(self._makes):
+            rows: int = self._ask(f"SELECT count(*) FROM main.{_quoted(self._makes)}")[0][0]
+            self._all[self._makes, "insert"] += rows
+
+    def _destroyed(self) -> list[dict[str, Any]]:
+        authorizer = self._authorizer
+        done, table = authorizer.schema_action, authorizer.schema_name
+        if done in ("DROP TABLE", "DROP VIRTUAL TABLE"):
+            return [_destruction("drop_table", table, self._dropped_rows, self._dropped_rows)]
+        if done == "ALTER TABLE":
+            return self._dropped_columns(table)
+        if authorizer.row_action == "DELETE":
+            deleted = [(table, rows) for (table, operation), rows in self._all.items() if operation == "delete"]
+            deleted.sort(key=lambda one: one[0] != authorizer.row_table)
+            return [_destruction("delete", table, rows, self._rows_before(table)) for table, rows in deleted]
+        return self._replaced(authorizer.row_table) + self._updated(authorizer.row_table)
+
+    def _dropped_columns(self, table: str) -> list[dict[str, Any]]:
+        left = self._columns_of(table)
+        gone = [column for column in self._columns if column not in left] if len(left) < len(self._columns) else []
+        # Without any left, the table has another name now.
+        return [{**_destruction("drop_column", table, None, None), "column": column} for column in gone if left]
+
+    def _replaced(self, table: str) -> list[dict[str, Any]]:
+        rows = self._direct[table, "delete"]
+        return [_destruction("replace", table, rows, self._rows_before(table))] if rows else []
+
+    def _updated(self, table: str) -> list[dict[str, Any]]:
+        rows = self._direct[table, "update"] if self._authorizer.row_action == "UPDATE" else 0
+        had = self._rows_before(table) if rows else None
+        return [_destruction("update", table, rows, had)] if rows and rows == had else []
+
+    def _rows_before(self, table: str) -> int | None:
+        """How many rows the table had before the statement; None for more than are counted."""
+        removed, added = self._all[table, "delete"], self._all[table, "insert"]
+        touched = removed + added + self._all[table, "update"]
+        left = self._count(table, touched)
+        return None if left is None else left + removed - added
+
+    def _count(self, table: str, touched: int = 0) -> int | None:
+        most = max(MOST_COUNTED, touched)
+        rows: int = self._ask(f"SELECT count(*) FROM (SELECT 1 FROM main.{_quoted(table)} LIMIT {most + 1})")[0][0]
+        return rows if rows <= most else None
+
+    def _columns_of(self, table: str) -> list[str]:
+        return [row[0] for row in self._ask("SELECT name FROM pragma_table_xinfo(?, 'main')", (table,))]
+
+    def _virtual_tables(self) -> set[str]:
+        sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0"
+        return {row[0] for row in self._ask(sql)}
+
+    def _ask(self, sql: str, bindings: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._authorizer.trusting():
+            return list(self._connection.execute(sql, bindings))
+
+
+def _destruction(does: str, table: str, rows: int | None, had: int | None) -> dict[str, Any]:
+    return {"does": does, "table": table, "rows": rows, "of": had}
+
+
+def _message(destroyed: dict[str, Any]) -> str:
+    """deletes 3 of 1,234 rows of users"""
+    does, table, rows, had = (destroyed[name] for name in ("does", "table", "rows", "of"))
+    if does == "drop_column":
+        return f"drops the column {destroyed['column']} of {table}"
+    if does == "drop_table":
+        return f"drops {table} ({_rows(rows)})"
+    if had is None:
+        return f"{_VERBS[does]} {_rows(rows)} of {table}, which has {_rows(None)}"
+    return f"{_VERBS[does]} {rows:,} of {_rows(had)} of {table}"
+
+
+def _rows(number: int | None) -> str:
+    if number is None:
+        return f"more than {MOST_COUNTED:,} rows"
+    return f"{number:,} row{'' if number == 1 else 's'}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
