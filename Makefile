@@ -8,11 +8,12 @@ BIN = $(VENV)/bin
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 TESTS = tests
+SECONDS = 60
 UPGRADE =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types template format bench pictures lock dist clean
+.PHONY: help demo test chaos check lint types template format bench pictures lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -23,6 +24,9 @@ demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and 
 
 test: $(VENV)/.has-dev ## the tests; only some: make test TESTS="tests/sldb/render -k caret"
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+chaos: $(VENV)/.has-dev ## real processes killed, frozen and cut off, so long for each scenario: make chaos SECONDS=60
+	CHAOS_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -s tests/chaos
 
 check: lint types template ## what can be checked without running it
 

@@ -1,0 +1,52 @@
+"""A client that writes and reads until it is killed: python -m tests.chaos.client TARGET JOURNAL TIMEOUT [seed]
+
+TARGET as for the command line. TIMEOUT is that of each request, in seconds. It sends each request once: what sends
+it again is the product's own target, or the checker.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+from lambda_handlers.wire import SldbError
+from sldb.client import open_target
+from sldb.targets.protocol import Target
+from tests.chaos.bookkeeping import COUNTS, Journal, entry
+
+READS = 0.3  # of all requests
+LARGEST_BYTES = 20_000  # several pages
+PAUSE_SECONDS = 0.05  # after an error
+
+
+def main(target_name: str, path: str, timeout: str, seed: str = "") -> None:
+    random.seed(seed or None)
+    target = open_target(target_name)
+    with Journal(Path(path)) as journal:
+        while True:
+            _ask(target, journal, float(timeout))
+
+
+def _ask(target: Target, journal: Journal, timeout: float) -> None:
+    attempt_id = uuid.uuid4().hex
+    if random.random() < READS:
+        kind, size_bytes, request = "read", 0, replace(COUNTS, timeout=timeout)
+    else:
+        kind, size_bytes = "write", int(LARGEST_BYTES * random.random() ** 3)
+        request = entry(attempt_id, size_bytes, timeout)
+    journal.begin(attempt_id, kind, size_bytes)
+    try:
+        reply = target.send(request)
+    except SldbError as error:
+        journal.failed(attempt_id, error)
+        time.sleep(PAUSE_SECONDS)
+    else:
+        journal.replied(attempt_id, reply, kind)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

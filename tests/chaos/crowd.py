@@ -1,0 +1,113 @@
+"""Clients in processes of their own, and what happens to them: SIGKILL, SIGSTOP and SIGCONT, at random."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from tests.chaos.bookkeeping import Attempt, read_journals
+
+ROOT = Path(__file__).parents[2]
+
+
+class Crowd:
+    """`size` clients of one target; who dies is replaced by `keep_up`."""
+
+    def __init__(
+        self,
+        target: str,
+        directory: Path,
+        size: int,
+        timeout_seconds: float,
+        environment: Mapping[str, str] | None = None,
+        random_from: random.Random | None = None,
+    ) -> None:
+        self._target = target
+        self._directory = directory
+        self._size = size
+        self._timeout_seconds = timeout_seconds
+        self._environment = dict(os.environ if environment is None else environment)
+        self._random = random_from or random.Random()
+        self._clients: list[subprocess.Popen[bytes]] = []
+        self._frozen: set[int] = set()
+        self._started = 0
+        self.kills = self.freezes = 0
+        directory.mkdir(exist_ok=True)
+
+    def __enter__(self) -> Crowd:
+        self.keep_up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for client in self._clients:
+            client.kill()
+        for client in self._clients:
+            client.wait()
+
+    def keep_up(self) -> None:
+        self._clients = [client for client in self._clients if client.poll() is None]
+        while len(self._clients) < self._size:
+            self._started += 1
+            name = f"client-{self._started:04}"
+            with (self._directory / f"{name}.err").open("wb") as errors:
+                self._clients.append(
+                    subprocess.Popen(
+                        [
+                            *(sys.executable, "-m", "tests.chaos.client", self._target),
+                            *(str(self._directory / f"{name}.journal"), str(self._timeout_seconds)),
+                            str(self._random.random()),
+                        ],
+                        cwd=ROOT,
+                        env=self._environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        stderr=errors,
+                    )
+                )
+
+    def kill_one(self) -> None:
+        client = self._random.choice(self._clients)
+        client.kill()
+        client.wait()
+        self.kills += 1
+
+    def freeze_one(self) -> int | None:
+        """Its process id, for `thaw`; None where all are frozen."""
+        awake = [client for client in self._clients if client.pid not in self._frozen and client.poll() is None]
+        if not awake:
+            return None
+        client = self._random.choice(awake)
+        client.send_signal(signal.SIGSTOP)
+        self._frozen.add(client.pid)
+        self.freezes += 1
+        return client.pid
+
+    def thaw(self, pid: int) -> None:
+        self._frozen.discard(pid)
+        for client in self._clients:
+            if client.pid == pid and client.poll() is None:
+                client.send_signal(signal.SIGCONT)
+
+    def attempts(self) -> list[Attempt]:
+        return read_journals(self._directory.glob("*.journal"))
+
+    def complaints(self) -> str:
+        """What clients printed: tracebacks of bugs."""
+        return "".join(path.read_text() for path in sorted(self._directory.glob("*.err")))
+
+
+def disturb(seconds: float, act: Callable[[], object], pauses: tuple[float, float], chance: random.Random) -> None:
+    """Do it again and again, at random moments, for so long."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, chance.uniform(*pauses)))
+        act()
