@@ -18,6 +18,9 @@ from pathlib import Path
 from benchmarks.simulated_s3 import BYTES_A_SECOND, Figures, SimulatedS3
 from benchmarks.workload import container, fill, run, show
 from lambda_handlers.directory_store import DirectoryStore
+from lambda_handlers.host import Host
+from lambda_handlers.log import Log
+from lambda_handlers.maintenance import Maintenance
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB
 
@@ -45,6 +48,8 @@ def measure(size_bytes: int, root: Path) -> None:
         rows.append((name, f"{figures.requests} ({figures.by_verb})", figures.rounds, down, up, figures.ms))
         return figures
 
+    cold_read(note, store, "cold point read, before any pass of maintenance")
+    Maintenance(store, Host(), Log("error"), retention_days=30).run(Host().now() + 900, only="main")
     cold_read(note, store, "cold point read")
     warm = container(store)
     run(warm, POINT)

@@ -228,11 +228,13 @@ class Fetcher:
             del self._in_flight[id(arrived.layer), group]
         layer, found = arrived.layer, None
         key = layer.name.key(self._database)
+        fresh: list[tuple[Pgno, bytes]] = []
         for frame in layer.map.frames(arrived.call.result(), arrived.first, arrived.last, key):
             if frame.pgno == wanted:
                 found = frame.page
             if self._layers.holder(frame.pgno) is layer and frame.pgno not in self._cache:
-                self._cache.write(frame.pgno, frame.page)
+                fresh.append((frame.pgno, frame.page))
+        self._cache.write_many(fresh)
         if found is None:
             ltx.corrupt(key, f"page {wanted}", "not among its neighbours", "a page where the map of the file has it")
         return found

@@ -8,8 +8,8 @@ al., "Bigtable merge compaction", 2014): at most k files at any time, and the fe
 u units of 16 transactions, written as u = C(d1, 1) + C(d2, 2) + … + C(dk, k), 0 <= d1 < d2 < … < dk, each summand is
 the size of one file, the oldest being C(dk, k).
 
-With k = 9, a page is written again at most twice in the first 54 units (880 transactions), three times in the first
-219 (3,500), four times in the first 714 (11,400). The schedule depends on the txid alone, so that writers in different
+With k = 9, a page is written again at most twice in the first 54 units (864 transactions), three times in the first
+219 (3,504), four times in the first 714 (11,424). The schedule depends on the txid alone, so that writers in different
 containers continue each other's.
 """
 

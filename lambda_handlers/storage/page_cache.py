@@ -13,7 +13,7 @@ import os
 import tempfile
 import weakref
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,26 @@ class PageCache:
         self._slot_of[pgno - 1] = slot + 1
         self._page_in[slot] = pgno
 
+    def write_many(self, pages: Sequence[tuple[Pgno, bytes]]) -> None:
+        """Take pages that are not here yet: with one write, while the cache still grows."""
+        capacity = self.capacity
+        if self._free or (capacity is not None and len(self._page_in) + len(pages) > capacity):
+            for pgno, page in pages:
+                self.write(pgno, page)
+            return
+        first = len(self._page_in)
+        self._reserve((first + len(pages)) * self.page_size)
+        data = b"".join(page for _, page in pages)
+        if _write_at(self._fd, data, first * self.page_size) != len(data):
+            raise OSError(f"{len(pages)} pages: the cache file took only a part of them")
+        last = max((pgno for pgno, _ in pages), default=0)
+        if last > len(self._slot_of):
+            self._slot_of.frombytes(bytes((last - len(self._slot_of)) * self._slot_of.itemsize))
+        for slot, (pgno, _) in enumerate(pages, start=first + 1):
+            self._slot_of[pgno - 1] = slot
+        self._page_in.extend(pgno for pgno, _ in pages)
+        self._was_read.extend(bytes(len(pages)))
+
     def drop(self, pgno: Pgno) -> None:
         """Forget one page, if it is here."""
         if pgno in self:
@@ -127,14 +147,16 @@ class PageCache:
         capacity = self.capacity
         if capacity is not None and len(self._page_in) >= capacity:
             return self._evict()
-        size = self.size_bytes + self.page_size
-        if size > self._reserved_bytes:
-            growth = _GROWTH_BYTES if self._limit_bytes is None else min(_GROWTH_BYTES, self._limit_bytes // 16)
-            self._reserved_bytes = size + growth
-            self._make_room(self._reserved_bytes)
+        self._reserve(self.size_bytes + self.page_size)
         self._page_in.append(0)
         self._was_read.append(0)
         return len(self._page_in) - 1
+
+    def _reserve(self, size_bytes: int) -> None:
+        if size_bytes > self._reserved_bytes:
+            growth = _GROWTH_BYTES if self._limit_bytes is None else min(_GROWTH_BYTES, self._limit_bytes // 16)
+            self._reserved_bytes = size_bytes + growth
+            self._make_room(self._reserved_bytes)
 
     def _evict(self) -> int:
         """The slot of a page that was not read since the hand last passed."""

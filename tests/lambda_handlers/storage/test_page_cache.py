@@ -97,6 +97,27 @@ def test_a_page_that_does_not_fit_is_an_error(cache: PageCache, monkeypatch: pyt
     assert cache.read(Pgno(1)) is None
 
 
+def test_of_many_pages_that_do_not_fit_none_is_there(cache: PageCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambda_handlers.storage.page_cache._write_at", lambda fd, data, offset: len(data) // 2)
+
+    with pytest.raises(OSError, match="2 pages"):
+        cache.write_many([(Pgno(1), page(1)), (Pgno(5), page(5))])
+    assert [cache.read(Pgno(pgno)) for pgno in (1, 5)] == [None, None]
+    assert len(cache) == 0
+
+
+def test_many_pages_are_one_write(cache: PageCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[int] = []
+    write_at = os.pwrite
+    monkeypatch.setattr(
+        "lambda_handlers.storage.page_cache._write_at",
+        lambda fd, data, offset: (writes.append(len(data)), write_at(fd, data, offset))[1],
+    )
+    cache.write_many([(Pgno(pgno), page(pgno)) for pgno in range(1, 101)])
+    assert writes == [100 * SIZE]
+    assert [cache.read(Pgno(pgno)) for pgno in (1, 100)] == [page(1), page(100)]
+
+
 @pytest.mark.parametrize("limit_pages", [None, FEWEST_PAGES, FEWEST_PAGES + 7])
 def test_it_is_a_dictionary_of_pages(tmp_path: Path, limit_pages: int | None) -> None:
     """With a limit it is one that forgets, and never above the limit."""
@@ -117,6 +138,13 @@ def test_it_is_a_dictionary_of_pages(tmp_path: Path, limit_pages: int | None) ->
                 self.cache.write(Pgno(pgno), page(content))
                 self.model[pgno] = page(content)
                 assert self.cache.read(Pgno(pgno)) == page(content)
+
+        @rule(pgnos=st.sets(pgnos, min_size=1, max_size=80), content=st.integers(0, 255))
+        def write_many(self, pgnos: set[int], content: int) -> None:
+            fresh = [Pgno(pgno) for pgno in sorted(pgnos) if pgno not in self.cache]
+            self.cache.write_many([(pgno, page(content)) for pgno in fresh])
+            self.model.update(dict.fromkeys(fresh, page(content)))
+            assert not fresh or self.cache.read(fresh[-1]) == page(content)
 
         @rule(count=st.integers(0, 260))
         def truncate(self, count: int) -> None:
