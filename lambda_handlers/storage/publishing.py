@@ -82,6 +82,7 @@ class Publisher:
         for layer in layers:
             if layer.name.level == 0 and layer.map.file_bytes > LARGEST_FOLDED_BYTES:
                 after = max(after, layer.name.max_txid)
+        after = _beginning(layers, after)
         pages = layers.changed_since(after)
         if pages is None or after + 1 >= header.max_txid or len(pages) * header.page_size > STREAM_BYTES:
             return None
@@ -140,6 +141,16 @@ class Publisher:
             self._warn("head", error)
             return False
         return seen is None or seen.txid < txid
+
+
+def _beginning(layers: Layers, after: Txid) -> Txid:
+    """Where a fold of what comes after `after` begins: earlier where an older fold reaches beyond that. It does so
+    after a maintenance pass, which merges as far as it can see, and not to where folds end."""
+    for layer in reversed(list(layers)):
+        name = layer.name
+        if name.level == FOLD_LEVEL and name.min_txid <= after < name.max_txid:
+            after = name.min_txid - 1
+    return after
 
 
 def _is_large(layer: Layer) -> bool:

@@ -9,16 +9,16 @@ from lambda_handlers.storage import chain
 from lambda_handlers.storage.keys import LtxName, snapshot, transaction
 from lambda_handlers.storage.retention import FLOOR_SECONDS, needed_base, removable, waits_for_snapshot
 
-DAY = 86_400.0
-NOW = 1_800_000_000.0
+DAY = 86_400
+NOW = 1_800_000_000
 
 
 @st.composite
 def logs(draw: st.DrawFn) -> dict[LtxName, float]:
     """Transactions 1 to n that came one after the other, and compacted files, each made after its last transaction."""
     newest = draw(st.integers(1, 30))
-    pauses = draw(st.lists(st.floats(0, 0.4 * DAY), min_size=newest, max_size=newest))
-    end = draw(st.floats(0, DAY))
+    pauses = draw(st.lists(st.integers(0, DAY // 2), min_size=newest, max_size=newest))
+    end = draw(st.integers(0, DAY))
     written, moment = dict[LtxName, float](), NOW - sum(pauses) - end
     at = []
     for txid, pause in enumerate(pauses, start=1):
@@ -29,12 +29,12 @@ def logs(draw: st.DrawFn) -> dict[LtxName, float]:
         high = draw(st.integers(1, newest))
         level = draw(st.sampled_from([1, 2, 9]))
         low = 1 if level == 9 else draw(st.integers(1, high))
-        written[LtxName(level, low, high)] = draw(st.floats(at[high - 1], NOW))
+        written[LtxName(level, low, high)] = draw(st.integers(at[high - 1], NOW))
     return written
 
 
-@given(logs(), st.floats(0, 3 * DAY))
-def test_what_is_promised_stays_readable(written: dict[LtxName, float], retention: float) -> None:
+@given(logs(), st.integers(0, 3 * DAY))
+def test_what_is_promised_stays_readable(written: dict[LtxName, float], retention: int) -> None:
     """The newest state, and every transaction of the retention period."""
     gone = set(removable(written, NOW, retention))
     left = written.keys() - gone
@@ -45,14 +45,14 @@ def test_what_is_promised_stays_readable(written: dict[LtxName, float], retentio
             assert chain.plan(left, 0, name.max_txid).reach == name.max_txid, name
 
 
-@given(logs(), st.floats(0, 3 * DAY))
-def test_nothing_young_goes(written: dict[LtxName, float], retention: float) -> None:
+@given(logs(), st.integers(0, 3 * DAY))
+def test_nothing_young_goes(written: dict[LtxName, float], retention: int) -> None:
     for name in removable(written, NOW, retention):
         assert written[name] <= NOW - FLOOR_SECONDS
 
 
-@given(logs(), st.floats(0, 3 * DAY), st.floats(0, FLOOR_SECONDS / 2))
-def test_whoever_looked_lately_finds_what_he_saw(written: dict[LtxName, float], retention: float, ago: float) -> None:
+@given(logs(), st.integers(0, 3 * DAY), st.integers(0, FLOOR_SECONDS // 2))
+def test_whoever_looked_lately_finds_what_he_saw(written: dict[LtxName, float], retention: int, ago: int) -> None:
     """What could be read at a look less than half the floor ago has a way to the newest transaction of then, and from
     there on every later transaction is still at level 0 (rule 5)."""
     then = NOW - ago
@@ -63,16 +63,16 @@ def test_whoever_looked_lately_finds_what_he_saw(written: dict[LtxName, float], 
         assert transaction(txid) not in gone
 
 
-@given(logs(), st.floats(0, 3 * DAY))
-def test_it_is_done_when_it_has_been_done(written: dict[LtxName, float], retention: float) -> None:
+@given(logs(), st.integers(0, 3 * DAY))
+def test_it_is_done_when_it_has_been_done(written: dict[LtxName, float], retention: int) -> None:
     gone = set(removable(written, NOW, retention))
     left = {name: moment for name, moment in written.items() if name not in gone}
     again = set(removable(left, NOW, retention))
     assert chain.plan(left.keys() - again).reach == chain.plan(written).reach
 
 
-@given(logs(), st.floats(0, 3 * DAY))
-def test_a_snapshot_lets_go_of_what_waits_for_it(written: dict[LtxName, float], retention: float) -> None:
+@given(logs(), st.integers(0, 3 * DAY))
+def test_a_snapshot_lets_go_of_what_waits_for_it(written: dict[LtxName, float], retention: int) -> None:
     newest = max(name.max_txid for name in written)
     if waits_for_snapshot(written, NOW, retention):
         later = NOW + max(retention, FLOOR_SECONDS) + 1

@@ -1,0 +1,151 @@
+"""What writers leave for those who come cold: few files, whatever happened between two commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from lambda_handlers.log import Log
+from lambda_handlers.maintenance import Maintenance
+from lambda_handlers.s3_store import memory_store
+from lambda_handlers.storage import chain
+from lambda_handlers.storage.compaction import MOST_FILES_ABOVE_BASE
+from lambda_handlers.storage.folding import MOST_FILES, UNIT
+from lambda_handlers.storage.head import Head
+from lambda_handlers.storage.keys import LtxName, head_key, parse_ltx_key
+from tests.fakes.clock import Clock
+from tests.fakes.engine import Engine
+from tests.fakes.store import FaultyStore, clash, lose_answer, lose_request, refuse
+
+MOST_AT_ALL = 1 + MOST_FILES_ABOVE_BASE + MOST_FILES + UNIT - 1  # the base, merges, folds, transactions since
+
+
+class World:
+    def __init__(self, directory: Path) -> None:
+        self.clock = Clock()
+        self.store = FaultyStore(memory_store())
+        self.directory = directory
+        self.engines: list[Engine] = []
+        first = self.engine()
+        first.write("CREATE TABLE t (n INTEGER PRIMARY KEY, v)", "CREATE TABLE big (x)")
+        first.write(
+            "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO t SELECT i, 0 FROM n"
+        )
+        first.write("INSERT INTO big VALUES (randomblob(3000000))")
+
+    def engine(self) -> Engine:
+        engine = Engine(self.store, self.directory, Clock(seed=len(self.engines)).host())
+        object.__setattr__(engine.replica._host, "now", self.clock.now)
+        self.engines.append(engine)
+        return engine
+
+    def maintain(self) -> None:
+        Maintenance(self.store, self.clock.host(), Log("error"), 30).run(self.clock.time + 900, "main")
+
+    def names(self) -> list[LtxName]:
+        return [name for info in self.store.list_objects("main/") if (name := parse_ltx_key("main", info.key))]
+
+    def head(self) -> Head:
+        head = Head.decode(self.store.get(head_key("main")))
+        assert head
+        return head
+
+    def close(self) -> None:
+        for engine in self.engines:
+            engine.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cold_reader_never_needs_many_files(world: World, seed: int) -> None:
+    """Two writers that take turns, and passes of maintenance that come when they like."""
+    chance = Random(seed)
+    writers = [world.engine(), world.engine()]
+    most = 0
+    for number in range(500):
+        world.clock.time += chance.random() * 3
+        writer = writers[0] if chance.random() < 0.9 else writers[1]
+        writer.write(f"UPDATE t SET v = v + 1 WHERE n = {chance.randint(1, 500)}")
+        if chance.random() < 0.01:
+            world.maintain()
+        head = world.head() if number > UNIT else None
+        if head and number % 5 == 0:
+            files = len(head.files) + writer.replica.txid - head.txid
+            most = max(most, files)
+            assert chain.plan([file.name for file in head.files]).reach == head.txid
+    assert most <= MOST_AT_ALL
+
+
+def test_a_fold_begins_where_an_older_one_does(world: World) -> None:
+    """A pass that ends in the middle of a fold moves where folds are counted from; none is left out for that."""
+    writer = world.engine()
+    for _ in range(UNIT + 5):
+        writer.write("UPDATE t SET v = v + 1 WHERE n = 1")
+    world.maintain()
+    for _ in range(3 * UNIT):
+        writer.write("UPDATE t SET v = v + 1 WHERE n = 2")
+    plan = chain.plan(world.names())
+    assert [name for name in plan.files if name.level == 0 and name.min_txid > 3] == []
+
+
+@pytest.mark.parametrize("fault", [lose_request, lose_answer, refuse, clash])
+@pytest.mark.parametrize("verb", ["create", "replace"])
+def test_what_cannot_be_published_changes_nothing_else(world: World, fault: object, verb: str) -> None:
+    """Folds and heads are for speed: a commit is acknowledged without them, and readers find everything."""
+    writer, reader = world.engine(), world.engine()
+    for number in range(1, 3 * UNIT + 1):
+        world.store.forget_plans()
+        if verb == "create":
+            world.store.plan("create", lambda _key, act: act(), fault, fault)  # type: ignore[arg-type]  # the commit works
+        else:
+            world.store.plan("replace", fault, fault)  # type: ignore[arg-type]  # a step is a function
+        assert writer.write("UPDATE t SET v = v + 1 WHERE n = 7") == number + 3
+    world.store.forget_plans()
+    for engine in (reader, world.engine()):
+        engine.replica.refresh()
+        assert engine.rows("SELECT v FROM t WHERE n = 7") == [(3 * UNIT,)]
+        assert engine.is_sound()
+
+
+def test_a_head_of_somebody_else_is_not_set_back(world: World) -> None:
+    slow, fast = world.engine(), world.engine()
+    for _ in range(UNIT):
+        slow.write("UPDATE t SET v = v + 1 WHERE n = 1")
+    for _ in range(2 * UNIT):
+        fast.write("UPDATE t SET v = v + 1 WHERE n = 1")
+    seen = world.head().txid
+    for _ in range(UNIT):
+        slow.write("UPDATE t SET v = v + 1 WHERE n = 1")
+        assert world.head().txid >= seen
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[1, 2]", b"\xff\xfe", b'{"version": 99}', b'{"version": 1, "txid": "x"}']
+)
+def test_a_head_that_is_none_is_ignored(world: World, body: bytes) -> None:
+    world.engine().write("UPDATE t SET v = 1 WHERE n = 1")
+    world.store.put(head_key("main"), body)
+    cold = world.engine()
+    cold.replica.refresh()
+    assert cold.rows("SELECT v FROM t WHERE n = 1") == [(1,)]
+
+
+def test_a_head_that_names_files_which_are_not_there(world: World) -> None:
+    writer = world.engine()
+    for _ in range(2 * UNIT):
+        writer.write("UPDATE t SET v = v + 1 WHERE n = 1")
+    folds = [file.name for file in world.head().files if file.name.level]
+    assert folds
+    world.store.delete(folds[0].key("main"))
+    cold = world.engine()
+    cold.replica.refresh()
+    assert cold.rows("SELECT v FROM t WHERE n = 1") == [(2 * UNIT,)]
