@@ -117,6 +117,11 @@ RULES = (
         except_for=("sldb.render",),
     ),
     Rule(
+        "data goes in and out over any target, and without a terminal",
+        who=("sldb.transfer",),
+        never=("click", "rich", "prompt_toolkit", "sldb.targets", "sldb.deploy", "sldb.shell"),
+    ),
+    Rule(
         "the shell's brain needs no terminal",
         who=("sldb.shell",),
         never=("prompt_toolkit", "rich", "click"),

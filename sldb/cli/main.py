@@ -31,6 +31,7 @@ COMMANDS = {
     "status": "status",
     "query": "query",
     "shell": "shell",
+    "dump": "dump",
     "history": "history",
     "restore": "restore",
     "undo": "undo",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 if TYPE_CHECKING:
     from sldb.render import Screen
@@ -23,6 +23,11 @@ def data_out() -> TextIO:
         else:
             reconfigure(encoding="utf-8", errors="strict", newline="")
     return out
+
+
+def bytes_out() -> BinaryIO:
+    """Standard output for data that is bytes already."""
+    return sys.stdout.buffer
 
 
 def screen(max_rows: int = DEFAULT_MAX_ROWS) -> Screen | None:

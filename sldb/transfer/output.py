@@ -1,0 +1,59 @@
+"""Where exported data goes: a file that appears whole or not at all, or standard output; compressed by its name."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from lambda_handlers.wire import SldbError
+from sldb.transfer import compression
+
+
+@contextmanager
+def writing(path: Path | None, standard_output: BinaryIO) -> Iterator[BinaryIO]:
+    """Bytes for `path`, or for standard output. What is written before an error is in no file."""
+    if path is None:
+        yield standard_output
+        standard_output.flush()
+        return
+    kind = compression.of_name(path.name)[1]
+    with appearing(path) as unfinished, unfinished.open("wb") as raw:
+        out = compression.writer(raw, kind)
+        yield out
+        if out is not raw:
+            out.close()
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its place, safe on the disk, once all is well. Raises `bad_request`."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        unfinished.chmod(_usual_mode())
+        with unfinished.open("rb") as written:
+            os.fsync(written.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _usual_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _cannot_be_written(path: Path, error: OSError) -> SldbError:
+    return SldbError("bad_request", f"{path} cannot be written: {error.strerror or error}", "nothing was left there")

@@ -1,0 +1,57 @@
+"""The engine behind JSON events of Lambda's size limits, as it is when it is deployed; counts requests and bytes."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lambda_handlers.service import Service
+from lambda_handlers.settings import Settings
+from lambda_handlers.wire import Action, Reply, Request, SldbError
+
+EVENT_BYTES = 6 * 1024 * 1024  # Lambda's limit of a synchronous invocation, each way
+
+
+class LimitedTarget:
+    name = "limited"
+
+    def __init__(self, directory: Path) -> None:
+        self._service = Service(
+            Settings(
+                store=directory.as_uri(),
+                lock="s3",
+                log_level="error",
+                temp_dir=tempfile.gettempdir(),
+                reply_limit_bytes=6_000_000,
+            )
+        )
+        self.requests: list[Request] = []
+        self.largest_event = self.largest_reply = self.bytes_in = self.bytes_out = 0
+
+    def send(self, request: Request) -> Reply:
+        self.requests.append(request)
+        reply = self._exchange(request.encode())
+        return Reply.decode(reply)
+
+    def act(self, action: Action) -> dict[str, Any]:
+        return self._exchange(action.encode())
+
+    def close(self) -> None:
+        self._service.close()
+
+    def _exchange(self, event: dict[str, Any]) -> dict[str, Any]:
+        body = json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
+        self.largest_event = max(self.largest_event, len(body))
+        self.bytes_in += len(body)
+        if len(body) > EVENT_BYTES:
+            raise SldbError("too_large", f"the request has {len(body)} bytes", "split it up")
+        reply = self._service.handle(json.loads(body))
+        answer = json.dumps(reply).encode()
+        assert len(answer) <= EVENT_BYTES, "the function would crash"
+        self.largest_reply = max(self.largest_reply, len(answer))
+        self.bytes_out += len(answer)
+        if reply["statusCode"] != 200:
+            raise SldbError.decode(reply["body"])
+        return dict(reply["body"])
