@@ -20,6 +20,7 @@ from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.host import Host
 from lambda_handlers.object_store import MeteredStore
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.sql.session import Session
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.vfs import DraftVFS
@@ -71,7 +72,7 @@ def counts(size_bytes: int) -> None:
 
 
 def _open(vfs: DraftVFS) -> None:
-    Session(vfs, may_write=False, may_commit=False, is_over=lambda: False).close()
+    Session(vfs, may_write=False, may_commit=False, is_over=lambda: False, room=ReplyRoom()).close()
 
 
 SERVE = """

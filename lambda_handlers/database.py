@@ -21,9 +21,12 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log
 from lambda_handlers.object_store import MeteredStore, StoreError
+from lambda_handlers.replies import Replies
 from lambda_handlers.settings import Settings
 from lambda_handlers.sql import request_log
-from lambda_handlers.sql.session import Session, WriteNeeded
+from lambda_handlers.sql.reply_room import ReplyRoom
+from lambda_handlers.sql.request_log import Recorded
+from lambda_handlers.sql.session import Session, WriteNeeded, timed_out
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.history import txid_at
 from lambda_handlers.storage.ltx import Txid
@@ -77,6 +80,7 @@ class Database:
         self._log = log
         self._make_room = make_room
         self._find = find
+        self._replies = Replies(store, host)
         self._newest = self._new_copy()
         self._past: dict[Txid, Copy] = {}  # the one asked for last is the last
         self._is_cold = True
@@ -90,10 +94,10 @@ class Database:
         self._newest.close()
         self._drop_past(but=0)
 
-    def execute(self, request: Request, deadline: float) -> Reply:
+    def execute(self, request: Request, deadline: float, reply_limit_bytes: int | None = None) -> Reply:
         """`deadline`: unix seconds. Raises SldbError; unless it says otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
-        run = _Run(request, deadline, stats)
+        run = _Run(request, deadline, stats, reply_limit_bytes)
         for _ in range(GONE_ATTEMPTS):
             try:
                 return self._execute(run)
@@ -328,8 +332,8 @@ class Database:
             copy.vfs,
             may_write,
             may_commit=not run.request.dry_run,
-            is_over=lambda: self._host.now() >= run.deadline,
-            row_bytes_limit=self._settings.reply_limit_bytes,
+            is_over=lambda: self._is_over(run),
+            room=self._room(run),
             attach=attached.open,
             watches=run.request.dry_run or run.request.careful,
         )
@@ -343,6 +347,18 @@ class Database:
             session.close()
             attached.close(doubted)
             copy.draft.clear()
+
+    def _is_over(self, run: _Run) -> bool:
+        return self._host.now() >= run.deadline
+
+    def _room(self, run: _Run) -> ReplyRoom:
+        def check_time() -> None:
+            if self._is_over(run):
+                raise timed_out()
+
+        if run.reply_limit_bytes is None:
+            return ReplyRoom()
+        return ReplyRoom(run.reply_limit_bytes, lambda rows: self._replies.send_rows(rows, check_time))
 
     def _run(self, run: _Run, session: Session, copy: Copy) -> Reply:
         request = run.request
@@ -370,20 +386,21 @@ class Database:
         return self._with_stats(self._reply(results, txid), run)
 
     def _find_request(self, session: Session, request_id: str) -> Reply | None:
-        found: Reply | None = session.trusted(
+        found: Recorded | None = session.trusted(
             lambda connection: request_log.find(connection, request_id, self._host.now())
         )
-        return found
+        return request_log.decode(found.reply, self._replies.kept) if found else None
 
     def _record_request(self, session: Session, request_id: str, reply: Reply) -> None:
-        session.trusted(lambda connection: request_log.record(connection, request_id, self._host.now(), reply))
+        entry = request_log.encode(reply, self._replies.keep)
+        session.trusted(lambda connection: request_log.record(connection, request_id, self._host.now(), entry))
 
     def _reply(self, results: tuple[Result, ...], txid: Txid) -> Reply:
         return Reply(results, txid, self.name)
 
-    @staticmethod
-    def _with_stats(reply: Reply, run: _Run) -> Reply:
-        return replace(reply, stats=run.stats)
+    def _with_stats(self, reply: Reply, run: _Run) -> Reply:
+        """The reply as it goes out."""
+        return replace(reply, results=tuple(map(self._replies.presigned, reply.results)), stats=run.stats)
 
     def _new_copy(self) -> Copy:
         return Copy(self.new_replica(), self._directory)
@@ -412,12 +429,13 @@ def _date(moment: float) -> str:
 
 
 class _Run:
-    """One request on its way: what was asked, until when, and what it took so far."""
+    """One request on its way: what was asked, until when, in how many bytes, and what it took so far."""
 
-    def __init__(self, request: Request, deadline: float, stats: dict[str, Any]) -> None:
+    def __init__(self, request: Request, deadline: float, stats: dict[str, Any], reply_limit_bytes: int | None) -> None:
         self.request = request
         self.deadline = deadline
         self.stats = stats
+        self.reply_limit_bytes = reply_limit_bytes
 
 
 def _vanishing(database: str, reason: Gone) -> SldbError:

@@ -63,14 +63,17 @@ class Service:
         # SQLite's own memory; what is left is for Python, the rows of a reply and the bodies of objects.
         apsw.hard_heap_limit(settings.memory_bytes // 2)
 
-    def reply(self, request: Request, remaining_seconds: float | None = None) -> Reply:
-        """Raises SldbError. `remaining_seconds`: what the function has left."""
+    def reply(self, request: Request, remaining_seconds: float | None = None, *, as_text: bool = False) -> Reply:
+        """Raises SldbError. `remaining_seconds`: what the function has left. `as_text`: the reply goes out as a string
+        inside another JSON value, which at worst doubles its length."""
+        limit = self._settings.reply_limit_bytes
         with self._running:
             started = self._host.now()
             deadline = started + _seconds_for(request, remaining_seconds)
             before = self._asked_of_store()
             with self._running_request():
-                reply = self._database(request.database).execute(request, deadline)
+                reply_limit = limit // 2 if limit and as_text else limit
+                reply = self._database(request.database).execute(request, deadline, reply_limit)
             asked = {name: count - before[name] for name, count in self._asked_of_store().items()}
             reply.stats.update(**asked, **self._machine, ms=round((self._host.now() - started) * 1000, 3))
             return reply
@@ -91,7 +94,7 @@ class Service:
         if events.is_queue(event):
             return self._handle_queue(event, context)
         if events.is_http(event):
-            status, body = self._answer(partial(events.http_request, event), context)
+            status, body = self._answer(partial(events.http_request, event), context, as_text=True)
             return events.http_reply(status, body)
         status, body = self._answer(lambda: event, context)
         return {"statusCode": status, "body": body}
@@ -115,14 +118,21 @@ class Service:
                     stopped_groups.add(group)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
-    def _answer(self, read: Callable[[], object], context: Context | None) -> tuple[int, dict[str, Any]]:
+    def _answer(
+        self, read: Callable[[], object], context: Context | None, *, as_text: bool = False
+    ) -> tuple[int, dict[str, Any]]:
         """Status and body for the request that `read` gives; writes the request's line to the log."""
         started = self._host.now()
         line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
         try:
             asked = read()
             remaining = context.get_remaining_time_in_millis() / 1000 if context else None
-            status, body = 200, (self._act if is_action(asked) else self._execute)(asked, remaining, line)
+            status = 200
+            body = (
+                self._act(asked, remaining, line)
+                if is_action(asked)
+                else self._execute(asked, remaining, line, as_text)
+            )
         except SldbError as error:
             line.update(code=error.code, applied=error.details.get("applied"))
             status, body = error.status, error.encode()
@@ -135,10 +145,10 @@ class Service:
         write("request", **line)
         return status, body
 
-    def _execute(self, event: object, remaining: float | None, line: dict[str, Any]) -> dict[str, Any]:
+    def _execute(self, event: object, remaining: float | None, line: dict[str, Any], as_text: bool) -> dict[str, Any]:
         request = Request.decode(event)
         line.update(request_id=request.request_id, database=request.database)
-        reply = self.reply(request, remaining)
+        reply = self.reply(request, remaining, as_text=as_text)
         line.update(txid=reply.txid, **reply.stats)
         return reply.encode()
 

@@ -10,6 +10,8 @@ Error                     {"statusCode": 4xx | 5xx, "body": {"error": {"code", "
 Values: NULL, INTEGER, REAL and TEXT are null, integer, float and string in JSON. What JSON cannot say is tagged:
 {"$blob": "<base64>"} and {"$float": "inf" | "-inf" | "nan"}. Every value survives the round trip exactly.
 
+Rows that do not fit into a reply lie in an object of their own, gzip, a row a line: see `FarRows`.
+
 Errors: `SldbError` carries one of `ERROR_CODES`. Expected errors are replies; anything else is a bug, which leaves
 a traceback in the log and reaches the user as `internal`.
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -293,29 +296,61 @@ class Column(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class FarRows:
+    """Rows that lie in an object of the store instead of the reply: compressed by gzip, a JSON list a line."""
+
+    url: str  # presigned, for a GET, for minutes; inside the server the object's key
+    count: int  # of rows
+
+    def encode(self) -> dict[str, Any]:
+        return {"rows_url": self.url, "rows_count": self.count}
+
+    @classmethod
+    def decode(cls, body: Mapping[str, Any]) -> FarRows | None:
+        return cls(body["rows_url"], body["rows_count"]) if "rows_url" in body else None
+
+
+def encode_line(row: Row) -> bytes:
+    """One row of `FarRows`."""
+    return _line([encode_value(value) for value in row]).encode() + b"\n"
+
+
+def decode_line(line: bytes) -> Row:
+    """Raises ValueError or SldbError for what is no row."""
+    return tuple([decode_value(value) for value in json.loads(line)])
+
+
+_line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What one statement gave. `columns` is empty where it returns no rows."""
 
     columns: tuple[Column, ...] = ()
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)  # empty where they are far
     rowcount: int = 0  # rows returned, or rows inserted, updated or deleted
     lastrowid: int | None = None  # rowid of the newest row that an INSERT of this statement made
+    far: FarRows | None = None
 
     def encode(self) -> dict[str, Any]:
+        rows = {"rows": [[encode_value(value) for value in row] for row in self.rows]}
         return {
             "columns": [column.encode() for column in self.columns],
-            "rows": [[encode_value(value) for value in row] for row in self.rows],
+            **(self.far.encode() if self.far else rows),
             "rowcount": self.rowcount,
             "lastrowid": self.lastrowid,
         }
 
     @classmethod
     def decode(cls, body: Mapping[str, Any]) -> Result:
+        far = FarRows.decode(body)
         return cls(
             columns=tuple(Column(column["name"], column["type"]) for column in body["columns"]),
-            rows=[tuple([decode_value(value) for value in row]) for row in body["rows"]],
+            rows=[] if far else [tuple([decode_value(value) for value in row]) for row in body["rows"]],
             rowcount=body["rowcount"],
             lastrowid=body["lastrowid"],
+            far=far,
         )
 
 
@@ -344,10 +379,10 @@ class Reply:
 
     def encode(self) -> dict[str, Any]:
         results = [result.encode() for result in self.results]
-        last = next((result for result in reversed(results) if result["columns"]), None)
+        none: dict[str, Any] = {"columns": [], "rows": []}
+        last = next((result for result in reversed(results) if result["columns"]), none)
         return {
-            "columns": last["columns"] if last else [],
-            "rows": last["rows"] if last else [],
+            **{name: last[name] for name in ("columns", "rows", "rows_url", "rows_count") if name in last},
             "results": results,
             "txid": self.txid,
             "database": self.database,

@@ -5,10 +5,12 @@ Nothing is replaced. Faults come in where the emulator lets a test stand between
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import threading
 import time
+import urllib.request
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -187,6 +189,42 @@ def test_what_a_warm_read_and_a_warm_write_ask_of_the_store(stack):
     assert seen == {"GetObject": 1, "PutObject": 1}
     assert body["stats"]["store_requests"] == 2
     assert body["stats"]["bytes_out"] < 10_000
+
+
+def test_rows_that_do_not_fit_into_a_reply(stack, capsys):
+    """40 MB of them come by way of an object of the store; whoever reads the command's output does not notice."""
+    series = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40000)"
+    capsys.readouterr()
+    query = f"{series} SELECT i, hex(zeroblob(500)) AS zeros FROM n"
+    assert run_command(["query", query, "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "i,zeros"
+    assert lines[1:] == [f"{number},{'0' * 1000}" for number in range(1, 40_001)]
+    body = stack.run(query)
+    assert body["rows_count"] == 40_000
+    bucket = next(each["Name"] for each in stack.s3.list_buckets()["Buckets"] if "-data-" in each["Name"])
+    assert f"/{bucket}/databases/_replies/" in body["rows_url"]
+    with urllib.request.urlopen(body["rows_url"]) as answer:  # with nothing but the URL
+        assert gzip.decompress(answer.read()).count(b"\n") == 40_000
+    rules = stack.s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert {"Prefix": "databases/_replies/"} in [rule["Filter"] for rule in rules]
+    assert run_command(["databases", "--format", "csv"]) == 0
+    assert "_replies" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shape", ["direct", "http"])
+def test_every_reply_fits_into_lambdas_limit(stack, shape):
+    """Around the size where rows leave it, in the text that grows most on its way."""
+    for count in (2_000, 10_000, 14_000, 18_000, 22_000, 40_000):
+        row = '\'"\\"\\"\\"\\"\\"\\"\\"\\"\\é漢\' AS t'
+        series = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {count})"
+        event = {"query": f"{series} SELECT {row}, i FROM n"}
+        if shape == "http":
+            event = {"httpMethod": "POST", "path": "/", "requestContext": {}, "body": json.dumps(event)}
+        status, body = stack.invoke(event)
+        assert status == 200
+        body = json.loads(body) if shape == "http" else body
+        assert body.get("rows_count", len(body.get("rows", ()))) == count
 
 
 @pytest.mark.parametrize("kind", LOCK_KINDS)

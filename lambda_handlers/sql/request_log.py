@@ -2,13 +2,16 @@
 
 A request with a `request_id` records it in the same SQLite transaction as its writes, so either both are in the log
 or neither. Before it runs it looks here. Entries older than an hour go with the next recorded write.
+
+A reply of many rows would make the transaction as large as itself: it goes to an object of the store, and its key here.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import apsw
 
@@ -17,33 +20,50 @@ from lambda_handlers.wire import Reply
 
 TABLE = OUR_TABLES + "requests"
 MEMORY_SECONDS = 3600
+MOST_BYTES = 64 << 10  # of a compressed reply here
+_AT_KEY = b"key:"  # how an entry begins that is kept elsewhere; zlib's own begin with a byte 0x78
 
 _CREATE = f"""
 CREATE TABLE IF NOT EXISTS {TABLE} (
     id TEXT PRIMARY KEY,
     recorded_at REAL NOT NULL, -- unix seconds
-    reply BLOB NOT NULL        -- the body of the reply as JSON, compressed by zlib
+    reply BLOB NOT NULL        -- the body of the reply as JSON, compressed by zlib, or the key of an object with that
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS {TABLE}_by_age ON {TABLE} (recorded_at);
 """
 
 
-def find(connection: apsw.Connection, request_id: str, now: float) -> Reply | None:
-    """The reply of the request with this id, if it was applied within the last hour."""
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    at: float  # unix seconds
+    reply: bytes  # for `decode`
+
+
+def find(connection: apsw.Connection, request_id: str, now: float) -> Recorded | None:
+    """The request with this id, if it was applied within the last hour."""
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (TABLE,)).fetchone() is None:
         return None
     found = connection.execute(
-        f"SELECT reply FROM {TABLE} WHERE id = ? AND recorded_at > ?", (request_id, now - MEMORY_SECONDS)
+        f"SELECT recorded_at, reply FROM {TABLE} WHERE id = ? AND recorded_at > ?", (request_id, now - MEMORY_SECONDS)
     ).fetchone()
-    return Reply.decode(json.loads(zlib.decompress(found[0]))) if found else None
+    return Recorded(*found) if found else None
 
 
-def record(connection: apsw.Connection, request_id: str, now: float, reply: Reply) -> None:
-    """Note the reply of the request that the open transaction belongs to."""
+def record(connection: apsw.Connection, request_id: str, now: float, entry: bytes) -> None:
+    """Note the request that the open transaction belongs to; `entry` is its reply by `encode`."""
     for statement in _CREATE.split(";")[:-1]:
         connection.execute(statement)
     connection.execute(f"DELETE FROM {TABLE} WHERE recorded_at <= ?", (now - MEMORY_SECONDS,))
-    body = json.dumps(replace(reply, stats={}).encode(), separators=(",", ":"))
-    connection.execute(
-        f"INSERT OR REPLACE INTO {TABLE} VALUES (?, ?, ?)", (request_id, now, zlib.compress(body.encode()))
-    )
+    connection.execute(f"INSERT OR REPLACE INTO {TABLE} VALUES (?, ?, ?)", (request_id, now, entry))
+
+
+def encode(reply: Reply, keep: Callable[[bytes], str]) -> bytes:
+    """`keep` gives a key for what is too large for the table."""
+    body = zlib.compress(json.dumps(replace(reply, stats={}).encode(), separators=(",", ":")).encode())
+    return body if len(body) <= MOST_BYTES else _AT_KEY + keep(body).encode()
+
+
+def decode(entry: bytes, kept: Callable[[str], bytes]) -> Reply:
+    """`kept` gives back what `keep` was given."""
+    body = kept(entry[len(_AT_KEY) :].decode()) if entry.startswith(_AT_KEY) else entry
+    return Reply.decode(json.loads(zlib.decompress(body)))

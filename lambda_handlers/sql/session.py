@@ -11,8 +11,6 @@ ATTACH and DETACH; VACUUM, which cannot run inside a transaction, must come alon
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -21,9 +19,10 @@ import apsw
 from lambda_handlers.sql import script
 from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.sql.changes import Changes
+from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.storage.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
-from lambda_handlers.wire import Column, Params, Result, Row, SldbError, Statement
+from lambda_handlers.wire import Column, FarRows, Params, Result, Row, SldbError, Statement
 
 DEFAULT_PAGE_SIZE = 4096  # of new databases: benchmarks/page_size.py, figures in docs/storage.md
 MAX_VALUE_BYTES = 100_000_000
@@ -45,8 +44,8 @@ class _BeginNeeded(Exception):
 
 class Session:
     """A session that `may_write` ends with `commit`, or its `close` rolls back; one that may not commit (a dry run)
-    always rolls back. `is_over` tells when the request's time is up. `attach` finds what ATTACH names; `changes`, for
-    one that `watches`, is what its statements did."""
+    always rolls back. `is_over` tells when the request's time is up, `room` where rows go. `attach` finds what ATTACH
+    names; `changes`, for one that `watches`, is what its statements did."""
 
     def __init__(
         self,
@@ -54,7 +53,7 @@ class Session:
         may_write: bool,
         may_commit: bool,
         is_over: Callable[[], bool],
-        row_bytes_limit: int | None = None,
+        room: ReplyRoom,
         attach: Attach = nothing_to_attach,
         watches: bool = False,
     ) -> None:
@@ -62,7 +61,7 @@ class Session:
         self._may_write = may_write
         self._may_commit = may_commit
         self._is_over = is_over
-        self._row_bytes_left = math.inf if row_bytes_limit is None else row_bytes_limit
+        self._room = room
         self.has_written = False
         self._words: set[str] = set()  # with which the statements that write begin
         self.connection = vfs.connect(attach)
@@ -115,12 +114,7 @@ class Session:
     def explain(self, error: Exception, statement: int | None = None, piece: script.Piece | None = None) -> NoReturn:
         """Raise what the user should see instead of an error of SQLite's."""
         if self._is_over() and isinstance(error, apsw.InterruptError):
-            raise SldbError(
-                "query_timeout",
-                "the request ran out of time and was stopped; nothing was applied",
-                "make it do less, give it more time (timeout), or the function: sldb deploy --timeout SECONDS",
-                statement=statement,
-            ) from error
+            raise timed_out(statement) from error
         if isinstance(error, apsw.AuthError) or self._authorizer.refusal:
             raise SldbError(
                 "forbidden",
@@ -202,29 +196,21 @@ class Session:
         cursor.exec_trace = prepared
         try:
             cursor.execute(sql, params)
-            rows = list(self._limited(cursor))
+            rows, far = self._room.take(columns, cursor)
         finally:
             cursor.close(True)
         if writes and self.changes:
             self.changes.end(position)
         if word in ("ATTACH", "DETACH"):
             self._authorizer.attached = frozenset(name.lower() for name in self.connection.db_names()[2:])
-        return self._result(tuple(columns), rows)
+        return self._result(tuple(columns), rows, far)
 
-    def _result(self, columns: tuple[Column, ...], rows: list[Row]) -> Result:
+    def _result(self, columns: tuple[Column, ...], rows: list[Row], far: FarRows | None) -> Result:
         if not self._authorizer.counts_rows:
-            return Result(columns, rows, len(rows))
+            return Result(columns, rows, far.count if far else len(rows), far=far)
         is_insert = self._authorizer.row_action == "INSERT"
         lastrowid = self.connection.last_insert_rowid() if is_insert else None
-        return Result(columns, rows, self.connection.changes(), lastrowid)
-
-    def _limited(self, cursor: apsw.Cursor) -> Iterator[Row]:
-        for row in cursor:
-            if self._row_bytes_left != math.inf:
-                self._row_bytes_left -= sum(_size(value) for value in row) + 8
-                if self._row_bytes_left < 0:
-                    raise _reply_too_large()
-            yield row
+        return Result(columns, rows, self.connection.changes(), lastrowid, far)
 
     def _execute_own(self, sql: str) -> None:
         with self._authorizer.trusting():
@@ -262,18 +248,12 @@ def _configure(connection: apsw.Connection, is_new: bool) -> None:
     connection.execute("PRAGMA synchronous = FULL")
 
 
-def _size(value: object) -> int:
-    """At least as many bytes as the value takes in a reply, where a row stands twice."""
-    if isinstance(value, bytes):
-        return 2 * (len(value) * 4 // 3 + 20)
-    return 2 * (len(json.dumps(value)) + 2 if isinstance(value, str) else 26)
-
-
-def _reply_too_large() -> SldbError:
+def timed_out(statement: int | None = None) -> SldbError:
     return SldbError(
-        "too_large",
-        "the rows of this request do not fit into one reply of the function (6 MB); nothing was applied",
-        "ask for fewer rows or columns: LIMIT … OFFSET, or WHERE id > … in steps",
+        "query_timeout",
+        "the request ran out of time and was stopped; nothing was applied",
+        "make it do less, give it more time (timeout), or the function: sldb deploy --timeout SECONDS",
+        statement=statement,
     )
 
 

@@ -10,6 +10,7 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/maintenance.json         who compacts at the moment
     <database>/lock.json                the lock, where its kind is s3
     <database>/uploads/<id>/<part>      parts of a database that is being pushed through the function
+    _replies/<nonce>                    what did not fit into a reply; no database can have that name
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
 """
@@ -93,3 +94,11 @@ def upload_key(database: str, upload_id: str, part: str) -> str:
 
 def lock_key(database: str) -> str:
     return f"{database}/lock.json"
+
+
+def replies_prefix() -> str:
+    return "_replies/"
+
+
+def reply_key(nonce: str) -> str:
+    return f"{replies_prefix()}{nonce}"

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +20,17 @@ import botocore.session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.configprovider import ConfiguredEndpointProvider
-from botocore.exceptions import NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, NoCredentialsError, NoRegionError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
+from urllib3.exceptions import HTTPError
 
 from sldb.targets.protocol import AwsOptions
 
 CONNECT_SECONDS = 10.0
+DOWNLOAD_SECONDS = 60.0  # between two pieces of an object
+DOWNLOAD_PIECE_BYTES = 1 << 16
+_OK = 200
 # A function may be silent for 15 minutes: without keep-alive a router on the way forgets the connection.
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 
@@ -43,6 +48,7 @@ class SignedHttp:
     def __init__(self, service: str, options: AwsOptions, read_seconds: float) -> None:
         """Raises BotoCoreError where profile, region or credentials are missing."""
         session = botocore.session.Session(profile=options.profile)
+        self._session = session
         self._service = service
         self.region = _region(session, options)
         self.endpoint = _endpoint(session, service, self.region)
@@ -58,6 +64,19 @@ class SignedHttp:
         SigV4Auth(self._credentials.get_frozen_credentials(), self._service, self.region).add_auth(request)
         reply = self._http.send(request.prepare())
         return HttpReply(reply.status_code, reply.headers, reply.content)
+
+    def download(self, url: str) -> Iterator[bytes]:
+        """What a presigned URL gives, while it comes in; it may end early. Raises OSError, which does not name the URL:
+        whoever has it may read."""
+        with closing(_transport(self._session, url, DOWNLOAD_SECONDS)) as http:
+            try:
+                answer = http.send(AWSRequest("GET", url, stream_output=True).prepare())
+                with closing(answer.raw) as body:
+                    if answer.status_code != _OK:
+                        raise OSError(f"it answered {answer.status_code}")
+                    yield from body.stream(DOWNLOAD_PIECE_BYTES)
+            except (BotoCoreError, HTTPError) as error:
+                raise OSError(f"no answer, or not all of it ({type(error).__name__})") from error
 
     def close(self) -> None:
         self._http.close()

@@ -20,6 +20,7 @@ from botocore.exceptions import HTTPClientError, ReadTimeoutError
 
 from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.deploy.failures import aws_errors
+from sldb.targets import far_rows
 from sldb.targets.aws_http import HttpReply, SignedHttp
 from sldb.targets.protocol import AwsOptions, with_id
 
@@ -41,7 +42,8 @@ class LambdaTarget:
     def send(self, request: Request) -> Reply:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
         request = with_id(request)
-        return _decode(self._ask(request.encode(), read_only=request.read_only), self._function, Reply.decode)
+        reply = _decode(self._ask(request.encode(), read_only=request.read_only), self._function, Reply.decode)
+        return far_rows.fetch(reply, self._connection().download, _ask_again(request.request_id), self._sleep)
 
     def act(self, action: Action) -> dict[str, Any]:
         """As the function replies; `store_error` where it cannot be reached or is not there."""

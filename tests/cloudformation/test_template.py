@@ -10,6 +10,8 @@ from cfnlint.api import lint_file  # type: ignore[import-untyped]  # publishes n
 from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
 
 from lambda_handlers.settings import LOG_LEVELS
+from lambda_handlers.storage.keys import reply_key
+from lambda_handlers.wire import DATABASE_NAME
 from sldb.deploy.parameters import DEFAULTS, LOCK_KINDS, Choices, default_function, resolve
 from sldb.deploy.plan import DATA_BUCKET
 from sldb.deploy.platform import ARCHITECTURES, RUNTIMES
@@ -79,7 +81,10 @@ def test_the_data_bucket_is_private_encrypted_and_cleans_up(template: dict[str, 
     assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
     assert "ServerSideEncryptionConfiguration" in properties["BucketEncryption"]
     rules = properties["LifecycleConfiguration"]["Rules"]
-    assert [sorted(rule) for rule in rules] == [["AbortIncompleteMultipartUpload", "Id", "Status"]]  # expires nothing
+    aborts, expires = rules
+    assert sorted(aborts) == ["AbortIncompleteMultipartUpload", "Id", "Status"]  # expires nothing
+    assert (expires["Prefix"], expires["ExpirationInDays"]) == ("databases/" + reply_key(""), 1)
+    assert not DATABASE_NAME.fullmatch(reply_key("").partition("/")[0])
 
 
 def test_the_bucket_policy_wants_tls_and_conditional_commits(template: dict[str, Any]) -> None:

@@ -167,7 +167,7 @@ def test_a_bug_is_a_reply_and_a_traceback_in_the_log(service, capsys, monkeypatc
 
 @pytest.mark.parametrize(("code", "expected"), ERROR_CODES.items())
 def test_every_error_has_its_status(service, monkeypatch, code, expected):
-    def fail(request, remaining=None):
+    def fail(request, remaining=None, **how):
         raise SldbError(code, "what", "next", key="k")
 
     monkeypatch.setattr(service, "reply", fail)
