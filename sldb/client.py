@@ -31,8 +31,9 @@ class Client:
         try:
             return self.target.send(request)
         except SldbError as error:
-            if len(request.statements) == 1:
-                error.details.setdefault("query", request.statements[0].query)
+            part = error.details.get("part", 0)
+            if len(request.statements) == 1 or "part" in error.details:
+                error.details.setdefault("query", request.statements[part].query)
             raise
 
     def act(self, name: str, /, **arguments: Any) -> dict[str, Any]:

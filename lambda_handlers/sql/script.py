@@ -27,6 +27,12 @@ class Piece(NamedTuple):
     sql: str
     offset: int  # characters before it in the script
 
+    @property
+    def begins(self) -> int:
+        """Characters before its first word."""
+        match = _FIRST_WORD.match(self.sql)
+        return self.offset + (match.start(1) if match else 0)
+
 
 def split(script: str) -> Iterator[Piece]:
     """The statements in order, each with its semicolon; the last may lack one. Comments alone are no statement."""

@@ -12,7 +12,7 @@ ATTACH and DETACH; VACUUM, which cannot run inside a transaction, must come alon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import apsw
 
@@ -77,13 +77,15 @@ class Session:
 
     def run(self, statements: Sequence[Statement]) -> tuple[Result, ...]:
         """The results of all statements, in order. Raises SldbError, Conflict, or WriteNeeded."""
-        pieces = list(_pieces(statements))
+        steps = list(_steps(statements))
         results: list[Result] = []
-        for piece, params, says_nothing in pieces:
-            if says_nothing:
-                results.append(Result())
-            else:
-                results.append(self._run_one(piece, params, len(results), alone=len(pieces) == 1))
+        for step in steps:
+            try:
+                results.append(self._run_step(step, len(results), alone=len(steps) == 1))
+            except SldbError as error:
+                if len(steps) > 1:
+                    error.details.update(statement_count=len(steps), part=step.part, begins=step.piece.begins)
+                raise
         return tuple(results)
 
     def commit(self) -> None:
@@ -126,7 +128,10 @@ class Session:
             raise _attached_is_read_only(str(error), statement) from error
         raise _translated(error, statement, piece) from error
 
-    def _run_one(self, piece: script.Piece, params: Params, position: int, alone: bool) -> Result:
+    def _run_step(self, step: _Step, position: int, alone: bool) -> Result:
+        if step.says_nothing:
+            return Result()
+        piece, params = step.piece, step.params
         word = script.first_word(piece.sql)
         try:
             if word == "VACUUM":
@@ -217,13 +222,18 @@ class Session:
             self.connection.execute(sql)
 
 
-def _pieces(statements: Sequence[Statement]) -> Iterator[tuple[script.Piece, Params, bool]]:
-    """All statements, each with its parameters, and whether it is a BEGIN or COMMIT around the whole that says nothing
-    new."""
+class _Step(NamedTuple):
+    piece: script.Piece
+    params: Params
+    part: int  # position in the request's `statements`
+    says_nothing: bool  # a BEGIN or COMMIT around it all
+
+
+def _steps(statements: Sequence[Statement]) -> Iterator[_Step]:
     split = [list(script.split(statement.query)) for statement in statements]
     around = script.enclosing([piece.sql for pieces in split for piece in pieces])
     position = 0
-    for statement, pieces in zip(statements, split, strict=True):
+    for part, (statement, pieces) in enumerate(zip(statements, split, strict=True)):
         if len(pieces) > 1 and isinstance(statement.params, tuple):
             raise SldbError(
                 "bad_request",
@@ -232,7 +242,7 @@ def _pieces(statements: Sequence[Statement]) -> Iterator[tuple[script.Piece, Par
             )
         around_own = script.enclosing([piece.sql for piece in pieces])
         for own_position, piece in enumerate(pieces):
-            yield piece, statement.params, position in around or own_position in around_own
+            yield _Step(piece, statement.params, part, position in around or own_position in around_own)
             position += 1
 
 

@@ -65,12 +65,12 @@ def _bug(error: Exception) -> int:
 
 
 def show(error: SldbError) -> None:
-    """One line with what happened and the code, the place in the SQL where there is one, and what to do next."""
+    """One line with where it happened, what, and the code; the place in the SQL where there is one; what to do next."""
     from sldb.render.text import escape, escape_lines
 
-    where = f"line {error.details['line']}: " if "line" in error.details else ""
-    _say("error:", f"{where}{escape(error.message)} [{error.code}]", fg="red")
-    for line in _place(error):
+    offset = _offset(error)
+    _say("error:", f"{_where(error, offset)}{escape(error.message)} [{error.code}]", fg="red")
+    for line in _place(error, offset):
         click.echo(line, err=True)
     if error.hint:
         _say("hint:", escape_lines(error.hint))
@@ -87,33 +87,60 @@ def _say(label: str, message: str, fg: str | None = None) -> None:
     click.echo(click.style(label, fg=fg, bold=True) + folded[len(label) :], err=True)
 
 
-def _place(error: SldbError) -> list[str]:
+def _where(error: SldbError, offset: int | None) -> str:
+    """schema.sql:12:3: statement 4 of 9:"""
+    from sldb.render.caret import column_number, line_number
+    from sldb.render.text import escape
+
+    details = error.details
+    where = ""
+    if "file" in details:
+        where = escape(str(details["file"])) + ":"
+        if offset is not None:
+            where += f"{line_number(details['query'], offset)}:{column_number(details['query'], offset)}:"
+        where += " "
+    elif "line" in details:
+        where = f"line {details['line']}: "
+    if details.get("statement_count", 1) > 1 and "statement" in details:
+        where += f"statement {details['statement'] + 1:,} of {details['statement_count']:,}: "
+    return where
+
+
+def _place(error: SldbError, offset: int | None) -> list[str]:
     """The line of SQL with a caret below the place that the error is about."""
-    query = error.details.get("query")
-    if not isinstance(query, str):
-        return []
-    offset = error.details.get("offset")
-    if not isinstance(offset, int):
-        offset = _guessed_offset(query, error.message)
     if offset is None:
         return []
     from sldb.render.caret import line_number, point
 
+    query = error.details["query"]
     label = f"  {line_number(query, offset)} │ " if "\n" in query.strip() else "  "
     columns = terminal_columns() if sys.stderr.isatty() else 120
     source, caret = point(query, offset, columns - len(label))
     return [label + source, " " * (len(label) - 2) + ("│ " if "│" in label else "  ") + caret]
 
 
+def _offset(error: SldbError) -> int | None:
+    """Characters into the SQL before the place that the error is about: of a word of it, else of its statement where
+    there are several."""
+    query, offset = error.details.get("query"), error.details.get("offset")
+    begins = error.details.get("begins")
+    if not isinstance(query, str):
+        return None
+    if isinstance(offset, int):
+        return offset
+    guessed = _guessed_offset(query, error.message, begins or 0)
+    return begins if guessed is None else guessed
+
+
 _MISSING = re.compile(r"no such [a-z ]+: (?:\w+\.)?(\w+)|incomplete input")
 
 
-def _guessed_offset(query: str, message: str) -> int | None:
+def _guessed_offset(query: str, message: str, begins: int) -> int | None:
     """The place of the name that SQLite says is missing; it gives no offset for tables, nor for an early end."""
     missing = _MISSING.fullmatch(message)
     if missing is None:
         return None
     if missing[1] is None:
         return len(query.rstrip())
-    found = re.search(rf"\b{re.escape(missing[1])}\b", query, re.IGNORECASE)
+    found = re.compile(rf"\b{re.escape(missing[1])}\b", re.IGNORECASE).search(query, begins)
     return found.start() if found else None

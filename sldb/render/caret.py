@@ -24,6 +24,11 @@ def line_number(query: str, offset: int) -> int:
     return query.count("\n", 0, offset) + 1
 
 
+def column_number(query: str, offset: int) -> int:
+    """In characters, from 1."""
+    return offset - query.rfind("\n", 0, offset)
+
+
 def _one_line(part: str) -> str:
     return text.escape(part.replace("\t", "    ").replace("\r", ""))
 
@@ -31,6 +36,7 @@ def _one_line(part: str) -> str:
 def _last_columns(part: str, columns: int) -> str:
     if text.width(part) <= columns:
         return part
+    part = part[-columns:]  # no character is narrower than none, and a line may have millions
     while text.width(part) >= columns:
         part = part[1:]
     return "…" + part

@@ -367,3 +367,19 @@ def test_other_transactions_are_refused_with_the_reason(service, query, word):
     assert error.code == "forbidden"
     assert error.message == f"{word} belongs to the request: its statements are one transaction"
     assert "around the whole request" in error.hint
+
+
+def test_an_error_says_in_which_of_several_statements_it_is(service):
+    error = error_of(service, "SELECT 1;\n -- é;\n  INSERT INTO t VALUES (1, 'x'); SELECT 2")
+    assert {name: error.details[name] for name in ("statement", "statement_count", "part", "begins")} == {
+        "statement": 1,
+        "statement_count": 3,
+        "part": 0,
+        "begins": 19,
+    }
+    assert "begins" not in error_of(service, "INSERT INTO t VALUES (1, 'x')").details
+    with pytest.raises(SldbError) as caught:
+        service.reply(Request.decode({"statements": [{"query": "SELECT 1; SELECT 2"}, {"query": "SELECT 3; SELEC"}]}))
+    assert [caught.value.details[name] for name in ("statement", "statement_count", "part", "begins", "offset")] == [
+        *(3, 4, 1, 10, 10)
+    ]

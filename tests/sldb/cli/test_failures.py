@@ -65,3 +65,30 @@ def test_the_place(
 def test_names_in_messages_do_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     show(SldbError("sql_error", "no such table: \x1b[31m", query="select \x1b", offset=7))
     assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("details", "head", "place"),
+    [
+        ({"statement": 2, "statement_count": 5, "begins": 10}, "statement 3 of 5: no", ["  2 │ third;", "    │ ^"]),
+        ({"statement": 2, "statement_count": 5, "offset": 12}, "statement 3 of 5: no", ["  2 │ third;", "    │   ^"]),
+        ({"statement": 0, "statement_count": 1}, "no", []),
+        ({"file": "a.sql", "offset": 12}, "a.sql:2:3: no", ["  2 │ third;", "    │   ^"]),
+        ({"file": "a.sql"}, "a.sql: no", []),
+        ({"file": "a\x1b.sql", "statement": 1, "statement_count": 2}, "a\\x1b.sql: statement 2 of 2: no", []),
+        ({"line": 7}, "line 7: no", []),
+    ],
+)
+def test_where_in_what(
+    details: dict[str, object], head: str, place: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(SldbError("constraint", "no", query="1; 22222;\nthird;\n", **details))
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first == f"error: {head} [constraint]"
+    assert others == place
+
+
+def test_a_missing_name_is_looked_for_in_its_statement(capsys: pytest.CaptureFixture[str]) -> None:
+    query = "select 'nope'; select * from nope"
+    show(SldbError("sql_error", "no such table: nope", query=query, begins=15, statement=1, statement_count=2))
+    assert capsys.readouterr().err.splitlines()[1:] == [f"  {query}", "  " + " " * 29 + "^"]

@@ -64,7 +64,7 @@ def test_a_failure_in_the_middle_applies_nothing(run: Run) -> None:
     done = run("insert into t values(1); insert into t values(2); insert into t values(1); select 1; select 2")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("error: UNIQUE constraint failed: t.a [constraint]\n")
+    assert done.stderr.startswith("error: statement 3 of 5: UNIQUE constraint failed: t.a [constraint]\n")
     assert run("select count(*) as n from t", "--format", "json").stdout == '[\n{"n": 0}\n]\n'
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sldb.render import text
-from sldb.render.caret import line_number, point
+from sldb.render.caret import column_number, line_number, point
 
 
 def test_one_line() -> None:
@@ -27,6 +27,17 @@ def test_tabs_and_wide_characters_keep_the_place() -> None:
 def test_offsets_outside_of_the_text() -> None:
     assert point("abc", 99, 80) == ("abc", "   ^")
     assert point("", 0, 80) == ("", "^")
+
+
+def test_the_column_counts_from_one() -> None:
+    assert [column_number("a\nbc", offset) for offset in range(5)] == [1, 2, 1, 2, 3]
+
+
+def test_a_line_of_millions_takes_no_time() -> None:
+    """Which is what a minified script is: cutting it one character at a time would take hours."""
+    query = "select '" + "x" * 3_000_000 + "', nope, '" + "y" * 3_000_000 + "'"
+    line, caret = point(query, query.index("nope"), 80)
+    assert line[len(caret) - 1 :].startswith("nope")
 
 
 def test_a_long_line_is_cut_around_the_place() -> None:
