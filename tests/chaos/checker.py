@@ -27,7 +27,7 @@ from tests.chaos.bookkeeping import COUNTS, Attempt, entry
 from tests.chaos.replay import State, states
 
 Ask = Callable[[Request], Reply]
-MOST_READ_BACK = 60  # transactions that the engine reads; of more, evenly spread ones
+MOST_READ_BACK = 30  # transactions that the engine reads; of more, evenly spread ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,11 @@ class Verdict:
         )
 
 
-def check(attempts: Sequence[Attempt], ask: Ask, store: ObjectStore, scratch: Path) -> Verdict:
-    """`ask` sends a request to the product. All clients must have ended."""
+def check(attempts: Sequence[Attempt], ask: Ask, store: ObjectStore, scratch: Path, database: str = "main") -> Verdict:
+    """`ask` sends a request to the product, for this database. All clients must have ended."""
     writes = [attempt for attempt in attempts if attempt.kind == "write"]
     reads = [attempt for attempt in attempts if attempt.kind == "read"]
-    log = list(states(store, scratch))
+    log = list(states(store, scratch, database))
     made_by = _made_by(log)
     unknown = [write for write in writes if write.outcome == "unknown"]
     violations = [

@@ -1,4 +1,4 @@
-"""A client that writes and reads until it is killed: python -m tests.chaos.client TARGET JOURNAL TIMEOUT [seed]
+"""A client that writes and reads until it is killed: python -m tests.chaos.client TARGET DATABASE JOURNAL TIMEOUT SEED
 
 TARGET as for the command line. TIMEOUT is that of each request, in seconds. It sends each request once: what sends
 it again is the product's own target, or the checker.
@@ -14,8 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lambda_handlers.wire import SldbError
-from sldb.client import open_target
-from sldb.targets.protocol import Target
+from sldb.client import Client, open_target
 from tests.chaos.bookkeeping import COUNTS, Journal, entry
 
 READS = 0.3  # of all requests
@@ -23,15 +22,15 @@ LARGEST_BYTES = 20_000  # several pages
 PAUSE_SECONDS = 0.05  # after an error
 
 
-def main(target_name: str, path: str, timeout: str, seed: str = "") -> None:
-    random.seed(seed or None)
-    target = open_target(target_name)
+def main(target: str, database: str, path: str, timeout: str, seed: str) -> None:
+    random.seed(seed)
+    client = Client(open_target(target), database)
     with Journal(Path(path)) as journal:
         while True:
-            _ask(target, journal, float(timeout))
+            _ask(client, journal, float(timeout))
 
 
-def _ask(target: Target, journal: Journal, timeout: float) -> None:
+def _ask(client: Client, journal: Journal, timeout: float) -> None:
     attempt_id = uuid.uuid4().hex
     if random.random() < READS:
         kind, size_bytes, request = "read", 0, replace(COUNTS, timeout=timeout)
@@ -40,7 +39,7 @@ def _ask(target: Target, journal: Journal, timeout: float) -> None:
         request = entry(attempt_id, size_bytes, timeout)
     journal.begin(attempt_id, kind, size_bytes)
     try:
-        reply = target.send(request)
+        reply = client.execute(request)
     except SldbError as error:
         journal.failed(attempt_id, error)
         time.sleep(PAUSE_SECONDS)

@@ -26,15 +26,17 @@ class Crowd:
         directory: Path,
         size: int,
         timeout_seconds: float,
+        chance: random.Random,
         environment: Mapping[str, str] | None = None,
-        random_from: random.Random | None = None,
+        database: str = "main",
     ) -> None:
         self._target = target
         self._directory = directory
         self._size = size
         self._timeout_seconds = timeout_seconds
         self._environment = dict(os.environ if environment is None else environment)
-        self._random = random_from or random.Random()
+        self._chance = chance
+        self._database = database
         self._clients: list[subprocess.Popen[bytes]] = []
         self._frozen: set[int] = set()
         self._started = 0
@@ -62,9 +64,9 @@ class Crowd:
                 self._clients.append(
                     subprocess.Popen(
                         [
-                            *(sys.executable, "-m", "tests.chaos.client", self._target),
+                            *(sys.executable, "-m", "tests.chaos.client", self._target, self._database),
                             *(str(self._directory / f"{name}.journal"), str(self._timeout_seconds)),
-                            str(self._random.random()),
+                            str(self._chance.random()),  # its seed
                         ],
                         cwd=ROOT,
                         env=self._environment,
@@ -75,7 +77,7 @@ class Crowd:
                 )
 
     def kill_one(self) -> None:
-        client = self._random.choice(self._clients)
+        client = self._chance.choice(self._clients)
         client.kill()
         client.wait()
         self.kills += 1
@@ -85,7 +87,7 @@ class Crowd:
         awake = [client for client in self._clients if client.pid not in self._frozen and client.poll() is None]
         if not awake:
             return None
-        client = self._random.choice(awake)
+        client = self._chance.choice(awake)
         client.send_signal(signal.SIGSTOP)
         self._frozen.add(client.pid)
         self.freezes += 1

@@ -38,7 +38,7 @@ def judge(crowd: Crowd, target: LocalTarget, tmp_path: Path) -> Verdict:
 
 
 def test_clients_that_are_killed(databases: LocalTarget, tmp_path: Path, seconds: float, chance: random.Random) -> None:
-    with Crowd(databases.name, tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, random_from=chance) as crowd:
+    with Crowd(databases.name, tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance) as crowd:
 
         def kill() -> None:
             crowd.kill_one()
@@ -52,7 +52,7 @@ def test_clients_that_are_killed(databases: LocalTarget, tmp_path: Path, seconds
 
 def test_clients_that_are_frozen(databases: LocalTarget, tmp_path: Path, seconds: float, chance: random.Random) -> None:
     """Whoever stops with the lock keeps it: it is the operating system's. The others are told, and nothing is lost."""
-    with Crowd(databases.name, tmp_path / "clients", CLIENTS, timeout_seconds=0.5, random_from=chance) as crowd:
+    with Crowd(databases.name, tmp_path / "clients", CLIENTS, timeout_seconds=0.5, chance=chance) as crowd:
         frozen: deque[int] = deque()
 
         def freeze_or_thaw() -> None:
