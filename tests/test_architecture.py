@@ -114,7 +114,7 @@ RULES = (
         "rows are rendered without knowing where they come from",
         who=("sldb.render", "sldb.report", "sldb.params", "sldb.price"),
         never=("sldb", "boto3", "botocore", "click", "prompt_toolkit"),
-        except_for=("sldb.render",),
+        except_for=("sldb.render", "sldb.transfer.literals"),
     ),
     Rule(
         "data goes in and out over any target, and without a terminal",

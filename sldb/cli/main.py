@@ -53,7 +53,7 @@ GLOBAL_OPTIONS = (
     click.Option(
         ["--format"],
         metavar="FORMAT",
-        help="table, json, jsonl, csv, tsv, markdown or vertical (default: table).",
+        help="table, json, jsonl, csv, tsv, markdown, vertical or insert (default: table).",
     ),
 )
 _ENVIRONMENT = {

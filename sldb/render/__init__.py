@@ -4,6 +4,8 @@ caller's to print, elsewhere.
 table, markdown and vertical print every result that has columns, with an empty line between them; the formats for
 programs print one result, the last that has columns, so that a program that reads them meets one header and one
 array. On a terminal a table of too many columns is printed as vertical instead.
+
+Parquet, which is bytes for a file and wants a package of its own, is in `sldb.render.parquet`.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from typing import TextIO
 
 from lambda_handlers.wire import Result, SldbError
 from sldb.render import formats, text
+from sldb.render.layout import Layout
 from sldb.render.table import Screen, fits, shown_rows, write_table
 
-__all__ = ["FORMATS", "Screen", "check_format", "shown_rows", "unseen", "write"]
+__all__ = ["FORMATS", "Layout", "Screen", "check_format", "shown_rows", "unseen", "write"]
 
-FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown", "vertical")
+FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown", "vertical", "insert")
 _FOR_PEOPLE = {"table", "markdown", "vertical"}
 _WRITERS = {
     "json": formats.write_json,
@@ -27,7 +30,9 @@ _WRITERS = {
     "tsv": formats.write_tsv,
     "markdown": formats.write_markdown,
     "vertical": formats.write_vertical,
+    "insert": formats.write_insert,
 }
+_USUAL = Layout()
 
 
 def check_format(name: str) -> str:
@@ -43,7 +48,9 @@ def printed(results: Sequence[Result], format_name: str) -> list[Result]:
     return with_columns if format_name in _FOR_PEOPLE else with_columns[-1:]
 
 
-def write(results: Sequence[Result], format_name: str, out: TextIO, screen: Screen | None = None) -> None:
+def write(
+    results: Sequence[Result], format_name: str, out: TextIO, screen: Screen | None = None, layout: Layout = _USUAL
+) -> None:
     """Write `results` to `out`; `screen` says that `out` is a terminal."""
     shown = printed(results, format_name)
     if not shown and format_name == "json":
@@ -52,11 +59,11 @@ def write(results: Sequence[Result], format_name: str, out: TextIO, screen: Scre
         if position:
             out.write("\n")
         if screen is not None:
-            _write_to_screen(result, format_name, out, screen)
+            _write_to_screen(result, format_name, out, screen, layout)
         elif format_name == "table":
-            write_table(result, out)
+            write_table(result, out, None, layout)
         else:
-            _WRITERS[format_name](result, out)
+            _WRITERS[format_name](result, out, layout)
 
 
 def unseen(results: Sequence[Result], format_name: str, screen: Screen | None) -> str:
@@ -76,13 +83,13 @@ def unseen(results: Sequence[Result], format_name: str, screen: Screen | None) -
     return ""
 
 
-def _write_to_screen(result: Result, format_name: str, out: TextIO, screen: Screen) -> None:
+def _write_to_screen(result: Result, format_name: str, out: TextIO, screen: Screen, layout: Layout) -> None:
     if format_name != "table":
-        _WRITERS[format_name](result, _Safe(out))  # type: ignore[arg-type]  # the writers only write
-    elif fits(result, screen):
-        write_table(result, out, screen)
+        _WRITERS[format_name](result, _Safe(out), layout)  # type: ignore[arg-type]  # the writers only write
+    elif fits(result, screen, layout):
+        write_table(result, out, screen, layout)
     else:
-        formats.write_vertical(replace(result, rows=shown_rows(result, screen)), out)
+        formats.write_vertical(replace(result, rows=shown_rows(result, screen)), out, layout)
 
 
 class _Safe:

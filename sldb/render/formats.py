@@ -1,4 +1,4 @@
-"""Rows for programs: json, jsonl, csv, tsv; and for documents: markdown, vertical. Each function writes one result.
+"""Rows for programs: json, jsonl, csv, tsv, insert; for documents: markdown, vertical. Each function writes one result.
 
 json      one array of objects, one row a line; `[]` without rows. jsonl: the objects alone.
           Integers are exact, a blob is {"$base64": true, "encoded": …}, an infinity {"$float": "inf"}.
@@ -7,6 +7,10 @@ csv       RFC 4180 with \\n. NULL is nothing between the commas, the empty text 
 tsv       one row a line, whatever it holds: \\t \\n \\r \\\\ in cells are escaped, NULL is \\N.
 markdown  a table of GitHub's kind.
 vertical  one line for each cell, for wide rows.
+insert    INSERT statements, for any SQLite.
+
+A `Layout` may choose what stands for NULL (not in json, jsonl and insert, which have their own word for it), leave out
+the header, and name the table of the INSERTs.
 """
 
 from __future__ import annotations
@@ -21,11 +25,13 @@ from typing import Any, TextIO
 
 from lambda_handlers.wire import Result, Row, Value
 from sldb.render import text, values
+from sldb.render.layout import Layout
+from sldb.transfer import literals
 
 _BATCH_ROWS = 2000  # per write: a closed pipe or a key press is noticed in time, and writes cost little
 
 
-def write_json(result: Result, out: TextIO) -> None:
+def write_json(result: Result, out: TextIO, _layout: Layout) -> None:
     if not result.rows:
         out.write("[]\n")
         return
@@ -35,32 +41,34 @@ def write_json(result: Result, out: TextIO) -> None:
     out.write("\n]\n")
 
 
-def write_jsonl(result: Result, out: TextIO) -> None:
+def write_jsonl(result: Result, out: TextIO, _layout: Layout) -> None:
     _write_lines(_json_lines(result), out)
 
 
-def write_csv(result: Result, out: TextIO) -> None:
-    _write_lines(_separated(result, ",", _csv_cell), out)
+def write_csv(result: Result, out: TextIO, layout: Layout) -> None:
+    _write_lines(_separated(result, ",", _csv_cells(layout.null_or("")), layout), out)
 
 
-def write_tsv(result: Result, out: TextIO) -> None:
-    _write_lines(_separated(result, "\t", _tsv_cell), out)
+def write_tsv(result: Result, out: TextIO, layout: Layout) -> None:
+    _write_lines(_separated(result, "\t", _tsv_cells(layout.null), layout), out)
 
 
-def write_markdown(result: Result, out: TextIO) -> None:
-    names = [_markdown_cell(column.name) for column in result.columns]
+def write_markdown(result: Result, out: TextIO, layout: Layout) -> None:
+    null = layout.null_or("NULL")
+    names = [_markdown_cell(column.name, null) for column in result.columns]
     rules = ["---:" if numeric else "---" for numeric in numeric_columns(result)]
-    rows = ([_markdown_cell(value) for value in row] for row in result.rows)
+    rows = ([_markdown_cell(value, null) for value in row] for row in result.rows)
 
     def lines() -> Iterator[str]:
-        for cells in (names, rules, *rows):
+        for cells in (names, rules, *rows) if layout.header else rows:
             yield f"| {' | '.join(cells)} |"
 
     _write_lines(lines(), out)
 
 
-def write_vertical(result: Result, out: TextIO) -> None:
+def write_vertical(result: Result, out: TextIO, layout: Layout) -> None:
     names = [text.escape(column.name) for column in result.columns]
+    null = layout.null_or("NULL")
     widest = max((text.width(name) for name in names), default=0)
     labels = [text.pad(name, widest) + " │ " for name in names]
     continued = "\n" + " " * widest + " │ "
@@ -69,9 +77,15 @@ def write_vertical(result: Result, out: TextIO) -> None:
         for position, row in enumerate(result.rows, start=1):
             yield f"── row {position} ".ljust(widest + 12, "─")
             for label, value in zip(labels, row, strict=True):
-                yield label + text.escape_lines(values.plain(value, "NULL")).replace("\n", continued)
+                yield label + text.escape_lines(values.plain(value, null)).replace("\n", continued)
 
     _write_lines(lines(), out)
+
+
+def write_insert(result: Result, out: TextIO, layout: Layout) -> None:
+    names = literals.names(tuple(values.distinct([column.name for column in result.columns])))
+    begin = f"INSERT INTO {literals.name(layout.table)}({names}) VALUES("
+    _write_lines((f"{begin}{literals.row(row)});" for row in result.rows), out)
 
 
 def numeric_columns(result: Result) -> list[bool]:
@@ -112,8 +126,9 @@ def _json_value(value: Value) -> Any:
     return value
 
 
-def _separated(result: Result, separator: str, cell: Callable[[Value], str]) -> Iterator[str]:
-    yield separator.join(cell(column.name) for column in result.columns)
+def _separated(result: Result, separator: str, cell: Callable[[Value], str], layout: Layout) -> Iterator[str]:
+    if layout.header:
+        yield separator.join(cell(column.name) for column in result.columns)
     for row in result.rows:
         yield _line(row, separator, cell)
 
@@ -125,21 +140,35 @@ def _line(row: Row, separator: str, cell: Callable[[Value], str]) -> str:
 _CSV_QUOTED = re.compile(r'[",\r\n]|^\s|\s$|^$')
 
 
-def _csv_cell(value: Value) -> str:
-    if not isinstance(value, str):
-        return values.plain(value, "")
-    if _CSV_QUOTED.search(value):
-        return '"' + value.replace('"', '""') + '"'
-    return value
+def _csv_cells(null: str) -> Callable[[Value], str]:
+    """A text that is the same as what stands for NULL is told from it by its quotes."""
+
+    def cell(value: Value) -> str:
+        if not isinstance(value, str):
+            return values.plain(value, shown_null)
+        if value == null or _CSV_QUOTED.search(value):
+            return '"' + value.replace('"', '""') + '"'
+        return value
+
+    must_be_quoted = null and _CSV_QUOTED.search(null)
+    shown_null = cell(null) if must_be_quoted else null
+    return cell
 
 
 _TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _TSV_ESCAPED = re.compile(r"[\\\t\n\r]")
 
 
-def _tsv_cell(value: Value) -> str:
-    if not isinstance(value, str):
-        return values.plain(value, "\\N")
+def _tsv_cells(null: str | None) -> Callable[[Value], str]:
+    shown_null = "\\N" if null is None else _tsv_text(null)
+
+    def cell(value: Value) -> str:
+        return _tsv_text(value) if isinstance(value, str) else values.plain(value, shown_null)
+
+    return cell
+
+
+def _tsv_text(value: str) -> str:
     return _TSV_ESCAPED.sub(lambda match: _TSV_ESCAPES[match.group()], value)
 
 
@@ -147,6 +176,6 @@ _MARKDOWN_ESCAPES = {"\\": "\\\\", "|": "\\|", "<": "&lt;", "&": "&amp;", "\n": 
 _MARKDOWN_ESCAPED = re.compile(r"[\\|<&\n]")
 
 
-def _markdown_cell(value: Value) -> str:
-    shown = values.plain(value, "NULL")
+def _markdown_cell(value: Value, null: str) -> str:
+    shown = values.plain(value, null)
     return text.escape(_MARKDOWN_ESCAPED.sub(lambda match: _MARKDOWN_ESCAPES[match.group()], shown))

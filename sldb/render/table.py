@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from lambda_handlers.wire import Result, Row, Value
 from sldb.render import text, values
 from sldb.render.formats import numeric_columns
+from sldb.render.layout import Layout
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -31,19 +32,20 @@ class Screen:
     max_rows: int  # 0: all
 
 
-def write_table(result: Result, out: TextIO, screen: Screen | None = None) -> None:
+def write_table(result: Result, out: TextIO, screen: Screen | None, layout: Layout) -> None:
     """Write the result; on a screen no more than its `max_rows`."""
     rows = result.rows if screen is None else shown_rows(result, screen)
     if screen is not None and len(rows) <= _RICH_ROWS:
-        _write_rich(result, rows, out, screen)
+        _write_rich(result, rows, out, screen, layout)
     else:
-        _write_plain(result, rows, out)
+        _write_plain(result, rows, out, layout)
 
 
-def fits(result: Result, screen: Screen) -> bool:
+def fits(result: Result, screen: Screen, layout: Layout) -> bool:
     """Whether the table is readable on the screen: each column gets what it needs, or at least 8 characters."""
+    null = layout.null_or("NULL")
     needs = [
-        max(text.width(name) for name in (column.name, *(_cell(row[i]) for row in result.rows[:50])))
+        max(text.width(cell) for cell in (column.name, *(_cell(row[i], null) for row in result.rows[:50])))
         for i, column in enumerate(result.columns)
     ]
     return sum(min(columns, 8) + 3 for columns in needs) + 1 <= screen.columns
@@ -53,16 +55,18 @@ def shown_rows(result: Result, screen: Screen) -> list[Row]:
     return result.rows[: screen.max_rows] if screen.max_rows else result.rows
 
 
-def _write_plain(result: Result, rows: list[Row], out: TextIO) -> None:
+def _write_plain(result: Result, rows: list[Row], out: TextIO, layout: Layout) -> None:
+    null = layout.null_or("NULL")
     numeric = numeric_columns(result)
-    names = [text.escape(column.name) for column in result.columns]
-    cells = [[_cell(value) for value in row] for row in rows]
+    names = [text.escape(column.name) if layout.header else "" for column in result.columns]
+    cells = [[_cell(value, null) for value in row] for row in rows]
     widths = [
         max(text.width(name), text.widest(column))
         for name, column in zip(names, zip(*cells, strict=True) if cells else [()] * len(names), strict=True)
     ]
-    out.write(_line(names, widths, numeric) + "\n")
-    out.write("─┼─".join("─" * columns for columns in widths).join("──") + "\n")
+    if layout.header:
+        out.write(_line(names, widths, numeric) + "\n")
+        out.write("─┼─".join("─" * columns for columns in widths).join("──") + "\n")
     for start in range(0, len(cells), _BATCH_ROWS):
         out.write("".join(_lines(cells[start : start + _BATCH_ROWS], widths, numeric)))
 
@@ -77,33 +81,34 @@ def _line(cells: list[str], widths: list[int], numeric: list[bool]) -> str:
     return (" " + " │ ".join(padded)).rstrip(" ")
 
 
-def _cell(value: Value) -> str:
+def _cell(value: Value, null: str) -> str:
+    if value is None:
+        return text.escape(null)
     if isinstance(value, str):
         return value if value.isprintable() else text.escape(value)
-    return values.plain(value, "NULL")
+    return values.plain(value, null)
 
 
-def _write_rich(result: Result, rows: list[Row], out: TextIO, screen: Screen) -> None:
+def _write_rich(result: Result, rows: list[Row], out: TextIO, screen: Screen, layout: Layout) -> None:
     from rich.box import ROUNDED
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(file=out, width=screen.columns, no_color=not screen.color, force_terminal=screen.color)
-    table = Table(box=ROUNDED, border_style="dim", header_style="bold")
+    null = Text(text.escape(layout.null_or("NULL")), style="dim italic")
+    table = Table(box=ROUNDED, border_style="dim", header_style="bold", show_header=layout.header)
     for column, numeric in zip(result.columns, numeric_columns(result), strict=True):
         table.add_column(Text(text.escape(column.name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(_rich_cell, row))
+        table.add_row(*(null if value is None else _rich_cell(value) for value in row))
     console.print(table)
 
 
-def _rich_cell(value: Value) -> Text:
+def _rich_cell(value: int | float | str | bytes) -> Text:
     """A Text, never a str: rich would read [red] in a str as markup, and fail on [/foo]."""
     from rich.text import Text
 
-    if value is None:
-        return Text("NULL", style="dim italic")
     if isinstance(value, (int, float)):
         return Text(values.number(value), style="cyan")
     if isinstance(value, bytes):
