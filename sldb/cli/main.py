@@ -35,6 +35,7 @@ COMMANDS = {
     "history": "history",
     "restore": "restore",
     "undo": "undo",
+    "diff": "diff",
     "branch": "branch",
     "databases": "databases",
     "unlock": "unlock",

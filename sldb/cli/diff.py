@@ -1,0 +1,99 @@
+"""`sldb diff`: what differs between two states."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb.cli import outcome
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lambda_handlers.wire import Reply, Request, Value
+    from sldb.client import Client
+    from sldb.diff import RowChange, Schema, State
+
+HELP = """Show what differs between two states: tables, indexes, views and triggers, and how many rows.
+
+A state is a txid, a time, a database, or a database at one of these. Without TO it is the newest state.
+
+\b
+  sldb diff 41                       since transaction 41
+  sldb diff 41 57 --rows             the rows that differ between the two
+  sldb diff main staging             two databases
+  sldb diff main@41 staging@2026-11-01T10:00:00Z --table users
+
+Rows are the same row if they have the same rowid, or the same primary key in a table WITHOUT ROWID. Every table that
+is compared is read in both states.
+"""
+_COUNTS = ("name", "type", "schema", "added", "removed", "changed", "before", "after")
+_ROWS = ("table", "change", "key", "before", "after")
+
+
+@command("diff", help=HELP, short_help="Show what differs between two states.")
+@click.argument("before", metavar="FROM")
+@click.argument("after", metavar="[TO]", required=False)
+@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table; may be given again.")
+@click.option("--rows", is_flag=True, help="Show the rows that differ.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Rows of each table."
+)
+def diff(run_globals: Globals, before: str, after: str | None, tables: tuple[str, ...], rows: bool, limit: int) -> None:
+    from sldb.diff import Comparison, State
+    from sldb.render import check_format
+
+    format_name = check_format(run_globals.format)
+    here = run_globals.database
+    states = State.parse(before, here), State.parse(after or f"{here}@now", here)
+    with closing(run_globals.client()) as client:
+        comparison = Comparison(_schema(client, states[0]), _schema(client, states[1]), tables)
+        changes = comparison.changes(_ask(client, comparison.ask_counts()).results)
+        names = [change.name for change in changes if change.has_rows]
+        found = list(comparison.row_changes(_ask(client, comparison.ask_rows(names, limit)).results)) if rows else []
+    if rows:
+        people = format_name in ("table", "markdown", "vertical")
+        outcome.show_rows(format_name, _ROWS, [_line(change, people=people) for change in found])
+    else:
+        outcome.show_rows(format_name, _COUNTS, [[getattr(change, name) for name in _COUNTS] for change in changes])
+    outcome.say(f"{comparison.title}{'' if changes else ': nothing differs'}")
+
+
+def _schema(client: Client, state: State) -> Schema:
+    from sldb.diff import ask_schema, schema_of
+
+    reply = _ask(client, ask_schema(state))
+    return schema_of(state.database, reply.txid, reply.results)
+
+
+def _ask(client: Client, request: Request) -> Reply:
+    return replace(client, database=request.database).execute(request)
+
+
+def _line(change: RowChange, *, people: bool) -> list[Value]:
+    before, after = change.before, change.after
+    if people and before and after:  # only what is not the same
+        changed = [name for name in before.keys() & after.keys() if not _same(before[name], after[name])]
+        before, after = (
+            {name: side[name] for name in side if name in changed or name not in other}
+            for side, other in ((before, after), (after, before))
+        )
+    return [change.table, change.change, *map(_text, (change.key, before, after))]
+
+
+def _same(one: Value, other: Value) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def _text(values: Mapping[str, Value] | None) -> str | None:
+    """JSON, with the tags of the wire for what JSON cannot say."""
+    from lambda_handlers.wire import encode_value
+
+    if values is None:
+        return None
+    return json.dumps({name: encode_value(value) for name, value in values.items()}, ensure_ascii=False)

@@ -1,0 +1,282 @@
+"""Differences between two states, against dictionaries of rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lambda_handlers.wire import Reply, Request, SldbError, Statement
+from sldb.cli.main import run as sldb
+from sldb.diff import Change, Comparison, RowChange, State, ask_schema, schema_of
+from sldb.targets.local import LocalTarget
+
+
+class World:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.target = LocalTarget(directory)
+
+    def run(self, sql: str, params: Any = None, database: str = "main") -> Reply:
+        return self.target.send(Request((Statement(sql, params),), database))
+
+    def compare(self, before: str, after: str = "main", only: tuple[str, ...] = ()) -> Comparison:
+        schemas = []
+        for text in (before, after):
+            state = State.parse(text, "main")
+            reply = self.target.send(ask_schema(state))
+            schemas.append(schema_of(state.database, reply.txid, reply.results))
+        return Comparison(*schemas, only=only)
+
+    def changes(self, before: str, after: str = "main") -> dict[str, Change]:
+        comparison = self.compare(before, after)
+        return {change.name: change for change in comparison.changes(self.target.send(comparison.ask_counts()).results)}
+
+    def rows(self, before: str, table: str, after: str = "main") -> list[RowChange]:
+        comparison = self.compare(before, after)
+        return list(comparison.row_changes(self.target.send(comparison.ask_rows([table], 1000)).results))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path / "databases")
+    yield world
+    world.target.close()
+
+
+# Against a model
+
+values = st.one_of(
+    st.none(), st.integers(-2, 2), st.floats(-2, 2, allow_nan=False), st.sampled_from(["", "a", "A", "b", "1"]),
+    st.sampled_from([b"", b"a"]),
+)  # fmt: skip
+tables = st.dictionaries(st.integers(1, 12), st.tuples(values, values), max_size=10)
+texts = st.dictionaries(st.sampled_from(["a", "b", "c", "d ", "ä"]), st.tuples(values, values), max_size=5)
+# REAL columns turn integers into floats and so on: here columns have no type, and NOCASE and no default.
+SCHEMA = """
+CREATE TABLE r (id INTEGER PRIMARY KEY, x COLLATE NOCASE, y);
+CREATE TABLE w (k TEXT PRIMARY KEY, x, y) WITHOUT ROWID;
+"""
+
+
+def exact(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple((type(value), repr(value)) for value in row)
+
+
+@given(tables, tables, texts, texts)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_it_is_what_a_dictionary_says(tmp_path: Path, r1: Any, r2: Any, w1: Any, w2: Any) -> None:
+    world = World(tmp_path / "model")
+    world.run("DROP TABLE IF EXISTS r; DROP TABLE IF EXISTS w;" + SCHEMA)
+    txid = 0
+    for r, w in ((r1, w1), (r2, w2)):
+        before = txid
+        world.run("DELETE FROM r; DELETE FROM w")
+        for key, (x, y) in r.items():
+            world.run("INSERT INTO r VALUES (?, ?, ?)", (key, x, y))
+        for key, (x, y) in w.items():
+            world.run("INSERT INTO w VALUES (?, ?, ?)", (key, x, y))
+        txid = world.run("SELECT 1").txid
+    found = world.changes(str(before))
+    for name, old, new in (("r", r1, r2), ("w", w1, w2)):
+        added, removed = new.keys() - old.keys(), old.keys() - new.keys()
+        changed = {key for key in new.keys() & old.keys() if exact(new[key]) != exact(old[key])}
+        numbers = (len(added), len(removed), len(changed))
+        change = found.get(name)
+        assert ((change.added, change.removed, change.changed) if change else (0, 0, 0)) == numbers
+        if not change:
+            continue
+        assert (change.before, change.after, change.schema) == (len(old), len(new), "")
+        key = "rowid" if name == "r" else "k"
+        rows = world.rows(str(before), name)
+        told = {kind: {row.key[key] for row in rows if row.change == kind} for kind in ("added", "removed", "changed")}
+        assert told == {"added": added, "removed": removed, "changed": changed}
+        for row in rows:
+            if row.after is not None:
+                assert exact((row.after["x"], row.after["y"])) == exact(new[row.key[key]])
+            if row.before is not None:
+                assert exact((row.before["x"], row.before["y"])) == exact(old[row.key[key]])
+    world.target.close()
+
+
+# Schemas
+
+
+def test_what_came_and_went_and_became_another(world: World) -> None:
+    world.run("CREATE TABLE gone (a); INSERT INTO gone VALUES (1), (2)")
+    world.run("CREATE TABLE kept (a); CREATE VIEW v AS SELECT 1")
+    world.run(
+        "DROP TABLE gone; DROP VIEW v; CREATE VIEW v AS SELECT 2; ALTER TABLE kept ADD COLUMN b;"
+        "CREATE TABLE made (a, b); INSERT INTO made VALUES (1, 2); CREATE INDEX i ON made (a);"
+        "CREATE TRIGGER t AFTER INSERT ON kept BEGIN SELECT 1; END"
+    )
+    found = world.changes("2")
+    assert {name: (change.type, change.schema) for name, change in found.items()} == {
+        "gone": ("table", "dropped"),
+        "kept": ("table", "altered"),
+        "made": ("table", "created"),
+        "v": ("view", "altered"),
+        "i": ("index", "created"),
+        "t": ("trigger", "created"),
+    }
+    assert (found["gone"].removed, found["gone"].before, found["gone"].after) == (2, 2, 0)
+    assert (found["made"].added, found["made"].before, found["made"].after) == (1, 0, 1)
+    assert found["i"].added is None
+
+
+def test_a_column_that_was_added_is_no_change_of_the_rows(world: World) -> None:
+    world.run("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)")
+    world.run("ALTER TABLE t ADD COLUMN b DEFAULT 7; UPDATE t SET a = 9 WHERE a = 2")
+    change = world.changes("1")["t"]
+    assert (change.added, change.removed, change.changed) == (0, 0, 1)
+    (row,) = world.rows("1", "t")
+    assert (row.before, row.after) == ({"a": 2}, {"a": 9, "b": 7})
+
+
+def test_full_text_tables_and_not_what_they_keep(world: World) -> None:
+    world.run("CREATE VIRTUAL TABLE notes USING fts5(body); INSERT INTO notes VALUES ('one'), ('two')")
+    world.run("UPDATE notes SET body = 'three' WHERE body = 'two'; INSERT INTO notes VALUES ('four')")
+    (change,) = world.changes("1").values()
+    assert (change.name, change.added, change.removed, change.changed) == ("notes", 1, 0, 1)
+
+
+def test_ours_is_left_out(world: World) -> None:
+    world.run("CREATE TABLE t (a)")
+    world.target.send(Request((Statement("INSERT INTO t VALUES (1)"),), request_id="one"))
+    assert list(world.changes("1")) == ["t"]
+
+
+@pytest.mark.parametrize("columns", ["rowid", "rowid, _rowid_", "oid, ROWID"])
+def test_columns_that_are_named_like_the_rowid(world: World, columns: str) -> None:
+    world.run(f"CREATE TABLE t (v, {columns}); INSERT INTO t (v) VALUES (1), (2)")
+    world.run("UPDATE t SET v = 3 WHERE v = 2")
+    change = world.changes("1")["t"]
+    assert (change.added, change.removed, change.changed) == (0, 0, 1)
+
+
+def test_where_nothing_names_the_rowid_a_row_is_what_it_holds(world: World) -> None:
+    world.run("CREATE TABLE t (v, rowid, _rowid_, oid); INSERT INTO t (v) VALUES (1), (2)")
+    world.run("UPDATE t SET v = 3 WHERE v = 2")
+    change = world.changes("1")["t"]
+    assert (change.added, change.removed, change.changed) == (1, 1, 0)
+    with pytest.raises(SldbError, match="cannot be told apart"):
+        world.rows("1", "t")
+
+
+def test_names_that_need_quotes_and_many_columns(world: World) -> None:
+    name, quoted = 'it\'s "odd"', '"it\'s ""odd"""'
+    columns = ", ".join(f'"c ""{number}"' for number in range(900))
+    world.run(f"CREATE TABLE {quoted} ({columns}); INSERT INTO {quoted} DEFAULT VALUES")
+    world.run(f'UPDATE {quoted} SET "c ""899" = 1')
+    assert world.changes("1")[name].changed == 1
+    (row,) = world.rows("1", name)
+    assert row.after
+    assert row.after['c "899'] == 1
+
+
+def test_two_databases(world: World) -> None:
+    world.run("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)")
+    world.run("CREATE TABLE t (a); INSERT INTO t VALUES (1)", database="staging")
+    (change,) = world.changes("staging", "main").values()
+    assert (change.added, change.removed, change.changed) == (1, 0, 0)
+
+
+def test_a_writer_in_between_changes_nothing(world: World) -> None:
+    world.run("CREATE TABLE t (a)")
+    world.run("INSERT INTO t VALUES (1)")
+    comparison = world.compare("1")
+    world.run("INSERT INTO t VALUES (2); CREATE TABLE u (b)")
+    changes = comparison.changes(world.target.send(comparison.ask_counts()).results)
+    assert [(change.name, change.added) for change in changes] == [("t", 1)]
+
+
+# What names a state
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("41", State("here", 41)),
+        ("2026-11-01T10:00:00Z", State("here", "2026-11-01T10:00:00Z")),
+        ("staging", State("staging", None)),
+        ("staging@41", State("staging", 41)),
+        ("staging@now", State("staging", None)),
+        ("2026@now", State("2026", None)),
+        ("a@2026-11-01", State("a", "2026-11-01")),
+    ],
+)
+def test_states(text: str, state: State) -> None:
+    assert State.parse(text, "here") == state
+
+
+@pytest.mark.parametrize("text", ["", "Main", "a b", "@41", "main@", "../x@1"])
+def test_what_names_none(text: str) -> None:
+    with pytest.raises(SldbError, match="names no state"):
+        State.parse(text, "here")
+
+
+# The command
+
+Sldb = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(world: World, capsys: pytest.CaptureFixture[str]) -> Sldb:
+    world.run("CREATE TABLE t (a, b); INSERT INTO t VALUES (1, 'x'), (2, 'y')")
+    world.run("UPDATE t SET b = 'z' WHERE a = 2; INSERT INTO t VALUES (3, x'00')")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = sldb(["diff", "--local", str(world.directory), *arguments])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def test_the_command_counts(command: Sldb) -> None:
+    status, out, err = command("1", "--format", "json")
+    assert status == 0
+    assert json.loads(out) == [
+        {"name": "t", "type": "table", "schema": "", "added": 1, "removed": 0, "changed": 1, "before": 2, "after": 3}
+    ]
+    assert err == "main@1 → main@2\n"
+
+
+def test_the_command_shows_rows(command: Sldb) -> None:
+    status, out, _ = command("1", "2", "--rows", "--table", "t", "--format", "jsonl")
+    assert status == 0
+    lines = [json.loads(line) for line in out.splitlines()]
+    told = [(line["change"], json.loads(line["key"])) for line in lines]
+    assert told == [("added", {"rowid": 3}), ("changed", {"rowid": 2})]
+    assert json.loads(lines[0]["after"]) == {"a": 3, "b": {"$blob": "AA=="}}
+    assert json.loads(lines[1]["before"]) == {"a": 2, "b": "y"}
+
+
+def test_people_see_only_the_columns_that_changed(command: Sldb) -> None:
+    _, out, _ = command("1", "2", "--rows")
+    assert '{"b": "y"}' in out
+    assert '{"b": "z"}' in out
+
+
+def test_nothing_differs(command: Sldb) -> None:
+    assert command("2", "--format", "jsonl") == (0, "", "main@2 → main@2: nothing differs\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["99"], 1, "no transaction 99"),
+        (["nobody"], 1, "no database nobody"),
+        (["1", "--table", "x"], 1, "neither state has a table x"),
+        (["Foo"], 2, "names no state"),
+        ([], 2, "FROM"),
+    ],
+)
+def test_bad_input_is_said(command: Sldb, arguments: list[str], status: int, says: str) -> None:
+    done, _, err = command(*arguments)
+    assert (done, says in err) == (status, True), err
