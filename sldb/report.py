@@ -68,5 +68,10 @@ def local_time(text: str) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def local_now() -> str:
+    """The time on the clock on the wall."""
+    return datetime.now().astimezone().strftime("%H:%M:%S")
+
+
 def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -160,12 +160,13 @@ def _print(reply: Reply, format_name: str, max_rows: int, elapsed_ms: float, *, 
 
 def _dot_command(text: str, run_globals: Globals, format_name: str, max_rows: int) -> None:
     from sldb.shell.commands import obey
+    from sldb.shell.output import Output
     from sldb.shell.reader import DotCommand, read
     from sldb.shell.session import Session
 
     reading = read(text)
     if not isinstance(reading, DotCommand):
         return
-    out, screen = streams.data_out(), streams.screen(max_rows)
-    with closing(Session(run_globals.client(), out, sys.stderr, format_name, screen, timing=False)) as session:
+    output = Output(streams.data_out(), sys.stderr, format_name, streams.screen(max_rows), timing=False)
+    with closing(Session(run_globals.client(), output)) as session:
         obey(reading, session)

@@ -31,12 +31,13 @@ sldb query -f FILE.
 @click.option("--vi", is_flag=True, help="Edit with the keys of vi instead of Emacs.")
 def shell(run_globals: Globals, vi: bool) -> None:
     from sldb.render import check_format
+    from sldb.shell.output import Output
     from sldb.shell.session import Session
 
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     format_name, screen = check_format(run_globals.format), streams.screen()
-    client = run_globals.client()
-    with closing(Session(client, streams.data_out(), sys.stderr, format_name, screen, interactive)) as session:
+    output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
+    with closing(Session(run_globals.client(), output, is_interactive=interactive)) as session:
         if interactive:
             _talk(session, vi)
         else:
@@ -61,7 +62,7 @@ def _talk(session: Session, vi: bool) -> None:
     from sldb.shell.names import LiveNames
     from sldb.shell.terminal import history_at, talk
 
-    session.names = LiveNames(lambda: catalog.Names.of(session.send(catalog.everything()).rows))
+    session.names = LiveNames(lambda: catalog.Names.of(session.look(catalog.everything()).rows))
     session.names.refresh()  # wakes the function, too, while the user thinks
     target = session.client.target.name
     click.secho(f"sldb {__version__} · {target} · .help for help", err=True, dim=True)

@@ -86,7 +86,7 @@ def unseen(results: Sequence[Result], format_name: str, screen: Screen | None) -
 def _write_to_screen(result: Result, format_name: str, out: TextIO, screen: Screen, layout: Layout) -> None:
     if format_name != "table":
         _WRITERS[format_name](result, _Safe(out), layout)  # type: ignore[arg-type]  # the writers only write
-    elif fits(result, screen, layout):
+    elif fits(result, screen, layout) or not screen.turns:
         write_table(result, out, screen, layout)
     else:
         formats.write_vertical(replace(result, rows=shown_rows(result, screen)), out, layout)

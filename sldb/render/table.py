@@ -30,12 +30,13 @@ class Screen:
     columns: int
     color: bool
     max_rows: int  # 0: all
+    turns: bool = True  # a table that does not fit is printed vertically; else in full, beyond the edge
 
 
 def write_table(result: Result, out: TextIO, screen: Screen | None, layout: Layout) -> None:
     """Write the result; on a screen no more than its `max_rows`."""
     rows = result.rows if screen is None else shown_rows(result, screen)
-    if screen is not None and len(rows) <= _RICH_ROWS:
+    if screen is not None and len(rows) <= _RICH_ROWS and fits(result, screen, layout):
         _write_rich(result, rows, out, screen, layout)
     else:
         _write_plain(result, rows, out, layout)

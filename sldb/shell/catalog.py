@@ -19,6 +19,8 @@ def _visible(name: str) -> str:
 
 _TABLES = f"""SELECT name, type FROM sqlite_schema
 WHERE type IN ('table', 'view') AND {_visible("name")} AND (:like IS NULL OR name LIKE :like) ORDER BY name"""
+_VIEWS = f"""SELECT name FROM sqlite_schema
+WHERE type = 'view' AND {_visible("name")} AND (:like IS NULL OR name LIKE :like) ORDER BY name"""
 _INDEXES = f"""SELECT name, tbl_name AS "table" FROM sqlite_schema
 WHERE type = 'index' AND {_visible("tbl_name")} AND (:table IS NULL OR lower(tbl_name) = lower(:table)) ORDER BY name"""
 _SCHEMA = f"""SELECT name, sql FROM sqlite_schema
@@ -37,6 +39,26 @@ WHERE t.type IN ('table', 'view') AND {_visible("t.name")} AND c.hidden <> 1 ORD
 def tables(pattern: str | None = None) -> Request:
     """Rows (name, type) of the tables and views; `pattern` is one of LIKE."""
     return _ask(_TABLES, {"like": pattern})
+
+
+def views(pattern: str | None = None) -> Request:
+    """Rows (name); `pattern` is one of LIKE."""
+    return _ask(_VIEWS, {"like": pattern})
+
+
+def statements() -> Request:
+    """Rows (name, sql) of all that there is, SQLite's own and ours too, in an order to make it anew in."""
+    return _ask("SELECT name, sql FROM sqlite_schema ORDER BY type <> 'table', rowid", {})
+
+
+def statistics() -> Request:
+    """What ANALYZE found: the rows of sqlite_stat1, which must be there."""
+    return _ask("SELECT tbl, idx, stat FROM sqlite_stat1", {})
+
+
+def schema_version() -> Request:
+    """One number, which every change of the schema changes."""
+    return _ask("PRAGMA schema_version", {})
 
 
 def indexes(table: str | None = None) -> Request:

@@ -1,143 +1,134 @@
-"""The dot commands, each also in psql's spelling: one `match`.
+"""The dot commands, each also in psql's spelling: the list of them, `.help`, and obeying one.
 
-They print through the session, so that `sldb query .tables --format json` is data like any other.
+What they do is in looking, printing, running, explaining and past. They print through the session's output, so that
+`sldb query .tables --format json` is data like any other.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lambda_handlers.wire import SldbError
-from sldb import render
-from sldb.shell import catalog
+from sldb.shell import explaining, looking, past, printing, running
+from sldb.shell.command import Command, argument
 from sldb.shell.reader import DotCommand
-from sldb.shell.script import run_script
 from sldb.shell.session import Session
 
-HELP = (
-    (".tables [LIKE]", r"\dt", "tables and views"),
-    (".schema [NAME]", r"\d+ [NAME]", "the CREATE statements"),
-    (".describe NAME", r"\d NAME", "columns and indexes of a table"),
-    (".indexes [TABLE]", r"\di", "indexes"),
-    (".database NAME", r"\c NAME", "go to another database"),
-    (".mode [FORMAT]", "", "how results print: table, json, csv, …"),
-    (".vertical", r"\x", "print results vertically, or as before"),
-    (".max_rows [N]", "", "rows of a table on the screen; 0 for all"),
-    (".output [FILE]", r"\o [FILE]", "send results to a file, or back to the screen"),
-    (".read FILE", r"\i FILE", "run the statements of a file, one after the other"),
-    (".timing [on|off]", r"\timing", "the line below each result"),
-    (".help", r"\?", "this list"),
-    (".quit", r"\q", "leave; so does Ctrl-D"),
-)
+TRANSACTIONS = """\
+BEGIN opens a transaction on what is newest now: its statements see that state and their own changes, whatever others
+commit meanwhile, and lock nobody out. COMMIT applies them all at once if nobody else has committed since; else it says
+so, and COMMIT RETRY runs them on what is newest by then. ROLLBACK drops them, and so does leaving. SAVEPOINT, RELEASE
+and ROLLBACK TO work inside. An error drops its statement; the transaction stays open.
+The function keeps nothing between statements: each one that you add runs after all earlier ones of the transaction have
+run again, and COMMIT runs them once more. So random() and the time (datetime('now'), CURRENT_TIMESTAMP) may be stored
+with other values than were shown, and so may what was read from a database that is attached."""
 
 
-def obey(command: DotCommand, session: Session) -> bool:  # noqa: PLR0912  # a case a command, nothing else
+def obey(command: DotCommand, session: Session) -> bool:
     """Do what the command says; False if it is the one that ends the session.
 
     Raises SldbError, `bad_request` for a command that there is not.
     """
-    first = _argument(command)
-    match command.name:
-        case "quit" | "exit" | "q":
-            return False
-        case "help" | "?" | "h":
-            _help(session)
-        case "tables" | "dt":
-            session.show_data(session.ask(catalog.tables(first)).results)
-        case "d" if first is None:
-            session.show_data(session.ask(catalog.tables()).results)
-        case "describe" | "d":
-            _describe(session, _needed(command))
-        case "schema" | "d+":
-            _schema(session, first)
-        case "indexes" | "indices" | "di":
-            session.show_data(session.ask(catalog.indexes(first)).results)
-        case "database" | "c" | "use":
-            session.switch(_needed(command))
-        case "mode" | "format":
-            _mode(session, first)
-        case "vertical" | "x":
-            _turn(session)
-        case "max_rows" | "maxrows":
-            session.limit_rows(_whole_number(_needed(command), command))
-        case "timing" | "timer":
-            session.timing = not session.timing if first is None else _switch(first, command)
-            session.say(f"timing is {'on' if session.timing else 'off'}")
-        case "output" | "o":
-            session.redirect(first)
-        case "read" | "i":
-            _read(session, _needed(command))
-        case unknown:
-            raise SldbError("bad_request", f"no such command: .{unknown}", ".help lists the commands")
-    return True
+    found = find(command.name)
+    if found is None:
+        raise SldbError("bad_request", f"no such command: .{command.name}", ".help lists the commands")
+    found.do(session, command)
+    return found is not _QUIT
 
 
-def _help(session: Session) -> None:
-    for spelling, other, meaning in HELP:
-        session.say(f"  {spelling:<18}{other:<11}{meaning}")
-    session.say("SQL runs when it ends with ; and what runs at once is one transaction.")
+def find(name: str) -> Command | None:
+    return _BY_NAME.get(name)
 
 
-def _describe(session: Session, name: str) -> None:
-    columns, indexes = session.ask(catalog.description(name)).results
-    if not columns.rows:
-        raise SldbError("not_found", f"no such table or view: {name}", ".tables lists them")
-    people = session.format in ("table", "vertical", "markdown")
-    session.show_data([columns, indexes] if people and indexes.rows else [columns])
-
-
-def _schema(session: Session, name: str | None) -> None:
-    reply = session.ask(catalog.schema(name))
-    if name is not None and not reply.rows:
-        raise SldbError("not_found", f"no such table, view, index or trigger: {name}", ".tables lists them")
-    if session.format in ("table", "vertical"):
-        session.write_lines(str(sql) + ";" for _, sql in reply.rows)
+def _help(session: Session, command: DotCommand) -> None:
+    name = argument(command)
+    if name is None:
+        _list_all(session)
+    elif name.lower() in ("begin", "commit", "rollback", "transactions"):
+        session.output.say(TRANSACTIONS)
     else:
-        session.show_data(reply.results)
+        found = find(name.lstrip(".\\"))
+        if found is None:
+            raise SldbError("bad_request", f"no such command: {name}", ".help lists the commands")
+        _tell(session, found)
 
 
-def _turn(session: Session) -> None:
-    if session.format == "vertical":
-        session.format = session.turned_from
-    else:
-        session.turned_from, session.format = session.format, "vertical"
-    session.say(f"results print as {session.format}")
+def _list_all(session: Session) -> None:
+    for command in COMMANDS:
+        session.output.say(f"  {command.usage:<23}{command.other:<17}{command.meaning}")
+    session.output.say("SQL runs when it ends with ; and what runs at once is one transaction.")
+    session.output.say(".help NAME tells more of a command, .help BEGIN of transactions.")
 
 
-def _mode(session: Session, format_name: str | None) -> None:
-    if format_name is not None:
-        session.format = render.check_format(format_name)
-    session.say(f"results print as {session.format}; there are {', '.join(render.FORMATS)}")
+def _tell(session: Session, command: Command) -> None:
+    others = [command.other] if command.other else []
+    others += [f".{name}" for name in command.also]
+    session.output.say(f"{command.usage}: {command.meaning}" + (f" (also {', '.join(others)})" if others else ""))
+    if command.more:
+        session.output.say(command.more)
 
 
-def _read(session: Session, path: str) -> None:
-    try:
-        with Path(path).open(encoding="utf-8-sig") as lines:
-            run_script(lines, session, obey)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SldbError("bad_request", f"{path} cannot be read: {error}") from None
+def _quit(_session: Session, command: DotCommand) -> None:
+    argument(command)
 
 
-def _argument(command: DotCommand) -> str | None:
-    if len(command.arguments) > 1:
-        extra = " ".join(command.arguments[1:])
-        raise SldbError("bad_request", f".{command.name}: what is {extra}?", 'a name with spaces needs quotes: "…"')
-    return command.arguments[0] if command.arguments else None
+def _read(session: Session, command: DotCommand) -> None:
+    running.read(session, command, obey)
 
 
-def _needed(command: DotCommand) -> str:
-    if not command.arguments:
-        raise SldbError("bad_request", f".{command.name} needs a name", ".help lists the commands")
-    return command.arguments[0]
+_QUIT = Command(".quit", r"\q", "leave; so does Ctrl-D", _quit, also=("exit",), more="An open transaction is dropped.")
 
-
-def _whole_number(word: str, command: DotCommand) -> int:
-    if not word.isdecimal():
-        raise SldbError("bad_request", f".{command.name}: got {word}, want a whole number")
-    return int(word)
-
-
-def _switch(word: str, command: DotCommand) -> bool:
-    if word.lower() not in ("on", "off"):
-        raise SldbError("bad_request", f".{command.name}: got {word}, want on or off")
-    return word.lower() == "on"
+COMMANDS = (
+    Command(".tables [LIKE]", r"\dt [LIKE]", "tables and views", looking.tables, "table"),
+    Command(".views [LIKE]", r"\dv [LIKE]", "views", looking.views, "table"),
+    Command(".indexes [TABLE]", r"\di [TABLE]", "indexes", looking.indexes, "table", also=("indices",)),
+    Command(".describe [NAME]", r"\d [NAME]", "its columns and indexes", looking.describe, "table"),
+    Command(".schema [NAME]", r"\d+ [NAME]", "the CREATE statements", looking.schema, "table"),
+    Command(".databases", r"\l", "the databases there are", looking.databases),
+    Command(".database NAME", r"\c NAME", "go to another database", looking.database, "database", also=("use",)),
+    Command(
+        *(".explain [SQL]", "", "the plan, and an index it lacks", explaining.explain, "sql"),
+        also=("eqp",),
+        more="Without SQL: of what ran last. An index is proposed where SQLite would search with it instead of\n"
+        "reading a whole table; it says so itself, of an empty copy of the schema, with the statistics of ANALYZE.",
+    ),
+    Command(*(".mode [FORMAT]", "", "how results print: table, json, csv", printing.mode, "format"), also=("format",)),
+    Command(
+        *(".vertical [auto|on|off]", r"\x [auto|on|off]", "a line for each cell", printing.vertical, "vertical"),
+        more="Alone it turns. auto, as it is at first, prints vertically what does not fit; off never does.",
+    ),
+    Command(".max_rows N", "", "rows shown of a table; 0 for all", printing.max_rows, also=("maxrows",)),
+    Command(
+        *(".pager [on|off]", "", "page what does not fit", printing.pager, "switch"),
+        more="It is what PAGER says, else less -SRXF.",
+    ),
+    Command(".timing [on|off]", r"\timing", "the line below each result", printing.timing, "switch", also=("timer",)),
+    Command(".output [FILE]", r"\o [FILE]", "results to a file, or back here", printing.output, "file"),
+    Command(".once FILE", "", "the next result to a file", printing.once, "file"),
+    Command(
+        *(".read FILE", r"\i FILE", "run a file", _read, "file"),
+        more="One statement after the other; the first error ends it. BEGIN and COMMIT in it work.",
+    ),
+    Command(
+        *(".edit", r"\e", "edit what ran last", running.edit),
+        more="Ctrl-X Ctrl-E (in vi mode v) edits what is being typed. The editor is what VISUAL or EDITOR says.",
+    ),
+    Command(
+        *(".watch [SECONDS [TIMES]]", r"\watch", "run it again and again", running.watch),
+        more="What ran last, if it only reads: every 2 s, or so many; until Ctrl-C, or so many times.",
+    ),
+    Command(".named [NAME [VALUE…]]", r"\n", "list named queries, or run one", running.named, "named"),
+    Command(
+        *(".save NAME [SQL]", r"\ns NAME [SQL]", "keep SQL under a name", running.save, "named"),
+        more=r"$1, $2, … in it are bound to the values of \n NAME VALUE VALUE. Without SQL: what ran last.",
+    ),
+    Command(".forget NAME", r"\nd NAME", "drop a named query", running.forget, "named"),
+    Command(
+        *(".at [TXID|TIME|now]", "", "look at the past, read-only", past.at),
+        more="A txid of .history, or a time such as 2026-11-01T10:00:00Z.",
+    ),
+    Command(".history [N]", "", "the newest transactions", past.history),
+    Command(".undo", "", "take back the last write", past.undo, more="It asks first. .undo once more has it again."),
+    Command(".branch NAME [AT]", "", "copy the database, as it was", past.branch),
+    Command(".help [NAME]", r"\? [NAME]", "this list, or more of one", _help, "command", also=("h",)),
+    _QUIT,
+)
+_BY_NAME = {name: command for command in COMMANDS for name in command.names}

@@ -5,6 +5,7 @@
     read("select 1; ")        → Run("select 1;")            complete: one transaction, however many statements
     read(".schema users")     → DotCommand("schema", ("users",))
     read(r"\\d users")         → DotCommand("d", ("users",))
+    read(".explain select 'a'") → DotCommand("explain", ("select 'a'",))    SQL stays as it is
 
 Whether a statement is complete is SQLite's own tokenizer's decision (sqlite3.complete_statement): a semicolon in a
 string, a comment or the body of a trigger ends nothing.
@@ -46,11 +47,12 @@ class Blank:
 Reading: TypeAlias = "Run | DotCommand | NeedMore | Blank"
 
 _PLAIN_WORDS = {"exit", "quit", "help"}
+_TAKES_SQL = {"explain": 0, "eqp": 0, "save": 1, "ns": 1}  # dot commands that end in SQL, after so many words
 # What may hold a semicolon that ends nothing; an unfinished one reaches to the end of the text.
 _TOKEN = re.compile(
     r"""
     (?P<space> \s+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
-  | (?P<quoted> '[^']*(?:'|\Z) | "[^"]*(?:"|\Z) | `[^`]*(?:`|\Z) | \[[^\]]*(?:\]|\Z) )
+  | (?P<quoted> '(?:[^']|'')*(?:'|\Z) | "(?:[^"]|"")*(?:"|\Z) | `(?:[^`]|``)*(?:`|\Z) | \[[^\]]*(?:\]|\Z) )
   | (?P<end> ; )
   | (?P<word> \w+ )
   | .
@@ -94,25 +96,28 @@ def words(statement: str) -> Iterator[str]:
             yield match.group().upper()
 
 
-def transaction_control(sql: str) -> str | None:
-    """The first of BEGIN, COMMIT, END and ROLLBACK that stands as a statement in `sql`."""
-    for statement in split(sql):
-        first, second, third = (list(_first_words(statement)) + [""] * 3)[:3]
-        if first in ("BEGIN", "COMMIT", "END"):
-            return first
-        if first == "ROLLBACK" and "TO" not in (second, third):
-            return first
-    return None
+def code(sql: str) -> str:
+    """`sql` without its strings, quoted names and comments."""
+    return "".join(match.group() if match.lastgroup != "quoted" else " " for match in _uncommented(sql))
+
+
+def names(sql: str) -> Iterator[str]:
+    """Whatever may be a name in `sql`: its bare words, and what is quoted, without the quotes."""
+    for match in _uncommented(sql):
+        if match.lastgroup == "word":
+            yield match.group()
+        elif match.lastgroup == "quoted":
+            quote = match.group()[0]
+            yield match.group()[1:-1].replace(quote * 2, quote)
+
+
+def _uncommented(sql: str) -> Iterator[re.Match[str]]:
+    return (match for match in _TOKEN.finditer(sql) if not match.group().startswith(("--", "/*")))
 
 
 def changes_schema(sql: str) -> bool:
     """Whether a statement of `sql` may change what tables and columns there are."""
     return any(next(words(statement), "") in ("CREATE", "DROP", "ALTER", "ROLLBACK") for statement in split(sql))
-
-
-def _first_words(statement: str) -> Iterator[str]:
-    for word, _ in zip(words(statement), range(3), strict=False):
-        yield word
 
 
 def _inside_comment(text: str) -> bool:
@@ -123,7 +128,21 @@ def _inside_comment(text: str) -> bool:
 
 
 def _dot_command(line: str) -> DotCommand:
-    name, _, rest = line[1:].partition(" ")
+    name, _, rest = _until_space(line[1:])
+    name = name.rstrip(";").lower() if line[0] == "." else name.rstrip(";")
+    if name not in _TAKES_SQL:
+        return DotCommand(name, _arguments(rest, line))
+    words_before = _TAKES_SQL[name]
+    arguments = rest.split(maxsplit=words_before) if words_before else [rest.strip()]
+    return DotCommand(name, tuple(filter(None, arguments)))
+
+
+def _until_space(text: str) -> tuple[str, str, str]:
+    found = re.search(r"\s", text)
+    return (text[: found.start()], " ", text[found.end() :]) if found else (text, "", "")
+
+
+def _arguments(rest: str, line: str) -> tuple[str, ...]:
     lexer = shlex.shlex(rest, posix=True, punctuation_chars=False)
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -132,6 +151,4 @@ def _dot_command(line: str) -> DotCommand:
         arguments = tuple(lexer)
     except ValueError:
         raise SldbError("bad_request", f"{line}: a quote is open", "close it, or leave it out") from None
-    if arguments:
-        arguments = (*arguments[:-1], arguments[-1].rstrip(";"))
-    return DotCommand(name.rstrip(";").lower() if line[0] == "." else name.rstrip(";"), arguments)
+    return (*arguments[:-1], arguments[-1].rstrip(";")) if arguments else ()

@@ -23,12 +23,13 @@ def run_script(lines: Iterable[str], session: Session, obey: Obey) -> bool:
     for number, submission in submissions(lines):
         try:
             if isinstance(submission, Run):
-                session.run(submission.sql)
+                session.run(submission.sql, line=number)
             elif not obey(submission, session):
                 return False
         except SldbError as error:
             error.details.setdefault("line", number)
             raise
+    session.settle()
     return True
 
 

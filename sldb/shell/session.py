@@ -1,8 +1,11 @@
-"""One conversation with a database, without a terminal: run statements, obey dot commands, print what comes.
+"""One conversation with a database, without a terminal: run what is submitted, where the session stands.
 
-A submission is one transaction, however many statements it has; BEGIN, COMMIT and ROLLBACK are refused before
-anything is sent. Data goes to `out`, everything else to `err`. Errors leave as SldbError: the loop around decides
-whether they end the run.
+It stands on what is newest; or on a moment of the past, to which nothing can be written; or in an open transaction
+(see `sldb.shell.transaction`). Outside of one a submission is one transaction, however many statements it has. Errors
+leave as SldbError: the loop around decides whether they end the run.
+
+In a script (`line` is given) the statements of an open transaction that show nothing wait for the first one that does,
+or for the commit: so a thousand INSERTs between BEGIN and COMMIT are one request.
 
 The names for completion (see `sldb.shell.names`) are looked up again after a statement that may have changed the
 schema, or has met a table that is not there.
@@ -12,121 +15,234 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TextIO
 
-from lambda_handlers.wire import Reply, Request, Result, SldbError, Statement
-from sldb import render
+from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
 from sldb.client import Client
-from sldb.render import Screen, text
-from sldb.report import summary
+from sldb.report import count, summary
+from sldb.shell.named import NamedQueries
 from sldb.shell.names import LiveNames
-from sldb.shell.reader import changes_schema, transaction_control
+from sldb.shell.output import Output
+from sldb.shell.reader import changes_schema, is_blank, split
+from sldb.shell.transaction import Batch, Begin, Commit, Rollback, Transaction, is_silent, parts
+
+# With these, nothing says whether the transaction was applied.
+_UNKNOWN_OUTCOMES = ("store_error", "query_timeout", "internal")
 
 
 @dataclass(slots=True)
 class Session:
     client: Client
-    out: TextIO
-    err: TextIO
-    format: str = "table"
-    screen: Screen | None = None  # None: out is no terminal
-    timing: bool = True
-    turned_from: str = "table"  # the format that \\x goes back to
+    output: Output
     names: LiveNames | None = None  # None: nobody completes anything
+    at: int | str | None = None  # the moment of the past that the session stands on
+    transaction: Transaction | None = None  # the open one
     last: Reply | None = None
     last_ms: float = 0.0
-    _origin: tuple[TextIO, Screen | None] | None = None  # out and screen while results go to a file
+    last_sql: str = ""  # the submission that ran last
+    is_interactive: bool = False  # somebody is there, who sees and can stop it
+    agree: Callable[[str], bool] = lambda _what: True  # asked before what destroys
+    queries: NamedQueries | None = None  # None: there is nowhere to keep them
+    edit: Callable[[str], str] | None = None  # None: there is no editor
+    draft: str = ""  # what the next prompt begins with
     _turn: threading.Lock = field(default_factory=threading.Lock)  # one request at a time
 
-    def run(self, sql: str) -> None:
+    def run(self, sql: str, params: Params = None, *, line: int | None = None) -> None:
         """Run one submission and print what it gives."""
-        refuse_transaction_control(sql)
-        try:
-            reply = self.ask(Request((Statement(sql),)))
-        except SldbError as error:
-            if error.message.startswith("no such"):
-                self._look_again()
-            raise
+        self.last_sql = sql
+        for part in parts(sql):
+            match part:
+                case Begin():
+                    self._begin()
+                case Commit(retry):
+                    self._commit(retry)
+                case Rollback():
+                    self._roll_back()
+                case Batch(batch):
+                    self._run_batch(batch, params, line)
+
+    def _run_batch(self, sql: str, params: Params, line: int | None) -> None:
+        if self.transaction is None:
+            reply = self._run_statements([Statement(sql, params)], sql)
+        else:
+            statements = [Statement(piece.strip(), params) for piece in split(sql) if not is_blank(piece)]
+            if line is not None and all(is_silent(statement.query) for statement in statements):
+                self.transaction = self.transaction.keep(statements, line=line, proved=False)
+                return
+            reply = self._run_statements(statements, sql)
+            self.transaction = self.transaction.keep(statements, line=line)
         if changes_schema(sql):
-            self._look_again()
+            self.look_again()
         self.show(reply)
 
+    def _run_statements(self, statements: list[Statement], sql: str) -> Reply:
+        try:
+            return self.ask(Request(tuple(statements)))
+        except SldbError as error:
+            if error.message.startswith("no such"):
+                self.look_again()
+            error.details.setdefault("query", sql)
+            raise
+
     def ask(self, request: Request) -> Reply:
+        """The reply, from where the session stands."""
         started = time.monotonic()
-        reply = self.send(request)
+        reply = self._answer(request)
         self.last, self.last_ms = reply, (time.monotonic() - started) * 1000
         return reply
 
-    def send(self, request: Request) -> Reply:
+    def _answer(self, request: Request) -> Reply:
+        transaction = self.transaction
+        if transaction is None:
+            return self._send(replace(request, at=self.at))
+        if transaction.sent is not None:
+            raise _outcome_is_unknown(transaction.sent)
+        try:
+            reply = self._send(transaction.replay(request))
+        except SldbError as error:
+            blamed, self.transaction = transaction.blame(error)
+            position = blamed.details.get("statement")
+            if isinstance(position, int) and position < len(request.statements):
+                blamed.details.setdefault("query", request.statements[position].query)
+            raise blamed from None
+        self.transaction = transaction.proven()
+        return transaction.shown(reply)
+
+    def look(self, request: Request) -> Reply:
         """As `ask`, and leaves no trace: for the names' thread."""
+        transaction, at = self.transaction, self.at
+        if transaction is None:
+            return self._send(replace(request, at=at))
+        return transaction.shown(self._send(transaction.replay(request)))
+
+    def _send(self, request: Request) -> Reply:
         with self._turn:
             return self.client.execute(request)
 
     def show(self, reply: Reply) -> None:
         """The data of a reply, and below it what is said about it."""
-        self.show_data(reply.results)
-        if self.timing:
-            self.say(summary(reply, self.last_ms), softly=True)
+        self.output.show_data(reply.results)
+        if self.output.timing:
+            self.output.say(summary(reply, self.last_ms), softly=True)
 
-    def show_data(self, results: Sequence[Result]) -> None:
-        render.write(results, self.format, self.out, self.screen)
-        self.out.flush()
-        if note := render.unseen(results, self.format, self.screen):
-            self.say(note, softly=True)
+    # Transactions
 
-    def write_lines(self, lines: Iterable[str]) -> None:
-        """Text as it is to a file, and harmless to a terminal."""
-        for line in lines:
-            self.out.write((text.escape_lines(line) if self.screen else line) + "\n")
-        self.out.flush()
+    def _begin(self) -> None:
+        if self.transaction is not None:
+            raise SldbError(
+                "sql_error", "cannot start a transaction within a transaction", "COMMIT or ROLLBACK it first"
+            )
+        self.require_present("BEGIN")
+        self.transaction = Transaction(self._newest_txid())
+        self.output.say(f"open on txid {self.transaction.txid}; nothing is applied before COMMIT", softly=True)
 
-    def say(self, message: str, *, softly: bool = False) -> None:
-        """Something about the data; `softly` is dim on a terminal in colour."""
-        message = text.escape_lines(message)
-        if softly and self.screen is not None and self.screen.color and self.err.isatty():
-            message = f"\x1b[2m{message}\x1b[0m"
-        print(message, file=self.err, flush=True)
+    def _newest_txid(self) -> int:
+        try:
+            return self._send(Request((Statement("SELECT 1"),), read_only=True)).txid
+        except SldbError as error:
+            if error.code != "not_found":
+                raise
+            txid = error.details.get("txid", 0)  # of the one that dropped it; else the database is still to be made
+            return txid if isinstance(txid, int) else 0
 
-    def limit_rows(self, rows: int) -> None:
-        if self.screen is not None:
-            self.screen = replace(self.screen, max_rows=rows)
+    def _commit(self, retry: bool) -> None:
+        transaction = self._open_transaction("commit")
+        if not transaction.statements:
+            self.transaction = None
+            self.output.say("nothing to commit", softly=True)
+            return
+        request = transaction.commit(uuid.uuid4().hex, retry=retry)
+        self.transaction = replace(transaction, sent=request)  # Ctrl-C may come at any moment
+        started = time.monotonic()
+        try:
+            reply = self._send(request)
+        except SldbError as error:
+            if error.code in _UNKNOWN_OUTCOMES and error.details.get("applied") != "no":
+                raise
+            error, self.transaction = replace(transaction, sent=None).blame(error)
+            raise _not_committed(error) from None
+        self.transaction, self.last, self.last_ms = None, reply, (time.monotonic() - started) * 1000
+        self.output.say(_committed(reply, self.last_ms), softly=True)
+        if any(changes_schema(kept.statement.query) for kept in transaction.statements):
+            self.look_again()
 
-    def redirect(self, path: str | None) -> None:
-        """Send results to the file from now on; without a path, back to where they went at first."""
-        if self._origin is not None:
-            self.out.close()
-            (self.out, self.screen), self._origin = self._origin, None
-        if path is not None:
-            try:
-                out = Path(path).open("w", encoding="utf-8", newline="")  # noqa: SIM115  # stays open until the next .output or the end
-            except OSError as error:
-                raise SldbError("bad_request", f"{path} cannot be written: {error.strerror or error}") from None
-            self._origin = (self.out, self.screen)
-            self.out, self.screen = out, None
+    def _roll_back(self) -> None:
+        transaction = self._open_transaction("rollback")
+        self.transaction = None
+        self.output.say(_dropped(transaction), softly=True)
+        if any(changes_schema(kept.statement.query) for kept in transaction.statements):
+            self.look_again()
 
-    def close(self) -> None:
-        self.redirect(None)
-        self.client.close()
+    def _open_transaction(self, verb: str) -> Transaction:
+        if self.transaction is None:
+            raise SldbError("sql_error", f"cannot {verb} - no transaction is active", "BEGIN opens one")
+        return self.transaction
+
+    def settle(self) -> None:
+        """At the end of a script: run what was waiting. Raises what it raises."""
+        if self.transaction is not None and self.transaction.unproved:
+            self.ask(Request((Statement("SELECT 1"),)))
+
+    # Where it stands
+
+    def require_no_transaction(self, doing: str) -> None:
+        if self.transaction is not None:
+            raise SldbError("bad_request", f"{doing}: a transaction is open", "COMMIT or ROLLBACK it first")
+
+    def require_present(self, doing: str) -> None:
+        if self.at is not None:
+            raise SldbError("read_only", f"{doing}: this is a view of the past ({self.at})", ".at now leaves it")
+
+    def go_to(self, at: int | str | None) -> None:
+        """Stand on a moment of the past, or on what is newest. Raises `not_found` where there is none."""
+        self.require_no_transaction(".at")
+        if at is not None:
+            request = Request((Statement("SELECT 1"),), at=at, read_only=True)
+            self.last = self._send(request)
+        self.at = at
+        self.look_again()
 
     def switch(self, database: str) -> None:
+        self.require_no_transaction(".database")
         self.client = replace(self.client, database=database)
-        self.last = None
-        self._look_again()
+        self.at = self.last = None
+        self.look_again()
 
-    def _look_again(self) -> None:
+    def close(self) -> None:
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None and transaction.statements:
+            self.output.say(_dropped(transaction))
+        self.output.redirect(None)
+        self.client.close()
+
+    def look_again(self) -> None:
         if self.names is not None:
             self.names.refresh()
 
 
-def refuse_transaction_control(sql: str) -> None:
-    """Raises `bad_request` if `sql` has BEGIN, COMMIT, END or ROLLBACK as a statement."""
-    word = transaction_control(sql)
-    if word is not None:
-        raise SldbError(
-            "bad_request",
-            f"{word} was not sent: what is submitted at once is one transaction, all or nothing",
-            "put the statements that belong together on one line, or in a file: sldb query -f FILE",
-        )
+def _committed(reply: Reply, elapsed_ms: float) -> str:
+    return f"committed {count(len(reply.results), 'statement')}: {summary(reply, elapsed_ms)}"
+
+
+def _dropped(transaction: Transaction) -> str:
+    if transaction.sent is not None:
+        return f"whether the transaction was applied is not known (request {transaction.sent.request_id})"
+    dropped = count(len(transaction.statements), "statement")
+    return f"rolled back: {dropped} not applied" if transaction.statements else "rolled back"
+
+
+def _outcome_is_unknown(sent: Request) -> SldbError:
+    return SldbError(
+        "conflict",
+        "whether the last COMMIT was applied is not known",
+        "COMMIT asks again, and applies nothing twice; ROLLBACK leaves it at that",
+        request_id=sent.request_id,
+    )
+
+
+def _not_committed(error: SldbError) -> SldbError:
+    if error.code == "conflict":
+        error.hint = "COMMIT RETRY applies it to what is the newest by now; ROLLBACK drops it"
+    return error

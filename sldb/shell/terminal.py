@@ -26,7 +26,7 @@ from lambda_handlers.wire import SldbError
 from sldb.render import text
 from sldb.report import duration
 from sldb.shell.catalog import Names
-from sldb.shell.commands import HELP, obey
+from sldb.shell.commands import COMMANDS, obey
 from sldb.shell.completion import last_word, suggest
 from sldb.shell.reader import DotCommand, NeedMore, Run, read
 from sldb.shell.session import Session
@@ -43,7 +43,7 @@ _STYLE = Style.from_dict(
         "pygments.comment": "ansibrightblack",
     }
 )
-_DOT_COMMANDS = sorted({spelling.split()[0] for spelling, _, _ in HELP})
+_DOT_COMMANDS = sorted(f".{command.names[0]}" for command in COMMANDS)
 
 
 def talk(session: Session, show_error: Callable[[SldbError], None], history: History, *, vi: bool = False) -> None:
@@ -77,7 +77,7 @@ def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callabl
         show_error(error)
     except KeyboardInterrupt:
         if typed:
-            session.say("stopped waiting; what writes may still be applied")
+            session.output.say("stopped waiting; what writes may still be applied")
     return True
 
 
@@ -128,7 +128,10 @@ def _wants_more(buffer: str) -> bool:
 
 
 def _prompt(session: Session) -> str:
-    return f"{short_name(session.client.target.name)}/{session.client.database}> "
+    """notes/main> ; in the past notes/main@41> ; in an open transaction notes/main*>"""
+    past = f"@{text.escape(str(session.at))}" if session.at is not None else ""
+    mark = "*" if session.transaction is not None else ""
+    return f"{short_name(session.client.target.name)}/{session.client.database}{past}{mark}> "
 
 
 def short_name(target: str) -> str:

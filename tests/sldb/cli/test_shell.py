@@ -46,12 +46,22 @@ def test_a_line_is_one_transaction(run: Run) -> None:
     assert run("select count(*) as n from t;", "--format", "jsonl").stdout == '{"n": 0}\n'
 
 
-def test_transactions_by_hand_are_refused_with_the_reason(run: Run) -> None:
-    done = run("BEGIN;\ncreate table t(a);\nCOMMIT;\n")
-    assert done.returncode == 2
-    assert "error: line 1: BEGIN was not sent" in done.stderr
-    assert "hint: " in done.stderr
-    assert run(".tables", "--format", "json").stdout == "[]\n"
+def test_a_dump_of_sqlite3_is_a_script(run: Run) -> None:
+    done = run(
+        "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE t(a);\nINSERT INTO t VALUES(1);\n"
+        "INSERT INTO t VALUES('x;\ny');\nCOMMIT;\n"
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert run("select count(*) as n from t;", "--format", "jsonl").stdout == '{"n": 2}\n'
+
+
+def test_an_error_in_a_transaction_ends_the_script_and_nothing_of_it_is_applied(run: Run) -> None:
+    run("create table t(a unique);")
+    done = run("begin;\ninsert into t values (1);\ninsert into t values (1);\ncommit;\n")
+    assert done.returncode == 1
+    assert "error: line 3: UNIQUE constraint failed: t.a" in done.stderr
+    assert "rolled back: 1 statement not applied" in done.stderr
+    assert run("select count(*) as n from t;", "--format", "jsonl").stdout == '{"n": 0}\n'
 
 
 def test_quit_ends_a_script(run: Run) -> None:

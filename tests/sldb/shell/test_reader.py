@@ -11,10 +11,11 @@ from sldb.shell.reader import (
     NeedMore,
     Run,
     changes_schema,
+    code,
     is_blank,
+    names,
     read,
     split,
-    transaction_control,
 )
 
 TRIGGER = "create trigger t after insert on a begin update b set x = ';'; delete from c; end;"
@@ -71,6 +72,11 @@ TEXTS = st.one_of(st.text(), st.lists(PIECES).map("".join))
         ("quit", DotCommand("quit")),
         ("exit", DotCommand("exit")),
         ("exit 1", NeedMore()),
+        (""".explain select 'a''b', "c";""", DotCommand("explain", ("""select 'a''b', "c";""",))),
+        (".explain\nselect 1", DotCommand("explain", ("select 1",))),
+        (".explain", DotCommand("explain")),
+        (r"\ns top select 'it''s' limit $1", DotCommand("ns", ("top", "select 'it''s' limit $1"))),
+        (r"\ns top", DotCommand("ns", ("top",))),
         (".5 + 1", DotCommand("5", ("+", "1"))),
     ],
 )
@@ -110,28 +116,14 @@ def test_split_finds_each_statement(statements: list[str]) -> None:
     assert [part.strip() for part in found] == [statement.strip() for statement in statements]
 
 
-@pytest.mark.parametrize(
-    ("sql", "word"),
-    [
-        ("begin;", "BEGIN"),
-        ("/* x */ Begin immediate;", "BEGIN"),
-        ("select 1; commit;", "COMMIT"),
-        ("end transaction;", "END"),
-        ("rollback;", "ROLLBACK"),
-        ("rollback transaction;", "ROLLBACK"),
-        ("rollback to a;", None),
-        ("rollback transaction to savepoint a;", None),
-        ("savepoint a; release a;", None),
-        (TRIGGER, None),
-        ("select 'begin;';", None),
-        ("insert into t values('x'); -- commit;", None),
-    ],
-)
-def test_transaction_control(sql: str, word: str | None) -> None:
-    assert transaction_control(sql) == word
-
-
 def test_changes_schema() -> None:
     assert changes_schema("select 1; create table t(a);")
     assert changes_schema("-- x\nDROP view v;")
     assert not changes_schema("select 'create'; insert into t values (1);")
+
+
+def test_code_and_names_of_a_statement() -> None:
+    sql = """select "a""b", [c d], `e`, f -- g
+    from h where i = 'j' /* k */ and l = $1"""
+    assert list(names(sql)) == ["select", 'a"b', "c d", "e", "f", "from", "h", "where", "i", "j", "and", "l", "1"]
+    assert code("select 'a $1', \"$2\", $3 -- $4") == "select  ,  , $3 "

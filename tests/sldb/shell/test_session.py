@@ -13,8 +13,11 @@ from lambda_handlers.wire import SldbError
 from sldb.client import Client
 from sldb.render import Screen
 from sldb.shell.catalog import Names, everything
-from sldb.shell.commands import HELP, obey
+from sldb.shell.command import Command
+from sldb.shell.commands import COMMANDS, obey
+from sldb.shell.named import NamedQueries
 from sldb.shell.names import LiveNames
+from sldb.shell.output import Output
 from sldb.shell.reader import DotCommand, read
 from sldb.shell.script import submissions
 from sldb.shell.session import Session
@@ -32,8 +35,9 @@ def target() -> SqliteTarget:
 
 
 @pytest.fixture
-def session(target: SqliteTarget) -> Session:
-    return Session(Client(target), io.StringIO(), io.StringIO(), format="json", timing=False)
+def session(target: SqliteTarget, tmp_path: Path) -> Session:
+    output = Output(io.StringIO(), io.StringIO(), format="json", timing=False)
+    return Session(Client(target), output, queries=NamedQueries(tmp_path / "queries.json"))
 
 
 def command(session: Session, text: str) -> bool:
@@ -43,16 +47,16 @@ def command(session: Session, text: str) -> bool:
 
 
 def data(session: Session) -> list[dict[str, object]]:
-    assert isinstance(session.out, io.StringIO)
-    found = json.loads(session.out.getvalue())
-    session.out.seek(0)
-    session.out.truncate()
+    assert isinstance(session.output.out, io.StringIO)
+    found = json.loads(session.output.out.getvalue())
+    session.output.out.seek(0)
+    session.output.out.truncate()
     return list(found)
 
 
 def said(session: Session) -> str:
-    assert isinstance(session.err, io.StringIO)
-    return session.err.getvalue()
+    assert isinstance(session.output.err, io.StringIO)
+    return session.output.err.getvalue()
 
 
 @pytest.mark.parametrize("spelling", [".tables", r"\dt", r"\d", ".TABLES;"])
@@ -74,10 +78,10 @@ def test_indexes(session: Session, spelling: str) -> None:
 
 @pytest.mark.parametrize("spelling", [".schema users", r"\d+ Users"])
 def test_schema_is_sql_to_people(session: Session, spelling: str) -> None:
-    session.format = "table"
+    session.output.format = "table"
     command(session, spelling)
-    assert isinstance(session.out, io.StringIO)
-    assert session.out.getvalue() == (
+    assert isinstance(session.output.out, io.StringIO)
+    assert session.output.out.getvalue() == (
         "CREATE TABLE users(id integer primary key, name text not null default 'x');\n"
         "CREATE INDEX by_name on users(name);\n"
     )
@@ -93,10 +97,10 @@ def test_describe(session: Session) -> None:
     columns = data(session)
     assert [row["column"] for row in columns] == ["id", "name"]
     assert columns[1] == {"column": "name", "type": "TEXT", "null": "not null", "default": "'x'", "primary key": ""}
-    session.format = "table"
+    session.output.format = "table"
     command(session, r".describe users")
-    assert isinstance(session.out, io.StringIO)
-    assert "by_name" in session.out.getvalue()
+    assert isinstance(session.output.out, io.StringIO)
+    assert "by_name" in session.output.out.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -120,23 +124,37 @@ def test_refusals(session: Session, text: str, code: str) -> None:
     assert caught.value.code == code
 
 
-def test_every_command_of_the_help_is_one(session: Session, tmp_path: Path) -> None:
-    (tmp_path / "x.sql").write_text("select 1;")
-    words = {"NAME": "users", "FILE": str(tmp_path / "x.sql"), "[FORMAT]": "csv", "[on|off]": "off", "[N]": "5"}
-    for spelling, other, _ in HELP:
-        for text in filter(None, (spelling, other)):
-            name, *wants = text.split()
-            assert isinstance(
-                command(session, " ".join([name, *(words[want] for want in wants if want in words)])), bool
-            )
-    session.redirect(None)
+@pytest.mark.parametrize("listed", COMMANDS, ids=lambda listed: listed.usage)
+def test_every_command_tells_of_itself(session: Session, listed: Command) -> None:
+    for name in listed.names:
+        command(session, f".help {name}")
+    lines = said(session).splitlines()
+    assert lines[0].startswith(f"{listed.usage}: {listed.meaning}")
+    assert max(map(len, lines)) <= 120
+
+
+def test_the_list_of_commands_fits_a_terminal(session: Session) -> None:
+    command(session, ".help")
+    assert max(map(len, said(session).splitlines())) < 80
+
+
+def test_the_documentation_lists_the_same_commands() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "shell.md").read_text("utf-8").replace("\\|", "|")
+    listed = [line for line in page.splitlines() if line.startswith("| `.")]
+    wanted = [f"| `{c.usage}` | {f'`{c.other}`' if c.other else ''} | {c.meaning} |" for c in COMMANDS]
+    assert listed == wanted
+
+
+def test_no_two_commands_have_the_same_name() -> None:
+    names = [name for listed in COMMANDS for name in listed.names]
+    assert len(names) == len(set(names))
 
 
 def test_x_turns_and_turns_back(session: Session) -> None:
     command(session, r"\x")
-    assert session.format == "vertical"
+    assert session.output.format == "vertical"
     command(session, r"\x")
-    assert session.format == "json"
+    assert session.output.format == "json"
 
 
 def test_database_goes_elsewhere(session: Session, target: SqliteTarget) -> None:
@@ -145,14 +163,8 @@ def test_database_goes_elsewhere(session: Session, target: SqliteTarget) -> None
     assert target.requests[-1].database == "other"
 
 
-def test_begin_is_not_sent(session: Session, target: SqliteTarget) -> None:
-    with pytest.raises(SldbError, match="BEGIN was not sent"):
-        session.run("insert into users values (1, 'a'); begin;")
-    assert target.requests == []
-
-
 def test_timing_tells_rows_time_and_version(session: Session) -> None:
-    session.timing = True
+    session.output.timing = True
     session.run("insert into users values (1, 'a');")
     assert said(session).startswith("1 row changed · ")
     assert said(session).endswith(" ms · txid 1 · warm · 1 store request\n")
@@ -160,11 +172,11 @@ def test_timing_tells_rows_time_and_version(session: Session) -> None:
 
 def test_an_escape_in_a_schema_does_nothing_to_a_screen(session: Session) -> None:
     session.run("create table evil(a default '\x1b[31m');")
-    session.screen = Screen(80, color=False, max_rows=10)
-    session.format = "table"
+    session.output.screen = Screen(80, color=False, max_rows=10)
+    session.output.format = "table"
     command(session, ".schema evil")
-    assert isinstance(session.out, io.StringIO)
-    assert "\x1b" not in session.out.getvalue()
+    assert isinstance(session.output.out, io.StringIO)
+    assert "\x1b" not in session.output.out.getvalue()
 
 
 def test_names_are_looked_up_after_ddl_and_misses_and_not_otherwise(session: Session) -> None:
@@ -172,7 +184,7 @@ def test_names_are_looked_up_after_ddl_and_misses_and_not_otherwise(session: Ses
     done = threading.Semaphore(0)
 
     def fetch() -> Names:
-        names = Names.of(session.send(everything()).rows)
+        names = Names.of(session.look(everything()).rows)
         looks.append(",".join(names.columns))
         done.release()
         return names

@@ -1,0 +1,129 @@
+"""What SQLite plans to do for a statement, as a tree; and the indexes that would let it search where it reads all.
+
+The advice is SQLite's own: an empty copy of the schema in memory (with the statistics of ANALYZE, where there are any)
+gets an index on every column, and every pair of columns, that the statement names; those that the planner then searches
+with are made alone in another copy, and proposed if it still uses them. No index is guessed from the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import permutations
+from typing import NamedTuple
+
+import apsw
+
+from sldb.shell.completion import quote
+from sldb.shell.reader import names
+
+MOST_COLUMNS = 8  # of one table that are tried; the pairs of them are 56
+
+_READS_ALL = re.compile(r"SCAN (?!CONSTANT ROW)(?!.* USING )|.* USING AUTOMATIC ")
+_CANDIDATE = "sldb_candidate_"
+_SEARCH = re.compile(rf"SEARCH .* USING (?:COVERING )?INDEX {_CANDIDATE}(?P<number>\d+) \((?P<terms>.*)\)")
+
+
+class Step(NamedTuple):
+    """A row of EXPLAIN QUERY PLAN."""
+
+    id: int
+    parent: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    table: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    statements: Sequence[str]  # all CREATE statements, tables first
+    statistics: Sequence[tuple[object, object, object]] = ()  # rows of sqlite_stat1
+
+
+def tree(plan: Sequence[Step], parent: int = 0, indent: str = "") -> Iterator[str]:
+    """The lines of the plan, what belongs to a step below it."""
+    steps = [step for step in plan if step.parent == parent]
+    for step in steps:
+        is_last = step is steps[-1]
+        yield f"{indent}{'└─' if is_last else '├─'} {step.detail}"
+        yield from tree(plan, step.id, indent + ("   " if is_last else "│  "))
+
+
+def reads_all(plan: Sequence[Step]) -> bool:
+    """Whether it reads a whole table, or makes an index for this once."""
+    return any(_READS_ALL.match(step.detail) for step in plan)
+
+
+def advise(sql: str, schema: Schema) -> list[str]:
+    """CREATE INDEX statements after which SQLite would search where it reads all now."""
+    candidates = _candidates(sql, schema)
+    wanted = dict.fromkeys(_used(sql, schema, candidates))
+    used = dict.fromkeys(_used(sql, schema, list(wanted)))
+    taken = {name.lower() for statement in schema.statements for name in names(statement)}
+    return [_create(index, taken) for index in used]
+
+
+def _used(sql: str, schema: Schema, indexes: Sequence[Index]) -> Iterator[Index]:
+    """Those of `indexes` that SQLite would search with, cut to the columns that it would use."""
+    with closing(_copy(schema)) as connection:
+        for number, index in enumerate(indexes):
+            columns = ", ".join(map(quote, index.columns))
+            connection.execute(f"CREATE INDEX {_CANDIDATE}{number} ON {quote(index.table)} ({columns})")
+        for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}"):
+            if found := _SEARCH.match(str(detail)):
+                index = indexes[int(found["number"])]
+                yield Index(index.table, index.columns[: len(found["terms"].split(" AND "))])
+
+
+def _candidates(sql: str, schema: Schema) -> list[Index]:
+    with closing(_copy(schema)) as connection:
+        tables = [
+            str(name)
+            for name, kind in connection.execute("SELECT name, type FROM pragma_table_list WHERE schema = 'main'")
+            if kind == "table" and not str(name).startswith(("sqlite_", "_sldb_"))
+        ]
+        named = {name.lower() for name in names(sql)}
+        views = list(connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'"))
+        for name, text in views * len(views):  # a view may stand on others
+            if str(name).lower() in named:
+                named |= {other.lower() for other in names(str(text))}
+        indexes = []
+        for table in tables:
+            if table.lower() in named:
+                columns = [
+                    str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+                ]
+                tried = [column for column in columns if column.lower() in named][:MOST_COLUMNS]
+                indexes += [Index(table, (column,)) for column in tried]
+                indexes += [Index(table, pair) for pair in permutations(tried, 2)]
+        return indexes
+
+
+def _copy(schema: Schema) -> apsw.Connection:
+    connection = apsw.Connection(":memory:")
+    for statement in schema.statements:
+        try:
+            connection.execute(statement)
+        except apsw.Error:  # the tables behind a virtual one, or a module that is not here: no advice about those
+            continue
+    if schema.statistics:
+        connection.execute("ANALYZE sqlite_schema")
+        connection.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", schema.statistics)
+        connection.execute("ANALYZE sqlite_schema")  # reads them
+    return connection
+
+
+def _create(index: Index, taken: set[str]) -> str:
+    name = base = "_".join((index.table, *index.columns))
+    number = 1
+    while name.lower() in taken:
+        number += 1
+        name = f"{base}_{number}"
+    taken.add(name.lower())
+    return f"CREATE INDEX {quote(name)} ON {quote(index.table)} ({', '.join(map(quote, index.columns))});"

@@ -1,0 +1,80 @@
+"""The user's named queries: SQL under a name, with $1, $2, … where arguments go. One JSON file, for all targets.
+
+Arguments are bound, never pasted into the SQL: what they hold cannot change what it means.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lambda_handlers.wire import SldbError, Value
+from sldb.params import guess
+from sldb.shell.reader import code
+
+_PLACE = re.compile(r"\$([1-9][0-9]?)\b")
+_NAME = re.compile(r"[^\W\d][\w.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedQueries:
+    """The file need not exist. Every operation reads it anew: other shells write to it as well."""
+
+    path: Path
+
+    def all(self) -> dict[str, str]:
+        """Name → SQL. Raises `bad_request` for a file that is none of ours."""
+        try:
+            found = json.loads(self.path.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise self._unreadable(error) from None
+        if not isinstance(found, dict) or not all(isinstance(sql, str) for sql in found.values()):
+            raise self._unreadable("it holds something else")
+        return dict(sorted(found.items()))
+
+    def get(self, name: str) -> str:
+        """Raises `not_found`."""
+        found = self.all().get(name)
+        if found is None:
+            raise SldbError("not_found", f"no named query {name}", r"\n lists them, \ns NAME SQL keeps one")
+        return found
+
+    def save(self, name: str, sql: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise SldbError("bad_request", f"{name}: got {name!r}, want a name: letters, digits, . _ -")
+        self._write({**self.all(), name: sql})
+
+    def forget(self, name: str) -> None:
+        """Raises `not_found`."""
+        self.get(name)
+        self._write({other: sql for other, sql in self.all().items() if other != name})
+
+    def _write(self, queries: dict[str, str]) -> None:
+        """Whole or not at all."""
+        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.touch(mode=0o600)  # SQL may hold secrets
+            fresh.write_text(json.dumps(dict(sorted(queries.items())), indent=2, ensure_ascii=False) + "\n", "utf-8")
+            fresh.replace(self.path)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise SldbError("bad_request", f"{self.path} cannot be written: {error.strerror or error}") from None
+
+    def _unreadable(self, why: object) -> SldbError:
+        return SldbError("bad_request", f"the named queries cannot be read: {why}", f"mend or remove {self.path}")
+
+
+def bind(name: str, sql: str, arguments: Sequence[str]) -> dict[str, Value] | None:
+    """What the arguments bind in the SQL. Raises `bad_request` where they are too few or too many."""
+    places = {int(place) for place in _PLACE.findall(code(sql))}
+    if len(arguments) != max(places, default=0):
+        wanted = f"{max(places, default=0)}, as the SQL says: {sql}"
+        raise SldbError("bad_request", f"{name}: got {len(arguments)} arguments, want {wanted}")
+    return {str(place): guess(arguments[place - 1]) for place in sorted(places)} or None

@@ -1,0 +1,102 @@
+"""Where a session's results and remarks go: a terminal, a pipe, a file. No terminal is needed.
+
+Data goes to `out`, everything else to `err`. A screen may have a pager: what goes to it is drawn first, and given to
+the pager's owner as text, who decides whether it fits.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+from lambda_handlers.wire import Result, SldbError
+from sldb import render
+from sldb.render import Screen, text
+
+
+@dataclass(slots=True)
+class Output:
+    out: TextIO
+    err: TextIO
+    format: str = "table"
+    screen: Screen | None = None  # None: out is no terminal
+    timing: bool = True
+    page: Callable[[str], None] | None = None  # shows what was drawn for the screen, all of it or page by page
+    pages: bool = True  # whether it is asked to
+    _turned_from: str = "table"  # the format that turning back goes to
+    _origin: tuple[TextIO, Screen | None] | None = None  # out and screen while results go to a file
+    _once: bool = False  # back to them after the next result
+
+    def show_data(self, results: Sequence[Result]) -> None:
+        shown = self._drawing_board()
+        render.write(results, self.format, shown, self.screen)
+        self._finish(shown)
+        if note := render.unseen(results, self.format, self.screen):
+            self.say(note, softly=True)
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Text as it is to a file, and harmless to a terminal."""
+        shown = self._drawing_board()
+        for line in lines:
+            shown.write((text.escape_lines(line) if self.screen else line) + "\n")
+        self._finish(shown)
+
+    def _drawing_board(self) -> TextIO:
+        return io.StringIO() if self.screen is not None and self.page is not None and self.pages else self.out
+
+    def _finish(self, shown: TextIO) -> None:
+        if self.page is not None and shown is not self.out and isinstance(shown, io.StringIO):
+            self.page(shown.getvalue())
+        self.out.flush()
+        if self._once:
+            self.redirect(None)
+
+    def say(self, message: str, *, softly: bool = False) -> None:
+        """Something about the data; `softly` is dim on a terminal in colour."""
+        message = text.escape_lines(message)
+        screen = self._origin[1] if self._origin else self.screen
+        if softly and screen is not None and screen.color and self.err.isatty():
+            message = f"\x1b[2m{message}\x1b[0m"
+        print(message, file=self.err, flush=True)
+
+    def turn(self, wish: str | None = None) -> None:
+        """Print vertically (`on`), as before (`off`, and never vertically), or so only what does not fit (`auto`);
+        without a wish, turn what is now."""
+        is_vertical = self.format == "vertical"
+        if (not is_vertical) if wish is None else (wish == "on"):
+            if not is_vertical:
+                self._turned_from, self.format = self.format, "vertical"
+        elif is_vertical:
+            self.format = self._turned_from
+        if wish is not None:
+            self._change_screens(turns=wish != "off")
+
+    def limit_rows(self, rows: int) -> None:
+        self._change_screens(max_rows=rows)
+
+    def widen(self, columns: int) -> None:
+        """The terminal has so many columns now."""
+        self._change_screens(columns=columns)
+
+    def _change_screens(self, **changes: int | bool) -> None:
+        if self.screen is not None:
+            self.screen = replace(self.screen, **changes)  # type: ignore[arg-type]  # fields of a Screen
+        if self._origin is not None and self._origin[1] is not None:
+            self._origin = (self._origin[0], replace(self._origin[1], **changes))  # type: ignore[arg-type]
+
+    def redirect(self, path: str | None, *, once: bool = False) -> None:
+        """Send results to the file from now on, or `once`; without a path, back to where they went at first."""
+        if self._origin is not None:
+            self.out.close()
+            (self.out, self.screen), self._origin = self._origin, None
+        self._once = once and path is not None
+        if path is not None:
+            try:
+                out = Path(path).expanduser().open("w", encoding="utf-8", newline="")
+            except OSError as error:
+                raise SldbError("bad_request", f"{path} cannot be written: {error.strerror or error}") from None
+            self._origin = (self.out, self.screen)
+            self.out, self.screen = out, None

@@ -1,0 +1,80 @@
+"""Dot commands about the past: look at it, list it, take back the last write, branch off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambda_handlers.wire import SldbError, Value
+from sldb.report import count, local_time, size
+from sldb.shell.command import argument, at_most, moment, whole_number
+from sldb.shell.reader import DotCommand
+from sldb.shell.session import Session
+from sldb.shell.tabled import FOR_PEOPLE, result
+
+_FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable")
+
+
+def at(session: Session, command: DotCommand) -> None:
+    word = argument(command)
+    if word is not None:
+        session.go_to(None if word.lower() == "now" else moment(word))
+    if session.at is None:
+        session.output.say("statements see and change what is newest")
+    else:
+        session.output.say(f"statements see {session.client.database} as it was at {session.at}; .at now leaves it")
+
+
+def history(session: Session, command: DotCommand) -> None:
+    word = argument(command)
+    limit = None if word is None else whole_number(word, command)
+    reply = session.client.act("history", limit=limit)
+    lines = reply["transactions"]
+    if session.output.format in FOR_PEOPLE:
+        shown = result(("txid", "time", "what", "pages", "size", "readable"), [_for_people(line) for line in lines])
+    else:
+        rows = [[int(line[name]) if name == "readable" else line[name] for name in _FIELDS] for line in lines]
+        shown = result(_FIELDS, rows)
+    session.output.show_data([shown])
+    if reply["next"] is not None:
+        session.output.say(f"there are older ones: .history {2 * len(lines)}", softly=True)
+
+
+def _for_people(line: dict[str, Any]) -> list[Value]:
+    txids = line["txid"] if line["txid"] == line["min_txid"] else f"{line['min_txid']}..{line['txid']}"
+    time = local_time(line["time"]) if line["time"] else "gone"
+    pages = "" if line["pages"] is None else line["pages"]
+    return [txids, time, line["kind"] or "", pages, size(line["bytes"]), "yes" if line["readable"] else "no"]
+
+
+def undo(session: Session, command: DotCommand) -> None:
+    argument(command)
+    session.require_no_transaction(".undo")
+    session.require_present(".undo")
+    lines = session.client.act("history", limit=1)["transactions"]
+    if not lines:
+        raise SldbError("not_found", f"nothing was ever written to {session.client.database}")
+    last = lines[0]["txid"]
+    when = f", of {local_time(lines[0]['time'])}" if lines[0]["time"] else ""
+    what = f"transaction {last} ({lines[0]['kind'] or 'unknown'}{when})"
+    if not session.agree(f"This takes back {what}."):
+        session.output.say("nothing was changed")
+        return
+    reply = session.client.act("restore", at=last - 1, if_txid=last)
+    if not reply["changed"]:
+        session.output.say(f"{what} has nothing left to take back: nothing was changed")
+        return
+    session.output.say(f"took back {what} · txid {reply['txid']}; .undo once more has it again")
+    session.look_again()
+
+
+def branch(session: Session, command: DotCommand) -> None:
+    name, when = at_most(2, command)
+    if name is None:
+        raise SldbError("bad_request", ".branch needs a name", ".help branch tells more")
+    then = session.at if when is None else moment(when)
+    reply = session.client.act("branch", **{"as": name, "at": then})
+    what = f"{reply['as']} is {reply['database']} as of transaction {reply['at']}"
+    if not reply["created"]:
+        session.output.say(f"{what} already: nothing was changed")
+        return
+    session.output.say(f"{what} · {count(reply['files'], 'file')}, {size(reply['bytes'])}; .database {name} goes there")
