@@ -114,12 +114,13 @@ RULES = (
         "rows are rendered without knowing where they come from",
         who=("sldb.render", "sldb.report", "sldb.params", "sldb.price"),
         never=("sldb", "boto3", "botocore", "click", "prompt_toolkit"),
-        except_for=("sldb.render", "sldb.transfer.literals"),
+        except_for=("sldb.render",),
     ),
     Rule(
         "data goes in and out over any target, and without a terminal",
         who=("sldb.transfer",),
         never=("click", "rich", "prompt_toolkit", "sldb.targets", "sldb.deploy", "sldb.shell"),
+        except_for=("sldb.targets.protocol", "sldb.deploy.failures"),
     ),
     Rule(
         "the shell's brain needs no terminal",

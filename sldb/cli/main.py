@@ -31,6 +31,7 @@ COMMANDS = {
     "status": "status",
     "query": "query",
     "shell": "shell",
+    "export": "export",
     "dump": "dump",
     "history": "history",
     "restore": "restore",

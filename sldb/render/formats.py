@@ -19,14 +19,13 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TextIO
 
 from lambda_handlers.wire import Result, Row, Value
-from sldb.render import text, values
+from sldb.render import literals, text, values
 from sldb.render.layout import Layout
-from sldb.transfer import literals
 
 _BATCH_ROWS = 2000  # per write: a closed pipe or a key press is noticed in time, and writes cost little
 
@@ -36,21 +35,21 @@ def write_json(result: Result, out: TextIO, _layout: Layout) -> None:
         out.write("[]\n")
         return
     out.write("[\n")
-    for start, batch in _batches(_json_lines(result)):
+    for start, batch in _batches(json_lines(_names(result), result.rows)):
         out.write((",\n" if start else "") + ",\n".join(batch))
     out.write("\n]\n")
 
 
 def write_jsonl(result: Result, out: TextIO, _layout: Layout) -> None:
-    _write_lines(_json_lines(result), out)
+    _write_lines(json_lines(_names(result), result.rows), out)
 
 
 def write_csv(result: Result, out: TextIO, layout: Layout) -> None:
-    _write_lines(_separated(result, ",", _csv_cells(layout.null_or("")), layout), out)
+    _write_lines(csv_lines(_names(result), result.rows, layout), out)
 
 
 def write_tsv(result: Result, out: TextIO, layout: Layout) -> None:
-    _write_lines(_separated(result, "\t", _tsv_cells(layout.null), layout), out)
+    _write_lines(tsv_lines(_names(result), result.rows, layout), out)
 
 
 def write_markdown(result: Result, out: TextIO, layout: Layout) -> None:
@@ -83,9 +82,7 @@ def write_vertical(result: Result, out: TextIO, layout: Layout) -> None:
 
 
 def write_insert(result: Result, out: TextIO, layout: Layout) -> None:
-    names = literals.names(tuple(values.distinct([column.name for column in result.columns])))
-    begin = f"INSERT INTO {literals.name(layout.table)}({names}) VALUES("
-    _write_lines((f"{begin}{literals.row(row)});" for row in result.rows), out)
+    _write_lines(insert_lines(_names(result), result.rows, layout), out)
 
 
 def numeric_columns(result: Result) -> list[bool]:
@@ -110,10 +107,15 @@ def _batches(lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
         start += len(batch)
 
 
-def _json_lines(result: Result) -> Iterator[str]:
+def _names(result: Result) -> list[str]:
+    return [column.name for column in result.columns]
+
+
+def json_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+    """One object for each row."""
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-    names = values.distinct([column.name for column in result.columns])
-    for row in result.rows:
+    names = values.distinct(columns)
+    for row in rows:
         line = encode({name: _json_value(value) for name, value in zip(names, row, strict=True)})
         yield line if line.isprintable() else text.escape_json(line)
 
@@ -126,15 +128,27 @@ def _json_value(value: Value) -> Any:
     return value
 
 
-def _separated(result: Result, separator: str, cell: Callable[[Value], str], layout: Layout) -> Iterator[str]:
+def csv_lines(columns: Sequence[str], rows: Iterable[Row], layout: Layout) -> Iterator[str]:
+    return _separated(columns, rows, ",", _csv_cells(layout.null_or("")), layout)
+
+
+def tsv_lines(columns: Sequence[str], rows: Iterable[Row], layout: Layout) -> Iterator[str]:
+    return _separated(columns, rows, "\t", _tsv_cells(layout.null), layout)
+
+
+def insert_lines(columns: Sequence[str], rows: Iterable[Row], layout: Layout) -> Iterator[str]:
+    names = literals.names(tuple(values.distinct(columns)))
+    begin = f"INSERT INTO {literals.name(layout.table)}({names}) VALUES("
+    return (f"{begin}{literals.row(row)});" for row in rows)
+
+
+def _separated(
+    columns: Sequence[str], rows: Iterable[Row], separator: str, cell: Callable[[Value], str], layout: Layout
+) -> Iterator[str]:
     if layout.header:
-        yield separator.join(cell(column.name) for column in result.columns)
-    for row in result.rows:
-        yield _line(row, separator, cell)
-
-
-def _line(row: Row, separator: str, cell: Callable[[Value], str]) -> str:
-    return separator.join([cell(value) for value in row])
+        yield separator.join([cell(name) for name in columns])
+    for row in rows:
+        yield separator.join([cell(value) for value in row])
 
 
 _CSV_QUOTED = re.compile(r'[",\r\n]|^\s|\s$|^$')

@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Iterator
 
 from lambda_handlers.wire import Row, Value
-from sldb.transfer import literals, schema
+from sldb.render import literals
+from sldb.transfer import schema
 from sldb.transfer.schema import Schema, Table
 from sldb.transfer.snapshot import QueryScan, Snapshot
 from sldb.transfer.virtual_table import Way, is_fts5, way
@@ -32,7 +33,8 @@ def dump(source: Snapshot) -> Iterator[str]:
     for table in found.tables:
         yield from told.text(table)
     yield from told.counters()
-    yield from (ended(sql) for sql in (*found.indexes, *found.views.values()))
+    yield from (ended(sql) for _, sql in found.indexes)
+    yield from (ended(sql) for sql in found.views.values())
     yield from (_rebuild(name) for name, its_way in ways.items() if its_way is Way.REBUILD)
     yield from (ended(sql) for sql in found.triggers)
     if Way.SHADOWS in ways.values():
@@ -133,4 +135,4 @@ class _TableTexts:
                 yield f"INSERT INTO {table}({columns}) VALUES({literals.row(row)});\n"
 
     def _rows(self, table: Table) -> Iterator[list[Row]]:
-        return self._source.scan(table.scan)
+        return self._source.scan(table.scan(table.columns))

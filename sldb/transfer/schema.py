@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lambda_handlers.wire import Row, Statement
-from sldb.transfer import literals
+from sldb.render import literals
 from sldb.transfer.snapshot import QueryScan, Scan
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -30,20 +30,20 @@ class Table:
     kind: str  # table, virtual or shadow (where a virtual table keeps its data), as PRAGMA table_list says
     sql: str
     columns: tuple[str, ...]  # those that can be written: neither generated nor hidden
+    shown: tuple[str, ...]  # those that SELECT * gives
     types: tuple[str, ...]  # as declared
     key: tuple[str, ...]  # the primary key
     has_rowid: bool
     rowid: str | None  # the name by which the rowid can be asked for, where it has one
     rowid_column: str | None  # the column that is the rowid (INTEGER PRIMARY KEY)
 
-    @property
-    def scan(self) -> Scan:
+    def scan(self, columns: tuple[str, ...]) -> Scan:
         """Its rows; the first value of each is the rowid, or NULL for a table that has none to be asked for."""
         if self.rowid is not None:
-            return KeyScan(self.name, self.columns, (self.rowid,), self.rowid)
+            return KeyScan(self.name, columns, (self.rowid,), self.rowid)
         if not self.has_rowid:
-            return KeyScan(self.name, self.columns, self.key, None)
-        return QueryScan(f"SELECT NULL,{literals.names(self.columns)} FROM {literals.name(self.name)}")
+            return KeyScan(self.name, columns, self.key, None)
+        return QueryScan(f"SELECT NULL,{literals.names(columns)} FROM {literals.name(self.name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class KeyScan:
 @dataclass(frozen=True, slots=True)
 class Schema:
     tables: tuple[Table, ...]  # in the order in which they were made
-    indexes: tuple[str, ...]  # SQL
+    indexes: tuple[tuple[str, str], ...]  # (its table, SQL)
     views: dict[str, str]  # name → SQL
     triggers: tuple[str, ...]  # SQL
     has_autoincrement: bool  # whether there is a table of which sqlite_sequence tells something
@@ -102,7 +102,7 @@ def read(source: Readable) -> Schema:
             _table(name, kinds[name], sql, columns.get(name, []), name not in without_rowid)
             for name, sql in tables.items()
         ),
-        tuple(of("index").values()),
+        tuple((str(of_table), str(sql)) for t, n, of_table, sql in objects if t == "index" and n in of("index")),
         of("view"),
         tuple(of("trigger").values()),
         any(name == "sqlite_sequence" for _, name, _, _ in objects)
@@ -132,6 +132,7 @@ def _table(name: str, kind: str, sql: str, columns: list[Row], has_rowid: bool) 
         kind,
         sql,
         tuple(n for n, _ in written),
+        tuple(str(n) for n, _, _, hidden in columns if hidden != _HIDDEN),
         tuple(type_ for _, type_ in written),
         key,
         has_rowid,

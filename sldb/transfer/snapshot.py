@@ -42,7 +42,8 @@ class QueryScan:
     query: str
 
     def page(self, position: Row, limit: int) -> Statement:
-        return Statement(f"SELECT * FROM (\n{self.query}\n) LIMIT {limit} OFFSET {_offset(position)}")
+        # A sum, lest SQLite plan by the number: every page must come in the same order.
+        return Statement(f"SELECT * FROM (\n{self.query}\n) LIMIT 0+{limit} OFFSET {_offset(position)}")
 
     def position(self, before: Row, rows: Sequence[Row]) -> Row:
         return (_offset(before) + len(rows),)
@@ -76,8 +77,12 @@ class Snapshot:
         return self._ask(QueryScan(query).page((), 0)).columns
 
     def result(self, query: str) -> Result:
-        """Of a statement that cannot be read in pages: PRAGMA, EXPLAIN."""
-        return self._ask(Statement(query))
+        """Of a statement that cannot be read in pages: PRAGMA, EXPLAIN. It must fit into one reply."""
+        self.requests += 1
+        reply = self._send(Statement(query))
+        if len(reply.results) != 1 or not reply.columns:
+            raise SldbError("bad_request", "the query must be one statement that returns rows", query=query)
+        return reply.last
 
     def scan(self, scan: Scan, first_rows: int = FIRST_ROWS) -> Iterator[list[Row]]:
         """The pages of `scan`, none of them empty; the first has at most so many rows."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import sqlite3
-import struct
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -13,15 +11,13 @@ from pathlib import Path
 import apsw
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from lambda_handlers.wire import Request, Statement
 from sldb.client import Client
-from sldb.transfer import literals
 from sldb.transfer.dump import dump
 from sldb.transfer.snapshot import Snapshot
 from tests.fakes.contents import Rows, contents
-from tests.fakes.random_database import VALUES, databases
+from tests.fakes.random_database import databases
 from tests.sldb.transfer.conftest import NewClient
 
 SHELL = shutil.which("sqlite3")
@@ -125,23 +121,6 @@ def test_random_databases_pass_through_the_shell(
     load_in_shell("".join(dump(Snapshot(client))), path)
     with closing(sqlite3.connect(path)) as made:
         assert contents(made.execute) == contents(remote(client))
-
-
-@given(value=VALUES)
-def test_a_literal_is_read_back_as_the_value(value: object) -> None:
-    for connect in (sqlite3.connect, apsw.Connection):
-        with closing(connect(":memory:")) as connection:
-            [(read,)] = connection.execute(f"SELECT {literals.literal(value)}")  # type: ignore[arg-type]
-        assert (type(read), read) == (type(value), value)
-
-
-@given(bits=st.integers(0, 2**64 - 1))
-def test_every_double_is_exact_in_every_sqlite(bits: int) -> None:
-    [value] = struct.unpack("<d", struct.pack("<Q", bits))
-    for connect in (sqlite3.connect, apsw.Connection):
-        with closing(connect(":memory:")) as connection:
-            [(read,)] = connection.execute(f"SELECT {literals.literal(value)}")
-        assert read is None if math.isnan(value) else read == value
 
 
 def test_rowids_that_counting_gives_are_not_written(client: Client) -> None:

@@ -40,7 +40,7 @@ def test_a_table_of_any_size_is_read_in_pages(client: Client, made: str) -> None
     source = Snapshot(client)
     table = schema.read(source).table("T")
     assert table is not None
-    pages = list(source.scan(table.scan))
+    pages = list(source.scan(table.scan(table.columns)))
     rows = [row[1:3] for page in pages for row in page]
     assert sorted(rows) == sorted((i, "x" * (1 + i % 300)) for i in range(1, ROWS + 1))
     assert len(pages) < 16  # 6 MB
@@ -72,7 +72,7 @@ def test_a_value_larger_than_a_reply_comes_in_pieces(client: Client, encoding: s
     source = Snapshot(client)
     table = schema.read(source).table("t")
     assert table is not None
-    assert [row for page in source.scan(table.scan) for row in page] == [
+    assert [row for page in source.scan(table.scan(table.columns)) for row in page] == [
         (1, 1, 1.5, "a", b"\0"),
         (2, 2, None, "\0€" + "é" * 2_500_000, bytes(4_500_001)),
         (3, 3, "z", "b", None),

@@ -1,0 +1,129 @@
+"""Rows out of a database, into a file or a stream of bytes, in a format for programs.
+
+csv tsv json jsonl   as `sldb query` prints them (sldb.render.formats)
+insert               INSERT statements, as in a dump
+parquet              see sldb.transfer.parquet
+sqlite               a SQLite file; without table and query, of the whole database
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from lambda_handlers.wire import Row, SldbError
+from sldb.render import formats
+from sldb.render.layout import Layout
+from sldb.transfer import compression
+from sldb.transfer.output import appearing, writing
+from sldb.transfer.selection import Selection
+from sldb.transfer.snapshot import Snapshot
+
+FORMATS = ("csv", "tsv", "json", "jsonl", "insert", "parquet", "sqlite")
+_ENDINGS = {
+    "csv": "csv",
+    "tsv": "tsv",
+    "tab": "tsv",
+    "json": "json",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "sql": "insert",
+    "parquet": "parquet",
+    "sqlite": "sqlite",
+    "sqlite3": "sqlite",
+    "db": "sqlite",
+}
+_FILES = ("parquet", "sqlite")
+_LINES_PER_PIECE = 2000
+
+
+def format_of(file_name: str) -> str | None:
+    """What the ending of a name says."""
+    plain, _ = compression.of_name(file_name)
+    return _ENDINGS.get(plain.rpartition(".")[2].lower()) if "." in plain else None
+
+
+def write(
+    source: Snapshot,
+    what: Selection | None,
+    format_name: str,
+    path: Path | None,
+    standard_output: BinaryIO,
+    layout: Layout,
+    progress: Callable[[int], None] = lambda _rows: None,
+) -> int:
+    """Write `what`, or where it is None the whole database, to `path` or to standard output. Returns the rows; tells
+    `progress` how many there are so far. Raises SldbError, and then there is no file."""
+    if format_name not in FORMATS:
+        raise SldbError("bad_request", f"no format to export to: {format_name}", f"one of {', '.join(FORMATS)}")
+    if what is None and format_name != "sqlite":
+        raise SldbError("bad_request", f"{format_name} holds one table: say which", "sldb export TABLE, or --query SQL")
+    counted = _Counted(progress)
+    if format_name in _FILES:
+        _write_file(source, what, format_name, path, counted)
+    elif what is not None:
+        with writing(path, standard_output) as out:
+            for piece in _texts(replace(what, pages=counted(what.pages)), format_name, layout):
+                out.write(piece.encode())
+    return counted.rows
+
+
+def _write_file(
+    source: Snapshot, what: Selection | None, format_name: str, path: Path | None, counted: _Counted
+) -> None:
+    if path is None:
+        raise SldbError("bad_request", f"{format_name} is not for standard output", "name a file: -o FILE")
+    if compression.of_name(path.name)[1] is not None:
+        raise SldbError("bad_request", f"{path}: {format_name} is not compressed from outside", "leave .gz or .zst out")
+    with appearing(path) as unfinished:
+        if format_name == "parquet":
+            from sldb.transfer import parquet
+
+            assert what is not None
+            parquet.write(source, replace(what, pages=counted(what.pages)), unfinished)
+            return
+        from sldb.transfer import sqlite_file
+
+        sqlite_file.write(source, what, unfinished, counted)
+
+
+class _Counted:
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self._progress = progress
+        self.rows = 0
+
+    def __call__(self, pages: Iterable[list[Row]]) -> Iterator[list[Row]]:
+        for page in pages:
+            yield page
+            self.rows += len(page)
+            self._progress(self.rows)
+
+
+def _json(lines: Iterator[str]) -> Iterator[str]:
+    """An array of lines that are objects."""
+    start = "[\n"
+    while batch := list(islice(lines, _LINES_PER_PIECE)):
+        yield start + ",\n".join(batch)
+        start = ",\n"
+    yield "[]\n" if start == "[\n" else "\n]\n"
+
+
+def _texts(what: Selection, format_name: str, layout: Layout) -> Iterator[str]:
+    rows = formats.json_lines(what.columns, what.rows)
+    if format_name == "json":
+        return _json(rows)
+    if format_name == "jsonl":
+        return _pieces(rows)
+    return _pieces(_LINES[format_name](what.columns, what.rows, layout))
+
+
+_LINES = {"csv": formats.csv_lines, "tsv": formats.tsv_lines, "insert": formats.insert_lines}
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    iterator = iter(lines)
+    while batch := list(islice(iterator, _LINES_PER_PIECE)):
+        yield "\n".join(batch) + "\n"

@@ -1,0 +1,32 @@
+"""Objects in S3 as files: written here, then uploaded, where they appear whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lambda_handlers.wire import SldbError
+from sldb.deploy.failures import aws_errors
+from sldb.targets.protocol import AwsOptions
+
+SCHEME = "s3://"
+
+
+@contextmanager
+def uploading(url: str, aws: AwsOptions) -> Iterator[Path]:
+    """A file to be written, which is uploaded to `url` once all is well. Raises SldbError."""
+    bucket, _, key = url.removeprefix(SCHEME).partition("/")
+    name = key.rpartition("/")[2]
+    if not bucket or not name:
+        raise SldbError("bad_request", f"{url} names no object", "write s3://BUCKET/KEY")
+    with tempfile.TemporaryDirectory(prefix="sldb-") as directory:
+        path = Path(directory) / name
+        yield path
+        with aws_errors(f"upload {url}"):
+            import boto3
+
+            session = boto3.Session(profile_name=aws.profile, region_name=aws.region)
+            with path.open("rb") as data:
+                session.client("s3").upload_fileobj(data, bucket, key)
