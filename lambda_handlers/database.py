@@ -25,7 +25,7 @@ from lambda_handlers.replies import Replies
 from lambda_handlers.settings import Settings
 from lambda_handlers.sql import request_log
 from lambda_handlers.sql.reply_room import ReplyRoom
-from lambda_handlers.sql.request_log import Recorded
+from lambda_handlers.sql.request_log import MEMORY_SECONDS, Recorded
 from lambda_handlers.sql.session import Session, WriteNeeded, timed_out
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.history import txid_at
@@ -94,10 +94,17 @@ class Database:
         self._newest.close()
         self._drop_past(but=0)
 
-    def execute(self, request: Request, deadline: float, reply_limit_bytes: int | None = None) -> Reply:
-        """`deadline`: unix seconds. Raises SldbError; unless it says otherwise, nothing was applied."""
+    def execute(
+        self,
+        request: Request,
+        deadline: float,
+        reply_limit_bytes: int | None = None,
+        invocation_id: str | None = None,
+    ) -> Reply:
+        """`deadline`: unix seconds. `invocation_id`: what a write is known by that has no id of its own. Raises
+        SldbError; unless it says otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
-        run = _Run(request, deadline, stats, reply_limit_bytes)
+        run = _Run(request, deadline, stats, reply_limit_bytes, invocation_id)
         for _ in range(GONE_ATTEMPTS):
             try:
                 return self._execute(run)
@@ -126,15 +133,18 @@ class Database:
 
     def _check_exists(self) -> None:
         """A database comes to be with its first write; only the default one may be read before."""
-        replica = self._newest.replica
-        if replica.txid and not replica.page_count:
-            raise dropped(self.name, replica.txid, replica.timestamp_ms, self._settings.retention_days)
+        self._check_not_dropped()
         if self._newest.replica.txid == 0 and self.name != DEFAULT_DATABASE:
             raise SldbError(
                 "not_found",
                 f"there is no database {self.name}",
                 "its first write creates it; `sldb status` lists those there are",
             )
+
+    def _check_not_dropped(self) -> None:
+        replica = self._newest.replica
+        if replica.txid and not replica.page_count:
+            raise dropped(self.name, replica.txid, replica.timestamp_ms, self._settings.retention_days)
 
     # For requests that attach it
 
@@ -168,6 +178,28 @@ class Database:
             raise _vanishing(self.name, reason)
         finally:
             self._release(holder.lock_id)
+
+    def look(self, deadline: float, ask: Callable[[Session], T]) -> T:
+        """What `ask` finds in the newest state, by a session that may not write; asked again when retention removed
+        what it reads. One that was never written to is empty; raises SldbError for one that was dropped."""
+        for _ in range(GONE_ATTEMPTS):
+            try:
+                self._newest.replica.refresh()
+                self._check_not_dropped()
+                return self._look(deadline, ask)
+            except Gone as gone:
+                reason = gone
+        raise _vanishing(self.name, reason)
+
+    def _look(self, deadline: float, ask: Callable[[Session], T]) -> T:
+        copy = self._newest
+        copy.draft.clear()
+        session = Session(copy.vfs, False, False, lambda: self._host.now() >= deadline, ReplyRoom())
+        try:
+            return ask(session)
+        finally:
+            session.close()
+            copy.draft.clear()
 
     def new_replica(self, most_bytes: int | None = None) -> Replica:
         """One that stands nowhere yet; the caller closes it. `most_bytes`: of its cache, besides the usual limit."""
@@ -361,8 +393,8 @@ class Database:
         return ReplyRoom(run.reply_limit_bytes, lambda rows: self._replies.send_rows(rows, check_time))
 
     def _run(self, run: _Run, session: Session, copy: Copy) -> Reply:
-        request = run.request
-        if request.request_id is not None and (before := self._find_request(session, request.request_id)):
+        request, request_id = run.request, run.request_id(session.may_write)
+        if request_id is not None and (before := self._find_request(session, request_id)):
             return self._with_stats(before, run)
         started = self._host.now()
         results = session.run(request.statements)
@@ -378,8 +410,8 @@ class Database:
         started = self._host.now()
         if copy.vfs.committed is None:  # only VACUUM has committed by itself; twice does no harm, so it is not recorded
             reply = self._reply(results, copy.replica.txid + 1)
-            if request.request_id is not None:
-                self._record_request(session, request.request_id, reply)
+            if request_id is not None:
+                self._record_request(session, request_id, reply)
             session.commit()
         run.stats["commit_ms"] += self._ms_since(started)
         txid = copy.replica.txid if copy.vfs.committed is None else copy.vfs.committed
@@ -387,7 +419,7 @@ class Database:
 
     def _find_request(self, session: Session, request_id: str) -> Reply | None:
         found: Recorded | None = session.trusted(
-            lambda connection: request_log.find(connection, request_id, self._host.now())
+            lambda connection: request_log.find(connection, request_id, self._host.now() - MEMORY_SECONDS)
         )
         return request_log.decode(found.reply, self._replies.kept) if found else None
 
@@ -400,7 +432,7 @@ class Database:
 
     def _with_stats(self, reply: Reply, run: _Run) -> Reply:
         """The reply as it goes out."""
-        return replace(reply, results=tuple(map(self._replies.presigned, reply.results)), stats=run.stats)
+        return self._replies.outgoing(replace(reply, stats=run.stats))
 
     def _new_copy(self) -> Copy:
         return Copy(self.new_replica(), self._directory)
@@ -431,11 +463,23 @@ def _date(moment: float) -> str:
 class _Run:
     """One request on its way: what was asked, until when, in how many bytes, and what it took so far."""
 
-    def __init__(self, request: Request, deadline: float, stats: dict[str, Any], reply_limit_bytes: int | None) -> None:
+    def __init__(
+        self,
+        request: Request,
+        deadline: float,
+        stats: dict[str, Any],
+        reply_limit_bytes: int | None,
+        invocation_id: str | None,
+    ) -> None:
         self.request = request
         self.deadline = deadline
         self.stats = stats
         self.reply_limit_bytes = reply_limit_bytes
+        self._invocation_id = invocation_id
+
+    def request_id(self, may_write: bool) -> str | None:
+        """What it is recorded under. A read that nobody gave an id does not look for it: that takes a page."""
+        return self.request.request_id or (self._invocation_id if may_write else None)
 
 
 def _vanishing(database: str, reason: Gone) -> SldbError:

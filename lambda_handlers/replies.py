@@ -18,7 +18,7 @@ from lambda_handlers.host import Host
 from lambda_handlers.object_store import CHUNK_BYTES, AlreadyExists, MeteredStore, StoreError
 from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.keys import replies_prefix, reply_key
-from lambda_handlers.wire import FarRows, Result, Row, SldbError, encode_line
+from lambda_handlers.wire import FarRows, Reply, Result, Row, SldbError, encode_line
 
 URL_SECONDS = 900.0
 KEPT_SECONDS = 86_400.0
@@ -45,8 +45,11 @@ class Replies:
             raise store_error(error, applied="no") from error
         return FarRows(key, stream.count)
 
-    def presigned(self, result: Result) -> Result:
-        """The result as a client can read it."""
+    def outgoing(self, reply: Reply) -> Reply:
+        """The reply as a client can read it."""
+        return replace(reply, results=tuple(map(self._presigned, reply.results)))
+
+    def _presigned(self, result: Result) -> Result:
         if result.far is None:
             return result
         urls = self._urls(result.far.url)

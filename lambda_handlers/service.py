@@ -63,9 +63,17 @@ class Service:
         # SQLite's own memory; what is left is for Python, the rows of a reply and the bodies of objects.
         apsw.hard_heap_limit(settings.memory_bytes // 2)
 
-    def reply(self, request: Request, remaining_seconds: float | None = None, *, as_text: bool = False) -> Reply:
+    def reply(
+        self,
+        request: Request,
+        remaining_seconds: float | None = None,
+        *,
+        as_text: bool = False,
+        invocation_id: str | None = None,
+    ) -> Reply:
         """Raises SldbError. `remaining_seconds`: what the function has left. `as_text`: the reply goes out as a string
-        inside another JSON value, which at worst doubles its length."""
+        inside another JSON value, which at worst doubles its length. `invocation_id`: Lambda's, which stays the same
+        when Lambda itself repeats an invocation."""
         limit = self._settings.reply_limit_bytes
         with self._running:
             started = self._host.now()
@@ -73,7 +81,8 @@ class Service:
             before = self._asked_of_store()
             with self._running_request():
                 reply_limit = limit // 2 if limit and as_text else limit
-                reply = self._database(request.database).execute(request, deadline, reply_limit)
+                database = self._database(request.database)
+                reply = database.execute(request, deadline, reply_limit, invocation_id)
             asked = {name: count - before[name] for name, count in self._asked_of_store().items()}
             reply.stats.update(**asked, **self._machine, ms=round((self._host.now() - started) * 1000, 3))
             return reply
@@ -148,7 +157,7 @@ class Service:
     def _execute(self, event: object, remaining: float | None, line: dict[str, Any], as_text: bool) -> dict[str, Any]:
         request = Request.decode(event)
         line.update(request_id=request.request_id, database=request.database)
-        reply = self.reply(request, remaining, as_text=as_text)
+        reply = self.reply(request, remaining, as_text=as_text, invocation_id=line["aws_request_id"])
         line.update(txid=reply.txid, **reply.stats)
         return reply.encode()
 

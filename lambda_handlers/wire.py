@@ -428,10 +428,23 @@ def _check_flag(name: str, value: object) -> None:
         bad_request(name, value, "true or false")
 
 
-def _check_request_id(name: str, value: object) -> None:
+def check_request_id(name: str, value: object) -> None:
     if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
         bad_request(name, value, "1 to 200 printable characters")
 
+
+def new_request_id(made: float, chance: bytes) -> str:
+    """A request id that tells when it was made (unix seconds), as UUIDs of version 7 do. `chance`: 10 random bytes."""
+    number = int.from_bytes(chance, "big")
+    return f"{int(made * 1000):012x}7{number >> 64 & 0xFFF:03x}{8 | number >> 62 & 3:x}{number & (1 << 60) - 1:015x}"
+
+
+def made_at(request_id: str) -> float | None:
+    """When an id was made (unix seconds); None for one that does not tell."""
+    return int(request_id[:12], 16) / 1000 if _TELLING_ID.fullmatch(request_id) else None
+
+
+_TELLING_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 _CHECKS = {
     "database": _check_database,
@@ -439,7 +452,7 @@ _CHECKS = {
     "max_staleness": _check_seconds,
     "read_only": _check_flag,
     "if_txid": _check_txid,
-    "request_id": _check_request_id,
+    "request_id": check_request_id,
     "dry_run": _check_flag,
     "careful": _check_flag,
     "timeout": _check_seconds,

@@ -42,6 +42,11 @@ class Client:
         given = {key: value for key, value in arguments.items() if value is not None}
         return self.target.act(Action(name, self.database, given))
 
+    def result(self, request_id: str) -> tuple[dict[str, Any], Reply | None]:
+        """What became of a request, as the action `result` tells it, and its reply if it was applied. Raises
+        SldbError."""
+        return self.target.result(self.database, request_id)
+
     def close(self) -> None:
         self.target.close()
 

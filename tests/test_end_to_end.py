@@ -303,6 +303,54 @@ def test_a_container_that_is_killed(stack, kind, applied, capsys):
     assert stack.run(f"INSERT INTO {table} VALUES (2)")["txid"] == stack.run("SELECT 1")["txid"]
 
 
+def test_an_asynchronous_invocation_that_lambda_repeats_is_applied_once(stack, monkeypatch):
+    """Its container is killed when the commit is there; Lambda tries again, by itself and with the same id."""
+    stack.use_lock("none")
+    table = stack.new_table()
+    monkeypatch.setattr(stack.aws._functions, "_minute_seconds", 0.2)
+
+    def kill(call, proceed):
+        proceed(call)
+        stack.kill_the_busy_container()
+        raise ReplyLost
+
+    with stack.hook(once(is_commit, kill)):
+        event = json.dumps({"query": f"INSERT INTO {table} VALUES (1)"})
+        invoked = stack.functions.invoke(FunctionName=FUNCTION, Payload=event, InvocationType="Event")
+        request_id = invoked["ResponseMetadata"]["RequestId"]
+        ends = f"END RequestId: {request_id}"
+        while sum(line == ends for line in stack.aws.log(FUNCTION)) < 2:
+            time.sleep(0.1)
+    assert stack.rows(table) == [1]
+    status, body = stack.invoke({"action": "result", "arguments": {"request_id": request_id}})
+    assert (status, body["state"]) == (200, "applied")
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_the_command_line_finds_out_what_became_of_a_write_that_lambda_stopped(stack, capsys, applied):
+    """The function's time is up while its commit is on the way, and the client is told for certain."""
+    stack.use_lock("none")
+    table = stack.new_table()
+    capsys.readouterr()
+
+    def stall(call, proceed):
+        if applied:
+            proceed(call)
+        time.sleep(4)
+        raise ReplyLost
+
+    stack.functions.update_function_configuration(FunctionName=FUNCTION, Timeout=3)
+    try:
+        with stack.hook(once(is_commit, stall)):
+            status = run_command(["query", f"INSERT INTO {table} VALUES (1) RETURNING a", "--format", "csv"])
+    finally:
+        stack.functions.update_function_configuration(FunctionName=FUNCTION, Timeout=60)
+    shown = capsys.readouterr()
+    assert stack.rows(table) == ([1] if applied else [])
+    assert (status, shown.out) == ((0, "a\n1\n") if applied else (1, ""))
+    assert ("had not been applied" in shown.err) != applied
+
+
 def test_a_lost_answer_to_the_lock(stack):
     stack.use_lock("security-group")
     table = stack.new_table()

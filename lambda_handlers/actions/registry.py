@@ -24,6 +24,7 @@ ACTIONS: dict[str, str] = {
     "drop_database": "lambda_handlers.actions.databases:drop_database",
     "history": "lambda_handlers.actions.history:history",
     "rename_database": "lambda_handlers.actions.databases:rename_database",
+    "result": "lambda_handlers.actions.result:result",
     "restore": "lambda_handlers.actions.restore:restore",
 }
 

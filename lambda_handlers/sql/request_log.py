@@ -39,12 +39,12 @@ class Recorded:
     reply: bytes  # for `decode`
 
 
-def find(connection: apsw.Connection, request_id: str, now: float) -> Recorded | None:
-    """The request with this id, if it was applied within the last hour."""
+def find(connection: apsw.Connection, request_id: str, since: float) -> Recorded | None:
+    """The request with this id, if it was applied since then (unix seconds)."""
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (TABLE,)).fetchone() is None:
         return None
     found = connection.execute(
-        f"SELECT recorded_at, reply FROM {TABLE} WHERE id = ? AND recorded_at > ?", (request_id, now - MEMORY_SECONDS)
+        f"SELECT recorded_at, reply FROM {TABLE} WHERE id = ? AND recorded_at > ?", (request_id, since)
     ).fetchone()
     return Recorded(*found) if found else None
 

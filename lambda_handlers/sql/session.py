@@ -58,7 +58,7 @@ class Session:
         watches: bool = False,
     ) -> None:
         self._vfs = vfs
-        self._may_write = may_write
+        self.may_write = may_write
         self._may_commit = may_commit
         self._is_over = is_over
         self._room = room
@@ -136,7 +136,7 @@ class Session:
         try:
             if word == "VACUUM":
                 return self._vacuum(piece, alone)
-            if self._may_write and word not in script.OUTSIDE_TRANSACTION:
+            if self.may_write and word not in script.OUTSIDE_TRANSACTION:
                 self._begin()
             try:
                 return self._execute(piece.sql, params, word, position)
@@ -185,7 +185,7 @@ class Session:
             if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_asks):
                 if self._authorizer.attached_write:
                     raise _attached_is_read_only(self._authorizer.attached_write)
-                if not self._may_write:
+                if not self.may_write:
                     raise WriteNeeded(self._authorizer.doing or word)
                 if not self.connection.in_transaction and word != "VACUUM":
                     raise _BeginNeeded

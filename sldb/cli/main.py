@@ -39,6 +39,7 @@ COMMANDS = {
     "diff": "diff",
     "branch": "branch",
     "databases": "databases",
+    "result": "result",
     "unlock": "unlock",
     "emulator": "emulator",
 }

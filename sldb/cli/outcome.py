@@ -10,7 +10,7 @@ import click
 from sldb.cli import streams
 
 if TYPE_CHECKING:
-    from lambda_handlers.wire import Value
+    from lambda_handlers.wire import Result, Value
     from sldb.cli.main import Globals
 
 
@@ -22,6 +22,15 @@ def show_rows(format_name: str, names: Sequence[str], rows: Sequence[Sequence[Va
     out = streams.data_out()
     columns = tuple(Column(name, None) for name in names)
     render.write([Result(columns, [tuple(row) for row in rows], len(rows))], format_name, out, streams.screen(0))
+    out.flush()
+
+
+def show_results(format_name: str, results: Sequence[Result]) -> None:
+    """What a request gave, as data."""
+    from sldb import render
+
+    out = streams.data_out()
+    render.write(results, format_name, out, streams.screen(0))
     out.flush()
 
 

@@ -1,9 +1,12 @@
 """The target `lambda:NAME`: invoke the deployed function and wait for its reply.
 
 Every request has a `request_id`, so sending it again is safe: what did not reach the function, was throttled or got
-a 5xx is sent again with back-off, a few times. A function that crashed is asked once more with the same id, which
-answers definitely; if it crashes again, the error says that the outcome is unknown and how the id resolves it. An
-action has no id and is sent again all the same: it finds done what it did before.
+a 5xx is sent again with back-off, a few times, and a function that crashed is asked once more. Where there is no answer
+all the same, or Lambda stopped the function, the function is asked what became of the id (the action `result`): the
+user gets the reply of what was applied, and is told of what was not. Only if that cannot be asked either, the outcome
+stays unknown, and the error says how the id resolves it later.
+
+An action has no id and is sent again all the same: it finds done what it did before.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from botocore.exceptions import ConnectionError as NoConnection
@@ -22,87 +25,134 @@ from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.deploy.failures import aws_errors
 from sldb.targets import far_rows
 from sldb.targets.aws_http import HttpReply, SignedHttp
+from sldb.targets.lambda_answers import crash_report, crashed, decode, lambda_error, may_pass, timed_out
 from sldb.targets.protocol import AwsOptions, with_id
 
-T = TypeVar("T")
-
-READ_SECONDS = 930.0  # Lambda's longest run is 900
+READ_SECONDS = 930.0  # Lambda's longest run is 900: after this nobody is at work on the request
+MAX_REQUEST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
+SETTLE_SECONDS = 1.0  # a write that a container had on its way when it was stopped has arrived by then
 SENDS = 4  # in all, for one request
 BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
 
 
 class LambdaTarget:
-    def __init__(self, function: str, aws: AwsOptions, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        function: str,
+        aws: AwsOptions,
+        sleep: Callable[[float], None] = time.sleep,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
         self.name = f"lambda:{function}"
         self._function = function
         self._aws = aws
         self._sleep = sleep
+        self._read_seconds = read_seconds
         self._http: SignedHttp | None = None
 
     def send(self, request: Request) -> Reply:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
         request = with_id(request)
-        reply = _decode(self._ask(request.encode(), read_only=request.read_only), self._function, Reply.decode)
-        return far_rows.fetch(reply, self._connection().download, _ask_again(request.request_id), self._sleep)
+        again = (
+            f"the same statement with --request-id {request.request_id} tells what became of it, and applies nothing "
+            "twice"
+        )
+        try:
+            reply = decode(self._ask(request.encode()), self._function, Reply.decode)
+        except _InDoubt as doubt:
+            if request.read_only or request.at is not None:
+                raise doubt.error from doubt
+            reply = self._find_out(request, doubt, again)
+        return far_rows.fetch(reply, self._connection().download, again, self._sleep)
 
     def act(self, action: Action) -> dict[str, Any]:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
-        return _decode(self._ask(action.encode(), read_only=False), self._function, dict)
+        try:
+            return decode(self._ask(action.encode()), self._function, dict)
+        except _InDoubt as doubt:
+            raise doubt.unresolved("the same command again finds what was done, and goes on from there") from doubt
+
+    def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
+        """As the function replies; `store_error` where it cannot be reached or is not there."""
+        told = self.act(Action("result", database, {"request_id": request_id}))
+        if told["reply"] is None:
+            return told, None
+        reply = Reply.decode(told["reply"])
+        return told, far_rows.fetch(reply, self._connection().download, "ask again", self._sleep)
 
     def close(self) -> None:
         if self._http is not None:
             self._http.close()
             self._http = None
 
-    def _ask(self, event: dict[str, Any], *, read_only: bool) -> HttpReply:
-        """An answer of the function's own; raises SldbError where it crashes again and again."""
-        body = json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
-        again = _ask_again(event.get("request_id"))
-        answer = self._deliver(body, again)
-        if _crashed(answer) and not _timed_out(answer):
-            answer = self._deliver(body, again)
-        if _crashed(answer):
-            raise self._crash(answer, again, read_only=read_only)
-        return answer
-
-    def _deliver(self, body: bytes, again: str) -> HttpReply:
-        """Send until there is an answer that sending again would not change; raises SldbError for a refusal."""
-        with aws_errors(f"invoke {self._function}"):
-            http = self._connection()
-            for sends_left in reversed(range(SENDS)):
-                answer = self._post(http, body, again, is_last=not sends_left)
-                if answer is not None and not (sends_left and _may_pass(answer)):
-                    break
-                self._sleep(BACKOFF_SECONDS * 2 ** (SENDS - sends_left) * random.uniform(0.5, 1.0))
-        assert answer is not None  # the last post has an answer, or raises
-        if answer.status >= 400:
-            raise self._refused(answer, http)
-        return answer
-
-    def _post(self, http: SignedHttp, body: bytes, again: str, *, is_last: bool) -> HttpReply | None:
-        """None where there was no answer, and there may be one next time."""
+    def _find_out(self, request: Request, doubt: _InDoubt, again: str) -> Reply:
+        """The reply of a request that may have been applied, if it was."""
+        self._sleep(SETTLE_SECONDS)
         try:
-            return http.post(f"/2015-03-31/functions/{quote(self._function, safe='')}/invocations", body)
+            _, reply = self.result(request.database, str(request.request_id))
+        except SldbError as error:
+            raise doubt.unresolved(again) from error
+        if reply is not None:
+            return reply
+        raise doubt.not_applied(again) from doubt
+
+    def _ask(self, event: dict[str, Any]) -> HttpReply:
+        """An answer of the function's own. Raises SldbError where nothing ran, else _InDoubt."""
+        body = json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
+        if len(body) > MAX_REQUEST_BYTES:
+            raise _too_large(f"the request has {len(body):,} bytes; Lambda takes {MAX_REQUEST_BYTES:,}")
+        answer, may_run_still = self._deliver(body)
+        if crashed(answer) and not timed_out(answer):
+            answer, other = self._deliver(body)
+            may_run_still |= other
+        if crashed(answer):
+            raise self._crash(answer, may_run_still=may_run_still)
+        return answer
+
+    def _deliver(self, body: bytes) -> tuple[HttpReply, bool]:
+        """Send until there is an answer that sending again would not change, and whether one of those before that had
+        none may still be at work. Raises as `_ask` does."""
+        may_have_run = False
+        try:
+            with aws_errors(f"invoke {self._function}"):
+                http = self._connection()
+                for sends_left in reversed(range(SENDS)):
+                    answer, ran = self._post(http, body, is_last=not sends_left)
+                    may_have_run |= ran
+                    if answer is not None and not (sends_left and may_pass(answer)):
+                        break
+                    self._sleep(BACKOFF_SECONDS * 2 ** (SENDS - sends_left) * random.uniform(0.5, 1.0))
+            assert answer is not None  # the last post has an answer, or raises
+            if answer.status >= 400:
+                raise self._refused(answer, http)
+        except SldbError as error:
+            if may_have_run or isinstance(error.__cause__, HTTPClientError):
+                raise _InDoubt(error, may_run_still=True) from error
+            raise
+        return answer, may_have_run
+
+    def _post(self, http: SignedHttp, body: bytes, *, is_last: bool) -> tuple[HttpReply | None, bool]:
+        """The answer, if there was one, and whether the function may have run without one of its own."""
+        try:
+            answer = http.post(f"/2015-03-31/functions/{quote(self._function, safe='')}/invocations", body)
         except ReadTimeoutError as error:
-            raise SldbError(
-                "store_error",
-                f"{self._function} did not answer within {READ_SECONDS:.0f} s; whether the statement was applied "
-                "is unknown",
-                again,
-            ) from error
-        except (HTTPClientError, NoConnection):
+            seconds = f"{self._read_seconds:.0f} s"
+            silence = SldbError("store_error", f"{self._function} did not answer within {seconds}", "try again")
+            raise _InDoubt(silence, may_run_still=False) from error
+        except (HTTPClientError, NoConnection) as error:
             if is_last:
                 raise
-            return None
+            return None, isinstance(error, HTTPClientError)
+        return answer, answer.status >= 500
 
     def _connection(self) -> SignedHttp:
         if self._http is None:
-            self._http = SignedHttp("lambda", self._aws, READ_SECONDS)
+            self._http = SignedHttp("lambda", self._aws, self._read_seconds)
         return self._http
 
     def _refused(self, answer: HttpReply, http: SignedHttp) -> SldbError:
         """Lambda's own errors: nothing ran."""
-        code, message = _lambda_error(answer)
+        code, message = lambda_error(answer)
         there = f"{self._function} in {http.region}"
         if code == "ResourceNotFoundException":
             return SldbError(
@@ -111,9 +161,9 @@ class LambdaTarget:
                 "sldb deploy makes it; if it is elsewhere, give --region, --profile or --target lambda:NAME",
             )
         if answer.status == 413:
-            return SldbError("too_large", f"the request has {message or 'more than 6 MB'}", "split it up")
+            return _too_large(f"Lambda refused the request: {message}")
         if code == "TooManyRequestsException":
-            return SldbError("store_error", f"{there} is throttled: {message}", "nothing was applied; try again later")
+            return SldbError("store_error", f"{there} is throttled: {message}", "try again later")
         if answer.status in (401, 403):
             return SldbError(
                 "store_error",
@@ -122,82 +172,48 @@ class LambdaTarget:
             )
         return SldbError("store_error", f"{there} cannot be invoked: {message} [{code}]", "sldb status tells more")
 
-    def _crash(self, answer: HttpReply, again: str, *, read_only: bool) -> SldbError:
+    def _crash(self, answer: HttpReply, *, may_run_still: bool) -> SldbError | _InDoubt:
         """The function began, and did not end as it should."""
-        message, kind = _crash_report(answer)
+        message, kind = crash_report(answer)
         if kind in _CANNOT_START:
             return SldbError(
                 "store_error", f"{self._function} cannot start: {message}", "sldb deploy installs it again"
             )
-        unknown = "" if read_only else "; whether the statement was applied is unknown"
-        if _timed_out(answer):
-            hint = again if unknown else "sldb deploy --timeout SECONDS gives it more time"
-            return SldbError("query_timeout", f"Lambda stopped {self._function}: {message}{unknown}", hint)
-        return SldbError("internal", f"{self._function} crashed, twice: {message}{unknown}", f"{again}; sldb logs")
+        if timed_out(answer):
+            hint = "make it do less, or give the function more time: sldb deploy --timeout SECONDS"
+            error = SldbError("query_timeout", f"Lambda stopped {self._function}: {message}", hint)
+        else:
+            error = SldbError("internal", f"{self._function} crashed, twice: {message}", "sldb logs tells more")
+        return _InDoubt(error, may_run_still=may_run_still)
 
 
 _CANNOT_START = ("Runtime.ImportModuleError", "Runtime.HandlerNotFound", "Runtime.UserCodeSyntaxError")
 
 
-def _ask_again(request_id: str | None) -> str:
-    if request_id is None:
-        return "the same command again finds what was done, and goes on from there"
-    return f"the same statement with --request-id {request_id} tells what became of it, and applies nothing twice"
+class _InDoubt(Exception):
+    """The request may have been applied, and nobody has said so. `error` tells what happened; `may_run_still`, whether
+    a function may yet be at work on it."""
+
+    def __init__(self, error: SldbError, *, may_run_still: bool) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self._may_run_still = may_run_still
+
+    def unresolved(self, again: str) -> SldbError:
+        message = f"{self.error.message}; whether it was applied is unknown"
+        return SldbError(self.error.code, message, again, applied="unknown")
+
+    def not_applied(self, again: str) -> SldbError:
+        if self._may_run_still:
+            message = f"{self.error.message}; asked afterwards, it had not been applied yet"
+            return SldbError(self.error.code, message, again, applied="unknown")
+        message = f"{self.error.message}; asked afterwards, it had not been applied"
+        return SldbError(self.error.code, message, self.error.hint, applied="no")
 
 
-def _may_pass(answer: HttpReply) -> bool:
-    """Whether the same request may fare better a moment later: throttled, 5xx, or the function is being updated."""
-    return (
-        answer.status == 429
-        or answer.status >= 500
-        or (answer.status == 409 and _lambda_error(answer)[0] == "ResourceConflictException")
+def _too_large(what: str) -> SldbError:
+    return SldbError(
+        "too_large",
+        f"{what}; nothing was applied",
+        "split it into several requests; sldb import loads data in pieces, sldb push a whole database",
     )
-
-
-def _crashed(answer: HttpReply) -> bool:
-    return "x-amz-function-error" in answer.headers
-
-
-def _timed_out(answer: HttpReply) -> bool:
-    message, kind = _crash_report(answer)
-    return kind == "Sandbox.Timedout" or "Task timed out after" in message
-
-
-def _crash_report(answer: HttpReply) -> tuple[str, str]:
-    """(message, type) of what Lambda says about a crash."""
-    report = _json_object(answer.body)
-    kind = str(report.get("errorType") or "")
-    return str(report.get("errorMessage") or kind or "no message"), kind
-
-
-def _lambda_error(answer: HttpReply) -> tuple[str, str]:
-    """(code, message) of an error of Lambda's API."""
-    report = _json_object(answer.body)
-    code = answer.headers.get("x-amzn-errortype") or report.get("__type") or str(answer.status)
-    code = str(code).split(":")[0].split("#")[-1]
-    return code, str(report.get("message") or report.get("Message") or "no message")
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        decoded = json.loads(body)
-    except ValueError:
-        return {"message": body[:200].decode(errors="replace")}
-    return decoded if isinstance(decoded, dict) else {}
-
-
-def _decode(answer: HttpReply, function: str, decode: Callable[[Any], T]) -> T:
-    """What `decode` makes of the reply's body. Raises SldbError: the function's own, or `internal` for no reply."""
-    try:
-        reply = json.loads(answer.body)
-        failed, body = reply["statusCode"] >= 400, reply["body"]
-        decoded = SldbError.decode(body) if failed else decode(body)
-    except (ValueError, KeyError, TypeError, SldbError) as error:
-        raise SldbError(
-            "internal",
-            f"{function} answered something else than a reply of sldb ({type(error).__name__}: {error})",
-            "is it sldb's function, and of this version? sldb deploy brings it up to date",
-        ) from error
-    if isinstance(decoded, SldbError):
-        raise decoded
-    return decoded

@@ -45,5 +45,9 @@ class LocalTarget:
         with self._interrupts.noted():
             return self._service.act(action)
 
+    def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
+        told = self.act(Action("result", database, {"request_id": request_id}))
+        return told, None if told["reply"] is None else Reply.decode(told["reply"])
+
     def close(self) -> None:
         self._service.close()

@@ -6,11 +6,12 @@ have none: each finds done what it did before.
 
 from __future__ import annotations
 
-import uuid
+import os
+import time
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from lambda_handlers.wire import Action, Reply, Request
+from lambda_handlers.wire import Action, Reply, Request, new_request_id
 
 
 class Target(Protocol):
@@ -21,6 +22,9 @@ class Target(Protocol):
 
     def act(self, action: Action) -> dict[str, Any]:
         """What is not SQL; raises as `send` does."""
+
+    def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
+        """What the action `result` tells, and the reply of the request if it was applied; raises as `send` does."""
 
     def close(self) -> None:
         """Give up connections and temporary files."""
@@ -34,4 +38,4 @@ class AwsOptions:
 
 def with_id(request: Request) -> Request:
     """The request with a `request_id`: its own, or else a new one."""
-    return request if request.request_id else replace(request, request_id=uuid.uuid4().hex)
+    return request if request.request_id else replace(request, request_id=new_request_id(time.time(), os.urandom(10)))

@@ -49,6 +49,9 @@ class SqliteTarget:
             raise SldbError("bad_request", f"action: got {action.name!r}")
         return self.replies[action.name]
 
+    def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
+        return self.act(Action("result", database, {"request_id": request_id})), None
+
     def close(self) -> None:
         self.connection.close()
 

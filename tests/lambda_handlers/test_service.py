@@ -230,3 +230,38 @@ def test_in_lambda_the_service_is_opened_before_the_first_request(tmp_path):
         "TMPDIR": str(tmp_path),
     }
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
+
+
+def test_an_invocation_that_lambda_repeats_is_applied_once(service):
+    """Asynchronous invocations are delivered at least once, each time with the same id of Lambda's."""
+    service.handle({"query": "CREATE TABLE t (a)"}, Context())
+    again = container(service._store, log_level="error")
+    for each in (service, again, service):
+        context = Context()
+        context.aws_request_id = "aws-2"
+        reply = each.handle({"query": "INSERT INTO t VALUES (random()) RETURNING a"}, context)
+        assert reply["statusCode"] == 200
+    assert run(service, "SELECT count(*) FROM t").rows == [(1,)]
+    assert service.handle({"action": "result", "arguments": {"request_id": "aws-2"}})["body"]["txid"] == 2
+    context.aws_request_id = "aws-3"
+    service.handle({"query": "INSERT INTO t VALUES (1)"}, context)
+    service.handle({"query": "INSERT INTO t VALUES (1)", "request_id": "mine"}, context)
+    service.handle({"query": "INSERT INTO t VALUES (1)", "request_id": "mine"}, Context())
+    assert run(service, "SELECT count(*) FROM t").rows == [(3,)]
+    again.close()
+
+
+def test_messages_that_are_delivered_again_in_any_way(service):
+    """In the same batch, in another, to another container, while a group is held up before them."""
+    run(service, "CREATE TABLE t (a)")
+    insert = json.dumps({"query": "INSERT INTO t VALUES (random())"})
+    records = [*sqs(insert, insert), *sqs(insert, insert)]  # two messages, each twice
+    assert failures(service, records) == []
+    again = container(service._store)
+    assert failures(again, records) == []
+    assert run(service, "SELECT count(*) FROM t").rows == [(2,)]
+    group = sqs(insert, "no json", insert, group="g")
+    assert failures(again, group) == ["g1", "g2"]
+    assert failures(service, [group[0], *sqs(insert, insert, insert, group="g")]) == []
+    assert run(service, "SELECT count(*) FROM t").rows == [(5,)]
+    again.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import click.termui
 import pytest
 
+from lambda_handlers.wire import new_request_id
 from sldb.cli import streams
 from sldb.cli.main import run
 from sldb.targets.local import LocalTarget
@@ -240,3 +242,30 @@ def test_a_format_that_is_none_is_refused_before_anything_is_done(sldb: Sldb) ->
     for words in (["restore", "--at", "2"], ["undo"], ["databases", "drop", "main", "--yes"], ["branch", "--as", "x"]):
         assert sldb(*words, "--format", "xml").status == 2
     assert [line["txid"] for line in json.loads(sldb("history", "--format", "json").out)] == [3, 2, 1]
+
+
+def test_what_became_of_a_write(sldb: Sldb) -> None:
+    sldb("query", "create table t(a)")
+    assert sldb("query", "insert into t values (7), (8) returning a", "--request-id", "mine").status == 0
+    done = sldb("result", "mine", "--format", "json")
+    [told] = json.loads(done.out)
+    assert done.status == 0
+    assert (told["request_id"], told["state"], told["txid"]) == ("mine", "applied", 2)
+    assert told["time"].endswith("Z")
+    assert "applied by transaction 2, " in done.err
+    assert json.loads(sldb("result", "mine", "--rows", "--format", "json").out) == [{"a": 7}, {"a": 8}]
+    assert count(sldb) == 2
+
+
+def test_what_became_of_nothing(sldb: Sldb) -> None:
+    for _ in range(2):  # before there is a database, and after
+        done = sldb("result", "mine")
+        assert done.status == 1
+        assert "not_applied" in done.out
+        assert "not applied since " in done.err
+        sldb("query", "create table t(a)")
+    long_ago = sldb("result", new_request_id(time.time() - 4000, bytes(10)), "--rows")
+    assert long_ago.status == 1
+    assert "unknown" in long_ago.out
+    assert "forgotten" in long_ago.err
+    assert sldb("result", "a\nb").status == 2

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from lambda_handlers.wire import Action, Request, SldbError, Statement
 from sldb.client import Client, open_target
 from sldb.targets.aws_http import SignedHttp
-from sldb.targets.aws_lambda import SENDS, LambdaTarget
+from sldb.targets.aws_lambda import MAX_REQUEST_BYTES, SENDS, LambdaTarget
 from sldb.targets.protocol import AwsOptions
 from tests.fakes.lambda_service import Answer, LambdaService, serve_lambda
 
@@ -21,6 +24,8 @@ KILLED = {
     "errorMessage": "RequestId: 1 Error: Runtime exited with error: signal: killed",
 }
 TIMED_OUT = {"errorType": "Sandbox.Timedout", "errorMessage": "2026-01-01 1 Task timed out after 3.00 seconds"}
+THROTTLED = Answer(429, {"Message": "Rate exceeded"}, {"x-amzn-errortype": "TooManyRequestsException"})
+Doubt = Callable[[bool], list[Answer]]
 INSERT = Request((Statement("insert into t values (1)"),))
 
 
@@ -130,27 +135,117 @@ def test_a_crash_after_the_commit_is_asked_again(service: LambdaService) -> None
     assert rows(service) == 1
 
 
-def test_two_crashes_leave_the_outcome_unknown(service: LambdaService) -> None:
-    service.faults = [Answer(200, KILLED, CRASHED)] * 2
+NEVER = threading.Event()
+# What leaves the client without an answer of the function's, whether that has run or not.
+DOUBTS = {
+    "stopped by Lambda": lambda runs: [Answer(200, TIMED_OUT, CRASHED, runs=runs)],
+    "crashed twice": lambda runs: [Answer(200, KILLED, CRASHED), Answer(200, KILLED, CRASHED, runs=runs)],
+    "no answer": lambda runs: [Answer(waits=NEVER, runs=runs)],
+    "connections that drop": lambda runs: [Answer(drops=True, runs=runs)] * SENDS,
+    "5xx to the end": lambda runs: [Answer(502, {}, runs=runs)] * SENDS,
+    "dropped, then throttled": lambda runs: [Answer(drops=True, runs=runs), *[THROTTLED] * (SENDS - 1)],
+}
+
+
+def hasty_target() -> LambdaTarget:
+    return LambdaTarget("test-db-function", AwsOptions(), sleep=lambda _: None, read_seconds=0.3)
+
+
+@pytest.fixture(autouse=True)
+def let_go() -> Iterator[None]:
+    NEVER.clear()
+    yield
+    NEVER.set()
+
+
+@pytest.mark.parametrize("faults", DOUBTS.values(), ids=DOUBTS)
+def test_what_was_applied_without_an_answer_is_found_out(service: LambdaService, faults: Doubt) -> None:
+    service.faults = faults(True)
+    reply = hasty_target().send(INSERT)
+    assert (reply.txid, reply.results[0].rowcount) == (1, 1)
+    assert rows(service) == 1
+
+
+@pytest.mark.parametrize("name", DOUBTS)
+def test_what_was_not_applied_is_told(service: LambdaService, name: str) -> None:
+    """For good only where Lambda says that the function has ended, or it must have."""
+    service.faults = DOUBTS[name](False)
+    with pytest.raises(SldbError) as caught:
+        hasty_target().send(INSERT)
+    assert "asked afterwards, it had not been applied" in caught.value.message
+    has_ended = name in ("stopped by Lambda", "crashed twice", "no answer")
+    assert caught.value.details["applied"] == ("no" if has_ended else "unknown")
+    assert ("--request-id" in caught.value.hint) != has_ended
+    assert rows(service) == 0
+
+
+def test_an_invocation_that_nobody_has_heard_of_may_be_at_work_behind_one_that_crashed(
+    service: LambdaService,
+) -> None:
+    service.faults = [Answer(drops=True), Answer(200, KILLED, CRASHED), Answer(200, KILLED, CRASHED)]
     error = failure()
-    assert error.code == "internal"
-    assert "unknown" in error.message
-    assert f"--request-id {service_id(error)}" in error.hint
-    assert len(service.paths) == 2
+    assert "not been applied yet" in error.message
+    assert error.details["applied"] == "unknown"
+
+
+@pytest.mark.parametrize("faults", DOUBTS.values(), ids=DOUBTS)
+@pytest.mark.parametrize("applied", [False, True])
+def test_where_nobody_can_be_asked_the_outcome_is_unknown(service: LambdaService, faults: Doubt, applied: bool) -> None:
+    """The id in the hint finds it out later."""
+    service.faults = [*faults(applied), *[THROTTLED] * SENDS]
+    with pytest.raises(SldbError) as caught:
+        hasty_target().send(INSERT)
+    assert "unknown" in caught.value.message
+    assert caught.value.details["applied"] == "unknown"
+    again = replace(INSERT, request_id=service_id(caught.value))
+    assert target().send(again).txid == 1
+    assert rows(service) == 1
+
+
+def test_a_function_of_an_older_version_cannot_be_asked(service: LambdaService) -> None:
+    refusal = SldbError("bad_request", "action: got 'result'")
+    service.faults = [Answer(200, TIMED_OUT, CRASHED), Answer(200, {"statusCode": 400, "body": refusal.encode()})]
+    assert "unknown" in failure().message
 
 
 def service_id(error: SldbError) -> str:
     return error.hint.split("--request-id ")[1].split()[0]
 
 
-def test_a_time_out_is_not_repeated(service: LambdaService) -> None:
+def test_what_happened_is_told_beside_the_outcome(service: LambdaService) -> None:
     service.faults = [Answer(200, TIMED_OUT, CRASHED)]
     error = failure()
     assert error.code == "query_timeout"
     assert "after 3.00 seconds" in error.message
-    assert "unknown" in error.message
-    assert "--request-id" in error.hint
-    assert len(service.paths) == 1
+    service.faults = [Answer(200, KILLED, CRASHED)] * 2
+    assert failure().code == "internal"
+    service.faults = [Answer(waits=NEVER)]
+    with pytest.raises(SldbError, match="did not answer within 0 s"):
+        hasty_target().send(INSERT)
+
+
+def test_where_nothing_was_sent_nobody_is_asked(service: LambdaService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:1")
+    pauses: list[float] = []
+    with pytest.raises(SldbError) as caught:
+        LambdaTarget("test-db-function", AwsOptions(), sleep=pauses.append).send(INSERT)
+    assert "applied" not in caught.value.message
+    assert len(pauses) == SENDS - 1
+
+
+def test_a_request_that_lambda_would_not_take(service: LambdaService) -> None:
+    """Nothing is sent; what to do instead is told."""
+    large = Request((Statement("insert into t values (?)", ("x" * MAX_REQUEST_BYTES,)),))
+    error = failure(large)
+    assert (error.code, error.exit_code) == ("too_large", 1)
+    assert "6,291,456" in error.message
+    assert "sldb import" in error.hint
+    assert "sldb push" in error.hint
+    assert service.paths == []
+    fits = len(json.dumps(replace(large, request_id="r").encode())) - MAX_REQUEST_BYTES
+    smaller = Request((Statement("insert into t values (?)", ("x" * (MAX_REQUEST_BYTES - fits),)),), request_id="r")
+    target().send(smaller)
+    assert rows(service) == 1
 
 
 def test_a_time_out_of_a_read_applied_nothing(service: LambdaService) -> None:

@@ -1,0 +1,45 @@
+"""result: what became of the request with an id.
+
+Arguments   request_id
+Reply       {"database", "request_id", "state", "since": the time from which on requests are remembered (an hour ago),
+            "txid", "time", "reply"}; the last three are null unless the state is `applied`, and `reply` is then the
+            body of the request's own reply
+
+States      applied      by transaction `txid`
+            not_applied  by no transaction since `since`; one that is on its way may still come
+            unknown      the id, as sldb makes them, was made before `since`: if it was applied, that is forgotten
+
+Only writes are recorded, and VACUUM is not: it may run twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambda_handlers.actions import arguments, files
+from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.replies import Replies
+from lambda_handlers.sql import request_log
+from lambda_handlers.sql.request_log import MEMORY_SECONDS, Recorded
+from lambda_handlers.wire import Action, check_request_id, made_at
+
+
+def result(context: ActionContext, action: Action) -> dict[str, Any]:
+    given = arguments.known(action, "request_id")
+    arguments.required(given, ["request_id"])
+    request_id = given["request_id"]
+    check_request_id("arguments.request_id", request_id)
+    since = context.host.now() - MEMORY_SECONDS
+    found: Recorded | None = context.database(action.database).look(
+        context.deadline,
+        lambda session: session.trusted(lambda connection: request_log.find(connection, request_id, since)),
+    )
+    told = {"database": action.database, "request_id": request_id, "since": files.utc(int(since * 1000))}
+    if found is None:
+        was_made = made_at(request_id)
+        state = "unknown" if was_made is not None and was_made < since else "not_applied"
+        return {**told, "state": state, "txid": None, "time": None, "reply": None}
+    replies = Replies(context.store, context.host)
+    reply = replies.outgoing(request_log.decode(found.reply, replies.kept))
+    time = files.utc(int(found.at * 1000))
+    return {**told, "state": "applied", "txid": reply.txid, "time": time, "reply": reply.encode()}

@@ -1,0 +1,70 @@
+"""What Lambda answers to an invocation, read: the function's reply, its crash, or an error of Lambda's own. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from lambda_handlers.wire import SldbError
+from sldb.targets.aws_http import HttpReply
+
+T = TypeVar("T")
+
+
+def may_pass(answer: HttpReply) -> bool:
+    """Whether the same request may fare better a moment later: throttled, 5xx, or the function is being updated."""
+    return (
+        answer.status == 429
+        or answer.status >= 500
+        or (answer.status == 409 and lambda_error(answer)[0] == "ResourceConflictException")
+    )
+
+
+def crashed(answer: HttpReply) -> bool:
+    return "x-amz-function-error" in answer.headers
+
+
+def timed_out(answer: HttpReply) -> bool:
+    message, kind = crash_report(answer)
+    return kind == "Sandbox.Timedout" or "Task timed out after" in message
+
+
+def crash_report(answer: HttpReply) -> tuple[str, str]:
+    """(message, type) of what Lambda says about a crash."""
+    report = _json_object(answer.body)
+    kind = str(report.get("errorType") or "")
+    return str(report.get("errorMessage") or kind or "no message"), kind
+
+
+def lambda_error(answer: HttpReply) -> tuple[str, str]:
+    """(code, message) of an error of Lambda's API."""
+    report = _json_object(answer.body)
+    code = answer.headers.get("x-amzn-errortype") or report.get("__type") or str(answer.status)
+    code = str(code).split(":")[0].split("#")[-1]
+    return code, str(report.get("message") or report.get("Message") or "no message")
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        decoded = json.loads(body)
+    except ValueError:
+        return {"message": body[:200].decode(errors="replace")}
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def decode(answer: HttpReply, function: str, read: Callable[[Any], T]) -> T:
+    """What `read` makes of the reply's body. Raises SldbError: the function's own, or `internal` for no reply."""
+    try:
+        reply = json.loads(answer.body)
+        failed, body = reply["statusCode"] >= 400, reply["body"]
+        decoded = SldbError.decode(body) if failed else read(body)
+    except (ValueError, KeyError, TypeError, SldbError) as error:
+        raise SldbError(
+            "internal",
+            f"{function} answered something else than a reply of sldb ({type(error).__name__}: {error})",
+            "is it sldb's function, and of this version? sldb deploy brings it up to date",
+        ) from error
+    if isinstance(decoded, SldbError):
+        raise decoded
+    return decoded
