@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -96,7 +96,8 @@ def serve_lambda() -> Iterator[LambdaService]:
             if fault.drops:
                 self.close_connection = True
                 return
-            self._answer(fault.status, fault.body, fault.headers)
+            with suppress(BrokenPipeError):  # the client did not wait
+                self._answer(fault.status, fault.body, fault.headers)
 
         def _answer(self, status: int, body: object, headers: dict[str, str]) -> None:
             payload = body if isinstance(body, bytes) else json.dumps(body).encode()
