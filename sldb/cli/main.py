@@ -11,18 +11,16 @@ Exit statuses: 0; 1 the statement or operation failed; 2 usage; 3 not deployed, 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from sldb import __version__
+from sldb.cli.global_options import Globals
 
-if TYPE_CHECKING:
-    from sldb.client import Client
-    from sldb.targets.protocol import AwsOptions
+__all__ = ["Command", "CommandGroup", "Globals", "command", "command_group", "main", "run", "sldb"]
 
 # name → module below sldb.cli that holds the click command of that name
 COMMANDS = {
@@ -41,6 +39,7 @@ COMMANDS = {
     "databases": "databases",
     "result": "result",
     "unlock": "unlock",
+    "config": "config",
     "emulator": "emulator",
 }
 
@@ -58,73 +57,8 @@ GLOBAL_OPTIONS = (
         metavar="FORMAT",
         help="table, json, jsonl, csv, tsv, markdown, vertical or insert (default: table).",
     ),
+    click.Option(["--use"], metavar="NAME", help="A profile of the config file; see sldb config."),
 )
-_ENVIRONMENT = {
-    "target": "SLDB_TARGET",
-    "format": "SLDB_FORMAT",
-    "database": "SLDB_DATABASE",
-    "stack": "SLDB_STACK",
-}
-_DEFAULTS = {"target": "lambda", "format": "table", "database": "main", "stack": "test-db"}
-
-
-class Globals:
-    """The global options of one run: given on the command line, else in the environment, else the default."""
-
-    def __init__(self) -> None:
-        self._given: dict[str, str] = {}
-
-    def update(self, given: dict[str, Any]) -> None:
-        self._given.update({name: value for name, value in given.items() if value is not None})
-
-    def _get(self, name: str) -> str:
-        return self._given.get(name) or os.environ.get(_ENVIRONMENT.get(name, "")) or _DEFAULTS.get(name, "")
-
-    @property
-    def target(self) -> str:
-        local = self._given.get("local")
-        if local and self._given.get("target"):
-            raise click.UsageError("--local DIR is short for --target local:DIR: give one of them")
-        return f"local:{local}" if local else self._get("target")
-
-    @property
-    def database(self) -> str:
-        return self._get("database")
-
-    @property
-    def stack(self) -> str:
-        return self._get("stack")
-
-    @property
-    def format(self) -> str:
-        return self._get("format")
-
-    @property
-    def format_given(self) -> bool:
-        return bool(self._given.get("format") or os.environ.get("SLDB_FORMAT"))
-
-    @property
-    def aws(self) -> AwsOptions:
-        from sldb.targets.protocol import AwsOptions
-
-        # AWS's own command line reads AWS_REGION, botocore does not: here it works for every command.
-        region = self._given.get("region") or os.environ.get("AWS_REGION")
-        return AwsOptions(profile=self._given.get("profile"), region=region or None)
-
-    def client(self, database: str | None = None) -> Client:
-        from sldb.client import Client, open_target
-
-        return Client(open_target(self.target, self.aws), database or self.database)
-
-    def command_line(self, *words: str, database: str | None = None) -> str:
-        """A command to type, which works where this one did: with the options that it was given."""
-        import shlex
-
-        given = {name: value for name, value in self._given.items() if name != "format"}
-        if database is not None:
-            given["database"] = database
-        options = [word for name, value in given.items() for word in (f"--{name}", value)]
-        return shlex.join(["sldb", *words, *options])
 
 
 class Command(click.Command):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from lambda_handlers.wire import SldbError
 from sldb.cli import streams
 from sldb.cli.main import Globals, command
 
@@ -19,16 +18,15 @@ def status(run: Globals) -> None:
 
     With --local DIR: the databases in that directory. --format json gives everything as one JSON object.
     """
-    if run.format not in ("table", "json"):
-        raise SldbError("bad_request", f"--format: got {run.format!r}, want table or json")
+    as_json = run.table_or_json() == "json"
     kind, _, rest = run.target.partition(":")
     if kind == "local":
-        _show_local(run, rest)
+        _show_local(rest, as_json=as_json)
     else:
-        _show_stack(run)
+        _show_stack(run, as_json=as_json)
 
 
-def _show_local(run: Globals, directory: str) -> None:
+def _show_local(directory: str, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from sldb.client import default_directory
@@ -36,7 +34,7 @@ def _show_local(run: Globals, directory: str) -> None:
 
     root = Path(directory) if directory else default_directory()
     databases = list_databases(DirectoryListing(root))
-    if run.format == "json":
+    if as_json:
         click.echo(json.dumps({"directory": str(root), "databases": [asdict(each) for each in databases]}, indent=2))
         return
     from sldb.deploy.report import show_databases
@@ -44,13 +42,13 @@ def _show_local(run: Globals, directory: str) -> None:
     show_databases(databases, streams.data_out())
 
 
-def _show_stack(run: Globals) -> None:
+def _show_stack(run: Globals, *, as_json: bool) -> None:
     from sldb.deploy.cloud import connect
     from sldb.deploy.status import read_status
 
     found = read_status(connect(run.aws), run.stack)
     now = time.time()
-    if run.format == "json":
+    if as_json:
         click.echo(json.dumps(found.encode(now), indent=2))
         return
     from sldb.deploy.report import show_status

@@ -118,9 +118,10 @@ class Emulator:
             "AWS_ACCESS_KEY_ID": "emulator",
             "AWS_SECRET_ACCESS_KEY": "emulator",
             "AWS_EC2_METADATA_DISABLED": "true",
-            # The user's profiles stay out of it.
+            # The user's profiles and targets stay out of it.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "SLDB_CONFIG": os.devnull,
             "SLDB_RUNTIME": RUNTIME,
             "SLDB_ARCHITECTURE": ARCHITECTURE,
         }

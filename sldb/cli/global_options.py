@@ -1,0 +1,114 @@
+"""The global options of one run, each with where its value comes from: the command line, the environment, the config
+file, or the default. The file is read when something asks for what the command line and the environment do not say.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from sldb.client import Client
+    from sldb.config import Config, Setting
+    from sldb.targets.protocol import AwsOptions
+
+
+class Globals:
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+        self._config: Config | None = None
+
+    def update(self, given: dict[str, Any]) -> None:
+        self._given.update({name: value for name, value in given.items() if value is not None})
+
+    def setting(self, name: str, given: str | None = None) -> Setting:
+        """The value in force of a key of `sldb.config.KEYS`; `given`: by an option of the command itself."""
+        from sldb.config import KEYS, Setting
+
+        key, local = KEYS[name], self._given.get("local")
+        if name == "target" and local:
+            if self._given.get("target"):
+                raise click.UsageError("--local DIR is short for --target local:DIR: give one of them")
+            return Setting(f"local:{local}", "--local")
+        if given or self._given.get(name):
+            return Setting(given or self._given[name], f"--{name}")
+        for variable in key.variables:
+            if os.environ.get(variable):
+                return Setting(os.environ[variable], variable)
+        if name == "profile" and os.environ.get("AWS_ACCESS_KEY_ID"):
+            return Setting("", "AWS_ACCESS_KEY_ID")  # the environment's credentials outweigh the config's
+        return self.config.find(name, self.use) or Setting(key.default, "default")
+
+    @property
+    def use(self) -> str | None:
+        """The profile of the config file that is in force."""
+        from sldb.config import USE_VARIABLE
+
+        return self._given.get("use") or os.environ.get(USE_VARIABLE) or None
+
+    @property
+    def config(self) -> Config:
+        """Raises `bad_request` where the file cannot be read as one."""
+        from sldb.config import config_path, read_config
+
+        if self._config is None:
+            self._config = read_config(config_path(os.environ))
+        return self._config
+
+    @property
+    def target(self) -> str:
+        return self.setting("target").value
+
+    @property
+    def database(self) -> str:
+        return self.setting("database").value
+
+    @property
+    def stack(self) -> str:
+        return self.setting("stack").value
+
+    @property
+    def format(self) -> str:
+        return self.setting("format").value
+
+    @property
+    def format_given(self) -> bool:
+        return not self.setting("format").is_default
+
+    def table_or_json(self) -> str:
+        """The format of a command that knows these two; raises `bad_request` for an option that asks for another.
+        What environment or config say is meant for rows, and no reason to refuse."""
+        from lambda_handlers.wire import SldbError
+
+        setting = self.setting("format")
+        if setting.value in ("table", "json"):
+            return setting.value
+        if setting.source == "--format":
+            raise SldbError("bad_request", f"--format: got {setting.value!r}, want table or json")
+        return "table"
+
+    @property
+    def aws(self) -> AwsOptions:
+        from sldb.targets.protocol import AwsOptions
+
+        profile, region = self.setting("profile"), self.setting("region")
+        # What the environment names, boto3 finds by itself.
+        named = profile.value if profile.source != "AWS_PROFILE" else None
+        return AwsOptions(profile=named or None, region=region.value or None)
+
+    def client(self, database: str | None = None) -> Client:
+        from sldb.client import Client, open_target
+
+        return Client(open_target(self.target, self.aws), database or self.database)
+
+    def command_line(self, *words: str, database: str | None = None) -> str:
+        """A command to type, which works where this one did: with the options that it was given."""
+        import shlex
+
+        given = {name: value for name, value in self._given.items() if name != "format"}
+        if database is not None:
+            given["database"] = database
+        options = [word for name, value in given.items() for word in (f"--{name}", value)]
+        return shlex.join(["sldb", *words, *options])

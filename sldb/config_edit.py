@@ -1,0 +1,136 @@
+"""Changing a config file as its owner would: one line, with all others as they were, comments included.
+
+The new text is read before it is written. Where it does not say what it should (a key that was written in some way
+that this does not know), nothing is written and the message says so: no edit ever loses a setting.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from lambda_handlers.wire import SldbError
+from sldb.config import KEYS, PROFILES, Config, decode, line_of, value_problem
+
+TEMPLATE = """\
+# Settings of sldb's command line. The command line and the environment outweigh them.
+{keys}
+# [profiles.dev]               in force with --use dev, or SLDB_USE=dev
+# target = "local:~/databases"
+"""
+
+
+def template() -> str:
+    """A file with every key, commented out."""
+    return TEMPLATE.format(keys="".join(f"\n# {key.meaning}\n# {key.name} = {_quoted(key.default)}\n" for key in _ALL))
+
+
+_ALL = tuple(KEYS.values())
+
+
+def with_value(config: Config, key: str, value: str, profile: str | None) -> Config:
+    """`config` with the key set, in a profile or at the top. Raises `bad_request`."""
+    _check(key)
+    if not value:
+        raise SldbError("bad_request", f"{key}: got nothing, want a value", f"sldb config unset {key} takes it away")
+    if problem := value_problem(key, value):
+        raise SldbError("bad_request", problem)
+    if profile is not None and (not profile or any(letter in profile for letter in "\n\"'[].")):
+        raise SldbError("bad_request", f"--use: {profile!r} cannot name a profile")
+    wanted = {**_table(config, profile), key: value}
+    return _checked(config, _set_line(config.text, _header(profile), key, f"{key} = {_quoted(value)}"), profile, wanted)
+
+
+def without(config: Config, key: str, profile: str | None) -> Config:
+    """`config` without the key; the same where it does not set it."""
+    _check(key)
+    table = _table(config, profile)
+    if key not in table:
+        return config
+    wanted = {name: value for name, value in table.items() if name != key}
+    return _checked(config, _set_line(config.text, _header(profile), key, None), profile, wanted)
+
+
+def write(config: Config) -> None:
+    """All of it or nothing, whatever happens meanwhile. Raises `bad_request`."""
+    if config.path.exists() and not config.path.is_file():  # /dev/null, which the emulator names, may not be replaced
+        raise SldbError("bad_request", f"{config.path} is no file that can be written", "see SLDB_CONFIG")
+    try:
+        _replace(config)
+    except OSError as error:
+        raise SldbError("bad_request", f"{config.path} cannot be written: {error.strerror}") from error
+
+
+def _replace(config: Config) -> None:
+    config.path.parent.mkdir(parents=True, exist_ok=True)
+    target = config.path.resolve()  # what a link points to, not the link
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".sldb-config-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(config.text)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _check(key: str) -> None:
+    if key not in KEYS:
+        raise SldbError("bad_request", f"no such key: {key}", f"a key is one of {', '.join(KEYS)}")
+
+
+def _table(config: Config, profile: str | None) -> dict[str, str]:
+    return dict(config.top if profile is None else config.profiles.get(profile, {}))
+
+
+def _header(profile: str | None) -> str:
+    return "" if profile is None else f"{PROFILES}.{profile}"
+
+
+def _set_line(text: str, table: str, key: str, line: str | None) -> str:
+    """`text` with the line of this key replaced, or put behind the last of its table's; None takes it away."""
+    lines = text.removesuffix("\n").split("\n") if text else []
+    number = line_of(text, table, key)
+    if number:
+        lines[number - 1 : number] = [] if line is None else [line]
+    elif line is not None:
+        lines = _with_new_line(lines, text, table, line)
+    return "".join(f"{each}\n" for each in lines)
+
+
+def _with_new_line(lines: list[str], text: str, table: str, line: str) -> list[str]:
+    last = max(line_of(text, table, key) for key in KEYS)
+    if last:
+        return [*lines[:last], line, *lines[last:]]
+    if not table:
+        return [line, *([""] if lines else []), *lines]
+    for number, each in enumerate(lines, start=1):
+        if each.split("#")[0].strip().replace('"', "") == f"[{table}]":
+            return [*lines[:number], line, *lines[number:]]
+    name = table.removeprefix(f"{PROFILES}.")
+    plain = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return [*lines, *([""] if lines else []), f"[{table}]" if plain else f"[{PROFILES}.{_quoted(name)}]", line]
+
+
+def _checked(config: Config, text: str, profile: str | None, wanted: dict[str, str]) -> Config:
+    """`text` as a config, if it differs from `config` in just the one table, which is as `wanted`."""
+    profiles = {name: dict(table) for name, table in config.profiles.items()}
+    top = dict(config.top)
+    if profile is None:
+        top = wanted
+    else:
+        profiles[profile] = wanted
+    try:
+        edited = decode(config.path, text)
+    except SldbError:
+        edited = Config(config.path)
+    if edited.top != top or {n: dict(t) for n, t in edited.profiles.items()} != profiles:
+        raise SldbError("bad_request", f"{config.path} is written in a way that is not edited here", "edit it by hand")
+    return edited
+
+
+def _quoted(value: str) -> str:
+    """A TOML basic string: JSON's escapes are among TOML's, but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
