@@ -3,11 +3,12 @@
     VALUE                 the next positional parameter (?)
     NAME=VALUE            the parameter :NAME (or @NAME, $NAME)
     NAME:TYPE=VALUE       with its type said; `:TYPE=VALUE` for a positional one, `=VALUE` for one with a "=" in it
+    NAME=@FILE            the text in a file; `@FILE` for a positional one
 
 A value without a type is text, unless it is a number that is written just as SQLite itself would write it back
 (5, -3, 2.5; not 007, +1, 1e3, 2.50): so nothing is lost either way, and a comparison with a column of numbers
-finds what it should. Types: text, int, real, null, json (checked, bound as text), blob (hex digits, or @FILE),
-file (the text in a file).
+finds what it should. Types: text, int, real, null, json (checked, bound as text; or @FILE), blob (hex digits, or
+@FILE), file (the text in a file). A text that begins with @ needs its type: `name:text=@ada`.
 """
 
 from __future__ import annotations
@@ -47,9 +48,13 @@ def _parse(text: str) -> tuple[str | None, Value]:
         return match["name"], None
     match = _SPELLING.fullmatch(text)
     if match is None:
-        return None, guess(text)
+        return None, _guess_or_file(text, text)
     kind = match["type"]
-    return match["name"], guess(match["value"]) if kind is None else _TYPES[kind](match["value"], text)
+    return match["name"], (_guess_or_file if kind is None else _TYPES[kind])(match["value"], text)
+
+
+def _guess_or_file(value: str, whole: str) -> Value:
+    return _file_text(value[1:], whole) if value.startswith("@") else guess(value)
 
 
 def guess(text: str) -> Value:
@@ -80,6 +85,8 @@ def _real(value: str, whole: str) -> float:
 
 
 def _json(value: str, whole: str) -> str:
+    if value.startswith("@"):
+        value = _file_text(value[1:], whole)
     try:
         json.loads(value)
     except ValueError as error:
@@ -100,7 +107,7 @@ def _file_text(value: str, whole: str) -> str:
     try:
         return _read(value, whole).decode()
     except UnicodeDecodeError:
-        _refuse(whole, "a file of UTF-8 text (for other files: blob=@FILE)")
+        _refuse(whole, "a file of UTF-8 text (for other files: NAME:blob=@FILE)")
 
 
 def _null(value: str, whole: str) -> None:
@@ -127,7 +134,7 @@ def _read(path: str, whole: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        _refuse(whole, f"a file that can be read ({error.strerror or error})")
+        _refuse(whole, f"a file that can be read ({error.strerror or error}); for the text itself: NAME:text=@…")
 
 
 def _refuse(got: str, want: str) -> NoReturn:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from lambda_handlers.wire import Reply, Result
+from sldb import price
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
@@ -37,6 +39,32 @@ def summary(reply: Reply, elapsed_ms: float) -> str:
     if "store_requests" in stats:
         parts.append(count(stats["store_requests"], "store request"))
     return " · ".join(parts)
+
+
+def details(reply: Reply, elapsed_ms: float) -> str:
+    """All that is known of what a request took, in one line: for --stats."""
+    stats = reply.stats
+    parts = [outcomes(reply), f"txid {reply.txid}", f"round trip {duration(elapsed_ms)}"]
+    if "ms" in stats:
+        parts.append(f"server {duration(stats['ms'])} {'cold' if stats.get('cold') else 'warm'}")
+    if "store_requests" in stats:
+        writes = stats.get("store_writes", 0)
+        parts.append(f"{count(stats['store_requests'], 'store request')} ({writes} of them writes or lists)")
+        parts.append(f"{size(stats['bytes_in'])} read, {size(stats['bytes_out'])} written")
+    if "lock_wait_ms" in stats:
+        parts.append(f"lock wait {duration(stats['lock_wait_ms'])}")
+    dollars = price.estimate(stats)
+    parts.append(f"about {price.told(dollars)}" if dollars else "no price: it ran on this machine")
+    return " · ".join(parts)
+
+
+def changed(changes: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """users: 2 inserted, 1 deleted; a line for each table."""
+    done = {"insert": "inserted", "update": "updated", "delete": "deleted"}
+    return [
+        f"{table}: " + ", ".join(f"{rows:,} {done[operation]}" for operation, rows in counts.items() if rows)
+        for table, counts in changes.items()
+    ]
 
 
 def duration(milliseconds: float) -> str:

@@ -112,9 +112,9 @@ RULES = (
     ),
     Rule(
         "rows are rendered without knowing where they come from",
-        who=("sldb.render", "sldb.report", "sldb.params", "sldb.price"),
+        who=("sldb.render", "sldb.report", "sldb.params", "sldb.param_rows", "sldb.price"),
         never=("sldb", "boto3", "botocore", "click", "prompt_toolkit"),
-        except_for=("sldb.render",),
+        except_for=("sldb.render", "sldb.params", "sldb.price"),
     ),
     Rule(
         "data goes in and out over any target, and without a terminal",

@@ -94,6 +94,8 @@ def _where(error: SldbError, offset: int | None) -> str:
 
     details = error.details
     where = ""
+    if "row_line" in details:  # of a file of parameters, with which the SQL itself was run
+        return f"{escape(str(details['file']))}:{details['row_line']}: "
     if "file" in details:
         where = escape(str(details["file"])) + ":"
         if offset is not None:

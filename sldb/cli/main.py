@@ -86,11 +86,11 @@ class CommandGroup(Command, click.Group):
         super().__init__(*args, invoke_without_command=True, **kwargs)
 
 
-def command(name: str, **attributes: Any) -> Callable[[F], Command]:
+def command(name: str, *, cls: type[Command] = Command, **attributes: Any) -> Callable[[F], Command]:
     """`@click.command` with the global options; the function's first argument is the `Globals`."""
 
     def decorate(function: F) -> Command:
-        return click.command(name, cls=Command, **attributes)(click.pass_obj(function))
+        return click.command(name, cls=cls, **attributes)(click.pass_obj(function))
 
     return decorate
 

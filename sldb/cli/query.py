@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import sys
-import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sldb.cli import streams
-from sldb.cli.main import Globals, command
+from sldb.cli import sources, streams
+from sldb.cli.main import Command, Globals, command
 
 if TYPE_CHECKING:
-    from lambda_handlers.wire import Reply, Request
-    from sldb.client import Client
+    from sldb.cli.printing import Printing
 
 HELP = """Run SQL and print the rows.
 
 All statements together are one transaction: if one fails, nothing is applied. The SQL comes from the argument, from
-a file (-f FILE, or -f - for standard input), or from standard input. Dot commands of the shell work too:
-sldb query .tables
+-c SQL and -f FILE (as often as needed, in their order; -f - is standard input), or from standard input. Output of
+sqlite3's .dump runs as it is. Dot commands of the shell work too: sldb query .tables
 
 \b
 Parameters (-p, as often as needed):
   -p 5 -p Ada                  for ?, in order
   -p id=5 -p name=Ada          for :id and :name
   -p zip:text=01234            with a type: text int real null json blob file
-  -p x:null  -p pic:blob=@a.png  -p body:file=letter.txt
+  -p body=@letter.txt          the text in a file
+  -p pic:blob=@a.png           the bytes in a file
+  -p tags:json='["a"]'         checked, bound as text
+  -p x:null
   -p "=a=b"                    a positional value with a "=" in it
 
 A value without a type is a number if it is written as SQLite would write that number (5, -3, 2.5), else text.
+--params-from FILE (.jsonl .json .csv .tsv) runs the statements once for each row of the file, in one transaction.
 
 \b
 Formats (--format):
@@ -44,21 +47,53 @@ Formats (--format):
   tsv       one row a line; \\t \\n \\r \\\\ escaped, NULL is \\N
   markdown  a table for a document
   vertical  one line for each cell
+  insert    INSERT statements for --table
 
-Where several statements return rows, table, markdown and vertical print all of them, the others the last.
+Where several statements return rows, table, markdown and vertical print all of them, the others the last. With
+--output the file's name tells the format, unless it is given; .gz and .zst are compressed.
 
-Exit status: 0; 1 the statement failed; 2 usage; 3 not deployed, no credentials or not reachable;
-70 a bug; 75 locked or in conflict, try again; 130 interrupted.
+On a terminal, what would delete, replace or overwrite rows, or drop a table or column, is asked about first, however
+it is written (--yes does not ask). sldb undo takes the last write back.
+
+\b
+Examples:
+  sldb query "SELECT * FROM users WHERE age > :age" -p age=30
+  sldb query -f schema.sql -c "SELECT count(*) FROM users"
+  sldb query "INSERT INTO users VALUES (:id, :name)" --params-from users.csv
+  sldb query "DELETE FROM users WHERE seen < '2020'" --dry-run
+  sldb query "SELECT * FROM users" --at 2026-11-01T10:00:00Z --output users.csv
+
+Exit status: 0; 1 the statement failed, or the answer was no; 2 usage; 3 not deployed, no credentials or not
+reachable; 70 a bug; 75 locked or in conflict, try again; 130 interrupted.
 """
 
 
-@command("query", help=HELP, short_help="Run SQL once.")
+class QueryCommand(Command):
+    """Also tells in which order -c and -f stand: click gives the values of each apart."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        ctx.meta["sources"] = [param.name for param in given if param.name in ("command", "file")]
+        return super().parse_args(ctx, args)
+
+
+@command("query", cls=QueryCommand, help=HELP, short_help="Run SQL once.")
 @click.argument("sql", required=False)
-@click.option("-f", "--file", metavar="FILE", help="Read the SQL from FILE; - is standard input.")
+@click.option("-c", "--command", multiple=True, metavar="SQL", help="Run this; may be given several times.")
+@click.option(
+    "-f", "--file", multiple=True, metavar="FILE", help="Run the SQL in FILE; - is standard input. Several times, too."
+)
 @click.option("-p", "--param", "params", multiple=True, metavar="[NAME[:TYPE]=]VALUE", help="Bind a parameter.")
+@click.option(
+    "--params-from",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Run once for each row of FILE, all or nothing.",
+)
 @click.option("--at", metavar="TXID|TIME", help="Read the database as it was then (txid or RFC 3339 time).")
 @click.option("--read-only", is_flag=True, help="Refuse to write.")
-@click.option("--dry-run", is_flag=True, help="Run it, show the results, and roll back.")
+@click.option("--dry-run", is_flag=True, help="Run it, show the results and the rows that change, and roll back.")
+@click.option("--yes", is_flag=True, help="Do not ask before something is destroyed.")
 @click.option("--if-txid", type=int, metavar="TXID", help="Write only if the newest transaction is this one.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give up after this time, with nothing applied.")
 @click.option(
@@ -77,88 +112,66 @@ Exit status: 0; 1 the statement failed; 2 usage; 3 not deployed, no credentials 
     metavar="N",
     help="Rows of a table on a terminal; 0: all.",
 )
+@click.option("--null", metavar="TEXT", help="Print TEXT for NULL.")
+@click.option("--no-header", is_flag=True, help="Print no column names (table, csv, tsv, markdown).")
+@click.option("--table", default="table", metavar="NAME", help="What --format insert inserts into.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the data to FILE, whole or not at all.",
+)
+@click.option("--stats", is_flag=True, help="Say what it took and what it costs: one line on standard error.")
+@click.pass_context
 def query(
-    run_globals: Globals, sql: str | None, file: str | None, params: tuple[str, ...], max_rows: int, **options: Any
+    ctx: click.Context,
+    /,
+    run_globals: Globals,
+    sql: str | None,
+    command: tuple[str, ...],
+    file: tuple[str, ...],
+    params: tuple[str, ...],
+    params_from: Path | None,
+    yes: bool,
+    stats: bool,
+    max_rows: int,
+    null: str | None,
+    no_header: bool,
+    table: str,
+    output: Path | None,
+    **fields: Any,
 ) -> None:
-    from sldb.render import check_format
+    from sldb.cli.printing import Printing
+    from sldb.cli.request import Sending, Work, somebody_to_ask
+    from sldb.render import Layout
 
-    format_name = check_format(run_globals.format)
-    text = _source(sql, file)
-    if text.lstrip().startswith((".", "\\")):
-        _dot_command(text, run_globals, format_name, max_rows)
+    printing = Printing.chosen(run_globals, Layout(null, not no_header, table), max_rows, output)
+    texts = sources.read(sql, _in_order(ctx.meta["sources"], command, file))
+    if any(source.is_dot_command for source in texts):
+        if len(texts) > 1 or params or params_from or null is not None or no_header:
+            raise click.UsageError("a dot command is run alone, without parameters, --null and --no-header")
+        _dot_command(texts[0].text, run_globals, printing, stats)
         return
-    request = _request(text, params, run_globals.database, options)
-    started = time.monotonic()
-    with closing(run_globals.client()) as client:
-        reply = _execute(client, request)
-    _print(reply, format_name, max_rows, (time.monotonic() - started) * 1000, dry_run=request.dry_run)
+    work = Work.read(texts, params, params_from)
+    if work.rows is not None and not work.rows:
+        click.echo(f"{params_from} has no rows: nothing was run", err=True)
+        return
+    request = work.request(run_globals.database, fields)
+    # Opened first: where the data cannot go to, nothing is run.
+    with printing.out() as (out, screen), closing(run_globals.client()) as client:
+        sending = Sending(run_globals, client, work, printing, somebody_to_ask(yes), stats)
+        sending.run(request, out, screen)
 
 
-def _source(sql: str | None, file: str | None) -> str:
-    if sql is not None and file is not None:
-        raise click.UsageError("SQL as an argument and -f FILE exclude each other: give one of them")
-    if sql not in (None, "-"):
-        return sql
-    if file not in (None, "-"):
-        try:
-            return Path(file).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise click.UsageError(f"-f {file} cannot be read: {error}") from None
-    if sql is None and file is None and sys.stdin.isatty():
-        raise click.UsageError('nothing to run: sldb query "SELECT 1", or -f FILE, or SQL on standard input')
-    try:
-        return streams.read_standard_input()
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"standard input is not UTF-8 text: {error}") from None
+def _in_order(kinds: Sequence[str], commands: Sequence[str], files: Sequence[str]) -> list[tuple[str, str]]:
+    """(kind, value) of each -c and -f, as they stand on the command line."""
+    values = {"command": iter(commands), "file": iter(files)}
+    return [(kind, next(values[kind])) for kind in kinds]
 
 
-def _request(text: str, params: tuple[str, ...], database: str, options: dict[str, Any]) -> Request:
-    from lambda_handlers.wire import Request, Statement
-    from sldb.params import parse_params
-
-    at = options.pop("at")
-    if at is not None and at.isdecimal():
-        at = int(at)
-    options = {name: value for name, value in options.items() if value is not None}
-    request = Request((Statement(text, parse_params(params)),), database, at, **options)
-    Request.decode(request.encode())  # a field that makes no sense costs no round trip
-    return request
-
-
-def _execute(client: Client, request: Request) -> Reply:
-    from sldb.targets.protocol import with_id
-
-    request = with_id(request)
-    try:
-        return client.execute(request)
-    except KeyboardInterrupt:
-        if not request.read_only:
-            click.echo(
-                "stopped waiting; if this writes, it may still be applied. To find out, run the same command "
-                f"with --request-id {request.request_id}",
-                err=True,
-            )
-        raise
-
-
-def _print(reply: Reply, format_name: str, max_rows: int, elapsed_ms: float, *, dry_run: bool) -> None:
-    from sldb import render
-    from sldb.report import outcomes, summary
-
-    screen, out = streams.screen(max_rows), streams.data_out()
-    render.write(reply.results, format_name, out, screen)
-    out.flush()
-    if note := render.unseen(reply.results, format_name, screen):
-        click.echo(note, err=True)
-    if screen is not None and sys.stderr.isatty():
-        click.secho(summary(reply, elapsed_ms), err=True, dim=True)
-    elif not reply.columns:
-        click.echo(f"{outcomes(reply)} · txid {reply.txid}", err=True)
-    if dry_run:
-        click.echo("dry run: all of it was rolled back", err=True)
-
-
-def _dot_command(text: str, run_globals: Globals, format_name: str, max_rows: int) -> None:
+def _dot_command(text: str, run_globals: Globals, printing: Printing, stats: bool) -> None:
+    from sldb.report import details
     from sldb.shell.commands import obey
     from sldb.shell.output import Output
     from sldb.shell.reader import DotCommand, read
@@ -167,6 +180,9 @@ def _dot_command(text: str, run_globals: Globals, format_name: str, max_rows: in
     reading = read(text)
     if not isinstance(reading, DotCommand):
         return
-    output = Output(streams.data_out(), sys.stderr, format_name, streams.screen(max_rows), timing=False)
-    with closing(Session(run_globals.client(), output)) as session:
-        obey(reading, session)
+    with printing.out() as (out, screen):
+        output = Output(out, sys.stderr, printing.format, screen, timing=False)
+        with closing(Session(run_globals.client(), output)) as session:
+            obey(reading, session)
+            if stats and session.last is not None:
+                click.echo(details(session.last, session.last_ms), err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ def writing(path: Path | None, standard_output: BinaryIO) -> Iterator[BinaryIO]:
 def appearing(path: Path) -> Iterator[Path]:
     """A file beside `path` that takes its place, safe on the disk, once all is well. Raises `bad_request`."""
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
     except OSError as error:

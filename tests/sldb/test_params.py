@@ -84,6 +84,18 @@ def test_files(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hellö", encoding="utf-8")
     found = parse_params([f"b:blob=@{tmp_path / 'a.bin'}", f"t:file={tmp_path / 'a.txt'}"])
     assert found == {"b": b"\xff\x00", "t": "hellö"}
+    assert parse_params([f"t=@{tmp_path / 'a.txt'}", "n:text=@ada"]) == {"t": "hellö", "n": "@ada"}
+    assert parse_params([f"@{tmp_path / 'a.txt'}", ":text=@ada"]) == ("hellö", "@ada")
+    (tmp_path / "a.json").write_text("[1]\n", encoding="utf-8")
+    assert parse_params([f"j:json=@{tmp_path / 'a.json'}"]) == {"j": "[1]\n"}
+
+
+def test_a_file_that_is_not_text_and_one_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"\xff\x00")
+    with pytest.raises(SldbError, match="NAME:blob=@FILE"):
+        parse_params([f"t=@{tmp_path / 'a.bin'}"])
+    with pytest.raises(SldbError, match="for the text itself: NAME:text=@"):
+        parse_params(["handle=@ada"])
 
 
 @pytest.mark.parametrize(

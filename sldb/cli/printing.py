@@ -1,0 +1,71 @@
+"""How the results of a command are shown, and where they go."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from sldb.cli import streams
+from sldb.cli.main import Globals
+from sldb.render import Layout, check_format
+
+if TYPE_CHECKING:
+    from sldb.render import Screen
+
+FORMAT_OF = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".md": "markdown",
+    ".sql": "insert",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Printing:
+    format: str
+    layout: Layout
+    max_rows: int  # of a table on a terminal; 0: all
+    output: Path | None  # None: standard output
+
+    @classmethod
+    def chosen(cls, run_globals: Globals, layout: Layout, max_rows: int, output: Path | None) -> Printing:
+        """Raises `bad_request` or UsageError for what does not go together."""
+        name = run_globals.format
+        if output is not None and not run_globals.format_given:
+            name = FORMAT_OF.get(_suffix(output), name)
+        check_format(name)
+        if layout.null is not None and name in ("json", "jsonl", "insert"):
+            raise click.UsageError(f"--null: {name} has a word for NULL of its own")
+        return cls(name, layout, max_rows, output)
+
+    @contextmanager
+    def out(self) -> Iterator[tuple[TextIO, Screen | None]]:
+        """Where the data goes, and the screen if it is one. A file appears when all went well."""
+        if self.output is None:
+            yield streams.data_out(), streams.screen(self.max_rows)
+            return
+        from sldb.transfer.output import writing
+
+        with writing(self.output, sys.stdout.buffer) as raw:
+            out = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+            try:
+                yield out, None
+            finally:
+                out.detach()  # flushes
+
+
+def _suffix(path: Path) -> str:
+    """In lower case, of the name without the ending of a compression."""
+    from sldb.transfer.compression import of_name
+
+    return Path(of_name(path.name)[0]).suffix.lower()

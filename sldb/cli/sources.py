@@ -1,0 +1,53 @@
+"""Where `sldb query` has its SQL from: the argument, -c and -f in their order, or standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from sldb.cli import streams
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    text: str
+    file: str | None = None  # which it was read from, for messages
+
+    @property
+    def is_dot_command(self) -> bool:
+        return self.text.lstrip().startswith((".", "\\"))
+
+
+def read(sql: str | None, given: Sequence[tuple[str, str]]) -> list[Source]:
+    """`given`: ("command", SQL) or ("file", path) for each -c and -f. Raises UsageError."""
+    if sql is not None and given:
+        raise click.UsageError("SQL as an argument and -c or -f exclude each other: give one of them")
+    if sum(kind == "file" and value == "-" for kind, value in given) > 1:
+        raise click.UsageError("-f - reads standard input to its end: it can be given once")
+    if sql is None and not given:
+        if sys.stdin.isatty():
+            raise click.UsageError('nothing to run: sldb query "SELECT 1", or -f FILE, or SQL on standard input')
+        return [_standard_input()]
+    if sql is not None:
+        return [_standard_input() if sql == "-" else Source(sql)]
+    return [Source(value) if kind == "command" else _file(value) for kind, value in given]
+
+
+def _file(path: str) -> Source:
+    if path == "-":
+        return _standard_input()
+    try:
+        return Source(Path(path).read_text(encoding="utf-8-sig"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"-f {path} cannot be read: {error}") from None
+
+
+def _standard_input() -> Source:
+    try:
+        return Source(streams.read_standard_input())
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"standard input is not UTF-8 text: {error}") from None

@@ -1,0 +1,58 @@
+"""A command on a terminal of its own: what it shows, and what is typed into it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.fakes.command import COMMAND, environment
+
+PLAIN = {"TERM": "xterm", "NO_COLOR": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    status: int
+    text: str  # both streams, as they came
+
+
+def on_terminal(
+    home: Path, *arguments: str, answers: Sequence[tuple[str, str]] = (), extra: Mapping[str, str] = PLAIN
+) -> Shown:
+    """Run it to its end. `answers`: (what to wait for, what to type then)."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment(home, extra), cwd=home
+    )
+    os.close(theirs)
+    try:
+        shown = _converse(ours, list(answers))
+        return Shown(process.wait(60), shown.decode().replace("\r\n", "\n"))
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def _converse(terminal: int, answers: list[tuple[str, str]]) -> bytes:
+    shown = b""
+    seen = 0  # bytes before what the next answer waits for
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            return shown
+        if not piece:
+            return shown
+        shown += piece
+        if answers and (found := shown.find(answers[0][0].encode(), seen)) >= 0:
+            seen = found + 1
+            os.write(terminal, answers.pop(0)[1].encode())
+    raise AssertionError(f"no end after a minute: {shown!r}")

@@ -1,0 +1,98 @@
+"""What is done with the rows: files, layouts, and what is said beside the data."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.command import sldb
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def run(*arguments: str, stdin: str | bytes = b"") -> subprocess.CompletedProcess[str]:
+        return sldb(tmp_path, "--local", "db", "query", *arguments, stdin=stdin)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv", "a\n1\n"),
+        ("x.JSON", '[\n{"a": 1}\n]\n'),
+        ("x.jsonl", '{"a": 1}\n'),
+        ("x.md", "| a |\n| ---: |\n| 1 |\n"),
+        ("x.sql", 'INSERT INTO "table"("a") VALUES(1);\n'),
+        ("x.txt", " a\n───\n 1\n"),
+        ("x.tsv.gz", "a\n1\n"),
+    ],
+)
+def test_a_file_by_its_name(run: Run, tmp_path: Path, name: str, content: str) -> None:
+    done = run("select 1 as a", "-o", name)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    written = (tmp_path / name).read_bytes()
+    assert (gzip.decompress(written) if name.endswith(".gz") else written).decode() == content
+
+
+def test_a_format_that_was_given_is_the_format(run: Run, tmp_path: Path) -> None:
+    run("select 1 as a", "-o", "x.csv", "--format", "jsonl")
+    assert (tmp_path / "x.csv").read_text() == '{"a": 1}\n'
+
+
+def test_a_failure_leaves_the_file_as_it_was(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("before")
+    assert run("select nope", "-o", "x.csv").returncode == 1
+    assert run("select 1", "-o", "new.csv", "--at", "99").returncode == 1
+    assert (tmp_path / "x.csv").read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["x.csv"]
+
+
+def test_where_the_data_cannot_go_nothing_is_run(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    for place in ("no/such/place.csv", "directory"):
+        assert run("create table t(a)", "-o", place).returncode == 2
+        assert run("select * from t").returncode == 1
+
+
+def test_null_and_no_header(run: Run) -> None:
+    done = run("select null as a, '' as b", "--null", "-", "--no-header", "--format", "csv")
+    assert done.stdout == '-,""\n'
+    assert run("select null as a", "--null", "∅").stdout == " a\n───\n ∅\n"
+
+
+def test_inserts_name_their_table(run: Run) -> None:
+    done = run("select 1 as a", "--format", "insert", "--table", "users")
+    assert done.stdout == 'INSERT INTO "users"("a") VALUES(1);\n'
+
+
+def test_a_dry_run_tells_the_rows_that_change(run: Run) -> None:
+    run("create table t(a); insert into t values (1), (2); create table u(a)")
+    done = run("delete from t; insert into u values (1); update u set a = 2; drop table t", "--dry-run")
+    assert done.stderr.splitlines() == [
+        "2 rows changed + 1 row changed + 1 row changed · txid 1",
+        "dry run: all of it was rolled back",
+        "  t: 2 deleted",
+        "  u: 1 inserted, 1 updated",
+        "  drops t (0 rows)",
+    ]
+    assert run("select count(*) as n from t", "--format", "csv").stdout == "n\n2\n"
+
+
+def test_stats_are_one_line_beside_the_data(run: Run) -> None:
+    run("create table t(a)")
+    done = run("select 1 as a", "--stats", "--format", "csv")
+    assert done.stdout == "a\n1\n"
+    assert re.fullmatch(
+        r"1 row · txid 1 · round trip [\d.]+ ms · server [\d.]+ ms cold · 3 store requests \(1 of them writes or "
+        r"lists\) · [\d.]+ K?B read, 0 B written · lock wait 0.0 ms · no price: it ran on this machine\n",
+        done.stderr,
+    ), done.stderr
+    assert "store request" in run(".tables", "--stats").stderr
