@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -18,28 +19,31 @@ if TYPE_CHECKING:
 
 HELP = """Run SQL interactively.
 
-A statement runs when it ends with ; and Enter is pressed. Everything that is submitted at once is one transaction.
-.help lists the dot commands. Ctrl-C drops the input or stops waiting, Ctrl-D leaves.
+A statement runs when it ends with ; and Enter is pressed. Everything that is submitted at once is one transaction;
+BEGIN opens one until COMMIT. .help lists the dot commands. Ctrl-C drops the input or stops waiting, Ctrl-D leaves.
 
 When standard input is no terminal (sldb shell < FILE), what is complete at the end of a line runs, in order and
-without prompts; the first error ends it with its exit status. To run a whole file as one transaction, use
-sldb query -f FILE.
+without prompts; the first error ends it with its exit status, and an open transaction is dropped.
 """
 
 
 @command("shell", help=HELP, short_help="Run SQL interactively.")
 @click.option("--vi", is_flag=True, help="Edit with the keys of vi instead of Emacs.")
-def shell(run_globals: Globals, vi: bool) -> None:
+@click.option("--no-pager", is_flag=True, help="Print what does not fit on the screen, and do not page it.")
+@click.option("--yes", is_flag=True, help="Do not ask before what destroys.")
+def shell(run_globals: Globals, vi: bool, no_pager: bool, yes: bool) -> None:
     from sldb.render import check_format
+    from sldb.shell.named import NamedQueries
     from sldb.shell.output import Output
     from sldb.shell.session import Session
 
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     format_name, screen = check_format(run_globals.format), streams.screen()
     output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
-    with closing(Session(run_globals.client(), output, is_interactive=interactive)) as session:
+    queries = NamedQueries(_directory("config") / "queries.json")
+    with closing(Session(run_globals.client(), output, queries=queries, is_interactive=interactive)) as session:
         if interactive:
-            _talk(session, vi)
+            _talk(session, vi=vi, pages=not no_pager, asks=not yes)
         else:
             _run_standard_input(session)
 
@@ -57,12 +61,22 @@ def _run_standard_input(session: Session) -> None:
         raise click.UsageError(f"standard input is not UTF-8 text: {error}") from None
 
 
-def _talk(session: Session, vi: bool) -> None:
+def _talk(session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
     from sldb.shell import catalog
+    from sldb.shell.editor import edit
     from sldb.shell.names import LiveNames
-    from sldb.shell.terminal import history_at, talk
+    from sldb.shell.pager import Pager
+    from sldb.shell.terminal import agree, history_at, talk
 
-    session.names = LiveNames(lambda: catalog.Names.of(session.look(catalog.everything()).rows))
+    session.edit = edit
+    if asks:
+        session.agree = agree
+    if pages:
+        session.output.page = Pager.of(os.environ, session.output.out).show
+    session.names = LiveNames(
+        lambda: catalog.Names.of(session.look(catalog.everything())),
+        lambda: session.look(catalog.schema_version()).rows[0][0],
+    )
     session.names.refresh()  # wakes the function, too, while the user thinks
     target = session.client.target.name
     click.secho(f"sldb {__version__} · {target} · .help for help", err=True, dim=True)
@@ -73,9 +87,14 @@ def _history_path(target: str) -> Path:
     """One file for each target, named so that any target's name makes a file name."""
     import hashlib
 
-    import platformdirs
-
     name = "".join(character if character.isalnum() else "-" for character in target)[-40:].strip("-")
     digest = hashlib.sha256(target.encode()).hexdigest()[:8]
-    directory = Path(platformdirs.user_state_dir("sldb", appauthor=False))
-    return directory / "history" / f"{name}-{digest}.sql"
+    return _directory("state") / "history" / f"{name}-{digest}.sql"
+
+
+def _directory(kind: str) -> Path:
+    """The user's own one for `config` or `state`, as the system has it."""
+    import platformdirs
+
+    found: str = getattr(platformdirs, f"user_{kind}_dir")("sldb", appauthor=False)
+    return Path(found)

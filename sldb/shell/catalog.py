@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lambda_handlers.wire import Request, Row, Statement, Value
+from lambda_handlers.wire import Reply, Request, Statement, Value
 
 _OURS = r"NOT LIKE 'sqlite\_%' ESCAPE '\' AND {name} NOT LIKE '\_sldb\_%' ESCAPE '\'"
 
@@ -32,6 +32,7 @@ coalesce(dflt_value, '') AS "default", iif(pk, pk, '') AS "primary key" FROM pra
 WHERE hidden <> 1 ORDER BY cid"""
 _INDEXES_OF = """SELECT il.name AS "index", CASE WHEN il."unique" THEN 'unique' ELSE '' END AS "unique",
 (SELECT group_concat(name, ', ') FROM pragma_index_info(il.name)) AS "columns" FROM pragma_index_list(:name) AS il"""
+_VERSION = "PRAGMA schema_version"
 _ALL_COLUMNS = f"""SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
 WHERE t.type IN ('table', 'view') AND {_visible("t.name")} AND c.hidden <> 1 ORDER BY t.name, c.cid"""
 
@@ -58,7 +59,7 @@ def statistics() -> Request:
 
 def schema_version() -> Request:
     """One number, which every change of the schema changes."""
-    return _ask("PRAGMA schema_version", {})
+    return _ask(_VERSION, {})
 
 
 def indexes(table: str | None = None) -> Request:
@@ -77,8 +78,8 @@ def description(name: str) -> Request:
 
 
 def everything() -> Request:
-    """Rows (table, column) for `Names.of`."""
-    return _ask(_ALL_COLUMNS, {})
+    """Two results for `Names.of`: the schema's version, and rows (table, column)."""
+    return Request((Statement(_VERSION), Statement(_ALL_COLUMNS)), read_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +87,16 @@ class Names:
     """What can be completed: tables and views, each with its columns."""
 
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    version: Value = None  # of the schema
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> Names:
+    def of(cls, reply: Reply) -> Names:
+        """From the reply to `everything`."""
+        version, found = reply.results
         columns: dict[str, list[str]] = {}
-        for table, column in rows:
+        for table, column in found.rows:
             columns.setdefault(str(table), []).append(str(column))
-        return cls(columns)
+        return cls(columns, version.rows[0][0])
 
 
 def _ask(sql: str, params: dict[str, Value]) -> Request:

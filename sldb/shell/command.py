@@ -27,10 +27,15 @@ class Command:
     more: str = ""  # what `.help NAME` says beside all that
 
     @property
+    def spellings(self) -> tuple[str, ...]:
+        """As they are typed."""
+        given = (self.usage, self.other) if self.other else (self.usage,)
+        return (*(spelling.split()[0] for spelling in given), *(f".{name}" for name in self.also))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Without dot and backslash."""
-        spellings = (self.usage, self.other) if self.other else (self.usage,)
-        return tuple(dict.fromkeys((*(spelling.split()[0][1:] for spelling in spellings), *self.also)))
+        return tuple(dict.fromkeys(spelling[1:] for spelling in self.spellings))
 
 
 def argument(command: DotCommand) -> str | None:

@@ -1,25 +1,80 @@
-"""What may follow: keywords, tables, columns, and the columns of an alias after its dot.
+"""What may follow: keywords, functions, tables, columns, the columns of an alias after its dot; for dot commands their
+names and arguments.
 
-`suggest` is pure: text before and after the place, names known → candidates. Where the names come from, and that
-they are never fetched while a key is handled, is `sldb.shell.session`'s business.
+`complete` is pure, but for names of local files: text before and after the cursor, and what is known → candidates.
+Where the names come from, and that they are never fetched while a key is handled, is `sldb.shell.names`' business.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from sldb.shell.catalog import Names
+from sldb.shell.reader import is_open, split
 from sldb.shell.vocabulary import functions, keywords
+
+MOST_CHARACTERS = 20_000  # of a long script that are looked at, on each side of the cursor
+MOST_FILES = 200
 
 _BARE_NAME = re.compile(r"[^\W\d]\w*")
 _LAST_WORD = re.compile(r"(?:(?P<owner>\w+|\"[^\"]+\")\.)?(?P<word>\w*)\Z")
-_TABLE_FOLLOWS = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|ON|DESCRIBE)\s+(?:\w+\s*,\s*)*\w*\Z", re.IGNORECASE)
+_TABLE_FOLLOWS = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|DESCRIBE)\s+(?:\w+\s*,\s*)*\w*\Z", re.IGNORECASE)
+_INDEXED_TABLE_FOLLOWS = re.compile(r"\b(?:INDEX|TRIGGER)\b[^;]*\bON\s+\w*\Z", re.IGNORECASE)
 _TABLE_NAMED = re.compile(
     r"\b(?:FROM|JOIN|INTO|UPDATE|,)\s*(\w+|\"[^\"]+\")(?:\s+(?:AS\s+)?(?!(?:WHERE|ON|SET|JOIN|LEFT|INNER|ORDER|GROUP"
     r"|USING|VALUES|LIMIT|CROSS|NATURAL|FULL|RIGHT|HAVING|UNION|DEFAULT|SELECT|AS)\b)(\w+))?",
     re.IGNORECASE,
 )
+_INDEX_NAMED = re.compile(r"\bON\s+(\w+|\"[^\"]+\")\s*\(", re.IGNORECASE)
+_COMMON_TABLE = re.compile(
+    r"(?:\bWITH(?:\s+RECURSIVE)?|,)\s+(\w+)\s*(?:\([^()]*\)\s*)?AS\s+(?:NOT\s+)?(?:MATERIALIZED\s*)?\(", re.IGNORECASE
+)
+_COMMAND = re.compile(r"\s*(?P<name>[.\\]\S*)(?P<rest>\s.*)?\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    text: str
+    replaces: int  # so many characters before the cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What can be completed."""
+
+    names: Names = field(default_factory=Names)
+    commands: Mapping[str, str] = field(default_factory=dict)  # ".tables" → the kind of its argument
+    choices: Mapping[str, Callable[[], Iterable[str]]] = field(default_factory=dict)  # kind → what there is
+
+
+def complete(before: str, after: str, known: Known, *, asked: bool = False) -> list[Candidate]:
+    """The likeliest kind first. `asked`: somebody pressed Tab; else nothing is proposed for an empty word."""
+    if before.lstrip().startswith((".", "\\")) and (command := _COMMAND.match(before)):
+        return _complete_command(command["name"], command["rest"], after, known, asked=asked)
+    word = last_word(before)
+    if not word and not asked and not before.endswith("."):
+        return []
+    return [Candidate(text, len(word)) for text in suggest(before, after, known.names)]
+
+
+def _complete_command(name: str, rest: str | None, after: str, known: Known, *, asked: bool) -> list[Candidate]:
+    if rest is None:
+        found = sorted(spelling for spelling in known.commands if spelling.startswith(name))
+        return [Candidate(spelling, len(name)) for spelling in found if spelling != name]
+    kind = known.commands.get(name.lower() if name.startswith(".") else name, "")
+    if kind == "sql":
+        return complete(rest.lstrip(), after, Known(known.names), asked=asked)
+    word = rest.split(" ")[-1] if kind != "file" else rest.lstrip().lstrip('"')
+    if kind != "file" and rest.strip() != word:
+        return []  # one argument is completed
+    if kind == "file":
+        return [Candidate(path, len(word)) for path in files(word)]
+    offered = map(quote_argument, known.names.columns) if kind == "table" else known.choices.get(kind, list)()
+    return [Candidate(text, len(word)) for text in _matching(word, offered)]
 
 
 def last_word(before: str) -> str:
@@ -29,17 +84,32 @@ def last_word(before: str) -> str:
 
 
 def suggest(before: str, after: str, names: Names) -> list[str]:
-    """The candidates for the word that ends `before`; the likeliest kind first."""
+    """The candidates for the word that ends `before`, within the statement that the cursor stands in."""
+    before, after = _own_statement(before[-MOST_CHARACTERS:], after[:MOST_CHARACTERS])
     match = _LAST_WORD.search(before)
-    if match is None:
+    if match is None or is_open(before):
         return []
     tables = _tables_of(before[: match.start()] + " " + after, names)
     if match["owner"]:
         found = tables.get(_unquote(match["owner"]).lower())
         return _matching(match["word"], map(quote, names.columns[found])) if found else []
-    if not match["word"] and not before[:1].isspace() and before[-1:] not in (" ", ",", "("):
-        return []
     return _matching(match["word"], _candidates(before, tables, names))
+
+
+def files(prefix: str) -> list[str]:
+    """Paths that begin with `prefix`, those of directories with a slash at their end; hidden ones if it asks so."""
+    directory, _, start = prefix.rpartition("/")
+    try:
+        with os.scandir(Path(directory + "/" if directory or prefix.startswith("/") else ".").expanduser()) as entries:
+            found = sorted(
+                entry.name + ("/" if entry.is_dir() else "")
+                for entry in entries
+                if entry.name.startswith(start) and (start.startswith(".") or not entry.name.startswith("."))
+            )
+    except OSError:
+        return []
+    head = prefix[: len(prefix) - len(start)]
+    return [head + name for name in found[:MOST_FILES] if name != start]
 
 
 def quote(name: str) -> str:
@@ -49,13 +119,26 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def quote_argument(name: str) -> str:
+    """A name as a dot command must have it."""
+    return f'"{name}"' if any(character.isspace() for character in name) else name
+
+
+def _own_statement(before: str, after: str) -> tuple[str, str]:
+    pieces = list(split(before))
+    ended = not pieces or pieces[-1].rstrip().endswith(";")
+    return "" if ended else pieces[-1], next(iter(split(after)), "")
+
+
 def _candidates(before: str, tables: dict[str, str], names: Names) -> Iterator[str]:
-    if _TABLE_FOLLOWS.search(before):
+    if _TABLE_FOLLOWS.search(before) or _INDEXED_TABLE_FOLLOWS.search(before):
+        yield from dict.fromkeys(match[1] for match in _COMMON_TABLE.finditer(before))
         yield from map(quote, names.columns)
         return
     in_use = list(dict.fromkeys(tables.values())) or list(names.columns)
     for table in in_use:
         yield from map(quote, names.columns[table])
+    yield from (alias for alias, table in tables.items() if alias != table.lower())
     yield from map(quote, names.columns)
     yield from keywords()
     yield from functions()
@@ -65,18 +148,18 @@ def _tables_of(text: str, names: Names) -> dict[str, str]:
     """Table names and aliases (lower case) that `text` mentions → the table."""
     known = {table.lower(): table for table in names.columns}
     found = {}
-    for match in _TABLE_NAMED.finditer(text):
+    for match in (*_TABLE_NAMED.finditer(text), *_INDEX_NAMED.finditer(text)):
         table = known.get(_unquote(match[1]).lower())
         if table:
             found[table.lower()] = table
-            if match[2]:
+            if match.re is _TABLE_NAMED and match[2]:
                 found[match[2].lower()] = table
     return found
 
 
 def _matching(word: str, candidates: Iterable[str]) -> list[str]:
     lower = word.lower()
-    fresh = dict.fromkeys(name for name in candidates if name.lower().lstrip('"').startswith(lower))
+    fresh = dict.fromkeys(name for name in candidates if name.lower().lstrip('"').startswith(lower.lstrip('"')))
     return sorted((name for name in fresh if name != word), key=lambda name: name.startswith('"'))
 
 

@@ -56,7 +56,7 @@ def undo(session: Session, command: DotCommand) -> None:
     last = lines[0]["txid"]
     when = f", of {local_time(lines[0]['time'])}" if lines[0]["time"] else ""
     what = f"transaction {last} ({lines[0]['kind'] or 'unknown'}{when})"
-    if not session.agree(f"This takes back {what}."):
+    if session.agree is not None and not session.agree(f"This takes back {what}."):
         session.output.say("nothing was changed")
         return
     reply = session.client.act("restore", at=last - 1, if_txid=last)

@@ -120,6 +120,17 @@ def changes_schema(sql: str) -> bool:
     return any(next(words(statement), "") in ("CREATE", "DROP", "ALTER", "ROLLBACK") for statement in split(sql))
 
 
+def is_open(text: str) -> bool:
+    """Whether `text` ends inside a string, a quoted name or a comment."""
+    last = ""
+    for match in _TOKEN.finditer(text):
+        last = match.group()
+    if last.startswith("--"):
+        return True
+    end = {"'": "'", '"': '"', "`": "`", "[": "]"}.get(last[:1])
+    return _inside_comment(text) if end is None else len(last) < 2 or not last.endswith(end)
+
+
 def _inside_comment(text: str) -> bool:
     last = None
     for match in _TOKEN.finditer(text):

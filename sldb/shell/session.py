@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
+from sldb import safety
 from sldb.client import Client
 from sldb.report import count, summary
 from sldb.shell.named import NamedQueries
@@ -43,7 +44,7 @@ class Session:
     last_ms: float = 0.0
     last_sql: str = ""  # the submission that ran last
     is_interactive: bool = False  # somebody is there, who sees and can stop it
-    agree: Callable[[str], bool] = lambda _what: True  # asked before what destroys
+    agree: Callable[[str], bool] | None = None  # asked before what destroys; None: nobody is there to be asked
     queries: NamedQueries | None = None  # None: there is nowhere to keep them
     edit: Callable[[str], str] | None = None  # None: there is no editor
     draft: str = ""  # what the next prompt begins with
@@ -64,34 +65,64 @@ class Session:
                     self._run_batch(batch, params, line)
 
     def _run_batch(self, sql: str, params: Params, line: int | None) -> None:
-        if self.transaction is None:
-            reply = self._run_statements([Statement(sql, params)], sql)
-        else:
-            statements = [Statement(piece.strip(), params) for piece in split(sql) if not is_blank(piece)]
-            if line is not None and all(is_silent(statement.query) for statement in statements):
-                self.transaction = self.transaction.keep(statements, line=line, proved=False)
-                return
-            reply = self._run_statements(statements, sql)
-            self.transaction = self.transaction.keep(statements, line=line)
-        if changes_schema(sql):
-            self.look_again()
-        self.show(reply)
-
-    def _run_statements(self, statements: list[Statement], sql: str) -> Reply:
         try:
-            return self.ask(Request(tuple(statements)))
+            if self.transaction is None:
+                reply = self._run_alone(Statement(sql, params), asks=line is None)
+            else:
+                reply = self._run_inside(self.transaction, sql, params, line)
         except SldbError as error:
             if error.message.startswith("no such"):
                 self.look_again()
             error.details.setdefault("query", sql)
             raise
+        if reply is None:
+            return
+        if changes_schema(sql):
+            self.look_again()
+        self.show(reply)
+
+    def _run_inside(self, transaction: Transaction, sql: str, params: Params, line: int | None) -> Reply | None:
+        """In the open transaction; None if it waits."""
+        statements = [Statement(piece.strip(), params) for piece in split(sql) if not is_blank(piece)]
+        if line is not None and all(is_silent(statement.query) for statement in statements):
+            self.transaction = transaction.keep(statements, line=line, proved=False)
+            return None
+        reply = self.ask(Request(tuple(statements)))
+        self.transaction = transaction.keep(statements, line=line)
+        return reply
+
+    def _run_alone(self, statement: Statement, *, asks: bool) -> Reply | None:
+        """Outside of a transaction; None if it destroys, and somebody said that it should not."""
+        request = Request((statement,))
+        if self.agree is None or self.at is not None or not asks:
+            return self.ask(request)
+        agree = _Timed(self.agree)
+        started = time.monotonic()
+        with self._turn:
+            reply = safety.execute(self.client, request, agree)
+        if reply is None:
+            self.output.say("nothing was applied")
+            return None
+        self.last_ms = (time.monotonic() - started - agree.seconds) * 1000
+        self._note(reply)
+        return reply
 
     def ask(self, request: Request) -> Reply:
         """The reply, from where the session stands."""
         started = time.monotonic()
         reply = self._answer(request)
-        self.last, self.last_ms = reply, (time.monotonic() - started) * 1000
+        self.last_ms = (time.monotonic() - started) * 1000
+        self._note(reply)
         return reply
+
+    def _note(self, reply: Reply) -> None:
+        """What a reply tells about the others: if they have written, the schema may be another."""
+        before, self.last = self.last, reply
+        if self.names is None or before is None or reply.txid == before.txid:
+            return
+        is_own = reply.txid == before.txid + 1 and reply.stats.get("commit_ms")
+        if not is_own:
+            self.names.check()
 
     def _answer(self, request: Request) -> Reply:
         transaction = self.transaction
@@ -163,7 +194,8 @@ class Session:
                 raise
             error, self.transaction = replace(transaction, sent=None).blame(error)
             raise _not_committed(error) from None
-        self.transaction, self.last, self.last_ms = None, reply, (time.monotonic() - started) * 1000
+        self.transaction, self.last_ms = None, (time.monotonic() - started) * 1000
+        self._note(reply)
         self.output.say(_committed(reply, self.last_ms), softly=True)
         if any(changes_schema(kept.statement.query) for kept in transaction.statements):
             self.look_again()
@@ -185,6 +217,14 @@ class Session:
         if self.transaction is not None and self.transaction.unproved:
             self.ask(Request((Statement("SELECT 1"),)))
 
+    def left_open(self) -> str:
+        """What Ctrl-C leaves to be known."""
+        if self.transaction is None:
+            return "stopped waiting; what writes may still be applied (.history tells)"
+        if self.transaction.sent is None:
+            return "stopped waiting; nothing was applied, the transaction is still open"
+        return "stopped waiting; whether it was applied is not known: COMMIT asks again"
+
     # Where it stands
 
     def require_no_transaction(self, doing: str) -> None:
@@ -198,9 +238,8 @@ class Session:
     def go_to(self, at: int | str | None) -> None:
         """Stand on a moment of the past, or on what is newest. Raises `not_found` where there is none."""
         self.require_no_transaction(".at")
-        if at is not None:
-            request = Request((Statement("SELECT 1"),), at=at, read_only=True)
-            self.last = self._send(request)
+        request = Request((Statement("SELECT 1"),), at=at, read_only=True)
+        self.last = None if at is None else self._send(request)
         self.at = at
         self.look_again()
 
@@ -217,9 +256,35 @@ class Session:
         self.output.redirect(None)
         self.client.close()
 
+    def database_names(self) -> list[str]:
+        with self._turn:
+            return [str(one["name"]) for one in self.client.act("databases")["databases"]]
+
+    def query_names(self) -> list[str]:
+        """Of the named queries; none where they cannot be read, which who uses one is told."""
+        try:
+            return list(self.queries.all()) if self.queries is not None else []
+        except SldbError:
+            return []
+
     def look_again(self) -> None:
         if self.names is not None:
             self.names.refresh()
+
+
+class _Timed:
+    """A question, and how long its answers took."""
+
+    def __init__(self, agree: Callable[[str], bool]) -> None:
+        self._agree = agree
+        self.seconds = 0.0
+
+    def __call__(self, what: str) -> bool:
+        started = time.monotonic()
+        try:
+            return self._agree(what)
+        finally:
+            self.seconds += time.monotonic() - started
 
 
 def _committed(reply: Reply, elapsed_ms: float) -> str:

@@ -1,65 +1,72 @@
 """The shell on a terminal: prompt_toolkit around `reader.read` and a `Session`. Nothing is decided here.
 
 Enter submits what is complete and else begins a new line; Ctrl-C drops the input, or stops waiting for a reply;
-Ctrl-D on an empty line leaves.
+Ctrl-D on an empty line leaves. What is pasted goes into the input as it is, lines and all.
 """
 
 from __future__ import annotations
 
-import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.lexers import PygmentsLexer
+from prompt_toolkit.lexers import DynamicLexer, PygmentsLexer
 from prompt_toolkit.styles import Style
 from pygments.lexers.sql import SqlLexer
 
 from lambda_handlers.wire import SldbError
-from sldb.render import text
-from sldb.report import duration
-from sldb.shell.catalog import Names
+from sldb import render
+from sldb.shell import bottom
 from sldb.shell.commands import COMMANDS, obey
-from sldb.shell.completion import last_word, suggest
+from sldb.shell.completion import Known, complete
+from sldb.shell.names import LiveDatabases
 from sldb.shell.reader import DotCommand, NeedMore, Run, read
 from sldb.shell.session import Session
 
+# The terminal's own colours, and few: they must be seen on white and on black.
 _STYLE = Style.from_dict(
     {
-        "prompt": "bold ansicyan",
-        "bottom-toolbar": "noreverse ansibrightblack",
-        "toolbar.strong": "bold",
-        "pygments.keyword": "bold ansiblue",
-        "pygments.name.builtin": "ansiblue",
+        "prompt": "bold",
+        "prompt.open": "bold ansiyellow",
+        "bottom-toolbar": "noreverse dim",
+        "bottom-toolbar.open": "noreverse bold ansiyellow",
+        "pygments.keyword": "bold",
         "pygments.literal.string": "ansigreen",
         "pygments.literal.number": "ansimagenta",
-        "pygments.comment": "ansibrightblack",
+        "pygments.comment": "dim italic",
     }
 )
-_DOT_COMMANDS = sorted(f".{command.names[0]}" for command in COMMANDS)
+_LONGEST_COLOURED = 100_000  # characters
 
 
 def talk(session: Session, show_error: Callable[[SldbError], None], history: History, *, vi: bool = False) -> None:
     """Prompt, read, run, until the user leaves."""
+    sql = PygmentsLexer(SqlLexer)
     prompt: PromptSession[str] = PromptSession(
-        lexer=PygmentsLexer(SqlLexer),
-        completer=_SqlCompleter(session),
+        lexer=DynamicLexer(lambda: sql if len(get_app().current_buffer.text) < _LONGEST_COLOURED else None),
+        completer=_Completer(session),
         history=history,
         key_bindings=_keys(),
         multiline=True,
         editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
+        cursor=ModalCursorShapeConfig() if vi else None,
         bottom_toolbar=lambda: _toolbar(session),
         prompt_continuation=_continuation,
         style=_STYLE,
         complete_while_typing=True,
         reserve_space_for_menu=6,
+        enable_open_in_editor=True,
+        tempfile_suffix=".sql",
     )
     while _take_turn(prompt, session, show_error):
         pass
@@ -69,7 +76,9 @@ def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callabl
     """One prompt and what it leads to; False when the user leaves. Ctrl-C ends no more than the turn."""
     typed = ""
     try:
-        typed = prompt.prompt([("class:prompt", _prompt(session))])
+        draft, session.draft = session.draft, ""
+        typed = prompt.prompt(lambda: _prompt(session), default=draft)
+        session.output.widen(shutil.get_terminal_size().columns or 80)
         return _submit(typed, session)
     except EOFError:
         return False
@@ -77,7 +86,7 @@ def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callabl
         show_error(error)
     except KeyboardInterrupt:
         if typed:
-            session.output.say("stopped waiting; what writes may still be applied")
+            session.output.say(session.left_open())
     return True
 
 
@@ -88,6 +97,15 @@ def _submit(typed: str, session: Session) -> bool:
         case DotCommand() as command:
             return obey(command, session)
     return True
+
+
+def agree(what: str) -> bool:
+    """Ask; Ctrl-C and Ctrl-D say no."""
+    try:
+        return click.confirm(f"{what} Go on?", err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return False
 
 
 def history_at(path: Path) -> History:
@@ -127,18 +145,8 @@ def _wants_more(buffer: str) -> bool:
         return False  # submitting it shows the error
 
 
-def _prompt(session: Session) -> str:
-    """notes/main> ; in the past notes/main@41> ; in an open transaction notes/main*>"""
-    past = f"@{text.escape(str(session.at))}" if session.at is not None else ""
-    mark = "*" if session.transaction is not None else ""
-    return f"{short_name(session.client.target.name)}/{session.client.database}{past}{mark}> "
-
-
-def short_name(target: str) -> str:
-    """`local:/a/long/way/to/notes` → `local:notes`; other targets as they are."""
-    kind, _, rest = target.partition(":")
-    directory = re.split(r"[/\\]", rest.rstrip("/\\"))[-1]
-    return f"local:{text.escape(directory)}" if kind == "local" and directory else text.escape(target)
+def _prompt(session: Session) -> StyleAndTextTuples:
+    return [("class:prompt.open" if session.transaction else "class:prompt", bottom.prompt(session))]
 
 
 def _continuation(width: int, _line_number: int, wrap_count: int) -> StyleAndTextTuples:
@@ -146,28 +154,32 @@ def _continuation(width: int, _line_number: int, wrap_count: int) -> StyleAndTex
 
 
 def _toolbar(session: Session) -> StyleAndTextTuples:
-    client, last = session.client, session.last
-    parts = [text.escape(client.target.name), client.database]
-    if last is not None:
-        parts += [f"txid {last.txid}", duration(session.last_ms)]
-    left, right = " " + " · ".join(parts), "; Enter runs · .help "
-    space = get_app().output.get_size().columns - text.width(left) - text.width(right)
-    return [("", left), ("", " " * space + right if space > 2 else "")]
+    style = "class:bottom-toolbar.open" if session.transaction else ""
+    return [(style, bottom.line(session, get_app().output.get_size().columns))]
 
 
-class _SqlCompleter(Completer):
+class _Completer(Completer):
+    """Asks nobody but what is at hand: see `sldb.shell.names`."""
+
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._databases = LiveDatabases(session.database_names)
+        self._commands = {spelling: command.completes for command in COMMANDS for spelling in command.spellings}
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        before = document.text_before_cursor
-        if before.startswith("."):
-            candidates = [name for name in _DOT_COMMANDS if name.startswith(before)]
-            yield from (Completion(name, start_position=-len(before)) for name in candidates)
-            return
-        word = last_word(before)
-        if not word and not before.endswith(".") and not complete_event.completion_requested:
-            return
-        names = self._session.names.current if self._session.names else Names()
-        for name in suggest(before, document.text_after_cursor, names):
-            yield Completion(name, start_position=-len(word))
+        session = self._session
+        known = Known(
+            session.names.current if session.names else Known().names,
+            self._commands,
+            {
+                "format": lambda: render.FORMATS,
+                "switch": lambda: ("on", "off"),
+                "vertical": lambda: ("auto", "on", "off"),
+                "command": lambda: [command.names[0] for command in COMMANDS],
+                "named": session.query_names,
+                "database": self._databases.names,
+            },
+        )
+        asked = complete_event.completion_requested
+        for candidate in complete(document.text_before_cursor, document.text_after_cursor, known, asked=asked):
+            yield Completion(candidate.text, start_position=-candidate.replaces)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import apsw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sldb.shell.catalog import Names
-from sldb.shell.completion import last_word, quote, suggest
+from sldb.shell.completion import Candidate, Known, complete, last_word, quote, suggest
 
 NAMES = Names({"users": ["id", "name", "nation"], "orders": ["id", "user_id", "note"], "my table": ["a b", "select"]})
 
@@ -60,3 +62,80 @@ def test_quoted_names_are_names(name: str) -> None:
     cursor = connection.execute("select name from pragma_table_info('t')")
     assert cursor.fetchall() == [(name,)]
     connection.close()
+
+
+KNOWN = Known(
+    NAMES,
+    {".tables": "table", r"\d": "table", ".mode": "format", ".explain": "sql", ".read": "file", ".quit": "", ".at": ""},
+    {"format": lambda: ("table", "tsv", "json")},
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "found", "replaces"),
+    [
+        (".t", [".tables"], 2),
+        (".", [".at", ".explain", ".mode", ".quit", ".read", ".tables"], 1),
+        ("\\", ["\\d"], 1),
+        ("  .q", [".quit"], 2),
+        (".tables", [], 0),
+        (".tables ", ["users", "orders", '"my table"'], 0),
+        (".tables us", ["users"], 2),
+        (r"\d or", ["orders"], 2),
+        (".TABLES or", ["orders"], 2),
+        (".tables users or", [], 0),
+        (".mode t", ["table", "tsv"], 1),
+        (".mode x", [], 0),
+        (".quit u", [], 0),
+        (".nope u", [], 0),
+        (".explain select u.n", ["name", "nation"], 1),
+        (".explain select * from or", ["orders"], 2),
+    ],
+)
+def test_commands_and_their_arguments(before: str, found: list[str], replaces: int) -> None:
+    after = " from users u" if "u." in before else ""
+    assert complete(before, after, KNOWN) == [Candidate(text, replaces) for text in found]
+
+
+def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "some where").mkdir()
+    for name in ("a.sql", "ab.sql", ".hidden", "some where/x.sql"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert [found.text for found in complete(".read a", "", KNOWN)] == ["a.sql", "ab.sql"]
+    assert [found.text for found in complete(".read ", "", KNOWN)] == ["a.sql", "ab.sql", "some where/"]
+    assert [found.text for found in complete(".read .h", "", KNOWN)] == [".hidden"]
+    assert [found.text for found in complete('.read "some where/', "", KNOWN)] == ["some where/x.sql"]
+    assert [found.text for found in complete(f".read {tmp_path}/ab", "", KNOWN)] == [f"{tmp_path}/ab.sql"]
+    assert complete(".read no/such/", "", KNOWN) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ("select * from orders; select u.na", " from users u; select 1", ["name", "nation"]),
+        ("select * from orders o; select o.", " from users", []),
+        ("select 'na", "", []),
+        ("select 1 -- na", "", []),
+        ("select /* na", "", []),
+        ("create index i on us", "", ["users"]),
+        ("create index i on users (nat", "", ["nation", "NATURAL"]),
+        ("with recent as (select 1), old as (select 2) select * from ", "", ["recent", "old", "users"]),
+        ("select * from users use", "", ["users"]),
+    ],
+)
+def test_a_statement_of_several(before: str, after: str, found: list[str]) -> None:
+    assert suggest(before, after, NAMES)[: len(found) or None] == found
+
+
+def test_nothing_is_proposed_unasked_for_nothing() -> None:
+    assert complete("select ", "", KNOWN) == []
+    assert complete("", "", KNOWN) == []
+    assert Candidate("id", 0) in complete("select ", "", KNOWN, asked=True)
+    assert Candidate("id", 0) in complete("select u.", " from users u", KNOWN)
+
+
+def test_of_a_long_script_what_is_near_counts() -> None:
+    far = "select u.id" + ", u.id" * 20_000
+    assert suggest(f"{far}, na", " from users u", NAMES)[0] == "name"
+    assert suggest("select 1 from users u where " + "1 and " * 20_000 + "u.na", "", NAMES) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,9 @@ import pytest
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
 from sldb.render import Screen
-from sldb.shell.catalog import Names, everything
 from sldb.shell.command import Command
 from sldb.shell.commands import COMMANDS, obey
 from sldb.shell.named import NamedQueries
-from sldb.shell.names import LiveNames
 from sldb.shell.output import Output
 from sldb.shell.reader import DotCommand, read
 from sldb.shell.script import submissions
@@ -177,41 +174,6 @@ def test_an_escape_in_a_schema_does_nothing_to_a_screen(session: Session) -> Non
     command(session, ".schema evil")
     assert isinstance(session.output.out, io.StringIO)
     assert "\x1b" not in session.output.out.getvalue()
-
-
-def test_names_are_looked_up_after_ddl_and_misses_and_not_otherwise(session: Session) -> None:
-    looks: list[str] = []
-    done = threading.Semaphore(0)
-
-    def fetch() -> Names:
-        names = Names.of(session.look(everything()).rows)
-        looks.append(",".join(names.columns))
-        done.release()
-        return names
-
-    session.names = LiveNames(fetch)
-    session.run("select 1;")
-    session.run("insert into users(name) values ('create table');")
-    assert looks == []
-    session.run("create table fresh(a);")
-    assert done.acquire(timeout=20)
-    with pytest.raises(SldbError):
-        session.run("select * from nope;")
-    assert done.acquire(timeout=20)
-    assert looks == ["fresh,users,v"] * 2
-
-
-def test_names_of_a_target_that_fails_are_none() -> None:
-    finished = threading.Event()
-
-    def fetch() -> Names:
-        finished.set()
-        raise SldbError("store_error", "not deployed")
-
-    names = LiveNames(fetch)
-    names.refresh()
-    assert finished.wait(20)
-    assert names.current == Names()
 
 
 def test_submissions_and_their_lines() -> None:

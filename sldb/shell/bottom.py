@@ -1,0 +1,66 @@
+"""The bottom line of the shell: where it is, in which state, and what the last statement took. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from sldb import price
+from sldb.render import text
+from sldb.report import count, duration
+from sldb.shell.session import Session
+from sldb.shell.transaction import Transaction
+
+HELP = ".help"
+
+
+def line(session: Session, columns: int) -> str:
+    """As much of it as fits, the more important first."""
+    parts = [text.escape(session.client.target.name), *_where(session), *_took(session), HELP]
+    while parts and text.width(_joined(parts)) > columns:
+        shorter = short_name(session.client.target.name)
+        if parts[0] != shorter and len(parts) < 6:
+            parts[0] = shorter
+        else:
+            parts.pop()
+    return _joined(parts)
+
+
+def _joined(parts: list[str]) -> str:
+    return " " + " · ".join(parts)
+
+
+def _where(session: Session) -> list[str]:
+    past = f"@{text.escape(str(session.at))}" if session.at is not None else ""
+    txid = session.transaction.txid if session.transaction else session.last.txid if session.last else None
+    parts = [session.client.database + past]
+    if txid is not None:
+        parts.append(f"txid {txid}")
+    return [*parts, _state(session.transaction)]
+
+
+def _state(transaction: Transaction | None) -> str:
+    if transaction is None:
+        return "no transaction"
+    if transaction.sent is not None:
+        return "COMMIT IN DOUBT"
+    return f"OPEN: {count(len(transaction.statements), 'statement')}"
+
+
+def _took(session: Session) -> list[str]:
+    if session.last is None:
+        return []
+    return list(filter(None, (duration(session.last_ms), price.told(price.estimate(session.last.stats)))))
+
+
+def prompt(session: Session) -> str:
+    """notes/main> ; in the past notes/main@41> ; in an open transaction notes/main*>"""
+    past = f"@{text.escape(str(session.at))}" if session.at is not None else ""
+    mark = "*" if session.transaction is not None else ""
+    return f"{short_name(session.client.target.name)}/{session.client.database}{past}{mark}> "
+
+
+def short_name(target: str) -> str:
+    """`local:/a/long/way/to/notes` → `local:notes`; other targets as they are."""
+    kind, _, rest = target.partition(":")
+    directory = re.split(r"[/\\]", rest.rstrip("/\\"))[-1]
+    return f"local:{text.escape(directory)}" if kind == "local" and directory else text.escape(target)

@@ -1,0 +1,76 @@
+"""The pager: what PAGER says, else less. It is asked only for what does not fit on the screen."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TextIO
+
+from sldb.render import text
+
+LESS_OPTIONS = "SRXF"  # chop long lines, colours, leave the text on the screen, leave by itself if it fits
+LINES_FOR_THE_PROMPT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Pager:
+    out: TextIO  # the terminal
+    command: Sequence[str]  # empty: there is none
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], out: TextIO) -> Pager:
+        wish = environment.get("PAGER")
+        if wish is not None:
+            return cls(out, shlex.split(wish))
+        return cls(out, ["less", f"-{LESS_OPTIONS}"] if shutil.which("less") else [])
+
+    def show(self, shown: str) -> None:
+        """All of it, page by page if that is needed."""
+        if not self.command or fits(shown, *shutil.get_terminal_size()) or not self._run(shown):
+            self.out.write(shown)
+            self.out.flush()
+
+    def _run(self, shown: str) -> bool:
+        """False if the pager cannot be started."""
+        self.out.flush()
+        environment = {"LESS": LESS_OPTIONS, "LESSCHARSET": "utf-8", **os.environ}
+        try:
+            pager = subprocess.Popen(self.command, stdin=subprocess.PIPE, env=environment)
+        except OSError:
+            return False
+        with _ctrl_c_is_the_pagers():
+            try:
+                pager.communicate(shown.encode(errors="backslashreplace"))
+            except BrokenPipeError:  # it was left before the end
+                pager.wait()
+        return True
+
+
+def fits(shown: str, columns: int, lines: int) -> bool:
+    """Whether it can be seen at once, with the prompt below it."""
+    taken = 0
+    for line in shown.splitlines():
+        taken += max(1, -(-text.width(without_colour(line)) // max(columns, 1)))
+        if taken > lines - LINES_FOR_THE_PROMPT:
+            return False
+    return True
+
+
+def without_colour(line: str) -> str:
+    pieces = line.split("\x1b[")
+    return pieces[0] + "".join(piece.partition("m")[2] for piece in pieces[1:])
+
+
+@contextmanager
+def _ctrl_c_is_the_pagers() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
