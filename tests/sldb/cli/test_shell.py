@@ -146,19 +146,19 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 def test_a_conversation(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.wait_for("local:db/main> ")
+    terminal.wait_for("local:db/main>")
     terminal.type("create table t(a);\r")
     terminal.wait_for("done · ")
     terminal.type("insert into t\rvalues (1), ('[/x]');\r")
     terminal.wait_for("2 rows changed")
     terminal.type("selec;\r")
     terminal.wait_for("syntax error [sql_error]")
-    terminal.wait_for("main> ")
+    terminal.wait_for("main>")
     terminal.type("half a statement\x03")
     terminal.type("select a from t;\r")
     terminal.wait_for("│ [/x] │")
     terminal.wait_for("2 rows · ")
-    terminal.wait_for("main> ")  # between prompts the terminal itself would take the Ctrl-D
+    terminal.wait_for("main>")  # between prompts the terminal itself would take the Ctrl-D
     terminal.type("\x04")
     assert terminal.process.wait(20) == 0
     history = next((tmp_path / ".local" / "state" / "sldb" / "history").iterdir())
@@ -167,7 +167,7 @@ def test_a_conversation(terminal: Terminal, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_a_statement_and_the_shell_goes_on(terminal: Terminal) -> None:
-    terminal.wait_for("> ")
+    terminal.wait_for("main>")
     terminal.type("with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n;\r")
     terminal.wait_for("\x1b[?2004l")  # the prompt gives the terminal back, piece by piece
     for _ in range(20):
@@ -176,6 +176,6 @@ def test_ctrl_c_stops_a_statement_and_the_shell_goes_on(terminal: Terminal) -> N
         if terminal.has_shown("stopped waiting"):
             break
     terminal.wait_for("stopped waiting")
-    terminal.wait_for("> ")
+    terminal.wait_for("main>")
     terminal.type("select 40 + 2;\r")
     terminal.wait_for(" 42 ")
