@@ -2,6 +2,7 @@
 
 `create` writes a temporary file, brings it to the disk (fsync of the file and of its directory) and links it to its
 name, which fails if the name is taken: atomic on every POSIX file system; on Windows a rename does the same.
+What fails before that (a full disk) is Refused: nothing was made.
 Temporary files begin with a dot, and no listing shows them.
 
 `replace` compares and renames under a file lock of the operating system, which every `replace` and `put` takes.
@@ -27,6 +28,7 @@ from lambda_handlers.object_store import (
     NotFound,
     ObjectInfo,
     PreconditionFailed,
+    Refused,
     Unavailable,
 )
 
@@ -43,6 +45,7 @@ def path_of_url(url: str) -> Path:
 class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._durable: set[Path] = set()  # directories whose own names are known to be on the disk, up to the root's
 
     def get(self, key: str) -> bytes:
         try:
@@ -148,21 +151,25 @@ class DirectoryStore:
         return self.root.joinpath(*key.split("/"))
 
     def _create(self, key: str, chunks: Iterable[bytes]) -> None:
-        path = self._path(key)
+        path, may_exist = self._path(key), False
+
+        def publish(temporary: Path, path: Path) -> None:
+            nonlocal may_exist
+            may_exist = True
+            _publish(temporary, path)
+
         try:
             new_directories = self._make_parents(path)
-        except OSError as error:
-            raise Unavailable(key, str(error)) from error
-        try:
-            _write(path, _telling_apart(chunks), _publish)
-            for directory in new_directories:
-                _sync_directory(directory)
+            _write(path, _telling_apart(chunks), publish)
+            self._sync_names_above(path.parent, new_directories)
         except _SourceError as error:
             raise error.reason from None
-        except FileExistsError as error:
-            raise AlreadyExists(key) from error
         except OSError as error:
-            raise Unavailable(key, str(error)) from error
+            if not may_exist:
+                raise Refused(key, str(error)) from error
+            raise (
+                AlreadyExists(key) if isinstance(error, FileExistsError) else Unavailable(key, str(error))
+            ) from error
 
     def _pieces(self, part: bytes | CopyOf) -> Iterator[bytes]:
         if isinstance(part, bytes):
@@ -187,6 +194,14 @@ class DirectoryStore:
         missing = [parent for parent in path.parents if not parent.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         return [parent.parent for parent in missing]
+
+    def _sync_names_above(self, directory: Path, new: Iterable[Path]) -> None:
+        """Whoever made a directory may have died before its name was on the disk: each process sees to that once."""
+        if directory not in self._durable:
+            names = len(directory.relative_to(self.root).parts)
+            for parent in {*new, *directory.parents[: names + 1]}:
+                _sync_directory(parent)
+            self._durable.add(directory)
 
     def _walk(self, directory: Path, prefix: str, after: str) -> Iterator[ObjectInfo]:
         try:

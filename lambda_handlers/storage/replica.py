@@ -399,7 +399,8 @@ class Replica:
     def _does_not_fit(self, error: OSError) -> SldbError:
         return SldbError(
             "too_large",
-            f"the local cache cannot take what the request needs of database {self.database}: {error}",
+            f"the local cache cannot take what the request needs of database {self.database}: {error}; "
+            "nothing was applied",
             "give the function more ephemeral storage: sldb deploy --ephemeral-storage MB",
         )
 

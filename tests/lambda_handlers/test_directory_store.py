@@ -11,7 +11,7 @@ import pytest
 
 from lambda_handlers import directory_store as module
 from lambda_handlers.directory_store import DirectoryStore, path_of_url
-from lambda_handlers.object_store import AlreadyExists, NotFound, Unavailable
+from lambda_handlers.object_store import AlreadyExists, NotFound, Refused, Unavailable
 
 ROOT = Path(module.__file__).parent.parent
 
@@ -36,12 +36,12 @@ CREATE_WITH_LITTLE_ROOM = """
 import resource, sys
 from pathlib import Path
 from lambda_handlers.directory_store import DirectoryStore
-from lambda_handlers.object_store import Unavailable
+from lambda_handlers.object_store import Refused
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
     DirectoryStore(Path(sys.argv[1])).create("db/0000/a", bytes(20_000))
-except Unavailable as error:
+except Refused as error:
     print(error)
 """
 
@@ -82,7 +82,7 @@ def test_a_create_leaves_only_its_object(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no resource limits there")
-def test_a_full_disk_is_unavailable_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_refuses_and_leaves_nothing(tmp_path: Path) -> None:
     worker = python(CREATE_WITH_LITTLE_ROOM, tmp_path)
     output, _ = worker.communicate()
 
@@ -123,15 +123,15 @@ def test_a_directory_of_leftovers_only_is_no_directory(tmp_path: Path) -> None:
     assert DirectoryStore(tmp_path).list_directories("") == []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="nothing is synced there")
-def test_an_object_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file before it gets its name, then every directory that got a new name in it."""
+@pytest.fixture
+def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is brought to the disk, in order: "file", or a directory relative to tmp_path; and "publish"."""
     steps: list[str] = []
     really_sync, really_publish = os.fsync, module._publish
 
     def sync(descriptor: int) -> None:
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}")) if Path("/proc/self/fd").exists() else None
-        steps.append("file" if path is None or path.is_file() else path.relative_to(tmp_path).as_posix())
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        steps.append("file" if path.is_file() else path.relative_to(tmp_path).as_posix())
         really_sync(descriptor)
 
     def publish(temporary: Path, path: Path) -> None:
@@ -140,18 +140,55 @@ def test_an_object_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path, monk
 
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(module, "_publish", publish)
+    return steps
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only there a descriptor tells its path")
+
+
+@needs_proc
+def test_an_object_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path, steps: list[str]) -> None:
+    """The file before it gets its name, then every directory that got a new name in it."""
     DirectoryStore(tmp_path / "store").create("db/0000/a", b"x")
 
-    assert steps[:2] == ["file", "publish"]
-    if Path("/proc/self/fd").exists():
-        assert set(steps[2:]) == {"store/db/0000", "store/db", "store", "."}
+    assert steps[:3] == ["file", "publish", "store/db/0000"]
+    assert sorted(steps[3:]) == [".", "store", "store/db"]
+
+
+@needs_proc
+def test_who_comes_second_relies_on_nobodys_sync(tmp_path: Path, steps: list[str]) -> None:
+    """The process that made the directories may have died before their names were on the disk."""
+    (tmp_path / "store" / "db" / "0000").mkdir(parents=True)
+    store = DirectoryStore(tmp_path / "store")
+    store.create("db/0000/a", b"x")
+    assert sorted(steps) == [".", "file", "publish", "store", "store/db", "store/db/0000"]
+    steps.clear()
+    store.create("db/0000/b", b"x")
+    assert steps == ["file", "publish", "store/db/0000"]
+    steps.clear()
+    store.create("db/0001/a", b"x")
+    assert steps[:3] == ["file", "publish", "store/db/0001"]
+    assert "store/db" in steps[3:]
+
+
+def test_a_name_that_may_not_be_on_the_disk_is_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails after the object has its name leaves it open whether it stays."""
+    store = DirectoryStore(tmp_path)
+    store.create("db/0000/a", b"x")
+
+    def fail(_directory: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(module, "_sync_directory", fail)
+    with pytest.raises(Unavailable, match="Input/output error"):
+        store.create("db/0000/b", b"x")
 
 
 def test_a_file_in_the_way_is_not_an_object_that_exists(tmp_path: Path) -> None:
     """`sldb --local` with the name of a file, or a foreign file where a directory belongs."""
     (tmp_path / "file").write_bytes(b"foreign")
     for root, key in ((tmp_path / "file", "db/0000/a"), (tmp_path, "file/a"), (tmp_path, "file/0000/a")):
-        with pytest.raises(Unavailable, match=key):
+        with pytest.raises(Refused, match=key):
             DirectoryStore(root).create(key, b"x")
 
 
