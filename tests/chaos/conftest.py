@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-SHORT_SECONDS = 3.0
+SHORT_SECONDS = 2.0
 
 
 @pytest.fixture

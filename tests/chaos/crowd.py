@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from tests.chaos.bookkeeping import Attempt, read_journals
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,12 +102,23 @@ class Crowd:
             if client.pid == pid and client.poll() is None:
                 client.send_signal(signal.SIGCONT)
 
+    def wait_for_work(self) -> None:
+        """Until one of them has written something."""
+        while not any(attempt.outcome == "acknowledged" and attempt.kind == "write" for attempt in self.attempts()):
+            time.sleep(0.05)
+
     def attempts(self) -> list[Attempt]:
         return read_journals(self._directory.glob("*.journal"))
 
     def complaints(self) -> str:
         """What clients printed: tracebacks of bugs."""
         return "".join(path.read_text() for path in sorted(self._directory.glob("*.err")))
+
+
+def rounds(chance: random.Random, *acts: T) -> Iterator[T]:
+    """All of them in random order, again and again: so that none is left out of a short run."""
+    while True:
+        yield from chance.sample(acts, len(acts))
 
 
 def disturb(seconds: float, act: Callable[[], object], pauses: tuple[float, float], chance: random.Random) -> None:

@@ -18,7 +18,7 @@ from sldb.targets.aws_lambda import LambdaTarget
 from sldb.targets.protocol import AwsOptions
 from tests.chaos.bookkeeping import CREATE
 from tests.chaos.checker import Verdict, check
-from tests.chaos.crowd import Crowd, disturb
+from tests.chaos.crowd import Crowd, disturb, rounds
 from tests.chaos.stage import FUNCTION, LOCK_KINDS, Containers, Stage, stage
 
 CLIENTS = 3
@@ -55,9 +55,10 @@ def test_everything_that_may_happen_to_processes(
     database = f"processes-{kind}"
     on_stage.ask(replace(CREATE, database=database, request_id=database))
     containers = Containers(on_stage, database, chance)
+    acts = rounds(chance, "kill", "kill", "freeze", "freeze", "thaw", "unlock", "client")
 
     def something() -> None:
-        match chance.choices(("kill", "freeze", "thaw", "unlock", "client"), (3, 3, 2, 2, 2))[0]:
+        match next(acts):
             case "kill":
                 containers.kill_one()
             case "freeze" if containers.frozen < FROZEN_AT_ONCE:
@@ -75,6 +76,7 @@ def test_everything_that_may_happen_to_processes(
         environment=on_stage.environment(),
         database=database,
     ) as crowd:
+        crowd.wait_for_work()
         disturb(seconds, something, (0.1, 0.8), chance)
         containers.thaw_all()
     verdict = judge(

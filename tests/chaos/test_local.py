@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +16,10 @@ import pytest
 
 from lambda_handlers.directory_store import DirectoryStore
 from sldb.targets.local import LocalTarget
-from tests.chaos.bookkeeping import CREATE
+from tests.chaos.bookkeeping import COUNTS, CREATE, entry
 from tests.chaos.checker import Verdict, check
-from tests.chaos.crowd import Crowd, disturb
+from tests.chaos.crowd import ROOT, Crowd, disturb
+from tests.chaos.small_disk import fill, needs_mount, small_disk
 
 CLIENTS = 4
 TIMEOUT_SECONDS = 2.0
@@ -44,6 +50,7 @@ def test_clients_that_are_killed(databases: LocalTarget, tmp_path: Path, seconds
             crowd.kill_one()
             crowd.keep_up()
 
+        crowd.wait_for_work()
         disturb(seconds, kill, (0.1, 0.8), chance)
     verdict = judge(crowd, databases, tmp_path)
     assert set(verdict.errors) <= {"lock_timeout"}  # a slow machine may let somebody wait so long
@@ -61,7 +68,88 @@ def test_clients_that_are_frozen(databases: LocalTarget, tmp_path: Path, seconds
             elif (pid := crowd.freeze_one()) is not None:
                 frozen.append(pid)
 
+        crowd.wait_for_work()
         disturb(seconds, freeze_or_thaw, (0.05, 0.7), chance)
     verdict = judge(crowd, databases, tmp_path)
     assert set(verdict.errors) <= {"lock_timeout", "query_timeout", "conflict"}
     assert crowd.freezes > 0
+
+
+@needs_mount
+def test_a_full_disk_under_the_databases(tmp_path: Path, seconds: float, chance: random.Random) -> None:
+    """It fills up and gets room again, again and again; the log goes on where it was."""
+    with small_disk(tmp_path / "databases", size_kib=65536) as directory:
+        target = LocalTarget(directory)
+        target.send(CREATE)
+        with Crowd(target.name, tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance) as crowd:
+            crowd.wait_for_work()
+
+            def fill_or_free() -> None:
+                ballast = directory / ".ballast"
+                if ballast.exists():
+                    ballast.unlink()
+                else:
+                    fill(directory, but_kib=chance.choice((0, 4, 8, 40)))
+
+            disturb(seconds, fill_or_free, (0.1, 0.8), chance)
+            (directory / ".ballast").unlink(missing_ok=True)
+        verdict = judge(crowd, target, tmp_path)
+        target.close()
+    assert set(verdict.errors) <= {"store_error", "lock_timeout", "conflict"}
+    assert verdict.errors["store_error"] > 0
+
+
+@needs_mount
+def test_a_full_disk_under_the_temporary_files(
+    databases: LocalTarget, tmp_path: Path, seconds: float, chance: random.Random
+) -> None:
+    with small_disk(tmp_path / "small", size_kib=512) as directory:
+        environment = {**os.environ, "TMPDIR": str(directory)}
+        with Crowd(databases.name, tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance, environment) as crowd:
+            crowd.wait_for_work()
+
+            def fill_or_free() -> None:
+                ballast = directory / ".ballast"
+                if ballast.exists():
+                    ballast.unlink()
+                else:
+                    fill(directory, but_kib=chance.choice((0, 4, 12, 40)))
+
+            disturb(seconds, fill_or_free, (0.1, 0.8), chance)
+    verdict = judge(crowd, databases, tmp_path)
+    assert set(verdict.errors) <= {"too_large", "lock_timeout", "conflict"}
+    assert verdict.errors["too_large"] > 0
+
+
+HOLD_THE_LOCK = """
+import sys, time
+from pathlib import Path
+from lambda_handlers.host import Host
+from lambda_handlers.locks.file import FileLock
+
+FileLock(Path(sys.argv[1]), Host()).acquire("main", time.time() + 10, "INSERT entries")
+print("held", flush=True)
+time.sleep(3600)
+"""
+
+
+def test_recovery_after_a_crashed_holder(databases: LocalTarget) -> None:
+    """The lock ends with its process: whoever waits has it within the pause between two looks."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD_THE_LOCK, str(databases.directory)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    waiting = threading.Thread(target=databases.send, args=(entry("waited", 10),))
+    waiting.start()
+    waiting.join(0.5)
+    assert waiting.is_alive()
+    crashed_at = time.monotonic()
+    holder.kill()
+    waiting.join()
+    recovery_seconds = time.monotonic() - crashed_at
+    holder.wait()
+    holder.stdout.close()
+    print(f"file lock: recovered {recovery_seconds:.2f} s after the crash")
+    assert recovery_seconds <= 2
+    assert databases.send(COUNTS).rows == [(1, 1)]
