@@ -50,10 +50,10 @@ class Encoding:
         return Layer(LtxName(level, self.header.min_txid, self.header.max_txid), self._page_map)
 
 
-def create_transaction(store: ObjectStore, key: str, encoding: Encoding, size_bytes: int) -> None:
-    """Returns when the transaction is in the store. Raises Conflict, or SldbError `store_error` whose details say
-    whether it was applied: "no", or "unknown" where the store could not be asked. `size_bytes`: of its pages."""
-    send = _sender(store, key, encoding, size_bytes)
+def create_transaction(store: ObjectStore, key: str, node_id: int, send: Callable[[], object]) -> None:
+    """Returns when the transaction is in the store, which `send` creates at `key` with this node id. Raises Conflict,
+    or SldbError `store_error` whose details say whether it was applied: "no", or "unknown" where the store could not be
+    asked."""
     doubt: StoreError | None = None
     for _ in range(COMMIT_TRIES):
         try:
@@ -63,7 +63,7 @@ def create_transaction(store: ObjectStore, key: str, encoding: Encoding, size_by
             raise store_error(error, applied="unknown" if doubt else "no") from error
         except (AlreadyExists, Unavailable) as error:
             # Both may be about our own object, or about nobody's; only the object itself can tell.
-            if _is_mine(store, key, encoding.header.node_id, error):
+            if _is_mine(store, key, node_id, error):
                 return
             doubt = error
         else:
@@ -72,7 +72,8 @@ def create_transaction(store: ObjectStore, key: str, encoding: Encoding, size_by
     raise store_error(doubt, applied="unknown") from doubt
 
 
-def _sender(store: ObjectStore, key: str, encoding: Encoding, size_bytes: int) -> Callable[[], object]:
+def sender(store: ObjectStore, key: str, encoding: Encoding, size_bytes: int) -> Callable[[], object]:
+    """What creates the file. `size_bytes`: of its pages."""
     if size_bytes > STREAM_BYTES:
         return lambda: store.create_from(key, encoding.pieces())
     body = b"".join(encoding.pieces())

@@ -9,7 +9,7 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/head.json                what a reader may begin from; a hint, never the truth
     <database>/maintenance.json         who compacts at the moment
     <database>/lock.json                the lock, where its kind is s3
-    <database>/uploads/<id>/<part>      parts of a database that is being pushed through the function
+    <database>/uploads/<id>/<part>      parts of a file that is being pushed
     _replies/<nonce>                    what did not fit into a reply; no database can have that name
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
@@ -88,8 +88,12 @@ def uploads_prefix(database: str) -> str:
     return f"{database}/uploads/"
 
 
+def upload_prefix(database: str, upload_id: str) -> str:
+    return f"{uploads_prefix(database)}{upload_id}/"
+
+
 def upload_key(database: str, upload_id: str, part: str) -> str:
-    return f"{uploads_prefix(database)}{upload_id}/{part}"
+    return f"{upload_prefix(database, upload_id)}{part}"
 
 
 def lock_key(database: str) -> str:

@@ -45,6 +45,7 @@ PAGE_SIZES = frozenset(1 << n for n in range(9, 17))
 _MAGIC = b"LTX1"
 _HEADER = struct.Struct(">4sIIIQQQQQQIIQ20s")
 _FRAME = struct.Struct(">IHI")
+FRAME_HEADER_BYTES = _FRAME.size
 _SIZED = 1  # frame flag
 _END_OF_PAGES = bytes(6)
 _TOP_BIT = 1 << 63
@@ -123,6 +124,12 @@ def compressed(pgno: Pgno, page: bytes) -> Frame:
     return Frame(pgno, page, lz4.block.compress(page, store_size=False))
 
 
+def literal(pgno: Pgno, page: bytes) -> Frame:
+    """The page as a block that is as long for any page of its size: LZ4's literals, nothing but the page itself."""
+    rest = len(page) - 15  # every page is longer; the token tells the first 15 bytes of the length
+    return Frame(pgno, page, b"\xf0" + b"\xff" * (rest // 255) + bytes((rest % 255,)) + page)
+
+
 class Encoder:
     """A file, piece by piece: `begin`, then `add` for each page in ascending order, then `finish`.
 
@@ -140,7 +147,7 @@ class Encoder:
 
     def add(self, frame: Frame) -> bytes:
         encoded = frame.encode()
-        self._checksum = crc64.go_iso(encoded[: _FRAME.size] + frame.page, self._checksum)
+        self._checksum = crc64.go_iso(encoded[:FRAME_HEADER_BYTES] + frame.page, self._checksum)
         for number in (frame.pgno, self.length, len(encoded)):
             _append_uvarint(self._index, number)
         self.length += len(encoded)
@@ -150,7 +157,17 @@ class Encoder:
         self._index.append(0)
         tail = _END_OF_PAGES + self._index + struct.pack(">Q", len(self._index)) + bytes(8)
         self.length += len(tail) + 8
-        return tail + struct.pack(">Q", crc64.go_iso(tail, self._checksum) | _TOP_BIT)
+        return tail + seal(crc64.go_iso(tail, self._checksum))
+
+
+def seal(checksum: int) -> bytes:
+    """The last bytes of a file, of which this is the CRC before them."""
+    return struct.pack(">Q", checksum | _TOP_BIT)
+
+
+def checksum_of_start(header: Header, first: Frame) -> int:
+    """The CRC of a file up to its first page."""
+    return crc64.go_iso(first.encode()[:FRAME_HEADER_BYTES] + first.page, crc64.go_iso(header.encode()))
 
 
 def encode(header: Header, pages: Iterable[tuple[Pgno, bytes]]) -> bytes:

@@ -23,7 +23,7 @@ from pathlib import Path
 from lambda_handlers.host import Call, Host
 from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
 from lambda_handlers.storage import chain, kinds, ltx
-from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, store_error
+from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, sender, store_error
 from lambda_handlers.storage.fetch import Fetcher
 from lambda_handlers.storage.head import HeadFile
 from lambda_handlers.storage.keys import (
@@ -40,6 +40,7 @@ from lambda_handlers.storage.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.opening import Opened, Opener
 from lambda_handlers.storage.page_cache import PageCache
 from lambda_handlers.storage.page_map import INTERIOR_KINDS
+from lambda_handlers.storage.prepared import Prepared
 from lambda_handlers.storage.publishing import Publisher, Warn, head_file
 from lambda_handlers.wire import SldbError
 
@@ -163,27 +164,23 @@ class Replica:
         Raises Conflict, or SldbError `store_error` whose details say whether the transaction was applied: "no", or
         "unknown" where the store could not be asked.
         """
-        # A container that was frozen since it last looked may stand before transactions that came and were compacted.
-        now = self._host.now()
-        if not 0 <= now - self._checked_at <= RETENTION_FLOOR_SECONDS / 2:
-            self._checked_at = float("-inf")
-            raise Conflict("the state that the transaction began from is too old to commit on")
-        header = Header(
-            page_size=page_size,
-            commit=page_count,
-            min_txid=self.txid + 1,
-            max_txid=self.txid + 1,
-            timestamp_ms=max(int(now * 1000), self.timestamp_ms),
-            node_id=kinds.node_id(kind, self._host.entropy(8)),
-        )
+        now = self._time_to_commit()
+        header = self._next_header(page_size, page_count, kinds.node_id(kind, self._host.entropy(8)), now)
         encoding = Encoding(header, lambda: changes(page_count))
         key = transaction(header.max_txid).key(self.database)
-        try:
-            create_transaction(self._store, key, encoding, change_count * page_size)
-        except Conflict:
-            self._checked_at = float("-inf")
-            raise
+        self._create(key, header.node_id, sender(self._store, key, encoding, change_count * page_size))
         self._adopt(header, encoding.layer(), changes(page_count) if keep else None, now)
+        return header.max_txid
+
+    def commit_prepared(self, prepared: Prepared, first_page: bytes, node_id: int) -> Txid:
+        """Create transaction txid + 1 from a file of every page that lies in the store, with this page 1. Raises as
+        `commit` does."""
+        now = self._time_to_commit()
+        header = self._next_header(prepared.page_size, prepared.page_count, node_id, now)
+        made = prepared.as_transaction(header, first_page)
+        key = transaction(header.max_txid).key(self.database)
+        self._create(key, node_id, lambda: made.create(self._store, key))
+        self._adopt(header, made.layer, None, now)
         return header.max_txid
 
     def changed_since(self, txid: Txid) -> list[Pgno] | None:
@@ -192,6 +189,28 @@ class Replica:
 
     def close(self) -> None:
         self._cache.close()
+
+    # Committing
+
+    def _time_to_commit(self) -> float:
+        """Now, in unix seconds. Raises Conflict: a container that was frozen since it last looked may stand before
+        transactions that came and were compacted."""
+        now = self._host.now()
+        if not 0 <= now - self._checked_at <= RETENTION_FLOOR_SECONDS / 2:
+            self._checked_at = float("-inf")
+            raise Conflict("the state that the transaction began from is too old to commit on")
+        return now
+
+    def _next_header(self, page_size: int, page_count: int, node_id: int, now: float) -> Header:
+        txid, timestamp_ms = self.txid + 1, max(int(now * 1000), self.timestamp_ms)
+        return Header(page_size, page_count, txid, txid, timestamp_ms, node_id)
+
+    def _create(self, key: str, node_id: int, send: Callable[[], object]) -> None:
+        try:
+            create_transaction(self._store, key, node_id, send)
+        except Conflict:
+            self._checked_at = float("-inf")
+            raise
 
     # Reading pages
 

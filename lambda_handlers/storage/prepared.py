@@ -1,0 +1,146 @@
+"""A file of every page that was encoded before anybody knew which transaction it would be: so `push` commits a
+database of any size without moving it through here.
+
+The prepared file is a whole LTX file, of transaction 1, that lies in the store in parts. What depends on the moment of
+the commit is its header, its page 1 (whose counters go on from those of the database that it replaces) and its
+checksum. Page 1 is stored as a literal block, so that none of these changes its length: the first part with another
+beginning, the parts between as they are, and the last part with another checksum are the transaction. The store copies
+those between by itself; the checksum follows from the old one (`checksum`).
+
+The page map that comes with the file is exchanged in the same places. Pure, but for `create`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from lambda_handlers.object_store import CopyOf, ObjectStore
+from lambda_handlers.storage import ltx
+from lambda_handlers.storage.checksum import moved_up
+from lambda_handlers.storage.keys import LtxName, transaction
+from lambda_handlers.storage.layers import Layer
+from lambda_handlers.storage.ltx import FRAME_HEADER_BYTES, HEADER_BYTES, Frame, Header, Pgno
+from lambda_handlers.storage.page_map import PageMap
+from lambda_handlers.wire import SldbError
+
+PREPARED = LtxName(0, 1, 1)  # what a prepared file says it is
+_CHECKSUM_BYTES = 8
+_FIRST = Pgno(1)
+
+
+def beginning(header: Header, first_page: bytes) -> bytes:
+    """A file up to its first page; as long for any header and page of a size."""
+    return header.encode() + ltx.literal(_FIRST, first_page).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A transaction, ready to be created."""
+
+    parts: tuple[bytes | CopyOf, ...]
+    layer: Layer
+
+    def create(self, store: ObjectStore, key: str) -> None:
+        """Raises as `ObjectStore.assemble` does."""
+        if len(self.parts) == 1 and isinstance(self.parts[0], bytes):
+            store.create(key, self.parts[0])
+        else:
+            store.assemble(key, self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    parts: tuple[CopyOf, ...]  # whole objects, in their order: the file
+    first: bytes  # the first of them
+    last: bytes  # the last of them; `first` where there is one
+    page_map: PageMap
+    _header: Header
+    _first_page: bytes
+
+    @classmethod
+    def check(cls, parts: Sequence[CopyOf], first: bytes, last: bytes, page_map: PageMap) -> Prepared:
+        """Raises `corrupt` for parts that are no such file, or a map that is of another one. The pages themselves are
+        not looked at, unless all of them are here: who sent them has seen to them."""
+        key = parts[0].key
+        header = Header.decode(first, key)
+        _want(key, "txids", (header.min_txid, header.max_txid), (PREPARED.min_txid, PREPARED.max_txid))
+        start = len(beginning(header, bytes(header.page_size)))
+        _want(key, "bytes up to page 2", min(len(first), start), start)
+        first_page = next(iter(ltx.decode_frames(first[HEADER_BYTES:start], header.page_size, key))).page
+        _want(key, "beginning", first[:start], beginning(header, first_page))
+        size = sum(part.length for part in parts)
+        told = (page_map.page_size, page_map.commit, page_map.file_bytes, page_map.is_whole)
+        _want(key, "page map", told, (header.page_size, header.commit, size, True))
+        _want(key, "bytes of the last part", max(len(last), _CHECKSUM_BYTES), len(last))
+        offsets = page_map.offsets
+        _want(key, "groups in the page map", len(offsets) - 1, max(page_map.group_count, 1))
+        is_ascending = all(low < high for low, high in pairwise(offsets))
+        is_inside = offsets[0] == HEADER_BYTES and offsets[-1] < size - ltx.TRAILER_BYTES
+        _want(key, "offsets in the page map", is_ascending and is_inside, True)
+        _want(key, "group that page 1 is in", offsets[1] <= len(first), True)
+        if len(parts) == 1:
+            for _ in ltx.Decoder([first], key).frames():
+                pass
+        return cls(tuple(parts), first, last, page_map, header, first_page)
+
+    @property
+    def page_size(self) -> int:
+        return self._header.page_size
+
+    @property
+    def page_count(self) -> int:
+        return self._header.commit
+
+    @property
+    def file_bytes(self) -> int:
+        return self.page_map.file_bytes
+
+    def as_transaction(self, header: Header, first_page: bytes) -> Made:
+        start = beginning(header, first_page)
+        first = start + self.first[len(start) :]
+        seal = ltx.seal(self._checksum(header, first_page))
+        if len(self.parts) == 1:
+            parts: tuple[bytes | CopyOf, ...] = (first[:-_CHECKSUM_BYTES] + seal,)
+        else:
+            parts = (first, *self.parts[1:-1], self.last[:-_CHECKSUM_BYTES] + seal)
+        return Made(parts, Layer(transaction(header.max_txid), self._map(header, first_page, first)))
+
+    def _checksum(self, header: Header, first_page: bytes) -> int:
+        ours = ltx.checksum_of_start(header, ltx.literal(_FIRST, first_page))
+        theirs = ltx.checksum_of_start(self._header, ltx.literal(_FIRST, self._first_page))
+        # What follows in the eyes of the checksum: the other pages, expanded, and the end of the file as it is.
+        pages = (self.page_map.page_count - 1) * (FRAME_HEADER_BYTES + self.page_size)
+        end = self.file_bytes - _CHECKSUM_BYTES - self.page_map.offsets[-1]
+        old = int.from_bytes(self.last[-_CHECKSUM_BYTES:], "big")
+        return old ^ moved_up(ours ^ theirs, pages + end)
+
+    def _map(self, header: Header, first_page: bytes, first: bytes) -> PageMap:
+        begin, end = self.page_map.offsets[0], self.page_map.offsets[1]
+        checksums = array("I", self.page_map.checksums)
+        if checksums:
+            checksums[0] = zlib.crc32(first[begin:end])
+        carried = tuple((pgno, first_page if pgno == _FIRST else page) for pgno, page in self.page_map.carried)
+        return replace(self.page_map, timestamp_ms=header.timestamp_ms, checksums=checksums, carried=carried)
+
+
+def first_frame(first_page: bytes) -> Frame:
+    """The frame with which a prepared file begins."""
+    return ltx.literal(_FIRST, first_page)
+
+
+def _want(key: str, what: str, got: object, want: object) -> None:
+    if got != want:
+        raise SldbError(
+            "corrupt",
+            f"{key}: {what} of a pushed file: got {_short(got)}, want {_short(want)}; nothing was applied",
+            "push again",
+            key=key,
+        )
+
+
+def _short(value: object) -> str:
+    return f"{len(value)} other bytes" if isinstance(value, bytes) else str(value)
