@@ -42,11 +42,24 @@ RULES = (
         never=("sldb", "boto3", "botocore", "click", "rich", "prompt_toolkit", "pygments", "platformdirs"),
     ),
     Rule(
-        "both sides share the wire; only those that run the server in process or emulate it see more",
+        "both sides share the wire; only those that run the server in process or emulate it see more, "
+        "and push and pull, which write and read the format of the files",
         who=("sldb",),
         never=("lambda_handlers",),
-        except_for=("lambda_handlers.wire",),
-        but=("sldb.targets.local", "sldb.emulator"),
+        except_for=("lambda_handlers.wire", "lambda_handlers.host"),
+        but=("sldb.targets.local", "sldb.targets.bucket", "sldb.targets.by_store", "sldb.transfer", "sldb.emulator"),
+    ),
+    Rule(
+        "of the server, what moves data knows the files and not what is done with them",
+        who=("sldb.transfer",),
+        never=("lambda_handlers",),
+        except_for=(
+            "lambda_handlers.wire",
+            "lambda_handlers.host",
+            "lambda_handlers.storage",
+            "lambda_handlers.object_store",
+            "lambda_handlers.file_locks",
+        ),
     ),
     Rule(
         "the wire is a leaf",

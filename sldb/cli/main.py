@@ -37,6 +37,8 @@ COMMANDS = {
     "diff": "diff",
     "branch": "branch",
     "databases": "databases",
+    "push": "push",
+    "pull": "pull",
     "result": "result",
     "unlock": "unlock",
     "config": "config",

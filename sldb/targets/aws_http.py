@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -80,6 +81,33 @@ class SignedHttp:
 
     def close(self) -> None:
         self._http.close()
+
+
+class PlainHttp:
+    """Requests to addresses that somebody else has signed, over connections that stay open. Safe for threads."""
+
+    def __init__(self, options: AwsOptions, read_seconds: float) -> None:
+        self._options = options
+        self._read_seconds = read_seconds
+        self._opening = threading.Lock()
+        self._http: URLLib3Session | None = None
+
+    def exchange(self, verb: str, url: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
+        """Raises OSError, which does not name the URL: whoever has it may use it."""
+        try:
+            with self._opening:
+                http = self._http = self._http or self._transport_to(url)
+            reply = http.send(AWSRequest(verb, url, dict(headers), body).prepare())
+            return HttpReply(reply.status_code, reply.headers, reply.content)
+        except (BotoCoreError, HTTPError) as error:
+            raise OSError(f"no answer, or not all of it ({type(error).__name__})") from error
+
+    def close(self) -> None:
+        if self._http is not None:
+            self._http.close()
+
+    def _transport_to(self, url: str) -> URLLib3Session:
+        return _transport(botocore.session.Session(profile=self._options.profile), url, self._read_seconds)
 
 
 def _region(session: botocore.session.Session, options: AwsOptions) -> str:

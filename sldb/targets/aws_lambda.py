@@ -44,8 +44,8 @@ class LambdaTarget:
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self.name = f"lambda:{function}"
-        self._function = function
-        self._aws = aws
+        self.function = function
+        self.aws = aws
         self._sleep = sleep
         self._read_seconds = read_seconds
         self._http: SignedHttp | None = None
@@ -58,7 +58,7 @@ class LambdaTarget:
             "twice"
         )
         try:
-            reply = decode(self._ask(request.encode()), self._function, Reply.decode)
+            reply = decode(self._ask(request.encode()), self.function, Reply.decode)
         except _InDoubt as doubt:
             if request.read_only or request.at is not None:
                 raise doubt.error from doubt
@@ -68,7 +68,7 @@ class LambdaTarget:
     def act(self, action: Action) -> dict[str, Any]:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
         try:
-            return decode(self._ask(action.encode()), self._function, dict)
+            return decode(self._ask(action.encode()), self.function, dict)
         except _InDoubt as doubt:
             raise doubt.unresolved("the same command again finds what was done, and goes on from there") from doubt
 
@@ -114,7 +114,7 @@ class LambdaTarget:
         none may still be at work. Raises as `_ask` does."""
         may_have_run = False
         try:
-            with aws_errors(f"invoke {self._function}"):
+            with aws_errors(f"invoke {self.function}"):
                 http = self._connection()
                 for sends_left in reversed(range(SENDS)):
                     answer, ran = self._post(http, body, is_last=not sends_left)
@@ -134,10 +134,10 @@ class LambdaTarget:
     def _post(self, http: SignedHttp, body: bytes, *, is_last: bool) -> tuple[HttpReply | None, bool]:
         """The answer, if there was one, and whether the function may have run without one of its own."""
         try:
-            answer = http.post(f"/2015-03-31/functions/{quote(self._function, safe='')}/invocations", body)
+            answer = http.post(f"/2015-03-31/functions/{quote(self.function, safe='')}/invocations", body)
         except ReadTimeoutError as error:
             seconds = f"{self._read_seconds:.0f} s"
-            silence = SldbError("store_error", f"{self._function} did not answer within {seconds}", "try again")
+            silence = SldbError("store_error", f"{self.function} did not answer within {seconds}", "try again")
             raise _InDoubt(silence, may_run_still=False) from error
         except (HTTPClientError, NoConnection) as error:
             if is_last:
@@ -147,13 +147,13 @@ class LambdaTarget:
 
     def _connection(self) -> SignedHttp:
         if self._http is None:
-            self._http = SignedHttp("lambda", self._aws, self._read_seconds)
+            self._http = SignedHttp("lambda", self.aws, self._read_seconds)
         return self._http
 
     def _refused(self, answer: HttpReply, http: SignedHttp) -> SldbError:
         """Lambda's own errors: nothing ran."""
         code, message = lambda_error(answer)
-        there = f"{self._function} in {http.region}"
+        there = f"{self.function} in {http.region}"
         if code == "ResourceNotFoundException":
             return SldbError(
                 "store_error",
@@ -176,14 +176,12 @@ class LambdaTarget:
         """The function began, and did not end as it should."""
         message, kind = crash_report(answer)
         if kind in _CANNOT_START:
-            return SldbError(
-                "store_error", f"{self._function} cannot start: {message}", "sldb deploy installs it again"
-            )
+            return SldbError("store_error", f"{self.function} cannot start: {message}", "sldb deploy installs it again")
         if timed_out(answer):
             hint = "make it do less, or give the function more time: sldb deploy --timeout SECONDS"
-            error = SldbError("query_timeout", f"Lambda stopped {self._function}: {message}", hint)
+            error = SldbError("query_timeout", f"Lambda stopped {self.function}: {message}", hint)
         else:
-            error = SldbError("internal", f"{self._function} crashed, twice: {message}", "sldb logs tells more")
+            error = SldbError("internal", f"{self.function} crashed, twice: {message}", "sldb logs tells more")
         return _InDoubt(error, may_run_still=may_run_still)
 
 

@@ -10,7 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.host import Host
+from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB, Settings
 from lambda_handlers.wire import Action, Reply, Request
@@ -48,6 +50,9 @@ class LocalTarget:
     def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
         told = self.act(Action("result", database, {"request_id": request_id}))
         return told, None if told["reply"] is None else Reply.decode(told["reply"])
+
+    def open_store(self) -> ObjectStore:
+        return DirectoryStore(self.directory)
 
     def close(self) -> None:
         self._service.close()

@@ -1,0 +1,92 @@
+"""`sldb push`: a SQLite file becomes the content of a database."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sldb.cli import outcome, streams
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from sldb.targets.ways import Way
+
+HELP = """Make a SQLite file the content of the database, in one transaction.
+
+Any SQLite file will do: with a -wal beside it, of any page size, in use by another program. What was in the database
+before stays in its history, and the command that brings it back is printed. If it is stopped before the end nothing has
+changed, and the same command again goes on where it stopped.
+
+\b
+  sldb push app.db
+  sldb --database orders push orders.sqlite --if-txid 41
+"""
+
+
+class _NotWanted(Exception):
+    """Somebody was asked, and said no."""
+
+
+@command("push", help=HELP, short_help="Make a SQLite file the content of a database.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before what is there is replaced.")
+@click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
+@click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
+@click.option("--check/--no-check", default=True, help="Look for damage in the file first (default: yes).")
+def push(run_globals: Globals, file: Path, yes: bool, if_txid: int | None, through: str | None, check: bool) -> int:
+    from lambda_handlers.host import Host
+    from sldb.cli import progress
+    from sldb.targets import ways
+    from sldb.transfer.push import Push
+    from sldb.transfer.source import open_source
+
+    outcome.check(run_globals)
+    is_asked = not yes and streams.somebody_is_there()
+    with progress.showing() as shown, closing(run_globals.client()) as client, open_source(file, check) as source:
+
+        def allow(begun: dict[str, Any]) -> None:
+            nonlocal is_asked
+            if is_asked and begun["bytes"]:
+                _ask(begun, file, source.size)
+            is_asked = False  # once, whatever way is tried next
+
+        def attempt(way: Way) -> dict[str, Any]:
+            return Push(way.client, way.carrier, shown, Host()).run(source, if_txid, allow)
+
+        try:
+            reply = ways.by_first(client, through, attempt, shown.note)
+        except _NotWanted:
+            outcome.say("nothing was changed")
+            return 1
+    _tell(run_globals, reply, source.size)
+    return 0
+
+
+def _ask(begun: dict[str, Any], file: Path, file_bytes: int) -> None:
+    from sldb.report import size
+
+    outcome.say(
+        f"This replaces what is in {begun['database']} ({size(begun['bytes'])}, transaction {begun['txid']}) "
+        f"with {file} ({size(file_bytes)}). What is there stays in its history."
+    )
+    if not click.confirm("Go on?", err=True):
+        raise _NotWanted
+
+
+def _tell(run_globals: Globals, reply: dict[str, Any], file_bytes: int) -> None:
+    from sldb.report import size
+
+    name = reply["database"]
+    if reply["replaced_bytes"]:
+        undo = run_globals.command_line("restore", "--at", str(reply["before"]))
+    else:
+        undo = run_globals.command_line("databases", "drop", name)
+    outcome.tell(
+        run_globals,
+        reply,
+        f"pushed {size(file_bytes)} to {name} · {size(reply['sent_bytes'])} sent · txid {reply['txid']}",
+        f"to undo this: {undo}",
+    )

@@ -1,0 +1,95 @@
+"""The bucket of a deployed stack, used with the user's own rights: the server's code in this process, over S3.
+
+Where the bucket is and what kind of lock the stack has, the settings of its query function say. Credentials may end
+while gigabytes are moved: a service is made for each action, with those of the moment.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lambda_handlers.object_store import ObjectStore
+from lambda_handlers.service import Service
+from lambda_handlers.settings import Credentials, Settings
+from lambda_handlers.stores import open_store
+from lambda_handlers.wire import Action, Reply, Request, SldbError
+from sldb.deploy.failures import aws_errors
+from sldb.targets.protocol import AwsOptions
+
+if TYPE_CHECKING:
+    import boto3
+
+MEMORY_BYTES = 256 << 20
+CACHE_BYTES = 64 << 20
+
+
+class BucketTarget:
+    def __init__(self, function: str, aws: AwsOptions) -> None:
+        """Raises SldbError `store_error` where there is no such function, or it may not be seen."""
+        self.name = f"the bucket of {function}"
+        self._settings = _settings_of(function, aws)
+
+    def send(self, request: Request) -> Reply:
+        with closing(self._service()) as service:
+            return service.reply(request)
+
+    def act(self, action: Action) -> dict[str, Any]:
+        with closing(self._service()) as service:
+            return service.act(action)
+
+    def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
+        told = self.act(Action("result", database, {"request_id": request_id}))
+        return told, None if told["reply"] is None else Reply.decode(told["reply"])
+
+    def open_store(self) -> ObjectStore:
+        return open_store(self._settings())
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+    def _service(self) -> Service:
+        return Service(self._settings())
+
+
+def _settings_of(function: str, aws: AwsOptions) -> Callable[[], Settings]:
+    import boto3
+
+    with aws_errors(f"find the bucket of {function}"):
+        session = boto3.Session(profile_name=aws.profile, region_name=aws.region)
+        client = session.client("lambda")
+        configuration = client.get_function_configuration(FunctionName=function)
+        s3, ec2 = (session.client(name).meta.endpoint_url for name in ("s3", "ec2"))
+    variables = configuration.get("Environment", {}).get("Variables", {})
+    if not variables.get("SLDB_STORE", "").startswith("s3://"):
+        raise SldbError("store_error", f"the function {function} is none of sldb's", "sldb deploy makes it")
+    settings = replace(
+        Settings.from_environment(variables),
+        region=session.region_name,
+        endpoint_url=_unusual(s3),
+        ec2_endpoint_url=_unusual(ec2),
+        cache_bytes=CACHE_BYTES,
+        memory_bytes=MEMORY_BYTES,
+        log_level="error",
+        temp_dir=tempfile.gettempdir(),
+    )
+    return lambda: replace(settings, credentials=_credentials(session))
+
+
+def _unusual(endpoint: str) -> str | None:
+    """None for AWS's own place, which the store finds by the region."""
+    return None if ".amazonaws.com" in endpoint else endpoint
+
+
+def _credentials(session: boto3.Session) -> Credentials:
+    with aws_errors("use the bucket"):
+        found = session.get_credentials()
+        if found is None:
+            from botocore.exceptions import NoCredentialsError
+
+            raise NoCredentialsError
+        frozen = found.get_frozen_credentials()
+    return Credentials(str(frozen.access_key), str(frozen.secret_key), frozen.token)
