@@ -40,6 +40,7 @@ COMMANDS = {
     "push": "push",
     "pull": "pull",
     "result": "result",
+    "migrate": "migrate",
     "unlock": "unlock",
     "config": "config",
     "emulator": "emulator",

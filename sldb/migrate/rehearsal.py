@@ -1,0 +1,69 @@
+"""All pending migrations on a branch of the database, to see what they do to the real one: schema and numbers of rows.
+
+The branch is made for it and dropped afterwards, whatever happens. The real database is only read.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from lambda_handlers.wire import SldbError
+from sldb.client import Client
+from sldb.diff import Change, Comparison, Schema, State, ask_schema, schema_of
+from sldb.migrate import runner
+
+OURS = (runner.VERSIONS, runner.FILES)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    branch: str
+    begins_at: int  # txid of the branch before the first migration
+
+
+@contextmanager
+def branch_of(client: Client) -> Iterator[tuple[Client, Rehearsal]]:
+    """A client of a branch of the client's database, for as long as this is open. A database that is not there yet
+    begins empty."""
+    name = f"rehearsal-{uuid.uuid4().hex[:12]}"
+    there = replace(client, database=name)
+    try:
+        yield there, Rehearsal(name, _begin(client, there))
+    finally:
+        _drop(there)
+
+
+def _drop(there: Client) -> None:
+    try:
+        there.act("drop_database")
+    except SldbError as error:
+        if error.code != "not_found":  # it never came to be
+            raise
+
+
+def _begin(client: Client, there: Client) -> int:
+    try:
+        txid: int = client.act("branch", **{"as": there.database})["txid"]
+    except SldbError as error:
+        if error.code != "not_found":
+            raise
+        txid = there.act("create_database")["txid"]
+    return txid
+
+
+def changes(there: Client, rehearsal: Rehearsal) -> list[Change]:
+    """What is different now, our own tables apart."""
+    before, after = (_schema(there, rehearsal, at) for at in (rehearsal.begins_at, None))
+    comparison = Comparison(before, after)
+    if before.txid == after.txid:
+        return []
+    counts = there.execute(comparison.ask_counts())
+    return [change for change in comparison.changes(counts.results) if change.name not in OURS]
+
+
+def _schema(there: Client, rehearsal: Rehearsal, at: int | None) -> Schema:
+    reply = there.execute(ask_schema(State(rehearsal.branch, at)))
+    return schema_of(rehearsal.branch, reply.txid, reply.results)

@@ -1,0 +1,155 @@
+"""Migrations applied to a database, each exactly once, whoever else does the same at that moment.
+
+A migration is one request, and so one transaction: its statements and its row in `schema_migrations`, the table that
+dbmate keeps too, so that either tool can go on where the other was. The row goes in first. Its primary key is the
+guard: of two runners the second fails on it, all of its request is undone, and it goes on with the next migration.
+An answer that gets lost is asked for again by the request's id (sldb/targets), which applies nothing twice.
+
+Beside it `schema_migration_files` keeps what each migration's file said, so that a file that was changed afterwards is
+seen. dbmate knows nothing of that table, nor do migrations that it has applied stand in there.
+
+Rolling back is guarded by the transaction that the list was read at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lambda_handlers.wire import Reply, Request, SldbError, Statement
+from sldb.client import Client
+from sldb.migrate.files import Block, Migration
+from sldb.shell.reader import is_blank, split, words
+
+VERSIONS = "schema_migrations"
+FILES = "schema_migration_files"
+_PREPARE = (
+    Statement(f'CREATE TABLE IF NOT EXISTS "{VERSIONS}" (version varchar(128) primary key)'),  # dbmate's own words
+    Statement(f"CREATE TABLE IF NOT EXISTS {FILES} (version varchar(128) primary key, sha256 text not null)"),
+)
+_TRIES = 5  # of a roll-back, where others write meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a database says that was applied to it."""
+
+    versions: dict[str, str | None]  # version → sha256 of the file's block, where it is known
+    tables: frozenset[str]
+    txid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a request that stands in a migration's file."""
+
+    sql: str
+    begins: int  # characters of the file before it
+
+
+def read_applied(client: Client) -> Applied:
+    """Raises SldbError. A database that is not there has nothing applied."""
+    find = f"SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('{VERSIONS}', '{FILES}')"
+    try:
+        found = client.execute(Request((Statement(find),), read_only=True))
+    except SldbError as error:
+        if error.code != "not_found":
+            raise
+        return Applied({}, frozenset(), 0)
+    tables = frozenset(str(row[0]) for row in found.rows)
+    if VERSIONS not in tables:
+        return Applied({}, tables, found.txid)
+    join = f"LEFT JOIN {FILES} AS f USING (version)" if FILES in tables else "CROSS JOIN (SELECT NULL AS sha256) AS f"
+    query = f'SELECT CAST(m.version AS TEXT), f.sha256 FROM "{VERSIONS}" AS m {join} ORDER BY 1'
+    reply = client.execute(Request((Statement(query),), at=found.txid))
+    return Applied({str(v): None if sha is None else str(sha) for v, sha in reply.rows}, tables, reply.txid)
+
+
+def apply(client: Client, migration: Migration) -> Reply | None:
+    """None where it turns out to be applied already: somebody else was faster. Raises SldbError, with the place in the
+    file; then nothing of it was applied."""
+    guard = Statement(f'INSERT INTO "{VERSIONS}" (version) VALUES (?)', (migration.version,))
+    remember = Statement(f"INSERT OR REPLACE INTO {FILES} VALUES (?, ?)", (migration.version, migration.sha256))
+    own = (*_PREPARE, guard, remember)
+    early, late = _chunks(migration.up)
+    parts: list[Chunk | Statement] = [early, *own, late]
+    try:
+        return _send(client, migration, parts, None)
+    except SldbError as error:
+        if error.code == "constraint" and _failed_part(error, parts) is guard:
+            return None
+        raise
+
+
+def roll_back(client: Client, version: str, migration: Migration) -> Reply | None:
+    """None where somebody else has done so. Raises SldbError, with the place in the file; then nothing was changed."""
+    if is_blank(migration.down.sql):
+        raise SldbError(
+            "bad_request",
+            f"{migration.name} has nothing below -- migrate:down: it cannot be rolled back",
+            "write there what takes it back, or go back in time: sldb undo, sldb restore --at TXID",
+        )
+    early, late = _chunks(migration.down)
+    for tries_left in reversed(range(_TRIES)):
+        applied = read_applied(client)
+        if version not in applied.versions:
+            return None
+        tables = [table for table in (VERSIONS, FILES) if table in applied.tables]
+        forget = [Statement(f'DELETE FROM "{table}" WHERE version = ?', (version,)) for table in tables]
+        try:
+            # Forgotten first: what a migration creates may be what the table stands on.
+            return _send(client, migration, [early, *forget, late], applied.txid)
+        except SldbError as error:
+            if error.code != "conflict" or not tries_left:
+                raise
+    raise AssertionError  # the last try returns or raises
+
+
+def _chunks(block: Block) -> tuple[Chunk, Chunk]:
+    """The PRAGMAs that a block begins with, which have to come before the transaction, and the rest."""
+    end = 0
+    for statement in split(block.sql):
+        if next(words(statement), "") != "PRAGMA":
+            break
+        end += len(statement)
+    return Chunk(block.sql[:end], block.begins), Chunk(block.sql[end:], block.begins + end)
+
+
+def _said(parts: list[Chunk | Statement]) -> list[Chunk | Statement]:
+    return [part for part in parts if isinstance(part, Statement) or not is_blank(part.sql)]
+
+
+def _send(client: Client, migration: Migration, parts: list[Chunk | Statement], if_txid: int | None) -> Reply:
+    statements = [part if isinstance(part, Statement) else Statement(part.sql) for part in _said(parts)]
+    try:
+        return client.execute(Request(tuple(statements), if_txid=if_txid))
+    except SldbError as error:
+        _locate(error, migration, parts)
+        raise
+
+
+def _failed_part(error: SldbError, parts: list[Chunk | Statement]) -> Chunk | Statement | None:
+    said, part = _said(parts), error.details.get("part")
+    return said[part] if isinstance(part, int) and part < len(said) else None
+
+
+def _locate(error: SldbError, migration: Migration, parts: list[Chunk | Statement]) -> None:
+    """Have an error tell the place in the file, and count the file's statements alone."""
+    chunk = _failed_part(error, parts)
+    if not isinstance(chunk, Chunk):
+        error.details["file"] = str(migration.path)
+        error.details.pop("query", None)
+        return
+    details = error.details
+    details.update(file=str(migration.path), query=migration.text)
+    for name in ("offset", "begins"):
+        if isinstance(details.get(name), int):
+            details[name] += chunk.begins
+    ours = sum(isinstance(part, Statement) for part in parts)
+    details["statement_count"] -= ours
+    if chunk is not next(_chunks_of(parts)):
+        details["statement"] -= ours
+
+
+def _chunks_of(parts: list[Chunk | Statement]) -> Iterator[Chunk]:
+    return (part for part in parts if isinstance(part, Chunk))
