@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -45,6 +46,13 @@ class Log:
         # In one piece, so that the lines of several threads and processes do not mix.
         stream.write(json.dumps(line, default=str, ensure_ascii=False, separators=(",", ":")) + "\n")
         stream.flush()
+
+
+def trace(error: BaseException) -> str:
+    """Where an exception, and those that led to it, came from. Types, and no texts: those may hold anything."""
+    before = error.__cause__ or error.__context__
+    own = "".join(traceback.format_tb(error.__traceback__)) + type(error).__qualname__
+    return f"{trace(before)}\n{own}" if before else own
 
 
 def format_time(seconds: float) -> str:

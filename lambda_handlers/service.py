@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -24,7 +23,7 @@ from lambda_handlers.database import Database
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
-from lambda_handlers.log import Log
+from lambda_handlers.log import Log, trace
 from lambda_handlers.object_store import MeteredStore, ObjectStore
 from lambda_handlers.settings import MIB, Settings
 from lambda_handlers.stores import open_store
@@ -145,8 +144,8 @@ class Service:
         except SldbError as error:
             line.update(code=error.code, applied=error.details.get("applied"))
             status, body = error.status, error.encode()
-        except Exception:  # noqa: BLE001 - a bug: this is the one place that turns it into a reply
-            line.update(code="internal", traceback=traceback.format_exc())
+        except Exception as error:  # noqa: BLE001 - a bug: this is the one place that turns it into a reply
+            line.update(code="internal", traceback=trace(error))
             bug = _internal(line["aws_request_id"])
             status, body = bug.status, bug.encode()
         write = self._log.error if status >= 500 else self._log.info
@@ -163,6 +162,7 @@ class Service:
 
     def _act(self, event: object, remaining: float | None, line: dict[str, Any]) -> dict[str, Any]:
         action = Action.decode(event)
+        registry.find(action.name)  # the log takes no name that is none
         line.update(action=action.name, database=action.database)
         body = self.act(action, remaining)
         line.update(txid=body.get("txid"))

@@ -33,6 +33,7 @@ Params: TypeAlias = "tuple[Value, ...] | dict[str, Value] | None"
 
 DEFAULT_DATABASE = "main"
 DATABASE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+MOST_SHOWN_CHARACTERS = 2000  # of a text in an error
 INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 63) - 1  # SQLite's INTEGER is 64 bits, signed
 
 
@@ -67,11 +68,11 @@ class SldbError(Exception):
     """
 
     def __init__(self, code: str, message: str, hint: str = "", **details: Any) -> None:
-        super().__init__(message)
+        super().__init__(_shown(message))
         self.code = code
-        self.message = message
-        self.hint = hint
-        self.details = {name: value for name, value in details.items() if value is not None}
+        self.message = _shown(message)
+        self.hint = _shown(hint)
+        self.details = {name: _shown(value) for name, value in details.items() if value is not None}
 
     @property
     def status(self) -> int:
@@ -93,6 +94,12 @@ class SldbError(Exception):
         message = fields.pop("message", "")
         hint = fields.pop("hint", "")
         return cls(code if code in ERROR_CODES else "internal", message, hint, **fields)
+
+
+def _shown(value: Any) -> Any:
+    """Text as it is, unless it is so long that an error would not fit into a reply: then its beginning."""
+    is_long = isinstance(value, str) and len(value) > MOST_SHOWN_CHARACTERS
+    return value[:MOST_SHOWN_CHARACTERS] + "…" if is_long else value
 
 
 @dataclass(frozen=True, slots=True)

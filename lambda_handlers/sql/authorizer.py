@@ -18,8 +18,7 @@ import apsw
 
 from lambda_handlers.sql import attachment
 from lambda_handlers.sql.attachment import Attachment
-
-OUR_TABLES = "_sldb_"
+from lambda_handlers.sql.own_tables import is_ours
 
 # Pragmas that only tell, or that set what a transaction may set.
 _FREE_PRAGMAS = frozenset(
@@ -48,6 +47,8 @@ _TRANSACTION_HINT = (
     "leave it out; BEGIN and COMMIT may stand around the whole request, and savepoints (SAVEPOINT, RELEASE, "
     "ROLLBACK TO) anywhere in it"
 )
+_HARMLESS = (apsw.SQLITE_ANALYZE, apsw.SQLITE_REINDEX)  # without a name they are about every table, ours too
+_DOING_CHARACTERS = 200
 _REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
 
 # Action → the word for it in the lock's "doing" and whether it counts rows. DDL also writes to sqlite_schema, which
@@ -72,6 +73,10 @@ _SCHEMA_ACTIONS = {
     apsw.SQLITE_CREATE_TEMP_TRIGGER: "CREATE TRIGGER",
     apsw.SQLITE_CREATE_TEMP_VIEW: "CREATE VIEW",
 }
+
+
+def not_yours(name: str) -> str:
+    return f"{name} is a table of sldb's own"
 
 
 def is_shadow(table: str, virtual_tables: Collection[str]) -> bool:
@@ -120,8 +125,8 @@ class Authorizer:
     def doing(self) -> str:
         """What the statement does and to what: never a value. Empty where SQLite did not say."""
         if self.schema_action:
-            return f"{self.schema_action} {self.schema_name}".strip()
-        return f"{self.row_action} {self.row_table}".strip()
+            return f"{self.schema_action} {self.schema_name}".strip()[:_DOING_CHARACTERS]
+        return f"{self.row_action} {self.row_table}".strip()[:_DOING_CHARACTERS]
 
     def __call__(self, action: int, one: str | None, two: str | None, database: str | None, trigger: str | None) -> int:
         if self._trusted:
@@ -171,10 +176,12 @@ class Authorizer:
             return f"{one} belongs to the request: its statements are one transaction"
         if self._vacuuming:  # copies every table, ours too
             return ""
-        if one.lower().startswith(OUR_TABLES) and (action in _ROW_ACTIONS or action in _SCHEMA_ACTIONS):
-            return f"{one} is a table of sldb's own"
-        if action == apsw.SQLITE_ALTER_TABLE and (two or "").lower().startswith(OUR_TABLES):
-            return f"{two} is a table of sldb's own"
+        if action in _HARMLESS:
+            return ""
+        if is_ours(name) and (action in _ROW_ACTIONS or action in _SCHEMA_ACTIONS):
+            return not_yours(one)
+        if is_ours(two) and action in _SCHEMA_ACTIONS:  # an index or a trigger of one, or what ALTER TABLE changes
+            return not_yours(str(two))
         return ""
 
     def _why_not_attach(self, name: str | None) -> str:

@@ -26,7 +26,8 @@ from typing import Any
 
 import apsw
 
-from lambda_handlers.sql.authorizer import OUR_TABLES, Authorizer, is_shadow
+from lambda_handlers.sql.authorizer import Authorizer, is_shadow
+from lambda_handlers.sql.own_tables import OUR_TABLES
 
 MOST_COUNTED = 10_000
 OPERATIONS = ("insert", "update", "delete")

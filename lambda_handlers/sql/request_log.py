@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import apsw
 
-from lambda_handlers.sql.authorizer import OUR_TABLES
+from lambda_handlers.sql.own_tables import OUR_TABLES
 from lambda_handlers.wire import Reply
 
 TABLE = OUR_TABLES + "requests"
@@ -23,14 +23,11 @@ MEMORY_SECONDS = 3600
 MOST_BYTES = 64 << 10  # of a compressed reply here
 _AT_KEY = b"key:"  # how an entry begins that is kept elsewhere; zlib's own begin with a byte 0x78
 
-_CREATE = f"""
-CREATE TABLE IF NOT EXISTS {TABLE} (
-    id TEXT PRIMARY KEY,
-    recorded_at REAL NOT NULL, -- unix seconds
-    reply BLOB NOT NULL        -- the body of the reply as JSON, compressed by zlib, or the key of an object with that
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS {TABLE}_by_age ON {TABLE} (recorded_at);
-"""
+# As SQLite keeps it; another one under these names is not sldb's, wherever it came from. `recorded_at`: unix seconds;
+# `reply`: the body of the reply as JSON, compressed by zlib, or the key of an object with that.
+_TABLE = f"CREATE TABLE {TABLE} (id TEXT PRIMARY KEY, recorded_at REAL NOT NULL, reply BLOB NOT NULL) WITHOUT ROWID"
+_INDEX = f"CREATE INDEX {TABLE}_by_age ON {TABLE} (recorded_at)"
+_SCHEMA = [_INDEX, _TABLE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +38,40 @@ class Recorded:
 
 def find(connection: apsw.Connection, request_id: str, since: float) -> Recorded | None:
     """The request with this id, if it was applied since then (unix seconds)."""
-    if connection.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (TABLE,)).fetchone() is None:
+    if _schema(connection) != _SCHEMA:
         return None
     found = connection.execute(
-        f"SELECT recorded_at, reply FROM {TABLE} WHERE id = ? AND recorded_at > ?", (request_id, since)
+        f"SELECT recorded_at, reply FROM main.{TABLE} WHERE id = ? AND recorded_at > ?", (request_id, since)
     ).fetchone()
     return Recorded(*found) if found else None
 
 
 def record(connection: apsw.Connection, request_id: str, now: float, entry: bytes) -> None:
     """Note the request that the open transaction belongs to; `entry` is its reply by `encode`."""
-    for statement in _CREATE.split(";")[:-1]:
-        connection.execute(statement)
-    connection.execute(f"DELETE FROM {TABLE} WHERE recorded_at <= ?", (now - MEMORY_SECONDS,))
-    connection.execute(f"INSERT OR REPLACE INTO {TABLE} VALUES (?, ?, ?)", (request_id, now, entry))
+    if _schema(connection) != _SCHEMA:
+        _make(connection)
+    connection.execute(f"DELETE FROM main.{TABLE} WHERE recorded_at <= ?", (now - MEMORY_SECONDS,))
+    connection.execute(f"INSERT OR REPLACE INTO main.{TABLE} VALUES (?, ?, ?)", (request_id, now, entry))
+
+
+def _schema(connection: apsw.Connection) -> list[str]:
+    """All that is said about our table, its indexes and its triggers."""
+    found = connection.execute(
+        "SELECT sql FROM main.sqlite_schema WHERE ? IN (name, tbl_name) COLLATE NOCASE AND sql NOT NULL", (TABLE,)
+    )
+    return sorted(str(sql) for (sql,) in found.fetchall())
+
+
+def _make(connection: apsw.Connection) -> None:
+    """In place of whatever has the name."""
+    kind = connection.execute(
+        "SELECT upper(type) FROM main.sqlite_schema WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')",
+        (TABLE,),
+    ).fetchone()
+    if kind is not None:
+        connection.execute(f"DROP {kind[0]} main.{TABLE}")
+    for statement in (_TABLE, _INDEX):
+        connection.execute(statement.replace("TABLE ", "TABLE main.", 1).replace("INDEX ", "INDEX main.", 1))
 
 
 def encode(reply: Reply, keep: Callable[[bytes], str]) -> bytes:

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import apsw
 
-from lambda_handlers.sql import script
-from lambda_handlers.sql.authorizer import Authorizer
+from lambda_handlers.sql import own_tables, script
+from lambda_handlers.sql.authorizer import Authorizer, not_yours
 from lambda_handlers.sql.changes import Changes
 from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.storage.kinds import Kind, of_statements
@@ -139,10 +139,10 @@ class Session:
             if self.may_write and word not in script.OUTSIDE_TRANSACTION:
                 self._begin()
             try:
-                return self._execute(piece.sql, params, word, position)
+                return self._execute_guarded(piece.sql, params, word, position)
             except _BeginNeeded:
                 self._begin()
-                return self._execute(piece.sql, params, word, position)
+                return self._execute_guarded(piece.sql, params, word, position)
         except SldbError as error:
             error.details.setdefault("statement", position)
             raise
@@ -174,14 +174,31 @@ class Session:
         with self._vfs.committing():
             return self._execute(piece.sql, None, "VACUUM", 0)
 
+    def _execute_guarded(self, sql: str, params: Params, word: str, position: int) -> Result:
+        """What changes the schema may not reach what is ours by ways that the authorizer is not told of."""
+        if word not in ("ALTER", "CREATE"):
+            return self._execute(sql, params, word, position)
+        before = self.trusted(own_tables.names) if word == "ALTER" else None
+        result = self._execute(sql, params, word, position)
+        table = self._authorizer.schema_name
+        touched = self.trusted(lambda connection: own_tables.refers_to_ours(connection, table))
+        if before is not None and self.trusted(own_tables.names) != before:
+            touched = own_tables.OUR_TABLES + "…"
+        if touched:
+            raise SldbError("forbidden", not_yours(touched), self._authorizer.hint)
+        return result
+
     def _execute(self, sql: str, params: Params, word: str, position: int) -> Result:
         self._authorizer.begin_statement(word)
-        writes = False
+        writes, prepares = False, 0
         cursor = self.connection.cursor()
         columns: list[Column] = []
 
         def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
-            nonlocal writes
+            nonlocal writes, prepares
+            prepares += 1
+            if prepares > 1:  # what was looked at as one statement is several to SQLite
+                raise SldbError("bad_request", f"query: {word} is followed by another statement, without a semicolon")
             if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_asks):
                 if self._authorizer.attached_write:
                     raise _attached_is_read_only(self._authorizer.attached_write)
