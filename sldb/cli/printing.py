@@ -41,7 +41,8 @@ class Printing:
     def chosen(cls, run_globals: Globals, layout: Layout, max_rows: int, output: Path | None) -> Printing:
         """Raises `bad_request` or UsageError for what does not go together."""
         name = run_globals.format
-        if output is not None and not run_globals.format_given:
+        # The name of the file is nearer than what environment and config say, and farther than --format.
+        if output is not None and run_globals.setting("format").source != "--format":
             name = FORMAT_OF.get(_suffix(output), name)
         check_format(name)
         if layout.null is not None and name in ("json", "jsonl", "insert"):

@@ -55,12 +55,17 @@ Where several statements return rows, table, markdown and vertical print all of 
 On a terminal, what would delete, replace or overwrite rows, or drop a table or column, is asked about first, however
 it is written (--yes does not ask). sldb undo takes the last write back.
 
+--all-databases 'tenant-*' runs on all that match, each a transaction of its own, and merges the rows, with the name of
+their database in the column _database. One that fails or is slow is reported and sinks no other; the exit status is 1
+then. Writes are asked about; off a terminal they need --yes.
+
 \b
 Examples:
   sldb query "SELECT * FROM users WHERE age > :age" -p age=30
   sldb query -f schema.sql -c "SELECT count(*) FROM users"
   sldb query "INSERT INTO users VALUES (:id, :name)" --params-from users.csv
   sldb query "DELETE FROM users WHERE seen < '2020'" --dry-run
+  sldb query "SELECT count(*) FROM users" --all-databases 'tenant-*'
   sldb query "SELECT * FROM users" --at 2026-11-01T10:00:00Z --output users.csv
 
 Exit status: 0; 1 the statement failed, or the answer was no; 2 usage; 3 not deployed, no credentials or not
@@ -89,6 +94,20 @@ class QueryCommand(Command):
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Run once for each row of FILE, all or nothing.",
+)
+@click.option(
+    "--all-databases",
+    multiple=True,
+    metavar="PATTERN",
+    help="Run on all databases that match (* ? [abc]), side by side.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="How many databases at a time.",
 )
 @click.option("--at", metavar="TXID|TIME", help="Read the database as it was then (txid or RFC 3339 time).")
 @click.option("--read-only", is_flag=True, help="Refuse to write.")
@@ -140,8 +159,10 @@ def query(
     no_header: bool,
     table: str,
     output: Path | None,
+    all_databases: tuple[str, ...],
+    jobs: int,
     **fields: Any,
-) -> None:
+) -> int:
     from sldb.cli.printing import Printing
     from sldb.cli.request import Sending, Work, somebody_to_ask
     from sldb.render import Layout
@@ -152,16 +173,23 @@ def query(
         if len(texts) > 1 or params or params_from or null is not None or no_header:
             raise click.UsageError("a dot command is run alone, without parameters, --null and --no-header")
         _dot_command(texts[0].text, run_globals, printing, stats)
-        return
+        return 0
     work = Work.read(texts, params, params_from)
     if work.rows is not None and not work.rows:
         click.echo(f"{params_from} has no rows: nothing was run", err=True)
-        return
+        return 0
     request = work.request(run_globals.database, fields)
+    if all_databases:
+        from sldb.cli import fleet
+
+        if request.if_txid is not None or run_globals.setting("database").source == "--database":
+            raise click.UsageError("--all-databases goes neither with --database nor with --if-txid")
+        return fleet.run(run_globals, fleet.Wish(all_databases, jobs, yes, stats), work, request, printing)
     # Opened first: where the data cannot go to, nothing is run.
     with printing.out() as (out, screen), closing(run_globals.client()) as client:
         sending = Sending(run_globals, client, work, printing, somebody_to_ask(yes), stats)
         sending.run(request, out, screen)
+    return 0
 
 
 def _in_order(kinds: Sequence[str], commands: Sequence[str], files: Sequence[str]) -> list[tuple[str, str]]:

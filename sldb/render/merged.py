@@ -1,0 +1,48 @@
+"""Results of equal columns that come one after the other, written as if they were one.
+
+What a program reads line by line (jsonl, csv, tsv, insert) is written as it comes; what needs to know all rows first
+(table, vertical, markdown, json) is kept until the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TextIO
+
+from lambda_handlers.wire import Column, Result, Row
+from sldb.render import Layout, Screen, unseen, write
+
+_AS_IT_COMES = ("jsonl", "csv", "tsv", "insert")
+
+
+@dataclass(slots=True)
+class Merged:
+    format: str
+    out: TextIO
+    screen: Screen | None
+    layout: Layout
+    columns: tuple[Column, ...] = ()  # of the first result; empty before
+    rows_count: int = 0
+    _kept: list[Row] = field(default_factory=list)
+
+    def add(self, columns: tuple[Column, ...], rows: Sequence[Row]) -> None:
+        """`columns` have the same names every time."""
+        is_first = not self.columns
+        self.columns = self.columns or columns
+        self.rows_count += len(rows)
+        if self.format not in _AS_IT_COMES:
+            self._kept.extend(rows)
+            return
+        layout = self.layout if is_first else replace(self.layout, header=False)
+        write([Result(columns, list(rows), len(rows))], self.format, self.out, self.screen, layout)
+        self.out.flush()
+
+    def end(self) -> str:
+        """Write what is left; what of it is not shown, in words."""
+        if self.format in _AS_IT_COMES:
+            return ""
+        results = [Result(self.columns, self._kept, len(self._kept))] if self.columns else []
+        write(results, self.format, self.out, self.screen, self.layout)
+        self.out.flush()
+        return unseen(results, self.format, self.screen)

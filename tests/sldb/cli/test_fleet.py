@@ -1,0 +1,146 @@
+"""`sldb query --all-databases`: many databases as one, and none that sinks the rest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lambda_handlers.wire import Request, Statement
+from sldb.client import Client
+from sldb.targets.local import LocalTarget
+from tests.fakes.command import sldb
+from tests.fakes.terminal import on_terminal
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+ALL = ("--all-databases", "tenant-*")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Three tenants with a user of their own and one of all, and a database that is none of them."""
+    target = LocalTarget(tmp_path / "db")
+    for name in ("tenant-b", "tenant-a", "tenant-c", "other"):
+        sql = f"CREATE TABLE users (id INTEGER PRIMARY KEY, name); INSERT INTO users VALUES (1, 'all'), (2, '{name}')"
+        Client(target, name).execute(Request((Statement(sql),)))
+    target.close()
+    return tmp_path
+
+
+@pytest.fixture
+def run(home: Path) -> Run:
+    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return sldb(home, "--local", "db", "query", *arguments, stdin=stdin)
+
+    return run
+
+
+def names_of(run: Run) -> str:
+    return run("SELECT name FROM users ORDER BY id", *ALL, "--format", "csv", "--no-header").stdout
+
+
+def test_the_rows_of_all_are_one_result_in_the_order_of_their_names(run: Run) -> None:
+    done = run("SELECT name FROM users WHERE id = :id", "-p", "id=2", *ALL, "--jobs", "2")
+    assert done.stdout == (
+        " _database │ name\n───────────┼──────────\n"
+        " tenant-a  │ tenant-a\n tenant-b  │ tenant-b\n tenant-c  │ tenant-c\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("format_name", ["table", "json", "jsonl", "csv", "tsv", "markdown", "vertical", "insert"])
+def test_every_format_is_that_of_one_query(run: Run, format_name: str) -> None:
+    merged = run("SELECT id, name FROM users", *ALL, "--all-databases", "other", "--format", format_name)
+    databases = ("other", "tenant-a", "tenant-b", "tenant-c")
+    values = ", ".join(f"('{name}', 1, 'all'), ('{name}', 2, '{name}')" for name in databases)
+    columns = "column1 AS _database, column2 AS id, column3 AS name"
+    assert merged.stdout == run(f"SELECT {columns} FROM (VALUES {values})", "--format", format_name).stdout
+    assert merged.returncode == 0
+
+
+def test_one_that_fails_is_reported_and_sinks_no_other(home: Path, run: Run) -> None:
+    sldb(home, "--local", "db", "--database", "tenant-b", "query", "DROP TABLE users")
+    done = run("SELECT name FROM users WHERE id = 2", *ALL, "--format", "csv")
+    assert done.stdout == "_database,name\ntenant-a,tenant-a\ntenant-c,tenant-c\n"
+    assert done.stderr == (
+        "error: tenant-b: no such table: users [sql_error]\n3 databases: 2 rows · 1 failed: tenant-b\n"
+    )
+    assert done.returncode == 1
+
+
+def test_one_that_is_slow_is_stopped_and_sinks_no_other(home: Path, run: Run) -> None:
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    slow = f"CREATE VIEW work AS {endless}"
+    sldb(home, "--local", "db", "--database", "tenant-a", "query", slow)
+    for name in ("tenant-b", "tenant-c"):
+        sldb(home, "--local", "db", "--database", name, "query", "CREATE VIEW work AS SELECT 1")
+    done = run("SELECT * FROM work", *ALL, "--timeout", "0.5", "--format", "jsonl")
+    assert "error: tenant-a: the request ran out of time" in done.stderr
+    assert "[query_timeout]" in done.stderr
+    assert done.returncode == 1
+    done = run("SELECT 1 AS one FROM sqlite_schema WHERE name = 'work'", *ALL, "--format", "jsonl")
+    assert done.stdout.count('"one": 1') == 3
+
+
+def test_other_columns_are_reported(home: Path, run: Run) -> None:
+    sldb(home, "--local", "db", "--database", "tenant-b", "query", "ALTER TABLE users ADD COLUMN age")
+    done = run("SELECT * FROM users", *ALL, "--format", "jsonl")
+    assert [json.loads(line)["_database"] for line in done.stdout.splitlines()] == ["tenant-a"] * 2 + ["tenant-c"] * 2
+    assert "error: tenant-b: its columns are id, name, age; those before have id, name" in done.stderr
+    assert done.returncode == 1
+
+
+def test_writes_to_many_need_a_yes(home: Path, run: Run) -> None:
+    done = run("DELETE FROM users WHERE id = 2", *ALL, stdin="y\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: this writes to 3 databases; nothing was applied")
+    assert names_of(run).count("\n") == 6
+    done = run("DELETE FROM users WHERE id = 2", *ALL, "--yes")
+    assert (done.returncode, done.stderr) == (0, "3 databases: 3 rows changed\n")
+    assert names_of(run).splitlines() == ["tenant-a,all", "tenant-b,all", "tenant-c,all"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
+@pytest.mark.parametrize(("answer", "status", "left"), [("n", 1, 6), ("y", 0, 3)])
+def test_on_a_terminal_they_are_asked_about(home: Path, run: Run, answer: str, status: int, left: int) -> None:
+    sql = "DELETE FROM users WHERE id = 2 RETURNING name"
+    shown = on_terminal(home, "--local", "db", "query", sql, *ALL, answers=[("Go on? [y/N]", f"{answer}\n")])
+    assert "This writes to 3 databases; together: 3 deleted. Of them, 3 lose rows" in shown.text
+    assert ("tenant-b" in shown.text) == (answer == "y")  # no row of what was not done
+    assert shown.status == status
+    assert names_of(run).count("\n") == left
+
+
+def test_a_dry_run_adds_up(run: Run) -> None:
+    done = run("UPDATE users SET name = 'x' WHERE id = 1", *ALL, "--dry-run")
+    assert done.stderr.splitlines() == [
+        "3 databases: 3 rows changed",
+        "dry run: all of it was rolled back",
+        "  users: 3 updated",
+    ]
+    assert "x" not in names_of(run)
+
+
+def test_stats_add_up(run: Run) -> None:
+    done = run("SELECT 1 AS one", *ALL, "--stats", "--format", "csv")
+    assert done.stderr.startswith("3 databases: 3 rows · round trips ")
+    assert "9 store requests (3 of them writes or lists)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("--all-databases", "nobody-*"), 1, "no database matches nobody-*"),
+        ((*ALL, "--database", "other"), 2, "neither with --database"),
+        ((*ALL, "--if-txid", "1"), 2, "--if-txid"),
+        ((*ALL, "--jobs", "0"), 2, "--jobs"),
+    ],
+)
+def test_usage(run: Run, arguments: tuple[str, ...], status: int, says: str) -> None:
+    done = run("SELECT 1", *arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert says in done.stderr
