@@ -27,6 +27,7 @@ FORMAT_OF = {
     ".ndjson": "jsonl",
     ".md": "markdown",
     ".sql": "insert",
+    ".parquet": "parquet",
 }
 
 
@@ -44,8 +45,8 @@ class Printing:
         # The name of the file is nearer than what environment and config say, and farther than --format.
         if output is not None and run_globals.setting("format").source != "--format":
             name = FORMAT_OF.get(_suffix(output), name)
-        check_format(name)
-        if layout.null is not None and name in ("json", "jsonl", "insert"):
+        check_format(name, to_file=output is not None)
+        if layout.null is not None and name in ("json", "jsonl", "insert", "parquet"):
             raise click.UsageError(f"--null: {name} has a word for NULL of its own")
         return cls(name, layout, max_rows, output)
 

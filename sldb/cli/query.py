@@ -48,6 +48,7 @@ Formats (--format):
   markdown  a table for a document
   vertical  one line for each cell
   insert    INSERT statements for --table
+  parquet   a file, with --output (pip install 'sldb[parquet]')
 
 Where several statements return rows, table, markdown and vertical print all of them, the others the last. With
 --output the file's name tells the format, unless it is given; .gz and .zst are compressed.

@@ -5,7 +5,7 @@ table, markdown and vertical print every result that has columns, with an empty 
 programs print one result, the last that has columns, so that a program that reads them meets one header and one
 array. On a terminal a table of too many columns is printed as vertical instead.
 
-Parquet, which is bytes for a file and wants a package of its own, is in `sldb.render.parquet`.
+parquet is bytes, and goes to a file only: to the buffer below `out`. It wants a package of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TextIO
 from lambda_handlers.wire import Result, SldbError
 from sldb.render import formats, text
 from sldb.render.layout import Layout
+from sldb.render.parquet import load, write_parquet
 from sldb.render.table import Screen, fits, shown_rows, write_table
 
 __all__ = ["FORMATS", "Layout", "Screen", "check_format", "shown_rows", "unseen", "write"]
@@ -35,9 +36,13 @@ _WRITERS = {
 _USUAL = Layout()
 
 
-def check_format(name: str) -> str:
-    """`name` if it is one of FORMATS; else raises `bad_request`."""
-    if name not in FORMATS:
+def check_format(name: str, *, to_file: bool = False) -> str:
+    """`name` if it is one of FORMATS, or parquet where it goes to a file; else raises `bad_request`."""
+    if name == "parquet":
+        if not to_file:
+            raise SldbError("bad_request", "parquet is bytes for a file", "name one: --output FILE.parquet")
+        load("pyarrow")
+    elif name not in FORMATS:
         raise SldbError("bad_request", f"no such format: {name}", f"a format is one of {', '.join(FORMATS)}")
     return name
 
@@ -53,6 +58,9 @@ def write(
 ) -> None:
     """Write `results` to `out`; `screen` says that `out` is a terminal."""
     shown = printed(results, format_name)
+    if format_name == "parquet":
+        write_parquet(shown[0] if shown else Result(), out.buffer)
+        return
     if not shown and format_name == "json":
         out.write("[]\n")
     for position, result in enumerate(shown):

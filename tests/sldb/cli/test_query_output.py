@@ -96,3 +96,13 @@ def test_stats_are_one_line_beside_the_data(run: Run) -> None:
         done.stderr,
     ), done.stderr
     assert "store request" in run(".tables", "--stats").stderr
+
+
+def test_parquet(run: Run, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert run("select 9007199254740993 as n, x'00ff' as b", "-o", "x.parquet").returncode == 0
+    assert parquet.read_table(tmp_path / "x.parquet").to_pylist() == [{"n": 9007199254740993, "b": b"\x00\xff"}]
+    done = run("create table t(a)", "--format", "parquet")
+    assert done.returncode == 2
+    assert "--output FILE.parquet" in done.stderr
+    assert run("select * from t").returncode == 1

@@ -1,0 +1,74 @@
+"""Rows as Parquet, by pyarrow (the extra `parquet`, imported when it is first used).
+
+SQLite's columns hold any type, Parquet's one: int64, double (also for integers among reals, where a double holds them
+all), binary, or string. A column in which these mix is a string column with the values as they print; one of NULLs
+alone is a string column too.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from lambda_handlers.wire import Result, Row, SldbError, Value
+from sldb.render import values
+
+EXACT_IN_DOUBLE = 1 << 53  # integers up to here
+
+
+def load(module: str) -> Any:
+    """`pyarrow`, or a part of it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise SldbError(
+            "bad_request", "Parquet needs pyarrow, which is not installed", "pip install 'sldb[parquet]'"
+        ) from error
+
+
+def write_parquet(result: Result, out: BinaryIO) -> None:
+    kinds = [_kind(column) for column in zip(*result.rows, strict=True)] or ["string"] * len(result.columns)
+    what = schema([column.name for column in result.columns], kinds)
+    with load("pyarrow.parquet").ParquetWriter(out, what, compression="zstd") as writer:
+        if result.rows:
+            writer.write_batch(batch(result.rows, kinds, what))
+
+
+def schema(columns: Sequence[str], kinds: Sequence[str]) -> Any:
+    arrow = load("pyarrow")
+    names = values.distinct(columns)
+    return arrow.schema([(name, getattr(arrow, kind)()) for name, kind in zip(names, kinds, strict=True)])
+
+
+def kind_of(integers: Value, reals: Value, texts: Value, blobs: Value, large: Value) -> str:
+    """pyarrow's name of the type of a column that has so many of each (or whether it has any); `large` integers are
+    those that a double may not hold."""
+    there = [bool(integers or reals), bool(texts), bool(blobs)]
+    if there == [True, False, False] and not (reals and large):
+        return "float64" if reals else "int64"
+    return "binary" if there == [False, False, True] else "string"
+
+
+def batch(rows: Sequence[Row], kinds: Sequence[str], what: Any) -> Any:
+    """A record batch of the schema `what`."""
+    arrow = load("pyarrow")
+    arrays = [
+        arrow.array(_as(kind, column), getattr(arrow, kind)())
+        for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)
+    ]
+    return arrow.record_batch(arrays, schema=what)
+
+
+def _as(kind: str, column: Sequence[Value]) -> list[Any]:
+    if kind == "string":
+        return [None if value is None else values.plain(value, "") for value in column]
+    if kind == "float64":
+        return [None if value is None else float(value) for value in column]
+    return list(column)
+
+
+def _kind(column: Sequence[Value]) -> str:
+    types = {type(value) for value in column}
+    large = any(isinstance(value, int) and abs(value) > EXACT_IN_DOUBLE for value in column)
+    return kind_of(int in types, float in types, str in types, bytes in types, large)
