@@ -48,7 +48,7 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise too_large(path)
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")  # read_text would change line breaks inside of values
     except UnicodeDecodeError as error:
         raise SldbError("bad_request", f"{path} is not UTF-8 text: {error}", "convert it (iconv)") from None
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable
 import click
 
 from lambda_handlers.wire import SldbError
-from sldb.cli.streams import terminal_columns
+from sldb.cli.streams import styled, terminal_columns
 
 INTERRUPTED, BUG = 130, 70
 
@@ -44,11 +45,22 @@ def _failed(error: Exception) -> int:
             show(error)
             return error.exit_code
         case ReaderLeft() | BrokenPipeError():
-            # Keep the interpreter from flushing into the closed pipe at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_output()
             return 0
+        case OSError() if error.errno in _CANNOT_WRITE:
+            _give_up_output()
+            print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+            return 1
         case _:
             return _bug(error)
+
+
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def _give_up_output() -> None:
+    """Keep the interpreter from flushing at exit what cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted() -> int:
@@ -84,7 +96,7 @@ def _say(label: str, message: str, fg: str | None = None) -> None:
 
         columns = terminal_columns()
         folded = textwrap.fill(folded, columns, break_long_words=False, break_on_hyphens=False)
-    click.echo(click.style(label, fg=fg, bold=True) + folded[len(label) :], err=True)
+    click.echo(styled(label, fg=fg, bold=True) + folded[len(label) :], err=True)
 
 
 def _where(error: SldbError, offset: int | None) -> str:

@@ -155,7 +155,7 @@ class Sending:
         if self.tells_stats:
             click.echo(report.details(reply, elapsed_ms), err=True)
         elif screen is not None and sys.stderr.isatty():
-            click.secho(report.summary(reply, elapsed_ms), err=True, dim=True)
+            click.echo(streams.styled(report.summary(reply, elapsed_ms), dim=True), err=True)
         elif not reply.columns:
             click.echo(f"{report.outcomes(reply)} · txid {reply.txid}", err=True)
         if dry_run:

@@ -79,7 +79,7 @@ def _talk(session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
     )
     session.names.refresh()  # wakes the function, too, while the user thinks
     target = session.client.target.name
-    click.secho(f"sldb {__version__} · {target} · .help for help", err=True, dim=True)
+    click.echo(streams.styled(f"sldb {__version__} · {target} · .help for help", dim=True), err=True)
     talk(session, failures.show, history_at(_history_path(target)), vi=vi)
 
 

@@ -41,7 +41,7 @@ def _file(path: str) -> Source:
     if path == "-":
         return _standard_input()
     try:
-        return Source(Path(path).read_text(encoding="utf-8-sig"), path)
+        return Source(Path(path).read_bytes().decode("utf-8-sig"), path)  # \r\n may stand in a value
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"-f {path} cannot be read: {error}") from None
 

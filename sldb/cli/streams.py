@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 if TYPE_CHECKING:
     from sldb.render import Screen
@@ -36,8 +36,19 @@ def screen(max_rows: int = DEFAULT_MAX_ROWS) -> Screen | None:
         return None
     from sldb.render import Screen
 
-    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Screen(terminal_columns(), color, max_rows)
+    return Screen(terminal_columns(), color_is_wanted(), max_rows)
+
+
+def color_is_wanted() -> bool:
+    """By who looks at the terminal, if there is one."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def styled(text: str, **style: Any) -> str:
+    """For a terminal, with click's styles (fg, bold, dim); click takes them out again for files."""
+    import click
+
+    return click.style(text, **style) if color_is_wanted() else text
 
 
 def terminal_columns() -> int:

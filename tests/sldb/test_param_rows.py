@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Column, Result, SldbError, Value
@@ -38,6 +38,7 @@ def test_what_was_written_as_json_is_read_exactly(rows: list[tuple[Value, ...]],
 
 
 @given(st.lists(st.tuples(st.one_of(st.none(), TEXTS), st.integers(INTEGER_MIN, INTEGER_MAX))))
+@example([("a\r\nb\rc", 1), ("\r", 2)])
 def test_what_was_written_as_text_and_numbers_is_read_as_the_same(rows: list[tuple[Value, ...]]) -> None:
     """But for a text that looks just like a number, which is one then: a column of text makes it a text again."""
     for format_name in ("csv", "tsv"):
@@ -106,7 +107,7 @@ def test_a_file_too_large_for_a_request_is_not_read(tmp_path: Path, monkeypatch:
     path = tmp_path / "big.csv"
     with path.open("wb") as file:
         file.truncate(param_rows.MOST_BYTES + 1)
-    monkeypatch.setattr(Path, "read_text", None)
+    monkeypatch.setattr(Path, "read_bytes", None)
     with pytest.raises(SldbError) as caught:
         param_rows.read(path)
     assert caught.value.code == "too_large"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import errno
+from typing import Any, NoReturn
 
 import click
 import pytest
 
 from lambda_handlers.wire import ERROR_CODES, SldbError
 from sldb.cli.failures import guard, show
+from sldb.cli.streams import styled
 
 
 def raising(error: BaseException) -> NoReturn:
@@ -92,3 +94,19 @@ def test_a_missing_name_is_looked_for_in_its_statement(capsys: pytest.CaptureFix
     query = "select 'nope'; select * from nope"
     show(SldbError("sql_error", "no such table: nope", query=query, begins=15, statement=1, statement_count=2))
     assert capsys.readouterr().err.splitlines()[1:] == [f"  {query}", "  " + " " * 29 + "^"]
+
+
+def test_output_that_cannot_be_written_is_no_bug(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setattr("sldb.cli.failures._give_up_output", lambda: None)
+    assert guard(lambda: raising(OSError(errno.ENOSPC, "No space left on device"))) == 1
+    assert capsys.readouterr().err == "error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_who_wants_no_color_gets_none(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert styled("x", bold=True) != "x"
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert styled("x", bold=True) == "x"

@@ -52,6 +52,12 @@ def test_sql_from_a_file_and_from_standard_input(run: Run, tmp_path: Path) -> No
         assert (done.stdout, done.returncode) == ("x\nfé\n", 0), arguments
 
 
+def test_a_line_break_in_a_value_is_what_it_was(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_bytes(b"select 'a\r\nb\rc' as x")
+    for arguments, stdin in ((["-f", "a.sql"], b""), ([], (tmp_path / "a.sql").read_bytes())):
+        assert json.loads(run(*arguments, "--format", "jsonl", stdin=stdin).stdout) == {"x": "a\r\nb\rc"}
+
+
 def test_a_trigger_in_a_script_is_one_statement(run: Run) -> None:
     script = """create table a(x); create table log(x);
     create trigger t after insert on a begin insert into log values (new.x || ';'); insert into log values ('b'); end;
