@@ -104,8 +104,12 @@ class Crowd:
 
     def wait_for_work(self) -> None:
         """Until one of them has written something."""
-        while not any(attempt.outcome == "acknowledged" and attempt.kind == "write" for attempt in self.attempts()):
+        while not self.acknowledged():
             time.sleep(0.05)
+
+    def acknowledged(self) -> int:
+        """Writes so far."""
+        return sum(each.outcome == "acknowledged" and each.kind == "write" for each in self.attempts())
 
     def attempts(self) -> list[Attempt]:
         return read_journals(self._directory.glob("*.journal"))

@@ -37,6 +37,7 @@ class Proxy:
         self._upstream = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self.seen: Counter[str] = Counter()  # connections that each mode has spoiled
         self._mode: Callable[[], str] = lambda: "pass"
         self._open: set[socket.socket] = set()

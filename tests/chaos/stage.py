@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -18,42 +20,48 @@ from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.stores import open_store
 from lambda_handlers.wire import Reply, Request, SldbError
 from sldb.cli.main import run as run_command
+from sldb.emulator.call import Answer, Call
+from sldb.emulator.hooks import ReplyLost
 from sldb.emulator.server import Emulator
 from sldb.locks import stack_locks
 from sldb.targets.aws_lambda import LambdaTarget
 from sldb.targets.protocol import AwsOptions
+from tests.chaos.bookkeeping import CREATE
 
 FUNCTION, DEADLOCK_FIX = "test-db-function", "test-db-function-deadlock-fix"
-LOCK_KINDS = ("security-group", "s3", "none")
 
 
 class Stage:
-    """The settings of its functions are changed past the deployer, which refuses a lock that writers may outlive."""
+    """The settings of its functions are changed past the deployer: it refuses a lock that its writers may outlive, and
+    the rights for security groups, with which it is deployed, are enough for every kind of lock."""
 
     def __init__(self, aws: Emulator, max_age_seconds: float) -> None:
         self.aws = aws
-        self._max_age_seconds = max_age_seconds
-        self._lock: str | None = None
+        self._settings = {"SLDB_LOCK_MAX_AGE_SECONDS": f"{max_age_seconds:g}"}
+        assert run_command(["deploy", "--yes"]) == 0
 
     def use(self, lock: str, **settings: str) -> None:
-        """Deploy with this kind of lock, and further environment variables. The containers of before retire."""
-        if lock != self._lock:
-            assert run_command(["deploy", "--yes", "--lock", lock]) == 0
-            self._lock = lock
+        """This kind of lock, and further environment variables. The containers of before retire."""
         functions = boto3.client("lambda")
         for name in (FUNCTION, DEADLOCK_FIX):
             variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-            variables |= {"SLDB_LOCK_MAX_AGE_SECONDS": f"{self._max_age_seconds:g}", **settings}
+            variables |= {**self._settings, "SLDB_LOCK": lock, **settings}
             functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        self._locks = stack_locks(AwsOptions(), "test-db")
 
     def ask(self, request: Request) -> Reply:
         """By way of the function."""
         with closing(LambdaTarget(FUNCTION, AwsOptions())) as target:
             return target.send(request)
 
-    def environment(self) -> dict[str, str]:
-        """Of a client's process."""
-        return self.aws.command_environment(os.environ)
+    def new_database(self, name: str) -> str:
+        self.ask(replace(CREATE, database=name, request_id=name))
+        return name
+
+    def environment(self, endpoint_url: str | None = None) -> dict[str, str]:
+        """Of a client's process, which finds AWS there."""
+        environment = self.aws.command_environment(os.environ)
+        return environment if endpoint_url is None else {**environment, "AWS_ENDPOINT_URL": endpoint_url}
 
     def bucket(self) -> str:
         buckets = boto3.client("s3").list_buckets()["Buckets"]
@@ -66,15 +74,35 @@ class Stage:
             Settings(f"s3://{self.bucket()}/databases", endpoint_url=self.aws.url, credentials=credentials)
         )
 
-    def busy_container(self) -> int | None:
-        pids = [each.pid for each in self.aws.containers(FUNCTION) if each.busy and each.pid]
-        return pids[0] if pids else None
+    def is_locked(self, database: str) -> bool:
+        return self._locks.held(database) is not None
+
+    @contextmanager
+    def killing_at_commit(self) -> Iterator[threading.Event]:
+        """The next container that would commit is killed before it has, and the event is set."""
+        killed, deciding = threading.Event(), threading.Lock()
+
+        def kill(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
+            with deciding:
+                mine = not killed.is_set() and call.action == "PutObject" and "/0000/" in call.path
+                if mine:
+                    killed.set()
+            if not mine:
+                return proceed(call)
+            busy = [each.pid for each in self.aws.containers(FUNCTION) if each.busy and each.pid]
+            self.aws.kill_container(busy[0])
+            raise ReplyLost
+
+        self.aws.hooks.append(kill)
+        try:
+            yield killed
+        finally:
+            self.aws.hooks.remove(kill)
 
     def unlock(self, database: str) -> bool:
         """What `sldb unlock --yes` does; whether there was somebody whose lock it freed."""
-        locks = stack_locks(AwsOptions(), "test-db")
-        held = locks.held(database)
-        return held is not None and locks.free(held)
+        held = self._locks.held(database)
+        return held is not None and self._locks.free(held)
 
 
 class Containers:
@@ -135,7 +163,7 @@ def _signal(pid: int, number: int) -> bool:
 
 @contextmanager
 def stage(cache: Path, *, max_age_seconds: float, minute_seconds: float) -> Iterator[Stage]:
-    """Nothing is deployed yet. `cache`: of downloaded wheels."""
+    """`cache`: of downloaded wheels."""
     with pytest.MonkeyPatch.context() as patch, Emulator(minute_seconds=minute_seconds) as aws:
         for name in [name for name in os.environ if name.startswith(("AWS_", "SLDB_"))]:
             patch.delenv(name)

@@ -5,36 +5,60 @@ Meanwhile the schedule runs the deadlock-fix function, which frees locks and com
 
 from __future__ import annotations
 
+import json
+import os
 import random
-from collections.abc import Iterator
-from contextlib import closing
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import boto3
 import pytest
 
 from sldb.client import Client
 from sldb.targets.aws_lambda import LambdaTarget
 from sldb.targets.protocol import AwsOptions
-from tests.chaos.bookkeeping import CREATE
+from tests.chaos.bookkeeping import entry
 from tests.chaos.checker import Verdict, check
 from tests.chaos.crowd import Crowd, disturb, rounds
-from tests.chaos.stage import FUNCTION, LOCK_KINDS, Containers, Stage, stage
+from tests.chaos.proxy import MODES, Proxy
+from tests.chaos.small_disk import needs_mount, small_disk
+from tests.chaos.stage import FUNCTION, Containers, Stage, stage
 
 CLIENTS = 3
+OUTAGE_SECONDS = 60.0  # at most a third of a scenario
+MINUTE_SECONDS = float(os.environ.get("CHAOS_MINUTE", "3"))  # of the schedule
 MAX_AGE_SECONDS = 1.0
+IS_LONG = "CHAOS_SECONDS" in os.environ
 FROZEN_AT_ONCE = 2
 TIMEOUT_SECONDS = 10.0
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(7200)]
 
 
+def with_lock(*kinds: str) -> pytest.MarkDecorator:
+    """The first one only in the short version."""
+    return pytest.mark.parametrize("kind", kinds if IS_LONG else kinds[:1])
+
+
 @pytest.fixture(scope="module")
 def on_stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     cache = request.config.cache
     assert cache is not None
-    with stage(cache.mkdir("downloads"), max_age_seconds=MAX_AGE_SECONDS, minute_seconds=4.0) as on_stage:
+    with stage(cache.mkdir("downloads"), max_age_seconds=MAX_AGE_SECONDS, minute_seconds=MINUTE_SECONDS) as on_stage:
         yield on_stage
+
+
+@pytest.fixture
+def proxy(on_stage: Stage) -> Iterator[Proxy]:
+    """Between somebody and the emulated AWS."""
+    host, port = urlsplit(on_stage.aws.url).netloc.split(":")
+    with Proxy(host, int(port)) as proxy:
+        yield proxy
 
 
 def judge(crowd: Crowd, on_stage: Stage, database: str, tmp_path: Path, what: str) -> Verdict:
@@ -47,13 +71,12 @@ def judge(crowd: Crowd, on_stage: Stage, database: str, tmp_path: Path, what: st
     return verdict
 
 
-@pytest.mark.parametrize("kind", LOCK_KINDS)
+@with_lock("security-group", "s3", "none")
 def test_everything_that_may_happen_to_processes(
     on_stage: Stage, kind: str, tmp_path: Path, seconds: float, chance: random.Random
 ) -> None:
     on_stage.use(kind)
-    database = f"processes-{kind}"
-    on_stage.ask(replace(CREATE, database=database, request_id=database))
+    database = on_stage.new_database(f"processes-{kind}")
     containers = Containers(on_stage, database, chance)
     acts = rounds(chance, "kill", "kill", "freeze", "freeze", "thaw", "unlock", "client")
 
@@ -77,11 +100,158 @@ def test_everything_that_may_happen_to_processes(
         database=database,
     ) as crowd:
         crowd.wait_for_work()
-        disturb(seconds, something, (0.1, 0.8), chance)
+        disturb(seconds, something, (0.1, 0.6), chance)
         containers.thaw_all()
+        containers.kill_one()
     verdict = judge(
         *(crowd, on_stage, database, tmp_path),
         f"{kind}: {containers.kills} containers killed, {containers.freezes} frozen, {containers.unlocks} locks broken",
     )
     assert set(verdict.errors) <= {"lock_timeout", "conflict", "internal", "query_timeout", "store_error"}
     assert containers.kills > 0
+
+
+@with_lock("security-group", "s3")
+def test_a_lock_that_is_broken_again_and_again(
+    on_stage: Stage, kind: str, tmp_path: Path, seconds: float, chance: random.Random
+) -> None:
+    """As fast as `sldb unlock` can find it: under writers that are alive, and at work."""
+    on_stage.use(kind)
+    database = on_stage.new_database(f"unlocked-{kind}")
+    containers = Containers(on_stage, database, chance)
+    with Crowd(
+        *(f"lambda:{FUNCTION}", tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance),
+        environment=on_stage.environment(),
+        database=database,
+    ) as crowd:
+        crowd.wait_for_work()
+        disturb(seconds, containers.unlock, (0.0, 0.02), chance)
+        while not containers.unlocks:
+            containers.unlock()
+    verdict = judge(crowd, on_stage, database, tmp_path, f"{kind}: {containers.unlocks} locks broken")
+    assert set(verdict.errors) <= {"lock_timeout", "conflict"}
+    assert containers.unlocks > 0
+
+
+def moody(chance: random.Random, mode: str) -> Callable[[], str]:
+    """Behaves as usual most of the time."""
+    return lambda: mode if chance.random() < 0.15 else "pass"
+
+
+@with_lock("s3", "security-group", "none")
+def test_a_store_that_misbehaves(
+    on_stage: Stage, proxy: Proxy, kind: str, tmp_path: Path, seconds: float, chance: random.Random
+) -> None:
+    """S3 and EC2, as the containers see them: 503, resets before and after the effect, trickling, silent; then gone."""
+    database = on_stage.new_database(f"store-{kind}")
+    on_stage.use(kind, AWS_ENDPOINT_URL_S3=proxy.url, AWS_ENDPOINT_URL_EC2=proxy.url)
+    modes = rounds(chance, *(mode for mode in MODES if mode not in ("pass", "refuse")))
+    with Crowd(
+        *(f"lambda:{FUNCTION}", tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance),
+        environment=on_stage.environment(),
+        database=database,
+    ) as crowd:
+        crowd.wait_for_work()
+        disturb(seconds * 2 / 3, lambda: proxy.behave(moody(chance, next(modes))), (0.2, 0.6), chance)
+        proxy.behave("refuse")
+        time.sleep(min(OUTAGE_SECONDS, seconds / 3))
+        proxy.behave("pass")
+        back_at, before = time.monotonic(), crowd.acknowledged()
+        while crowd.acknowledged() <= before:
+            assert time.monotonic() < back_at + 60
+            time.sleep(0.05)
+        recovery_seconds = time.monotonic() - back_at
+    on_stage.use(kind, AWS_ENDPOINT_URL_S3=on_stage.aws.url, AWS_ENDPOINT_URL_EC2=on_stage.aws.url)
+    verdict = judge(
+        *(crowd, on_stage, database, tmp_path),
+        f"{kind}: connections spoiled: {dict(proxy.seen)}, writing again {recovery_seconds:.1f} s after the outage",
+    )
+    assert set(verdict.errors) <= {"lock_timeout", "conflict", "store_error", "query_timeout", "internal"}
+    assert proxy.seen["refuse"] > 0
+
+
+def test_clients_that_are_cut_off(
+    on_stage: Stage, proxy: Proxy, tmp_path: Path, seconds: float, chance: random.Random
+) -> None:
+    """Between them and the function: they send again, under the same request id, what may be running still."""
+    on_stage.use("s3")
+    database = on_stage.new_database("clients")
+    modes = rounds(chance, "reset", "cut", "refuse", "trickle", "503")
+    with Crowd(
+        *(f"lambda:{FUNCTION}", tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance),
+        environment=on_stage.environment(proxy.url),
+        database=database,
+    ) as crowd:
+        crowd.wait_for_work()
+        disturb(seconds, lambda: proxy.behave(moody(chance, next(modes))), (0.2, 0.6), chance)
+    verdict = judge(crowd, on_stage, database, tmp_path, f"connections spoiled: {dict(proxy.seen)}")
+    assert set(verdict.errors) <= {"lock_timeout", "conflict", "store_error"}
+
+
+@needs_mount
+def test_a_full_disk_under_the_containers(
+    on_stage: Stage, tmp_path: Path, seconds: float, chance: random.Random
+) -> None:
+    """/tmp of those that there are gets too small for anything; when it has room again, they go on."""
+    on_stage.use("s3")
+    database = on_stage.new_database("small")
+    with Crowd(
+        *(f"lambda:{FUNCTION}", tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance),
+        environment=on_stage.environment(),
+        database=database,
+    ) as crowd:
+        crowd.wait_for_work()
+        with ExitStack() as full:
+            for container in on_stage.aws.containers(FUNCTION):
+                full.enter_context(small_disk(container.tmp_dir, size_kib=chance.choice((4, 16, 48))))
+            time.sleep(seconds)
+        before = crowd.acknowledged()
+        while crowd.acknowledged() <= before:
+            time.sleep(0.05)
+    verdict = judge(crowd, on_stage, database, tmp_path, "containers with 4 to 48 KB of disk")
+    assert set(verdict.errors) <= {"too_large", "lock_timeout", "conflict"}
+    assert verdict.errors["too_large"] > 0
+
+
+@with_lock("security-group", "s3", "none")
+def test_recovery_while_somebody_waits(on_stage: Stage, kind: str, tmp_path: Path, seconds: float) -> None:
+    """From the death of a writer that has the lock to the first commit of another."""
+    on_stage.use(kind)
+    database, measured = on_stage.new_database(f"waited-{kind}"), []
+    end = time.monotonic() + seconds
+    while not measured or time.monotonic() < end:
+        number = len(measured)
+        with on_stage.killing_at_commit() as killed:
+            crashing = threading.Thread(
+                target=boto3.client("lambda").invoke,
+                kwargs={
+                    "FunctionName": FUNCTION,
+                    "Payload": json.dumps(replace(entry(f"crash-{number}", 10), database=database).encode()),
+                },
+            )
+            crashing.start()
+            assert killed.wait(30)
+            crashed_at = time.monotonic()
+        on_stage.ask(replace(entry(f"next-{number}", 10), database=database))
+        measured.append(time.monotonic() - crashed_at)
+        crashing.join()
+    print(f"{kind}, lock age {MAX_AGE_SECONDS} s: recovered after {min(measured):.2f} to {max(measured):.2f} s")
+    assert max(measured) <= (0 if kind == "none" else MAX_AGE_SECONDS) + 2
+
+
+@with_lock("security-group", "s3")
+def test_recovery_while_nobody_waits(on_stage: Stage, kind: str) -> None:
+    """From the death of a writer that has the lock until the schedule's function has freed it."""
+    on_stage.use(kind)
+    database = on_stage.new_database(f"alone-{kind}")
+    with on_stage.killing_at_commit() as killed:
+        event = json.dumps(replace(entry("crash", 10), database=database).encode())
+        boto3.client("lambda").invoke(FunctionName=FUNCTION, Payload=event)
+        assert killed.is_set()
+        crashed_at = time.monotonic()
+    assert on_stage.is_locked(database)
+    while on_stage.is_locked(database):
+        time.sleep(0.05)
+    recovery_seconds = time.monotonic() - crashed_at
+    print(f"{kind}, lock age {MAX_AGE_SECONDS} s, a minute of {MINUTE_SECONDS} s: freed after {recovery_seconds:.2f} s")
+    assert recovery_seconds <= MAX_AGE_SECONDS + MINUTE_SECONDS + 2

@@ -32,10 +32,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Connections that break are what this is about."""
+
+
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
     Handler.served = 0
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         with Proxy("127.0.0.1", server.server_port) as proxy:
