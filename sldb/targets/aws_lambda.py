@@ -3,7 +3,8 @@
 Every request has a `request_id`, so sending it again is safe: what did not reach the function, was throttled or got
 a 5xx is sent again with back-off, a few times, and a function that crashed is asked once more. Where there is no answer
 all the same, or Lambda stopped the function, the function is asked what became of the id (the action `result`): the
-user gets the reply of what was applied, and is told of what was not. Only if that cannot be asked either, the outcome
+user gets the reply of what was applied, and is told of what was not; so too where a later try was refused, a lock
+being taken perhaps by an earlier one that is at work yet. Only if that cannot be asked either, the outcome
 stays unknown, and the error says how the id resolves it later.
 
 An action has no id and is sent again all the same: it finds done what it did before.
@@ -25,7 +26,15 @@ from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.deploy.failures import aws_errors
 from sldb.targets import far_rows
 from sldb.targets.aws_http import HttpReply, SignedHttp
-from sldb.targets.lambda_answers import crash_report, crashed, decode, lambda_error, may_pass, timed_out
+from sldb.targets.lambda_answers import (
+    crash_report,
+    crashed,
+    decode,
+    lambda_error,
+    may_pass,
+    refused_for_now,
+    timed_out,
+)
 from sldb.targets.protocol import AwsOptions, with_id
 
 READ_SECONDS = 930.0  # Lambda's longest run is 900: after this nobody is at work on the request
@@ -102,11 +111,15 @@ class LambdaTarget:
         if len(body) > MAX_REQUEST_BYTES:
             raise _too_large(f"the request has {len(body):,} bytes; Lambda takes {MAX_REQUEST_BYTES:,}")
         answer, may_run_still = self._deliver(body)
-        if crashed(answer) and not timed_out(answer):
+        has_crashed = crashed(answer)
+        if has_crashed and not timed_out(answer):
             answer, other = self._deliver(body)
             may_run_still |= other
         if crashed(answer):
             raise self._crash(answer, may_run_still=may_run_still)
+        refusal = refused_for_now(answer)
+        if refusal is not None and (has_crashed or may_run_still):
+            raise _InDoubt(_sent_again(refusal), may_run_still=may_run_still)
         return answer
 
     def _deliver(self, body: bytes) -> tuple[HttpReply, bool]:
@@ -199,14 +212,23 @@ class _InDoubt(Exception):
 
     def unresolved(self, again: str) -> SldbError:
         message = f"{self.error.message}; whether it was applied is unknown"
-        return SldbError(self.error.code, message, again, applied="unknown")
+        return self._told(message, again, "unknown")
 
     def not_applied(self, again: str) -> SldbError:
         if self._may_run_still:
             message = f"{self.error.message}; asked afterwards, it had not been applied yet"
-            return SldbError(self.error.code, message, again, applied="unknown")
+            return self._told(message, again, "unknown")
         message = f"{self.error.message}; asked afterwards, it had not been applied"
-        return SldbError(self.error.code, message, self.error.hint, applied="no")
+        return self._told(message, self.error.hint, "no")
+
+    def _told(self, message: str, hint: str, applied: str) -> SldbError:
+        return SldbError(self.error.code, message, hint, **{**self.error.details, "applied": applied})
+
+
+def _sent_again(refusal: SldbError) -> SldbError:
+    """Who answered last speaks for his own try, and not for those before it, of which nobody has heard."""
+    message = refusal.message.replace("; nothing was applied", "")
+    return SldbError(refusal.code, f"{message}, when it was sent again", refusal.hint, **refusal.details)
 
 
 def _too_large(what: str) -> SldbError:

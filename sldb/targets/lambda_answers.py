@@ -30,6 +30,21 @@ def timed_out(answer: HttpReply) -> bool:
     return kind == "Sandbox.Timedout" or "Task timed out after" in message
 
 
+_FOR_NOW = ("conflict", "lock_timeout", "query_timeout", "store_error", "internal", "too_large")
+
+
+def refused_for_now(answer: HttpReply) -> SldbError | None:
+    """The function's error, where the very same request may have fared otherwise before."""
+    reply = _json_object(answer.body)
+    if not isinstance(reply.get("statusCode"), int) or reply["statusCode"] < 400:
+        return None
+    try:
+        error = SldbError.decode(reply["body"])
+    except (KeyError, TypeError, ValueError):  # no reply of sldb: `decode` says so
+        return None
+    return error if error.code in _FOR_NOW else None
+
+
 def crash_report(answer: HttpReply) -> tuple[str, str]:
     """(message, type) of what Lambda says about a crash."""
     report = _json_object(answer.body)

@@ -188,6 +188,38 @@ def test_an_invocation_that_nobody_has_heard_of_may_be_at_work_behind_one_that_c
     assert error.details["applied"] == "unknown"
 
 
+LOCKED = SldbError(
+    "lock_timeout", "database main is locked, and was not free in time; nothing was applied", holder={"lock_id": "sg-1"}
+)
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize(
+    ("before", "may_run_still"),
+    [(Answer(drops=True), True), (Answer(502, {}), True), (Answer(200, KILLED, CRASHED), False)],
+    ids=["dropped", "5xx", "crashed"],
+)
+def test_who_is_refused_when_sending_again_does_not_speak_for_the_first_try(
+    service: LambdaService, before: Answer, may_run_still: bool, applied: bool
+) -> None:
+    """It may have the very lock that the second waits for in vain."""
+    service.faults = [replace(before, runs=applied), Answer(200, {"statusCode": 423, "body": LOCKED.encode()})]
+    if applied:
+        assert target().send(INSERT).txid == 1
+        return
+    error = failure()
+    assert (error.code, error.details["holder"]) == ("lock_timeout", {"lock_id": "sg-1"})
+    assert "nothing was applied" not in error.message
+    assert error.details["applied"] == ("unknown" if may_run_still else "no")
+
+
+def test_who_is_refused_at_once_was_refused(service: LambdaService) -> None:
+    service.faults = [THROTTLED, Answer(200, {"statusCode": 423, "body": LOCKED.encode()})]
+    error = failure()
+    assert error.message == LOCKED.message
+    assert len(service.paths) == 2
+
+
 @pytest.mark.parametrize("faults", DOUBTS.values(), ids=DOUBTS)
 @pytest.mark.parametrize("applied", [False, True])
 def test_where_nobody_can_be_asked_the_outcome_is_unknown(service: LambdaService, faults: Doubt, applied: bool) -> None:
