@@ -13,7 +13,7 @@ UPGRADE =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos check lint types template format bench pictures lock dist clean
+.PHONY: help demo test chaos mutants check lint types template format bench pictures lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -27,6 +27,9 @@ test: $(VENV)/.has-dev ## the tests; only some: make test TESTS="tests/sldb/rend
 
 chaos: $(VENV)/.has-dev ## real processes killed, frozen and cut off, so long for each scenario: make chaos SECONDS=60
 	CHAOS_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -s tests/chaos
+
+mutants: $(VENV)/.has-dev ## take each invariant out of the code, and see that a test fails
+	$(BIN)/python -m tests.mutants
 
 check: lint types template ## what can be checked without running it
 

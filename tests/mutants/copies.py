@@ -1,0 +1,110 @@
+"""Local pages are disposable, and what SQLite does with them: invariant 7, and 2 as far as SQLite decides it."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import SERVER, STORAGE, Mutant
+
+HANDLERS = "lambda_handlers/"
+LOG = "lambda_handlers/storage/"
+REPLICA = STORAGE + "test_replica.py::"
+
+MUTANTS = (
+    Mutant(
+        "the cache stays after a failure",
+        "7",
+        LOG + "replica.py",
+        "        except BaseException:\n            self._forget()\n            raise\n\n    def _put",
+        "        except BaseException:\n            raise\n\n    def _put",
+        (REPLICA + "test_a_damaged_object_is_named_and_nothing_of_it_is_served",),
+    ),
+    Mutant(
+        "the cache stays when the disk is full",
+        "7",
+        LOG + "replica.py",
+        "        except OSError as error:\n            self._forget()\n            raise self._does_not_fit(error) from error\n"
+        "        except BaseException:",
+        "        except OSError as error:\n            raise self._does_not_fit(error) from error\n"
+        "        except BaseException:",
+        (REPLICA + "test_a_full_disk_is_told_and_forgotten",),
+    ),
+    Mutant(
+        "a cache that a commit filled in part is kept",
+        "7",
+        LOG + "replica.py",
+        "        except (OSError, MemoryError):\n            self._forget()\n            return",
+        "        except (OSError, MemoryError):\n            return",
+        (REPLICA + "test_what_cannot_be_kept_after_a_commit_is_forgotten",),
+    ),
+    Mutant(
+        "old pages stay under new files",
+        "7",
+        LOG + "replica.py",
+        "                    self._cache.drop(pgno)",
+        "                    pass",
+        (STORAGE + "test_fetch.py::test_after_a_refresh_only_what_changed_is_fetched", STORAGE + "test_replica.py"),
+    ),
+    Mutant(
+        "pages that were cut off come back",
+        "7",
+        LOG + "replica.py",
+        "        self._cache.truncate(found.commit)\n",
+        "",
+        (REPLICA + "test_pages_that_were_cut_off_do_not_come_back", STORAGE + "test_vfs.py"),
+    ),
+    Mutant(
+        "a draft outlives a lost race",
+        "7",
+        HANDLERS + "database.py",
+        "    def _attempt(self, run: _Run, copy: Copy, may_write: bool) -> Reply:\n        copy.draft.clear()",
+        "    def _attempt(self, run: _Run, copy: Copy, may_write: bool) -> Reply:\n        pass",
+        (SERVER + "test_database.py",),
+    ),
+    Mutant(
+        "a rollback commits",
+        "7",
+        LOG + "vfs.py",
+        "        if self._may_commit and self.draft.has_counted_change:",
+        "        if self.draft.has_counted_change:",
+        (STORAGE + "test_vfs.py",),
+    ),
+    Mutant(
+        "what SQLite rolls back in its COMMIT is committed",
+        "7",
+        LOG + "vfs.py",
+        "        if self._may_commit and self.draft.has_counted_change:",
+        "        if self._may_commit:",
+        (STORAGE + "test_vfs.py::test_a_commit_that_sqlite_rolls_back_itself_is_none",),
+    ),
+    Mutant(
+        "a failed commit is tried again by the rollback",
+        "7",
+        LOG + "vfs.py",
+        "            self._may_commit = False  # if this fails, SQLite rolls back and syncs again\n",
+        "",
+        (STORAGE + "test_vfs.py::test_a_failed_commit_is_rolled_back_and_not_tried_again",),
+    ),
+    Mutant(
+        "what is attached can be written",
+        "7",
+        LOG + "vfs.py",
+        "        flags[1] = flags[0] & ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE) | apsw.SQLITE_OPEN_READONLY",
+        "        flags[1] = flags[0]",
+        (SERVER + "test_attached.py", STORAGE + "test_vfs.py"),
+    ),
+    Mutant(
+        "new pages that SQLite did not write are left out",
+        "2",
+        LOG + "draft.py",
+        "        for number in range(new_from, page_count + 1):",
+        "        for number in (n for n in range(new_from, page_count + 1) if n in set(self._dirty.pages())):",
+        (STORAGE + "test_draft.py::test_pages_between_the_old_end_and_the_new_are_zeros_and_committed",),
+    ),
+    Mutant(
+        "pages change their size",
+        "2",
+        LOG + "draft.py",
+        "        if size != self.page_size:",
+        "        if False:",
+        (STORAGE + "test_vfs.py::test_a_vacuum_to_another_page_size_fails_and_commits_nothing",),
+    ),
+)

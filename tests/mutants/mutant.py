@@ -1,0 +1,35 @@
+"""A mutation: an invariant taken out of the code, and the tests that must see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STORAGE = "tests/lambda_handlers/storage/"
+LOCKS = "tests/lambda_handlers/locks/"
+ACTIONS = "tests/lambda_handlers/actions/"
+SERVER = "tests/lambda_handlers/"
+
+# What docs/storage.md numbers, and what else is promised.
+INVARIANTS = {
+    "1": "only a conditional create writes a transaction; nothing is overwritten",
+    "2": "n + 1 is created only from a state that was read completely at n",
+    "3": "an ambiguous answer is resolved by reading back",
+    "4": "nothing goes that somebody may still need",
+    "5": "a copy is current only while somebody looked lately",
+    "6": "txids of a name never restart",
+    "7": "local pages are disposable",
+    "once": "a request with an id is applied once",
+    "lock": "a lock is freed by its id and its age alone",
+    "disk": "over a directory, what is acknowledged is on the disk",
+    "time": "a request ends before its function, and its lock before another's",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    name: str
+    invariant: str  # a key of INVARIANTS
+    path: str  # below the root
+    before: str  # exact text, found once
+    after: str
+    tests: tuple[str, ...]  # for pytest; at least one fails
