@@ -100,10 +100,10 @@ class Authorizer:
         self.refusal = ""
         self.hint = _HINT
         self.attached_write = ""  # what it would write to something attached
-        self.row_action = ""  # such as "INSERT", and to which table
-        self.row_table = ""
+        self._row_changes: list[tuple[str, str]] = []  # such as ("INSERT", "users"), without those of triggers
         self.schema_action = ""  # such as "CREATE TABLE", and its name
         self.schema_name = ""
+        self.savepoint = ("", "")  # BEGIN, RELEASE or ROLLBACK, and its name
         self.only_asks = False  # a PRAGMA that SQLite counts as a write, although without a value it tells
         self._vacuuming = first_word == "VACUUM"
 
@@ -116,6 +116,18 @@ class Authorizer:
         finally:
             self._trusted = False
 
+    def row_change(self, virtual_tables: Collection[str] = ()) -> tuple[str, str]:
+        """Whether the statement is an INSERT, UPDATE or DELETE, and of which table; ("", "") for none. A virtual table
+        that the connection uses for the first time may prepare what it does to its own tables before that is told."""
+        others = (change for change in self._row_changes if not is_shadow(change[1], virtual_tables))
+        action, table = next(others, ("", ""))
+        wanted = (change for change in self._row_changes if is_shadow(table, (change[1],)))
+        return next(wanted, (action, table))
+
+    @property
+    def row_action(self) -> str:
+        return self.row_change()[0]
+
     @property
     def counts_rows(self) -> bool:
         """Whether the statement inserts, updates or deletes rows of a table, and does nothing to the schema."""
@@ -126,7 +138,7 @@ class Authorizer:
         """What the statement does and to what: never a value. Empty where SQLite did not say."""
         if self.schema_action:
             return f"{self.schema_action} {self.schema_name}".strip()[:_DOING_CHARACTERS]
-        return f"{self.row_action} {self.row_table}".strip()[:_DOING_CHARACTERS]
+        return " ".join(self.row_change()).strip()[:_DOING_CHARACTERS]
 
     def __call__(self, action: int, one: str | None, two: str | None, database: str | None, trigger: str | None) -> int:
         if self._trusted:
@@ -147,8 +159,10 @@ class Authorizer:
                 # ALTER TABLE has the database's name first.
                 self.schema_name = two if action == apsw.SQLITE_ALTER_TABLE else one
                 self.schema_action = _SCHEMA_ACTIONS[action]
-        elif action in _ROW_ACTIONS and not self.row_action and not one.startswith("sqlite_"):
-            self.row_action, self.row_table = _ROW_ACTIONS[action], one
+        elif action in _ROW_ACTIONS and not one.startswith("sqlite_"):
+            self._row_changes.append((_ROW_ACTIONS[action], one))
+        elif action == apsw.SQLITE_SAVEPOINT:
+            self.savepoint = (one, two.lower())
 
     def _note_attached(self, action: int, one: str, two: str, database: str) -> None:
         table = one

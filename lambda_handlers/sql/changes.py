@@ -22,6 +22,7 @@ itself: the rows that it names are counted, those of triggers, cascades and REPL
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import apsw
@@ -31,11 +32,22 @@ from lambda_handlers.sql.own_tables import OUR_TABLES
 
 MOST_COUNTED = 10_000
 OPERATIONS = ("insert", "update", "delete")
+_NOT_THE_USERS = ("sqlite_", OUR_TABLES)
 _VERBS = {
     "delete": "deletes",
     "replace": "replaces",
     "update": "changes",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Savepoint:
+    """What was seen up to it."""
+
+    name: str
+    total: Counter[tuple[str, str]]
+    destroys: int
+    made: set[str]
 
 
 class Changes:
@@ -48,10 +60,12 @@ class Changes:
         self._all: Counter[tuple[str, str]] = Counter()  # of the statement that runs
         self._direct: Counter[tuple[str, str]] = Counter()  # of them, those that no trigger made
         self._made: set[str] = set()  # tables that the request has made, in lower case
+        self._row_change = ("", "")  # of the statement that ran last
         self._makes = ""  # the table that the statement makes
         self._dropped_rows: int | None = None
         self._columns: list[str] = []
         self.destroys: list[dict[str, Any]] = []
+        self._savepoints: list[_Savepoint] = []
         self._sees_rows = hasattr(connection, "preupdate_hook")
         if self._sees_rows:
             connection.preupdate_hook(self._note)
@@ -78,7 +92,9 @@ class Changes:
 
     def end(self, statement: int) -> None:
         """`statement`: its position in the request."""
-        self._sort_out_virtual()
+        virtual = self._virtual_tables()
+        self._row_change = self._authorizer.row_change(virtual)
+        self._sort_out_virtual(virtual)
         self._count_made()
         self._total += self._all  # leaves out what is 0
         for destroyed in self._destroyed():
@@ -90,32 +106,49 @@ class Changes:
         elif done == "ALTER TABLE":  # perhaps a rename: what the names stand for now is not followed
             self._made.clear()
 
+    def savepoint_passed(self) -> None:
+        """The statement that ran was perhaps a SAVEPOINT, RELEASE or ROLLBACK TO: what was undone has not been."""
+        done, name = self._authorizer.savepoint
+        if done == "BEGIN":
+            self._savepoints.append(_Savepoint(name, self._total.copy(), len(self.destroys), self._made.copy()))
+            return
+        newest = max((i for i, one in enumerate(self._savepoints) if one.name == name), default=None)
+        if newest is None:
+            return
+        if done == "RELEASE":
+            del self._savepoints[newest:]
+        elif done == "ROLLBACK":
+            then = self._savepoints[newest]
+            self._total, self._made = then.total.copy(), then.made.copy()
+            del self.destroys[then.destroys :]
+            del self._savepoints[newest + 1 :]
+
     def _note(self, change: apsw.PreUpdate) -> None:
         table = change.table_name
-        if change.database_name != "main" or table.startswith(("sqlite_", OUR_TABLES)):
+        if change.database_name != "main" or table.startswith(_NOT_THE_USERS):
             return
         key = (table, change.op.lower())
         self._all[key] += 1
         if not change.depth:
             self._direct[key] += 1
 
-    def _sort_out_virtual(self) -> None:
+    def _sort_out_virtual(self, virtual: set[str]) -> None:
         """Leave out the tables that virtual tables keep their data in, and count what the statement says of itself."""
-        action, table = self._authorizer.row_action.lower(), self._authorizer.row_table
-        virtual = self._virtual_tables() if action else set()
         for key in [key for key in self._all if is_shadow(key[0], virtual)]:
             del self._all[key]
             self._direct.pop(key, None)
+        action, table = self._row_change
         if action and not self._authorizer.schema_action and (table in virtual or not self._sees_rows):
             rows = self._connection.changes()
-            if rows and not table.startswith(("sqlite_", OUR_TABLES)):
-                self._all[table, action] = self._direct[table, action] = rows
+            if rows and not table.startswith(_NOT_THE_USERS):
+                self._all[table, action.lower()] = self._direct[table, action.lower()] = rows
 
     def _count_made(self) -> None:
         """The rows of CREATE TABLE … AS, which SQLite tells nobody of."""
-        if self._makes and self._authorizer.schema_action == "CREATE TABLE" and self._columns_of(self._makes):
-            rows: int = self._ask(f"SELECT count(*) FROM main.{_quoted(self._makes)}")[0][0]
-            self._all[self._makes, "insert"] += rows
+        made = self._makes if self._authorizer.schema_action == "CREATE TABLE" else ""
+        if made and not made.startswith(_NOT_THE_USERS) and self._columns_of(made):
+            rows: int = self._ask(f"SELECT count(*) FROM main.{_quoted(made)}")[0][0]
+            self._all[made, "insert"] += rows
 
     def _destroyed(self) -> list[dict[str, Any]]:
         authorizer = self._authorizer
@@ -124,11 +157,12 @@ class Changes:
             return [_destruction("drop_table", table, self._dropped_rows, self._dropped_rows)]
         if done == "ALTER TABLE":
             return self._dropped_columns(table)
-        if authorizer.row_action == "DELETE":
+        action, changed = self._row_change
+        if action == "DELETE":
             deleted = [(table, rows) for (table, operation), rows in self._all.items() if operation == "delete"]
-            deleted.sort(key=lambda one: one[0] != authorizer.row_table)
+            deleted.sort(key=lambda one: one[0] != changed)
             return [_destruction("delete", table, rows, self._rows_before(table)) for table, rows in deleted]
-        return self._replaced(authorizer.row_table) + self._updated(authorizer.row_table)
+        return self._replaced(changed) + (self._updated(changed) if action == "UPDATE" else [])
 
     def _dropped_columns(self, table: str) -> list[dict[str, Any]]:
         left = self._columns_of(table)
@@ -141,7 +175,7 @@ class Changes:
         return [_destruction("replace", table, rows, self._rows_before(table))] if rows else []
 
     def _updated(self, table: str) -> list[dict[str, Any]]:
-        rows = self._direct[table, "update"] if self._authorizer.row_action == "UPDATE" else 0
+        rows = self._direct[table, "update"]
         had = self._rows_before(table) if rows else None
         return [_destruction("update", table, rows, had)] if rows and rows == had else []
 

@@ -223,6 +223,8 @@ class Session:
             cursor.close(True)
         if writes and self.changes:
             self.changes.end(position)
+        elif self.changes:
+            self.changes.savepoint_passed()
         if word in ("ATTACH", "DETACH"):
             self._authorizer.attached = frozenset(name.lower() for name in self.connection.db_names()[2:])
         return self._result(tuple(columns), rows, far)

@@ -28,6 +28,8 @@ CREATE VIEW elders AS SELECT * FROM users WHERE id > 1;
 CREATE TRIGGER forget INSTEAD OF DELETE ON elders BEGIN DELETE FROM users WHERE id = old.id; END;
 CREATE VIRTUAL TABLE notes USING fts5(body);
 INSERT INTO notes VALUES ('one'), ('two');
+CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1);
+INSERT INTO boxes VALUES (1, 0, 1), (2, 0, 5);
 CREATE TABLE notes_data_of_ours (x);
 INSERT INTO notes_data_of_ours VALUES (1)
 """
@@ -73,6 +75,15 @@ def of(insert=0, update=0, delete=0):
         ("INSERT INTO notes VALUES ('three')", {"notes": of(insert=1)}),
         ("DELETE FROM notes", {"notes": of(delete=2)}),
         ("UPDATE notes SET body = 'x' WHERE body MATCH 'one'", {"notes": of(update=1)}),
+        ("DELETE FROM boxes WHERE id = 1", {"boxes": of(delete=1)}),
+        ("UPDATE users SET age = x1 FROM boxes WHERE boxes.id = 1", {"users": of(update=3)}),
+        ("ANALYZE", {}),
+        ("SAVEPOINT a; DELETE FROM users; ROLLBACK TO a; DELETE FROM pairs; RELEASE a", {"pairs": of(delete=2)}),
+        ("SAVEPOINT a; DELETE FROM users; RELEASE a", {"users": of(delete=3)}),
+        (
+            "DELETE FROM pairs; SAVEPOINT B; DROP TABLE users; ROLLBACK TO b; DELETE FROM users; ROLLBACK TO B",
+            {"pairs": of(delete=2)},
+        ),
         ("DELETE FROM notes_data_of_ours", {"notes_data_of_ours": of(delete=1)}),
         ("CREATE TABLE made (a); INSERT INTO made VALUES (1)", {"made": of(insert=1)}),
         ("CREATE TABLE made AS SELECT * FROM users", {"made": of(insert=3)}),
@@ -131,6 +142,11 @@ def test_the_rows_that_change_by_table(service, query, changed):
             ["deletes 1 of 3 rows of users", "deletes 2 of 3 rows of orders"],
         ),
         ("SELECT 1; DELETE FROM pairs; DROP TABLE trail", ["deletes 2 of 2 rows of pairs", "drops trail (1 row)"]),
+        ("DELETE FROM boxes WHERE id = 1", ["deletes 1 of 2 rows of boxes"]),
+        ("UPDATE users SET age = x1 FROM boxes WHERE boxes.id = 1", ["changes 3 of 3 rows of users"]),
+        ("SAVEPOINT a; DROP TABLE users; ROLLBACK TO a", []),
+        ("SAVEPOINT a; DELETE FROM pairs; RELEASE a", ["deletes 2 of 2 rows of pairs"]),
+        ("ANALYZE; REINDEX; PRAGMA user_version = 3; PRAGMA optimize", []),
         # What the request itself has made is nobody's loss.
         ("CREATE TABLE made (a); INSERT INTO made VALUES (1); DELETE FROM made; DROP TABLE made", []),
         ("CREATE TABLE IF NOT EXISTS users (id); DELETE FROM users", ["deletes 3 of 3 rows of users"]),
@@ -166,6 +182,13 @@ def test_a_careful_request_applies_what_destroys_nothing():
     reply = run(service, "INSERT INTO users (age) VALUES (5)", careful=True)
     assert (reply.txid, reply.changes, reply.destroys) == (2, None, None)
     assert "changes" not in reply.encode()
+    service.close()
+
+
+def test_a_vacuum_may_be_careful():
+    service = container(memory_store())
+    run(service, SCHEMA)
+    assert run(service, "VACUUM", careful=True).txid == 2
     service.close()
 
 

@@ -383,3 +383,12 @@ def test_an_error_says_in_which_of_several_statements_it_is(service):
     assert [caught.value.details[name] for name in ("statement", "statement_count", "part", "begins", "offset")] == [
         *(3, 4, 1, 10, 10)
     ]
+
+
+def test_a_virtual_table_that_looks_after_itself_first_is_still_what_is_written_to():
+    """R-Tree prepares its own statements, which insert, before SQLite says that this is a DELETE."""
+    service = container(memory_store())
+    run(service, "CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1); INSERT INTO boxes VALUES (7, 0, 1), (8, 0, 1)")
+    [result] = run(service, "DELETE FROM boxes").results
+    assert (result.rowcount, result.lastrowid) == (2, None)
+    service.close()
