@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from lambda_handlers.locks.protocol import Holder
+from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.object_store import MeteredStore
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.settings import MIB
@@ -544,6 +545,35 @@ def test_races_that_are_always_lost_end(container, store):
         run(service, "INSERT INTO t VALUES ('mine')")
     assert (caught.value.code, caught.value.exit_code) == ("conflict", 75)
     assert run(other, "SELECT count(*) FROM t WHERE a = 'mine'").rows == [(0,)]
+
+
+def test_races_end_with_the_time_of_the_request(container, store):
+    run(container(store), "CREATE TABLE t (a)")
+    other, clock = container(store), Clock()
+    deadline = clock.time + 0.5
+    try_seconds = 0.04
+
+    class AlwaysLateAndSlow(MeteredStore):
+        def create(self, key, body):
+            run(other, "INSERT INTO t VALUES ('other')")
+            clock.time += 0.04
+            return super().create(key, body)
+
+    service = container(AlwaysLateAndSlow(store), host=clock.host())
+    with pytest.raises(SldbError, match="until the time was up") as caught:
+        run(service, "INSERT INTO t VALUES ('mine')", timeout=0.5)
+    assert caught.value.code == "conflict"
+    assert clock.time <= deadline + try_seconds
+
+
+@pytest.mark.parametrize("query", ["INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2); SELECT nope"])
+def test_a_request_that_fails_leaves_no_lock(container, store, query):
+    lock = ObjectLock(store, Clock().host(), max_age_seconds=90, retry_seconds=1)
+    service = container(store, lock)
+    run(service, "CREATE TABLE t (a UNIQUE); INSERT INTO t VALUES (1)")
+    with pytest.raises(SldbError):
+        run(service, query)
+    assert lock.holders() == []
 
 
 # Figures that are promised

@@ -9,10 +9,14 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambda_handlers import db_function
 from lambda_handlers.s3_store import memory_store
-from lambda_handlers.wire import ERROR_CODES, SldbError
+from lambda_handlers.service import LONGEST_MARGIN_SECONDS
+from lambda_handlers.service import _seconds_for as seconds_for
+from lambda_handlers.wire import ERROR_CODES, Request, SldbError, Statement
 from tests.fakes.service import container, run
 
 
@@ -180,6 +184,14 @@ def test_a_request_ends_before_its_function(service):
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     reply = service.handle({"query": endless, "timeout": 600}, Context(seconds=1))
     assert reply["body"]["error"]["code"] == "query_timeout"
+
+
+@given(remaining=st.floats(0, 900), timeout=st.none() | st.floats(0, 2000))
+def test_a_request_leaves_its_function_time_to_roll_back_and_answer(remaining, timeout):
+    seconds = seconds_for(Request((Statement("SELECT 1"),), timeout=timeout), remaining)
+    assert 0 <= seconds <= max(0, remaining - 0.25)
+    assert seconds <= max(0, remaining - min(LONGEST_MARGIN_SECONDS, remaining / 10))
+    assert timeout is None or seconds <= timeout
 
 
 def handler_environment(tmp_path, **more):

@@ -50,7 +50,7 @@ AGE = (
         LOG + "replica.py",
         "        if head is None or not self._is_fresh(head.checked_at, now):",
         "        if head is None:",
-        (STORAGE + "test_replica.py", STORAGE + "test_publishing.py", SERVER + "test_maintenance.py"),
+        (STORAGE + "test_publishing.py::test_a_head_of_long_ago_is_not_followed",),
     ),
     Mutant(
         "a head makes a copy as young as the look at it",
@@ -58,7 +58,7 @@ AGE = (
         LOG + "replica.py",
         "        self._known_at = head.checked_at",
         "        self._known_at = now",
-        (STORAGE + "test_replica.py", STORAGE + "test_publishing.py", SERVER + "test_maintenance.py"),
+        (STORAGE + "test_publishing.py::test_a_copy_that_came_by_a_head_is_as_old_as_that",),
     ),
     Mutant(
         "a head of which files are gone is believed",
@@ -93,7 +93,7 @@ REMOVAL = (
         LOG + "retention.py",
         "    return sorted({*_below(base, settled), *_covered(settled)})",
         "    return sorted({*_below(base, settled), *(n for n in settled if n in set(_covered(written_at)))})",
-        (STORAGE + "test_retention.py::test_whoever_looked_lately_finds_what_he_saw",),
+        (STORAGE + "test_retention.py::test_a_merge_stays_as_long_as_what_covers_it_is_young",),
     ),
     Mutant(
         "what nothing covers goes",

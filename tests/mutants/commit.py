@@ -159,7 +159,7 @@ MUTANTS = (
         LOG + "commit.py",
         '            raise store_error(error, applied="unknown" if doubt else "no") from error',
         '            raise store_error(error, applied="no") from error',
-        (STORAGE + "test_replica.py",),
+        (REPLICA + "test_a_refusal_after_a_doubt_leaves_it_open",),
     ),
     Mutant(
         "who cannot be asked says no",

@@ -25,7 +25,7 @@ MUTANTS = (
         "        except BaseException:",
         "        except OSError as error:\n            raise self._does_not_fit(error) from error\n"
         "        except BaseException:",
-        (REPLICA + "test_a_full_disk_is_told_and_forgotten",),
+        (REPLICA + "test_half_of_a_transaction_is_not_served_to_who_accepts_an_old_state",),
     ),
     Mutant(
         "a cache that a commit filled in part is kept",
@@ -41,7 +41,7 @@ MUTANTS = (
         LOG + "replica.py",
         "                    self._cache.drop(pgno)",
         "                    pass",
-        (STORAGE + "test_fetch.py::test_after_a_refresh_only_what_changed_is_fetched", STORAGE + "test_replica.py"),
+        (REPLICA + "test_what_a_large_transaction_changed_is_not_read_from_the_cache",),
     ),
     Mutant(
         "pages that were cut off come back",
@@ -76,20 +76,12 @@ MUTANTS = (
         (STORAGE + "test_vfs.py::test_a_commit_that_sqlite_rolls_back_itself_is_none",),
     ),
     Mutant(
-        "a failed commit is tried again by the rollback",
-        "7",
-        LOG + "vfs.py",
-        "            self._may_commit = False  # if this fails, SQLite rolls back and syncs again\n",
-        "",
-        (STORAGE + "test_vfs.py::test_a_failed_commit_is_rolled_back_and_not_tried_again",),
-    ),
-    Mutant(
         "what is attached can be written",
         "7",
         LOG + "vfs.py",
         "        flags[1] = flags[0] & ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE) | apsw.SQLITE_OPEN_READONLY",
         "        flags[1] = flags[0]",
-        (SERVER + "test_attached.py", STORAGE + "test_vfs.py"),
+        (STORAGE + "test_vfs.py::test_what_is_attached_is_read_only_to_sqlite_itself",),
     ),
     Mutant(
         "new pages that SQLite did not write are left out",

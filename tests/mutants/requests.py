@@ -95,7 +95,7 @@ ONCE = (
         HANDLERS + "sql/session.py",
         "            if self._vfs.committed is None:\n                self.explain(error)",
         "            self.explain(error)",
-        ("tests/lambda_handlers/storage/test_vfs.py", SERVER + "sql", SERVER + "test_database.py"),
+        (SERVER + "sql/test_session.py::test_what_fails_after_the_commit_undoes_nothing",),
     ),
 )
 
@@ -106,7 +106,7 @@ TIME = (
         HANDLERS + "service.py",
         "        limits[-1] -= max(0.25, min(LONGEST_MARGIN_SECONDS, remaining_seconds / 10))",
         "        pass",
-        (SERVER + "test_service.py::test_a_request_ends_before_its_function",),
+        (SERVER + "test_service.py::test_a_request_leaves_its_function_time_to_roll_back_and_answer",),
     ),
     Mutant(
         "races go on past the deadline",
@@ -114,7 +114,7 @@ TIME = (
         HANDLERS + "database.py",
         "        if self._host.now() + pause >= deadline:",
         "        if False:",
-        (SERVER + "test_database.py",),
+        (DATABASE + "test_races_end_with_the_time_of_the_request",),
     ),
     Mutant(
         "a statement runs past the deadline",
@@ -131,7 +131,7 @@ TIME = (
         "            return self._write_locked(run)\n        finally:\n            self._release(holder.lock_id)",
         "            reply = self._write_locked(run)\n        finally:\n            pass\n"
         "        self._release(holder.lock_id)\n        return reply",
-        (SERVER + "test_database.py",),
+        (DATABASE + "test_a_request_that_fails_leaves_no_lock",),
     ),
     Mutant(
         "a lock that cannot be released fails the write",

@@ -94,6 +94,7 @@ def test_sqllogictest(target: Target, path: Path) -> None:
     labels: dict[str, str] = {}
 
     assert len(records) > 3
+    print(f"{path.stem}: {len(records)} records")  # shown with -rP or -s; the sum stands in docs/reliability.md
     assert [failure for batch in batches(records) for failure in failures(target, batch, labels)] == []
 
 

@@ -6,9 +6,11 @@ import json
 import threading
 import time
 
+import apsw
 import pytest
 
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.sql.session import Session
 from lambda_handlers.storage.keys import transaction
 from lambda_handlers.storage.ltx import Header, Pgno, encode
 from lambda_handlers.wire import Request, SldbError
@@ -391,4 +393,20 @@ def test_a_virtual_table_that_looks_after_itself_first_is_still_what_is_written_
     run(service, "CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1); INSERT INTO boxes VALUES (7, 0, 1), (8, 0, 1)")
     [result] = run(service, "DELETE FROM boxes").results
     assert (result.rowcount, result.lastrowid) == (2, None)
+    service.close()
+
+
+def test_what_fails_after_the_commit_undoes_nothing(monkeypatch):
+    """The store has the transaction; the line is `if self._vfs.committed is None` in Session.commit."""
+    service, really_execute = container(memory_store()), Session._execute_own
+
+    def fail_afterwards(self, sql):
+        really_execute(self, sql)
+        if sql == "COMMIT":
+            raise apsw.IOError("disk I/O error")
+
+    monkeypatch.setattr(Session, "_execute_own", fail_afterwards)
+    assert run(service, "CREATE TABLE t (a)").txid == 1
+    assert run(service, "INSERT INTO t VALUES (1)").txid == 2
+    assert run(service, "SELECT a FROM t").rows == [(1,)]
     service.close()

@@ -15,9 +15,10 @@ from lambda_handlers.storage import chain
 from lambda_handlers.storage.compaction import MOST_FILES_ABOVE_BASE
 from lambda_handlers.storage.folding import MOST_FILES, UNIT
 from lambda_handlers.storage.head import Head
-from lambda_handlers.storage.keys import LtxName, head_key, parse_ltx_key
+from lambda_handlers.storage.keys import LtxName, head_key, parse_ltx_key, snapshot, transaction
+from lambda_handlers.storage.replica import RETENTION_FLOOR_SECONDS
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine
+from tests.fakes.engine import Engine, compact
 from tests.fakes.store import FaultyStore, clash, lose_answer, lose_request, refuse
 
 MOST_AT_ALL = 1 + MOST_FILES_ABOVE_BASE + MOST_FILES + UNIT - 1  # the base, merges, folds, transactions since
@@ -149,3 +150,47 @@ def test_a_head_that_names_files_which_are_not_there(world: World) -> None:
     cold = world.engine()
     cold.replica.refresh()
     assert cold.rows("SELECT v FROM t WHERE n = 1") == [(2 * UNIT,)]
+
+
+def write_and_take_away(world: World, writer: Engine, directory: Path) -> int:
+    """Three transactions after the head, of which only a snapshot is left, as retention leaves it; the newest txid."""
+    head = world.head()
+    for _ in range(3):
+        writer.write("UPDATE t SET v = v + 1 WHERE n = 1")
+    newest = writer.replica.txid
+    compact(world.store, snapshot(newest), directory)
+    for txid in range(head.txid + 1, newest + 1):
+        world.store.delete(transaction(txid).key("main"))
+    assert world.head() == head
+    return newest
+
+
+def written_up_to_a_head(world: World) -> Engine:
+    writer = world.engine()
+    while not (writer.replica.txid and world.head().txid == writer.replica.txid):
+        writer.write("UPDATE t SET v = v + 1 WHERE n = 1")
+    return writer
+
+
+def test_a_head_of_long_ago_is_not_followed(world: World, tmp_path: Path) -> None:
+    """The line is `self._is_fresh(head.checked_at, now)` in Replica._follow_head: what came after it may be gone."""
+    writer = written_up_to_a_head(world)
+    newest = write_and_take_away(world, writer, tmp_path)
+    world.clock.time += RETENTION_FLOOR_SECONDS
+    cold = world.engine()
+    cold.replica.refresh()
+    assert cold.replica.txid == newest
+
+
+def test_a_copy_that_came_by_a_head_is_as_old_as_that(world: World, tmp_path: Path) -> None:
+    """The line is `self._known_at = head.checked_at` in Replica._follow_head."""
+    writer = written_up_to_a_head(world)
+    world.clock.time += RETENTION_FLOOR_SECONDS / 2 - 60
+    reader = world.engine()
+    world.store.calls.clear()
+    reader.replica.refresh()
+    assert "list_objects" not in world.store.verbs()
+    newest = write_and_take_away(world, writer, tmp_path)
+    world.clock.time += 120
+    reader.replica.refresh()
+    assert reader.replica.txid == newest

@@ -351,6 +351,17 @@ def test_what_was_refused_was_not_applied(engine: MakeEngine, store: FaultyStore
     assert one.write(insert(4)) == 3
 
 
+def test_a_refusal_after_a_doubt_leaves_it_open(engine: MakeEngine, store: FaultyStore) -> None:
+    """The line is `"unknown" if doubt else "no"` in commit.create_transaction: the first try may still arrive."""
+    one = written(engine(), 2)
+    store.plan("create", lose_request, refuse)
+
+    with pytest.raises(SldbError, match="not known") as caught:
+        one.write(insert(3))
+
+    assert caught.value.details["applied"] == "unknown"
+
+
 @pytest.mark.parametrize("body", [b"", b"rubbish", b"x" * 500])
 def test_rubbish_where_the_transaction_belongs_is_named(engine: MakeEngine, store: FaultyStore, body: bytes) -> None:
     one = written(engine(), 2)
@@ -814,6 +825,45 @@ def test_a_full_disk_is_told_and_forgotten(engine: MakeEngine, monkeypatch: pyte
 
     cold.replica.refresh()
     assert numbers(cold) == [2, 3]
+
+
+@pytest.mark.parametrize("failure", [FullDisk("No space left on device"), MemoryError()], ids=["disk", "memory"])
+def test_half_of_a_transaction_is_not_served_to_who_accepts_an_old_state(
+    engine: MakeEngine, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """The lines are `self._forget()` in Replica._applying: a copy that is young may have new pages in it."""
+    reader, writer = written(engine(), 2), engine()
+    reader.replica.refresh()
+    reader.image()
+    writer.write(*(f"INSERT INTO t SELECT {n} FROM t" for n in range(3, 14)))
+    really_write = PageCache.write
+
+    def fail_at_the_second_page(self: PageCache, pgno: Pgno, page: bytes) -> None:
+        if pgno > 1:
+            raise failure
+        really_write(self, pgno, page)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PageCache, "write", fail_at_the_second_page)
+        with pytest.raises((SldbError, MemoryError)):
+            reader.replica.refresh()
+    reader.replica.refresh(max_staleness=60)
+    assert reader.image() == writer.image()
+
+
+def test_what_a_large_transaction_changed_is_not_read_from_the_cache(engine: MakeEngine) -> None:
+    """The line is `self._cache.drop(pgno)` in Replica._stand_on: the pages of a large file come when they are read."""
+    writer, reader = engine(), engine(limit_bytes=64 << 20)
+    writer.write(
+        "CREATE TABLE t(n INTEGER PRIMARY KEY, x)",
+        "WITH i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 2500) "
+        "INSERT INTO t SELECT n, randomblob(3900) FROM i",
+    )
+    reader.replica.refresh()
+    assert reader.image() == writer.image()
+    writer.write("UPDATE t SET x = randomblob(3900)")
+    reader.replica.refresh()
+    assert reader.image() == writer.image()
 
 
 @pytest.mark.parametrize("failure", [FullDisk, KeyboardInterrupt, MemoryError])

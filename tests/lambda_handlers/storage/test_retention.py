@@ -94,3 +94,11 @@ def test_the_newest_transaction_stays_although_a_snapshot_has_it() -> None:
     """Not needed to read, but txids must never restart: the snapshot holds the number."""
     written = {transaction(1): NOW - 9 * DAY, snapshot(1): NOW - 9 * DAY}
     assert set(written) - set(removable(written, NOW, DAY)) == {snapshot(1)}
+
+
+def test_a_merge_stays_as_long_as_what_covers_it_is_young() -> None:
+    """Somebody may have begun to read before that was there."""
+    small, large = LtxName(1, 1, 3), LtxName(2, 1, 6)
+    written = {transaction(txid): NOW - DAY for txid in range(1, 8)} | {small: NOW - DAY}
+    assert removable(written | {large: NOW - FLOOR_SECONDS + 1}, NOW, 9 * DAY) == []
+    assert removable(written | {large: NOW - FLOOR_SECONDS}, NOW, 9 * DAY) == [small]

@@ -582,3 +582,18 @@ def test_connections_leave_nothing_to_the_next(engine: MakeEngine) -> None:
 
     assert one.rows("SELECT name FROM sqlite_temp_schema") == []
     assert one.rows("SELECT * FROM t") == []
+
+
+def test_what_is_attached_is_read_only_to_sqlite_itself(engine: MakeEngine) -> None:
+    """Whatever the authorizer says; the line is the one with SQLITE_OPEN_READONLY in DraftVFS._open_database."""
+    one, other = engine(), engine()
+    one.write("CREATE TABLE t(n)")
+    other.replica.refresh()
+    connection = one.vfs.connect(lambda _name: other.replica)
+    try:
+        connection.execute("ATTACH 'other' AS o")
+        assert connection.readonly("o")
+        with pytest.raises(apsw.ReadOnlyError):
+            connection.execute("INSERT INTO o.t VALUES (1)")
+    finally:
+        connection.close(True)
