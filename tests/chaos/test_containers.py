@@ -154,7 +154,9 @@ def test_a_store_that_misbehaves(
         crowd.wait_for_work()
         disturb(seconds * 2 / 3, lambda: proxy.behave(moody(chance, next(modes))), (0.2, 0.6), chance)
         proxy.behave("refuse")
-        time.sleep(min(OUTAGE_SECONDS, seconds / 3))
+        ends_at = time.monotonic() + min(OUTAGE_SECONDS, seconds / 3)
+        while time.monotonic() < ends_at or not proxy.seen["refuse"]:
+            time.sleep(0.05)
         proxy.behave("pass")
         back_at, before = time.monotonic(), crowd.acknowledged()
         while crowd.acknowledged() <= before:
@@ -167,7 +169,6 @@ def test_a_store_that_misbehaves(
         f"{kind}: connections spoiled: {dict(proxy.seen)}, writing again {recovery_seconds:.1f} s after the outage",
     )
     assert set(verdict.errors) <= {"lock_timeout", "conflict", "store_error", "query_timeout", "internal"}
-    assert proxy.seen["refuse"] > 0
 
 
 def test_clients_that_are_cut_off(
@@ -219,6 +220,7 @@ def test_recovery_while_somebody_waits(on_stage: Stage, kind: str, tmp_path: Pat
     on_stage.use(kind)
     database, measured = on_stage.new_database(f"waited-{kind}"), []
     end = time.monotonic() + seconds
+    bar_seconds = (0 if kind == "none" else MAX_AGE_SECONDS) + 2
     while not measured or time.monotonic() < end:
         number = len(measured)
         with on_stage.killing_at_commit() as killed:
@@ -236,7 +238,7 @@ def test_recovery_while_somebody_waits(on_stage: Stage, kind: str, tmp_path: Pat
         measured.append(time.monotonic() - crashed_at)
         crashing.join()
     print(f"{kind}, lock age {MAX_AGE_SECONDS} s: recovered after {min(measured):.2f} to {max(measured):.2f} s")
-    assert max(measured) <= (0 if kind == "none" else MAX_AGE_SECONDS) + 2
+    assert max(measured) <= bar_seconds
 
 
 @with_lock("security-group", "s3")
