@@ -1,0 +1,50 @@
+"""What a local write asks of the operating system, as strace sees it: nothing is acknowledged before it is on the disk.
+
+The same order is tested without strace in tests/lambda_handlers/test_directory_store.py.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.crowd import ROOT
+
+CALL = re.compile(r"^\d+ +(?:fsync|fdatasync|linkat|link|write)\(.*?= \d+$", re.MULTILINE)
+FILE = "0000/.0000000000000001-0000000000000001.ltx"
+
+
+def may_trace() -> bool:
+    strace = shutil.which("strace")
+    if strace is None:
+        return False
+    return subprocess.run([strace, "-o", "/dev/null", "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not may_trace(), reason="it needs strace, and the right to use it")
+def test_the_order_of_syncs(tmp_path: Path) -> None:
+    trace, databases = tmp_path / "trace", tmp_path / "databases"
+    traced = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=write,fsync,fdatasync,link,linkat"]
+    command = ["-m", "sldb", "--local", str(databases), "query", "CREATE TABLE t (a)"]
+    subprocess.run([*traced, sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+    calls = CALL.findall(trace.read_text())
+
+    def at(*parts: str) -> int:
+        """Where the one call with these parts is; the parts in their order."""
+        found = [number for number, call in enumerate(calls) if re.search(".*".join(map(re.escape, parts)), call)]
+        assert len(found) == 1, (parts, found)
+        return found[0]
+
+    content, synced = at("write(", FILE), at("fsync(", FILE)
+    named, told = at("link(", FILE), at("write(2<", "txid 1")
+    names = [
+        at("fsync(", f"<{directory}>") for directory in (databases / "main" / "0000", databases / "main", databases)
+    ]
+    above = at("fsync(", f"<{tmp_path}>")
+    assert content < synced < named < min(*names, above)
+    assert max(*names, above) < told
