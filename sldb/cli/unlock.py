@@ -24,7 +24,7 @@ SAFE = "Its old holder can no longer commit over anyone: if somebody else commit
 
 
 @command("unlock", help=HELP, short_help="Free a write lock whose writer is gone.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", "--force", "yes", is_flag=True, help="Do not ask.")
 def unlock(run_globals: Globals, yes: bool) -> int:
     kind, _, name = run_globals.target.partition(":")
     if kind == "local":

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.mutants import age, commit, copies, requests
+from tests.mutants import age, commit, copies, locks, requests
 
-MUTANTS = (*commit.MUTANTS, *age.MUTANTS, *copies.MUTANTS, *requests.MUTANTS)
+MUTANTS = (*commit.MUTANTS, *age.MUTANTS, *copies.MUTANTS, *requests.MUTANTS, *locks.MUTANTS)

@@ -98,9 +98,10 @@ def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(click.termui, "visible_prompt_func", lambda prompt="": text)
 
 
-def test_shows_the_holder_and_frees_it(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("unasked", ["--yes", "-y", "--force"])
+def test_shows_the_holder_and_frees_it(capsys: pytest.CaptureFixture[str], unasked: str) -> None:
     lock_id = take(deploy())
-    assert run(["unlock", "--yes"]) == 0
+    assert run(["unlock", unasked]) == 0
     shown = capsys.readouterr()
     assert shown.out == ""
     for part in (lock_id, "abc123", "5 min ago", "INSERT users", "can no longer commit over anyone"):

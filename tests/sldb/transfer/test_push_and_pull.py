@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.host import Host
 from lambda_handlers.object_store import PART_BYTES
-from lambda_handlers.wire import Request, SldbError, Statement
+from lambda_handlers.wire import Action, Request, SldbError, Statement
 from sldb.client import Client
 from sldb.targets.by_store import StoreCarrier
 from sldb.targets.local import LocalTarget
@@ -204,6 +204,25 @@ def test_parts_that_vanish_before_the_commit_are_sent_again(new_client, file, tm
     assert reply["txid"] == 1
     pull(client, tmp_path / "out.db")
     assert sqlite_files.dump(tmp_path / "out.db") == sqlite_files.dump(file)
+
+
+@pytest.mark.parametrize("meanwhile", [None, "CREATE TABLE later (x)"], ids=["at once", "after another write"])
+def test_a_commit_that_is_sent_twice_finds_what_the_first_has_done(new_client, file, monkeypatch, meanwhile):
+    """As a client does that got no answer."""
+    client, really_act = new_client(), LocalTarget.act
+    rows(client, "CREATE TABLE old (x)")
+
+    def act_twice(target: LocalTarget, action: Action) -> dict[str, Any]:
+        reply = really_act(target, action)
+        if action.name != "push_commit":
+            return reply
+        if meanwhile:
+            rows(client, meanwhile)
+        return really_act(target, action)
+
+    monkeypatch.setattr(LocalTarget, "act", act_twice)
+    assert push(client, file)["txid"] == 2
+    assert client.execute(Request((Statement("SELECT 1"),))).txid == 2 + bool(meanwhile)
 
 
 @pytest.mark.usefixtures("small_parts")
