@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from lambda_handlers.wire import Reply, Result
-from sldb import price
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
@@ -43,6 +42,8 @@ def summary(reply: Reply, elapsed_ms: float) -> str:
 
 def details(reply: Reply, elapsed_ms: float) -> str:
     """All that is known of what a request took, in one line: for --stats."""
+    from sldb import price
+
     stats = reply.stats
     parts = [outcomes(reply), f"txid {reply.txid}", f"round trip {duration(elapsed_ms)}"]
     if "ms" in stats:

@@ -12,17 +12,19 @@ ATTACH and DETACH; VACUUM, which cannot run inside a transaction, must come alon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import apsw
 
 from lambda_handlers.sql import own_tables, script
 from lambda_handlers.sql.authorizer import Authorizer, not_yours
-from lambda_handlers.sql.changes import Changes
 from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.storage.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
 from lambda_handlers.wire import Column, FarRows, Params, Result, Row, SldbError, Statement
+
+if TYPE_CHECKING:
+    from lambda_handlers.sql.changes import Changes
 
 DEFAULT_PAGE_SIZE = 4096  # of new databases: benchmarks/page_size.py, figures in docs/storage.md
 MAX_VALUE_BYTES = 100_000_000
@@ -72,7 +74,7 @@ class Session:
             self.close()
             self.explain(error)
         self.connection.authorizer = self._authorizer
-        self.changes = Changes(self.connection, self._authorizer) if watches else None
+        self.changes = self._watch() if watches else None
         self.connection.set_progress_handler(is_over, INSTRUCTIONS_BETWEEN_CHECKS)
 
     def run(self, statements: Sequence[Statement]) -> tuple[Result, ...]:
@@ -87,6 +89,11 @@ class Session:
                     error.details.update(statement_count=len(steps), part=step.part, begins=step.piece.begins)
                 raise
         return tuple(results)
+
+    def _watch(self) -> Changes:
+        from lambda_handlers.sql.changes import Changes  # few requests want it, and cold starts pay for imports
+
+        return Changes(self.connection, self._authorizer)
 
     def commit(self) -> None:
         """Commit what was written, if anything was. Returns only when the store has it."""

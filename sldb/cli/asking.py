@@ -12,7 +12,6 @@ from sldb.cli import outcome
 
 @dataclass(slots=True)
 class Asking:
-    asks: bool  # False: nobody is there, or nobody wants to be asked
     was_agreed: bool = False
     seconds: float = 0.0  # that the question stood
 

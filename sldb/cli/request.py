@@ -14,12 +14,12 @@ import click
 from lambda_handlers.wire import Params, Reply, Request, Result, SldbError, Statement
 from sldb import report
 from sldb.cli import streams
-from sldb.cli.asking import Asking
 from sldb.cli.outcome import moment
 from sldb.cli.sources import Source
 from sldb.params import parse_params
 
 if TYPE_CHECKING:
+    from sldb.cli.asking import Asking
     from sldb.cli.main import Globals
     from sldb.cli.printing import Printing
     from sldb.client import Client
@@ -108,7 +108,7 @@ class Sending:
 
     def run(self, request: Request, out: TextIO, screen: Screen | None) -> None:
         """Raises SldbError, which says where it is about; Exit where the user does not go on."""
-        asking = Asking(self.asks)
+        asking = self._asking() if self.asks else None
         started = time.monotonic()
         try:
             reply = self._execute(request, asking)
@@ -118,21 +118,28 @@ class Sending:
         if reply is None:
             click.echo("nothing was changed", err=True)
             raise click.exceptions.Exit(1)
-        elapsed_ms = (time.monotonic() - started - asking.seconds) * 1000
+        elapsed_ms = (time.monotonic() - started - (asking.seconds if asking else 0.0)) * 1000
         reply = replace(reply, results=self.work.results(reply.results))
         self._print(reply, out, screen)
         self._tell(reply, elapsed_ms, screen, dry_run=request.dry_run)
-        if asking.was_agreed:
+        if asking and asking.was_agreed:
             click.echo(f"to undo this: {self.run_globals.command_line('undo')}", err=True)
 
-    def _execute(self, request: Request, asking: Asking) -> Reply | None:
-        from sldb import safety
+    @staticmethod
+    def _asking() -> Asking:
+        from sldb.cli.asking import Asking
+
+        return Asking()
+
+    def _execute(self, request: Request, asking: Asking | None) -> Reply | None:
         from sldb.targets.protocol import with_id
 
         request = with_id(request)
         try:
-            if not asking.asks:
+            if asking is None:
                 return self.client.execute(request)
+            from sldb import safety
+
             return safety.execute(self.client, request, asking.agree)
         except KeyboardInterrupt:
             if not request.read_only:

@@ -17,7 +17,6 @@ from typing import TextIO
 from lambda_handlers.wire import Result, SldbError
 from sldb.render import formats, text
 from sldb.render.layout import Layout
-from sldb.render.parquet import load, write_parquet
 from sldb.render.table import Screen, fits, shown_rows, write_table
 
 __all__ = ["FORMATS", "Layout", "Screen", "check_format", "shown_rows", "unseen", "write"]
@@ -41,6 +40,8 @@ def check_format(name: str, *, to_file: bool = False) -> str:
     if name == "parquet":
         if not to_file:
             raise SldbError("bad_request", "parquet is bytes for a file", "name one: --output FILE.parquet")
+        from sldb.render.parquet import load
+
         load("pyarrow")
     elif name not in FORMATS:
         raise SldbError("bad_request", f"no such format: {name}", f"a format is one of {', '.join(FORMATS)}")
@@ -59,6 +60,8 @@ def write(
     """Write `results` to `out`; `screen` says that `out` is a terminal."""
     shown = printed(results, format_name)
     if format_name == "parquet":
+        from sldb.render.parquet import write_parquet
+
         write_parquet(shown[0] if shown else Result(), out.buffer)
         return
     if not shown and format_name == "json":

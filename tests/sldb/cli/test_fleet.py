@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from lambda_handlers.wire import Request, Statement
 from sldb.client import Client
 from sldb.targets.local import LocalTarget
-from tests.fakes.command import sldb
+from tests.fakes.command import COMMAND, environment, sldb
 from tests.fakes.terminal import on_terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -144,3 +146,20 @@ def test_usage(run: Run, arguments: tuple[str, ...], status: int, says: str) -> 
     done = run("SELECT 1", *arguments)
     assert (done.returncode, done.stdout) == (status, "")
     assert says in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_ends_it_at_once(home: Path) -> None:
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    process = subprocess.Popen(
+        [*COMMAND, "--local", "db", "query", "-c", "SELECT 1", "-c", endless, *ALL, "--jobs", "2", "--format", "csv"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=home,
+        env=environment(home),
+    )
+    with process:
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout, stderr.strip()) == (130, b"", b"interrupted")

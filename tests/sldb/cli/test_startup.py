@@ -49,3 +49,27 @@ def test_imports(tmp_path: Path, arguments: list[str], allowed: set[str]) -> Non
     )
     imported = {name.split(".")[0] for name in done.stdout.rpartition("|")[2].split()}
     assert not imported & (HEAVY - allowed)
+
+
+def test_a_plain_query_loads_nothing_that_only_some_want(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIST, "--local", "db", "query", "select 1"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=environment(tmp_path, {"PYTHONIOENCODING": "utf-8"}),
+        cwd=tmp_path,
+        timeout=60,
+        check=True,
+    )
+    loaded = set(done.stdout.rpartition("|")[2].split())
+    assert "sldb.cli.query" in loaded
+    unwanted = (
+        "sldb.safety",
+        "sldb.fleet",
+        "sldb.price",
+        "sldb.param_rows",
+        "sldb.render.parquet",
+        "sldb.shell.session",
+    )
+    assert not loaded & {*unwanted, "lambda_handlers.sql.changes", "pyarrow", "logging"}
