@@ -36,11 +36,15 @@ CREATE = Request(
 COUNTS = Request((Statement("SELECT (SELECT count(*) FROM entries), entries FROM total"),), read_only=True)
 
 
+LARGE_BYTES = 1 << 20  # from here on a write's filling is noise, which no compression makes small
+
+
 def entry(write_id: str, size_bytes: int, timeout: float | None = None) -> Request:
     """A write; whenever it is sent, it is the same."""
+    filling = "randomblob" if size_bytes >= LARGE_BYTES else "zeroblob"
     return Request(
         (
-            Statement("INSERT INTO entries VALUES (?, zeroblob(?))", (write_id, size_bytes)),
+            Statement(f"INSERT INTO entries VALUES (?, {filling}(?))", (write_id, size_bytes)),
             Statement("UPDATE total SET entries = entries + 1"),
         ),
         request_id=write_id,

@@ -1,7 +1,10 @@
-"""A client that writes and reads until it is killed: python -m tests.chaos.client TARGET DATABASE JOURNAL TIMEOUT SEED
+"""A client that writes and reads until it is killed:
 
-TARGET as for the command line. TIMEOUT is that of each request, in seconds. It sends each request once: what sends
-it again is the product's own target, or the checker.
+    python -m tests.chaos.client TARGET DATABASE JOURNAL TIMEOUT SEED LARGEST
+
+TARGET as for the command line; TIMEOUT is that of each request, in seconds; LARGEST is the most bytes of a write's
+filling, of which most have far fewer. It sends each request once: what sends it again is the product's own target, or
+the checker.
 """
 
 from __future__ import annotations
@@ -18,24 +21,23 @@ from sldb.client import Client, open_target
 from tests.chaos.bookkeeping import COUNTS, Journal, entry
 
 READS = 0.3  # of all requests
-LARGEST_BYTES = 20_000  # several pages
 PAUSE_SECONDS = 0.05  # after an error
 
 
-def main(target: str, database: str, path: str, timeout: str, seed: str) -> None:
+def main(target: str, database: str, path: str, timeout: str, seed: str, largest: str) -> None:
     random.seed(seed)
     client = Client(open_target(target), database)
     with Journal(Path(path)) as journal:
         while True:
-            _ask(client, journal, float(timeout))
+            _ask(client, journal, float(timeout), int(largest))
 
 
-def _ask(client: Client, journal: Journal, timeout: float) -> None:
+def _ask(client: Client, journal: Journal, timeout: float, largest: int) -> None:
     attempt_id = uuid.uuid4().hex
     if random.random() < READS:
         kind, size_bytes, request = "read", 0, replace(COUNTS, timeout=timeout)
     else:
-        kind, size_bytes = "write", int(LARGEST_BYTES * random.random() ** 3)
+        kind, size_bytes = "write", int(largest * random.random() ** 3)
         request = entry(attempt_id, size_bytes, timeout)
     journal.begin(attempt_id, kind, size_bytes)
     try:

@@ -32,6 +32,7 @@ class Crowd:
         chance: random.Random,
         environment: Mapping[str, str] | None = None,
         database: str = "main",
+        largest_bytes: int = 20_000,  # of a write: several pages
     ) -> None:
         self._target = target
         self._directory = directory
@@ -40,6 +41,7 @@ class Crowd:
         self._environment = dict(os.environ if environment is None else environment)
         self._chance = chance
         self._database = database
+        self._largest_bytes = largest_bytes
         self._clients: list[subprocess.Popen[bytes]] = []
         self._frozen: set[int] = set()
         self._started = 0
@@ -70,6 +72,7 @@ class Crowd:
                             *(sys.executable, "-m", "tests.chaos.client", self._target, self._database),
                             *(str(self._directory / f"{name}.journal"), str(self._timeout_seconds)),
                             str(self._chance.random()),  # its seed
+                            str(self._largest_bytes),
                         ],
                         cwd=ROOT,
                         env=self._environment,

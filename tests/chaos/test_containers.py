@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
+from lambda_handlers.storage.commit import STREAM_BYTES
 from sldb.client import Client
 from sldb.targets.aws_lambda import LambdaTarget
 from sldb.targets.protocol import AwsOptions
@@ -30,6 +31,7 @@ from tests.chaos.small_disk import needs_mount, small_disk
 from tests.chaos.stage import FUNCTION, Containers, Stage, stage
 
 CLIENTS = 3
+LARGEST_BYTES = 40 << 20
 OUTAGE_SECONDS = 60.0  # at most a third of a scenario
 MINUTE_SECONDS = float(os.environ.get("CHAOS_MINUTE", "3"))  # of the schedule
 MAX_AGE_SECONDS = 1.0
@@ -167,6 +169,40 @@ def test_a_store_that_misbehaves(
     verdict = judge(
         *(crowd, on_stage, database, tmp_path),
         f"{kind}: connections spoiled: {dict(proxy.seen)}, writing again {recovery_seconds:.1f} s after the outage",
+    )
+    assert set(verdict.errors) <= {"lock_timeout", "conflict", "store_error", "query_timeout", "internal"}
+
+
+def test_large_transactions(
+    on_stage: Stage, proxy: Proxy, tmp_path: Path, seconds: float, chance: random.Random
+) -> None:
+    """Such as go to the store in parts: their containers die on the way, and the line breaks."""
+    database = on_stage.new_database("large")
+    on_stage.use("s3", AWS_ENDPOINT_URL_S3=proxy.url)
+    containers = Containers(on_stage, database, chance)
+    acts = rounds(chance, "kill", "reset", "cut", "503", "pass")
+
+    def something() -> None:
+        if (act := next(acts)) == "kill":
+            containers.kill_one()
+        else:
+            proxy.behave(moody(chance, act))
+
+    with Crowd(
+        *(f"lambda:{FUNCTION}", tmp_path / "clients", 2, TIMEOUT_SECONDS, chance),
+        environment=on_stage.environment(),
+        database=database,
+        largest_bytes=LARGEST_BYTES,
+    ) as crowd:
+        crowd.wait_for_work()
+        disturb(seconds, something, (0.3, 1.0), chance)
+        proxy.behave("pass")
+    on_stage.use("s3", AWS_ENDPOINT_URL_S3=on_stage.aws.url)
+    large = [each for each in crowd.attempts() if each.outcome == "acknowledged" and each.size_bytes > STREAM_BYTES]
+    verdict = judge(
+        *(crowd, on_stage, database, tmp_path),
+        f"s3: {len(large)} writes of {STREAM_BYTES >> 20} to {LARGEST_BYTES >> 20} MiB, {containers.kills} containers "
+        f"killed, connections spoiled: {dict(proxy.seen)}",
     )
     assert set(verdict.errors) <= {"lock_timeout", "conflict", "store_error", "query_timeout", "internal"}
 
