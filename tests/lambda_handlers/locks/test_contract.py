@@ -41,6 +41,9 @@ class Kind:
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Aws]:
     with serve_aws() as served:
+        ec2 = Ec2Client(REGION, KEYS, served.url)
+        ec2.describe_security_groups({}, timeout=60)  # moto loads EC2 with its first call, which takes a second or more
+        ec2.close()
         yield served
 
 
