@@ -26,6 +26,7 @@ from sldb.cli.main import run as run_command
 from sldb.emulator.call import Answer, Call
 from sldb.emulator.hooks import ReplyLost
 from sldb.emulator.server import Emulator
+from sldb.price import estimate
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
@@ -187,8 +188,41 @@ def test_what_a_warm_read_and_a_warm_write_ask_of_the_store(stack):
         seen.clear()
         body = stack.run(f"UPDATE {table} SET a = 2")
     assert seen == {"GetObject": 1, "PutObject": 1}
-    assert body["stats"]["store_requests"] == 2
+    assert (body["stats"]["store_requests"], body["stats"]["store_writes"]) == (2, 1)
     assert body["stats"]["bytes_out"] < 10_000
+    # What the README's table calls a write with the lock `none`, but for the time that it takes here.
+    as_there = {**body["stats"], "ms": 100, "memory_mb": 1024, "architecture": "aarch64"}
+    assert round(estimate(as_there) * 1_000_000, 2) == 6.93
+    assert body["stats"]["memory_mb"] >= 128
+
+
+def test_what_destroys_is_told_and_refused(stack, capsys):
+    table = stack.new_table()
+    stack.run(f"INSERT INTO {table} VALUES (1), (2)")
+    delete = f"WITH x AS (SELECT 2) DELETE FROM {table} WHERE a IN x"
+    assert run_command(["query", delete, "--dry-run", "--stats"]) == 0
+    told = capsys.readouterr().err
+    assert f"  {table}: 1 deleted" in told
+    assert " per million" in told
+    status, body = stack.invoke({"query": delete, "careful": True})
+    assert (status, body["error"]["code"]) == (428, "unconfirmed")
+    assert body["error"]["message"] == f"this deletes 1 of 2 rows of {table}; nothing was applied"
+    assert stack.rows(table) == [1, 2]
+
+
+def test_a_dump_of_sqlite3_runs_as_it_is(stack):
+    table = f"t_{uuid.uuid4().hex[:8]}"
+    dump = f"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE {table} (a);\nCOMMIT;\n"
+    stack.run(dump.replace("COMMIT", f"INSERT INTO {table} VALUES(7);\nCOMMIT"))
+    assert stack.rows(table) == [7]
+
+
+def test_many_databases_are_asked_side_by_side(stack, capsys):
+    for letter in "ab":
+        stack.run(f"CREATE TABLE fleet (x); INSERT INTO fleet VALUES ('{letter}')", database=f"fleet-{letter}")
+    capsys.readouterr()
+    assert run_command(["query", "SELECT x FROM fleet", "--all-databases", "fleet-*", "--format", "csv"]) == 0
+    assert capsys.readouterr().out == "_database,x\nfleet-a,a\nfleet-b,b\n"
 
 
 def test_rows_that_do_not_fit_into_a_reply(stack, capsys):

@@ -159,13 +159,13 @@ def _csv_cells(null: str) -> Callable[[Value], str]:
 
     def cell(value: Value) -> str:
         if not isinstance(value, str):
-            return values.plain(value, shown_null)
-        if value == null or _CSV_QUOTED.search(value):
-            return '"' + value.replace('"', '""') + '"'
-        return value
+            return str(value) if type(value) is int else values.plain(value, shown_null)
+        if value != null and (value.isalnum() or not must_quote(value)):
+            return value
+        return '"' + value.replace('"', '""') + '"'
 
-    must_be_quoted = null and _CSV_QUOTED.search(null)
-    shown_null = cell(null) if must_be_quoted else null
+    must_quote = _CSV_QUOTED.search
+    shown_null = cell(null) if null and must_quote(null) else null
     return cell
 
 
@@ -177,7 +177,9 @@ def _tsv_cells(null: str | None) -> Callable[[Value], str]:
     shown_null = "\\N" if null is None else _tsv_text(null)
 
     def cell(value: Value) -> str:
-        return _tsv_text(value) if isinstance(value, str) else values.plain(value, shown_null)
+        if not isinstance(value, str):
+            return str(value) if type(value) is int else values.plain(value, shown_null)
+        return value if value.isalnum() else _tsv_text(value)
 
     return cell
 
