@@ -3,7 +3,8 @@
 `create` writes a temporary file, brings it to the disk (fsync of the file and of its directory) and links it to its
 name, which fails if the name is taken: atomic on every POSIX file system; on Windows a rename does the same.
 What fails before that (a full disk) is Refused: nothing was made.
-Temporary files begin with a dot, and no listing shows them.
+Temporary files begin with a dot, and no listing shows them. What a process that died has left of them goes after a day,
+when somebody else creates his first object in the same directory.
 
 `replace` compares and renames under a file lock of the operating system, which every `replace` and `put` takes.
 """
@@ -12,10 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -32,7 +35,9 @@ from lambda_handlers.object_store import (
     Unavailable,
 )
 
+LEFTOVER_SECONDS = 86_400.0  # a temporary file that old belongs to a process that died
 _CHANGING = ".changing"  # the file lock of a directory
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 _NO_OBJECT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -201,6 +206,7 @@ class DirectoryStore:
             names = len(directory.relative_to(self.root).parts)
             for parent in {*new, *directory.parents[: names + 1]}:
                 _sync_directory(parent)
+            _remove_leftovers(directory)
             self._durable.add(directory)
 
     def _walk(self, directory: Path, prefix: str, after: str) -> Iterator[ObjectInfo]:
@@ -251,6 +257,15 @@ def _write(path: Path, chunks: Iterable[bytes], publish: Callable[[Path, Path], 
     finally:
         temporary.unlink(missing_ok=True)
     _sync_directory(path.parent)
+
+
+def _remove_leftovers(directory: Path) -> None:
+    oldest = time.time() - LEFTOVER_SECONDS
+    for entry in os.scandir(directory):
+        if _TEMPORARY.fullmatch(entry.name):
+            with suppress(OSError):  # somebody else was faster
+                if entry.stat().st_mtime < oldest:
+                    os.unlink(entry.path)
 
 
 def _publish(temporary: Path, path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_full_disk_under_the_databases(tmp_path: Path, seconds: float, chance:
 def test_a_full_disk_under_the_temporary_files(
     databases: LocalTarget, tmp_path: Path, seconds: float, chance: random.Random
 ) -> None:
-    with small_disk(tmp_path / "small", size_kib=512) as directory:
+    with small_disk(tmp_path / "small", size_kib=65536) as directory:
         environment = {**os.environ, "TMPDIR": str(directory)}
         with Crowd(databases.name, tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance, environment) as crowd:
             crowd.wait_for_work()

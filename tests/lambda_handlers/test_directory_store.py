@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ ROOT = Path(module.__file__).parent.parent
 
 CREATE_FIFTY = """
 import sys
+import time
 from pathlib import Path
 from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.object_store import AlreadyExists
@@ -114,6 +116,20 @@ def test_what_a_crash_leaves_is_invisible(tmp_path: Path, monkeypatch: pytest.Mo
         store.get("db/0000/a")
     store.create("db/0000/a", b"whole")
     assert store.get("db/0000/a") == b"whole"
+
+
+def test_leftovers_go_after_a_day(tmp_path: Path) -> None:
+    directory = tmp_path / "db" / "0000"
+    directory.mkdir(parents=True)
+    old, young, foreign = (directory / name for name in (".a." + "1" * 32, ".a." + "2" * 32, ".foreign"))
+    for path in (old, young, foreign):
+        path.write_bytes(b"half")
+    long_ago = time.time() - module.LEFTOVER_SECONDS - 1
+    os.utime(old, (long_ago, long_ago))
+    os.utime(foreign, (long_ago, long_ago))
+    DirectoryStore(tmp_path).create("db/0000/a", b"x")
+
+    assert {path.name for path in directory.iterdir()} == {"a", young.name, foreign.name}
 
 
 def test_a_directory_of_leftovers_only_is_no_directory(tmp_path: Path) -> None:
