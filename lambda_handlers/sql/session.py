@@ -19,6 +19,7 @@ import apsw
 from lambda_handlers.sql import own_tables, script
 from lambda_handlers.sql.authorizer import Authorizer, not_yours
 from lambda_handlers.sql.reply_room import ReplyRoom
+from lambda_handlers.sql.translation import MAX_VALUE_BYTES, translated
 from lambda_handlers.storage.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
 from lambda_handlers.wire import Column, FarRows, Params, Result, Row, SldbError, Statement
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from lambda_handlers.sql.changes import Changes
 
 DEFAULT_PAGE_SIZE = 4096  # of new databases: benchmarks/page_size.py, figures in docs/storage.md
-MAX_VALUE_BYTES = 100_000_000
 MOST_ATTACHED = 10  # SQLite's own default
 INSTRUCTIONS_BETWEEN_CHECKS = 10_000  # of SQLite's virtual machine: about a millisecond
 
@@ -133,7 +133,7 @@ class Session:
             ) from error
         if isinstance(error, apsw.ReadOnlyError) and self._authorizer.attached:
             raise _attached_is_read_only(str(error), statement) from error
-        raise _translated(error, statement, piece) from error
+        raise translated(error, statement, piece) from error
 
     def _run_step(self, step: _Step, position: int, alone: bool) -> Result:
         if step.says_nothing:
@@ -298,59 +298,5 @@ def _attached_is_read_only(doing: str, statement: int | None = None) -> SldbErro
         "read_only",
         f"what is attached can only be read, and this would write to it: {doing}; nothing was applied",
         "send what writes to that database as a request of its own, with `database` naming it",
-        statement=statement,
-    )
-
-
-def _translated(error: Exception, statement: int | None, piece: script.Piece | None) -> SldbError:
-    """SQLite's and Python's errors as ours: the one map between the two."""
-    if isinstance(error, apsw.Error):
-        return _translated_sqlite(error, statement, piece)
-    if isinstance(error, KeyError):
-        return SldbError("bad_request", f"params: the statement needs {error}", statement=statement)
-    if isinstance(error, UnicodeDecodeError):
-        return SldbError(
-            "sql_error", "a value is text that is not UTF-8", "read it as bytes: CAST(… AS BLOB)", statement=statement
-        )
-    if isinstance(error, (MemoryError, OSError)):
-        return _no_room(error, statement)
-    return SldbError("bad_request", f"params: {error}", statement=statement)
-
-
-def _translated_sqlite(error: apsw.Error, statement: int | None, piece: script.Piece | None) -> SldbError:
-    if isinstance(error, apsw.BindingsError):
-        return SldbError("bad_request", f"params: {error}", statement=statement)
-    if isinstance(error, (apsw.NoMemError, apsw.FullError)):
-        return _no_room(error, statement)
-    if isinstance(error, apsw.TooBigError):
-        return SldbError("too_large", f"{error}; a value may have {MAX_VALUE_BYTES} bytes", statement=statement)
-    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
-        return SldbError(
-            "corrupt", f"SQLite says of the database: {error}", "read an older version with `at`", statement=statement
-        )
-    code = "constraint" if isinstance(error, apsw.ConstraintError) else "sql_error"
-    extended: int = getattr(error, "extendedresult", -1)
-    return SldbError(
-        code,
-        str(error),
-        statement=statement,
-        offset=_offset(error, piece),
-        sqlite_code=apsw.mapping_extended_result_codes.get(extended) or apsw.mapping_result_codes.get(extended),
-    )
-
-
-def _offset(error: apsw.Error, piece: script.Piece | None) -> int | None:
-    """Characters into the query's text; SQLite counts bytes into the statement's."""
-    offset = getattr(error, "error_offset", -1)
-    if piece is None or offset is None or offset < 0:
-        return None
-    return piece.offset + len(piece.sql.encode()[:offset].decode(errors="ignore"))
-
-
-def _no_room(error: Exception, statement: int | None) -> SldbError:
-    return SldbError(
-        "too_large",
-        f"memory or local disk ran out: {str(error) or type(error).__name__}; nothing was applied",
-        "make the statement do less, or give the function more: sldb deploy --memory MB --ephemeral-storage MB",
         statement=statement,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +174,8 @@ def query(
     if any(source.is_dot_command for source in texts):
         if len(texts) > 1 or params or params_from or null is not None or no_header:
             raise click.UsageError("a dot command is run alone, without parameters, --null and --no-header")
+        if printing.format == "insert" and run_globals.setting("format").source != "--format":
+            printing = replace(printing, format="table")  # SQL in a file of that name is .schema's as it is
         _dot_command(texts[0].text, run_globals, printing, stats)
         return 0
     work = Work.read(texts, params, params_from)

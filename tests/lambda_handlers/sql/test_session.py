@@ -410,3 +410,17 @@ def test_what_fails_after_the_commit_undoes_nothing(monkeypatch):
     assert run(service, "INSERT INTO t VALUES (1)").txid == 2
     assert run(service, "SELECT a FROM t").rows == [(1,)]
     service.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "params", "message"),
+    [
+        ("SELECT ?, ?", [1], "params: got 1 for a statement with 2"),
+        ("SELECT 1", [1], "params: got 1 for a statement with 0"),
+        ("SELECT :a, ?", {"a": 1}, "params: got names for a statement whose parameter 2 (?) has none; want a list"),
+        ("SELECT :a, :b", {"a": 1}, "params: the statement needs 'b'"),
+    ],
+)
+def test_parameters_that_do_not_fit(service, query, params, message):
+    error = error_of(service, query, params)
+    assert (error.code, error.message) == ("bad_request", message)

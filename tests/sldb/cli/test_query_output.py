@@ -47,6 +47,12 @@ def test_a_format_that_was_given_is_the_format(run: Run, tmp_path: Path) -> None
     assert (tmp_path / "x.csv").read_text() == '{"a": 1}\n'
 
 
+def test_the_schema_in_a_file_is_sql(run: Run, tmp_path: Path) -> None:
+    run("create table t(a)")
+    assert run(".schema", "-o", "schema.sql").returncode == 0
+    assert (tmp_path / "schema.sql").read_text() == "CREATE TABLE t(a);\n"
+
+
 def test_a_failure_leaves_the_file_as_it_was(run: Run, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("before")
     assert run("select nope", "-o", "x.csv").returncode == 1
