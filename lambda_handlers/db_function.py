@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+from lambda_handlers.host import process_age_ms
 from lambda_handlers.service import Context, Service
 from lambda_handlers.settings import BadSetting, Settings
 from lambda_handlers.wire import SldbError
@@ -33,4 +34,4 @@ def handler(event: object, context: Context | None = None) -> dict[str, Any]:
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
     # Lambda's init phase has a whole processor whatever the function's memory: open store and lock there.
     with suppress(BadSetting):  # the first request tells
-        _service(Settings.from_environment(os.environ))
+        _service(Settings.from_environment(os.environ)).initialized(process_age_ms())

@@ -58,6 +58,7 @@ class Service:
         self._in_use: set[str] = set()  # those that what is running has asked for
         self._directory = Path(settings.temp_dir) / "sldb"
         self._machine = _billed_machine(settings)
+        self._init_ms: float | None = None  # that no reply has told of yet
         self._running = threading.Lock()
         # SQLite's own memory; what is left is for Python, the rows of a reply and the bodies of objects.
         apsw.hard_heap_limit(settings.memory_bytes // 2)
@@ -84,7 +85,13 @@ class Service:
                 reply = database.execute(request, deadline, reply_limit, invocation_id)
             asked = {name: count - before[name] for name, count in self._asked_of_store().items()}
             reply.stats.update(**asked, **self._machine, ms=round((self._host.now() - started) * 1000, 3))
+            if self._init_ms is not None:
+                reply.stats["init_ms"], self._init_ms = self._init_ms, None
             return reply
+
+    def initialized(self, init_ms: float | None) -> None:
+        """The container is ready, so long after it was begun. The next reply tells: it is billed as that one's time."""
+        self._init_ms = init_ms
 
     def act(self, action: Action, remaining_seconds: float | None = None) -> dict[str, Any]:
         """Raises SldbError. `remaining_seconds`: what the function has left."""

@@ -4,8 +4,9 @@ Prices in dollars, of us-east-1 and without any free tier, as they stand in the 
 https://aws.amazon.com/lambda/pricing/ and S3 Standard's of https://aws.amazon.com/s3/pricing/, both of 2026. The calls
 to EC2 that take and free a lock cost nothing, nor does what goes between S3 and a function of the same region.
 
-Counted is what the function itself can see: its time from request to reply (`ms`), its memory, and what it asked of S3.
-Not counted: the start of a cold container, storage, an API gateway in front, and what leaves AWS.
+Counted is what the function itself can see: its time from request to reply (`ms`), after a cold start the time until it
+was ready (`init_ms`, billed since August 2025), its memory, and what it asked of S3. Not counted: storage, an API
+gateway in front, and what leaves AWS.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def estimate(stats: Mapping[str, Any]) -> float:
     if "memory_mb" not in stats:
         return 0.0
     gb_second = LAMBDA_GB_SECOND.get(stats.get("architecture", ""), LAMBDA_GB_SECOND["aarch64"])
-    gb_seconds: float = stats["memory_mb"] / MB_PER_GB * stats["ms"] / 1000
+    gb_seconds: float = stats["memory_mb"] / MB_PER_GB * (stats["ms"] + stats.get("init_ms", 0.0)) / 1000
     writes: int = stats["store_writes"]
     reads: int = stats["store_requests"] - writes
     return LAMBDA_REQUEST + gb_seconds * gb_second + writes * S3_WRITE + reads * S3_READ

@@ -48,6 +48,8 @@ def details(reply: Reply, elapsed_ms: float) -> str:
     parts = [outcomes(reply), f"txid {reply.txid}", f"round trip {duration(elapsed_ms)}"]
     if "ms" in stats:
         parts.append(f"server {duration(stats['ms'])} {'cold' if stats.get('cold') else 'warm'}")
+    if "init_ms" in stats:
+        parts.append(f"container started in {duration(stats['init_ms'])}")
     if "store_requests" in stats:
         writes = stats.get("store_writes", 0)
         parts.append(f"{count(stats['store_requests'], 'store request')} ({writes} of them writes or lists)")

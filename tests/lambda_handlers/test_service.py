@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,22 @@ def test_the_stats_say_what_the_request_is_billed_for():
     stats = run(service, "SELECT * FROM t").stats
     assert (stats["store_requests"], stats["store_writes"]) == (1, 0)
     service.close()
+
+
+def test_the_start_of_the_container_is_told_once():
+    service = container(memory_store())
+    service.initialized(312.5)
+    assert run(service, "SELECT 1").stats["init_ms"] == 312.5
+    assert "init_ms" not in run(service, "SELECT 1").stats
+    service.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux")
+def test_the_age_of_a_process():
+    age = "from lambda_handlers.host import process_age_ms; import time; time.sleep(0.5); print(process_age_ms())"
+    started = time.monotonic()
+    told = float(subprocess.run([sys.executable, "-c", age], capture_output=True, text=True, check=True).stdout)
+    assert 480 < told < (time.monotonic() - started) * 1000 + 20
 
 
 @pytest.mark.parametrize("event", [None, "SELECT 1", [], {}, {"query": None}, {"Records": []}, {"requestContext": {}}])

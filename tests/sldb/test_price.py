@@ -25,6 +25,10 @@ def test_memory_and_time_are_paid_for_as_their_product() -> None:
     assert estimate(stats(1000, 0, 0)) == estimate(stats(500, 0, 0, memory_mb=2048))
 
 
+def test_the_start_of_a_container_is_paid_for() -> None:
+    assert estimate(stats(50, 1, 0, init_ms=400)) == estimate(stats(450, 1, 0))
+
+
 def test_the_processor_makes_the_price() -> None:
     assert estimate(stats(50, 0, 0, architecture="aarch64")) == estimate(stats(50, 0, 0))
     assert estimate(stats(50, 0, 0, architecture="x86_64")) > estimate(stats(50, 0, 0))
