@@ -4,7 +4,7 @@ Counted are the rows of the request's own database, by whatever way they change:
 cascades, a DELETE of all. A statement destroys where it
 
     delete       removes rows (a DELETE, with what its triggers and cascades remove)
-    replace      puts rows in the place of others (REPLACE, OR REPLACE)
+    replace      puts rows in the place of others (REPLACE, OR REPLACE; what its triggers and cascades remove is told)
     update       changes every row that the table has
     drop_table   drops a table
     drop_column  drops a column
@@ -159,10 +159,22 @@ class Changes:
             return self._dropped_columns(table)
         action, changed = self._row_change
         if action == "DELETE":
-            deleted = [(table, rows) for (table, operation), rows in self._all.items() if operation == "delete"]
-            deleted.sort(key=lambda one: one[0] != changed)
-            return [_destruction("delete", table, rows, self._rows_before(table)) for table, rows in deleted]
-        return self._replaced(changed) + (self._updated(changed) if action == "UPDATE" else [])
+            return self._deleted(changed) + self._deleted_besides(changed)
+        replaced = self._replaced(changed)
+        return (
+            replaced
+            + (self._updated(changed) if action == "UPDATE" else [])
+            + (self._deleted_besides(changed) if replaced else [])
+        )
+
+    def _deleted(self, table: str) -> list[dict[str, Any]]:
+        rows = self._all[table, "delete"]
+        return [_destruction("delete", table, rows, self._rows_before(table))] if rows else []
+
+    def _deleted_besides(self, table: str) -> list[dict[str, Any]]:
+        """In other tables, by triggers and cascades."""
+        others = sorted({name for name, operation in self._all if operation == "delete"} - {table})
+        return [destroyed for name in others for destroyed in self._deleted(name)]
 
     def _dropped_columns(self, table: str) -> list[dict[str, Any]]:
         left = self._columns_of(table)

@@ -124,6 +124,10 @@ def test_the_rows_that_change_by_table(service, query, changed):
         ("REPLACE INTO users VALUES (1, 'a', 11)", ["replaces 1 of 3 rows of users"]),
         ("INSERT OR REPLACE INTO users VALUES (9, 'a', 0)", ["replaces 1 of 3 rows of users"]),
         ("REPLACE INTO users VALUES (9, 'new', 11)", []),
+        (
+            "PRAGMA foreign_keys = ON; REPLACE INTO users VALUES (1, 'a', 11)",
+            ["replaces 1 of 3 rows of users", "deletes 2 of 3 rows of orders"],
+        ),
         ("INSERT INTO users VALUES (1, 'q', 0) ON CONFLICT DO UPDATE SET age = 0", []),
         ("INSERT INTO orders VALUES (4, 2)", []),  # its trigger trims a trail
         ("DROP TABLE users", ["drops users (3 rows)"]),
@@ -243,6 +247,18 @@ def test_what_is_told_is_what_the_tables_then_hold(service, statements):
     reply = rehearsed(service, ";".join(["PRAGMA foreign_keys = ON", *statements, COUNTS]))
     told = [reply.changes.get(table, of()) for table in ("users", "orders", "pairs")]
     assert reply.rows[0] == tuple(rows + one["insert"] - one["delete"] for rows, one in zip(before, told, strict=True))
+
+
+KEYS = """SELECT 'users', id FROM users UNION ALL SELECT 'orders', id FROM orders
+UNION ALL SELECT 'pairs', a || b FROM pairs"""
+
+
+@given(st.lists(st.sampled_from(STATEMENTS), max_size=6))
+def test_no_row_goes_without_being_told(service, statements):
+    before = set(run(service, KEYS).rows)
+    reply = rehearsed(service, ";".join(["PRAGMA foreign_keys = ON", *statements, KEYS]))
+    gone = {table for table, _ in before - set(reply.rows)}
+    assert gone <= {destroyed["table"] for destroyed in reply.destroys}
 
 
 class OlderConnection(apsw.Connection):
