@@ -46,7 +46,7 @@ class _Savepoint:
 
     name: str
     total: Counter[tuple[str, str]]
-    destroys: int
+    destroys: list[dict[str, Any]]
     made: set[str]
 
 
@@ -99,7 +99,7 @@ class Changes:
         self._total += self._all  # leaves out what is 0
         for destroyed in self._destroyed():
             if destroyed["table"].lower() not in self._made:
-                self.destroys.append({"statement": statement, **destroyed, "message": _message(destroyed)})
+                self._add(statement, destroyed)
         done, table = self._authorizer.schema_action, self._authorizer.schema_name
         if done in ("DROP TABLE", "DROP VIRTUAL TABLE"):
             self._made.discard(table.lower())
@@ -110,7 +110,7 @@ class Changes:
         """The statement that ran was perhaps a SAVEPOINT, RELEASE or ROLLBACK TO: what was undone has not been."""
         done, name = self._authorizer.savepoint
         if done == "BEGIN":
-            self._savepoints.append(_Savepoint(name, self._total.copy(), len(self.destroys), self._made.copy()))
+            self._savepoints.append(_Savepoint(name, self._total.copy(), _copied(self.destroys), self._made.copy()))
             return
         newest = max((i for i, one in enumerate(self._savepoints) if one.name == name), default=None)
         if newest is None:
@@ -120,7 +120,7 @@ class Changes:
         elif done == "ROLLBACK":
             then = self._savepoints[newest]
             self._total, self._made = then.total.copy(), then.made.copy()
-            del self.destroys[then.destroys :]
+            self.destroys = _copied(then.destroys)
             del self._savepoints[newest + 1 :]
 
     def _note(self, change: apsw.PreUpdate) -> None:
@@ -142,6 +142,16 @@ class Changes:
             rows = self._connection.changes()
             if rows and not table.startswith(_NOT_THE_USERS):
                 self._all[table, action.lower()] = self._direct[table, action.lower()] = rows
+
+    def _add(self, statement: int, destroyed: dict[str, Any]) -> None:
+        """A thousand statements that do the same to a table are told of once, with the rows of all of them."""
+        same = [one for one in self.destroys if all(one[name] == destroyed[name] for name in ("does", "table"))]
+        if same and destroyed["does"] in _VERBS:
+            join = max if destroyed["does"] == "update" else sum  # all rows, twice, are still all rows
+            same[0]["rows"] = join((same[0]["rows"], destroyed["rows"]))
+            same[0]["message"] = _message(same[0])
+            return
+        self.destroys.append({"statement": statement, **destroyed, "message": _message(destroyed)})
 
     def _count_made(self) -> None:
         """The rows of CREATE TABLE … AS, which SQLite tells nobody of."""
@@ -219,6 +229,10 @@ def _destruction(does: str, table: str, rows: int | None, had: int | None) -> di
     return {"does": does, "table": table, "rows": rows, "of": had}
 
 
+def _copied(destroys: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(destroyed) for destroyed in destroys]
+
+
 def _message(destroyed: dict[str, Any]) -> str:
     """deletes 3 of 1,234 rows of users"""
     does, table, rows, had = (destroyed[name] for name in ("does", "table", "rows", "of"))
@@ -226,6 +240,8 @@ def _message(destroyed: dict[str, Any]) -> str:
         return f"drops the column {destroyed['column']} of {table}"
     if does == "drop_table":
         return f"drops {table} ({_rows(rows)})"
+    if had is not None and rows > had:  # some of them more than once
+        return f"{_VERBS[does]} {_rows(rows)} of {table}, which had {_rows(had)}"
     if had is None:
         return f"{_VERBS[does]} {_rows(rows)} of {table}, which has {_rows(None)}"
     return f"{_VERBS[does]} {rows:,} of {_rows(had)} of {table}"

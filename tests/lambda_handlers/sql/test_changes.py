@@ -151,6 +151,17 @@ def test_the_rows_that_change_by_table(service, query, changed):
         ("SAVEPOINT a; DROP TABLE users; ROLLBACK TO a", []),
         ("SAVEPOINT a; DELETE FROM pairs; RELEASE a", ["deletes 2 of 2 rows of pairs"]),
         ("ANALYZE; REINDEX; PRAGMA user_version = 3; PRAGMA optimize", []),
+        # Several that do the same are told of together.
+        ("DELETE FROM users WHERE id = 1; DELETE FROM users WHERE id = 2", ["deletes 2 of 3 rows of users"]),
+        ("UPDATE users SET age = 0; UPDATE users SET name = id", ["changes 3 of 3 rows of users"]),
+        (
+            "REPLACE INTO pairs VALUES (1, 1); REPLACE INTO pairs VALUES (1, 1); REPLACE INTO pairs VALUES (1, 1)",
+            ["replaces 3 rows of pairs, which had 2 rows"],
+        ),
+        (
+            "DELETE FROM users WHERE id = 1; SAVEPOINT a; DELETE FROM users; ROLLBACK TO a",
+            ["deletes 1 of 3 rows of users"],
+        ),
         # What the request itself has made is nobody's loss.
         ("CREATE TABLE made (a); INSERT INTO made VALUES (1); DELETE FROM made; DROP TABLE made", []),
         ("CREATE TABLE IF NOT EXISTS users (id); DELETE FROM users", ["deletes 3 of 3 rows of users"]),

@@ -80,3 +80,12 @@ def test_a_file_is_left_as_it_is_after_a_no(home: Path) -> None:
     assert shown.status == 1
     assert (home / "out.csv").read_text() == "before"
     assert sorted(path.name for path in home.iterdir()) == ["db", "out.csv"]
+
+
+def test_a_thousand_rows_that_replace_are_one_question(home: Path) -> None:
+    (home / "rows.csv").write_text("id,name\n" + "".join(f"{1 + i % 3},n{i}\n" for i in range(1000)))
+    command = ("--local", "db", "query", "REPLACE INTO users VALUES (:id, :name)", "--params-from", "rows.csv")
+    shown = on_terminal(home, *command, answers=[("Go on?", "y\n")])
+    assert "This replaces 1,000 rows of users, which had 3 rows." in shown.text
+    assert shown.status == 0
+    assert names(home) == "n999\nn997\nn998\n"
