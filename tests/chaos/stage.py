@@ -116,7 +116,7 @@ class Containers:
         self.kills = self.freezes = self.unlocks = 0
 
     def kill_one(self) -> None:
-        pids = [each.pid for each in self._stage.aws.containers(FUNCTION) if each.pid and each.pid not in self._frozen]
+        pids = self._pids()
         if not pids:
             return
         try:
@@ -126,8 +126,7 @@ class Containers:
         self.kills += 1
 
     def freeze_one(self) -> None:
-        pids = [each.pid for each in self._stage.aws.containers(FUNCTION) if each.pid and each.pid not in self._frozen]
-        if pids:
+        if pids := self._pids():
             pid = self._chance.choice(pids)
             if _signal(pid, signal.SIGSTOP):
                 self._frozen.append(pid)
@@ -140,6 +139,10 @@ class Containers:
     def thaw_all(self) -> None:
         while self._frozen:
             self.thaw_one()
+
+    def _pids(self) -> list[int]:
+        """Of both functions: maintenance may end in the middle as well."""
+        return [each.pid for each in self._stage.aws.containers() if each.pid and each.pid not in self._frozen]
 
     @property
     def frozen(self) -> int:
