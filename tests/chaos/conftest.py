@@ -5,10 +5,21 @@ from __future__ import annotations
 import os
 import random
 import uuid
+from pathlib import Path
 
 import pytest
 
 SHORT_SECONDS = 2.0
+LONGEST_SECONDS = (
+    300  # of a test in `make test`, where a scenario takes ten; a long one takes three times its time at most
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    limit = LONGEST_SECONDS + 3 * float(os.environ.get("CHAOS_SECONDS", SHORT_SECONDS))
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(limit))
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ class Crowd:
     def wait_for_work(self) -> None:
         """Until one of them has written something."""
         while not self.acknowledged():
+            assert any(client.poll() is None for client in self._clients), self.complaints()
             time.sleep(0.05)
 
     def acknowledged(self) -> int:

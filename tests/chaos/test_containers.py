@@ -39,7 +39,7 @@ IS_LONG = "CHAOS_SECONDS" in os.environ
 FROZEN_AT_ONCE = 2
 TIMEOUT_SECONDS = 10.0
 
-pytestmark = [pytest.mark.network, pytest.mark.timeout(7200)]
+pytestmark = pytest.mark.network
 
 
 def with_lock(*kinds: str) -> pytest.MarkDecorator:

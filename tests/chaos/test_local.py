@@ -23,7 +23,6 @@ from tests.chaos.small_disk import fill, needs_mount, small_disk
 
 CLIENTS = 4
 TIMEOUT_SECONDS = 2.0
-pytestmark = pytest.mark.timeout(3600)
 
 
 @pytest.fixture
