@@ -1,9 +1,14 @@
-"""Where exported data goes: a file that appears whole or not at all, or standard output; compressed by its name."""
+"""Where exported data goes: a file that appears whole or not at all, or standard output; compressed by its name.
+
+A link is followed, and a file that was there keeps its mode. Devices and pipes (/dev/null, /dev/stdout) are written to
+as they are, and never replaced.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +27,7 @@ def writing(path: Path | None, standard_output: BinaryIO) -> Iterator[BinaryIO]:
         standard_output.flush()
         return
     kind = compression.of_name(path.name)[1]
-    with appearing(path) as unfinished, unfinished.open("wb") as raw:
+    with (_opened if _is_special(path) else _appearing_open)(path) as raw:
         out = compression.writer(raw, kind)
         yield out
         if out is not raw:
@@ -30,11 +35,34 @@ def writing(path: Path | None, standard_output: BinaryIO) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def _appearing_open(path: Path) -> Iterator[BinaryIO]:
+    with appearing(path) as unfinished, unfinished.open("wb") as raw:
+        yield raw
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("wb") as raw:
+            yield raw
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+@contextmanager
 def appearing(path: Path) -> Iterator[Path]:
     """A file beside `path` that takes its place, safe on the disk, once all is well. Raises `bad_request`."""
+    path = Path(os.path.realpath(path))
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if _is_special(path):
+            raise OSError(errno.ENOTSUP, "it is no file, and cannot be replaced by one")
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _usual_mode()
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
     except OSError as error:
@@ -42,7 +70,7 @@ def appearing(path: Path) -> Iterator[Path]:
     unfinished = Path(name)
     try:
         yield unfinished
-        unfinished.chmod(_usual_mode())
+        unfinished.chmod(mode)
         with unfinished.open("rb") as written:
             os.fsync(written.fileno())
         unfinished.replace(path)
