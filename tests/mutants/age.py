@@ -76,6 +76,14 @@ AGE = (
         "        self._checked_at = self._host.now()\n\n    def open_at",
         (REPLICA + "test_staleness_counts_from_the_question_not_from_the_answer",),
     ),
+    Mutant(
+        "age by a clock that stands still in a frozen container",
+        "5",
+        HANDLERS + "host.py",
+        "    now: Callable[[], float] = time.time  #",
+        "    now: Callable[[], float] = time.monotonic  #",
+        (SERVER + "test_host.py",),
+    ),
 )
 
 REMOVAL = (

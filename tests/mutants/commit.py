@@ -177,4 +177,12 @@ MUTANTS = (
         "    except NotFound:\n        return True",
         (REPLICA + "test_a_commit_that_never_arrived_is_sent_again",),
     ),
+    Mutant(
+        "the bucket lets anybody overwrite a transaction",
+        "1",
+        "cloudformation/template.yaml",
+        '                s3:if-none-match: "true"',
+        '                s3:if-none-match: "false"',
+        ("tests/cloudformation/test_template.py::test_the_bucket_policy_wants_tls_and_conditional_commits",),
+    ),
 )

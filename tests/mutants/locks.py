@@ -119,6 +119,14 @@ LOCK = (
         "            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)",
         (LOCKS + "test_contract.py::test_eight_writers_one_at_a_time", LOCKS + "test_file.py"),
     ),
+    Mutant(
+        "unlock frees whoever has it by now, S3",
+        "lock",
+        "sldb/locks.py",
+        "                IfMatch=str(lock.etag),\n",
+        "",
+        ("tests/sldb/cli/test_unlock.py::test_an_object_that_was_taken_again_stays",),
+    ),
 )
 
 DISK = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import SERVER, Mutant
 
 HANDLERS = "lambda_handlers/"
+TARGET = "tests/sldb/targets/test_aws_lambda.py::"
 DATABASE = SERVER + "test_database.py::"
 
 ONCE = (
@@ -96,6 +97,38 @@ ONCE = (
         "            if self._vfs.committed is None:\n                self.explain(error)",
         "            self.explain(error)",
         (SERVER + "sql/test_session.py::test_what_fails_after_the_commit_undoes_nothing",),
+    ),
+    Mutant(
+        "a request is sent without an id",
+        "once",
+        "sldb/targets/protocol.py",
+        "    return request if request.request_id else replace(request, request_id=new_request_id(time.time(), os.urandom(10)))",
+        "    return request",
+        (TARGET + "test_every_request_has_an_id",),
+    ),
+    Mutant(
+        "a target sends what has no id",
+        "once",
+        "sldb/targets/aws_lambda.py",
+        "        request = with_id(request)\n",
+        "",
+        (TARGET + "test_what_may_pass_is_sent_again_with_the_same_id",),
+    ),
+    Mutant(
+        "a later try speaks for an earlier one",
+        "once",
+        "sldb/targets/aws_lambda.py",
+        "        if refusal is not None and (has_crashed or may_run_still):",
+        "        if False:",
+        (TARGET + "test_who_is_refused_when_sending_again_does_not_speak_for_the_first_try",),
+    ),
+    Mutant(
+        "what had no answer was not applied",
+        "once",
+        "sldb/targets/aws_lambda.py",
+        "        if reply is not None:\n            return reply\n        raise doubt.not_applied(again) from doubt",
+        "        raise doubt.not_applied(again) from doubt",
+        (TARGET + "test_what_was_applied_without_an_answer_is_found_out",),
     ),
 )
 

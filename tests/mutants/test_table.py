@@ -25,7 +25,8 @@ def test_it_applies_to_the_source(mutant: Mutant) -> None:
     source = (ROOT / mutant.path).read_text()
     assert source.count(mutant.before) == 1
     changed = source.replace(mutant.before, mutant.after)
-    assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source))
+    if mutant.path.endswith(".py"):
+        assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

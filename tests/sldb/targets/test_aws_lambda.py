@@ -109,6 +109,7 @@ def test_what_may_pass_is_sent_again_with_the_same_id(service: LambdaService, fa
     assert rows(service) == 1
     assert len(service.paths) == 3
     assert len(set(service.request_ids)) == 1
+    assert None not in service.request_ids
 
 
 def test_sending_again_has_an_end(service: LambdaService) -> None:
