@@ -23,8 +23,6 @@ Agree: TypeAlias = Callable[[str], bool]
 def execute(client: Client, request: Request, agree: Agree) -> Reply | None:
     """Run `request`, but what destroys only if `agree` says so, which is given a sentence such as "This deletes 3 of 3
     rows of users."; None if it does not, and nothing was applied. Raises SldbError as the client does."""
-    if request.read_only or request.dry_run or request.at is not None:
-        return client.execute(request)
     while True:
         try:
             return client.execute(replace(request, careful=True))
@@ -37,9 +35,9 @@ def execute(client: Client, request: Request, agree: Agree) -> Reply | None:
         try:
             return client.execute(replace(request, if_txid=seen_at))
         except SldbError as error:
-            # Another txid than the one that was agreed to, and the request did not name it: look and ask again.
-            if error.code != "conflict" or "txid" not in error.details or request.if_txid is not None:
+            if error.code != "conflict" or "txid" not in error.details:
                 raise
+            # Another txid than the one that was agreed to: look, and ask again.
 
 
 def told(destroys: Sequence[dict[str, Any]]) -> str:

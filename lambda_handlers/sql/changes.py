@@ -100,11 +100,8 @@ class Changes:
         for destroyed in self._destroyed():
             if destroyed["table"].lower() not in self._made:
                 self._add(statement, destroyed)
-        done, table = self._authorizer.schema_action, self._authorizer.schema_name
-        if done in ("DROP TABLE", "DROP VIRTUAL TABLE"):
-            self._made.discard(table.lower())
-        elif done == "ALTER TABLE":  # perhaps a rename: what the names stand for now is not followed
-            self._made.clear()
+        if self._authorizer.schema_action == "ALTER TABLE":
+            self._made.clear()  # perhaps a rename: what the names stand for now is not followed
 
     def savepoint_passed(self) -> None:
         """The statement that ran was perhaps a SAVEPOINT, RELEASE or ROLLBACK TO: what was undone has not been."""

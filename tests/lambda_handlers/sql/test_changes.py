@@ -24,6 +24,9 @@ INSERT INTO pairs VALUES (1, 1), (1, 2);
 CREATE TABLE trail (what);
 INSERT INTO trail VALUES ('old');
 CREATE TRIGGER trimmed AFTER INSERT ON orders BEGIN DELETE FROM trail; INSERT INTO trail VALUES (new.id); END;
+CREATE TABLE ring (id INTEGER PRIMARY KEY);
+INSERT INTO ring VALUES (1), (2);
+CREATE TRIGGER round AFTER INSERT ON ring BEGIN DELETE FROM ring WHERE id <= new.id - 2; END;
 CREATE VIEW elders AS SELECT * FROM users WHERE id > 1;
 CREATE TRIGGER forget INSTEAD OF DELETE ON elders BEGIN DELETE FROM users WHERE id = old.id; END;
 CREATE VIRTUAL TABLE notes USING fts5(body);
@@ -80,6 +83,8 @@ def of(insert=0, update=0, delete=0):
         ("ANALYZE", {}),
         ("SAVEPOINT a; DELETE FROM users; ROLLBACK TO a; DELETE FROM pairs; RELEASE a", {"pairs": of(delete=2)}),
         ("SAVEPOINT a; DELETE FROM users; RELEASE a", {"users": of(delete=3)}),
+        ("SAVEPOINT a; DELETE FROM pairs; SAVEPOINT b; SAVEPOINT a; ROLLBACK TO b; ROLLBACK TO a", {}),
+        ("SAVEPOINT a; DELETE FROM pairs; SAVEPOINT a; RELEASE a; ROLLBACK TO a", {}),
         (
             "DELETE FROM pairs; SAVEPOINT B; DROP TABLE users; ROLLBACK TO b; DELETE FROM users; ROLLBACK TO B",
             {"pairs": of(delete=2)},
@@ -130,6 +135,7 @@ def test_the_rows_that_change_by_table(service, query, changed):
         ),
         ("INSERT INTO users VALUES (1, 'q', 0) ON CONFLICT DO UPDATE SET age = 0", []),
         ("INSERT INTO orders VALUES (4, 2)", []),  # its trigger trims a trail
+        ("INSERT INTO ring VALUES (3)", []),  # its trigger trims its own table
         ("DROP TABLE users", ["drops users (3 rows)"]),
         ("DROP TABLE IF EXISTS users", ["drops users (3 rows)"]),
         ("DROP TABLE IF EXISTS nobody", []),
@@ -149,6 +155,10 @@ def test_the_rows_that_change_by_table(service, query, changed):
         ("DELETE FROM boxes WHERE id = 1", ["deletes 1 of 2 rows of boxes"]),
         ("UPDATE users SET age = x1 FROM boxes WHERE boxes.id = 1", ["changes 3 of 3 rows of users"]),
         ("SAVEPOINT a; DROP TABLE users; ROLLBACK TO a", []),
+        (
+            "SAVEPOINT a; DROP TABLE users; CREATE TABLE users (id); ROLLBACK TO a; DELETE FROM users",
+            ["deletes 3 of 3 rows of users"],
+        ),
         ("SAVEPOINT a; DELETE FROM pairs; RELEASE a", ["deletes 2 of 2 rows of pairs"]),
         ("ANALYZE; REINDEX; PRAGMA user_version = 3; PRAGMA optimize", []),
         # Several that do the same are told of together.
