@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lambda_handlers.wire import Reply, Request, SldbError
 from sldb.client import Client
@@ -23,9 +23,11 @@ T = TypeVar("T")
 AHEAD = 8  # times `jobs`: so many outcomes are kept at most that wait for an earlier one to be told
 
 
-def matching(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Those of `names` that one of the patterns (of a shell: * ? [abc]) means, in order."""
-    return sorted({name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)})
+def matching(patterns: Sequence[str], databases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names, in order, of those that one of the patterns (of a shell: * ? [abc]) means, and that are whole;
+    `databases` as the action of that name tells of them."""
+    names = {str(one["name"]) for one in databases if one["state"] == "ok"}
+    return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
 @dataclass(slots=True)

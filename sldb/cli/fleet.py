@@ -39,8 +39,7 @@ class Wish:
 def run(run_globals: Globals, wish: Wish, work: Work, request: Request, printing: Printing) -> int:
     """The exit status: 1 if any database failed. Raises SldbError."""
     with closing(run_globals.client()) as client:
-        there = [str(one["name"]) for one in client.act("databases")["databases"] if one["state"] == "ok"]
-    names = fleet.matching(wish.patterns, there)
+        names = fleet.matching(wish.patterns, client.act("databases")["databases"])
     if not names:
         raise SldbError(
             "not_found", f"no database matches {', '.join(wish.patterns)}", "sldb databases lists those there are"

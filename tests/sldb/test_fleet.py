@@ -14,10 +14,11 @@ from sldb.fleet import AHEAD, matching, side_by_side
 
 
 def test_patterns() -> None:
-    names = ["b-2", "a", "b-1", "c"]
-    assert matching(["b-*"], names) == ["b-1", "b-2"]
-    assert matching(["?", "b-1", "a"], names) == ["a", "b-1", "c"]
-    assert matching(["x*"], names) == []
+    databases = [{"name": name, "state": "ok"} for name in ("b-2", "a", "b-1", "c")]
+    databases += [{"name": "b-3", "state": "unfinished"}, {"name": "b-4", "state": "dropped"}]
+    assert matching(["b-*"], databases) == ["b-1", "b-2"]
+    assert matching(["?", "b-1", "a"], databases) == ["a", "b-1", "c"]
+    assert matching(["x*"], databases) == []
 
 
 @given(st.lists(st.floats(0, 0.003), max_size=12), st.integers(1, 4))

@@ -93,6 +93,8 @@ def test_the_rows_of_all_executions_are_one_result(run: Run, tmp_path: Path) -> 
     (tmp_path / "rows.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
     done = run("select :n as a; select :n + :k as b", "--params-from", "rows.jsonl", "-p", "k=5")
     assert done.stdout == " a\n───\n 1\n 2\n\n b\n───\n 6\n 7\n"
+    done = run("select :n as n", "--params-from", "rows.jsonl", "-p", "n=9", "--format", "csv")
+    assert done.stdout == "n\n1\n2\n"  # what the row says outweighs what is said for all
 
 
 def test_a_row_that_fails_is_named_and_none_is_applied(run: Run, tmp_path: Path) -> None:
