@@ -3,9 +3,9 @@
 Every request has a `request_id`, so sending it again is safe: what did not reach the function, was throttled or got
 a 5xx is sent again with back-off, a few times, and a function that crashed is asked once more. Where there is no answer
 all the same, or Lambda stopped the function, the function is asked what became of the id (the action `result`): the
-user gets the reply of what was applied, and is told of what was not; so too where a later try was refused, a lock
-being taken perhaps by an earlier one that is at work yet. Only if that cannot be asked either, the outcome
-stays unknown, and the error says how the id resolves it later.
+user gets the reply of what was applied. So too where a later try was refused, a lock being taken perhaps by an earlier
+one that is at work yet. What is not there then may come yet, from a function that nobody has heard of or from the line
+that a container that was stopped has left behind: the outcome is unknown, and the error says how the id resolves it.
 
 An action has no id and is sent again all the same: it finds done what it did before.
 """
@@ -39,7 +39,7 @@ from sldb.targets.protocol import AwsOptions, with_id
 
 READ_SECONDS = 930.0  # Lambda's longest run is 900: after this nobody is at work on the request
 MAX_REQUEST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
-SETTLE_SECONDS = 1.0  # a write that a container had on its way when it was stopped has arrived by then
+SETTLE_SECONDS = 1.0  # a write that a container had on its way when it was stopped has mostly arrived by then
 SENDS = 4  # in all, for one request
 BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
 
@@ -116,10 +116,10 @@ class LambdaTarget:
             answer, other = self._deliver(body)
             may_run_still |= other
         if crashed(answer):
-            raise self._crash(answer, may_run_still=may_run_still)
+            raise self._crash(answer)
         refusal = refused_for_now(answer)
         if refusal is not None and (has_crashed or may_run_still):
-            raise _InDoubt(_sent_again(refusal), may_run_still=may_run_still)
+            raise _InDoubt(_sent_again(refusal))
         return answer
 
     def _deliver(self, body: bytes) -> tuple[HttpReply, bool]:
@@ -140,7 +140,7 @@ class LambdaTarget:
                 raise self._refused(answer, http)
         except SldbError as error:
             if may_have_run or isinstance(error.__cause__, HTTPClientError):
-                raise _InDoubt(error, may_run_still=True) from error
+                raise _InDoubt(error) from error
             raise
         return answer, may_have_run
 
@@ -151,7 +151,7 @@ class LambdaTarget:
         except ReadTimeoutError as error:
             seconds = f"{self._read_seconds:.0f} s"
             silence = SldbError("store_error", f"{self.function} did not answer within {seconds}", "try again")
-            raise _InDoubt(silence, may_run_still=False) from error
+            raise _InDoubt(silence, may_come_yet=False) from error
         except (HTTPClientError, NoConnection) as error:
             if is_last:
                 raise
@@ -185,7 +185,7 @@ class LambdaTarget:
             )
         return SldbError("store_error", f"{there} cannot be invoked: {message} [{code}]", "sldb status tells more")
 
-    def _crash(self, answer: HttpReply, *, may_run_still: bool) -> SldbError | _InDoubt:
+    def _crash(self, answer: HttpReply) -> SldbError | _InDoubt:
         """The function began, and did not end as it should."""
         message, kind = crash_report(answer)
         if kind in _CANNOT_START:
@@ -195,29 +195,30 @@ class LambdaTarget:
             error = SldbError("query_timeout", f"Lambda stopped {self.function}: {message}", hint)
         else:
             error = SldbError("internal", f"{self.function} crashed, twice: {message}", "sldb logs tells more")
-        return _InDoubt(error, may_run_still=may_run_still)
+        return _InDoubt(error)
 
 
 _CANNOT_START = ("Runtime.ImportModuleError", "Runtime.HandlerNotFound", "Runtime.UserCodeSyntaxError")
 
 
 class _InDoubt(Exception):
-    """The request may have been applied, and nobody has said so. `error` tells what happened; `may_run_still`, whether
-    a function may yet be at work on it."""
+    """The request may have been applied, and nobody has said so. `error` tells what happened; `may_come_yet`, whether
+    it may be applied later than anybody can ask: a function may be at work on it, or a container that was stopped may
+    have left its commit on the way, to a store that takes its time."""
 
-    def __init__(self, error: SldbError, *, may_run_still: bool) -> None:
+    def __init__(self, error: SldbError, *, may_come_yet: bool = True) -> None:
         super().__init__(error.message)
         self.error = error
-        self._may_run_still = may_run_still
+        self._may_come_yet = may_come_yet
 
     def unresolved(self, again: str) -> SldbError:
         message = f"{self.error.message}; whether it was applied is unknown"
         return self._told(message, again, "unknown")
 
     def not_applied(self, again: str) -> SldbError:
-        if self._may_run_still:
+        if self._may_come_yet:
             message = f"{self.error.message}; asked afterwards, it had not been applied yet"
-            return self._told(message, again, "unknown")
+            return self._told(message, f"{again}; {self.error.hint}" if self.error.hint else again, "unknown")
         message = f"{self.error.message}; asked afterwards, it had not been applied"
         return self._told(message, self.error.hint, "no")
 

@@ -31,6 +31,10 @@ from tests.chaos.bookkeeping import CREATE
 FUNCTION, DEADLOCK_FIX = "test-db-function", "test-db-function-deadlock-fix"
 
 
+def is_commit(call: Call, database: str = "") -> bool:
+    return call.service == "s3" and call.action == "PutObject" and f"{database}/0000/" in call.path
+
+
 class Stage:
     """The settings of its functions are changed past the deployer: it refuses a lock that its writers may outlive, and
     the rights for security groups, with which it is deployed, are enough for every kind of lock."""
@@ -84,20 +88,28 @@ class Stage:
 
         def kill(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
             with deciding:
-                mine = not killed.is_set() and call.action == "PutObject" and "/0000/" in call.path
+                mine = not killed.is_set() and is_commit(call)
                 if mine:
                     killed.set()
             if not mine:
                 return proceed(call)
-            busy = [each.pid for each in self.aws.containers(FUNCTION) if each.busy and each.pid]
-            self.aws.kill_container(busy[0])
+            self.kill_the_busy_container()
             raise ReplyLost
 
-        self.aws.hooks.append(kill)
-        try:
+        with self.hook(kill):
             yield killed
+
+    def kill_the_busy_container(self) -> None:
+        busy = [each.pid for each in self.aws.containers(FUNCTION) if each.busy and each.pid]
+        self.aws.kill_container(busy[0])
+
+    @contextmanager
+    def hook(self, hook: Callable[[Call, Callable[[Call], Answer]], Answer]) -> Iterator[None]:
+        self.aws.hooks.append(hook)
+        try:
+            yield
         finally:
-            self.aws.hooks.remove(kill)
+            self.aws.hooks.remove(hook)
 
     def unlock(self, database: str) -> bool:
         """What `sldb unlock --yes` does; whether there was somebody whose lock it freed."""

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,31 +20,25 @@ import boto3
 import pytest
 
 from lambda_handlers.storage.commit import STREAM_BYTES
-from sldb.client import Client
-from sldb.targets.aws_lambda import LambdaTarget
-from sldb.targets.protocol import AwsOptions
-from tests.chaos.bookkeeping import entry
-from tests.chaos.checker import Verdict, check
+from lambda_handlers.wire import SldbError
+from sldb.emulator.call import Answer, Call
+from sldb.emulator.hooks import ReplyLost
+from tests.chaos.bookkeeping import COUNTS, entry, says_not_applied
 from tests.chaos.crowd import Crowd, disturb, rounds
 from tests.chaos.proxy import MODES, Proxy
+from tests.chaos.scenario import judge, moody, with_lock
 from tests.chaos.small_disk import needs_mount, small_disk
-from tests.chaos.stage import FUNCTION, Containers, Stage, stage
+from tests.chaos.stage import FUNCTION, Containers, Stage, is_commit, stage
 
 CLIENTS = 3
 LARGEST_BYTES = 40 << 20
 OUTAGE_SECONDS = 60.0  # at most a third of a scenario
 MINUTE_SECONDS = float(os.environ.get("CHAOS_MINUTE", "3"))  # of the schedule
 MAX_AGE_SECONDS = 1.0
-IS_LONG = "CHAOS_SECONDS" in os.environ
 FROZEN_AT_ONCE = 2
 TIMEOUT_SECONDS = 10.0
 
 pytestmark = pytest.mark.network
-
-
-def with_lock(*kinds: str) -> pytest.MarkDecorator:
-    """The first one only in the short version."""
-    return pytest.mark.parametrize("kind", kinds if IS_LONG else kinds[:1])
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +55,6 @@ def proxy(on_stage: Stage) -> Iterator[Proxy]:
     host, port = urlsplit(on_stage.aws.url).netloc.split(":")
     with Proxy(host, int(port)) as proxy:
         yield proxy
-
-
-def judge(crowd: Crowd, on_stage: Stage, database: str, tmp_path: Path, what: str) -> Verdict:
-    with closing(Client(LambdaTarget(FUNCTION, AwsOptions()), database)) as client:
-        verdict = check(crowd.attempts(), client.execute, on_stage.store(), tmp_path / "replayed", database)
-    print(f"{what}; {crowd.kills} clients killed: {verdict}")
-    assert crowd.complaints() == ""
-    assert verdict.violations == ()
-    assert verdict.outcomes["acknowledged"] > 0
-    return verdict
 
 
 @with_lock("security-group", "s3", "none")
@@ -133,11 +117,6 @@ def test_a_lock_that_is_broken_again_and_again(
     verdict = judge(crowd, on_stage, database, tmp_path, f"{kind}: {containers.unlocks} locks broken")
     assert set(verdict.errors) <= {"lock_timeout", "conflict"}
     assert containers.unlocks > 0
-
-
-def moody(chance: random.Random, mode: str) -> Callable[[], str]:
-    """Behaves as usual most of the time."""
-    return lambda: mode if chance.random() < 0.15 else "pass"
 
 
 @with_lock("s3", "security-group", "none")
@@ -205,6 +184,34 @@ def test_large_transactions(
         f"killed, connections spoiled: {dict(proxy.seen)}",
     )
     assert set(verdict.errors) <= {"lock_timeout", "conflict", "store_error", "query_timeout", "internal"}
+
+
+def test_a_commit_that_arrives_after_its_container_was_stopped(on_stage: Stage) -> None:
+    """The store has the request, and takes its time; the client must not say that nothing was applied."""
+    on_stage.use("none")
+    database = on_stage.new_database("late")
+    arrived: list[threading.Timer] = []
+
+    def kill(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
+        if not is_commit(call, database) or len(arrived) == 2:
+            return proceed(call)
+        apply = proceed if not arrived else lambda _call: Answer(200)  # of two tries the first one arrives
+        arrived.append(threading.Timer(4, apply, (call,)))
+        arrived[-1].start()
+        on_stage.kill_the_busy_container()
+        raise ReplyLost
+
+    request = replace(entry("w", 10), database=database)
+    with on_stage.hook(kill):
+        with pytest.raises(SldbError) as caught:
+            on_stage.ask(request)
+        for timer in arrived:
+            timer.join()
+    assert len(arrived) == 2
+    assert not says_not_applied(caught.value)
+    txid = on_stage.ask(replace(COUNTS, database=database)).txid
+    assert on_stage.ask(replace(COUNTS, database=database)).rows == [(1, 1)]
+    assert on_stage.ask(request).txid == txid
 
 
 def test_clients_that_are_cut_off(

@@ -169,12 +169,13 @@ def test_what_was_applied_without_an_answer_is_found_out(service: LambdaService,
 
 @pytest.mark.parametrize("name", DOUBTS)
 def test_what_was_not_applied_is_told(service: LambdaService, name: str) -> None:
-    """For good only where Lambda says that the function has ended, or it must have."""
+    """For good only where nobody can be at work on it any more. A container that was stopped may have left its commit
+    on the way: the very slowness that had it stopped may be that of the store."""
     service.faults = DOUBTS[name](False)
     with pytest.raises(SldbError) as caught:
         hasty_target().send(INSERT)
     assert "asked afterwards, it had not been applied" in caught.value.message
-    has_ended = name in ("stopped by Lambda", "crashed twice", "no answer")
+    has_ended = name == "no answer"
     assert caught.value.details["applied"] == ("no" if has_ended else "unknown")
     assert ("--request-id" in caught.value.hint) != has_ended
     assert rows(service) == 0
@@ -196,12 +197,10 @@ LOCKED = SldbError(
 
 @pytest.mark.parametrize("applied", [False, True])
 @pytest.mark.parametrize(
-    ("before", "may_run_still"),
-    [(Answer(drops=True), True), (Answer(502, {}), True), (Answer(200, KILLED, CRASHED), False)],
-    ids=["dropped", "5xx", "crashed"],
+    "before", [Answer(drops=True), Answer(502, {}), Answer(200, KILLED, CRASHED)], ids=["dropped", "5xx", "crashed"]
 )
 def test_who_is_refused_when_sending_again_does_not_speak_for_the_first_try(
-    service: LambdaService, before: Answer, may_run_still: bool, applied: bool
+    service: LambdaService, before: Answer, applied: bool
 ) -> None:
     """It may have the very lock that the second waits for in vain."""
     service.faults = [replace(before, runs=applied), Answer(200, {"statusCode": 423, "body": LOCKED.encode()})]
@@ -211,7 +210,7 @@ def test_who_is_refused_when_sending_again_does_not_speak_for_the_first_try(
     error = failure()
     assert (error.code, error.details["holder"]) == ("lock_timeout", {"lock_id": "sg-1"})
     assert "nothing was applied" not in error.message
-    assert error.details["applied"] == ("unknown" if may_run_still else "no")
+    assert error.details["applied"] == "unknown"
 
 
 def test_who_is_refused_at_once_was_refused(service: LambdaService) -> None:
