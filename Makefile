@@ -13,7 +13,7 @@ UPGRADE =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos mutants check lint types template format bench pictures lock dist clean
+.PHONY: help demo test chaos mutants check lint types template format bench pictures docs lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -52,6 +52,9 @@ bench: $(VENV)/.has-dev ## what is measured, on this machine
 
 pictures: $(VENV)/.has-dev ## draw the picture of the README anew (needs tmux)
 	$(BIN)/python docs/pictures/shell.py
+
+docs: $(VENV)/.has-dev ## write the page of all commands anew
+	$(BIN)/python -m sldb.cli.reference > docs/commands.md
 
 # The pins stay as they are as far as the .in files allow; newer ones: make lock UPGRADE=--upgrade
 lock: $(VENV)/.has-dev ## pin what goes into the functions' bundle, with hashes

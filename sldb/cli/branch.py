@@ -7,7 +7,7 @@ from contextlib import closing
 import click
 
 from sldb.cli import outcome
-from sldb.cli.main import Globals, command
+from sldb.cli.main import Globals, command, completes
 
 HELP = """Make another database that begins as this one is, or was at a transaction or a time.
 
@@ -22,7 +22,7 @@ again completes it.
 
 
 @command("branch", help=HELP, short_help="Copy a database under another name.")
-@click.argument("source", required=False)
+@click.argument("source", required=False, shell_complete=completes("databases"))
 @click.option("--as", "name", required=True, metavar="NAME", help="The name of the new database.")
 @click.option("--at", metavar="TXID|TIME", help="As it was then (default: now).")
 def branch(run_globals: Globals, source: str | None, name: str, at: str | None) -> None:

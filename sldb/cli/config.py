@@ -6,7 +6,7 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import outcome
-from sldb.cli.main import Globals, command, command_group
+from sldb.cli.main import Globals, command, command_group, completes
 
 HELP = """Show the settings in force, and where each comes from.
 
@@ -76,7 +76,7 @@ def init(_run: Globals) -> None:
 
 
 @command("set", short_help="Set a value in the config file.")
-@click.argument("key")
+@click.argument("key", shell_complete=completes("config_keys"))
 @click.argument("value")
 def set_(run: Globals, key: str, value: str) -> None:
     """Set a value in the config file: for every run, or with --use NAME in that profile.
@@ -94,7 +94,7 @@ def set_(run: Globals, key: str, value: str) -> None:
 
 
 @command("unset", short_help="Take a value out of the config file.")
-@click.argument("key")
+@click.argument("key", shell_complete=completes("config_keys"))
 def unset(run: Globals, key: str) -> None:
     """Take a value out of the config file: from its top, or with --use NAME from that profile.
 

@@ -9,7 +9,7 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import outcome, streams
-from sldb.cli.main import Globals, command, command_group
+from sldb.cli.main import Globals, command, command_group, completes
 
 if TYPE_CHECKING:
     from lambda_handlers.wire import Value
@@ -18,6 +18,11 @@ HELP = """List the databases; create, rename or drop one.
 
 A database also comes to be by its first write. One that was dropped can be brought back while its history is kept;
 --all shows those too.
+
+\b
+  sldb databases
+  sldb databases --all --format json
+  sldb databases drop staging
 """
 _FIELDS = ("name", "state", "txid", "time", "bytes", "stored_bytes", "page_size", "until")
 
@@ -33,7 +38,11 @@ def databases(ctx: click.Context, run_globals: Globals, shows_all: bool) -> None
 @command("list", short_help="List the databases.")
 @click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
 def list_(run_globals: Globals, shows_all: bool) -> None:
-    """List the databases: their size, newest transaction, and when that was."""
+    """List the databases: their size, newest transaction, and when that was.
+
+    \b
+      sldb databases list --all
+    """
     _list(run_globals, shows_all)
 
 
@@ -62,7 +71,11 @@ def _for_people(one: dict[str, Any]) -> list[Value]:
 @command("create", short_help="Create an empty database.")
 @click.argument("name")
 def create(run_globals: Globals, name: str) -> None:
-    """Create an empty database. (The first write to a name does so too.)"""
+    """Create an empty database. (The first write to a name does so too.)
+
+    \b
+      sldb databases create staging
+    """
     outcome.check(run_globals)
     with closing(run_globals.client(name)) as client:
         reply = client.act("create_database")
@@ -71,13 +84,16 @@ def create(run_globals: Globals, name: str) -> None:
 
 
 @command("rename", short_help="Give a database another name.")
-@click.argument("name")
+@click.argument("name", shell_complete=completes("databases"))
 @click.argument("to")
 def rename(run_globals: Globals, name: str, to: str) -> None:
     """Give a database another name.
 
     Its files are copied to the new name, then the old name is dropped. These are two steps: if it is stopped between
     them both names are there, and the same command again goes on. Who uses the old name is told that it was dropped.
+
+    \b
+      sldb databases rename staging production
     """
     outcome.check(run_globals)
     with closing(run_globals.client(name)) as client:
@@ -94,12 +110,16 @@ def rename(run_globals: Globals, name: str, to: str) -> None:
 
 
 @command("drop", short_help="Drop a database.")
-@click.argument("name")
+@click.argument("name", shell_complete=completes("databases"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def drop(run_globals: Globals, name: str, yes: bool) -> int:
     """Drop a database. It can be brought back for as long as its history is kept.
 
     Asks for the name, or for --yes.
+
+    \b
+      sldb databases drop staging
+      sldb databases drop staging --yes
     """
     from sldb.report import local_time
 

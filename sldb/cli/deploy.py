@@ -36,6 +36,12 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
 
     Shows what will change and asks before it does anything. What you do not give stays as it is. Without a terminal
     nothing is asked: it goes on unless something would be removed or replaced, which needs --yes.
+
+    \b
+      sldb deploy
+      sldb deploy --plan                           only show what would be done
+      sldb deploy --memory 2048 --timeout 120
+      sldb deploy --stack orders --lock s3 --yes   a second stack, without EC2
     """
     from sldb.deploy.cloud import connect
     from sldb.deploy.deployment import prepared

@@ -25,6 +25,10 @@ def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
 
     The databases stay in their bucket, and a later `sldb deploy` of the same stack serves them again. With
     --delete-data they are deleted as well, for good: that asks for the stack's name, or for --yes.
+
+    \b
+      sldb destroy
+      sldb destroy --stack orders --delete-data
     """
     from sldb.deploy import teardown
     from sldb.deploy.cloud import connect

@@ -18,6 +18,10 @@ HELP = """List the transactions of a database, newest first.
 Each can be read with sldb query --at TXID, and brought back with sldb restore --at TXID, unless it says otherwise in
 the last column. Where the files of single transactions are gone, one line stands for a run of them (12..40); only its
 last one can be read. Sizes and local times in the formats for people, bytes and UTC in the others.
+
+\b
+  sldb history
+  sldb history --limit 5 --format json
 """
 _FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable")
 

@@ -19,8 +19,9 @@ import click
 
 from sldb import __version__
 from sldb.cli.global_options import Globals
+from sldb.cli.places import name_places
 
-__all__ = ["Command", "CommandGroup", "Globals", "command", "command_group", "main", "run", "sldb"]
+__all__ = ["Command", "CommandGroup", "Globals", "command", "command_group", "completes", "main", "run", "sldb"]
 
 # name → module below sldb.cli that holds the click command of that name
 COMMANDS = {
@@ -43,24 +44,55 @@ COMMANDS = {
     "migrate": "migrate",
     "unlock": "unlock",
     "config": "config",
+    "completion": "completion",
     "emulator": "emulator",
 }
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+def completes(values: str) -> Callable[..., list[Any]]:
+    """A completion of `sldb.cli.completing`, which is imported when a shell asks for it."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from lambda_handlers.wire import SldbError
+        from sldb.cli import completing
+
+        try:
+            found: list[Any] = getattr(completing, values)(ctx, param, incomplete)
+        except SldbError:  # a broken config file: the command will say so, a key is no place for it
+            return []
+        return found
+
+    return complete
+
+
 GLOBAL_OPTIONS = (
-    click.Option(["--target"], metavar="TARGET", help="lambda, lambda:FUNCTION, local or local:DIR."),
+    click.Option(
+        ["--target"],
+        metavar="TARGET",
+        help="lambda, lambda:FUNCTION, local or local:DIR.",
+        shell_complete=completes("targets"),
+    ),
     click.Option(["--local"], metavar="DIR", help="Short for --target local:DIR: no AWS, no network."),
-    click.Option(["--database"], metavar="NAME", help="The database (default: main)."),
+    click.Option(
+        ["--database"], metavar="NAME", help="The database (default: main).", shell_complete=completes("databases")
+    ),
     click.Option(["--stack"], metavar="NAME", help="The CloudFormation stack (default: test-db)."),
-    click.Option(["--profile"], metavar="NAME", help="The AWS profile."),
+    click.Option(["--profile"], metavar="NAME", help="The AWS profile.", shell_complete=completes("aws_profiles")),
     click.Option(["--region"], metavar="NAME", help="The AWS region."),
     click.Option(
         ["--format"],
         metavar="FORMAT",
         help="table, json, jsonl, csv, tsv, markdown, vertical or insert (default: table).",
+        shell_complete=completes("formats"),
     ),
-    click.Option(["--use"], metavar="NAME", help="A profile of the config file; see sldb config."),
+    click.Option(
+        ["--use"],
+        metavar="NAME",
+        help="A profile of the config file; see sldb config.",
+        shell_complete=completes("config_profiles"),
+    ),
 )
 
 
@@ -70,6 +102,7 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(GLOBAL_OPTIONS)
+        name_places(self.params)
 
     def invoke(self, ctx: click.Context) -> Any:
         run_globals = ctx.ensure_object(Globals)
@@ -124,12 +157,30 @@ class LazyGroup(click.Group):
         return super().invoke(ctx)
 
 
+def _print_spec(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
+    if value:
+        import json
+
+        from sldb.cli.spec import describe
+
+        click.echo(json.dumps(describe(sldb), indent=2, ensure_ascii=False))
+        ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     params=list(GLOBAL_OPTIONS),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="sldb")
+@click.option(
+    "--spec",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_spec,
+    help="Print a description of all commands for programs, as JSON, and exit.",
+)
 def sldb() -> None:
     """A relational database without a server: SQLite in S3, behind one Lambda function.
 

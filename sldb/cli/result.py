@@ -20,6 +20,10 @@ remembered for an hour after they were applied.
   not_applied  not since the time that is told; what is on its way may still come
   unknown      it was made too long ago
 
+\b
+  sldb result 0d5c7f2e9b0a4b57
+  sldb result import-2026-11-25 --rows --format json
+
 Exit status: 0 applied; 1 not applied, or unknown.
 """
 

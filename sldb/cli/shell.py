@@ -24,6 +24,11 @@ BEGIN opens one until COMMIT. .help lists the dot commands. Ctrl-C drops the inp
 
 When standard input is no terminal (sldb shell < FILE), what is complete at the end of a line runs, in order and
 without prompts; the first error ends it with its exit status, and an open transaction is dropped.
+
+\b
+  sldb shell
+  sldb --local ~/databases shell --database orders
+  sldb shell < script.sql
 """
 
 

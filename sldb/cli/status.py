@@ -17,6 +17,10 @@ def status(run: Globals) -> None:
     """Show the stack, its functions, who holds a lock, and the databases with their size and newest transaction.
 
     With --local DIR: the databases in that directory. --format json gives everything as one JSON object.
+
+    \b
+      sldb status
+      sldb status --stack orders --format json
     """
     as_json = run.table_or_json() == "json"
     kind, _, rest = run.target.partition(":")

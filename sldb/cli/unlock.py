@@ -19,6 +19,10 @@ Shows who has it, for how long and for what, and asks. A lock whose writer is go
 this does it now. It is always safe: the writer that had the lock can no longer commit over anyone.
 
 Without a terminal, --yes is needed to free it.
+
+\b
+  sldb unlock
+  sldb unlock --database orders --yes
 """
 SAFE = "Its old holder can no longer commit over anyone: if somebody else commits first, its own commit is refused."
 

@@ -1,0 +1,95 @@
+"""Every command has a help with examples that it would accept, and what is made from the commands is up to date."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from itertools import takewhile
+from pathlib import Path
+
+import click
+import pytest
+
+from lambda_handlers.wire import ERROR_CODES
+from sldb.cli import reference, spec
+from sldb.cli.main import sldb
+from tests.fakes.command import ROOT, environment
+from tests.fakes.command import sldb as run
+
+COMMANDS = dict(spec.walk(sldb))
+EXAMPLES = [(path, example.line) for path, command in COMMANDS.items() for example in spec.examples(command)]
+OPERATORS = ("|", "||", "&&", ";", "<", ">", ">>")
+
+
+def parse(line: str) -> tuple[str, ...]:
+    """The words of the command that a line means. Raises click's UsageError where it would not be accepted."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    words = list(takewhile(lambda word: word not in OPERATORS, lexer))
+    found: list[str] = []
+    group: click.Command = sldb
+    context = group.make_context("sldb", words[1:], resilient_parsing=False)
+    while isinstance(group, click.Group) and (rest := [*context._protected_args, *context.args]):
+        name, command, rest = group.resolve_command(context, rest)
+        assert command is not None
+        found.append(str(name))
+        context = command.make_context(name, rest, parent=context)
+        group = command
+    return tuple(found)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_has_a_help_with_an_example(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    assert command.get_short_help_str(200).endswith(".")
+    assert spec.examples(command), "no line of its help is an example"
+    assert all(option["help"] for option in spec.describe_command(path, command, sldb)["options"])
+
+
+@pytest.mark.parametrize("line", [line for _, line in EXAMPLES])
+def test_every_example_would_be_accepted(line: str) -> None:
+    assert parse(line) in COMMANDS
+
+
+def test_the_check_of_examples_sees_what_is_wrong() -> None:
+    for line in ("sldb nope", "sldb query --nope x", "sldb branch main", "sldb migrate rollback x"):
+        with pytest.raises(click.UsageError):
+            parse(line)
+
+
+def test_some_command_of_each_help_is_the_command_itself() -> None:
+    shown = {(path, parse(line)[: len(path)]) for path, line in EXAMPLES}
+    assert [path for path in COMMANDS if (path, path) not in shown] == []
+
+
+def test_the_page_of_the_commands_is_what_the_commands_say() -> None:
+    written = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    assert written == reference.markdown(), "make docs writes it anew"
+
+
+def test_the_spec_is_complete(tmp_path: Path) -> None:
+    done = run(tmp_path, "--spec")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert [tuple(command["command"]) for command in found["commands"]] == list(COMMANDS)
+    assert found["error_codes"]["conflict"] == {"exit_status": 75, "http_status": 409}
+    assert {code["exit_status"] for code in found["error_codes"].values()} <= set(map(int, found["exit_statuses"]))
+    assert set(found["error_codes"]) == set(ERROR_CODES)
+    (up,) = [command for command in found["commands"] if command["command"] == ["migrate", "up"]]
+    options = {option["names"][0]: option for option in up["options"]}
+    assert options["--dir"]["type"] == "directory"
+    assert options["--strict"]["flag"] is True
+    (completion,) = [command for command in found["commands"] if command["command"] == ["completion"]]
+    assert completion["arguments"][0]["choices"] == ["bash", "zsh", "fish"]
+    assert "\b" not in done.stdout
+
+
+def test_the_spec_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = "import sys; from sldb.cli.main import run; run(['--spec']); print('|', *sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, env=environment(tmp_path), cwd=tmp_path, timeout=60, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.decode().rpartition("|")[2].split()}
+    assert not loaded & {"rich", "prompt_toolkit", "pygments", "boto3", "botocore", "apsw", "obstore", "moto"}
