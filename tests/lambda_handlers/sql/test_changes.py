@@ -290,22 +290,33 @@ class OlderConnection(apsw.Connection):
         raise AttributeError
 
 
-def test_without_the_hook_statements_speak_for_themselves():
+@pytest.mark.parametrize(
+    ("statement", "messages", "changed"),
+    [
+        ("DELETE FROM t WHERE a = 1", ["deletes 1 of 2 rows of t"], of(delete=1)),
+        ("UPDATE t SET b = 0", ["changes 2 of 2 rows of t"], of(update=2)),
+        ("UPDATE t SET b = 0 WHERE a = 1", [], of(update=1)),
+        ("DROP TABLE t", ["drops t (2 rows)"], None),
+        ("INSERT INTO t VALUES (3, 3)", [], of(insert=1)),
+        ("REPLACE INTO t VALUES (1, 3), (4, 4)", ["replaces 1 of 2 rows of t"], of(insert=2, delete=1)),
+        ("REPLACE INTO t VALUES (3, 3)", [], of(insert=1)),
+        ("UPDATE OR REPLACE t SET a = 1 WHERE a = 2", ["replaces 1 of 2 rows of t"], of(update=1, delete=1)),
+        ("INSERT INTO v VALUES (1)", [], None),
+        ("CREATE TEMP TABLE x (a)", [], None),
+    ],
+)
+def test_without_the_hook_statements_speak_for_themselves(statement, messages, changed):
     connection = OlderConnection(":memory:")
-    connection.execute("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)")
+    connection.execute("CREATE TABLE t (a PRIMARY KEY, b); INSERT INTO t VALUES (1, 1), (2, 2)")
+    connection.execute("CREATE VIEW v AS SELECT a FROM t")
+    connection.execute("CREATE TRIGGER i INSTEAD OF INSERT ON v BEGIN SELECT 1; END")
     authorizer = Authorizer(new_database=False)
     connection.authorizer = authorizer
     seen = Changes(connection, authorizer)
-    for position, statement in enumerate(("DELETE FROM t WHERE a = 1", "UPDATE t SET a = 0", "DROP TABLE t")):
-        authorizer.begin_statement("")
-        cursor = connection.cursor()
-        cursor.exec_trace = lambda *_: seen.begin() or True
-        cursor.execute(statement)
-        seen.end(position)
-    assert [destroyed["message"] for destroyed in seen.destroys] == [
-        "deletes 1 of 2 rows of t",
-        "changes 1 of 1 row of t",
-        "drops t (1 row)",
-    ]
-    assert seen.by_table == {"t": of(update=1, delete=1)}
+    cursor = connection.cursor()
+    cursor.exec_trace = lambda *_: seen.begin() or True
+    cursor.execute(statement)
+    seen.end(0)
+    assert [destroyed["message"] for destroyed in seen.destroys] == messages
+    assert list(seen.by_table.values()) == ([] if changed is None else [changed])
     connection.close()
