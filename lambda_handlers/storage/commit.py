@@ -66,6 +66,10 @@ def create_transaction(store: ObjectStore, key: str, node_id: int, send: Callabl
             if _is_mine(store, key, node_id, error):
                 return
             doubt = error
+        except Exception as error:
+            if doubt is None:
+                raise
+            raise store_error(doubt, applied="unknown") from error
         else:
             return
     assert doubt is not None

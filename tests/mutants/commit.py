@@ -185,4 +185,12 @@ MUTANTS = (
         '                s3:if-none-match: "false"',
         ("tests/cloudformation/test_template.py::test_the_bucket_policy_wants_tls_and_conditional_commits",),
     ),
+    Mutant(
+        "a failure of a later try speaks for an earlier one",
+        "3",
+        LOG + "commit.py",
+        '            if doubt is None:\n                raise\n            raise store_error(doubt, applied="unknown") from error',
+        "            raise",
+        (REPLICA + "test_what_cannot_be_read_for_another_try_leaves_it_open",),
+    ),
 )

@@ -130,6 +130,14 @@ ONCE = (
         "        raise doubt.not_applied(again) from doubt",
         (TARGET + "test_what_was_applied_without_an_answer_is_found_out",),
     ),
+    Mutant(
+        "a function that was stopped has left nothing on the way",
+        "once",
+        "sldb/targets/aws_lambda.py",
+        "        return _InDoubt(error)\n",
+        "        return _InDoubt(error, may_come_yet=False)\n",
+        (TARGET + "test_what_was_not_applied_is_told",),
+    ),
 )
 
 PUSH = (

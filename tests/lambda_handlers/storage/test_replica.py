@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ import pytest
 from lambda_handlers.host import Host
 from lambda_handlers.object_store import AlreadyExists
 from lambda_handlers.storage import ltx
-from lambda_handlers.storage.commit import COMMIT_TRIES
+from lambda_handlers.storage.commit import COMMIT_TRIES, STREAM_BYTES
 from lambda_handlers.storage.keys import LtxName, transaction
 from lambda_handlers.storage.ltx import Header, Pgno
 from lambda_handlers.storage.opening import PARALLEL_READS
@@ -360,6 +360,24 @@ def test_a_refusal_after_a_doubt_leaves_it_open(engine: MakeEngine, store: Fault
         one.write(insert(3))
 
     assert caught.value.details["applied"] == "unknown"
+
+
+@pytest.mark.parametrize("lost", [[], [lose_request]], ids=["at first", "after a doubt"])
+def test_what_cannot_be_read_for_another_try_leaves_it_open(
+    engine: MakeEngine, store: FaultyStore, lost: list[Any]
+) -> None:
+    """The lines are `except Exception` in commit.create_transaction: that error speaks for its own try alone."""
+    one = written(engine(), 2)
+    store.plan("create_from", *lost)
+
+    def fail(_page_count: int) -> Iterator[tuple[Pgno, bytes]]:
+        raise SldbError("query_timeout", "the time was up; nothing was applied")
+        yield
+
+    with pytest.raises(SldbError) as caught:
+        one.replica.commit(4096, one.replica.page_count, fail, change_count=STREAM_BYTES)
+    code, applied = ("store_error", "unknown") if lost else ("query_timeout", None)
+    assert (caught.value.code, caught.value.details.get("applied")) == (code, applied)
 
 
 @pytest.mark.parametrize("body", [b"", b"rubbish", b"x" * 500])
