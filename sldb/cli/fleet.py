@@ -79,13 +79,23 @@ class _Fleet:
     def _run_on_each(self, names: Sequence[str], request: Request, *, finds_writers: bool = False) -> list[str]:
         """Add the rows of each, report what failed; the names of those that refused to write, if that is looked for."""
         writers = []
-        for name, told in self._outcomes(names, request):
-            if isinstance(told, Reply):
-                self._add(name, told)
-            elif finds_writers and told.code == "read_only":
-                writers.append(name)
-            else:
-                self._report(name, told)
+        answered = 0
+        try:
+            for name, told in self._outcomes(names, request):
+                answered += 1
+                if isinstance(told, Reply):
+                    self._add(name, told)
+                elif finds_writers and told.code == "read_only":
+                    writers.append(name)
+                else:
+                    self._report(name, told)
+        except KeyboardInterrupt:
+            if not (request.read_only or request.dry_run):
+                outcome.say(
+                    f"stopped waiting when {answered} of {report.count(len(names), 'database')} had answered; if this "
+                    "writes, it may still be applied in the others (sldb history --database NAME tells)"
+                )
+            raise
         return writers
 
     def _outcomes(self, names: Sequence[str], request: Request) -> Iterator[tuple[str, Reply | SldbError]]:

@@ -149,10 +149,15 @@ def test_usage(run: Run, arguments: tuple[str, ...], status: int, says: str) -> 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_ctrl_c_ends_it_at_once(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("writes", "told"),
+    [(False, ["interrupted"]), (True, ["stopped waiting when 0 of 3 databases had answered; if this ", "interrupted"])],
+)
+def test_ctrl_c_ends_it_at_once_and_says_what_is_open(home: Path, writes: bool, told: list[str]) -> None:
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    sql = f"INSERT INTO users (name) {endless}" if writes else endless
     process = subprocess.Popen(
-        [*COMMAND, "--local", "db", "query", "-c", "SELECT 1", "-c", endless, *ALL, "--jobs", "2", "--format", "csv"],
+        [*COMMAND, "--local", "db", "query", sql, *ALL, "--jobs", "2", *(["--yes"] if writes else [])],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=home,
@@ -162,4 +167,7 @@ def test_ctrl_c_ends_it_at_once(home: Path) -> None:
         time.sleep(2)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
-    assert (process.returncode, stdout, stderr.strip()) == (130, b"", b"interrupted")
+    assert (process.returncode, stdout) == (130, b"")
+    lines = [line for line in stderr.decode().splitlines() if line]
+    assert len(lines) == len(told)
+    assert all(line.startswith(start) for line, start in zip(lines, told, strict=True))
