@@ -153,7 +153,7 @@ def _workplace(out: Path) -> Iterator[Path]:
             yield place
         finally:
             (place / "database").unlink(missing_ok=True)
-            if next(place.glob("*.kept"), None) is None:  # nothing that another try could use
+            if not any(kept.stat().st_size for kept in place.glob("*.kept")):  # nothing that another try could use
                 shutil.rmtree(place, ignore_errors=True)
             unlock(descriptor)
     finally:

@@ -162,7 +162,10 @@ def _check_whole_pages(path: Path, page_size: int) -> None:
 
 
 def _check(path: Path, connection: apsw.Connection) -> None:
-    found = [row[0] for row in connection.execute("PRAGMA quick_check(5)")]
+    try:
+        found = [row[0] for row in connection.execute("PRAGMA quick_check(5)")]
+    except apsw.CorruptError as error:
+        found = [str(error)]
     if found != ["ok"]:
         raise SldbError(
             "bad_request",

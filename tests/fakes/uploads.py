@@ -1,0 +1,31 @@
+"""A SQLite file that lies in a store, ready to be committed by the action `push_commit`."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from pathlib import Path
+from typing import Any
+
+from lambda_handlers.object_store import ObjectStore
+from lambda_handlers.storage.keys import upload_key
+from sldb.transfer.encoding import Encoding
+from sldb.transfer.source import open_source
+
+
+def upload(store: ObjectStore, file: Path, database: str = "main") -> dict[str, Any]:
+    """The arguments with which it is committed."""
+    with open_source(file) as source:
+        encoding = Encoding(source)
+        names = []
+        for part in encoding.parts():
+            store.put(upload_key(database, encoding.upload_id, part.name), part.body)
+            names.append(part.name)
+        return {
+            "upload": encoding.upload_id,
+            "parts": names,
+            "page_map": base64.b64encode(encoding.page_map.encode()).decode(),
+            "first_page": base64.b64encode(source.first_page).decode(),
+            "push": secrets.token_hex(7),
+            "since": 0,
+        }
