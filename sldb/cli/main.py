@@ -28,6 +28,7 @@ COMMANDS = {
     "deploy": "deploy",
     "destroy": "destroy",
     "status": "status",
+    "logs": "logs",
     "query": "query",
     "shell": "shell",
     "export": "export",

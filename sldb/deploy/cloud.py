@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
 
     from sldb.targets.protocol import AwsOptions
@@ -49,6 +51,14 @@ class Cloud:
     @cached_property
     def functions(self) -> LambdaClient:
         return self.session.client("lambda", config=_config())
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        return self.session.client("logs", config=_config())
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        return self.session.client("iam", config=_config())
 
     def bundle_bucket(self, stack: str) -> str:
         return self._bucket(stack, "bundles")

@@ -57,7 +57,7 @@ class Status:
         return {**asdict(self), "locks": locks}
 
 
-def read_status(cloud: Cloud, name: str) -> Status:
+def deployed(cloud: Cloud, name: str) -> StackState:
     """Raises `store_error` (exit status 3) if the stack does not exist."""
     state = Stack(cloud.cloudformation, name).describe()
     if state is None or state.gone:
@@ -66,6 +66,12 @@ def read_status(cloud: Cloud, name: str) -> Status:
             f"there is no stack {name} in {cloud.region}, account {cloud.account}",
             "deploy it with `sldb deploy`, or look elsewhere with --stack, --region or --profile",
         )
+    return state
+
+
+def read_status(cloud: Cloud, name: str) -> Status:
+    """Raises `store_error` (exit status 3) if the stack does not exist."""
+    state = deployed(cloud, name)
     bucket = _bucket(state)
     databases = tuple(list_databases(BucketListing(cloud.s3, bucket, PREFIX))) if bucket else ()
     return Status(
