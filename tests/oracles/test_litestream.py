@@ -16,10 +16,13 @@ from lambda_handlers.settings import Settings
 from lambda_handlers.storage.keys import LtxName, transaction
 from lambda_handlers.storage.ltx import Header
 from lambda_handlers.stores import open_store
+from tests.fakes import sqlite_files
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine, compact
 from tests.fakes.past import act
 from tests.fakes.service import container, run
+from tests.fakes.sqlite_files import Recipe
+from tests.fakes.uploads import upload
 
 litestream_vfs = pytest.importorskip("litestream_vfs", reason="no litestream-vfs for this platform")
 SHELL = shutil.which("sqlite3")
@@ -233,4 +236,21 @@ def test_litestream_reads_branches(litestream: Litestream, store: ObjectStore, t
     act(service, "branch", **{"as": "old"})
     run(service, "INSERT INTO t VALUES (5)", database="old")
     assert litestream("SELECT sum(n) FROM t;", "PRAGMA integrity_check;", database="old") == ["15", "ok"]
+    service.close()
+
+
+def test_litestream_reads_what_was_pushed(litestream: Litestream, store: ObjectStore, tmp_path: Path) -> None:
+    """Its page 1 is a block of literals; the second file has several parts."""
+    small, large = tmp_path / "small.db", tmp_path / "large.db"
+    sqlite_files.make(small, Recipe(4096, True, "full", 100, 300, 30, True, True, True, False, 5, 1)).close()
+    sqlite_files.make(large, Recipe(4096, False, "none", 200, 60_000, 0, False, False, False, False, 0, 2)).close()
+    service = container(store)
+    act(service, "push_commit", **upload(store, small))
+    assert litestream("SELECT count(*) FROM t;", "PRAGMA integrity_check;") == ["70", "ok"]
+
+    ready = upload(store, large)
+    assert len(ready["parts"]) > 1
+    act(service, "push_commit", **ready)
+    run(service, "INSERT INTO t (x) VALUES ('after')")
+    assert litestream("SELECT count(*) FROM t;", "SELECT length(body) FROM t WHERE id = 77;") == ["201", "60000"]
     service.close()
