@@ -28,6 +28,7 @@ COMMANDS = {
     "deploy": "deploy",
     "destroy": "destroy",
     "status": "status",
+    "doctor": "doctor",
     "logs": "logs",
     "query": "query",
     "shell": "shell",

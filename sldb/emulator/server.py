@@ -194,7 +194,10 @@ class Emulator:
         if call.action in bucket_policy.ACTIONS:
             return self._bucket_policies.answer(call)
         rule = _RULES.get(call.service)
-        answer = self._moto.apply(rule(self._moto, call) if rule else call)
+        try:
+            answer = self._moto.apply(rule(self._moto, call) if rule else call)
+        except NotImplementedError as error:  # of moto's
+            raise NotEmulated(f"{call.service}:{call.action}") from error
         if call.action == "DeleteBucket" and answer.status == http.HTTPStatus.NO_CONTENT:
             self._bucket_policies.forget(split_bucket_and_key(call.path)[0])
         return ec2_rules.complete(self._moto, call, answer) if call.service == "ec2" else answer

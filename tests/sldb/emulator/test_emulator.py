@@ -124,7 +124,7 @@ def test_serving_ends_with_its_containers(number: int, status: int, wait: Any, t
     process = serve(tmp_path)
     assert process.stdout is not None
     assert process.stderr is not None
-    exports = [process.stdout.readline().strip() for _ in range(10)]
+    exports = [process.stdout.readline().strip() for _ in range(11)]
     assert "listens at http://127.0.0.1:" in process.stderr.readline()
     environment = dict(line.removeprefix("export ").split("=", 1) for line in exports)
     pid = _deploy_and_invoke(environment)

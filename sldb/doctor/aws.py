@@ -1,0 +1,164 @@
+"""Whether the stack works, and whether whoever asks may deploy and use it: one thing after another, each on its own.
+
+The check of conditional writes, on which every commit rests, writes an object beside the databases (`doctor/…`), tries
+to overwrite it, and deletes it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from lambda_handlers.wire import SldbError
+from sldb.client import Client
+from sldb.deploy.cloud import Cloud
+from sldb.deploy.failures import aws_errors
+from sldb.deploy.stack import StackState
+from sldb.deploy.status import Status, deployed, read_status
+from sldb.doctor.finding import Finding, checked, ok, unchecked
+from sldb.doctor.local import engine
+
+ODD_SECONDS, REFUSED_SECONDS = 60, 300  # of the clock; AWS refuses signatures that are five minutes off
+FEW_EXECUTIONS = 100
+# What deploying needs, and what using needs; docs/security.md has what the functions themselves may do.
+DEPLOY_ACTIONS = tuple(
+    """cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:DescribeStacks
+    cloudformation:DescribeStackEvents s3:CreateBucket s3:PutObject iam:CreateRole iam:PutRolePolicy iam:PassRole
+    lambda:CreateFunction lambda:UpdateFunctionCode logs:CreateLogGroup events:PutRule ec2:CreateVpc""".split()  # noqa: SIM905 - reads better
+)
+USE_ACTIONS = ("lambda:InvokeFunction",)
+
+
+def findings(cloud: Cloud, stack: str, client: Client) -> Iterator[Finding]:
+    yield from _identity(cloud)
+    yield _permissions(cloud)
+    yield _concurrency(cloud)
+    try:
+        state = deployed(cloud, stack)
+        status = read_status(cloud, stack)
+    except SldbError as error:
+        yield Finding("stack", "fail", error.message, error.hint)
+        return
+    yield _stack(state)
+    yield from _functions(status)
+    yield checked("engine", lambda: engine(client))
+    yield _conditional_writes(cloud, status.bucket)
+    yield _locks(status)
+
+
+def _identity(cloud: Cloud) -> Iterator[Finding]:
+    with aws_errors("find out who you are at AWS"):
+        asked = time.time()
+        answer: Any = cloud.session.client("sts").get_caller_identity()
+        answered = time.time()
+    yield ok("identity", f"{answer['Arn']} in {cloud.region}")
+    yield clock(answer["ResponseMetadata"]["HTTPHeaders"].get("date"), asked, answered)
+
+
+def clock(date: str | None, asked: float, answered: float) -> Finding:
+    """The machine's clock against AWS's, which tells whole seconds, between asking and answer."""
+    if date is None:
+        return Finding("clock", "warn", "could not be checked: AWS's answer has no date")
+    theirs = parsedate_to_datetime(date).timestamp()
+    off = max(asked - theirs - 1, theirs - answered, 0.0)
+    state = "ok" if off < ODD_SECONDS else "warn" if off < REFUSED_SECONDS else "fail"
+    says = f"{off:.0f} s off AWS's" if off >= 1 else "agrees with AWS's"
+    return Finding("clock", state, says, "" if state == "ok" else "set the clock: AWS refuses what is 5 minutes off")
+
+
+def policy_source(arn: str) -> str:
+    """What iam:SimulatePrincipalPolicy knows the caller as: of a session, its role."""
+    match = re.fullmatch(r"arn:([\w-]+):sts::(\d+):assumed-role/([^/]+)/.*", arn)
+    return f"arn:{match[1]}:iam::{match[2]}:role/{match[3]}" if match else arn
+
+
+def _permissions(cloud: Cloud) -> Finding:
+    try:
+        with aws_errors("ask what you may do"):
+            arn = cloud.session.client("sts").get_caller_identity()["Arn"]
+            if arn.endswith(":root"):
+                return ok("permissions", "the account's owner may do everything")
+            answer: Any = cloud.iam.simulate_principal_policy(
+                PolicySourceArn=policy_source(arn), ActionNames=[*DEPLOY_ACTIONS, *USE_ACTIONS]
+            )
+    except SldbError as error:
+        return unchecked("permissions", error)
+    refused = [each["EvalActionName"] for each in answer["EvaluationResults"] if each["EvalDecision"] != "allowed"]
+    return permissions(refused)
+
+
+def permissions(refused: list[str]) -> Finding:
+    if not refused:
+        return ok("permissions", "deploy, query and push are allowed, as far as your own policies go")
+    # A policy may allow an action on this stack's resources alone: only their names could tell.
+    says = f"not allowed on every resource: {', '.join(sorted(refused))}"
+    return Finding("permissions", "warn", says, "if it is not allowed on the stack's own either, ask for it")
+
+
+def _concurrency(cloud: Cloud) -> Finding:
+    try:
+        with aws_errors("read the account's limits of Lambda"):
+            limit = cloud.functions.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    except SldbError as error:
+        return unchecked("quota", error)
+    if limit < FEW_EXECUTIONS:
+        hint = "ask for more in Service Quotas; new accounts begin with 10"
+        return Finding("quota", "warn", f"only {limit} Lambda invocations at a time in this region", hint)
+    return ok("quota", f"{limit:,} Lambda invocations at a time in this region")
+
+
+def _stack(state: StackState) -> Finding:
+    if not state.settled:
+        return Finding("stack", "warn", f"{state.status}: AWS is at work on it", "look again when it is done")
+    if state.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        return ok("stack", state.status)
+    worked = state.status == "UPDATE_ROLLBACK_COMPLETE"
+    says = f"{state.status}{': ' if state.reason else ''}{state.reason}"
+    return Finding("stack", "warn" if worked else "fail", says, "sldb deploy tries again")
+
+
+def _functions(status: Status) -> Iterator[Finding]:
+    for function in status.functions:
+        if function.state != "Active":
+            yield Finding("function", "fail", f"{function.name} is {function.state}", "sldb deploy makes it anew")
+            continue
+        says = f"{function.name}: {function.runtime}, {function.architecture}, {function.memory_mb} MB"
+        yield ok("function", f"{says}, code {status.bundle[:12]} of {function.last_modified[:19]}")
+
+
+def _conditional_writes(cloud: Cloud, bucket: str) -> Finding:
+    from botocore.exceptions import ClientError
+
+    key = f"doctor/{uuid.uuid4().hex}"
+    try:
+        with aws_errors(f"write s3://{bucket}/{key}"):
+            cloud.s3.put_object(Bucket=bucket, Key=key, Body=b"", IfNoneMatch="*")
+            try:
+                cloud.s3.put_object(Bucket=bucket, Key=key, Body=b"again", IfNoneMatch="*")
+                overwritten = True
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
+                    raise
+                overwritten = False
+            finally:
+                cloud.s3.delete_object(Bucket=bucket, Key=key)
+    except SldbError as error:
+        return unchecked("commits", error)
+    if overwritten:
+        hint = "do not write to databases there: two writers could overwrite each other"
+        return Finding("commits", "fail", f"{bucket} overwrites in spite of If-None-Match", hint)
+    return ok("commits", f"{bucket} refuses to overwrite: a second conditional write got 412")
+
+
+def _locks(status: Status) -> Finding:
+    now = time.time()
+    held = [(lock, lock.age_seconds(now)) for lock in status.locks]
+    old = [lock.database for lock, age in held if age is not None and age > status.lock_max_age_seconds + 60]
+    if old:
+        says = f"of {', '.join(old)} are older than {status.lock_max_age_seconds} s, and nothing has freed them"
+        return Finding("locks", "warn", says, "sldb logs --function deadlock-fix; sldb unlock frees one")
+    return ok("locks", f"{len(held)} held" if held else "none held")

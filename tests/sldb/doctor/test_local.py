@@ -1,0 +1,38 @@
+"""`sldb --local DIR doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.command import sldb
+
+
+def test_a_directory_that_is_fine_and_one_that_is_not_there_yet(tmp_path: Path) -> None:
+    for name in (".", "not/yet"):
+        done = sldb(tmp_path, "--local", name, "doctor", "--format", "json")
+        found = json.loads(done.stdout)
+        assert done.returncode == 0
+        assert [(row["check"], row["state"]) for row in found if row["check"] != "disk"] == [
+            ("directory", "ok"),
+            ("engine", "ok"),
+        ]
+    assert not (tmp_path / "not").exists()
+
+
+def test_a_directory_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = sldb(tmp_path, "--local", "file", "doctor")
+    assert done.returncode == 1
+    assert "fail  directory" in done.stdout
+    assert "→ " in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o500)
+    done = sldb(tmp_path, "--local", "mine", "doctor")
+    assert (done.returncode, "cannot be written" in done.stdout) == (1, True)
