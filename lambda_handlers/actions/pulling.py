@@ -15,6 +15,7 @@ from typing import Any
 
 from lambda_handlers.actions import arguments, files
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.actions.files import Listing
 from lambda_handlers.actions.restore import check_readable
 from lambda_handlers.database import dropped
 from lambda_handlers.object_store import NotFound, StoreError
@@ -27,6 +28,7 @@ from lambda_handlers.wire import Action, SldbError, bad_request
 
 URL_SECONDS = 900
 MOST_URLS = 1000
+WORTH_LEAVING_BYTES = 1 << 20  # a smaller file is read as fast as it is asked about
 _TRIES = 3  # when files are merged and removed meanwhile
 
 
@@ -50,6 +52,7 @@ def _pull(context: ActionContext, database: str, at: int | str | None) -> dict[s
     check_name(header, names[-1], names[-1].key(database))
     if not header.commit:
         raise dropped(database, txid, header.timestamp_ms, context.settings.retention_days)
+    names = _needed(context, listing, names)
     return {
         "database": database,
         "txid": txid,
@@ -85,6 +88,17 @@ def _newest(context: ActionContext, database: str) -> Txid:
         missing = transaction(plan.reach + 1).key(database)
         ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {plan.newest}")
     return plan.reach
+
+
+def _needed(context: ActionContext, listing: Listing, chain_: tuple[LtxName, ...]) -> tuple[LtxName, ...]:
+    """The end of a chain that begins with the newest file of every page: of those before it (a push came on top of
+    them) nothing is left. Only large files are worth the question."""
+    for at in range(len(chain_) - 1, 0, -1):
+        if listing.sizes[chain_[at]] >= WORTH_LEAVING_BYTES:
+            header, count = files.header_and_page_count(context.store, listing, chain_[at])
+            if count == header.commit - (ltx.lock_page(header.page_size) <= header.commit):
+                return chain_[at:]
+    return chain_
 
 
 def _below(database: str, name: LtxName) -> str:

@@ -281,6 +281,21 @@ def test_what_was_there_comes_back_with_restore(new_client, file):
     assert rows(client, "SELECT x FROM old") == [("here",)]
 
 
+def test_what_a_push_has_replaced_is_not_read(new_client, file, tmp_path, monkeypatch):
+    monkeypatch.setattr("lambda_handlers.actions.pulling.WORTH_LEAVING_BYTES", 10_000)
+    client = new_client()
+    for _ in range(3):
+        push(client, file)
+    rows(client, "INSERT INTO t (x) VALUES ('after')")
+    reply = pull(client, tmp_path / "out.db")
+    assert [one["file"] for one in reply["files"]] == [f"0000/{txid:016x}-{txid:016x}.ltx" for txid in (3, 4)]
+    connection = sqlite3.connect(tmp_path / "out.db")
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (301,)
+    connection.close()
+    assert len(pull(client, tmp_path / "second.db", 2)["files"]) == 1
+    assert sqlite_files.dump(tmp_path / "second.db") == sqlite_files.dump(file)
+
+
 def test_a_name_that_was_dropped_goes_on_counting(new_client, file):
     client = new_client()
     rows(client, "CREATE TABLE old (x)")
