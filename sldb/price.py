@@ -18,6 +18,8 @@ LAMBDA_REQUEST = 0.20 / 1_000_000
 LAMBDA_GB_SECOND = {"aarch64": 0.0000133334, "x86_64": 0.0000166667}  # by the machine's name
 S3_WRITE = 0.005 / 1000  # PUT, COPY, POST, LIST
 S3_READ = 0.0004 / 1000  # GET and all others; DELETE is free, and rare enough to be counted here
+S3_GB_MONTH = 0.023  # S3 Standard, the first 50 TB
+LOG_GB = 0.50  # CloudWatch Logs, taking in; https://aws.amazon.com/cloudwatch/pricing/
 MB_PER_GB = 1024
 
 
@@ -25,11 +27,16 @@ def estimate(stats: Mapping[str, Any]) -> float:
     """Dollars for the request that a reply with these `stats` answered; 0 where no function ran (`local`)."""
     if "memory_mb" not in stats:
         return 0.0
-    gb_second = LAMBDA_GB_SECOND.get(stats.get("architecture", ""), LAMBDA_GB_SECOND["aarch64"])
-    gb_seconds: float = stats["memory_mb"] / MB_PER_GB * (stats["ms"] + stats.get("init_ms", 0.0)) / 1000
+    function = run(stats["memory_mb"], stats["ms"] + stats.get("init_ms", 0.0), stats.get("architecture", ""))
     writes: int = stats["store_writes"]
     reads: int = stats["store_requests"] - writes
-    return LAMBDA_REQUEST + gb_seconds * gb_second + writes * S3_WRITE + reads * S3_READ
+    return function + writes * S3_WRITE + reads * S3_READ
+
+
+def run(memory_mb: float, billed_ms: float, machine: str) -> float:
+    """Dollars for one invocation of a function, without what it asks of others."""
+    gb_second = LAMBDA_GB_SECOND.get(machine, LAMBDA_GB_SECOND["aarch64"])
+    return LAMBDA_REQUEST + memory_mb / MB_PER_GB * billed_ms / 1000 * gb_second
 
 
 def told(dollars: float) -> str:

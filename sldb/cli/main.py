@@ -29,6 +29,7 @@ COMMANDS = {
     "destroy": "destroy",
     "status": "status",
     "doctor": "doctor",
+    "cost": "cost",
     "logs": "logs",
     "query": "query",
     "shell": "shell",
