@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,12 +13,19 @@ from sldb.transfer.carrier import Vanished
 
 T = TypeVar("T")
 
+TRIES = 4  # beside those that the store itself makes
+FIRST_PAUSE_SECONDS = 1.0  # doubled from try to try
+
 
 class StoreCarrier:
-    """`open_store` is asked again when the store refuses: credentials may have ended."""
+    """`open_store` is asked again when the store refuses: credentials may have ended. A store that does not answer is
+    waited for: a part that gets lost should not cost the others."""
 
-    def __init__(self, database: str, open_store: Callable[[], ObjectStore]) -> None:
+    def __init__(
+        self, database: str, open_store: Callable[[], ObjectStore], sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._database = database
+        self._sleep = sleep
         self._open_store = open_store
         self._store: ObjectStore | None = None
 
@@ -37,14 +45,21 @@ class StoreCarrier:
             return  # no right to delete, most likely: maintenance has
 
     def _ask(self, ask: Callable[[ObjectStore], T]) -> T:
-        try:
+        for tries_left in reversed(range(TRIES)):
             try:
-                store = self._store = self._store or self._open_store()
-                return ask(store)
-            except Refused:
-                store = self._store = self._open_store()
-                return ask(store)
-        except NotFound as error:
-            raise Vanished(str(error)) from error
-        except StoreError as error:
-            raise store_error(error) from error
+                return self._ask_once(ask)
+            except NotFound as error:
+                raise Vanished(str(error)) from error
+            except StoreError as error:
+                if not tries_left or isinstance(error, Refused):
+                    raise store_error(error) from error
+            self._sleep(FIRST_PAUSE_SECONDS * 2 ** (TRIES - 1 - tries_left))
+        raise AssertionError  # the last try returns or raises
+
+    def _ask_once(self, ask: Callable[[ObjectStore], T]) -> T:
+        try:
+            store = self._store = self._store or self._open_store()
+            return ask(store)
+        except Refused:
+            store = self._store = self._open_store()
+            return ask(store)
