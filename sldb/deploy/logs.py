@@ -48,7 +48,7 @@ class LogEvent:
 def parse_since(text: str) -> float:
     """Seconds: 90s, 10m, 2h, 1d. Raises `bad_request`."""
     match = re.fullmatch(r"(\d+)([smhd])", text)
-    if match is None:
+    if match is None or not int(match[1]):
         raise SldbError("bad_request", f"--since: got {text!r}, want a time such as 90s, 10m, 2h or 1d")
     return int(match[1]) * _UNITS[match[2]]
 

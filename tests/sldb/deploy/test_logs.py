@@ -110,5 +110,6 @@ def test_what_cannot_be_read_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86400)])
 def test_how_far_back(text: str, seconds: float) -> None:
     assert parse_since(text) == seconds
-    with pytest.raises(SldbError):
-        parse_since(text + "x")
+    for wrong in (text + "x", "0" + text[-1]):
+        with pytest.raises(SldbError):
+            parse_since(wrong)
