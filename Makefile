@@ -50,8 +50,8 @@ format: $(VENV)/.has-dev ## rewrite the code as `make lint` wants it
 bench: $(VENV)/.has-dev ## what is measured, on this machine
 	@for name in startup engine page_size; do echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; done
 
-pictures: $(VENV)/.has-dev ## draw the picture of the README anew (needs tmux)
-	$(BIN)/python docs/pictures/shell.py
+pictures: $(VENV)/.has-dev ## draw the pictures of the README anew (needs tmux)
+	$(BIN)/python docs/pictures/draw.py
 
 docs: $(VENV)/.has-dev ## write the page of all commands anew
 	$(BIN)/python -m sldb.cli.reference > docs/commands.md
