@@ -10,10 +10,12 @@ PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.
 TESTS = tests
 SECONDS = 60
 UPGRADE =
+FROM =
+SEED =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos mutants check lint types template format bench pictures docs lock dist clean
+.PHONY: help demo test chaos mutants check lint types template format bench soak pictures docs lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -49,6 +51,9 @@ format: $(VENV)/.has-dev ## rewrite the code as `make lint` wants it
 
 bench: $(VENV)/.has-dev ## what is measured, on this machine
 	@for name in startup engine page_size; do echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; done
+
+soak: $(VENV)/.has-dev ## simulated histories for a while: make soak SECONDS=600; one of them again: make soak SEED=4711
+	$(BIN)/python -m tests.simulation.soak $(if $(SEED),--seed $(SEED),--seconds $(SECONDS) $(if $(FROM),--first $(FROM)))
 
 pictures: $(VENV)/.has-dev ## draw the pictures of the README anew (needs tmux)
 	$(BIN)/python docs/pictures/draw.py

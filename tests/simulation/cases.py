@@ -1,0 +1,30 @@
+"""Histories as test cases: run, check, and say what went wrong so that it can be run again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tests.simulation import checker, plan
+from tests.simulation.plan import Plan
+from tests.simulation.run import Outcome, run
+
+HISTORIES_AT_ONCE = 100  # in one test
+
+
+def outcome_of(which: Plan | int | str, left_out: Collection[str] = ()) -> Outcome:
+    """Of a plan, or of the one that a seed makes: run and checked."""
+    made = which if isinstance(which, Plan) else plan.make(str(which))
+    outcome = run(made, left_out)
+    checker.check(outcome)
+    return outcome
+
+
+def check_seeds(seeds: range) -> None:
+    for seed in seeds:
+        outcome = outcome_of(seed)
+        assert not outcome.history.violations, report(outcome)
+
+
+def report(outcome: Outcome) -> str:
+    broken = "\n".join(map(str, outcome.history.violations))
+    return f"seed {outcome.plan.seed} (again: make soak SEED={outcome.plan.seed})\n{outcome.history.text()}\n{broken}"

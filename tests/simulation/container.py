@@ -1,0 +1,125 @@
+"""One container: a host whose clock, chance and threads are simulated, and which can be frozen or killed at any call.
+
+What runs in it (a Service, or the scheduled function) is the product's own code. Its calls to the store, to EC2 and to
+the clock come through here: `meet` says what happens to a call, `go` is its way there, `come_back` the answer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lambda_handlers.host import Call, Host
+from tests.simulation.chance import Chance
+from tests.simulation.faults import BEFORE, Fault, Faults, Meeting
+from tests.simulation.history import History
+from tests.simulation.world import Crashed, World
+
+MOST_SKEW_SECONDS = 25.0  # of a clock, so that two are never a minute apart
+LONGEST_FREEZE_SECONDS = 7200.0
+
+
+class Container:
+    def __init__(self, name: str, world: World, chance: Chance, faults: Faults, history: History) -> None:
+        self.name = name
+        self.world = world
+        self.faults = faults
+        self.history = history
+        self.is_dead = False
+        self.frozen_until = 0.0
+        self.busy_with: Any = None  # a delivery
+        self.what_runs: Any = None  # what lives in it; has `close`
+        self._chance = chance
+        self._skew = self._new_skew("at first")
+        self._drawn = 0
+        self.tasks: list[Any] = []
+        self.host = Host(self.now, self.sleep, self.entropy, self.start)
+
+    @property
+    def context(self) -> Any:
+        """What the running task works for."""
+        return self.world.current.context
+
+    # The host
+
+    def now(self) -> float:
+        self.world.check()
+        meeting = self.meet(self.faults.at_clock, "clock", "")
+        fault = meeting.fault
+        if fault is Fault.STEP:
+            self._skew = self._new_skew(f"{self.name} {self.world.now}")
+        if fault in BEFORE:
+            self._suffer(meeting)
+        time = self.world.now + self._skew
+        if fault is Fault.FREEZE_AFTER:
+            self._suffer(meeting)
+        return time
+
+    def sleep(self, seconds: float) -> None:
+        self.world.check()
+        self.world.wait(seconds)
+
+    def entropy(self, count: int) -> bytes:
+        self._drawn += 1
+        return self._chance.bytes(f"{self.name} draws {self._drawn}", count)
+
+    def start(self, function: Callable[[], Any]) -> Call:
+        self.world.check()
+        delay = 0.001 * self._chance.number(f"start {self.context.next_call()}")
+        task = self.world.spawn(function, self, self.context, delay)
+        self.tasks.append(task)
+        return task
+
+    # Calls
+
+    def meet(self, decide: Callable[[str], Meeting], verb: str, key: str) -> Meeting:
+        self.world.check()
+        meeting = decide(self.context.next_call())
+        if meeting.fault is not Fault.NONE:
+            self.history.add(self.context, f"{verb} {key}: {meeting.fault.value}".replace(" :", ":"))
+        return meeting
+
+    def go(self, meeting: Meeting) -> None:
+        if meeting.fault in BEFORE:
+            self._suffer(meeting)
+        self.world.wait(meeting.going)
+
+    def come_back(self, meeting: Meeting) -> None:
+        if meeting.fault in (Fault.CRASH_AFTER, Fault.FREEZE_AFTER):
+            self._suffer(meeting)
+        self.world.wait(meeting.coming)
+
+    def _suffer(self, meeting: Meeting) -> None:
+        if meeting.fault in (Fault.CRASH_BEFORE, Fault.CRASH_AFTER):
+            self.die()
+            raise Crashed
+        self.freeze(LONGEST_FREEZE_SECONDS * meeting.size**3)
+        self.world.wait(0.0)
+
+    def freeze(self, seconds: float) -> None:
+        self.history.add(self, f"is frozen for {seconds:.1f} s")
+        self.frozen_until = max(self.frozen_until, self.world.now + seconds)
+
+    def die(self) -> None:
+        """All of its memory is gone, and its tasks end where they are."""
+        if self.is_dead:
+            return
+        self.is_dead = True
+        self.history.add(self, "is gone")
+        for task in self.tasks:
+            if not task.is_done:
+                self.world.wake(task)
+        self.world.at(self.world.now, self.close)  # once they have ended
+
+    def close(self) -> None:
+        """Give back what the machine really has of it: files."""
+        if not all(task.is_done for task in self.tasks):
+            self.world.at(self.world.now, self.close)
+        elif self.what_runs is not None:
+            self.what_runs.close()
+
+    def _new_skew(self, name: str) -> float:
+        return MOST_SKEW_SECONDS * (2 * self._chance.number(f"skew of {self.name} {name}") - 1)
+
+    def __str__(self) -> str:
+        return self.name

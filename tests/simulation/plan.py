@@ -1,0 +1,285 @@
+"""What a history is to be: who does what, and when. Pure: the same seed gives the same plan, which is data.
+
+Operations leave open what only the run can know (`at` a txid that exists, `if_txid` of what the client has seen); the
+run fills it in. Operations can be left out of a plan, and the others stay what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+LOCKS = ("security-group", "s3", "none")
+GAPS = (0.0, 0.0, 1.0, 30.0, 300.0, 1500.0, 2400.0, 4000.0, 9000.0)  # seconds between two bursts
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`kind`: sql, or action (both of them requests), sweep, unlock, kill or freeze (done to the world)."""
+
+    number: int
+    at: float  # seconds from the start
+    kind: str
+    what: str = ""  # for people
+    database: str = "main"
+    statements: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    action: str = ""
+    fields: dict[str, Any] = field(default_factory=dict)  # of the event; of an action, its arguments
+    past: tuple[str, float] | None = None  # ("txid", which part of the log) or ("ago", seconds)
+    if_seen: bool = False  # write only if nothing came since the client looked
+    has_id: bool = False  # a request_id
+    by_queue: bool = False  # as a message of SQS
+    copies: tuple[float, ...] = ()  # the same event is delivered again so many seconds later
+    patience: float = 60.0  # seconds that the client waits for an answer
+    retries: int = 0
+    function_seconds: float = 60.0
+
+    def __str__(self) -> str:
+        return f"#{self.number} {self.what or self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    seed: str
+    lock: str
+    retention_days: float
+    cache_bytes: int
+    knobs: dict[str, int]
+    most_containers: int
+    operations: tuple[Operation, ...]
+
+
+def make(seed: str) -> Plan:
+    chance = Random(seed)
+    return Plan(
+        seed=seed,
+        lock=chance.choice(LOCKS),
+        retention_days=chance.choice((0.0, 0.05, 0.2)),
+        cache_bytes=chance.choice((400 << 20, 1)),
+        knobs=_knobs(chance),
+        most_containers=chance.randint(2, 5),
+        operations=tuple(_operations(chance)),
+    )
+
+
+def _knobs(chance: Random) -> dict[str, int]:
+    """Sizes that are made for large databases, small enough for a small one to pass them."""
+    knobs = {"DEFAULT_PAGE_SIZE": 512}
+    for name, values in {
+        "MAP_WORTH_BYTES": (128 << 10, 4 << 10, 1500),
+        "WHOLE_CHAIN_BYTES": (2 << 20, 6 << 10, 1),
+        "PROBE_BYTES": (1 << 20, 3000),
+        "STREAM_BYTES": (16 << 20, 8 << 10),
+        "LARGEST_FOLDED_BYTES": (256 << 10, 8 << 10),
+        "UNIT": (16, 4, 3),
+        "MOST_FILES_ABOVE_BASE": (4, 1),
+        "WORTH_MERGING_BYTES": (64 << 10, 1),
+        "GROUP_PAGES": (16, 2),
+        "COMPARED_BYTES": (64 << 20, 4 << 10),
+        "SMALL_BYTES": (1 << 20, 2 << 10),
+        "MOST_FILES": (512, 6),
+    }.items():
+        knobs[name] = chance.choice(values)
+    return knobs
+
+
+def _operations(chance: Random) -> Iterator[Operation]:
+    yield Operation(0, 0.0, "sql", "make tables", statements=TABLES, has_id=True, retries=8, patience=100.0)
+    number, time = 1, chance.choice((0.0, 2.0, 2.0))
+    kinds = _some_kinds(chance)
+    for _ in range(chance.randint(1, 5)):  # bursts
+        pause = chance.choice((0.01, 0.1, 1.0))
+        for _ in range(chance.randint(3, 14)):
+            time += chance.expovariate(1 / pause)
+            yield _operation(chance, number, time, chance.choice(kinds))
+            number += 1
+        time += chance.choice(GAPS)
+
+
+def _some_kinds(chance: Random) -> list[str]:
+    """Each history has another mix."""
+    kinds = [kind for kind, (weight, _) in _KINDS.items() for _ in range(weight) if chance.random() < 0.7]
+    return [*kinds, "increment", "read", "sweep"]
+
+
+TABLES: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)", ()),
+    ("CREATE TABLE IF NOT EXISTS account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL CHECK (balance >= 0))", ()),
+    ("CREATE TABLE IF NOT EXISTS item (id INTEGER PRIMARY KEY, value, size AS (length(value)))", ()),
+    ("CREATE TABLE IF NOT EXISTS list (id INTEGER PRIMARY KEY, members TEXT NOT NULL)", ()),
+    ("CREATE INDEX IF NOT EXISTS item_by_value ON item (value)", ()),
+    ("INSERT OR IGNORE INTO counter VALUES (1, 0), (2, 0)", ()),
+    ("INSERT OR IGNORE INTO account VALUES (1, 50), (2, 50), (3, 50)", ()),
+    ("INSERT OR IGNORE INTO list VALUES (1, ''), (2, '')", ()),
+)
+
+
+def _operation(chance: Random, number: int, time: float, kind: str) -> Operation:
+    _, make_it = _KINDS[kind]
+    given = {"what": kind, **make_it(chance, number)}
+    is_request = given.get("kind", "sql") in ("sql", "action")
+    if is_request:
+        given.setdefault("has_id", chance.random() < 0.6)
+        given["retries"] = chance.choice((0, 1, 3))
+        given["patience"] = chance.choice((5.0, 30.0, 60.0, 200.0))
+        given["function_seconds"] = chance.choice((10.0, 60.0, 60.0, 900.0))
+        given["by_queue"] = chance.random() < 0.05
+        if chance.random() < 0.12:
+            given["copies"] = (chance.choice((0.0, 0.01, 0.5, 20.0, 1500.0)),)
+        if chance.random() < 0.2:
+            given.setdefault("fields", {})["timeout"] = chance.choice((0.3, 3.0, 30.0))
+    return Operation(**{"number": number, "at": time, "kind": "sql", **given})
+
+
+def _sql(*statements: tuple[str, tuple[Any, ...]], **more: Any) -> dict[str, Any]:
+    return {"statements": statements, **more}
+
+
+def _increment(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(("UPDATE counter SET n = n + 1 WHERE id = ? RETURNING n", (chance.randint(1, 2),)))
+
+
+def _insert(chance: Random, number: int) -> dict[str, Any]:
+    value = f"value of {number} " * chance.choice((1, 1, 10, 60))
+    return _sql(("INSERT INTO item (id, value) VALUES (?, ?)", (number, value)))
+
+
+def _transfer(chance: Random, number: int) -> dict[str, Any]:
+    giver, taker = chance.sample((1, 2, 3), 2)
+    amount = chance.randint(1, 30)
+    return _sql(
+        ("UPDATE account SET balance = balance - ? WHERE id = ? RETURNING balance", (amount, giver)),
+        ("UPDATE account SET balance = balance + ? WHERE id = ? RETURNING balance", (amount, taker)),
+    )
+
+
+def _append(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(
+        ("UPDATE list SET members = members || ? WHERE id = ? RETURNING members", (f"{number},", chance.randint(1, 2)))
+    )
+
+
+def _ddl(chance: Random, number: int) -> dict[str, Any]:
+    name = f"extra_{chance.randint(1, 3)}"
+    return _sql(
+        *chance.choice(
+            (
+                ((f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, a)", ()), (f"INSERT INTO {name} VALUES (1, 2)", ())),
+                ((f"DROP TABLE IF EXISTS {name}", ()),),
+                ((f"ALTER TABLE {name} ADD COLUMN c{number} DEFAULT 7", ()),),
+                ((f"CREATE INDEX index_{number} ON item (size)", ()),),
+                (
+                    (f"CREATE TABLE IF NOT EXISTS {name} AS SELECT id FROM item", ()),
+                    (f"SELECT count(*) FROM {name}", ()),
+                ),
+            )
+        )
+    )
+
+
+def _several(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(
+        ("SELECT sum(balance) FROM account", ()),
+        ("INSERT INTO item (id, value) VALUES (?, 'several')", (number,)),
+        ("UPDATE counter SET n = n + 1 RETURNING id, n", ()),
+        ("SELECT count(*), sum(size) FROM item", ()),
+    )
+
+
+def _large(chance: Random, number: int) -> dict[str, Any]:
+    count = chance.choice((40, 120, 120, 400))
+    rows = f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
+    return _sql(
+        (
+            f"{rows} INSERT INTO item (id, value) SELECT ? + i, printf('%d of %d, %0200d', i, ?, i) FROM n",
+            (number * 1000, number),
+        )
+    )
+
+
+def _delete(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(("DELETE FROM item WHERE id % 3 = ?", (chance.randint(0, 2),)))
+
+
+def _vacuum(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(("VACUUM", ()), has_id=False)
+
+
+def _nothing(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(("UPDATE counter SET n = 0 WHERE id = 99", ()))
+
+
+READS: tuple[tuple[tuple[str, tuple[Any, ...]], ...], ...] = (
+    (("SELECT id, n FROM counter ORDER BY id", ()),),
+    (("SELECT sum(balance), min(balance) FROM account", ()), ("SELECT id, balance FROM account ORDER BY id", ())),
+    (("SELECT id, members FROM list ORDER BY id", ()),),
+    (("SELECT count(*), sum(id), sum(size), max(value) FROM item", ()),),
+    (("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '%sldb%' ORDER BY 1, 2", ()),),
+    (("PRAGMA integrity_check", ()),),
+    (("SELECT id FROM item WHERE value >= 'value of 2' ORDER BY value, id LIMIT 5", ()),),
+)
+
+
+def _read(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(*chance.choice(READS), has_id=chance.random() < 0.2)
+
+
+def _stale_read(chance: Random, number: int) -> dict[str, Any]:
+    return {**_read(chance, number), "fields": {"max_staleness": chance.choice((0.5, 5.0, 100.0, 3000.0))}}
+
+
+def _past_read(chance: Random, number: int) -> dict[str, Any]:
+    past = chance.choice((("txid", chance.random()), ("txid", 1.0), ("ago", chance.choice((1.0, 20.0, 2000.0)))))
+    return {**_read(chance, number), "past": past}
+
+
+def _careful(chance: Random, number: int) -> dict[str, Any]:
+    return {**_increment(chance, number), "if_seen": True}
+
+
+def _dry(chance: Random, number: int) -> dict[str, Any]:
+    make_it = chance.choice((_increment, _transfer, _several))
+    return {**make_it(chance, number), "fields": {"dry_run": True}}
+
+
+def _stale_write(chance: Random, number: int) -> dict[str, Any]:
+    return {**_increment(chance, number), "fields": {"max_staleness": chance.choice((5.0, 3000.0))}}
+
+
+def _tables(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(*TABLES)
+
+
+def _of_world(kind: str, **more: Any) -> Any:
+    return lambda chance, number: {"kind": kind, **more}
+
+
+def _freeze(chance: Random, number: int) -> dict[str, Any]:
+    return {"kind": "freeze", "patience": chance.choice((1.0, 60.0, 900.0, 5000.0))}
+
+
+_KINDS: dict[str, tuple[int, Any]] = {
+    "increment": (6, _increment),
+    "insert": (4, _insert),
+    "transfer": (3, _transfer),
+    "append": (3, _append),
+    "read": (5, _read),
+    "stale read": (2, _stale_read),
+    "past read": (2, _past_read),
+    "careful increment": (2, _careful),
+    "stale write": (1, _stale_write),
+    "dry run": (1, _dry),
+    "ddl": (2, _ddl),
+    "several": (2, _several),
+    "large": (1, _large),
+    "delete": (1, _delete),
+    "vacuum": (1, _vacuum),
+    "nothing": (1, _nothing),
+    "tables again": (1, _tables),
+    "sweep": (3, _of_world("sweep", function_seconds=60.0)),
+    "unlock": (2, _of_world("unlock")),
+    "kill": (1, _of_world("kill")),
+    "freeze": (1, _freeze),
+}

@@ -1,0 +1,12 @@
+"""The first thousand histories: every promise holds in each (see checker)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.cases import HISTORIES_AT_ONCE, check_seeds
+
+
+@pytest.mark.parametrize("first", range(0, 1000, HISTORIES_AT_ONCE))
+def test_every_promise_holds(first: int) -> None:
+    check_seeds(range(first, first + HISTORIES_AT_ONCE))

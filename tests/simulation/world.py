@@ -1,0 +1,134 @@
+"""Simulated time, and who runs when: one operating-system thread, one greenlet a task, and a heap of wake-up times.
+
+Nothing runs at the same time as anything else. A task runs until it waits; then the task or plan whose time comes
+first goes on. All waiting is simulated, so that a night passes in no time. Greenlets can be switched inside SQLite's
+callbacks, as each keeps its own C stack.
+
+A task may belong to a container. While that is frozen none of its tasks go on; when it dies they all end in `Crashed`,
+which no code of the product catches for good.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Protocol
+
+from greenlet import getcurrent, greenlet
+
+START = 1_800_000_000.0  # unix seconds
+
+
+class Crashed(BaseException):
+    """The container is gone: what runs in it ends here."""
+
+
+class Owner(Protocol):
+    """What a task may belong to."""
+
+    is_dead: bool
+    frozen_until: float
+
+
+class Task:
+    def __init__(self, world: World, run: Callable[[], Any], owner: Owner | None, context: Any) -> None:
+        self.owner = owner
+        self.context = context  # what it runs for; inherited by the tasks that it starts
+        self.is_done = False
+        self.alarm = 0  # the wake-up call that counts; older ones are out of date
+        self._world = world
+        self._run = run
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._waiting: list[Task] = []
+        self.greenlet = greenlet(self._begin, world.hub)
+
+    def _begin(self) -> None:
+        try:
+            self._world.check()
+            self._value = self._run()
+        except BaseException as error:  # noqa: BLE001 - raised again by result()
+            self._error = error
+        self.is_done = True
+        for task in self._waiting:
+            self._world.wake(task)
+
+    def tell(self, task: Task) -> None:
+        """Wake somebody when it is done."""
+        self._waiting.append(task)
+
+    def result(self) -> Any:
+        """What it returned, or raises what it raised; waits for it."""
+        while not self.is_done:
+            self._world.check()
+            self.tell(self._world.current)
+            self._world.pause()
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class World:
+    def __init__(self) -> None:
+        self.now = START
+        self.hub = getcurrent()
+        self._current: Task | None = None
+        self._heap: list[tuple[float, int, Task | Callable[[], object], int]] = []
+        self._order = count()
+
+    @property
+    def current(self) -> Task:
+        assert self._current is not None, "only a task can wait"
+        return self._current
+
+    def at(self, time: float, plan: Callable[[], object]) -> None:
+        """Run `plan`, which does not wait, at that time."""
+        heapq.heappush(self._heap, (time, next(self._order), plan, 0))
+
+    def spawn(
+        self, run: Callable[[], Any], owner: Owner | None = None, context: Any = None, delay: float = 0.0
+    ) -> Task:
+        task = Task(self, run, owner, context)
+        self.wake(task, delay)
+        return task
+
+    def wake(self, task: Task, delay: float = 0.0) -> None:
+        task.alarm += 1
+        heapq.heappush(self._heap, (self.now + delay, next(self._order), task, task.alarm))
+
+    def wait(self, seconds: float) -> None:
+        """Let the others run for so long."""
+        self.wake(self.current, seconds)
+        self.pause()
+
+    def pause(self) -> None:
+        """Let the others run until somebody wakes this task."""
+        self.hub.switch()
+        self.check()
+
+    def check(self) -> None:
+        """Raises Crashed in a task whose container is gone."""
+        owner = self.current.owner
+        if owner is not None and owner.is_dead:
+            raise Crashed
+
+    def run(self) -> None:
+        """Until nobody has anything left to do."""
+        while self._heap:
+            time, _, what, alarm = heapq.heappop(self._heap)
+            if not isinstance(what, Task):
+                self.now = max(self.now, time)
+                what()
+            elif not what.is_done and alarm == what.alarm:
+                self._go_on(what, time, alarm)
+
+    def _go_on(self, task: Task, time: float, alarm: int) -> None:
+        owner = task.owner
+        if owner is not None and owner.frozen_until > time and not owner.is_dead:
+            heapq.heappush(self._heap, (owner.frozen_until, next(self._order), task, alarm))
+            return
+        self.now = max(self.now, time)
+        self._current = task
+        task.greenlet.switch()
+        self._current = None
