@@ -33,7 +33,7 @@ def http_request(event: Mapping[str, Any]) -> object:
     body = event.get("body") or ""
     try:
         return json.loads(base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body)
-    except (ValueError, binascii.Error) as error:
+    except (ValueError, RecursionError, binascii.Error) as error:
         raise SldbError(
             "bad_request", f"the HTTP body is not JSON: {error}", 'POST {"query": "SELECT 1"} as application/json'
         ) from error
@@ -44,7 +44,7 @@ def record_request(record: Mapping[str, Any]) -> object:
     a message that is delivered twice is applied once. Raises `bad_request`."""
     try:
         request = json.loads(record.get("body") or "")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SldbError("bad_request", f"the message's body is not JSON: {error}") from error
     if isinstance(request, dict) and not is_action(request) and request.get("request_id") is None:
         request["request_id"] = record["messageId"]

@@ -425,8 +425,11 @@ def _check_at(name: str, value: object) -> None:
     _check_txid(name, value)
 
 
+_MOST_SECONDS = 1e12  # more is no time that a clock could add
+
+
 def _check_seconds(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_SECONDS:
         bad_request(name, value, "seconds, zero or more")
 
 

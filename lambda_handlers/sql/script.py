@@ -20,6 +20,7 @@ _COMMENT = re.compile(r"--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _BEGIN = re.compile(r"BEGIN(?: (?:DEFERRED|IMMEDIATE|EXCLUSIVE))?(?: TRANSACTION)?", re.IGNORECASE)
 _COMMIT = re.compile(r"(?:COMMIT|END)(?: TRANSACTION)?", re.IGNORECASE)
 OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
+_MOST_STATEMENTS = 250_000  # empty ones too: in a request of 6 MB there is room for millions
 _SEMICOLONS_IN_ONE = 1000  # a trigger may have this many; each is tried, and each try reads the statement again
 
 
@@ -37,7 +38,7 @@ class Piece(NamedTuple):
 def split(script: str) -> Iterator[Piece]:
     """The statements in order, each with its semicolon; the last may lack one. Comments alone are no statement."""
     _check_text(script)
-    start = tries = 0
+    start = tries = statements = 0
     for token in _TOKEN.finditer(script):
         if token[0] != ";":
             continue
@@ -48,7 +49,9 @@ def split(script: str) -> Iterator[Piece]:
         if apsw.complete(sql):
             if first_word(sql):
                 yield Piece(sql, start)
-            start, tries = token.end(), 0
+            start, tries, statements = token.end(), 0, statements + 1
+            if statements > _MOST_STATEMENTS:
+                raise SldbError("too_large", f"the query holds more than {_MOST_STATEMENTS:,} statements")
     if _says_something(script[start:]):
         yield Piece(script[start:], start)
 
