@@ -108,7 +108,7 @@ class Snapshot:
                     raise
             if limit == 1:
                 return self._in_pieces(statement), 1
-            limit = max(1, limit // 8)
+            limit = max(1, limit // 2)
 
     def _in_pieces(self, statement: Statement) -> list[Row]:
         """The one row of a statement, value by value."""
