@@ -33,6 +33,7 @@ COMMANDS = {
     "logs": "logs",
     "query": "query",
     "shell": "shell",
+    "import": "import_",
     "export": "export",
     "dump": "dump",
     "history": "history",

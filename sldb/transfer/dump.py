@@ -36,7 +36,7 @@ def dump(source: Snapshot) -> Iterator[str]:
     yield from (ended(sql) for _, sql in found.indexes)
     yield from (ended(sql) for sql in found.views.values())
     yield from (_rebuild(name) for name, its_way in ways.items() if its_way is Way.REBUILD)
-    yield from (ended(sql) for sql in found.triggers)
+    yield from (ended(sql) for _, sql in found.triggers)
     if Way.SHADOWS in ways.values():
         yield "PRAGMA writable_schema=OFF;\n"
     yield from (f"PRAGMA {name}={literals.literal(value)};\n" for name, value in settings.items() if value)

@@ -7,17 +7,21 @@ mix is a string column with the values as SQL would print them; one of NULLs alo
 
 from __future__ import annotations
 
+import datetime
 import importlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lambda_handlers.wire import Row, SldbError, Value
+from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Row, SldbError, Value
 from sldb.render import literals, values
 from sldb.transfer.selection import Selection
 from sldb.transfer.snapshot import Snapshot
+from sldb.transfer.streams import Stream
 
 _EXACT_IN_DOUBLE = 1 << 53
+_READ_ROWS = 2_000
 
 
 def load(module: str) -> Any:
@@ -68,3 +72,35 @@ def _columns(page: Sequence[Row], types: Sequence[str]) -> list[Any]:
             columns.append([float(value) for value in column] if kind == "float64" and None not in column else column)
     arrow = load("pyarrow")
     return [arrow.array(column, getattr(arrow, kind)()) for column, kind in zip(columns, types, strict=True)]
+
+
+def read(path: Path, table: str, shown: str) -> Stream:
+    """The rows of a file. Dates, times and decimals become text, lists and structures JSON text."""
+    parquet = load("pyarrow.parquet")
+    try:
+        file = parquet.ParquetFile(str(path))
+    except (OSError, ValueError) as error:
+        raise SldbError("bad_request", f"{shown} is no Parquet file: {error}") from error
+    names = [str(name) for name in file.schema_arrow.names]
+
+    def rows() -> Iterator[tuple[int, list[Value]]]:
+        number = 0
+        for batch in file.iter_batches(batch_size=_READ_ROWS):
+            columns = [[_value(value) for value in column.to_pylist()] for column in batch.columns]
+            for row in zip(*columns, strict=True):
+                number += 1
+                yield number, list(row)
+
+    return Stream(table, shown, names, rows())
+
+
+def _value(value: Any) -> Value:
+    if value is None or type(value) in (str, float, bytes):
+        return None if value != value else value  # noqa: PLR0124 - NaN, which SQLite stores as NULL
+    if isinstance(value, int):
+        return int(value) if INTEGER_MIN <= value <= INTEGER_MAX else str(value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat(" ") if isinstance(value, datetime.datetime) else value.isoformat()
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)

@@ -75,7 +75,7 @@ class Schema:
     tables: tuple[Table, ...]  # in the order in which they were made
     indexes: tuple[tuple[str, str], ...]  # (its table, SQL)
     views: dict[str, str]  # name → SQL
-    triggers: tuple[str, ...]  # SQL
+    triggers: tuple[tuple[str, str], ...]  # (its table or view, SQL)
     has_autoincrement: bool  # whether there is a table of which sqlite_sequence tells something
     has_statistics: bool  # whether ANALYZE has left something
 
@@ -96,15 +96,19 @@ def read(source: Readable) -> Schema:
     def of(kind: str) -> dict[str, str]:
         return {str(n): str(sql) for t, n, of_table, sql in objects if t == kind and sql and not _is_own(n, of_table)}
 
+    def with_table(kind: str) -> tuple[tuple[str, str], ...]:
+        names = of(kind)
+        return tuple((str(of_table), str(sql)) for t, n, of_table, sql in objects if t == kind and n in names)
+
     tables = {name: sql for name, sql in of("table").items() if name in kinds}
     return Schema(
         tuple(
             _table(name, kinds[name], sql, columns.get(name, []), name not in without_rowid)
             for name, sql in tables.items()
         ),
-        tuple((str(of_table), str(sql)) for t, n, of_table, sql in objects if t == "index" and n in of("index")),
+        with_table("index"),
         of("view"),
-        tuple(of("trigger").values()),
+        with_table("trigger"),
         any(name == "sqlite_sequence" for _, name, _, _ in objects)
         and any(re.search(r"\bAUTOINCREMENT\b", sql, re.IGNORECASE) for sql in tables.values()),
         any(name == "sqlite_stat1" for _, name, _, _ in objects),

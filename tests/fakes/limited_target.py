@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from lambda_handlers.host import Host
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
 from lambda_handlers.wire import Action, Reply, Request, SldbError
@@ -17,7 +18,7 @@ EVENT_BYTES = 6 * 1024 * 1024  # Lambda's limit of a synchronous invocation, eac
 class LimitedTarget:
     name = "limited"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, host: Host | None = None) -> None:
         self._service = Service(
             Settings(
                 store=directory.as_uri(),
@@ -25,9 +26,11 @@ class LimitedTarget:
                 log_level="error",
                 temp_dir=tempfile.gettempdir(),
                 reply_limit_bytes=6_000_000,
-            )
+            ),
+            host,
         )
         self.requests: list[Request] = []
+        self.exchanges = 0
         self.largest_event = self.largest_reply = self.bytes_in = self.bytes_out = 0
 
     def send(self, request: Request) -> Reply:
@@ -44,6 +47,7 @@ class LimitedTarget:
     def _exchange(self, event: dict[str, Any]) -> dict[str, Any]:
         body = json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
         self.largest_event = max(self.largest_event, len(body))
+        self.exchanges += 1
         self.bytes_in += len(body)
         if len(body) > EVENT_BYTES:
             raise SldbError("too_large", f"the request has {len(body)} bytes", "split it up")

@@ -1,0 +1,79 @@
+"""Rows into batches that each fit into one request, with a digest of all that came so far.
+
+The same rows make the same batches, so that an import that was stopped can be told from one of other data, and goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from lambda_handlers.wire import Value, encode_value
+
+BATCH_BYTES = 4_000_000  # of rows as JSON; an event may have 6 MB
+_CHUNK_BYTES = 200_000  # rows are measured so many at a time
+_FIRST_CHUNK, _MOST_CHUNK = 20, 2_000  # rows
+
+Values = Sequence[Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    rows: list[Values]
+    size_bytes: int
+    digest: str  # of this and all before it
+
+
+class Batches:
+    """Iterate for the batches of some rows. `digest`: of what came before."""
+
+    def __init__(self, rows: Iterable[Values], most_rows: int, digest: str) -> None:
+        self._rows = iter(rows)
+        self._most_rows = most_rows
+        self._hash = hashlib.sha256(digest.encode())
+
+    def __iter__(self) -> Iterator[Batch]:
+        rows: list[Values] = []
+        size = 0
+        for chunk, encoded in self._chunks():
+            chunk_bytes = len(encoded) + sum(2 * len(row) + 3 for row in chunk)  # with holes for them in a statement
+            if rows and (size + chunk_bytes > BATCH_BYTES or len(rows) + len(chunk) > self._most_rows):
+                yield Batch(rows, size, self._hash.hexdigest())
+                rows, size = [], 0
+            self._hash.update(encoded)
+            rows += chunk
+            size += chunk_bytes
+        if rows:
+            yield Batch(rows, size, self._hash.hexdigest())
+
+    def _chunks(self) -> Iterator[tuple[list[Values], bytes]]:
+        count = min(_FIRST_CHUNK, self._most_rows)
+        while chunk := list(islice(self._rows, count)):
+            encoded = _encoded(chunk)
+            row_bytes = max(1, len(encoded) // len(chunk))
+            count = max(1, min(_CHUNK_BYTES // row_bytes, _MOST_CHUNK, self._most_rows))
+            yield from [(chunk, encoded)] if len(encoded) <= BATCH_BYTES else _single(chunk)
+
+
+def _single(chunk: list[Values]) -> Iterator[tuple[list[Values], bytes]]:
+    for row in chunk:
+        yield [row], _encoded([row])
+
+
+def _unlike_json(value: Any) -> Any:
+    assert isinstance(value, bytes)
+    return encode_value(value)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_unlike_json).encode
+
+
+def _encoded(rows: list[Values]) -> bytes:
+    try:
+        return _encode(rows).encode()
+    except ValueError:  # an infinity
+        return _encode([[encode_value(value) for value in row] for row in rows]).encode()

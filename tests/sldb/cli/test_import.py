@@ -1,0 +1,130 @@
+"""sldb import as a command: what it says, what it asks for, and kill -9 in the middle of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.command import COMMAND, environment, sldb
+
+PEOPLE = "id,name,zip\n1,Ada,01234\n2,Grace,\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    return tmp_path
+
+
+def load(home: Path, *arguments: str, stdin: str | bytes = b"") -> subprocess.CompletedProcess[str]:
+    return sldb(home, "--local", "db", "import", *arguments, stdin=stdin)
+
+
+def rows(home: Path, sql: str) -> list[dict[str, object]]:
+    done = sldb(home, "--local", "db", "query", sql, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, object]] = json.loads(done.stdout)
+    return found
+
+
+def test_a_file_becomes_a_table(home: Path) -> None:
+    done = load(home, "people.csv")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("2 rows into people (new) · ")
+    assert done.stderr.endswith(" · txid 1\n")
+    assert rows(home, "SELECT * FROM people") == [
+        {"id": 1, "name": "Ada", "zip": "01234"},
+        {"id": 2, "name": "Grace", "zip": None},
+    ]
+
+
+def test_standard_input_needs_a_table(home: Path) -> None:
+    done = load(home, "-", stdin=PEOPLE)
+    assert done.returncode == 2
+    assert "say --table NAME" in done.stderr
+    assert load(home, "-", "--table", "t", stdin=PEOPLE).returncode == 0
+    assert rows(home, "SELECT count(*) AS n FROM t") == [{"n": 2}]
+
+
+def test_a_bad_row_stops_it_or_is_left_out(home: Path) -> None:
+    (home / "people.csv").write_text(PEOPLE + "3\n4,Edsger,1,2\n")
+    done = load(home, "people.csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: people.csv:4:2: 1 cells, and the header has 3 [bad_request]" in done.stderr
+    assert "--on-error skip" in done.stderr
+    done = load(home, "people.csv", "--on-error", "skip")
+    assert done.returncode == 0
+    assert "left out: people.csv:4:2: 1 cells" in done.stderr
+    assert "left out: people.csv:5:12: 4 cells" in done.stderr
+    assert "2 rows into people (new)" in done.stderr
+
+
+def test_rows_that_constraints_refuse_are_counted(home: Path) -> None:
+    assert load(home, "people.csv", "--upsert", "id").returncode == 0
+    (home / "people.csv").write_text(PEOPLE + "3,Edsger,\n")
+    refused = load(home, "people.csv")
+    assert (refused.returncode, "UNIQUE constraint failed: people.id" in refused.stderr) == (1, True)
+    assert "--upsert KEY" in refused.stderr
+    done = load(home, "people.csv", "--on-error", "skip")
+    assert "1 row into people · 2 refused by constraints" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("people.csv", "--create", "--replace"), "exclude each other"),
+        (("people.csv", "--input-format", "xml"), "no format to import: xml"),
+        (("people.csv", "--encoding", "utf-99"), "no such encoding: utf-99"),
+        (("people.csv", "--batch", "0"), "0 is not in the range"),
+        ((), "Missing argument"),
+        (("nowhere.csv",), "nowhere.csv cannot be read: No such file or directory"),
+    ],
+)
+def test_usage(home: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = load(home, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("format_name", ["csv", "tsv", "json", "jsonl", "parquet", "sqlite"])
+def test_what_is_exported_is_imported(home: Path, format_name: str) -> None:
+    values = "(1, 'é', 0.1, '007'), (9007199254740993, '', -1e300, NULL), (NULL, 'a\n\"b\",\t\\', NULL, 'x')"
+    made = f"CREATE TABLE t (i INTEGER, s TEXT, r REAL, z TEXT); INSERT INTO t VALUES {values}"
+    assert sldb(home, "--local", "db", "query", made).returncode == 0
+    out = f"t.{format_name}"
+    assert sldb(home, "--local", "db", "export", "t", "-o", out).returncode == 0
+    done = load(home, out, "--database", "copy")
+    assert done.returncode == 0, done.stderr
+    for sql in ("SELECT * FROM t", "SELECT typeof(i), typeof(s), typeof(r), typeof(z) FROM t"):
+        there = sldb(home, "--local", "db", "--database", "copy", "query", sql, "--format", "json").stdout
+        assert json.loads(there) == rows(home, sql)
+
+
+def test_killed_in_the_middle_it_goes_on(home: Path) -> None:
+    """kill -9, at moments a little later each time, until one run gets through."""
+    count = 60_000
+    (home / "big.csv").write_text("i,x\n" + "".join(f"{i},{'x' * 20}\n" for i in range(count)))
+    command = [*COMMAND, "--local", "db", "import", "big.csv", "--create", "--batch", "1000"]
+    kills, is_done, wait = 0, False, 0.3
+    while not is_done:
+        process = subprocess.Popen(
+            command, cwd=home, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        time.sleep(wait)
+        process.kill()
+        _, said = process.communicate()
+        # Killed when all was done, but before it could say so: the next run is told by --create.
+        is_done = process.returncode == 0 or b"there is a table big already" in said
+        assert is_done or process.returncode == -9, said
+        kills += not is_done
+        wait *= 1.3
+    assert kills > 0
+    assert rows(home, "SELECT count(*) AS n, count(DISTINCT i) AS d, sum(i) AS s FROM big") == [
+        {"n": count, "d": count, "s": count * (count - 1) // 2}
+    ]
+    left = sldb(home, "--local", "db", "databases", "--format", "json").stdout
+    assert [entry["name"] for entry in json.loads(left)] == ["main"]
