@@ -90,13 +90,12 @@ def show(error: SldbError) -> None:
 
 def _say(label: str, message: str, fg: str | None = None) -> None:
     """One line; on a terminal folded between words."""
-    folded = f"{label} {message}"
-    if sys.stderr.isatty():
-        import textwrap
+    from sldb.render.text import fold
 
-        columns = terminal_columns()
-        folded = textwrap.fill(folded, columns, break_long_words=False, break_on_hyphens=False)
-    click.echo(styled(label, fg=fg, bold=True) + folded[len(label) :], err=True)
+    said = f"{label} {message}"
+    if sys.stderr.isatty():
+        said = "\n".join(fold(line, terminal_columns()) for line in said.split("\n"))
+    click.echo(styled(label, fg=fg, bold=True) + said[len(label) :], err=True)
 
 
 def _where(error: SldbError, offset: int | None) -> str:

@@ -52,6 +52,19 @@ def widest(texts: Sequence[str]) -> int:
     return max(map(width, texts))
 
 
+def fold(line: str, columns: int) -> str:
+    """`line` broken between words, so that no piece is wider than it must be."""
+    pieces, piece = [], ""
+    for word in line.split(" "):
+        longer = f"{piece} {word}" if piece else word
+        if piece and width(longer) > columns:
+            pieces.append(piece)
+            piece = word
+        else:
+            piece = longer
+    return "\n".join([*pieces, piece])
+
+
 def _character_width(character: str) -> int:
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0

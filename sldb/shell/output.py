@@ -58,8 +58,10 @@ class Output:
         """Something about the data; `softly` is dim on a terminal in colour."""
         message = text.escape_lines(message)
         screen = self._origin[1] if self._origin else self.screen
-        if softly and screen is not None and screen.color and self.err.isatty():
-            message = f"\x1b[2m{message}\x1b[0m"
+        if screen is not None and self.err.isatty():
+            message = "\n".join(text.fold(line, screen.columns) for line in message.split("\n"))
+            if softly and screen.color:
+                message = f"\x1b[2m{message}\x1b[0m"
         print(message, file=self.err, flush=True)
 
     def turn(self, wish: str | None = None) -> None:

@@ -124,8 +124,9 @@ def _keys() -> KeyBindings:
     @keys.add("enter")
     def _enter(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
-        if buffer.complete_state and buffer.complete_state.current_completion:
-            buffer.complete_state = None
+        completing = buffer.complete_state
+        if completing and completing.current_completion and len(completing.completions) > 1:
+            buffer.complete_state = None  # it was chosen from several: there may be more to type
         elif _wants_more(buffer.text):
             buffer.newline(copy_margin=False)
         else:
