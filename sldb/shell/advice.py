@@ -96,13 +96,19 @@ def _candidates(sql: str, schema: Schema) -> list[Index]:
         indexes = []
         for table in tables:
             if table.lower() in named:
-                columns = [
-                    str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
-                ]
-                tried = [column for column in columns if column.lower() in named][:MOST_COLUMNS]
+                tried = [column for column in _columns(connection, table) if column.lower() in named][:MOST_COLUMNS]
                 indexes += [Index(table, (column,)) for column in tried]
                 indexes += [Index(table, pair) for pair in permutations(tried, 2)]
         return indexes
+
+
+def _columns(connection: apsw.Connection, table: str) -> list[str]:
+    """Without the one that is the rowid, which every index ends with."""
+    found = connection.execute(
+        "SELECT name, upper(type) = 'INTEGER', pk FROM pragma_table_info(?)", (table,)
+    ).fetchall()
+    keys = [name for name, _, pk in found if pk]
+    return [str(name) for name, is_integer, _ in found if not (is_integer and keys == [name])]
 
 
 def _copy(schema: Schema) -> apsw.Connection:

@@ -44,5 +44,8 @@ def _tell_advice(session: Session, sql: str) -> None:
     (schema,) = session.ask(catalog.statements()).results
     statistics = session.ask(catalog.statistics()).rows if any(row[0] == "sqlite_stat1" for row in schema.rows) else []
     made = [str(text) for _, text in schema.rows if text is not None]
-    for advice in advise(sql, Schema(made, [(table, index, stat) for table, index, stat in statistics])):
-        session.output.say(f"with this index it would search instead of reading all: {advice}")
+    found = advise(sql, Schema(made, [(table, index, stat) for table, index, stat in statistics]))
+    if found:
+        session.output.say("an index would let it search instead of reading all:")
+    for statement in found:
+        session.output.say(f"  {statement}")
