@@ -1,25 +1,30 @@
 """The dot commands, each also in psql's spelling: the list of them, `.help`, and obeying one.
 
-What they do is in looking, printing, running, explaining and past. They print through the session's output, so that
-`sldb query .tables --format json` is data like any other.
+What they do is in looking, printing, running, dumping, explaining and past. They print through the session's output, so
+that `sldb query .tables --format json` is data like any other.
 """
 
 from __future__ import annotations
 
 from lambda_handlers.wire import SldbError
-from sldb.shell import explaining, looking, past, printing, running
+from sldb.shell import dumping, explaining, looking, past, printing, running
 from sldb.shell.command import Command, argument
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 
 TRANSACTIONS = """\
-BEGIN opens a transaction on what is newest now: its statements see that state and their own changes, whatever others
-commit meanwhile, and lock nobody out. COMMIT applies them all at once if nobody else has committed since; else it says
-so, and COMMIT RETRY runs them on what is newest by then. ROLLBACK drops them, and so does leaving. SAVEPOINT, RELEASE
-and ROLLBACK TO work inside. An error drops its statement; the transaction stays open.
-The function keeps nothing between statements: each one that you add runs after all earlier ones of the transaction have
-run again, and COMMIT runs them once more. So random() and the time (datetime('now'), CURRENT_TIMESTAMP) may be stored
-with other values than were shown, and so may what was read from a database that is attached."""
+BEGIN opens a transaction on what is newest now: its statements see that state
+and their own changes, whatever others commit meanwhile, and lock nobody out.
+COMMIT applies them all at once if nobody else has committed since; else it
+says so, and COMMIT RETRY runs them on what is newest by then. ROLLBACK drops
+them, and so does leaving. SAVEPOINT, RELEASE and ROLLBACK TO work inside. An
+error drops its statement; the transaction stays open.
+
+The function keeps nothing between statements: each one that you add runs after
+all earlier ones of the transaction have run again, and COMMIT runs them once
+more. So random() and the time (datetime('now'), CURRENT_TIMESTAMP) may be
+stored with other values than were shown, and so may what was read from a
+database that is attached."""
 
 
 def obey(command: DotCommand, session: Session) -> bool:
@@ -43,7 +48,7 @@ def _help(session: Session, command: DotCommand) -> None:
     if name is None:
         _list_all(session)
     elif name.lower() in ("begin", "commit", "rollback", "transactions"):
-        session.output.say(TRANSACTIONS)
+        session.output.write_lines(TRANSACTIONS.splitlines())
     else:
         found = find(name.lstrip(".\\"))
         if found is None:
@@ -52,18 +57,19 @@ def _help(session: Session, command: DotCommand) -> None:
 
 
 def _list_all(session: Session) -> None:
-    for command in COMMANDS:
-        session.output.say(f"  {command.usage:<23}{command.other:<17}{command.meaning}")
-    session.output.say("SQL runs when it ends with ; and what runs at once is one transaction.")
-    session.output.say(".help NAME tells more of a command, .help BEGIN of transactions.")
+    listed = [f"  {command.usage:<24}{command.other:<17}{command.meaning}" for command in COMMANDS]
+    after = (
+        "SQL runs when it ends with ; and what runs at once is one transaction.",
+        ".help NAME tells more of a command, .help BEGIN of transactions.",
+    )
+    session.output.write_lines([*listed, *after])
 
 
 def _tell(session: Session, command: Command) -> None:
     others = [command.other] if command.other else []
     others += [f".{name}" for name in command.also]
-    session.output.say(f"{command.usage}: {command.meaning}" + (f" (also {', '.join(others)})" if others else ""))
-    if command.more:
-        session.output.say(command.more)
+    first = f"{command.usage}: {command.meaning}" + (f" (also {', '.join(others)})" if others else "")
+    session.output.write_lines([first, *command.more.splitlines()])
 
 
 def _quit(_session: Session, command: DotCommand) -> None:
@@ -87,13 +93,14 @@ COMMANDS = (
     Command(
         *(".explain [SQL]", "", "the plan, and an index it lacks", explaining.explain, "sql"),
         also=("eqp",),
-        more="Without SQL: of what ran last. An index is proposed where SQLite would search with it instead of\n"
-        "reading a whole table; it says so itself, of an empty copy of the schema, with the statistics of ANALYZE.",
+        more="Without SQL: of what ran last. An index is proposed where SQLite would search\n"
+        "with it instead of reading a whole table; it says so itself, of an empty copy\n"
+        "of the schema, with the statistics of ANALYZE.",
     ),
     Command(*(".mode [FORMAT]", "", "how results print: table, json, csv", printing.mode, "format"), also=("format",)),
     Command(
         *(".vertical [auto|on|off]", r"\x [auto|on|off]", "a line for each cell", printing.vertical, "vertical"),
-        more="Alone it turns. auto, as it is at first, prints vertically what does not fit; off never does.",
+        more="Alone it turns. auto, as it is at first, prints vertically what does not fit;\noff never does.",
     ),
     Command(".max_rows N", "", "rows shown of a table; 0 for all", printing.max_rows, also=("maxrows",)),
     Command(
@@ -108,17 +115,22 @@ COMMANDS = (
         more="One statement after the other; the first error ends it. BEGIN and COMMIT in it work.",
     ),
     Command(
+        *(".dump [FILE]", "", "all of it as SQL text", dumping.dump, "file"),
+        more="As of where the session stands: see .at. A FILE appears whole or not at all, compressed\n"
+        "where its name ends in .gz or .zst.",
+    ),
+    Command(
         *(".edit", r"\e", "edit what ran last", running.edit),
-        more="Ctrl-X Ctrl-E (in vi mode v) edits what is being typed. The editor is what VISUAL or EDITOR says.",
+        more="In your editor: what VISUAL or EDITOR says. Ctrl-X Ctrl-E (in vi mode v) edits\nwhat is being typed.",
     ),
     Command(
         *(".watch [SECONDS [TIMES]]", r"\watch", "run it again and again", running.watch),
-        more="What ran last, if it only reads: every 2 s, or so many; until Ctrl-C, or so many times.",
+        more="What ran last, if it only reads: every 2 s, or so many; until Ctrl-C, or so\nmany times.",
     ),
     Command(".named [NAME [VALUE…]]", r"\n", "list named queries, or run one", running.named, "named"),
     Command(
         *(".save NAME [SQL]", r"\ns NAME [SQL]", "keep SQL under a name", running.save, "named"),
-        more=r"$1, $2, … in it are bound to the values of \n NAME VALUE VALUE. Without SQL: what ran last.",
+        more="$1, $2, … in it are bound to the values of \\n NAME VALUE VALUE. Without SQL: what\nran last.",
     ),
     Command(".forget NAME", r"\nd NAME", "drop a named query", running.forget, "named"),
     Command(

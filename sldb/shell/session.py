@@ -16,7 +16,8 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
@@ -147,6 +148,12 @@ class Session:
         if transaction is None:
             return self._send(replace(request, at=at))
         return transaction.shown(self._send(transaction.replay(request)))
+
+    @contextmanager
+    def alone(self) -> Iterator[Client]:
+        """The client, while nobody else (the names' thread) uses it."""
+        with self._turn:
+            yield self.client
 
     def _send(self, request: Request) -> Reply:
         with self._turn:
