@@ -6,6 +6,7 @@ Ctrl-D on an empty line leaves. What is pasted goes into the input as it is, lin
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,9 +21,8 @@ from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.lexers import DynamicLexer, PygmentsLexer
+from prompt_toolkit.lexers import DynamicLexer, Lexer, PygmentsLexer
 from prompt_toolkit.styles import Style
-from pygments.lexers.sql import SqlLexer
 
 from lambda_handlers.wire import SldbError
 from sldb import render
@@ -51,9 +51,8 @@ _LONGEST_COLOURED = 100_000  # characters
 
 def talk(session: Session, show_error: Callable[[SldbError], None], history: History, *, vi: bool = False) -> None:
     """Prompt, read, run, until the user leaves."""
-    sql = PygmentsLexer(SqlLexer)
     prompt: PromptSession[str] = PromptSession(
-        lexer=DynamicLexer(lambda: sql if len(get_app().current_buffer.text) < _LONGEST_COLOURED else None),
+        lexer=DynamicLexer(_lexer),
         completer=_Completer(session),
         history=history,
         key_bindings=_keys(),
@@ -144,6 +143,18 @@ def _wants_more(buffer: str) -> bool:
         return isinstance(read(buffer), NeedMore)
     except SldbError:
         return False  # submitting it shows the error
+
+
+def _lexer() -> Lexer | None:
+    """None for the empty prompt, which so need not wait for pygments, and for what takes too long to colour."""
+    return _sql() if 0 < len(get_app().current_buffer.text) < _LONGEST_COLOURED else None
+
+
+@functools.cache
+def _sql() -> Lexer:
+    from pygments.lexers.sql import SqlLexer
+
+    return PygmentsLexer(SqlLexer)
 
 
 def _prompt(session: Session) -> StyleAndTextTuples:
