@@ -15,7 +15,7 @@ SEED =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos mutants check lint types template format bench soak pictures docs lock dist clean
+.PHONY: help demo test fuzz chaos mutants check lint types template format bench soak pictures docs lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -26,6 +26,9 @@ demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and 
 
 test: $(VENV)/.has-dev ## the tests; only some: make test TESTS="tests/sldb/render -k caret"
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+fuzz: $(VENV)/.has-dev ## damaged inputs for decoders and splitters, other ones each time: make fuzz SECONDS=60
+	$(BIN)/python -m tests.fuzz $(SECONDS)
 
 chaos: $(VENV)/.has-dev ## real processes killed, frozen and cut off, so long for each scenario: make chaos SECONDS=60
 	CHAOS_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -s tests/chaos

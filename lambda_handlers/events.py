@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from lambda_handlers.wire import SldbError, is_action
+from lambda_handlers.wire import SldbError, bad_request, is_action
 
 
 def is_http(event: object) -> TypeGuard[Mapping[str, Any]]:
@@ -25,12 +25,22 @@ def is_queue(event: object) -> TypeGuard[Mapping[str, Any]]:
     records = event.get("Records") if isinstance(event, Mapping) else None
     if not isinstance(records, list) or not records:
         return False
-    return all(isinstance(record, Mapping) and record.get("eventSource") == "aws:sqs" for record in records)
+    return all(isinstance(record, Mapping) and _is_message(record) for record in records)
+
+
+def _is_message(record: Mapping[str, Any]) -> bool:
+    return (
+        record.get("eventSource") == "aws:sqs"
+        and isinstance(record.get("messageId"), str)
+        and isinstance(record.get("attributes", {}), Mapping)
+    )
 
 
 def http_request(event: Mapping[str, Any]) -> object:
     """The request in an HTTP event's body; raises `bad_request`."""
     body = event.get("body") or ""
+    if not isinstance(body, str):
+        bad_request("body", body, "text")
     try:
         return json.loads(base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body)
     except (ValueError, RecursionError, binascii.Error) as error:
@@ -42,8 +52,11 @@ def http_request(event: Mapping[str, Any]) -> object:
 def record_request(record: Mapping[str, Any]) -> object:
     """The request in an SQS record. Its message id is the request id where the request has none of its own, so that
     a message that is delivered twice is applied once. Raises `bad_request`."""
+    body = record.get("body") or ""
+    if not isinstance(body, str):
+        bad_request("body", body, "text")
     try:
-        request = json.loads(record.get("body") or "")
+        request = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise SldbError("bad_request", f"the message's body is not JSON: {error}") from error
     if isinstance(request, dict) and not is_action(request) and request.get("request_id") is None:

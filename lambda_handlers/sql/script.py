@@ -12,11 +12,11 @@ from lambda_handlers.wire import SldbError, bad_request
 
 # Where a semicolon ends nothing: strings, quoted names and comments, closed or running to the end of the text.
 _TOKEN = re.compile(
-    r"""'[^']*(?:'|\Z) | "[^"]*(?:"|\Z) | `[^`]*(?:`|\Z) | \[[^\]]*(?:\]|\Z) | --[^\n]* | /\*.*?(?:\*/|\Z) | ;""",
+    r"""'[^']*(?:'|\Z) | "[^"]*(?:"|\Z) | `[^`]*(?:`|\Z) | \[[^\]]*(?:\]|\Z) | --[^\n]* | /\*(?=.).*?(?:\*/|\Z) | ;""",
     re.VERBOSE | re.DOTALL,
 )
-_FIRST_WORD = re.compile(r"(?:[\s\ufeff]|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z)|;)*([A-Za-z]*)", re.DOTALL)
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_FIRST_WORD = re.compile(r"(?:[\s\ufeff]|--[^\n]*(?:\n|\Z)|/\*(?=.).*?(?:\*/|\Z)|;)*([A-Za-z]*)", re.DOTALL)
+_COMMENT = re.compile(r"--[^\n]*|/\*(?=.).*?(?:\*/|\Z)", re.DOTALL)
 _BEGIN = re.compile(r"BEGIN(?: (?:DEFERRED|IMMEDIATE|EXCLUSIVE))?(?: TRANSACTION)?", re.IGNORECASE)
 _COMMIT = re.compile(r"(?:COMMIT|END)(?: TRANSACTION)?", re.IGNORECASE)
 OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
@@ -47,7 +47,7 @@ def split(script: str) -> Iterator[Piece]:
             raise SldbError("too_large", f"one statement holds more than {_SEMICOLONS_IN_ONE} semicolons")
         sql = script[start : token.end()]
         if apsw.complete(sql):
-            if first_word(sql):
+            if _says_something(sql):
                 yield Piece(sql, start)
             start, tries, statements = token.end(), 0, statements + 1
             if statements > _MOST_STATEMENTS:

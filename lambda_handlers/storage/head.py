@@ -61,7 +61,7 @@ class Head:
                 for level, low, high, size, is_mapped in body["files"]
             )
             return cls(int(body["txid"]), float(body["checked_at"]), int(body["folds_from"]), files)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
 

@@ -38,6 +38,7 @@ MAP_WORTH_BYTES = 128 << 10  # a smaller file is read whole
 GROUP_PAGES = 16
 MOST_GROUPS = 16_384
 CARRIED_BYTES = 512 << 10  # compressed
+MOST_BYTES = 64 << 20  # of a map that is decoded, not compressed
 
 _MAGIC = b"SLPM"
 _VERSION = 1
@@ -129,7 +130,10 @@ class PageMap:
         if version != _VERSION:
             raise BadPageMap(f"version {version}; this one is {_VERSION}")
         file_bytes, timestamp_ms = last
-        body = memoryview(zlib.decompress(data[start + _HEADER.size :]))
+        if page_size not in ltx.PAGE_SIZES:
+            raise BadPageMap(f"pages of {page_size} bytes")
+        length = 8 * runs + 4 * groups + 8 * (groups + 1) + 4 * checks + (4 + page_size) * carried
+        body = memoryview(_inflated(data[start + _HEADER.size :], length))
         position = 0
 
         def take(kind: str, count: int) -> array[int]:
@@ -147,6 +151,20 @@ class PageMap:
             *(page_size, commit, timestamp_ms, file_bytes, run_starts, run_lengths, group_starts, offsets, checksums),
             carried=tuple(zip(map(Pgno, numbers), pages, strict=True)),
         )
+
+
+def _inflated(data: bytes, length: int) -> bytes:
+    """Exactly `length` bytes; never more in memory, whatever the data would become."""
+    if length > MOST_BYTES:
+        raise BadPageMap(f"{length} bytes; a page map has {MOST_BYTES} at most")
+    inflating = zlib.decompressobj()
+    try:
+        body = inflating.decompress(data, length + 1)
+    except zlib.error as error:
+        raise BadPageMap(f"it cannot be decompressed: {error}") from error
+    if len(body) != length or not inflating.eof:
+        raise BadPageMap(f"its header tells of {length} bytes, and there are others")
+    return body
 
 
 @dataclass(slots=True)

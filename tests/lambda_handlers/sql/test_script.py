@@ -64,3 +64,11 @@ def test_a_statement_of_countless_semicolons_is_refused():
     with pytest.raises(SldbError, match="semicolons") as caught:
         list(split("CREATE TRIGGER t AFTER INSERT ON a BEGIN " + "SELECT 1;" * 2000))
     assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize(
+    "text", ["'a'; SELECT 1", "SELECT 1; (SELECT 2); SELECT 3", "5;", "[x];SELECT 1", "SELECT 1; /*"]
+)
+def test_what_begins_with_no_letter_is_a_statement_too(text):
+    """SQLite says what is wrong with it; left out, the rest would run as if nothing were."""
+    assert "".join(piece.sql for piece in split(text)).replace(" ", "") == text.replace(" ", "")

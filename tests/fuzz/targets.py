@@ -1,0 +1,331 @@
+"""What is fuzzed, and what must hold for any input. A target takes chance, makes one input, and raises if it does not.
+
+Decoders raise the errors that their callers expect and no other; what they accept is what was written, or has all that
+such a thing has. The checksums of half the damaged files are made right again: so what lies behind them is reached.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import lru_cache
+from random import Random
+from typing import Any, TypeAlias
+
+import apsw
+from fastcrc import crc64
+
+from lambda_handlers.s3_store import memory_store
+from lambda_handlers.sql import script
+from lambda_handlers.storage import keys, ltx
+from lambda_handlers.storage.head import Head, HeadFile
+from lambda_handlers.storage.keys import LtxName
+from lambda_handlers.storage.ltx import Decoder, Header, Pgno
+from lambda_handlers.storage.page_map import BadPageMap, PageMap, PageMapBuilder
+from lambda_handlers.wire import ERROR_CODES, Action, Column, FarRows, Reply, Request, Result, SldbError, Statement
+from sldb.params import parse_params
+from sldb.shell import reader
+from sldb.targets import far_rows
+from sldb.targets.aws_http import HttpReply
+from sldb.targets.lambda_answers import decode
+from tests.fakes.service import container
+from tests.fuzz.mutate import damaged, damaged_json, damaged_text
+
+Target: TypeAlias = Callable[[Random], None]
+
+
+# The wire
+
+_EVENTS: list[Any] = [
+    {"query": "SELECT ?", "params": [1, 2.5, "x", None, {"$blob": "AAE="}, {"$float": "inf"}]},
+    {"query": "SELECT :a", "params": {"a": 1, ":b": "x"}, "database": "main", "at": 5, "max_staleness": 1.5},
+    {"statements": [{"query": "SELECT 1"}, {"query": "SELECT ?", "params": ["x"]}], "if_txid": 3, "request_id": "r"},
+    {"query": "SELECT 1", "at": "2026-11-01T10:00:00Z", "dry_run": True, "timeout": 3, "read_only": True},
+]
+_ACTIONS: list[Any] = [
+    {"action": "history", "database": "main", "arguments": {"limit": 5, "before": 3}, "timeout": 2},
+    {"action": "result", "arguments": {"request_id": "r"}},
+]
+_SHAPES: list[Any] = [
+    {"httpMethod": "POST", "requestContext": {}, "body": '{"query": "SELECT 1"}', "isBase64Encoded": False},
+    {"rawPath": "/", "requestContext": {"http": {}}, "body": "eyJxdWVyeSI6ICIxIn0=", "isBase64Encoded": True},
+    {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "attributes": {}, "body": '{"query": "SELECT 1"}'}]},
+]
+_REPLY = Reply(
+    (Result((Column("a", "INTEGER"),), [(1, "x", None, 1.5, b"\0")], 1), Result(rowcount=2, lastrowid=7)), 5, "main"
+)
+_REPLIES: list[Any] = [
+    {"statusCode": 200, "body": _REPLY.encode()},
+    {"statusCode": 200, "body": Reply((Result(far=FarRows("https://x", 3)),), 1, "main").encode()},
+    {"statusCode": 409, "body": SldbError("conflict", "m", "h", txid=5, holder={"a": 1}).encode()},
+]
+
+
+def events(chance: Random) -> None:
+    """What is decoded is encoded to an event that means the same; anything else is a bad_request."""
+    kind, seeds = chance.choice(((Request, _EVENTS), (Action, _ACTIONS)))
+    try:
+        asked = kind.decode(damaged_json(chance, chance.choice(seeds)))
+    except SldbError as error:
+        assert error.code == "bad_request"
+        assert len(json.dumps(error.encode())) < 20_000
+        return
+    again = kind.decode(asked.encode())
+    assert json.dumps(again.encode()) == json.dumps(asked.encode())
+
+
+@lru_cache(maxsize=1)
+def _service() -> Any:
+    return container(memory_store())
+
+
+def shapes(chance: Random) -> None:
+    """Whatever arrives has a reply, and none is a bug of ours."""
+    reply = _service().handle(damaged_json(chance, chance.choice((*_SHAPES, *_EVENTS, *_ACTIONS))))
+    if "batchItemFailures" not in reply:
+        body = json.loads(reply["body"]) if isinstance(reply["body"], str) else reply["body"]
+        assert reply["statusCode"] == 200 or body["error"]["code"] != "internal", body
+
+
+def answers(chance: Random) -> None:
+    """A client takes what is a reply, and says of anything else that it is none."""
+    body = json.dumps(damaged_json(chance, chance.choice(_REPLIES))).encode()
+    if chance.random() < 0.3:
+        body = damaged(chance, body, [body])
+    try:
+        reply = decode(HttpReply(200, {}, body), "f", Reply.decode)
+    except SldbError as error:
+        assert error.code in ERROR_CODES
+        assert isinstance(error.exit_code, int)
+        return
+    assert isinstance(reply, Reply)
+
+
+@lru_cache(maxsize=1)
+def _far() -> tuple[bytes, tuple[tuple[Any, ...], ...]]:
+    from lambda_handlers.wire import encode_line
+
+    rows = tuple((number, "é" * number, None, bytes(range(number % 250))) for number in range(300))
+    gzip = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return gzip.compress(b"".join(map(encode_line, rows))) + gzip.flush(), rows
+
+
+def distant_rows(chance: Random) -> None:
+    """Either exactly the rows that were sent, or an error."""
+    data, rows = _far()
+    body = damaged(chance, data, [data])
+    reply = Reply((Result((Column("a", None),), rowcount=len(rows), far=FarRows("u", len(rows))),), 1, "main")
+    with suppress(SldbError):
+        got = far_rows.fetch(reply, lambda url: iter((body,)), "", sleep=lambda seconds: None)
+        assert got.rows == list(rows)
+
+
+# Storage
+
+
+@lru_cache(maxsize=1)
+def _files() -> list[tuple[bytes, list[tuple[int, bytes]]]]:
+    """LTX files, each with its pages."""
+    chance, made = Random(1), []
+    for page_size, numbers in ((512, range(1, 30)), (4096, (1, 2, 5, 9)), (65536, (1, 3)), (512, ())):
+        pages = [(Pgno(number), chance.randbytes(64) * (page_size // 64)) for number in numbers]
+        header = Header(page_size, max(numbers, default=0), 1, 7, 1_790_000_000_000, node_id=5)
+        made.append((ltx.encode(header, pages), [(int(pgno), page) for pgno, page in pages]))
+    return made
+
+
+def _signed(data: bytes) -> bytes:
+    """The file with a checksum that fits what it holds now, as far as that can be read."""
+    try:
+        head, position = data[: ltx.HEADER_BYTES], ltx.HEADER_BYTES
+        page_size, checksum = int.from_bytes(head[8:12], "big"), crc64.go_iso(head)
+        while data[position : position + 6] != bytes(6) and position < len(data):
+            size = int.from_bytes(data[position + 6 : position + 10], "big")
+            import lz4.block
+
+            page = lz4.block.decompress(data[position + 10 : position + 10 + size], uncompressed_size=page_size)
+            checksum = crc64.go_iso(data[position : position + 10] + page, checksum)
+            position += 10 + size
+        checksum = crc64.go_iso(data[position:-8], checksum) | 1 << 63
+        return data[:-8] + checksum.to_bytes(8, "big")
+    except Exception:  # noqa: BLE001 - it is too damaged to be signed
+        return data
+
+
+def ltx_files(chance: Random) -> None:
+    """A file read whole gives exactly its pages, or is corrupt."""
+    data, pages = chance.choice(_files())
+    body = damaged(chance, data, [other for other, _ in _files()])
+    resigned = chance.random() < 0.5
+    body = _signed(body) if resigned else body
+    step = chance.choice((1 << 20, 1000, 7))
+    chunks = (body[start : start + step] for start in range(0, len(body), step))
+    try:
+        got = [(int(pgno), bytes(page)) for pgno, page in Decoder(chunks, "main/0000/x.ltx").pages()]
+    except SldbError as error:
+        assert error.code == "corrupt"
+        assert error.details["key"] == "main/0000/x.ltx"
+        return
+    originals = dict(_files())
+    assert resigned or got == originals.get(body, pages)
+
+
+@lru_cache(maxsize=1)
+def _maps() -> list[bytes]:
+    made = []
+    for data, pages in _files():
+        decoder = Decoder([data], "k")
+        builder = PageMapBuilder(decoder.header)
+        for pgno, page in pages:
+            builder.add(ltx.compressed(Pgno(pgno), page))
+        made.append(builder.build(len(data), carry=True).encode())
+    return made
+
+
+def page_maps(chance: Random) -> None:
+    """A map that decodes answers questions; nothing else than BadPageMap comes of one that does not."""
+    data = chance.choice(_maps())
+    body = damaged(chance, data, _maps())
+    if chance.random() < 0.5 and len(body) > 8:  # damage behind the checksums
+        inner = body[8:]
+        with suppress(zlib.error):
+            head, rest = body[8:56], zlib.decompressobj().decompress(data[56:], 1 << 20)
+            inner = head + zlib.compress(damaged(chance, rest, [rest]))
+        body = body[:4] + zlib.crc32(inner).to_bytes(4, "little") + inner
+    with suppress(BadPageMap):
+        PageMap.decode(body)
+
+
+_HEAD = Head(7, 1.79e9, 3, (HeadFile(LtxName(9, 1, 5), 1000, True), HeadFile(LtxName(0, 6, 6), 100, False))).encode()
+
+
+def heads(chance: Random) -> None:
+    """A head, or none."""
+    body = json.dumps(damaged_json(chance, json.loads(_HEAD))).encode()
+    body = damaged(chance, body, [_HEAD]) if chance.random() < 0.5 else body
+    head = Head.decode(body)
+    assert head is None or isinstance(head.txid, int)
+
+
+def object_keys(chance: Random) -> None:
+    """A key that is parsed is the key that is built."""
+    names = ["main/0000/0000000000000001-0000000000000001.ltx", "main/0009/0000000000000001-00000000000000ff.pages"]
+    key = damaged_text(chance, chance.choice(names), [*names, "/../", "０٣", "ABCDEF", "\n"])
+    found = keys.parse_ltx_key("main", key)
+    assert found is None or found.key("main") == key
+    mapped = keys.parse_page_map_key("main", key)
+    assert mapped is None or mapped.page_map_key("main") == key
+
+
+# SQL
+
+_SQL = [
+    "SELECT 1; SELECT 'a;b', \"c;d\", `e;f`, [g;h] -- comment; more\n; /* x;y */ SELECT 2",
+    "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; SELECT 2; END; SELECT 3;",
+    "CREATE TEMP TRIGGER IF NOT EXISTS t INSTEAD OF DELETE ON v BEGIN SELECT CASE WHEN 1 THEN 2 END; END",
+    "EXPLAIN CREATE TRIGGER x BEGIN; END; /**/ ;;; -- x\n VACUUM; BEGIN; COMMIT",
+    "'it''s' ; \ufeffPRAGMA x ; x'00' ; :a ; $b ; @c ; ?1 ; 1e5 ; 0x1F ; a.b ; -> ; ->> ; /*/ ; */",
+]
+_TOKENS = [*_SQL, ";", ";;", "'", '"', "`", "[", "]", "/*", "*/", "--", "\n", " BEGIN ", " END ", " CREATE TRIGGER "]
+
+
+def scripts(chance: Random) -> None:
+    """Both splitters: the pieces are the text, each ends where SQLite says, and SQLite takes none for two."""
+    text = damaged_text(chance, chance.choice(_SQL), _TOKENS)
+    assert "".join(reader.split(text)) == text
+    pieces = list(reader.split(text))
+    for piece in pieces[:-1]:
+        assert sqlite3.complete_statement(piece)
+    reader.is_blank(text)
+    with suppress(SldbError):
+        reader.read(text)
+    try:
+        ours = list(script.split(text))
+    except SldbError as error:
+        assert error.code in ("bad_request", "too_large")
+        return
+    position = 0
+    for piece in ours:
+        assert text[piece.offset : piece.offset + len(piece.sql)] == piece.sql
+        between = text[position : piece.offset]
+        assert not _says(between), between
+        position = piece.offset + len(piece.sql)
+        assert _statements_in(piece.sql) <= 1, piece.sql
+    assert not _says(text[position:])
+    for piece in ours[:-1]:
+        assert apsw.complete(piece.sql)
+
+
+def _says(text: str) -> bool:
+    """Whether SQLite would run anything of it."""
+    return _statements_in(text) > 0
+
+
+class _Stop(Exception):
+    pass
+
+
+def _statements_in(text: str) -> int:
+    """How many statements SQLite's parser begins with, at least; one that it refuses counts as one."""
+    connection = apsw.Connection(":memory:")
+    seen = 0
+
+    def count(_cursor: object, sql: str, bindings: object) -> bool:
+        nonlocal seen
+        seen += not reader.is_blank(sql.replace("\ufeff", " "))  # to SQLite that is space
+        if seen > 1:
+            raise _Stop
+        return True
+
+    connection.exec_trace = count
+    try:
+        for _ in connection.execute(text):
+            pass
+    except _Stop:
+        pass
+    except apsw.Error:
+        seen += seen == 0
+    finally:
+        connection.close(True)
+    return seen
+
+
+_PARAMS = ["a=1", "n:int=5", "x:null", "b:blob=00ff", "j:json=[1,2]", "r:real=1e5", ":int=7", "=a=b", "t:text=@x", "5"]
+
+
+def parameters(chance: Random) -> None:
+    """`--param` gives values that a request can hold, or a bad_request."""
+    texts = [damaged_text(chance, chance.choice(_PARAMS), [*_PARAMS, "@", "é", "9" * 30]) for _ in range(2)]
+    if any("@" in text or "file" in text for text in texts):
+        return  # would read files
+    try:
+        params = parse_params(texts)
+    except SldbError as error:
+        assert error.code == "bad_request"
+        return
+    with suppress(SldbError):  # text with a lone surrogate, which only a test can type
+        request = Request((Statement("SELECT 1", params),))
+        assert repr(Request.decode(request.encode())) == repr(request)
+
+
+TARGETS: dict[str, Target] = {
+    target.__name__: target
+    for target in (
+        *(events, shapes, answers, distant_rows, ltx_files, page_maps, heads, object_keys, scripts, parameters),
+    )
+}
+
+
+def cases(name: str, first: int, count: int | None = None) -> Iterator[int]:
+    """Run the target with one seed after the other; what fails names its seed."""
+    target, number = TARGETS[name], first
+    while count is None or number < first + count:
+        try:
+            target(Random(f"{name}/{number}"))
+        except Exception as error:
+            raise AssertionError(f"{name}, seed {number}: python -m tests.fuzz {name} {number}") from error
+        yield number
+        number += 1
