@@ -4,7 +4,7 @@ reads as it was, and the newest state always does."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from lambda_handlers.log import Log
 from lambda_handlers.maintenance import FULL_PASS_SECONDS, LEASE_SECONDS, Maintenance
-from lambda_handlers.object_store import NotFound, ObjectInfo, ObjectStore, Unavailable
+from lambda_handlers.object_store import NotFound, Unavailable
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.storage import ltx
 from lambda_handlers.storage.compaction import MOST_FILES_ABOVE_BASE, cheapest_runs
@@ -25,55 +25,10 @@ from lambda_handlers.storage.retention import FLOOR_SECONDS
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine
+from tests.fakes.timed_store import Timed
 
 DAY = 86_400.0
 RETENTION_DAYS = 2.0
-
-
-class Timed:
-    """A store whose objects are as old as the clock says, and which can be killed at any of its calls."""
-
-    def __init__(self, store: ObjectStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-        self._written: dict[str, float] = {}
-        self.deleted: list[str] = []
-        self.calls_left: int | None = None  # before it dies
-        self.before: Callable[[str, str], object] = lambda _verb, _key: None
-
-    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
-        self._called("list_objects", prefix)
-        for info in list(self._store.list_objects(prefix)):
-            yield ObjectInfo(info.key, info.size, self._written[info.key])
-
-    def delete_many(self, keys: list[str]) -> None:
-        for key in keys:
-            self._called("delete", key)
-            self.deleted.append(key)
-            self._store.delete(key)
-
-    def __getattr__(self, verb: str) -> Any:
-        act = getattr(self._store, verb)
-
-        def call(key: str, *arguments: Any) -> Any:
-            self._called(verb, key)
-            if verb == "create_from":
-                arguments = (b"".join(arguments[0]),)
-                result = self._store.create(key, *arguments)
-            else:
-                result = act(key, *arguments)
-            if verb in ("create", "create_from", "replace", "put", "assemble"):
-                self._written[key] = self._clock.time
-            return result
-
-        return call
-
-    def _called(self, verb: str, key: str) -> None:
-        self.before(verb, key)
-        if self.calls_left is not None:
-            if self.calls_left == 0:
-                raise Unavailable(key, "killed")
-            self.calls_left -= 1
 
 
 class World:

@@ -11,9 +11,11 @@ from pathlib import Path
 import boto3
 import pytest
 
+from lambda_handlers.log import Log
+from lambda_handlers.maintenance import Maintenance
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import Settings
-from lambda_handlers.storage.keys import LtxName, transaction
+from lambda_handlers.storage.keys import LtxName, parse_ltx_key, transaction
 from lambda_handlers.storage.ltx import Header
 from lambda_handlers.stores import open_store
 from tests.fakes import sqlite_files
@@ -22,6 +24,7 @@ from tests.fakes.engine import Engine, compact
 from tests.fakes.past import act
 from tests.fakes.service import container, run
 from tests.fakes.sqlite_files import Recipe
+from tests.fakes.timed_store import Timed
 from tests.fakes.uploads import upload
 
 litestream_vfs = pytest.importorskip("litestream_vfs", reason="no litestream-vfs for this platform")
@@ -189,6 +192,50 @@ def test_we_open_what_litestream_began(
     keys = [entry["Key"] for entry in client.list_objects_v2(Bucket=bucket)["Contents"]]
     client.close()
     assert [key for key in keys if not key.startswith("stores/one/main/0000/")] == []
+
+
+def test_litestream_reads_what_maintenance_left(litestream: Litestream, store: ObjectStore, tmp_path: Path) -> None:
+    """Days of writes, with the folds, merges and snapshots of real passes, and the files gone that retention takes."""
+    clock = Clock()
+    timed = Timed(store, clock)
+    one = Engine(timed, tmp_path, clock.host())  # type: ignore[arg-type]  # it passes every verb on
+    maintenance = Maintenance(timed, clock.host(), Log("error"), retention_days=1)  # type: ignore[arg-type]  # likewise
+    one.write("CREATE TABLE t(n INTEGER PRIMARY KEY, body)")
+    for day in range(4):
+        for n in range(40):
+            one.write(f"INSERT INTO t(body) VALUES (randomblob({300 + n}))", f"DELETE FROM t WHERE n % 7 = {day}")
+            clock.time += 30
+        maintenance.run(clock.time + 900, "main")
+        clock.time += 86_400
+        maintenance.run(clock.time + 900, "main")
+        digest = "SELECT count(*), sum(length(body)), hex(substr(max(body), 1, 9)) FROM t"
+        assert litestream(f"{digest};", "PRAGMA integrity_check;") == ["|".join(map(str, one.rows(digest)[0])), "ok"]
+    levels = {name.level for info in store.list_objects("main/") if (name := parse_ltx_key("main", info.key))}
+    assert 9 in levels
+    assert any(key.startswith("main/0000/") for key in timed.deleted)
+    assert timed.deleted
+    one.close()
+
+
+def test_a_replica_is_copied_into_a_stack_and_goes_on(
+    litestream: Litestream, s3_settings: Settings, tmp_path: Path
+) -> None:
+    """docs/litestream.md: every object under another name, each created on the condition that there is none."""
+    litestream("CREATE TABLE t(x);", "INSERT INTO t VALUES ('theirs');", database="app", may_write=True)
+    store = open_store(s3_settings)
+    for info in list(store.list_objects("app/")):
+        if parse_ltx_key("app", info.key):
+            store.create(info.key.replace("app/", "main/", 1), store.get(info.key))
+    service = container(store)
+    assert run(service, "SELECT x FROM t").rows == [("theirs",)]
+    txid = run(service, "SELECT 1").txid
+    assert run(service, "INSERT INTO t VALUES ('ours')", request_id="one").txid == txid + 1
+    assert run(service, "SELECT count(*) FROM t", at=txid).rows == [(1,)]
+    act(service, "restore", at=txid)
+    act(service, "branch", **{"as": "copy"})
+    assert run(service, "SELECT x FROM t", database="copy").rows == [("theirs",)]
+    assert litestream("SELECT x FROM t;") == ["theirs"]
+    service.close()
 
 
 def test_litestream_reads_a_restored_a_dropped_and_a_new_database(

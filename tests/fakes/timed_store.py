@@ -1,0 +1,55 @@
+"""A store whose objects are as old as a clock says, and which dies at any of its calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lambda_handlers.object_store import ObjectInfo, ObjectStore, Unavailable
+from tests.fakes.clock import Clock
+
+
+class Timed:
+    """A store whose objects are as old as the clock says, and which can be killed at any of its calls."""
+
+    def __init__(self, store: ObjectStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._written: dict[str, float] = {}
+        self.deleted: list[str] = []
+        self.calls_left: int | None = None  # before it dies
+        self.before: Callable[[str, str], object] = lambda _verb, _key: None
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
+        self._called("list_objects", prefix)
+        for info in list(self._store.list_objects(prefix)):
+            yield ObjectInfo(info.key, info.size, self._written[info.key])
+
+    def delete_many(self, keys: list[str]) -> None:
+        for key in keys:
+            self._called("delete", key)
+            self.deleted.append(key)
+            self._store.delete(key)
+
+    def __getattr__(self, verb: str) -> Any:
+        act = getattr(self._store, verb)
+
+        def call(key: str, *arguments: Any) -> Any:
+            self._called(verb, key)
+            if verb == "create_from":
+                arguments = (b"".join(arguments[0]),)
+                result = self._store.create(key, *arguments)
+            else:
+                result = act(key, *arguments)
+            if verb in ("create", "create_from", "replace", "put", "assemble"):
+                self._written[key] = self._clock.time
+            return result
+
+        return call
+
+    def _called(self, verb: str, key: str) -> None:
+        self.before(verb, key)
+        if self.calls_left is not None:
+            if self.calls_left == 0:
+                raise Unavailable(key, "killed")
+            self.calls_left -= 1
