@@ -20,9 +20,9 @@ class Timed:
         self.calls_left: int | None = None  # before it dies
         self.before: Callable[[str, str], object] = lambda _verb, _key: None
 
-    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         self._called("list_objects", prefix)
-        for info in list(self._store.list_objects(prefix)):
+        for info in list(self._store.list_objects(prefix, after)):
             yield ObjectInfo(info.key, info.size, self._written[info.key])
 
     def delete_many(self, keys: list[str]) -> None:
