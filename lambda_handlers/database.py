@@ -82,6 +82,7 @@ class Database:
         self._find = find
         self._replies = Replies(store, host)
         self._newest = self._new_copy()
+        self._in_flight: _Run | None = None
         self._past: dict[Txid, Copy] = {}  # the one asked for last is the last
         self._is_cold = True
 
@@ -104,7 +105,7 @@ class Database:
         """`deadline`: unix seconds. `invocation_id`: what a write is known by that has no id of its own. Raises
         SldbError; unless it says otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
-        run = _Run(request, deadline, stats, reply_limit_bytes, invocation_id)
+        run = self._in_flight = _Run(request, deadline, stats, reply_limit_bytes, invocation_id)
         for _ in range(GONE_ATTEMPTS):
             try:
                 return self._execute(run)
@@ -114,6 +115,17 @@ class Database:
             finally:
                 self._drop_past(but=KEPT_PAST)
         raise _vanishing(self.name, reason)
+
+    def give_up(self) -> bool:
+        """Free the lock of a request whose time is over and which SQLite does not let go of; called by another thread.
+        False, and nothing is done, where there is none, or something may have been committed."""
+        run = self._in_flight
+        vfs = run.runs if run is not None else None
+        if run is None or vfs is None or vfs.is_committing or not self._is_over(run):
+            return False
+        if run.lock_id is not None:
+            self._release(run.lock_id)
+        return True
 
     def _execute(self, run: _Run) -> Reply:
         request = run.request
@@ -291,6 +303,7 @@ class Database:
             return self._attempt(run, self._newest, may_write=True)
         started = self._host.now()
         holder = self._lock.acquire(self.name, run.deadline, doing)
+        run.lock_id = holder.lock_id
         run.stats["lock_wait_ms"] = self._ms_since(started)
         try:
             return self._write_locked(run)
@@ -397,7 +410,11 @@ class Database:
         if request_id is not None and (before := self._find_request(session, request_id)):
             return self._with_stats(before, run)
         started = self._host.now()
-        results = session.run(request.statements)
+        run.runs = copy.vfs
+        try:
+            results = session.run(request.statements)
+        finally:
+            run.runs = None
         run.stats["execute_ms"] += self._ms_since(started)
         changes = session.changes
         if request.dry_run and changes:
@@ -407,6 +424,9 @@ class Database:
             return self._with_stats(self._reply(results, copy.replica.txid), run)
         if request.careful and changes and changes.destroys:
             raise _unconfirmed(changes.destroys, copy.replica.txid)
+        # Whoever has given the request up, because its time was long over, relies on this.
+        if copy.vfs.committed is None and self._is_over(run):
+            raise timed_out()
         started = self._host.now()
         if copy.vfs.committed is None:  # only VACUUM has committed by itself; twice does no harm, so it is not recorded
             reply = self._reply(results, copy.replica.txid + 1)
@@ -476,6 +496,8 @@ class _Run:
         self.stats = stats
         self.reply_limit_bytes = reply_limit_bytes
         self._invocation_id = invocation_id
+        self.lock_id: str | None = None  # of the lock that it has taken
+        self.runs: DraftVFS | None = None  # while its statements run, and nothing has been committed
 
     def request_id(self, may_write: bool) -> str | None:
         """What it is recorded under. A read that nobody gave an id does not look for it: that takes a page."""

@@ -26,7 +26,9 @@ from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log, trace
 from lambda_handlers.object_store import MeteredStore, ObjectStore
 from lambda_handlers.settings import MIB, Settings
+from lambda_handlers.sql.session import timed_out
 from lambda_handlers.stores import open_store
+from lambda_handlers.watchdog import Watchdog
 from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action
 
 DEFAULT_SECONDS = 900.0  # where neither the function nor the request says
@@ -60,6 +62,7 @@ class Service:
         self._machine = _billed_machine(settings)
         self._init_ms: float | None = None  # that no reply has told of yet
         self._running = threading.Lock()
+        self._watchdog = Watchdog(settings.runtime_api) if settings.runtime_api else None
         # SQLite's own memory; what is left is for Python, the rows of a reply and the bodies of objects.
         apsw.hard_heap_limit(settings.memory_bytes // 2)
 
@@ -106,6 +109,29 @@ class Service:
 
     def handle(self, event: object, context: Context | None = None) -> dict[str, Any]:
         """The reply to an event, in the shape that goes with the event's."""
+        if self._watchdog is None or context is None:
+            return self._handle(event, context)
+        remaining = context.get_remaining_time_in_millis() / 1000
+        late = remaining - _margin(remaining) / 2
+        with self._watchdog.watching(late, context.aws_request_id, lambda: self._give_up(event, context)):
+            return self._handle(event, context)
+
+    def _give_up(self, event: object, context: Context) -> dict[str, Any] | None:
+        """The reply to a request that SQLite does not let go of, once its lock is free; None if it may yet end well."""
+        if not any(database.give_up() for database in list(self._databases.values())):
+            return None
+        error = timed_out()
+        self._log.error("given_up", aws_request_id=context.aws_request_id, code=error.code)
+        if events.is_queue(event):  # the whole batch goes back; what was applied of it is known by its ids
+            return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
+        body = error.encode()
+        return (
+            events.http_reply(error.status, body)
+            if events.is_http(event)
+            else {"statusCode": error.status, "body": body}
+        )
+
+    def _handle(self, event: object, context: Context | None) -> dict[str, Any]:
         if events.is_queue(event):
             return self._handle_queue(event, context)
         if events.is_http(event):
@@ -217,7 +243,7 @@ class Service:
 def _seconds_for(request: Request | Action, remaining_seconds: float | None) -> float:
     limits = [seconds for seconds in (request.timeout, remaining_seconds) if seconds is not None]
     if remaining_seconds is not None:
-        limits[-1] -= max(0.25, min(LONGEST_MARGIN_SECONDS, remaining_seconds / 10))
+        limits[-1] -= _margin(remaining_seconds)
     return max(0.0, min(limits, default=DEFAULT_SECONDS))
 
 
@@ -226,6 +252,10 @@ def _billed_machine(settings: Settings) -> dict[str, Any]:
     if not settings.on_lambda:
         return {}
     return {"memory_mb": settings.memory_bytes // MIB, "architecture": os.uname().machine}
+
+
+def _margin(remaining_seconds: float) -> float:
+    return max(0.25, min(LONGEST_MARGIN_SECONDS, remaining_seconds / 10))
 
 
 def _internal(aws_request_id: str | None) -> SldbError:

@@ -48,6 +48,7 @@ class Settings:
     reply_limit_bytes: int | None = None  # Lambda's, where the function runs there
     on_lambda: bool = False
     temp_dir: str = ""
+    runtime_api: str | None = None  # host and port where Lambda takes replies, where the function runs there
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -73,6 +74,7 @@ class Settings:
             reply_limit_bytes=6_000_000 if "AWS_LAMBDA_FUNCTION_NAME" in environment else None,
             on_lambda="AWS_LAMBDA_FUNCTION_NAME" in environment,
             temp_dir=tempfile.gettempdir(),
+            runtime_api=get("AWS_LAMBDA_RUNTIME_API") or None,
         )
 
 

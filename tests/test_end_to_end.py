@@ -385,6 +385,55 @@ def test_the_command_line_finds_out_what_became_of_a_write_that_lambda_stopped(s
     assert ("had not been applied" in shown.err) != applied
 
 
+@pytest.mark.parametrize("kind", ["security-group", "s3"])
+def test_a_function_of_sqlites_that_does_not_look_at_the_clock(stack, kind, capsys):
+    """Its caller is told in time, its lock is free, and the next invocation finds a function that works."""
+    stack.use_lock(kind)
+    table = stack.new_table()
+    stuck = "SELECT instr(hex(zeroblob(20000000)), hex(zeroblob(100000)) || '1')"  # minutes
+    stack.functions.update_function_configuration(FunctionName=FUNCTION, Timeout=4)
+    try:
+        started = time.monotonic()
+        status, body = stack.invoke({"query": f"INSERT INTO {table} VALUES (1); {stuck}"})
+        assert time.monotonic() - started < 30
+        assert (status, body["error"]["code"]) == (408, "query_timeout")
+    finally:
+        stack.functions.update_function_configuration(FunctionName=FUNCTION, Timeout=60)
+    assert stack.locks() == []
+    assert stack.run(f"INSERT INTO {table} VALUES (2)")["stats"]["lock_wait_ms"] < 5000
+    assert stack.rows(table) == [2]
+
+
+@pytest.mark.parametrize("memory", [256])
+def test_requests_that_want_too_much_leave_a_function_that_works(stack, memory):
+    """In the real process, with a limit of memory at which it would be killed."""
+    stack.use_lock("security-group")
+    table = stack.new_table()
+    series = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    attempts = {
+        f"{series} SELECT count(*) FROM n": "query_timeout",
+        f"{series} INSERT INTO {table} SELECT randomblob(1000) FROM n": "query_timeout",
+        f"{series} SELECT i FROM n ORDER BY -i": "query_timeout",
+        "SELECT zeroblob(1000000000)": "too_large",
+        "SELECT length(replace(hex(zeroblob(40000000)), '0', 'xxxxxxxxxx'))": "too_large",
+        f"UPDATE {table} SET a = (SELECT group_concat(hex(zeroblob(1000000))) FROM ({series} SELECT i FROM n))": "",
+        "SELECT json(replace(hex(zeroblob(500000)), '00', '['))": "sql_error",
+        "SELECT " + "+".join(["1"] * 5000): "sql_error",
+        "SELECT 1;" * 100_000: "too_large",
+    }
+    stack.run(f"INSERT INTO {table} VALUES (1)")
+    stack.functions.update_function_configuration(FunctionName=FUNCTION, MemorySize=memory)
+    try:
+        for query, code in attempts.items():
+            status, body = stack.invoke({"query": query, "timeout": 2})
+            assert status >= 400, (query[:80], status, str(body)[:300])  # 0: the process was killed
+            assert body["error"]["code"] in ([code] if code else ["too_large", "query_timeout"]), query[:80]
+            assert stack.locks() == []
+            assert stack.rows(table) == [1]
+    finally:
+        stack.functions.update_function_configuration(FunctionName=FUNCTION, MemorySize=1024)
+
+
 def test_a_lost_answer_to_the_lock(stack):
     stack.use_lock("security-group")
     table = stack.new_table()

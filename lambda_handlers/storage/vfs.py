@@ -69,6 +69,10 @@ class DraftVFS(apsw.VFS):
         # Without a cache of statements every statement is prepared, and so shown to the authorizer.
         return apsw.Connection(_OWN_NAME, vfs=self.name, statementcachesize=0)
 
+    @property
+    def is_committing(self) -> bool:
+        return self._may_commit
+
     @contextmanager
     def committing(self) -> Iterator[None]:
         """What SQLite syncs in here is a transaction to commit."""

@@ -1,0 +1,56 @@
+"""Ends a request that cannot be ended from inside.
+
+SQLite looks at the clock between the steps of its machine, and some functions take minutes for one of them (`instr` of
+a long text in a longer one). Lambda would end the process at its own time-out, with the lock still taken and nobody
+told. Shortly before that a thread of ours asks whether anything was or may yet be committed; if not, it frees the lock,
+gives Lambda the reply in place of the handler, and ends the process. The next invocation begins with a new one.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+ANSWER_SECONDS = 1.0
+EXIT_STATUS = 1
+
+
+class Watchdog:
+    def __init__(self, runtime_api: str, end_process: Callable[[int], object] = os._exit) -> None:
+        """`runtime_api`: host and port where Lambda takes replies."""
+        self._runtime_api = runtime_api
+        self._end_process = end_process
+
+    @contextmanager
+    def watching(
+        self, seconds: float, aws_request_id: str, give_up: Callable[[], dict[str, Any] | None]
+    ) -> Iterator[None]:
+        """If what is inside takes longer: `give_up` frees what is held and gives the reply, or None to let it go on."""
+
+        def bite() -> None:
+            reply = give_up()
+            if reply is not None:
+                with suppress(OSError, http.client.HTTPException):  # Lambda then tells of a process that ended
+                    self._answer(aws_request_id, reply)
+                self._end_process(EXIT_STATUS)
+
+        timer = threading.Timer(seconds, bite)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _answer(self, aws_request_id: str, reply: dict[str, Any]) -> None:
+        connection = http.client.HTTPConnection(self._runtime_api, timeout=ANSWER_SECONDS)
+        body = json.dumps(reply).encode()
+        path = f"/2018-06-01/runtime/invocation/{aws_request_id}/response"
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        connection.getresponse().read()
+        connection.close()
