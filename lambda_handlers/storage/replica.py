@@ -7,7 +7,8 @@ Rules (storage invariants; each has a test that fails without it):
 3. An ambiguous answer to the create is resolved by reading the key back (commit).
 5. A copy at n is current when there is no transaction n + 1 *and* somebody knew less than half the retention floor ago
    that nothing came after n, or after an older transaction: by a LIST, or by the head. Otherwise n + 1 may have been
-   compacted away, and a LIST tells. Age is wall-clock age.
+   compacted away, and a LIST tells. Age is wall-clock age, and is looked at again when the answers are there: whoever
+   stood still between the question and the answer knows nothing.
 7. The local pages are disposable: after an error in the middle of applying a file they are forgotten.
 
 A copy knows in which file every page lies (`layers`), has some pages in a local cache, and fetches the others when they
@@ -21,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lambda_handlers.host import Call, Host
-from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
+from lambda_handlers.object_store import NotFound, ObjectStore, StoreError, Unavailable
 from lambda_handlers.storage import chain, kinds, ltx
 from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, sender, store_error
 from lambda_handlers.storage.fetch import Fetcher
@@ -211,6 +212,13 @@ class Replica:
         except Conflict:
             self._checked_at = float("-inf")
             raise
+        # Who stood still for so long between looking and creating may have met the gap that retention left: then the
+        # create has made a file that is in no chain.
+        took = self._host.now() - self._checked_at
+        if not -CLOCK_SKEW_SECONDS <= took <= RETENTION_FLOOR_SECONDS - 2 * CLOCK_SKEW_SECONDS:
+            self._checked_at = float("-inf")
+            doubt = Unavailable(key, "the answer came so late that it does not tell whether this is in the log")
+            raise store_error(doubt, applied="unknown")
 
     # Reading pages
 
@@ -251,21 +259,27 @@ class Replica:
 
     def _probe(self, first: Call | None = None, step: int = 1) -> bool:
         """Follow the log transaction by transaction, asking for twice as many each time. False if that leads too far
-        for it. `first`: the next one's body, if it has been asked for; `step`: how many to ask for after it."""
+        for it, or took too long. `first`: the next one's body, if it has been asked for; `step`: how many to ask for
+        after it."""
         body = first.result() if first else self._ask_for(self.txid + 1)
         if body is None:
-            return True
+            return self._is_believable()
         self._apply_body(body)
         asked = 0
         while asked < PROBES_BEFORE_CATCHING_UP:
             for call in [self._start_asking(self.txid + number) for number in range(1, step + 1)]:
                 body = call.result()
                 if body is None:
-                    return True
+                    return self._is_believable()
                 self._apply_body(body)
             asked += step
             step = min(2 * step, PROBES_AT_ONCE)
         return False
+
+    def _is_believable(self) -> bool:
+        """Whether "no such transaction", just heard, means that there was none: somebody who stood still while he asked
+        may hear it of one that came and was removed."""
+        return self._is_fresh(self._known_at, self._host.now())
 
     def _start_asking(self, txid: Txid) -> Call:
         return self._host.start(lambda: self._ask_for(txid))

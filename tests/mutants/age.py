@@ -53,6 +53,22 @@ AGE = (
         (STORAGE + "test_publishing.py::test_a_head_of_long_ago_is_not_followed",),
     ),
     Mutant(
+        "an absence that was learned too late is believed",
+        "5",
+        LOG + "replica.py",
+        "        return self._is_fresh(self._known_at, self._host.now())",
+        "        return True",
+        (REPLICA + "test_who_stands_still_while_he_asks_does_not_believe_the_answer",),
+    ),
+    Mutant(
+        "a create that took too long counts",
+        "5",
+        LOG + "replica.py",
+        "        if not -CLOCK_SKEW_SECONDS <= took <= RETENTION_FLOOR_SECONDS - 2 * CLOCK_SKEW_SECONDS:",
+        "        if False:",
+        (REPLICA + "test_who_stands_still_while_he_commits_is_not_told_that_he_has",),
+    ),
+    Mutant(
         "a head makes a copy as young as the look at it",
         "5",
         LOG + "replica.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from lambda_handlers.host import Host
 from lambda_handlers.object_store import AlreadyExists
 from lambda_handlers.storage import ltx
 from lambda_handlers.storage.commit import COMMIT_TRIES, STREAM_BYTES
-from lambda_handlers.storage.keys import LtxName, transaction
+from lambda_handlers.storage.keys import LtxName, parse_ltx_key, transaction
 from lambda_handlers.storage.ltx import Header, Pgno
 from lambda_handlers.storage.opening import PARALLEL_READS
 from lambda_handlers.storage.page_cache import PageCache
@@ -445,6 +446,61 @@ def test_a_container_that_thaws_finds_what_was_compacted(
     assert frozen.write(insert(5)) == 5
 
     assert numbers(frozen) == [2, 3, 4, 5]
+
+
+def compacted_away(one: Engine, store: FaultyStore, clock: Clock, directory: Path) -> Callable[[], None]:
+    """What the rest of the world does while somebody stands still for hours: write, compact, remove."""
+
+    def meanwhile() -> None:
+        one.write(insert(3))
+        one.write(insert(4))
+        compact(store, LtxName(9, 1, 4), directory)
+        for txid in (1, 2, 3, 4):
+            store.delete(key(txid))
+        clock.time += 3 * RETENTION_FLOOR_SECONDS
+
+    return meanwhile
+
+
+@pytest.mark.parametrize("is_cold", [False, True])
+def test_who_stands_still_while_he_asks_does_not_believe_the_answer(
+    engine: MakeEngine, store: FaultyStore, clock: Clock, tmp_path: Path, is_cold: bool
+) -> None:
+    """Invariant 5; the line is Replica._is_believable: the age was right before the question, and when the answer came,
+    transaction n + 1 had come and gone."""
+    other, reader = written(engine(), 2), engine()
+    if is_cold:  # begins from a head
+        body = json.dumps({"version": 1, "txid": 2, "checked_at": clock.time, "folds_from": 0, "files": files(store)})
+        store.put("main/head.json", body.encode())
+    else:
+        reader.replica.refresh()
+    store.plan("get_range", meanwhile(compacted_away(other, store, clock, tmp_path)))
+
+    reader.replica.refresh()
+
+    assert numbers(reader) == [2, 3, 4]
+
+
+def files(store: FaultyStore) -> list[list[object]]:
+    found = [(parse_ltx_key("main", info.key), info.size) for info in store.list_objects("main/")]
+    return [[name.level, name.min_txid, name.max_txid, size, False] for name, size in found if name]
+
+
+def test_who_stands_still_while_he_commits_is_not_told_that_he_has(
+    engine: MakeEngine, store: FaultyStore, clock: Clock, tmp_path: Path
+) -> None:
+    """Invariant 5; the lines are those on `took` in Replica._create: the create met the gap that retention left."""
+    other, writer = written(engine(), 2), engine()
+    writer.replica.refresh()
+    store.plan("create", meanwhile(compacted_away(other, store, clock, tmp_path)))
+
+    with pytest.raises(SldbError) as caught:
+        writer.write(insert(99), refresh=False)
+
+    assert (caught.value.code, caught.value.details["applied"]) == ("store_error", "unknown")
+    writer.replica.refresh()
+    assert numbers(writer) == [2, 3, 4]
+    assert writer.write(insert(5)) == 5
 
 
 def test_a_warm_reader_of_an_unchanged_database_asks_once(engine: MakeEngine, store: FaultyStore) -> None:
