@@ -316,11 +316,7 @@ class Database:
         if self._settings.lock != "none" or run.request.max_staleness:
             self._newest.replica.refresh()
 
-        def attempt() -> Reply:
-            self._check_txid(run.request.if_txid)
-            return self._attempt(run, self._newest, may_write=True)
-
-        return self._until_committed(attempt, run.deadline)
+        return self._until_committed(lambda: self._attempt(run, self._newest, may_write=True), run.deadline)
 
     def _until_committed(self, attempt: Callable[[], T], deadline: float) -> T:
         for number in range(COMMIT_ATTEMPTS):
@@ -409,6 +405,8 @@ class Database:
         request, request_id = run.request, run.request_id(session.may_write)
         if request_id is not None and (before := self._find_request(session, request_id)):
             return self._with_stats(before, run)
+        if session.may_write and not request.dry_run:  # of a request that was applied, the newest is no more if_txid
+            self._check_txid(request.if_txid)
         started = self._host.now()
         run.runs = copy.vfs
         try:

@@ -531,6 +531,24 @@ def test_a_lost_race_with_if_txid_is_a_conflict(container, store):
     assert run(other, "SELECT a FROM t").rows == [("other",)]
 
 
+def test_a_request_that_another_delivery_applied_meanwhile_is_no_conflict(container, store):
+    """It was told that nothing was applied, because if_txid did not hold any more."""
+    run(container(store), "CREATE TABLE t (a)")
+    other = container(store)
+    request = {"query": "INSERT INTO t VALUES ('once') RETURNING a", "if_txid": 1, "request_id": "same"}
+    first = []
+
+    class Late(MeteredStore):
+        def create(self, key, body):
+            if key.endswith(".ltx") and not first:
+                first.append(other.reply(Request.decode(request)))
+            return super().create(key, body)
+
+    again = container(Late(store)).reply(Request.decode(request))
+    assert (again.rows, again.txid) == (first[0].rows, first[0].txid) == ([("once",)], 2)
+    assert run(other, "SELECT count(*) FROM t").rows == [(1,)]
+
+
 def test_races_that_are_always_lost_end(container, store):
     run(container(store), "CREATE TABLE t (a)")
     other = container(store)

@@ -46,9 +46,18 @@ ONCE = (
         "if_txid is decided before the lock",
         "once",
         HANDLERS + "database.py",
-        "            self._check_txid(run.request.if_txid)\n            return self._attempt",
-        "            return self._attempt",
+        "            self._check_txid(request.if_txid)\n",
+        "            pass\n",
         (DATABASE + "test_if_txid", DATABASE + "test_a_lost_race_with_if_txid_is_a_conflict"),
+    ),
+    Mutant(
+        "if_txid is decided before the log of requests is looked at",
+        "once",
+        HANDLERS + "database.py",
+        "        request, request_id = run.request, run.request_id(session.may_write)\n",
+        "        request, request_id = run.request, run.request_id(session.may_write)\n"
+        "        if session.may_write:\n            self._check_txid(request.if_txid)\n",
+        (DATABASE + "test_a_request_that_another_delivery_applied_meanwhile_is_no_conflict",),
     ),
     Mutant(
         "under the lock nobody looks again",
