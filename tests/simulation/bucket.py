@@ -45,7 +45,7 @@ class Object:
 class Bucket:
     def __init__(self, now: Callable[[], float], ledger: Ledger) -> None:
         self._now = now
-        self._ledger = ledger
+        self.ledger = ledger
         self._keys: list[str] = []
         self.objects: dict[str, Object] = {}
 
@@ -68,13 +68,13 @@ class Bucket:
         if key not in self.objects:
             insort(self._keys, key)
         self.objects[key] = Object(body, float(int(self._now())))
-        self._ledger.written(key, body, by)
+        self.ledger.written(key, body, by)
         return self.objects[key].etag
 
     def delete(self, key: str, by: Any) -> None:
         if self.objects.pop(key, None) is not None:
             self._keys.remove(key)
-            self._ledger.deleted(key, by)
+            self.ledger.deleted(key, by)
 
     def page(self, prefix: str, after: str | None) -> list[ObjectInfo]:
         start = max(bisect_left(self._keys, prefix), bisect_right(self._keys, after or ""))
@@ -162,7 +162,8 @@ class BucketStore:
     def _read(self, verb: str, key: str, act: Callable[[], Any]) -> Any:
         container = self._container
         meeting = container.meet(container.faults.at_read, verb, key)
-        container.go(meeting)
+        if not container.go(meeting):
+            raise Refused(key, "RequestTimeTooSkewed")
         if meeting.fault in NOT_APPLIED:
             raise Unavailable(key, meeting.fault.value)
         try:
@@ -173,7 +174,8 @@ class BucketStore:
     def _write(self, verb: str, key: str, act: Callable[[], Any], clash: type[StoreError] | None) -> Any:
         container, world = self._container, self._container.world
         meeting = container.meet(container.faults.at_write, verb, key)
-        container.go(meeting)
+        if not container.go(meeting):
+            raise Refused(key, "RequestTimeTooSkewed")
         fault = meeting.fault
         if fault is Fault.LATE:
             world.at(world.now + LATEST_SECONDS * meeting.size**4, lambda: _unheard(act))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from tests.simulation import checker, plan
+from tests.simulation.outcome import Outcome
 from tests.simulation.plan import Plan
-from tests.simulation.run import Outcome, run
+from tests.simulation.run import run
 
 HISTORIES_AT_ONCE = 100  # in one test
 

@@ -9,6 +9,7 @@ in plain SQLite (`model`), and everything that anybody was told is compared with
 - a read gave what the model has at its txid (`results`), and no older state than anybody had seen when it began,
   unless it allowed that, and then not older than it allowed (`stale`)
 - with one request_id there is one effect and one result, however often it is sent
+- nobody waits longer than his request's time, where nothing went wrong with it (`late`)
 - what a failure says is true of some state that there was meanwhile (`false error`), and nothing is a bug (`bug`)
 - compacted files hold exactly what the transactions hold (`compaction`)
 - every transaction of the retention period reads as it was, by the product's own code (`history`)
@@ -28,14 +29,14 @@ import apsw
 
 from lambda_handlers.wire import Reply
 from tests.simulation import model
-from tests.simulation.container import MOST_SKEW_SECONDS
-from tests.simulation.ledger import Entry
+from tests.simulation.ledger import MOST_SKEW_SECONDS, Entry
 from tests.simulation.model import EMPTY, Ran
+from tests.simulation.outcome import Delivery, Outcome, Seen
 from tests.simulation.pages import Image
 from tests.simulation.plan import Operation
-from tests.simulation.run import Delivery, Outcome, Seen
 
 ID_MEMORY_SECONDS = 3600 - 2 * MOST_SKEW_SECONDS
+LATE_SECONDS = 15.0  # what releasing a lock may take, whose calls EC2 turns away
 UNEXPECTED = frozenset({"internal", "corrupt", "too_large", "bad_request", "forbidden", "read_only"})
 
 
@@ -115,14 +116,16 @@ class _Told:
         self._states = states
         self._operation = delivery.operation
         same = [one for one in outcome.deliveries if one.operation is self._operation]
-        is_same_request = self._operation.has_id or self._operation.by_queue
-        made = (entry for one in (same if is_same_request else [delivery]) for entry in one.entries)
+        made = (entry for one in same for entry in one.entries)  # without an id, there are only Lambda's repetitions
         self._entries = sorted(made, key=lambda entry: entry.txid)
 
     def check(self) -> None:
         self._check_once()
         reply = self._delivery.reply
-        if reply is None or self._operation.kind != "sql":
+        if reply is None:
+            return
+        self._check_time()
+        if self._operation.kind != "sql":
             return
         if reply["statusCode"] == 200:
             self._check_result(Reply.decode(reply["body"]))
@@ -138,6 +141,17 @@ class _Told:
         for first, second in pairwise(self._entries):
             if second.at - first.at < ID_MEMORY_SECONDS and not is_vacuum:
                 self._violate("applied twice", f"as {first.txid} and as {second.txid}")
+
+    def _check_time(self) -> None:
+        delivery, operation = self._delivery, self._operation
+        limit = min(operation.fields.get("timeout", operation.function_seconds), operation.function_seconds)
+        took = delivery.ended_at - delivery.begun_at
+        if took <= limit + LATE_SECONDS:
+            return
+        its_calls = f"{operation.number}.{delivery.number}."
+        met_something = any(name.startswith(its_calls) for name in self._outcome.faults)
+        if not met_something and not delivery.container.was_frozen_since(delivery.begun_at):
+            self._violate("late", f"took {took:.1f} s, and had {limit:.1f}")
 
     def _check_result(self, reply: Reply) -> None:
         txid = reply.txid
@@ -217,10 +231,23 @@ class _Told:
         if self._delivery.entries and not (code == "internal" or error.get("applied") == "unknown"):
             txids = [entry.txid for entry in self._delivery.entries]
             self._violate("refused yet applied", f"{code}, but it is in {txids}")
+        if self._entries and self._denies_what_is_there(error):
+            self._violate("refused yet applied", f"{code} {error['message']}, but it is in {self._entries[0].txid}")
         if code in ("sql_error", "constraint") and not self._could_fail():
             self._violate("false error", f"{code}: {error['message']}")
         if code == "not_found" and self._is_promised():
             self._violate("history", f"{error['message']}")
+
+    def _denies_what_is_there(self, error: dict[str, Any]) -> bool:
+        """Whether somebody was refused for what the state is, although another delivery of the request had been
+        applied, and he was to be told what that one was."""
+        first = self._entries[0]
+        if self._delivery.ended_at - first.at > ID_MEMORY_SECONDS:
+            return False
+        if error["code"] == "conflict":  # if_txid; the transaction after that one is the request's own
+            return "txid" in error and first.at <= self._delivery.ended_at
+        is_about_state = error["code"] in ("sql_error", "constraint", "not_found", "read_only")
+        return self._operation.has_id and is_about_state and first.at < self._delivery.begun_at
 
     def _could_fail(self) -> bool:
         """Whether some state that the delivery may have seen makes SQLite refuse its statements."""

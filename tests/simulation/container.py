@@ -13,10 +13,11 @@ from lambda_handlers.host import Call, Host
 from tests.simulation.chance import Chance
 from tests.simulation.faults import BEFORE, Fault, Faults, Meeting
 from tests.simulation.history import History
+from tests.simulation.ledger import MOST_SKEW_SECONDS
 from tests.simulation.world import Crashed, World
 
-MOST_SKEW_SECONDS = 25.0  # of a clock, so that two are never a minute apart
 LONGEST_FREEZE_SECONDS = 7200.0
+SIGNATURE_SECONDS = 900.0
 
 
 class Container:
@@ -27,6 +28,7 @@ class Container:
         self.history = history
         self.is_dead = False
         self.frozen_until = 0.0
+        self._stood_still_until = 0.0  # stays when it is thawed
         self.busy_with: Any = None  # a delivery
         self.what_runs: Any = None  # what lives in it; has `close`
         self._chance = chance
@@ -79,10 +81,13 @@ class Container:
             self.history.add(self.context, f"{verb} {key}: {meeting.fault.value}".replace(" :", ":"))
         return meeting
 
-    def go(self, meeting: Meeting) -> None:
+    def go(self, meeting: Meeting) -> bool:
+        """False where it took so long that its signature is not valid any more."""
         if meeting.fault in BEFORE:
             self._suffer(meeting)
+        signed_at = self.world.now
         self.world.wait(meeting.going)
+        return self.world.now - signed_at < SIGNATURE_SECONDS
 
     def come_back(self, meeting: Meeting) -> None:
         if meeting.fault in (Fault.CRASH_AFTER, Fault.FREEZE_AFTER):
@@ -98,7 +103,10 @@ class Container:
 
     def freeze(self, seconds: float) -> None:
         self.history.add(self, f"is frozen for {seconds:.1f} s")
-        self.frozen_until = max(self.frozen_until, self.world.now + seconds)
+        self.frozen_until = self._stood_still_until = max(self.frozen_until, self.world.now + seconds)
+
+    def was_frozen_since(self, time: float) -> bool:
+        return self._stood_still_until > time
 
     def die(self) -> None:
         """All of its memory is gone, and its tasks end where they are."""

@@ -26,7 +26,7 @@ from lambda_handlers.ec2 import (
 from tests.simulation.chance import Chance
 from tests.simulation.container import Container
 from tests.simulation.faults import NOT_APPLIED, Fault
-from tests.simulation.history import History
+from tests.simulation.ledger import Ledger
 
 CHANGES_A_SECOND = 5
 LOOKS_A_SECOND = 20
@@ -44,10 +44,10 @@ class Group:
 class Region:
     """The truth, and what is shown of it."""
 
-    def __init__(self, now: Callable[[], float], chance: Chance, history: History) -> None:
+    def __init__(self, now: Callable[[], float], chance: Chance, ledger: Ledger) -> None:
         self._now = now
         self._chance = chance
-        self._history = history
+        self._ledger = ledger
         self._ids = count(1)
         self._groups: dict[str, Group] = {}
         self._calls: dict[int, deque[float]] = {CHANGES_A_SECOND: deque(), LOOKS_A_SECOND: deque()}
@@ -60,7 +60,7 @@ class Region:
         group_id = f"sg-{next(self._ids):017x}"
         lag = self._lag_seconds * self._chance.number(f"shown {group_id}") ** 2
         self._groups[group_id] = Group(SecurityGroup(group_id, name, dict(tags)), self._now() + lag)
-        self._history.add(by, f"has lock {group_id}")
+        self._ledger.lock_taken(group_id, float(tags["CreateTime"]), by)
         return group_id
 
     def describe(self, filters: Mapping[str, str]) -> list[SecurityGroup]:
@@ -76,7 +76,7 @@ class Region:
             raise NotFound("InvalidGroup.NotFound", group_id)
         group.deleted_at = self._now()
         group.gone_at = self._now() + self._lag_seconds * self._chance.number(f"gone {group_id}") ** 2
-        self._history.add(by, f"deletes lock {group_id}")
+        self._ledger.lock_freed(group_id, by)
 
     @staticmethod
     def _exists(group: Group) -> bool:
@@ -110,7 +110,8 @@ class RegionClient:
     ) -> list[SecurityGroup]:
         container = self._container
         meeting = container.meet(container.faults.at_read, "describe groups", "")
-        container.go(meeting)
+        if not container.go(meeting):
+            raise Refused("RequestExpired", "signed too long ago")
         if meeting.fault in NOT_APPLIED:
             raise _failure(meeting.fault)
         try:
@@ -125,7 +126,8 @@ class RegionClient:
     def _write(self, verb: str, what: str, act: Callable[[], Any], clash: type[Ec2Error]) -> Any:
         container, world = self._container, self._container.world
         meeting = container.meet(container.faults.at_write, verb, what)
-        container.go(meeting)
+        if not container.go(meeting):
+            raise Refused("RequestExpired", "signed too long ago")
         fault = meeting.fault
         if fault is Fault.LATE:
             world.at(world.now + LATEST_SECONDS * meeting.size**2, lambda: _unheard(act))

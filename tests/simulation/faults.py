@@ -42,10 +42,20 @@ AT_CLOCK = (Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER, Fault.STEP, Fault.CRASH_BEF
 NOT_APPLIED = frozenset({Fault.LOSE_REQUEST, Fault.THROTTLE, Fault.BROKEN, Fault.BUSY})
 BEFORE = frozenset({Fault.CRASH_BEFORE, Fault.FREEZE_BEFORE})
 
-_RATES = (0.0, 0.0, 0.004, 0.01, 0.03)  # of one kind, in one history
-_WRITES_FAIL_MORE = 3.0  # there are fewer of them, and their faults are the interesting ones
+_RATES = (0.0, 0.0, 0.002, 0.006, 0.015)  # of one kind, in one history
+_INTENSITIES = (0.1, 0.4, 1.0)  # of all of them
+_WRITES_FAIL_MORE = 2.5  # there are fewer of them, and their faults are the interesting ones
 _CLOCK_FAILS_LESS = 0.05  # there are very many of those
-_RARE = {Fault.REFUSE: 0.2, Fault.STEP: 2.0, Fault.SLOW: 2.0}
+_MORE_OR_LESS = {
+    Fault.OWN: 2.0,
+    Fault.LOSE_ANSWER: 1.5,
+    Fault.LATE: 1.5,
+    Fault.REFUSE: 0.2,
+    Fault.CRASH_BEFORE: 0.5,
+    Fault.CRASH_AFTER: 0.5,
+    Fault.FREEZE_BEFORE: 0.4,
+    Fault.FREEZE_AFTER: 0.4,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +79,15 @@ class Faults:
         self._left_out = frozenset(left_out)
         self.met: dict[str, Fault] = {}
         self.is_over = False  # from now on all is well
-        rates = {fault: chance.choice(f"rate of {fault.name}", _RATES) * _RARE.get(fault, 1.0) for fault in Fault}
+        rates = {fault: self._rate(fault) for fault in Fault}
         self._reads = _cumulated([(fault, rates[fault]) for fault in AT_READS])
         self._writes = _cumulated([(fault, rates[fault] * _WRITES_FAIL_MORE) for fault in AT_WRITES])
         self._clock = _cumulated([(fault, rates[fault] * _CLOCK_FAILS_LESS) for fault in AT_CLOCK])
         self.latency_seconds = chance.choice("latency", (0.005, 0.02, 0.1))
+
+    def _rate(self, fault: Fault) -> float:
+        intensity = self._chance.choice("intensity", _INTENSITIES)
+        return self._chance.choice(f"rate of {fault.name}", _RATES) * _MORE_OR_LESS.get(fault, 1.0) * intensity
 
     def at_read(self, name: str) -> Meeting:
         return self._meet(name, self._reads)

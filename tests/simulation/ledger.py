@@ -1,19 +1,26 @@
 """The log as it really came about: every LTX file at the moment at which the store took it, and who made it.
 
 What can be seen at once is checked at once: transactions come one after the other without a gap, none is ever made
-twice, and no deletion makes a transaction unreadable that retention promises.
+twice, no deletion makes a transaction unreadable that retention promises, and no lock is freed by somebody who neither
+has it, nor finds it past its age, nor uses force.
+
+Where processes may stand still for hours in the middle of a request and then go on (`are_patient`), one of them may
+make a transaction again that came and was removed meanwhile. That file is in no chain, and nobody may be told of it.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from lambda_handlers.storage.keys import LtxName, parse_ltx_key
+from lambda_handlers.storage.keys import LtxName, head_key, lock_key, parse_ltx_key
 from lambda_handlers.storage.retention import FLOOR_SECONDS
 from tests.simulation.history import History
 
+LOCK_MAX_AGE_SECONDS = 90.0
+MOST_SKEW_SECONDS = 25.0  # of a clock, so that two are never a minute apart
 PERIOD_SLACK_SECONDS = 5.0  # the store tells times in whole seconds
 
 
@@ -35,6 +42,8 @@ class Log:
     compacted: list[tuple[LtxName, bytes]] = field(default_factory=list)
     there: set[LtxName] = field(default_factory=set)
     deleted: int = 0  # files
+    zombies: int = 0
+    heads: list[bytes] = field(default_factory=list)  # as they came
 
     @property
     def newest(self) -> int:
@@ -59,10 +68,12 @@ class Log:
 
 
 class Ledger:
-    def __init__(self, history: History, retention_seconds: float) -> None:
+    def __init__(self, history: History, retention_seconds: float, are_patient: bool) -> None:
         self.logs: dict[str, Log] = {}
         self._history = history
         self._retention_seconds = retention_seconds
+        self._are_patient = are_patient
+        self._locks: dict[str, tuple[Any, float]] = {}  # id → who took it, and the time that it tells
 
     def log(self, database: str) -> Log:
         return self.logs.setdefault(database, Log())
@@ -71,20 +82,49 @@ class Ledger:
         database = key.split("/", 1)[0]
         name = parse_ltx_key(database, key)
         self._history.add(by, f"wrote {key} ({len(body)} bytes)")
-        if name is None:
-            return
+        if name is not None:
+            self._file_written(database, name, body, by)
+        elif key == head_key(database):
+            self.log(database).heads.append(body)
+        elif key == lock_key(database):
+            self._lock_written(body, by)
+
+    def _file_written(self, database: str, name: LtxName, body: bytes, by: Any) -> None:
         log = self.log(database)
-        log.there.add(name)
         if name.level:
+            log.there.add(name)
             log.compacted.append((name, body))
-        elif name.max_txid != log.newest + 1:
-            self._history.violate(
-                "order", f"{by} made transaction {name.max_txid} of {database} when {log.newest} was the newest"
-            )
-        else:
+        elif name.max_txid == log.newest + 1:
+            log.there.add(name)
             entry = Entry(name.max_txid, body, by, self._history.now())
             log.entries.append(entry)
             by.entries.append(entry)
+        elif self._are_patient and name.max_txid <= log.newest and name not in log.there:
+            log.zombies += 1
+        else:
+            self._history.violate(
+                "order", f"{by} made transaction {name.max_txid} of {database} when {log.newest} was the newest"
+            )
+
+    # Locks
+
+    def _lock_written(self, body: bytes, by: Any) -> None:
+        fields = json.loads(body)
+        if fields["owner"] is None:
+            self.lock_freed(fields["released"], by)
+        else:
+            self.lock_taken(fields["owner"], fields["created_at"], by)
+
+    def lock_taken(self, lock_id: str, created_at: float, by: Any) -> None:
+        self._history.add(by, f"has lock {lock_id}")
+        self._locks[lock_id] = (by, created_at)
+
+    def lock_freed(self, lock_id: str, by: Any) -> None:
+        self._history.add(by, f"frees lock {lock_id}")
+        holder, created_at = self._locks.pop(lock_id, (by, 0.0))
+        age = self._history.now() - created_at
+        if holder is not by and by.operation.kind != "unlock" and age < LOCK_MAX_AGE_SECONDS - MOST_SKEW_SECONDS:
+            self._history.violate("lock", f"{by} freed the lock of {holder}, which was {age:.1f} s old")
 
     def deleted(self, key: str, by: Any) -> None:
         database = key.split("/", 1)[0]
@@ -93,6 +133,8 @@ class Ledger:
         if name is None:
             return
         log = self.log(database)
+        if name not in log.there:
+            return
         log.there.discard(name)
         log.deleted += 1
         for txid in range(log.promised_from(self._history.now(), self._retention_seconds), log.newest + 1):

@@ -17,7 +17,7 @@ GAPS = (0.0, 0.0, 1.0, 30.0, 300.0, 1500.0, 2400.0, 4000.0, 9000.0)  # seconds b
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`kind`: sql, or action (both of them requests), sweep, unlock, kill or freeze (done to the world)."""
+    """`kind`: sql, or action (both of them requests), sweep, unlock, kill, freeze or spoil (done to the world)."""
 
     number: int
     at: float  # seconds from the start
@@ -48,6 +48,7 @@ class Plan:
     cache_bytes: int
     knobs: dict[str, int]
     most_containers: int
+    are_patient: bool  # nobody kills a function whose time is up
     operations: tuple[Operation, ...]
 
 
@@ -60,6 +61,7 @@ def make(seed: str) -> Plan:
         cache_bytes=chance.choice((400 << 20, 1)),
         knobs=_knobs(chance),
         most_containers=chance.randint(2, 5),
+        are_patient=chance.random() < 0.25,
         operations=tuple(_operations(chance)),
     )
 
@@ -89,13 +91,20 @@ def _operations(chance: Random) -> Iterator[Operation]:
     yield Operation(0, 0.0, "sql", "make tables", statements=TABLES, has_id=True, retries=8, patience=100.0)
     number, time = 1, chance.choice((0.0, 2.0, 2.0))
     kinds = _some_kinds(chance)
-    for _ in range(chance.randint(1, 5)):  # bursts
+    for _ in range(chance.choice((1, 1, 2, 3, 4))):  # bursts
         pause = chance.choice((0.01, 0.1, 1.0))
-        for _ in range(chance.randint(3, 14)):
+        for _ in range(chance.randint(3, 11)):
             time += chance.expovariate(1 / pause)
             yield _operation(chance, number, time, chance.choice(kinds))
             number += 1
-        time += chance.choice(GAPS)
+        gap = chance.choice(GAPS)
+        for _ in range(3 if gap > 1000.0 else 0):  # of the minutely ones that there are in between
+            yield _operation(chance, number, time + gap * chance.random(), "sweep")
+            number += 1
+        if gap > 1000.0 and chance.random() < 0.3:
+            yield _operation(chance, number, time + gap, "spoil head")
+            number += 1
+        time += gap
 
 
 def _some_kinds(chance: Random) -> list[str]:
@@ -227,7 +236,7 @@ def _read(chance: Random, number: int) -> dict[str, Any]:
 
 
 def _stale_read(chance: Random, number: int) -> dict[str, Any]:
-    return {**_read(chance, number), "fields": {"max_staleness": chance.choice((0.5, 5.0, 100.0, 3000.0))}}
+    return {**_read(chance, number), "fields": {"max_staleness": chance.choice((0.5, 5.0, 100.0, 20_000.0))}}
 
 
 def _past_read(chance: Random, number: int) -> dict[str, Any]:
@@ -245,7 +254,7 @@ def _dry(chance: Random, number: int) -> dict[str, Any]:
 
 
 def _stale_write(chance: Random, number: int) -> dict[str, Any]:
-    return {**_increment(chance, number), "fields": {"max_staleness": chance.choice((5.0, 3000.0))}}
+    return {**_increment(chance, number), "fields": {"max_staleness": chance.choice((5.0, 20_000.0))}}
 
 
 def _tables(chance: Random, number: int) -> dict[str, Any]:
@@ -268,8 +277,8 @@ _KINDS: dict[str, tuple[int, Any]] = {
     "read": (5, _read),
     "stale read": (2, _stale_read),
     "past read": (2, _past_read),
-    "careful increment": (2, _careful),
-    "stale write": (1, _stale_write),
+    "careful increment": (3, _careful),
+    "stale write": (2, _stale_write),
     "dry run": (1, _dry),
     "ddl": (2, _ddl),
     "several": (2, _several),
@@ -279,7 +288,8 @@ _KINDS: dict[str, tuple[int, Any]] = {
     "nothing": (1, _nothing),
     "tables again": (1, _tables),
     "sweep": (3, _of_world("sweep", function_seconds=60.0)),
-    "unlock": (2, _of_world("unlock")),
+    "unlock": (3, _of_world("unlock")),
     "kill": (1, _of_world("kill")),
     "freeze": (1, _freeze),
+    "spoil head": (1, _of_world("spoil")),
 }

@@ -1,124 +1,39 @@
-"""A plan is carried out: clients send, containers serve, and the rest of the world does what it does.
+"""A plan is carried out: clients send and send again, containers serve, and the rest of the world does what it does.
 
-The platform is Lambda's: a request goes to an idle container or to a new one, a container serves one request at a time,
-keeps what it has between them, stands still while there is none, and is killed when its function's time is up. When all
-is over and no fault happens any more, a last write must succeed to every database: nothing may be locked for good.
+When all is over and no fault happens any more, a last write must succeed to every database: nothing may be locked for
+good.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import tempfile
-from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
-from lambda_handlers.deadlock_fix import free_locks
-from lambda_handlers.locks.none import NoLock
-from lambda_handlers.locks.protocol import WriteLock
-from lambda_handlers.locks.s3 import ObjectLock
-from lambda_handlers.locks.security_group import SecurityGroupLock
-from lambda_handlers.log import Log
-from lambda_handlers.maintenance import Maintenance
-from lambda_handlers.service import Service
-from lambda_handlers.settings import Settings
+from lambda_handlers.storage.keys import head_key
 from lambda_handlers.wire import SldbError
 from tests.simulation import knobs
-from tests.simulation.bucket import Bucket, BucketStore
+from tests.simulation.bucket import Bucket
 from tests.simulation.chance import Chance
 from tests.simulation.container import Container
-from tests.simulation.ec2 import Region, RegionClient
-from tests.simulation.faults import Fault, Faults
+from tests.simulation.faults import Faults
 from tests.simulation.history import History
-from tests.simulation.ledger import Entry, Ledger
+from tests.simulation.ledger import LOCK_MAX_AGE_SECONDS, MOST_SKEW_SECONDS, Ledger
+from tests.simulation.outcome import SECOND_DELIVERY, Delivery, Outcome, Seen
 from tests.simulation.plan import Operation, Plan
-from tests.simulation.world import START, Task, World
+from tests.simulation.platform import Context, Platform
+from tests.simulation.world import START, World
 
-LOCK_MAX_AGE_SECONDS = 90.0
-NEW_CONTAINER_RATE = 0.15
 LAST_WRITE_SECONDS = 300.0
 FIRST_RETRY_SECONDS = 0.5
-
-
-class Delivery:
-    """One time that an operation reached a container."""
-
-    def __init__(self, operation: Operation, number: int, event: Any, begun_at: float) -> None:
-        self.operation = operation
-        self.number = number
-        self.event = event
-        self.begun_at = begun_at
-        self.ended_at = float("inf")  # when somebody had the answer
-        self.container: Container | None = None
-        self.reply: dict[str, Any] | None = None  # None: nobody answered
-        self.entries: list[Entry] = []  # transactions that it made
-        self._calls = 0
-
-    def next_call(self) -> str:
-        self._calls += 1
-        return f"{self.operation.number}.{self.number}.{self._calls}"
-
-    def __str__(self) -> str:
-        where = f"@{self.container}" if self.container else ""
-        return f"#{self.operation.number}.{self.number}{where}"
-
-
-@dataclass(slots=True)
-class Seen:
-    """What clients know of one database: at which time they had an answer from which transaction."""
-
-    times: list[tuple[float, int]] = field(default_factory=list)  # ascending in both
-
-    def note(self, time: float, txid: int) -> None:
-        if txid > self.newest:
-            self.times.append((time, txid))
-
-    @property
-    def newest(self) -> int:
-        return self.times[-1][1] if self.times else 0
-
-    def at(self, time: float) -> int:
-        """What had been seen before a moment."""
-        return max((txid for moment, txid in self.times if moment < time), default=0)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    plan: Plan
-    history: History
-    ledger: Ledger
-    bucket: Bucket
-    deliveries: list[Delivery]
-    seen: dict[str, Seen]
-    faults: dict[str, Fault]
-
-    @property
-    def retention_seconds(self) -> float:
-        return self.plan.retention_days * 86_400
-
-    def counted_faults(self) -> Counter[str]:
-        return Counter(fault.value for fault in self.faults.values())
-
-    def counted(self) -> Counter[str]:
-        """What was done, by kind."""
-        requests = [one for one in self.deliveries if one.operation.kind in ("sql", "action")]
-        logs = self.ledger.logs.values()
-        return Counter(
-            {
-                "requests delivered": len(requests),
-                "requests answered": sum(one.reply is not None and one.reply["statusCode"] == 200 for one in requests),
-                "transactions": sum(log.newest for log in logs),
-                "compacted files": sum(len(log.compacted) for log in logs),
-                "LTX files deleted": sum(log.deleted for log in logs),
-                "containers gone": sum(what == "is gone" for _, _, what in self.history.events),
-                "locks freed by force": sum("whoever that is" in what for _, _, what in self.history.events),
-            }
-        )
+UNLOCK_TRIES, UNLOCK_PAUSE_SECONDS = 8, 0.1
+DONE = 204  # of a message that needs not come again
+SHARE_GONE, SHARE_OLD = 0.2, 0.9  # of spoiled heads; the rest is damaged
+# The clocks of the lock's holder and of who waits for it may differ; EC2 may show a lock late.
+RECOVERY_SLACK_SECONDS = 2.0 + 2 * MOST_SKEW_SECONDS + 20.0
 
 
 def run(plan: Plan, left_out: Collection[str] = ()) -> Outcome:
@@ -136,14 +51,11 @@ class Simulation:
         self.world = World()
         self.history = History(lambda: self.world.now)
         self.faults = Faults(self.chance, left_out)
-        self.ledger = Ledger(self.history, plan.retention_days * 86_400)
+        self.ledger = Ledger(self.history, plan.retention_days * 86_400, plan.are_patient)
         self.bucket = Bucket(lambda: self.world.now, self.ledger)
-        self.region = Region(lambda: self.world.now, self.chance, self.history)
+        self.platform = Platform(plan, self.world, self.chance, self.faults, self.history, self.bucket)
         self.deliveries: list[Delivery] = []
         self.seen: dict[str, Seen] = {}
-        self._containers: list[Container] = []
-        self._sweepers: list[Container] = []
-        self._made = 0
         said.history = self.history
 
     def outcome(self) -> Outcome:
@@ -156,13 +68,12 @@ class Simulation:
             self.world.at(START + operation.at, lambda operation=operation: self._begin(operation))
         self.world.run()
         self.faults.is_over = True
+        self.platform.thaw()
         self.history.add("world", "all is over; no more faults")
         for number, database in enumerate(sorted(self.ledger.logs) or ["main"]):
             self._last_write(number, database)
         self.world.run()
-        for container in [*self._containers, *self._sweepers]:
-            if not container.is_dead:
-                container.close()
+        self.platform.close()
 
     # Operations
 
@@ -172,17 +83,34 @@ class Simulation:
                 event = self._event(operation)
                 self.world.spawn(lambda: self._client(operation, event, 0))
                 for number, delay in enumerate(operation.copies, start=1):
-                    self.world.spawn(lambda number=number: self._client(operation, event, 100 * number), delay=delay)
+                    self.world.spawn(
+                        lambda number=number: self._client(operation, event, SECOND_DELIVERY * number), delay=delay
+                    )
             case "sweep":
                 self.world.spawn(lambda: self._sweep(operation))
             case "unlock":
                 self.world.spawn(lambda: self._unlock(operation))
+            case "spoil":
+                self._spoil_head(operation)
             case "kill":
-                if container := self._some_container(operation):
+                if container := self.platform.some(f"which for {operation.number}"):
                     container.die()
             case "freeze":
-                if container := self._some_container(operation):
+                if container := self.platform.some(f"which for {operation.number}"):
                     container.freeze(operation.patience)
+
+    def _spoil_head(self, operation: Operation) -> None:
+        """It is a hint: it may be stale, damaged or gone."""
+        database, number = operation.database, self.chance.number(f"head for {operation.number}")
+        key, heads = head_key(database), self.ledger.log(database).heads
+        by = Delivery(operation, 0, {}, self.world.now)
+        if not heads:
+            return
+        if number < SHARE_GONE:
+            self.bucket.delete(key, by)
+        else:
+            older = heads[int((number - SHARE_GONE) / (1 - SHARE_GONE) * len(heads))]
+            self.bucket.put(key, older if number < SHARE_OLD else older[:-9], by)
 
     def _event(self, operation: Operation) -> dict[str, Any]:
         event: dict[str, Any] = {**operation.fields, "database": operation.database}
@@ -223,9 +151,9 @@ class Simulation:
     def _send(self, operation: Operation, number: int, event: dict[str, Any]) -> Delivery:
         delivery = Delivery(operation, number, event, self.world.now)
         self.deliveries.append(delivery)
-        container = delivery.container = self._pick(delivery)
+        container = delivery.container = self.platform.for_request(delivery)
         self.history.add(delivery, f"begins {operation.what} {self._shown(event)}")
-        served = self._serve(container, delivery, lambda: self._handle(container, delivery))
+        served = self.platform.serve(container, delivery, lambda: self._handle(container, delivery))
         client = self.world.current
         waiting = {"still": True}
 
@@ -245,38 +173,15 @@ class Simulation:
     def _shown(event: dict[str, Any]) -> str:
         return json.dumps({name: value for name, value in event.items() if name != "statements"})
 
-    def _serve(self, container: Container, delivery: Delivery, work: Any) -> Task:
-        """`work` in a task of the container, which is killed when the function's time is up."""
-        container.busy_with = delivery
-
-        def serve() -> None:
-            try:
-                work()
-            finally:
-                if container.busy_with is delivery:
-                    container.busy_with = None
-
-        task = self.world.spawn(serve, container, delivery)
-        container.tasks = [one for one in container.tasks if not one.is_done]
-        container.tasks.append(task)
-
-        def time_is_up() -> None:
-            if not task.is_done and not container.is_dead:
-                self.history.add(delivery, "the function's time is up")
-                container.die()
-
-        self.world.at(self.world.now + delivery.operation.function_seconds, time_is_up)
-        return task
-
     def _handle(self, container: Container, delivery: Delivery) -> None:
         event = delivery.event
         if delivery.operation.by_queue:
             body = json.dumps(event)
             message = {"eventSource": "aws:sqs", "messageId": f"request-{delivery.operation.number}", "body": body}
-            answer = container.what_runs.handle({"Records": [message]}, _Context(self.world, delivery))
-            reply = {"statusCode": 503 if answer["batchItemFailures"] else 204, "body": {}}
+            answer = container.what_runs.handle({"Records": [message]}, Context(self.world, delivery))
+            reply = {"statusCode": 503 if answer["batchItemFailures"] else DONE, "body": {}}
         else:
-            reply = container.what_runs.handle(event, _Context(self.world, delivery))
+            reply = container.what_runs.handle(event, Context(self.world, delivery))
         self._answered(delivery, json.loads(json.dumps(reply)))
 
     def _answered(self, delivery: Delivery, reply: dict[str, Any]) -> None:
@@ -288,88 +193,39 @@ class Simulation:
             database = delivery.operation.database
             if isinstance(txid, int) and delivery.operation.past is None and not delivery.operation.action:
                 self.seen.setdefault(database, Seen()).note(self.world.now, txid)
+        elif delivery.operation.by_queue:
+            self.history.add(delivery, "is done" if reply["statusCode"] == DONE else "goes back to the queue")
         else:
             error = body.get("error", {})
             self.history.add(delivery, f"fails: {error.get('code')} {error.get('message')}")
-
-    # Containers
-
-    def _pick(self, delivery: Delivery) -> Container:
-        self._containers = [container for container in self._containers if not container.is_dead]
-        idle = [container for container in self._containers if container.busy_with is None]
-        wants_new, which = self.chance.numbers(f"container for {delivery.operation.number}.{delivery.number}", 2)
-        has_room = len(self._containers) < self.plan.most_containers
-        if idle and not (has_room and wants_new < NEW_CONTAINER_RATE):
-            return idle[int(which * len(idle))]
-        container = self._new_container("c")
-        container.what_runs = self._service(container)
-        self._containers.append(container)
-        return container
-
-    def _some_container(self, operation: Operation) -> Container | None:
-        alive = [container for container in self._containers if not container.is_dead]
-        return self.chance.choice(f"which for {operation.number}", alive) if alive else None
-
-    def _new_container(self, kind: str) -> Container:
-        self._made += 1
-        return Container(f"{kind}{self._made}", self.world, self.chance, self.faults, self.history)
-
-    def _settings(self) -> Settings:
-        return Settings(
-            "s3://bucket",
-            lock=self.plan.lock,
-            lock_max_age_seconds=LOCK_MAX_AGE_SECONDS,
-            retention_days=self.plan.retention_days,
-            cache_bytes=self.plan.cache_bytes,
-            log_level="error",
-            temp_dir=str(_scratch()),
-        )
-
-    def _service(self, container: Container) -> Service:
-        store = BucketStore(self.bucket, container)
-        return Service(self._settings(), container.host, store, self._lock(container, store))
-
-    def _lock(self, container: Container, store: BucketStore) -> WriteLock:
-        times = {"max_age_seconds": LOCK_MAX_AGE_SECONDS, "retry_seconds": 1.0}
-        match self.plan.lock:
-            case "none":
-                return NoLock(container.host)
-            case "s3":
-                return ObjectLock(store, container.host, **times)
-            case _:
-                ec2 = RegionClient(self.region, container)
-                return SecurityGroupLock(ec2, container.host, stack="test-db", vpc_id="vpc-1", **times)
 
     # The scheduled function, and the operator
 
     def _sweep(self, operation: Operation) -> None:
         delivery = Delivery(operation, 0, {}, self.world.now)
-        self._sweepers = [container for container in self._sweepers if not container.is_dead]
-        idle = [container for container in self._sweepers if container.busy_with is None]
-        if idle and self.chance.number(f"sweeper for {operation.number}") > NEW_CONTAINER_RATE:
-            container = idle[0]
-        else:
-            container = self._new_container("sweeper")
-            container.what_runs = Sweeper(self, container)
-            self._sweepers.append(container)
-        delivery.container = container
-        self._serve(container, delivery, lambda: container.what_runs.sweep(operation.function_seconds))
+        container = self.platform.for_sweep(delivery)
+        self.platform.serve(container, delivery, lambda: container.what_runs.sweep(operation.function_seconds))
 
     def _unlock(self, operation: Operation) -> None:
-        """`sldb unlock --force`, from somebody's machine."""
+        """`sldb unlock --force`, from somebody's machine, for a while or until it finds a lock."""
         delivery = Delivery(operation, 0, {}, self.world.now)
-        container = delivery.container = self._new_container("operator")
-        lock = self._lock(container, BucketStore(self.bucket, container))
+        container, lock = self.platform.for_operator()
 
         def unlock() -> None:
-            try:
-                for holder in lock.holders():
-                    self.history.add(delivery, f"frees the lock of {holder.owner}, whoever that is")
-                    lock.release(holder.lock_id, holder.database)
-            except SldbError as error:
-                self.history.add(delivery, f"fails: {error.message}")
+            for _ in range(UNLOCK_TRIES):
+                try:
+                    holders = lock.holders()
+                    for holder in holders:
+                        self.history.add(delivery, f"frees the lock of {holder.owner}, whoever that is")
+                        lock.release(holder.lock_id, holder.database)
+                except SldbError as error:
+                    self.history.add(delivery, f"fails: {error.message}")
+                    return
+                if holders:
+                    return
+                container.host.sleep(UNLOCK_PAUSE_SECONDS)
 
-        self._serve(container, delivery, unlock)
+        self.platform.serve(container, delivery, unlock)
 
     def _last_write(self, number: int, database: str) -> None:
         operation = Operation(
@@ -389,41 +245,6 @@ class Simulation:
                 self.history.violate("recovery", f"the last write to {database} took {took:.1f} s")
 
         self.world.spawn(write)
-
-
-# The clocks of the lock's holder and of who waits for it may differ; EC2 may show a lock late.
-RECOVERY_SLACK_SECONDS = 2.0 + 2 * 25.0 + 20.0
-
-
-class Sweeper:
-    """What a container of the scheduled function keeps: as deadlock_fix does it."""
-
-    def __init__(self, simulation: Simulation, container: Container) -> None:
-        store = BucketStore(simulation.bucket, container)
-        self._host = container.host
-        self._log = Log("error", now=container.host.now)
-        self._lock = simulation._lock(container, store)
-        self._maintenance = Maintenance(store, container.host, self._log, simulation.plan.retention_days)
-
-    def sweep(self, seconds: float) -> None:
-        deadline = self._host.now() + seconds - 3.0
-        free_locks(self._lock, self._host, self._log, deadline)
-        self._maintenance.run(deadline)
-
-    def close(self) -> None:
-        """It holds nothing."""
-
-
-class _Context:
-    """Lambda's."""
-
-    def __init__(self, world: World, delivery: Delivery) -> None:
-        self.aws_request_id = str(delivery)
-        self._world = world
-        self._ends_at = world.now + delivery.operation.function_seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(max(0.0, self._ends_at - self._world.now) * 1000)
 
 
 class _Said:
@@ -449,10 +270,6 @@ def _silence() -> Iterator[_Said]:
         yield said
     finally:
         sys.stderr = before
-
-
-def _scratch() -> Path:
-    return Path(tempfile.gettempdir()) / "sldb-simulation"
 
 
 def _rows(body: dict[str, Any]) -> str:

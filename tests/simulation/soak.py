@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from tests.simulation.cases import outcome_of, report
-from tests.simulation.run import Outcome
+from tests.simulation.outcome import Outcome
 from tests.simulation.world import START
 
 USUAL_FIRST = 1_000_000  # those of the tests are below

@@ -1,0 +1,317 @@
+"""Bugs to be found: each takes one rule out of the product's code for a while. What does not find them proves nothing.
+
+They live here, and are patched in from outside; the product has no switch for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from lambda_handlers import service
+from lambda_handlers.database import Database
+from lambda_handlers.ec2 import Ec2Error
+from lambda_handlers.locks.protocol import Holder
+from lambda_handlers.locks.s3 import ObjectLock
+from lambda_handlers.locks.security_group import SecurityGroupLock, group_name
+from lambda_handlers.object_store import AlreadyExists, MeteredStore, StoreError, Unavailable
+from lambda_handlers.sql import request_log
+from lambda_handlers.storage import commit, merge, replica, retention
+from lambda_handlers.storage.draft import Draft
+from lambda_handlers.storage.merge import Merge
+from lambda_handlers.storage.page_cache import PageCache
+from lambda_handlers.storage.publishing import Publisher
+from lambda_handlers.storage.replica import Conflict, Replica
+
+Patch = Any  # a context manager of unittest.mock
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    name: str
+    within: int  # seeds that find it
+    patches: Callable[[], list[Patch]]
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for one in self.patches():
+                stack.enter_context(one)
+            yield
+
+
+BUGS: list[Bug] = []
+
+
+def bug(name: str, within: int) -> Callable[[Callable[[], list[Patch]]], None]:
+    def add(patches: Callable[[], list[Patch]]) -> None:
+        BUGS.append(Bug(name, within, patches))
+
+    return add
+
+
+# Committing
+
+
+@bug("a transaction is put, not created", 100)
+def _() -> list[Patch]:
+    def create(self: MeteredStore, key: str, body: bytes) -> str:
+        return self._store.put(key, body)
+
+    return [patch.object(MeteredStore, "create", create)]
+
+
+@bug("what is at the key counts as one's own", 100)
+def _() -> list[Patch]:
+    return [patch.object(commit, "_is_mine", lambda store, key, node_id, doubt: isinstance(doubt, AlreadyExists))]
+
+
+@bug("what is at the key counts as another's", 1000)
+def _() -> list[Patch]:
+    def is_mine(store: Any, key: str, node_id: int, doubt: StoreError) -> bool:
+        if isinstance(doubt, AlreadyExists):
+            raise Conflict(key)
+        return bool(real(store, key, node_id, doubt))
+
+    real = commit._is_mine
+    return [patch.object(commit, "_is_mine", is_mine)]
+
+
+def _when_unanswered(instead: Callable[[Unavailable], None]) -> list[Patch]:
+    def create_transaction(store: Any, key: str, node_id: int, send: Callable[[], object]) -> None:
+        def send_once() -> None:
+            try:
+                send()
+            except Unavailable as error:
+                instead(error)
+
+        real(store, key, node_id, send_once)
+
+    real = commit.create_transaction
+    return [patch.object(replica, "create_transaction", create_transaction)]
+
+
+@bug("no answer to the create counts as failure", 100)
+def _() -> list[Patch]:
+    def fail(error: Unavailable) -> None:
+        raise commit.store_error(error, applied="no")
+
+    return _when_unanswered(fail)
+
+
+@bug("no answer to the create counts as success", 100)
+def _() -> list[Patch]:
+    return _when_unanswered(lambda error: None)
+
+
+@bug("the loser of a race commits its pages above the winner's", 100)
+def _() -> list[Patch]:
+    def create(self: Replica, key: str, node_id: int, send: Callable[[], object]) -> None:
+        try:
+            real_create(self, key, node_id, send)
+        except Conflict:
+            self.txid += 1
+            raise _Rebase from None
+
+    def commit_again(self: Replica, *given: Any, **named: Any) -> int:
+        while True:
+            try:
+                return real_commit(self, *given, **named)
+            except _Rebase:
+                self._checked_at = self._host.now()
+
+    real_create, real_commit = Replica._create, Replica.commit
+    return [patch.object(Replica, "_create", create), patch.object(Replica, "commit", commit_again)]
+
+
+class _Rebase(Exception):
+    pass
+
+
+@bug("the pages of a lost race stay in the cache", 100)
+def _() -> list[Patch]:
+    def commit_eagerly(self: Replica, page_size: int, page_count: int, changes: Any, *more: Any, **named: Any) -> int:
+        for pgno, page in changes(page_count):
+            self._put(pgno, page)
+        return real(self, page_size, page_count, changes, *more, **named)
+
+    real = Replica.commit
+    return [patch.object(Replica, "commit", commit_eagerly)]
+
+
+@bug("the draft of a lost race is not cleared", 100)
+def _() -> list[Patch]:
+    real_clear = Draft.clear
+
+    def replica_commit(self: Replica, *given: Any, **named: Any) -> int:
+        txid = real_replica_commit(self, *given, **named)
+        _committed.add(id(self))
+        return txid
+
+    _committed: set[int] = set()
+    real_replica_commit = Replica.commit
+
+    def clear_after_commit(self: Draft) -> None:
+        if not hasattr(self, "page_count") or not self.is_dirty or id(self.replica) in _committed:
+            _committed.discard(id(self.replica))
+            real_clear(self)
+
+    return [patch.object(Draft, "clear", clear_after_commit), patch.object(Replica, "commit", replica_commit)]
+
+
+# Being current
+
+
+@bug("a copy is current for ever if the next transaction is not there", 100)
+def _() -> list[Patch]:
+    return [patch.object(Replica, "_is_fresh", staticmethod(lambda known_at, now: known_at > float("-inf")))]
+
+
+@bug("a commit asks neither for news nor how old its state is", 1000)
+def _() -> list[Patch]:
+    locked: set[int] = set()  # replicas whose writer has the lock
+    real_write, real_refresh = Database._write_locked, Replica.refresh
+
+    def write_locked(self: Database, run: Any) -> Any:
+        locked.add(id(self._newest.replica))
+        try:
+            return real_write(self, run)
+        finally:
+            locked.discard(id(self._newest.replica))
+
+    def refresh(self: Replica, max_staleness: float = 0.0) -> None:
+        if id(self) not in locked:
+            real_refresh(self, max_staleness)
+
+    return [
+        patch.object(Replica, "_time_to_commit", lambda self: self._host.now()),
+        patch.object(Database, "_write_locked", write_locked),
+        patch.object(Replica, "refresh", refresh),
+    ]
+
+
+@bug("a head is believed however old it is", 500)
+def _() -> list[Patch]:
+    def read_head(self: Publisher) -> Any:
+        head = real(self)
+        return head and replace(head, checked_at=self._host.now())
+
+    real = Publisher.read_head
+    return [patch.object(Publisher, "read_head", read_head)]
+
+
+@bug("a stale read may be as stale as it likes", 100)
+def _() -> list[Patch]:
+    def refresh(self: Replica, max_staleness: float = 0.0) -> None:
+        real(self, 1e9 if max_staleness else 0.0)
+
+    real = Replica.refresh
+    return [patch.object(Replica, "refresh", refresh)]
+
+
+@bug("pages that others changed stay in the cache", 100)
+def _() -> list[Patch]:
+    return [patch.object(PageCache, "drop", lambda self, pgno: None)]
+
+
+# Once
+
+
+@bug("requests are not recorded", 100)
+def _() -> list[Patch]:
+    return [patch.object(request_log, "record", lambda connection, request_id, now, entry: None)]
+
+
+@bug("requests are looked up before the lock only", 100)
+def _() -> list[Patch]:
+    def find(self: Database, session: Any, request_id: str) -> Any:
+        return None if session.may_write else real(self, session, request_id)
+
+    real = Database._find_request
+    return [patch.object(Database, "_find_request", find)]
+
+
+@bug("if_txid is not compared", 100)
+def _() -> list[Patch]:
+    return [patch.object(Database, "_check_txid", lambda self, if_txid: None)]
+
+
+# Compaction and retention
+
+
+@bug("a merge takes the older page", 100)
+def _() -> list[Patch]:
+    def sources(decoders: Any) -> Any:
+        return [replace(source, age=-source.age) for source in real(decoders)]
+
+    real = merge._sources
+    return [patch.object(merge, "_sources", sources)]
+
+
+@bug("a snapshot lacks the last transaction", 100)
+def _() -> list[Patch]:
+    def init(self: Merge, store: Any, database: str, names: Any, target: Any, node_id: int) -> None:
+        real(self, store, database, names[:-1] if target.level == 9 else names, target, node_id)
+
+    real = Merge.__init__
+    return [patch.object(Merge, "__init__", init)]
+
+
+@bug("retention knows no floor", 100)
+def _() -> list[Patch]:
+    return [patch.object(retention, "FLOOR_SECONDS", 0)]
+
+
+@bug("retention knows no period", 100)
+def _() -> list[Patch]:
+    def needed_base(written_at: Any, now: float, retention_seconds: float) -> Any:
+        return real(written_at, now + 1e6, 0.0)
+
+    real = retention.needed_base
+    return [patch.object(retention, "needed_base", needed_base)]
+
+
+@bug("retention tells the time by its own clock, which is wrong by an hour", 100)
+def _() -> list[Patch]:
+    def removable(written_at: Any, now: float, retention_seconds: float) -> Any:
+        return real(written_at, now + 3600, retention_seconds)
+
+    real = retention.removable
+    return [patch.object(retention, "removable", removable)]
+
+
+# Locks and time
+
+
+@bug("a lock is released by its name", 100)
+def _() -> list[Patch]:
+    def release_group(self: SecurityGroupLock, lock_id: str, name: str) -> bool:
+        found = self._describe({"group-name": group_name(self.stack, name)})
+        with suppress(Ec2Error):
+            for group in found:
+                self.ec2.delete_security_group(group.group_id)
+        return bool(found)
+
+    def release_object(self: ObjectLock, lock_id: str, name: str) -> bool:
+        with suppress(StoreError):
+            seen = self._read(name)
+            return seen.holder is not None and self._free(name, seen.holder.lock_id, seen.etag)
+        return False
+
+    return [
+        patch.object(SecurityGroupLock, "release", release_group),
+        patch.object(ObjectLock, "release", release_object),
+    ]
+
+
+@bug("whoever waits frees the lock whatever its age", 100)
+def _() -> list[Patch]:
+    return [patch.object(Holder, "is_expired", lambda self, now, max_age_seconds: True)]
+
+
+@bug("a request has no deadline", 100)
+def _() -> list[Patch]:
+    return [patch.object(service, "_seconds_for", lambda request, remaining: 10_000.0)]

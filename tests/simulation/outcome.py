@@ -1,0 +1,98 @@
+"""What came of a plan: who was told what, and what the log says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.bucket import Bucket
+from tests.simulation.container import Container
+from tests.simulation.faults import Fault
+from tests.simulation.history import History
+from tests.simulation.ledger import Entry, Ledger
+from tests.simulation.plan import Operation, Plan
+
+SECOND_DELIVERY = 100  # what its numbers, of the same tries, begin with
+
+
+class Delivery:
+    """One time that an operation reached a container."""
+
+    def __init__(self, operation: Operation, number: int, event: Any, begun_at: float) -> None:
+        self.operation = operation
+        self.number = number
+        self.event = event
+        self.begun_at = begun_at
+        self.ended_at = float("inf")  # when somebody had the answer
+        self.container: Container | None = None
+        self.reply: dict[str, Any] | None = None  # None: nobody answered
+        self.entries: list[Entry] = []  # transactions that it made
+        self._calls = 0
+
+    @property
+    def invocation_id(self) -> str:
+        """Lambda's: the same when Lambda itself delivers an invocation twice."""
+        return f"invocation-{self.operation.number}-{self.number % SECOND_DELIVERY}"
+
+    def next_call(self) -> str:
+        self._calls += 1
+        return f"{self.operation.number}.{self.number}.{self._calls}"
+
+    def __str__(self) -> str:
+        where = f"@{self.container}" if self.container else ""
+        return f"#{self.operation.number}.{self.number}{where}"
+
+
+@dataclass(slots=True)
+class Seen:
+    """What clients know of one database: at which time they had an answer from which transaction."""
+
+    times: list[tuple[float, int]] = field(default_factory=list)  # ascending in both
+
+    def note(self, time: float, txid: int) -> None:
+        if txid > self.newest:
+            self.times.append((time, txid))
+
+    @property
+    def newest(self) -> int:
+        return self.times[-1][1] if self.times else 0
+
+    def at(self, time: float) -> int:
+        """What had been seen before a moment."""
+        return max((txid for moment, txid in self.times if moment < time), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    plan: Plan
+    history: History
+    ledger: Ledger
+    bucket: Bucket
+    deliveries: list[Delivery]
+    seen: dict[str, Seen]
+    faults: dict[str, Fault]
+
+    @property
+    def retention_seconds(self) -> float:
+        return self.plan.retention_days * 86_400
+
+    def counted_faults(self) -> Counter[str]:
+        return Counter(fault.value for fault in self.faults.values())
+
+    def counted(self) -> Counter[str]:
+        """What was done, by kind."""
+        requests = [one for one in self.deliveries if one.operation.kind in ("sql", "action")]
+        logs = self.ledger.logs.values()
+        return Counter(
+            {
+                "requests delivered": len(requests),
+                "requests answered": sum(one.reply is not None and one.reply["statusCode"] == 200 for one in requests),
+                "transactions": sum(log.newest for log in logs),
+                "compacted files": sum(len(log.compacted) for log in logs),
+                "LTX files deleted": sum(log.deleted for log in logs),
+                "containers gone": sum(what == "is gone" for _, _, what in self.history.events),
+                "files of zombies": sum(log.zombies for log in logs),
+                "locks freed by force": sum("whoever that is" in what for _, _, what in self.history.events),
+            }
+        )

@@ -1,0 +1,176 @@
+"""Lambda, as far as it matters: which container serves a request, and what lives in one.
+
+A request goes to an idle container or to a new one; a container serves one request at a time and keeps what it has
+between them; while there is none it stands still. It is killed when its function's time is up, unless the plan has
+processes that live on (`are_patient`), such as those over a directory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lambda_handlers.deadlock_fix import free_locks
+from lambda_handlers.locks.none import NoLock
+from lambda_handlers.locks.protocol import WriteLock
+from lambda_handlers.locks.s3 import ObjectLock
+from lambda_handlers.locks.security_group import SecurityGroupLock
+from lambda_handlers.log import Log
+from lambda_handlers.maintenance import Maintenance
+from lambda_handlers.service import Service
+from lambda_handlers.settings import Settings
+from tests.simulation.bucket import Bucket, BucketStore
+from tests.simulation.chance import Chance
+from tests.simulation.container import Container
+from tests.simulation.ec2 import Region, RegionClient
+from tests.simulation.faults import Faults
+from tests.simulation.history import History
+from tests.simulation.ledger import LOCK_MAX_AGE_SECONDS
+from tests.simulation.outcome import Delivery
+from tests.simulation.plan import Plan
+from tests.simulation.world import Task, World
+
+NEW_CONTAINER_RATE = 0.15
+
+
+class Platform:
+    def __init__(
+        self, plan: Plan, world: World, chance: Chance, faults: Faults, history: History, bucket: Bucket
+    ) -> None:
+        self._plan = plan
+        self._world = world
+        self._chance = chance
+        self._faults = faults
+        self._history = history
+        self._bucket = bucket
+        self._region = Region(lambda: world.now, chance, bucket.ledger)
+        self._running: dict[str, list[Container]] = {"c": [], "sweeper": []}
+        self._made = 0
+
+    def for_request(self, delivery: Delivery) -> Container:
+        return self._pick("c", delivery, self._service)
+
+    def for_sweep(self, delivery: Delivery) -> Container:
+        return self._pick("sweeper", delivery, self._sweeper)
+
+    def for_operator(self) -> tuple[Container, WriteLock]:
+        """Somebody's machine, and the lock as it sees it."""
+        container = self._new("operator")
+        return container, self._lock(container, BucketStore(self._bucket, container))
+
+    def some(self, name: str) -> Container | None:
+        """One of those that serve requests, by chance."""
+        alive = self._alive("c")
+        return self._chance.choice(name, alive) if alive else None
+
+    def serve(self, container: Container, delivery: Delivery, work: Callable[[], object]) -> Task:
+        """`work` in a task of the container."""
+        delivery.container = container
+        container.busy_with = delivery
+
+        def serve() -> None:
+            try:
+                work()
+            finally:
+                if container.busy_with is delivery:
+                    container.busy_with = None
+
+        task = self._world.spawn(serve, container, delivery)
+        container.tasks = [one for one in container.tasks if not one.is_done]
+        container.tasks.append(task)
+
+        def time_is_up() -> None:
+            if not task.is_done and not container.is_dead:
+                self._history.add(delivery, "the function's time is up")
+                container.die()
+
+        if not self._plan.are_patient:
+            self._world.at(self._world.now + delivery.operation.function_seconds, time_is_up)
+        return task
+
+    def thaw(self) -> None:
+        for container in [*self._alive("c"), *self._alive("sweeper")]:
+            container.frozen_until = 0.0
+
+    def close(self) -> None:
+        for container in [*self._alive("c"), *self._alive("sweeper")]:
+            container.close()
+
+    def _alive(self, kind: str) -> list[Container]:
+        self._running[kind] = [container for container in self._running[kind] if not container.is_dead]
+        return self._running[kind]
+
+    def _pick(self, kind: str, delivery: Delivery, furnish: Callable[[Container, BucketStore], Any]) -> Container:
+        alive = self._alive(kind)
+        idle = [container for container in alive if container.busy_with is None]
+        name = f"{kind} for {delivery.operation.number}.{delivery.number}"
+        wants_new, which = self._chance.numbers(name, 2)
+        has_room = len(alive) < self._plan.most_containers
+        if idle and not (has_room and wants_new < NEW_CONTAINER_RATE):
+            return idle[int(which * len(idle))]
+        container = self._new(kind)
+        container.what_runs = furnish(container, BucketStore(self._bucket, container))
+        alive.append(container)
+        return container
+
+    def _new(self, kind: str) -> Container:
+        self._made += 1
+        return Container(f"{kind}{self._made}", self._world, self._chance, self._faults, self._history)
+
+    def _service(self, container: Container, store: BucketStore) -> Service:
+        settings = Settings(
+            "s3://bucket",
+            lock=self._plan.lock,
+            lock_max_age_seconds=LOCK_MAX_AGE_SECONDS,
+            retention_days=self._plan.retention_days,
+            cache_bytes=self._plan.cache_bytes,
+            log_level="error",
+            temp_dir=str(Path(tempfile.gettempdir()) / "sldb-simulation"),
+        )
+        return Service(settings, container.host, store, self._lock(container, store))
+
+    def _sweeper(self, container: Container, store: BucketStore) -> Sweeper:
+        return Sweeper(container, store, self._lock(container, store), self._plan.retention_days)
+
+    def _lock(self, container: Container, store: BucketStore) -> WriteLock:
+        times = {"max_age_seconds": LOCK_MAX_AGE_SECONDS, "retry_seconds": 1.0}
+        match self._plan.lock:
+            case "none":
+                return NoLock(container.host)
+            case "s3":
+                return ObjectLock(store, container.host, **times)
+            case _:
+                ec2 = RegionClient(self._region, container)
+                return SecurityGroupLock(ec2, container.host, stack="test-db", vpc_id="vpc-1", **times)
+
+
+class Sweeper:
+    """What a container of the scheduled function keeps, and does: as deadlock_fix.handler."""
+
+    def __init__(self, container: Container, store: BucketStore, lock: WriteLock, retention_days: float) -> None:
+        self._host = container.host
+        self._log = Log("error", now=container.host.now)
+        self._lock = lock
+        self._maintenance = Maintenance(store, container.host, self._log, retention_days)
+
+    def sweep(self, seconds: float) -> None:
+        deadline = self._host.now() + seconds - 3.0
+        free_locks(self._lock, self._host, self._log, deadline)
+        self._maintenance.run(deadline)
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+class Context:
+    """Lambda's."""
+
+    def __init__(self, world: World, delivery: Delivery) -> None:
+        self.aws_request_id = delivery.invocation_id
+        self._world = world
+        self._ends_at = world.now + delivery.operation.function_seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(max(0.0, self._ends_at - self._world.now) * 1000)
