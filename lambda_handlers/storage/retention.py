@@ -5,7 +5,8 @@ once they are older than the floor:
 
 1. What lies at or below the *oldest base that is needed*: the newest file with which a chain can begin, of those that
    were written before the retention period. Every transaction of the period is after it.
-2. Folds and merges that another one covers. Level 0 has each of their transactions, and keeps them for `at`.
+2. Folds and merges that another one covers. Level 0 has each of their transactions, and keeps them for `at`. A fold
+   that is the base of rule 1 is no such file: level 0 may have been removed below it.
 
 Whatever makes a file unnecessary must be older than the floor too: somebody may have begun to read the log before it
 was there. So nobody who looked less than half the floor ago depends on what goes (rules 4 and 5 in docs/storage.md).
@@ -28,7 +29,7 @@ def removable(written_at: Mapping[LtxName, float], now: float, retention_seconds
     same clock."""
     settled = [name for name, moment in written_at.items() if moment <= now - FLOOR_SECONDS]
     base = needed_base(written_at, now, retention_seconds)
-    return sorted({*_below(base, settled), *_covered(settled)})
+    return sorted({*_below(base, settled), *_covered(settled)} - {base})
 
 
 def needed_base(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> LtxName | None:

@@ -96,6 +96,16 @@ def test_the_newest_transaction_stays_although_a_snapshot_has_it() -> None:
     assert set(written) - set(removable(written, NOW, DAY)) == {snapshot(1)}
 
 
+def test_a_fold_that_is_the_base_stays_although_another_covers_it() -> None:
+    """Found by the simulator: what lies below the base goes because of it, so that nothing else has its state."""
+    old, young = LtxName(1, 1, 16), LtxName(1, 1, 32)
+    singles = {transaction(txid): NOW - (3 if txid <= 16 else 1) * DAY for txid in range(1, 33)}
+    written = singles | {old: NOW - 3 * DAY, young: NOW - 1 * DAY}
+    left = set(written) - set(removable(written, NOW, 2 * DAY))
+    assert left == {old, young, *(transaction(txid) for txid in range(17, 33))}
+    assert all(chain.plan(left, 0, txid).reach == txid for txid in range(16, 33))
+
+
 def test_a_merge_stays_as_long_as_what_covers_it_is_young() -> None:
     """Somebody may have begun to read before that was there."""
     small, large = LtxName(1, 1, 3), LtxName(2, 1, 6)
