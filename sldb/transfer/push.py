@@ -11,6 +11,7 @@ import base64
 import secrets
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,20 +68,27 @@ class Push:
             call.result()
             self.progress.advance(size)
 
-        for part in encoding.parts():
-            names.append(part.name)
-            if there.get(part.name) == len(part.body):
-                self.progress.advance(part.source_bytes)
-                continue
-            sent += len(part.body)
-            call = self.host.start(
-                lambda name=part.name, body=part.body: self.carrier.put(encoding.upload_id, name, body)  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
-            )
-            on_their_way.append((call, part.source_bytes))
-            if len(on_their_way) >= PARTS_IN_FLIGHT:
+        try:
+            for part in encoding.parts():
+                names.append(part.name)
+                if there.get(part.name) == len(part.body):
+                    self.progress.advance(part.source_bytes)
+                    continue
+                sent += len(part.body)
+                call = self.host.start(
+                    lambda name=part.name, body=part.body: self.carrier.put(encoding.upload_id, name, body)  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+                )
+                on_their_way.append((call, part.source_bytes))
+                if len(on_their_way) >= PARTS_IN_FLIGHT:
+                    arrive()
+            while on_their_way:
                 arrive()
-        while on_their_way:
-            arrive()
+        except SldbError:
+            # What else is on its way arrives, or fails as this did: the next try finds all of it.
+            for call, _ in on_their_way:
+                with suppress(SldbError):
+                    call.result()
+            raise
         return names, sent
 
     def _commit(
