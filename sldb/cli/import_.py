@@ -15,7 +15,7 @@ from sldb.cli import outcome
 from sldb.cli.main import Globals, command
 
 if TYPE_CHECKING:
-    from sldb.transfer.importing import Done, Plan, Progress
+    from sldb.transfer.importing import Plan, Progress
 
 HELP = """Read files into tables, all or nothing.
 
@@ -53,7 +53,7 @@ An import of any size is one transaction. If it is stopped before that, the same
 @click.option("--no-header", is_flag=True, help="The first line of csv and tsv is a row: columns c1, c2, …")
 @click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Of text files.")
 def import_(run_globals: Globals, files: tuple[str, ...], **options: Any) -> None:
-    from sldb.transfer.importing import run
+    from sldb.transfer.importing import run, sentences
 
     plan = _plan(files, options)
     started = time.monotonic()
@@ -67,7 +67,8 @@ def import_(run_globals: Globals, files: tuple[str, ...], **options: Any) -> Non
         except KeyboardInterrupt:
             outcome.say("stopped, with nothing applied; the same command again goes on from here")
             raise
-    _tell(done, time.monotonic() - started)
+    for sentence in sentences(done, time.monotonic() - started):
+        outcome.say(sentence)
 
 
 def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
@@ -103,25 +104,6 @@ def _check_encoding(name: str) -> None:
 def _kept(run_globals: Globals, staging: str) -> str:
     drop = run_globals.command_line("databases", "drop", staging)
     return f"the same command again goes on from here (or give it up: {drop})"
-
-
-def _tell(done: Done, seconds: float) -> None:
-    from sldb.report import count, duration
-
-    for where in done.bad.told:
-        outcome.say(f"left out: {where}")
-    if done.bad.count > len(done.bad.told):
-        outcome.say(f"left out: {done.bad.count - len(done.bad.told):,} more")
-    tables = ", ".join(f"{table} (new)" if table in done.made else table for table in done.tables)
-    parts = [f"{count(done.changed, 'row')} into {tables}"]
-    if done.was_done:
-        parts = [f"{count(done.rows, 'row')} into {tables}: an earlier run had done it"]
-    elif done.resumed_rows:
-        parts.append(f"{done.resumed_rows:,} of them sent earlier")
-    if refused := max(0, done.rows - done.changed) * (not done.was_done):
-        parts.append(f"{refused:,} refused by constraints")
-    rate = f" ({done.rows / seconds:,.0f} rows/s)" if seconds > 1 else ""
-    outcome.say(" · ".join([*parts, duration(seconds * 1000) + rate, f"txid {done.txid}"]))
 
 
 @contextmanager

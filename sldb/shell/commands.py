@@ -7,7 +7,7 @@ that `sldb query .tables --format json` is data like any other.
 from __future__ import annotations
 
 from lambda_handlers.wire import SldbError
-from sldb.shell import dumping, explaining, looking, past, printing, running
+from sldb.shell import dumping, explaining, importing, looking, past, printing, running
 from sldb.shell.command import Command, argument
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
@@ -113,6 +113,10 @@ COMMANDS = (
     Command(
         *(".read FILE", r"\i FILE", "run a file", _read, "file"),
         more="One statement after the other; the first error ends it. BEGIN and COMMIT in it work.",
+    ),
+    Command(
+        *(".import FILE [TABLE]", "", "rows of a file into a table", importing.import_, "file"),
+        more="All or nothing, in any format of sldb import; the table is made where it is not there.",
     ),
     Command(
         *(".dump [FILE]", "", "all of it as SQL text", dumping.dump, "file"),

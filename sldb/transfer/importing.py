@@ -15,7 +15,7 @@ import hashlib
 import json
 import platform
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.client import Client
+from sldb.report import count, duration
 from sldb.transfer.batches import BATCH_BYTES, Batch, Batches
 from sldb.transfer.inputs import STANDARD_INPUT, Input
 from sldb.transfer.landing import Landing, Loaded, Mode
@@ -83,6 +84,24 @@ def run(
             "conflict", "an earlier import from standard input was stopped, and had other data", "run it again"
         )
     return _Import(client, plan, standard_input, progress).run()
+
+
+def sentences(done: Done, seconds: float) -> Iterator[str]:
+    """What was done, for people: what was left out, and then one line in sum."""
+    for where in done.bad.told:
+        yield f"left out: {where}"
+    if done.bad.count > len(done.bad.told):
+        yield f"left out: {done.bad.count - len(done.bad.told):,} more"
+    tables = ", ".join(f"{table} (new)" if table in done.made else table for table in done.tables)
+    parts = [f"{count(done.changed, 'row')} into {tables}"]
+    if done.was_done:
+        parts = [f"{count(done.rows, 'row')} into {tables}: an earlier run had done it"]
+    elif done.resumed_rows:
+        parts.append(f"{done.resumed_rows:,} of them sent earlier")
+    if refused := max(0, done.rows - done.changed) * (not done.was_done):
+        parts.append(f"{refused:,} refused by constraints")
+    rate = f" ({done.rows / seconds:,.0f} rows/s)" if seconds > 1 else ""
+    yield " · ".join([*parts, duration(seconds * 1000) + rate, f"txid {done.txid}"])
 
 
 def _staging_name(client: Client, plan: Plan) -> str:

@@ -91,6 +91,39 @@ def test_dump_loads_into_sqlite(session: Session, tmp_path: Path) -> None:
         enter(session, ".dump")
 
 
+def test_import_adds_rows(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "some people.csv"
+    path.write_text("name,age\nAda,36\nBob,007\n")
+    assert enter(session, f'.import "{path}" people', "select name, age from people order by name;") == [
+        {"name": "Ada", "age": "36"},
+        {"name": "Bob", "age": "007"},
+    ]
+    assert "2 rows into people (new)" in said(session)
+    assert enter(session, f'.import "{path}" people', "select count(*) as n from people;") == [{"n": 4}]
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ([".import"], "bad_request"),
+        ([".import nothing.csv"], "bad_request"),
+        ([".import -"], "bad_request"),
+        ([".import a b c"], "bad_request"),
+        (["begin;", ".import {path}"], "bad_request"),
+        (["create table t(a);", ".at 1", ".import {path}"], "read_only"),
+    ],
+)
+def test_what_is_not_imported(session: Session, tmp_path: Path, lines: list[str], code: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a\n1\n")
+    with pytest.raises(SldbError) as caught:
+        enter(session, *(line.replace("{path}", str(path)) for line in lines))
+    assert caught.value.code == code, caught.value
+    session.transaction, session.at = None, None
+    if enter(session, "select name from sqlite_schema where name = 't';"):
+        assert enter(session, "select * from t;") == []
+
+
 def test_once_goes_to_the_file_once(session: Session, tmp_path: Path) -> None:
     path = tmp_path / "once.jsonl"
     assert enter(session, f'.once "{path}"', "select 1 as a;", "select 2 as b;") == [{"b": 2}]
