@@ -192,7 +192,7 @@ TIME = (
         "a request may take all of its function's time",
         "time",
         HANDLERS + "service.py",
-        "        limits[-1] -= max(0.25, min(LONGEST_MARGIN_SECONDS, remaining_seconds / 10))",
+        "        limits[-1] -= _margin(remaining_seconds)",
         "        pass",
         (SERVER + "test_service.py::test_a_request_leaves_its_function_time_to_roll_back_and_answer",),
     ),
