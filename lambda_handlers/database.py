@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lambda_handlers.attached import Attached, Readable
+from lambda_handlers.copies import Copy, PastCopies
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log
@@ -27,7 +28,6 @@ from lambda_handlers.sql import request_log
 from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.sql.request_log import MEMORY_SECONDS, Recorded
 from lambda_handlers.sql.session import Session, WriteNeeded, timed_out
-from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.history import txid_at
 from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica, store_error
@@ -40,20 +40,6 @@ GONE_ATTEMPTS = 3  # a request begins again when retention has removed what it r
 KEPT_PAST = 2  # moments that a database keeps a copy of between requests
 COMMIT_ATTEMPTS = 20  # lost races after which a request gives up
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.01, 1.0
-
-
-class Copy:
-    """A replica with the draft and the VFS over it: what a connection needs."""
-
-    def __init__(self, replica: Replica, directory: Path) -> None:
-        self.replica = replica
-        self.draft = Draft(replica, directory)
-        self.vfs = DraftVFS(self.draft)
-
-    def close(self) -> None:
-        self.vfs.unregister()
-        self.draft.close()
-        self.replica.close()
 
 
 class Database:
@@ -83,17 +69,17 @@ class Database:
         self._replies = Replies(store, host)
         self._newest = self._new_copy()
         self._in_flight: _Run | None = None
-        self._past: dict[Txid, Copy] = {}  # the one asked for last is the last
+        self._past = PastCopies(name, self._new_copy)
         self._is_cold = True
 
     @property
     def size_bytes(self) -> int:
         """Of the local copies."""
-        return sum(copy.replica.cached_bytes for copy in (self._newest, *self._past.values()))
+        return self._newest.replica.cached_bytes + self._past.size_bytes
 
     def close(self) -> None:
         self._newest.close()
-        self._drop_past(but=0)
+        self._past.drop()
 
     def execute(
         self,
@@ -113,7 +99,7 @@ class Database:
                 self._log.info("opened_again", database=self.name, reason=str(gone))
                 reason = gone
             finally:
-                self._drop_past(but=KEPT_PAST)
+                self._past.drop(but=KEPT_PAST)
         raise _vanishing(self.name, reason)
 
     def give_up(self) -> bool:
@@ -163,7 +149,7 @@ class Database:
     def view(self, at: int | str | None, max_staleness: float) -> Replica:
         """The database now or then, to be read until `leave`. Raises SldbError."""
         if at is not None:
-            return self._copy_at(self.txid_at(at)).replica
+            return self._past.at(self.txid_at(at)).replica
         self._newest.replica.refresh(max_staleness)
         self._is_cold = False
         self._check_exists()
@@ -172,7 +158,7 @@ class Database:
     def leave(self, doubted: bool) -> None:
         """`doubted`: perhaps what was read has lost its files. The newest copy sees to that when it is refreshed."""
         self._newest.replica.settle()
-        self._drop_past(but=0 if doubted else KEPT_PAST)
+        self._past.drop(but=0 if doubted else KEPT_PAST)
 
     # For actions
 
@@ -234,12 +220,12 @@ class Database:
         txid = self.txid_at(at)
         # The shell's open transactions mostly stand on what is still the newest: that copy is warm.
         is_newest = txid > 0 and txid == self._newest.replica.txid
-        copy = self._newest if is_newest else self._copy_at(txid, may_be_empty=run.request.dry_run)
+        copy = self._newest if is_newest else self._past.at(txid, may_be_empty=run.request.dry_run)
         self._is_cold = False
         try:
             return self._run_past(run, copy, txid)
         except Gone:
-            self._drop_past(but=0)
+            self._past.drop()
             if is_newest:
                 self._newest.replica.refresh()
             raise
@@ -253,25 +239,6 @@ class Database:
                 what = "a read-only request" if run.request.read_only else f"a view of transaction {txid}"
                 raise _read_only(need, what) from None
         return self._attempt(run, copy, may_write=True)
-
-    def _copy_at(self, txid: Txid, may_be_empty: bool = False) -> Copy:
-        """`may_be_empty`: 0 is the empty database, before its first transaction."""
-        if txid == 0 and not may_be_empty:
-            raise SldbError("not_found", f"database {self.name} has no transaction 0", "the first one is 1")
-        copy = self._past.pop(txid) if txid in self._past else self._open_past(txid)
-        self._past[txid] = copy
-        return copy
-
-    def _open_past(self, txid: Txid) -> Copy:
-        copy = self._new_copy()
-        try:
-            if txid:
-                copy.replica.open_at(txid)
-            copy.draft.clear()
-        except BaseException:
-            copy.close()
-            raise
-        return copy
 
     def _txid_at(self, text: str) -> Txid:
         try:
@@ -287,11 +254,6 @@ class Database:
         if txid == 0:
             raise SldbError("not_found", f"database {self.name} has no transaction at or before {text}")
         return txid
-
-    def _drop_past(self, but: int) -> None:
-        """All but so many that were asked for last."""
-        for txid in list(self._past)[: max(0, len(self._past) - but)]:
-            self._past.pop(txid).close()
 
     # Writing
 
