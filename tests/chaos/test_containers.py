@@ -186,6 +186,9 @@ def test_large_transactions(
     assert set(verdict.errors) <= {"lock_timeout", "conflict", "store_error", "query_timeout", "internal"}
 
 
+LATE_SECONDS = 8.0
+
+
 def test_a_commit_that_arrives_after_its_container_was_stopped(on_stage: Stage) -> None:
     """The store has the request, and takes its time; the client must not say that nothing was applied."""
     on_stage.use("none")
@@ -196,19 +199,22 @@ def test_a_commit_that_arrives_after_its_container_was_stopped(on_stage: Stage) 
         if not is_commit(call, database) or len(arrived) == 2:
             return proceed(call)
         apply = proceed if not arrived else lambda _call: Answer(200)  # of two tries the first one arrives
-        arrived.append(threading.Timer(4, apply, (call,)))
+        arrived.append(threading.Timer(LATE_SECONDS, apply, (call,)))
         arrived[-1].start()
         on_stage.kill_the_busy_container()
         raise ReplyLost
 
     request = replace(entry("w", 10), database=database)
     with on_stage.hook(kill):
-        with pytest.raises(SldbError) as caught:
-            on_stage.ask(request)
+        told: SldbError | None = None
+        try:
+            on_stage.ask(request)  # on a slow machine it has arrived before the client is told of the second stop
+        except SldbError as error:
+            told = error
         for timer in arrived:
             timer.join()
     assert len(arrived) == 2
-    assert not says_not_applied(caught.value)
+    assert told is None or not says_not_applied(told)
     txid = on_stage.ask(replace(COUNTS, database=database)).txid
     assert on_stage.ask(replace(COUNTS, database=database)).rows == [(1, 1)]
     assert on_stage.ask(request).txid == txid

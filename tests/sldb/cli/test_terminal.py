@@ -172,7 +172,7 @@ def test_the_state_is_to_be_seen(open_shell: Open) -> None:
     shell.enter(".at now")
     shell.wait(lambda screen: screen.rstrip().splitlines()[-1].count("@") == 0, "the present")
     shell.enter("begin; insert into users(name) values ('x');")
-    shell.wait_for("main*>")
+    shell.wait_for(" OPEN: 1 statement · ")
     shell.press("C-d")
     shell.wait(lambda screen: screen.count("rolled back: 1 statement not applied") == 2, "what was dropped")
 
