@@ -150,7 +150,10 @@ RULES = (
 
 # What a fresh interpreter may not have loaded after running this.
 LOADS = (
-    ("import lambda_handlers.db_function", ("sldb", "boto3", "botocore", "click", "rich", "prompt_toolkit")),
+    (
+        "import lambda_handlers.db_function",
+        ("http.client", "sldb", "boto3", "botocore", "click", "rich", "prompt_toolkit"),
+    ),
     ("import lambda_handlers.deadlock_fix", ("sldb", "boto3", "botocore", "click", "rich", "prompt_toolkit")),
     ("import sldb", ("lambda_handlers", "click", "rich", "boto3", "apsw", "prompt_toolkit")),
     (
