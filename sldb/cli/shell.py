@@ -82,7 +82,6 @@ def _talk(session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
         lambda: catalog.Names.of(session.look(catalog.everything())),
         lambda: session.look(catalog.schema_version()).rows[0][0],
     )
-    session.names.refresh()  # wakes the function, too, while the user thinks
     target = session.client.target.name
     click.echo(streams.styled(f"sldb {__version__} · {target} · .help for help", dim=True), err=True)
     talk(session, failures.show, history_at(_history_path(target)), vi=vi)

@@ -14,6 +14,7 @@ class LiveNames:
 
     def __init__(self, fetch: Callable[[], Names], version: Callable[[], Value]) -> None:
         self.current = Names()
+        self.on_arrival: Callable[[], None] = lambda: None  # called by the thread that has looked
         self._fetch = fetch
         self._version = version
         self._state = threading.Lock()
@@ -43,6 +44,7 @@ class LiveNames:
             try:
                 if surely or self._version() != self.current.version:
                     self.current = self._fetch()
+                    self.on_arrival()
             except SldbError:
                 # A new database, or no connection yet: what the user runs next will say so better than we can.
                 self.current = Names()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -67,8 +68,31 @@ def talk(session: Session, show_error: Callable[[SldbError], None], history: His
         enable_open_in_editor=True,
         tempfile_suffix=".sql",
     )
+
+    def look(_app: object) -> None:
+        """Once the prompt is there: loads the engine or wakes the function, too, while the user thinks."""
+        prompt.app.after_render -= look
+        if session.names is not None:
+            session.names.on_arrival = lambda: _offer(prompt)
+            session.names.refresh()
+
+    prompt.app.after_render += look
     while _take_turn(prompt, session, show_error):
         pass
+
+
+def _offer(prompt: PromptSession[str]) -> None:
+    """Complete what was typed while nobody knew the names yet."""
+
+    def start() -> None:
+        buffer = prompt.default_buffer
+        if buffer.text and buffer.complete_state is None:
+            buffer.start_completion(select_first=False)
+
+    loop = prompt.app.loop
+    if loop is not None:
+        with suppress(RuntimeError):  # the prompt has just ended
+            loop.call_soon_threadsafe(start)
 
 
 def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callable[[SldbError], None]) -> bool:

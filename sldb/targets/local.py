@@ -1,25 +1,26 @@
 """The target `local:DIR`: the server's own code in this process, over a directory.
 
 No AWS and no network; durable, and safe for several processes at once: the same commit protocol decides between
-them, and the lock is the operating system's.
+them, and the lock is the operating system's. The engine is loaded with the first request, so that the shell's prompt
+need not wait for it.
 """
 
 from __future__ import annotations
 
 import tempfile
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.directory_store import DirectoryStore
-from lambda_handlers.host import Host
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.service import Service
-from lambda_handlers.settings import MIB, Settings
 from lambda_handlers.wire import Action, Reply, Request
 from sldb.targets.interrupts import Interrupts
 
+if TYPE_CHECKING:
+    from lambda_handlers.object_store import ObjectStore
+    from lambda_handlers.service import Service
+
 CACHE_BYTES = 1 << 40  # the disk is the user's
-MEMORY_BYTES = 1024 * MIB
+MEMORY_BYTES = 1 << 30
 
 
 class LocalTarget:
@@ -27,7 +28,21 @@ class LocalTarget:
         self.directory = directory.expanduser().absolute()
         self.name = f"local:{directory}"
         self._interrupts = Interrupts()
-        self._service = Service(
+        self._opening = threading.Lock()
+        self._opened: Service | None = None
+
+    @property
+    def _service(self) -> Service:
+        with self._opening:
+            self._opened = self._opened or self._open()
+            return self._opened
+
+    def _open(self) -> Service:
+        from lambda_handlers.host import Host
+        from lambda_handlers.service import Service
+        from lambda_handlers.settings import Settings
+
+        return Service(
             Settings(
                 store=self.directory.as_uri(),
                 lock="s3",  # over a directory: file locks
@@ -52,7 +67,11 @@ class LocalTarget:
         return told, None if told["reply"] is None else Reply.decode(told["reply"])
 
     def open_store(self) -> ObjectStore:
+        from lambda_handlers.directory_store import DirectoryStore
+
         return DirectoryStore(self.directory)
 
     def close(self) -> None:
-        self._service.close()
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
