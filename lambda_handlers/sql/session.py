@@ -66,13 +66,15 @@ class Session:
         self._room = room
         self.has_written = False
         self._words: set[str] = set()  # with which the statements that write begin
-        self.connection = vfs.connect(attach)
+        self.connection = vfs.connect(attach, self._check_time)
         self._authorizer = Authorizer(new_database=vfs.draft.page_count == 0)
         try:
             _configure(self.connection, is_new=vfs.draft.page_count == 0)
-        except apsw.Error as error:  # what is stored is no database
+        except BaseException as error:
             self.close()
-            self.explain(error)
+            if isinstance(error, apsw.Error):  # what is stored is no database
+                self.explain(error)
+            raise
         self.connection.authorizer = self._authorizer
         self.changes = self._watch() if watches else None
         self.connection.set_progress_handler(is_over, INSTRUCTIONS_BETWEEN_CHECKS)
@@ -89,6 +91,11 @@ class Session:
                     error.details.update(statement_count=len(steps), part=step.part, begins=step.piece.begins)
                 raise
         return tuple(results)
+
+    def _check_time(self) -> None:
+        """Before a page is fetched; once the transaction is committed it is too late to be late."""
+        if self._vfs.committed is None and self._is_over():
+            raise timed_out()
 
     def _watch(self) -> Changes:
         from lambda_handlers.sql.changes import Changes  # few requests want it, and cold starts pay for imports

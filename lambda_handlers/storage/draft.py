@@ -6,7 +6,7 @@ after a rollback, a lost race or a crash in the middle nothing needs to be broug
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lambda_handlers.storage.kinds import Kind
@@ -48,12 +48,13 @@ class Draft:
         before = self.replica.read(Pgno(1))[24:28] if self.replica.page_count else bytes(4)
         return self.page_count > 0 and self.read(Pgno(1))[24:28] != before
 
-    def read(self, pgno: Pgno) -> bytes:
+    def read(self, pgno: Pgno, before_fetch: Callable[[], None] = lambda: None) -> bytes:
+        """As Replica.read."""
         page = self._dirty.read(pgno)
         if page is not None:
             return page
         if pgno <= self._inherited:
-            return self.replica.read(pgno)
+            return self.replica.read(pgno, before_fetch)
         return bytes(self.page_size)
 
     def write(self, pgno: Pgno, page: bytes) -> None:

@@ -107,10 +107,12 @@ class Replica:
         """Of the local copy."""
         return self._cache.size_bytes
 
-    def read(self, pgno: Pgno) -> bytes:
-        """Raises Gone, or SldbError `store_error`, `corrupt` or `too_large`."""
+    def read(self, pgno: Pgno, before_fetch: Callable[[], None] = lambda: None) -> bytes:
+        """Raises Gone, or SldbError `store_error`, `corrupt` or `too_large`. `before_fetch` is called where the store
+        must be waited for; what it raises ends the read."""
         page = self._cache.read(pgno)
         if page is None:
+            before_fetch()
             page = self._fetch(pgno)
         if page[0] in INTERIOR_KINDS:  # page 1 begins with other things: its children, the schema, are few
             self._fetcher.note_interior(pgno, page)

@@ -12,6 +12,9 @@ savepoints within one process, and keeps the old pages of a large transaction ou
 
 Locks are no-ops: one connection at a time uses a draft. That nobody else writes is the replica's business.
 
+Whoever runs SQL is asked before a page is fetched: a statement that waits for the store again and again may take few of
+SQLite's steps, and long.
+
 A connection may read other replicas beside its draft (ATTACH): SQLite is told that their files are read-only. Which
 replica a name stands for is the caller's to say.
 """
@@ -59,11 +62,16 @@ class DraftVFS(apsw.VFS):
         self.kind = Kind.UNKNOWN  # of what is being committed
         self._may_commit = False
         self._attach: Attach = nothing_to_attach
+        self._before_fetch: Callable[[], None] = lambda: None
         super().__init__(self.name, base="")
 
-    def connect(self, attach: Attach = nothing_to_attach) -> apsw.Connection:
-        """A fresh connection on the draft as it is now. What it attaches must stay as it is until it is closed."""
+    def connect(
+        self, attach: Attach = nothing_to_attach, before_fetch: Callable[[], None] = lambda: None
+    ) -> apsw.Connection:
+        """A fresh connection on the draft as it is now. What it attaches must stay as it is until it is closed. What
+        `before_fetch` raises ends the statement."""
         self._attach = attach
+        self._before_fetch = before_fetch
         self.committed = None
         self.kind = Kind.UNKNOWN
         # Without a cache of statements every statement is prepared, and so shown to the authorizer.
@@ -108,9 +116,9 @@ class DraftVFS(apsw.VFS):
     def _open_database(self, name: str, flags: list[int]) -> _DatabaseFile:
         if name == _OWN_NAME:
             flags[1] = flags[0]
-            return _DatabaseFile(self.draft, self)
+            return _DatabaseFile(self.draft, self._before_fetch, self)
         flags[1] = flags[0] & ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE) | apsw.SQLITE_OPEN_READONLY
-        return _DatabaseFile(self._attach(name))
+        return _DatabaseFile(self._attach(name), self._before_fetch)
 
     def xFullPathname(self, name: str) -> str:
         return name
@@ -136,8 +144,11 @@ class _UnsyncedFile(apsw.VFSFile):
 class _DatabaseFile:
     """Pages as a file. Without a VFS to write to, it is one that is only read."""
 
-    def __init__(self, pages: Draft | Replica, vfs: DraftVFS | None = None) -> None:
+    def __init__(
+        self, pages: Draft | Replica, before_fetch: Callable[[], None], vfs: DraftVFS | None = None
+    ) -> None:
         self._pages = pages
+        self._before_fetch = before_fetch
         self._vfs = vfs
 
     def xRead(self, amount: int, offset: int) -> bytes:
@@ -145,7 +156,7 @@ class _DatabaseFile:
         if pages.page_size == 0 or offset >= pages.page_count * pages.page_size:
             return b""  # a short read: SQLite takes it for zeros
         number, start = divmod(offset, pages.page_size)
-        page = pages.read(Pgno(number + 1))
+        page = pages.read(Pgno(number + 1), self._before_fetch)
         if number == 0:
             page = page[: _WAL_VERSIONS.start] + _ROLLBACK_JOURNAL + page[_WAL_VERSIONS.stop :]
         return page if amount == len(page) else page[start : start + amount]

@@ -23,6 +23,11 @@ from tests.fakes.service import run
 from tests.fakes.store import FaultyStore
 
 
+MANY_PAGES = """
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+    INSERT INTO t SELECT i, randomblob(3000) FROM n"""
+
+
 @pytest.fixture
 def store():
     return memory_store()
@@ -592,6 +597,40 @@ def test_a_request_that_fails_leaves_no_lock(container, store, query):
     with pytest.raises(SldbError):
         run(service, query)
     assert lock.holders() == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT sum(length(b)) FROM t",
+        "SELECT count(*) FROM t",  # one step of SQLite's machine
+        "ATTACH 'main' AS other; SELECT count(*) FROM other.t",
+        "UPDATE t SET b = a",
+        "DELETE FROM t",
+        "VACUUM",
+    ],
+)
+def test_a_statement_that_waits_for_page_after_page_ends_with_its_time(container, store, query):
+    """It takes so few of SQLite's steps that the clock is not looked at between them."""
+    run(container(store), f"CREATE TABLE t (a, b); {MANY_PAGES}")
+    clock, get_seconds, timeout = Clock(), 0.2, 2.0
+
+    class SlowStore(MeteredStore):
+        def get_range(self, key, start, length):
+            clock.time += get_seconds
+            return super().get_range(key, start, length)
+
+    slow = SlowStore(store)
+    lock = ObjectLock(slow, clock.host(), max_age_seconds=90, retry_seconds=1)
+    service = container(slow, lock, host=clock.host(), cache_bytes=64 << 10)
+    began = clock.time
+    with pytest.raises(SldbError) as caught:
+        run(service, query, timeout=timeout)
+    assert caught.value.code == "query_timeout"
+    ranges_at_once = 8  # those that were on their way
+    assert clock.time <= began + timeout + ranges_at_once * get_seconds
+    assert lock.holders() == []
+    assert run(container(store), "SELECT count(*), sum(b IS a) FROM t").rows == [(3000, 0)]
 
 
 # Figures that are promised

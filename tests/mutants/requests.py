@@ -213,6 +213,14 @@ TIME = (
         (SERVER + "sql/test_session.py::test_a_runaway_statement_is_stopped",),
     ),
     Mutant(
+        "pages are fetched past the deadline",
+        "time",
+        HANDLERS + "sql/session.py",
+        "        if self._vfs.committed is None and self._is_over():",
+        "        if False:",
+        (DATABASE + "test_a_statement_that_waits_for_page_after_page_ends_with_its_time",),
+    ),
+    Mutant(
         "the lock outlives a request that fails",
         "time",
         HANDLERS + "database.py",
