@@ -144,9 +144,7 @@ class _UnsyncedFile(apsw.VFSFile):
 class _DatabaseFile:
     """Pages as a file. Without a VFS to write to, it is one that is only read."""
 
-    def __init__(
-        self, pages: Draft | Replica, before_fetch: Callable[[], None], vfs: DraftVFS | None = None
-    ) -> None:
+    def __init__(self, pages: Draft | Replica, before_fetch: Callable[[], None], vfs: DraftVFS | None = None) -> None:
         self._pages = pages
         self._before_fetch = before_fetch
         self._vfs = vfs

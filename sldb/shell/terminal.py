@@ -100,7 +100,8 @@ def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callabl
     typed = ""
     try:
         draft, session.draft = session.draft, ""
-        typed = prompt.prompt(lambda: _prompt(session), default=draft)
+        # Its own handler would swallow a Ctrl-C that comes while the prompt goes away.
+        typed = prompt.prompt(lambda: _prompt(session), default=draft, handle_sigint=False)
         session.output.widen(shutil.get_terminal_size().columns or 80)
         return _submit(typed, session)
     except EOFError:

@@ -22,7 +22,6 @@ from tests.fakes.service import container as new_container
 from tests.fakes.service import run
 from tests.fakes.store import FaultyStore
 
-
 MANY_PAGES = """
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
     INSERT INTO t SELECT i, randomblob(3000) FROM n"""
