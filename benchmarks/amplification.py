@@ -50,7 +50,7 @@ class Tally:
     def _add(self, key: str, size: int) -> None:
         level = key.split("/")[1]
         names = {"0000": "commits", "0001": "folds", "0002": "merges", "0009": "snapshots"}
-        self.written["page maps" if key.endswith(".pages") else names.get(level, "heads and leases")] += size
+        self.written["page maps" if key.endswith(".pages") else names.get(level, "heads, atlases and leases")] += size
 
 
 def cold_read(store: ObjectStore) -> Figures:

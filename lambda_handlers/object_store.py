@@ -1,8 +1,8 @@
 """The verbs that the engine uses on an object store.
 
 Keys are relative to the store's prefix and use `/`. Objects are immutable but for `replace`, of the S3 lock and the
-head, and `put`, of parts that are on their way. All other writes are conditional: they never overwrite what the caller
-has not seen.
+head, and `put`, of parts that are on their way and of the atlas. All other writes are conditional: they never overwrite
+what the caller has not seen.
 
 An answer to `create`, `create_from`, `assemble` or `replace` may be wrong about this very call: a request whose answer
 got lost is sent again and then meets its own object (AlreadyExists), and a time-out leaves it open (Unavailable).

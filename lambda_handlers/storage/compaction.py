@@ -3,7 +3,8 @@
 After a pass at most four files follow the base, which is the snapshot or whatever else begins the chain. Neighbours are
 merged for that, the cheapest first. A new snapshot is made when the files above the base weigh as much as it does, so
 that what is written again stays in proportion to what was written; when the database was dropped; and when retention
-waits for one. Page maps that are missing are made, and the head is put.
+waits for one. Page maps that are missing are made, the atlas is put when what it lacks weighs as much as it does, and
+the head.
 
 Nothing is deleted here (retention), nothing is written over, and no order of events can harm: every file is made by a
 conditional create from files that stay where they are, and means the same whoever makes it and when. A pass that ends
@@ -15,17 +16,18 @@ Write amplification is measured by benchmarks/amplification.py; figures in docs/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lambda_handlers.host import Host
 from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, Unavailable
-from lambda_handlers.storage import chain, ltx
+from lambda_handlers.storage import atlas, chain, ltx
 from lambda_handlers.storage import head as heads
 from lambda_handlers.storage.head import Head, HeadFile
 from lambda_handlers.storage.keys import MERGE_LEVEL, LtxName, snapshot
 from lambda_handlers.storage.ltx import Decoder, Header, Txid
 from lambda_handlers.storage.merge import Merge
-from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, PageMapBuilder
+from lambda_handlers.storage.opening import WHOLE_CHAIN_BYTES
+from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
 
 MOST_FILES_ABOVE_BASE = 4
 WORTH_MERGING_BYTES = 64 << 10  # new since the last merge; less waits until a merge is due by time
@@ -72,7 +74,9 @@ class Compactor:
                     self._make(merged, target, there, work)
                     work.merged += 1
         work.files = tuple(self._mapped(there[name], work) for name in chain.plan(there).files)
-        self._put_head(work, known_at)
+        seen, etag = heads.read(self._store, self._database)
+        work.files = self._bound(work.files, seen, work)
+        self._put_head(work, known_at, seen, etag)
         return work
 
     def _check_gap(self, plan: chain.Plan) -> None:
@@ -116,14 +120,17 @@ class Compactor:
         """Make the page map that a large file lacks. All of the file is read and compared with its checksum for it."""
         if file.is_mapped or file.size <= MAP_WORTH_BYTES:
             return file
-        key = file.name.key(self._database)
+        work.bytes_written += self._put_map(file.name, self._map(file.name).encode())
+        work.mapped += 1
+        return HeadFile(file.name, file.size, is_mapped=True)
+
+    def _map(self, name: LtxName) -> PageMap:
+        key = name.key(self._database)
         decoder = Decoder(self._store.chunks(key), key)
         builder = PageMapBuilder(decoder.header)
         for frame in decoder.frames():
             builder.add(frame)
-        work.bytes_written += self._put_map(file.name, builder.build(decoder.length).encode())
-        work.mapped += 1
-        return HeadFile(file.name, file.size, is_mapped=True)
+        return builder.build(decoder.length)
 
     def _put_map(self, name: LtxName, body: bytes) -> int:
         """Bytes written. A map that is there already is about the same file, or it does not decode and is ignored."""
@@ -133,8 +140,29 @@ class Compactor:
             return 0
         return len(body)
 
-    def _put_head(self, work: Work, known_at: float) -> None:
-        seen, etag = heads.read(self._store, self._database)
+    def _bound(self, files: tuple[HeadFile, ...], seen: Head | None, work: Work) -> tuple[HeadFile, ...]:
+        """The files with what the atlas has of them; puts one that has all of them, where that pays."""
+        known = {file.name for file in seen.files if file.in_atlas} if seen else set()
+        files = tuple(replace(file, in_atlas=file.name in known) for file in files)
+        lacking = sum(file.size for file in files if not file.in_atlas)
+        is_small = sum(file.size for file in files) <= WHOLE_CHAIN_BYTES  # then a reader wants the files themselves
+        if is_small or len(files) == 1 or not lacking or lacking < self._mapped_bytes(files):
+            return files
+        body = atlas.encode({file.name: self._encoded_map(file) for file in files})
+        atlas.put(self._store, self._database, body)
+        work.bytes_written += len(body)
+        return tuple(replace(file, in_atlas=True) for file in files)
+
+    def _mapped_bytes(self, files: Iterable[HeadFile]) -> int:
+        """Of page maps, about what an atlas of them weighs."""
+        return sum(self._store.size(file.name.page_map_key(self._database)) for file in files if file.is_mapped)
+
+    def _encoded_map(self, file: HeadFile) -> bytes:
+        if not file.is_mapped:
+            return self._map(file.name).encode()
+        return self._store.get(file.name.page_map_key(self._database))
+
+    def _put_head(self, work: Work, known_at: float, seen: Head | None, etag: str | None) -> None:
         if seen is not None and seen.txid > work.txid:
             # Writers went on meanwhile. What they know is newer, what was merged here is shorter.
             names = {file.name: file for file in (*seen.files, *work.files)}

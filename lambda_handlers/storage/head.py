@@ -9,7 +9,7 @@ Writers put it when they fold and maintenance when it has passed. It only moves 
 loses that race leaves it.
 
     {"version": 1, "txid": 4711, "checked_at": 1790000000.5, "folds_from": 4096,
-     "files": [[level, min txid, max txid, bytes, whether it has a page map], …]}
+     "files": [[level, min txid, max txid, bytes, whether it has a page map, whether the atlas has one], …]}
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class HeadFile:
     name: LtxName
     size: int  # bytes
     is_mapped: bool  # a page map lies beside it
+    in_atlas: bool = False  # the atlas has its page map
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Head:
     files: tuple[HeadFile, ...]  # the chain to `txid`, in the order in which they apply
 
     def encode(self) -> bytes:
-        files = [[f.name.level, f.name.min_txid, f.name.max_txid, f.size, f.is_mapped] for f in self.files]
+        files = [[f.name.level, f.name.min_txid, f.name.max_txid, f.size, f.is_mapped, f.in_atlas] for f in self.files]
         body = {
             "version": _VERSION,
             "txid": self.txid,
@@ -57,8 +58,8 @@ class Head:
             if body["version"] != _VERSION:
                 return None
             files = tuple(
-                HeadFile(LtxName(int(level), int(low), int(high)), int(size), bool(is_mapped))
-                for level, low, high, size, is_mapped in body["files"]
+                HeadFile(LtxName(int(level), int(low), int(high)), int(size), bool(is_mapped), bool(in_atlas))
+                for level, low, high, size, is_mapped, in_atlas in body["files"]
             )
             return cls(int(body["txid"]), float(body["checked_at"]), int(body["folds_from"]), files)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):

@@ -7,6 +7,7 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/0009/<1>-<txid>.ltx      snapshot: every page as of txid
     <database>/…/<min>-<max>.pages      page map of the large LTX file with the same name: where its pages lie
     <database>/head.json                what a reader may begin from; a hint, never the truth
+    <database>/atlas                    page maps of the newest chain's files, in one object
     <database>/maintenance.json         who compacts at the moment
     <database>/lock.json                the lock, where its kind is s3
     <database>/uploads/<id>/<part>      parts of a file that is being pushed
@@ -78,6 +79,10 @@ def _parse(database: str, key: str, kind: str) -> LtxName | None:
 
 def head_key(database: str) -> str:
     return f"{database}/head.json"
+
+
+def atlas_key(database: str) -> str:
+    return f"{database}/atlas"
 
 
 def maintenance_key(database: str) -> str:

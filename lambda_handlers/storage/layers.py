@@ -24,6 +24,7 @@ class Layer:
     name: LtxName
     map: PageMap
     is_mapped: bool = False  # its page map is in the store, for others to find
+    in_atlas: bool = False  # and in the atlas
 
 
 class Layers:

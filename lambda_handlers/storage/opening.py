@@ -2,7 +2,8 @@
 
 A small file is read whole, and its checksum compared. Of a large one its page map is read; where there is none, the
 file is read whole if the cache can take it, since only that verifies it, and otherwise its own page index tells where
-the pages are. All that is asked of the store is asked at once.
+the pages are. Page maps that are in the atlas are read from there, all with one request. All that is asked of the store
+is asked at once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 from lambda_handlers.host import Call, Host
 from lambda_handlers.object_store import NotFound, ObjectStore
-from lambda_handlers.storage import kinds, ltx, page_map
+from lambda_handlers.storage import atlas, kinds, ltx, page_map
 from lambda_handlers.storage.head import HeadFile
 from lambda_handlers.storage.keys import LtxName, transaction
 from lambda_handlers.storage.kinds import Kind
@@ -46,14 +47,23 @@ class Opener:
         """The layers of the files, in their order. Of those that are read whole, `put` gets the pages, before the
         layer comes. Raises StoreError (NotFound: a file is gone), or SldbError `corrupt`."""
         is_small = sum(file.size for file in files) <= WHOLE_CHAIN_BYTES
+        whole_limit = WHOLE_CHAIN_BYTES if is_small else MAP_WORTH_BYTES
+        maps: Call | None = None
+        if not is_small and any(file.in_atlas for file in files):
+            maps = self.host.start(lambda: atlas.read(self.store, self.database))
         asked: deque[tuple[HeadFile, Call | None]] = deque()
         waiting = iter(files)
         while True:
             while len(asked) < PARALLEL_READS and (file := next(waiting, None)) is not None:
-                asked.append((file, self._ask(file, WHOLE_CHAIN_BYTES if is_small else MAP_WORTH_BYTES)))
+                asked.append((file, maps if maps and file.in_atlas else self._ask(file, whole_limit)))
             if not asked:
                 return
-            yield self._opened(*asked.popleft(), put)
+            file, call = asked.popleft()
+            opened = None
+            if maps and call is maps:
+                opened = _mapped(file, maps.result().get(file.name, b""), in_atlas=True)
+                call = None if opened else self._ask(file, whole_limit)
+            yield opened or self._opened(file, call, put)
 
     def opened(self, name: LtxName, body: bytes, put: PutPage) -> Opened:
         """The layer of a file whose body is here."""
@@ -79,11 +89,7 @@ class Opener:
             raise
         if key == file.name.key(self.database):
             return self._read_whole(file.name, [body], put, file.is_mapped)
-        try:
-            found = PageMap.decode(body)
-        except BadPageMap:
-            return self._unmapped(file, put)
-        return Opened(Layer(file.name, found, is_mapped=True), is_read=False)
+        return _mapped(file, body) or self._unmapped(file, put)
 
     def _unmapped(self, file: HeadFile, put: PutPage) -> Opened:
         key = file.name.key(self.database)
@@ -108,6 +114,17 @@ class Opener:
             put(frame.pgno, frame.page)
         found = builder.build(decoder.length, carry=False)
         return Opened(Layer(name, found, is_mapped), is_read=True)
+
+
+def _mapped(file: HeadFile, body: bytes, in_atlas: bool = False) -> Opened | None:
+    """What a page map says; None if it is none, or damaged, or that of another file."""
+    try:
+        found = PageMap.decode(body)
+    except BadPageMap:
+        return None
+    if found.file_bytes != file.size:
+        return None
+    return Opened(Layer(file.name, found, file.is_mapped, in_atlas), is_read=False)
 
 
 def is_mark(header: Header, name: LtxName) -> bool:

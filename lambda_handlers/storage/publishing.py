@@ -115,7 +115,8 @@ class Publisher:
         """Put a head that says what this writer knows: it has made transaction `txid`, so that there was none after it
         when it began to."""
         for _ in range(2):
-            names = {**{file.name: file for file in (self._head.files if self._head else ())}, **self.files}
+            # Of a file that both know, the head knows more: whether the atlas has it.
+            names = {**self.files, **{file.name: file for file in (self._head.files if self._head else ())}}
             plan = chain.plan(names)
             if plan.reach != txid:
                 return
@@ -158,4 +159,4 @@ def _is_large(layer: Layer) -> bool:
 
 
 def head_file(layer: Layer) -> HeadFile:
-    return HeadFile(layer.name, layer.map.file_bytes, layer.is_mapped)
+    return HeadFile(layer.name, layer.map.file_bytes, layer.is_mapped, layer.in_atlas)

@@ -20,7 +20,7 @@ from fastcrc import crc64
 
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.sql import script
-from lambda_handlers.storage import keys, ltx
+from lambda_handlers.storage import atlas, keys, ltx
 from lambda_handlers.storage.head import Head, HeadFile
 from lambda_handlers.storage.keys import LtxName
 from lambda_handlers.storage.ltx import Decoder, Header, Pgno
@@ -199,6 +199,16 @@ def page_maps(chance: Random) -> None:
         PageMap.decode(body)
 
 
+def atlases(chance: Random) -> None:
+    """One that is damaged has no page maps, nor has rubbish behind a checksum that fits any that are longer than it."""
+    data = atlas.encode({LtxName(9, 1, number): one for number, one in enumerate(_maps(), start=1)})
+    body = damaged(chance, data, [data])
+    if body != data:
+        assert atlas.decode(body) == {}
+    forged = body[:4] + zlib.crc32(body[8:]).to_bytes(4, "little") + body[8:]
+    assert sum(map(len, atlas.decode(forged).values())) <= len(forged)
+
+
 _HEAD = Head(7, 1.79e9, 3, (HeadFile(LtxName(9, 1, 5), 1000, True), HeadFile(LtxName(0, 6, 6), 100, False))).encode()
 
 
@@ -314,7 +324,8 @@ def parameters(chance: Random) -> None:
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
-        *(events, shapes, answers, distant_rows, ltx_files, page_maps, heads, object_keys, scripts, parameters),
+        *(events, shapes, answers, distant_rows, ltx_files, page_maps, atlases, heads),
+        *(object_keys, scripts, parameters),
     )
 }
 

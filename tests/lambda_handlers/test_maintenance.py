@@ -4,7 +4,7 @@ reads as it was, and the newest state always does."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,17 @@ from lambda_handlers.log import Log
 from lambda_handlers.maintenance import FULL_PASS_SECONDS, LEASE_SECONDS, Maintenance
 from lambda_handlers.object_store import NotFound, Unavailable
 from lambda_handlers.s3_store import memory_store
-from lambda_handlers.storage import ltx
+from lambda_handlers.storage import atlas, ltx
 from lambda_handlers.storage.compaction import MOST_FILES_ABOVE_BASE, cheapest_runs
 from lambda_handlers.storage.head import Head
-from lambda_handlers.storage.keys import LtxName, head_key, parse_ltx_key, transaction
+from lambda_handlers.storage.keys import LtxName, atlas_key, head_key, parse_ltx_key, transaction
 from lambda_handlers.storage.retention import FLOOR_SECONDS
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine
 from tests.fakes.timed_store import Timed
 
+ROWS_OF_A_KILOBYTE = ", ".join(["(randomblob(1000))"] * 3000)
 DAY = 86_400.0
 RETENTION_DAYS = 2.0
 
@@ -98,6 +99,110 @@ def test_after_a_pass_few_files_are_read(world: World) -> None:
     assert cold.image() == before
     assert "list_objects" not in [verb for verb, _ in asked]
     assert len(asked) <= 1 + 1 + 1 + MOST_FILES_ABOVE_BASE  # the head, the base's map, the next transaction, the rest
+
+
+# The atlas
+
+LARGE = ("CREATE TABLE big(n INTEGER PRIMARY KEY, x)", f"INSERT INTO big(x) VALUES {ROWS_OF_A_KILOBYTE}")
+A_ROW = "SELECT x FROM big WHERE n = 1700"
+
+
+@pytest.fixture
+def bound(world: World) -> World:
+    """One whose files have an atlas."""
+    world.writer.write(*LARGE)
+    world.write(130)
+    world.maintain()
+    return world
+
+
+def cold_row(world: World) -> tuple[object, list[str]]:
+    """What a cold reader finds, and the verbs that it asks with."""
+    cold, asked = world.engine(), []
+    world.store.before = lambda verb, _key: asked.append(verb)
+    cold.replica.refresh()
+    (row,) = cold.rows(A_ROW)
+    world.store.before = lambda _verb, _key: None
+    assert cold.image() == world.writer.image()
+    return row, asked
+
+
+def head_files(world: World) -> list[tuple[bool, bool]]:
+    head = Head.decode(world.store.get(head_key("main")))
+    assert head is not None
+    return [(file.is_mapped, file.in_atlas) for file in head.files]
+
+
+def test_after_a_pass_a_cold_row_takes_four_requests(bound: World) -> None:
+    """The head; the next transaction and the atlas; and the row."""
+    row, asked = cold_row(bound)
+    assert (row,) == tuple(bound.writer.rows(A_ROW))
+    assert sorted(asked) == ["get", "get_range", "get_range", "get_with_tag"]
+
+
+def test_what_writers_put_keeps_telling_of_the_atlas(bound: World) -> None:
+    before = head_files(bound)
+    assert len(before) > 1
+    assert {in_atlas for _, in_atlas in before} == {True}
+    bound.write(40)
+    after = head_files(bound)
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
+    assert not any(in_atlas for _, in_atlas in after[len(before) :])
+    _, asked = cold_row(bound)
+    assert asked.count("get") == 1 + len(after) - len(before)
+
+
+def test_little_that_is_new_makes_no_new_atlas(bound: World) -> None:
+    """An atlas is as large as the page maps of all that is there."""
+    before = bound.store.get(atlas_key("main"))
+    bound.clock.time += 60
+    bound.writer.write("UPDATE big SET x = 1 WHERE n = 1")
+    bound.maintain()
+    assert bound.store.get(atlas_key("main")) == before
+    assert [in_atlas for _, in_atlas in head_files(bound)][-1] is False
+    cold_row(bound)
+
+
+def test_much_that_is_new_makes_one(bound: World) -> None:
+    bound.clock.time += 60
+    bound.writer.write("UPDATE big SET x = randomblob(1000) WHERE n % 5 = 0")
+    bound.maintain()
+    assert {in_atlas for _, in_atlas in head_files(bound)} == {True}
+    assert len(cold_row(bound)[1]) == 4
+
+
+def test_a_small_chain_needs_none(world: World) -> None:
+    world.writer.write("CREATE TABLE big(x)", "INSERT INTO big VALUES (randomblob(900000))")
+    world.write(130)
+    world.maintain()
+    with pytest.raises(NotFound):
+        world.store.get(atlas_key("main"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda _body: b"", id="empty"),
+        pytest.param(lambda body: body[:40], id="cut short"),
+        pytest.param(lambda body: body[:-1000], id="the last map cut short"),
+        pytest.param(lambda body: body[:200] + bytes([body[200] ^ 1]) + body[201:], id="a bit flipped"),
+        pytest.param(lambda _body: atlas.encode({transaction(4711): b"?"}), id="of other files"),
+        pytest.param(None, id="gone"),
+    ],
+)
+def test_an_atlas_that_says_nothing_costs_requests_only(bound: World, spoil: Callable[[bytes], bytes] | None) -> None:
+    key = atlas_key("main")
+    if spoil is None:
+        bound.store.delete(key)
+    else:
+        bound.store.put(key, spoil(bound.store.get(key)))
+    row, asked = cold_row(bound)
+    assert (row,) == tuple(bound.writer.rows(A_ROW))
+    assert 4 < len(asked) <= 4 + 1 + MOST_FILES_ABOVE_BASE
+
+
+# What a pass makes
 
 
 def test_a_snapshot_comes_when_the_rest_weighs_as_much(world: World) -> None:

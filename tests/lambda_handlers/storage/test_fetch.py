@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -17,6 +18,7 @@ from lambda_handlers.storage.fetch import LONGEST_RANGE_BYTES, RANGES_IN_FLIGHT
 from lambda_handlers.storage.keys import snapshot, transaction
 from lambda_handlers.storage.ltx import Pgno
 from lambda_handlers.storage.page_cache import FEWEST_PAGES
+from lambda_handlers.storage.page_map import PageMap
 from lambda_handlers.storage.replica import Gone
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
@@ -203,9 +205,16 @@ def test_a_file_that_is_shorter_than_its_map_says(world: World) -> None:
     assert (caught.value.code, caught.value.details["key"]) == ("corrupt", key)
 
 
-def test_a_map_of_another_file_serves_nothing_wrong(world: World) -> None:
+def test_a_map_of_another_file_is_none(world: World) -> None:
     other = world.store.get(transaction(3).page_map_key("main"))
     world.store.put(transaction(2).page_map_key("main"), other)
+    compare_all(world.engine(), world)
+
+
+def test_a_map_of_another_file_as_long_serves_nothing_wrong(world: World) -> None:
+    other = PageMap.decode(world.store.get(transaction(3).page_map_key("main")))
+    size = world.store.size(transaction(2).key("main"))
+    world.store.put(transaction(2).page_map_key("main"), replace(other, file_bytes=size).encode())
     engine = world.engine()
     with pytest.raises(SldbError) as caught:
         compare_all(engine, world)

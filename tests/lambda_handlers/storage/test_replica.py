@@ -483,7 +483,7 @@ def test_who_stands_still_while_he_asks_does_not_believe_the_answer(
 
 def files(store: FaultyStore) -> list[list[object]]:
     found = [(parse_ltx_key("main", info.key), info.size) for info in store.list_objects("main/")]
-    return [[name.level, name.min_txid, name.max_txid, size, False] for name, size in found if name]
+    return [[name.level, name.min_txid, name.max_txid, size, False, False] for name, size in found if name]
 
 
 def test_who_stands_still_while_he_commits_is_not_told_that_he_has(
