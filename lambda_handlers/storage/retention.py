@@ -53,7 +53,7 @@ def waits_for_snapshot(written_at: Mapping[LtxName, float], now: float, retentio
 
 def _below(base: LtxName | None, settled: Collection[LtxName]) -> Iterator[LtxName]:
     if base is not None:
-        yield from (name for name in settled if name.max_txid <= base.max_txid and name != base)
+        yield from (name for name in settled if name.max_txid <= base.max_txid)
 
 
 def _covered(settled: Collection[LtxName]) -> Iterator[LtxName]:

@@ -144,14 +144,6 @@ REMOVAL = (
         (STORAGE + "test_retention.py::test_what_is_promised_stays_readable",),
     ),
     Mutant(
-        "the base itself goes",
-        "4",
-        LOG + "retention.py",
-        "if name.max_txid <= base.max_txid and name != base)",
-        "if name.max_txid <= base.max_txid)",
-        (STORAGE + "test_retention.py",),
-    ),
-    Mutant(
         "ages by the function's own clock",
         "4",
         HANDLERS + "maintenance.py",

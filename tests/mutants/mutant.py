@@ -18,6 +18,8 @@ INVARIANTS = {
     "5": "a copy is current only while somebody looked lately",
     "6": "txids of a name never restart",
     "7": "local pages are disposable",
+    "8": "a page that is fetched is compared with a checksum before it is used",
+    "9": "what is merged is what it was merged from",
     "once": "a request with an id is applied once",
     "lock": "a lock is freed by its id and its age alone",
     "disk": "over a directory, what is acknowledged is on the disk",

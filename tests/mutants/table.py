@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.mutants import age, commit, copies, locks, requests
+from tests.mutants import age, commit, copies, locks, pages, requests
 
-MUTANTS = (*commit.MUTANTS, *age.MUTANTS, *copies.MUTANTS, *requests.MUTANTS, *locks.MUTANTS)
+MUTANTS = (*commit.MUTANTS, *age.MUTANTS, *copies.MUTANTS, *pages.MUTANTS, *requests.MUTANTS, *locks.MUTANTS)
