@@ -13,7 +13,7 @@ RUNS_TO_SHRINK = 40
 
 
 def first_found(bug: Bug) -> Outcome:
-    for seed in range(bug.within):
+    for seed in range(bug.looks_from, bug.within):
         outcome = outcome_of(seed)
         if outcome.history.violations:
             return outcome
