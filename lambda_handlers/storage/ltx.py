@@ -155,7 +155,8 @@ class Encoder:
 
     def finish(self) -> bytes:
         self._index.append(0)
-        tail = _END_OF_PAGES + self._index + struct.pack(">Q", len(self._index)) + bytes(8)
+        tail = b"".join((_END_OF_PAGES, self._index, struct.pack(">Q", len(self._index)), bytes(8)))
+        self._index = bytearray()  # of a huge file it is large, and the tail has it
         self.length += len(tail) + 8
         return tail + seal(crc64.go_iso(tail, self._checksum))
 
