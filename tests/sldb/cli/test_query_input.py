@@ -134,7 +134,8 @@ def test_a_dump_of_sqlite3_runs_as_it_is(run: Run, tmp_path: Path) -> None:
     assert run("select * from v", "--format", "csv").stdout == "id,b\n1,2\n2,9\n"
     done = run(stdin=dump)  # everything is there already
     assert done.returncode == 1
-    assert "statement 3 of " in done.stderr
+    before = dump.partition("CREATE")[0].count("\n")  # Python 3.13 may turn foreign keys off itself
+    assert f"statement {before + 1} of " in done.stderr
     done = run(stdin=dump.replace("COMMIT;", "ROLLBACK; -- due to errors"))
     assert done.returncode == 1
     assert "[forbidden]" in done.stderr
