@@ -94,11 +94,11 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
         before, replaced = current.txid, current.page_count * current.page_size
         stamp = bytes(current.read(Pgno(1))) if current.page_count else b""
         page = stamped(first_page, stamp) if stamp else first_page
-        return {
-            "txid": current.commit_prepared(prepared, page, node_id),
-            "before": before,
-            "replaced_bytes": replaced,
-        }
+        try:
+            txid = current.commit_prepared(prepared, page, node_id)
+        except NotFound as error:  # whoever pushed the same file at the same time has committed, and cleared its parts
+            raise _missing([error.key.rpartition("/")[2]]) from error
+        return {"txid": txid, "before": before, "replaced_bytes": replaced}
 
     reply = context.database(action.database).change("push", context.deadline, attempt)
     return {"database": action.database, **reply, "pages": prepared.page_count, "bytes": prepared.file_bytes}

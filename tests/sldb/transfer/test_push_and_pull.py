@@ -16,8 +16,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.host import Host
-from lambda_handlers.object_store import PART_BYTES
+from lambda_handlers.object_store import PART_BYTES, CopyOf
 from lambda_handlers.wire import Action, Request, SldbError, Statement
 from sldb.client import Client
 from sldb.targets.by_store import StoreCarrier
@@ -223,6 +224,24 @@ def test_a_commit_that_is_sent_twice_finds_what_the_first_has_done(new_client, f
     monkeypatch.setattr(LocalTarget, "act", act_twice)
     assert push(client, file)["txid"] == 2
     assert client.execute(Request((Statement("SELECT 1"),))).txid == 2 + bool(meanwhile)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_parts_that_vanish_while_they_are_assembled_are_sent_again(new_client, file, tmp_path, monkeypatch):
+    """As when the same file is pushed twice at once, and who commits first clears the parts of both."""
+    client, really_assemble, cleared = new_client(), DirectoryStore.assemble, []
+
+    def clear_once(store: DirectoryStore, key: str, parts: Any) -> None:
+        if not cleared:
+            cleared.extend(part.key for part in parts if isinstance(part, CopyOf))
+            store.delete_many(cleared)
+        really_assemble(store, key, parts)
+
+    monkeypatch.setattr(DirectoryStore, "assemble", clear_once)
+    assert push(client, file)["txid"] == 1
+    assert cleared
+    pull(client, tmp_path / "out.db")
+    assert sqlite_files.dump(tmp_path / "out.db") == sqlite_files.dump(file)
 
 
 @pytest.mark.usefixtures("small_parts")
