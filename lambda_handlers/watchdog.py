@@ -34,8 +34,10 @@ class Watchdog:
         def bite() -> None:
             reply = give_up()
             if reply is not None:
-                self._answer(aws_request_id, reply)
-                self._end_process(EXIT_STATUS)
+                try:
+                    self._answer(aws_request_id, reply)
+                finally:  # also where there is no memory left to answer with
+                    self._end_process(EXIT_STATUS)
 
         timer = threading.Timer(seconds, bite)
         timer.daemon = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -136,6 +137,16 @@ def test_one_that_ends_in_time(service: Service, runtime: Lambda) -> None:
     time.sleep(1.2)
     assert runtime.ends == []
     assert threading.active_count() < 10
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # a real end leaves nobody to warn
+def test_a_process_ends_even_if_it_cannot_answer(
+    service: Service, runtime: Lambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "http.client", None)  # it is imported only then, perhaps with no memory left
+    service.handle({"query": STUCK}, Context(0.5))
+    assert len(runtime.ends) == 1
+    assert runtime.replies == []
 
 
 def test_a_process_ends_even_if_lambda_does_not_listen(service: Service, runtime: Lambda) -> None:

@@ -72,12 +72,4 @@ MUTANTS = (
         "        pass",
         (SERVER + "test_maintenance.py::test_damage_is_told_and_nothing_is_made_of_it",),
     ),
-    Mutant(
-        "the atlas names files that it lacks",
-        "9",
-        LOG + "compaction.py",
-        "        files = tuple(replace(file, in_atlas=file.name in known) for file in files)",
-        "        files = tuple(replace(file, in_atlas=True) for file in files)",
-        (SERVER + "test_maintenance.py::test_little_that_is_new_makes_no_new_atlas",),
-    ),
 )

@@ -213,6 +213,14 @@ TIME = (
         (SERVER + "sql/test_session.py::test_a_runaway_statement_is_stopped",),
     ),
     Mutant(
+        "a process that cannot answer is not ended",
+        "time",
+        HANDLERS + "watchdog.py",
+        "                finally:  # also where there is no memory left to answer with",
+        "                except OSError:",
+        (SERVER + "test_watchdog.py::test_a_process_ends_even_if_it_cannot_answer",),
+    ),
+    Mutant(
         "pages are fetched past the deadline",
         "time",
         HANDLERS + "sql/session.py",
