@@ -24,9 +24,9 @@ AHEAD = 8  # times `jobs`: so many outcomes are kept at most that wait for an ea
 
 
 def matching(patterns: Sequence[str], databases: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names, in order, of those that one of the patterns (of a shell: * ? [abc]) means, and that are whole;
-    `databases` as the action of that name tells of them."""
-    names = {str(one["name"]) for one in databases if one["state"] == "ok"}
+    """The names, in order, of those that one of the patterns (of a shell: * ? [abc]) means, and that are there to be
+    asked: one that is damaged says so itself. `databases` as the action of that name tells of them."""
+    names = {str(one["name"]) for one in databases if one["state"] in ("ok", "damaged")}
     return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 

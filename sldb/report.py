@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from lambda_handlers.wire import Reply, Result
+from lambda_handlers.wire import Reply, Result, Value
 
+DATABASE_COLUMNS = ("database", "size", "txid", "last write", "state")
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -106,3 +108,11 @@ def local_now() -> str:
 
 def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def database_line(one: Mapping[str, Any]) -> list[Value]:
+    """What the action `databases` tells of one, under DATABASE_COLUMNS."""
+    if one["state"] == "damaged":
+        return [one["name"], None, one["txid"], None, "damaged"]
+    state = f"dropped, kept until {local_time(one['until'])}" if one["state"] == "dropped" else one["state"]
+    return [one["name"], size(one["bytes"]), one["txid"], local_time(one["time"]), state]

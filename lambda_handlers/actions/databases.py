@@ -3,7 +3,8 @@
 databases           Arguments: all, also those that were dropped. Reply: {"databases": [{"name", "state": ok, dropped or
                     unfinished (a copy that was stopped), "txid", "time": of the newest transaction, "bytes": of the
                     database, "stored_bytes": of all its objects, "page_size", "until"?: till when it can be brought
-                    back}, …]}
+                    back}, …]}. Of one whose newest file cannot be read: {"name", "state": damaged, "txid",
+                    "stored_bytes", "problem"}
 create_database     Makes `database`, empty. Reply: {"database", "txid", "created"}
 drop_database       Empties `database` by a transaction, so that its txids go on should it come again, and restore
                     brings it back. Arguments: if_txid. Reply: {"database", "txid", "restore_at", "until", "dropped"}
@@ -54,11 +55,21 @@ def databases(context: ActionContext, action: Action) -> dict[str, Any]:
 def _told(context: ActionContext, name: str) -> dict[str, Any] | None:
     """None for a name below which is no transaction: only a lock, perhaps."""
     listing = files.list_files(context.store, name)
+    try:
+        return _whole(context, listing)
+    except SldbError as error:
+        if error.code != "corrupt":
+            raise
+        told = {"name": name, "state": "damaged", "txid": listing.newest, "stored_bytes": listing.stored_bytes}
+        return {**told, "problem": error.message}
+
+
+def _whole(context: ActionContext, listing: Listing) -> dict[str, Any] | None:
     header = newest_header(context.store, listing)
     if header is None:
         return None
     line = {
-        "name": name,
+        "name": listing.database,
         "state": "ok" if header.commit else "dropped",
         "txid": listing.newest,
         "time": files.utc(header.timestamp_ms),

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import outcome, streams
 from sldb.cli.main import Globals, command, command_group, completes
-
-if TYPE_CHECKING:
-    from lambda_handlers.wire import Value
 
 HELP = """List the databases; create, rename or drop one.
 
@@ -24,7 +21,7 @@ A database also comes to be by its first write. One that was dropped can be brou
   sldb databases --all --format json
   sldb databases drop staging
 """
-_FIELDS = ("name", "state", "txid", "time", "bytes", "stored_bytes", "page_size", "until")
+_FIELDS = ("name", "state", "txid", "time", "bytes", "stored_bytes", "page_size", "until", "problem")
 
 
 @command_group("databases", help=HELP, short_help="List, create, rename or drop databases.")
@@ -48,24 +45,20 @@ def list_(run_globals: Globals, shows_all: bool) -> None:
 
 def _list(run_globals: Globals, shows_all: bool) -> None:
     from sldb.render import check_format
+    from sldb.report import DATABASE_COLUMNS, database_line
 
     format_name = check_format(run_globals.format)
     with closing(run_globals.client()) as client:
         found = client.act("databases", all=shows_all)["databases"]
     if format_name in ("table", "markdown", "vertical"):
-        names = ("database", "size", "txid", "last write", "state")
-        outcome.show_rows(format_name, names, [_for_people(one) for one in found])
+        outcome.show_rows(format_name, DATABASE_COLUMNS, [database_line(one) for one in found])
     else:
         outcome.show_rows(format_name, _FIELDS, [[one.get(name) for name in _FIELDS] for one in found])
+    for one in found:
+        if problem := one.get("problem"):
+            outcome.say(f"{one['name']} is damaged: {problem}")
     if not found:
         outcome.say("no databases yet: the first write to one creates it")
-
-
-def _for_people(one: dict[str, Any]) -> list[Value]:
-    from sldb.report import local_time, size
-
-    state = f"dropped, kept until {local_time(one['until'])}" if one["state"] == "dropped" else one["state"]
-    return [one["name"], size(one["bytes"]), one["txid"], local_time(one["time"]), state]
 
 
 @command("create", short_help="Create an empty database.")
@@ -147,6 +140,8 @@ def _is_wanted(found: list[dict[str, Any]], name: str) -> bool:
     there = [one for one in found if one["name"] == name]
     if not there:
         raise SldbError("not_found", f"there is no database {name}", "`sldb databases` lists those there are")
+    if problem := there[0].get("problem"):
+        raise SldbError("corrupt", f"{name} cannot be dropped as it is: {problem}", "restore the object first")
     bytes_there, written = size(there[0]["bytes"]), local_time(there[0]["time"])
     outcome.say(f"This drops {name}: {bytes_there}, last written {written} (transaction {there[0]['txid']}).")
     answer = click.prompt(f"Type its name ({name}) to go on", err=True, default="", show_default=False)

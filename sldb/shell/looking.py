@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lambda_handlers.wire import Request, Result, SldbError, Value
-from sldb.report import local_time, size
+from lambda_handlers.wire import Request, Result, SldbError
+from sldb.report import DATABASE_COLUMNS, database_line
 from sldb.shell import catalog
 from sldb.shell.command import argument, needed
 from sldb.shell.reader import DotCommand
@@ -52,15 +50,14 @@ def databases(session: Session, command: DotCommand) -> None:
     argument(command)
     found = session.client.act("databases")["databases"]
     if session.output.format in FOR_PEOPLE:
-        shown = result(("database", "size", "txid", "last write", "state"), [_for_people(one) for one in found])
+        shown = result(DATABASE_COLUMNS, [database_line(one) for one in found])
     else:
-        names = ("name", "state", "txid", "time", "bytes", "stored_bytes", "page_size")
+        names = ("name", "state", "txid", "time", "bytes", "stored_bytes", "page_size", "problem")
         shown = result(names, [[one.get(name) for name in names] for one in found])
     session.output.show_data([shown])
-
-
-def _for_people(one: dict[str, Any]) -> list[Value]:
-    return [one["name"], size(one["bytes"]), one["txid"], local_time(one["time"]), one["state"]]
+    for one in found:
+        if problem := one.get("problem"):
+            session.output.say(f"{one['name']} is damaged: {problem}")
 
 
 def database(session: Session, command: DotCommand) -> None:

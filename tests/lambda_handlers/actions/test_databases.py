@@ -49,6 +49,27 @@ def test_what_is_told(service, store):
     }
 
 
+@pytest.mark.parametrize("body", [b"", b"x", bytes(200)], ids=["empty", "cut short", "zeros"])
+def test_one_that_is_damaged_is_told_among_the_others(service, store, body):
+    for name in ("a", "b", "c"):
+        run(service, "CREATE TABLE t (a)", database=name)
+    key = transaction(1).key("b")
+    store.put(key, body)
+    found = listed(service)
+    assert [found[name]["state"] for name in ("a", "b", "c")] == ["ok", "damaged", "ok"]
+    assert set(found["b"]) == {"name", "state", "txid", "stored_bytes", "problem"}
+    assert found["b"]["txid"] == 1
+    assert key in found["b"]["problem"]
+
+
+def test_a_store_that_does_not_answer_is_no_damage(container, store):
+    faulty = FaultyStore(store)
+    service = container(faulty)
+    run(service, "CREATE TABLE t (a)")
+    faulty.plan("get_range", lose_request)
+    assert refused(service, "databases").code == "store_error"
+
+
 def test_created_once(service, store):
     assert act(service, "create_database", "new") == {"database": "new", "txid": 1, "created": True}
     assert act(service, "create_database", "new") == {"database": "new", "txid": 1, "created": False}

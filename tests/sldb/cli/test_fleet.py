@@ -74,6 +74,20 @@ def test_one_that_fails_is_reported_and_sinks_no_other(home: Path, run: Run) -> 
     assert done.returncode == 1
 
 
+def test_one_that_is_damaged_is_reported_and_sinks_no_other(home: Path, run: Run) -> None:
+    for file in (home / "db" / "tenant-b").glob("0*/*.ltx"):
+        file.write_bytes(b"x")
+    done = run("SELECT name FROM users WHERE id = 2", *ALL, "--format", "csv")
+    assert done.stdout == "_database,name\ntenant-a,tenant-a\ntenant-c,tenant-c\n"
+    assert done.stderr.startswith("error: tenant-b: tenant-b/0000/")
+    assert done.stderr.endswith("[corrupt]\n3 databases: 2 rows · 1 failed: tenant-b\n")
+    assert done.returncode == 1
+    listed = sldb(home, "--local", "db", "databases", "--format", "jsonl")
+    states = {one["name"]: one["state"] for one in map(json.loads, listed.stdout.splitlines())}
+    assert states == {"other": "ok", "tenant-a": "ok", "tenant-b": "damaged", "tenant-c": "ok"}
+    assert "tenant-b is damaged: tenant-b/0000/" in listed.stderr
+
+
 def test_one_that_is_slow_is_stopped_and_sinks_no_other(home: Path, run: Run) -> None:
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     slow = f"CREATE VIEW work AS {endless}"
