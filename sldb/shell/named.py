@@ -76,5 +76,6 @@ def bind(name: str, sql: str, arguments: Sequence[str]) -> dict[str, Value] | No
     places = {int(place) for place in _PLACE.findall(code(sql))}
     if len(arguments) != max(places, default=0):
         wanted = f"{max(places, default=0)}, as the SQL says: {sql}"
-        raise SldbError("bad_request", f"{name}: got {len(arguments)} arguments, want {wanted}")
+        hint = "arguments go where it says $1, $2, …; keep it anew with .save"
+        raise SldbError("bad_request", f"{name}: got {len(arguments)} arguments, want {wanted}", hint)
     return {str(place): guess(arguments[place - 1]) for place in sorted(places)} or None

@@ -87,3 +87,10 @@ def test_in_the_shell(queries: NamedQueries) -> None:
         '{"t": "its;its"}',
         '{"name": "twice", "sql": "select $1 || \';\' || $1 as t;"}',
     ]
+
+
+@pytest.mark.parametrize("sql", ["select ?", "select ?1", "select :x"])
+def test_who_writes_places_in_another_way_is_told_how(sql: str) -> None:
+    with pytest.raises(SldbError) as caught:
+        bind("q", sql, ["1"])
+    assert "$1" in caught.value.hint
