@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import weakref
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ class SqliteTarget:
     connection: sqlite3.Connection = field(
         default_factory=lambda: sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     )
+    running: threading.Lock = field(default_factory=threading.Lock)  # a container runs one request at a time
 
     def __post_init__(self) -> None:
         weakref.finalize(self, self.connection.close)  # Python 3.13 warns of what nobody closed
@@ -30,6 +32,10 @@ class SqliteTarget:
         self.requests.append(request)
         if self.failures:
             raise self.failures.pop(0)
+        with self.running:
+            return self._reply(request)
+
+    def _reply(self, request: Request) -> Reply:
         before = self.connection.total_changes
         self.connection.execute("BEGIN")
         try:

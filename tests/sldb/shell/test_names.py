@@ -24,16 +24,20 @@ from tests.fakes.sqlite_target import SqliteTarget
 class WatchedTarget(SqliteTarget):
     """Counts what the names ask, and tells whether a write was its own, as the function does."""
 
+    answered: list[Request] = field(default_factory=list)
+
     def send(self, request: Request) -> Reply:
         before = self.txid
         reply = super().send(request)
         reply.stats["commit_ms"] = 1.0 if self.txid != before else 0.0
+        self.answered.append(request)
         return reply
 
     def asked(self) -> list[str]:
-        """The names' requests so far: `version` or `everything`."""
+        """The names' requests so far, `version` or `everything`: those that have their answers, which nothing that a
+        test does from now on can change."""
         kinds = {schema_version().statements: "version", everything().statements: "everything"}
-        return [kinds[request.statements] for request in self.requests if request.statements in kinds]
+        return [kinds[request.statements] for request in self.answered if request.statements in kinds]
 
 
 @pytest.fixture
