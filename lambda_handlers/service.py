@@ -33,6 +33,7 @@ from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action
 
 DEFAULT_SECONDS = 900.0  # where neither the function nor the request says
 LONGEST_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
+SHORTEST_MARGIN_SECONDS = 0.25
 
 
 class Context(Protocol):
@@ -111,8 +112,7 @@ class Service:
         """The reply to an event, in the shape that goes with the event's."""
         if self._watchdog is None or context is None:
             return self._handle(event, context)
-        remaining = context.get_remaining_time_in_millis() / 1000
-        late = remaining - _margin(remaining) / 2
+        late = _seconds_until_late(context.get_remaining_time_in_millis() / 1000)
         with self._watchdog.watching(late, context.aws_request_id, lambda: self._give_up(event, context)):
             return self._handle(event, context)
 
@@ -255,7 +255,15 @@ def _billed_machine(settings: Settings) -> dict[str, Any]:
 
 
 def _margin(remaining_seconds: float) -> float:
-    return max(0.25, min(LONGEST_MARGIN_SECONDS, remaining_seconds / 10))
+    """Return the seconds before the end of the function at which a request must be over. Freeing the lock and answering
+    take as long in a function of four seconds as in one of a minute: a short function gives up a third of its time."""
+    return max(SHORTEST_MARGIN_SECONDS, min(LONGEST_MARGIN_SECONDS, remaining_seconds / 3))
+
+
+def _seconds_until_late(remaining_seconds: float) -> float:
+    """Return when the watchdog looks: SQLite gets a quarter of the margin to notice that the request is over, the other
+    three are for freeing the lock and answering."""
+    return remaining_seconds - _margin(remaining_seconds) * 3 / 4
 
 
 def _internal(aws_request_id: str | None) -> SldbError:

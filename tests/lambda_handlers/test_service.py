@@ -17,6 +17,7 @@ from lambda_handlers import db_function
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import LONGEST_MARGIN_SECONDS
 from lambda_handlers.service import _seconds_for as seconds_for
+from lambda_handlers.service import _seconds_until_late as seconds_until_late
 from lambda_handlers.wire import ERROR_CODES, Request, SldbError, Statement
 from tests.fakes.service import container, run
 
@@ -207,8 +208,15 @@ def test_a_request_ends_before_its_function(service):
 def test_a_request_leaves_its_function_time_to_roll_back_and_answer(remaining, timeout):
     seconds = seconds_for(Request((Statement("SELECT 1"),), timeout=timeout), remaining)
     assert 0 <= seconds <= max(0, remaining - 0.25)
-    assert seconds <= max(0, remaining - min(LONGEST_MARGIN_SECONDS, remaining / 10))
+    assert seconds <= max(0, remaining - min(LONGEST_MARGIN_SECONDS, remaining / 3))
     assert timeout is None or seconds <= timeout
+
+
+@given(remaining=st.floats(1, 900))
+def test_what_does_not_end_is_given_up_while_its_caller_can_still_be_told(remaining):
+    late = seconds_until_late(remaining)
+    assert late > seconds_for(Request((Statement("SELECT 1"),)), remaining)
+    assert remaining - late >= min(1.5, remaining / 4) - 1e-6
 
 
 def handler_environment(tmp_path, **more):
