@@ -7,6 +7,13 @@ Temporary files begin with a dot, and no listing shows them. What a process that
 when somebody else creates his first object in the same directory.
 
 `replace` compares and renames under a file lock of the operating system, which every `replace` and `put` takes.
+
+A sync that fails after an object has its name leaves its directory in doubt: nothing in it is read again before a sync
+of the directory, and of those above it, has succeeded. So a commit whose answer is resolved by reading the object back
+is not taken for durable because the page cache has it.
+
+An object is a regular file in real directories below the root. Links, pipes and devices are none: no listing shows
+them, and a key that leads to one, or out of the root, is Refused.
 """
 
 from __future__ import annotations
@@ -38,6 +45,7 @@ from lambda_handlers.object_store import (
 LEFTOVER_SECONDS = 86_400.0  # a temporary file that old belongs to a process that died
 _CHANGING = ".changing"  # the file lock of a directory
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
+_FOREIGN = re.compile(r"[\0\\:]" if os.name == "nt" else "\0")  # what a file name there would not be
 _NO_OBJECT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -51,10 +59,12 @@ class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._durable: set[Path] = set()  # directories whose own names are known to be on the disk, up to the root's
+        self._renamed_in: set[Path] = set()  # directories that got a new directory which may not be on the disk yet
+        self._doubtful: set[Path] = set()  # directories that may have lost the name of an object
 
     def get(self, key: str) -> bytes:
         try:
-            return self._path(key).read_bytes()
+            return self._settled(key).read_bytes()
         except _NO_OBJECT as error:
             raise NotFound(key) from error
         except OSError as error:
@@ -66,7 +76,7 @@ class DirectoryStore:
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         try:
-            with self._path(key).open("rb") as file:
+            with self._settled(key).open("rb") as file:
                 file.seek(start)
                 return file.read(length)
         except _NO_OBJECT as error:
@@ -76,7 +86,7 @@ class DirectoryStore:
 
     def size(self, key: str) -> int:
         try:
-            status = self._path(key).stat()
+            status = self._settled(key).stat()
             if stat.S_ISDIR(status.st_mode):
                 raise NotFound(key)
             return status.st_size
@@ -87,7 +97,7 @@ class DirectoryStore:
 
     def chunks(self, key: str) -> Iterator[bytes]:
         try:
-            with self._path(key).open("rb") as file:
+            with self._settled(key).open("rb") as file:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
         except _NO_OBJECT as error:
@@ -97,20 +107,16 @@ class DirectoryStore:
 
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         try:
-            yield from self._walk(self._path(prefix), prefix, after or "")
+            yield from self._walk(self._settled(prefix), prefix, after or "")
         except OSError as error:
             raise Unavailable(prefix, str(error)) from error
 
     def list_directories(self, prefix: str) -> list[str]:
         """An empty directory is none: it stays behind when its last object is deleted, or its first one fails."""
-        root = self._path(prefix)
         try:
-            entries = sorted(os.scandir(root), key=lambda entry: entry.name)
-            return [
-                entry.name
-                for entry in entries
-                if not entry.name.startswith(".") and entry.is_dir() and any(self._walk(root / entry.name, "", ""))
-            ]
+            root = self._settled(prefix)
+            names = sorted(entry.name for entry in os.scandir(root) if _is_directory(entry))
+            return [name for name in names if not name.startswith(".") and any(self._walk(root / name, "", ""))]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -128,7 +134,7 @@ class DirectoryStore:
 
     def put(self, key: str, body: bytes) -> str:
         with self._changing(key) as path:
-            _write(path, (body,), Path.replace)
+            self._place(path, (body,), Path.replace)
         return _etag(body)
 
     def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:  # noqa: ARG002
@@ -139,7 +145,7 @@ class DirectoryStore:
         with self._changing(key) as path:
             if self.get_with_tag(key)[1] != etag:
                 raise PreconditionFailed(key)
-            _write(path, (body,), Path.replace)
+            self._place(path, (body,), Path.replace)
         return _etag(body)
 
     def delete(self, key: str) -> None:
@@ -153,7 +159,25 @@ class DirectoryStore:
             self.delete(key)
 
     def _path(self, key: str) -> Path:
-        return self.root.joinpath(*key.split("/"))
+        """The file of a key, or the directory of a prefix; raises Refused for one that leads out of the root, or to
+        what is no file."""
+        parts = key.removesuffix("/").split("/") if key else []
+        if any(part in ("", ".", "..") or _FOREIGN.search(part) for part in parts):
+            raise Refused(key, "is no key: it leads out of the store's directory")
+        path = self.root
+        for part in parts:
+            path = path / part
+            _check_real(path, key)
+        return path
+
+    def _settled(self, key: str) -> Path:
+        """The path of what is to be read, once no name in its directory is in doubt; raises OSError."""
+        path = self._path(key)
+        for directory in [one for one in tuple(self._doubtful) if one.is_relative_to(path.parent)]:
+            _sync_directory(directory)
+            self._sync_names_above(directory)
+            self._doubtful.discard(directory)
+        return path
 
     def _create(self, key: str, chunks: Iterable[bytes]) -> None:
         path, may_exist = self._path(key), False
@@ -164,9 +188,7 @@ class DirectoryStore:
             _publish(temporary, path)
 
         try:
-            new_directories = self._make_parents(path)
-            _write(path, _telling_apart(chunks), publish)
-            self._sync_names_above(path.parent, new_directories)
+            self._place(path, _telling_apart(chunks), publish)
         except _SourceError as error:
             raise error.reason from None
         except OSError as error:
@@ -175,6 +197,27 @@ class DirectoryStore:
             raise (
                 AlreadyExists(key) if isinstance(error, FileExistsError) else Unavailable(key, str(error))
             ) from error
+
+    def _place(self, path: Path, chunks: Iterable[bytes], publish: Callable[[Path, Path], object]) -> None:
+        """Write a file and give it its name by `publish`; return once both, and the names of all directories above,
+        are on the disk."""
+        may_be_named = False
+
+        def give_name(temporary: Path, path: Path) -> None:
+            nonlocal may_be_named
+            may_be_named = True
+            publish(temporary, path)
+
+        self._make_parents(path)
+        try:
+            _write(path, chunks, give_name)
+            self._sync_names_above(path.parent)
+        except FileExistsError:
+            raise
+        except BaseException:
+            if may_be_named:
+                self._doubtful.add(path.parent)
+            raise
 
     def _pieces(self, part: bytes | CopyOf) -> Iterator[bytes]:
         if isinstance(part, bytes):
@@ -188,46 +231,65 @@ class DirectoryStore:
         """Nobody else replaces or puts an object of this directory meanwhile."""
         path = self._path(key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make_parents(path)
             with locked_file(path.parent / _CHANGING):
                 yield path
         except OSError as error:
             raise Unavailable(key, str(error)) from error
 
-    def _make_parents(self, path: Path) -> list[Path]:
-        """Make what is missing above `path`; the directories whose list of names changed by that."""
+    def _make_parents(self, path: Path) -> None:
+        """Make the directories that are missing above `path`."""
         missing = [parent for parent in path.parents if not parent.exists()]
+        self._renamed_in.update(parent.parent for parent in missing)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return [parent.parent for parent in missing]
 
-    def _sync_names_above(self, directory: Path, new: Iterable[Path]) -> None:
-        """Whoever made a directory may have died before its name was on the disk: each process sees to that once."""
-        if directory not in self._durable:
+    def _sync_names_above(self, directory: Path) -> None:
+        """A process that made a directory may have died before its name was on the disk: each process syncs it once."""
+        made = {one for one in tuple(self._renamed_in) if directory.is_relative_to(one)}
+        if directory not in self._durable or made:
             names = len(directory.relative_to(self.root).parts)
-            for parent in {*new, *directory.parents[: names + 1]}:
+            for parent in made.union(directory.parents[: names + 1]):
                 _sync_directory(parent)
+            self._renamed_in -= made
+        if directory not in self._durable:
             _remove_leftovers(directory)
             self._durable.add(directory)
 
     def _walk(self, directory: Path, prefix: str, after: str) -> Iterator[ObjectInfo]:
         try:
             # In order of keys, where a directory's name goes on with a slash: "a-b/c" and "a.txt" before "a/b".
-            entries = sorted(os.scandir(directory), key=lambda entry: entry.name + "/" * entry.is_dir())
+            entries = sorted(os.scandir(directory), key=lambda entry: entry.name + "/" * _is_directory(entry))
         except (FileNotFoundError, NotADirectoryError):
             return
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_directory(entry):
                 below = f"{prefix}{entry.name}/"
                 if below > after or after.startswith(below):
                     yield from self._walk(Path(entry.path), below, after)
-            elif prefix + entry.name > after:
+            elif entry.is_file(follow_symlinks=False) and prefix + entry.name > after:
                 try:
-                    status = entry.stat()
+                    status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # deleted since the directory was read
                 yield ObjectInfo(prefix + entry.name, status.st_size, status.st_mtime)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """Links are not followed: two that lead to each other would be followed for ever."""
+    return entry.is_dir(follow_symlinks=False)
+
+
+def _check_real(path: Path, key: str) -> None:
+    """Raise Refused if there is a link, a pipe or a device at the path: it leads elsewhere, or opening it may wait."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return  # the verb that is asked for meets it, and says what it means there
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        kind = "a link" if stat.S_ISLNK(mode) else "no regular file"
+        raise Refused(key, f"{path} is {kind}; remove it, or move what it stands for to its place")
 
 
 class _SourceError(Exception):

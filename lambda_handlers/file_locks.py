@@ -5,7 +5,9 @@ flock on POSIX systems, a locked byte on Windows.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,10 +48,21 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
+def open_lock_file(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
+    """Open a regular file; raises OSError for a link, and for a pipe or a device, which may let its reader wait for
+    ever."""
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o644)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return descriptor
+
+
 @contextmanager
 def locked_file(path: Path) -> Iterator[None]:
     """Hold the lock of a file, which is made if it is not there; for moments only."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = open_lock_file(path)
     try:
         while not try_lock(descriptor):
             sleep(_PAUSE_SECONDS)

@@ -9,12 +9,13 @@ flock (and on Windows a locked byte) belongs to the open file, so threads exclud
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
 from pathlib import Path
 
-from lambda_handlers.file_locks import try_lock, unlock
+from lambda_handlers.file_locks import open_lock_file, try_lock, unlock
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Holder, Sweep
 from lambda_handlers.locks.waiting import lock_timeout, sleep_within
@@ -34,8 +35,9 @@ class FileLock:
     def acquire(self, database: str, deadline: float, doing: str) -> Holder:
         path = self._directory / database / NAME
         try:
+            self._check_real(path.parent)
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = open_lock_file(path)
         except OSError as error:
             raise _failed(database, error) from error
         try:
@@ -72,6 +74,11 @@ class FileLock:
     def free_expired(self, deadline: float) -> Sweep:  # noqa: ARG002 - the protocol's signature
         return Sweep(checked=len(self.holders()))
 
+    def _check_real(self, directory: Path) -> None:
+        """Raise OSError for a link: it would put the lock of one database into another, or out of the store."""
+        if directory.is_symlink():
+            raise OSError(errno.ELOOP, "is a link; move what it stands for to its place", str(directory))
+
     def _wait(self, descriptor: int, path: Path, database: str, deadline: float) -> None:
         while not try_lock(descriptor):
             longer = (LONGEST_PAUSE_SECONDS - SHORTEST_PAUSE_SECONDS) * self._host.jitter()
@@ -95,7 +102,8 @@ class FileLock:
         """Who has the lock: found out by trying to take it for a moment."""
         path = self._directory / database / NAME
         try:
-            descriptor = os.open(path, os.O_RDWR)
+            self._check_real(path.parent)
+            descriptor = open_lock_file(path, os.O_RDWR)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from lambda_handlers import directory_store as module
 from lambda_handlers.directory_store import DirectoryStore, path_of_url
-from lambda_handlers.object_store import AlreadyExists, NotFound, Refused, Unavailable
+from lambda_handlers.object_store import AlreadyExists, CopyOf, NotFound, Refused, Unavailable
+from lambda_handlers.service import Service
+from lambda_handlers.settings import Settings
+from lambda_handlers.wire import Action, SldbError
+from tests.fakes.service import container, run
 
 ROOT = Path(module.__file__).parent.parent
 
@@ -200,6 +210,62 @@ def test_a_name_that_may_not_be_on_the_disk_is_no_refusal(tmp_path: Path, monkey
         store.create("db/0000/b", b"x")
 
 
+@dataclass
+class Disk:
+    """What survives a power failure: the names that were synced after they were given, with all names above them."""
+
+    root: Path
+    failing: set[int]  # syncs that fail, by their number
+    syncs: int = 0
+    given: set[Path] = field(default_factory=set)  # names, also those of directories
+    unsynced: set[Path] = field(default_factory=set)  # those of them that their directories may lose
+
+    def sync(self, descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        self.syncs += 1
+        if self.syncs in self.failing:
+            raise OSError(errno.EIO, "Input/output error")
+        if path.is_dir():
+            self.unsynced = {name for name in self.unsynced if name.parent != path}
+
+    def publish(self, temporary: Path, path: Path) -> None:
+        new = {path, *path.parents} - {self.root, *self.root.parents} - self.given
+        self.given |= new
+        self.unsynced |= new
+        really_publish(temporary, path)
+
+    def has(self, path: Path) -> bool:
+        return path.exists() and not self.unsynced.intersection({path, *path.parents})
+
+
+really_publish = module._publish
+
+
+@needs_proc
+@given(st.sets(st.integers(1, 24), max_size=12))
+@settings(max_examples=80, deadline=None)
+@example({3}).via("the directory of the first transaction")
+@example({6}).via("a directory above it")
+@example({3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
+def test_what_is_acknowledged_is_on_the_disk_whichever_syncs_fail(failing: set[int]) -> None:
+    """The page cache has what a failed sync has lost: reading it back proves nothing."""
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
+        root = Path(directory)
+        disk = Disk(root, failing)
+        patched.setattr(os, "fsync", disk.sync)
+        patched.setattr(module, "_publish", disk.publish)
+        service = container(DirectoryStore(root / "made" / "store"))
+        for txid in (1, 2):
+            path = root / "made" / "store" / "main" / "0000" / f"{txid:016x}-{txid:016x}.ltx"
+            try:
+                run(service, f"CREATE TABLE t{txid} (a)")
+            except SldbError as error:
+                assert error.details["applied"] == ("unknown" if path.exists() else "no"), error  # noqa: PT017
+                break
+            assert disk.has(path), (failing, disk.unsynced)
+        service.close()
+
+
 def test_a_file_in_the_way_is_not_an_object_that_exists(tmp_path: Path) -> None:
     """`sldb --local` with the name of a file, or a foreign file where a directory belongs."""
     (tmp_path / "file").write_bytes(b"foreign")
@@ -220,6 +286,87 @@ def test_a_directory_that_may_not_be_read_is_unavailable(tmp_path: Path) -> None
             list(store.list_objects("db/"))
     finally:
         (tmp_path / "db").chmod(0o700)
+
+
+OUTSIDE = ["../secret", "db/../../secret", "/etc/passwd", "db//a", "db/./a", "db/..", "..", ".", "a\0b", "db/a\0"]
+
+
+@pytest.mark.parametrize("key", OUTSIDE)
+def test_a_key_that_leads_out_of_the_root_is_refused(tmp_path: Path, key: str) -> None:
+    """Keys come out of databases, too, and those were written by others."""
+    (tmp_path / "secret").write_bytes(b"secret")
+    store = DirectoryStore(tmp_path / "store")
+    store.create("db/a", b"x")
+    everywhere = sorted(tmp_path.rglob("*"))
+    for ask in _verbs(store, key):
+        with pytest.raises(Refused, match="out of the store"):
+            ask()
+    assert sorted(tmp_path.rglob("*")) == everywhere
+
+
+def _verbs(store: DirectoryStore, key: str) -> list[Callable[[], object]]:
+    return [
+        lambda: store.get(key),
+        lambda: store.get_with_tag(key),
+        lambda: store.get_range(key, 0, 1),
+        lambda: store.size(key),
+        lambda: list(store.chunks(key)),
+        lambda: list(store.list_objects(key + "/")),
+        lambda: store.list_directories(key + "/"),
+        lambda: store.create(key, b"x"),
+        lambda: store.create_from(key, [b"x"]),
+        lambda: store.assemble(key, [b"x"]),
+        lambda: store.assemble("db/new", [CopyOf(key, 0, 1)]),
+        lambda: store.put(key, b"x"),
+        lambda: store.replace(key, b"x", "0"),
+        lambda: store.delete(key),
+        lambda: store.delete_many([key]),
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("what", ["file", "directory", "pipe", "nothing", "itself"])
+def test_what_is_no_file_in_a_real_directory_is_no_object(tmp_path: Path, what: str) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "store" / "db").mkdir(parents=True)
+    name = tmp_path / "store" / "db" / "a"
+    if what == "pipe":
+        os.mkfifo(name)
+    else:
+        name.symlink_to({"file": "../../secret", "directory": "../..", "nothing": "nowhere", "itself": "a"}[what])
+    store = DirectoryStore(tmp_path / "store")
+    for key in ("db/a", "db/a/secret") if what == "directory" else ("db/a",):
+        for ask in _verbs(store, key):
+            with pytest.raises(Refused, match=r"is a link|no regular file"):
+                ask()
+    assert list(store.list_objects("")) == []
+    assert store.list_directories("") == []
+    assert (tmp_path / "secret").read_bytes() == b"secret"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_what_lies_around_in_a_directory_stalls_no_database(tmp_path: Path) -> None:
+    """Two links that lead to each other's directories are 2^40 paths; opening a pipe waits for who writes to it."""
+    service = Service(Settings(tmp_path.as_uri(), lock="s3", temp_dir=tempfile.gettempdir(), log_level="error"))
+    run(service, "CREATE TABLE t (a)")
+    loops = tmp_path / "loops"
+    loops.mkdir()
+    for name in ("one", "two"):
+        (loops / name).symlink_to(loops, target_is_directory=True)
+    for name in ("pipe", "main/0000/pipe", "main/pipe"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "alias").symlink_to("main", target_is_directory=True)
+    (tmp_path / "piped").mkdir()
+    os.mkfifo(tmp_path / "piped" / "lock")
+
+    assert run(service, "INSERT INTO t VALUES (1) RETURNING a").rows == [(1,)]
+    databases = service.act(Action("databases", "main", {}))["databases"]
+    assert [one["name"] for one in databases] == ["main"]
+    for name in ("alias", "piped"):
+        with pytest.raises(SldbError, match=r"is a link|is no regular file") as caught:
+            run(service, "CREATE TABLE t (a)", database=name)
+        assert caught.value.code == "store_error"
+    service.close()
 
 
 @pytest.mark.parametrize(
