@@ -26,7 +26,7 @@ from lambda_handlers.replies import Replies
 from lambda_handlers.settings import Settings
 from lambda_handlers.sql import request_log
 from lambda_handlers.sql.reply_room import ReplyRoom
-from lambda_handlers.sql.request_log import MEMORY_SECONDS, Recorded
+from lambda_handlers.sql.request_log import Recorded, Times
 from lambda_handlers.sql.session import Session, WriteNeeded, timed_out
 from lambda_handlers.storage.history import txid_at
 from lambda_handlers.storage.ltx import Txid
@@ -188,6 +188,10 @@ class Database:
             except Gone as gone:
                 reason = gone
         raise _vanishing(self.name, reason)
+
+    def recorded(self, request_id: str, deadline: float) -> Recorded | None:
+        """Return what the newest state remembers of a request. Raises SldbError."""
+        return self.look(deadline, lambda session: self._recorded(session, self._newest, request_id))
 
     def _look(self, deadline: float, ask: Callable[[Session], T]) -> T:
         copy = self._newest
@@ -365,7 +369,7 @@ class Database:
 
     def _run(self, run: _Run, session: Session, copy: Copy) -> Reply:
         request, request_id = run.request, run.request_id(session.may_write)
-        if request_id is not None and (before := self._find_request(session, request_id)):
+        if request_id is not None and (before := self._find_request(session, copy, request_id)):
             return self._with_stats(before, run)
         if session.may_write and not request.dry_run:  # of a request that was applied, the newest is no more if_txid
             self._check_txid(request.if_txid)
@@ -391,21 +395,27 @@ class Database:
         if copy.vfs.committed is None:  # only VACUUM has committed by itself; twice does no harm, so it is not recorded
             reply = self._reply(results, copy.replica.txid + 1)
             if request_id is not None:
-                self._record_request(session, request_id, reply)
+                self._record_request(session, copy, request_id, reply)
             session.commit()
         run.stats["commit_ms"] += self._ms_since(started)
         txid = copy.replica.txid if copy.vfs.committed is None else copy.vfs.committed
         return self._with_stats(self._reply(results, txid), run)
 
-    def _find_request(self, session: Session, request_id: str) -> Reply | None:
-        found: Recorded | None = session.trusted(
-            lambda connection: request_log.find(connection, request_id, self._host.now() - MEMORY_SECONDS)
-        )
+    def _find_request(self, session: Session, copy: Copy, request_id: str) -> Reply | None:
+        found = self._recorded(session, copy, request_id)
         return request_log.decode(found.reply, self._replies.kept) if found else None
 
-    def _record_request(self, session: Session, request_id: str, reply: Reply) -> None:
-        entry = request_log.encode(reply, self._replies.keep)
-        session.trusted(lambda connection: request_log.record(connection, request_id, self._host.now(), entry))
+    def _recorded(self, session: Session, copy: Copy, request_id: str) -> Recorded | None:
+        times = self._times(copy)
+        found: Recorded | None = session.trusted(lambda connection: request_log.find(connection, request_id, times))
+        return found
+
+    def _record_request(self, session: Session, copy: Copy, request_id: str, reply: Reply) -> None:
+        entry, times = request_log.encode(reply, self._replies.keep), self._times(copy)
+        session.trusted(lambda connection: request_log.record(connection, request_id, times, entry))
+
+    def _times(self, copy: Copy) -> Times:
+        return Times(self._host.now(), copy.replica.timestamp_ms / 1000)
 
     def _reply(self, results: tuple[Result, ...], txid: Txid) -> Reply:
         return Reply(results, txid, self.name)

@@ -20,7 +20,7 @@ from lambda_handlers.actions import arguments, files
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.replies import Replies
 from lambda_handlers.sql import request_log
-from lambda_handlers.sql.request_log import MEMORY_SECONDS, Recorded
+from lambda_handlers.sql.request_log import MEMORY_SECONDS
 from lambda_handlers.wire import Action, check_request_id, made_at
 
 
@@ -30,10 +30,7 @@ def result(context: ActionContext, action: Action) -> dict[str, Any]:
     request_id = given["request_id"]
     check_request_id("arguments.request_id", request_id)
     since = context.host.now() - MEMORY_SECONDS
-    found: Recorded | None = context.database(action.database).look(
-        context.deadline,
-        lambda session: session.trusted(lambda connection: request_log.find(connection, request_id, since)),
-    )
+    found = context.database(action.database).recorded(request_id, context.deadline)
     told = {"database": action.database, "request_id": request_id, "since": files.utc(int(since * 1000))}
     if found is None:
         was_made = made_at(request_id)

@@ -79,6 +79,16 @@ def not_yours(name: str) -> str:
     return f"{name} is a table of sldb's own"
 
 
+def _may_trust(action: int, one: str, two: str, trigger: str | None) -> bool:
+    """Return whether a statement of ours may do this: write to our tables, and only by itself. What a trigger or a
+    cascade would add to it is the user's; both are switched off besides (own_tables.undisturbed). Virtual tables write
+    what they hold back when a savepoint or the transaction ends."""
+    if action not in _ROW_ACTIONS and action not in _SCHEMA_ACTIONS:
+        return True
+    is_known = is_ours(one) or is_ours(two) or one.startswith("sqlite_") or one.lower().endswith(_SHADOWS)
+    return trigger is None and is_known
+
+
 def is_shadow(table: str, virtual_tables: Collection[str]) -> bool:
     """Whether one of the virtual tables keeps its data in the table."""
     return table.lower().endswith(_SHADOWS) and table.rpartition("_")[0] in virtual_tables
@@ -142,7 +152,7 @@ class Authorizer:
 
     def __call__(self, action: int, one: str | None, two: str | None, database: str | None, trigger: str | None) -> int:
         if self._trusted:
-            return apsw.SQLITE_OK
+            return apsw.SQLITE_OK if _may_trust(action, one or "", two or "", trigger) else apsw.SQLITE_DENY
         self._note_attached(action, one or "", two or "", database or "")
         self._note(action, one or "", two or "", trigger)
         refusal = self._why_not(action, one, two)

@@ -1,32 +1,97 @@
-"""What nobody but sldb may have in a database: names that begin with `_sldb_`, and what depends on them.
+"""Tables of sldb's own, whose names begin with `_sldb_`: how they are made and recognised, and what SQL may not do
+around them.
 
-The authorizer refuses what names such a table. It is not told two things, so they are looked at once they are done and
-before they can be committed: the new name that ALTER TABLE gives, and the table that REFERENCES names.
+An `OwnTable` is trusted only as sldb made it: with another column, index or trigger it is replaced. Statements of ours
+run `undisturbed`, so that they fire no trigger and cascade nowhere.
+
+The authorizer refuses what names such a table. It is not told two things, so `reach` is compared before and after a
+statement that changes the schema: the new name that ALTER TABLE gives, and the parent of a foreign key.
+
+Everything here names the schema it asks, and asks by PRAGMA: a temporary table may have any name, that of a table of
+`main` or of a table-valued function such as pragma_foreign_key_list.
 """
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import apsw
 
 OUR_TABLES = "_sldb_"
 
+_SCHEMAS = ("main", "temp")
 _OURS = f"lower(substr(name, 1, {len(OUR_TABLES)})) = '{OUR_TABLES}'"
-_NAMES = (
-    f"SELECT name FROM main.sqlite_schema WHERE {_OURS} UNION ALL SELECT name FROM temp.sqlite_schema WHERE {_OURS}"
-)
-_REFERENCES = 'SELECT "table" FROM pragma_foreign_key_list(?)'
+_MENTIONS_OURS = f"type = 'table' AND instr(lower(sql), '{OUR_TABLES}')"
+_REACTIONS = (apsw.SQLITE_DBCONFIG_ENABLE_FKEY, apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER)
+_SHORTEST = OUR_TABLES[:-1]  # a virtual table of this name keeps its data in tables of ours
 
 
 def is_ours(name: str | None) -> bool:
     return (name or "").lower().startswith(OUR_TABLES)
 
 
-def names(connection: apsw.Connection) -> list[str]:
-    """The names of ours that there are."""
-    return sorted(str(name) for (name,) in connection.execute(_NAMES).fetchall())
+@dataclass(frozen=True, slots=True)
+class OwnTable:
+    """A table in `main`. Call its methods in a `trusted` action of a session."""
+
+    name: str
+    statements: tuple[str, ...]  # CREATE TABLE and CREATE INDEX, as SQLite keeps them
+
+    def is_there(self, connection: apsw.Connection) -> bool:
+        """Return whether the table, its indexes and its triggers are those that sldb makes."""
+        found = connection.execute(
+            "SELECT sql FROM main.sqlite_schema WHERE lower(?) IN (lower(name), lower(tbl_name)) AND sql NOT NULL",
+            (self.name,),
+        )
+        return sorted(str(sql) for (sql,) in found.fetchall()) == sorted(self.statements)
+
+    def make(self, connection: apsw.Connection) -> None:
+        """Make the table in place of whatever has its name."""
+        kind = connection.execute(
+            "SELECT upper(type) FROM main.sqlite_schema WHERE lower(name) = lower(?) AND type IN ('table', 'view')",
+            (self.name,),
+        ).fetchone()
+        if kind is not None:
+            connection.execute(f"DROP {kind[0]} main.{self.name}")
+        for statement in self.statements:
+            connection.execute(statement.replace("TABLE ", "TABLE main.", 1).replace("INDEX ", "INDEX main.", 1))
 
 
-def refers_to_ours(connection: apsw.Connection, table: str) -> str | None:
-    """The table of ours that a foreign key of `table` names."""
-    parents = [str(parent) for (parent,) in connection.execute(_REFERENCES, (table,)).fetchall()]
-    return next(filter(is_ours, parents), None)
+@contextmanager
+def undisturbed(connection: apsw.Connection) -> Iterator[None]:
+    """Keep foreign keys and triggers from reacting to the statements inside, whatever the request has set."""
+    before = [connection.config(reaction, -1) for reaction in _REACTIONS]
+    try:
+        for reaction in _REACTIONS:
+            connection.config(reaction, 0)
+        yield
+    finally:
+        for reaction, was_on in zip(_REACTIONS, before, strict=True):
+            connection.config(reaction, was_on)
+
+
+def may_reach(sql: str) -> bool:
+    """Return whether a statement may give a name of ours: SQLite has no way to write a name but in one piece."""
+    return _SHORTEST in sql.lower()
+
+
+def reach(connection: apsw.Connection) -> Counter[str]:
+    """Count, for each table of ours, the objects of that name and the foreign keys whose parent it is."""
+    reached: Counter[str] = Counter()
+    for schema in _SCHEMAS:
+        named = connection.execute(f"SELECT lower(name) FROM {schema}.sqlite_schema WHERE {_OURS}").fetchall()
+        reached.update(str(name) for (name,) in named)
+        reached.update(_parents(connection, schema))
+    return reached
+
+
+def _parents(connection: apsw.Connection, schema: str) -> Iterator[str]:
+    children = connection.execute(f"SELECT name FROM {schema}.sqlite_schema WHERE {_MENTIONS_OURS}").fetchall()
+    for (child,) in children:
+        quoted = '"' + str(child).replace('"', '""') + '"'
+        for key in connection.execute(f"PRAGMA {schema}.foreign_key_list({quoted})").fetchall():
+            if is_ours(str(key[2])):
+                yield str(key[2]).lower()

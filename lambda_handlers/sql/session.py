@@ -118,7 +118,7 @@ class Session:
     def trusted(self, action: Callable[[apsw.Connection], Any]) -> Any:
         """Run statements of our own. They fail for the reasons that the user's do: damage, time, a full disk."""
         try:
-            with self._authorizer.trusting():
+            with self._authorizer.trusting(), own_tables.undisturbed(self.connection):
                 return action(self.connection)
         except (apsw.Error, OSError, MemoryError) as error:
             self.explain(error)
@@ -190,16 +190,12 @@ class Session:
 
     def _execute_guarded(self, sql: str, params: Params, word: str, position: int) -> Result:
         """What changes the schema may not reach what is ours by ways that the authorizer is not told of."""
-        if word not in ("ALTER", "CREATE"):
+        if word not in ("ALTER", "CREATE") or not own_tables.may_reach(sql):
             return self._execute(sql, params, word, position)
-        before = self.trusted(own_tables.names) if word == "ALTER" else None
+        before = self.trusted(own_tables.reach)
         result = self._execute(sql, params, word, position)
-        table = self._authorizer.schema_name
-        touched = self.trusted(lambda connection: own_tables.refers_to_ours(connection, table))
-        if before is not None and self.trusted(own_tables.names) != before:
-            touched = own_tables.OUR_TABLES + "…"
-        if touched:
-            raise SldbError("forbidden", not_yours(touched), self._authorizer.hint)
+        if reached := self.trusted(own_tables.reach) - before:
+            raise SldbError("forbidden", not_yours(min(reached)), self._authorizer.hint)
         return result
 
     def _execute(self, sql: str, params: Params, word: str, position: int) -> Result:

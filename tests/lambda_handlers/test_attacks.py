@@ -18,8 +18,10 @@ from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
+from lambda_handlers.sql import request_log
 from lambda_handlers.sql.attachment import Attachment
 from lambda_handlers.wire import DATABASE_NAME, Reply, SldbError
+from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine
 from tests.fakes.past import act
 from tests.fakes.service import container, run
@@ -279,6 +281,108 @@ OWN = [
 @pytest.mark.parametrize("query", OWN)
 def test_write_to_the_tables_of_sldb(service: Service, query: str) -> None:
     assert refusal(service, query).code in ("forbidden", "sql_error")
+
+
+PARENTS = [
+    "CREATE TEMP TABLE c (a); CREATE TABLE main.c (a TEXT REFERENCES _sldb_requests (id) ON DELETE CASCADE)",
+    "CREATE TEMP TABLE c (a); CREATE TABLE main.c (a TEXT REFERENCES _sldb_requests (id) ON DELETE RESTRICT)",
+    'CREATE TEMP VIEW c AS SELECT 1; CREATE TABLE main.c (a REFERENCES "_SLDB_Requests")',
+    (
+        "CREATE TEMP TABLE c (a); CREATE TABLE main.c (a);"
+        "ALTER TABLE main.c ADD COLUMN b REFERENCES [_sldb_requests] (id) ON DELETE SET NULL"
+    ),
+    (
+        'CREATE VIRTUAL TABLE temp.pragma_foreign_key_list USING fts5("table");'
+        "CREATE TABLE c (a REFERENCES _sldb_requests (id) ON DELETE CASCADE)"
+    ),
+    'CREATE TABLE pragma_foreign_key_list ("table"); CREATE TABLE c (a REFERENCES _sldb_requests (id))',
+    "CREATE TABLE c (a, b, FOREIGN KEY (b) REFERENCES `_sldb_requests` (id) DEFERRABLE INITIALLY DEFERRED)",
+    "CREATE TABLE c (a REFERENCES '_sldb_requests' (id) ON UPDATE CASCADE)",
+    'CREATE TABLE "odd ""name" (a REFERENCES _sldb_requests (id))',
+    "CREATE TABLE c (a REFERENCES/**/_sldb_requests(id)) STRICT",
+    "CREATE TABLE c (a REFERENCES _sldb_not_yet (id))",
+    "CREATE TEMP TABLE c (a REFERENCES _sldb_requests (id))",
+    (
+        "PRAGMA legacy_alter_table = ON; CREATE TABLE p (id PRIMARY KEY); CREATE TABLE c (a REFERENCES p);"
+        "ALTER TABLE p RENAME TO _sldb_p"
+    ),
+    "CREATE VIRTUAL TABLE _sldb USING fts5(a)",
+    "CREATE VIRTUAL TABLE f USING fts5(a); ALTER TABLE f RENAME TO _SLDB",
+    "SAVEPOINT s; CREATE TABLE c (a REFERENCES _sldb_requests (id)); ROLLBACK TO s",
+]
+
+
+@pytest.mark.parametrize("query", PARENTS)
+def test_have_a_table_of_sldb_as_the_parent_of_a_foreign_key(service: Service, query: str) -> None:
+    assert refusal(service, query).code in ("forbidden", "sql_error")
+
+
+ACTIONS = ["CASCADE", "RESTRICT", "SET NULL", "CASCADE DEFERRABLE INITIALLY DEFERRED", "NO ACTION"]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("setting", ["ON", "OFF"])
+def test_a_database_that_has_such_a_foreign_key_already(tmp_path: Path, action: str, setting: str) -> None:
+    """Made before it was refused: what sldb does to its table fires no trigger, cascades nowhere, and fails nobody."""
+    store, clock = memory_store(), Clock()
+    service = container(store, host=clock.host())
+    run(service, "CREATE TABLE t (a); CREATE TABLE heard (a)", request_id="first")
+    engine = Engine(store, tmp_path, clock.host())
+    engine.write(
+        f"CREATE TABLE x (a TEXT REFERENCES _sldb_requests (id) ON DELETE {action})",
+        "CREATE UNIQUE INDEX by_a ON x (a)",
+        f"CREATE TABLE y (a REFERENCES x (a) ON DELETE {action})",
+        "INSERT INTO y VALUES ('first')",
+        "INSERT INTO x VALUES ('first'), ('second')",
+        *(
+            f"CREATE TRIGGER {when}_{what} {when} {what} ON x BEGIN INSERT INTO heard VALUES ('{what}');"
+            f"INSERT OR REPLACE INTO _sldb_requests VALUES ('forged', {clock.time + 3000}, x'00'); END"
+            for when in ("before", "after")
+            for what in ("DELETE", "UPDATE")
+        ),
+    )
+    engine.close()
+    run(service, f"PRAGMA foreign_keys = {setting}; INSERT INTO t VALUES (1)", request_id="second")
+    for number in range(3):
+        clock.time += 3601
+        query = f"PRAGMA foreign_keys = {setting}; PRAGMA recursive_triggers = ON; INSERT INTO t VALUES (1)"
+        run(service, query, request_id=f"later {number}")
+    assert run(service, "SELECT count(*) FROM heard").rows == [(0,)]
+    assert run(service, "SELECT * FROM x").rows == [("first",), ("second",)]
+    assert run(service, "SELECT count(*) FROM _sldb_requests WHERE id IN ('first', 'forged')").rows == [(0,)]
+    assert run(service, "PRAGMA integrity_check").rows == [("ok",)]
+    service.close()
+
+
+def test_such_a_table_can_still_be_changed_and_dropped(tmp_path: Path) -> None:
+    store = memory_store()
+    service = container(store)
+    run(service, "CREATE TABLE t (a)", request_id="first")
+    engine = Engine(store, tmp_path)
+    engine.write("CREATE TABLE x (a REFERENCES _sldb_requests (id), b)")
+    engine.close()
+    run(service, "CREATE TABLE u (a); ALTER TABLE u ADD COLUMN _sldb_b; ALTER TABLE x ADD COLUMN _sldb_c")
+    run(service, "ALTER TABLE x RENAME TO _sldbx; ALTER TABLE _sldbx RENAME TO x")
+    with pytest.raises(SldbError, match="a table of sldb's own"):
+        run(service, "ALTER TABLE x ADD COLUMN d REFERENCES _sldb_requests (id)")
+    run(service, "ALTER TABLE x DROP COLUMN a; DROP TABLE x")
+    service.close()
+
+
+@pytest.mark.parametrize("ahead_seconds", [120, 3600, 9e9])
+def test_an_entry_of_the_future_proves_nothing(tmp_path: Path, ahead_seconds: float) -> None:
+    store, clock = memory_store(), Clock()
+    service = container(store, host=clock.host())
+    reply = run(service, "CREATE TABLE t (a)", request_id="first")
+    engine = Engine(store, tmp_path, clock.host())
+    entry = request_log.encode(reply, lambda body: pytest.fail("it is small")).hex()
+    engine.write(f"INSERT INTO _sldb_requests VALUES ('r', {clock.time + ahead_seconds}, x'{entry}')")
+    engine.close()
+    assert act(service, "result", request_id="r")["state"] == "not_applied"
+    run(service, "INSERT INTO t VALUES (1)", request_id="r")
+    assert run(service, "SELECT count(*) FROM t").rows == [(1,)]
+    assert act(service, "result", request_id="r")["txid"] == 3
+    service.close()
 
 
 @pytest.mark.parametrize("query", ["ALTER TABLE mine RENAME TO _sldb_requests", *OWN[19:22]])

@@ -13,8 +13,8 @@ ONCE = (
         "the record is a transaction of its own",
         "once",
         HANDLERS + "database.py",
-        "                self._record_request(session, request_id, reply)\n            session.commit()",
-        "                session.commit()\n                self._record_request(session, request_id, reply)\n"
+        "                self._record_request(session, copy, request_id, reply)\n            session.commit()",
+        "                session.commit()\n                self._record_request(session, copy, request_id, reply)\n"
         "            session.commit()",
         (DATABASE + "test_another_container_knows_the_request", SERVER + "test_database.py"),
     ),
@@ -38,8 +38,8 @@ ONCE = (
         "it is forgotten at once",
         "once",
         HANDLERS + "sql/request_log.py",
-        "(now - MEMORY_SECONDS,))",
-        "(now + MEMORY_SECONDS,))",
+        "        return self.clock - MEMORY_SECONDS",
+        "        return self.clock + MEMORY_SECONDS",
         (SERVER + "test_database.py", SERVER + "test_service.py"),
     ),
     Mutant(
@@ -146,6 +146,68 @@ ONCE = (
         "        return _InDoubt(error)\n",
         "        return _InDoubt(error, may_come_yet=False)\n",
         (TARGET + "test_what_was_not_applied_is_told",),
+    ),
+)
+
+ATTACKS = SERVER + "test_attacks.py::"
+SESSION = SERVER + "sql/test_session.py::"
+
+OWN = (
+    Mutant(
+        "statements of ours fire triggers and cascades",
+        "once",
+        HANDLERS + "sql/own_tables.py",
+        "            connection.config(reaction, 0)",
+        "            pass",
+        (SESSION + "test_statements_of_ours_set_off_nothing",),
+    ),
+    Mutant(
+        "statements of ours switch off the reactions of the user's",
+        "once",
+        HANDLERS + "sql/own_tables.py",
+        "            connection.config(reaction, was_on)",
+        "            pass",
+        (SESSION + "test_statements_of_ours_set_off_nothing",),
+    ),
+    Mutant(
+        "a trigger is trusted that a statement of ours fires",
+        "once",
+        HANDLERS + "sql/authorizer.py",
+        "    return trigger is None and is_known",
+        "    return True",
+        (SESSION + "test_statements_of_ours_write_nothing_but_ours_by_themselves",),
+    ),
+    Mutant(
+        "a table of ours becomes a parent behind a temporary table",
+        "once",
+        HANDLERS + "sql/own_tables.py",
+        'f"PRAGMA {schema}.foreign_key_list({quoted})"',
+        'f"PRAGMA foreign_key_list({quoted})"',
+        (ATTACKS + "test_have_a_table_of_sldb_as_the_parent_of_a_foreign_key",),
+    ),
+    Mutant(
+        "a table of ours becomes a parent",
+        "once",
+        HANDLERS + "sql/own_tables.py",
+        "        reached.update(_parents(connection, schema))",
+        "        pass",
+        (ATTACKS + "test_have_a_table_of_sldb_as_the_parent_of_a_foreign_key",),
+    ),
+    Mutant(
+        "whoever has such a table can change no schema any more",
+        "once",
+        HANDLERS + "sql/session.py",
+        "        if reached := self.trusted(own_tables.reach) - before:",
+        "        if reached := self.trusted(own_tables.reach):",
+        (ATTACKS + "test_such_a_table_can_still_be_changed_and_dropped",),
+    ),
+    Mutant(
+        "an entry of the future is believed",
+        "once",
+        HANDLERS + "sql/request_log.py",
+        "        return max(self.clock, self.log) + CLOCK_SKEW_SECONDS",
+        '        return float("inf")',
+        (ATTACKS + "test_an_entry_of_the_future_proves_nothing",),
     ),
 )
 
@@ -256,4 +318,4 @@ TIME = (
     ),
 )
 
-MUTANTS = (*ONCE, *PUSH, *TIME)
+MUTANTS = (*ONCE, *OWN, *PUSH, *TIME)

@@ -10,10 +10,13 @@ import apsw
 import pytest
 
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.sql import own_tables
+from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.sql.session import Session
 from lambda_handlers.storage.keys import transaction
 from lambda_handlers.storage.ltx import Header, Pgno, encode
-from lambda_handlers.wire import Request, SldbError
+from lambda_handlers.wire import Request, SldbError, Statement
+from tests.fakes.engine import Engine
 from tests.fakes.service import container, run
 
 
@@ -279,6 +282,50 @@ def test_full_text_search_and_rtree_with_triggers(service):
         assert run(other, "SELECT id FROM r WHERE x1 > 3").rows == [(1,)]
     finally:
         other.close()
+
+
+def test_what_a_virtual_table_holds_back_is_written_beside_the_record_of_the_request():
+    other = container(memory_store())
+    run(other, "CREATE VIRTUAL TABLE f USING fts5(b); CREATE VIRTUAL TABLE g USING fts4(b)", request_id="create")
+    run(other, "INSERT INTO f VALUES ('hello'); INSERT INTO g VALUES ('hello')", request_id="insert")
+    assert run(other, "SELECT * FROM f WHERE f MATCH 'hello'").rows == [("hello",)]
+    assert run(other, "SELECT * FROM g WHERE g MATCH 'hello'").rows == [("hello",)]
+    other.close()
+
+
+@pytest.fixture
+def session(tmp_path):
+    engine = Engine(memory_store(), tmp_path)
+    engine.write(
+        "CREATE TABLE _sldb_mine (a PRIMARY KEY)",
+        "CREATE TABLE theirs (a)",
+        "CREATE TABLE child (a REFERENCES _sldb_mine ON DELETE CASCADE)",
+        "CREATE TRIGGER g AFTER DELETE ON _sldb_mine BEGIN INSERT INTO theirs VALUES ('heard'); END",
+        "INSERT INTO _sldb_mine VALUES (1)",
+        "INSERT INTO child VALUES (1)",
+    )
+    engine.draft.clear()
+    session = Session(engine.vfs, may_write=True, may_commit=True, is_over=lambda: False, room=ReplyRoom())
+    session.run([Statement("PRAGMA foreign_keys = ON"), Statement("SAVEPOINT s")])
+    yield session
+    session.close()
+    engine.close()
+
+
+@pytest.mark.parametrize("reaction", own_tables._REACTIONS)
+def test_statements_of_ours_set_off_nothing(session, reaction):
+    session.trusted(lambda connection: connection.execute("DELETE FROM main._sldb_mine"))
+    assert session.connection.config(reaction, -1) == 1  # as it was before
+    (theirs,) = session.run([Statement("SELECT (SELECT count(*) FROM theirs), (SELECT count(*) FROM child)")])
+    assert theirs.rows == [(0, 1)]
+
+
+@pytest.mark.parametrize("query", ["DELETE FROM _sldb_mine", "DELETE FROM theirs", "DROP TABLE theirs"])
+def test_statements_of_ours_write_nothing_but_ours_by_themselves(session, query, monkeypatch):
+    monkeypatch.setattr(own_tables, "_REACTIONS", ())
+    with pytest.raises(SldbError) as caught:
+        session.trusted(lambda connection: connection.execute(query))
+    assert caught.value.code == "forbidden"
 
 
 def test_one_container_serves_threads_one_after_the_other(service):
