@@ -59,7 +59,7 @@ class Service:
         self._lock = lock or build_lock(settings, self._store, self._host)
         self._databases: dict[str, Database] = {}  # the one used last is the last
         self._in_use: set[str] = set()  # those that what is running has asked for
-        self._directory = Path(settings.temp_dir) / "sldb"
+        self._directory = Path(settings.temp_dir)  # shared with others: what is made in it has no name
         self._machine = _billed_machine(settings)
         self._init_ms: float | None = None  # that no reply has told of yet
         self._running = threading.Lock()

@@ -15,9 +15,10 @@ import weakref
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lambda_handlers.storage.ltx import Pgno
+from lambda_handlers.wire import SldbError
 
 FEWEST_PAGES = 64  # that a cache keeps, however small its limit
 _GROWTH_BYTES = 4 << 20  # room is asked for in steps, smaller ones below a small limit
@@ -36,8 +37,7 @@ class PageCache:
         limit_bytes: int | None = None,
         make_room: Callable[[int], None] = lambda _: None,
     ) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.TemporaryFile(dir=directory, prefix="pages-", buffering=0)  # noqa: SIM115 - held open
+        self._file = _nameless_file(directory)
         self._fd = self._file.fileno()
         # Also closed, without a warning, when a container's copies are dropped with the container.
         self._finalize = weakref.finalize(self, self._file.close)
@@ -168,6 +168,20 @@ class PageCache:
         self._slot_of[self._page_in[slot] - 1] = 0
         self._page_in[slot] = 0
         return slot
+
+
+def _nameless_file(directory: Path) -> IO[bytes]:
+    """A file that no other user can find, open or put something in the way of. Raises SldbError `store_error`."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=directory, prefix="sldb-", buffering=0)
+    except OSError as error:
+        raise SldbError(
+            "store_error",
+            f"no temporary file can be made in {directory}: {error}; nothing was applied",
+            "make room there, or set TMPDIR to another directory; it holds copies of pages and nothing else",
+            applied="no",
+        ) from error
 
 
 if hasattr(os, "pread"):

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from lambda_handlers import db_function
 from lambda_handlers.s3_store import memory_store
-from lambda_handlers.service import LONGEST_MARGIN_SECONDS
+from lambda_handlers.service import LONGEST_MARGIN_SECONDS, Service
 from lambda_handlers.service import _seconds_for as seconds_for
 from lambda_handlers.service import _seconds_until_late as seconds_until_late
+from lambda_handlers.settings import Settings
 from lambda_handlers.wire import ERROR_CODES, Request, SldbError, Statement
 from tests.fakes.service import container, run
 
@@ -302,3 +303,33 @@ def test_messages_that_are_delivered_again_in_any_way(service):
     assert failures(service, [group[0], *sqs(insert, insert, insert, group="g")]) == []
     assert run(service, "SELECT count(*) FROM t").rows == [(5,)]
     again.close()
+
+
+@pytest.mark.parametrize("foreign", ["file", "directory", "link", "dangling link"])
+def test_nothing_of_another_user_is_in_the_way_in_a_shared_temporary_directory(tmp_path, foreign):
+    shared, elsewhere = tmp_path / "shared", tmp_path / "elsewhere"
+    shared.mkdir()
+    elsewhere.mkdir()
+    if foreign == "file":
+        (shared / "sldb").write_bytes(b"")
+    elif foreign == "directory":
+        (shared / "sldb").mkdir(0o500)
+    else:
+        (shared / "sldb").symlink_to(elsewhere if foreign == "link" else tmp_path / "nowhere")
+    service = Service(Settings("memory:", lock="none", temp_dir=str(shared), log_level="error"), store=memory_store())
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    assert run(service, "SELECT * FROM t").rows == [(1,)]
+    assert [path.name for path in shared.iterdir()] == ["sldb"]  # while the copies are open
+    assert list(elsewhere.iterdir()) == []
+    service.close()
+
+
+def test_a_temporary_directory_that_takes_no_file_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    directory = str(tmp_path / "file" / "below")
+    service = Service(Settings("memory:", lock="none", temp_dir=directory, log_level="error"), store=memory_store())
+    for query in ("SELECT 1", "CREATE TABLE t (a)"):
+        error = service.handle({"query": query})["body"]["error"]
+        assert (error["code"], error["applied"]) == ("store_error", "no")
+        assert directory in error["message"]
+    service.close()

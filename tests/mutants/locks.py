@@ -171,6 +171,14 @@ DISK = (
         (SERVER + "test_directory_store.py::test_what_is_acknowledged_is_on_the_disk_whichever_syncs_fail",),
     ),
     Mutant(
+        "local copies lie in a directory of a fixed name",
+        "disk",
+        HANDLERS + "service.py",
+        "        self._directory = Path(settings.temp_dir)  #",
+        '        self._directory = Path(settings.temp_dir) / "sldb"  #',
+        (SERVER + "test_service.py::test_nothing_of_another_user_is_in_the_way_in_a_shared_temporary_directory",),
+    ),
+    Mutant(
         "a key may lead out of the directory",
         "disk",
         HANDLERS + "directory_store.py",
