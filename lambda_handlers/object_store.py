@@ -62,6 +62,10 @@ class Unavailable(StoreError):
     """The store failed or did not answer; whether a write was applied is not known."""
 
 
+class Unmade(Unavailable):
+    """The store failed before it was asked for what makes the object: nothing was applied."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
     key: str

@@ -57,7 +57,8 @@ def make_branch(context: ActionContext, source: str, there: Listing, txid: Txid)
         copied = copy_database(context, source, target, txid)
         return {**reply, "txid": txid, "files": copied.files, "bytes": copied.bytes, "created": copied.is_new}
     brought = _bring_over(context, source, target, txid)
-    size = context.store.size(transaction(brought.txid).key(target))
+    # What was just committed is not asked for again: the answer might not come, and it is done all the same.
+    size = brought.bytes if brought.changed else context.store.size(transaction(brought.txid).key(target))
     return {**reply, "txid": brought.txid, "files": 1, "bytes": size, "created": brought.changed}
 
 

@@ -43,6 +43,7 @@ class Brought:
     before: Txid  # that it stood at
     pages: int  # written; 0: there was nothing to write
     changed: bool
+    bytes: int = 0  # of the file that was written
 
 
 @contextmanager
@@ -76,7 +77,8 @@ def bring(
             yield pgno, stamped(page, stamp) if pgno == 1 and stamp else page
 
     txid = current.commit(past.page_size, past.page_count, content, len(pages), kind, keep=False)
-    return Brought(txid, before, len(pages), changed=True)
+    size = current.committed.bytes if current.committed else 0
+    return Brought(txid, before, len(pages), changed=True, bytes=size)
 
 
 def check_time(context: ActionContext) -> None:

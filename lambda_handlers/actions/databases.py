@@ -31,7 +31,7 @@ from lambda_handlers.database import dropped
 from lambda_handlers.object_store import StoreError
 from lambda_handlers.sql.session import DEFAULT_PAGE_SIZE
 from lambda_handlers.storage import kinds
-from lambda_handlers.storage.commit import store_error
+from lambda_handlers.storage.commit import Committed, store_error
 from lambda_handlers.storage.keys import transaction
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Pgno, Txid
@@ -109,15 +109,16 @@ def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:
     def attempt(current: Replica) -> dict[str, Any]:
         if not current.txid:
             raise files.no_database(action.database)
-        has_content = current.page_count > 0
+        txid, timestamp_ms, has_content = current.txid, current.timestamp_ms, current.page_count > 0
         if has_content:
             check_newest(current, if_txid)
-            _empty(current)
+            done = _empty(current)
+            txid, timestamp_ms = done.txid, done.timestamp_ms
         return {
             "database": action.database,
-            "txid": current.txid,
-            "restore_at": current.txid - 1,
-            "until": _until(context, current.timestamp_ms),
+            "txid": txid,
+            "restore_at": txid - 1,
+            "until": _until(context, timestamp_ms),
             "dropped": has_content,
         }
 
@@ -138,15 +139,16 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
         if copied and copied[0] != current.txid:
             raise _overtaken(name, target, copied[0], current.txid)
         there = files.list_files(context.store, target)
+        dropped_by = current.txid
         if current.page_count:
             copied.append(current.txid)
             made = make_branch(context, name, there, current.txid)
-            _empty(current)
+            dropped_by = _empty(current).txid
         elif _has_content(context, there):  # the second time: all of it is there, or the name is somebody else's
             made = make_branch(context, name, there, current.txid - 1)
         else:
             raise dropped(name, current.txid, current.timestamp_ms, context.settings.retention_days)
-        reply = {"database": name, "to": target, "at": made["at"], "txid": made["txid"], "dropped_by": current.txid}
+        reply = {"database": name, "to": target, "at": made["at"], "txid": made["txid"], "dropped_by": dropped_by}
         return {**reply, "files": made["files"], "bytes": made["bytes"]}
 
     try:
@@ -170,8 +172,10 @@ def _overtaken(name: str, target: str, copied: Txid, newest: Txid) -> SldbError:
     )
 
 
-def _empty(current: Replica) -> Txid:
-    return current.commit(current.page_size, 0, lambda _count: (), 0, Kind.DROP_DATABASE)
+def _empty(current: Replica) -> Committed:
+    current.commit(current.page_size, 0, lambda _count: (), 0, Kind.DROP_DATABASE)
+    assert current.committed is not None
+    return current.committed
 
 
 def _kind_of_newest(context: ActionContext, current: Replica) -> Kind:

@@ -1,28 +1,69 @@
 """The create that makes a transaction: what is sent, and what its answer means.
 
-Rules 1 and 3 of `replica` live here. An answer that may be about somebody else's object, or about none, is resolved by
-reading the key back and comparing node ids. A small transaction is one body in memory; a large one is encoded anew for
-each try, while it is sent.
+Rules 1 and 3 of `replica` live here. Every answer but a plain success is resolved by reading the key back: it may be
+about another writer's object, about none, or wrong. What is read back may be damaged or cut off itself, so that nothing
+is believed of it but two facts that agree:
+
+- A small file is read whole, and its checksum covers the node id that tells whose it is.
+- Of a large one the header and the last bytes, which are its checksum, come by two requests. Both are those of the
+  caller's file, or neither is, twice in a row.
+
+Otherwise it is read again, and in the end it is unknown whether the transaction was applied.
+
+A small transaction is one body in memory; a large one is encoded anew for each try, while it is sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
 
-from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, Refused, StoreError, Unavailable
+from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, Refused, StoreError, Unavailable, Unmade
 from lambda_handlers.storage import ltx
 from lambda_handlers.storage.keys import LtxName
 from lambda_handlers.storage.layers import Layer
-from lambda_handlers.storage.ltx import Encoder, Header, Pgno
+from lambda_handlers.storage.ltx import Decoder, Encoder, Header, Pgno, Txid
 from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, PageMapBuilder
 from lambda_handlers.wire import SldbError
 
 STREAM_BYTES = 16 << 20  # a transaction of more is encoded while it is sent
 COMMIT_TRIES = 3
+READINGS = 4  # of an object that does not show whose it is
+WHOLE_BYTES = 1 << 20  # a smaller file is read back whole
 
 
 class Conflict(Exception):
     """Another writer committed first: nothing was applied, and the transaction may run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a file ends: other files of the same header end otherwise."""
+
+    length: int  # bytes of the file
+    seal: bytes  # its last bytes: the checksum of all before them
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A transaction that is in the store: what a caller says of it, whatever fails afterwards."""
+
+    txid: Txid
+    timestamp_ms: int  # unix milliseconds
+    bytes: int  # of its file
+
+
+class Ours(Protocol):
+    """What tells the caller's file from any other."""
+
+    @property
+    def header(self) -> Header: ...
+
+    @property
+    def ending(self) -> Ending | None:
+        """Of the file, once all of it has been sent."""
 
 
 class Encoding:
@@ -30,8 +71,8 @@ class Encoding:
 
     def __init__(self, header: Header, changes: Callable[[], Iterable[tuple[Pgno, bytes]]]) -> None:
         self.header = header
+        self.ending: Ending | None = None
         self._changes = changes
-        self._layer: Layer | None = None
 
     def pieces(self) -> Iterator[bytes]:
         encoder, builder = Encoder(self.header), PageMapBuilder(self.header)
@@ -41,7 +82,9 @@ class Encoding:
             encoded = encoder.add(frame)
             builder.add(frame, encoded)
             yield encoded
-        yield encoder.finish()
+        last = encoder.finish()
+        self.ending = Ending(encoder.length, last[-ltx.SEAL_BYTES :])
+        yield last
         is_large = encoder.length > MAP_WORTH_BYTES
         self._page_map = builder.build(encoder.length, carry=is_large)
 
@@ -50,20 +93,23 @@ class Encoding:
         return Layer(LtxName(level, self.header.min_txid, self.header.max_txid), self._page_map)
 
 
-def create_transaction(store: ObjectStore, key: str, node_id: int, send: Callable[[], object]) -> None:
-    """Returns when the transaction is in the store, which `send` creates at `key` with this node id. Raises Conflict,
-    or SldbError `store_error` whose details say whether it was applied: "no", or "unknown" where the store could not be
-    asked."""
+def create_transaction(store: ObjectStore, key: str, ours: Ours, send: Callable[[], object]) -> None:
+    """Return when the transaction is in the store, which `send` creates at `key`. Raises Conflict, or SldbError whose
+    details say whether it was applied: "no", or "unknown" where the store could not be asked."""
     doubt: StoreError | None = None
     for _ in range(COMMIT_TRIES):
         try:
             send()
-        except Refused as error:
+        except Unmade as error:
             # An earlier try that nobody answered may still arrive.
+            raise store_error(error, applied="unknown" if doubt else "no") from error
+        except Refused as error:
+            if _is_mine_although_refused(store, key, ours, error):
+                return
             raise store_error(error, applied="unknown" if doubt else "no") from error
         except (AlreadyExists, Unavailable) as error:
             # Both may be about our own object, or about nobody's; only the object itself can tell.
-            if _is_mine(store, key, node_id, error):
+            if _is_mine(store, key, ours, error):
                 return
             doubt = error
         except Exception as error:
@@ -84,17 +130,79 @@ def sender(store: ObjectStore, key: str, encoding: Encoding, size_bytes: int) ->
     return lambda: store.create(key, body)
 
 
-def _is_mine(store: ObjectStore, key: str, node_id: int, doubt: StoreError) -> bool:
-    """Whether the object at `key` is this attempt's. False if there is none; Conflict if it is another's."""
+def _is_mine_although_refused(store: ObjectStore, key: str, ours: Ours, refusal: Refused) -> bool:
+    """As `_is_mine`; what another's file keeps out for ever is not applied."""
     try:
-        head = store.get_range(key, 0, ltx.HEADER_BYTES)
-    except NotFound:
-        return False
-    except StoreError as error:
-        raise store_error(error, applied="unknown") from doubt
-    if Header.decode(head, key).node_id == node_id:
-        return True
-    raise Conflict(f"{key} was committed by another writer")
+        return _is_mine(store, key, ours, refusal)
+    except Conflict:
+        raise store_error(refusal, applied="no") from refusal
+
+
+def _is_mine(store: ObjectStore, key: str, ours: Ours, doubt: StoreError) -> bool:
+    """Whether the object at `key` is this attempt's. False if there is none; raises Conflict if it is another's."""
+    shown: list[bytes] = []
+    for _ in range(READINGS):
+        try:
+            whose, facts = _read_back(store, key, ours)
+        except NotFound:
+            return False
+        except StoreError as error:
+            raise store_error(error, applied="unknown") from doubt
+        if whose is _Whose.OURS:
+            return True
+        if whose is _Whose.ANOTHERS or (whose is _Whose.PERHAPS_ANOTHERS and shown[-1:] == [facts]):
+            raise Conflict(f"{key} was committed by another writer")
+        shown.append(facts)
+    raise _unclear(key, is_damaged=len(set(shown)) == 1) from doubt
+
+
+class _Whose(Enum):
+    OURS = auto()
+    ANOTHERS = auto()
+    PERHAPS_ANOTHERS = auto()  # if it shows the same once more
+    UNCLEAR = auto()
+
+
+def _read_back(store: ObjectStore, key: str, ours: Ours) -> tuple[_Whose, bytes]:
+    """Whose the object is, and the bytes that tell."""
+    start = store.get_range(key, 0, WHOLE_BYTES)
+    if len(start) < WHOLE_BYTES:
+        return _whose_whole(start, key, ours.header), start
+    length = store.size(key)
+    seal = store.get_range(key, max(0, length - ltx.SEAL_BYTES), ltx.SEAL_BYTES)
+    header = start[: ltx.HEADER_BYTES]
+    begins_as_ours, ends_as_ours = header == ours.header.encode(), Ending(length, seal) == ours.ending
+    facts = b"%b%d %b" % (header, length, seal)
+    if begins_as_ours != ends_as_ours:
+        return _Whose.UNCLEAR, facts
+    return _Whose.OURS if begins_as_ours else _Whose.PERHAPS_ANOTHERS, facts
+
+
+def _whose_whole(body: bytes, key: str, ours: Header) -> _Whose:
+    """Of a file that was read whole, unless it was cut off."""
+    try:
+        decoder = Decoder([body], key)
+        for _ in decoder.frames():
+            pass
+    except SldbError:
+        return _Whose.UNCLEAR
+    if decoder.header.min_txid != ours.min_txid:  # the answer to another question
+        return _Whose.UNCLEAR
+    return _Whose.OURS if decoder.header.node_id == ours.node_id else _Whose.ANOTHERS
+
+
+def _unclear(key: str, is_damaged: bool) -> SldbError:
+    """`is_damaged`: it looks the same whenever it is read."""
+    doubt = Unavailable(key, "it is there, and what is read of it does not show who made it")
+    if not is_damaged:
+        return store_error(doubt, applied="unknown")
+    return SldbError(
+        "corrupt",
+        f"{doubt}: it is damaged; it is not known whether the transaction was applied",
+        "look at the object; restore it, or remove it",
+        key=key,
+        applied="unknown",
+    )
 
 
 def store_error(error: StoreError, applied: str | None = None) -> SldbError:

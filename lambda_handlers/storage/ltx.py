@@ -38,6 +38,7 @@ Txid = int  # the first transaction is 1; 0 is the empty database before it
 
 HEADER_BYTES = 100
 TRAILER_BYTES = 16
+SEAL_BYTES = 8  # at the end of the trailer: the file checksum
 LOCK_BYTE_OFFSET = 0x40000000
 NO_DATABASE_CHECKSUM = 2
 PAGE_SIZES = frozenset(1 << n for n in range(9, 17))

@@ -21,6 +21,7 @@ from itertools import pairwise
 from lambda_handlers.object_store import CopyOf, ObjectStore
 from lambda_handlers.storage import ltx
 from lambda_handlers.storage.checksum import moved_up
+from lambda_handlers.storage.commit import Ending
 from lambda_handlers.storage.keys import LtxName, transaction
 from lambda_handlers.storage.layers import Layer
 from lambda_handlers.storage.ltx import FRAME_HEADER_BYTES, HEADER_BYTES, Frame, Header, Pgno
@@ -28,7 +29,6 @@ from lambda_handlers.storage.page_map import PageMap
 from lambda_handlers.wire import SldbError
 
 PREPARED = LtxName(0, 1, 1)  # what a prepared file says it is
-_CHECKSUM_BYTES = 8
 _FIRST = Pgno(1)
 
 
@@ -41,8 +41,10 @@ def beginning(header: Header, first_page: bytes) -> bytes:
 class Made:
     """A transaction, ready to be created."""
 
+    header: Header
     parts: tuple[bytes | CopyOf, ...]
     layer: Layer
+    ending: Ending
 
     def create(self, store: ObjectStore, key: str) -> None:
         """Raises as `ObjectStore.assemble` does."""
@@ -75,7 +77,7 @@ class Prepared:
         size = sum(part.length for part in parts)
         told = (page_map.page_size, page_map.commit, page_map.file_bytes, page_map.is_whole)
         _want(key, "page map", told, (header.page_size, header.commit, size, True))
-        _want(key, "bytes of the last part", max(len(last), _CHECKSUM_BYTES), len(last))
+        _want(key, "bytes of the last part", max(len(last), ltx.SEAL_BYTES), len(last))
         offsets = page_map.offsets
         _want(key, "groups in the page map", len(offsets) - 1, max(page_map.group_count, 1))
         is_ascending = all(low < high for low, high in pairwise(offsets))
@@ -104,18 +106,19 @@ class Prepared:
         first = start + self.first[len(start) :]
         seal = ltx.seal(self._checksum(header, first_page))
         if len(self.parts) == 1:
-            parts: tuple[bytes | CopyOf, ...] = (first[:-_CHECKSUM_BYTES] + seal,)
+            parts: tuple[bytes | CopyOf, ...] = (first[: -ltx.SEAL_BYTES] + seal,)
         else:
-            parts = (first, *self.parts[1:-1], self.last[:-_CHECKSUM_BYTES] + seal)
-        return Made(parts, Layer(transaction(header.max_txid), self._map(header, first_page, first)))
+            parts = (first, *self.parts[1:-1], self.last[: -ltx.SEAL_BYTES] + seal)
+        layer = Layer(transaction(header.max_txid), self._map(header, first_page, first))
+        return Made(header, parts, layer, Ending(self.file_bytes, seal))
 
     def _checksum(self, header: Header, first_page: bytes) -> int:
         ours = ltx.checksum_of_start(header, ltx.literal(_FIRST, first_page))
         theirs = ltx.checksum_of_start(self._header, ltx.literal(_FIRST, self._first_page))
         # What follows in the eyes of the checksum: the other pages, expanded, and the end of the file as it is.
         pages = (self.page_map.page_count - 1) * (FRAME_HEADER_BYTES + self.page_size)
-        end = self.file_bytes - _CHECKSUM_BYTES - self.page_map.offsets[-1]
-        old = int.from_bytes(self.last[-_CHECKSUM_BYTES:], "big")
+        end = self.file_bytes - ltx.SEAL_BYTES - self.page_map.offsets[-1]
+        old = int.from_bytes(self.last[-ltx.SEAL_BYTES :], "big")
         return old ^ moved_up(ours ^ theirs, pages + end)
 
     def _map(self, header: Header, first_page: bytes, first: bytes) -> PageMap:

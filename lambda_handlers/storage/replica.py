@@ -24,7 +24,7 @@ from pathlib import Path
 from lambda_handlers.host import Call, Host
 from lambda_handlers.object_store import NotFound, ObjectStore, StoreError, Unavailable
 from lambda_handlers.storage import chain, kinds, ltx
-from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, sender, store_error
+from lambda_handlers.storage.commit import Committed, Conflict, Encoding, Ours, create_transaction, sender, store_error
 from lambda_handlers.storage.fetch import Fetcher
 from lambda_handlers.storage.head import HeadFile
 from lambda_handlers.storage.keys import (
@@ -80,6 +80,7 @@ class Replica:
         self._opener = Opener(store, database, host, limit_bytes)
         self._publisher = Publisher(store, database, host, warn)
         self._warn = warn
+        self.committed: Committed | None = None  # by this copy, most recently
         self._forget()
 
     def _forget(self) -> None:
@@ -171,7 +172,8 @@ class Replica:
         header = self._next_header(page_size, page_count, kinds.node_id(kind, self._host.entropy(8)), now)
         encoding = Encoding(header, lambda: changes(page_count))
         key = transaction(header.max_txid).key(self.database)
-        self._create(key, header.node_id, sender(self._store, key, encoding, change_count * page_size))
+        self._create(key, encoding, sender(self._store, key, encoding, change_count * page_size))
+        self._note_commit(header, encoding.layer())
         self._adopt(header, encoding.layer(), changes(page_count) if keep else None, now)
         return header.max_txid
 
@@ -182,7 +184,8 @@ class Replica:
         header = self._next_header(prepared.page_size, prepared.page_count, node_id, now)
         made = prepared.as_transaction(header, first_page)
         key = transaction(header.max_txid).key(self.database)
-        self._create(key, node_id, lambda: made.create(self._store, key))
+        self._create(key, made, lambda: made.create(self._store, key))
+        self._note_commit(header, made.layer)
         self._adopt(header, made.layer, None, now)
         return header.max_txid
 
@@ -208,9 +211,9 @@ class Replica:
         txid, timestamp_ms = self.txid + 1, max(int(now * 1000), self.timestamp_ms)
         return Header(page_size, page_count, txid, txid, timestamp_ms, node_id)
 
-    def _create(self, key: str, node_id: int, send: Callable[[], object]) -> None:
+    def _create(self, key: str, ours: Ours, send: Callable[[], object]) -> None:
         try:
-            create_transaction(self._store, key, node_id, send)
+            create_transaction(self._store, key, ours, send)
         except Conflict:
             self._checked_at = float("-inf")
             raise
@@ -221,6 +224,9 @@ class Replica:
             self._checked_at = float("-inf")
             doubt = Unavailable(key, "the answer came so late that it does not tell whether this is in the log")
             raise store_error(doubt, applied="unknown")
+
+    def _note_commit(self, header: Header, layer: Layer) -> None:
+        self.committed = Committed(header.max_txid, header.timestamp_ms, layer.map.file_bytes)
 
     # Reading pages
 

@@ -30,7 +30,7 @@ from sldb.shell.output import Output
 from sldb.shell.reader import changes_schema, is_blank, split
 from sldb.shell.transaction import Batch, Begin, Commit, Rollback, Transaction, is_silent, parts
 
-# With these, nothing says whether the transaction was applied.
+# With these, nothing says whether the transaction was applied, where they do not say it themselves.
 _UNKNOWN_OUTCOMES = ("store_error", "query_timeout", "internal")
 
 
@@ -197,7 +197,8 @@ class Session:
         try:
             reply = self._send(request)
         except SldbError as error:
-            if error.code in _UNKNOWN_OUTCOMES and error.details.get("applied") != "no":
+            applied = error.details.get("applied")
+            if applied == "unknown" or (error.code in _UNKNOWN_OUTCOMES and applied != "no"):
                 raise
             error, self.transaction = replace(transaction, sent=None).blame(error)
             raise _not_committed(error) from None

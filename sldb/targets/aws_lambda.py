@@ -7,6 +7,8 @@ user gets the reply of what was applied. So too where a later try was refused, a
 one that is at work yet. What is not there then may come yet, from a function that nobody has heard of or from the line
 that a container that was stopped has left behind: the outcome is unknown, and the error says how the id resolves it.
 
+Where the function itself does not know whether a write was applied, it is asked in the same way.
+
 An action has no id and is sent again all the same: it finds done what it did before.
 """
 
@@ -16,7 +18,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from botocore.exceptions import ConnectionError as NoConnection
@@ -36,6 +38,8 @@ from sldb.targets.lambda_answers import (
     timed_out,
 )
 from sldb.targets.protocol import AwsOptions, with_id
+
+T = TypeVar("T")
 
 READ_SECONDS = 930.0  # Lambda's longest run is 900: after this nobody is at work on the request
 MAX_REQUEST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
@@ -67,7 +71,7 @@ class LambdaTarget:
             "twice"
         )
         try:
-            reply = decode(self._ask(request.encode()), self.function, Reply.decode)
+            reply = self._decoded(request.encode(), Reply.decode)
         except _InDoubt as doubt:
             if request.read_only or request.at is not None:
                 raise doubt.error from doubt
@@ -77,7 +81,7 @@ class LambdaTarget:
     def act(self, action: Action) -> dict[str, Any]:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
         try:
-            return decode(self._ask(action.encode()), self.function, dict)
+            return self._decoded(action.encode(), dict)
         except _InDoubt as doubt:
             raise doubt.unresolved("the same command again finds what was done, and goes on from there") from doubt
 
@@ -93,6 +97,16 @@ class LambdaTarget:
         if self._http is not None:
             self._http.close()
             self._http = None
+
+    def _decoded(self, event: dict[str, Any], read: Callable[[Any], T]) -> T:
+        """Raises _InDoubt also where the function itself does not know what became of it."""
+        try:
+            return decode(self._ask(event), self.function, read)
+        except SldbError as error:
+            if error.details.get("applied") != "unknown":
+                raise
+            what = error.message.partition("; it is not known whether")[0]
+            raise _InDoubt(SldbError(error.code, what, error.hint, **error.details)) from error
 
     def _find_out(self, request: Request, doubt: _InDoubt, again: str) -> Reply:
         """The reply of a request that may have been applied, if it was."""

@@ -213,6 +213,38 @@ def test_who_is_refused_when_sending_again_does_not_speak_for_the_first_try(
     assert error.details["applied"] == "unknown"
 
 
+OPEN = SldbError(
+    "store_error",
+    "the object store: main/…: no answer; it is not known whether the transaction was applied: sent again, it tells",
+    "try again in a moment",
+    applied="unknown",
+)
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("code", ["store_error", "corrupt"])
+def test_what_the_function_does_not_know_it_is_asked_for(service: LambdaService, code: str, applied: bool) -> None:
+    answer = SldbError(code, OPEN.message, OPEN.hint, **OPEN.details)
+    service.faults = [Answer(200, {"statusCode": 503, "body": answer.encode()}, runs=applied)]
+    if applied:
+        assert target().send(INSERT).txid == 1
+        return
+    error = failure()
+    assert (error.code, error.details["applied"]) == (code, "unknown")
+    assert "asked afterwards" in error.message
+    assert "not known whether" not in error.message
+    assert target().send(replace(INSERT, request_id=service_id(error))).txid == 1
+    assert rows(service) == 1
+
+
+def test_an_action_of_unknown_outcome_may_be_sent_again(service: LambdaService) -> None:
+    service.faults = [Answer(200, {"statusCode": 503, "body": OPEN.encode()})]
+    with pytest.raises(SldbError) as caught:
+        target().act(Action("history", "main", {}))
+    assert caught.value.details["applied"] == "unknown"
+    assert "the same command again" in caught.value.hint
+
+
 def test_who_is_refused_at_once_was_refused(service: LambdaService) -> None:
     service.faults = [THROTTLED, Answer(200, {"statusCode": 423, "body": LOCKED.encode()})]
     error = failure()

@@ -1,0 +1,170 @@
+"""Whatever commits says truly whether it did: when the answer to its create is lost or wrong, and what is read back is
+damaged; and sent again, it is done once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lambda_handlers.object_store import AlreadyExists, Refused, Unavailable
+from lambda_handlers.service import Service
+from lambda_handlers.storage.keys import parse_ltx_key
+from lambda_handlers.wire import SldbError
+from tests.fakes import sqlite_files
+from tests.fakes.past import act, state
+from tests.fakes.service import run
+from tests.fakes.sqlite_files import Recipe
+from tests.fakes.store import Act, FaultyStore, Step
+from tests.fakes.uploads import upload
+
+SMALL = Recipe(4096, False, "none", 50, 100, 0, False, False, False, False, 0, 1)
+
+
+def insert(service: Service, given: Any) -> int:
+    return run(service, "INSERT INTO t VALUES (9)", request_id="once").txid
+
+
+def restore(service: Service, given: Any) -> int:
+    return act(service, "restore", at=1)["txid"]
+
+
+def drop(service: Service, given: Any) -> int:
+    return act(service, "drop_database")["txid"]
+
+
+def create(service: Service, given: Any) -> int:
+    return act(service, "create_database", "fresh")["txid"]
+
+
+def push(service: Service, given: Any) -> int:
+    return act(service, "push_commit", **given)["txid"]
+
+
+def branch_over(service: Service, given: Any) -> int:
+    return act(service, "branch", **{"as": "gone"})["txid"]
+
+
+def rename_over(service: Service, given: Any) -> int:
+    return act(service, "rename_database", to="gone")["txid"]
+
+
+COMMITS: dict[Callable[[Service, Any], int], str] = {
+    insert: "main",
+    restore: "main",
+    drop: "main",
+    create: "fresh",
+    push: "main",
+    branch_over: "gone",
+    rename_over: "gone",
+}
+
+
+@pytest.fixture(params=COMMITS, ids=lambda commit: commit.__name__)
+def commit(request) -> Callable[[Service, Any], int]:
+    return request.param
+
+
+@pytest.fixture
+def faulty(store, container):
+    service = container(store)
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    run(service, "INSERT INTO t VALUES (2)")
+    run(service, "CREATE TABLE old (a)", database="gone")
+    act(service, "drop_database", "gone")
+    return FaultyStore(store)
+
+
+@pytest.fixture
+def given(store, tmp_path):
+    path = tmp_path / "in.db"
+    sqlite_files.make(path, SMALL).close()
+    return upload(store, path)
+
+
+def newest(store, database: str) -> int:
+    names = (parse_ltx_key(database, info.key) for info in store.list_objects(f"{database}/"))
+    return max((name.max_txid for name in names if name), default=0)
+
+
+def answered(error: Exception, effect: bool) -> Step:
+    def step(_key: str, act: Act) -> Any:
+        if effect:
+            act()
+        raise error
+
+    return step
+
+
+def cut(_key: str, act: Act) -> bytes:
+    return bytes(act()[:100])
+
+
+def flipped(_key: str, act: Act) -> bytes:
+    """A bit of the node id."""
+    body = bytearray(act())
+    body[79] ^= 1
+    return bytes(body)
+
+
+ANSWERS = {
+    "no answer": lambda: Unavailable("key", "no answer"),
+    "404": lambda: Unavailable("key", "answered 404"),
+    "403": lambda: Refused("key", "answered 403 AccessDenied"),
+    "409 or 412": lambda: AlreadyExists("key"),
+}
+READINGS: dict[str, list[Step]] = {"sound": [], "cut off": [cut], "flipped": [flipped], "always cut off": [cut] * 20}
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("effect", [True, False], ids=["applied", "not applied"])
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_what_is_said_is_so_and_again_it_is_done_once(
+    faulty: FaultyStore, container, given, commit, answer: str, effect: bool, reading: str
+) -> None:
+    database = COMMITS[commit]
+    before = newest(faulty.store, database)
+    service = container(faulty)
+    error = ANSWERS[answer]()
+
+    def create(key: str, act: Act) -> Any:
+        faulty.plan("get_range", *READINGS[reading])
+        return answered(error, effect)(key, act)
+
+    faulty.plan("create", create)
+    try:
+        said = "yes" if commit(service, given) else "no"
+    except SldbError as failed:
+        said = failed.details["applied"]
+    applied = newest(faulty.store, database) > before
+    assert said in ("yes" if applied else "no", "unknown")
+    if effect and reading != "always cut off":
+        assert said == "yes"
+
+    faulty.forget_plans()
+    commit(container(faulty), given)
+    assert newest(faulty.store, database) == before + 1
+    assert all(len(bodies) == 1 for key, bodies in faulty.written.items() if parse_ltx_key(database, key))
+    assert [part for part in state(faulty.store, database) if part == ("sound", False)] == []
+
+
+@pytest.mark.parametrize("verb", ["size", "get", "get_range", "list_objects"])
+def test_what_fails_after_the_commit_does_not_deny_it(faulty: FaultyStore, container, given, commit, verb: str) -> None:
+    """The store is gone as soon as the transaction is in it."""
+    database = COMMITS[commit]
+    before = newest(faulty.store, database)
+
+    def create(_key: str, act: Act) -> Any:
+        done = act()
+        faulty.plan(verb, *[answered(Unavailable("key", "no answer"), False)] * 50)
+        return done
+
+    faulty.plan("create", create)
+    said = "yes"
+    try:
+        commit(container(faulty), given)
+    except SldbError as failed:
+        said = failed.details.get("applied") or failed.message
+    assert newest(faulty.store, database) == before + 1
+    assert said == "yes"
