@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TextIO
 
+from sldb.render.text import escape
 from sldb.report import size
 
 from .databases import DatabaseInfo
@@ -64,12 +65,13 @@ def moment(at: float) -> str:
 
 
 def _table(out: TextIO, nothing: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if not rows:
+    safe = [[escape(cell) for cell in row] for row in rows]  # a lock names the table that its holder writes to
+    if not safe:
         out.write(nothing + "\n")
     elif out.isatty():
-        _rich_table(out, header, rows)
+        _rich_table(out, header, safe)
     else:
-        _plain_table(out, header, rows)
+        _plain_table(out, header, safe)
 
 
 def _rich_table(out: TextIO, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,21 +1,24 @@
 """Where exported data goes: a file that appears whole or not at all, or standard output; compressed by its name.
 
 A link is followed, and a file that was there keeps its mode. Devices and pipes (/dev/null, /dev/stdout) are written to
-as they are, and never replaced.
+as they are, and never replaced. To a terminal control characters go as escapes: data may come from strangers.
 """
 
 from __future__ import annotations
 
+import codecs
 import errno
+import io
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from lambda_handlers.wire import SldbError
+from sldb.render.text import escape_lines
 from sldb.transfer import compression
 
 
@@ -23,8 +26,9 @@ from sldb.transfer import compression
 def writing(path: Path | None, standard_output: BinaryIO) -> Iterator[BinaryIO]:
     """Bytes for `path`, or for standard output. What is written before an error is in no file."""
     if path is None:
-        yield standard_output
-        standard_output.flush()
+        out = _for_device(standard_output)
+        yield out
+        out.flush()
         return
     kind = compression.of_name(path.name)[1]
     with (_opened if _is_special(path) else _appearing_open)(path) as raw:
@@ -44,9 +48,34 @@ def _appearing_open(path: Path) -> Iterator[BinaryIO]:
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("wb") as raw:
-            yield raw
+            out = _for_device(raw)
+            yield out
+            out.flush()
     except OSError as error:
         raise _cannot_be_written(path, error) from error
+
+
+def _for_device(raw: BinaryIO) -> BinaryIO:
+    """The same, unless it is a terminal."""
+    return cast(BinaryIO, _Terminal(raw)) if raw.isatty() else raw
+
+
+class _Terminal(io.BufferedIOBase):
+    """UTF-8 text in pieces that may end anywhere, safe to print."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self._raw.write(escape_lines(self._decoder.decode(data)).encode())
+        return len(data)
+
+    def flush(self) -> None:
+        self._raw.flush()
 
 
 def _is_special(path: Path) -> bool:
