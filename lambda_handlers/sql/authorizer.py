@@ -114,8 +114,15 @@ class Authorizer:
         self.schema_action = ""  # such as "CREATE TABLE", and its name
         self.schema_name = ""
         self.savepoint = ("", "")  # BEGIN, RELEASE or ROLLBACK, and its name
+        self.pragmas: list[tuple[str, str | None, str]] = []  # name, argument, schema; all in lower case but the second
         self.only_asks = False  # a PRAGMA that SQLite counts as a write, although without a value it tells
         self._vacuuming = first_word == "VACUUM"
+
+    def only_explains(self) -> None:
+        """What the statement explains is not done; a PRAGMA that is explained is."""
+        pragmas = self.pragmas
+        self.begin_statement("")
+        self.pragmas = pragmas
 
     @contextmanager
     def trusting(self) -> Iterator[None]:
@@ -155,6 +162,8 @@ class Authorizer:
             return apsw.SQLITE_OK if _may_trust(action, one or "", two or "", trigger) else apsw.SQLITE_DENY
         self._note_attached(action, one or "", two or "", database or "")
         self._note(action, one or "", two or "", trigger)
+        if action == apsw.SQLITE_PRAGMA:
+            self.pragmas.append(((one or "").lower(), two, (database or "").lower()))
         refusal = self._why_not(action, one, two)
         if refusal:
             self.refusal = self.refusal or refusal

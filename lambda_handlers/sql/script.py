@@ -19,7 +19,7 @@ _FIRST_WORD = re.compile(r"(?:[\s\ufeff]|--[^\n]*(?:\n|\Z)|/\*(?=.).*?(?:\*/|\Z)
 _COMMENT = re.compile(r"--[^\n]*|/\*(?=.).*?(?:\*/|\Z)", re.DOTALL)
 _BEGIN = re.compile(r"BEGIN(?: (?:DEFERRED|IMMEDIATE|EXCLUSIVE))?(?: TRANSACTION)?", re.IGNORECASE)
 _COMMIT = re.compile(r"(?:COMMIT|END)(?: TRANSACTION)?", re.IGNORECASE)
-OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
+_OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
 _MOST_STATEMENTS = 250_000  # empty ones too: in a request of 6 MB there is room for millions
 _SEMICOLONS_IN_ONE = 1000  # a trigger may have this many; each is tried, and each try reads the statement again
 
@@ -60,7 +60,7 @@ def enclosing(statements: Sequence[str]) -> frozenset[int]:
     """The positions of a BEGIN and the COMMIT that it goes with, if they stand around all statements (PRAGMAs apart):
     as in the output of sqlite3's .dump. To a request, which is a transaction, they say nothing new."""
     words = [first_word(sql) for sql in statements]
-    inner = [position for position, word in enumerate(words) if word not in OUTSIDE_TRANSACTION]
+    inner = [position for position, word in enumerate(words) if word not in _OUTSIDE_TRANSACTION]
     if len(inner) < 2:
         return frozenset()
     first, last = inner[0], inner[-1]

@@ -4,9 +4,10 @@ A connection lives for one request, so that nothing of it (settings, temporary t
 Opening one costs about 40 µs, since the pages stay in the replica's cache (benchmarks/engine.py).
 
 Whether a statement writes is SQLite's to say, once it has prepared it. A session that may not write stops there with
-`WriteNeeded`; the caller takes the lock and runs the request again from its start. Then the first statement opens the
-transaction. PRAGMAs that come before it run outside, where SQLite lets them set things such as foreign_keys, and so do
-ATTACH and DETACH; VACUUM, which cannot run inside a transaction, must come alone.
+`WriteNeeded`; the caller takes the lock and runs the request again from its start. Then the first statement that writes
+(or names a savepoint) opens the transaction. What comes before it runs outside, where SQLite lets PRAGMAs set things
+such as foreign_keys; of those that come later, sql/pragmas.py sees to it that none is ignored in silence. VACUUM, which
+cannot run inside a transaction, must come alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import apsw
 
 from lambda_handlers.sql import own_tables, script
 from lambda_handlers.sql.authorizer import Authorizer, not_yours
+from lambda_handlers.sql.pragmas import Place, Pragmas
 from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.sql.translation import MAX_VALUE_BYTES, translated
 from lambda_handlers.storage.kinds import Kind, of_statements
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PAGE_SIZE = 4096  # of new databases: benchmarks/page_size.py, figures in docs/storage.md
 MOST_ATTACHED = 10  # SQLite's own default
+_DEFERS_FOREIGN_KEYS = "defer_foreign_keys"  # until the end of a transaction, and a SELECT by itself is one
 INSTRUCTIONS_BETWEEN_CHECKS = 10_000  # of SQLite's virtual machine: about a millisecond
 
 
@@ -41,7 +44,7 @@ class WriteNeeded(Exception):
 
 
 class _BeginNeeded(Exception):
-    """A PRAGMA that came before the transaction writes."""
+    """The statement writes, and there is no transaction yet."""
 
 
 class Session:
@@ -77,6 +80,7 @@ class Session:
             raise
         self.connection.authorizer = self._authorizer
         self.changes = self._watch() if watches else None
+        self._pragmas = Pragmas(self.connection, self._authorizer, new_database=vfs.draft.page_count == 0)
         self.connection.set_progress_handler(is_over, INSTRUCTIONS_BETWEEN_CHECKS)
 
     def run(self, statements: Sequence[Statement]) -> tuple[Result, ...]:
@@ -88,7 +92,8 @@ class Session:
                 results.append(self._run_step(step, len(results), alone=len(steps) == 1))
             except SldbError as error:
                 if len(steps) > 1:
-                    error.details.update(statement_count=len(steps), part=step.part, begins=step.piece.begins)
+                    about = {"statement_count": len(steps), "part": step.part, "begins": step.piece.begins}
+                    error.details.update(about | error.details)
                 raise
         return tuple(results)
 
@@ -150,13 +155,16 @@ class Session:
         try:
             if word == "VACUUM":
                 return self._vacuum(piece, alone)
-            if self.may_write and word not in script.OUTSIDE_TRANSACTION:
+            if self.may_write and (word == "SAVEPOINT" or _DEFERS_FOREIGN_KEYS in piece.sql.lower()):
                 self._begin()
             try:
-                return self._execute_guarded(piece.sql, params, word, position)
+                result = self._execute_guarded(piece.sql, params, word, position)
             except _BeginNeeded:
                 self._begin()
-                return self._execute_guarded(piece.sql, params, word, position)
+                result = self._execute_guarded(piece.sql, params, word, position)
+            if self._authorizer.pragmas:
+                self._pragmas.after(Place(position, step.part, piece.begins))
+            return result
         except SldbError as error:
             error.details.setdefault("statement", position)
             raise
@@ -216,10 +224,11 @@ class Session:
                     raise WriteNeeded(self._authorizer.doing or word)
                 if not self.connection.in_transaction and word != "VACUUM":
                     raise _BeginNeeded
+                self._pragmas.before_write(word)
                 self.has_written = writes = True
                 self._words.add(self._authorizer.row_action or word if word == "WITH" else word)
             if cursor.is_explain:
-                self._authorizer.begin_statement(word)  # what it explains is not done
+                self._authorizer.only_explains()
             columns.extend(Column(name, type_) for name, type_ in cursor.get_description())
             if writes and self.changes:
                 self.changes.begin()

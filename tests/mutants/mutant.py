@@ -21,6 +21,7 @@ INVARIANTS = {
     "8": "a page that is fetched is compared with a checksum before it is used",
     "9": "what is merged is what it was merged from",
     "once": "a request with an id is applied once",
+    "sql": "a request does what SQLite would do statement by statement, or says that it does not",
     "lock": "a lock is freed by its id and its age alone",
     "disk": "over a directory, what is acknowledged is on the disk",
     "time": "a request ends before its function, and its lock before another's",

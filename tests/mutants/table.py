@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from tests.mutants import age, commit, copies, locks, pages, requests
+from tests.mutants import age, commit, copies, locks, pages, requests, sql
 
-MUTANTS = (*commit.MUTANTS, *age.MUTANTS, *copies.MUTANTS, *pages.MUTANTS, *requests.MUTANTS, *locks.MUTANTS)
+MUTANTS = (
+    *commit.MUTANTS,
+    *age.MUTANTS,
+    *copies.MUTANTS,
+    *pages.MUTANTS,
+    *requests.MUTANTS,
+    *locks.MUTANTS,
+    *sql.MUTANTS,
+)

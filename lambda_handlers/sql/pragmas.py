@@ -1,0 +1,144 @@
+"""PRAGMAs that SQLite ignores without a word once it is too late for them: foreign_keys inside a transaction, and
+encoding, page_size and auto_vacuum once the database has content.
+
+Here a request is a transaction, so that a script which SQLite's shell runs statement by statement would do something
+else. The rules:
+
+    before the request's first write    a change takes effect, even in a transaction that has begun
+    after it                            it is late. foreign_keys goes back to what it was when the request began, in
+                                        effect; any other late change is an error if a statement follows that writes
+                                        and that it would matter to, or that asks for it
+    at the end                          it is accepted, since nothing comes that it could change
+
+PRAGMAs that write (user_version) do not count as writes here, since no foreign key is concerned.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import apsw
+
+from lambda_handlers.sql.authorizer import Authorizer
+from lambda_handlers.wire import SldbError
+
+FOREIGN_KEYS = "foreign_keys"
+_OF_A_NEW_DATABASE = ("auto_vacuum", "encoding", "page_size")
+# What does the same whether foreign keys are enforced or not.
+_WITHOUT_FOREIGN_KEYS = frozenset(
+    (
+        *("CREATE INDEX", "CREATE TABLE", "CREATE TRIGGER", "CREATE VIEW"),
+        *("DROP INDEX", "DROP TRIGGER", "DROP VIEW", "ANALYZE", "REINDEX"),
+    )
+)
+
+
+class Place(NamedTuple):
+    """A statement of the request."""
+
+    statement: int  # its position, as in `results`
+    part: int  # position in the request's `statements`
+    begins: int  # characters before it
+
+
+class _Late(NamedTuple):
+    name: str
+    argument: str
+    place: Place
+    hint: str
+
+    def error(self) -> SldbError:
+        return SldbError(
+            "sql_error",
+            f"PRAGMA {self.name} = {self.argument} comes too late to have an effect on what follows it; "
+            "nothing was applied",
+            self.hint,
+            **self.place._asdict(),
+        )
+
+
+class Pragmas:
+    """Those of one session. `begin` comes before its statements, `before_write` when one that writes is prepared,
+    `after` when a statement has run."""
+
+    def __init__(self, connection: apsw.Connection, authorizer: Authorizer, new_database: bool) -> None:
+        self._connection = connection
+        self._authorizer = authorizer
+        self._new_database = new_database
+        self._late: dict[str, _Late] = {}
+        self._has_written = False
+        self._enforced = self._foreign_keys()  # when the request began
+
+    def begin(self, foreign_keys: bool) -> None:
+        self._set_foreign_keys(foreign_keys)
+        self._enforced = foreign_keys
+
+    def before_write(self, word: str) -> None:
+        """Raise `sql_error` where an earlier change has not taken effect. `word`: the first of the statement."""
+        if word == "PRAGMA":
+            return
+        self._has_written = True
+        for late in self._late.values():
+            if late.name != FOREIGN_KEYS or self._authorizer.schema_action not in _WITHOUT_FOREIGN_KEYS:
+                raise late.error()
+
+    def after(self, place: Place) -> None:
+        for name, argument, schema in self._authorizer.pragmas:
+            if name != FOREIGN_KEYS and (name not in _OF_A_NEW_DATABASE or schema not in ("", "main")):
+                continue
+            if argument is not None:
+                self._see(name, argument, place)
+            elif name in self._late:
+                raise self._late[name].error()
+
+    def _see(self, name: str, argument: str, place: Place) -> None:
+        """Whether SQLite has made the change; a late one is made here, or remembered."""
+        value = self._value(name)
+        wanted = _meant(name, argument, value)
+        if wanted != value and name == FOREIGN_KEYS and (not self._has_written or wanted == self._enforced):
+            self._set_foreign_keys_between(bool(wanted))
+        elif wanted != value:
+            self._late[name] = _Late(name, argument, place, self._hint(name, value))
+            return
+        self._late.pop(name, None)
+
+    def _hint(self, name: str, value: object) -> str:
+        if name == FOREIGN_KEYS or (self._new_database and self._has_written):
+            return "put it first, before the statements that write, or send what follows as a request of its own"
+        if self._new_database:
+            return "put it first, before all other statements"
+        return f"leave it out: the database began with {name} = {value}, and keeps it"
+
+    def _value(self, name: str) -> Any:
+        if name == FOREIGN_KEYS:
+            return int(self._foreign_keys())
+        with self._authorizer.trusting():
+            return self._connection.execute(f"PRAGMA main.{name}").fetchall()[0][0]
+
+    def _foreign_keys(self) -> bool:
+        return bool(self._connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1))
+
+    def _set_foreign_keys(self, value: bool) -> None:
+        self._connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, int(value))
+
+    def _set_foreign_keys_between(self, value: bool) -> None:
+        """In the middle of the transaction. What is violated and deferred would be counted by both rules."""
+        if self._connection.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
+            raise SldbError(
+                "constraint",
+                "PRAGMA foreign_keys changes while foreign keys are violated that are deferred; nothing was applied",
+                "put it after the statement that mends them, or send what follows as a request of its own",
+            )
+        self._set_foreign_keys(value)
+
+
+def _meant(name: str, argument: str, value: object) -> Any:
+    """What the argument sets in a new database, in SQLite's own words. `value` is what was set before: a page size that
+    there cannot be leaves it."""
+    connection = apsw.Connection(":memory:")
+    try:
+        for text in (str(value), argument) if name == "page_size" else (argument,):
+            connection.execute(f"PRAGMA {name} = '{text.replace(chr(39), chr(39) * 2)}'")
+        return connection.execute(f"PRAGMA {name}").fetchall()[0][0]
+    finally:
+        connection.close()
