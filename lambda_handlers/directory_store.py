@@ -129,8 +129,9 @@ class DirectoryStore:
     def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
         self._create(key, chunks)
 
-    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
+    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> str:
         self._create(key, chain.from_iterable(self._pieces(part) for part in parts))
+        return ""
 
     def put(self, key: str, body: bytes) -> str:
         with self._changing(key) as path:

@@ -71,6 +71,7 @@ class ObjectInfo:
     key: str
     size: int  # bytes
     modified_at: float  # unix seconds, by the store's clock
+    etag: str = ""  # empty where the store tells none
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,9 @@ class ObjectStore(Protocol):
     def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
         """`create` for a body of any size, in bounded memory. `chunks` is read once; if it raises, nothing is made."""
 
-    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
+    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> str:
         """`create` from pieces of other objects, without moving them through here; raises NotFound for one of those.
-        Every part but the last has at least 5 MiB."""
+        Every part but the last has at least 5 MiB. Returns the ETag, empty where the store tells none."""
 
     def put(self, key: str, body: bytes) -> str:
         """Write an object whether there is one or not, and return its ETag. Never for an LTX file."""
@@ -199,9 +200,9 @@ class MeteredStore:
             parts = -(-sent // PART_BYTES)
             self._count(writes=1 if parts <= 1 else parts + 2, bytes_out=sent)
 
-    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
+    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> str:
         self._count(writes=len(parts) + 2, bytes_out=sum(len(part) for part in parts if isinstance(part, bytes)))
-        self._store.assemble(key, parts)
+        return self._store.assemble(key, parts)
 
     def put(self, key: str, body: bytes) -> str:
         self._count(writes=1, bytes_out=len(body))

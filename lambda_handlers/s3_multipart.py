@@ -32,13 +32,13 @@ ABORT_TRIES = 2
 Part: TypeAlias = "bytes | CopyOf"
 
 
-def create(requests: S3Requests, key: str, parts: Iterable[Part]) -> None:
-    """Create an object of these parts. Raises AlreadyExists, NotFound (of what should be copied), Refused, Unavailable;
-    whatever `parts` raises; and makes nothing then."""
+def create(requests: S3Requests, key: str, parts: Iterable[Part]) -> str:
+    """Create an object of these parts, and return its ETag. Raises AlreadyExists, NotFound (of what should be copied),
+    Refused, Unavailable; whatever `parts` raises; and makes nothing then."""
     upload = _Upload(requests, key)
     try:
         etags = upload.send(parts)
-        upload.complete(etags)
+        return upload.complete(etags)
     except BaseException:
         upload.abort()
         raise
@@ -67,14 +67,15 @@ class _Upload:
             etags.append(self._sending.popleft().result())
         return etags
 
-    def complete(self, etags: list[str]) -> None:
+    def complete(self, etags: list[str]) -> str:
+        """The ETag of the object."""
         listed = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
             for number, etag in enumerate(etags, start=1)
         )
         body = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
         try:
-            self._requests.ask(
+            answer = self._requests.ask(
                 "POST", self._key, [("uploadId", self._id)], body, {"if-none-match": "*"}, expects="ETag"
             )
         except S3Error as error:
@@ -84,6 +85,7 @@ class _Upload:
             if error.may_be_applied or error.code == "NoSuchUpload":
                 raise Unavailable(self._key, str(error)) from error
             raise _refusal(self._key, error) from error
+        return element(answer, "ETag")
 
     def abort(self) -> None:
         """A part that arrives after an abort would be kept, and paid for: first wait for those under way."""

@@ -84,7 +84,7 @@ class ObstoreStore:
             for meta in page:
                 # obstore cuts a slash off the end of `after`.
                 if after is None or meta["path"] > after:
-                    yield ObjectInfo(meta["path"], meta["size"], meta["last_modified"].timestamp())
+                    yield ObjectInfo(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta["e_tag"] or "")
 
     def list_directories(self, prefix: str) -> list[str]:
         found = _asking(prefix, lambda: obstore.list_with_delimiter(self._store, prefix=prefix or None))
@@ -110,13 +110,12 @@ class ObstoreStore:
         else:
             s3_multipart.create(self._requests(), key, chain((first, second), parts))
 
-    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
+    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> str:
         if self._requests is not None:
             from lambda_handlers import s3_multipart
 
-            s3_multipart.create(self._requests(), key, parts)
-            return
-        self.create(
+            return s3_multipart.create(self._requests(), key, parts)
+        return self.create(
             key,
             b"".join(
                 part if isinstance(part, bytes) else self.get_range(part.key, part.start, part.length) for part in parts

@@ -1,5 +1,5 @@
-"""branch: another database that begins as this one was at a transaction. No byte of it passes through here, but small
-files: the store copies them (copying).
+"""branch: another database that begins as this one was at a transaction. Every file is read once, to verify it; but for
+small ones the store makes the copies by itself (copying).
 
 Arguments   as: the name of the branch; at: a txid or an RFC 3339 time, default now
 Reply       {"database", "as", "at": the txid that was copied, "txid": the newest one of the branch, "files", "bytes",
@@ -17,7 +17,7 @@ from typing import Any
 from lambda_handlers.actions import arguments, files
 from lambda_handlers.actions.bringing import Brought, bring, past_of
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.copying import copy_database, is_mark_of, is_unfinished, read_mark, taken
+from lambda_handlers.actions.copying import Proofs, copy_database, is_mark_of, is_unfinished, read_mark, taken
 from lambda_handlers.actions.files import Listing
 from lambda_handlers.actions.restore import check_readable
 from lambda_handlers.database import dropped
@@ -48,13 +48,16 @@ def _branch(context: ActionContext, source: str, target: str, at: int | str | No
     return make_branch(context, source, there, _moment(context, source, there, at))
 
 
-def make_branch(context: ActionContext, source: str, there: Listing, txid: Txid) -> dict[str, Any]:
-    """The reply; `there` is what lies below the name of the branch. Raises StoreError or SldbError."""
+def make_branch(
+    context: ActionContext, source: str, there: Listing, txid: Txid, proofs: Proofs | None = None
+) -> dict[str, Any]:
+    """The reply; `there` is what lies below the name of the branch, `proofs` of files of the source that were verified
+    before. Raises StoreError or SldbError."""
     target = there.database
     check_has_content(context, source, txid)
     reply = {"database": source, "as": target, "at": txid}
     if not _goes_on(context.store, there):
-        copied = copy_database(context, source, target, txid)
+        copied = copy_database(context, source, target, txid, proofs)
         return {**reply, "txid": txid, "files": copied.files, "bytes": copied.bytes, "created": copied.is_new}
     brought = _bring_over(context, source, target, txid)
     # What was just committed is not asked for again: the answer might not come, and it is done all the same.

@@ -10,32 +10,39 @@ What makes it appear at once, and never over a write of somebody's:
 
 So the base never lies at the key of transaction 1, but a level higher where it is that transaction; only a copy of a
 database that has no other transaction is that file alone, and needs no mark. All of it can be done again, and goes on
-where it stopped: what is there is compared by size and header, which has the random node id of whoever wrote it.
+where it stopped.
+
+Nothing is copied on trust (storage.verified): every file of the source is read once and compared with its checksum
+before the first object is made; what the store has afterwards, or had before, is compared with what was read.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from lambda_handlers.actions import files
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.files import Listing
-from lambda_handlers.object_store import AlreadyExists, CopyOf, NotFound, ObjectStore, StoreError, Unavailable
+from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, StoreError, Unavailable
 from lambda_handlers.storage import head as heads
-from lambda_handlers.storage import kinds, ltx
+from lambda_handlers.storage import kinds, ltx, verified
 from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.head import Head, HeadFile
 from lambda_handlers.storage.keys import FOLD_LEVEL, LtxName, transaction
 from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import HEADER_BYTES, Header, Txid
+from lambda_handlers.storage.ltx import Decoder, Header, Txid
 from lambda_handlers.storage.opening import is_mark
+from lambda_handlers.storage.page_map import PageMap
+from lambda_handlers.storage.verified import Verified
 from lambda_handlers.wire import SldbError
 
 SMALL_BYTES = 1 << 20  # a copy of less goes through here: one request less than a copy inside the store
+KEPT_BYTES = 32 << 20  # of small files, between their being read and their being put; the others are read again
 _TRIES = 3  # when files are merged and removed meanwhile
+MARK_BYTES = len(ltx.encode(Header(512, 0, 1, 2, 0), ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +52,72 @@ class Copied:
     is_new: bool  # false: all of it was there
 
 
+class Proofs:
+    """The files of one database that were read and found to be sound. Each is read once, however often it is asked
+    for: files are never changed."""
+
+    def __init__(self, context: ActionContext, database: str) -> None:
+        self._context = context
+        self._database = database
+        self._found: dict[LtxName, Verified] = {}
+        self._room = KEPT_BYTES
+
+    def of(self, listing: Listing, names: Iterable[LtxName]) -> Mapping[LtxName, Verified]:
+        """Raises `corrupt`, with the key of a file that is damaged; NotFound, another StoreError, or
+        `query_timeout`."""
+        waiting = [name for name in names if name not in self._found]
+
+        def prove(name: LtxName) -> Verified:
+            size = listing.sizes[name]
+            keeps_body = size <= min(SMALL_BYTES, self._room)
+            if keeps_body:
+                self._room -= size
+            return verified.verify(self._context.store, self._database, name, size, self._check_time, keeps_body)
+
+        for proof in files.side_by_side(self._context.host, prove, waiting):
+            self._found[proof.name] = proof
+            self._check_time()
+        return self._found
+
+    def body(self, proof: Verified) -> bytes:
+        if proof.body is not None:
+            return proof.body
+        store, key = self._context.store, proof.name.key(self._database)
+        body = store.get(key)
+        if not proof.is_same((body,)) and not proof.is_same((body := store.get(key),)):
+            ltx.corrupt(key, "content", "other bytes", "those that were read before")
+        return body
+
+    def _check_time(self) -> None:
+        if self._context.host.now() >= self._context.deadline:
+            raise SldbError(
+                "query_timeout",
+                f"the time was up before {self._database} had been read and compared with its checksums; "
+                "nothing was copied",
+                "give it more time (timeout), or the function: sldb deploy --timeout SECONDS",
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     source: LtxName
     target: LtxName
-    size: int
-    is_mapped: bool
+    proof: Verified
+
+    @property
+    def size(self) -> int:
+        return self.proof.size
 
 
-def copy_database(context: ActionContext, source: str, target: str, txid: Txid) -> Copied:
-    """Make `target` the state of `source` at `txid`, which can be read. Raises `conflict` if it exists already as
-    anything else, or SldbError."""
+def copy_database(context: ActionContext, source: str, target: str, txid: Txid, proofs: Proofs | None = None) -> Copied:
+    """Make `target` the state of `source` at `txid`, which can be read. `proofs`: of files of the source that were
+    verified before. Raises `conflict` if it exists already as anything else, `corrupt` where a file of either is
+    damaged, or another SldbError."""
+    proofs = proofs or Proofs(context, source)
     for _ in range(_TRIES):
         listing = files.list_files(context.store, source)
         try:
-            return _Copy(context, listing, target, txid).run()
+            return _copy(context, listing, target, txid, proofs)
         except NotFound as error:
             reason = error
         except StoreError as error:
@@ -67,78 +125,99 @@ def copy_database(context: ActionContext, source: str, target: str, txid: Txid) 
     raise SldbError("store_error", f"files of {source} vanish while they are copied: {reason}", "try again")
 
 
+def _copy(context: ActionContext, listing: Listing, target: str, txid: Txid, proofs: Proofs) -> Copied:
+    """Raises NotFound where a file of the source is gone, StoreError or SldbError."""
+    there = files.list_files(context.store, target)
+    if there.newest > txid:
+        raise taken(target)
+    chain = listing.chain_to(txid)
+    if not chain:
+        raise NotFound(transaction(txid).key(listing.database))
+    found = proofs.of(listing, chain)  # before the first object is made: a damaged source leaves no trace
+    return _Copy(context, proofs, listing.database, there, [found[name] for name in chain]).run()
+
+
 class _Copy:
-    def __init__(self, context: ActionContext, listing: Listing, target: str, txid: Txid) -> None:
+    def __init__(
+        self, context: ActionContext, proofs: Proofs, source: str, there: Listing, chain: list[Verified]
+    ) -> None:
         self._context = context
         self._store = context.store
-        self._source = listing.database
-        self._target = target
-        self._txid = txid
-        chain = listing.chain_to(txid)
-        if not chain:
-            raise NotFound(transaction(txid).key(self._source))
-        base, *above = (_File(name, name, listing.sizes[name], name in listing.mapped) for name in chain)
-        home = transaction(1) if txid == 1 else replace(base.source, level=max(base.source.level, FOLD_LEVEL))
-        self._base = replace(base, target=home)
-        self._above = above
+        self._proofs = proofs
+        self._source = source
+        self._target = there.database
+        self._there = there
+        self._newest = chain[-1].header
+        base, *above = chain
+        level = max(base.name.level, FOLD_LEVEL) if self._newest.max_txid > 1 else 0
+        self._base = _File(base.name, replace(base.name, level=level), base)
+        self._above = [_File(proof.name, proof.name, proof) for proof in above]
 
     def run(self) -> Copied:
-        """Raises NotFound where a file of the source is gone, StoreError or SldbError."""
-        there = files.list_files(self._store, self._target)
-        if there.newest > self._txid:
-            raise taken(self._target)
-        is_new = self._base.target not in there.sizes
-        if self._txid > 1:
+        is_new = self._base.target not in self._there.sizes
+        if self._newest.max_txid > 1:
             self._put_mark()
         for _ in files.side_by_side(self._context.host, self._copy_with_map, self._above):
             self._check_time()
-        if self._base.is_mapped:
-            self._copy_map(self._base)
+        self._put_map(self._base)
         known_at = self._context.host.now()
         self._copy(self._base)
+        every = [self._base, *self._above]
         if is_new:
-            self._put_head(known_at)
-        every = self._in_order()
+            self._put_head(known_at, every)
         return Copied(len(every), sum(file.size for file in every), is_new)
 
     def _put_mark(self) -> None:
-        newest = files.read_header(self._store, self._source, self._in_order()[-1].source)
-        header = mark(newest, self._source)
-        key, body = transaction(1).key(self._target), ltx.encode(header, ())
-        self._create(key, body[:HEADER_BYTES], len(body), lambda: self._store.create(key, body))
+        header = mark(self._newest, self._source)
+        body = ltx.encode(header, ())
+        wanted = verified.of_body(transaction(1), header, body)
+        self._place(transaction(1), wanted, lambda key: self._store.create(key, body))
 
     def _copy_with_map(self, file: _File) -> None:
         self._copy(file)
-        if file.is_mapped:
-            self._copy_map(file)
+        self._put_map(file)
 
     def _copy(self, file: _File) -> None:
-        source, target = file.source.key(self._source), file.target.key(self._target)
         if file.size <= SMALL_BYTES:
-            body = self._store.get(source)
-            self._create(target, body[:HEADER_BYTES], file.size, lambda: self._store.create(target, body))
+            self._place(file.target, file.proof, lambda key: self._store.create(key, self._proofs.body(file.proof)))
         else:
-            header = self._store.get_range(source, 0, HEADER_BYTES)
-            whole = [CopyOf(source, 0, file.size)]
-            self._create(target, header, file.size, lambda: self._store.assemble(target, whole))
+            ranges = file.proof.ranges(file.source.key(self._source))
+            self._place(file.target, file.proof, lambda key: self._store.assemble(key, ranges))
 
-    def _copy_map(self, file: _File) -> None:
-        """A map that is there is that of the same file; one that is not is made by maintenance."""
-        target = file.target.page_map_key(self._target)
-        with suppress(AlreadyExists, NotFound):
-            self._store.create(target, self._store.get(file.source.page_map_key(self._source)))
+    def _put_map(self, file: _File) -> None:
+        """The one that was made while the file was read: none is copied."""
+        page_map: PageMap | None = file.proof.page_map
+        if page_map is not None and file.target not in self._there.mapped:
+            with suppress(AlreadyExists):
+                self._store.create(file.target.page_map_key(self._target), page_map.encode())
 
-    def _create(self, key: str, header: bytes, size: int, create: Callable[[], object]) -> None:
-        """Create an object of so many bytes that begins with `header`, unless that has been done."""
-        try:
-            create()
-        except (AlreadyExists, Unavailable) as doubt:
+    def _place(self, name: LtxName, wanted: Verified, create: Callable[[str], str]) -> None:
+        """Create an object, unless that has been done, and see that the store has what was meant."""
+        key = name.key(self._target)
+        if name in self._there.sizes:
+            tag = self._there.etags[name]
+        else:
             try:
-                is_there = self._store.get_range(key, 0, HEADER_BYTES) == header and self._store.size(key) == size
-            except NotFound:
-                raise Unavailable(key, str(doubt)) from doubt
-            if not is_there:
-                raise taken(self._target) from None
+                tag = create(key)
+            except (AlreadyExists, Unavailable) as doubt:
+                self._compare(name, wanted, doubt)
+                return
+        if not wanted.has_tag(tag):
+            self._compare(name, wanted)
+
+    def _compare(self, name: LtxName, wanted: Verified, doubt: StoreError | None = None) -> None:
+        """Read an object back; in an answer, too, there may be damage, so twice before that is believed."""
+        key = name.key(self._target)
+        try:
+            if wanted.is_same(self._store.chunks(key)) or wanted.is_same(self._store.chunks(key)):
+                return
+            verified.verify(self._store, self._target, name, self._store.size(key))
+        except NotFound as error:
+            raise Unavailable(key, str(doubt or error)) from doubt
+        except SldbError as error:
+            if error.code == "corrupt":
+                raise _damaged(self._target, key, error) from error
+        raise taken(self._target)
 
     def _check_time(self) -> None:
         if self._context.host.now() >= self._context.deadline:
@@ -148,15 +227,13 @@ class _Copy:
                 "the same command again goes on where this one stopped",
             )
 
-    def _put_head(self, known_at: float) -> None:
-        every = tuple(HeadFile(file.target, file.size, file.is_mapped) for file in self._in_order())
+    def _put_head(self, known_at: float, every: Iterable[_File]) -> None:
+        chain = tuple(HeadFile(file.target, file.size, file.proof.page_map is not None) for file in every)
+        txid = self._newest.max_txid
         try:
-            heads.advance(self._store, self._target, Head(self._txid, known_at, self._txid, every), None)
+            heads.advance(self._store, self._target, Head(txid, known_at, txid, chain), None)
         except StoreError as error:  # who opens the database will LIST
             self._context.log.warning("not_published", database=self._target, what="head", error=str(error))
-
-    def _in_order(self) -> Sequence[_File]:
-        return [self._base, *self._above]
 
 
 def mark(newest: Header, source: str) -> Header:
@@ -167,12 +244,25 @@ def mark(newest: Header, source: str) -> Header:
 
 
 def read_mark(store: ObjectStore, database: str) -> Header | None:
-    """The mark of a database that is, or is becoming, a copy; None if it has none. Raises StoreError."""
+    """The mark of a database that is, or is becoming, a copy; None if it has none. Raises `corrupt`, or StoreError."""
     try:
-        header = files.read_header(store, database, transaction(1))
+        return _read_mark(store, database)
+    except SldbError:  # perhaps the answer was damaged, and not the object
+        return _read_mark(store, database)
+
+
+def _read_mark(store: ObjectStore, database: str) -> Header | None:
+    key = transaction(1).key(database)
+    try:
+        body = store.get_range(key, 0, MARK_BYTES + 1)
     except NotFound:
         return None
-    return header if is_mark(header, transaction(1)) else None
+    if len(body) > MARK_BYTES:
+        return None
+    decoder = Decoder((body,), key)
+    for _ in decoder.frames():
+        pass
+    return decoder.header if is_mark(decoder.header, transaction(1)) else None
 
 
 def is_mark_of(found: Header, source: str) -> bool:
@@ -190,4 +280,13 @@ def taken(database: str) -> SldbError:
         "conflict",
         f"there is a database {database} already; nothing was changed",
         f"choose another name, or drop it first: sldb databases drop {database}",
+    )
+
+
+def _damaged(target: str, key: str, error: SldbError) -> SldbError:
+    return SldbError(
+        "corrupt",
+        f"{error.message}: the copy is damaged where it lies; what it was made of is as it was",
+        f"copy to another name, or drop this one and copy again: sldb databases drop {target}",
+        key=key,
     )

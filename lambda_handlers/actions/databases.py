@@ -23,19 +23,21 @@ import apsw
 
 from lambda_handlers.actions import arguments, files
 from lambda_handlers.actions.branch import make_branch, newest_header
+from lambda_handlers.actions.bringing import past_of
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.copying import is_unfinished, taken
+from lambda_handlers.actions.copying import Proofs, is_unfinished, taken
 from lambda_handlers.actions.files import Listing
 from lambda_handlers.actions.restore import check_newest
 from lambda_handlers.database import dropped
-from lambda_handlers.object_store import StoreError
+from lambda_handlers.object_store import NotFound, StoreError
 from lambda_handlers.sql.session import DEFAULT_PAGE_SIZE
-from lambda_handlers.storage import kinds
+from lambda_handlers.storage import kinds, ltx
 from lambda_handlers.storage.commit import Committed, store_error
-from lambda_handlers.storage.keys import transaction
+from lambda_handlers.storage.keys import database_prefix, transaction
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Pgno, Txid
 from lambda_handlers.storage.replica import Replica
+from lambda_handlers.storage.verified import verify
 from lambda_handlers.wire import DATABASE_NAME, Action, SldbError, bad_request
 
 _MS_A_DAY = 86_400_000
@@ -132,6 +134,7 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
         bad_request("arguments.to", target, "another name than that of the database")
 
     copied: list[Txid] = []
+    proofs = _proved(context, name)  # before the lock is taken: that takes as long as it takes to read all of it
 
     def attempt(current: Replica) -> dict[str, Any]:
         if not current.txid:
@@ -142,7 +145,8 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
         dropped_by = current.txid
         if current.page_count:
             copied.append(current.txid)
-            made = make_branch(context, name, there, current.txid)
+            made = make_branch(context, name, there, current.txid, proofs)
+            _check_copy(context, there, made, current)
             dropped_by = _empty(current).txid
         elif _has_content(context, there):  # the second time: all of it is there, or the name is somebody else's
             made = make_branch(context, name, there, current.txid - 1)
@@ -155,6 +159,48 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
         return context.database(name).change(f"rename to {target}", context.deadline, attempt)
     except StoreError as error:
         raise store_error(error) from error
+
+
+def _proved(context: ActionContext, name: str) -> Proofs:
+    """The files of a database that has content. Raises `corrupt`, with the key of one that is damaged."""
+    proofs = Proofs(context, name)
+    listing = files.list_files(context.store, name)
+    try:
+        if _has_content(context, listing):
+            proofs.of(listing, listing.chain_to(listing.newest))
+    except NotFound:  # merged and removed meanwhile: what is left to prove is proved when it is copied
+        return proofs
+    except StoreError as error:
+        raise store_error(error) from error
+    return proofs
+
+
+def _check_copy(context: ActionContext, there: Listing, made: dict[str, Any], current: Replica) -> None:
+    """Raises SldbError where the copy is no reason to drop what it was made of. `there`: what the name had before."""
+    target, txid = there.database, made["txid"]
+    try:
+        if there.newest and made["files"] == 1:  # one transaction that brought every page: nothing has read it yet
+            verify(context.store, target, transaction(txid), made["bytes"])
+        with past_of(context.database(target), txid) as copy:
+            got, want = (copy.page_count, copy.page_size), (current.page_count, current.page_size)
+            if got != want:
+                ltx.corrupt(database_prefix(target), "pages and their size", got, want)
+    except StoreError as error:
+        raise _undropped(current.database, made, store_error(error)) from error
+    except SldbError as error:
+        raise _undropped(current.database, made, error) from error
+
+
+def _undropped(name: str, made: dict[str, Any], error: SldbError) -> SldbError:
+    target = made["as"]
+    return SldbError(
+        error.code,
+        f"{target} was made of {name} (transaction {made['txid']}) but was not proved to be whole, so that "
+        f"{name} was not dropped: {error.message}",
+        f"the same command again looks again; or drop the copy: sldb databases drop {target}",
+        key=error.details.get("key"),
+        applied="yes",
+    )
 
 
 def _has_content(context: ActionContext, listing: Listing) -> bool:

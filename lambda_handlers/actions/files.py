@@ -27,12 +27,13 @@ U = TypeVar("U")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Of `database`: its LTX files, their sizes in bytes, and those that have a page map."""
+    """Of `database`: its LTX files, their sizes in bytes, those that have a page map, and their ETags."""
 
     database: str
     sizes: dict[LtxName, int]
     mapped: frozenset[LtxName]
     stored_bytes: int  # of all objects
+    etags: dict[LtxName, str]  # empty where the store tells none
 
     @property
     def newest(self) -> Txid:
@@ -52,18 +53,19 @@ class Listing:
 def list_files(store: ObjectStore, database: str) -> Listing:
     """Raises SldbError `store_error`."""
     sizes: dict[LtxName, int] = {}
+    etags: dict[LtxName, str] = {}
     mapped: set[LtxName] = set()
     stored_bytes = 0
     try:
         for info in store.list_objects(database_prefix(database)):
             stored_bytes += info.size
             if name := parse_ltx_key(database, info.key):
-                sizes[name] = info.size
+                sizes[name], etags[name] = info.size, info.etag
             elif name := parse_page_map_key(database, info.key):
                 mapped.add(name)
     except StoreError as error:
         raise store_error(error) from error
-    return Listing(database, sizes, frozenset(mapped & sizes.keys()), stored_bytes)
+    return Listing(database, sizes, frozenset(mapped & sizes.keys()), stored_bytes, etags)
 
 
 def read_header(store: ObjectStore, database: str, name: LtxName) -> Header:

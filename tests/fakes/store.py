@@ -117,10 +117,11 @@ class FaultyStore:
 
         return self._meet("create_from", key, act)
 
-    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
-        def act() -> None:
-            self.store.assemble(key, parts)
+    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> str:
+        def act() -> str:
+            tag = self.store.assemble(key, parts)
             self.written[key].append(self.store.get(key))
+            return tag
 
         return self._meet("assemble", key, act)
 

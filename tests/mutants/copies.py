@@ -1,14 +1,15 @@
-"""Local pages are disposable, and what SQLite does with them: invariant 7, and 2 as far as SQLite decides it."""
+"""Local pages are disposable, and what SQLite does with them: invariant 7, and 2 as far as SQLite decides it; and
+databases that are copied: invariant 10."""
 
 from __future__ import annotations
 
-from tests.mutants.mutant import SERVER, STORAGE, Mutant
+from tests.mutants.mutant import ACTIONS, SERVER, STORAGE, Mutant
 
 HANDLERS = "lambda_handlers/"
 LOG = "lambda_handlers/storage/"
 REPLICA = STORAGE + "test_replica.py::"
 
-MUTANTS = (
+LOCAL = (
     Mutant(
         "the cache stays after a failure",
         "7",
@@ -100,3 +101,83 @@ MUTANTS = (
         (STORAGE + "test_vfs.py::test_a_vacuum_to_another_page_size_fails_and_commits_nothing",),
     ),
 )
+
+COPYING = HANDLERS + "actions/copying.py"
+VERIFIED = LOG + "verified.py"
+
+DATABASES = (
+    Mutant(
+        "what is copied is not decoded",
+        "10",
+        VERIFIED,
+        "    for frame in decoder.frames():\n        if builder is not None:\n            builder.add(frame)\n",
+        "    decoder._source.rest()\n",
+        (ACTIONS + "test_copying.py::test_a_source_that_is_damaged_where_it_lies_is_refused",),
+    ),
+    Mutant(
+        "the length that a LIST tells is not compared",
+        "10",
+        VERIFIED,
+        "    if decoder.length != size:",
+        "    if False:",
+        (STORAGE + "test_verified.py::test_another_length_or_another_name_is_seen",),
+    ),
+    Mutant(
+        "the name of what is copied is not compared",
+        "10",
+        VERIFIED,
+        "    check_name(decoder.header, name, key)",
+        "    pass",
+        (STORAGE + "test_verified.py::test_another_length_or_another_name_is_seen",),
+    ),
+    Mutant(
+        "any tag proves a copy",
+        "10",
+        COPYING,
+        "        if not wanted.has_tag(tag):",
+        "        if not tag:",
+        (ACTIONS + "test_copying.py::test_a_copy_that_comes_out_damaged_is_seen",),
+    ),
+    Mutant(
+        "a copy that is there is believed",
+        "10",
+        COPYING,
+        "            tag = self._there.etags[name]\n",
+        "            return\n",
+        (ACTIONS + "test_copying.py::test_a_repeated_call_compares_what_is_there",),
+    ),
+    Mutant(
+        "a copy whose answer got lost is believed",
+        "10",
+        COPYING,
+        "                self._compare(name, wanted, doubt)\n                return",
+        "                return",
+        (ACTIONS + "test_copying.py::test_a_copy_whose_answer_got_lost_is_read_back",),
+    ),
+    Mutant(
+        "a file that was read before is sent as it comes the second time",
+        "10",
+        COPYING,
+        "        if not proof.is_same((body,)) and not proof.is_same((body := store.get(key),)):",
+        "        if not body:",
+        (ACTIONS + "test_copying.py::test_what_does_not_stay_in_memory_is_compared_again",),
+    ),
+    Mutant(
+        "a rename drops what it has not seen to open under the new name",
+        "10",
+        HANDLERS + "actions/databases.py",
+        "            _check_copy(context, there, made, current)\n",
+        "",
+        (ACTIONS + "test_copying.py::test_a_copy_that_does_not_open_is_no_reason_to_drop",),
+    ),
+    Mutant(
+        "one damaged answer about the mark is believed",
+        "10",
+        COPYING,
+        "    decoder = Decoder((body,), key)\n    for _ in decoder.frames():\n        pass\n",
+        "    decoder = Decoder((body,), key)\n",
+        (ACTIONS + "test_copying.py::test_a_damaged_mark_is_no_reason_to_take_another_moment",),
+    ),
+)
+
+MUTANTS = (*LOCAL, *DATABASES)

@@ -20,6 +20,7 @@ INVARIANTS = {
     "7": "local pages are disposable",
     "8": "a page that is fetched is compared with a checksum before it is used",
     "9": "what is merged is what it was merged from",
+    "10": "what is copied is what was there, or nothing is made of it",
     "once": "a request with an id is applied once",
     "sql": "a request does what SQLite would do statement by statement, or says that it does not",
     "lock": "a lock is freed by its id and its age alone",

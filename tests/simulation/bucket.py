@@ -80,7 +80,7 @@ class Bucket:
         start = max(bisect_left(self._keys, prefix), bisect_right(self._keys, after or ""))
         keys = self._keys[start : start + LIST_PAGE_KEYS]
         found = [(key, self.objects[key]) for key in keys if key.startswith(prefix)]
-        return [ObjectInfo(key, len(it.body), it.modified_at) for key, it in found]
+        return [ObjectInfo(key, len(it.body), it.modified_at, it.etag) for key, it in found]
 
     def names(self) -> list[str]:
         return sorted({key.split("/", 1)[0] for key in self._keys})
@@ -131,14 +131,16 @@ class BucketStore:
     def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
         self.create(key, b"".join(chunks))
 
-    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> None:
+    def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> str:
         def piece(part: bytes | CopyOf) -> bytes:
             if isinstance(part, bytes):
                 return part
             return self._bucket.get(part.key).body[part.start : part.start + part.length]
 
         by = self._container.context
-        self._write("assemble", key, lambda: self._bucket.create(key, b"".join(map(piece, parts)), by), AlreadyExists)
+        return self._write(
+            "assemble", key, lambda: self._bucket.create(key, b"".join(map(piece, parts)), by), AlreadyExists
+        )
 
     def put(self, key: str, body: bytes) -> str:
         by = self._container.context
