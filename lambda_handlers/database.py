@@ -26,7 +26,7 @@ from lambda_handlers.replies import Replies
 from lambda_handlers.settings import Settings
 from lambda_handlers.sql import request_log
 from lambda_handlers.sql.reply_room import ReplyRoom
-from lambda_handlers.sql.request_log import Recorded, Times
+from lambda_handlers.sql.request_log import Applied, Recorded, Times
 from lambda_handlers.sql.session import Session, WriteNeeded, timed_out
 from lambda_handlers.storage.history import txid_at
 from lambda_handlers.storage.ltx import Txid
@@ -189,9 +189,9 @@ class Database:
                 reason = gone
         raise _vanishing(self.name, reason)
 
-    def recorded(self, request_id: str, deadline: float) -> Recorded | None:
+    def applied(self, request_id: str, deadline: float) -> Applied | None:
         """Return what the newest state remembers of a request. Raises SldbError."""
-        return self.look(deadline, lambda session: self._recorded(session, self._newest, request_id))
+        return self.look(deadline, lambda session: self._applied(session, self._newest, request_id))
 
     def _look(self, deadline: float, ask: Callable[[Session], T]) -> T:
         copy = self._newest
@@ -369,8 +369,8 @@ class Database:
 
     def _run(self, run: _Run, session: Session, copy: Copy) -> Reply:
         request, request_id = run.request, run.request_id(session.may_write)
-        if request_id is not None and (before := self._find_request(session, copy, request_id)):
-            return self._with_stats(before, run)
+        if request_id is not None and (before := self._applied(session, copy, request_id)):
+            return self._with_stats(before.reply, run)
         if session.may_write and not request.dry_run:  # of a request that was applied, the newest is no more if_txid
             self._check_txid(request.if_txid)
         started = self._host.now()
@@ -401,14 +401,11 @@ class Database:
         txid = copy.replica.txid if copy.vfs.committed is None else copy.vfs.committed
         return self._with_stats(self._reply(results, txid), run)
 
-    def _find_request(self, session: Session, copy: Copy, request_id: str) -> Reply | None:
-        found = self._recorded(session, copy, request_id)
-        return request_log.decode(found.reply, self._replies.kept) if found else None
-
-    def _recorded(self, session: Session, copy: Copy, request_id: str) -> Recorded | None:
+    def _applied(self, session: Session, copy: Copy, request_id: str) -> Applied | None:
         times = self._times(copy)
         found: Recorded | None = session.trusted(lambda connection: request_log.find(connection, request_id, times))
-        return found
+        reply = request_log.decode(found.entry, self._replies.kept) if found else None
+        return Applied(found.at, reply) if found and reply else None
 
     def _record_request(self, session: Session, copy: Copy, request_id: str, reply: Reply) -> None:
         entry, times = request_log.encode(reply, self._replies.keep), self._times(copy)

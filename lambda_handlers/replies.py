@@ -2,7 +2,7 @@
 
 Rows go there while SQLite gives them, compressed, so that a result of any size takes a few parts of memory and nothing
 of /tmp. Inside the server they are known by the object's key; the URL that a reply gives the client is made anew each
-time, as it ends within minutes.
+time, as it ends within minutes. Whatever names a key, only one of the form that this module gives is read or signed.
 
 In a bucket the lifecycle rule of the stack removes what is old: the query function may delete nothing. A store that
 can make no URLs (a directory) has no such rule; there each write removes what is older.
@@ -17,7 +17,7 @@ from dataclasses import replace
 from lambda_handlers.host import Host
 from lambda_handlers.object_store import CHUNK_BYTES, AlreadyExists, MeteredStore, StoreError
 from lambda_handlers.storage.commit import store_error
-from lambda_handlers.storage.keys import replies_prefix, reply_key
+from lambda_handlers.storage.keys import is_reply_key, is_rows_key, replies_prefix, reply_key, rows_key
 from lambda_handlers.wire import FarRows, Reply, Result, Row, SldbError, encode_line
 
 URL_SECONDS = 900.0
@@ -35,7 +35,7 @@ class Replies:
 
     def send_rows(self, rows: Iterable[Row], check_time: Callable[[], None]) -> FarRows:
         """Rows into an object, known by its key. Raises `too_large` and what `rows` and `check_time` raise."""
-        key = reply_key(f"{self._host.nonce()}.jsonl.gz")
+        key = rows_key(self._host.nonce())
         if self._urls(key) is None:
             raise too_large("they do not fit into one reply of the function (6 MB)")
         stream = _Compressed(rows, check_time)
@@ -52,7 +52,7 @@ class Replies:
     def _presigned(self, result: Result) -> Result:
         if result.far is None:
             return result
-        urls = self._urls(result.far.url)
+        urls = self._urls(result.far.url) if is_rows_key(result.far.url) else None
         if urls is None:
             raise SldbError("internal", "rows lie in an object for which this store makes no URL")
         return replace(result, far=FarRows(urls[0], result.far.count))
@@ -69,6 +69,7 @@ class Replies:
         return key
 
     def kept(self, key: str) -> bytes:
+        assert is_reply_key(key), key  # the log believes no other
         try:
             return self._store.get(key)
         except StoreError as error:

@@ -28,6 +28,7 @@ from lambda_handlers.actions import arguments, files
 from lambda_handlers.actions.branch import newest_header
 from lambda_handlers.actions.bringing import check_time, stamped
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.actions.pushed import check_names
 from lambda_handlers.actions.restore import check_newest
 from lambda_handlers.object_store import CopyOf, NotFound, ObjectStore, StoreError
 from lambda_handlers.storage import kinds
@@ -85,6 +86,8 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
     if len(first_page) != prepared.page_size:
         bad_request("arguments.first_page", f"{len(first_page)} bytes", f"a page of {prepared.page_size} bytes")
 
+    _check_names(context.store, prepared, first_page)
+
     def attempt(current: Replica) -> dict[str, Any]:
         done = _find_done(context, current, since, node_id)
         if done is not None:
@@ -121,6 +124,15 @@ def _prepared(context: ActionContext, database: str, upload: str, names: list[st
     except StoreError as error:
         raise store_error(error) from error
     return Prepared.check(parts, first, last, page_map)
+
+
+def _check_names(store: ObjectStore, prepared: Prepared, first_page: bytes) -> None:
+    try:
+        check_names(store, prepared, first_page)
+    except NotFound as error:
+        raise _missing([error.key.rpartition("/")[2]]) from error
+    except StoreError as error:
+        raise store_error(error) from error
 
 
 def _parts_there(store: ObjectStore, database: str, upload: str) -> dict[str, int]:

@@ -19,7 +19,6 @@ from typing import Any
 from lambda_handlers.actions import arguments, files
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.replies import Replies
-from lambda_handlers.sql import request_log
 from lambda_handlers.sql.request_log import MEMORY_SECONDS
 from lambda_handlers.wire import Action, check_request_id, made_at
 
@@ -30,13 +29,12 @@ def result(context: ActionContext, action: Action) -> dict[str, Any]:
     request_id = given["request_id"]
     check_request_id("arguments.request_id", request_id)
     since = context.host.now() - MEMORY_SECONDS
-    found = context.database(action.database).recorded(request_id, context.deadline)
+    found = context.database(action.database).applied(request_id, context.deadline)
     told = {"database": action.database, "request_id": request_id, "since": files.utc(int(since * 1000))}
     if found is None:
         was_made = made_at(request_id)
         state = "unknown" if was_made is not None and was_made < since else "not_applied"
         return {**told, "state": state, "txid": None, "time": None, "reply": None}
-    replies = Replies(context.store, context.host)
-    reply = replies.outgoing(request_log.decode(found.reply, replies.kept))
+    reply = Replies(context.store, context.host).outgoing(found.reply)
     time = files.utc(int(found.at * 1000))
     return {**told, "state": "applied", "txid": reply.txid, "time": time, "reply": reply.encode()}

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 import apsw
 
 from lambda_handlers.sql.own_tables import OUR_TABLES, OwnTable
-from lambda_handlers.wire import Reply
+from lambda_handlers.storage.keys import is_reply_key, is_rows_key
+from lambda_handlers.wire import Reply, SldbError
 
 TABLE = OUR_TABLES + "requests"
 MEMORY_SECONDS = 3600
@@ -58,7 +59,15 @@ class Times:
 @dataclass(frozen=True, slots=True)
 class Recorded:
     at: float  # unix seconds
-    reply: bytes  # for `decode`
+    entry: bytes  # for `decode`
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A request that was applied."""
+
+    at: float  # unix seconds
+    reply: Reply
 
 
 def find(connection: apsw.Connection, request_id: str, times: Times) -> Recorded | None:
@@ -69,7 +78,7 @@ def find(connection: apsw.Connection, request_id: str, times: Times) -> Recorded
         f"SELECT recorded_at, reply FROM main.{TABLE} WHERE id = ? AND recorded_at > ? AND recorded_at <= ?",
         (request_id, times.since, times.until),
     ).fetchone()
-    return Recorded(*found) if found else None
+    return Recorded(found[0], found[1]) if found and isinstance(found[1], bytes) else None
 
 
 def record(connection: apsw.Connection, request_id: str, times: Times, entry: bytes) -> None:
@@ -88,7 +97,20 @@ def encode(reply: Reply, keep: Callable[[bytes], str]) -> bytes:
     return body if len(body) <= MOST_BYTES else _AT_KEY + keep(body).encode()
 
 
-def decode(entry: bytes, kept: Callable[[str], bytes]) -> Reply:
-    """`kept` gives back what `keep` was given."""
-    body = kept(entry[len(_AT_KEY) :].decode()) if entry.startswith(_AT_KEY) else entry
-    return Reply.decode(json.loads(zlib.decompress(body)))
+def decode(entry: bytes, kept: Callable[[str], bytes]) -> Reply | None:
+    """Return the reply, or None for an entry that sldb did not write. `kept` gives back what `keep` was given; it is
+    called with keys of their form only."""
+    if not entry.startswith(_AT_KEY):
+        return _decoded(entry) if len(entry) <= MOST_BYTES else None
+    key = entry[len(_AT_KEY) :].decode("utf-8", errors="replace")
+    return _decoded(kept(key)) if is_reply_key(key) else None
+
+
+def _decoded(body: bytes) -> Reply | None:
+    try:
+        reply = Reply.decode(json.loads(zlib.decompress(body)))
+    except (zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError, SldbError):
+        return None
+    far = [result.far.url for result in reply.results if result.far is not None]
+    is_ours = isinstance(reply.txid, int) and isinstance(reply.database, str)
+    return reply if is_ours and all(isinstance(key, str) and is_rows_key(key) for key in far) else None

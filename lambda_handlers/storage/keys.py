@@ -11,7 +11,8 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/maintenance.json         who compacts at the moment
     <database>/lock.json                the lock, where its kind is s3
     <database>/uploads/<id>/<part>      parts of a file that is being pushed
-    _replies/<nonce>                    what did not fit into a reply; no database can have that name
+    _replies/<nonce>                    a reply that did not fit into the log of requests
+    _replies/<nonce>.jsonl.gz           rows that did not fit into a reply; no database can have the name _replies
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
 """
@@ -25,6 +26,9 @@ FOLD_LEVEL = 1  # what writers fold of the newest transactions
 MERGE_LEVEL = 2  # what maintenance merges of them
 SNAPSHOT_LEVEL = 9
 _FILE_KEY = re.compile(r"([0-9a-f]{4})/([0-9a-f]{16})-([0-9a-f]{16})\.(ltx|pages)")
+
+_REPLY_KEY = re.compile(r"_replies/[0-9a-f]{16}")
+_ROWS_KEY = re.compile(r"_replies/[0-9a-f]{16}\.jsonl\.gz")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -110,4 +114,18 @@ def replies_prefix() -> str:
 
 
 def reply_key(nonce: str) -> str:
+    """The object that keeps a reply for the log of requests. `nonce`: 16 hex digits."""
     return f"{replies_prefix()}{nonce}"
+
+
+def rows_key(nonce: str) -> str:
+    """The object with the rows of a reply. `nonce`: 16 hex digits."""
+    return f"{replies_prefix()}{nonce}.jsonl.gz"
+
+
+def is_reply_key(key: str) -> bool:
+    return _REPLY_KEY.fullmatch(key) is not None
+
+
+def is_rows_key(key: str) -> bool:
+    return _ROWS_KEY.fullmatch(key) is not None

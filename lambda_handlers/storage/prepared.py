@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -100,6 +100,39 @@ class Prepared:
     @property
     def file_bytes(self) -> int:
         return self.page_map.file_bytes
+
+    def pages_beside(self, store: ObjectStore, pgno: Pgno) -> Iterator[tuple[Pgno, bytes]]:
+        """The page and those of its group, compared with the page map. Raises StoreError, or `corrupt` where the two
+        differ."""
+        if not 1 <= pgno <= self.page_count:
+            raise LookupError(f"page {pgno} of {self.page_count}")
+        group = self.page_map.group_of(pgno)
+        data = self._bytes(store, *self.page_map.span(group, group))
+        carried = dict(self.page_map.carried)
+        for frame in self.page_map.frames(data, group, group, self.parts[0].key):
+            is_first = frame.pgno == _FIRST  # exchanged when it is committed, in the map as well
+            if not is_first and carried.get(frame.pgno, frame.page) != frame.page:
+                ltx.corrupt(
+                    self.parts[0].key, f"page {frame.pgno} in the page map", "another one", "the one in the file"
+                )
+            yield frame.pgno, frame.page
+
+    def _bytes(self, store: ObjectStore, offset: int, length: int) -> bytes:
+        """A range of the file, from the parts that it lies in."""
+        found, begin = [], 0
+        for number, part in enumerate(self.parts):
+            start, end = max(offset - begin, 0), min(offset + length - begin, part.length)
+            if start < end:
+                found.append(self._of_part(store, number, start, end))
+            begin += part.length
+        return b"".join(found)
+
+    def _of_part(self, store: ObjectStore, number: int, start: int, end: int) -> bytes:
+        if number == 0:
+            return self.first[start:end]
+        if number == len(self.parts) - 1:
+            return self.last[start:end]
+        return store.get_range(self.parts[number].key, start, end - start)
 
     def as_transaction(self, header: Header, first_page: bytes) -> Made:
         start = beginning(header, first_page)

@@ -24,7 +24,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import apsw
 
@@ -48,8 +48,48 @@ _OWN_NAME = "/database"  # no name that may be attached
 Attach: TypeAlias = Callable[[str], Replica]  # by the name that ATTACH gave; raises for those that it may not have
 
 
+class Pages(Protocol):
+    """What a file is read from."""
+
+    @property
+    def page_size(self) -> int: ...  # bytes
+
+    @property
+    def page_count(self) -> int: ...
+
+    def read(self, pgno: Pgno, before_fetch: Callable[[], None] = ..., /) -> bytes: ...
+
+
 def nothing_to_attach(name: str) -> Replica:
     raise FileNotFoundError(name)
+
+
+class PagesVFS(apsw.VFS):
+    """A VFS for one database that is only read, and local temporary files. Keep a reference for as long as a connection
+    uses it."""
+
+    def __init__(self, pages: Pages) -> None:
+        self.name = f"sldb-{next(_numbers)}"
+        self._pages = pages
+        super().__init__(self.name, base="")
+
+    def connect(self) -> apsw.Connection:
+        return apsw.Connection(_OWN_NAME, vfs=self.name, flags=apsw.SQLITE_OPEN_READONLY)
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
+            flags[1] = flags[0]
+            return _DatabaseFile(self._pages, lambda: None)  # type: ignore[return-value]  # a file object by its methods
+        return _UnsyncedFile("", _filename(name) if name else None, flags)
+
+    def xFullPathname(self, name: str) -> str:
+        return name
+
+    def xAccess(self, pathname: str, flags: int) -> bool:  # noqa: ARG002 - SQLite's signature
+        return False
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:
+        """Journals delete themselves when they are closed."""
 
 
 class DraftVFS(apsw.VFS):
@@ -144,7 +184,7 @@ class _UnsyncedFile(apsw.VFSFile):
 class _DatabaseFile:
     """Pages as a file. Without a VFS to write to, it is one that is only read."""
 
-    def __init__(self, pages: Draft | Replica, before_fetch: Callable[[], None], vfs: DraftVFS | None = None) -> None:
+    def __init__(self, pages: Pages, before_fetch: Callable[[], None], vfs: DraftVFS | None = None) -> None:
         self._pages = pages
         self._before_fetch = before_fetch
         self._vfs = vfs

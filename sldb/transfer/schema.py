@@ -121,8 +121,13 @@ WHERE l.schema = 'main' AND l.type <> 'view' ORDER BY l.name, c.cid
 """
 
 
+def is_ours(name: object) -> bool:
+    """Return whether only sldb may give such a name."""
+    return str(name).lower().startswith(_OURS)
+
+
 def _is_own(name: object, of_table: object) -> bool:
-    return any(str(each).lower().startswith(("sqlite_", _OURS)) for each in (name, of_table))
+    return any(is_ours(each) or str(each).lower().startswith("sqlite_") for each in (name, of_table))
 
 
 def _table(name: str, kind: str, sql: str, columns: list[Row], has_rowid: bool) -> Table:

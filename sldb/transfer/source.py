@@ -6,6 +6,8 @@ backup writes into a file that keeps nothing (`catcher`), which is why neither m
 
 SQLite copies pages in ascending order, and changes none of them but page 1, which it writes at the very end. Until then
 `likely_first_page` stands in for it: page 1 as it lies in the file, which may be older than what the -wal has.
+
+Tables of sldb's own are left out (`own_names`): a file that has some is copied first.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import apsw
 
 from lambda_handlers.storage.ltx import Pgno, lock_page
 from lambda_handlers.wire import SldbError
+from sldb.transfer import own_names
 from sldb.transfer.catcher import copying
 
 _LARGEST_PAGE_BYTES = 65536
@@ -41,6 +44,13 @@ class Source:
     def size(self) -> int:
         """Bytes, as a file without -wal."""
         return self.page_size * self.page_count
+
+    def own_names(self) -> list[tuple[str, str]]:
+        """What only sldb may have made: kinds and names."""
+        if self._connection is None:
+            return []
+        with _reading(self.path):
+            return own_names.find(self._connection)
 
     def pages(self) -> Iterator[tuple[Pgno, bytes]]:
         """All pages but the first and the lock page, ascending; once. Raises SldbError."""
@@ -77,6 +87,18 @@ def open_source(path: Path, check: bool = True) -> Iterator[Source]:
     if not size and not _has_wal(path):
         yield _empty(path)
         return
+    with ExitStack() as closing:
+        source = closing.enter_context(_opened(path, check))
+        if found := source.own_names():
+            with _reading(path):
+                assert source._connection is not None
+                copy = closing.enter_context(own_names.copy_without(source._connection, path, found))
+            source = closing.enter_context(_opened(copy, check=False))
+        yield source
+
+
+@contextmanager
+def _opened(path: Path, check: bool) -> Iterator[Source]:
     with ExitStack() as closing:
         with _reading(path):
             # Before SQLite opens it: a process that closes any handle of a file loses all its POSIX locks on it.

@@ -5,13 +5,19 @@ Each attempt goes through the real service, and afterwards the next request, in 
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import random
 import re
 import tempfile
-from collections.abc import Iterator
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import apsw
 import pytest
 
 from lambda_handlers.directory_store import DirectoryStore
@@ -20,11 +26,15 @@ from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
 from lambda_handlers.sql import request_log
 from lambda_handlers.sql.attachment import Attachment
-from lambda_handlers.wire import DATABASE_NAME, Reply, SldbError
+from lambda_handlers.storage.page_map import PageMap
+from lambda_handlers.wire import DATABASE_NAME, Column, FarRows, Reply, Result, SldbError
+from sldb.transfer import own_names
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine
-from tests.fakes.past import act
+from tests.fakes.past import act, state
 from tests.fakes.service import container, run
+from tests.fakes.store import PresigningStore
+from tests.fakes.uploads import upload
 
 SECRET = "wJalrXUtnFEMI-the-secret-key"
 REFUSED = {"forbidden", "sql_error", "read_only", "bad_request", "not_found", "constraint"}
@@ -385,6 +395,212 @@ def test_an_entry_of_the_future_proves_nothing(tmp_path: Path, ahead_seconds: fl
     service.close()
 
 
+class SigningStore(PresigningStore):
+    def __init__(self, store: ObjectStore) -> None:
+        super().__init__(store)
+        self.signed: list[str] = []
+
+    def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:
+        self.signed += keys
+        return super().presign(method, keys, seconds)
+
+
+def forged(reply: Reply, key: str) -> bytes:
+    """An entry that tells of rows at a key."""
+    far = Result((Column("a", None),), far=FarRows(key, 1))
+    return request_log.encode(replace(reply, results=(far,)), lambda body: pytest.fail("it is small"))
+
+
+FOREIGN_KEYS = [
+    "main/lock.json",
+    "main/head.json",
+    "main/0000/0000000000000001-0000000000000001.ltx",
+    "_replies/../main/head.json",
+    "_replies/0123456789abcdef/../../main/head.json",
+    "../outside",
+    "/etc/passwd",
+    "_replies/0123456789ABCDEF",
+    "_replies/0123456789abcdef\n",
+    "_replies/",
+    "_replies/\udcff",
+    "",
+]
+
+
+@pytest.mark.parametrize("key", FOREIGN_KEYS)
+@pytest.mark.parametrize("form", ["reply", "rows"])
+def test_have_the_log_of_requests_name_another_object(tmp_path: Path, key: str, form: str) -> None:
+    """The log came from elsewhere: what it names is neither read nor signed, and the request is applied."""
+    store = SigningStore(memory_store())
+    service = container(store)
+    reply = run(service, "CREATE TABLE t (a)", request_id="first")
+    entry = forged(reply, key) if form == "rows" else b"key:" + key.encode(errors="replace")
+    engine = Engine(store, tmp_path)
+    engine.write(f"INSERT INTO _sldb_requests VALUES ('r', {time.time()}, x'{entry.hex()}')")
+    engine.close()
+    assert act(service, "result", request_id="r")["state"] == "not_applied"
+    assert run(service, "INSERT INTO t VALUES (1)", request_id="r").results[0].rowcount == 1
+    assert store.signed == []
+    assert key.startswith("main/0000") or ("get", key) not in store.calls
+    service.close()
+
+
+ENTRIES = [
+    b"",
+    b"x",
+    b"\x78",
+    b"key:",
+    zlib.compress(b"[]"),
+    zlib.compress(b"null"),
+    zlib.compress(b"{}"),
+    zlib.compress(b"[" * 100_000),
+    zlib.compress(b'{"results": [], "txid": "1", "database": "main"}'),
+    zlib.compress(b'{"results": [], "txid": 1, "database": ["main"]}'),
+    zlib.compress(
+        b'{"results": [{"columns": [], "rows": [[{}]], "rowcount": 1, "lastrowid": 1}], "txid": 1, "database": "main"}'
+    ),
+    zlib.compress(random.Random(0).randbytes(100_000)),
+]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry[:20].hex())
+def test_have_the_log_of_requests_hold_what_is_no_reply(tmp_path: Path, entry: bytes) -> None:
+    store = memory_store()
+    service = container(store)
+    run(service, "CREATE TABLE t (a)", request_id="first")
+    engine = Engine(store, tmp_path)
+    engine.write(f"INSERT INTO _sldb_requests VALUES ('r', {time.time()}, x'{entry.hex()}')")
+    engine.close()
+    assert act(service, "result", request_id="r")["state"] == "not_applied"
+    assert run(service, "INSERT INTO t VALUES (1)", request_id="r").results[0].rowcount == 1
+    assert act(service, "result", request_id="r")["txid"] == 3
+    service.close()
+
+
+LOG = (
+    "CREATE TABLE {0} (id TEXT PRIMARY KEY, recorded_at REAL NOT NULL, reply BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX {0}_by_age ON {0} (recorded_at);"
+)
+BROUGHT = [
+    LOG.format("_sldb_requests"),
+    LOG.format("_SLDB_Requests"),
+    LOG.format("_sldb_requests")
+    + "CREATE TRIGGER g AFTER INSERT ON _SLDB_REQUESTS BEGIN INSERT INTO t VALUES (9, 9); END;",
+    LOG.format("_sldb_requests") + "CREATE UNIQUE INDEX i ON _sldb_requests (length(id));",
+    "CREATE VIEW _sldb_requests AS SELECT 'r' AS id, 9e9 AS recorded_at, x'00' AS reply;",
+    (
+        "CREATE TABLE _sldb_mine (a REFERENCES t ON DELETE CASCADE); INSERT INTO _sldb_mine VALUES (1);"
+        "CREATE TRIGGER _sldb_g AFTER DELETE ON _sldb_mine BEGIN SELECT RAISE(ABORT, 'no'); END;"
+    ),
+    "CREATE INDEX _sldb_requests ON t (b);",
+    "CREATE TRIGGER _sldb_g BEFORE INSERT ON t BEGIN SELECT RAISE(ABORT, 'no'); END;",
+    "CREATE VIRTUAL TABLE _sldb_f USING fts5(a); INSERT INTO _sldb_f VALUES ('x');",
+    "PRAGMA journal_mode = WAL;" + LOG.format("_sldb_requests"),
+    "PRAGMA auto_vacuum = FULL; VACUUM;" + LOG.format("_sldb_requests"),
+]
+
+
+def database_file(path: Path, *scripts: str) -> Path:
+    connection = apsw.Connection(str(path))
+    for script in ("PRAGMA synchronous = OFF", *scripts):
+        list(connection.execute(script))
+    connection.close()
+    return path
+
+
+def many_tables(number: int) -> str:
+    names = random.Random(number)
+    return "".join(f"CREATE TABLE t{names.randbytes(40).hex()} (a);" for _ in range(number))
+
+
+def names_of_ours(store: ObjectStore, database: str = "main") -> list[object]:
+    rows = state(store, database)[1:]
+    return [name for _, name, *_ in rows if str(name).lower().startswith("_sldb_")]
+
+
+@pytest.mark.parametrize("script", BROUGHT, ids=range(len(BROUGHT)))
+def test_push_a_file_with_a_log_of_its_own(tmp_path: Path, script: str) -> None:
+    """What it says of requests is not believed, whatever it is: it is left out."""
+    store = memory_store()
+    entry = request_log.encode(Reply((), 1, "main"), lambda body: pytest.fail("it is small")).hex()
+    forged = (
+        f"INSERT INTO _sldb_requests VALUES ('r', {time.time()}, x'{entry}')" if "recorded_at REAL" in script else ""
+    )
+    file = database_file(
+        tmp_path / "in.db", "CREATE TABLE t (a INTEGER PRIMARY KEY, b); INSERT INTO t VALUES (1, 'x')", script, forged
+    )
+    service = container(store)
+    act(service, "push_commit", **upload(store, file))
+    assert names_of_ours(store) == []
+    assert act(service, "result", request_id="r")["state"] == "not_applied"
+    assert run(service, "INSERT INTO t VALUES (2, random()) RETURNING b", request_id="r").rows
+    first = run(service, "SELECT * FROM t")
+    assert run(service, "INSERT INTO t VALUES (2, random()) RETURNING b", request_id="r").txid == first.txid
+    assert run(service, "SELECT * FROM t").rows == first.rows
+    run(service, "PRAGMA foreign_keys = ON; DELETE FROM t", request_id="s")
+    assert run(service, "PRAGMA integrity_check").rows == [("ok",)]
+    service.close()
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le"])
+@pytest.mark.parametrize("tables", [0, 150], ids=["one part", "several"])
+@pytest.mark.parametrize("script", BROUGHT[:9], ids=range(9))
+def test_push_such_a_file_with_another_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, tables: int, encoding: str
+) -> None:
+    """One that leaves nothing out: the function looks, too, and refuses."""
+    store = memory_store()
+    monkeypatch.setattr(own_names, "find", lambda connection: [])
+    monkeypatch.setattr("sldb.transfer.encoding.PART_BYTES", 10_000)
+    monkeypatch.setattr("lambda_handlers.actions.pushing.LEAST_PART_BYTES", 5_000)
+    file = database_file(
+        tmp_path / "in.db",
+        f"PRAGMA encoding = '{encoding}'; CREATE TABLE t (a INTEGER PRIMARY KEY, b)",
+        f"BEGIN; {many_tables(tables)}",
+        script,
+        f"{many_tables(tables + 1)}; COMMIT" if tables else "COMMIT",
+    )
+    ready = upload(store, file)
+    assert (len(ready["parts"]) > 2) == bool(tables)
+    service = container(store)
+    with pytest.raises(SldbError, match=r"what only sldb may make: _(sldb|SLDB)_") as caught:
+        act(service, "push_commit", **ready)
+    assert caught.value.code == "bad_request"
+    assert state(store) == []
+    service.close()
+
+
+def test_push_a_file_whose_page_map_shows_another_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = memory_store()
+    monkeypatch.setattr(own_names, "find", lambda connection: [])
+    honest, forged = (
+        database_file(
+            tmp_path / f"{table}.db",
+            f"BEGIN; {many_tables(100)} CREATE TABLE {table} (a); {many_tables(101)}",
+            f"INSERT INTO {table} VALUES (randomblob(200000)); COMMIT",
+        )
+        for table in ("xsldb_requests", "_sldb_requests")
+    )
+    kept, ready = upload(store, honest), upload(store, forged)
+    shown = dict(PageMap.decode(base64.b64decode(kept["page_map"])).carried)
+    page_map = PageMap.decode(base64.b64decode(ready["page_map"]))
+    assert page_map.carried
+    hiding = replace(page_map, carried=tuple((pgno, shown[pgno]) for pgno, _ in page_map.carried))
+    ready["page_map"] = base64.b64encode(hiding.encode()).decode()
+    service = container(store)
+    with pytest.raises(SldbError) as caught:
+        act(service, "push_commit", **ready)
+    assert caught.value.code in ("corrupt", "bad_request")
+    assert state(store) == []
+    service.close()
+
+
+def test_push_a_file_whose_virtual_table_would_keep_its_data_in_ours(tmp_path: Path) -> None:
+    file = database_file(tmp_path / "in.db", "CREATE VIRTUAL TABLE _sldb USING fts5(a)")
+    with pytest.raises(SldbError, match="keeps its data"):
+        upload(memory_store(), file)
+
+
 @pytest.mark.parametrize("query", ["ALTER TABLE mine RENAME TO _sldb_requests", *OWN[19:22]])
 def test_take_the_name_of_our_table_before_it_is_there(query: str) -> None:
     service = container(memory_store())
@@ -407,6 +623,9 @@ def test_take_the_name_of_our_table_before_it_is_there(query: str) -> None:
             "CREATE TABLE _sldb_requests (id TEXT PRIMARY KEY, recorded_at REAL NOT NULL, reply BLOB NOT NULL) "
             "WITHOUT ROWID;CREATE TRIGGER g BEFORE INSERT ON _sldb_requests BEGIN SELECT RAISE(ABORT, 'no'); END"
         ),
+        LOG.format("_sldb_requests") + "CREATE TRIGGER g AFTER INSERT ON _SLDB_REQUESTS BEGIN "
+        "DELETE FROM _sldb_requests WHERE id = new.id; END",
+        LOG.format("_sldb_requests") + "CREATE UNIQUE INDEX i ON _SLDB_REQUESTS (length(reply))",
     ],
 )
 def test_a_database_that_came_with_another_table_of_that_name(tmp_path: Path, schema: str) -> None:

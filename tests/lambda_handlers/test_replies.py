@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from lambda_handlers import replies
 from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.object_store import ObjectStore
+from lambda_handlers.replies import Replies
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.sql import request_log
 from lambda_handlers.storage.keys import replies_prefix
-from lambda_handlers.wire import Reply, Result, SldbError
+from lambda_handlers.wire import FarRows, Reply, Result, SldbError
 from sldb.targets import far_rows
 from tests.fakes.clock import Clock
 from tests.fakes.past import act
@@ -257,3 +258,10 @@ def test_rows_leave_while_they_come():
     assert reply.results[0].far.count == 5000
     assert store.taken > 50_000_000
     assert peak < 12_000_000
+
+
+@pytest.mark.parametrize("key", ["main/lock.json", "_replies/0123456789abcdef", "_replies/../x.jsonl.gz", ""])
+def test_no_other_object_is_signed(store, key):
+    reply = Reply((Result(far=FarRows(key, 1)),), 1, "main")
+    with pytest.raises(SldbError):
+        Replies(store, Clock().host()).outgoing(reply)

@@ -223,16 +223,16 @@ def _() -> list[Patch]:
 
 @bug("requests are not recorded", 100)
 def _() -> list[Patch]:
-    return [patch.object(request_log, "record", lambda connection, request_id, now, entry: None)]
+    return [patch.object(request_log, "record", lambda connection, request_id, times, entry: None)]
 
 
 @bug("requests are looked up before the lock only", 100)
 def _() -> list[Patch]:
-    def find(self: Database, session: Any, request_id: str) -> Any:
-        return None if session.may_write else real(self, session, request_id)
+    def applied(self: Database, session: Any, copy: Any, request_id: str) -> Any:
+        return None if session.may_write else real(self, session, copy, request_id)
 
-    real = Database._find_request
-    return [patch.object(Database, "_find_request", find)]
+    real = Database._applied
+    return [patch.object(Database, "_applied", applied)]
 
 
 @bug("if_txid is not compared", 100)

@@ -289,6 +289,28 @@ def test_a_writer_in_between_is_a_conflict_only_on_condition(new_client, file):
     assert tables(client) == ["t"]
 
 
+@pytest.mark.parametrize("is_in_use", [False, True])
+def test_a_file_that_was_pulled_comes_back_without_the_log_of_requests(new_client, file, tmp_path, is_in_use):
+    client, other, out = new_client(), new_client(), tmp_path / "out.db"
+    push(client, file)
+    applied = client.execute(Request((Statement("INSERT INTO t (x) VALUES ('after')"),), request_id="r"))
+    pull(client, out)
+    with closing(sqlite3.connect(out)) as connection:
+        if is_in_use:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("INSERT INTO t (x) VALUES ('in the WAL')")
+            connection.commit()
+        before = out.read_bytes()
+        reply = push(other, out)
+        assert out.read_bytes() == before
+    assert reply["sent_bytes"] > 0
+    assert rows(other, "SELECT name FROM sqlite_schema WHERE name LIKE '\\_sldb\\_%' ESCAPE '\\'") == []
+    assert rows(other, "SELECT count(*) FROM t") == [(301 + is_in_use,)]
+    assert rows(other, "PRAGMA integrity_check") == [("ok",)]
+    assert other.act("result", request_id="r")["state"] == "not_applied"
+    assert client.act("result", request_id="r")["txid"] == applied.txid
+
+
 def test_what_was_there_comes_back_with_restore(new_client, file):
     client = new_client()
     rows(client, "PRAGMA user_version = 5; CREATE TABLE old (x); INSERT INTO old VALUES ('here')")
