@@ -3,6 +3,9 @@
 `Bucket` is the truth: objects by key, conditional writes, strongly consistent, with the time at which they were written
 in whole seconds, as S3 tells it. `BucketStore` is what a container has: the verbs of `ObjectStore`, each of which is a
 point where others run and faults happen. A LIST comes in small pages, so that it is no snapshot.
+
+Answers may be damaged on their way to a container (damage). A stale answer is one that was right up to a quarter of an
+hour ago; of an object that is written over, ever.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lambda_handlers.object_store import (
@@ -24,11 +27,13 @@ from lambda_handlers.object_store import (
     Unavailable,
 )
 from tests.simulation.container import Container
-from tests.simulation.faults import NOT_APPLIED, Fault
+from tests.simulation.damage import Answer, flipped, may_take, shortened, with_flipped_entry, with_flipped_number
+from tests.simulation.faults import NOT_APPLIED, Fault, Meeting
 from tests.simulation.ledger import Ledger
 
 LIST_PAGE_KEYS = 7
 CHUNK_BYTES = 4096
+DOUBT_ATTRACTS = 20.0  # damage to what is read back, since few things are
 LATEST_SECONDS = 840.0  # a request that is older than a quarter of an hour is refused for its signature
 
 
@@ -48,11 +53,32 @@ class Bucket:
         self.ledger = ledger
         self._keys: list[str] = []
         self.objects: dict[str, Object] = {}
+        self._versions: dict[
+            str, list[tuple[float, Object | None]]
+        ] = {}  # each with the time from which on; None: gone
 
     def get(self, key: str) -> Object:
         if key not in self.objects:
             raise NotFound(key)
         return self.objects[key]
+
+    def get_earlier(self, key: str, size: float) -> Object:
+        """What may have been answered at some time; `size` in [0, 1) says when."""
+        versions = [None, *(version for _, version in self._versions.get(key, ()))]
+        found = versions[int(size * len(versions))]
+        if found is None:
+            raise NotFound(key)
+        return found
+
+    def page_earlier(self, prefix: str, after: str | None, seconds: float) -> list[ObjectInfo]:
+        """A page of a LIST as it was so long ago."""
+        moment = self._now() - seconds
+        found = []
+        for key in sorted(self._versions):
+            if key.startswith(prefix) and key > (after or ""):
+                was = [version for time, version in self._versions[key] if time <= moment][-1:]
+                found += [ObjectInfo(key, len(it.body), it.modified_at) for it in was if it is not None]
+        return found[:LIST_PAGE_KEYS]
 
     def create(self, key: str, body: bytes, by: Any) -> str:
         if key in self.objects:
@@ -68,12 +94,14 @@ class Bucket:
         if key not in self.objects:
             insort(self._keys, key)
         self.objects[key] = Object(body, float(int(self._now())))
+        self._versions.setdefault(key, []).append((self._now(), self.objects[key]))
         self.ledger.written(key, body, by)
         return self.objects[key].etag
 
     def delete(self, key: str, by: Any) -> None:
         if self.objects.pop(key, None) is not None:
             self._keys.remove(key)
+            self._versions[key].append((self._now(), None))
             self.ledger.deleted(key, by)
 
     def page(self, prefix: str, after: str | None) -> list[ObjectInfo]:
@@ -90,31 +118,38 @@ class BucketStore:
     def __init__(self, bucket: Bucket, container: Container) -> None:
         self._bucket = bucket
         self._container = container
+        self._is_maintenance = container.name.startswith("sweeper")
+        self._doubted: set[str] = set()  # keys whose last write had no clear answer
 
     def get(self, key: str) -> bytes:
-        return self._read("get", key, lambda: self._bucket.get(key).body)
+        return self._get(key, lambda found: found.body, flipped)
 
     def get_with_tag(self, key: str) -> tuple[bytes, str]:
-        def read() -> tuple[bytes, str]:
-            found = self._bucket.get(key)
-            return found.body, found.etag
+        def damaged(answer: tuple[bytes, str], size: float) -> tuple[bytes, str]:
+            return flipped(answer[0], size), answer[1]
 
-        return self._read("get", key, read)
+        return self._get(key, lambda found: (found.body, found.etag), damaged)
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
-        return self._read("get", key, lambda: self._bucket.get(key).body[start : start + length])
+        return self._get(key, lambda found: found.body[start : start + length], flipped, Answer.RANGE)
 
     def size(self, key: str) -> int:
-        return self._read("head", key, lambda: len(self._bucket.get(key).body))
+        return self._get(key, lambda found: len(found.body), with_flipped_number, Answer.SIZE)
 
     def chunks(self, key: str) -> Iterator[bytes]:
         body = self.get(key)
         yield body[:CHUNK_BYTES]
         for start in range(CHUNK_BYTES, len(body), CHUNK_BYTES):
-            yield self._read("go on with", key, lambda start=start: body[start : start + CHUNK_BYTES])
+            yield self._go_on(key, body[start : start + CHUNK_BYTES])
+
+    def _go_on(self, key: str, piece: bytes) -> bytes:
+        def answer(meeting: Meeting) -> bytes:
+            return flipped(piece, meeting.size) if meeting.fault is Fault.FLIP else piece
+
+        return self._read("go on with", key, answer, may_take(Answer.FILE) - {Fault.SHORT})
 
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        while page := self._read("list", prefix, lambda after=after: self._bucket.page(prefix, after)):
+        while page := self._list(prefix, after):
             yield from page
             if len(page) < LIST_PAGE_KEYS:
                 return
@@ -122,7 +157,7 @@ class BucketStore:
 
     def list_directories(self, prefix: str) -> list[str]:
         assert prefix == ""
-        return self._read("list", "/", self._bucket.names)
+        return self._read("list", "/", lambda meeting: self._bucket.names())
 
     def create(self, key: str, body: bytes) -> str:
         by = self._container.context
@@ -161,19 +196,73 @@ class BucketStore:
         for key in keys:
             self.delete(key)
 
-    def _read(self, verb: str, key: str, act: Callable[[], Any]) -> Any:
+    def _get(
+        self,
+        key: str,
+        take: Callable[[Object], Any],
+        damaged: Callable[[Any, float], Any],
+        of_file: Answer = Answer.FILE,
+    ) -> Any:
+        """What `take` gives of the object, or `damaged` makes of that. `of_file`: which answer that is, of an LTX
+        file."""
+
+        def answer(meeting: Meeting) -> Any:
+            if meeting.fault is Fault.STALE:
+                return take(self._bucket.get_earlier(key, meeting.size))
+            found = self._bucket.get(key)
+            if meeting.fault is Fault.SHORT:
+                found = replace(found, body=shortened(found.body, meeting.size))
+            return damaged(take(found), meeting.size) if meeting.fault is Fault.FLIP else take(found)
+
+        verb = "head" if of_file is Answer.SIZE else "get"
+        if not key.endswith(".ltx"):
+            return self._read(verb, key, answer, may_take(Answer.ADVICE))
+        if key in self._doubted:
+            return self._read(verb, key, answer, may_take(Answer.DOUBT), DOUBT_ATTRACTS)
+        return self._read(verb, key, answer, may_take(of_file))
+
+    def _list(self, prefix: str, after: str | None) -> list[ObjectInfo]:
+        def answer(meeting: Meeting) -> list[ObjectInfo]:
+            if meeting.fault is Fault.STALE:
+                return self._bucket.page_earlier(prefix, after, LATEST_SECONDS * meeting.size)
+            if meeting.fault is Fault.SHORT:
+                raise Unavailable(prefix, "what came is no XML")
+            page = self._bucket.page(prefix, after)
+            return with_flipped_entry(page, meeting.size) if meeting.fault is Fault.FLIP else page
+
+        asks = Answer.LIST_FOR_MAINTENANCE if self._is_maintenance else Answer.LIST
+        return self._read("list", prefix, answer, may_take(asks))
+
+    def _read(
+        self,
+        verb: str,
+        key: str,
+        act: Callable[[Meeting], Any],
+        damage: frozenset[Fault] = frozenset(),
+        likely: float = 1.0,
+    ) -> Any:
         container = self._container
-        meeting = container.meet(container.faults.at_read, verb, key)
+        meeting = container.meet(container.faults.at_read, verb, key, damage=damage, likely=likely)
         if not container.go(meeting):
             raise Refused(key, "RequestTimeTooSkewed")
         if meeting.fault in NOT_APPLIED:
             raise Unavailable(key, meeting.fault.value)
         try:
-            return act()
+            return act(meeting)
         finally:
             container.come_back(meeting)
 
     def _write(self, verb: str, key: str, act: Callable[[], Any], clash: type[StoreError] | None) -> Any:
+        try:
+            answer = self._write_once(verb, key, act, clash)
+        except StoreError:
+            if key.endswith(".ltx"):
+                self._doubted.add(key)
+            raise
+        self._doubted.discard(key)
+        return answer
+
+    def _write_once(self, verb: str, key: str, act: Callable[[], Any], clash: type[StoreError] | None) -> Any:
         container, world = self._container, self._container.world
         meeting = container.meet(container.faults.at_write, verb, key)
         if not container.go(meeting):
@@ -191,6 +280,8 @@ class BucketStore:
             answer = act()
         finally:
             container.come_back(meeting)
+        if fault is Fault.TWICE:
+            world.at(world.now + LATEST_SECONDS * meeting.size**4, lambda: _unheard(act))
         if fault is Fault.LOSE_ANSWER:
             raise Unavailable(key, fault.value)
         if fault is Fault.OWN and clash is not None:

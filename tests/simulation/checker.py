@@ -12,7 +12,12 @@ in plain SQLite (`model`), and everything that anybody was told is compared with
 - nobody waits longer than his request's time, where nothing went wrong with it (`late`)
 - what a failure says is true of some state that there was meanwhile (`false error`), and nothing is a bug (`bug`)
 - compacted files hold exactly what the transactions hold (`compaction`)
-- every transaction of the retention period reads as it was, by the product's own code (`history`)
+- when all is over a new container reads every database as it is, and as it was at some transactions of the retention
+  period (`history`)
+- what copies, restores and renames say that there is, there is; a copy appears whole, and over nothing (`copy`)
+- page maps, atlases and heads are right about their files (`at rest`, see rest)
+- what is not verified is not believed: where answers are damaged a request may fail with `corrupt` or `store_error`,
+  and all of the above holds
 
 Gaps, second creates and deletions of what is needed are seen when they happen (ledger).
 """
@@ -20,6 +25,7 @@ Gaps, second creates and deletions of what is needed are seen when they happen (
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -27,11 +33,13 @@ from typing import Any
 
 import apsw
 
+from lambda_handlers.storage.keys import LtxName
 from lambda_handlers.wire import Reply
-from tests.simulation import model
-from tests.simulation.ledger import MOST_SKEW_SECONDS, Entry
+from tests.simulation import model, rest
+from tests.simulation.faults import DAMAGE, Fault
+from tests.simulation.ledger import MOST_SKEW_SECONDS, Copy, Entry
 from tests.simulation.model import EMPTY, Ran
-from tests.simulation.outcome import Delivery, Outcome, Seen
+from tests.simulation.outcome import Delivery, Outcome, Reading, Seen
 from tests.simulation.pages import Image
 from tests.simulation.plan import Operation
 
@@ -54,67 +62,146 @@ def check(outcome: Outcome) -> None:
     """Adds to the history's violations. A log that is no log is not looked at further."""
     if outcome.history.violations:
         return
-    by_database = {name: _replay(outcome, name) for name in outcome.ledger.logs}
+    replay = Replay(outcome)
+    for event in outcome.ledger.events:
+        if isinstance(event, Copy):
+            replay.copy(event)
+        else:
+            replay.follow(*event)
+    rest.check(outcome)
+    for reading in outcome.readings:
+        replay.check_reading(reading)
     for delivery in outcome.deliveries:
-        _Told(outcome, delivery, by_database.get(delivery.operation.database, [_BEGINNING])).check()
+        Told(outcome, delivery, replay.states).check()
 
 
-_BEGINNING = State(EMPTY, None, 0, 0.0)
+class Replay:
+    """The states of each database, by txid, and what its files should hold."""
 
+    def __init__(self, outcome: Outcome) -> None:
+        self.states: dict[str, list[State]] = {}
+        self._outcome = outcome
+        self._images: dict[str, Image] = {}
+        logs = outcome.ledger.logs.items()
+        self._compacted = {name: sorted(log.compacted, key=_newest_last, reverse=True) for name, log in logs}
 
-def _replay(outcome: Outcome, database: str) -> list[State]:
-    """The states of a database, by txid."""
-    log, violate = outcome.ledger.log(database), outcome.history.violate
-    states, image = [_BEGINNING], Image()
-    compacted = sorted(log.compacted, key=lambda file: file[0].max_txid, reverse=True)
-    for entry in log.entries:
-        states.append(_after(outcome, states, entry))
+    def follow(self, database: str, entry: Entry) -> None:
+        """One more transaction."""
+        states = self.states.setdefault(database, [BEGINNING])
+        image = self._images.setdefault(database, Image())
         header = image.apply(entry.body, f"{database} {entry.txid}")
-        states[-1] = replace(states[-1], timestamp_ms=header.timestamp_ms)
-        _compare(outcome, f"transaction {entry.txid} of {database}", image.file(), states[-1].database)
-        while compacted and compacted[-1][0].max_txid == entry.txid:
+        what, file = f"transaction {entry.txid} of {database}", image.file()
+        made = self._made_by_action(database, entry, file) if entry.by.operation.action else self._made(states, entry)
+        states.append(replace(made, timestamp_ms=header.timestamp_ms))
+        self._compare(what, file, made.database)
+        self._compare_compacted(database, entry.txid, image)
+
+    def copy(self, copy: Copy) -> None:
+        """A database that appears."""
+        if copy.database in self.states:
+            self._violate("copy", f"{copy.by} copied {copy.source} over {copy.database}")
+        states = self.states[copy.database] = self.states[copy.source][: copy.txid + 1]
+        image = self._images[copy.database] = Image()
+        for entry in self._outcome.ledger.log(copy.database).entries[: copy.txid]:
+            image.apply(entry.body, f"{copy.database} {entry.txid}")
+            self._compare_compacted(copy.database, entry.txid, image)
+        what = f"{copy.database}, copied from {copy.source} at {copy.txid},"
+        self._compare(what, image.file(), states[-1].database)
+        wanted = copy.by.event["arguments"].get("at")
+        if isinstance(wanted, int) and wanted != copy.txid:
+            self._violate("copy", f"{what} was to be copied at {wanted}")
+
+    def check_reading(self, reading: Reading) -> None:
+        """What a reader without faults, and without anything kept, found at the end."""
+        log, states = self._outcome.ledger.log(reading.database), self.states[reading.database]
+        what = f"{reading.database} at {reading.at or 'the end'}"
+        if reading.problem:
+            self._violate("history", f"{what} cannot be read: {reading.problem}")
+        elif reading.txid != (reading.at or log.newest):
+            self._violate("history", f"{what} is read at {reading.txid}, the newest is {log.newest}")
+        else:
+            self._compare(f"{what}, read by a new container,", reading.file, states[reading.txid].database)
+
+    def _made(self, states: list[State], entry: Entry) -> State:
+        """What the statements of a request make."""
+        operation: Operation = entry.by.operation
+        if entry.by.event.get("at") is not None or operation.fields.get("dry_run"):
+            self._violate("wrote", f"{entry.by} may not write, and made transaction {entry.txid}")
+        self._check_if_txid(entry, entry.by.event.get("if_txid"))
+        try:
+            ran = model.run(states[-1].database, operation.statements)
+        except apsw.Error as error:
+            self._violate("content", f"{entry.by} made transaction {entry.txid}, which SQLite refuses: {error}")
+            return State(states[-1].database, None, 0, entry.at)
+        return State(ran.state, ran, 0, entry.at)
+
+    def _made_by_action(self, database: str, entry: Entry, file: bytes) -> State:
+        """The one of the states which the action may bring that it did bring; any where it is none of them."""
+        arguments = entry.by.event["arguments"]
+        self._check_if_txid(entry, arguments.get("if_txid"))
+        candidates = self._brings(database, entry)
+        content = model.content(file)
+        found = next((state for state in candidates if model.content(state) == content), candidates[-1])
+        return State(found, None, 0, entry.at)
+
+    def _brings(self, database: str, entry: Entry) -> list[bytes]:
+        operation, at = entry.by.operation, entry.by.event["arguments"].get("at")
+        source = self.states[operation.database]
+        if operation.action == "drop_database":
+            return [EMPTY]
+        if operation.action == "rename_database" and database == operation.database:
+            self._check_renamed(entry, operation.fields["to"], source[-1])
+            return [EMPTY]
+        return [source[at].database] if isinstance(at, int) else [state.database for state in source]
+
+    def _check_renamed(self, entry: Entry, target: str, last: State) -> None:
+        """Before the old name goes, all of it must be under the new one."""
+        content = model.content(last.database)
+        if not any(model.content(state.database) == content for state in reversed(self.states.get(target, []))):
+            self._violate("copy", f"{entry.by} dropped what is not in {target}")
+
+    def _check_if_txid(self, entry: Entry, wanted: int | None) -> None:
+        if wanted is not None and entry.txid != wanted + 1:
+            self._violate("if_txid", f"{entry.by} wrote on {entry.txid - 1}, wanted {wanted}")
+
+    def _compare(self, what: str, image: bytes, wanted: bytes) -> None:
+        try:
+            problems = model.is_sound(image)
+            is_same = model.content(image) == model.content(wanted)
+        except apsw.Error as error:
+            problems, is_same = [str(error)], True
+        if problems:
+            self._violate("soundness", f"{what}: {problems[:3]}")
+        if not is_same:
+            self._violate("content", f"{what} is not what it should be")
+
+    def _compare_compacted(self, database: str, txid: int, image: Image) -> None:
+        compacted = self._compacted[database]
+        while compacted and compacted[-1][0].max_txid == txid:
             name, body = compacted.pop()
             if problem := image.differs(body, name):
-                violate("compaction", f"{name.key(database)}: {problem}")
-    return states
+                self._violate("compaction", f"{name.key(database)}: {problem}")
+
+    def _violate(self, promise: str, details: str) -> None:
+        self._outcome.history.violate(promise, details)
 
 
-def _after(outcome: Outcome, states: list[State], entry: Entry) -> State:
-    operation: Operation = entry.by.operation
-    violate = outcome.history.violate
-    if entry.by.event.get("at") is not None or operation.fields.get("dry_run"):
-        violate("wrote", f"{entry.by} may not write, and made transaction {entry.txid}")
-    wanted = entry.by.event.get("if_txid")
-    if wanted is not None and entry.txid != wanted + 1:
-        violate("if_txid", f"{entry.by} wrote on {entry.txid - 1}, wanted {wanted}")
-    try:
-        ran = model.run(states[-1].database, operation.statements)
-    except apsw.Error as error:
-        violate("content", f"{entry.by} made transaction {entry.txid}, which SQLite refuses: {error}")
-        return State(states[-1].database, None, 0, entry.at)
-    return State(ran.state, ran, 0, entry.at)
+BEGINNING = State(EMPTY, None, 0, 0.0)
 
 
-def _compare(outcome: Outcome, what: str, image: bytes, wanted: bytes) -> None:
-    try:
-        problems = model.is_sound(image)
-        is_same = model.content(image) == model.content(wanted)
-    except apsw.Error as error:
-        problems, is_same = [str(error)], True
-    if problems:
-        outcome.history.violate("soundness", f"{what}: {problems[:3]}")
-    if not is_same:
-        outcome.history.violate("content", f"{what} is not what its statements make of the one before")
+def _newest_last(file: tuple[LtxName, bytes]) -> int:
+    return file[0].max_txid
 
 
-class _Told:
+class Told:
     """What one delivery was told."""
 
-    def __init__(self, outcome: Outcome, delivery: Delivery, states: list[State]) -> None:
+    def __init__(self, outcome: Outcome, delivery: Delivery, by_database: Mapping[str, list[State]]) -> None:
         self._outcome = outcome
         self._delivery = delivery
-        self._states = states
         self._operation = delivery.operation
+        self._by_database = by_database
+        self._states = by_database.get(delivery.operation.database, [BEGINNING])
         same = [one for one in outcome.deliveries if one.operation is self._operation]
         made = (entry for one in same for entry in one.entries)  # without an id, there are only Lambda's repetitions
         self._entries = sorted(made, key=lambda entry: entry.txid)
@@ -125,9 +212,9 @@ class _Told:
         if reply is None:
             return
         self._check_time()
-        if self._operation.kind != "sql":
-            return
-        if reply["statusCode"] == 200:
+        if reply["statusCode"] == 200 and self._operation.action:
+            self._check_action(reply["body"])
+        elif reply["statusCode"] == 200 and not self._operation.by_queue:
             self._check_result(Reply.decode(reply["body"]))
         elif reply["statusCode"] != 204 and "error" in reply["body"]:
             self._check_error(reply["body"]["error"])
@@ -136,11 +223,17 @@ class _Told:
         self._outcome.history.violate(promise, f"{self._delivery} {self._operation.what}: {details}")
 
     def _check_once(self) -> None:
-        """VACUUM has no id: twice does no harm."""
-        is_vacuum = self._operation.what == "vacuum"
+        """VACUUM has no id: twice does no harm. An action finds done what it did, unless others came in between."""
+        if self._operation.what == "vacuum" or self._operation.action:
+            return
         for first, second in pairwise(self._entries):
-            if second.at - first.at < ID_MEMORY_SECONDS and not is_vacuum:
+            if second.at - first.at < ID_MEMORY_SECONDS and not self._was_forgotten(first, second.at):
                 self._violate("applied twice", f"as {first.txid} and as {second.txid}")
+
+    def _was_forgotten(self, entry: Entry, until: float) -> bool:
+        """Whether the database went back to a state before a transaction, or began anew."""
+        entries = self._outcome.ledger.log(self._operation.database).entries
+        return any(entry.txid < one.txid and one.at < until and one.by.operation.action for one in entries)
 
     def _check_time(self) -> None:
         delivery, operation = self._delivery, self._operation
@@ -148,9 +241,7 @@ class _Told:
         took = delivery.ended_at - delivery.begun_at
         if took <= limit + LATE_SECONDS:
             return
-        its_calls = f"{operation.number}.{delivery.number}."
-        met_something = any(name.startswith(its_calls) for name in self._outcome.faults)
-        if not met_something and not delivery.container.was_frozen_since(delivery.begun_at):
+        if not self._own_faults() and not delivery.container.was_frozen_since(delivery.begun_at):
             self._violate("late", f"took {took:.1f} s, and had {limit:.1f}")
 
     def _check_result(self, reply: Reply) -> None:
@@ -165,6 +256,41 @@ class _Told:
             self._check_read(reply)
         if not any(entry.at < self._delivery.begun_at and entry.txid == txid for entry in mine):
             self._check_age(txid)
+
+    def _check_action(self, body: dict[str, Any]) -> None:
+        """What it says that there is, there is."""
+        match self._operation.action:
+            case "restore":
+                self._want_same(self._states, body["txid"], self._states, body["restored"])
+            case "drop_database":
+                self._want_same(self._states, body["txid"], [BEGINNING], 0)
+            case "branch":
+                self._want_same(self._of(body["as"]), body["txid"], self._states, body["at"])
+            case "rename_database":
+                self._want_same(self._of(body["to"]), body["txid"], self._states, body["at"])
+                self._want_same(self._states, body["dropped_by"], [BEGINNING], 0)
+        is_of_now = self._operation.action == "branch" and "at" not in self._delivery.event["arguments"]
+        if is_of_now and not self._was_begun_before():
+            self._check_age(body["at"])
+
+    def _was_begun_before(self) -> bool:
+        """Whether the name was that of a copy already: the same branch again finds what the first one did."""
+        target = self._outcome.ledger.log(self._operation.fields["as"])
+        return target.begins_at > 0 and any(
+            isinstance(event, Copy) and event.database == self._operation.fields["as"]
+            for event in self._outcome.ledger.events
+        )
+
+    def _of(self, database: str) -> list[State]:
+        return self._by_database.get(database, [BEGINNING])
+
+    def _want_same(self, there: list[State], at: int, wanted: list[State], wanted_at: int) -> None:
+        if at >= len(there) or wanted_at >= len(wanted):
+            self._violate(
+                "results", f"tells of {at} and {wanted_at}, of which there are {len(there) - 1}, {len(wanted) - 1}"
+            )
+        elif model.content(there[at].database) != model.content(wanted[wanted_at].database):
+            self._violate("results", f"says that {at} is as {wanted_at}, and it is not")
 
     def _check_written(self, reply: Reply, mine: list[Entry]) -> None:
         if reply.txid not in [entry.txid for entry in mine]:
@@ -226,23 +352,35 @@ class _Told:
 
     def _check_error(self, error: dict[str, Any]) -> None:
         code = error["code"]
-        if code in UNEXPECTED:
+        if code in UNEXPECTED and not (code == "corrupt" and self._met_damage()):
             self._violate("bug", f"{code}: {error['message']}")
         if self._delivery.entries and not (code == "internal" or error.get("applied") == "unknown"):
             txids = [entry.txid for entry in self._delivery.entries]
             self._violate("refused yet applied", f"{code}, but it is in {txids}")
         if self._entries and self._denies_what_is_there(error):
             self._violate("refused yet applied", f"{code} {error['message']}, but it is in {self._entries[0].txid}")
+        if self._operation.action:
+            return
         if code in ("sql_error", "constraint") and not self._could_fail():
             self._violate("false error", f"{code}: {error['message']}")
         if code == "not_found" and self._is_promised():
             self._violate("history", f"{error['message']}")
 
+    def _met_damage(self) -> bool:
+        """Whether an answer that the delivery had from the store was damaged."""
+        return any(fault in DAMAGE for fault in self._own_faults())
+
+    def _own_faults(self) -> list[Fault]:
+        its_calls = f"{self._operation.number}.{self._delivery.number}."
+        return [fault for name, fault in self._outcome.faults.items() if name.startswith(its_calls)]
+
     def _denies_what_is_there(self, error: dict[str, Any]) -> bool:
         """Whether somebody was refused for what the state is, although another delivery of the request had been
         applied, and he was to be told what that one was."""
         first = self._entries[0]
-        if self._delivery.ended_at - first.at > ID_MEMORY_SECONDS:
+        if self._delivery.ended_at - first.at > ID_MEMORY_SECONDS or self._operation.action:
+            return False
+        if self._was_forgotten(first, self._delivery.ended_at):
             return False
         if error["code"] == "conflict":  # if_txid; the transaction after that one is the request's own
             return "txid" in error and first.at <= self._delivery.ended_at
@@ -254,19 +392,20 @@ class _Told:
         at = self._delivery.event.get("at")
         if isinstance(at, int):
             return at >= len(self._states) or model.fails(self._states[at].database, self._operation.statements)
-        allowed = self._operation.fields.get("max_staleness", 0.0) + 2 * MOST_SKEW_SECONDS
-        seen = self._outcome.seen.get(self._operation.database, Seen())
-        oldest = 0 if at else seen.at(self._delivery.begun_at - allowed)
-        meanwhile = [state for state in self._states[oldest:] if state.made_at <= self._delivery.ended_at]
-        return any(model.fails(state.database, self._operation.statements) for state in meanwhile)
+        return any(model.fails(state.database, self._operation.statements) for state in self._meanwhile())
 
     def _is_promised(self) -> bool:
-        at = self._delivery.event.get("at")
-        if not isinstance(at, int):
-            return at is None and len(self._states) > 1 and self._operation.database == "main"
+        at, begun_at = self._delivery.event.get("at"), self._delivery.begun_at
         log = self._outcome.ledger.log(self._operation.database)
-        return (
-            log.promised_from(self._delivery.begun_at, self._outcome.retention_seconds)
-            <= at
-            <= log.newest_at(self._delivery.begun_at)
-        )
+        if isinstance(at, int):
+            promised_from = log.promised_from(begun_at, self._outcome.retention_seconds)
+            return promised_from <= at <= log.newest_at(begun_at) and self._states[at].database != EMPTY
+        was_there = bool(log.newest_at(begun_at))
+        return at is None and was_there and not any(state.database == EMPTY for state in self._meanwhile())
+
+    def _meanwhile(self) -> list[State]:
+        """The states that the delivery may have seen."""
+        allowed = self._operation.fields.get("max_staleness", 0.0) + 2 * MOST_SKEW_SECONDS
+        seen = self._outcome.seen.get(self._operation.database, Seen())
+        oldest = 0 if self._delivery.event.get("at") else seen.at(self._delivery.begun_at - allowed)
+        return [state for state in self._states[oldest:] if state.made_at <= self._delivery.ended_at]

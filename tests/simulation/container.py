@@ -74,9 +74,9 @@ class Container:
 
     # Calls
 
-    def meet(self, decide: Callable[[str], Meeting], verb: str, key: str) -> Meeting:
+    def meet(self, decide: Callable[..., Meeting], verb: str, key: str, **how: Any) -> Meeting:
         self.world.check()
-        meeting = decide(self.context.next_call())
+        meeting = decide(self.context.next_call(), **how)
         if meeting.fault is not Fault.NONE:
             self.history.add(self.context, f"{verb} {key}: {meeting.fault.value}".replace(" :", ":"))
         return meeting

@@ -139,6 +139,8 @@ class RegionClient:
             answer = act()
         finally:
             container.come_back(meeting)
+        if fault is Fault.TWICE:
+            world.at(world.now + LATEST_SECONDS * meeting.size**2, lambda: _unheard(act))
         if fault is Fault.LOSE_ANSWER:
             raise _failure(fault)
         if fault is Fault.OWN:

@@ -1,5 +1,8 @@
 """What may go wrong with one call to the store, to EC2 or to the clock, and how often it does in one history.
 
+Answers of the store may also be damaged (`DAMAGE`): they are not what is stored, and do not say so. Which answers may
+take which damage is the store's to say (bucket).
+
 Every history has a profile of its own: some kinds of faults off, others rare, others frequent ("swarm testing"), since
 what one fault hides another may show. Whether a fault happens is decided by the name of the call, so that it can be
 left out by that name when a history is shrunk.
@@ -8,7 +11,7 @@ left out by that name when a history is shrunk.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from tests.simulation.chance import Chance
@@ -31,19 +34,26 @@ class Fault(Enum):
     FREEZE_BEFORE = "freeze before"
     FREEZE_AFTER = "freeze after"
     STEP = "clock step"
+    TWICE = "delivered twice"  # applied and answered; the same request comes again some time later
+    FLIP = "bit flipped"  # in the answer
+    SHORT = "answer short"  # of an object that seems to end early
+    STALE = "answer stale"  # what was there earlier
 
 
 AT_READS = (
     *(Fault.LOSE_REQUEST, Fault.THROTTLE, Fault.BROKEN, Fault.BUSY, Fault.SLOW),
     *(Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER),
 )
-AT_WRITES = (*AT_READS, Fault.LOSE_ANSWER, Fault.LATE, Fault.OWN, Fault.CLASH, Fault.REFUSE)
+AT_WRITES = (*AT_READS, Fault.LOSE_ANSWER, Fault.LATE, Fault.OWN, Fault.CLASH, Fault.REFUSE, Fault.TWICE)
 AT_CLOCK = (Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER, Fault.STEP, Fault.CRASH_BEFORE)
 NOT_APPLIED = frozenset({Fault.LOSE_REQUEST, Fault.THROTTLE, Fault.BROKEN, Fault.BUSY})
+DAMAGE = frozenset({Fault.FLIP, Fault.SHORT, Fault.STALE})
 BEFORE = frozenset({Fault.CRASH_BEFORE, Fault.FREEZE_BEFORE})
+_IN_ORDER = sorted(DAMAGE, key=lambda fault: fault.name)
 
 _RATES = (0.0, 0.0, 0.002, 0.006, 0.015)  # of one kind, in one history
 _INTENSITIES = (0.1, 0.4, 1.0)  # of all of them
+_DAMAGES = (0.0, 0.0, 1.0, 2.0, 10.0)
 _WRITES_FAIL_MORE = 2.5  # there are fewer of them, and their faults are the interesting ones
 _CLOCK_FAILS_LESS = 0.05  # there are very many of those
 _MORE_OR_LESS = {
@@ -55,6 +65,9 @@ _MORE_OR_LESS = {
     Fault.CRASH_AFTER: 0.5,
     Fault.FREEZE_BEFORE: 0.4,
     Fault.FREEZE_AFTER: 0.4,
+    Fault.FLIP: 4.0,
+    Fault.SHORT: 2.0,
+    Fault.STALE: 2.0,
 }
 
 
@@ -81,6 +94,8 @@ class Faults:
         self.is_over = False  # from now on all is well
         rates = {fault: self._rate(fault) for fault in Fault}
         self._reads = _cumulated([(fault, rates[fault]) for fault in AT_READS])
+        how_much = chance.choice("damage", _DAMAGES)
+        self._damage = [(fault, rates[fault] * how_much) for fault in _IN_ORDER if rates[fault] * how_much]
         self._writes = _cumulated([(fault, rates[fault] * _WRITES_FAIL_MORE) for fault in AT_WRITES])
         self._clock = _cumulated([(fault, rates[fault] * _CLOCK_FAILS_LESS) for fault in AT_CLOCK])
         self.latency_seconds = chance.choice("latency", (0.005, 0.02, 0.1))
@@ -89,8 +104,19 @@ class Faults:
         intensity = self._chance.choice("intensity", _INTENSITIES)
         return self._chance.choice(f"rate of {fault.name}", _RATES) * _MORE_OR_LESS.get(fault, 1.0) * intensity
 
-    def at_read(self, name: str) -> Meeting:
-        return self._meet(name, self._reads)
+    def at_read(self, name: str, damage: Collection[Fault] = (), likely: float = 1.0) -> Meeting:
+        """`damage`: the kinds of it that the answer may take; `likely`: so many times as often as others."""
+        meeting = self._meet(name, self._reads)
+        if meeting.fault is not Fault.NONE or not damage or not self._damage:
+            return meeting
+        if self.is_over or name in self._left_out:
+            return meeting
+        which, size = self._chance.numbers(f"{name} damage", 2)
+        table = _cumulated([(fault, rate * likely) for fault, rate in self._damage if fault in damage])
+        fault = next((fault for limit, fault in table if which < limit), Fault.NONE)
+        if fault is not Fault.NONE:
+            self.met[name] = fault
+        return replace(meeting, fault=fault, size=size)
 
     def at_write(self, name: str) -> Meeting:
         return self._meet(name, self._writes)

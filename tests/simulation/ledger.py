@@ -4,6 +4,9 @@ What can be seen at once is checked at once: transactions come one after the oth
 twice, no deletion makes a transaction unreadable that retention promises, and no lock is freed by somebody who neither
 has it, nor finds it past its age, nor uses force.
 
+A copy of a database (branch, rename) appears at once, when its base is written: from then on its log is that of its
+source up to the transaction that was copied, and of that on it promises what any log does.
+
 Where processes may stand still for hours in the middle of a request and then go on (`are_patient`), one of them may
 make a transaction again that came and was removed meanwhile. That file is in no chain, and nobody may be told of it.
 """
@@ -15,12 +18,17 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from lambda_handlers.storage.keys import LtxName, head_key, lock_key, parse_ltx_key
+from lambda_handlers.storage import kinds
+from lambda_handlers.storage.keys import LtxName, atlas_key, head_key, lock_key, parse_ltx_key
+from lambda_handlers.storage.kinds import Kind
+from lambda_handlers.storage.ltx import Header
+from lambda_handlers.storage.opening import is_mark
 from lambda_handlers.storage.retention import FLOOR_SECONDS
 from tests.simulation.history import History
 
 LOCK_MAX_AGE_SECONDS = 90.0
 MOST_SKEW_SECONDS = 25.0  # of a clock, so that two are never a minute apart
+COPYING = ("branch", "rename_database")
 PERIOD_SLACK_SECONDS = 5.0  # the store tells times in whole seconds
 
 
@@ -34,6 +42,16 @@ class Entry:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The moment at which a database appeared as a copy of another one."""
+
+    database: str
+    source: str
+    txid: int
+    by: Any
+
+
 @dataclass(slots=True)
 class Log:
     """Of one database."""
@@ -44,18 +62,23 @@ class Log:
     deleted: int = 0  # files
     zombies: int = 0
     heads: list[bytes] = field(default_factory=list)  # as they came
+    advice: list[tuple[str, bytes, Any]] = field(default_factory=list)  # page maps, atlases, heads; and who wrote them
+    mark: Header | None = None  # where a copy is being made
+    begins_at: int = 0  # of a copy, its first transaction of its own right
+    appeared_at: float = 0.0
 
     @property
     def newest(self) -> int:
         return len(self.entries)
 
     def newest_at(self, time: float) -> int:
-        return sum(entry.at < time for entry in self.entries)
+        return sum(entry.at < time for entry in self.entries) if self.appeared_at < time else 0
 
     def promised_from(self, now: float, retention_seconds: float) -> int:
         """The first transaction that was the newest one at some moment of the retention period."""
         began = now - max(retention_seconds, FLOOR_SECONDS) + PERIOD_SLACK_SECONDS
-        return next((e.txid for e, later in pairwise(self.entries) if later.at > began), self.newest)
+        first = next((e.txid for e, later in pairwise(self.entries) if later.at > began), self.newest)
+        return max(first, self.begins_at)
 
     def is_readable(self, txid: int) -> bool:
         """Whether the files that are there lead to a transaction: straight from the definition of a chain."""
@@ -70,6 +93,7 @@ class Log:
 class Ledger:
     def __init__(self, history: History, retention_seconds: float, are_patient: bool) -> None:
         self.logs: dict[str, Log] = {}
+        self.events: list[tuple[str, Entry] | Copy] = []  # transactions, each with its database, and copies
         self._history = history
         self._retention_seconds = retention_seconds
         self._are_patient = are_patient
@@ -86,11 +110,21 @@ class Ledger:
             self._file_written(database, name, body, by)
         elif key == head_key(database):
             self.log(database).heads.append(body)
-        elif key == lock_key(database):
+        if by.operation.kind != "spoil" and (
+            key.endswith(".pages") or key in (atlas_key(database), head_key(database))
+        ):
+            self.log(database).advice.append((key, body, by))
+        if key == lock_key(database):
             self._lock_written(body, by)
 
     def _file_written(self, database: str, name: LtxName, body: bytes, by: Any) -> None:
         log = self.log(database)
+        if (
+            by.operation.action in COPYING
+            and database != by.operation.database
+            and self._copied(database, name, body, by)
+        ):
+            return
         if name.level:
             log.there.add(name)
             log.compacted.append((name, body))
@@ -99,12 +133,42 @@ class Ledger:
             entry = Entry(name.max_txid, body, by, self._history.now())
             log.entries.append(entry)
             by.entries.append(entry)
+            self.events.append((database, entry))
         elif self._are_patient and name.max_txid <= log.newest and name not in log.there:
             log.zombies += 1
         else:
             self._history.violate(
                 "order", f"{by} made transaction {name.max_txid} of {database} when {log.newest} was the newest"
             )
+
+    def _copied(self, database: str, name: LtxName, body: bytes, by: Any) -> bool:
+        """Whether the file is one of a copy, and no transaction on top."""
+        log, header = self.log(database), Header.decode(body, str(name))
+        is_on_top = log.newest and header.min_txid == header.max_txid == log.newest + 1
+        if is_on_top and kinds.of_node_id(header.node_id) is Kind.BRANCH:
+            return False
+        log.there.add(name)
+        if is_mark(header, name):
+            log.mark = header
+            if log.entries:
+                self._history.violate("copy", f"{by} makes a copy of {database}, which has {log.newest} transactions")
+            return True
+        log.compacted.append((name, body))
+        if name.min_txid == 1:
+            self._appear(database, log.mark.max_txid if log.mark else 1, by)
+        return True
+
+    def _appear(self, database: str, txid: int, by: Any) -> None:
+        log, source = self.log(database), by.operation.database
+        if log.entries:  # the same copy again, perhaps of files that were merged meanwhile
+            if log.begins_at != txid:
+                self._history.violate("copy", f"{by} made a copy of {database}, which has {log.newest} transactions")
+            return
+        log.entries = self.log(source).entries[:txid]
+        log.begins_at, log.appeared_at = txid, self._history.now()
+        self.events.append(Copy(database, source, txid, by))
+        if not log.is_readable(txid):
+            self._history.violate("copy", f"{by} made {database} appear at {txid}, and not all of it is there")
 
     # Locks
 

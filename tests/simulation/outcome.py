@@ -44,6 +44,17 @@ class Delivery:
         return f"#{self.operation.number}.{self.number}{where}"
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A database as a new container found it at the end, page by page."""
+
+    database: str
+    at: int | None  # None: the newest state
+    txid: int = 0
+    file: bytes = b""
+    problem: str = ""  # why it could not be read
+
+
 @dataclass(slots=True)
 class Seen:
     """What clients know of one database: at which time they had an answer from which transaction."""
@@ -72,6 +83,7 @@ class Outcome:
     deliveries: list[Delivery]
     seen: dict[str, Seen]
     faults: dict[str, Fault]
+    readings: list[Reading]
 
     @property
     def retention_seconds(self) -> float:

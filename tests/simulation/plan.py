@@ -12,6 +12,9 @@ from random import Random
 from typing import Any
 
 LOCKS = ("security-group", "s3", "none")
+SHARE_WITH_DATABASES = 0.0  # 0.4 once a copy is made of nothing that is not verified
+FIRST_OF_DATABASES = 500  # numbers of operations on other databases, and with them
+OTHERS = ("b1", "b2")
 GAPS = (0.0, 0.0, 1.0, 30.0, 300.0, 1500.0, 2400.0, 4000.0, 9000.0)  # seconds between two bursts
 
 
@@ -62,7 +65,7 @@ def make(seed: str) -> Plan:
         knobs=_knobs(chance),
         most_containers=chance.randint(2, 5),
         are_patient=chance.random() < 0.25,
-        operations=tuple(_operations(chance)),
+        operations=_with_databases(Random(f"{seed} databases"), tuple(_operations(chance))),
     )
 
 
@@ -107,6 +110,21 @@ def _operations(chance: Random) -> Iterator[Operation]:
         time += gap
 
 
+def _with_databases(chance: Random, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """In some histories there are other databases, which come from the first one, and go."""
+    if chance.random() >= SHARE_WITH_DATABASES:
+        return operations
+    begin, end = operations[0].at + 1.0, operations[-1].at + 30.0
+    kinds = [kind for kind, (weight, _) in _KINDS_OF_DATABASES.items() for _ in range(weight)]
+    moments = [operation.at for operation in operations]
+    added = []
+    for number in range(FIRST_OF_DATABASES, FIRST_OF_DATABASES + chance.randint(3, 14)):
+        near = chance.choice(moments) + chance.expovariate(1.0)
+        time = near if chance.random() < 0.7 else chance.uniform(begin, end)
+        added.append(_operation(chance, number, max(begin, time), chance.choice(kinds)))
+    return tuple(sorted((*operations, *added), key=lambda operation: operation.at))
+
+
 def _some_kinds(chance: Random) -> list[str]:
     """Each history has another mix."""
     kinds = [kind for kind, (weight, _) in _KINDS.items() for _ in range(weight) if chance.random() < 0.7]
@@ -126,7 +144,7 @@ TABLES: tuple[tuple[str, tuple[Any, ...]], ...] = (
 
 
 def _operation(chance: Random, number: int, time: float, kind: str) -> Operation:
-    _, make_it = _KINDS[kind]
+    _, make_it = _KINDS[kind] if kind in _KINDS else _KINDS_OF_DATABASES[kind]
     given = {"what": kind, **make_it(chance, number)}
     is_request = given.get("kind", "sql") in ("sql", "action")
     if is_request:
@@ -138,7 +156,7 @@ def _operation(chance: Random, number: int, time: float, kind: str) -> Operation
         if chance.random() < 0.12:
             given["copies"] = (chance.choice((0.0, 0.01, 0.5, 20.0, 1500.0)),)
         if chance.random() < 0.2:
-            given.setdefault("fields", {})["timeout"] = chance.choice((0.3, 3.0, 30.0))
+            given["fields"] = {**given.get("fields", {}), "timeout": chance.choice((0.3, 3.0, 30.0))}
     return Operation(**{"number": number, "at": time, "kind": "sql", **given})
 
 
@@ -292,4 +310,48 @@ _KINDS: dict[str, tuple[int, Any]] = {
     "kill": (1, _of_world("kill")),
     "freeze": (1, _freeze),
     "spoil head": (1, _of_world("spoil")),
+}
+
+
+def _elsewhere(make_it: Any) -> Any:
+    """The same, on another database."""
+    return lambda chance, number: {**make_it(chance, number), "database": chance.choice(OTHERS)}
+
+
+def _branch(chance: Random, number: int) -> dict[str, Any]:
+    past = chance.choice((None, None, ("txid", 1.0), ("txid", chance.random())))
+    source, target = chance.choice((("main", "b1"), ("main", "b1"), ("main", "b2"), ("b1", "b2")))
+    return {"kind": "action", "action": "branch", "database": source, "fields": {"as": target}, "past": past}
+
+
+def _rename(chance: Random, number: int) -> dict[str, Any]:
+    source, target = chance.choice((("b1", "b2"), ("b2", "b1"), ("b1", "b3"), ("main", "b3")))
+    return {"kind": "action", "action": "rename_database", "database": source, "fields": {"to": target}}
+
+
+def _restore(chance: Random, number: int) -> dict[str, Any]:
+    past = ("txid", chance.choice((chance.random(), chance.random(), 1.0)))
+    database, if_seen = chance.choice(("main", "main", *OTHERS)), chance.random() < 0.5
+    return {"kind": "action", "action": "restore", "database": database, "past": past, "if_seen": if_seen}
+
+
+def _drop(chance: Random, number: int) -> dict[str, Any]:
+    database, if_seen = chance.choice(("main", *OTHERS, *OTHERS)), chance.random() < 0.3
+    return {"kind": "action", "action": "drop_database", "database": database, "if_seen": if_seen}
+
+
+_KINDS_OF_DATABASES: dict[str, tuple[int, Any]] = {
+    "branch": (6, _branch),
+    "rename": (3, _rename),
+    "restore": (3, _restore),
+    "drop": (2, _drop),
+    "increment elsewhere": (4, _elsewhere(_increment)),
+    "append elsewhere": (2, _elsewhere(_append)),
+    "insert elsewhere": (2, _elsewhere(_insert)),
+    "large elsewhere": (1, _elsewhere(_large)),
+    "read elsewhere": (4, _elsewhere(_read)),
+    "past read elsewhere": (1, _elsewhere(_past_read)),
+    "stale read elsewhere": (1, _elsewhere(_stale_read)),
+    "tables elsewhere": (1, _elsewhere(_tables)),
+    "make tables again": (1, _tables),
 }

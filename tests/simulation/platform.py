@@ -21,6 +21,7 @@ from lambda_handlers.log import Log
 from lambda_handlers.maintenance import Maintenance
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
+from lambda_handlers.storage.replica import Replica
 from tests.simulation.bucket import Bucket, BucketStore
 from tests.simulation.chance import Chance
 from tests.simulation.container import Container
@@ -48,6 +49,7 @@ class Platform:
         self._region = Region(lambda: world.now, chance, bucket.ledger)
         self._running: dict[str, list[Container]] = {"c": [], "sweeper": []}
         self._made = 0
+        self._directory = str(Path(tempfile.gettempdir()) / "sldb-simulation")
 
     def for_request(self, delivery: Delivery) -> Container:
         return self._pick("c", delivery, self._service)
@@ -59,6 +61,13 @@ class Platform:
         """Somebody's machine, and the lock as it sees it."""
         container = self._new("operator")
         return container, self._lock(container, BucketStore(self._bucket, container))
+
+    def for_reader(self, database: str) -> tuple[Container, Callable[[], Replica]]:
+        """A new container, and what opens copies of a database in it."""
+        container = self._new("reader")
+        store = BucketStore(self._bucket, container)
+        limit = self._plan.cache_bytes
+        return container, lambda: Replica(store, database, Path(self._directory), container.host, limit)
 
     def some(self, name: str) -> Container | None:
         """One of those that serve requests, by chance."""
@@ -127,7 +136,7 @@ class Platform:
             retention_days=self._plan.retention_days,
             cache_bytes=self._plan.cache_bytes,
             log_level="error",
-            temp_dir=str(Path(tempfile.gettempdir()) / "sldb-simulation"),
+            temp_dir=self._directory,
         )
         return Service(settings, container.host, store, self._lock(container, store))
 

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from lambda_handlers.storage.keys import head_key
+from lambda_handlers.storage.ltx import Pgno
+from lambda_handlers.storage.replica import Replica
 from lambda_handlers.wire import SldbError
 from tests.simulation import knobs
 from tests.simulation.bucket import Bucket
@@ -22,12 +24,14 @@ from tests.simulation.container import Container
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.ledger import LOCK_MAX_AGE_SECONDS, MOST_SKEW_SECONDS, Ledger
-from tests.simulation.outcome import SECOND_DELIVERY, Delivery, Outcome, Seen
+from tests.simulation.outcome import SECOND_DELIVERY, Delivery, Outcome, Reading, Seen
 from tests.simulation.plan import Operation, Plan
 from tests.simulation.platform import Context, Platform
 from tests.simulation.world import START, World
 
 LAST_WRITE_SECONDS = 300.0
+FIRST_OF_LAST, LAST_SWEEP = 10_000, 20_000  # numbers of operations
+PAST_READ_AT_END = 2  # transactions of each database
 FIRST_RETRY_SECONDS = 0.5
 UNLOCK_TRIES, UNLOCK_PAUSE_SECONDS = 8, 0.1
 DONE = 204  # of a message that needs not come again
@@ -56,11 +60,21 @@ class Simulation:
         self.platform = Platform(plan, self.world, self.chance, self.faults, self.history, self.bucket)
         self.deliveries: list[Delivery] = []
         self.seen: dict[str, Seen] = {}
+        self.readings: list[Reading] = []
         said.history = self.history
 
     def outcome(self) -> Outcome:
         return Outcome(
-            *(self.plan, self.history, self.ledger, self.bucket, self.deliveries, self.seen, self.faults.met)
+            *(
+                self.plan,
+                self.history,
+                self.ledger,
+                self.bucket,
+                self.deliveries,
+                self.seen,
+                self.faults.met,
+                self.readings,
+            )
         )
 
     def run(self) -> None:
@@ -70,8 +84,14 @@ class Simulation:
         self.faults.is_over = True
         self.platform.thaw()
         self.history.add("world", "all is over; no more faults")
-        for number, database in enumerate(sorted(self.ledger.logs) or ["main"]):
+        databases = sorted(name for name, log in self.ledger.logs.items() if log.newest) or ["main"]
+        for number, database in enumerate(databases):
             self._last_write(number, database)
+        self.world.run()
+        self._sweep(Operation(LAST_SWEEP, 0.0, "sweep"))
+        self.world.run()
+        for number, database in enumerate(databases):
+            self._read_back(LAST_SWEEP + 1 + number, database)
         self.world.run()
         self.platform.close()
 
@@ -116,10 +136,14 @@ class Simulation:
         event: dict[str, Any] = {**operation.fields, "database": operation.database}
         seen = self.seen.get(operation.database, Seen()).newest
         if operation.kind == "action":
-            arguments = dict(operation.fields)
+            arguments = {name: value for name, value in operation.fields.items() if name != "timeout"}
             if operation.past:
                 arguments["at"] = self._past(operation.past, seen)
+            if operation.if_seen:
+                arguments["if_txid"] = seen
             event = {"action": operation.action, "database": operation.database, "arguments": arguments}
+            if "timeout" in operation.fields:
+                event["timeout"] = operation.fields["timeout"]
         else:
             event["statements"] = [{"query": query, "params": list(params)} for query, params in operation.statements]
             if operation.past:
@@ -188,10 +212,8 @@ class Simulation:
         delivery.reply, delivery.ended_at = reply, self.world.now
         body = reply["body"]
         if reply["statusCode"] == 200:
-            txid = body.get("txid")
-            self.history.add(delivery, f"answers {txid}: {_rows(body)}")
-            database = delivery.operation.database
-            if isinstance(txid, int) and delivery.operation.past is None and not delivery.operation.action:
+            self.history.add(delivery, f"answers {body.get('txid')}: {_rows(body)}")
+            for database, txid in _newest_of(delivery.operation, body):
                 self.seen.setdefault(database, Seen()).note(self.world.now, txid)
         elif delivery.operation.by_queue:
             self.history.add(delivery, "is done" if reply["statusCode"] == DONE else "goes back to the queue")
@@ -229,7 +251,7 @@ class Simulation:
 
     def _last_write(self, number: int, database: str) -> None:
         operation = Operation(
-            *(10_000 + number, 0.0, "sql", "last write", database),
+            *(FIRST_OF_LAST + number, 0.0, "sql", "last write", database),
             statements=(("CREATE TABLE IF NOT EXISTS last (id)", ()), ("INSERT INTO last VALUES (1)", ())),
             patience=LAST_WRITE_SECONDS,
             function_seconds=LAST_WRITE_SECONDS,
@@ -245,6 +267,45 @@ class Simulation:
                 self.history.violate("recovery", f"the last write to {database} took {took:.1f} s")
 
         self.world.spawn(write)
+
+    def _read_back(self, number: int, database: str) -> None:
+        """Page by page, in a container that knows nothing; also as it was at some transactions that can be read."""
+        delivery = Delivery(Operation(number, 0.0, "read back", database=database), 0, {}, self.world.now)
+        container, open_replica = self.platform.for_reader(database)
+        log = self.ledger.log(database)
+        promised = range(log.promised_from(self.world.now, self.plan.retention_days * 86_400), log.newest + 1)
+        moments = [None, *(self.chance.choice(f"{number} reads {one}", promised) for one in range(PAST_READ_AT_END))]
+
+        def read() -> None:
+            for at in moments:
+                replica = open_replica()
+                try:
+                    replica.refresh() if at is None else replica.open_at(at)
+                    self.readings.append(Reading(database, at, replica.txid, _file(replica)))
+                except SldbError as error:
+                    self.readings.append(Reading(database, at, problem=f"{error.code} {error.message}"))
+                finally:
+                    replica.close()
+
+        self.platform.serve(container, delivery, read)
+
+
+def _newest_of(operation: Operation, body: dict[str, Any]) -> list[tuple[str, int]]:
+    """What a reply tells of the newest transactions of databases."""
+    match operation.action:
+        case "branch":
+            return [(body["as"], body["txid"])]
+        case "rename_database":
+            return [(body["to"], body["txid"]), (operation.database, body["dropped_by"])]
+        case "" if operation.past is not None:
+            return []
+        case _:
+            return [(operation.database, body["txid"])]
+
+
+def _file(replica: Replica) -> bytes:
+    """All pages of a database, but that of SQLite's lock byte."""
+    return b"".join(replica.read(Pgno(pgno)) for pgno in range(1, replica.page_count + 1))
 
 
 class _Said:

@@ -1,0 +1,80 @@
+"""Whether what lies in the store at the end is right: damage on the way never becomes damage at rest (`at rest`).
+
+Files themselves are compared page by page where the log is replayed (checker). Here it is what they are read by: every
+page map, atlas and head that was written, whoever wrote it, agrees with the files that it is about.
+"""
+
+from __future__ import annotations
+
+from lambda_handlers.storage import atlas
+from lambda_handlers.storage.head import Head
+from lambda_handlers.storage.keys import LtxName, atlas_key, head_key, parse_page_map_key
+from lambda_handlers.storage.ltx import Decoder
+from lambda_handlers.storage.page_map import BadPageMap, PageMap
+from lambda_handlers.wire import SldbError
+from tests.simulation.ledger import Log
+from tests.simulation.outcome import Outcome
+
+
+def check(outcome: Outcome) -> None:
+    """Adds to the history's violations."""
+    for database, log in outcome.ledger.logs.items():
+        files = _files(log)
+        for key, body, by in log.advice:
+            if problem := _problem(database, key, body, files):
+                outcome.history.violate("at rest", f"{by} wrote {key}: {problem}")
+
+
+def _files(log: Log) -> dict[LtxName, list[bytes]]:
+    """Whatever was written under each name; a file that was removed may have been made again."""
+    found: dict[LtxName, list[bytes]] = {}
+    for entry in log.entries:
+        found.setdefault(LtxName(0, entry.txid, entry.txid), []).append(entry.body)
+    for name, body in log.compacted:
+        found.setdefault(name, []).append(body)
+    return found
+
+
+def _problem(database: str, key: str, body: bytes, files: dict[LtxName, list[bytes]]) -> str:
+    """What is wrong with a page map, atlas or head; empty if nothing is."""
+    if key == head_key(database):
+        return _problem_of_head(body, files)
+    if key == atlas_key(database):
+        maps = atlas.decode(body)
+        return next(filter(None, (_problem_of_map(one, files.get(name, ())) for name, one in maps.items())), "")
+    name = parse_page_map_key(database, key)
+    return _problem_of_map(body, files.get(name, [])) if name else ""
+
+
+def _problem_of_head(body: bytes, files: dict[LtxName, list[bytes]]) -> str:
+    head = Head.decode(body)
+    if head is None:
+        return "it is no head"
+    for file in head.files:
+        sizes = [len(one) for one in files.get(file.name, ())]  # none: its create failed
+        if sizes and file.size not in sizes:
+            return f"it gives {file.name} {file.size} bytes, of which it has {sizes}"
+    return ""
+
+
+def _problem_of_map(body: bytes, files: list[bytes]) -> str:
+    try:
+        found = PageMap.decode(body)
+    except BadPageMap as error:
+        return str(error)
+    fits = [file for file in files if len(file) == found.file_bytes]
+    return "" if any(_is_of(found, file) for file in fits) else "it is that of no such file"
+
+
+def _is_of(found: PageMap, file: bytes) -> bool:
+    pages = dict(Decoder([file], "").pages())
+    if list(found.pages()) != list(pages) or not all(pages[pgno] == page for pgno, page in found.carried):
+        return False
+    if not pages:
+        return True
+    begin, length = found.span(0, found.group_count - 1)
+    try:
+        frames = list(found.frames(file[begin : begin + length], 0, found.group_count - 1, ""))
+    except SldbError:
+        return False
+    return {frame.pgno: frame.page for frame in frames} == pages
