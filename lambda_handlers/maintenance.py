@@ -41,6 +41,7 @@ from lambda_handlers.storage.keys import (
     uploads_prefix,
 )
 from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.storage.opening import MARK_BYTES
 from lambda_handlers.wire import DATABASE_NAME, SldbError
 
 FULL_PASS_SECONDS = 900.0
@@ -140,7 +141,8 @@ class Maintenance:
             report = self._pass_alone(database, forced)
         finally:
             self._end_lease(database, etag)
-        self.log.info("maintenance", **report.encode())
+        if report is not None:
+            self.log.info("maintenance", **report.encode())
         return report
 
     def _is_due(self, database: str) -> bool:
@@ -156,10 +158,13 @@ class Maintenance:
             return False
         return True
 
-    def _pass_alone(self, database: str, forced: bool) -> Report:
+    def _pass_alone(self, database: str, forced: bool) -> Report | None:
         now = self.host.now()
         listing = self._list(database)
         seen = self._seen.get(database)
+        if _is_unfinished(listing):
+            self._leave_alone(database, listing, now)
+            return None
         merged_at = seen.merged_at if seen else float("-inf")
         retained = self.retention_days * _SECONDS_A_DAY
         work = Compactor(self.store, database, self.host).run(
@@ -173,6 +178,13 @@ class Maintenance:
             merged_at = now
         self._seen[database] = _Seen(work.txid, now, merged_at)
         return Report(database, work, deleted)
+
+    def _leave_alone(self, database: str, listing: _Listing, now: float) -> None:
+        """A copy that is under way or was stopped: told once, and looked at now and then."""
+        if database not in self._seen:
+            self.log.info("unfinished", database=database)
+        newest = max(name.max_txid for name in listing.files)
+        self._seen[database] = _Seen(newest, now, float("-inf"))
 
     def _list(self, database: str) -> _Listing:
         sizes: dict[LtxName, int] = {}
@@ -225,6 +237,12 @@ class Maintenance:
             self.store.replace(maintenance_key(database), ended, etag)
         except StoreError as error:  # it ends by itself
             self.log.warning("lease_not_ended", database=database, error=str(error))
+
+
+def _is_unfinished(listing: _Listing) -> bool:
+    """Whether nothing begins the log but the mark of a copy (actions), of which nothing can be made."""
+    begins = [file for name, file in listing.files.items() if name.min_txid == 1]
+    return [(file.name, file.size) for file in begins] == [(transaction(1), MARK_BYTES)]
 
 
 def _orphans(listing: _Listing) -> Iterator[LtxName]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambda_handlers.actions import arguments, files
+from lambda_handlers.actions import arguments, files, unfinished
 from lambda_handlers.actions.bringing import Brought, bring, past_of
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.copying import Proofs, copy_database, is_mark_of, is_unfinished, read_mark, taken
@@ -44,7 +44,7 @@ def branch(context: ActionContext, action: Action) -> dict[str, Any]:
 
 
 def _branch(context: ActionContext, source: str, target: str, at: int | str | None) -> dict[str, Any]:
-    there = files.list_files(context.store, target)
+    there = unfinished.settle(context, files.list_files(context.store, target))
     return make_branch(context, source, there, _moment(context, source, there, at))
 
 

@@ -34,7 +34,7 @@ from lambda_handlers.storage.head import Head, HeadFile
 from lambda_handlers.storage.keys import FOLD_LEVEL, LtxName, transaction
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Decoder, Header, Txid
-from lambda_handlers.storage.opening import is_mark
+from lambda_handlers.storage.opening import MARK_BYTES, is_mark
 from lambda_handlers.storage.page_map import PageMap
 from lambda_handlers.storage.verified import Verified
 from lambda_handlers.wire import SldbError
@@ -42,7 +42,6 @@ from lambda_handlers.wire import SldbError
 SMALL_BYTES = 1 << 20  # a copy of less goes through here: one request less than a copy inside the store
 KEPT_BYTES = 32 << 20  # of small files, between their being read and their being put; the others are read again
 _TRIES = 3  # when files are merged and removed meanwhile
-MARK_BYTES = len(ltx.encode(Header(512, 0, 1, 2, 0), ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +270,7 @@ def is_mark_of(found: Header, source: str) -> bool:
 
 def is_unfinished(store: ObjectStore, listing: Listing) -> bool:
     """Whether a database is becoming a copy, and its base is not there yet. Raises StoreError."""
-    begins = [name for name in listing.sizes if name.min_txid == 1]
-    return begins == [transaction(1)] and read_mark(store, listing.database) is not None
+    return listing.looks_unfinished and read_mark(store, listing.database) is not None
 
 
 def taken(database: str) -> SldbError:

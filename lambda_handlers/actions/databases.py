@@ -7,7 +7,8 @@ databases           Arguments: all, also those that were dropped. Reply: {"datab
                     "stored_bytes", "problem"}
 create_database     Makes `database`, empty. Reply: {"database", "txid", "created"}
 drop_database       Empties `database` by a transaction, so that its txids go on should it come again, and restore
-                    brings it back. Arguments: if_txid. Reply: {"database", "txid", "restore_at", "until", "dropped"}
+                    brings it back. Arguments: if_txid. Reply: {"database", "txid", "restore_at", "until", "dropped"};
+                    of an unfinished copy there is nothing to bring back: `restore_at` is null
 rename_database     Arguments: to. A branch of that name, then the drop; two steps, of which the first may be left
                     alone: then both names are there, and the same again goes on. Reply: {"database", "to", "at": the
                     txid that was copied, "txid": the newest one of `to`, "dropped_by", "files", "bytes"}
@@ -21,13 +22,13 @@ from typing import Any
 
 import apsw
 
-from lambda_handlers.actions import arguments, files
+from lambda_handlers.actions import arguments, files, unfinished
 from lambda_handlers.actions.branch import make_branch, newest_header
 from lambda_handlers.actions.bringing import past_of
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.copying import Proofs, is_unfinished, taken
 from lambda_handlers.actions.files import Listing
-from lambda_handlers.actions.restore import check_newest
+from lambda_handlers.actions.restore import check_newest, check_txid
 from lambda_handlers.database import dropped
 from lambda_handlers.object_store import NotFound, StoreError
 from lambda_handlers.sql.session import DEFAULT_PAGE_SIZE
@@ -35,7 +36,7 @@ from lambda_handlers.storage import kinds, ltx
 from lambda_handlers.storage.commit import Committed, store_error
 from lambda_handlers.storage.keys import database_prefix, transaction
 from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import Pgno, Txid
+from lambda_handlers.storage.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.verified import verify
 from lambda_handlers.wire import DATABASE_NAME, Action, SldbError, bad_request
@@ -107,6 +108,15 @@ def create_database(context: ActionContext, action: Action) -> dict[str, Any]:
 def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "if_txid")
     if_txid = arguments.txid(given, "if_txid")
+    listing = files.list_files(context.store, action.database)
+    try:
+        given_up = _drop_unfinished(context, listing, if_txid)
+    except StoreError as error:
+        raise store_error(error) from error
+    if given_up is not None:
+        until = _until(context, given_up.timestamp_ms)
+        done = {"txid": given_up.max_txid, "restore_at": None, "until": until, "dropped": True}
+        return {"database": action.database, **done}
 
     def attempt(current: Replica) -> dict[str, Any]:
         if not current.txid:
@@ -116,15 +126,24 @@ def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:
             check_newest(current, if_txid)
             done = _empty(current)
             txid, timestamp_ms = done.txid, done.timestamp_ms
+        can_return = has_content or bool(listing.chain_to(txid - 1))
         return {
             "database": action.database,
             "txid": txid,
-            "restore_at": txid - 1,
+            "restore_at": txid - 1 if can_return else None,
             "until": _until(context, timestamp_ms),
             "dropped": has_content,
         }
 
     return context.database(action.database).change("drop database", context.deadline, attempt)
+
+
+def _drop_unfinished(context: ActionContext, listing: Listing, if_txid: Txid | None) -> Header | None:
+    """Of the transaction that drops a copy which was stopped; None where it is none. Raises StoreError or SldbError."""
+    if not is_unfinished(context.store, listing):
+        return None
+    check_txid(listing.database, listing.newest, if_txid)
+    return unfinished.drop(context, listing)
 
 
 def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
@@ -141,7 +160,7 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
             raise files.no_database(name)
         if copied and copied[0] != current.txid:
             raise _overtaken(name, target, copied[0], current.txid)
-        there = files.list_files(context.store, target)
+        there = unfinished.settle(context, files.list_files(context.store, target))
         dropped_by = current.txid
         if current.page_count:
             copied.append(current.txid)

@@ -12,8 +12,9 @@ from lambda_handlers.host import Host
 from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
 from lambda_handlers.storage import chain, ltx
 from lambda_handlers.storage.commit import store_error
-from lambda_handlers.storage.keys import FOLD_LEVEL, LtxName, database_prefix, parse_ltx_key, parse_page_map_key
+from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction
 from lambda_handlers.storage.ltx import HEADER_BYTES, Header, Txid
+from lambda_handlers.storage.opening import MARK_BYTES
 from lambda_handlers.storage.page_map import BadPageMap, PageMap
 from lambda_handlers.wire import SldbError
 
@@ -39,15 +40,28 @@ class Listing:
     def newest(self) -> Txid:
         return max((name.max_txid for name in self.sizes), default=0)
 
+    @property
+    def looks_unfinished(self) -> bool:
+        """Whether nothing begins the log but what has the size of a mark (copying)."""
+        return self.has_mark and all(name == transaction(1) for name in self.sizes if name.min_txid == 1)
+
+    @property
+    def has_mark(self) -> bool:
+        """Whether the file of transaction 1 is none, but keeps the name for a copy."""
+        return self.sizes.get(transaction(1)) == MARK_BYTES
+
     def chain_to(self, txid: Txid) -> tuple[LtxName, ...]:
         """The files that make up the state at `txid`; none if that cannot be had any more."""
-        plan = chain.plan(self.sizes, 0, txid)
+        plan = chain.plan(self._files(), 0, txid)
         return plan.files if plan.reach == txid else ()
 
     @property
     def oldest_readable(self) -> Txid:
         """0 if nothing is."""
-        return min((name.max_txid for name in self.sizes if name.min_txid == 1), default=0)
+        return min((name.max_txid for name in self._files() if name.min_txid == 1), default=0)
+
+    def _files(self) -> Iterator[LtxName]:
+        return (name for name in self.sizes if not (name == transaction(1) and self.has_mark))
 
 
 def list_files(store: ObjectStore, database: str) -> Listing:
@@ -118,8 +132,8 @@ def steps_back(listing: Listing, before: Txid) -> Iterator[tuple[LtxName, Txid]]
     txid = min(before - 1, listing.newest)
     while txid > 0:
         single = LtxName(0, txid, txid)
-        # Of a copied database, the file at the key of transaction 1 is none where that lies at another level (copying).
-        if single in listing.sizes and not (txid == 1 and LtxName(FOLD_LEVEL, 1, 1) in listing.sizes):
+        # Of a copied database, the file at the key of transaction 1 is none (copying).
+        if single in listing.sizes and not (txid == 1 and listing.has_mark):
             yield single, txid
             txid -= 1
             continue

@@ -66,10 +66,14 @@ def check_readable(context: ActionContext, database: str, txid: Txid) -> files.L
 
 
 def check_newest(current: Replica, if_txid: Txid | None) -> None:
-    if if_txid is not None and current.txid != if_txid:
+    check_txid(current.database, current.txid, if_txid)
+
+
+def check_txid(database: str, newest: Txid, if_txid: Txid | None) -> None:
+    if if_txid is not None and newest != if_txid:
         raise SldbError(
             "conflict",
-            f"the newest transaction of {current.database} is {current.txid}, not {if_txid}; nothing was applied",
+            f"the newest transaction of {database} is {newest}, not {if_txid}; nothing was applied",
             "look again (sldb history), and decide again",
-            txid=current.txid,
+            txid=newest,
         )

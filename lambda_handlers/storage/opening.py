@@ -127,6 +127,9 @@ def _mapped(file: HeadFile, body: bytes, in_atlas: bool = False) -> Opened | Non
     return Opened(Layer(file.name, found, file.is_mapped, in_atlas), is_read=False)
 
 
+MARK_BYTES = len(ltx.encode(Header(512, 0, 1, 2, 0), ()))  # no transaction 1 is so short: it would have no page
+
+
 def is_mark(header: Header, name: LtxName) -> bool:
     """Whether a file is no transaction, but keeps the name of a database for a copy that is being made (actions)."""
     is_reach_beyond = name == transaction(1) and header.min_txid == 1 < header.max_txid
@@ -139,7 +142,8 @@ def check_name(header: Header, name: LtxName, key: str) -> None:
             "not_found",
             f"{key}: the database is a copy of another one up to transaction {header.max_txid}, and what is asked for "
             "is not there, or not there yet",
-            "if sldb branch (or rename) was stopped, the same command again completes it",
+            "if sldb branch (or rename) was stopped, the same command again completes it; "
+            "sldb databases drop gives it up, and the name is free",
             key=key,
         )
     if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):

@@ -108,7 +108,7 @@ def rename(run_globals: Globals, name: str, to: str) -> None:
 def drop(run_globals: Globals, name: str, yes: bool) -> int:
     """Drop a database. It can be brought back for as long as its history is kept.
 
-    Asks for the name, or for --yes.
+    Asks for the name, or for --yes. Of a copy that was stopped (state unfinished) nothing can be brought back.
 
     \b
       sldb databases drop staging
@@ -121,14 +121,12 @@ def drop(run_globals: Globals, name: str, yes: bool) -> int:
         if not yes and not _is_wanted(client.act("databases")["databases"], name):
             return 1
         reply = client.act("drop_database")
-    back = run_globals.command_line("restore", "--at", str(reply["restore_at"]), database=name)
     done = "is dropped" if reply["dropped"] else "was dropped already"
-    outcome.tell(
-        run_globals,
-        reply,
-        f"{name} {done} · txid {reply['txid']}",
-        f"to bring it back, until {local_time(reply['until'])}: {back}",
-    )
+    then = "there is nothing to bring back, and the name can be used again"
+    if reply["restore_at"] is not None:
+        back = run_globals.command_line("restore", "--at", str(reply["restore_at"]), database=name)
+        then = f"to bring it back, until {local_time(reply['until'])}: {back}"
+    outcome.tell(run_globals, reply, f"{name} {done} · txid {reply['txid']}", then)
     return 0
 
 
@@ -143,7 +141,10 @@ def _is_wanted(found: list[dict[str, Any]], name: str) -> bool:
     if problem := there[0].get("problem"):
         raise SldbError("corrupt", f"{name} cannot be dropped as it is: {problem}", "restore the object first")
     bytes_there, written = size(there[0]["bytes"]), local_time(there[0]["time"])
-    outcome.say(f"This drops {name}: {bytes_there}, last written {written} (transaction {there[0]['txid']}).")
+    what = f"{bytes_there}, last written {written} (transaction {there[0]['txid']})"
+    if there[0]["state"] == "unfinished":
+        what = "a copy that was stopped, or is under way; nothing of it can be read"
+    outcome.say(f"This drops {name}: {what}.")
     answer = click.prompt(f"Type its name ({name}) to go on", err=True, default="", show_default=False)
     if answer != name:
         outcome.say("not its name: nothing was changed")

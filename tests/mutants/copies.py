@@ -180,4 +180,58 @@ DATABASES = (
     ),
 )
 
-MUTANTS = (*LOCAL, *DATABASES)
+UNFINISHED = HANDLERS + "actions/unfinished.py"
+DROPPED = (ACTIONS + "test_unfinished.py",)
+
+DROPPING = (
+    Mutant(
+        "a copy that was stopped is dropped at a txid that it may still reach",
+        "6",
+        UNFINISHED,
+        "    txid, timestamp_ms = mark.max_txid + 1, ",
+        "    txid, timestamp_ms = mark.max_txid, ",
+        DROPPED,
+    ),
+    Mutant(
+        "a copy that was stopped is dropped, and its chain begins nowhere",
+        "6",
+        UNFINISHED,
+        "    if header is not None:\n        _put_base(context, listing.database, header)\n    return header",
+        "    return header",
+        DROPPED,
+    ),
+    Mutant(
+        "a drop that was stopped is not completed by a branch",
+        "6",
+        HANDLERS + "actions/branch.py",
+        "unfinished.settle(context, files.list_files(context.store, target))",
+        "files.list_files(context.store, target)",
+        DROPPED,
+    ),
+    Mutant(
+        "a copy that was completed meanwhile is dropped as if it had not been",
+        "6",
+        UNFINISHED,
+        "        return _tombstone(context, files.list_files(context.store, listing.database))\n    return header",
+        "        return header\n    return header",
+        DROPPED,
+    ),
+    Mutant(
+        "the mark of a copy begins a chain",
+        "6",
+        HANDLERS + "actions/files.py",
+        "if not (name == transaction(1) and self.has_mark))",
+        "if name)",
+        DROPPED,
+    ),
+    Mutant(
+        "maintenance reads what a stopped copy has left",
+        "9",
+        HANDLERS + "maintenance.py",
+        "        if _is_unfinished(listing):",
+        "        if False:",
+        (ACTIONS + "test_unfinished.py::test_maintenance_says_it_once_and_lets_the_leftovers_go",),
+    ),
+)
+
+MUTANTS = (*LOCAL, *DATABASES, *DROPPING)

@@ -236,6 +236,24 @@ def test_drop_asks_for_the_name(
     assert len(json.loads(sldb("databases", "--format", "json").out)) == left
 
 
+def test_a_copy_that_was_stopped_is_dropped(sldb: Sldb, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fill(sldb)
+    sldb("branch", "--as", "half")
+    for path in (tmp_path / "db" / "half").rglob("*"):
+        if path.parent.name == "0001" or path.name == "head.json":  # what comes last
+            path.unlink()
+    [half] = [one for one in json.loads(sldb("databases", "--format", "json").out) if one["name"] == "half"]
+    assert half["state"] == "unfinished"
+    monkeypatch.setattr(streams, "somebody_is_there", lambda: True)
+    monkeypatch.setattr(click.termui, "visible_prompt_func", lambda _prompt="": "half")
+    done = sldb("databases", "drop", "half")
+    assert done.status == 0
+    assert "This drops half: a copy that was stopped" in done.err
+    assert "half is dropped · txid 4" in done.err
+    assert "nothing to bring back" in done.err
+    assert sldb("query", "create table t(a)", "--database", "half").status == 0
+
+
 def test_a_format_that_is_none_is_refused_before_anything_is_done(sldb: Sldb) -> None:
     assert sldb("history", "--format", "xml").status == 2
     fill(sldb)
