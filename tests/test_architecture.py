@@ -46,7 +46,7 @@ RULES = (
         "and push and pull, which write and read the format of the files",
         who=("sldb",),
         never=("lambda_handlers",),
-        except_for=("lambda_handlers.wire", "lambda_handlers.host"),
+        except_for=("lambda_handlers.wire", "lambda_handlers.host", "lambda_handlers.sealed"),
         but=("sldb.targets.local", "sldb.targets.bucket", "sldb.targets.by_store", "sldb.transfer", "sldb.emulator"),
     ),
     Rule(
@@ -62,8 +62,8 @@ RULES = (
         ),
     ),
     Rule(
-        "the wire is a leaf",
-        who=("lambda_handlers.wire",),
+        "the wire is a leaf, and so is the checksum of what both sides read",
+        who=("lambda_handlers.wire", "lambda_handlers.sealed"),
         never=("sldb", "lambda_handlers", "others"),
     ),
     Rule(
@@ -74,6 +74,7 @@ RULES = (
             "lambda_handlers.storage",
             "lambda_handlers.object_store",
             "lambda_handlers.host",
+            "lambda_handlers.sealed",
             "lambda_handlers.wire",
         ),
     ),

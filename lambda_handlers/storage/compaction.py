@@ -173,7 +173,7 @@ class Compactor:
         else:
             head = Head(work.txid, known_at, work.txid, work.files)
         try:
-            work.bytes_written += len(head.encode())
+            work.bytes_written += len(head.encode(self._database))
             heads.advance(self._store, self._database, head, etag)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return  # a writer was faster; the next pass does it

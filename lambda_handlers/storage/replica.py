@@ -6,9 +6,10 @@ Rules (storage invariants; each has a test that fails without it):
 2. Transaction n + 1 is created only from a state that was read at n, every page of which is known to be there.
 3. An ambiguous answer to the create is resolved by reading the key back (commit).
 5. A copy at n is current when there is no transaction n + 1 *and* somebody knew less than half the retention floor ago
-   that nothing came after n, or after an older transaction: by a LIST, or by the head. Otherwise n + 1 may have been
-   compacted away, and a LIST tells. Age is wall-clock age, and is looked at again when the answers are there: whoever
-   stood still between the question and the answer knows nothing.
+   that nothing came after n, or after an older transaction. A copy that opens takes the head's word for that, a copy
+   that has stood still only a LIST's: n + 1 may have been compacted away. Nothing is committed on the head's word: the
+   first commit lists. Age is wall-clock age, and is looked at again when the answers are there: a reader that stood
+   still between the question and the answer knows nothing.
 7. The local pages are disposable: after an error in the middle of applying a file they are forgotten.
 
 A copy knows in which file every page lies (`layers`), has some pages in a local cache, and fetches the others when they
@@ -92,6 +93,7 @@ class Replica:
         self.timestamp_ms = 0  # of transaction `txid`
         self._newest: Txid = 0  # that the last LIST showed
         self._checked_at = self._known_at = float("-inf")  # unix seconds
+        self._has_listed = False  # `_known_at` is by a LIST, and not by the head
         self._must_reopen = False
         self._reopen_at = MOST_FILES
 
@@ -201,11 +203,31 @@ class Replica:
     def _time_to_commit(self) -> float:
         """Now, in unix seconds. Raises Conflict: a container that was frozen since it last looked may stand before
         transactions that came and were compacted."""
+        now = self._check_age()
+        if self._has_listed:
+            return now
+        self._look_behind_head()
+        return self._check_age()
+
+    def _check_age(self) -> float:
         now = self._host.now()
         if not 0 <= now - self._checked_at <= RETENTION_FLOOR_SECONDS / 2:
             self._checked_at = float("-inf")
             raise Conflict("the state that the transaction began from is too old to commit on")
         return now
+
+    def _look_behind_head(self) -> None:
+        """Find out by a LIST what only the head has said: that nothing came after the transaction where the copy
+        stands. Raises Conflict."""
+        now = self._host.now()
+        try:
+            newest = max((name.max_txid for name in self._list(after=self.txid)), default=self.txid)
+        except StoreError as error:
+            raise store_error(error) from error
+        if newest > self.txid:
+            self._checked_at = self._known_at = float("-inf")
+            raise Conflict(f"there is a transaction {newest}, of which the head did not know")
+        self._known_at, self._has_listed = now, True
 
     def _next_header(self, page_size: int, page_count: int, node_id: int, now: float) -> Header:
         txid, timestamp_ms = self.txid + 1, max(int(now * 1000), self.timestamp_ms)
@@ -253,13 +275,14 @@ class Replica:
         # A name that had nothing may have become a copy of another database, whose files begin anywhere.
         if self.txid and self._is_fresh(self._known_at, now) and self._probe():
             return
-        if self._follow_head(now):
+        has_slept = self.txid and not self._is_believable()
+        if not has_slept and self._follow_head(now):
             return
         try:
             self._follow_list(None)
         except NotFound:  # removed since the LIST: the next one shows what replaced it
             self._follow_list(None)
-        self._known_at = now
+        self._known_at, self._has_listed = now, True
 
     @staticmethod
     def _is_fresh(known_at: float, now: float) -> bool:
@@ -285,8 +308,8 @@ class Replica:
         return False
 
     def _is_believable(self) -> bool:
-        """Whether "no such transaction", just heard, means that there was none: somebody who stood still while he asked
-        may hear it of one that came and was removed."""
+        """Whether "no such transaction", just heard, means that there was none: a reader that stood still while
+        it asked may hear it of one that came and was removed."""
         return self._is_fresh(self._known_at, self._host.now())
 
     def _start_asking(self, txid: Txid) -> Call:
@@ -321,12 +344,13 @@ class Replica:
                 self._apply([files[name] for name in plan.files])
             except NotFound:  # removed since the head was written
                 return False
-        self._known_at = head.checked_at
+        if not self._is_fresh(self._known_at, now):  # else the copy itself knows, and later
+            self._known_at, self._has_listed = head.checked_at, False
         # A cold start waits for one round of these at most: writers fold, and put a head, every 16 transactions.
         return self._probe(following, PROBES_AT_ONCE)
 
     def _follow_list(self, upto: Txid | None) -> None:
-        files = self._list()
+        files = self._list_from_here() if upto is None else self._list()
         plan = self._plan(files, upto)
         self._newest = plan.newest
         if plan.newest < self.txid:
@@ -353,10 +377,17 @@ class Replica:
         onward = chain.plan([name for name in names if name.level != SNAPSHOT_LEVEL], self.txid, upto)
         return anew if anew.reach > onward.reach else replace(onward, newest=anew.newest)
 
-    def _list(self) -> dict[LtxName, HeadFile]:
-        """The database's LTX files."""
+    def _list_from_here(self) -> dict[LtxName, HeadFile]:
+        """Whatever leads on from this copy's transaction, which comes behind it or is compacted; all, where that does
+        not even lead to it."""
+        files = self._list(after=self.txid - 1) if self.txid > 1 else {}
+        return files if any(name.max_txid >= self.txid for name in files) else self._list()
+
+    def _list(self, after: Txid = 0) -> dict[LtxName, HeadFile]:
+        """The database's LTX files, without those of the transactions up to `after`: of compacted ones all."""
         sizes, mapped = {}, set()
-        for info in self._store.list_objects(database_prefix(self.database)):
+        start = transaction(after).key(self.database) if after else None
+        for info in self._store.list_objects(database_prefix(self.database), start):
             if name := parse_ltx_key(self.database, info.key):
                 sizes[name] = info.size
             elif name := parse_page_map_key(self.database, info.key):

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import apsw
 from fastcrc import crc64
 
+from lambda_handlers import sealed
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.sql import script
 from lambda_handlers.storage import atlas, keys, ltx
@@ -209,14 +210,16 @@ def atlases(chance: Random) -> None:
     assert sum(map(len, atlas.decode(forged).values())) <= len(forged)
 
 
-_HEAD = Head(7, 1.79e9, 3, (HeadFile(LtxName(9, 1, 5), 1000, True), HeadFile(LtxName(0, 6, 6), 100, False))).encode()
+_HEAD_FILES = (HeadFile(LtxName(9, 1, 5), 1000, True), HeadFile(LtxName(1, 6, 7), 100, False))
+_HEAD = Head(7, 1.79e9, 3, _HEAD_FILES).encode("main")
 
 
 def heads(chance: Random) -> None:
-    """A head, or none."""
-    body = json.dumps(damaged_json(chance, json.loads(_HEAD))).encode()
-    body = damaged(chance, body, [_HEAD]) if chance.random() < 0.5 else body
-    head = Head.decode(body)
+    """A head, or none: bytes that were damaged are none, and other fields below a right checksum are looked at."""
+    body = damaged(chance, _HEAD, [_HEAD])
+    assert (Head.decode(body, "main") is None) == (body != _HEAD)
+    fields = damaged_json(chance, json.loads(_HEAD))
+    head = Head.decode(sealed.seal(fields, "main/head.json"), "main") if isinstance(fields, dict) and fields else None
     assert head is None or isinstance(head.txid, int)
 
 

@@ -128,7 +128,7 @@ def cold_row(world: World) -> tuple[object, list[str]]:
 
 
 def head_files(world: World) -> list[tuple[bool, bool]]:
-    head = Head.decode(world.store.get(head_key("main")))
+    head = Head.decode(world.store.get(head_key("main")), "main")
     assert head is not None
     return [(file.is_mapped, file.in_atlas) for file in head.files]
 
@@ -246,7 +246,7 @@ def test_heads_stay_young_without_writes(world: World) -> None:
     for _ in range(10):
         world.clock.time += 300
         world.maintain()
-        head = Head.decode(world.store.get(head_key("main")))
+        head = Head.decode(world.store.get(head_key("main")), "main")
         assert head is not None
         assert world.clock.time - head.checked_at <= FULL_PASS_SECONDS
 
@@ -262,7 +262,7 @@ def test_a_head_that_a_writer_put_meanwhile_is_not_set_back(world: World) -> Non
     world.store.before = interfere
     world.maintain()
 
-    head = Head.decode(world.store.get(head_key("main")))
+    head = Head.decode(world.store.get(head_key("main")), "main")
     assert head is not None
     assert head.txid == 32
     cold = world.engine()

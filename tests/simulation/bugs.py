@@ -194,14 +194,23 @@ def _() -> list[Patch]:
     ]
 
 
-@bug("a head is believed however old it is", 500, looks_from=80)
+@bug("a copy that stood still follows the head, however old that is", 500, looks_from=80)
 def _() -> list[Patch]:
     def read_head(self: Publisher) -> Any:
-        head = real(self)
+        head = real_head(self)
         return head and replace(head, checked_at=self._host.now())
 
-    real = Publisher.read_head
-    return [patch.object(Publisher, "read_head", read_head)]
+    def bring_up_to_date(self: Replica, now: float) -> None:
+        has_slept = self.txid and not self._is_fresh(self._known_at, now) and not self._must_reopen
+        if not (has_slept and self._follow_head(now)):
+            real_update(self, now)
+
+    real_head, real_update = Publisher.read_head, Replica._bring_up_to_date
+    return [
+        patch.object(Publisher, "read_head", read_head),
+        patch.object(Replica, "_bring_up_to_date", bring_up_to_date),
+        patch.object(Replica, "_look_behind_head", lambda self: None),
+    ]
 
 
 @bug("a stale read may be as stale as it likes", 100)

@@ -50,7 +50,7 @@ class World:
         return [name for info in self.store.list_objects("main/") if (name := parse_ltx_key("main", info.key))]
 
     def head(self) -> Head:
-        head = Head.decode(self.store.get(head_key("main")))
+        head = Head.decode(self.store.get(head_key("main")), "main")
         assert head
         return head
 

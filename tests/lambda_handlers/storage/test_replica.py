@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +14,8 @@ from lambda_handlers.host import Host
 from lambda_handlers.object_store import AlreadyExists
 from lambda_handlers.storage import ltx
 from lambda_handlers.storage.commit import COMMIT_TRIES, STREAM_BYTES
-from lambda_handlers.storage.keys import LtxName, parse_ltx_key, transaction
+from lambda_handlers.storage.head import Head, HeadFile
+from lambda_handlers.storage.keys import LtxName, transaction
 from lambda_handlers.storage.ltx import Header, Pgno
 from lambda_handlers.storage.opening import PARALLEL_READS
 from lambda_handlers.storage.page_cache import PageCache
@@ -429,7 +429,7 @@ def test_a_container_that_was_frozen_commits_nothing_before_it_looks(
 
     assert store.verbs() == []
     frozen.replica.refresh(max_staleness=10 * RETENTION_FLOOR_SECONDS)  # what was in doubt is not merely stale
-    assert store.verbs() == ["get_with_tag", "list_objects"]
+    assert store.verbs() == ["list_objects"]
 
 
 def test_a_container_that_thaws_finds_what_was_compacted(
@@ -471,8 +471,7 @@ def test_who_stands_still_while_he_asks_does_not_believe_the_answer(
     transaction n + 1 had come and gone."""
     other, reader = written(engine(), 2), engine()
     if is_cold:  # begins from a head
-        body = json.dumps({"version": 1, "txid": 2, "checked_at": clock.time, "folds_from": 0, "files": files(store)})
-        store.put("main/head.json", body.encode())
+        put_head(store, 2, clock.time)
     else:
         reader.replica.refresh()
     store.plan("get_range", meanwhile(compacted_away(other, store, clock, tmp_path)))
@@ -482,9 +481,11 @@ def test_who_stands_still_while_he_asks_does_not_believe_the_answer(
     assert numbers(reader) == [2, 3, 4]
 
 
-def files(store: FaultyStore) -> list[list[object]]:
-    found = [(parse_ltx_key("main", info.key), info.size) for info in store.list_objects("main/")]
-    return [[name.level, name.min_txid, name.max_txid, size, False, False] for name, size in found if name]
+def put_head(store: FaultyStore, txid: int, checked_at: float) -> None:
+    """A head of which every file is a transaction."""
+    names = [transaction(number) for number in range(1, txid + 1)]
+    files = tuple(HeadFile(name, store.size(name.key("main")), is_mapped=False) for name in names)
+    store.put("main/head.json", Head(txid, checked_at, 0, files).encode("main"))
 
 
 def test_who_stands_still_while_he_commits_is_not_told_that_he_has(
@@ -569,7 +570,7 @@ def test_half_the_floor_after_the_last_list_it_lists_again(
     clock.time += 1
     one.replica.refresh()
 
-    assert store.verbs() == ["get_with_tag", "list_objects"]
+    assert store.verbs() == ["list_objects"]
     one.replica.refresh()
     assert store.verbs() == ["get_range"]
 
@@ -584,7 +585,7 @@ def test_a_clock_that_jumps_makes_it_list(engine: MakeEngine, store: FaultyStore
         one.write(insert(3), refresh=False)
     one.replica.refresh(max_staleness=60)
 
-    assert store.verbs() == ["get_with_tag", "list_objects"]
+    assert store.verbs() == ["list_objects"]
     assert one.write(insert(3)) == 3
 
 
