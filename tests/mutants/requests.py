@@ -207,7 +207,7 @@ OWN = (
         HANDLERS + "sql/own_tables.py",
         "WHERE lower(?) IN (lower(name), lower(tbl_name)) AND",
         "WHERE ? IN (name, tbl_name) COLLATE NOCASE AND",
-        (ATTACKS + "test_a_database_that_came_with_another_table_of_that_name",),
+        (SERVER + "sql/test_own_tables.py",),
     ),
     Mutant(
         "a push brings a log of requests along",
