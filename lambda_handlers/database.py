@@ -189,9 +189,13 @@ class Database:
                 reason = gone
         raise _vanishing(self.name, reason)
 
-    def applied(self, request_id: str, deadline: float) -> Applied | None:
-        """Return what the newest state remembers of a request. Raises SldbError."""
-        return self.look(deadline, lambda session: self._applied(session, self._newest, request_id))
+    def applied(self, request_id: str, deadline: float) -> tuple[Applied | None, float]:
+        """Return what the newest state remembers of a request, and since when it remembers requests (unix seconds).
+        Raises SldbError."""
+        return self.look(
+            deadline,
+            lambda session: (self._applied(session, self._newest, request_id), self._times(self._newest).since),
+        )
 
     def _look(self, deadline: float, ask: Callable[[Session], T]) -> T:
         copy = self._newest
@@ -412,7 +416,9 @@ class Database:
         session.trusted(lambda connection: request_log.record(connection, request_id, times, entry))
 
     def _times(self, copy: Copy) -> Times:
-        return Times(self._host.now(), copy.replica.timestamp_ms / 1000)
+        now, replica = self._host.now(), copy.replica
+        is_told = copy is self._newest and replica.txid > 0
+        return Times(now, replica.timestamp_ms / 1000 if is_told else now)
 
     def _reply(self, results: tuple[Result, ...], txid: Txid) -> Reply:
         return Reply(results, txid, self.name)

@@ -1,9 +1,9 @@
 """result: what became of the request with an id.
 
 Arguments   request_id
-Reply       {"database", "request_id", "state", "since": the time from which on requests are remembered (an hour ago),
-            "txid", "time", "reply"}; the last three are null unless the state is `applied`, and `reply` is then the
-            body of the request's own reply
+Reply       {"database", "request_id", "state", "since": the time from which on requests are remembered (an hour before
+            the newest transaction, and before now), "txid", "time", "reply"}; the last three are null unless the state
+            is `applied`, and `reply` is then the body of the request's own reply
 
 States      applied      by transaction `txid`
             not_applied  by no transaction since `since`; one that is on its way may still come
@@ -19,7 +19,6 @@ from typing import Any
 from lambda_handlers.actions import arguments, files
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.replies import Replies
-from lambda_handlers.sql.request_log import MEMORY_SECONDS
 from lambda_handlers.wire import Action, check_request_id, made_at
 
 
@@ -28,8 +27,7 @@ def result(context: ActionContext, action: Action) -> dict[str, Any]:
     arguments.required(given, ["request_id"])
     request_id = given["request_id"]
     check_request_id("arguments.request_id", request_id)
-    since = context.host.now() - MEMORY_SECONDS
-    found = context.database(action.database).applied(request_id, context.deadline)
+    found, since = context.database(action.database).applied(request_id, context.deadline)
     told = {"database": action.database, "request_id": request_id, "since": files.utc(int(since * 1000))}
     if found is None:
         was_made = made_at(request_id)

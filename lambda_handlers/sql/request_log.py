@@ -1,9 +1,12 @@
 """Exactly once: which requests were applied, and what they gave, in the database that they changed.
 
 A request with a `request_id` records it in the same SQLite transaction as its writes, so either both are in the log
-or neither. Before it runs it looks here. Entries older than an hour go with the next recorded write.
+or neither. Before it runs it looks here.
 
-An entry that was recorded later than now, by the machine's clock and by the log's, proves nothing and is not believed.
+A clock may be wrong, so an entry's hour is over when two say so: the machine's, and the log's, which is the time of the
+newest transaction. Then it is not found any more, and goes with the next recorded write. An entry has the later of the
+two times, as its transaction has, so that a clock that is behind does not shorten its hour. One that is later than both
+proves nothing and is not believed. (Two writes in a row by a clock that is an hour ahead look like an hour.)
 
 A reply of many rows would make the transaction as large as itself: it goes to an object of the store, and its key here.
 """
@@ -24,6 +27,7 @@ from lambda_handlers.wire import Reply, SldbError
 TABLE = OUR_TABLES + "requests"
 MEMORY_SECONDS = 3600
 CLOCK_SKEW_SECONDS = 60  # between the clocks of two machines
+MOST_BEHIND_SECONDS = 86_400  # that the clock of a machine is taken to be
 MOST_BYTES = 64 << 10  # of a compressed reply here
 _AT_KEY = b"key:"  # how an entry begins that is kept elsewhere; zlib's own begin with a byte 0x78
 
@@ -48,7 +52,12 @@ class Times:
     @property
     def since(self) -> float:
         """The time from which on requests are remembered."""
-        return self.clock - MEMORY_SECONDS
+        return min(self.clock, self.log) - MEMORY_SECONDS
+
+    @property
+    def now(self) -> float:
+        """The time of an entry that is made. A log that is further ahead than a day makes none that stays for ever."""
+        return min(max(self.clock, self.log), self.clock + MOST_BEHIND_SECONDS)
 
     @property
     def until(self) -> float:
@@ -64,7 +73,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A request that was applied."""
+    """A request that was applied, and is remembered."""
 
     at: float  # unix seconds
     reply: Reply
@@ -88,7 +97,7 @@ def record(connection: apsw.Connection, request_id: str, times: Times, entry: by
     connection.execute(
         f"DELETE FROM main.{TABLE} WHERE recorded_at <= ? OR recorded_at > ?", (times.since, times.until)
     )
-    connection.execute(f"INSERT OR REPLACE INTO main.{TABLE} VALUES (?, ?, ?)", (request_id, times.clock, entry))
+    connection.execute(f"INSERT OR REPLACE INTO main.{TABLE} VALUES (?, ?, ?)", (request_id, times.now, entry))
 
 
 def encode(reply: Reply, keep: Callable[[bytes], str]) -> bytes:

@@ -18,6 +18,7 @@ from lambda_handlers.storage.page_cache import PageCache
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Action, Request, SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import compact
+from tests.fakes.past import act
 from tests.fakes.service import container as new_container
 from tests.fakes.service import run
 from tests.fakes.store import FaultyStore
@@ -418,13 +419,68 @@ def test_a_request_id_is_forgotten_after_an_hour(container, store):
     service = container(store, host=clock.host())
     run(service, "CREATE TABLE t (a)", request_id="create")
     run(service, "INSERT INTO t VALUES (1)", request_id="r")
-    clock.time += 3599
-    run(service, "INSERT INTO t VALUES (1)", request_id="r")
+    for seconds in (3599, 2):  # an hour by the clock, and not by the log
+        clock.time += seconds
+        run(service, "INSERT INTO t VALUES (1)", request_id="r")
     assert run(service, "SELECT count(*) FROM t").rows == [(1,)]
+    run(service, "INSERT INTO t VALUES (2)", request_id="later")
     clock.time += 2
-    run(service, "INSERT INTO t VALUES (2)", request_id="r")
-    assert run(service, "SELECT count(*) FROM t").rows == [(2,)]
-    assert run(service, "SELECT count(*) FROM _sldb_requests").rows == [(1,)]  # the older ones went with it
+    run(service, "INSERT INTO t VALUES (3)", request_id="r")
+    assert run(service, "SELECT count(*) FROM t").rows == [(3,)]
+    assert run(service, "SELECT id FROM _sldb_requests").rows == [("later",), ("r",)]  # the older ones went with it
+
+
+WRONG_SECONDS = [-86_400, -3601, -61, 61, 1800, 3601, 86_400, 40 * 365 * 86_400]
+
+
+@pytest.mark.parametrize("wrong", WRONG_SECONDS)
+def test_a_clock_that_is_wrong_for_one_write_makes_nothing_run_twice(container, store, wrong):
+    right, other = Clock(), Clock()
+    service, stranger = container(store, host=right.host()), container(store, host=other.host())
+
+    def applied_once(*ids):
+        before = run(service, "SELECT count(*) FROM t").rows
+        for each in (service, stranger):
+            for request_id in ids:
+                run(each, "INSERT INTO t VALUES (1)", request_id=request_id)
+                assert act(each, "result", request_id=request_id)["state"] == "applied"
+        assert run(service, "SELECT count(*) FROM t").rows == before
+
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)", request_id="first")
+    other.time = right.time + wrong
+    applied_once("first")
+    run(stranger, "INSERT INTO t VALUES (1)", request_id="theirs")
+    other.time = right.time
+    applied_once("first", "theirs")
+    for number in range(5):
+        right.time = other.time = right.time + 600
+        run(service, "INSERT INTO t VALUES (1)", request_id=f"later {number}")
+        applied_once("first", "theirs", f"later {number}")
+
+
+@pytest.mark.parametrize("wrong", WRONG_SECONDS)
+def test_what_a_wrong_clock_has_recorded_is_forgotten_too(container, store, wrong):
+    right, other = Clock(), Clock()
+    service, stranger = container(store, host=right.host()), container(store, host=other.host())
+    run(service, "CREATE TABLE t (a)", request_id="first")
+    other.time = right.time + wrong
+    run(stranger, "INSERT INTO t VALUES (1)", request_id="theirs")
+    for number in range(3):
+        right.time = max(right.time, other.time) + 3601
+        run(service, "INSERT INTO t VALUES (1)", request_id=f"later {number}")
+    assert run(service, "SELECT count(*) FROM _sldb_requests WHERE id IN ('first', 'theirs')").rows == [(0,)]
+    assert act(service, "result", request_id="theirs")["state"] == "not_applied"
+
+
+def test_after_a_clock_that_was_far_ahead_the_log_of_requests_does_not_grow_for_ever(container, store):
+    right, far = Clock(), Clock(start=9e9)
+    service = container(store, host=right.host())
+    run(service, "CREATE TABLE t (a)")
+    run(container(store, host=far.host()), "INSERT INTO t VALUES (1)", request_id="theirs")
+    for number in range(100):
+        right.time += 1800
+        run(service, "INSERT INTO t VALUES (1)", request_id=f"later {number}")
+    assert run(service, "SELECT count(*) FROM _sldb_requests").rows[0][0] < 60
 
 
 def test_a_failed_request_leaves_no_trace_of_its_id(service):

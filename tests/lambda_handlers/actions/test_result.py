@@ -50,7 +50,7 @@ def test_one_that_was_applied_tells_its_first_reply(store, clock):
     clock.time += 100
     told = act(fresh(store, clock), "result", request_id="r")
     assert (told["state"], told["txid"], told["time"]) == ("applied", 2, "2027-01-15T08:00:00.000Z")
-    assert told["since"] == "2027-01-15T07:01:40.000Z"
+    assert told["since"] == "2027-01-15T07:00:00.000Z"
     assert Reply.decode(told["reply"]).results == first.results
 
 
@@ -87,6 +87,8 @@ def test_an_id_tells_when_it_was_made_so_that_an_old_one_is_unknown(store, clock
     clock.time += 3599
     assert state(service, now) == "applied"
     clock.time += 2
+    assert state(service, now) == "applied"  # nothing has come that would be in its place
+    run(service, "INSERT INTO t VALUES (2)")
     assert state(service, now) == "unknown"
     assert state(service, "other") == "not_applied"
 
