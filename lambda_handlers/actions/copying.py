@@ -127,8 +127,8 @@ def copy_database(context: ActionContext, source: str, target: str, txid: Txid, 
 def _copy(context: ActionContext, listing: Listing, target: str, txid: Txid, proofs: Proofs) -> Copied:
     """Raises NotFound where a file of the source is gone, StoreError or SldbError."""
     there = files.list_files(context.store, target)
-    if there.newest > txid:
-        raise taken(target)
+    if there.newest > txid or (there.sizes and transaction(1) not in there.sizes):
+        raise taken(target)  # a database that has outlived its first transaction leaves the key of the mark free
     chain = listing.chain_to(txid)
     if not chain:
         raise NotFound(transaction(txid).key(listing.database))
@@ -154,17 +154,28 @@ class _Copy:
 
     def run(self) -> Copied:
         is_new = self._base.target not in self._there.sizes
+        if is_new:
+            self._check_free()
+        else:
+            self._copy(self._base)
         if self._newest.max_txid > 1:
             self._put_mark()
+            self._check_time()  # what was frozen before the mark knows no longer what there is
         for _ in files.side_by_side(self._context.host, self._copy_with_map, self._above):
             self._check_time()
         self._put_map(self._base)
         known_at = self._context.host.now()
-        self._copy(self._base)
         every = [self._base, *self._above]
         if is_new:
+            self._copy(self._base)
             self._put_head(known_at, every)
         return Copied(len(every), sum(file.size for file in every), is_new)
+
+    def _check_free(self) -> None:
+        """Raise `conflict` where the name is that of a database whose key of the mark was free when the mark came."""
+        has_base = any(name.min_txid == 1 and name != transaction(1) for name in self._there.sizes)
+        if has_base and not self._there.chain_to(self._newest.max_txid):
+            raise taken(self._target)
 
     def _put_mark(self) -> None:
         header = mark(self._newest, self._source)

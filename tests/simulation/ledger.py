@@ -18,9 +18,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from lambda_handlers.storage import kinds
 from lambda_handlers.storage.keys import LtxName, atlas_key, head_key, lock_key, parse_ltx_key
-from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Header
 from lambda_handlers.storage.opening import is_mark
 from lambda_handlers.storage.retention import FLOOR_SECONDS
@@ -142,27 +140,25 @@ class Ledger:
             )
 
     def _copied(self, database: str, name: LtxName, body: bytes, by: Any) -> bool:
-        """Whether the file is one of a copy, and no transaction on top."""
+        """Whether the file is one of a copy, and neither a transaction on top nor a fold of such."""
         log, header = self.log(database), Header.decode(body, str(name))
-        is_on_top = log.newest and header.min_txid == header.max_txid == log.newest + 1
-        if is_on_top and kinds.of_node_id(header.node_id) is Kind.BRANCH:
-            return False
-        log.there.add(name)
+        is_late = log.entries and name.level == 0 and name.max_txid <= log.begins_at
         if is_mark(header, name):
             log.mark = header
             if log.entries:
                 self._history.violate("copy", f"{by} makes a copy of {database}, which has {log.newest} transactions")
-            return True
-        log.compacted.append((name, body))
-        if name.min_txid == 1:
+        elif log.entries and not is_late:
+            return False
+        else:
+            log.compacted.append((name, body))
+        log.there.add(name)
+        if name.min_txid == 1 and not is_mark(header, name):
             self._appear(database, log.mark.max_txid if log.mark else 1, by)
         return True
 
     def _appear(self, database: str, txid: int, by: Any) -> None:
         log, source = self.log(database), by.operation.database
-        if log.entries:  # the same copy again, perhaps of files that were merged meanwhile
-            if log.begins_at != txid:
-                self._history.violate("copy", f"{by} made a copy of {database}, which has {log.newest} transactions")
+        if log.entries:
             return
         log.entries = self.log(source).entries[:txid]
         log.begins_at, log.appeared_at = txid, self._history.now()

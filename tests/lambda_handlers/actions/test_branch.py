@@ -10,6 +10,7 @@ from lambda_handlers.actions import copying
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.storage.keys import LtxName, snapshot, transaction
 from lambda_handlers.wire import SldbError
+from tests.fakes.clock import Clock
 from tests.fakes.engine import compact
 from tests.fakes.past import act, image, state
 from tests.fakes.service import container as new_container
@@ -90,6 +91,45 @@ def test_a_name_that_exists_is_refused(service, store, statement):
     assert refused(service, "branch", "mine", **{"as": "main"}).code == "conflict"
     assert state(store, "mine") == before
     assert run(service, "INSERT INTO mine VALUES (2)", database="mine").txid == 2
+
+
+def live_without_its_first_transaction(store, directory, transactions=2):
+    """A database named mine, of which retention has removed what a snapshot holds."""
+    service = new_container(store)
+    for number in range(1, transactions + 1):
+        run(service, f"CREATE TABLE mine{number} (x)", database="mine")
+    service.close()
+    compact(store, snapshot(transactions), directory, "mine")
+    for number in range(1, transactions + 1):
+        store.delete(transaction(number).key("mine"))
+
+
+@pytest.mark.parametrize("transactions", [2, 4])
+def test_a_name_that_exists_is_refused_when_its_first_transaction_is_gone(service, store, tmp_path, transactions):
+    fill(service)
+    live_without_its_first_transaction(store, tmp_path, transactions)
+    before = {info.key for info in store.list_objects("mine/")}
+    assert refused(service, "branch", **{"as": "mine"}).code == "conflict"
+    assert refused(service, "rename_database", to="mine").code == "conflict"
+    assert {info.key for info in store.list_objects("mine/")} == before
+    assert run(service, "SELECT count(*) FROM t").rows == [(600,)]
+
+
+def test_frozen_before_the_mark_while_the_name_came_to_life(container, store, tmp_path):
+    """So long that the first transaction of the other database, which would have kept it out, is gone again."""
+    fill(container(store))
+    faulty, clock = FaultyStore(store), Clock()
+    service = container(faulty, host=clock.host())
+
+    def two_hours() -> None:
+        live_without_its_first_transaction(store, tmp_path)
+        clock.sleep(7200.0)
+
+    faulty.plan("create", meanwhile(two_hours))
+    assert refused(service, "branch", **{"as": "mine"}).code == "query_timeout"
+    assert refused(container(store), "branch", **{"as": "mine"}).code == "conflict"
+    assert run(container(store), "SELECT count(*) FROM mine2", database="mine").rows == [(0,)]
+    assert run(container(store), "INSERT INTO mine2 VALUES (1)", database="mine").txid == 3
 
 
 def test_a_branch_that_was_written_to_is_refused(service, store):
