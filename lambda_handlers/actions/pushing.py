@@ -1,8 +1,9 @@
 """push: a SQLite file as the new content of a database, in one transaction, whatever its size.
 
 The client encodes the file as an LTX file (storage.prepared), puts it in parts below <database>/uploads/<upload>/, and
-has it committed: what moves through here is its first and its last part. Parts are named by their number and a hash of
+has it committed: what moves through here is its first and its last part. Parts are named by their number and the MD5 of
 what they hold, so that an upload that was cut off goes on where it stopped, and two at once do each other no harm.
+Before the commit each is compared with its name: by the ETag in a LIST, or, where that is no MD5, by reading it.
 Until the commit nothing of the database has changed; parts that are never committed are removed by maintenance.
 
 push_begin      Arguments: upload. Reply: {"database", "txid", "bytes": of the database as it is, "parts": {name: bytes}
@@ -20,8 +21,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from lambda_handlers.actions import arguments, files
@@ -30,7 +32,7 @@ from lambda_handlers.actions.bringing import check_time, stamped
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.pushed import check_names
 from lambda_handlers.actions.restore import check_newest
-from lambda_handlers.object_store import CopyOf, NotFound, ObjectStore, StoreError
+from lambda_handlers.object_store import CopyOf, NotFound, ObjectInfo, ObjectStore, StoreError
 from lambda_handlers.storage import kinds
 from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.keys import transaction, upload_key, upload_prefix
@@ -56,7 +58,7 @@ def push_begin(context: ActionContext, action: Action) -> dict[str, Any]:
     listing = files.list_files(context.store, action.database)
     try:
         newest = newest_header(context.store, listing)
-        parts = _parts_there(context.store, action.database, upload)
+        parts = {name: info.size for name, info in _parts_there(context.store, action.database, upload).items()}
     except StoreError as error:
         raise store_error(error) from error
     size = newest.commit * newest.page_size if newest else 0
@@ -113,17 +115,56 @@ def _prepared(context: ActionContext, database: str, upload: str, names: list[st
         missing = [name for name in names if name not in there]
         if missing:
             raise _missing(missing)
-        small = [name for name in names[:-1] if there[name] < LEAST_PART_BYTES]
+        small = [name for name in names[:-1] if there[name].size < LEAST_PART_BYTES]
         if small:
-            bad_request("arguments.parts", f"{small[0]} of {there[small[0]]} bytes", f"{LEAST_PART_BYTES} or more")
-        parts = [CopyOf(upload_key(database, upload, name), 0, there[name]) for name in names]
-        first = context.store.get(parts[0].key)
-        last = first if len(parts) == 1 else context.store.get(parts[-1].key)
+            bad_request("arguments.parts", f"{small[0]} of {there[small[0]].size} bytes", f"{LEAST_PART_BYTES} or more")
+        parts = [CopyOf(there[name].key, 0, there[name].size) for name in names]
+        first = _read_part(context.store, names[0], there[names[0]])
+        last = first if len(parts) == 1 else _read_part(context.store, names[-1], there[names[-1]])
+        _check_parts(context, names[1:-1], there)
     except NotFound as error:
         raise _missing([error.key.rpartition("/")[2]]) from error
     except StoreError as error:
         raise store_error(error) from error
     return Prepared.check(parts, first, last, page_map)
+
+
+def _read_part(store: ObjectStore, name: str, info: ObjectInfo) -> bytes:
+    """A part that is what its name says; asked for again where it is not, for the answer may have been damaged."""
+    for _ in range(2):
+        body = store.get(info.key)
+        if _is_named(name, (body,)):
+            return body
+    raise _damaged([name])
+
+
+def _check_parts(context: ActionContext, names: list[str], there: Mapping[str, ObjectInfo]) -> None:
+    """Raises `not_found` for parts that are not what their names say. Where the store tells an MD5, and they are named
+    by it, nothing is read for that."""
+
+    def is_sound(name: str) -> bool:
+        check_time(context)
+        info = there[name]
+        return _is_named(name, context.store.chunks(info.key)) or _is_named(name, context.store.chunks(info.key))
+
+    unproved = [name for name in names if there[name].etag.strip('"') != _hash_in(name)]
+    found = zip(unproved, files.side_by_side(context.host, is_sound, unproved), strict=True)
+    damaged = [name for name, sound in found if not sound]
+    if damaged:
+        raise _damaged(damaged)
+
+
+def _is_named(name: str, chunks: Iterable[bytes]) -> bool:
+    """Whether a part has the hash that its name tells: an MD5, or the beginning of a SHA-256, as of older clients."""
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    for chunk in chunks:
+        md5.update(chunk)
+        sha256.update(chunk)
+    return _hash_in(name) in (md5.hexdigest(), sha256.hexdigest()[:32])
+
+
+def _hash_in(name: str) -> str:
+    return name.partition("-")[2]
 
 
 def _check_names(store: ObjectStore, prepared: Prepared, first_page: bytes) -> None:
@@ -135,9 +176,9 @@ def _check_names(store: ObjectStore, prepared: Prepared, first_page: bytes) -> N
         raise store_error(error) from error
 
 
-def _parts_there(store: ObjectStore, database: str, upload: str) -> dict[str, int]:
+def _parts_there(store: ObjectStore, database: str, upload: str) -> dict[str, ObjectInfo]:
     prefix = upload_prefix(database, upload)
-    return {info.key.removeprefix(prefix): info.size for info in store.list_objects(prefix)}
+    return {info.key.removeprefix(prefix): info for info in store.list_objects(prefix)}
 
 
 def _missing(names: list[str]) -> SldbError:
@@ -147,6 +188,17 @@ def _missing(names: list[str]) -> SldbError:
         "nothing was applied",
         "push again: what is there is not sent again",
         missing=names,
+    )
+
+
+def _damaged(names: list[str]) -> SldbError:
+    return SldbError(
+        "not_found",
+        f"{len(names)} of the parts that were uploaded are not what was sent, the first is {names[0]}; "
+        "nothing was applied",
+        "push again: what is sound is not sent again",
+        missing=names,
+        damaged=names,
     )
 
 

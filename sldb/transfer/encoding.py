@@ -1,8 +1,8 @@
 """A SQLite file as a prepared LTX file (storage.prepared), in parts: what is uploaded.
 
 Every part but the last has PART_BYTES, and the last one is long enough to hold the file's checksum in one piece. The
-same file always gives the same parts, each of which is named by its number and a hash of what it holds: so an upload
-that was cut off finds again what it has done.
+same file always gives the same parts, each of which is named by its number and the MD5 of what it holds: so an upload
+that was cut off finds again what it has done, and the commit finds what was damaged on the way.
 """
 
 from __future__ import annotations
@@ -82,4 +82,5 @@ class Encoding:
 
 
 def _part(number: int, body: bytes, source_bytes: int) -> Part:
-    return Part(number, f"{number:05}-{hashlib.sha256(body).hexdigest()[:32]}", body, source_bytes)
+    digest = hashlib.md5(body, usedforsecurity=False).hexdigest()  # S3 tells the same of what it has got
+    return Part(number, f"{number:05}-{digest}", body, source_bytes)

@@ -51,7 +51,8 @@ class Push:
             except SldbError as error:
                 if "missing" not in error.details:
                     raise
-                begun["parts"] = {name: size for name, size in begun["parts"].items() if name not in names}
+                gone = error.details.get("damaged", names)  # who pushes the same file clears all, not only what is told
+                begun["parts"] = {name: size for name, size in begun["parts"].items() if name not in gone}
                 missing = error
             else:
                 self.carrier.clear(encoding.upload_id)

@@ -180,6 +180,28 @@ DATABASES = (
     ),
 )
 
+PUSHING = HANDLERS + "actions/pushing.py"
+PUSHED = ACTIONS + "test_pushing.py::test_a_part_that_was_damaged_on_its_way_is_named"
+
+PARTS = (
+    Mutant(
+        "parts are assembled as they came",
+        "10",
+        PUSHING,
+        "        _check_parts(context, names[1:-1], there)",
+        "        pass",
+        (PUSHED,),
+    ),
+    Mutant(
+        "any part has the hash of its name",
+        "10",
+        PUSHING,
+        "    return _hash_in(name) in (md5.hexdigest(), sha256.hexdigest()[:32])",
+        "    return True",
+        (PUSHED,),
+    ),
+)
+
 UNFINISHED = HANDLERS + "actions/unfinished.py"
 DROPPED = (ACTIONS + "test_unfinished.py",)
 
@@ -234,4 +256,4 @@ DROPPING = (
     ),
 )
 
-MUTANTS = (*LOCAL, *DATABASES, *DROPPING)
+MUTANTS = (*LOCAL, *DATABASES, *PARTS, *DROPPING)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from pathlib import Path
 
 import pytest
 
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.storage.keys import upload_key
 from lambda_handlers.wire import SldbError
 from sldb.transfer import encoding
 from tests.fakes import sqlite_files
@@ -239,3 +241,54 @@ def test_a_lock_is_held_while_it_is_committed(container, store, faulty, ready, t
     faulty.plan(verb_of(ready), meanwhile(lambda: held.append(store.get("main/lock.json"))), works)
     act(service, "push_commit", **ready)
     assert b"push" in held[0]
+
+
+def flip(body: bytes) -> bytes:
+    return body[: len(body) // 2] + bytes((body[len(body) // 2] ^ 8,)) + body[len(body) // 2 + 1 :]
+
+
+@pytest.fixture(params=["memory", "s3"])
+def any_store(request, store):
+    return store if request.param == "memory" else request.getfixturevalue("s3_store")
+
+
+@pytest.mark.parametrize("damage", [flip, lambda body: body[:-1] + b"x"], ids=["flipped", "end"])
+def test_a_part_that_was_damaged_on_its_way_is_named(container, store, any_store, file, damage):
+    ready = upload(any_store, file)
+    service = container(any_store)
+    for name in ready["parts"]:
+        key = upload_key("main", ready["upload"], name)
+        sound = any_store.get(key)
+        any_store.put(key, damage(sound))
+        error = refused(service, "push_commit", **ready)
+        assert (error.code, error.details["missing"], error.details["damaged"]) == ("not_found", [name], [name])
+        any_store.put(key, sound)
+    assert run(service, "SELECT * FROM sqlite_schema").rows == []
+    if any_store is store or len(ready["parts"]) == 1:  # S3 assembles no parts as small as these
+        act(service, "push_commit", **ready)
+        assert is_there(any_store, file)
+
+
+def test_a_part_that_comes_damaged_once_is_asked_for_again(container, store, faulty, ready, file):
+    faulty.plan("get", lambda _key, act: flip(act()))
+    faulty.plan("chunks", lambda _key, act: [flip(b"".join(act()))])
+    act(container(faulty), "push_commit", **ready)
+    assert is_there(store, file)
+
+
+def test_parts_as_older_clients_name_them(container, store, ready, file):
+    named = []
+    for name in ready["parts"]:
+        body = store.get(upload_key("main", ready["upload"], name))
+        named.append(f"{name[:6]}{hashlib.sha256(body).hexdigest()[:32]}")
+        store.put(upload_key("main", ready["upload"], named[-1]), body)
+    act(container(store), "push_commit", **{**ready, "parts": named})
+    assert is_there(store, file)
+
+
+def test_where_the_store_tells_a_checksum_only_the_ends_are_read(container, s3_store, file):
+    ready, faulty = upload(s3_store, file), FaultyStore(s3_store)
+    faulty.plan(verb_of(ready), refuse)
+    refused(container(faulty), "push_commit", **ready)
+    ends = {upload_key("main", ready["upload"], name) for name in (ready["parts"][0], ready["parts"][-1])}
+    assert {key for verb, key in faulty.calls if verb in ("get", "chunks") and "/uploads/" in key} == ends

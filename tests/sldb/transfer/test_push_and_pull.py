@@ -419,3 +419,22 @@ def test_a_file_above_the_lock_page(new_client, tmp_path):
     connection = sqlite3.connect(out)
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_part_that_was_damaged_on_its_way_is_sent_again(new_client, file, tmp_path):
+    client, sent = new_client(), []
+
+    class Damaging(StoreCarrier):
+        def put(self, upload: str, part: str, body: bytes) -> None:
+            damaged = len(sent) == 2
+            sent.append(part)
+            super().put(upload, part, body[:-1] + bytes((body[-1] ^ 1,)) if damaged else body)
+
+    with open_source(file) as source:
+        Push(client, Damaging(client.database, client.target.open_store), Silent(), at_once()).run(
+            source, None, lambda _begun: None
+        )
+    assert sent == [*dict.fromkeys(sent), sent[2]]
+    pull(client, tmp_path / "out.db")
+    assert sqlite_files.dump(tmp_path / "out.db") == sqlite_files.dump(file)
