@@ -38,7 +38,7 @@ def _files(log: Log) -> dict[LtxName, list[bytes]]:
 def _problem(database: str, key: str, body: bytes, files: dict[LtxName, list[bytes]]) -> str:
     """What is wrong with a page map, atlas or head; empty if nothing is."""
     if key == head_key(database):
-        return _problem_of_head(body, files)
+        return _problem_of_head(database, body, files)
     if key == atlas_key(database):
         maps = atlas.decode(body)
         return next(filter(None, (_problem_of_map(one, files.get(name, ())) for name, one in maps.items())), "")
@@ -46,8 +46,8 @@ def _problem(database: str, key: str, body: bytes, files: dict[LtxName, list[byt
     return _problem_of_map(body, files.get(name, [])) if name else ""
 
 
-def _problem_of_head(body: bytes, files: dict[LtxName, list[bytes]]) -> str:
-    head = Head.decode(body)
+def _problem_of_head(database: str, body: bytes, files: dict[LtxName, list[bytes]]) -> str:
+    head = Head.decode(body, database)
     if head is None:
         return "it is no head"
     for file in head.files:
