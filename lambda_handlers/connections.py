@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -38,7 +38,7 @@ class Connections:
         self._context: SSLContext | None = None
         self._idle: list[tuple[HTTPConnection, float]] = []  # with the time of its last answer
 
-    def send(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def send(self, method: str, target: str, body: bytes | IO[bytes], headers: Mapping[str, str]) -> Answer:
         """Raises NoAnswer. Sends once."""
         from http.client import HTTPException
 

@@ -28,6 +28,8 @@ T = TypeVar("T")
 class StoreError(Exception):
     """Something about one key; the text names it."""
 
+    hint = "try again in a moment"  # what to do about it
+
     def __init__(self, key: str, message: str) -> None:
         super().__init__(f"{key}: {message}")
         self.key = key
@@ -56,6 +58,12 @@ class PreconditionFailed(StoreError):
 
 class Refused(StoreError):
     """The store answered that this may not be done (no permission, no such bucket): nothing was applied."""
+
+
+class Unfit(Refused):
+    """The store ignores a condition of writes, without which two writers overwrite each other: nothing was written."""
+
+    hint = "use a store with conditional writes; sldb doctor --store tells whether one has them"
 
 
 class Unavailable(StoreError):

@@ -7,7 +7,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from html import unescape
+from typing import IO
 from urllib.parse import quote, urlsplit
 
 from lambda_handlers.connections import Answer, Connections, NoAnswer
@@ -28,6 +30,15 @@ class S3Error(Exception):
         self.status = status
         self.code = code
         self.may_be_applied = may_be_applied  # by this try, or by one before it
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A body that is not in memory."""
+
+    file: IO[bytes]
+    length: int  # bytes
+    sha256: str  # in hex
 
 
 class S3Requests:
@@ -58,7 +69,7 @@ class S3Requests:
         method: str,
         key: str,
         query: Sequence[tuple[str, str]],
-        body: bytes = b"",
+        body: bytes | FileBody = b"",
         headers: Mapping[str, str] | None = None,
         *,
         expects: str = "",
@@ -97,13 +108,14 @@ class S3Requests:
         self._connections.close()
 
     def _send(
-        self, method: str, key: str, query: Sequence[tuple[str, str]], body: bytes, more: Mapping[str, str]
+        self, method: str, key: str, query: Sequence[tuple[str, str]], body: bytes | FileBody, more: Mapping[str, str]
     ) -> Answer:
         path, canonical = self._root + key, canonical_query(query)
         headers = {"host": self._host, **more}
+        sent, digest = (body, None) if isinstance(body, bytes) else (body.file, body.sha256)
         sign(
             headers,
-            body,
+            body if isinstance(body, bytes) else b"",
             service="s3",
             region=self._region,
             credentials=self._credentials,
@@ -111,8 +123,13 @@ class S3Requests:
             method=method,
             path=path,
             query=canonical,
+            digest=digest,
         )
-        return self._connections.send(method, f"{quote(path, safe='/~')}?{canonical}", body, headers)
+        target = f"{quote(path, safe='/~')}?{canonical}" if canonical else quote(path, safe="/~")
+        if isinstance(body, FileBody):
+            body.file.seek(0)
+            headers["content-length"] = str(body.length)
+        return self._connections.send(method, target, sent, headers)
 
 
 def element(answer: Answer, name: str) -> str:

@@ -177,7 +177,12 @@ def memory_store() -> ObstoreStore:
     return ObstoreStore(MemoryStore())
 
 
-def open_s3(settings: Settings, bucket: str, prefix: str) -> ObstoreStore:
+def open_s3(
+    settings: Settings,
+    bucket: str,
+    prefix: str,
+    make: Callable[[Any, Callable[[], S3Requests]], ObstoreStore] = ObstoreStore,
+) -> ObstoreStore:
     config: dict[str, Any] = {"region": settings.region, "conditional_put": "etag"}
     if settings.endpoint_url:
         config["endpoint"] = settings.endpoint_url
@@ -205,4 +210,4 @@ def open_s3(settings: Settings, bucket: str, prefix: str) -> ObstoreStore:
         },
         retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
     )
-    return ObstoreStore(store, lru_cache(maxsize=1)(requests))
+    return make(store, lru_cache(maxsize=1)(requests))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 LOCK_KINDS = ("security-group", "s3", "none")
+LARGE_COMMITS = ("put", "parts")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 MIB = 1 << 20
 
@@ -40,6 +41,7 @@ class Settings:
     cache_bytes: int = 400 * MIB  # for all copies of databases in temp_dir together
     retention_days: float = 30.0
     log_level: str = "info"
+    large_commits: str = "put"  # one of LARGE_COMMITS; how a store that is not AWS's gets what is large
     region: str = "us-east-1"
     endpoint_url: str | None = None  # of S3, instead of AWS's own
     ec2_endpoint_url: str | None = None  # of EC2, instead of AWS's own
@@ -65,6 +67,7 @@ class Settings:
             cache_bytes=int(_number(environment, "SLDB_CACHE_BYTES", 400.0 * MIB)),
             retention_days=_number(environment, "SLDB_RETENTION_DAYS", 30.0),
             log_level=_one_of("SLDB_LOG_LEVEL", get("SLDB_LOG_LEVEL", "info").lower(), LOG_LEVELS),
+            large_commits=_one_of("SLDB_LARGE_COMMITS", get("SLDB_LARGE_COMMITS") or "put", LARGE_COMMITS),
             region=get("AWS_REGION") or get("AWS_DEFAULT_REGION") or "us-east-1",
             endpoint_url=get("AWS_ENDPOINT_URL_S3") or endpoint or None,
             ec2_endpoint_url=get("AWS_ENDPOINT_URL_EC2") or endpoint or None,

@@ -29,12 +29,13 @@ def sign(
     method: str = "POST",
     path: str = "/",  # not quoted
     query: str = "",  # canonical
+    digest: str | None = None,  # SHA-256 of a body that is not in memory, in hex
 ) -> None:
     """Add what a signed request needs to its headers (lower-case names)."""
     headers["x-amz-date"] = timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     if credentials.session_token:
         headers["x-amz-security-token"] = credentials.session_token
-    digest = hashlib.sha256(body).hexdigest()
+    digest = digest or hashlib.sha256(body).hexdigest()
     if service == "s3":
         headers["x-amz-content-sha256"] = digest
     names = sorted(headers)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import Settings
 
+AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
+
 
 def open_store(settings: Settings) -> ObjectStore:
     """The store that settings.store names: s3://bucket/prefix or file:///directory."""
@@ -16,4 +18,21 @@ def open_store(settings: Settings) -> ObjectStore:
     from lambda_handlers.s3_store import open_s3
 
     bucket, _, prefix = path.partition("/")
-    return open_s3(settings, bucket, prefix)
+    if not is_foreign(settings.endpoint_url):
+        return open_s3(settings, bucket, prefix)
+    from functools import partial
+
+    from lambda_handlers.foreign_store import ForeignStore
+
+    may_use_parts = settings.large_commits == "parts"
+    foreign = partial(ForeignStore, may_use_parts=may_use_parts, temp_dir=settings.temp_dir)
+    return open_s3(settings, bucket, prefix, foreign)
+
+
+def is_foreign(endpoint_url: str | None) -> bool:
+    """Whether an S3 is at work there that is not AWS's own (which has also VPC, FIPS and dual-stack endpoints)."""
+    if not endpoint_url:
+        return False
+    from urllib.parse import urlsplit
+
+    return not f".{urlsplit(endpoint_url).hostname}".endswith(AWS_DOMAINS)

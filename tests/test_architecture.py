@@ -47,7 +47,10 @@ RULES = (
         who=("sldb",),
         never=("lambda_handlers",),
         except_for=("lambda_handlers.wire", "lambda_handlers.host", "lambda_handlers.sealed"),
-        but=("sldb.targets.local", "sldb.targets.bucket", "sldb.targets.by_store", "sldb.transfer", "sldb.emulator"),
+        but=(
+            *("sldb.targets.local", "sldb.targets.bucket", "sldb.targets.by_store"),
+            *("sldb.transfer", "sldb.emulator", "sldb.doctor.store"),
+        ),
     ),
     Rule(
         "of the server, what moves data knows the files and not what is done with them",

@@ -213,6 +213,4 @@ def store_error(error: StoreError, applied: str | None = None) -> SldbError:
         "unknown": "it is not known whether the transaction was applied: "
         "the same request sent again with the same request_id tells, and applies it at most once",
     }[applied]
-    return SldbError(
-        "store_error", f"the object store: {error}; {outcome}", "try again in a moment", key=error.key, applied=applied
-    )
+    return SldbError("store_error", f"the object store: {error}; {outcome}", error.hint, key=error.key, applied=applied)

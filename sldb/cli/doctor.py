@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,24 +20,31 @@ if TYPE_CHECKING:
 HELP = """Check everything that sldb rests on, and say what to do where something is wrong.
 
 In AWS: identity, clock, permissions, quota, the stack, its functions, a query, conditional writes to the bucket, locks.
-With --local: the directory, the disk, a query. Exit status 1 if something fails; what could not be checked is a
-warning.
+With --local: the directory, conditional writes, the disk, a query. With --store: whether a bucket, AWS's or another's,
+can hold databases; no stack is needed. Exit status 1 if something fails; what could not be checked is a warning.
 
 \b
   sldb doctor
   sldb doctor --stack orders --format json
   sldb --local ~/databases doctor
+  sldb doctor --store s3://bucket --endpoint http://127.0.0.1:9000
 """
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @command("doctor", help=HELP, short_help="Check everything that sldb rests on.")
-def doctor(run: Globals) -> int:
+@click.option("--store", metavar="s3://BUCKET[/PREFIX]", help="Check this bucket, and nothing else.")
+@click.option("--endpoint", metavar="URL", help="Of another S3 than AWS's. Default: what the AWS settings say.")
+def doctor(run: Globals, store: str | None, endpoint: str | None) -> int:
     from sldb.render import check_format
 
+    if endpoint and not store:
+        raise click.UsageError("--endpoint says where the bucket of --store is: give both")
+    if store and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/.*)?", store):
+        raise click.BadParameter(f"{store} is no address like s3://bucket/prefix", param_hint="--store")
     format_name = check_format(run.format)
     found = []
-    for finding in _findings(run):
+    for finding in _of_store(run, store, endpoint) if store else _findings(run):
         found.append(finding)
         if format_name == "table":
             _show(finding)
@@ -60,6 +68,17 @@ def _findings(run: Globals) -> Iterator[Finding]:
         from sldb.doctor import aws
 
         yield from aws.findings(connect(run.aws), run.stack, client)
+
+
+def _of_store(run: Globals, address: str, endpoint: str | None) -> Iterator[Finding]:
+    import boto3
+
+    from sldb.deploy.failures import aws_errors
+    from sldb.doctor import store
+
+    with aws_errors("use your credentials"):
+        session = boto3.Session(profile_name=run.aws.profile, region_name=run.aws.region)
+    yield from store.of_address(address, session, endpoint)
 
 
 def _show(finding: Finding) -> None:

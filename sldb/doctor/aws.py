@@ -1,14 +1,13 @@
 """Whether the stack works, and whether whoever asks may deploy and use it: one thing after another, each on its own.
 
-The check of conditional writes, on which every commit rests, writes an object beside the databases (`doctor/…`), tries
-to overwrite it, and deletes it.
+The check of conditional writes, on which every commit rests, is store.py: it writes objects beside the databases
+(`doctor/…`) and deletes them.
 """
 
 from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -46,7 +45,7 @@ def findings(cloud: Cloud, stack: str, client: Client) -> Iterator[Finding]:
     yield _stack(state)
     yield from _functions(status)
     yield checked("engine", lambda: engine(client))
-    yield _conditional_writes(cloud, status.bucket)
+    yield from _conditions(cloud, status.bucket)
     yield _locks(status)
 
 
@@ -130,28 +129,13 @@ def _functions(status: Status) -> Iterator[Finding]:
         yield ok("function", f"{says}, code {status.bundle[:12]} of {function.last_modified[:19]}")
 
 
-def _conditional_writes(cloud: Cloud, bucket: str) -> Finding:
-    from botocore.exceptions import ClientError
+def _conditions(cloud: Cloud, bucket: str) -> Iterator[Finding]:
+    from sldb.doctor import store
 
-    key = f"doctor/{uuid.uuid4().hex}"
     try:
-        with aws_errors(f"write s3://{bucket}/{key}"):
-            cloud.s3.put_object(Bucket=bucket, Key=key, Body=b"", IfNoneMatch="*")
-            try:
-                cloud.s3.put_object(Bucket=bucket, Key=key, Body=b"again", IfNoneMatch="*")
-                overwritten = True
-            except ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
-                    raise
-                overwritten = False
-            finally:
-                cloud.s3.delete_object(Bucket=bucket, Key=key)
+        yield from store.of_bucket(bucket, cloud.session)
     except SldbError as error:
-        return unchecked("commits", error)
-    if overwritten:
-        hint = "do not write to databases there: two writers could overwrite each other"
-        return Finding("commits", "fail", f"{bucket} overwrites in spite of If-None-Match", hint)
-    return ok("commits", f"{bucket} refuses to overwrite: a second conditional write got 412")
+        yield unchecked("commits", error)
 
 
 def _locks(status: Status) -> Finding:

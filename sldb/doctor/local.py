@@ -18,7 +18,12 @@ LITTLE_BYTES, TOO_LITTLE_BYTES = 1_000_000_000, 50_000_000
 
 def findings(directory: Path, client: Client) -> Iterator[Finding]:
     there = _nearest(directory)
-    yield _writable(directory, there)
+    writable = _writable(directory, there)
+    yield writable
+    if writable.state == "ok":
+        from sldb.doctor import store
+
+        yield store.of_directory(there)
     yield _room(there)
     yield checked("engine", lambda: engine(client))
 

@@ -144,6 +144,7 @@ class Functions:
             runtime=self._bundles.runtime(),
             environment={
                 **_machine_environment(),
+                "SLDB_LARGE_COMMITS": "parts",  # as over AWS's own S3: this one completes atomically, too
                 **dict(config.environment),
                 "AWS_ENDPOINT_URL": self.endpoint_url,
                 "AWS_EC2_METADATA_DISABLED": "true",

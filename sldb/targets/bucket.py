@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.object_store import ObjectStore
+from lambda_handlers.s3_store import open_s3
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
-from lambda_handlers.stores import open_store
+from lambda_handlers.stores import is_foreign, open_store
 from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.deploy.failures import aws_errors
 from sldb.targets.protocol import AwsOptions
@@ -79,9 +80,19 @@ def _settings_of(function: str, aws: AwsOptions) -> Callable[[], Settings]:
     return lambda: replace(settings, credentials=_credentials(session))
 
 
+def bare_store(address: str, session: boto3.Session, endpoint_url: str | None = None) -> tuple[ObjectStore, bool]:
+    """The store at s3://bucket/prefix as the session's user sees it, without the probe that a container makes; and
+    whether another than AWS is at work there. Raises SldbError."""
+    with aws_errors("use the bucket"):
+        endpoint = _unusual(session.client("s3", endpoint_url=endpoint_url).meta.endpoint_url)
+    settings = Settings(address, region=session.region_name, endpoint_url=endpoint, credentials=_credentials(session))
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    return open_s3(settings, bucket, prefix), endpoint is not None
+
+
 def _unusual(endpoint: str) -> str | None:
     """None for AWS's own place, which the store finds by the region."""
-    return None if ".amazonaws.com" in endpoint else endpoint
+    return endpoint if is_foreign(endpoint) else None
 
 
 def _credentials(session: boto3.Session) -> Credentials:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,15 +23,18 @@ from lambda_handlers.object_store import (
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.settings import Settings
 from lambda_handlers.stores import open_store
+from tests.fakes.s3 import plain_s3, probed_s3
 
 
-@pytest.fixture(params=["memory", "directory", "s3"])
+@pytest.fixture(params=["memory", "directory", "s3", "s3 of others"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "memory":
         return memory_store()
     if request.param == "directory":
         return DirectoryStore(tmp_path / "not" / "yet" / "there")
-    return request.getfixturevalue("s3_store")
+    if request.param == "s3":
+        return request.getfixturevalue("s3_store")
+    return probed_s3(replace(request.getfixturevalue("s3_settings"), large_commits="put"))
 
 
 def keys(store: ObjectStore, prefix: str) -> list[str]:
@@ -449,9 +453,7 @@ def test_the_settings_say_which_store(tmp_path: Path, s3_settings: Settings) -> 
 
 
 def test_stores_with_other_prefixes_see_nothing_of_each_other(s3_settings: Settings) -> None:
-    from dataclasses import replace
-
-    one, two = open_store(s3_settings), open_store(replace(s3_settings, store=s3_settings.store + "-two"))
+    one, two = plain_s3(s3_settings), plain_s3(replace(s3_settings, store=s3_settings.store + "-two"))
     one.create("main/a", b"1")
     two.create("main/a", b"2")
 

@@ -12,8 +12,8 @@ import pytest
 from lambda_handlers import s3_store as module
 from lambda_handlers.object_store import AlreadyExists, ObjectStore, Refused, StoreError, Unavailable
 from lambda_handlers.settings import Credentials, Settings
-from lambda_handlers.stores import open_store
 from tests.fakes.aws import Aws, free_port, serve_aws
+from tests.fakes.s3 import plain_s3
 
 Ask = Callable[[ObjectStore], object]
 READS: list[Ask] = [
@@ -53,7 +53,7 @@ def settings(aws: Aws) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> ObjectStore:
-    return open_store(settings)
+    return plain_s3(settings)
 
 
 def error_body(code: str) -> bytes:
@@ -79,7 +79,7 @@ def test_no_permission_to_list_is_an_error_that_says_so(aws: Aws, store: ObjectS
 
 def test_creating_in_no_bucket_is_refused(settings: Settings) -> None:
     """Never NotFound, which is no answer to a create."""
-    store = open_store(replace(settings, store="s3://nobody-has-this/p"))
+    store = plain_s3(replace(settings, store="s3://nobody-has-this/p"))
 
     with pytest.raises(Refused, match="bucket"):
         store.create("db/a", b"x")
@@ -87,7 +87,7 @@ def test_creating_in_no_bucket_is_refused(settings: Settings) -> None:
 
 @pytest.mark.parametrize("ask", LISTS)
 def test_no_bucket_is_not_an_empty_bucket(settings: Settings, ask: Ask) -> None:
-    store = open_store(replace(settings, store="s3://nobody-has-this/p"))
+    store = plain_s3(replace(settings, store="s3://nobody-has-this/p"))
 
     with pytest.raises(StoreError, match="NoSuchBucket"):
         ask(store)
@@ -132,7 +132,7 @@ def test_a_conditional_conflict_is_an_object_that_need_not_exist(aws: Aws, store
 
 @pytest.mark.parametrize("ask", [*READS, *LISTS, *WRITES])
 def test_nobody_at_home_is_unavailable_soon(settings: Settings, ask: Ask) -> None:
-    store = open_store(replace(settings, endpoint_url=f"http://127.0.0.1:{free_port()}"))
+    store = plain_s3(replace(settings, endpoint_url=f"http://127.0.0.1:{free_port()}"))
     started = time.monotonic()
 
     with pytest.raises(Unavailable, match="error sending request"):
@@ -142,7 +142,7 @@ def test_nobody_at_home_is_unavailable_soon(settings: Settings, ask: Ask) -> Non
 
 
 def test_messages_have_one_line(settings: Settings) -> None:
-    store = open_store(replace(settings, endpoint_url=f"http://127.0.0.1:{free_port()}"))
+    store = plain_s3(replace(settings, endpoint_url=f"http://127.0.0.1:{free_port()}"))
 
     with pytest.raises(Unavailable) as caught:
         store.get("db/a")
@@ -163,7 +163,7 @@ def test_session_tokens_are_sent(aws: Aws, settings: Settings) -> None:
             return inner(environ, start_response)
 
         aws._application = spy
-        store = open_store(replace(settings, credentials=Credentials("k", "s", "the token")))
+        store = plain_s3(replace(settings, credentials=Credentials("k", "s", "the token")))
         store.create("db/with-token", b"x")
     finally:
         aws._application = inner

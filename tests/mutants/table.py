@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import age, commit, copies, locks, pages, requests, sql
+from tests.mutants import age, commit, copies, locks, pages, requests, sql, stores
 
 MUTANTS = (
     *commit.MUTANTS,
@@ -12,4 +12,5 @@ MUTANTS = (
     *requests.MUTANTS,
     *locks.MUTANTS,
     *sql.MUTANTS,
+    *stores.MUTANTS,
 )

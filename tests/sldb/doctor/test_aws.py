@@ -42,7 +42,7 @@ def test_what_the_emulator_cannot_tell_is_a_warning_and_not_an_ok(sldb: Commands
 def test_conditional_writes_are_tried_and_leave_nothing_behind(sldb: Commands) -> None:
     sldb.ok("deploy")
     found = findings(sldb)  # the bundle of these tests has no engine in it
-    assert found["commits"]["state"] == "ok"
+    assert (found["commits"]["state"], found["large"]["state"]) == ("ok", "ok")
     assert found["engine"]["state"] == "fail"
     assert found["stack"]["says"] == "CREATE_COMPLETE"
     assert "Contents" not in sldb.client("s3").list_objects_v2(Bucket=DATA_BUCKET)
@@ -60,7 +60,8 @@ def test_a_store_that_overwrites_is_found(sldb: Commands) -> None:
     sldb.aws.hooks.append(forget_the_condition)
     found = findings(sldb)
     assert found["commits"]["state"] == "fail"
-    assert "overwrites" in found["commits"]["says"]
+    assert "writes over" in found["commits"]["says"]
+    assert "large" not in found
 
 
 def test_a_write_that_is_not_allowed_is_no_verdict(sldb: Commands) -> None:

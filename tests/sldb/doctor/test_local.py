@@ -18,9 +18,11 @@ def test_a_directory_that_is_fine_and_one_that_is_not_there_yet(tmp_path: Path) 
         assert done.returncode == 0
         assert [(row["check"], row["state"]) for row in found if row["check"] != "disk"] == [
             ("directory", "ok"),
+            ("commits", "ok"),
             ("engine", "ok"),
         ]
     assert not (tmp_path / "not").exists()
+    assert list(tmp_path.glob(".sldb-doctor-*")) == []
 
 
 def test_a_directory_that_is_none(tmp_path: Path) -> None:

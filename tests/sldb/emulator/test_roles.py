@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 
 from lambda_handlers.object_store import PART_BYTES, AlreadyExists, CopyOf, NotFound, ObjectStore, Refused, StoreError
 from lambda_handlers.settings import Credentials, Settings
-from lambda_handlers.stores import open_store
 from sldb.deploy.template import template_text
 from sldb.emulator.server import Emulator
+from tests.fakes.s3 import plain_s3
 from tests.sldb.emulator.conftest import zipped
 
 LTX = "main/0000/0000000000000001-0000000000000001.ltx"
@@ -104,7 +104,7 @@ def clean(stack: Stack) -> Iterator[Stack]:
 @pytest.fixture(params=["QueryRole", "DeadlockFixRole"])
 def store(clean: Stack, request: pytest.FixtureRequest) -> ObjectStore:
     """Of either function."""
-    return open_store(clean.settings(request.param))
+    return plain_s3(clean.settings(request.param))
 
 
 def test_either_function_makes_and_copies_large_objects(store: ObjectStore) -> None:
@@ -180,7 +180,7 @@ def test_nor_completes_an_upload_of_one_without_a_condition(clean: Stack, role: 
 
 @pytest.mark.parametrize("key", EVERY_KIND)
 def test_the_query_function_deletes_nothing(clean: Stack, key: str) -> None:
-    store = open_store(clean.settings("QueryRole"))
+    store = plain_s3(clean.settings("QueryRole"))
     store.create(key, b"x")
     deletes: tuple[Callable[[], None], ...] = (lambda: store.delete(key), lambda: store.delete_many([key]))
     for delete in deletes:
@@ -191,7 +191,7 @@ def test_the_query_function_deletes_nothing(clean: Stack, key: str) -> None:
 
 
 def test_the_deadlock_fix_function_deletes_what_ages_and_nothing_else(clean: Stack) -> None:
-    store = open_store(clean.settings("DeadlockFixRole"))
+    store = plain_s3(clean.settings("DeadlockFixRole"))
     for key in EVERY_KIND:
         store.create(key, b"x")
     store.delete_many([LTX, PAGE_MAP])
@@ -205,7 +205,7 @@ def test_the_deadlock_fix_function_deletes_what_ages_and_nothing_else(clean: Sta
 
 def test_neither_function_sees_another_bucket(clean: Stack) -> None:
     for role in clean.roles:
-        elsewhere = open_store(replace(clean.settings(role), store=f"s3://{BUNDLES}/databases"))
+        elsewhere = plain_s3(replace(clean.settings(role), store=f"s3://{BUNDLES}/databases"))
         for ask in (
             lambda store=elsewhere: store.get("x"),
             lambda store=elsewhere: store.create("x", b""),

@@ -1,0 +1,68 @@
+"""Stores over a real S3 protocol: bare, for what is said of single requests, and as a container has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from lambda_handlers.conditional_writes import PROBE_KEY
+from lambda_handlers.object_store import ObjectStore
+from lambda_handlers.s3_store import ObstoreStore, open_s3
+from lambda_handlers.settings import Settings
+from lambda_handlers.stores import open_store
+from tests.fakes.aws import Aws
+
+Environ = dict[str, Any]
+
+
+def plain_s3(settings: Settings) -> ObstoreStore:
+    """Without the probe that comes before the first write where an endpoint is set."""
+    bucket, _, prefix = settings.store.partition("://")[2].partition("/")
+    return open_s3(settings, bucket, prefix)
+
+
+def probed_s3(settings: Settings) -> ObjectStore:
+    """As a container has it after its first write, and empty."""
+    store = open_store(settings)
+    store.put("first", b"")
+    store.delete_many(["first", PROBE_KEY])
+    return store
+
+
+@contextmanager
+def altered(aws: Aws, alter: Callable[[Environ], None]) -> Iterator[list[str]]:
+    """While it runs, each request is altered before it is answered. Gives the requests: `PUT db/a`, of parts with
+    their query."""
+    inner, asked = aws._application, list[str]()
+
+    def answer(environ: Environ, start_response: Callable[..., Any]) -> Any:
+        alter(environ)
+        asked.append(_described(environ))
+        return inner(environ, start_response)
+
+    aws._application = answer
+    try:
+        yield asked
+    finally:
+        aws._application = inner
+
+
+def ignore(*names: str, where: Callable[[Environ], bool] = lambda environ: True) -> Callable[[Environ], None]:
+    """A server that knows nothing of these headers."""
+
+    def alter(environ: Environ) -> None:
+        for name in names if where(environ) else ():
+            environ.pop("HTTP_" + name.upper().replace("-", "_"), None)
+
+    return alter
+
+
+def is_completion(environ: Mapping[str, Any]) -> bool:
+    return environ["REQUEST_METHOD"] == "POST" and "uploadId=" in environ["QUERY_STRING"]
+
+
+def _described(environ: Mapping[str, Any]) -> str:
+    query = environ["QUERY_STRING"]
+    text = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].split('/', 2)[-1]}"
+    return f"{text}?{query.partition('=')[0]}" if query else text

@@ -1,0 +1,77 @@
+"""What S3 by somebody else than AWS must hold, and how that is looked at."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import SERVER, Mutant
+
+HANDLERS = "lambda_handlers/"
+
+MUTANTS = (
+    Mutant(
+        "a foreign store is not asked",
+        "1",
+        HANDLERS + "foreign_store.py",
+        "            if missing:",
+        "            if False:",
+        (SERVER + "test_foreign_store.py::test_a_store_that_ignores_a_condition_gets_no_database",),
+    ),
+    Mutant(
+        "a foreign store is asked for one condition",
+        "1",
+        HANDLERS + "conditional_writes.py",
+        '        store.replace(key, b"3", NO_ETAG)',
+        "        return None",
+        (SERVER + "test_foreign_store.py::test_a_store_that_ignores_a_condition_gets_no_database",),
+    ),
+    Mutant(
+        "one verb of a foreign store is not guarded",
+        "1",
+        HANDLERS + "foreign_store.py",
+        "        self._check(key)\n        return super().put(key, body)",
+        "        return super().put(key, body)",
+        (SERVER + "test_foreign_store.py::test_no_verb_writes_there",),
+    ),
+    Mutant(
+        "an endpoint is AWS's by any part of its name",
+        "1",
+        HANDLERS + "stores.py",
+        '    return not f".{urlsplit(endpoint_url).hostname}".endswith(AWS_DOMAINS)',
+        "    return not any(each in endpoint_url for each in AWS_DOMAINS)",
+        (SERVER + "test_foreign_store.py::test_whose_endpoint_it_is",),
+    ),
+    Mutant(
+        "completions are trusted unraced",
+        "1",
+        HANDLERS + "foreign_store.py",
+        "                self._completes_atomically = self._wins_races()",
+        "                self._completes_atomically = True",
+        (SERVER + "test_foreign_store.py::test_parts_are_not_used_where_two_complete",),
+    ),
+    Mutant(
+        "a large object is put without a condition",
+        "1",
+        HANDLERS + "foreign_store.py",
+        '[], body, {"if-none-match": "*"}, tries=1)',
+        "[], body, {}, tries=1)",
+        (SERVER + "test_foreign_store.py::test_what_is_large_goes_as_one_conditional_put",),
+    ),
+    Mutant(
+        "a race with two winners holds",
+        "1",
+        HANDLERS + "conditional_writes.py",
+        "        winners = _winners(attempts)\n",
+        "        winners = _winners(attempts)\n        return True\n",
+        (
+            SERVER + "test_foreign_store.py::test_races_find_who_writes_over",
+            "tests/sldb/doctor/test_store.py::test_a_store_that_is_right_alone_and_not_when_several_write",
+        ),
+    ),
+    Mutant(
+        "a source that ends early is copied as it is",
+        "2",
+        HANDLERS + "foreign_store.py",
+        "                if len(piece) != length:",
+        "                if False:",
+        (SERVER + "test_foreign_store.py::test_a_source_that_is_shorter_than_said_makes_nothing",),
+    ),
+)

@@ -1,0 +1,103 @@
+"""`sldb doctor --store`: whether a bucket can hold databases, told without a stack."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from lambda_handlers.directory_store import DirectoryStore
+from sldb.doctor import store as doctor
+from tests.fakes.aws import Aws, free_port, serve_aws
+from tests.fakes.command import sldb
+from tests.fakes.s3 import altered, ignore, is_completion
+
+KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}
+Alter = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    with serve_aws() as aws:
+        yield aws
+
+
+@pytest.fixture
+def bucket(aws: Aws) -> Iterator[str]:
+    name = f"doctor-{uuid.uuid4().hex}"
+    client = boto3.client("s3", "us-east-1", endpoint_url=aws.url, aws_access_key_id="k", aws_secret_access_key="s")
+    client.create_bucket(Bucket=name)
+    yield name
+    assert client.list_objects_v2(Bucket=name).get("Contents", []) == []
+    client.close()
+
+
+@pytest.fixture(autouse=True)
+def _few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambda_handlers.conditional_writes.ROUNDS", 2)
+
+
+def told(bucket: str, url: str) -> dict[str, tuple[str, str]]:
+    session = boto3.Session("k", "s", region_name="us-east-1")
+    found = list(doctor.of_address(f"s3://{bucket}/some/where", session, url))
+    return {each.check: (each.state, each.says) for each in found}
+
+
+def test_a_store_that_holds(aws: Aws, bucket: str) -> None:
+    assert {check: state for check, (state, _) in told(bucket, aws.url).items()} == {
+        "store": "ok",
+        "commits": "ok",
+        "large": "ok",
+    }
+
+
+@pytest.mark.parametrize(
+    ("lacks", "states", "says"),
+    [
+        (ignore("if-none-match"), {"store": "ok", "commits": "fail"}, "If-None-Match"),
+        (ignore("if-match"), {"store": "ok", "commits": "fail"}, "If-Match"),
+        (
+            ignore("if-none-match", where=is_completion),
+            {"store": "ok", "commits": "ok", "large": "warn"},
+            "several won",
+        ),
+    ],
+)
+def test_a_store_that_lacks(aws: Aws, bucket: str, lacks: Alter, states: dict[str, str], says: str) -> None:
+    with altered(aws, lacks):
+        found = told(bucket, aws.url)
+    assert {check: state for check, (state, _) in found.items()} == states
+    assert any(says in text for _, text in found.values())
+
+
+def test_a_store_that_is_right_alone_and_not_when_several_write(tmp_path: Path) -> None:
+    """Check and write in two steps, with all writers between them."""
+
+    class Racy(DirectoryStore):
+        def create(self, key: str, body: bytes) -> str:
+            if "probe" in key:
+                return super().create(key, body)
+            return self.put(key, body)
+
+    finding = next(doctor.conditions(Racy(tmp_path), True))
+    assert (finding.check, finding.state) == ("commits", "fail")
+    assert "two writers at once won with If-None-Match (in round 1)" in finding.says
+
+
+def test_the_command(aws: Aws, bucket: str, tmp_path: Path) -> None:
+    done = sldb(tmp_path, "doctor", "--store", f"s3://{bucket}", "--endpoint", aws.url, "--format", "json", extra=KEYS)
+    assert done.returncode == 0, done.stderr
+    assert [row["check"] for row in json.loads(done.stdout)] == ["store", "commits", "large"]
+    gone = f"http://127.0.0.1:{free_port()}"
+    done = sldb(tmp_path, "doctor", "--store", f"s3://{bucket}", "--endpoint", gone, extra=KEYS)
+    assert (done.returncode, "cannot be read" in done.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("given", [("--endpoint", "http://127.0.0.1:1"), ("--store", "bucket"), ("--store", "s3://")])
+def test_usage(tmp_path: Path, given: tuple[str, ...]) -> None:
+    assert sldb(tmp_path, "doctor", *given).returncode == 2
