@@ -19,15 +19,22 @@ from lambda_handlers.wire import SldbError
 class Readable(Protocol):
     """What is used of a Database."""
 
-    def view(self, at: int | str | None, max_staleness: float) -> Replica: ...
+    def view(self, at: int | str | None, max_staleness: float, deadline: float) -> Replica: ...
 
     def leave(self, doubted: bool) -> None: ...
 
 
 class Attached:
-    def __init__(self, find: Callable[[str], Readable], max_staleness: float, standing: dict[str, Replica]) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], Readable],
+        max_staleness: float,
+        standing: dict[str, Replica],
+        deadline: float,  # unix seconds
+    ) -> None:
         self._find = find  # by its name; it stays open until the request is over
         self._max_staleness = max_staleness  # seconds
+        self._deadline = deadline
         self._views = standing  # by what ATTACH names
         self._databases: dict[str, Readable] = {}
 
@@ -38,7 +45,7 @@ class Attached:
             raise SldbError("forbidden", f"ATTACH {name!r} is none of the stack's databases", attachment.HINT)
         if name not in self._views:
             database = self._databases.setdefault(wanted.database, self._find(wanted.database))
-            self._views[name] = database.view(wanted.at, self._max_staleness)
+            self._views[name] = database.view(wanted.at, self._max_staleness, self._deadline)
         return self._views[name]
 
     def close(self, doubted: bool = False) -> None:

@@ -38,12 +38,12 @@ class PastCopies:
     def size_bytes(self) -> int:
         return sum(copy.replica.cached_bytes for copy in self._copies.values())
 
-    def at(self, txid: Txid, may_be_empty: bool = False) -> Copy:
-        """`may_be_empty`: 0 is the empty database, before its first transaction. Raises `not_found`, or what reading
-        the log raises."""
+    def at(self, txid: Txid, deadline: float, may_be_empty: bool = False) -> Copy:
+        """`deadline`: unix seconds, until which it must be open. `may_be_empty`: 0 is the empty database, before its
+        first transaction. Raises `not_found`, or what reading the log raises."""
         if txid == 0 and not may_be_empty:
             raise SldbError("not_found", f"database {self._database} has no transaction 0", "the first one is 1")
-        copy = self._copies.pop(txid) if txid in self._copies else self._open(txid)
+        copy = self._copies.pop(txid) if txid in self._copies else self._open(txid, deadline)
         self._copies[txid] = copy
         return copy
 
@@ -52,11 +52,11 @@ class PastCopies:
         for txid in list(self._copies)[: max(0, len(self._copies) - but)]:
             self._copies.pop(txid).close()
 
-    def _open(self, txid: Txid) -> Copy:
+    def _open(self, txid: Txid, deadline: float) -> Copy:
         copy = self._make()
         try:
             if txid:
-                copy.replica.open_at(txid)
+                copy.replica.open_at(txid, deadline)
             copy.draft.clear()
         except BaseException:
             copy.close()

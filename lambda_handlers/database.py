@@ -117,7 +117,7 @@ class Database:
         request = run.request
         if request.at is not None:
             return self._read_past(run, request.at)
-        self._newest.replica.refresh(request.max_staleness)
+        self._newest.replica.refresh(request.max_staleness, run.deadline)
         self._is_cold = False
         try:
             reply = self._attempt(run, self._newest, may_write=False)
@@ -146,11 +146,11 @@ class Database:
 
     # For requests that attach it
 
-    def view(self, at: int | str | None, max_staleness: float) -> Replica:
+    def view(self, at: int | str | None, max_staleness: float, deadline: float) -> Replica:
         """The database now or then, to be read until `leave`. Raises SldbError."""
         if at is not None:
-            return self._past.at(self.txid_at(at)).replica
-        self._newest.replica.refresh(max_staleness)
+            return self._past.at(self.txid_at(at), deadline).replica
+        self._newest.replica.refresh(max_staleness, deadline)
         self._is_cold = False
         self._check_exists()
         return self._newest.replica
@@ -169,7 +169,7 @@ class Database:
         try:
             for _ in range(GONE_ATTEMPTS):
                 try:
-                    self._newest.replica.refresh()
+                    self._newest.replica.refresh(deadline=deadline)
                     return self._until_committed(lambda: attempt(self._newest.replica), deadline)
                 except Gone as gone:
                     reason = gone
@@ -182,7 +182,7 @@ class Database:
         what it reads. One that was never written to is empty; raises SldbError for one that was dropped."""
         for _ in range(GONE_ATTEMPTS):
             try:
-                self._newest.replica.refresh()
+                self._newest.replica.refresh(deadline=deadline)
                 self._check_not_dropped()
                 return self._look(deadline, ask)
             except Gone as gone:
@@ -228,14 +228,14 @@ class Database:
         txid = self.txid_at(at)
         # The shell's open transactions mostly stand on what is still the newest: that copy is warm.
         is_newest = txid > 0 and txid == self._newest.replica.txid
-        copy = self._newest if is_newest else self._past.at(txid, may_be_empty=run.request.dry_run)
+        copy = self._newest if is_newest else self._past.at(txid, run.deadline, run.request.dry_run)
         self._is_cold = False
         try:
             return self._run_past(run, copy, txid)
         except Gone:
             self._past.drop()
             if is_newest:
-                self._newest.replica.refresh()
+                self._newest.replica.refresh(deadline=run.deadline)
             raise
 
     def _run_past(self, run: _Run, copy: Copy, txid: Txid) -> Reply:
@@ -284,7 +284,7 @@ class Database:
         # Without a lock nothing has passed since the refresh that this request began with, unless it asked for a
         # stale one. With a lock, another writer may have come and gone while this one waited.
         if self._settings.lock != "none" or run.request.max_staleness:
-            self._newest.replica.refresh()
+            self._newest.replica.refresh(deadline=run.deadline)
 
         return self._until_committed(lambda: self._attempt(run, self._newest, may_write=True), run.deadline)
 
@@ -295,7 +295,7 @@ class Database:
             except Conflict as conflict:
                 lost = conflict
             self._back_off(number, deadline)
-            self._newest.replica.refresh()
+            self._newest.replica.refresh(deadline=deadline)
         raise SldbError(
             "conflict",
             f"other writers of {self.name} came first, {COMMIT_ATTEMPTS} times ({lost}); nothing was applied",
@@ -338,7 +338,7 @@ class Database:
     def _attempt(self, run: _Run, copy: Copy, may_write: bool) -> Reply:
         copy.draft.clear()
         own = {self.name: copy.replica} if copy is self._newest else {}
-        attached = Attached(self._find, run.request.max_staleness, own)
+        attached = Attached(self._find, run.request.max_staleness, own, run.deadline)
         session = Session(
             copy.vfs,
             may_write,

@@ -36,6 +36,7 @@ from lambda_handlers.storage.keys import (
     database_prefix,
     maintenance_key,
     parse_ltx_key,
+    parse_map_progress_key,
     parse_page_map_key,
     transaction,
     uploads_prefix,
@@ -47,6 +48,7 @@ from lambda_handlers.wire import DATABASE_NAME, SldbError
 FULL_PASS_SECONDS = 900.0
 LEASE_SECONDS = 960.0  # a function runs for 900 at most
 SHORTEST_PASS_SECONDS = 5.0  # of the function's time that a pass is begun with
+MAPPING_RESERVE_SECONDS = 15.0  # of the function's time, to keep how far a large file has been mapped
 MOST_DELETES = 10_000  # in one pass
 UPLOAD_SECONDS = 86_400.0  # parts that were pushed and never committed
 _SECONDS_A_DAY = 86_400.0
@@ -82,13 +84,14 @@ class _Seen:
     txid: Txid
     passed_at: float  # unix seconds
     merged_at: float
+    maps: set[LtxName]  # the files whose page map was found good
 
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
     files: dict[LtxName, HeadFile]
     written_at: dict[LtxName, float]
-    page_maps: dict[LtxName, float]
+    page_maps: dict[str, tuple[LtxName, float]]  # by key: the file, and when the map was written
     uploads: dict[str, float]  # by key
     store_time: float  # unix seconds
 
@@ -113,7 +116,7 @@ class Maintenance:
             if self.host.now() + SHORTEST_PASS_SECONDS > deadline:
                 break
             try:
-                report = self._pass(database, forced=only is not None)
+                report = self._pass(database, forced=only is not None, deadline=deadline)
             except (StoreError, SldbError) as error:
                 report = Report(database, error=str(error))
                 self.log.error("maintenance", database=database, message=str(error))
@@ -127,10 +130,10 @@ class Maintenance:
             names = self.store.list_directories("")
             self._databases = tuple(name for name in names if DATABASE_NAME.fullmatch(name))
             self._listed_at = self.host.now()
-        never = _Seen(0, float("-inf"), 0)
+        never = _Seen(0, float("-inf"), 0, set())
         return tuple(sorted(self._databases, key=lambda name: self._seen.get(name, never).passed_at))
 
-    def _pass(self, database: str, forced: bool) -> Report | None:
+    def _pass(self, database: str, forced: bool, deadline: float) -> Report | None:
         """None where none is due, or another invocation is at it."""
         if not forced and not self._is_due(database):
             return None
@@ -138,7 +141,7 @@ class Maintenance:
         if etag is None:
             return None
         try:
-            report = self._pass_alone(database, forced)
+            report = self._pass_alone(database, forced, deadline)
         finally:
             self._end_lease(database, etag)
         if report is not None:
@@ -158,7 +161,7 @@ class Maintenance:
             return False
         return True
 
-    def _pass_alone(self, database: str, forced: bool) -> Report | None:
+    def _pass_alone(self, database: str, forced: bool, deadline: float) -> Report | None:
         now = self.host.now()
         listing = self._list(database)
         seen = self._seen.get(database)
@@ -167,29 +170,34 @@ class Maintenance:
             return None
         merged_at = seen.merged_at if seen else float("-inf")
         retained = self.retention_days * _SECONDS_A_DAY
-        work = Compactor(self.store, database, self.host).run(
+        maps = seen.maps & listing.files.keys() if seen else set()
+        compactor = Compactor(self.store, database, self.host, deadline - MAPPING_RESERVE_SECONDS, maps)
+        work = compactor.run(
             listing.files,
             known_at=now,
             is_due=forced or now - merged_at > FULL_PASS_SECONDS,
             wants_snapshot=retention.waits_for_snapshot(listing.written_at, listing.store_time, retained),
         )
-        deleted = self._remove(database, listing, retained)
+        gone = self._remove(database, listing, retained)
+        others = listing.files.keys() - {file.name for file in work.files} - gone
+        compactor.map_others([listing.files[name] for name in others], work)
         if work.merged or work.snapshot:
             merged_at = now
-        self._seen[database] = _Seen(work.txid, now, merged_at)
-        return Report(database, work, deleted)
+        self._seen[database] = _Seen(work.txid, now, merged_at, maps)
+        return Report(database, work, len(gone))
 
     def _leave_alone(self, database: str, listing: _Listing, now: float) -> None:
         """A copy that is under way or was stopped: told once, and looked at now and then."""
         if database not in self._seen:
             self.log.info("unfinished", database=database)
         newest = max(name.max_txid for name in listing.files)
-        self._seen[database] = _Seen(newest, now, float("-inf"))
+        self._seen[database] = _Seen(newest, now, float("-inf"), set())
 
     def _list(self, database: str) -> _Listing:
         sizes: dict[LtxName, int] = {}
         written_at: dict[LtxName, float] = {}
-        page_maps: dict[LtxName, float] = {}
+        page_maps: dict[str, tuple[LtxName, float]] = {}
+        mapped: set[LtxName] = set()
         uploads: dict[str, float] = {}
         store_time = 0.0  # nothing is old where the lease is not shown
         for info in self.store.list_objects(database_prefix(database)):
@@ -197,22 +205,28 @@ class Maintenance:
                 sizes[name] = info.size
                 written_at[name] = info.modified_at
             elif name := parse_page_map_key(database, info.key):
-                page_maps[name] = info.modified_at
+                page_maps[info.key] = name, info.modified_at
+                mapped.add(name)
+            elif name := parse_map_progress_key(database, info.key):
+                page_maps[info.key] = name, info.modified_at
             elif info.key.startswith(uploads_prefix(database)):
                 uploads[info.key] = info.modified_at
             elif info.key == maintenance_key(database):
                 store_time = info.modified_at
-        files = {name: HeadFile(name, size, name in page_maps) for name, size in sizes.items()}
+        files = {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
         return _Listing(files, written_at, page_maps, uploads, store_time)
 
-    def _remove(self, database: str, listing: _Listing, retained: float) -> int:
+    def _remove(self, database: str, listing: _Listing, retained: float) -> set[LtxName]:
+        """The files that were removed."""
         names = retention.removable(listing.written_at, listing.store_time, retained)[:MOST_DELETES]
-        maps = [name.page_map_key(database) for name in (*names, *_orphans(listing)) if name in listing.page_maps]
+        leaving = set(names)
+        maps = [key for key, (name, _) in listing.page_maps.items() if name in leaving]
+        maps += _orphans(listing)
         stale = [key for key, at in listing.uploads.items() if at < listing.store_time - UPLOAD_SECONDS]
         for keys in (maps, [name.key(database) for name in names], stale[:MOST_DELETES]):
             if keys:
                 self.store.delete_many(keys)
-        return len(names)
+        return leaving
 
     # The lease
 
@@ -245,11 +259,11 @@ def _is_unfinished(listing: _Listing) -> bool:
     return [(file.name, file.size) for file in begins] == [(transaction(1), MARK_BYTES)]
 
 
-def _orphans(listing: _Listing) -> Iterator[LtxName]:
-    """Page maps whose file is gone."""
-    for name, written_at in listing.page_maps.items():
+def _orphans(listing: _Listing) -> Iterator[str]:
+    """The keys of page maps whose file is gone."""
+    for key, (name, written_at) in listing.page_maps.items():
         if name not in listing.files and written_at < listing.store_time - retention.FLOOR_SECONDS:
-            yield name
+            yield key
 
 
 def _expiry(lease: bytes) -> float:

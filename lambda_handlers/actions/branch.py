@@ -106,7 +106,7 @@ def _bring_over(context: ActionContext, source: str, target: str, txid: Txid) ->
             if current.page_count:  # somebody began it anew meanwhile
                 raise taken(target)
 
-        with past_of(context.database(source), txid) as past:
+        with past_of(context.database(source), txid, context.deadline) as past:
             return bring(context, current, past, Kind.BRANCH, allow)
 
     return context.database(target).change(f"branch of {source}", context.deadline, attempt)

@@ -25,13 +25,13 @@ from lambda_handlers.storage.keys import SNAPSHOT_LEVEL
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.layers import Layer
 from lambda_handlers.storage.ltx import Pgno, Txid
+from lambda_handlers.storage.mapping import NotMapped
 from lambda_handlers.storage.opening import Opener
 from lambda_handlers.storage.replica import Gone, Replica
 from lambda_handlers.wire import SldbError
 
 PAST_CACHE_BYTES = 64 << 20  # beside the copy of the newest state
 COMPARED_BYTES = 64 << 20  # of pages that may differ; of more, all are written as soon as one does
-_UNMAPPED_BYTES = 1 << 20  # of a file without page map, up to which it is read rather than its index
 _PAGES_BETWEEN_CHECKS = 64
 
 _COUNTER, _COOKIE, _VALID_FOR = slice(24, 28), slice(40, 44), slice(92, 96)  # of page 1
@@ -47,11 +47,12 @@ class Brought:
 
 
 @contextmanager
-def past_of(database: Database, txid: Txid) -> Iterator[Replica]:
-    """The state of a database at `txid`; raises `not_found`."""
+def past_of(database: Database, txid: Txid, deadline: float) -> Iterator[Replica]:
+    """The state of a database at `txid`; raises `not_found`, or NotMapped where it cannot be opened until `deadline`
+    (unix seconds)."""
     replica = database.new_replica(PAST_CACHE_BYTES)
     try:
-        replica.open_at(txid)
+        replica.open_at(txid, deadline)
         yield replica
     finally:
         replica.close()
@@ -168,11 +169,13 @@ def _layers_between(context: ActionContext, database: str, after: Txid, upto: Tx
     if plan.reach != upto:
         return None
     heads = [HeadFile(name, listing.sizes[name], name in listing.mapped) for name in plan.files]
-    opener = Opener(context.store, database, context.host, _UNMAPPED_BYTES)
+    opener = Opener(context.store, database, context.host, whole_limit=0)
     layers = []
     try:
-        for opened in opener.open(heads, lambda _pgno, _page: None):
+        for opened in opener.open(heads, lambda _pgno, _page: None, context.deadline):
             layers.append(opened.layer)
+    except NotMapped:
+        return None
     except NotFound as error:
         raise Gone(str(error)) from error
     except StoreError as error:

@@ -200,7 +200,7 @@ def _check_copy(context: ActionContext, there: Listing, made: dict[str, Any], cu
     try:
         if there.newest and made["files"] == 1:  # one transaction that brought every page: nothing has read it yet
             verify(context.store, target, transaction(txid), made["bytes"])
-        with past_of(context.database(target), txid) as copy:
+        with past_of(context.database(target), txid, context.deadline) as copy:
             got, want = (copy.page_count, copy.page_size), (current.page_count, current.page_size)
             if got != want:
                 ltx.corrupt(database_prefix(target), "pages and their size", got, want)

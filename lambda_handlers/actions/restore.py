@@ -31,7 +31,7 @@ def restore(context: ActionContext, action: Action) -> dict[str, Any]:
     check_readable(context, action.database, txid)
 
     def attempt(current: Replica) -> Brought:
-        with past_of(database, txid) as past:
+        with past_of(database, txid, context.deadline) as past:
             return bring(context, current, past, Kind.RESTORE, allow=lambda: check_newest(current, if_txid))
 
     brought = database.change(f"restore {txid}", context.deadline, attempt)

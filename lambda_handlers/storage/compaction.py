@@ -3,12 +3,13 @@
 After a pass at most four files follow the base, which is the snapshot or whatever else begins the chain. Neighbours are
 merged for that, the cheapest first. A new snapshot is made when the files above the base weigh as much as it does, so
 that what is written again stays in proportion to what was written; when the database was dropped; and when retention
-waits for one. Page maps that are missing are made, the atlas is put when what it lacks weighs as much as it does, and
-the head.
+waits for one. Page maps that are missing or damaged are made, the atlas is put when what it lacks weighs as much as it
+does, and the head.
 
-Nothing is deleted here (retention), nothing is written over, and no order of events can harm: every file is made by a
+No file is deleted here (retention), none is written over, and no order of events can harm: every file is made by a
 conditional create from files that stay where they are, and means the same whoever makes it and when. A pass that ends
-anywhere leaves files that are right, and the next one goes on. Two passes at once do work twice.
+anywhere leaves files that are right, and the next one goes on. Two passes at once do work twice. Only what is no page
+map although it has the name of one is removed.
 
 Write amplification is measured by benchmarks/amplification.py; figures in docs/storage.md.
 """
@@ -24,13 +25,15 @@ from lambda_handlers.storage import atlas, chain, ltx
 from lambda_handlers.storage import head as heads
 from lambda_handlers.storage.head import Head, HeadFile
 from lambda_handlers.storage.keys import MERGE_LEVEL, LtxName, snapshot
-from lambda_handlers.storage.ltx import Decoder, Header, Txid
+from lambda_handlers.storage.ltx import Header, Txid
+from lambda_handlers.storage.mapping import Mapper
 from lambda_handlers.storage.merge import Merge
 from lambda_handlers.storage.opening import WHOLE_CHAIN_BYTES
-from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
+from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, PageMap
 
 MOST_FILES_ABOVE_BASE = 4
 WORTH_MERGING_BYTES = 64 << 10  # new since the last merge; less waits until a merge is due by time
+PAST_WORTH_MAPPING_BYTES = 64 << 20  # of a file that is in no chain to the newest state; a smaller one is soon read
 _EMPTY_FILE_BYTES = 200  # a file of no page has fewer
 
 
@@ -47,10 +50,23 @@ class Work:
 
 
 class Compactor:
-    def __init__(self, store: ObjectStore, database: str, host: Host) -> None:
+    """`deadline`: unix seconds, until when large files are mapped; `seen_maps`: the files whose page map was looked at
+    and found good, to which this adds."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        database: str,
+        host: Host,
+        deadline: float = float("inf"),
+        seen_maps: set[LtxName] | None = None,
+    ) -> None:
         self._store = store
         self._database = database
         self._host = host
+        self._deadline = deadline
+        self._seen_maps = set() if seen_maps is None else seen_maps
+        self._mapper = Mapper(store, database, host)
 
     def run(self, files: Mapping[LtxName, HeadFile], known_at: float, is_due: bool, wants_snapshot: bool) -> Work:
         """`files`: what a LIST found that began at `known_at` (unix seconds). `is_due`: merge even if it is little;
@@ -113,32 +129,40 @@ class Compactor:
         layer = merge.layer
         work.bytes_written += layer.map.file_bytes
         if layer.is_mapped:
-            work.bytes_written += self._put_map(target, layer.map.encode())
+            work.bytes_written += self._put_map(target, layer.map)
         there[target] = HeadFile(target, layer.map.file_bytes, layer.is_mapped)
 
+    def map_others(self, files: Iterable[HeadFile], work: Work) -> None:
+        """Make the page maps of large files that are in no chain to the newest state: of past moments."""
+        for file in sorted(files, key=lambda file: file.name.max_txid, reverse=True):
+            if file.size >= PAST_WORTH_MAPPING_BYTES and self._host.now() < self._deadline:
+                self._mapped(file, work)
+
     def _mapped(self, file: HeadFile, work: Work) -> HeadFile:
-        """Make the page map that a large file lacks. All of the file is read and compared with its checksum for it."""
-        if file.is_mapped or file.size <= MAP_WORTH_BYTES:
+        """Make the page map that a large file lacks, or that is damaged. All of the file is read and compared with its
+        checksum for it; where there is no time to, the next pass goes on."""
+        if file.size <= MAP_WORTH_BYTES or file.name in self._seen_maps:
             return file
-        work.bytes_written += self._put_map(file.name, self._map(file.name).encode())
-        work.mapped += 1
-        return HeadFile(file.name, file.size, is_mapped=True)
+        found = self._mapper.look(file)
+        made = found.page_map or self._mapper.go_on(file, self._deadline)
+        if made is None:
+            return replace(file, is_mapped=False)
+        for key in found.damaged:
+            self._store.delete(key)
+        if found.key != file.name.page_map_key(self._database):
+            work.bytes_written += self._put_map(file.name, made)
+        if found.page_map is None:
+            self._mapper.forget_progress(file)
+            work.mapped += 1
+        self._seen_maps.add(file.name)
+        return replace(file, is_mapped=True)
 
-    def _map(self, name: LtxName) -> PageMap:
-        key = name.key(self._database)
-        decoder = Decoder(self._store.chunks(key), key)
-        builder = PageMapBuilder(decoder.header)
-        for frame in decoder.frames():
-            builder.add(frame)
-        return builder.build(decoder.length)
-
-    def _put_map(self, name: LtxName, body: bytes) -> int:
-        """Bytes written. A map that is there already is about the same file, or it does not decode and is ignored."""
-        try:
-            self._store.create(name.page_map_key(self._database), body)
-        except AlreadyExists:
-            return 0
-        return len(body)
+    def _put_map(self, name: LtxName, made: PageMap) -> int:
+        """Bytes written."""
+        written = self._mapper.put(made, name.page_map_key(self._database))
+        if written:
+            self._seen_maps.add(name)
+        return written
 
     def _bound(self, files: tuple[HeadFile, ...], seen: Head | None, work: Work) -> tuple[HeadFile, ...]:
         """The files with what the atlas has of them; puts one that has all of them, where that pays."""
@@ -147,6 +171,8 @@ class Compactor:
         lacking = sum(file.size for file in files if not file.in_atlas)
         is_small = sum(file.size for file in files) <= WHOLE_CHAIN_BYTES  # then a reader wants the files themselves
         if is_small or len(files) == 1 or not lacking or lacking < self._mapped_bytes(files):
+            return files
+        if any(file.size > MAP_WORTH_BYTES and not file.is_mapped for file in files):  # it is still being mapped
             return files
         body = atlas.encode({file.name: self._encoded_map(file) for file in files})
         atlas.put(self._store, self._database, body)
@@ -158,9 +184,9 @@ class Compactor:
         return sum(self._store.size(file.name.page_map_key(self._database)) for file in files if file.is_mapped)
 
     def _encoded_map(self, file: HeadFile) -> bytes:
-        if not file.is_mapped:
-            return self._map(file.name).encode()
-        return self._store.get(file.name.page_map_key(self._database))
+        if file.is_mapped and (found := self._mapper.look(file).page_map) is not None:
+            return found.encode()
+        return self._mapper.make(file)[0].encode()
 
     def _put_head(self, work: Work, known_at: float, seen: Head | None, etag: str | None) -> None:
         if seen is not None and seen.txid > work.txid:

@@ -14,14 +14,16 @@ What is in flight belongs to one request: `settle` forgets it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lambda_handlers.host import Call, Host
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.storage import ltx, page_map
 from lambda_handlers.storage.layers import Layer, Layers
-from lambda_handlers.storage.ltx import Pgno
+from lambda_handlers.storage.ltx import Frame, Pgno
 from lambda_handlers.storage.page_cache import PageCache
+from lambda_handlers.wire import SldbError
 
 LONGEST_RANGE_BYTES = 4 << 20
 RANGES_IN_FLIGHT = 4  # of one stream
@@ -229,7 +231,7 @@ class Fetcher:
         layer, found = arrived.layer, None
         key = layer.name.key(self._database)
         fresh: list[tuple[Pgno, bytes]] = []
-        for frame in layer.map.frames(arrived.call.result(), arrived.first, arrived.last, key):
+        for frame in self._frames(arrived, key):
             if frame.pgno == wanted:
                 found = frame.page
             if self._layers.holder(frame.pgno) is layer and frame.pgno not in self._cache:
@@ -238,3 +240,12 @@ class Fetcher:
         if found is None:
             ltx.corrupt(key, f"page {wanted}", "not among its neighbours", "a page where the map of the file has it")
         return found
+
+    def _frames(self, arrived: _Range, key: str) -> Iterator[Frame]:
+        """The pages of a range, compared with their checksums. What was damaged on its way is right the next time."""
+        first, last = arrived.first, arrived.last
+        try:
+            return arrived.layer.map.frames(arrived.call.result(), first, last, key)
+        except SldbError:
+            data = self._store.get_range(key, *arrived.layer.map.span(first, last))
+            return arrived.layer.map.frames(data, first, last, key)

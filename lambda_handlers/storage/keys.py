@@ -6,6 +6,8 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/0001/ … 0008/            compacted runs of transactions
     <database>/0009/<1>-<txid>.ltx      snapshot: every page as of txid
     <database>/…/<min>-<max>.pages      page map of the large LTX file with the same name: where its pages lie
+    <database>/…/<min>-<max>.2.pages    the same, where a damaged one lies at the first name
+    <database>/…/<min>-<max>.part.pages what the scheduled function has mapped so far of a very large file
     <database>/head.json                what a reader may begin from; a hint, never the truth
     <database>/atlas                    page maps of the newest chain's files, in one object
     <database>/maintenance.json         who compacts at the moment
@@ -25,7 +27,7 @@ from dataclasses import dataclass
 FOLD_LEVEL = 1  # what writers fold of the newest transactions
 MERGE_LEVEL = 2  # what maintenance merges of them
 SNAPSHOT_LEVEL = 9
-_FILE_KEY = re.compile(r"([0-9a-f]{4})/([0-9a-f]{16})-([0-9a-f]{16})\.(ltx|pages)")
+_FILE_KEY = re.compile(r"([0-9a-f]{4})/([0-9a-f]{16})-([0-9a-f]{16})\.(ltx|pages|2\.pages|part\.pages)")
 
 _REPLY_KEY = re.compile(r"_replies/[0-9a-f]{16}")
 _ROWS_KEY = re.compile(r"_replies/[0-9a-f]{16}\.jsonl\.gz")
@@ -44,6 +46,14 @@ class LtxName:
 
     def page_map_key(self, database: str) -> str:
         return f"{self._stem(database)}.pages"
+
+    def page_map_keys(self, database: str) -> tuple[str, str]:
+        """Where its page map may lie. The second name is used where a damaged object lies at the first, which a query
+        may neither write over nor delete."""
+        return self.page_map_key(database), f"{self._stem(database)}.2.pages"
+
+    def map_progress_key(self, database: str) -> str:
+        return f"{self._stem(database)}.part.pages"
 
     def _stem(self, database: str) -> str:
         return f"{database}/{self.level:04x}/{self.min_txid:016x}-{self.max_txid:016x}"
@@ -70,12 +80,17 @@ def parse_ltx_key(database: str, key: str) -> LtxName | None:
 
 def parse_page_map_key(database: str, key: str) -> LtxName | None:
     """The LTX file that a page map is about; None for a key that is no page map of this database."""
-    return _parse(database, key, "pages")
+    return _parse(database, key, "pages", "2.pages")
 
 
-def _parse(database: str, key: str, kind: str) -> LtxName | None:
+def parse_map_progress_key(database: str, key: str) -> LtxName | None:
+    """The LTX file that is being mapped; None for a key that is no such progress."""
+    return _parse(database, key, "part.pages")
+
+
+def _parse(database: str, key: str, *kinds: str) -> LtxName | None:
     prefix = database_prefix(database)
-    if not key.startswith(prefix) or not (match := _FILE_KEY.fullmatch(key, len(prefix))) or match[4] != kind:
+    if not key.startswith(prefix) or not (match := _FILE_KEY.fullmatch(key, len(prefix))) or match[4] not in kinds:
         return None
     level, low, high = (int(match[number], 16) for number in (1, 2, 3))
     return LtxName(level, low, high) if 1 <= low <= high and level <= SNAPSHOT_LEVEL else None

@@ -26,6 +26,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import NewType, NoReturn
 
 import lz4.block
@@ -49,6 +50,7 @@ _FRAME = struct.Struct(">IHI")
 FRAME_HEADER_BYTES = _FRAME.size
 _SIZED = 1  # frame flag
 _END_OF_PAGES = bytes(6)
+_END_BYTES = 8 + TRAILER_BYTES  # after the page index: its length, and the trailer
 _TOP_BIT = 1 << 63
 
 
@@ -119,6 +121,11 @@ class Frame:
 
     def encode(self) -> bytes:
         return _FRAME.pack(self.pgno, _SIZED, len(self.block)) + self.block
+
+    @property
+    def is_canonical(self) -> bool:
+        """Whether the block is what we make of the page: then no other bytes could be meant."""
+        return self.block == compressed(self.pgno, self.page).block or self.block == literal(self.pgno, self.page).block
 
 
 def compressed(pgno: Pgno, page: bytes) -> Frame:
@@ -225,33 +232,49 @@ def _expand(block: bytes, pgno: int, page_size: int, key: str) -> bytes:
     return page
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The place between two frames up to which a file has been decoded."""
+
+    head: bytes  # the header of the file
+    checksum: int  # CRC-64 of what comes before
+    position: int  # bytes from the start of the file
+    last: Pgno  # the page before
+
+
 class Decoder:
     """One file, read from its pieces; memory stays bounded whatever its size.
 
     `header` is there at once; `pages()` or `frames()` gives the pages once, and raises `corrupt` at its end where the
-    checksum fails: only then may they be used.
+    checksum fails: only then may they be used. With a `mark` that another decoder has left, `chunks` begin there.
     """
 
-    def __init__(self, chunks: Iterable[bytes], key: str) -> None:
+    def __init__(self, chunks: Iterable[bytes], key: str, mark: Mark | None = None) -> None:
         self._key = key
-        self._source = _Source(iter(chunks), key)
-        head = self._source.read(HEADER_BYTES)
-        self.header = Header.decode(head, key)
-        self._checksum = crc64.go_iso(head)
+        self._source = _Source(iter(chunks), key, mark.position if mark else 0)
+        self._head = mark.head if mark else self._source.read(HEADER_BYTES)
+        self.header = Header.decode(self._head, key)
+        self._checksum = mark.checksum if mark else crc64.go_iso(self._head)
+        self._last = mark.last if mark else Pgno(0)
+
+    @property
+    def mark(self) -> Mark:
+        """The place behind the frame that `frames` gave last."""
+        return Mark(self._head, self._checksum, self.length, self._last)
 
     def pages(self) -> Iterator[tuple[Pgno, bytes]]:
         return ((frame.pgno, frame.page) for frame in self.frames())
 
     def frames(self) -> Iterator[Frame]:
-        page_size, last = self.header.page_size, 0
+        page_size = self.header.page_size
         while pgno_and_size := self._next_frame():
             pgno, size = pgno_and_size
-            self._check_frame(pgno, size, last)
+            self._check_frame(pgno, size, self._last)
             block = self._source.read(size)
             page = _expand(block, pgno, page_size, self._key)
             self._checksum = crc64.go_iso(_FRAME.pack(pgno, _SIZED, size) + page, self._checksum)
-            last = pgno
-            yield Frame(Pgno(pgno), page, block)
+            self._last = Pgno(pgno)
+            yield Frame(self._last, page, block)
         self._check_end()
 
     def _next_frame(self) -> tuple[int, int] | None:
@@ -277,18 +300,22 @@ class Decoder:
 
     @property
     def length(self) -> int:
-        """Bytes of the file, once all of it has been read."""
+        """Bytes of the file that have been read."""
         return self._source.length
 
     def _check_end(self) -> None:
-        rest = self._source.rest()
-        if len(rest) < 1 + 8 + TRAILER_BYTES:
-            corrupt(self._key, "end", f"{len(rest)} bytes after the pages", "page index and trailer")
-        index_length = int.from_bytes(rest[-24:-16], "big")
-        if index_length != len(rest) - 8 - TRAILER_BYTES:
-            corrupt(self._key, "length of the page index", index_length, len(rest) - 8 - TRAILER_BYTES)
-        want = crc64.go_iso(_END_OF_PAGES + rest[:-8], self._checksum) | _TOP_BIT
-        got = int.from_bytes(rest[-8:], "big")
+        checksum, length, end = crc64.go_iso(_END_OF_PAGES, self._checksum), 0, b""
+        for piece in self._source.rest():  # of a huge file the index is large
+            length, end = length + len(piece), end + piece
+            cut = max(0, len(end) - _END_BYTES)
+            checksum, end = crc64.go_iso(end[:cut], checksum), end[cut:]
+        if length < 1 + _END_BYTES:
+            corrupt(self._key, "end", f"{length} bytes after the pages", "page index and trailer")
+        index_bytes = int.from_bytes(end[:8], "big")
+        if index_bytes != length - _END_BYTES:
+            corrupt(self._key, "length of the page index", index_bytes, length - _END_BYTES)
+        want = crc64.go_iso(end[:-8], checksum) | _TOP_BIT
+        got = int.from_bytes(end[-8:], "big")
         if got != want:
             corrupt(self._key, "file checksum", f"{got:016x}", f"{want:016x}")
 
@@ -296,12 +323,12 @@ class Decoder:
 class _Source:
     """Exact reads from an iterator of pieces."""
 
-    def __init__(self, chunks: Iterator[bytes], key: str) -> None:
+    def __init__(self, chunks: Iterator[bytes], key: str, start: int = 0) -> None:
         self._chunks = chunks
         self._key = key
         self._buffer = b""
         self._position = 0
-        self._consumed = 0  # bytes before the buffer
+        self._consumed = start  # bytes before the buffer
 
     def read(self, length: int) -> bytes:
         end = self._position + length
@@ -312,11 +339,12 @@ class _Source:
         self._position = end
         return data
 
-    def rest(self) -> bytes:
-        rest = b"".join((self._buffer[self._position :], *self._chunks))
-        self._consumed += self._position + len(rest)
-        self._buffer, self._position = b"", 0
-        return rest
+    def rest(self) -> Iterator[bytes]:
+        """What is left, in pieces."""
+        for piece in chain((self._buffer[self._position :],), self._chunks):
+            self._consumed += self._position + len(piece)
+            self._buffer, self._position = b"", 0
+            yield piece
 
     @property
     def length(self) -> int:

@@ -1,9 +1,9 @@
 """From the names of a chain's files to layers: where every page lies, with as few bytes and round trips as that takes.
 
-A small file is read whole, and its checksum compared. Of a large one its page map is read; where there is none, the
-file is read whole if the cache can take it, since only that verifies it, and otherwise its own page index tells where
-the pages are. Page maps that are in the atlas are read from there, all with one request. All that is asked of the store
-is asked at once.
+A small file is read whole, and its checksum compared. Of a large one its page map is read; where there is none that
+can be believed, all of the file is read once and its map put, since only that verifies it (mapping). Its pages go to
+the cache if that can take all of them. Page maps that are in the atlas are read from there, all with one request. All
+that is asked of the store is asked at once.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lambda_handlers.host import Call, Host
-from lambda_handlers.object_store import NotFound, ObjectStore
-from lambda_handlers.storage import atlas, kinds, ltx, page_map
+from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
+from lambda_handlers.storage import atlas, kinds, ltx, mapping
 from lambda_handlers.storage.head import HeadFile
 from lambda_handlers.storage.keys import LtxName, transaction
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.layers import Layer
 from lambda_handlers.storage.ltx import Header, Pgno
-from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, BadPageMap, PageMap, PageMapBuilder
+from lambda_handlers.storage.mapping import Mapper
+from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
 from lambda_handlers.wire import SldbError
 
 WHOLE_CHAIN_BYTES = 2 << 20  # a chain that is smaller is read whole: two round trips cost as much
+UNMAPPED_WHOLE_BYTES = 1 << 20  # a file without a page map that is smaller is read whole each time
 PARALLEL_READS = 32
-_INDEX_GUESS_BYTES = 64 << 10
 
 PutPage = Callable[[Pgno, bytes], None]
+Warn = Callable[[str, Exception], None]  # what could not be written, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,14 @@ class Opener:
     store: ObjectStore
     database: str
     host: Host
-    whole_limit: int | None  # bytes of a file without a page map that may be read whole; None: any number
+    whole_limit: int | None  # bytes of a file without a page map whose pages are all put; None: any number
+    warn: Warn = lambda _what, _error: None
+    unmapped_whole_bytes: int = UNMAPPED_WHOLE_BYTES
 
-    def open(self, files: Sequence[HeadFile], put: PutPage) -> Iterator[Opened]:
+    def open(self, files: Sequence[HeadFile], put: PutPage, deadline: float = float("inf")) -> Iterator[Opened]:
         """The layers of the files, in their order. Of those that are read whole, `put` gets the pages, before the
-        layer comes. Raises StoreError (NotFound: a file is gone), or SldbError `corrupt`."""
+        layer comes. Raises StoreError (NotFound: a file is gone), NotMapped where there is no time until `deadline`
+        (unix seconds) to read a file that has no page map, or SldbError `corrupt`."""
         is_small = sum(file.size for file in files) <= WHOLE_CHAIN_BYTES
         whole_limit = WHOLE_CHAIN_BYTES if is_small else MAP_WORTH_BYTES
         maps: Call | None = None
@@ -61,16 +66,16 @@ class Opener:
             file, call = asked.popleft()
             opened = None
             if maps and call is maps:
-                opened = _mapped(file, maps.result().get(file.name, b""), in_atlas=True)
+                opened = _opened_by(file, mapping.decoded(maps.result().get(file.name, b""), file), in_atlas=True)
                 call = None if opened else self._ask(file, whole_limit)
-            yield opened or self._opened(file, call, put)
+            yield opened or self._opened(file, call, put, deadline)
 
     def opened(self, name: LtxName, body: bytes, put: PutPage) -> Opened:
         """The layer of a file whose body is here."""
         return self._read_whole(name, [body], put)
 
     def _ask(self, file: HeadFile, whole_limit: int) -> Call | None:
-        if file.size <= whole_limit:
+        if file.size <= (whole_limit if file.is_mapped else max(whole_limit, self.unmapped_whole_bytes)):
             key = file.name.key(self.database)
         elif file.is_mapped:
             key = file.name.page_map_key(self.database)
@@ -78,31 +83,35 @@ class Opener:
             return None
         return self.host.start(lambda: (key, self.store.get(key)))
 
-    def _opened(self, file: HeadFile, call: Call | None, put: PutPage) -> Opened:
-        if call is None:
-            return self._unmapped(file, put)
+    def _opened(self, file: HeadFile, call: Call | None, put: PutPage, deadline: float) -> Opened:
         try:
-            key, body = call.result()
+            key, body = call.result() if call else ("", b"")
         except NotFound as error:
-            if error.key == file.name.page_map_key(self.database):
-                return self._unmapped(file, put)
-            raise
+            if error.key == file.name.key(self.database):
+                raise
+            key, body = error.key, b""
         if key == file.name.key(self.database):
             return self._read_whole(file.name, [body], put, file.is_mapped)
-        return _mapped(file, body) or self._unmapped(file, put)
+        return _opened_by(file, mapping.decoded(body, file)) or self._unmapped(file, put, deadline)
 
-    def _unmapped(self, file: HeadFile, put: PutPage) -> Opened:
-        key = file.name.key(self.database)
-        if self.whole_limit is None or file.size <= self.whole_limit:
-            return self._read_whole(file.name, self.store.chunks(key), put)
-        tail = self.store.get_range(key, file.size - _INDEX_GUESS_BYTES, _INDEX_GUESS_BYTES)
-        needed = ltx.index_length(tail, key) + 8 + ltx.TRAILER_BYTES
-        if needed > len(tail):
-            tail = self.store.get_range(key, max(0, file.size - needed), needed)
-        header = Header.decode(self.store.get_range(key, 0, ltx.HEADER_BYTES), key)
-        check_name(header, file.name, key)
-        found = page_map.from_index(header, ltx.decode_index(tail, key), file.size)
-        return Opened(Layer(file.name, found), is_read=False)
+    def _unmapped(self, file: HeadFile, put: PutPage, deadline: float) -> Opened:
+        """Of a file that has no map, or none that is where it should be."""
+        mapper = Mapper(self.store, self.database, self.host)
+        found = mapper.look(file)
+        if opened := _opened_by(file, found.page_map):
+            return opened
+        fits = self.whole_limit is None or file.size <= self.whole_limit
+        made, is_ours = mapper.make(file, deadline, put if fits else None)
+        is_mapped = not is_ours or (found.free is not None and self._put_map(mapper, made, found.free))
+        return Opened(Layer(file.name, made, is_mapped), is_read=is_ours and fits)
+
+    def _put_map(self, mapper: Mapper, made: PageMap, key: str) -> bool:
+        try:
+            mapper.put(made, key)
+        except StoreError as error:  # the map is right all the same, for this reader
+            self.warn("page map", error)
+            return False
+        return True
 
     def _read_whole(self, name: LtxName, chunks: Iterable[bytes], put: PutPage, is_mapped: bool = False) -> Opened:
         key = name.key(self.database)
@@ -116,15 +125,9 @@ class Opener:
         return Opened(Layer(name, found, is_mapped), is_read=True)
 
 
-def _mapped(file: HeadFile, body: bytes, in_atlas: bool = False) -> Opened | None:
-    """What a page map says; None if it is none, or damaged, or that of another file."""
-    try:
-        found = PageMap.decode(body)
-    except BadPageMap:
-        return None
-    if found.file_bytes != file.size:
-        return None
-    return Opened(Layer(file.name, found, file.is_mapped, in_atlas), is_read=False)
+def _opened_by(file: HeadFile, found: PageMap | None, in_atlas: bool = False) -> Opened | None:
+    """The file by its map; None if there is none."""
+    return Opened(Layer(file.name, found, is_mapped=True, in_atlas=in_atlas), is_read=False) if found else None
 
 
 MARK_BYTES = len(ltx.encode(Header(512, 0, 1, 2, 0), ()))  # no transaction 1 is so short: it would have no page

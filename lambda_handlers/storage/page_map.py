@@ -17,7 +17,8 @@ Format of the object <min>-<max>.pages, integers little-endian:
                 u32 first pages of the groups, u64 offsets of the groups and of the end of the pages,
                 u32 checksums, u32 numbers of the carried pages, the carried pages
 
-A map is advisory. One that is missing or does not decode costs requests and nothing else: the file says it all.
+A map is advisory: of one that is missing or damaged the file says it all, but only to a reader of all of it (mapping).
+Every map has the checksum of every group. One without them is none, since nothing would cover the pages.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from lambda_handlers.storage import ltx
@@ -38,6 +39,7 @@ MAP_WORTH_BYTES = 128 << 10  # a smaller file is read whole
 GROUP_PAGES = 16
 MOST_GROUPS = 16_384
 CARRIED_BYTES = 512 << 10  # compressed
+KEPT_BYTES = 8 << 20  # compressed, of upper pages while a map is made
 MOST_BYTES = 64 << 20  # of a map that is decoded, not compressed
 
 _MAGIC = b"SLPM"
@@ -45,6 +47,7 @@ _VERSION = 1
 _HEADER = struct.Struct("<8I2Q")
 INTERIOR_KINDS = (2, 5)  # first byte of an interior page of an index, of a table
 _SCHEMA_ROOT = Pgno(1)
+_LOWEST = 2  # rank of the upper pages that are carried last
 _BTREE_HEADER_OF_PAGE_1 = 100  # where it begins, after the header of the database
 
 
@@ -62,7 +65,7 @@ class PageMap:
     run_lengths: array[int]
     group_starts: array[int]  # the first page of each group
     offsets: array[int]  # of each group in the file, and of the end of the last one
-    checksums: array[int]  # CRC-32 of each group; empty where nobody has read the whole file yet
+    checksums: array[int]  # CRC-32 of each group
     carried: tuple[tuple[Pgno, bytes], ...] = ()
 
     @property
@@ -99,14 +102,13 @@ class PageMap:
         begin, length = self.span(first, last)
         if len(data) != length:
             ltx.corrupt(key, f"bytes {begin} to {begin + length}", f"{len(data)} bytes", f"{length} bytes")
-        if self.checksums:
-            view = memoryview(data)
-            for group in range(first, last + 1):
-                start, end = self.offsets[group] - begin, self.offsets[group + 1] - begin
-                got, want = zlib.crc32(view[start:end]), self.checksums[group]
-                if got != want:
-                    pages = f"the pages from {self.group_starts[group]} on"
-                    ltx.corrupt(key, f"checksum of {pages}", f"{got:08x}", f"{want:08x}")
+        view = memoryview(data)
+        for group in range(first, last + 1):
+            start, end = self.offsets[group] - begin, self.offsets[group + 1] - begin
+            got, want = zlib.crc32(view[start:end]), self.checksums[group]
+            if got != want:
+                pages = f"the pages from {self.group_starts[group]} on"
+                ltx.corrupt(key, f"checksum of {pages}", f"{got:08x}", f"{want:08x}")
         return ltx.decode_frames(data, self.page_size, key)
 
     def encode(self) -> bytes:
@@ -132,6 +134,8 @@ class PageMap:
         file_bytes, timestamp_ms = last
         if page_size not in ltx.PAGE_SIZES:
             raise BadPageMap(f"pages of {page_size} bytes")
+        if checks != groups:
+            raise BadPageMap(f"{checks} checksums of {groups} groups")
         length = 8 * runs + 4 * groups + 8 * (groups + 1) + 4 * checks + (4 + page_size) * carried
         body = memoryview(_inflated(data[start + _HEADER.size :], length))
         position = 0
@@ -180,8 +184,28 @@ class PageMapBuilder:
     _position: int = ltx.HEADER_BYTES
     _in_group: int = 0
     _interior: dict[Pgno, bytes] = field(default_factory=dict)  # compressed
+    _interior_bytes: int = 0
     _schema_pages: frozenset[int] = frozenset()
     _previous: int = 0
+
+    @classmethod
+    def resumed(cls, header: ltx.Header, begun: PageMap, in_group: int) -> PageMapBuilder:
+        """A builder that goes on where the one stood which said `so_far`."""
+        builder = cls(
+            *(header, begun.run_starts, begun.run_lengths, begun.group_starts, begun.offsets[:-1], begun.checksums),
+            *(begun.offsets[-1], in_group),
+        )
+        for pgno, page in begun.carried:
+            builder._keep_if_upper(Frame(pgno, page, b""))
+        if begun.run_starts:
+            builder._previous = begun.run_starts[-1] + begun.run_lengths[-1] - 1
+        return builder
+
+    def so_far(self, file_bytes: int) -> tuple[PageMap, int]:
+        """What `resumed` needs: the map of the frames that were added, and how many of them the last group has."""
+        begun = self.build(file_bytes, carry=False)
+        carried = tuple((pgno, zlib.decompress(block)) for pgno, block in sorted(self._interior.items()))
+        return replace(begun, carried=carried), self._in_group
 
     @property
     def _group_pages(self) -> int:
@@ -228,46 +252,35 @@ class PageMapBuilder:
         if frame.pgno == _SCHEMA_ROOT and is_upper:
             self._schema_pages = frozenset(children(frame.page, frame.pgno))
         if is_upper or frame.pgno == _SCHEMA_ROOT or frame.pgno in self._schema_pages:
-            self._interior[frame.pgno] = zlib.compress(frame.page, 1)
+            self._interior[frame.pgno] = block = zlib.compress(frame.page, 1)
+            self._interior_bytes += len(block)
+            if self._interior_bytes > KEPT_BYTES:
+                self._forget_lowest()
+
+    def _forget_lowest(self) -> None:
+        """Of the upper pages that were met, let those go that would be carried last."""
+        pages = {pgno: zlib.decompress(block) for pgno, block in self._interior.items()}
+        for end in (_LOWEST, _LOWEST - 1):
+            kept = {pgno: block for pgno, block in self._interior.items() if self._rank(pgno, pages) < end}
+            self._interior, self._interior_bytes = kept, sum(map(len, kept.values()))
+            if self._interior_bytes <= KEPT_BYTES // 2:
+                return
 
     def _carried(self) -> Iterator[tuple[Pgno, bytes]]:
         """In ascending order, as many as fit: the schema first, then interior pages above others, then the rest."""
         pages = {pgno: zlib.decompress(block) for pgno, block in self._interior.items()}
-
-        def rank(pgno: Pgno) -> int:
-            if pgno == _SCHEMA_ROOT or pgno in self._schema_pages:
-                return 0
-            return 1 if next(children(pages[pgno], pgno), 0) in pages else 2
-
         taken, size = [], 0
-        for pgno in sorted(pages, key=lambda pgno: (rank(pgno), pgno)):
+        for pgno in sorted(pages, key=lambda pgno: (self._rank(pgno, pages), pgno)):
             size += len(self._interior[pgno])
             if size > CARRIED_BYTES:
                 break
             taken.append(pgno)
         return ((pgno, pages[pgno]) for pgno in sorted(taken))
 
-
-def from_index(header: ltx.Header, index: Iterable[tuple[Pgno, int, int]], file_bytes: int) -> PageMap:
-    """The map of a file that has none, by the file's own index: without checksums and without upper pages."""
-    builder = PageMapBuilder(header)
-    starts, lengths, groups, offsets = array("I"), array("I"), array("I"), array("Q")
-    end = ltx.HEADER_BYTES
-    for number, (pgno, offset, length) in enumerate(index):
-        if starts and pgno == starts[-1] + lengths[-1]:
-            lengths[-1] += 1
-        else:
-            starts.append(pgno)
-            lengths.append(1)
-        if number % builder._group_pages == 0:
-            groups.append(pgno)
-            offsets.append(offset)
-        end = offset + length
-    offsets.append(end)
-    return PageMap(
-        *(header.page_size, header.commit, header.timestamp_ms, file_bytes, starts, lengths, groups, offsets),
-        checksums=array("I"),
-    )
+    def _rank(self, pgno: Pgno, pages: Mapping[Pgno, bytes]) -> int:
+        if pgno == _SCHEMA_ROOT or pgno in self._schema_pages:
+            return 0
+        return 1 if next(children(pages[pgno], pgno), 0) in pages else _LOWEST
 
 
 def is_interior(page: bytes, pgno: Pgno) -> bool:

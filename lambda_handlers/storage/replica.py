@@ -18,7 +18,7 @@ are read (`fetch`). What a transaction has written before it commits is in `draf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from lambda_handlers.storage.keys import (
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.layers import Layer, Layers
 from lambda_handlers.storage.ltx import Header, Pgno, Txid
+from lambda_handlers.storage.mapping import NotMapped
 from lambda_handlers.storage.opening import Opened, Opener
 from lambda_handlers.storage.page_cache import PageCache
 from lambda_handlers.storage.page_map import INTERIOR_KINDS
@@ -51,6 +52,7 @@ CLOCK_SKEW_SECONDS = 60  # that a head may be ahead: it was put by another machi
 PROBES_AT_ONCE = 16  # transactions that are asked for together, at most
 PROBES_BEFORE_CATCHING_UP = PROBES_AT_ONCE - 1  # who is further behind reads fewer files by way of the head
 PROBE_BYTES = 1 << 20  # a larger transaction is not read whole
+UNMAPPED_BYTES = 32 << 20  # a file without page map that is larger is left out where others lead as far
 MOST_FILES = 512  # of a chain that a warm copy has followed; then it opens the same state anew, from fewer
 
 __all__ = ["Conflict", "Gone", "Replica", "store_error"]
@@ -78,7 +80,8 @@ class Replica:
         self._store = store
         self._host = host
         self._cache = PageCache(directory, limit_bytes, make_room)
-        self._opener = Opener(store, database, host, limit_bytes)
+        self._opener = Opener(store, database, host, limit_bytes, warn)
+        self._deadline = float("inf")  # unix seconds, of the request that refreshes the copy or opens it
         self._publisher = Publisher(store, database, host, warn)
         self._warn = warn
         self.committed: Committed | None = None  # by this copy, most recently
@@ -125,8 +128,10 @@ class Replica:
         """A request begins or is over: forget what was being fetched ahead for it."""
         self._fetcher.settle()
 
-    def refresh(self, max_staleness: float = 0.0) -> None:
-        """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds."""
+    def refresh(self, max_staleness: float = 0.0, deadline: float = float("inf")) -> None:
+        """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds. What would
+        take longer than until `deadline` (unix seconds) is not read: NotMapped."""
+        self._deadline = deadline
         now = self._host.now()
         if max_staleness > 0 and 0 <= now - self._checked_at <= max_staleness and not self._must_reopen:
             return
@@ -137,8 +142,9 @@ class Replica:
             raise store_error(error) from error
         self._checked_at = now
 
-    def open_at(self, txid: Txid) -> None:
-        """Make the copy that of one past moment; raises `not_found` for a txid outside history."""
+    def open_at(self, txid: Txid, deadline: float = float("inf")) -> None:
+        """Make the copy that of one past moment; raises `not_found` for a txid outside history, or NotMapped."""
+        self._deadline = deadline
         self._forget()
         try:
             self._follow_list(txid)
@@ -266,6 +272,9 @@ class Replica:
         except OSError as error:
             self._forget()
             raise self._does_not_fit(error) from error
+        except SldbError:
+            self._must_reopen = True  # perhaps that the map is damaged which is in memory
+            raise
 
     # Reading the log
 
@@ -342,7 +351,7 @@ class Replica:
                 return False
             try:
                 self._apply([files[name] for name in plan.files])
-            except NotFound:  # removed since the head was written
+            except (NotFound, NotMapped):  # removed since the head was written; a LIST may show other files
                 return False
         if not self._is_fresh(self._known_at, now):  # else the copy itself knows, and later
             self._known_at, self._has_listed = head.checked_at, False
@@ -351,13 +360,23 @@ class Replica:
 
     def _follow_list(self, upto: Txid | None) -> None:
         files = self._list_from_here() if upto is None else self._list()
-        plan = self._plan(files, upto)
-        self._newest = plan.newest
+        unmapped = {name for name, file in files.items() if not file.is_mapped and file.size > UNMAPPED_BYTES}
+        plan = self._plan_around(unmapped, files, upto)
         if plan.newest < self.txid:
             newest, mine = plan.newest, self.txid
             self._forget()
             ltx.corrupt(database_prefix(self.database), "newest transaction", newest, f"{mine}, which was there before")
-        self._apply([files[name] for name in plan.files])
+        while True:
+            try:
+                self._apply([files[name] for name in plan.files])
+                break
+            except NotMapped as error:
+                if error.name in unmapped:
+                    raise
+                unmapped.add(error.name)
+                files = self._list()  # the copy begins anew
+                plan = self._plan_around(unmapped, files, upto)
+        self._newest = plan.newest
         end = plan.newest if upto is None else min(upto, plan.newest)
         # A LIST of many pages is no snapshot: n + 1 may have been created behind it and n + 2 before it.
         while self.txid < end and (body := self._ask_for(self.txid + 1)) is not None:
@@ -366,6 +385,13 @@ class Replica:
             missing, newest = transaction(self.txid + 1).key(self.database), plan.newest
             self._forget()
             ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {newest}")
+
+    def _plan_around(self, unmapped: Collection[LtxName], names: Iterable[LtxName], upto: Txid | None) -> chain.Plan:
+        """The chain, without the files that have no page map where others lead as far."""
+        names = list(names)
+        whole = self._plan(names, upto)
+        around = self._plan([name for name in names if name not in unmapped], upto)
+        return replace(around, newest=whole.newest) if around.reach == whole.reach else whole
 
     def _plan(self, names: Iterable[LtxName], upto: Txid | None) -> chain.Plan:
         """From where the copy stands; from the beginning where only that leads on."""
@@ -403,7 +429,8 @@ class Replica:
             self._forget()
             return
         layers = Layers()
-        for opened in self._opener.open([files[name] for name in plan.files], lambda _pgno, _page: None):
+        chosen = [files[name] for name in plan.files]
+        for opened in self._opener.open(chosen, lambda _pgno, _page: None, self._deadline):
             layers.add(opened.layer)
         self._must_reopen = False
         self._set_layers(layers)
@@ -415,7 +442,7 @@ class Replica:
 
     def _apply(self, files: Sequence[HeadFile]) -> None:
         def open_and_stand() -> None:
-            for opened in self._opener.open(files, self._put):
+            for opened in self._opener.open(files, self._put, self._deadline):
                 self._stand_on(opened)
             self._check_complete()
 

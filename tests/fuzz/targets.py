@@ -230,7 +230,9 @@ def object_keys(chance: Random) -> None:
     found = keys.parse_ltx_key("main", key)
     assert found is None or found.key("main") == key
     mapped = keys.parse_page_map_key("main", key)
-    assert mapped is None or mapped.page_map_key("main") == key
+    assert mapped is None or key in mapped.page_map_keys("main")
+    progress = keys.parse_map_progress_key("main", key)
+    assert progress is None or progress.map_progress_key("main") == key
 
 
 # SQL

@@ -87,8 +87,8 @@ MUTANTS = (
         "no checksum of what is read by ranges",
         "2",
         LOG + "page_map.py",
-        "                if got != want:",
-        "                if False:",
+        "            if got != want:",
+        "            if False:",
         (STORAGE + "test_page_map.py::test_a_flipped_bit_in_a_range_is_noticed",),
     ),
     Mutant(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,6 @@ from lambda_handlers.storage.page_map import (
     PageMap,
     PageMapBuilder,
     children,
-    from_index,
 )
 from lambda_handlers.wire import SldbError
 
@@ -57,13 +58,13 @@ def test_a_map_survives_the_round_trip(pgnos: list[int]) -> None:
 def test_any_range_of_groups_gives_its_pages(pgnos: list[int], data: st.DataObject) -> None:
     body = ltx_file(pgnos)
     pages = dict(Decoder([body], KEY).pages())
-    for made in (map_of(body), from_index(Decoder([body], KEY).header, ltx.decode_index(body, KEY), len(body))):
-        first = data.draw(st.integers(0, made.group_count - 1))
-        last = data.draw(st.integers(first, made.group_count - 1))
-        start, length = made.span(first, last)
-        found = {frame.pgno: frame.page for frame in made.frames(body[start : start + length], first, last, KEY)}
-        assert found == {pgno: page for pgno, page in pages.items() if first <= made.group_of(pgno) <= last}
-        assert len(found) <= (last - first + 1) * GROUP_PAGES
+    made = map_of(body)
+    first = data.draw(st.integers(0, made.group_count - 1))
+    last = data.draw(st.integers(first, made.group_count - 1))
+    start, length = made.span(first, last)
+    found = {frame.pgno: frame.page for frame in made.frames(body[start : start + length], first, last, KEY)}
+    assert found == {pgno: page for pgno, page in pages.items() if first <= made.group_of(pgno) <= last}
+    assert len(found) <= (last - first + 1) * GROUP_PAGES
 
 
 @given(files, st.data())
@@ -97,6 +98,15 @@ def test_a_damaged_map_is_none(pgnos: list[int], data: st.DataObject) -> None:
     damaged[data.draw(st.integers(0, len(encoded) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(BadPageMap):
         PageMap.decode(bytes(damaged))
+
+
+@given(files)
+def test_a_map_without_checksums_is_none(pgnos: list[int]) -> None:
+    """Nothing would cover the pages that it says where to find."""
+    made = map_of(ltx_file(pgnos))
+    for checksums in (array("I"), made.checksums[:-1], array("I", [*made.checksums, 0])):
+        with pytest.raises(BadPageMap, match="checksums"):
+            PageMap.decode(replace(made, checksums=checksums).encode())
 
 
 @pytest.mark.parametrize("body", [b"", b"SLPM", b"not a page map at all, but something else" * 9])
