@@ -10,11 +10,14 @@ A request may read other databases beside its own (ATTACH); each of its runs att
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
+
+import apsw
 
 from lambda_handlers.attached import Attached, Readable
 from lambda_handlers.copies import Copy, PastCopies
@@ -29,6 +32,7 @@ from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.sql.request_log import Applied, Recorded, Times
 from lambda_handlers.sql.session import Session, WriteNeeded, timed_out
 from lambda_handlers.storage.history import txid_at
+from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica, store_error
 from lambda_handlers.storage.vfs import DraftVFS
@@ -197,12 +201,29 @@ class Database:
             lambda session: (self._applied(session, self._newest, request_id), self._times(self._newest).since),
         )
 
+    def note_rename(self, target: str, deadline: float) -> None:
+        """Note in the log of requests that the database is about to be `target`: one transaction, if there is anything
+        to remember. To be called by an attempt of `change`. Raises Conflict, Gone or SldbError."""
+        times = self._times(self._newest)
+
+        def note(connection: apsw.Connection) -> None:
+            request_log.note_rename(connection, self.name, target, times)
+
+        with self._session(deadline, may_write=True) as session:
+            session.write_own(Kind.RENAME_DATABASE, note)
+
     def _look(self, deadline: float, ask: Callable[[Session], T]) -> T:
+        with self._session(deadline, may_write=False) as session:
+            return ask(session)
+
+    @contextmanager
+    def _session(self, deadline: float, may_write: bool) -> Iterator[Session]:
+        """For what is not SQL of a request."""
         copy = self._newest
         copy.draft.clear()
-        session = Session(copy.vfs, False, False, lambda: self._host.now() >= deadline, ReplyRoom())
+        session = Session(copy.vfs, may_write, may_write, lambda: self._host.now() >= deadline, ReplyRoom())
         try:
-            return ask(session)
+            yield session
         finally:
             session.close()
             copy.draft.clear()
@@ -409,7 +430,13 @@ class Database:
         times = self._times(copy)
         found: Recorded | None = session.trusted(lambda connection: request_log.find(connection, request_id, times))
         reply = request_log.decode(found.entry, self._replies.kept) if found else None
-        return Applied(found.at, reply) if found and reply else None
+        if found is None or reply is None:
+            return None
+        if reply.database != self.name and not session.trusted(
+            lambda connection: request_log.was_renamed(connection, reply.database, found.at, self.name, times)
+        ):
+            return None  # of the database that this one is a branch of
+        return Applied(found.at, reply)
 
     def _record_request(self, session: Session, copy: Copy, request_id: str, reply: Reply) -> None:
         entry, times = request_log.encode(reply, self._replies.keep), self._times(copy)

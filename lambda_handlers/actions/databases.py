@@ -163,6 +163,8 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
         there = unfinished.settle(context, files.list_files(context.store, target))
         dropped_by = current.txid
         if current.page_count:
+            if not _has_content(context, there):  # else an earlier try has made the copy, with the note
+                context.database(name).note_rename(target, context.deadline)
             copied.append(current.txid)
             made = make_branch(context, name, there, current.txid, proofs)
             _check_copy(context, there, made, current)

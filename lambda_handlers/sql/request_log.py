@@ -8,6 +8,10 @@ newest transaction. Then it is not found any more, and goes with the next record
 two times, as its transaction has, so that a clock that is behind does not shorten its hour. One that is later than both
 proves nothing and is not believed. (Two writes in a row by a clock that is an hour ahead look like an hour.)
 
+An entry is about the database that its reply names. A branch holds those of what it was made of, and they say nothing
+about it. A database that is renamed notes that first, in its own log, so that the copy has the note, and requests of
+the old name are answered under the new one.
+
 A reply of many rows would make the transaction as large as itself: it goes to an object of the store, and its key here.
 """
 
@@ -29,6 +33,7 @@ MEMORY_SECONDS = 3600
 CLOCK_SKEW_SECONDS = 60  # between the clocks of two machines
 MOST_BEHIND_SECONDS = 86_400  # that the clock of a machine is taken to be
 MOST_BYTES = 64 << 10  # of a compressed reply here
+_NOTE, _END_OF_NOTES = "\x01", "\x02"  # how the id of a note begins; that of a request has printable characters only
 _AT_KEY = b"key:"  # how an entry begins that is kept elsewhere; zlib's own begin with a byte 0x78
 
 # As SQLite keeps it. `recorded_at`: unix seconds; `reply`: the body of the reply as JSON, compressed by zlib, or the
@@ -98,6 +103,53 @@ def record(connection: apsw.Connection, request_id: str, times: Times, entry: by
         f"DELETE FROM main.{TABLE} WHERE recorded_at <= ? OR recorded_at > ?", (times.since, times.until)
     )
     connection.execute(f"INSERT OR REPLACE INTO main.{TABLE} VALUES (?, ?, ?)", (request_id, times.now, entry))
+
+
+def note_rename(connection: apsw.Connection, name: str, target: str, times: Times) -> None:
+    """Note that the database is about to get another name, if it remembers requests and this is not noted."""
+    if not LOG.is_there(connection):
+        return
+    note = _note_of(name, target)
+    newest = _newest(connection, ">=", _END_OF_NOTES, times)
+    noted_at = _newest(connection, "=", note, times)
+    if newest is None or (noted_at is not None and noted_at >= newest):
+        return
+    values = (note, max(newest, times.now), b"")
+    connection.execute(f"INSERT OR REPLACE INTO main.{TABLE} VALUES (?, ?, ?)", values)
+
+
+def was_renamed(connection: apsw.Connection, database: str, at: float, name: str, times: Times) -> bool:
+    """Return whether the database named `name` had the name `database` at a time (unix seconds)."""
+    found = connection.execute(
+        f"SELECT id, recorded_at FROM main.{TABLE} WHERE id >= ? AND id < ? AND recorded_at > ? AND recorded_at <= ?",
+        (_NOTE, _END_OF_NOTES, times.since, times.until),
+    ).fetchall()
+    notes = [(str(note), _seconds(noted_at)) for note, noted_at in found]
+    had_at = {database: at}  # name → since when it was that of the requests
+    for _ in notes:  # as many renames as there may be in a row
+        for note, noted_at in notes:
+            old, _, new = note.removeprefix(_NOTE).partition(_NOTE)
+            if had_at.get(old, float("inf")) <= noted_at < had_at.get(new, float("inf")):
+                had_at[new] = noted_at
+    return name in had_at
+
+
+def _newest(connection: apsw.Connection, comparison: str, id_: str, times: Times) -> float | None:
+    """The newest of the entries whose ids compare so."""
+    found = connection.execute(
+        f"SELECT recorded_at FROM main.{TABLE} WHERE id {comparison} ? AND recorded_at > ? AND recorded_at <= ? "
+        "ORDER BY recorded_at DESC LIMIT 1",
+        (id_, times.since, times.until),
+    ).fetchone()
+    return _seconds(found[0]) if found else None
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else float("inf")
+
+
+def _note_of(name: str, target: str) -> str:
+    return f"{_NOTE}{name}{_NOTE}{target}"
 
 
 def encode(reply: Reply, keep: Callable[[bytes], str]) -> bytes:

@@ -109,9 +109,18 @@ class Session:
 
     def commit(self) -> None:
         """Commit what was written, if anything was. Returns only when the store has it."""
+        self._commit(of_statements(self._words))
+
+    def write_own(self, kind: Kind, action: Callable[[apsw.Connection], Any]) -> None:
+        """Commit what statements of our own write, if they write anything. Raises as `commit` does."""
+        self.trusted(lambda connection: connection.execute("BEGIN IMMEDIATE"))
+        self.trusted(action)
+        self._commit(kind)
+
+    def _commit(self, kind: Kind) -> None:
         if not self.connection.in_transaction:
             return
-        self._vfs.kind = of_statements(self._words)
+        self._vfs.kind = kind
         try:
             with self._vfs.committing():
                 self._execute_own("COMMIT")

@@ -31,6 +31,7 @@ class Kind(IntEnum):
     BRANCH = 18
     CREATE_DATABASE = 19
     DROP_DATABASE = 20
+    RENAME_DATABASE = 21  # of the note that precedes it (sql.request_log)
 
     @property
     def label(self) -> str:

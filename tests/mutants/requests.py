@@ -22,7 +22,7 @@ ONCE = (
         "nobody looks whether it was applied",
         "once",
         HANDLERS + "database.py",
-        "        return Applied(found.at, reply) if found and reply else None",
+        "        return Applied(found.at, reply)",
         "        return None",
         (DATABASE + "test_a_request_id_applies_once_and_gives_the_first_result",),
     ),
@@ -183,6 +183,51 @@ ONCE = (
 
 ATTACKS = SERVER + "test_attacks.py::"
 SESSION = SERVER + "sql/test_session.py::"
+
+LOG = SERVER + "sql/test_request_log.py::"
+
+COPIES = (
+    Mutant(
+        "a branch knows the requests of what it was made of",
+        "once",
+        HANDLERS + "database.py",
+        "        if reply.database != self.name and not",
+        "        if False and not",
+        (LOG + "test_a_branch_does_not_know_the_requests_of_what_it_was_made_of",),
+    ),
+    Mutant(
+        "a rename notes nothing",
+        "once",
+        HANDLERS + "actions/databases.py",
+        "                context.database(name).note_rename(target, context.deadline)",
+        "                pass",
+        (LOG + "test_after_a_rename_the_id_of_a_write_made_under_the_old_name_still_answers",),
+    ),
+    Mutant(
+        "a rename that is refused leaves a note",
+        "once",
+        HANDLERS + "actions/databases.py",
+        "            if not _has_content(context, there):  # else",
+        "            if True:  # else",
+        (LOG + "test_a_rename_that_is_refused_leaves_no_note",),
+    ),
+    Mutant(
+        "a rename that goes on notes again",
+        "once",
+        HANDLERS + "sql/request_log.py",
+        "    if newest is None or (noted_at is not None and noted_at >= newest):",
+        "    if newest is None:",
+        (LOG + "test_wherever_a_rename_is_stopped_no_id_is_lost",),
+    ),
+    Mutant(
+        "a note is about what came after it",
+        "once",
+        HANDLERS + "sql/request_log.py",
+        '            if had_at.get(old, float("inf")) <= noted_at < had_at.get(new, float("inf")):',
+        '            if old in had_at and noted_at < had_at.get(new, float("inf")):',
+        (LOG + "test_the_names_that_a_database_had",),
+    ),
+)
 
 OWN = (
     Mutant(
@@ -406,4 +451,4 @@ TIME = (
     ),
 )
 
-MUTANTS = (*ONCE, *OWN, *PUSH, *TIME)
+MUTANTS = (*ONCE, *COPIES, *OWN, *PUSH, *TIME)
