@@ -14,8 +14,7 @@ maps go before their files, so that none can outlive its file and be taken for t
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +27,7 @@ from lambda_handlers.object_store import (
     PreconditionFailed,
     StoreError,
 )
+from lambda_handlers.sealed import seal, unseal_or_plain
 from lambda_handlers.storage import retention
 from lambda_handlers.storage.compaction import Compactor, Work
 from lambda_handlers.storage.head import HeadFile
@@ -231,14 +231,14 @@ class Maintenance:
     # The lease
 
     def _take_lease(self, database: str) -> str | None:
-        """The lease's ETag; None where somebody else has it."""
+        """The lease's ETag; None where another invocation has it."""
         key, now = maintenance_key(database), self.host.now()
-        body = json.dumps({"owner": self.host.nonce(), "expires_at": now + LEASE_SECONDS}).encode()
+        body = _lease(database, self.host.nonce(), now + LEASE_SECONDS)
         try:
             old, etag = self.store.get_with_tag(key)
         except NotFound:
             old, etag = b"", None
-        if 0 < _expiry(old) - now <= LEASE_SECONDS:
+        if 0 < _expiry(database, old) - now <= LEASE_SECONDS:
             return None
         try:
             return self.store.create(key, body) if etag is None else self.store.replace(key, body, etag)
@@ -246,9 +246,8 @@ class Maintenance:
             return None
 
     def _end_lease(self, database: str, etag: str) -> None:
-        ended = json.dumps({"owner": "", "expires_at": 0}).encode()
         try:
-            self.store.replace(maintenance_key(database), ended, etag)
+            self.store.replace(maintenance_key(database), _lease(database, "", 0), etag)
         except StoreError as error:  # it ends by itself
             self.log.warning("lease_not_ended", database=database, error=str(error))
 
@@ -266,10 +265,14 @@ def _orphans(listing: _Listing) -> Iterator[str]:
             yield key
 
 
-def _expiry(lease: bytes) -> float:
-    """Unix seconds; 0 for what is no lease."""
+def _lease(database: str, owner: str, expires_at: float) -> bytes:
+    """Version 1 had the same fields, and neither a version nor a checksum. Either code reads both."""
+    return seal({"version": 2, "owner": owner, "expires_at": expires_at}, maintenance_key(database))
+
+
+def _expiry(database: str, lease: bytes) -> float:
+    """Unix seconds; 0 for what is no lease, or a damaged one."""
     try:
-        fields: Mapping[str, Any] = json.loads(lease)
-        return float(fields["expires_at"])
+        return float((unseal_or_plain(lease, maintenance_key(database)) or {})["expires_at"])
     except (ValueError, KeyError, TypeError):
         return 0.0

@@ -1,15 +1,16 @@
-"""A write lock that somebody holds, as a security group's tags or a lock object tell it. Pure.
+"""A write lock that a writer holds, as a security group's tags or a lock object tell it. Pure.
 
 What writes them is `lambda_handlers.locks`; who frees them from outside is `locks` and `deploy.locks`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from lambda_handlers.sealed import seal, unseal_or_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +35,28 @@ def of_group(group: Mapping[str, Any]) -> HeldLock:
 
 
 def of_object(database: str, body: bytes, etag: str | None = None) -> HeldLock | None:
-    """The lock that `<database>/lock.json` is; None where it is released, or says nothing."""
-    fields = fields_of(body)
+    """The lock that `<database>/lock.json` is; None where it is released, damaged, or says nothing."""
+    fields = fields_of(database, body)
     owner = fields.get("owner")
     if not isinstance(owner, str) or not owner:
         return None
     return HeldLock(owner, database, owner, _seconds(fields.get("created_at")), str(fields.get("doing", "")), etag)
 
 
-def fields_of(body: bytes) -> Mapping[str, Any]:
-    """What a lock object says; nothing where it is no JSON object."""
-    try:
-        fields = json.loads(body)
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}
+def fields_of(database: str, body: bytes) -> Mapping[str, Any]:
+    """What a lock object says; nothing where it is none, or damaged: writers take it for free."""
+    return unseal_or_plain(body, _key(database)) or {}
+
+
+def released(lock: HeldLock, now: float) -> bytes:
+    """The lock object after this lock, freed at `now` (unix seconds)."""
+    fields = {"version": 2, "owner": None, "released": lock.lock_id, "released_at": now, "database": lock.database}
+    return seal(fields, _key(lock.database))
+
+
+def _key(database: str) -> str:
+    """Below the stack's prefix."""
+    return f"{database}/lock.json"
 
 
 def _seconds(text: object) -> float | None:

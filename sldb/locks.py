@@ -12,7 +12,6 @@ overwrite what others have committed since.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from lambda_handlers.wire import SldbError
 from sldb.deploy.failures import aws_errors
-from sldb.held_lock import HeldLock, fields_of, of_group, of_object
+from sldb.held_lock import HeldLock, fields_of, of_group, of_object, released
 from sldb.targets.protocol import AwsOptions
 
 if TYPE_CHECKING:
@@ -96,24 +95,18 @@ class StackLocks:
     def _release_object(self, lock: HeldLock) -> bool:
         from botocore.exceptions import ClientError
 
-        released = {
-            "owner": None,
-            "released": lock.lock_id,
-            "released_at": time.time(),
-            "database": lock.database,
-        }
         try:
             self._session.client("s3").put_object(
                 Bucket=self.place.bucket,
                 Key=self._key(lock.database),
-                Body=json.dumps(released).encode(),
+                Body=released(lock, time.time()),
                 IfMatch=str(lock.etag),
             )
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("PreconditionFailed", "NoSuchKey", "404", "412"):
                 raise
             # boto3 sends again what got no answer, and the second may meet the first.
-            return fields_of(self._read_object(lock.database)[0]).get("released") == lock.lock_id
+            return fields_of(lock.database, self._read_object(lock.database)[0]).get("released") == lock.lock_id
         return True
 
     def _key(self, database: str) -> str:

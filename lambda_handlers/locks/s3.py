@@ -1,17 +1,21 @@
 """The lock as one object per database: taken and released by conditional writes.
 
-`<database>/lock.json` is {"owner": nonce, "created_at", "doing", "database"} while somebody has the lock, then
-{"owner": null, "released": nonce, "released_at", "database"}. It is replaced and never deleted: the query function
-has no right to delete. Every body has the nonce of its acquire in it, so that no ETag ever comes back, and a
-replace that was meant for an earlier state always fails.
+`<database>/lock.json` is {"version": 2, "owner": nonce, "created_at", "doing", "database"} while a writer has the lock,
+then {"version": 2, "owner": null, "released": nonce, "released_at", "database"}; both sealed. It is replaced and never
+deleted: the query function has no right to delete. Every body has the nonce of its acquire in it, so that no ETag ever
+comes back, and a replace that was meant for an earlier state always fails.
+
+Version 1 had neither version nor checksum and the same fields. Its code takes this one's locks for what they are, and
+this code those: during a deployment writers of both wait for each other.
 
 A write without a clear answer (see object_store.py) is resolved by reading the object back and comparing nonces.
-A body that cannot be read is nobody's lock: it is replaced like a released one, which the ETag makes safe.
+A body that cannot be read, or fails its checksum, is read once more, for the answer may have been damaged. If it is the
+object, it is nobody's lock: it is replaced like a released one, which the ETag makes safe; its holder is not told, and
+the conditional commit decides, as with any lock that is broken.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -28,11 +32,13 @@ from lambda_handlers.object_store import (
     StoreError,
     Unavailable,
 )
+from lambda_handlers.sealed import seal, unseal_or_plain
 from lambda_handlers.storage.keys import lock_key
 from lambda_handlers.wire import DATABASE_NAME, SldbError
 
 POLL_SECONDS = 0.25  # at most, between looks: they are plain reads, which no quota limits
 AGAIN_SECONDS = 0.02  # after a lost race, when the lock is free again
+_VERSION = 2
 TRIES = 6  # requests in a row that the store refused or did not answer (it has its own retries below that)
 
 
@@ -147,23 +153,27 @@ class ObjectLock:
         """False where the object is no longer what it was."""
         self._last.pop(database, None)
         try:
-            body = {"owner": None, "released": lock_id, "released_at": self._host.now(), "database": database}
-            etag = self._write(database, body, etag)
+            etag = self._write(database, _released_body(lock_id, database, self._host.now()), etag)
         except (PreconditionFailed, NotFound):
             return False
         self._remember(database, _Seen(etag, None, lock_id))
         return True
 
     def _write(self, database: str, body: dict[str, Any], etag: str | None) -> str:
-        key, text = lock_key(database), json.dumps(body, ensure_ascii=False).encode()
+        key = lock_key(database)
+        text = seal(body, key)
         return self._store.create(key, text) if etag is None else self._store.replace(key, text, etag)
 
     def _read(self, database: str) -> _Seen:
-        try:
-            body, etag = self._store.get_with_tag(lock_key(database))
-        except NotFound:
-            return _Seen()
-        return _decode(body, etag, database)
+        for _ in range(2):
+            try:
+                body, etag = self._store.get_with_tag(lock_key(database))
+            except NotFound:
+                return _Seen()
+            seen = _decode(body, etag, database)
+            if seen is not None:
+                return seen
+        return _Seen(etag)
 
     def _remember(self, database: str, seen: _Seen) -> _Seen:
         self._last[database] = seen
@@ -179,6 +189,7 @@ class ObjectLock:
 
 def _held_body(holder: Holder) -> dict[str, Any]:
     return {
+        "version": _VERSION,
         "owner": holder.owner,
         "created_at": holder.created_at,
         "doing": holder.doing,
@@ -186,19 +197,21 @@ def _held_body(holder: Holder) -> dict[str, Any]:
     }
 
 
-def _decode(body: bytes, etag: str, database: str) -> _Seen:
-    try:
-        fields = json.loads(body)
-    except ValueError:
-        return _Seen(etag)
-    if not isinstance(fields, dict):
-        return _Seen(etag)
+def _released_body(lock_id: str, database: str, now: float) -> dict[str, Any]:
+    return {"version": _VERSION, "owner": None, "released": lock_id, "released_at": now, "database": database}
+
+
+def _decode(body: bytes, etag: str, database: str) -> _Seen | None:
+    """None for what no writer has put, of this version or the one before."""
+    fields = unseal_or_plain(body, lock_key(database))
+    if fields is None or not (fields.get("owner") or "released" in fields):
+        return None
     owner, created_at = fields.get("owner"), fields.get("created_at")
-    if not isinstance(owner, str) or not owner:
-        return _Seen(etag, None, str(fields.get("released", "")))
-    age_known = isinstance(created_at, (int, float)) and math.isfinite(created_at)
-    holder = Holder(owner, database, owner, created_at if age_known else None, str(fields.get("doing", "")))
-    return _Seen(etag, holder)
+    if owner is None:
+        return _Seen(etag, None, str(fields["released"]))
+    if not isinstance(owner, str) or not isinstance(created_at, (int, float)) or not math.isfinite(created_at):
+        return None
+    return _Seen(etag, Holder(owner, database, owner, created_at, str(fields.get("doing", ""))))
 
 
 def _failure(error: StoreError) -> SldbError:

@@ -3,6 +3,7 @@ reads as it was, and the newest state always does."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -409,6 +410,42 @@ def test_two_at_once_do_the_work_once(world: World) -> None:
     (report,) = world.maintain()
     assert reports == []
     assert report["snapshot"] == 40
+
+
+LEASE = "main/maintenance.json"
+
+
+def leased(world: World) -> bytes:
+    """The lease as it lies there while a pass is under way."""
+    seen: list[bytes] = []
+    world.store.before = lambda verb, _key: (
+        seen.append(world.store._store.get(LEASE)) if verb == "list_objects" else None
+    )
+    world.maintain("main")
+    world.store.before = lambda _verb, _key: None
+    return seen[0]
+
+
+def test_a_lease_that_is_damaged_holds_nobody_up(world: World) -> None:
+    world.write(3)
+    lease = leased(world)
+    for bit in range(8 * len(lease)):
+        damaged = bytearray(lease)
+        damaged[bit // 8] ^= 1 << bit % 8
+        world.store.put(LEASE, bytes(damaged))
+        assert world.maintain("main") != [], bytes(damaged)
+    world.store.put(LEASE, lease)
+    assert world.maintain("main") == []
+
+
+def test_either_version_waits_for_the_lease_of_the_other(world: World) -> None:
+    """As commit e2673fc read one: `0 < expires_at - now <= 960`."""
+    world.write(3)
+    assert 0 < float(json.loads(leased(world))["expires_at"]) - world.clock.time <= LEASE_SECONDS
+    world.store.put(LEASE, b'{"owner": "abc", "expires_at": %f}' % (world.clock.time + LEASE_SECONDS))
+    assert world.maintain("main") == []
+    world.store.put(LEASE, b'{"owner": "", "expires_at": 0}')
+    assert world.maintain("main") != []
 
 
 @pytest.mark.parametrize("seed", range(3))

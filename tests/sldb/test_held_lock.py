@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 
-from sldb.held_lock import HeldLock, of_object
+from lambda_handlers.sealed import seal, unseal
+from sldb.held_lock import HeldLock, of_object, released
 
 
 def body(**fields: object) -> bytes:
@@ -36,3 +37,28 @@ def test_a_time_that_is_none_is_no_age() -> None:
         holder = of_object("main", body(owner="abc", created_at=text))
         assert holder is not None
         assert holder.created_at is None
+
+
+FIELDS = {"version": 2, "owner": "abc", "created_at": 100.5, "doing": "INSERT t", "database": "main"}
+
+
+def test_a_sealed_lock_is_read_and_a_damaged_one_is_none() -> None:
+    sealed = seal(FIELDS, "main/lock.json")
+    holder = of_object("main", sealed)
+    assert holder == HeldLock("abc", "main", "abc", 100.5, "INSERT t")
+    assert of_object("other", sealed) is None
+    for bit in range(8 * len(sealed)):
+        damaged = bytearray(sealed)
+        damaged[bit // 8] ^= 1 << bit % 8
+        assert of_object("main", bytes(damaged)) is None
+
+
+def test_what_frees_it_is_sealed() -> None:
+    body = released(HeldLock("abc", "main", "abc", 100.5), 7.5)
+    assert unseal(body, "main/lock.json") == {
+        "version": 2,
+        "owner": None,
+        "released": "abc",
+        "released_at": 7.5,
+        "database": "main",
+    }

@@ -10,6 +10,7 @@ from lambda_handlers.locks import s3
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.sealed import unseal
 from lambda_handlers.storage.keys import lock_key
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
@@ -39,8 +40,8 @@ def make_lock(store: ObjectStore, clock: Clock) -> ObjectLock:
 
 
 def body(store: ObjectStore) -> dict[str, object]:
-    fields = json.loads(store.get(lock_key("main")))
-    assert isinstance(fields, dict)
+    fields = unseal(store.get(lock_key("main")), lock_key("main"))
+    assert fields is not None
     return fields
 
 
@@ -48,6 +49,7 @@ class TestTheObject:
     def test_says_who_and_then_that_nobody(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
         holder = lock.acquire("main", clock.now(), "INSERT users")
         assert body(store) == {
+            "version": 2,
             "owner": holder.lock_id,
             "created_at": clock.now(),
             "doing": "INSERT users",
@@ -55,6 +57,7 @@ class TestTheObject:
         }
         lock.release(holder.lock_id, "main")
         assert body(store) == {
+            "version": 2,
             "owner": None,
             "released": holder.lock_id,
             "released_at": clock.now(),
@@ -82,15 +85,100 @@ class TestTheObject:
         assert body(store)["owner"] == holder.owner
 
     @pytest.mark.parametrize("created_at", ['"x"', "null", "NaN", "Infinity"])
-    def test_without_a_time_is_never_past_its_age(
+    def test_without_a_time_is_nobodys(
         self, store: FlakyStore, clock: Clock, lock: ObjectLock, created_at: str
     ) -> None:
+        """No writer ever put one: it would stop all others for ever."""
         store.create(lock_key("main"), f'{{"owner": "abc", "created_at": {created_at}}}'.encode())
-        sweep = lock.free_expired(clock.now() + 10)
-        assert (sweep.checked, sweep.freed, len(sweep.ageless)) == (1, (), 1)
-        with pytest.raises(SldbError, match="abc"):
+        assert lock.holders() == []
+        holder = lock.acquire("main", clock.now(), "")
+        assert body(store)["owner"] == holder.owner
+
+
+# As commit e2673fc put it.
+TAKEN_BY_VERSION_1 = b'{"owner": "abc", "created_at": %f, "doing": "INSERT users", "database": "main"}'
+RELEASED_BY_VERSION_1 = b'{"owner": null, "released": "abc", "released_at": 1.5, "database": "main"}'
+
+
+def read_by_version_1(data: bytes) -> tuple[str, float | None] | str:
+    """What the code of commit e2673fc made of a lock: its owner and time, or the nonce that released it."""
+    fields = json.loads(data)
+    owner, created_at = fields.get("owner"), fields.get("created_at")
+    if not isinstance(owner, str) or not owner:
+        return str(fields.get("released", ""))
+    return owner, created_at if isinstance(created_at, (int, float)) else None
+
+
+class TestDamage:
+    def test_of_any_bit_makes_it_nobodys(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        key = lock_key("main")
+        make_lock(store, clock).acquire("main", clock.now(), "INSERT users")
+        taken = store.get(key)
+        for bit in range(8 * len(taken)):
+            damaged = bytearray(taken)
+            damaged[bit // 8] ^= 1 << bit % 8
+            store.put(key, bytes(damaged))
+            assert make_lock(store, clock).holders() == []
+        holder = lock.acquire("main", clock.now(), "")
+        assert body(store)["owner"] == holder.owner
+
+    def test_of_an_answer_frees_nothing(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        """The line is `for _ in range(2)` in ObjectLock._read: a lock that was taken is there at the second look."""
+        holder = make_lock(store, clock).acquire("main", clock.now(), "")
+        reads, read = [], store.get_with_tag
+
+        def damaged_once(key: str) -> tuple[bytes, str]:
+            data, etag = read(key)
+            reads.append(key)
+            return (data.replace(b'"owner"', b'"0wner"') if len(reads) == 1 else data), etag
+
+        store.get_with_tag = damaged_once  # type: ignore[method-assign]  # the fake's own
+        with pytest.raises(SldbError) as caught:
             lock.acquire("main", clock.now(), "")
-        assert lock.release("abc", "main")  # but `sldb unlock` frees it
+        assert caught.value.details["holder"]["owner"] == holder.owner
+
+    def test_by_a_lock_of_another_database(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        make_lock(store, clock).acquire("other", clock.now(), "")
+        store.create(lock_key("main"), store.get(lock_key("other")))
+        assert [holder.database for holder in lock.holders()] == ["other"]
+
+    def test_under_its_holder_is_told_to_nobody_and_harms_nobody(
+        self, store: FlakyStore, clock: Clock, lock: ObjectLock
+    ) -> None:
+        first = lock.acquire("main", clock.now(), "")
+        store.put(lock_key("main"), b"damaged")
+        second = make_lock(store, clock).acquire("main", clock.now(), "")
+        assert lock.release(first.lock_id, "main") is False
+        assert body(store)["owner"] == second.owner
+
+
+class TestTheVersionBefore:
+    def test_waits_for_this_one(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        holder = lock.acquire("main", clock.now(), "")
+        assert read_by_version_1(store.get(lock_key("main"))) == (holder.owner, clock.now())
+        lock.release(holder.lock_id, "main")
+        assert read_by_version_1(store.get(lock_key("main"))) == holder.lock_id
+
+    def test_is_waited_for(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        store.create(lock_key("main"), TAKEN_BY_VERSION_1 % clock.now())
+        with pytest.raises(SldbError) as caught:
+            lock.acquire("main", clock.now(), "")
+        assert caught.value.details["holder"]["owner"] == "abc"
+        assert lock.acquire("main", clock.now() + MAX_AGE + 2, "")  # and freed by its age
+
+    def test_leaves_a_free_lock(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        store.create(lock_key("main"), RELEASED_BY_VERSION_1)
+        assert lock.acquire("main", clock.now(), "")
+
+    def test_is_none_that_a_damaged_byte_makes_of_this_one(self, store: FlakyStore, clock: Clock) -> None:
+        """With its checksum's name or its version's damaged, it does not pass for one that never had them."""
+        make_lock(store, clock).acquire("main", clock.now(), "")
+        taken = store.get(lock_key("main"))
+        for name in (b'"crc32"', b'"version"'):
+            damaged = taken.replace(name, name.replace(b"r", b"p"))
+            assert read_by_version_1(damaged)  # which it would
+            store.put(lock_key("main"), damaged)
+            assert make_lock(store, clock).holders() == []
 
 
 class TestRequests:
