@@ -228,7 +228,8 @@ class Changes:
         return rows if rows <= most else None
 
     def _columns_of(self, table: str) -> list[str]:
-        return [row[0] for row in self._ask("SELECT name FROM pragma_table_xinfo(?, 'main')", (table,))]
+        # A PRAGMA: a temporary table may have the name of the table-valued function.
+        return [row[1] for row in self._ask(f"PRAGMA main.table_xinfo({_quoted(table)})")]
 
     def _virtual_tables(self) -> set[str]:
         sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0"

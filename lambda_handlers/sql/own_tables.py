@@ -43,7 +43,8 @@ class OwnTable:
     def is_there(self, connection: apsw.Connection) -> bool:
         """Return whether the table, its indexes and its triggers are those that sldb makes."""
         found = connection.execute(
-            "SELECT sql FROM main.sqlite_schema WHERE lower(?) IN (lower(name), lower(tbl_name)) AND sql NOT NULL",
+            "SELECT sql FROM main.sqlite_schema "
+            "WHERE (name = ?1 COLLATE NOCASE OR tbl_name = ?1 COLLATE NOCASE) AND sql NOT NULL",
             (self.name,),
         )
         return sorted(str(sql) for (sql,) in found.fetchall()) == sorted(self.statements)
@@ -51,7 +52,7 @@ class OwnTable:
     def make(self, connection: apsw.Connection) -> None:
         """Make the table in place of whatever has its name."""
         kind = connection.execute(
-            "SELECT upper(type) FROM main.sqlite_schema WHERE lower(name) = lower(?) AND type IN ('table', 'view')",
+            "SELECT upper(type) FROM main.sqlite_schema WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')",
             (self.name,),
         ).fetchone()
         if kind is not None:

@@ -282,8 +282,8 @@ OWN = (
         "the schema of our table is compared in one case only",
         "once",
         HANDLERS + "sql/own_tables.py",
-        "WHERE lower(?) IN (lower(name), lower(tbl_name)) AND",
-        "WHERE ? IN (name, tbl_name) COLLATE NOCASE AND",
+        "(name = ?1 COLLATE NOCASE OR tbl_name = ?1 COLLATE NOCASE)",
+        "?1 IN (name, tbl_name) COLLATE NOCASE",
         (SERVER + "sql/test_own_tables.py",),
     ),
     Mutant(

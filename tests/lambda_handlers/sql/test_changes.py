@@ -320,3 +320,14 @@ def test_without_the_hook_statements_speak_for_themselves(statement, messages, c
     assert [destroyed["message"] for destroyed in seen.destroys] == messages
     assert list(seen.by_table.values()) == ([] if changed is None else [changed])
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "hides",
+    ["CREATE VIRTUAL TABLE temp.pragma_table_xinfo USING fts5(name)", "CREATE TEMP TABLE pragma_table_xinfo (name)"],
+)
+def test_a_temporary_table_hides_nothing_that_is_looked_at(service, hides):
+    with pytest.raises(SldbError) as caught:
+        run(service, f"{hides}; ALTER TABLE users DROP COLUMN age", careful=True)
+    assert caught.value.code == "unconfirmed"
+    assert [one["does"] for one in caught.value.details["destroys"]] == ["drop_column"]
