@@ -34,6 +34,7 @@ CLOCK_SKEW_SECONDS = 60  # between the clocks of two machines
 MOST_BEHIND_SECONDS = 86_400  # that the clock of a machine is taken to be
 MOST_BYTES = 64 << 10  # of a compressed reply here
 _NOTE, _END_OF_NOTES = "\x01", "\x02"  # how the id of a note begins; that of a request has printable characters only
+_READINGS = 2  # of what is kept elsewhere: it may have been damaged on its way
 _AT_KEY = b"key:"  # how an entry begins that is kept elsewhere; zlib's own begin with a byte 0x78
 
 # As SQLite keeps it. `recorded_at`: unix seconds; `reply`: the body of the reply as JSON, compressed by zlib, or the
@@ -160,11 +161,22 @@ def encode(reply: Reply, keep: Callable[[bytes], str]) -> bytes:
 
 def decode(entry: bytes, kept: Callable[[str], bytes]) -> Reply | None:
     """Return the reply, or None for an entry that sldb did not write. `kept` gives back what `keep` was given; it is
-    called with keys of their form only."""
+    called with keys of their form only. Raises `corrupt` where that is damaged, twice: the request was applied."""
     if not entry.startswith(_AT_KEY):
         return _decoded(entry) if len(entry) <= MOST_BYTES else None
     key = entry[len(_AT_KEY) :].decode("utf-8", errors="replace")
-    return _decoded(kept(key)) if is_reply_key(key) else None
+    if not is_reply_key(key):
+        return None
+    for _ in range(_READINGS):
+        if (reply := _decoded(kept(key))) is not None:
+            return reply
+    raise SldbError(
+        "corrupt",
+        f"{key}: the request was applied before, and what it gave then is damaged",
+        "its rows are in the database; the reply that told of them is not to be had",
+        key=key,
+        applied="yes",
+    )
 
 
 def _decoded(body: bytes) -> Reply | None:

@@ -24,7 +24,7 @@ from sldb.targets import far_rows
 from tests.fakes.clock import Clock
 from tests.fakes.past import act
 from tests.fakes.service import container, run
-from tests.fakes.store import PresigningStore, blame_own, clash, lose_request, refuse
+from tests.fakes.store import FaultyStore, PresigningStore, blame_own, clash, lose_request, refuse
 
 LIMIT = 100_000
 SERIES = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT %d) SELECT i, hex(zeroblob(20)) FROM n"
@@ -159,6 +159,36 @@ def test_what_a_request_gave_does_not_fill_the_database(tmp_path):
     assert len(kept_objects(store)) == 1
     assert act(service, "databases")["databases"][0]["name"] == "main"
     assert len(act(service, "databases")["databases"]) == 1
+    service.close()
+
+
+@pytest.mark.parametrize("readings", [1, 2])
+def test_a_kept_reply_that_is_damaged_is_no_reason_to_apply_the_request_again(readings):
+    """Not found and damaged are not the same. What was damaged on its way only is right the next time."""
+    store = FaultyStore(memory_store())
+    service = container(store)
+    run(service, "CREATE TABLE t (a)")
+    query = f"INSERT INTO t {RANDOM} RETURNING *"
+    first = run(service, query, request_id="r")
+    for bit in (0, 77, 8 * 5000 + 3):
+        (key,) = kept_objects(store)
+
+        def damage(asked, act_, bit=bit, key=key):
+            body = bytearray(act_())
+            if asked == key:
+                body[bit // 8] ^= 1 << bit % 8
+            return bytes(body)
+
+        store.plan("get", *[damage] * readings)
+        if readings == 1:
+            assert run(service, query, request_id="r").rows == first.rows
+        else:
+            with pytest.raises(SldbError) as caught:
+                run(service, query, request_id="r")
+            assert caught.value.code == "corrupt"
+            assert caught.value.details == {"key": key, "applied": "yes"}
+        store.forget_plans()
+        assert run(service, "SELECT count(*) FROM t").rows == [(5000,)]
     service.close()
 
 

@@ -35,6 +35,14 @@ ONCE = (
         (DATABASE + "test_a_request_id_applies_once_and_gives_the_first_result",),
     ),
     Mutant(
+        "a reply that is kept elsewhere and damaged is none",
+        "once",
+        HANDLERS + "sql/request_log.py",
+        "            return reply\n    raise SldbError(",
+        "            return reply\n    return None\n    raise SldbError(",
+        (SERVER + "test_replies.py::test_a_kept_reply_that_is_damaged_is_no_reason_to_apply_the_request_again",),
+    ),
+    Mutant(
         "it is forgotten at once",
         "once",
         HANDLERS + "sql/request_log.py",
@@ -314,8 +322,8 @@ OWN = (
         "a reply is read from whatever key an entry names",
         "once",
         HANDLERS + "sql/request_log.py",
-        "    return _decoded(kept(key)) if is_reply_key(key) else None",
-        "    return _decoded(kept(key))",
+        "    if not is_reply_key(key):",
+        "    if False:",
         (ATTACKS + "test_have_the_log_of_requests_name_another_object",),
     ),
     Mutant(
