@@ -19,7 +19,10 @@ from lambda_handlers.wire import SldbError
 
 
 class _PushedPages:
-    def __init__(self, store: ObjectStore, prepared: Prepared, first_page: bytes) -> None:
+    def __init__(
+        self, store: ObjectStore, prepared: Prepared, first_page: bytes, check_time: Callable[[], None]
+    ) -> None:
+        self._check_time = check_time
         self.page_size = prepared.page_size
         self.page_count = prepared.page_count
         self._store = store
@@ -29,14 +32,16 @@ class _PushedPages:
 
     def read(self, pgno: Pgno, _before_fetch: Callable[[], None] = lambda: None) -> bytes:
         if pgno not in self._read:
+            self._check_time()
             self._read = dict(self._prepared.pages_beside(self._store, pgno))
             self._read[Pgno(1)] = self._first_page
         return self._read[pgno]
 
 
-def check_names(store: ObjectStore, prepared: Prepared, first_page: bytes) -> None:
-    """Raise `bad_request` if the file has tables, or anything else, by names of sldb's own. Raises StoreError."""
-    names = _names(_PushedPages(store, prepared, first_page))
+def check_names(store: ObjectStore, prepared: Prepared, first_page: bytes, check_time: Callable[[], None]) -> None:
+    """Raise `bad_request` if the file has tables, or anything else, by names of sldb's own. Raises StoreError, and what
+    `check_time` raises before pages are read."""
+    names = _names(_PushedPages(store, prepared, first_page, check_time))
     if not names:
         return
     raise SldbError(

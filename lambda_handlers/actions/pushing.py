@@ -88,7 +88,7 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
     if len(first_page) != prepared.page_size:
         bad_request("arguments.first_page", f"{len(first_page)} bytes", f"a page of {prepared.page_size} bytes")
 
-    _check_names(context.store, prepared, first_page)
+    _check_names(context, prepared, first_page)
 
     def attempt(current: Replica) -> dict[str, Any]:
         done = _find_done(context, current, since, node_id)
@@ -167,9 +167,9 @@ def _hash_in(name: str) -> str:
     return name.partition("-")[2]
 
 
-def _check_names(store: ObjectStore, prepared: Prepared, first_page: bytes) -> None:
+def _check_names(context: ActionContext, prepared: Prepared, first_page: bytes) -> None:
     try:
-        check_names(store, prepared, first_page)
+        check_names(context.store, prepared, first_page, lambda: check_time(context))
     except NotFound as error:
         raise _missing([error.key.rpartition("/")[2]]) from error
     except StoreError as error:

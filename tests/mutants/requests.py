@@ -306,7 +306,7 @@ OWN = (
         "whoever commits a pushed file does not look at its names",
         "once",
         HANDLERS + "actions/pushing.py",
-        "    _check_names(context.store, prepared, first_page)\n",
+        "    _check_names(context, prepared, first_page)\n",
         "",
         (ATTACKS + "test_push_such_a_file_with_another_client",),
     ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from lambda_handlers.storage.keys import upload_key
 from lambda_handlers.wire import SldbError
 from sldb.transfer import encoding
 from tests.fakes import sqlite_files
+from tests.fakes.clock import Clock
 from tests.fakes.past import act, state
 from tests.fakes.service import container as new_container
 from tests.fakes.service import run
@@ -292,3 +295,30 @@ def test_where_the_store_tells_a_checksum_only_the_ends_are_read(container, s3_s
     refused(container(faulty), "push_commit", **ready)
     ends = {upload_key("main", ready["upload"], name) for name in (ready["parts"][0], ready["parts"][-1])}
     assert {key for verb, key in faulty.calls if verb in ("get", "chunks") and "/uploads/" in key} == ends
+
+
+def test_looking_at_the_names_of_a_file_ends_with_the_time(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding, "PART_BYTES", 10_000)
+    monkeypatch.setattr("lambda_handlers.actions.pushing.LEAST_PART_BYTES", 5_000)
+    file = tmp_path / "in.db"
+    connection = sqlite3.connect(file)
+    connection.executescript(
+        "BEGIN;" + "".join(f"CREATE TABLE t{os.urandom(45).hex()} (a);" for _ in range(300)) + "COMMIT"
+    )
+    connection.close()
+    ready, clock = upload(store, file), Clock()
+    faulty = FaultyStore(store)
+    service = new_container(faulty, host=clock.host())
+
+    def late(key, act):
+        clock.time += 1e6
+        return act()
+
+    faulty.plan("get", late)
+    error = refused(service, "push_commit", **ready)
+    assert error.code == "query_timeout"
+    assert not [key for verb, key in faulty.calls if verb == "get_range" and "/uploads/" in key]
+    assert state(store) == []
+    clock.time = 0.0
+    act(service, "push_commit", **ready)
+    assert [key for verb, key in faulty.calls if verb == "get_range" and "/uploads/" in key]
