@@ -23,7 +23,7 @@ from lambda_handlers.attached import Attached, Readable
 from lambda_handlers.copies import Copy, PastCopies
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
-from lambda_handlers.log import Log
+from lambda_handlers.log import Log, trace
 from lambda_handlers.object_store import MeteredStore, StoreError
 from lambda_handlers.replies import Replies
 from lambda_handlers.settings import Settings
@@ -350,6 +350,9 @@ class Database:
         except SldbError as error:
             # The transaction's outcome stands either way, and the lock's age frees it.
             self._log.warning("lock_not_released", database=self.name, lock_id=lock_id, error=error.message)
+            return
+        except Exception as error:  # noqa: BLE001 - a bug, which must not deny a transaction that was committed
+            self._log.error("lock_not_released", database=self.name, lock_id=lock_id, traceback=trace(error))
             return
         if not released:
             self._log.warning("lock_was_broken", database=self.name, lock_id=lock_id)

@@ -21,8 +21,9 @@ from typing import Any
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import Sweep, WriteLock
-from lambda_handlers.log import Log
+from lambda_handlers.log import Log, trace
 from lambda_handlers.maintenance import Maintenance
+from lambda_handlers.object_store import detail_of
 from lambda_handlers.settings import BadSetting, Settings
 from lambda_handlers.stores import open_store
 from lambda_handlers.wire import DATABASE_NAME, SldbError
@@ -67,8 +68,11 @@ def free_locks(lock: WriteLock, host: Host, log: Log, deadline: float) -> dict[s
     try:
         sweep = lock.free_expired(deadline)
     except SldbError as error:
-        log.error("free_locks", code=error.code, message=error.message)
+        log.error("free_locks", code=error.code, message=error.message, store_said=detail_of(error))
         return _failure(error)
+    except Exception as error:  # noqa: BLE001 - a bug of the locks, which must not keep the databases from being kept
+        log.error("free_locks", code="internal", traceback=trace(error))
+        return _failure(SldbError("internal", "a bug in sldb: the function's log has the traceback"))
     body = _encode(sweep, host.now())
     for holder in sweep.ageless:
         log.warning("ageless_lock", lock_id=holder.lock_id, database=holder.database)

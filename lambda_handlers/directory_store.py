@@ -159,6 +159,9 @@ class DirectoryStore:
         for key in keys:
             self.delete(key)
 
+    def close(self) -> None:
+        """It has no connections."""
+
     def _path(self, key: str) -> Path:
         """The file of a key, or the directory of a prefix; raises Refused for one that leads out of the root, or to
         what is no file."""

@@ -24,14 +24,13 @@ from typing import Any
 from lambda_handlers import conditional_writes
 from lambda_handlers.object_store import (
     PART_BYTES,
-    AlreadyExists,
     CopyOf,
     ObjectStore,
     Refused,
     StoreError,
-    Unavailable,
     Unfit,
 )
+from lambda_handlers.s3_answers import Kind, error_of
 from lambda_handlers.s3_requests import FileBody, S3Error, S3Requests
 from lambda_handlers.s3_store import ObstoreStore
 
@@ -42,11 +41,15 @@ RACES_PREFIX = "_replies/probe-"  # the bucket of a stack removes what is left t
 
 class ForeignStore(ObstoreStore):
     def __init__(
-        self, store: Any, requests: Callable[[], S3Requests], *, may_use_parts: bool = False, temp_dir: str = ""
+        self,
+        client: Callable[[int], Any],
+        requests: Callable[[], S3Requests],
+        *,
+        may_use_parts: bool = False,
+        temp_dir: str = "",
     ) -> None:
-        super().__init__(store, requests)
-        self._plain: ObjectStore = ObstoreStore(store, requests)
-        self._ask_s3 = requests
+        super().__init__(client, requests)
+        self._plain: ObjectStore = ObstoreStore(client, requests)
         self._may_use_parts = may_use_parts
         self._temp_dir = temp_dir or None
         self._checking = threading.Lock()
@@ -77,6 +80,10 @@ class ForeignStore(ObstoreStore):
         if self._uses_parts():
             return self._plain.assemble(key, parts)
         return self._create_whole(key, self._read(parts))
+
+    def close(self) -> None:
+        super().close()
+        self._plain.close()
 
     def _check(self, key: str) -> None:
         """Raise Unfit for a store without conditions, Refused where that could not be asked: nothing was sent."""
@@ -131,13 +138,9 @@ class ForeignStore(ObstoreStore):
 
     def _put_file(self, key: str, body: FileBody) -> str:
         try:
-            answer = self._ask_s3().ask("PUT", key, [], body, {"if-none-match": "*"}, tries=1)
+            answer = self._requests().ask("PUT", key, [], body, {"if-none-match": "*"}, tries=1)
         except S3Error as error:
-            if error.status in (409, 412):
-                raise AlreadyExists(key) from error
-            if error.may_be_applied:
-                raise Unavailable(key, str(error)) from error
-            raise Refused(key, str(error)) from error
+            raise error_of(Kind.CREATE, key, error.failure) from error
         return answer.headers.get("etag", "")
 
 

@@ -26,6 +26,8 @@ from lambda_handlers.object_store import (
     ObjectStore,
     PreconditionFailed,
     StoreError,
+    Unavailable,
+    detail_of,
 )
 from lambda_handlers.sealed import seal, unseal_or_plain
 from lambda_handlers.storage import retention
@@ -112,14 +114,19 @@ class Maintenance:
         """A pass over each database for which one is due, until `deadline` (unix seconds); over `only` in any case.
         An error is told in its report, and does not stop the others."""
         reports = []
-        for database in [only] if only else self._those_there():
+        try:
+            databases = (only,) if only else self._those_there()
+        except StoreError as error:
+            self.log.error("maintenance", message=str(error), store_said=detail_of(error))
+            return []
+        for database in databases:
             if self.host.now() + SHORTEST_PASS_SECONDS > deadline:
                 break
             try:
                 report = self._pass(database, forced=only is not None, deadline=deadline)
             except (StoreError, SldbError) as error:
                 report = Report(database, error=str(error))
-                self.log.error("maintenance", database=database, message=str(error))
+                self.log.error("maintenance", database=database, message=str(error), store_said=detail_of(error))
             if report is not None:
                 reports.append(report)
         return reports
@@ -243,7 +250,20 @@ class Maintenance:
         try:
             return self.store.create(key, body) if etag is None else self.store.replace(key, body, etag)
         except (AlreadyExists, PreconditionFailed, NotFound):
+            return self._lease_that_is(database, body)
+        except Unavailable:
+            if (mine := self._lease_that_is(database, body)) is None:
+                raise
+            return mine
+
+    def _lease_that_is(self, database: str, body: bytes) -> str | None:
+        """The lease's ETag, where it is the one that was just written: by a write whose answer got lost. A lease that
+        its own writer does not know of would keep everyone away until it ends."""
+        try:
+            found, etag = self.store.get_with_tag(maintenance_key(database))
+        except NotFound:
             return None
+        return etag if found == body else None
 
     def _end_lease(self, database: str, etag: str) -> None:
         try:

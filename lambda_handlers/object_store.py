@@ -26,7 +26,11 @@ T = TypeVar("T")
 
 
 class StoreError(Exception):
-    """Something about one key; the text names it."""
+    """Something about one key; the text names it, and is fit for a reply: no address, no bucket, no name of a role."""
+
+    is_unmade = False  # nothing was asked for yet that makes an object
+    status = 0  # of S3's answer, where there was one
+    detail = ""  # all that was said, for the log
 
     hint = "try again in a moment"  # what to do about it
 
@@ -70,8 +74,13 @@ class Unavailable(StoreError):
     """The store failed or did not answer; whether a write was applied is not known."""
 
 
-class Unmade(Unavailable):
-    """The store failed before it was asked for what makes the object: nothing was applied."""
+def detail_of(error: BaseException | None) -> str:
+    """What the store said in full, of the error that led to this one; empty where none did."""
+    while error is not None:
+        if isinstance(error, StoreError) and error.detail:
+            return error.detail
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,9 @@ class ObjectStore(Protocol):
 
     def delete_many(self, keys: Sequence[str]) -> None:
         """Remove objects, as `delete` does; not all at once, so that a failure leaves some."""
+
+    def close(self) -> None:
+        """Let go of connections; what is asked afterwards makes new ones."""
 
 
 class MeteredStore:
@@ -230,6 +242,9 @@ class MeteredStore:
     def delete_many(self, keys: Sequence[str]) -> None:
         self._count(others=-(-len(keys) // PAGE_KEYS))
         self._store.delete_many(keys)
+
+    def close(self) -> None:
+        self._store.close()
 
     def _coming_in(self, ask: Callable[[], bytes]) -> bytes:
         self._count(others=1)

@@ -5,9 +5,10 @@ policy refuses. So the four calls are spoken here: create, upload or copy the pa
 that are sent, or a range of another object that S3 copies by itself.
 
 Nothing exists at the key before the completion, and its answer is ambiguous in the way that object_store.py describes:
-AlreadyExists may be about our own object, Unavailable leaves it open. An upload that ends in an error is aborted when
-none of its parts is under way any more, so that it is not completed behind the caller's back either. Where that fails
-too, the bucket's lifecycle rule removes what is left.
+AlreadyExists may be about our own object, Unavailable leaves it open. What fails before it has made nothing for
+certain, and says so (`is_unmade`). An upload that ends in an error is aborted when none of its parts is under way any
+more, so that it is not completed behind the caller's back either. Where that fails too, the bucket's lifecycle rule
+removes what is left.
 
 S3 wants at least 5 MiB of every part but the last, at most 10,000 parts, at most 5 GiB of one copied range.
 """
@@ -21,7 +22,8 @@ from typing import TypeAlias
 from xml.sax.saxutils import escape
 
 from lambda_handlers.host import InThread
-from lambda_handlers.object_store import PART_BYTES, AlreadyExists, CopyOf, NotFound, Refused, StoreError, Unavailable
+from lambda_handlers.object_store import PART_BYTES, CopyOf, NotFound, StoreError
+from lambda_handlers.s3_answers import Kind, doubted, error_of
 from lambda_handlers.s3_requests import S3Error, S3Requests, element
 
 PARTS_IN_FLIGHT = 4  # of those that are sent: each takes PART_BYTES of memory
@@ -53,7 +55,7 @@ class _Upload:
         try:
             answer = requests.ask("POST", key, [("uploads", "")], expects="UploadId")
         except S3Error as error:
-            raise _refusal(key, error) from error
+            raise _unmade(key, error) from error
         self._id = element(answer, "UploadId")
 
     def send(self, parts: Iterable[Part]) -> list[str]:
@@ -79,12 +81,9 @@ class _Upload:
                 "POST", self._key, [("uploadId", self._id)], body, {"if-none-match": "*"}, expects="ETag"
             )
         except S3Error as error:
-            if error.status in (409, 412):
-                raise AlreadyExists(self._key) from error
-            # 404: the upload is gone, completed by a try whose answer got lost, or aborted by somebody.
-            if error.may_be_applied or error.code == "NoSuchUpload":
-                raise Unavailable(self._key, str(error)) from error
-            raise _refusal(self._key, error) from error
+            # 404: the upload is gone, completed by a try whose answer got lost, or aborted by another process.
+            failure = doubted(error.failure) if error.may_be_applied else error.failure
+            raise error_of(Kind.COMPLETE, self._key, failure) from error
         return element(answer, "ETag")
 
     def abort(self) -> None:
@@ -105,7 +104,7 @@ class _Upload:
             try:
                 sent = self._requests.ask("PUT", self._key, query, part, is_wanted=self._goes_on)
             except S3Error as error:
-                raise _refusal(self._key, error) from error
+                raise _unmade(self._key, error) from error
             return sent.headers.get("etag", "")
         source = {
             "x-amz-copy-source": self._requests.copy_source(part.key),
@@ -116,9 +115,9 @@ class _Upload:
                 "PUT", self._key, query, headers=source, expects="ETag", is_wanted=self._goes_on
             )
         except S3Error as error:
-            if error.status == 404 and error.code not in ("NoSuchUpload", "NoSuchBucket"):
+            if error.failure.status == 404 and error.failure.code not in ("NoSuchUpload", "NoSuchBucket"):
                 raise NotFound(part.key) from error
-            raise _refusal(self._key, error) from error
+            raise _unmade(self._key, error) from error
         return element(copied, "ETag")
 
     def _goes_on(self) -> bool:
@@ -157,8 +156,8 @@ def _ranges(whole: CopyOf) -> Iterator[CopyOf]:
         yield CopyOf(whole.key, start, end - start)
 
 
-def _refusal(key: str, error: S3Error) -> StoreError:
+def _unmade(key: str, error: S3Error) -> StoreError:
     """Of a call that makes no object: what is left of it is none of the caller's business."""
-    if error.status in (401, 403) or error.code == "NoSuchBucket":
-        return Refused(key, str(error))
-    return Unavailable(key, str(error))
+    failure = error_of(Kind.STEP, key, error.failure)
+    failure.is_unmade = True
+    return failure

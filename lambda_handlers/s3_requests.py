@@ -13,22 +13,21 @@ from typing import IO
 from urllib.parse import quote, urlsplit
 
 from lambda_handlers.connections import Answer, Connections, NoAnswer
+from lambda_handlers.s3_answers import Failure, code_in, may_be_applied, may_pass
 from lambda_handlers.settings import Credentials
 from lambda_handlers.sigv4 import canonical_query, sign
 
 TRIES = 5
 FIRST_PAUSE_SECONDS = 0.2  # doubled from try to try
 ANSWER_SECONDS = 120.0  # to wait for a packet; a copied part takes S3 some seconds
-_PASSING = frozenset({"InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "OperationAborted"})
 
 
 class S3Error(Exception):
-    """What S3 said last, or why it said nothing (status 0)."""
+    """What S3 said last, or why it said nothing."""
 
-    def __init__(self, status: int, code: str, message: str, may_be_applied: bool) -> None:
-        super().__init__(f"{status} {code}: {message}" if status else message)
-        self.status = status
-        self.code = code
+    def __init__(self, failure: Failure, may_be_applied: bool) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
         self.may_be_applied = may_be_applied  # by this try, or by one before it
 
 
@@ -77,28 +76,22 @@ class S3Requests:
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> Answer:
         """A good answer, with an element of the name `expects` in it; raises S3Error. Tries on while it `is_wanted`."""
-        may_be_applied = False
+        in_doubt = False
         for number in range(tries):
             if number:
                 self._sleep(FIRST_PAUSE_SECONDS * 2 ** (number - 1))
             try:
                 answer = self._send(method, key, query, body, headers or {})
             except NoAnswer as error:
-                may_be_applied = True
-                failure = S3Error(0, "", str(error), may_be_applied)
+                failure = Failure(0, reason="no answer", detail=str(error))
             else:
                 if _is_good(answer, expects):
                     return answer
-                # A completion that takes long answers 200 before it knows how it ends.
-                status = answer.status if answer.status >= 300 else 500
-                code = element(answer, "Code")
-                may_be_applied |= status >= 500
-                failure = S3Error(status, code, element(answer, "Message") or "no reason given", may_be_applied)
-                if not (status >= 500 or status == 429 or code in _PASSING):
-                    raise failure
-            if not is_wanted():
+                failure = _failure_of(answer)
+            in_doubt = in_doubt or may_be_applied(failure)
+            if not may_pass(failure) or not is_wanted():
                 break
-        raise failure
+        raise S3Error(failure, in_doubt)
 
     def copy_source(self, key: str) -> str:
         """The value of x-amz-copy-source."""
@@ -136,6 +129,13 @@ def element(answer: Answer, name: str) -> str:
     """The text of the first element of this name; empty if there is none."""
     match = re.search(rf"<{name}>([^<]*)</{name}>", answer.body.decode(errors="replace"))
     return unescape(match[1]) if match else ""
+
+
+def _failure_of(answer: Answer) -> Failure:
+    # A completion that takes long answers 200 before it knows how it ends.
+    status = answer.status if answer.status >= 300 else 500
+    text = answer.body[:2000].decode(errors="replace")
+    return Failure(status, code_in(text), detail=f"{answer.status} {text}")
 
 
 def _is_good(answer: Answer, expects: str) -> bool:

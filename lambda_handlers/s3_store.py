@@ -1,14 +1,18 @@
 """The object store's verbs over S3, by way of obstore; over memory too, for tests.
 
-obstore sends a request again after 5xx answers and dropped connections, a few times within seconds. That makes its
-answers to conditional writes ambiguous in the way that object_store.py describes.
+obstore sends reads, puts and deletes again after 5xx answers and dropped connections, a few times within seconds. Not
+so conditional writes, which have a client of their own: only who knows what the tries before were told can say what the
+last answer means. They are sent again here, and a refusal after a try that may have been carried out is none.
+What the answers mean is in s3_answers.py.
 """
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
-from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,16 +20,8 @@ import obstore
 from obstore import exceptions
 from obstore.store import MemoryStore, S3Store
 
-from lambda_handlers.object_store import (
-    CHUNK_BYTES,
-    AlreadyExists,
-    CopyOf,
-    NotFound,
-    ObjectInfo,
-    PreconditionFailed,
-    Refused,
-    Unavailable,
-)
+from lambda_handlers.object_store import CHUNK_BYTES, CopyOf, NotFound, ObjectInfo, Unavailable
+from lambda_handlers.s3_answers import Failure, Kind, code_in, doubted, error_of, may_be_applied, may_pass
 from lambda_handlers.settings import Credentials
 
 if TYPE_CHECKING:
@@ -34,6 +30,7 @@ if TYPE_CHECKING:
 
 RETRIES = 3
 RETRY_SECONDS = 15  # after the first try of a request
+FIRST_PAUSE_SECONDS = 0.1  # between conditional writes; doubled from try to try
 CONNECT_SECONDS = 3
 REQUEST_SECONDS = 60  # with the body
 
@@ -41,11 +38,46 @@ T = TypeVar("T")
 
 
 class ObstoreStore:
-    """S3, or memory for tests: what memory takes whole goes to S3 in parts."""
+    """S3, or memory for tests: what memory takes whole goes to S3 in parts.
 
-    def __init__(self, store: Any, requests: Callable[[], S3Requests] | None = None) -> None:
-        self._store = store
-        self._requests = requests
+    `client` makes a client of obstore's that sends again so many times. Clients are made when they are needed, and have
+    their connections until `close`."""
+
+    def __init__(
+        self,
+        client: Callable[[int], Any],
+        requests: Callable[[], S3Requests] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._make_client = client
+        self._make_requests = requests
+        self._sleep = sleep
+        self._clients: dict[int, Any] = {}  # by the number of retries
+        self._made_requests: S3Requests | None = None
+
+    @property
+    def _store(self) -> Any:
+        return self._client(RETRIES)
+
+    def _client(self, retries: int) -> Any:
+        if retries not in self._clients:
+            self._clients.setdefault(retries, self._make_client(retries))
+        return self._clients[retries]
+
+    @property
+    def _is_memory(self) -> bool:
+        return self._make_requests is None
+
+    def _requests(self) -> S3Requests:
+        assert self._make_requests is not None
+        self._made_requests = self._made_requests or self._make_requests()
+        return self._made_requests
+
+    def close(self) -> None:
+        # A client of obstore's closes its connections when nothing refers to it any more.
+        self._clients.clear()
+        if self._made_requests is not None:
+            self._made_requests.close()
 
     def get(self, key: str) -> bytes:
         return _asking(key, lambda: bytes(obstore.get(self._store, key).bytes()))
@@ -63,9 +95,9 @@ class ObstoreStore:
             return b""
         try:
             return _asking(key, lambda: bytes(obstore.get_range(self._store, key, start=start, length=length)))
-        except Unavailable:
-            # S3 refuses a range that begins behind the end (416), and obstore has no name for that.
-            if _asking(key, lambda: obstore.head(self._store, key))["size"] > start:
+        except Unavailable as error:
+            # S3 refuses a range that begins behind the end (416), and memory has no status.
+            if error.status not in (0, 416) or self.size(key) > start:
                 raise
             return b""
 
@@ -80,25 +112,26 @@ class ObstoreStore:
 
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         pages = iter(obstore.list(self._store, prefix=prefix or None, offset=after))
-        while (page := _asking(prefix, lambda: next(pages, None))) is not None:
+        while (page := _asking(prefix, lambda: next(pages, None), Kind.LIST)) is not None:
             for meta in page:
                 # obstore cuts a slash off the end of `after`.
                 if after is None or meta["path"] > after:
                     yield ObjectInfo(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta["e_tag"] or "")
 
     def list_directories(self, prefix: str) -> list[str]:
-        found = _asking(prefix, lambda: obstore.list_with_delimiter(self._store, prefix=prefix or None))
+        found = _asking(prefix, lambda: obstore.list_with_delimiter(self._store, prefix=prefix or None), Kind.LIST)
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
 
     def create(self, key: str, body: bytes) -> str:
-        try:
-            done = _asking(key, lambda: obstore.put(self._store, key, body, mode="create", use_multipart=False))
-        except NotFound as error:
-            raise Refused(key, "there is no such bucket to create it in") from error
+        done = self._writing(
+            Kind.CREATE,
+            key,
+            lambda store: obstore.put(store, key, body, mode="create", use_multipart=False),
+        )
         return done["e_tag"] or ""
 
     def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
-        if self._requests is None:
+        if self._is_memory:
             self.create(key, b"".join(chunks))
             return
         from lambda_handlers import s3_multipart
@@ -111,7 +144,7 @@ class ObstoreStore:
             s3_multipart.create(self._requests(), key, chain((first, second), parts))
 
     def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> str:
-        if self._requests is not None:
+        if not self._is_memory:
             from lambda_handlers import s3_multipart
 
             return s3_multipart.create(self._requests(), key, parts)
@@ -123,65 +156,103 @@ class ObstoreStore:
         )
 
     def put(self, key: str, body: bytes) -> str:
-        done = _asking(key, lambda: obstore.put(self._store, key, body, use_multipart=False))
+        done = _asking(key, lambda: obstore.put(self._store, key, body, use_multipart=False), Kind.PUT)
         return done["e_tag"] or ""
 
     def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:
-        if self._requests is None:
+        if self._is_memory:
             return None
         lifetime = timedelta(seconds=seconds)
         return _asking(keys[0], lambda: list(obstore.sign(self._store, method, list(keys), lifetime)))  # type: ignore[call-overload]  # a method it knows
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
-        done = _asking(key, lambda: obstore.put(self._store, key, body, mode={"e_tag": etag}, use_multipart=False))
+        done = self._writing(
+            Kind.REPLACE,
+            key,
+            lambda store: obstore.put(store, key, body, mode={"e_tag": etag}, use_multipart=False),
+        )
         return done["e_tag"] or ""
 
     def delete(self, key: str) -> None:
-        try:
-            _asking(key, lambda: obstore.delete(self._store, key))
-        except NotFound:
-            return  # only the in-memory store minds
+        # Only memory minds if there is no such object.
+        kind = Kind.READ if self._is_memory else Kind.DELETE
+        with suppress(NotFound):
+            _asking(key, lambda: obstore.delete(self._store, key), kind)
 
     def delete_many(self, keys: Sequence[str]) -> None:
-        if self._requests is None:
+        if self._is_memory:
             for key in keys:
                 self.delete(key)
         elif keys:
-            _asking(keys[0], lambda: obstore.delete(self._store, list(keys)))
+            _asking(keys[0], lambda: obstore.delete(self._store, list(keys)), Kind.DELETE)
+
+    def _writing(self, kind: Kind, key: str, write: Callable[[Any], T]) -> T:
+        """A conditional write, sent again while that may help."""
+        store, give_up_at, in_doubt = self._client(0), time.monotonic() + RETRY_SECONDS, False
+        for number in range(1 + RETRIES):
+            try:
+                return write(store)
+            except _FAILURES as error:
+                failure, cause = _failure_of(error), error
+            in_doubt = in_doubt or may_be_applied(failure)
+            # A conflict with a write at the same moment: S3 says to try again.
+            passes = may_pass(failure) or failure.code == "ConditionalRequestConflict"
+            if not passes or number == RETRIES or time.monotonic() >= give_up_at:
+                break
+            self._sleep(FIRST_PAUSE_SECONDS * 2**number)
+        raise error_of(kind, key, doubted(failure) if in_doubt else failure) from cause
 
 
-def _asking(key: str, ask: Callable[[], T]) -> T:
-    """obstore's errors as ours: the one map between the two."""
+_FAILURES = (exceptions.BaseError, OSError)
+# What memory means, or obstore where it does not say the status.
+_STATUSES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
+    ((exceptions.NotFoundError, FileNotFoundError), 404),
+    ((exceptions.AlreadyExistsError, exceptions.PreconditionError), 412),
+    ((exceptions.PermissionDeniedError, PermissionError), 403),
+    ((exceptions.UnauthenticatedError,), 401),
+)
+# What obstore says where there was no answer, or none to be used, and a few words for it.
+_REASONS = (
+    ("operation timed out", "no answer in time"),
+    ("error sending request", "no answer (error sending request)"),
+    ("error decoding response", "half an answer"),
+    ("redirect", "answered with a redirect: perhaps the bucket is in another region"),
+)
+
+
+def _asking(key: str, ask: Callable[[], T], kind: Kind = Kind.READ) -> T:
+    """obstore's errors as ours."""
     try:
         return ask()
-    except (exceptions.NotFoundError, FileNotFoundError) as error:
-        raise NotFound(key) from error
-    except exceptions.AlreadyExistsError as error:
-        raise AlreadyExists(key) from error
-    except exceptions.PreconditionError as error:
-        raise PreconditionFailed(key) from error
-    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError) as error:
-        raise Refused(key, _summary(error)) from error
-    except (exceptions.BaseError, OSError) as error:
-        raise Unavailable(key, _summary(error)) from error
+    except _FAILURES as error:
+        raise error_of(kind, key, _failure_of(error)) from error
 
 
-def _summary(error: BaseException) -> str:
-    """One line: what obstore says, with S3's code, without the picture of its data structures."""
-    text = str(error).partition("\n\nDebug source:")[0]
-    return " ".join(text.split())[:500] or type(error).__name__
+def _failure_of(error: BaseException) -> Failure:
+    text = " ".join(str(error).split())[:2000] or type(error).__name__
+    said, _, _ = text.partition(" Debug source:")
+    match = re.search(r"status code: (\d{3})", said)
+    status = int(match[1]) if match else next((status for kinds, status in _STATUSES if isinstance(error, kinds)), 0)
+    code = code_in(said)
+    if not code and (told := re.search(r"\(code: (\w{1,64})\)", said)):
+        code = told[1]  # of one of several keys
+    if code and not status:
+        status = 500  # a failure that came with a 200
+    reason = next((reason for words, reason in _REASONS if words in text), "an answer that makes no sense")
+    return Failure(status, code, reason, text)
 
 
 def memory_store() -> ObstoreStore:
     """A store in this process's memory, for tests."""
-    return ObstoreStore(MemoryStore())
+    objects = MemoryStore()
+    return ObstoreStore(lambda _retries: objects)
 
 
 def open_s3(
     settings: Settings,
     bucket: str,
     prefix: str,
-    make: Callable[[Any, Callable[[], S3Requests]], ObstoreStore] = ObstoreStore,
+    make: Callable[[Callable[[int], Any], Callable[[], S3Requests]], ObstoreStore] = ObstoreStore,
 ) -> ObstoreStore:
     config: dict[str, Any] = {"region": settings.region, "conditional_put": "etag"}
     if settings.endpoint_url:
@@ -198,16 +269,18 @@ def open_s3(
         credentials = settings.credentials or Credentials("", "")
         return S3Requests(settings.region, credentials, bucket, prefix, settings.endpoint_url)
 
-    plain_http = bool(settings.endpoint_url and settings.endpoint_url.startswith("http://"))
-    store = S3Store(
-        bucket,
-        prefix=prefix or None,
-        config=config,  # type: ignore[arg-type]  # built key by key
-        client_options={
-            "allow_http": plain_http,
-            "timeout": f"{REQUEST_SECONDS}s",
-            "connect_timeout": f"{CONNECT_SECONDS}s",
-        },
-        retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
-    )
-    return make(store, lru_cache(maxsize=1)(requests))
+    def client(max_retries: int) -> S3Store:
+        plain_http = bool(settings.endpoint_url and settings.endpoint_url.startswith("http://"))
+        return S3Store(
+            bucket,
+            prefix=prefix or None,
+            config=config,  # type: ignore[arg-type]  # built key by key
+            client_options={
+                "allow_http": plain_http,
+                "timeout": f"{REQUEST_SECONDS}s",
+                "connect_timeout": f"{CONNECT_SECONDS}s",
+            },
+            retry_config={"max_retries": max_retries, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
+        )
+
+    return make(client, requests)

@@ -24,9 +24,10 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log, trace
-from lambda_handlers.object_store import MeteredStore, ObjectStore
+from lambda_handlers.object_store import MeteredStore, ObjectStore, StoreError, detail_of
 from lambda_handlers.settings import MIB, Settings
 from lambda_handlers.sql.session import timed_out
+from lambda_handlers.storage.commit import store_error
 from lambda_handlers.stores import open_store
 from lambda_handlers.watchdog import Watchdog
 from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action
@@ -55,6 +56,7 @@ class Service:
         self._settings = settings
         self._host = host or Host()
         self._log = Log(settings.log_level, now=self._host.now)
+        self._has_opened_store = store is None  # and closes it
         self._store = MeteredStore(store or open_store(settings))
         self._lock = lock or build_lock(settings, self._store, self._host)
         self._databases: dict[str, Database] = {}  # the one used last is the last
@@ -145,6 +147,8 @@ class Service:
             for database in self._databases.values():
                 database.close()
             self._databases.clear()
+            if self._has_opened_store:
+                self._store.close()
 
     def _handle_queue(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
         """Whatever was not applied goes back to the queue, whose dead-letter queue takes what never succeeds: a message
@@ -176,6 +180,8 @@ class Service:
             )
         except SldbError as error:
             line.update(code=error.code, applied=error.details.get("applied"))
+            if said := detail_of(error):
+                line.update(store_said=said)
             status, body = error.status, error.encode()
         except Exception as error:  # noqa: BLE001 - a bug: this is the one place that turns it into a reply
             line.update(code="internal", traceback=trace(error))
@@ -213,9 +219,12 @@ class Service:
 
     @contextmanager
     def _running_request(self) -> Iterator[None]:
-        """While it runs, the databases that it asks for stay open."""
+        """While it runs, the databases that it asks for stay open. An error of the store that reaches this place is
+        a bug, and says nothing of a write."""
         try:
             yield
+        except StoreError as error:
+            raise store_error(error, applied="unknown") from error
         finally:
             self._in_use.clear()
 

@@ -73,7 +73,7 @@ class ObjectLock:
                     return seen.holder
                 failures = 0
                 pause = spread(host, self._poll_seconds if seen.holder else AGAIN_SECONDS)
-            except (Refused, Unavailable) as error:
+            except StoreError as error:
                 failures += 1
                 if failures == TRIES or isinstance(error, Refused):
                     raise _failure(error) from error
@@ -95,11 +95,10 @@ class ObjectLock:
                 if self._free(database, lock_id, seen.etag):
                     return True
                 problem = "it kept changing"
-            except Refused as error:
+            except StoreError as error:
                 problem = str(error)
-                break
-            except Unavailable as error:
-                problem = str(error)
+                if isinstance(error, Refused):
+                    break
             seen = None
             self._host.sleep(backoff(self._host, tries))
         raise SldbError(
@@ -124,7 +123,7 @@ class ObjectLock:
             try:
                 if self._free(holder.database, holder.lock_id, seen.etag):
                     freed.append(holder)
-            except (Refused, Unavailable) as error:
+            except StoreError as error:
                 failed.append((holder, str(error)))
         ageless = tuple(holder for _, holder in held if holder.created_at is None)
         return Sweep(len(held), tuple(freed), ageless, tuple(failed))
@@ -154,7 +153,7 @@ class ObjectLock:
         self._last.pop(database, None)
         try:
             etag = self._write(database, _released_body(lock_id, database, self._host.now()), etag)
-        except (PreconditionFailed, NotFound):
+        except (AlreadyExists, PreconditionFailed, NotFound):
             return False
         self._remember(database, _Seen(etag, None, lock_id))
         return True
@@ -183,7 +182,7 @@ class ObjectLock:
         try:
             names = self._store.list_directories("")
             return [self._read(name) for name in names if DATABASE_NAME.fullmatch(name)]
-        except (Refused, Unavailable) as error:
+        except StoreError as error:
             raise _failure(error) from error
 
 

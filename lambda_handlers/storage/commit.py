@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, Refused, StoreError, Unavailable, Unmade
+from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, Refused, StoreError, Unavailable
 from lambda_handlers.storage import ltx
 from lambda_handlers.storage.keys import LtxName
 from lambda_handlers.storage.layers import Layer
@@ -100,14 +100,13 @@ def create_transaction(store: ObjectStore, key: str, ours: Ours, send: Callable[
     for _ in range(COMMIT_TRIES):
         try:
             send()
-        except Unmade as error:
-            # An earlier try that nobody answered may still arrive.
-            raise store_error(error, applied="unknown" if doubt else "no") from error
-        except Refused as error:
-            if _is_mine_although_refused(store, key, ours, error):
+        except (Refused, AlreadyExists, Unavailable) as error:
+            is_refused = isinstance(error, Refused)
+            if is_refused and not error.is_unmade and _is_mine_although_refused(store, key, ours, error):
                 return
-            raise store_error(error, applied="unknown" if doubt else "no") from error
-        except (AlreadyExists, Unavailable) as error:
+            if is_refused or error.is_unmade:
+                # An earlier try that nobody answered may still arrive.
+                raise store_error(error, applied="unknown" if doubt else "no") from error
             # Both may be about our own object, or about nobody's; only the object itself can tell.
             if _is_mine(store, key, ours, error):
                 return
@@ -130,7 +129,7 @@ def sender(store: ObjectStore, key: str, encoding: Encoding, size_bytes: int) ->
     return lambda: store.create(key, body)
 
 
-def _is_mine_although_refused(store: ObjectStore, key: str, ours: Ours, refusal: Refused) -> bool:
+def _is_mine_although_refused(store: ObjectStore, key: str, ours: Ours, refusal: StoreError) -> bool:
     """As `_is_mine`; what another's file keeps out for ever is not applied."""
     try:
         return _is_mine(store, key, ours, refusal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -27,6 +28,7 @@ class StoreCarrier:
         self._database = database
         self._sleep = sleep
         self._open_store = open_store
+        self._opening = threading.Lock()
         self._store: ObjectStore | None = None
 
     def put(self, upload: str, part: str, body: bytes) -> None:
@@ -38,11 +40,17 @@ class StoreCarrier:
         return self._ask(lambda store: store.get_range(key, start, length))
 
     def clear(self, upload: str) -> None:
-        store = self._store or self._open_store()
         try:
+            store = self._opened()
             store.delete_many([info.key for info in store.list_objects(upload_prefix(self._database, upload))])
         except StoreError:
             return  # no right to delete, most likely: maintenance has
+
+    def close(self) -> None:
+        with self._opening:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
 
     def _ask(self, ask: Callable[[ObjectStore], T]) -> T:
         for tries_left in reversed(range(TRIES)):
@@ -57,9 +65,17 @@ class StoreCarrier:
         raise AssertionError  # the last try returns or raises
 
     def _ask_once(self, ask: Callable[[ObjectStore], T]) -> T:
+        store = self._opened()
         try:
-            store = self._store = self._store or self._open_store()
             return ask(store)
         except Refused:
-            store = self._store = self._open_store()
-            return ask(store)
+            return ask(self._opened(but=store))
+
+    def _opened(self, but: ObjectStore | None = None) -> ObjectStore:
+        """The store; a new one in place of `but`."""
+        with self._opening:
+            if self._store is not None and self._store is but:
+                self._store.close()
+                self._store = None
+            self._store = self._store or self._open_store()
+            return self._store

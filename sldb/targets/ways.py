@@ -10,7 +10,7 @@ Of a deployed stack both are tried, the bucket first; what a push has brought by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -63,7 +63,8 @@ def _directory(client: Client) -> Iterator[Way]:
     from sldb.targets.local import LocalTarget
 
     assert isinstance(client.target, LocalTarget)
-    yield Way("directory", client, StoreCarrier(client.database, client.target.open_store))
+    with closing(StoreCarrier(client.database, client.target.open_store)) as carrier:
+        yield Way("directory", client, carrier)
 
 
 @contextmanager
@@ -72,7 +73,8 @@ def _bucket(client: Client, target: LambdaTarget) -> Iterator[Way]:
     from sldb.targets.by_store import StoreCarrier
 
     bucket = BucketTarget(target.function, target.aws)
-    yield Way("bucket", Client(bucket, client.database), StoreCarrier(client.database, bucket.open_store))
+    with closing(StoreCarrier(client.database, bucket.open_store)) as carrier:
+        yield Way("bucket", Client(bucket, client.database), carrier)
 
 
 @contextmanager

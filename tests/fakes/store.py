@@ -149,6 +149,9 @@ class FaultyStore:
     def delete(self, key: str) -> None:
         return self._meet("delete", key, lambda: self.store.delete(key))
 
+    def close(self) -> None:
+        self.store.close()
+
     def _meet(self, verb: str, key: str, act: Act) -> Any:
         with self._guard:
             self.calls.append((verb, key))

@@ -25,6 +25,7 @@ INVARIANTS = {
     "sql": "a request does what SQLite would do statement by statement, or says that it does not",
     "lock": "a lock is freed by its id and its age alone",
     "disk": "over a directory, what is acknowledged is on the disk",
+    "secret": "a reply names no role, account, bucket or address",
     "time": "a request ends before its function, and its lock before another's",
 }
 

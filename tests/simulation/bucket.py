@@ -196,6 +196,9 @@ class BucketStore:
         for key in keys:
             self.delete(key)
 
+    def close(self) -> None:
+        """It has no connections."""
+
     def _get(
         self,
         key: str,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.object_store import AlreadyExists, NotFound, Refused, StoreError, Unavailable, Unmade
+from lambda_handlers.object_store import AlreadyExists, NotFound, Refused, StoreError, Unavailable
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.storage import commit, ltx
 from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, sender
@@ -173,9 +173,11 @@ def test_refused_where_another_was_first_it_is_not_applied() -> None:
 
 
 @pytest.mark.parametrize("before", [[], [after(False, Unavailable(KEY, "no answer"))]], ids=["at first", "in doubt"])
-def test_what_was_never_asked_for_was_not_applied(before: list[Any]) -> None:
+@pytest.mark.parametrize("refusal", [Unavailable(KEY, "answered 500"), Refused(KEY, "answered 403")])
+def test_what_was_never_asked_for_was_not_applied(before: list[Any], refusal: StoreError) -> None:
+    refusal.is_unmade = True
     store = FaultyStore(memory_store())
-    store.plan("create", *before, after(False, Unmade(KEY, "a part was refused")))
+    store.plan("create", *before, after(False, refusal))
     store.verbs()
 
     assert outcome(store, encoding(OURS)) == ("unknown" if before else "no")
