@@ -11,11 +11,12 @@ TESTS = tests
 SECONDS = 60
 UPGRADE =
 FROM =
+INTEROP := $(VENV)/interop
 SEED =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz chaos mutants check lint types template format bench soak pictures docs lock dist clean
+.PHONY: help demo test interop fuzz chaos mutants check lint types template format bench soak pictures docs lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -26,6 +27,9 @@ demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and 
 
 test: $(VENV)/.has-dev ## the tests; only some: make test TESTS="tests/sldb/render -k caret"
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+interop: $(VENV)/.has-dev $(INTEROP)/.has-servers ## the tests against independent servers: MiniStack, SeaweedFS, LocalStack, rclone
+	SLDB_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 2 --dist loadfile -rs --durations=5 tests/interop
 
 fuzz: $(VENV)/.has-dev ## damaged inputs for decoders and splitters, other ones each time: make fuzz SECONDS=60
 	$(BIN)/python -m tests.fuzz $(SECONDS)
@@ -87,6 +91,15 @@ $(VENV)/.has-emulator: pyproject.toml
 $(VENV)/.has-dev: pyproject.toml
 	@$(call install,dev)
 	@touch $@ $(VENV)/.has-emulator
+
+# LocalStack stands apart: it wants versions that the others do not. Where it does not install, its tests are skipped.
+$(INTEROP)/.has-servers: override VENV = $(INTEROP)
+$(INTEROP)/.has-servers: pyproject.toml tests/interop/localstack.txt
+	@$(call install,interop)
+	@$(PYTHON) -m venv $(INTEROP)/localstack
+	@$(BIN)/uv pip install --quiet --python $(INTEROP)/localstack/bin/python -r tests/interop/localstack.txt || \
+		{ echo "LocalStack cannot be installed: its tests will be skipped" >&2; rm -rf $(INTEROP)/localstack; }
+	@touch $@
 
 define install
 	test -n "$(PYTHON)" || { echo "Python 3.10 or newer is needed; name it: make PYTHON=/path/to/python3" >&2; exit 1; }; \
