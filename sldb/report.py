@@ -8,7 +8,11 @@ from typing import Any
 
 from lambda_handlers.wire import Reply, Result, Value
 
-DATABASE_COLUMNS = ("database", "size", "txid", "last write", "state")
+DATABASE_COLUMNS = ("database", "size", "txid", "last write", "foreign keys", "state")
+DATABASE_FIELDS = (
+    *("name", "state", "txid", "time", "bytes", "stored_bytes", "page_size"),
+    *("foreign_keys", "until", "problem"),
+)
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -113,6 +117,13 @@ def count(number: int, noun: str) -> str:
 def database_line(one: Mapping[str, Any]) -> list[Value]:
     """What the action `databases` tells of one, under DATABASE_COLUMNS."""
     if one["state"] == "damaged":
-        return [one["name"], None, one["txid"], None, "damaged"]
+        return [one["name"], None, one["txid"], None, None, "damaged"]
     state = f"dropped, kept until {local_time(one['until'])}" if one["state"] == "dropped" else one["state"]
-    return [one["name"], size(one["bytes"]), one["txid"], local_time(one["time"]), state]
+    enforced = database_fields(one)[DATABASE_FIELDS.index("foreign_keys")]
+    return [one["name"], size(one["bytes"]), one["txid"], local_time(one["time"]), enforced, state]
+
+
+def database_fields(one: Mapping[str, Any]) -> list[Value]:
+    """What the action `databases` tells of one, under DATABASE_FIELDS."""
+    enforced = {None: None, True: "on", False: "off"}[one.get("foreign_keys")]
+    return [enforced if name == "foreign_keys" else one.get(name) for name in DATABASE_FIELDS]

@@ -37,8 +37,8 @@ def moment(given: Mapping[str, Any], name: str) -> int | str | None:
     return txid(given, name)
 
 
-def flag(given: Mapping[str, Any], name: str) -> bool:
-    value = given.get(name, False)
+def flag(given: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    value = given.get(name, default)
     if not isinstance(value, bool):
         bad_request(f"arguments.{name}", value, "true or false")
     return value

@@ -96,8 +96,8 @@ def _goes_on(store: ObjectStore, listing: Listing) -> bool:
 
 def newest_header(store: ObjectStore, listing: Listing) -> Header | None:
     """Of a file that ends with the newest transaction; None where there is no file."""
-    ends = [name for name in listing.sizes if name.max_txid == listing.newest]
-    return files.read_header(store, listing.database, min(ends)) if ends else None
+    name = listing.newest_file
+    return files.read_header(store, listing.database, name) if name else None
 
 
 def _bring_over(context: ActionContext, source: str, target: str, txid: Txid) -> Brought:

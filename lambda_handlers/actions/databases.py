@@ -1,11 +1,14 @@
-"""databases: which there are; and to create, rename or drop one.
+"""databases: which there are; and to create, set, rename or drop one.
 
 databases           Arguments: all, also those that were dropped. Reply: {"databases": [{"name", "state": ok, dropped or
                     unfinished (a copy that was stopped), "txid", "time": of the newest transaction, "bytes": of the
-                    database, "stored_bytes": of all its objects, "page_size", "until"?: till when it can be brought
-                    back}, …]}. Of one whose newest file cannot be read: {"name", "state": damaged, "txid",
-                    "stored_bytes", "problem"}
-create_database     Makes `database`, empty. Reply: {"database", "txid", "created"}
+                    database, "stored_bytes": of all its objects, "page_size", "foreign_keys"?: whether they are
+                    enforced where a request does not say (of one that is ok; null if it cannot be read now),
+                    "until"?: till when it can be brought back}, …]}. Of one whose newest file cannot be read:
+                    {"name", "state": damaged, "txid", "stored_bytes", "problem"}
+create_database     Makes `database`, empty. Arguments: foreign_keys (true). Reply: {"database", "txid", "created"}
+set_database        Changes the setting of `database`. Arguments: foreign_keys. Reply: {"database", "txid",
+                    "foreign_keys", "changed"}
 drop_database       Empties `database` by a transaction, so that its txids go on should it come again, and restore
                     brings it back. Arguments: if_txid. Reply: {"database", "txid", "restore_at", "until", "dropped"};
                     of an unfinished copy there is nothing to bring back: `restore_at` is null
@@ -13,7 +16,7 @@ rename_database     Arguments: to. A branch of that name, then the drop; two ste
                     alone: then both names are there, and the same again goes on. Reply: {"database", "to", "at": the
                     txid that was copied, "txid": the newest one of `to`, "dropped_by", "files", "bytes"}
 
-Each finds done what it did before: `created` or `dropped` is false then.
+Each finds done what it did before: `created`, `changed` or `dropped` is false then.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import apsw
 
 from lambda_handlers.actions import arguments, files, unfinished
 from lambda_handlers.actions.branch import make_branch, newest_header
-from lambda_handlers.actions.bringing import past_of
+from lambda_handlers.actions.bringing import past_of, stamped
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.copying import Proofs, is_unfinished, taken
 from lambda_handlers.actions.files import Listing
@@ -32,14 +35,14 @@ from lambda_handlers.actions.restore import check_newest, check_txid
 from lambda_handlers.database import dropped
 from lambda_handlers.object_store import NotFound, StoreError
 from lambda_handlers.sql.session import DEFAULT_PAGE_SIZE
-from lambda_handlers.storage import kinds, ltx
+from lambda_handlers.storage import kinds, ltx, setting
 from lambda_handlers.storage.commit import Committed, store_error
 from lambda_handlers.storage.keys import database_prefix, transaction
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Header, Pgno, Txid
-from lambda_handlers.storage.replica import Replica
+from lambda_handlers.storage.replica import Gone, Replica
 from lambda_handlers.storage.verified import verify
-from lambda_handlers.wire import DATABASE_NAME, Action, SldbError, bad_request
+from lambda_handlers.wire import DATABASE_NAME, DEFAULT_DATABASE, Action, SldbError, bad_request
 
 _MS_A_DAY = 86_400_000
 
@@ -52,26 +55,45 @@ def databases(context: ActionContext, action: Action) -> dict[str, Any]:
         found = [one for one in told if one is not None and (shows_all or one["state"] != "dropped")]
     except StoreError as error:
         raise store_error(error) from error
-    return {"databases": found}
+    # Where the newest file is large, or of another writer, it takes more than that file.
+    return {
+        "databases": [_with_setting(context, one) if one.get("foreign_keys", True) is None else one for one in found]
+    }
+
+
+def _with_setting(context: ActionContext, told: dict[str, Any]) -> dict[str, Any]:
+    try:
+        with past_of(context.database(told["name"]), told["txid"], context.deadline) as past:
+            return {**told, "foreign_keys": setting.foreign_keys(past.read(Pgno(1)))}
+    except Gone:
+        return told
+    except SldbError as error:
+        if error.code != "corrupt":  # not now: none of the others is to wait for it
+            return told
+        return _damaged(told["name"], told["txid"], told["stored_bytes"], error)
+
+
+def _damaged(name: str, txid: Txid, stored_bytes: int, error: SldbError) -> dict[str, Any]:
+    return {"name": name, "state": "damaged", "txid": txid, "stored_bytes": stored_bytes, "problem": error.message}
 
 
 def _told(context: ActionContext, name: str) -> dict[str, Any] | None:
     """None for a name below which is no transaction: only a lock, perhaps."""
     listing = files.list_files(context.store, name)
+    newest = listing.newest_file
+    if newest is None:
+        return None
     try:
-        return _whole(context, listing)
+        header, first_page = files.header_and_first_page(context.store, listing, newest)
+        return _whole(context, listing, header, first_page)
     except SldbError as error:
         if error.code != "corrupt":
             raise
-        told = {"name": name, "state": "damaged", "txid": listing.newest, "stored_bytes": listing.stored_bytes}
-        return {**told, "problem": error.message}
+        return _damaged(name, listing.newest, listing.stored_bytes, error)
 
 
-def _whole(context: ActionContext, listing: Listing) -> dict[str, Any] | None:
-    header = newest_header(context.store, listing)
-    if header is None:
-        return None
-    line = {
+def _whole(context: ActionContext, listing: Listing, header: Header, first_page: bytes | None) -> dict[str, Any]:
+    line: dict[str, Any] = {
         "name": listing.database,
         "state": "ok" if header.commit else "dropped",
         "txid": listing.newest,
@@ -82,7 +104,9 @@ def _whole(context: ActionContext, listing: Listing) -> dict[str, Any] | None:
     }
     if is_unfinished(context.store, listing):
         return {**line, "state": "unfinished"}
-    return line if header.commit else {**line, "until": _until(context, header.timestamp_ms)}
+    if not header.commit:
+        return {**line, "until": _until(context, header.timestamp_ms)}
+    return {**line, "foreign_keys": setting.foreign_keys(first_page) if first_page else None}
 
 
 def _until(context: ActionContext, timestamp_ms: int) -> str:
@@ -90,19 +114,52 @@ def _until(context: ActionContext, timestamp_ms: int) -> str:
 
 
 def create_database(context: ActionContext, action: Action) -> dict[str, Any]:
-    arguments.known(action)
-    name = action.database
+    given = arguments.known(action, "foreign_keys")
+    name, enforced = action.database, arguments.flag(given, "foreign_keys", default=True)
 
     def attempt(current: Replica) -> tuple[Txid, bool]:
         if current.page_count and _kind_of_newest(context, current) is Kind.CREATE_DATABASE:
             return current.txid, False
         if current.page_count:
             raise taken(name)
-        page = (Pgno(1), _first_page())
-        return current.commit(DEFAULT_PAGE_SIZE, 1, lambda _count: (page,), 1, Kind.CREATE_DATABASE), True
+        page = setting.with_foreign_keys(_first_page(), enforced)
+        return _commit_first_page(current, page, Kind.CREATE_DATABASE), True
 
     txid, created = context.database(name).change("create database", context.deadline, attempt)
     return {"database": name, "txid": txid, "created": created}
+
+
+def set_database(context: ActionContext, action: Action) -> dict[str, Any]:
+    given = arguments.known(action, "foreign_keys")
+    arguments.required(given, ["foreign_keys"])
+    name, enforced = action.database, arguments.flag(given, "foreign_keys")
+
+    def attempt(current: Replica) -> tuple[Txid, bool]:
+        if not current.page_count:
+            _check_may_begin(context, current)
+            page = setting.with_foreign_keys(_first_page(), enforced)
+            return _commit_first_page(current, page, Kind.SET_DATABASE), True
+        first_page = current.read(Pgno(1))
+        if setting.foreign_keys(first_page) == enforced:
+            return current.txid, False
+        page = stamped(setting.with_foreign_keys(first_page, enforced), first_page)
+        return _commit_first_page(current, page, Kind.SET_DATABASE), True
+
+    txid, changed = context.database(name).change("set database", context.deadline, attempt)
+    return {"database": name, "txid": txid, "foreign_keys": enforced, "changed": changed}
+
+
+def _check_may_begin(context: ActionContext, current: Replica) -> None:
+    """Only the default database may be set before its first write."""
+    if current.txid:
+        raise dropped(current.database, current.txid, current.timestamp_ms, context.settings.retention_days)
+    if current.database != DEFAULT_DATABASE:
+        raise files.no_database(current.database)
+
+
+def _commit_first_page(current: Replica, page: bytes, kind: Kind) -> Txid:
+    change = (Pgno(1), page)
+    return current.commit(len(page), current.page_count or 1, lambda _count: (change,), 1, kind)
 
 
 def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
 from lambda_handlers.storage import chain, ltx
 from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction
-from lambda_handlers.storage.ltx import HEADER_BYTES, Header, Txid
+from lambda_handlers.storage.ltx import HEADER_BYTES, Header, Pgno, Txid
 from lambda_handlers.storage.opening import MARK_BYTES
 from lambda_handlers.storage.page_map import BadPageMap, PageMap
 from lambda_handlers.wire import SldbError
@@ -49,6 +49,11 @@ class Listing:
     def has_mark(self) -> bool:
         """Whether the file of transaction 1 is none, but keeps the name for a copy."""
         return self.sizes.get(transaction(1)) == MARK_BYTES
+
+    @property
+    def newest_file(self) -> LtxName | None:
+        """One that ends with the newest transaction; the smallest, if there are several."""
+        return min((name for name in self.sizes if name.max_txid == self.newest), default=None)
 
     def chain_to(self, txid: Txid) -> tuple[LtxName, ...]:
         """The files that make up the state at `txid`; none if that cannot be had any more."""
@@ -86,6 +91,18 @@ def read_header(store: ObjectStore, database: str, name: LtxName) -> Header:
     """Raises NotFound, StoreError, or SldbError `corrupt`."""
     key = name.key(database)
     return Header.decode(store.get_range(key, 0, HEADER_BYTES), key)
+
+
+def header_and_first_page(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, bytes | None]:
+    """What a file says of itself, with one request, and page 1 if the file is small and has it; its checksum holds
+    then. Raises as `read_header` does."""
+    key = name.key(listing.database)
+    if listing.sizes[name] > _WHOLE_BYTES:
+        return read_header(store, listing.database, name), None
+    body = store.get(key)
+    header = Header.decode(body, key)
+    pages = dict(ltx.Decoder([body], key).pages()) if header.commit else {}
+    return header, pages.get(Pgno(1))
 
 
 def header_and_page_count(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, int]:

@@ -33,7 +33,7 @@ from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.pushed import check_names
 from lambda_handlers.actions.restore import check_newest
 from lambda_handlers.object_store import CopyOf, NotFound, ObjectInfo, ObjectStore, StoreError
-from lambda_handlers.storage import kinds
+from lambda_handlers.storage import kinds, setting
 from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.keys import transaction, upload_key, upload_prefix
 from lambda_handlers.storage.kinds import Kind
@@ -84,7 +84,7 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
     node_id = kinds.node_id(Kind.PUSH, bytes.fromhex("00" + _text(given, "push", _PUSH)))
     assert since is not None
     prepared = _prepared(context, action.database, upload, names, _page_map(given))
-    first_page = _bytes(given, "first_page")
+    first_page = setting.with_foreign_keys(_bytes(given, "first_page"), enforced=False)  # a file is as SQLite has it
     if len(first_page) != prepared.page_size:
         bad_request("arguments.first_page", f"{len(first_page)} bytes", f"a page of {prepared.page_size} bytes")
 

@@ -31,6 +31,7 @@ ACTIONS: dict[str, str] = {
     "rename_database": "lambda_handlers.actions.databases:rename_database",
     "result": "lambda_handlers.actions.result:result",
     "restore": "lambda_handlers.actions.restore:restore",
+    "set_database": "lambda_handlers.actions.databases:set_database",
 }
 
 

@@ -19,7 +19,7 @@ import apsw
 
 from lambda_handlers.sql import own_tables, script
 from lambda_handlers.sql.authorizer import Authorizer, not_yours
-from lambda_handlers.sql.pragmas import Place, Pragmas
+from lambda_handlers.sql.pragmas import FOREIGN_KEYS, Place, Pragmas
 from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.sql.translation import MAX_VALUE_BYTES, translated
 from lambda_handlers.storage.kinds import Kind, of_statements
@@ -68,6 +68,7 @@ class Session:
         self._is_over = is_over
         self._room = room
         self.has_written = False
+        self._has_setting = False  # that of the database
         self._words: set[str] = set()  # with which the statements that write begin
         self.connection = vfs.connect(attach, self._check_time)
         self._authorizer = Authorizer(new_database=vfs.draft.page_count == 0)
@@ -87,6 +88,8 @@ class Session:
         """The results of all statements, in order. Raises SldbError, Conflict, or WriteNeeded."""
         steps = list(_steps(statements))
         results: list[Result] = []
+        if self.may_write:
+            self._adopt_setting()
         for step in steps:
             try:
                 results.append(self._run_step(step, len(results), alone=len(steps) == 1))
@@ -96,6 +99,12 @@ class Session:
                     error.details.update(about | error.details)
                 raise
         return tuple(results)
+
+    def _adopt_setting(self) -> None:
+        """Enforce foreign keys where the database says so. It takes the first page, which a read may do without."""
+        if not self._has_setting:
+            self._has_setting = True
+            self._pragmas.begin(self._vfs.draft.foreign_keys(self._check_time))
 
     def _check_time(self) -> None:
         """Before a page is fetched; once the transaction is committed it is too late to be late."""
@@ -164,6 +173,8 @@ class Session:
         try:
             if word == "VACUUM":
                 return self._vacuum(piece, alone)
+            if FOREIGN_KEYS in piece.sql.lower():  # whether it asks or sets, it is about what is so
+                self._adopt_setting()
             if self.may_write and (word == "SAVEPOINT" or _DEFERS_FOREIGN_KEYS in piece.sql.lower()):
                 self._begin()
             try:

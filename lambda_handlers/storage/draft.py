@@ -7,8 +7,10 @@ after a rollback, a lost race or a crash in the middle nothing needs to be broug
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+from lambda_handlers.storage import setting
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Pgno, Txid, lock_page
 from lambda_handlers.storage.page_cache import PageCache
@@ -48,6 +50,12 @@ class Draft:
         before = self.replica.read(Pgno(1))[24:28] if self.replica.page_count else bytes(4)
         return self.page_count > 0 and self.read(Pgno(1))[24:28] != before
 
+    def foreign_keys(self, before_fetch: Callable[[], None] = lambda: None) -> bool:
+        """Whether they are enforced where a request does not say. A database that begins here enforces them."""
+        if not self.replica.page_count:
+            return True
+        return setting.foreign_keys(self.replica.read(Pgno(1), before_fetch))
+
     def read(self, pgno: Pgno, before_fetch: Callable[[], None] = lambda: None) -> bytes:
         """As Replica.read."""
         page = self._dirty.read(pgno)
@@ -71,7 +79,9 @@ class Draft:
     def commit(self, kind: Kind = Kind.UNKNOWN) -> Txid:
         """Make the next transaction of the replica; raises what Replica.commit raises, and then nothing changed."""
         self._check_page_size()
-        txid = self.replica.commit(self.page_size, self._committed_page_count(), self._changes, len(self._dirty), kind)
+        enforced = self.foreign_keys()  # of the state before: pages are asked for again when the replica has moved on
+        changes = partial(self._changes, enforced)
+        txid = self.replica.commit(self.page_size, self._committed_page_count(), changes, len(self._dirty), kind)
         self.clear()
         return txid
 
@@ -89,7 +99,12 @@ class Draft:
         is_valid = header[24:28] == header[92:96] and 0 < size_in_header <= self.page_count
         return size_in_header if is_valid else self.page_count
 
-    def _changes(self, page_count: int) -> Iterator[tuple[Pgno, bytes]]:
+    def _changes(self, enforced: bool, page_count: int) -> Iterator[tuple[Pgno, bytes]]:
+        for pgno in self._changed(page_count):
+            page = self.read(pgno)
+            yield pgno, setting.with_foreign_keys(page, enforced) if pgno == 1 else page
+
+    def _changed(self, page_count: int) -> Iterator[Pgno]:
         """The pages to commit: those written, and those that are new although SQLite had no need to write them."""
         skipped = lock_page(self.page_size)
         new_from = self._inherited + 1
@@ -97,10 +112,10 @@ class Draft:
             if pgno >= new_from or pgno > page_count:
                 break
             if pgno != skipped:
-                yield pgno, self.read(pgno)
+                yield pgno
         for number in range(new_from, page_count + 1):
             if number != skipped:
-                yield Pgno(number), self.read(Pgno(number))
+                yield Pgno(number)
 
     def close(self) -> None:
         self._dirty.close()

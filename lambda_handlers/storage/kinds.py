@@ -32,6 +32,7 @@ class Kind(IntEnum):
     CREATE_DATABASE = 19
     DROP_DATABASE = 20
     RENAME_DATABASE = 21  # of the note that precedes it (sql.request_log)
+    SET_DATABASE = 22
 
     @property
     def label(self) -> str:

@@ -28,6 +28,7 @@ from typing import Protocol, TypeAlias
 
 import apsw
 
+from lambda_handlers.storage import setting
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Pgno, Txid
@@ -196,6 +197,7 @@ class _DatabaseFile:
         number, start = divmod(offset, pages.page_size)
         page = pages.read(Pgno(number + 1), self._before_fetch)
         if number == 0:
+            page = setting.with_foreign_keys(page, enforced=False)
             page = page[: _WAL_VERSIONS.start] + _ROLLBACK_JOURNAL + page[_WAL_VERSIONS.stop :]
         return page if amount == len(page) else page[start : start + amount]
 

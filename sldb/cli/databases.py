@@ -1,4 +1,4 @@
-"""`sldb databases`: which there are; create, rename and drop them."""
+"""`sldb databases`: which there are; create, set, rename and drop them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lambda_handlers.wire import SldbError
 from sldb.cli import outcome, streams
 from sldb.cli.main import Globals, command, command_group, completes
 
-HELP = """List the databases; create, rename or drop one.
+HELP = """List the databases; create, set, rename or drop one.
 
 A database also comes to be by its first write. One that was dropped can be brought back while its history is kept;
 --all shows those too.
@@ -19,12 +19,13 @@ A database also comes to be by its first write. One that was dropped can be brou
 \b
   sldb databases
   sldb databases --all --format json
+  sldb databases set main foreign_keys=on
   sldb databases drop staging
 """
-_FIELDS = ("name", "state", "txid", "time", "bytes", "stored_bytes", "page_size", "until", "problem")
+_VALUES = {"on": True, "off": False}
 
 
-@command_group("databases", help=HELP, short_help="List, create, rename or drop databases.")
+@command_group("databases", help=HELP, short_help="List, create, set, rename or drop databases.")
 @click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
 @click.pass_context
 def databases(ctx: click.Context, run_globals: Globals, shows_all: bool) -> None:
@@ -35,7 +36,7 @@ def databases(ctx: click.Context, run_globals: Globals, shows_all: bool) -> None
 @command("list", short_help="List the databases.")
 @click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
 def list_(run_globals: Globals, shows_all: bool) -> None:
-    """List the databases: their size, newest transaction, and when that was.
+    """List the databases: their size, newest transaction, when that was, and whether foreign keys are enforced.
 
     \b
       sldb databases list --all
@@ -45,7 +46,7 @@ def list_(run_globals: Globals, shows_all: bool) -> None:
 
 def _list(run_globals: Globals, shows_all: bool) -> None:
     from sldb.render import check_format
-    from sldb.report import DATABASE_COLUMNS, database_line
+    from sldb.report import DATABASE_COLUMNS, DATABASE_FIELDS, database_fields, database_line
 
     format_name = check_format(run_globals.format)
     with closing(run_globals.client()) as client:
@@ -53,7 +54,7 @@ def _list(run_globals: Globals, shows_all: bool) -> None:
     if format_name in ("table", "markdown", "vertical"):
         outcome.show_rows(format_name, DATABASE_COLUMNS, [database_line(one) for one in found])
     else:
-        outcome.show_rows(format_name, _FIELDS, [[one.get(name) for name in _FIELDS] for one in found])
+        outcome.show_rows(format_name, DATABASE_FIELDS, [database_fields(one) for one in found])
     for one in found:
         if problem := one.get("problem"):
             outcome.say(f"{one['name']} is damaged: {problem}")
@@ -74,6 +75,39 @@ def create(run_globals: Globals, name: str) -> None:
         reply = client.act("create_database")
     done = "created" if reply["created"] else "there already, and empty"
     outcome.tell(run_globals, reply, f"{name}: {done} · txid {reply['txid']}")
+
+
+@command("set", short_help="Change the setting of a database.")
+@click.argument("name", shell_complete=completes("databases"))
+@click.argument("setting", metavar="foreign_keys=on|off")
+def set_(run_globals: Globals, name: str, setting: str) -> None:
+    """Change the setting of a database: whether foreign keys are enforced.
+
+    It holds for each request that does not say otherwise by PRAGMA foreign_keys. Databases that begin here have it on,
+    those that came as SQLite files (push) have it off, as SQLite does. What is there already is not checked: PRAGMA
+    foreign_key_check finds rows without their parents.
+
+    \b
+      sldb databases set main foreign_keys=on
+      sldb databases set staging foreign_keys=off
+    """
+    outcome.check(run_globals)
+    enforced = _wanted(setting)
+    with closing(run_globals.client(name)) as client:
+        reply = client.act("set_database", foreign_keys=enforced)
+    is_so = f"foreign keys are {'' if enforced else 'not '}enforced"
+    if not reply["changed"]:
+        outcome.tell(run_globals, reply, f"{name}: {is_so}, as before")
+        return
+    back = run_globals.command_line("databases", "set", name, f"foreign_keys={'off' if enforced else 'on'}")
+    outcome.tell(run_globals, reply, f"{name}: {is_so} · txid {reply['txid']}", f"to undo this: {back}")
+
+
+def _wanted(setting: str) -> bool:
+    name, _, value = setting.partition("=")
+    if name.strip().lower() != "foreign_keys" or value.strip().lower() not in _VALUES:
+        raise SldbError("bad_request", f"got {setting!r}, want foreign_keys=on or foreign_keys=off")
+    return _VALUES[value.strip().lower()]
 
 
 @command("rename", short_help="Give a database another name.")
@@ -151,5 +185,5 @@ def _is_wanted(found: list[dict[str, Any]], name: str) -> bool:
     return bool(answer == name)
 
 
-for _command in (list_, create, rename, drop):
+for _command in (list_, create, set_, rename, drop):
     databases.add_command(_command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_handlers.wire import Request, Result, SldbError
-from sldb.report import DATABASE_COLUMNS, database_line
+from sldb.report import DATABASE_COLUMNS, DATABASE_FIELDS, database_fields, database_line
 from sldb.shell import catalog
 from sldb.shell.command import argument, needed
 from sldb.shell.reader import DotCommand
@@ -52,8 +52,7 @@ def databases(session: Session, command: DotCommand) -> None:
     if session.output.format in FOR_PEOPLE:
         shown = result(DATABASE_COLUMNS, [database_line(one) for one in found])
     else:
-        names = ("name", "state", "txid", "time", "bytes", "stored_bytes", "page_size", "problem")
-        shown = result(names, [[one.get(name) for name in names] for one in found])
+        shown = result(DATABASE_FIELDS, [database_fields(one) for one in found])
     session.output.show_data([shown])
     for one in found:
         if problem := one.get("problem"):

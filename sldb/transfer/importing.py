@@ -151,6 +151,7 @@ class _Import:
         landing = Landing(self._client, self._plan.mode, self._loaded)
         self._progress.is_copying = True
         self._tell(self._progress)
+        landing.begin()
         if not self._is_staged:
             txid, was_done = landing.land(_by_table(self._held)), False
         else:

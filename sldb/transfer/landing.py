@@ -60,6 +60,7 @@ class Landing:
         self._client = client
         self._mode = mode
         self._loaded = loaded
+        self._is_new = False  # the database
         self._there: dict[str, list[_Column]] = {}  # tables of the target, by their names in lower case
         self.made: tuple[str, ...] = ()
         self.changed = 0
@@ -76,8 +77,9 @@ class Landing:
         except SldbError as error:
             if error.code != "not_found":
                 raise
-            self._there = {}
+            self._there, self._is_new = {}, True
             return int(error.details.get("txid", 0))
+        self._is_new = reply.txid == 0
         self._there = {
             name.lower(): [_Column(str(column), str(type_)) for column, type_ in result.rows]
             for name, result in zip(names, reply.results, strict=True)
@@ -85,17 +87,35 @@ class Landing:
         }
         return reply.txid
 
+    def begin(self) -> None:
+        """Let a database that a SQLite file is the first content of go on without enforcing foreign keys, as SQLite
+        does."""
+        self.look()
+        if not self._is_new or not all(loaded.stream.is_of_file for loaded in self._loaded):
+            return
+        try:
+            self._client.act("create_database", foreign_keys=False)
+        except SldbError as error:
+            if error.code != "conflict":  # another writer has begun it meanwhile
+                raise
+
     def land(self, batches: Mapping[int, Sequence[Batch]]) -> int:
         """Everything in one request. Returns the transaction."""
         self.look()
         held = [list(batches.get(place, [])) for place in range(len(self._loaded))]
         statements = list(self._statements(lambda place: self._inserts(place, held[place])))
-        return self._send(Request(tuple(statements))) if statements else 0
+        return self._send(Request((self._foreign_keys(), *statements))) if statements else 0
 
     def land_staged(self, staging: str, if_txid: int, request_id: str) -> int:
         attach = Statement(f"ATTACH {literals.literal(staging)} AS {_STAGED}")
-        statements = [attach, *self._statements(self._copies)]
+        statements = [self._foreign_keys(), attach, *self._statements(self._copies)]
         return self._send(Request(tuple(statements), if_txid=if_txid, request_id=request_id))
+
+    def _foreign_keys(self) -> Statement:
+        """How the request treats them: what a file refers to may come after it, or with the next table."""
+        if all(loaded.stream.is_of_dump for loaded in self._loaded):
+            return Statement("PRAGMA foreign_keys = OFF")
+        return Statement("PRAGMA defer_foreign_keys = ON")
 
     def _statements(self, inserts: Callable[[int], Iterator[Statement]]) -> Iterator[Statement]:
         """Makes and empties tables, then fills them, then adds what comes with them."""
@@ -222,7 +242,9 @@ class Landing:
         try:
             reply = self._client.execute(request)
         except SldbError as error:
-            hint = _UNIQUE_HINT if "ON CONFLICT clause" in error.message else _HINTS.get(error.code, error.hint)
+            hint = _HINTS.get(error.code, error.hint)
+            for said, its_hint in _HINTS_BY_MESSAGE.items():
+                hint = its_hint if said in error.message else hint
             raise SldbError(error.code, error.message, hint, sqlite_code=error.details.get("sqlite_code")) from error
         self.changed = sum(
             result.rowcount
@@ -232,7 +254,10 @@ class Landing:
         return reply.txid
 
 
-_UNIQUE_HINT = "--upsert needs a primary key or unique index of just these columns: CREATE UNIQUE INDEX …"
+_HINTS_BY_MESSAGE = {
+    "ON CONFLICT clause": "--upsert needs a primary key or unique index of just these columns: CREATE UNIQUE INDEX …",
+    "FOREIGN KEY": "nothing was applied; import the tables that these rows refer to first, or with them",
+}
 _HINTS = {
     "constraint": "nothing was applied; --on-error skip leaves such rows out, --upsert KEY updates what is there",
 }

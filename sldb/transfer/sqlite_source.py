@@ -28,6 +28,12 @@ _REFUSED = {apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH}
 
 def of_file(path: Path, shown: str, only: str | None) -> Iterator[Stream]:
     """Of a SQLite file. `only`: the one table that is wanted. Raises `bad_request`."""
+    for stream in _of_file(path, shown, only):
+        stream.is_of_file = True
+        yield stream
+
+
+def _of_file(path: Path, shown: str, only: str | None) -> Iterator[Stream]:
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     except apsw.Error as error:
@@ -46,7 +52,7 @@ def of_dump(path: Path, shown: str, only: str | None) -> Iterator[Stream]:
         made = Path(directory) / "loaded.sqlite"
         with _empty(made) as connection:
             _load(path, shown, connection)
-        yield from of_file(made, shown, only)
+        yield from _of_file(made, shown, only)
 
 
 @contextmanager
@@ -151,6 +157,7 @@ def _stream(connection: apsw.Connection, table: Table, shown: str, extras: list[
         create=table.sql,
         has_rowid=keeps_rowid,
         extras=tuple(extras),
+        is_of_dump=True,
     )
 
 

@@ -36,6 +36,8 @@ class Stream:
     create: str | None = None  # the SQL that makes the table; None: by the types of what is in it
     has_rowid: bool = False  # the first value is the rowid, for a table that is made
     extras: tuple[Extra, ...] = ()
+    is_of_dump: bool = False  # an SQL dump or a SQLite file: rows are brought as they are, orphans too
+    is_of_file: bool = False  # a SQLite file
 
 
 @dataclass(frozen=True, slots=True)

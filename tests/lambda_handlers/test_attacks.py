@@ -669,7 +669,7 @@ def test_commit_half_of_a_request(service: Service, query: str) -> None:
         "CREATE TEMP VIEW t AS SELECT 9 AS a, 'v' AS b",
         "CREATE TEMP TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM t; END",
         "PRAGMA case_sensitive_like = ON",
-        "PRAGMA foreign_keys = ON",
+        "PRAGMA foreign_keys = OFF",
         "PRAGMA query_only = ON",
         "PRAGMA ignore_check_constraints = ON",
         "PRAGMA reverse_unordered_selects = ON",
@@ -692,7 +692,31 @@ def test_poison_the_next_request(service: Service, query: str) -> None:
     settings = (
         "PRAGMA foreign_keys; PRAGMA query_only; PRAGMA ignore_check_constraints; PRAGMA reverse_unordered_selects"
     )
-    assert [result.rows for result in run(service, settings).results] == [[(0,)]] * 4
+    assert [result.rows for result in run(service, settings).results] == [[(1,)], *[[(0,)]] * 3]
+    unharmed(service)
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "PRAGMA default_cache_size = 503",
+        "PRAGMA main.default_cache_size(0)",
+        "EXPLAIN PRAGMA default_cache_size = 503",
+        "SELECT * FROM pragma_default_cache_size",
+        "UPDATE sqlite_dbpage SET data = zeroblob(4096) WHERE pgno = 1",
+        "PRAGMA cache_size = 503",
+        "PRAGMA foreign_keys = ON; UPDATE t SET b = b; PRAGMA foreign_keys = OFF",
+        "PRAGMA foreign_keys = OFF; UPDATE t SET b = b; PRAGMA foreign_keys = ON",
+        "PRAGMA page_size = 512; VACUUM",
+        "VACUUM",
+    ],
+)
+def test_change_what_is_set_for_the_database(service: Service, query: str, enforced: bool) -> None:
+    act(service, "set_database", foreign_keys=enforced)
+    tried(service, query)
+    assert act(service, "databases")["databases"][0]["foreign_keys"] is enforced
+    assert run(service, "PRAGMA foreign_keys").rows == [(int(enforced),)]
     unharmed(service)
 
 

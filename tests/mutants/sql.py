@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import SERVER, Mutant
 
 SQL = "lambda_handlers/sql/"
+SETTING = SERVER + "test_setting.py"
 PRAGMAS = SERVER + "sql/test_pragmas.py"
 
 MUTANTS = (
@@ -47,5 +48,53 @@ MUTANTS = (
         '            if self.may_write and (word == "SAVEPOINT" or',
         '            if self.may_write and (word != "PRAGMA" or',
         (PRAGMAS,),
+    ),
+    Mutant(
+        "a database that begins does not enforce foreign keys",
+        "sql",
+        "lambda_handlers/storage/draft.py",
+        "        if not self.replica.page_count:\n            return True\n",
+        "        if not self.replica.page_count:\n            return False\n",
+        (SETTING,),
+    ),
+    Mutant(
+        "a transaction loses what is set for the database",
+        "sql",
+        "lambda_handlers/storage/draft.py",
+        "            yield pgno, setting.with_foreign_keys(page, enforced) if pgno == 1 else page",
+        "            yield pgno, page",
+        (SETTING,),
+    ),
+    Mutant(
+        "a write does not look at what is set for the database",
+        "sql",
+        SQL + "session.py",
+        "        if self.may_write:\n            self._adopt_setting()",
+        "        if False:\n            self._adopt_setting()",
+        (SETTING,),
+    ),
+    Mutant(
+        "what is set for the database is asked of SQLite alone",
+        "sql",
+        SQL + "session.py",
+        "            if FOREIGN_KEYS in piece.sql.lower():",
+        "            if False:",
+        (SETTING,),
+    ),
+    Mutant(
+        "SQLite sees what is set for the database",
+        "sql",
+        "lambda_handlers/storage/vfs.py",
+        "            page = setting.with_foreign_keys(page, enforced=False)\n",
+        "",
+        (SETTING,),
+    ),
+    Mutant(
+        "a pushed file says what is set for the database",
+        "sql",
+        "lambda_handlers/actions/pushing.py",
+        '    first_page = setting.with_foreign_keys(_bytes(given, "first_page"), enforced=False)',
+        '    first_page = _bytes(given, "first_page")',
+        ("tests/sldb/transfer/test_push_and_pull.py::test_a_file_that_is_pushed_is_as_sqlite_has_it",),
     ),
 )

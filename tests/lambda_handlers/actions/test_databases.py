@@ -46,6 +46,7 @@ def test_what_is_told(service, store):
         "bytes": 8192,
         "stored_bytes": sum(info.size for info in store.list_objects("main/")),
         "page_size": 4096,
+        "foreign_keys": True,
     }
 
 
@@ -66,8 +67,30 @@ def test_a_store_that_does_not_answer_is_no_damage(container, store):
     faulty = FaultyStore(store)
     service = container(faulty)
     run(service, "CREATE TABLE t (a)")
+    faulty.plan("get", lose_request)
+    assert refused(service, "databases").code == "store_error"
+    run(service, "CREATE TABLE large AS SELECT randomblob(100000) AS a")
     faulty.plan("get_range", lose_request)
     assert refused(service, "databases").code == "store_error"
+
+
+def test_a_large_file_that_is_damaged_or_not_there_now_is_told_among_the_others(container, store):
+    """Its header is whole: it is only the setting that takes more of it."""
+    faulty = FaultyStore(store)
+    service = container(faulty)
+    run(service, "CREATE TABLE t (a)", database="other")
+    run(service, "CREATE TABLE large AS SELECT randomblob(100000) AS a")
+    assert listed(container(faulty))["main"]["foreign_keys"] is True
+    faulty.plan("get", works, *[lose_request] * 9)
+    assert listed(service)["main"]["foreign_keys"] is None
+    faulty.forget_plans()
+    key = transaction(1).key("main")
+    body = bytearray(store.get(key))
+    body[50_000] ^= 1
+    store.put(key, bytes(body))
+    found = listed(container(store))
+    assert (found["main"]["state"], found["other"]["foreign_keys"]) == ("damaged", True)
+    assert key in found["main"]["problem"]
 
 
 def test_created_once(service, store):

@@ -12,6 +12,7 @@ from lambda_handlers.sql import changes
 from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.sql.changes import Changes
 from lambda_handlers.wire import Reply, SldbError
+from tests.fakes.past import act
 from tests.fakes.service import container, run
 
 SCHEMA = """
@@ -42,6 +43,7 @@ INSERT INTO notes_data_of_ours VALUES (1)
 def service():
     service = container(memory_store())
     run(service, SCHEMA)
+    act(service, "set_database", foreign_keys=False)
     yield service
     service.close()
 

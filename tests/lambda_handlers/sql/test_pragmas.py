@@ -14,6 +14,7 @@ from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
 from lambda_handlers.sql import script
 from lambda_handlers.wire import SldbError
+from tests.fakes.past import act
 from tests.fakes.service import container, run
 
 TABLES = (
@@ -156,30 +157,34 @@ MIGRATIONS = {
 }
 
 
+@pytest.mark.parametrize("enforced", [True, False])
 @pytest.mark.parametrize("name", MIGRATIONS)
-def test_migrations_that_make_a_table_anew(service, name):
+def test_migrations_that_make_a_table_anew(service, name, enforced):
     run(service, TABLES + "INSERT INTO parent VALUES (1), (2); INSERT INTO child VALUES (1, 1), (2, 2)")
+    act(service, "set_database", foreign_keys=enforced)
     run(service, MIGRATIONS[name], request_id="m")
     rows = run(service, "SELECT id, name, (SELECT count(*) FROM child) FROM parent").rows
     assert rows == [(1, None, 2), (2, None, 2)]
     assert run(service, "SELECT name FROM sqlite_schema WHERE type = 'index' AND name = 'by_name'").rows
 
 
-def test_back_to_what_it_was_takes_effect(service):
+@pytest.mark.parametrize("was", [0, 1])
+def test_back_to_what_it_was_takes_effect(service, was):
     run(service, TABLES + "INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1, 1)")
-    was = run(service, "PRAGMA foreign_keys").rows[0][0]
+    act(service, "set_database", foreign_keys=bool(was))
     query = f"PRAGMA foreign_keys = {1 - was}; INSERT INTO parent VALUES (2); PRAGMA foreign_keys = {was}; "
     assert run(service, query + "PRAGMA foreign_keys").rows == [(was,)]
     query = query.replace("2", "3")
     if was:
-        assert refused(service, query + ORPHAN).code == "constraint"
+        assert refused(service, query + "INSERT INTO child VALUES (9, 999)").code == "constraint"
     else:
         assert run(service, query + "INSERT INTO child VALUES (9, 999); SELECT count(*) FROM child").rows == [(2,)]
 
 
 def test_back_while_what_is_deferred_is_violated_is_an_error(service):
     tables = TABLES.replace("CASCADE", "CASCADE DEFERRABLE INITIALLY DEFERRED")
-    run(service, "PRAGMA foreign_keys = OFF; " + tables)
+    run(service, tables)
+    act(service, "set_database", foreign_keys=False)
     start = "PRAGMA foreign_keys = ON; INSERT INTO child VALUES (1, 7);"
     error = refused(service, start + "PRAGMA foreign_keys = OFF; INSERT INTO parent VALUES (8)")
     assert (error.code, "deferred" in error.message) == ("constraint", True)
@@ -271,12 +276,27 @@ _STATE = (
 )
 
 
-def plain(statements: list[str], enforced: bool, again: list[str]) -> tuple[Rows, Rows] | None:
+def empty() -> bytes:
+    """A database without tables."""
+    connection = apsw.Connection(":memory:")
+    try:
+        connection.execute("PRAGMA page_size = 4096; CREATE TABLE t (a); DROP TABLE t; VACUUM")
+        return connection.serialize("main")
+    finally:
+        connection.close()
+
+
+EMPTY = empty()
+
+
+def plain(statements: list[str], enforced: bool, again: list[str], is_new: bool) -> tuple[Rows, Rows] | None:
     """The rows of each statement, and of those that are run `again` by another connection; None where one fails, as a
     request then does altogether."""
     connection, other = apsw.Connection(":memory:"), apsw.Connection(":memory:")
     try:
-        connection.execute(f"PRAGMA page_size = 4096; PRAGMA foreign_keys = {enforced}")
+        if not is_new:
+            connection.deserialize("main", EMPTY)
+        connection.execute(f"PRAGMA page_size = 4096; PRAGMA synchronous = FULL; PRAGMA foreign_keys = {enforced}")
         said = [connection.execute(sql).fetchall() for sql in statements]
         if image := connection.serialize("main"):
             other.deserialize("main", image)
@@ -289,16 +309,21 @@ def plain(statements: list[str], enforced: bool, again: list[str]) -> tuple[Rows
 
 
 @settings(max_examples=settings().max_examples * 3)
-@given(st.booleans(), _SCRIPTS)
-@example(False, ["CREATE TABLE parent (id INTEGER PRIMARY KEY)", "PRAGMA foreign_keys = ON", "PRAGMA foreign_keys"])
-def test_a_request_does_what_sqlite_does_or_says_that_it_does_not(has_id, statements):
+@given(st.booleans(), st.sampled_from([None, False, True]), _SCRIPTS)
+@example(
+    False, None, ["CREATE TABLE parent (id INTEGER PRIMARY KEY)", "PRAGMA foreign_keys = ON", "PRAGMA foreign_keys"]
+)
+def test_a_request_does_what_sqlite_does_or_says_that_it_does_not(has_id, setting, statements):
     service = container(memory_store())
     try:
+        if setting is not None:
+            act(service, "set_database", foreign_keys=setting)
+            statements = [sql for sql in statements if "page_size" not in sql]  # forbidden
         enforced = run(service, "PRAGMA foreign_keys", dry_run=True).rows == [(1,)]
         has_tables = any(sql.startswith("CREATE TABLE") for sql in statements)  # an encoding is stored with the first
         again = [*_STATE, "PRAGMA encoding"] if has_tables else [*_STATE]
         again += ["SELECT * FROM child"] if "SELECT * FROM child" in statements else []
-        wanted = plain([*statements, *_STATE], enforced, again)
+        wanted = plain([*statements, *_STATE], enforced, again, setting is None)
         try:
             reply = run(service, ";\n".join([*statements, *_STATE]), request_id="r" if has_id else None)
         except SldbError as refusal:

@@ -223,6 +223,23 @@ def test_databases_come_and_go(sldb: Sldb) -> None:
     assert sldb("query", "select 1", "--database", "sales").status == 0
 
 
+def test_whether_a_database_enforces_foreign_keys(sldb: Sldb) -> None:
+    fill(sldb)
+    assert [one["foreign_keys"] for one in json.loads(sldb("databases", "--format", "json").out)] == ["on"]
+    assert " on " in sldb("databases").out
+    done = sldb("databases", "set", "main", "foreign_keys=off")
+    assert "main: foreign keys are not enforced · txid 4" in done.err
+    assert command_in(done.err) == ["databases", "set", "main", "foreign_keys=on"]
+    assert "as before" in sldb("databases", "set", "main", "foreign_keys=OFF").err
+    assert [one["foreign_keys"] for one in json.loads(sldb("databases", "--format", "json").out)] == ["off"]
+    assert json.loads(sldb("databases", "set", "main", "foreign_keys=on", "--format", "json").out)[0]["changed"] == 1
+    assert "set database" in sldb("undo").err
+    assert json.loads(sldb("query", "PRAGMA foreign_keys", "--format", "json").out) == [{"foreign_keys": 0}]
+    for setting in ("foreign_keys", "foreign_keys=maybe", "journal_mode=on", "foreign_keys=on=off"):
+        done = sldb("databases", "set", "main", setting)
+        assert (done.status, "want foreign_keys=on or foreign_keys=off" in done.err) == (2, True)
+
+
 @pytest.mark.parametrize(("typed", "status", "left"), [("sales", 0, 0), ("yes", 1, 1), ("", 1, 1)])
 def test_drop_asks_for_the_name(
     sldb: Sldb, monkeypatch: pytest.MonkeyPatch, typed: str, status: int, left: int

@@ -451,6 +451,56 @@ def test_random_databases_are_imported_as_they_were_dumped(
     assert contents(remote(target)) == contents(remote(source))
 
 
+def told(client: Client) -> bool | None:
+    """Whether the database enforces foreign keys."""
+    found = {one["name"]: one["foreign_keys"] for one in client.act("databases")["databases"]}
+    return found.get(client.database)
+
+
+FAMILY = (
+    "CREATE TABLE child (of REFERENCES parent); INSERT INTO child VALUES (1), (999);"
+    "CREATE TABLE parent (id INTEGER PRIMARY KEY); INSERT INTO parent VALUES (1);"
+)
+
+
+@pytest.mark.parametrize("batch_rows", [1, 50_000])
+def test_a_sqlite_file_comes_with_its_orphans(client: Client, tmp_path: Path, batch_rows: int) -> None:
+    """What it begins goes on as SQLite does; what was there stays as it is."""
+    with closing(sqlite3.connect(tmp_path / "x.db")) as made:
+        made.executescript(FAMILY)
+    load(client, tmp_path / "x.db", batch_rows=batch_rows)
+    assert rows(client, "SELECT of FROM child") == [(1,), (999,)]
+    assert told(client) is False
+    other = Client(client.target, "other")
+    write(other, "CREATE TABLE t (a)")
+    load(other, tmp_path / "x.db", batch_rows=batch_rows)
+    assert rows(other, "SELECT of FROM child") == [(1,), (999,)]
+    assert told(other) is True
+
+
+@pytest.mark.parametrize("batch_rows", [1, 50_000])
+def test_a_dump_comes_with_its_orphans_into_a_database_of_ours(client: Client, tmp_path: Path, batch_rows: int) -> None:
+    (tmp_path / "x.sql").write_text(f"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n{FAMILY}\nCOMMIT;\n")
+    load(client, tmp_path / "x.sql", batch_rows=batch_rows)
+    assert rows(client, "SELECT of FROM child") == [(1,), (999,)]
+    assert told(client) is True
+
+
+@pytest.mark.parametrize("batch_rows", [1, 50_000])
+def test_rows_must_have_what_they_refer_to_when_all_are_there(client: Client, tmp_path: Path, batch_rows: int) -> None:
+    write(client, "CREATE TABLE parent (id INTEGER PRIMARY KEY)", "CREATE TABLE child (of INTEGER REFERENCES parent)")
+    (tmp_path / "child.csv").write_text("of\n1\n2\n")
+    (tmp_path / "parent.csv").write_text("id\n1\n2\n")
+    load(client, tmp_path / "child.csv", tmp_path / "parent.csv", batch_rows=batch_rows)
+    assert rows(client, "SELECT of FROM child") == [(1,), (2,)]
+    load(client, tmp_path / "parent.csv", batch_rows=batch_rows, replace=True)
+    (tmp_path / "child.csv").write_text("of\n1\n999\n")
+    with pytest.raises(SldbError) as caught:
+        load(client, tmp_path / "child.csv", batch_rows=batch_rows)
+    assert (caught.value.code, "refer to first" in caught.value.hint) == ("constraint", True)
+    assert rows(client, "SELECT of FROM child") == [(1,), (2,)]
+
+
 def test_one_table_of_a_file(client: Client, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "x.db")) as made:
         made.executescript(

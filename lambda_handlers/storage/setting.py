@@ -1,0 +1,26 @@
+"""The one setting of a database: whether foreign keys are enforced where a request does not say.
+
+It lies in the first page of the database, and so in every transaction, snapshot, branch and restore, and costs neither
+a page nor a request. Its place is a field of SQLite's header that nothing here uses: the suggested size of the page
+cache, in pages (bytes 48 to 51). To a reader elsewhere the value that means "enforced" is about SQLite's own default.
+
+SQLite is not shown it (vfs), and what a transaction writes gets it back (draft): SQL cannot reach it, and VACUUM does
+not lose it. Any other value of the field is left as it is, and means "not enforced", as in every SQLite file.
+"""
+
+from __future__ import annotations
+
+_FIELD = slice(48, 52)
+_ENFORCED = (503).to_bytes(4, "big")
+_NONE = bytes(4)
+
+
+def foreign_keys(first_page: bytes) -> bool:
+    return first_page[_FIELD] == _ENFORCED
+
+
+def with_foreign_keys(first_page: bytes, enforced: bool) -> bytes:
+    """The page with that setting."""
+    if foreign_keys(first_page) == enforced:
+        return first_page
+    return first_page[: _FIELD.start] + (_ENFORCED if enforced else _NONE) + first_page[_FIELD.stop :]
