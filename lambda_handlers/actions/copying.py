@@ -29,6 +29,7 @@ from lambda_handlers.actions.files import Listing
 from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, StoreError, Unavailable
 from lambda_handlers.storage import head as heads
 from lambda_handlers.storage import kinds, ltx, verified
+from lambda_handlers.storage.bound import bind
 from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.head import Head, HeadFile
 from lambda_handlers.storage.keys import FOLD_LEVEL, LtxName, transaction
@@ -199,7 +200,8 @@ class _Copy:
         page_map: PageMap | None = file.proof.page_map
         if page_map is not None and file.target not in self._there.mapped:
             with suppress(AlreadyExists):
-                self._store.create(file.target.page_map_key(self._target), page_map.encode())
+                body = bind(page_map.encode(), file.target, self._target)
+                self._store.create(file.target.page_map_key(self._target), body)
 
     def _place(self, name: LtxName, wanted: Verified, create: Callable[[str], str]) -> None:
         """Create an object, unless that has been done, and see that the store has what was meant."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 from lambda_handlers.host import Host
 from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
 from lambda_handlers.storage import chain, ltx
+from lambda_handlers.storage.bound import unbind
 from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction
 from lambda_handlers.storage.ltx import HEADER_BYTES, Header, Pgno, Txid
@@ -127,7 +128,7 @@ def _count(tail: bytes, key: str) -> int:
 
 def _page_map(store: ObjectStore, database: str, name: LtxName) -> PageMap | None:
     try:
-        return PageMap.decode(store.get(name.page_map_key(database)))
+        return PageMap.decode(unbind(store.get(name.page_map_key(database)), name, database))
     except (NotFound, BadPageMap):
         return None
 

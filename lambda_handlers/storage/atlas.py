@@ -1,13 +1,15 @@
 """atlas: the page maps of a chain's files in one object, so that a cold reader asks once where everything lies.
 
 A maintenance pass puts it, and the head says which files are in it (`HeadFile.in_atlas`). Files are found by their
-names and never change, so that whatever an atlas says is right, whoever put it and when; what it does not say, because
-a later pass has put another one, the files themselves do. It is a hint like the head: it may be missing or damaged.
+names and never change, so that whatever an atlas says is right, by whichever pass and when it was put; what it does not
+say, because a later pass has put another one, the files themselves do. It is a hint like the head: it may be missing or
+damaged. The checksum covers the name of the database too, for a branch has files of the same names. Version 1 ("SLAT")
+did not; the code of either takes the atlas of the other for none.
 
 Format, integers little-endian:
 
-    magic       "SLAT"
-    u32         CRC-32 of all that follows
+    magic       "SLA2"
+    u32         CRC-32 of the atlas's key, a newline, and all that follows
     u32         how many page maps there are
     each        u32 level of the file, u64 first and last transaction in it, u32 bytes of its page map
     then        the page maps, in that order (page_map)
@@ -22,25 +24,25 @@ from collections.abc import Mapping
 from lambda_handlers.object_store import NotFound, ObjectStore
 from lambda_handlers.storage.keys import LtxName, atlas_key
 
-_MAGIC = b"SLAT"
+_MAGIC = b"SLA2"
 _CHECKSUM = struct.Struct("<I")
 _COUNT = struct.Struct("<I")
 _ENTRY = struct.Struct("<IQQI")
 
 
-def encode(maps: Mapping[LtxName, bytes]) -> bytes:
+def encode(maps: Mapping[LtxName, bytes], database: str) -> bytes:
     entries = (_ENTRY.pack(name.level, name.min_txid, name.max_txid, len(body)) for name, body in maps.items())
     body = b"".join((_COUNT.pack(len(maps)), *entries, *maps.values()))
-    return _MAGIC + _CHECKSUM.pack(zlib.crc32(body)) + body
+    return _MAGIC + _checksum(body, database) + body
 
 
-def decode(data: bytes) -> dict[LtxName, bytes]:
-    """The page maps that are there; none for what is no atlas, or a damaged one."""
+def decode(data: bytes, database: str) -> dict[LtxName, bytes]:
+    """The page maps that are there; none for what is no atlas of this database, or a damaged one."""
     checked_from = len(_MAGIC) + _CHECKSUM.size
     start = checked_from + _COUNT.size
     if len(data) < start or data[: len(_MAGIC)] != _MAGIC:
         return {}
-    if data[len(_MAGIC) : checked_from] != _CHECKSUM.pack(zlib.crc32(memoryview(data)[checked_from:])):
+    if data[len(_MAGIC) : checked_from] != _checksum(memoryview(data)[checked_from:], database):
         return {}
     (count,) = _COUNT.unpack_from(data, checked_from)
     maps: dict[LtxName, bytes] = {}
@@ -56,9 +58,13 @@ def decode(data: bytes) -> dict[LtxName, bytes]:
 def read(store: ObjectStore, database: str) -> dict[LtxName, bytes]:
     """Raises StoreError, but NotFound."""
     try:
-        return decode(store.get(atlas_key(database)))
+        return decode(store.get(atlas_key(database)), database)
     except NotFound:
         return {}
+
+
+def _checksum(body: bytes | memoryview, database: str) -> bytes:
+    return _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(atlas_key(database).encode() + b"\n")))
 
 
 def put(store: ObjectStore, database: str, body: bytes) -> None:

@@ -159,7 +159,7 @@ class Compactor:
 
     def _put_map(self, name: LtxName, made: PageMap) -> int:
         """Bytes written."""
-        written = self._mapper.put(made, name.page_map_key(self._database))
+        written = self._mapper.put(made, name, name.page_map_key(self._database))
         if written:
             self._seen_maps.add(name)
         return written
@@ -174,7 +174,7 @@ class Compactor:
             return files
         if any(file.size > MAP_WORTH_BYTES and not file.is_mapped for file in files):  # it is still being mapped
             return files
-        body = atlas.encode({file.name: self._encoded_map(file) for file in files})
+        body = atlas.encode({file.name: self._encoded_map(file) for file in files}, self._database)
         atlas.put(self._store, self._database, body)
         work.bytes_written += len(body)
         return tuple(replace(file, in_atlas=True) for file in files)

@@ -37,8 +37,10 @@ from math import ceil
 from lambda_handlers.host import Call, Host
 from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, Unavailable
 from lambda_handlers.storage import ltx
+from lambda_handlers.storage.bound import bind, unbind
 from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.head import HeadFile
+from lambda_handlers.storage.keys import LtxName
 from lambda_handlers.storage.ltx import Decoder, Mark, Pgno
 from lambda_handlers.storage.page_map import BadPageMap, PageMap, PageMapBuilder
 from lambda_handlers.wire import SldbError
@@ -100,7 +102,7 @@ class Mapper:
         for key in file.name.page_map_keys(self.database):
             for _ in range(TRIES):
                 try:
-                    found = decoded(self.store.get(key), file)
+                    found = decoded(unbind(self.store.get(key), file.name, self.database), file)
                 except NotFound:
                     free = free or key
                     break
@@ -110,9 +112,9 @@ class Mapper:
                 damaged.append(key)
         return Found(None, None, tuple(damaged), free)
 
-    def put(self, page_map: PageMap, key: str) -> int:
-        """Bytes written: none where another reader was faster."""
-        body = page_map.encode()
+    def put(self, page_map: PageMap, name: LtxName, key: str) -> int:
+        """Bytes written: none where another reader was faster. `key`: one of those where the map of a file may lie."""
+        body = bind(page_map.encode(), name, self.database)
         try:
             self.store.create(key, body)
         except AlreadyExists:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from lambda_handlers.host import Call, Host
 from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
 from lambda_handlers.storage import atlas, kinds, ltx, mapping
+from lambda_handlers.storage.bound import unbind
 from lambda_handlers.storage.head import HeadFile
 from lambda_handlers.storage.keys import LtxName, transaction
 from lambda_handlers.storage.kinds import Kind
@@ -92,7 +93,10 @@ class Opener:
             key, body = error.key, b""
         if key == file.name.key(self.database):
             return self._read_whole(file.name, [body], put, file.is_mapped)
-        return _opened_by(file, mapping.decoded(body, file)) or self._unmapped(file, put, deadline)
+        return _opened_by(file, self._decoded(body, file)) or self._unmapped(file, put, deadline)
+
+    def _decoded(self, body: bytes, file: HeadFile) -> PageMap | None:
+        return mapping.decoded(unbind(body, file.name, self.database), file)
 
     def _unmapped(self, file: HeadFile, put: PutPage, deadline: float) -> Opened:
         """Of a file that has no map, or none that is where it should be."""
@@ -102,12 +106,12 @@ class Opener:
             return opened
         fits = self.whole_limit is None or file.size <= self.whole_limit
         made, is_ours = mapper.make(file, deadline, put if fits else None)
-        is_mapped = not is_ours or (found.free is not None and self._put_map(mapper, made, found.free))
+        is_mapped = not is_ours or (found.free is not None and self._put_map(mapper, file.name, made, found.free))
         return Opened(Layer(file.name, made, is_mapped), is_read=is_ours and fits)
 
-    def _put_map(self, mapper: Mapper, made: PageMap, key: str) -> bool:
+    def _put_map(self, mapper: Mapper, name: LtxName, made: PageMap, key: str) -> bool:
         try:
-            mapper.put(made, key)
+            mapper.put(made, name, key)
         except StoreError as error:  # the map is right all the same, for this reader
             self.warn("page map", error)
             return False

@@ -14,6 +14,7 @@ from lambda_handlers.host import Host
 from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, StoreError
 from lambda_handlers.storage import chain
 from lambda_handlers.storage import head as heads
+from lambda_handlers.storage.bound import bind
 from lambda_handlers.storage.commit import STREAM_BYTES, Encoding
 from lambda_handlers.storage.folding import fold_after
 from lambda_handlers.storage.head import Head, HeadFile
@@ -106,8 +107,9 @@ class Publisher:
         return True
 
     def _put_page_map(self, layer: Layer) -> None:
+        body = bind(layer.map.encode(), layer.name, self._database)
         try:
-            self._store.create(layer.name.page_map_key(self._database), layer.map.encode())
+            self._store.create(layer.name.page_map_key(self._database), body)
         except StoreError as error:
             self._warn("page map", error)
 

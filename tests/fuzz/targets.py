@@ -202,12 +202,12 @@ def page_maps(chance: Random) -> None:
 
 def atlases(chance: Random) -> None:
     """One that is damaged has no page maps, nor has rubbish behind a checksum that fits any that are longer than it."""
-    data = atlas.encode({LtxName(9, 1, number): one for number, one in enumerate(_maps(), start=1)})
+    data = atlas.encode({LtxName(9, 1, number): one for number, one in enumerate(_maps(), start=1)}, "main")
     body = damaged(chance, data, [data])
     if body != data:
-        assert atlas.decode(body) == {}
-    forged = body[:4] + zlib.crc32(body[8:]).to_bytes(4, "little") + body[8:]
-    assert sum(map(len, atlas.decode(forged).values())) <= len(forged)
+        assert atlas.decode(body, "main") == {}
+    forged = body[:4] + zlib.crc32(body[8:], zlib.crc32(b"main/atlas\n")).to_bytes(4, "little") + body[8:]
+    assert sum(map(len, atlas.decode(forged, "main").values())) <= len(forged)
 
 
 _HEAD_FILES = (HeadFile(LtxName(9, 1, 5), 1000, True), HeadFile(LtxName(1, 6, 7), 100, False))

@@ -188,7 +188,7 @@ def test_a_small_chain_needs_none(world: World) -> None:
         pytest.param(lambda body: body[:40], id="cut short"),
         pytest.param(lambda body: body[:-1000], id="the last map cut short"),
         pytest.param(lambda body: body[:200] + bytes([body[200] ^ 1]) + body[201:], id="a bit flipped"),
-        pytest.param(lambda _body: atlas.encode({transaction(4711): b"?"}), id="of other files"),
+        pytest.param(lambda _body: atlas.encode({transaction(4711): b"?"}, "main"), id="of other files"),
         pytest.param(None, id="gone"),
     ],
 )

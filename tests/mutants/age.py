@@ -149,6 +149,22 @@ AGE = (
         (STORAGE + "test_head.py::test_a_head_whose_files_do_not_lead_to_its_transaction_is_none",),
     ),
     Mutant(
+        "an atlas may be that of another database",
+        "5",
+        LOG + "atlas.py",
+        '    return _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(atlas_key(database).encode() + b"\\n")))',
+        "    return _CHECKSUM.pack(zlib.crc32(body))",
+        (STORAGE + "test_advisory.py",),
+    ),
+    Mutant(
+        "a page map may be that of another file as long",
+        "8",
+        LOG + "bound.py",
+        '    return zlib.crc32(page_map, zlib.crc32(key + b"\\n")).to_bytes(4, "little")',
+        '    return zlib.crc32(page_map).to_bytes(4, "little")',
+        (STORAGE + "test_fetch.py::test_a_map_of_another_file_as_long_is_none",),
+    ),
+    Mutant(
         "age counts from the answer",
         "5",
         LOG + "replica.py",

@@ -28,7 +28,7 @@ MUTANTS = (
         "an atlas is believed without its checksum",
         "8",
         LOG + "atlas.py",
-        "    if data[len(_MAGIC) : checked_from] != _CHECKSUM.pack(zlib.crc32(memoryview(data)[checked_from:])):",
+        "    if data[len(_MAGIC) : checked_from] != _checksum(memoryview(data)[checked_from:], database):",
         "    if False:",
         (STORAGE + "test_atlas.py",),
     ),

@@ -7,6 +7,7 @@ page map, atlas and head that was written, whoever wrote it, agrees with the fil
 from __future__ import annotations
 
 from lambda_handlers.storage import atlas
+from lambda_handlers.storage.bound import unbind
 from lambda_handlers.storage.head import Head
 from lambda_handlers.storage.keys import LtxName, atlas_key, head_key, parse_page_map_key
 from lambda_handlers.storage.ltx import Decoder
@@ -40,10 +41,10 @@ def _problem(database: str, key: str, body: bytes, files: dict[LtxName, list[byt
     if key == head_key(database):
         return _problem_of_head(database, body, files)
     if key == atlas_key(database):
-        maps = atlas.decode(body)
+        maps = atlas.decode(body, database)
         return next(filter(None, (_problem_of_map(one, files.get(name, ())) for name, one in maps.items())), "")
     name = parse_page_map_key(database, key)
-    return _problem_of_map(body, files.get(name, [])) if name else ""
+    return _problem_of_map(unbind(body, name, database), files.get(name, [])) if name else ""
 
 
 def _problem_of_head(database: str, body: bytes, files: dict[LtxName, list[bytes]]) -> str:

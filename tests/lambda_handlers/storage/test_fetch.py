@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.object_store import Unavailable
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.storage.bound import bind, unbind
 from lambda_handlers.storage.fetch import LONGEST_RANGE_BYTES, RANGES_IN_FLIGHT
 from lambda_handlers.storage.keys import snapshot, transaction
 from lambda_handlers.storage.ltx import Pgno
@@ -211,14 +212,37 @@ def test_a_map_of_another_file_is_none(world: World) -> None:
     compare_all(world.engine(), world)
 
 
-def test_a_map_of_another_file_as_long_serves_nothing_wrong(world: World) -> None:
-    other = PageMap.decode(world.store.get(transaction(3).page_map_key("main")))
-    size = world.store.size(transaction(2).key("main"))
-    world.store.put(transaction(2).page_map_key("main"), replace(other, file_bytes=size).encode())
+def of_another_file_as_long(world: World) -> PageMap:
+    three = transaction(3)
+    other = PageMap.decode(unbind(world.store.get(three.page_map_key("main")), three, "main"))
+    return replace(other, file_bytes=world.store.size(transaction(2).key("main")))
+
+
+def test_a_map_of_another_file_as_long_is_none(world: World) -> None:
+    other = of_another_file_as_long(world).encode()
+    for body in (bind(other, transaction(3), "main"), bind(other, transaction(2), "branch")):
+        world.store.put(transaction(2).page_map_key("main"), body)
+        compare_all(world.engine(), world)
+
+
+def test_an_unbound_map_of_another_file_as_long_serves_nothing_wrong(world: World) -> None:
+    """As maps were put before they were bound."""
+    world.store.put(transaction(2).page_map_key("main"), of_another_file_as_long(world).encode())
     engine = world.engine()
     with pytest.raises(SldbError) as caught:
         compare_all(engine, world)
     assert caught.value.code == "corrupt"
+
+
+def test_a_map_that_was_put_before_maps_were_bound_is_read(world: World) -> None:
+    for txid in (2, 3):
+        key = transaction(txid).page_map_key("main")
+        world.store.put(key, unbind(world.store.get(key), transaction(txid), "main"))
+    engine = world.engine()
+    world.store.calls.clear()
+    engine.replica.refresh()
+    assert ("get", transaction(2).key("main")) not in world.store.calls
+    compare_all(engine, world)
 
 
 @pytest.mark.parametrize("map_is", ["gone", "damaged"])

@@ -18,6 +18,7 @@ from lambda_handlers.maintenance import Maintenance
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.storage import compaction, ltx, mapping, page_map, replica
+from lambda_handlers.storage.bound import unbind
 from lambda_handlers.storage.head import HeadFile
 from lambda_handlers.storage.keys import snapshot, transaction
 from lambda_handlers.storage.ltx import Decoder, Encoder, Header, Pgno
@@ -328,6 +329,9 @@ class World:
         self.service.close()
         self.service = container(self.store, host=self.clock.host(), cache_bytes=256 << 10)  # type: ignore[arg-type]  # likewise
 
+    def stored_map(self) -> PageMap:
+        return PageMap.decode(unbind(self.slow.get(self.map_key), transaction(1), "main"))
+
     def ask(self, timeout: float) -> Any:
         return run(self.service, "SELECT count(*), sum(length(body)) FROM t", timeout=timeout).rows
 
@@ -369,7 +373,7 @@ def test_a_request_that_has_no_time_says_so_and_the_scheduled_function_helps(wor
         assert report.work is not None, report.error
         mapped.append(report.work.mapped)
     assert 2 < len(mapped) < 20
-    assert PageMap.decode(world.slow.get(world.map_key)).file_bytes == world.slow.size(world.key)
+    assert world.stored_map().file_bytes == world.slow.size(world.key)
     assert not [info.key for info in world.slow.list_objects("main/") if "part.pages" in info.key]
     world.slow.bytes_per_second = 1e12
     assert world.ask(timeout=2) == ROWS
@@ -455,7 +459,7 @@ def test_a_damaged_map_goes_and_the_second_one_becomes_the_first(world: World) -
     world.slow.bytes_per_second = 1e12
     assert world.ask(timeout=60) == ROWS  # puts a map, beside the damaged one if there is one
     world.maintenance.run(world.clock.time + 900, "main")
-    assert PageMap.decode(world.slow.get(world.map_key)).file_bytes == world.slow.size(world.key)
+    assert world.stored_map().file_bytes == world.slow.size(world.key)
 
 
 def test_whatever_lies_beside_a_file_goes_before_it(world: World) -> None:
@@ -489,4 +493,4 @@ def test_a_large_file_of_the_past_is_mapped_too(world: World, tmp_path: Path, mo
     (report,) = world.maintenance.run(world.clock.time + 900, "main")
     assert report.work is not None
     assert report.work.files[0].name == snapshot(2)
-    assert PageMap.decode(world.slow.get(world.map_key)).file_bytes == world.slow.size(world.key)
+    assert world.stored_map().file_bytes == world.slow.size(world.key)
