@@ -68,7 +68,7 @@ def free_locks(lock: WriteLock, host: Host, log: Log, deadline: float) -> dict[s
     try:
         sweep = lock.free_expired(deadline)
     except SldbError as error:
-        log.error("free_locks", code=error.code, message=error.message, store_said=detail_of(error))
+        log.error("free_locks", code=error.code, message=error.message, aws_said=detail_of(error))
         return _failure(error)
     except Exception as error:  # noqa: BLE001 - a bug of the locks, which must not keep the databases from being kept
         log.error("free_locks", code="internal", traceback=trace(error))

@@ -15,6 +15,7 @@ its own group as `Duplicate`. What an error says about the call, so that the loc
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,13 +50,18 @@ THROTTLES = frozenset(
 )
 
 
+# Where a message begins to name roles, accounts or resources, as it does of what a role may not do.
+_PARTICULARS = re.compile(r"User:|arn:|Encoded authorization|https?://|\b\d{12}\b")
+
+
 class Ec2Error(Exception):
-    """What EC2 said, or why it said nothing."""
+    """What EC2 said, or why it said nothing. The text is fit for a reply; `detail` is all of it, for the log."""
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
         self.code = code
-        self.message = message
+        self.message = _PARTICULARS.split(message, maxsplit=1)[0].strip()[:300]
+        self.detail = f"{code}: {message}"
+        super().__init__(f"{code}: {self.message}".rstrip(": "))
 
 
 class Duplicate(Ec2Error):

@@ -117,7 +117,7 @@ class Maintenance:
         try:
             databases = (only,) if only else self._those_there()
         except StoreError as error:
-            self.log.error("maintenance", message=str(error), store_said=detail_of(error))
+            self.log.error("maintenance", message=str(error), aws_said=detail_of(error))
             return []
         for database in databases:
             if self.host.now() + SHORTEST_PASS_SECONDS > deadline:
@@ -126,7 +126,7 @@ class Maintenance:
                 report = self._pass(database, forced=only is not None, deadline=deadline)
             except (StoreError, SldbError) as error:
                 report = Report(database, error=str(error))
-                self.log.error("maintenance", database=database, message=str(error), store_said=detail_of(error))
+                self.log.error("maintenance", database=database, message=str(error), aws_said=detail_of(error))
             if report is not None:
                 reports.append(report)
         return reports

@@ -75,10 +75,10 @@ class Unavailable(StoreError):
 
 
 def detail_of(error: BaseException | None) -> str:
-    """What the store said in full, of the error that led to this one; empty where none did."""
+    """What the store, or EC2, said in full, of the error that led to this one; empty where neither did."""
     while error is not None:
-        if isinstance(error, StoreError) and error.detail:
-            return error.detail
+        if detail := getattr(error, "detail", ""):
+            return str(detail)
         error = error.__cause__ or error.__context__
     return ""
 

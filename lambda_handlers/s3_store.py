@@ -200,7 +200,10 @@ class ObstoreStore:
             if not passes or number == RETRIES or time.monotonic() >= give_up_at:
                 break
             self._sleep(FIRST_PAUSE_SECONDS * 2**number)
-        raise error_of(kind, key, doubted(failure) if in_doubt else failure) from cause
+        try:
+            raise error_of(kind, key, doubted(failure) if in_doubt else failure) from cause
+        finally:
+            del cause  # it refers to this frame, and this frame to a client, which would keep its connections
 
 
 _FAILURES = (exceptions.BaseError, OSError)

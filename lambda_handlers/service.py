@@ -181,7 +181,7 @@ class Service:
         except SldbError as error:
             line.update(code=error.code, applied=error.details.get("applied"))
             if said := detail_of(error):
-                line.update(store_said=said)
+                line.update(aws_said=said)
             status, body = error.status, error.encode()
         except Exception as error:  # noqa: BLE001 - a bug: this is the one place that turns it into a reply
             line.update(code="internal", traceback=trace(error))

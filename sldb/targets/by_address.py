@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from lambda_handlers.s3_answers import Failure, code_in, may_pass
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
 from sldb.targets.aws_http import HttpReply
@@ -81,9 +82,12 @@ class AddressCarrier:
                 answer = self._exchange(verb, address(), body, headers)
                 if answer.status < 300 or (verb == "GET" and answer.status == 404):
                     return answer
-                reason = f"S3 answered {answer.status}: {' '.join(answer.body[:300].decode(errors='replace').split())}"
+                failure = Failure(answer.status, code_in(answer.body[:2000].decode(errors="replace")))
+                reason = f"S3 {failure}"
                 if answer.status == 403:
                     self._addresses.pop(what, None)  # perhaps it has ended
+                elif not may_pass(failure):
+                    break
             except OSError as error:
                 reason = str(error)
             if tries_left:
@@ -92,4 +96,5 @@ class AddressCarrier:
             "store_error",
             f"{what} cannot be moved: {reason}",
             "the same command again goes on where this one stopped",
+            **({"applied": "no"} if verb == "PUT" else {}),
         )

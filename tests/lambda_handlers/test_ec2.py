@@ -354,3 +354,16 @@ def botocore_form(action: str, **parameters: object) -> dict[str, object]:
     form = dict(serializer.serialize_to_request(parameters, MODEL.operation_model(action))["body"])
     assert (form.pop("Action"), form.pop("Version")) == (action, ec2.API_VERSION)
     return form
+
+
+def test_an_error_names_nobody_and_keeps_all_of_it_for_the_log() -> None:
+    said = (
+        "You are not authorized to perform this operation. User: arn:aws:sts::123456789012:assumed-role/the-role/f is "
+        "not authorized to perform: ec2:CreateSecurityGroup. Encoded authorization failure message: abcdef"
+    )
+    error = Refused("UnauthorizedOperation", said)
+
+    assert str(error) == "UnauthorizedOperation: You are not authorized to perform this operation."
+    assert said in error.detail
+    assert str(Refused("X", "the account 123456789012 has too many")) == "X: the account"
+    assert str(Refused("X", "arn:aws:ec2:::vpc/1")) == "X"

@@ -287,7 +287,7 @@ def test_the_log_has_what_a_reply_has_not(
 
     assert "answered 403 Forbidden, AccessDenied (no permission)" in reply["body"]["error"]["message"]
     (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines() if '"request"' in line]
-    assert "arn:aws:sts::123456789012:assumed-role/the-role" in line["store_said"]
+    assert "arn:aws:sts::123456789012:assumed-role/the-role" in line["aws_said"]
 
 
 def test_what_nobody_expects_of_the_store_is_no_bug(

@@ -340,4 +340,31 @@ MUTANTS = (
         "            return None",
         (SERVER + "test_s3_places.py::test_a_lease_whose_answer_got_lost_is_ones_own",),
     ),
+    Mutant(
+        "connections outlive their service",
+        "time",
+        HANDLERS + "service.py",
+        "            if self._has_opened_store:",
+        "            if False:",
+        ("tests/sldb/targets/test_ways.py::test_a_bucket_that_is_used_directly_keeps_no_connection",),
+    ),
+    Mutant(
+        "a reply repeats what EC2 said",
+        "secret",
+        HANDLERS + "ec2.py",
+        "self.message = _PARTICULARS.split(message, maxsplit=1)[0].strip()[:300]",
+        "self.message = message",
+        (SERVER + "test_ec2.py::test_an_error_names_nobody_and_keeps_all_of_it_for_the_log",),
+    ),
+    Mutant(
+        "what is refused for good is sent again",
+        "time",
+        HANDLERS + "s3_answers.py",
+        "    if failure.code in _DEFINITE or failure.status in _DEFINITE_STATUSES:\n        return False",
+        "    if failure.code in _DEFINITE:\n        return False",
+        (
+            ANSWERS + "test_what_fails_before_the_completion_has_made_nothing",
+            ANSWERS + "test_a_definite_refusal_is_not_tried_again",
+        ),
+    ),
 )

@@ -13,6 +13,7 @@ from sldb.client import Client
 from sldb.targets.aws_http import HttpReply
 from sldb.targets.by_address import TRIES, AddressCarrier
 from sldb.transfer.carrier import Vanished
+from tests.fakes.scripted_s3 import SECRETS, refused
 
 
 class Signing:
@@ -47,6 +48,9 @@ class Wire:
         return answer
 
 
+SLOW_DOWN = refused(503, "SlowDown").body
+
+
 def reply(status: int, body: bytes = b"") -> HttpReply:
     return HttpReply(status, {}, body)
 
@@ -79,12 +83,24 @@ def test_what_may_pass_is_tried_again(signing, failure):
 
 
 def test_in_the_end_it_is_an_error_that_says_how_to_go_on(signing):
-    wire = Wire(reply(503, b"<Error>\n  SlowDown</Error>"))
-    with pytest.raises(SldbError, match="503: <Error> SlowDown") as caught:
+    wire = Wire(reply(503, SLOW_DOWN))
+    with pytest.raises(SldbError, match="S3 answered 503 Service Unavailable, SlowDown") as caught:
         carrier(signing, wire).put("0" * 16, "00001-x", b"body")
     assert (caught.value.code, len(wire.asked)) == ("store_error", TRIES)
     assert "goes on" in caught.value.hint
     assert "https" not in caught.value.message  # whoever has the address may use it
+
+
+@pytest.mark.parametrize("verb", ["put", "read"])
+@pytest.mark.parametrize("status", [400, 405, 411, 413, 501])
+def test_what_is_refused_for_good_is_told_at_once(signing, status, verb):
+    wire = Wire(reply(status, SLOW_DOWN.replace(b"SlowDown", b"InvalidRequest")))
+    with pytest.raises(SldbError) as caught:
+        carrier(signing, wire).put("0" * 16, "1", b"x") if verb == "put" else carrier(signing, wire).read("f", 0, 1)
+    assert (len(wire.asked), wire.slept) == (1, [])
+    assert "InvalidRequest" in caught.value.message
+    assert not any(secret in caught.value.message for secret in SECRETS)
+    assert caught.value.details.get("applied") == ("no" if verb == "put" else None)
 
 
 def test_a_file_is_read_by_ranges_of_one_address(signing):
