@@ -111,6 +111,7 @@ class Authorizer:
         self.hint = _HINT
         self.attached_write = ""  # what it would write to something attached
         self._row_changes: list[tuple[str, str]] = []  # such as ("INSERT", "users"), without those of triggers
+        self.deletes_from: set[str] = set()  # tables of the database, by the statement, its triggers or cascades
         self.schema_action = ""  # such as "CREATE TABLE", and its name
         self.schema_name = ""
         self.savepoint = ("", "")  # BEGIN, RELEASE or ROLLBACK, and its name
@@ -162,7 +163,9 @@ class Authorizer:
             return apsw.SQLITE_OK if _may_trust(action, one or "", two or "", trigger) else apsw.SQLITE_DENY
         self._note_attached(action, one or "", two or "", database or "")
         self._note(action, one or "", two or "", trigger)
-        if action == apsw.SQLITE_PRAGMA:
+        if action == apsw.SQLITE_DELETE and database == "main":
+            self.deletes_from.add(one or "")
+        elif action == apsw.SQLITE_PRAGMA:
             self.pragmas.append(((one or "").lower(), two, (database or "").lower()))
         refusal = self._why_not(action, one, two)
         if refusal:

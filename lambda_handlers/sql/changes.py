@@ -1,29 +1,32 @@
 """What statements change, and which of them destroy: counted by SQLite while they run, not read from their text.
 
-Counted are the rows of the request's own database, by whatever way they change: WITH … DELETE, REPLACE, triggers,
-cascades, a DELETE of all. A statement destroys where it
+Counted are the rows of the request's own database, by whatever way they change: WITH … DELETE, REPLACE, cascades,
+triggers of whatever table or view, temporary ones too. A statement destroys where it
 
-    delete       removes rows (a DELETE, with what its triggers and cascades remove)
-    replace      puts rows in the place of others (REPLACE, OR REPLACE; what its triggers and cascades remove is told)
-    update       changes every row that the table has
+    delete       removes rows that were there before it
+    replace      puts rows in the place of others in the table that it names (REPLACE, OR REPLACE)
+    update       changes every row that a table has
     drop_table   drops a table
     drop_column  drops a column
 
 unless the request itself has made the table. Virtual tables count the rows that a statement names, not those of the
-tables that they keep their data in.
+tables that they keep their data in; what triggers remove from one is seen by the table that has an entry for each of
+its rows.
 
 How many rows a table had is counted, but not beyond MOST_COUNTED where the statement did not itself come to more: the
 pages of a large table are not here.
 
 An apsw without the preupdate hook (3.50.1, of Lambda's runtimes on Amazon Linux 2) leaves what a statement says of
-itself: the rows that it names are counted, those of triggers and cascades are not. What REPLACE replaced is then told
-by counting the table before and after, if that is within MOST_COUNTED; an upsert cannot be told from it.
+itself: the rows that it names are counted. What REPLACE replaced, and what triggers and cascades deleted, is then told
+by counting the tables before and after, if that is within MOST_COUNTED; an upsert cannot be told from a REPLACE.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import apsw
@@ -34,6 +37,9 @@ from lambda_handlers.sql.own_tables import OUR_TABLES
 MOST_COUNTED = 10_000
 OPERATIONS = ("insert", "update", "delete")
 _NOT_THE_USERS = ("sqlite_", OUR_TABLES)
+_ENTRIES = ("_content", "_rowid")  # of the tables in which FTS3 to FTS5 and R-trees have an entry for each row
+_CONTENTLESS = re.compile(r"content\s*=\s*(''|\"\")", re.IGNORECASE)
+_ENTRIES_OF_CONTENTLESS = "_docsize"
 _VERBS = {
     "delete": "deletes",
     "replace": "replaces",
@@ -51,6 +57,45 @@ class _Savepoint:
     made: set[str]
 
 
+@dataclass(slots=True)
+class _Rows:
+    """What a statement did to the rows of a table that were there before it."""
+
+    removed: int = 0
+    removed_directly: int = 0  # by no trigger and no cascade
+    updated: int = 0
+    put_back: int = 0  # of the removed, by their rowids
+    fewer: int | None = None  # rows than before, where the table's own changes do not tell
+    # Rowids; beyond MOST_COUNTED of them a row may be taken for an older one. 0 is perhaps that of a table without.
+    _added: set[int] = field(default_factory=set)
+    _removed: set[int] = field(default_factory=set)
+    _updated: set[int] = field(default_factory=set)
+
+    def note(self, change: apsw.PreUpdate) -> None:
+        rowid, rowid_new = change.rowid, change.rowid_new
+        is_new = rowid in self._added
+        self._added.discard(rowid)
+        was_updated = rowid in self._updated
+        self._updated.discard(rowid)
+        if change.op == "INSERT":
+            self.put_back += rowid_new in self._removed
+            _remember(self._added, rowid_new)
+        elif change.op == "DELETE":
+            self.removed += not is_new
+            self.removed_directly += not is_new and not change.depth
+            _remember(self._removed, 0 if is_new else rowid)
+        elif is_new:
+            _remember(self._added, rowid_new)
+        else:
+            self.updated += not was_updated
+            _remember(self._updated, rowid_new)
+
+
+def _remember(rowids: set[int], rowid: int) -> None:
+    if rowid and len(rowids) < MOST_COUNTED:
+        rowids.add(rowid)
+
+
 class Changes:
     """Of one session. Call `begin` when a statement that writes is prepared, `end` when it has run."""
 
@@ -59,12 +104,15 @@ class Changes:
         self._authorizer = authorizer
         self._total: Counter[tuple[str, str]] = Counter()  # (table, operation) → rows
         self._all: Counter[tuple[str, str]] = Counter()  # of the statement that runs
-        self._direct: Counter[tuple[str, str]] = Counter()  # of them, those that no trigger made
+        self._rows: dict[str, _Rows] = {}  # by table, of the statement that runs
         self._made: set[str] = set()  # tables that the request has made, in lower case
         self._row_change = ("", "")  # of the statement that ran last
         self._makes = ""  # the table that the statement makes
         self._dropped_rows: int | None = None
-        self._rows_then: int | None = None  # in the table that is written to, where no hook tells of rows
+        # How many rows there were where no hook tells of them: in the table that is written to, and in those that
+        # triggers and cascades delete from.
+        self._rows_then: int | None = None
+        self._others_then: dict[str, int | None] = {}
         self._columns: list[str] = []
         self.destroys: list[dict[str, Any]] = []
         self._savepoints: list[_Savepoint] = []
@@ -80,9 +128,13 @@ class Changes:
 
     def begin(self) -> None:
         self._all.clear()
-        self._direct.clear()
+        self._rows.clear()
         self._makes = ""
-        self._rows_then = None if self._sees_rows else self._rows_now(*self._authorizer.row_change())
+        if not self._sees_rows:
+            action, written = self._authorizer.row_change()
+            self._rows_then = self._rows_now(action, written)
+            others = {other for other in self._authorizer.deletes_from if not other.startswith(_NOT_THE_USERS)}
+            self._others_then = {other: self._count(other) for other in others - {written} if self._columns_of(other)}
         done, table = self._authorizer.schema_action, self._authorizer.schema_name
         if done in ("CREATE TABLE", "CREATE VIRTUAL TABLE"):
             if not self._columns_of(table):  # IF NOT EXISTS makes none where there is one
@@ -127,35 +179,71 @@ class Changes:
         table = change.table_name
         if change.database_name != "main" or table.startswith(_NOT_THE_USERS):
             return
-        key = (table, change.op.lower())
-        self._all[key] += 1
-        if not change.depth:
-            self._direct[key] += 1
+        self._all[table, change.op.lower()] += 1
+        self._rows.setdefault(table, _Rows()).note(change)
 
     def _sort_out_virtual(self, virtual: set[str]) -> None:
         """Leave out the tables that virtual tables keep their data in, and count what the statement says of itself."""
+        entries = {table: self._entries(table) for table in virtual}
         for key in [key for key in self._all if is_shadow(key[0], virtual)]:
             del self._all[key]
-            self._direct.pop(key, None)
+        self._rows = {table: rows for table, rows in self._rows.items() if not is_shadow(table, virtual)}
+        self._rows.update((table, rows) for table, rows in entries.items() if rows is not None)
         action, table = self._row_change
         if action and not self._authorizer.schema_action and (table in virtual or not self._sees_rows):
             rows = self._connection.changes()
             if rows and not table.startswith(_NOT_THE_USERS):
-                self._all[table, action.lower()] = self._direct[table, action.lower()] = rows
-                self._note_replaced(action, table, rows)
+                self._note_told(action, table, rows)
+        self._note_others()
+
+    def _entries(self, virtual_table: str) -> _Rows | None:
+        """What became of the rows of a virtual table, by its table with an entry for each; None if nothing did."""
+        names = [virtual_table + ending for ending in _ENTRIES]
+        if _CONTENTLESS.search(self._sql_of(virtual_table)):
+            names.append(virtual_table + _ENTRIES_OF_CONTENTLESS)
+        name = next((name for name in names if name in self._rows), "")
+        if not name or not self._rows[name].removed:
+            return None
+        seen = self._rows[name]
+        # An entry that is made anew is of a row that was changed, or replaced.
+        replaced = seen.put_back if self._row_change == ("INSERT", virtual_table) else 0
+        found = _Rows(seen.removed - seen.put_back + replaced, replaced, seen.put_back - replaced)
+        found.fewer = self._all[name, "delete"] - self._all[name, "insert"]
+        return found
+
+    def _note_told(self, action: str, table: str, rows: int) -> None:
+        """What the statement says: so many rows that it names."""
+        self._all[table, action.lower()] = rows
+        if action == "DELETE":
+            self._rows[table] = _Rows(removed=rows, removed_directly=rows)
+        elif action == "UPDATE":
+            self._rows[table] = _Rows(updated=rows)
+        self._note_replaced(action, table, rows)
 
     def _rows_now(self, action: str, table: str) -> int | None:
         """Of a table that rows may be replaced in; None for more than are counted."""
         return self._count(table) if action in ("INSERT", "UPDATE") and self._columns_of(table) else None
 
     def _note_replaced(self, action: str, table: str, rows: int) -> None:
-        """Where nobody tells: what is missing of the rows that there were and that came."""
+        """Where no hook tells: what is missing of the rows that there were and that came."""
         if self._rows_then is None:
             return
         left = self._count(table, self._rows_then + rows)
         gone = self._rows_then + (rows if action == "INSERT" else 0) - (left or 0)
         if gone > 0:
-            self._all[table, "delete"] = self._direct[table, "delete"] = gone
+            self._all[table, "delete"] = gone
+            updated = rows if action == "UPDATE" else 0
+            self._rows[table] = _Rows(removed=gone, removed_directly=gone, updated=updated)
+
+    def _note_others(self) -> None:
+        """Where no hook tells: what is missing in tables that triggers and cascades delete from."""
+        for table, then in self._others_then.items():
+            if then is None or table == self._row_change[1] or not self._columns_of(table):
+                continue
+            gone = then - (self._count(table, then) or 0)
+            if gone > 0:
+                self._all[table, "delete"] = gone
+                self._rows[table] = _Rows(removed=gone)
 
     def _add(self, statement: int, destroyed: dict[str, Any]) -> None:
         """A thousand statements that do the same to a table are told of once, with the rows of all of them."""
@@ -175,30 +263,32 @@ class Changes:
             self._all[made, "insert"] += rows
 
     def _destroyed(self) -> list[dict[str, Any]]:
-        authorizer = self._authorizer
-        done, table = authorizer.schema_action, authorizer.schema_name
+        done, table = self._authorizer.schema_action, self._authorizer.schema_name
         if done in ("DROP TABLE", "DROP VIRTUAL TABLE"):
-            return [_destruction("drop_table", table, self._dropped_rows, self._dropped_rows)]
+            dropped = _destruction("drop_table", table, self._dropped_rows, self._dropped_rows)
+            return [dropped, *self._rows_destroyed(but=table)]
         if done == "ALTER TABLE":
             return self._dropped_columns(table)
-        action, changed = self._row_change
-        if action == "DELETE":
-            return self._deleted(changed) + self._deleted_besides(changed)
-        replaced = self._replaced(changed)
-        return (
-            replaced
-            + (self._updated(changed) if action == "UPDATE" else [])
-            + (self._deleted_besides(changed) if replaced else [])
-        )
+        return list(self._rows_destroyed())
 
-    def _deleted(self, table: str) -> list[dict[str, Any]]:
-        rows = self._all[table, "delete"]
-        return [_destruction("delete", table, rows, self._rows_before(table))] if rows else []
+    def _rows_destroyed(self, but: str = "") -> Iterator[dict[str, Any]]:
+        """In every table: first in the one that the statement names. `but`: one that is dropped."""
+        named = self._row_change[1]
+        for table in sorted(self._rows, key=lambda name: (name != named, name)):
+            rows = self._rows[table]
+            if table.lower() != but.lower() and (rows.removed or rows.updated):
+                yield from self._destroyed_in(table, rows)
 
-    def _deleted_besides(self, table: str) -> list[dict[str, Any]]:
-        """In other tables, by triggers and cascades."""
-        others = sorted({name for name, operation in self._all if operation == "delete"} - {table})
-        return [destroyed for name in others for destroyed in self._deleted(name)]
+    def _destroyed_in(self, table: str, rows: _Rows) -> Iterator[dict[str, Any]]:
+        action, named = self._row_change
+        had = self._rows_before(table)
+        replaced = rows.removed_directly if table == named and action != "DELETE" else 0
+        if replaced:
+            yield _destruction("replace", table, replaced, had)
+        if had is not None and 0 < had <= rows.updated:
+            yield _destruction("update", table, rows.updated, had)
+        if rows.removed > replaced:
+            yield _destruction("delete", table, rows.removed - replaced, had)
 
     def _dropped_columns(self, table: str) -> list[dict[str, Any]]:
         left = self._columns_of(table)
@@ -206,21 +296,12 @@ class Changes:
         # Without any left, the table has another name now.
         return [{**_destruction("drop_column", table, None, None), "column": column} for column in gone if left]
 
-    def _replaced(self, table: str) -> list[dict[str, Any]]:
-        rows = self._direct[table, "delete"]
-        return [_destruction("replace", table, rows, self._rows_before(table))] if rows else []
-
-    def _updated(self, table: str) -> list[dict[str, Any]]:
-        rows = self._direct[table, "update"]
-        had = self._rows_before(table) if rows else None
-        return [_destruction("update", table, rows, had)] if rows and rows == had else []
-
     def _rows_before(self, table: str) -> int | None:
         """How many rows the table had before the statement; None for more than are counted."""
         removed, added = self._all[table, "delete"], self._all[table, "insert"]
-        touched = removed + added + self._all[table, "update"]
-        left = self._count(table, touched)
-        return None if left is None else left + removed - added
+        fewer = self._rows[table].fewer
+        left = self._count(table, removed + added + self._all[table, "update"])
+        return None if left is None else left + (removed - added if fewer is None else fewer)
 
     def _count(self, table: str, touched: int = 0) -> int | None:
         most = max(MOST_COUNTED, touched)
@@ -230,6 +311,9 @@ class Changes:
     def _columns_of(self, table: str) -> list[str]:
         # A PRAGMA: a temporary table may have the name of the table-valued function.
         return [row[1] for row in self._ask(f"PRAGMA main.table_xinfo({_quoted(table)})")]
+
+    def _sql_of(self, table: str) -> str:
+        return str(self._ask("SELECT sql FROM main.sqlite_schema WHERE name = ?", (table,))[0][0])
 
     def _virtual_tables(self) -> set[str]:
         sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0"

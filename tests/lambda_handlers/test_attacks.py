@@ -696,6 +696,35 @@ def test_poison_the_next_request(service: Service, query: str) -> None:
     unharmed(service)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        (
+            "CREATE TEMP TABLE x (a); CREATE TEMP TRIGGER g AFTER INSERT ON x BEGIN DELETE FROM t; END;"
+            "INSERT INTO x VALUES (1)"
+        ),
+        (
+            "CREATE TEMP VIEW x AS SELECT 1;"
+            "CREATE TEMP TRIGGER g INSTEAD OF INSERT ON x BEGIN UPDATE t SET b = 0; END;"
+            "INSERT INTO x VALUES (1)"
+        ),
+        (
+            "CREATE TEMP TABLE x (a); INSERT INTO x VALUES (1);"
+            "CREATE TEMP TRIGGER g AFTER UPDATE ON x BEGIN REPLACE INTO t VALUES (1, 0); END;"
+            "UPDATE x SET a = 2 WHERE a = 1"
+        ),
+        (
+            "CREATE TABLE made (a REFERENCES t ON DELETE CASCADE); CREATE TEMP TRIGGER g AFTER INSERT ON made BEGIN "
+            "DELETE FROM t; END; INSERT INTO made VALUES (1)"
+        ),
+        "INSERT INTO t VALUES (1, 0) ON CONFLICT DO UPDATE SET b = 0",
+    ],
+)
+def test_destroy_although_the_request_is_careful(service: Service, query: str) -> None:
+    error = refusal(service, query, careful=True)
+    assert (error.code, error.details["destroys"][0]["table"]) == ("unconfirmed", "t")
+
+
 @pytest.mark.parametrize("enforced", [True, False])
 @pytest.mark.parametrize(
     "query",

@@ -22,7 +22,7 @@ INVARIANTS = {
     "9": "what is merged is what it was merged from",
     "10": "what is copied is what was there, or nothing is made of it",
     "once": "a request with an id is applied once",
-    "sql": "a request does what SQLite would do statement by statement, or says that it does not",
+    "sql": "a request does what SQLite would do statement by statement, or says so; what destroys is told",
     "lock": "a lock is freed by its id and its age alone",
     "disk": "over a directory, what is acknowledged is on the disk",
     "secret": "a reply names no role, account, bucket or address",

@@ -6,6 +6,7 @@ from tests.mutants.mutant import SERVER, Mutant
 
 SQL = "lambda_handlers/sql/"
 SETTING = SERVER + "test_setting.py"
+CHANGES = SERVER + "sql/test_changes.py"
 PRAGMAS = SERVER + "sql/test_pragmas.py"
 
 MUTANTS = (
@@ -96,5 +97,37 @@ MUTANTS = (
         '    first_page = setting.with_foreign_keys(_bytes(given, "first_page"), enforced=False)',
         '    first_page = _bytes(given, "first_page")',
         ("tests/sldb/transfer/test_push_and_pull.py::test_a_file_that_is_pushed_is_as_sqlite_has_it",),
+    ),
+    Mutant(
+        "only the table that a statement names counts",
+        "sql",
+        SQL + "changes.py",
+        "            if table.lower() != but.lower() and (rows.removed or rows.updated):",
+        "            if table == named and (rows.removed or rows.updated):",
+        (CHANGES,),
+    ),
+    Mutant(
+        "what triggers do to a virtual table does not count",
+        "sql",
+        SQL + "changes.py",
+        "        self._rows.update((table, rows) for table, rows in entries.items() if rows is not None)\n",
+        "",
+        (CHANGES,),
+    ),
+    Mutant(
+        "without the hook only the statement's own rows count",
+        "sql",
+        SQL + "changes.py",
+        "        self._note_others()\n",
+        "",
+        (CHANGES,),
+    ),
+    Mutant(
+        "rows that the statement itself brought are somebody's loss",
+        "sql",
+        SQL + "changes.py",
+        "        is_new = rowid in self._added",
+        "        is_new = False",
+        (CHANGES,),
     ),
 )

@@ -35,8 +35,12 @@ INSERT INTO notes VALUES ('one'), ('two');
 CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1);
 INSERT INTO boxes VALUES (1, 0, 1), (2, 0, 5);
 CREATE TABLE notes_data_of_ours (x);
-INSERT INTO notes_data_of_ours VALUES (1)
+INSERT INTO notes_data_of_ours VALUES (1);
+CREATE VIRTUAL TABLE bare USING fts5(body, content='');
+INSERT INTO bare (rowid, body) VALUES (1, 'one'), (2, 'two')
 """
+# A statement that names nothing but a temporary table.
+ON_INSERT = "CREATE TEMP TABLE x (a); CREATE TEMP TRIGGER g AFTER INSERT ON x BEGIN {} END; INSERT INTO x VALUES (1)"
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +140,69 @@ def test_the_rows_that_change_by_table(service, query, changed):
             ["replaces 1 of 3 rows of users", "deletes 2 of 3 rows of orders"],
         ),
         ("INSERT INTO users VALUES (1, 'q', 0) ON CONFLICT DO UPDATE SET age = 0", []),
-        ("INSERT INTO orders VALUES (4, 2)", []),  # its trigger trims a trail
-        ("INSERT INTO ring VALUES (3)", []),  # its trigger trims its own table
+        ("INSERT INTO orders VALUES (4, 2)", ["deletes 1 of 1 row of trail"]),  # its trigger trims a trail
+        ("INSERT INTO ring VALUES (3)", ["deletes 1 of 2 rows of ring"]),  # its trigger trims its own table
+        # By whatever way.
+        (ON_INSERT.format("DELETE FROM users;"), ["deletes 3 of 3 rows of users"]),
+        (ON_INSERT.format("REPLACE INTO users VALUES (1, 'a', 0);"), ["deletes 1 of 3 rows of users"]),
+        (ON_INSERT.format("UPDATE orders SET user = NULL;"), ["changes 3 of 3 rows of orders"]),
+        (ON_INSERT.format("UPDATE orders SET user = NULL WHERE id > 1;"), []),
+        (ON_INSERT.format("DELETE FROM notes;"), ["deletes 2 of 2 rows of notes"]),
+        (ON_INSERT.format("DELETE FROM boxes WHERE id = 1;"), ["deletes 1 of 2 rows of boxes"]),
+        (ON_INSERT.format("UPDATE notes SET body = 'x';"), ["changes 2 of 2 rows of notes"]),
+        (ON_INSERT.format("INSERT INTO bare(bare) VALUES ('delete-all');"), ["deletes 2 of 2 rows of bare"]),
+        (ON_INSERT.format("DELETE FROM elders;"), ["deletes 2 of 3 rows of users"]),
+        (
+            ON_INSERT.format("INSERT INTO pairs VALUES (9, 9); DELETE FROM pairs;"),
+            ["deletes 3 rows of pairs, which had 2 rows"],
+        ),
+        (
+            "PRAGMA recursive_triggers = ON;" + ON_INSERT.format("REPLACE INTO trail (rowid, what) VALUES (1, 'new');"),
+            ["deletes 1 of 1 row of trail"],
+        ),
+        (
+            (
+                "CREATE TEMP VIEW w AS SELECT 1 AS a; CREATE TEMP TRIGGER g INSTEAD OF UPDATE ON w BEGIN "
+                "DELETE FROM users WHERE id > 1; UPDATE orders SET user = NULL; END; UPDATE w SET a = 1"
+            ),
+            ["changes 3 of 3 rows of orders", "deletes 2 of 3 rows of users"],
+        ),
+        (
+            (
+                "CREATE TABLE made (a); CREATE TRIGGER g AFTER INSERT ON made BEGIN DELETE FROM users; END;"
+                "INSERT INTO made VALUES (1)"
+            ),
+            ["deletes 3 of 3 rows of users"],
+        ),
+        ("PRAGMA foreign_keys = ON; DROP TABLE users", ["drops users (3 rows)", "deletes 3 of 3 rows of orders"]),
+        (
+            "INSERT INTO users SELECT id, name, 0 FROM users WHERE true ON CONFLICT (id) DO UPDATE SET age = 0",
+            ["changes 3 of 3 rows of users"],
+        ),
+        ("UPDATE users SET id = id + 10", ["changes 3 of 3 rows of users"]),
+        ("REPLACE INTO notes (rowid, body) VALUES (1, 'x')", ["replaces 1 of 2 rows of notes"]),
+        ("INSERT INTO bare(bare) VALUES ('delete-all')", ["deletes 2 of 2 rows of bare"]),
+        ("INSERT INTO notes(notes) VALUES ('rebuild'), ('optimize')", []),
+        # What a trigger does to the rows that its own statement brought is nobody's loss.
+        (
+            (
+                "CREATE TEMP TRIGGER g AFTER INSERT ON trail BEGIN "
+                "UPDATE trail SET what = 1 WHERE rowid = new.rowid; END;"
+                "INSERT INTO trail VALUES (0)"
+            ),
+            [],
+        ),
+        (
+            (
+                "CREATE TEMP TRIGGER g AFTER INSERT ON trail BEGIN DELETE FROM trail WHERE rowid = new.rowid; END;"
+                "INSERT INTO trail VALUES (0)"
+            ),
+            [],
+        ),
+        (
+            ON_INSERT.format("UPDATE users SET age = 1 WHERE id = 1; " * 3),
+            [],
+        ),
         ("DROP TABLE users", ["drops users (3 rows)"]),
         ("DROP TABLE IF EXISTS users", ["drops users (3 rows)"]),
         ("DROP TABLE IF EXISTS nobody", []),
@@ -276,10 +341,11 @@ KEYS = """SELECT 'users', id FROM users UNION ALL SELECT 'orders', id FROM order
 UNION ALL SELECT 'pairs', a || b FROM pairs"""
 
 
-@given(st.lists(st.sampled_from(STATEMENTS), max_size=6))
+@given(st.lists(st.sampled_from([*STATEMENTS, "INSERT INTO x VALUES (1)"]), max_size=6))
 def test_no_row_goes_without_being_told(service, statements):
     before = set(run(service, KEYS).rows)
-    reply = rehearsed(service, ";".join(["PRAGMA foreign_keys = ON", *statements, KEYS]))
+    hidden = ON_INSERT.format("DELETE FROM orders WHERE id < 3; REPLACE INTO pairs VALUES (1, 2);").rpartition(";")[0]
+    reply = rehearsed(service, ";".join(["PRAGMA foreign_keys = ON", hidden, *statements, KEYS]))
     gone = {table for table, _ in before - set(reply.rows)}
     assert gone <= {destroyed["table"] for destroyed in reply.destroys}
 
@@ -333,3 +399,31 @@ def test_a_temporary_table_hides_nothing_that_is_looked_at(service, hides):
         run(service, f"{hides}; ALTER TABLE users DROP COLUMN age", careful=True)
     assert caught.value.code == "unconfirmed"
     assert [one["does"] for one in caught.value.details["destroys"]] == ["drop_column"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "messages"),
+    [
+        ("INSERT INTO temp.x VALUES (1)", ["deletes 2 of 2 rows of t"]),
+        ("INSERT INTO p VALUES (2)", []),
+        ("DELETE FROM p", ["deletes 1 of 1 row of p", "deletes 1 of 1 row of c"]),
+        ("DROP TABLE p", ["drops p (1 row)", "deletes 1 of 1 row of c"]),
+    ],
+)
+def test_without_the_hook_tables_are_counted_that_triggers_and_cascades_delete_from(statement, messages):
+    connection = OlderConnection(":memory:")
+    connection.execute(
+        "PRAGMA foreign_keys = ON; CREATE TABLE t (a); INSERT INTO t VALUES (1), (2);"
+        "CREATE TABLE p (a PRIMARY KEY); CREATE TABLE c (a REFERENCES p ON DELETE CASCADE);"
+        "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);"
+        "CREATE TEMP TABLE x (a); CREATE TEMP TRIGGER g AFTER INSERT ON x BEGIN DELETE FROM t; END"
+    )
+    authorizer = Authorizer(new_database=False)
+    connection.authorizer = authorizer
+    seen = Changes(connection, authorizer)
+    cursor = connection.cursor()
+    cursor.exec_trace = lambda *_: seen.begin() or True
+    cursor.execute(statement)
+    seen.end(0)
+    assert [destroyed["message"] for destroyed in seen.destroys] == messages
+    connection.close()
