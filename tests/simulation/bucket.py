@@ -219,7 +219,8 @@ class BucketStore:
 
         verb = "head" if of_file is Answer.SIZE else "get"
         if not key.endswith(".ltx"):
-            return self._read(verb, key, answer, may_take(Answer.ADVICE))
+            is_lock = key.endswith("/lock.json")
+            return self._read(verb, key, answer, may_take(Answer.LOCK if is_lock else Answer.ADVICE))
         if key in self._doubted:
             return self._read(verb, key, answer, may_take(Answer.DOUBT), DOUBT_ATTRACTS)
         return self._read(verb, key, answer, may_take(of_file))
@@ -289,6 +290,8 @@ class BucketStore:
             raise Unavailable(key, fault.value)
         if fault is Fault.OWN and clash is not None:
             raise clash(key)
+        if fault is Fault.DENIED:
+            raise Refused(key, fault.value)
         return answer
 
 

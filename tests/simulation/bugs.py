@@ -19,12 +19,16 @@ from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock, group_name
 from lambda_handlers.object_store import AlreadyExists, MeteredStore, StoreError, Unavailable
 from lambda_handlers.sql import request_log
-from lambda_handlers.storage import commit, merge, replica, retention
+from lambda_handlers.storage import commit, merge, replica, retention, verified
 from lambda_handlers.storage.draft import Draft
+from lambda_handlers.storage.keys import LtxName
+from lambda_handlers.storage.ltx import Decoder, Header
 from lambda_handlers.storage.merge import Merge
 from lambda_handlers.storage.page_cache import PageCache
 from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.storage.replica import Conflict, Replica
+from lambda_handlers.storage.verified import Verified
+from lambda_handlers.wire import SldbError
 
 Patch = Any  # a context manager of unittest.mock
 
@@ -161,6 +165,49 @@ def _() -> list[Patch]:
             real_clear(self)
 
     return [patch.object(Draft, "clear", clear_after_commit), patch.object(Replica, "commit", replica_commit)]
+
+
+# What is read back
+
+
+@bug("a read-back that shows nothing counts as another's", 200, looks_from=60)
+def _() -> list[Patch]:
+    def whose(body: bytes, key: str, ours: Header) -> Any:
+        found = real(body, key, ours)
+        return commit._Whose.ANOTHERS if found is commit._Whose.UNCLEAR else found
+
+    real = commit._whose_whole
+    return [patch.object(commit, "_whose_whole", whose)]
+
+
+@bug("a read-back that is damaged is an error, and nothing was applied", 200, looks_from=60)
+def _() -> list[Patch]:
+    def unclear(key: str, is_damaged: bool) -> SldbError:
+        return SldbError("corrupt", f"{key}: it is damaged; nothing was changed", key=key)
+
+    return [patch.object(commit, "READINGS", 1), patch.object(commit, "_unclear", unclear)]
+
+
+@bug("a create that is refused was not applied", 200, looks_from=70)
+def _() -> list[Patch]:
+    return [patch.object(commit, "_is_mine_although_refused", lambda store, key, ours, refusal: False)]
+
+
+# Copies of databases
+
+
+@bug("a copy is put as it came", 500, looks_from=200)
+def _() -> list[Patch]:
+    def read(store: Any, database: str, name: LtxName, size: int, tick: Any, keeps_body: bool) -> Verified:
+        body = store.get(name.key(database))
+        return replace(verified.of_body(name, Header.decode(body, str(name)), body), size=size)
+
+    return [patch.object(verified, "_read", read)]
+
+
+@bug("a file whose checksum fails is believed", 100)
+def _() -> list[Patch]:
+    return [patch.object(Decoder, "_check_end", lambda self: self._source.rest() and None)]
 
 
 # Being current

@@ -27,7 +27,8 @@ class Answer(Enum):
     RANGE = "a range of an LTX file"
     SIZE = "the size of an LTX file"
     DOUBT = "an LTX file, or of it, after a write without a clear answer"
-    ADVICE = "page map, atlas, head, lease, lock"
+    ADVICE = "page map, atlas, head, lease"
+    LOCK = "a lock that is an object"
     LIST = "a LIST for a request"
     LIST_FOR_MAINTENANCE = "a LIST that compaction and retention go by"
 
@@ -38,13 +39,13 @@ _MAY_TAKE: dict[Answer, frozenset[Fault]] = {
     Answer.SIZE: frozenset({Fault.FLIP, Fault.SHORT}),
     Answer.DOUBT: frozenset({Fault.FLIP, Fault.SHORT}),
     Answer.ADVICE: frozenset({Fault.FLIP, Fault.SHORT, Fault.STALE}),
+    Answer.LOCK: frozenset({Fault.FLIP, Fault.SHORT, Fault.STALE}),
     Answer.LIST: frozenset({Fault.FLIP, Fault.SHORT}),
     Answer.LIST_FOR_MAINTENANCE: frozenset({Fault.FLIP, Fault.SHORT, Fault.STALE}),
 }
 # What the product is not proof against yet.
 PENDING: dict[Answer, frozenset[Fault]] = {
-    Answer.RANGE: frozenset({Fault.FLIP}),
-    Answer.DOUBT: frozenset({Fault.FLIP, Fault.SHORT}),
+    Answer.LOCK: frozenset({Fault.FLIP}),
     Answer.LIST: frozenset({Fault.FLIP}),
     Answer.LIST_FOR_MAINTENANCE: frozenset({Fault.FLIP}),
 }

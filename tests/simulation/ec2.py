@@ -133,7 +133,7 @@ class RegionClient:
             world.at(world.now + LATEST_SECONDS * meeting.size**2, lambda: _unheard(act))
         if fault in NOT_APPLIED or fault in (Fault.LATE, Fault.CLASH):
             raise _failure(fault)
-        if fault is Fault.REFUSE:
+        if fault in (Fault.REFUSE, Fault.DENIED):
             raise Refused("UnauthorizedOperation", "not now")
         try:
             answer = act()

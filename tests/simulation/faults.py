@@ -34,6 +34,7 @@ class Fault(Enum):
     FREEZE_BEFORE = "freeze before"
     FREEZE_AFTER = "freeze after"
     STEP = "clock step"
+    DENIED = "403 for its own"  # applied, sent again on the way, and refused then
     TWICE = "delivered twice"  # applied and answered; the same request comes again some time later
     FLIP = "bit flipped"  # in the answer
     SHORT = "answer short"  # of an object that seems to end early
@@ -44,7 +45,7 @@ AT_READS = (
     *(Fault.LOSE_REQUEST, Fault.THROTTLE, Fault.BROKEN, Fault.BUSY, Fault.SLOW),
     *(Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER),
 )
-AT_WRITES = (*AT_READS, Fault.LOSE_ANSWER, Fault.LATE, Fault.OWN, Fault.CLASH, Fault.REFUSE, Fault.TWICE)
+AT_WRITES = (*AT_READS, Fault.LOSE_ANSWER, Fault.LATE, Fault.OWN, Fault.CLASH, Fault.REFUSE, Fault.TWICE, Fault.DENIED)
 AT_CLOCK = (Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER, Fault.STEP, Fault.CRASH_BEFORE)
 NOT_APPLIED = frozenset({Fault.LOSE_REQUEST, Fault.THROTTLE, Fault.BROKEN, Fault.BUSY})
 DAMAGE = frozenset({Fault.FLIP, Fault.SHORT, Fault.STALE})
@@ -61,6 +62,7 @@ _MORE_OR_LESS = {
     Fault.LOSE_ANSWER: 1.5,
     Fault.LATE: 1.5,
     Fault.REFUSE: 0.2,
+    Fault.DENIED: 0.4,
     Fault.CRASH_BEFORE: 0.5,
     Fault.CRASH_AFTER: 0.5,
     Fault.FREEZE_BEFORE: 0.4,

@@ -54,6 +54,13 @@ def fails(state: bytes, statements: Sql) -> bool:
 
 def content(state: bytes) -> Rows:
     """All that a database says: its schema and every row of every table. Raises apsw.Error."""
+    try:
+        return _content(state)
+    except UnicodeDecodeError as error:
+        raise apsw.CorruptError(str(error)) from error
+
+
+def _content(state: bytes) -> Rows:
     with _opened(state) as connection:
         schema = list(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2"))
         kept = [row for row in schema if not row[2].startswith(_OURS)]

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 LOCKS = ("security-group", "s3", "none")
-SHARE_WITH_DATABASES = 0.0  # 0.4 once a copy is made of nothing that is not verified
+SHARE_WITH_DATABASES = 0.4
 FIRST_OF_DATABASES = 500  # numbers of operations on other databases, and with them
 OTHERS = ("b1", "b2")
 GAPS = (0.0, 0.0, 1.0, 30.0, 300.0, 1500.0, 2400.0, 4000.0, 9000.0)  # seconds between two bursts

@@ -42,9 +42,11 @@ def _problem(database: str, key: str, body: bytes, files: dict[LtxName, list[byt
         return _problem_of_head(database, body, files)
     if key == atlas_key(database):
         maps = atlas.decode(body, database)
-        return next(filter(None, (_problem_of_map(one, files.get(name, ())) for name, one in maps.items())), "")
+        return next(filter(None, (_problem_of_map(one, files.get(name, [])) for name, one in maps.items())), "")
     name = parse_page_map_key(database, key)
-    return _problem_of_map(unbind(body, name, database), files.get(name, [])) if name else ""
+    if name is None or name not in files:  # of a copy, maps come before the base
+        return ""
+    return _problem_of_map(unbind(body, name, database), files[name])
 
 
 def _problem_of_head(database: str, body: bytes, files: dict[LtxName, list[bytes]]) -> str:
