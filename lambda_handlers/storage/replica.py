@@ -362,6 +362,7 @@ class Replica:
         files = self._list_from_here() if upto is None else self._list()
         unmapped = {name for name, file in files.items() if not file.is_mapped and file.size > UNMAPPED_BYTES}
         plan = self._plan_around(unmapped, files, upto)
+        following = self._start_asking(plan.reach + 1) if upto is None or plan.reach < upto else None
         if plan.newest < self.txid:
             newest, mine = plan.newest, self.txid
             self._forget()
@@ -377,11 +378,12 @@ class Replica:
                 files = self._list()  # the copy begins anew
                 plan = self._plan_around(unmapped, files, upto)
         self._newest = plan.newest
-        end = plan.newest if upto is None else min(upto, plan.newest)
-        # A LIST of many pages is no snapshot: n + 1 may have been created behind it and n + 2 before it.
-        while self.txid < end and (body := self._ask_for(self.txid + 1)) is not None:
+        # A LIST of many pages is no snapshot: n + 1 may have been created behind it and n + 2 before it. And a name in
+        # it may be damaged: whether there is a next transaction only its own key tells.
+        while following is not None and (body := following.result()) is not None:
             self._apply_body(body)
-        if self.txid < end and upto is None:
+            following = self._start_asking(self.txid + 1) if upto is None or self.txid < upto else None
+        if self.txid < plan.newest and upto is None:
             missing, newest = transaction(self.txid + 1).key(self.database), plan.newest
             self._forget()
             ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {newest}")

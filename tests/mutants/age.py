@@ -326,6 +326,14 @@ NAMES = (
         (ACTIONS + "test_branch.py::test_stopped_at_any_create_nobody_sees_half_of_it",),
     ),
     Mutant(
+        "a LIST shows all that there is",
+        "5",
+        LOG + "replica.py",
+        "        following = self._start_asking(plan.reach + 1) if upto is None or plan.reach < upto else None",
+        "        following = self._start_asking(plan.reach + 1) if plan.reach < plan.newest else None",
+        (STORAGE + "test_replica.py::test_what_a_list_does_not_show_is_asked_for",),
+    ),
+    Mutant(
         "a name without a first transaction is free",
         "6",
         HANDLERS + "actions/copying.py",
