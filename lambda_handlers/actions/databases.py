@@ -304,9 +304,11 @@ def _empty(current: Replica) -> Committed:
 
 def _kind_of_newest(context: ActionContext, current: Replica) -> Kind:
     try:
-        header = files.read_header(context.store, current.database, transaction(current.txid))
-    except StoreError:  # only a file of several transactions is left
+        header = files.read_agreed_header(context.store, current.database, transaction(current.txid))
+    except NotFound:  # only a file of several transactions is left
         return Kind.UNKNOWN
+    except StoreError as error:  # it may be what an earlier try has created
+        raise store_error(error, applied="unknown") from error
     return kinds.of_node_id(header.node_id)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TypeVar
 
 from lambda_handlers.host import Host
-from lambda_handlers.object_store import NotFound, ObjectStore, StoreError
+from lambda_handlers.object_store import NotFound, ObjectStore, StoreError, Unavailable
 from lambda_handlers.storage import chain, ltx
 from lambda_handlers.storage.bound import unbind
 from lambda_handlers.storage.commit import store_error
@@ -21,6 +21,7 @@ from lambda_handlers.wire import SldbError
 
 AT_ONCE = 16  # requests in flight
 _WHOLE_BYTES = 16 << 10  # a file up to here is asked for whole: one request instead of two
+_HEADER_READINGS = 5
 _TAIL_BYTES = 64 << 10  # of an index: 7,000 pages
 
 T = TypeVar("T")
@@ -92,6 +93,18 @@ def read_header(store: ObjectStore, database: str, name: LtxName) -> Header:
     """Raises NotFound, StoreError, or SldbError `corrupt`."""
     key = name.key(database)
     return Header.decode(store.get_range(key, 0, HEADER_BYTES), key)
+
+
+def read_agreed_header(store: ObjectStore, database: str, name: LtxName) -> Header:
+    """As `read_header`, for decisions: no checksum covers a header alone, so that it is believed when it reads the same
+    twice in a row."""
+    key, before = name.key(database), b""
+    for _ in range(_HEADER_READINGS):
+        shown = store.get_range(key, 0, HEADER_BYTES)
+        if shown == before:
+            return Header.decode(shown, key)
+        before = shown
+    raise Unavailable(key, "its header reads differently each time")
 
 
 def header_and_first_page(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, bytes | None]:

@@ -32,7 +32,7 @@ from lambda_handlers.actions.bringing import check_time, stamped
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.pushed import check_names
 from lambda_handlers.actions.restore import check_newest
-from lambda_handlers.object_store import CopyOf, NotFound, ObjectInfo, ObjectStore, StoreError
+from lambda_handlers.object_store import CopyOf, NotFound, ObjectInfo, ObjectStore, StoreError, Unavailable
 from lambda_handlers.storage import kinds, setting
 from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.keys import transaction, upload_key, upload_prefix
@@ -207,7 +207,7 @@ def _find_done(context: ActionContext, current: Replica, since: Txid, node_id: i
 
     def header_of(txid: Txid) -> Header | None:
         try:
-            return files.read_header(context.store, current.database, transaction(txid))
+            return files.read_agreed_header(context.store, current.database, transaction(txid))
         except NotFound:  # one of another time: level 0 stays for an hour at least
             return None
 
@@ -218,8 +218,10 @@ def _find_done(context: ActionContext, current: Replica, since: Txid, node_id: i
         for txid, header in zip(txids, files.side_by_side(context.host, header_of, txids), strict=True):
             if header is not None and header.node_id == node_id:
                 return txid
-    except StoreError as error:
-        raise store_error(error) from error
+    except (StoreError, SldbError) as error:  # one of them may be this push's
+        key = current.database
+        doubt = error if isinstance(error, StoreError) else Unavailable(key, f"a header is damaged: {error.message}")
+        raise store_error(doubt, applied="unknown") from error
     return None
 
 

@@ -63,6 +63,7 @@ TABLE = """
 416 InvalidRange                    unknown  unknown  unknown  unknown  unknown  unknown  unknown
 429 TooManyRequests                 unknown  unknown  unknown  unknown  unknown  unknown  unknown
 500 InternalError                   unknown  unknown  unknown  unknown  unknown  unknown  unknown
+501 -                               refused  refused  refused  refused  refused  refused  refused
 501 NotImplemented                  refused  refused  refused  refused  refused  refused  refused
 502 -                               unknown  unknown  unknown  unknown  unknown  unknown  unknown
 503 ServiceUnavailable              unknown  unknown  unknown  unknown  unknown  unknown  unknown

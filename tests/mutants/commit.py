@@ -367,4 +367,12 @@ MUTANTS = (
             ANSWERS + "test_a_definite_refusal_is_not_tried_again",
         ),
     ),
+    Mutant(
+        "one reading of a header tells whether a push was committed",
+        "3",
+        HANDLERS + "actions/files.py",
+        "        if shown == before:\n",
+        "        if True:\n",
+        (APPLIED + "::test_sent_again_it_finds_what_it_did_whatever_is_read_of_that",),
+    ),
 )

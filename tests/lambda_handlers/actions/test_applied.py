@@ -168,3 +168,38 @@ def test_what_fails_after_the_commit_does_not_deny_it(faulty: FaultyStore, conta
         said = failed.details.get("applied") or failed.message
     assert newest(faulty.store, database) == before + 1
     assert said == "yes"
+
+
+def half(_key: str, act: Act) -> bytes:
+    body = bytes(act())
+    return body[: len(body) // 2]
+
+
+@pytest.mark.parametrize("reading", [flipped, half, answered(Unavailable("key", "no answer"), False)])
+@pytest.mark.parametrize("commit", [push, create], ids=lambda commit: commit.__name__)
+def test_sent_again_it_finds_what_it_did_whatever_is_read_of_that(
+    faulty: FaultyStore, container, given, commit, reading: Step
+) -> None:
+    """Its node id says that it was this very push, its kind that it was made empty: no checksum covers either."""
+    first = commit(container(faulty), given)
+    service = container(faulty)
+    act(service, "history", COMMITS[commit])
+    spoiled: list[str] = []
+
+    def once(key: str, act: Act) -> Any:
+        """The first short range: a header."""
+        if not spoiled and len(act()) <= 100:
+            spoiled.append(key)
+            return reading(key, act)
+        return act()
+
+    faulty.plan("get_range", *[once] * 50)
+    said = "yes"
+    try:
+        again = commit(service, given)
+    except SldbError as failed:
+        again, said = first, failed.details["applied"]
+
+    assert spoiled
+    assert said in ("yes", "unknown")
+    assert again == first == newest(faulty.store, COMMITS[commit])
