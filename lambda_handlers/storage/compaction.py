@@ -92,8 +92,16 @@ class Compactor:
         work.files = tuple(self._mapped(there[name], work) for name in chain.plan(there).files)
         seen, etag = heads.read(self._store, self._database)
         work.files = self._bound(work.files, seen, work)
-        self._put_head(work, known_at, seen, etag)
+        if self._are_sized(work.files, files, seen):
+            self._put_head(work, known_at, seen, etag)
         return work
+
+    def _are_sized(self, files: Iterable[HeadFile], listed: Mapping[LtxName, HeadFile], seen: Head | None) -> bool:
+        """Whether two answers agree on the size of each file: a head would pass on what one damaged LIST said. Those
+        that were made here have their sizes from their making."""
+        known = {(file.name, file.size) for file in seen.files} if seen else set()
+        doubtful = [file for file in files if file.name in listed and (file.name, file.size) not in known]
+        return all(self._store.size(file.name.key(self._database)) == file.size for file in doubtful)
 
     def _check_gap(self, plan: chain.Plan) -> None:
         if plan.reach < plan.newest:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from lambda_handlers.log import Log
 from lambda_handlers.maintenance import FULL_PASS_SECONDS, LEASE_SECONDS, Maintenance
-from lambda_handlers.object_store import NotFound, Unavailable
+from lambda_handlers.object_store import NotFound, ObjectInfo, Unavailable
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.storage import atlas, ltx
 from lambda_handlers.storage.compaction import MOST_FILES_ABOVE_BASE, cheapest_runs
@@ -228,6 +229,31 @@ def test_what_is_little_waits_until_it_is_due(world: World) -> None:
     world.clock.time += FULL_PASS_SECONDS
     (report,) = world.maintain()
     assert report["merged"] > 0
+
+
+def test_a_size_that_a_list_tells_wrongly_is_not_passed_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is `_are_sized` in Compactor.run."""
+    world.writer.write("CREATE TABLE big(x)", f"INSERT INTO big VALUES {ROWS_OF_A_KILOBYTE}")
+    world.maintain("main")
+    world.write()
+    wrong, real = transaction(2).key("main"), world.store.list_objects
+
+    def damaged(prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        return (replace(info, size=info.size + (info.key == wrong)) for info in real(prefix, after))
+
+    def head() -> Head:
+        found = Head.decode(world.store.get(head_key("main")), "main")
+        assert found is not None
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "list_objects", damaged)
+        world.maintain("main")
+    assert head().txid == 1
+    world.maintain("main")
+    assert head().txid == 2
+    sizes = {info.key: info.size for info in real("main/")}
+    assert [file.size for file in head().files] == [sizes[file.name.key("main")] for file in head().files]
 
 
 def test_a_database_that_nobody_writes_to_costs_one_request(world: World) -> None:

@@ -9,6 +9,14 @@ MERGES = (STORAGE + "test_merge.py",)
 
 MUTANTS = (
     Mutant(
+        "a head tells on what one LIST said",
+        "9",
+        LOG + "compaction.py",
+        "        if self._are_sized(work.files, files, seen):\n",
+        "        if True:\n",
+        (SERVER + "test_maintenance.py::test_a_size_that_a_list_tells_wrongly_is_not_passed_on",),
+    ),
+    Mutant(
         "a range is believed without its checksum",
         "8",
         LOG + "page_map.py",
