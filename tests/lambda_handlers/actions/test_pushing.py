@@ -97,8 +97,12 @@ def test_a_store_that_refuses(container, store, faulty, ready):
 def test_what_stays_unknown_is_found_by_the_same_push(container, store, faulty, ready, file):
     """The commit arrives; then the store is silent for good. The client asks again later, after others have written."""
     service = container(faulty)
-    faulty.plan(verb_of(ready), lose_answer)
-    faulty.plan("get_range", *[lose_request] * 3)
+
+    def fall_silent(key, made):
+        faulty.plan("get_range", *[lose_request] * 3)
+        return lose_answer(key, made)
+
+    faulty.plan(verb_of(ready), fall_silent)
     error = refused(service, "push_commit", **ready)
     assert error.details["applied"] == "unknown"
     faulty.forget_plans()
