@@ -31,11 +31,13 @@ from lambda_handlers.sql import request_log
 from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.sql.request_log import Applied, Recorded, Times
 from lambda_handlers.sql.session import Session, WriteNeeded, timed_out
+from lambda_handlers.storage.announcing import MOST_SECONDS
 from lambda_handlers.storage.history import txid_at
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica, store_error
 from lambda_handlers.storage.vfs import DraftVFS
+from lambda_handlers.turns import OF_ACTION, OF_REQUEST, Patience, Turns
 from lambda_handlers.wire import DEFAULT_DATABASE, Reply, Request, Result, SldbError, bad_request
 
 T = TypeVar("T")
@@ -43,6 +45,7 @@ T = TypeVar("T")
 GONE_ATTEMPTS = 3  # a request begins again when retention has removed what it reads from
 KEPT_PAST = 2  # moments that a database keeps a copy of between requests
 COMMIT_ATTEMPTS = 20  # lost races after which a request gives up
+MOMENT_SECONDS, LOOK_AGAIN_SECONDS = 1.0, 0.2  # who writes steadily writes again within the second
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.01, 1.0
 
 
@@ -71,6 +74,7 @@ class Database:
         self._make_room = make_room
         self._find = find
         self._replies = Replies(store, host)
+        self._turns = Turns(store, host, log, is_on=settings.lock == "none")
         self._newest = self._new_copy()
         self._in_flight: _Run | None = None
         self._past = PastCopies(name, self._new_copy)
@@ -170,16 +174,34 @@ class Database:
         """What `attempt` returns, which gets the replica at the newest transaction, under the lock, and may commit one;
         it is called again when that meets a Conflict, or when retention removed what it reads. Raises SldbError."""
         holder = self._lock.acquire(self.name, deadline, doing)
+        replica = self._newest.replica
         try:
             for _ in range(GONE_ATTEMPTS):
                 try:
-                    self._newest.replica.refresh(deadline=deadline)
-                    return self._until_committed(lambda: attempt(self._newest.replica), deadline)
+                    replica.refresh(deadline=deadline)
+                    self._turns.give_way(replica, deadline)
+                    return self._until_committed(lambda: attempt(replica), deadline, OF_ACTION)
                 except Gone as gone:
                     reason = gone
             raise _vanishing(self.name, reason)
         finally:
             self._release(holder.lock_id)
+
+    def has_other_writers(self, stood_at: Txid | None) -> bool:
+        """Whether others write, without a lock, to the database whose newest transaction was `stood_at` a while ago.
+        Of one that was written to a moment ago it takes another moment to tell. Raises SldbError."""
+        replica = self._newest.replica
+        if self._settings.lock != "none" or replica.txid != stood_at:
+            return self._settings.lock == "none"
+        if 0 <= self._host.now() - replica.timestamp_ms / 1000 < MOMENT_SECONDS:
+            self._host.sleep(LOOK_AGAIN_SECONDS)
+            replica.refresh()
+        return replica.txid != stood_at
+
+    def announce(self, deadline: float) -> None:
+        """Have other writers give way to what an attempt of `change` is about to do, where there is no lock to do so.
+        The replica stands at the announcement then. Raises SldbError."""
+        self._turns.announce(self._newest.replica, deadline, MOST_SECONDS)
 
     def look(self, deadline: float, ask: Callable[[Session], T]) -> T:
         """What `ask` finds in the newest state, by a session that may not write; asked again when retention removed
@@ -306,17 +328,34 @@ class Database:
         # stale one. With a lock, another writer may have come and gone while this one waited.
         if self._settings.lock != "none" or run.request.max_staleness:
             self._newest.replica.refresh(deadline=run.deadline)
+        self._turns.give_way(self._newest.replica, run.deadline)
 
-        return self._until_committed(lambda: self._attempt(run, self._newest, may_write=True), run.deadline)
+        return self._until_committed(lambda: self._attempt(run, self._newest, may_write=True), run.deadline, OF_REQUEST)
 
-    def _until_committed(self, attempt: Callable[[], T], deadline: float) -> T:
+    def _until_committed(self, attempt: Callable[[], T], deadline: float, patience: Patience) -> T:
+        try:
+            return self._try_to_commit(attempt, deadline, patience)
+        except Gone:  # it begins again at once
+            raise
+        except Exception:
+            self._turns.withdraw(self._newest.replica)
+            raise
+
+    def _try_to_commit(self, attempt: Callable[[], T], deadline: float, patience: Patience) -> T:
+        replica, lost_races = self._newest.replica, 0
         for number in range(COMMIT_ATTEMPTS):
+            before, started = replica.txid, self._host.now()
             try:
                 return attempt()
             except Conflict as conflict:
                 lost = conflict
+            took = self._host.now() - started
             self._back_off(number, deadline)
-            self._newest.replica.refresh(deadline=deadline)
+            replica.refresh(deadline=deadline)
+            self._turns.give_way(replica, deadline)
+            lost_races += replica.txid > before
+            if patience.is_over(lost_races, took):
+                self._turns.announce(replica, deadline, took)
         raise SldbError(
             "conflict",
             f"other writers of {self.name} came first, {COMMIT_ATTEMPTS} times ({lost}); nothing was applied",
@@ -325,7 +364,7 @@ class Database:
 
     def _check_txid(self, if_txid: Txid | None) -> None:
         txid = self._newest.replica.txid
-        if if_txid is not None and txid != if_txid:
+        if if_txid is not None and not self._newest.replica.unchanged_since <= if_txid <= txid:
             raise SldbError(
                 "conflict",
                 f"the newest transaction of {self.name} is {txid}, not {if_txid}; nothing was applied",

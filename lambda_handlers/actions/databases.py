@@ -40,7 +40,7 @@ from lambda_handlers.storage.commit import Committed, store_error
 from lambda_handlers.storage.keys import database_prefix, transaction
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Header, Pgno, Txid
-from lambda_handlers.storage.replica import Gone, Replica
+from lambda_handlers.storage.replica import Conflict, Gone, Replica
 from lambda_handlers.storage.verified import verify
 from lambda_handlers.wire import DATABASE_NAME, DEFAULT_DATABASE, Action, SldbError, bad_request
 
@@ -210,7 +210,8 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
         bad_request("arguments.to", target, "another name than that of the database")
 
     copied: list[Txid] = []
-    proofs = _proved(context, name)  # before the lock is taken: that takes as long as it takes to read all of it
+    # Before the lock is taken: that takes as long as it takes to read all of it.
+    proofs, stood_at = _proved(context, name)
 
     def attempt(current: Replica) -> dict[str, Any]:
         if not current.txid:
@@ -220,12 +221,15 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
         there = unfinished.settle(context, files.list_files(context.store, target))
         dropped_by = current.txid
         if current.page_count:
+            is_crowded = context.database(name).has_other_writers(stood_at)
             if not _has_content(context, there):  # else an earlier try has made the copy, with the note
                 context.database(name).note_rename(target, context.deadline)
+            if is_crowded:
+                context.database(name).announce(context.deadline)
             copied.append(current.txid)
             made = make_branch(context, name, there, current.txid, proofs)
             _check_copy(context, there, made, current)
-            dropped_by = _empty(current).txid
+            dropped_by = _empty_copied(current, target).txid
         elif _has_content(context, there):  # the second time: all of it is there, or the name is somebody else's
             made = make_branch(context, name, there, current.txid - 1)
         else:
@@ -239,18 +243,20 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
         raise store_error(error) from error
 
 
-def _proved(context: ActionContext, name: str) -> Proofs:
-    """The files of a database that has content. Raises `corrupt`, with the key of one that is damaged."""
+def _proved(context: ActionContext, name: str) -> tuple[Proofs, Txid | None]:
+    """The files of a database that has content, and its newest transaction; None where it has none. Raises `corrupt`,
+    with the key of a file that is damaged."""
     proofs = Proofs(context, name)
     listing = files.list_files(context.store, name)
     try:
-        if _has_content(context, listing):
-            proofs.of(listing, listing.chain_to(listing.newest))
+        if not _has_content(context, listing):
+            return proofs, None
+        proofs.of(listing, listing.chain_to(listing.newest))
     except NotFound:  # merged and removed meanwhile: what is left to prove is proved when it is copied
-        return proofs
+        return proofs, None
     except StoreError as error:
         raise store_error(error) from error
-    return proofs
+    return proofs, listing.newest
 
 
 def _check_copy(context: ActionContext, there: Listing, made: dict[str, Any], current: Replica) -> None:
@@ -300,6 +306,18 @@ def _empty(current: Replica) -> Committed:
     current.commit(current.page_size, 0, lambda _count: (), 0, Kind.DROP_DATABASE)
     assert current.committed is not None
     return current.committed
+
+
+def _empty_copied(current: Replica, target: str) -> Committed:
+    """Drop what was just copied to `target`. Raises `conflict` where it was written to since."""
+    copied = current.txid
+    try:
+        return _empty(current)
+    except Conflict:
+        current.refresh()
+        if current.txid != copied:
+            raise _overtaken(current.database, target, copied, current.txid) from None
+        raise
 
 
 def _kind_of_newest(context: ActionContext, current: Replica) -> Kind:

@@ -66,7 +66,10 @@ def check_readable(context: ActionContext, database: str, txid: Txid) -> files.L
 
 
 def check_newest(current: Replica, if_txid: Txid | None) -> None:
-    check_txid(current.database, current.txid, if_txid)
+    """Raise `conflict` where the newest transaction is another one. One that changed nothing (announcing) counts as the
+    one before it."""
+    if if_txid is None or not current.unchanged_since <= if_txid <= current.txid:
+        check_txid(current.database, current.txid, if_txid)
 
 
 def check_txid(database: str, newest: Txid, if_txid: Txid | None) -> None:

@@ -3,6 +3,9 @@
 It is the top byte of the node id in the header of a level-0 file; the other 56 bits are random, which tells whose file
 it is (commit). Nobody else reads node ids: Litestream writes 0, and other writers what they like, so that a byte that
 means nothing here is `UNKNOWN`. Files that were compacted have node ids of their own and no kind.
+
+An announcement (announcing) also says for how many seconds it holds: the byte below the kind, so that 48 bits are
+random.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Collection
 from enum import IntEnum
 
 _RANDOM_BITS = 56
+_SECONDS_BITS = 8
 
 
 class Kind(IntEnum):
@@ -33,6 +37,7 @@ class Kind(IntEnum):
     DROP_DATABASE = 20
     RENAME_DATABASE = 21  # of the note that precedes it (sql.request_log)
     SET_DATABASE = 22
+    ANNOUNCEMENT = 23
 
     @property
     def label(self) -> str:
@@ -54,6 +59,18 @@ def of_statements(words: Collection[str]) -> Kind:
 def node_id(kind: Kind, entropy: bytes) -> int:
     """The node id of a transaction; `entropy`: 8 random bytes."""
     return kind << _RANDOM_BITS | int.from_bytes(entropy, "big") & ((1 << _RANDOM_BITS) - 1)
+
+
+def announcement_id(seconds: int, entropy: bytes) -> int:
+    """The node id of an announcement that holds for `seconds` (at most 255)."""
+    random = node_id(Kind.ANNOUNCEMENT, entropy)
+    below = _RANDOM_BITS - _SECONDS_BITS
+    return random & ~(((1 << _SECONDS_BITS) - 1) << below) | seconds << below
+
+
+def announced_seconds(number: int) -> int:
+    """For how long the announcement with this node id holds."""
+    return number >> (_RANDOM_BITS - _SECONDS_BITS) & ((1 << _SECONDS_BITS) - 1)
 
 
 def of_node_id(number: int) -> Kind:

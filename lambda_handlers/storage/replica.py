@@ -94,6 +94,8 @@ class Replica:
         self.txid: Txid = 0
         self.page_size = 0  # bytes; 0 while there is no page
         self.timestamp_ms = 0  # of transaction `txid`
+        self.unchanged_since: Txid = 0  # the oldest transaction that is known to have the same content
+        self.may_be_announced = False  # whether the newest transaction may be an announcement
         self._newest: Txid = 0  # that the last LIST showed
         self._checked_at = self._known_at = float("-inf")  # unix seconds
         self._has_listed = False  # `_known_at` is by a LIST, and not by the head
@@ -184,6 +186,19 @@ class Replica:
         self._note_commit(header, encoding.layer())
         self._adopt(header, encoding.layer(), changes(page_count) if keep else None, now)
         return header.max_txid
+
+    def announce(self, seconds: int) -> Header:
+        """Create transaction txid + 1, which changes nothing and says that the one after it is coming (announcing).
+        Returns its header; raises as `commit` does."""
+        now = self._time_to_commit()
+        node_id = kinds.announcement_id(seconds, self._host.entropy(8))
+        header = self._next_header(self.page_size, self.page_count, node_id, now)
+        encoding = Encoding(header, tuple)
+        key = transaction(header.max_txid).key(self.database)
+        self._create(key, encoding, sender(self._store, key, encoding, 0))
+        self._note_commit(header, encoding.layer())
+        self._adopt(header, encoding.layer(), (), now)
+        return header
 
     def commit_prepared(self, prepared: Prepared, first_page: bytes, node_id: int) -> Txid:
         """Create transaction txid + 1 from a file of every page that lies in the store, with this page 1. Raises as
@@ -474,6 +489,7 @@ class Replica:
     def _stand_on(self, opened: Opened) -> None:
         """Put a file on top of the others; no older version of its pages may stay in the cache."""
         name, found = opened.layer.name, opened.layer.map
+        is_idle = name == transaction(self.txid + 1) and not found.page_count and found.commit == self.page_count
         if self.page_size not in (0, found.page_size):
             if not found.is_whole:
                 ltx.corrupt(name.key(self.database), "page size", found.page_size, self.page_size)
@@ -489,6 +505,9 @@ class Replica:
         self._cache.truncate(found.commit)
         self._layers.add(replace(opened.layer, map=replace(found, carried=())))
         self._publisher.files[name] = head_file(opened.layer)
+        if not is_idle:
+            self.unchanged_since = name.max_txid
+        self.may_be_announced = is_idle or name.level > 0  # a merged file does not tell
         self.txid, self.timestamp_ms = name.max_txid, found.timestamp_ms
 
     def _check_complete(self) -> None:

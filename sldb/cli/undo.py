@@ -10,6 +10,7 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import outcome
 from sldb.cli.main import Globals, command
+from sldb.last_write import last_write
 
 HELP = """Take back the last write to a database.
 
@@ -27,18 +28,18 @@ write that is shown is ever taken back. The command that brings it back is print
 def undo(run_globals: Globals, if_txid: int | None) -> None:
     outcome.check(run_globals)
     with closing(run_globals.client()) as client:
-        lines = client.act("history", limit=1)["transactions"]
-        if not lines:
+        written = last_write(client)
+        if written is None:
             raise SldbError("not_found", f"nothing was ever written to {run_globals.database}")
-        last = lines[0]["txid"] if if_txid is None else if_txid
-        reply = client.act("restore", at=last - 1, if_txid=last)
+        last, newest = (written.txid, written.newest) if if_txid is None else (if_txid, if_txid)
+        reply = client.act("restore", at=last - 1, if_txid=newest)
     if not reply["changed"]:
         outcome.tell(run_globals, reply, f"transaction {last} has nothing left to take back: nothing was changed")
         return
     outcome.tell(
         run_globals,
         reply,
-        f"took back transaction {last}{_what(lines[0], last)} · txid {reply['txid']}",
+        f"took back transaction {last}{_what(written.line, last)} · txid {reply['txid']}",
         f"to have it again: {run_globals.command_line('restore', '--at', str(last))}",
     )
 

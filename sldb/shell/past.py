@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lambda_handlers.wire import SldbError, Value
+from sldb.last_write import last_write
 from sldb.report import count, local_time, size
 from sldb.shell.command import argument, at_most, moment, whole_number
 from sldb.shell.reader import DotCommand
@@ -50,16 +51,16 @@ def undo(session: Session, command: DotCommand) -> None:
     argument(command)
     session.require_no_transaction(".undo")
     session.require_present(".undo")
-    lines = session.client.act("history", limit=1)["transactions"]
-    if not lines:
+    written = last_write(session.client)
+    if written is None:
         raise SldbError("not_found", f"nothing was ever written to {session.client.database}")
-    last = lines[0]["txid"]
-    when = f", of {local_time(lines[0]['time'])}" if lines[0]["time"] else ""
-    what = f"transaction {last} ({lines[0]['kind'] or 'unknown'}{when})"
+    last, line = written.txid, written.line
+    when = f", of {local_time(line['time'])}" if line["time"] else ""
+    what = f"transaction {last} ({line['kind'] or 'unknown'}{when})"
     if session.agree is not None and not session.agree(f"This takes back {what}."):
         session.output.say("nothing was changed")
         return
-    reply = session.client.act("restore", at=last - 1, if_txid=last)
+    reply = session.client.act("restore", at=last - 1, if_txid=written.newest)
     if not reply["changed"]:
         session.output.say(f"{what} has nothing left to take back: nothing was changed")
         return

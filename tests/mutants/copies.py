@@ -1,5 +1,5 @@
 """Local pages are disposable, and what SQLite does with them: invariant 7, and 2 as far as SQLite decides it; and
-databases that are copied: invariant 10."""
+databases that are copied: invariant 10; and whose turn it is without a lock."""
 
 from __future__ import annotations
 
@@ -256,4 +256,98 @@ DROPPING = (
     ),
 )
 
-MUTANTS = (*LOCAL, *DATABASES, *PARTS, *DROPPING)
+TURNS = HANDLERS + "turns.py"
+TAKING_TURNS = (SERVER + "test_turns.py",)
+
+ANNOUNCING = (
+    Mutant(
+        "nothing is announced",
+        "turns",
+        TURNS,
+        "        for _ in range(ANNOUNCE_TRIES if self._is_on else 0):",
+        "        for _ in range(0):",
+        (SERVER + "test_turns.py::test_what_takes_long_gets_through_among_steady_writers",),
+    ),
+    Mutant(
+        "no writer gives way",
+        "turns",
+        TURNS,
+        "            if left <= 0:",
+        "            if True:",
+        (SERVER + "test_turns.py::test_a_writer_waits_for_what_was_announced",),
+    ),
+    Mutant(
+        "a writer that died is waited for until its clock says so",
+        "turns",
+        TURNS,
+        "min(found.ends_at, self._seen_at + found.seconds, most)",
+        "min(found.ends_at, most)",
+        TAKING_TURNS,
+    ),
+    Mutant(
+        "a writer waits until its own time is up",
+        "turns",
+        TURNS,
+        "max(0.0, deadline - self._host.now()) / 2",
+        "max(0.0, deadline - self._host.now())",
+        TAKING_TURNS,
+    ),
+    Mutant(
+        "what was merged holds no announcement",
+        "turns",
+        LOG + "replica.py",
+        "        self.may_be_announced = is_idle or name.level > 0",
+        "        self.may_be_announced = is_idle",
+        (SERVER + "test_turns.py::test_an_announcement_in_a_merged_file_is_one",),
+    ),
+    Mutant(
+        "any number of seconds may be announced",
+        "turns",
+        LOG + "announcing.py",
+        "min(kinds.announced_seconds(header.node_id), MOST_SECONDS)",
+        "kinds.announced_seconds(header.node_id)",
+        TAKING_TURNS,
+    ),
+    Mutant(
+        "what failed stays announced",
+        "turns",
+        HANDLERS + "database.py",
+        "            self._turns.withdraw(self._newest.replica)\n",
+        "",
+        (SERVER + "test_turns.py::test_what_fails_after_all_is_taken_back",),
+    ),
+    Mutant(
+        "with a lock, too, is announced",
+        "turns",
+        HANDLERS + "database.py",
+        'is_on=settings.lock == "none"',
+        "is_on=True",
+        TAKING_TURNS,
+    ),
+    Mutant(
+        "an announcement counts as a change",
+        "turns",
+        LOG + "replica.py",
+        "        if not is_idle:\n            self.unchanged_since",
+        "        if True:\n            self.unchanged_since",
+        (SERVER + "test_turns.py::test_if_txid_holds_behind_an_announcement",),
+    ),
+    Mutant(
+        "what has as many pages counts as unchanged",
+        "2",
+        LOG + "replica.py",
+        "not found.page_count and found.commit == self.page_count",
+        "found.commit == self.page_count",
+        (SERVER + "test_database.py", SERVER + "test_turns.py"),
+    ),
+    Mutant(
+        "a rename among writers copies before it announces itself",
+        "turns",
+        HANDLERS + "actions/databases.py",
+        "            if is_crowded:",
+        "            if False:",
+        (SERVER + "test_turns.py::test_what_takes_long_gets_through_among_steady_writers",),
+    ),
+)
+
+MUTANTS = (*LOCAL, *DATABASES, *PARTS, *DROPPING, *ANNOUNCING)

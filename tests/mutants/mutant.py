@@ -24,6 +24,7 @@ INVARIANTS = {
     "once": "a request with an id is applied once",
     "sql": "a request does what SQLite would do statement by statement, or says so; what destroys is told",
     "lock": "a lock is freed by its id and its age alone",
+    "turns": "without a lock, what takes long gets through, and no writer waits long for it",
     "disk": "over a directory, what is acknowledged is on the disk",
     "secret": "a reply names no role, account, bucket or address",
     "time": "a request ends before its function, and its lock before another's",

@@ -111,7 +111,7 @@ ONCE = (
         "a lost race is not run again",
         "once",
         HANDLERS + "database.py",
-        "            self._back_off(number, deadline)\n            self._newest.replica.refresh(deadline=deadline)",
+        "            self._back_off(number, deadline)\n            replica.refresh(deadline=deadline)",
         "            break",
         (DATABASE + "test_writers_without_a_lock_lose_nothing", SERVER + "test_database.py"),
     ),

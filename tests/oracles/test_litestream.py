@@ -301,3 +301,29 @@ def test_litestream_reads_what_was_pushed(litestream: Litestream, store: ObjectS
     run(service, "INSERT INTO t (x) VALUES ('after')")
     assert litestream("SELECT count(*) FROM t;", "SELECT length(body) FROM t WHERE id = 77;") == ["201", "60000"]
     service.close()
+
+
+def test_litestream_reads_over_an_announcement(litestream: Litestream, engine: Callable[[], Engine]) -> None:
+    """A transaction without a page, of which ours make some where there is no lock (storage.announcing)."""
+    one = engine()
+    one.write("CREATE TABLE t(x)", "INSERT INTO t VALUES ('before')")
+    one.replica.announce(30)
+    assert litestream("SELECT x FROM t;", "PRAGMA integrity_check;") == ["before", "ok"]
+    one.write("INSERT INTO t VALUES ('after')", refresh=False)
+    one.replica.announce(0)
+    assert litestream("SELECT x FROM t;", "PRAGMA integrity_check;") == ["before", "after", "ok"]
+    one.write("INSERT INTO t VALUES ('last')", refresh=False)
+    assert litestream("SELECT x FROM t;") == ["before", "after", "last"]
+
+
+def test_litestream_writes_on_an_announcement(
+    litestream: Litestream, engine: Callable[[], Engine], store: ObjectStore
+) -> None:
+    one = engine()
+    one.write("CREATE TABLE t(x)", "INSERT INTO t VALUES ('before')")
+    one.replica.announce(30)
+    litestream("INSERT INTO t VALUES ('theirs');", may_write=True)
+    two = engine()
+    two.write("INSERT INTO t VALUES ('ours')")
+    assert two.rows("SELECT x FROM t") == [("before",), ("theirs",), ("ours",)]
+    assert two.replica.txid == 4

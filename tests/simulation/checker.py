@@ -92,11 +92,12 @@ class Replay:
         image = self._images.setdefault(database, Image())
         header = image.apply(entry.body, f"{database} {entry.txid}")
         what, file = f"transaction {entry.txid} of {database}", image.file()
-        made = (
-            self._made_by_action(database, entry, header, file)
-            if entry.by.operation.action
-            else self._made(states, entry)
-        )
+        if entry.is_announcement:
+            made = State(states[-1].database, None, 0, entry.at)
+        elif entry.by.operation.action:
+            made = self._made_by_action(database, entry, header, file)
+        else:
+            made = self._made(database, states, entry)
         states.append(replace(made, timestamp_ms=header.timestamp_ms))
         self._compare(what, file, made.database)
         self._compare_compacted(database, entry.txid, image)
@@ -127,12 +128,12 @@ class Replay:
         else:
             self._compare(f"{what}, read by a new container,", reading.file, states[reading.txid].database)
 
-    def _made(self, states: list[State], entry: Entry) -> State:
+    def _made(self, database: str, states: list[State], entry: Entry) -> State:
         """What the statements of a request make."""
         operation: Operation = entry.by.operation
         if entry.by.event.get("at") is not None or operation.fields.get("dry_run"):
             self._violate("wrote", f"{entry.by} may not write, and made transaction {entry.txid}")
-        self._check_if_txid(entry, entry.by.event.get("if_txid"))
+        self._check_if_txid(database, entry, entry.by.event.get("if_txid"))
         try:
             ran = model.run(states[-1].database, operation.statements)
         except apsw.Error as error:
@@ -143,7 +144,7 @@ class Replay:
     def _made_by_action(self, database: str, entry: Entry, header: Header, file: bytes) -> State:
         """The one of the states which the action may bring that it did bring; any where it is none of them."""
         arguments = entry.by.event["arguments"]
-        self._check_if_txid(entry, arguments.get("if_txid"))
+        self._check_if_txid(database, entry, arguments.get("if_txid"))
         candidates = self._brings(database, entry, is_note=header.commit > 0)
         try:
             content = model.content(file)
@@ -171,8 +172,12 @@ class Replay:
         if not any(model.content(state.database) == content for state in reversed(self.states.get(target, []))):
             self._violate("copy", f"{entry.by} dropped what is not in {target}")
 
-    def _check_if_txid(self, entry: Entry, wanted: int | None) -> None:
-        if wanted is not None and entry.txid != wanted + 1:
+    def _check_if_txid(self, database: str, entry: Entry, wanted: int | None) -> None:
+        """What only announces another transaction counts as the one before it."""
+        if wanted is None:
+            return
+        between = self._outcome.ledger.log(database).entries[wanted : entry.txid - 1]
+        if entry.txid <= wanted or not all(one.is_announcement for one in between):
             self._violate("if_txid", f"{entry.by} wrote on {entry.txid - 1}, wanted {wanted}")
 
     def _compare(self, what: str, image: bytes, wanted: bytes) -> None:
@@ -249,7 +254,7 @@ class Told:
     def _was_forgotten(self, entry: Entry, until: float) -> bool:
         """Whether the database went back to a state before a transaction, or began anew."""
         entries = self._outcome.ledger.log(self._operation.database).entries
-        later = [one for one in entries if entry.txid < one.txid and one.at < until]
+        later = [one for one in entries if entry.txid < one.txid and one.at < until and not one.is_announcement]
         return any(one.by.operation.action and not _is_note(one) for one in later)
 
     def _check_time(self) -> None:

@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from lambda_handlers.storage import kinds
 from lambda_handlers.storage.keys import LtxName, atlas_key, head_key, lock_key, parse_ltx_key
+from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Header
 from lambda_handlers.storage.opening import is_mark
 from lambda_handlers.storage.retention import FLOOR_SECONDS
@@ -38,6 +40,11 @@ class Entry:
     body: bytes
     by: Any  # the delivery whose container made it
     at: float
+
+    @property
+    def is_announcement(self) -> bool:
+        """Whether it only says that another is coming; the checker looks that it changes nothing."""
+        return kinds.of_node_id(Header.decode(self.body, "entry").node_id) is Kind.ANNOUNCEMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,8 @@ class Ledger:
             log.there.add(name)
             entry = Entry(name.max_txid, body, by, self._history.now())
             log.entries.append(entry)
-            by.entries.append(entry)
+            if not entry.is_announcement:
+                by.entries.append(entry)
             self.events.append((database, entry))
         elif self._are_patient and name.max_txid <= log.newest and name not in log.there:
             log.zombies += 1

@@ -14,10 +14,13 @@ from typing import Any
 import click.termui
 import pytest
 
+from lambda_handlers.directory_store import DirectoryStore
+from lambda_handlers.host import Host
 from lambda_handlers.wire import new_request_id
 from sldb.cli import streams
 from sldb.cli.main import run
 from sldb.targets.local import LocalTarget
+from tests.fakes.engine import Engine
 from tests.fakes.lambda_service import LambdaService, serve_lambda
 
 
@@ -181,6 +184,20 @@ def test_undo_of_the_first_write(sldb: Sldb) -> None:
     assert done.status == 1
     assert "before its first transaction" in done.err
     assert sldb("undo", "--database", "nothing").status == 1
+
+
+def test_undo_of_what_came_before_an_announcement(sldb: Sldb, tmp_path: Path) -> None:
+    """A long operation of another client that came to nothing."""
+    fill(sldb)
+    engine = Engine(DirectoryStore(tmp_path / "db"), tmp_path, Host())
+    engine.replica.refresh()
+    for _ in range(7):
+        engine.replica.announce(0)
+    engine.close()
+    assert "announcement" in sldb("history").out
+    done = sldb("undo")
+    assert "took back transaction 3 (DELETE, of " in done.err
+    assert count(sldb) == 3
 
 
 def test_branch(sldb: Sldb) -> None:
