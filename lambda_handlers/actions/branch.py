@@ -80,7 +80,8 @@ def _moment(context: ActionContext, source: str, there: Listing, at: int | str |
 def check_has_content(context: ActionContext, database: str, txid: Txid) -> None:
     """Raises `not_found` where there is nothing to copy."""
     listing = check_readable(context, database, txid)
-    header = files.read_header(context.store, database, listing.chain_to(txid)[-1])
+    newest = listing.chain_to(txid)[-1]
+    header = files.read_header(context.store, database, newest, listing.sizes[newest])
     if not header.commit:
         raise dropped(database, txid, header.timestamp_ms, context.settings.retention_days)
 
@@ -97,7 +98,7 @@ def _goes_on(store: ObjectStore, listing: Listing) -> bool:
 def newest_header(store: ObjectStore, listing: Listing) -> Header | None:
     """Of a file that ends with the newest transaction; None where there is no file."""
     name = listing.newest_file
-    return files.read_header(store, listing.database, name) if name else None
+    return files.read_header(store, listing.database, name, listing.sizes[name]) if name else None
 
 
 def _bring_over(context: ActionContext, source: str, target: str, txid: Txid) -> Brought:

@@ -252,7 +252,7 @@ def mark(newest: Header, source: str) -> Header:
     """The header of the file that says: this name is becoming a copy of `source` as of its transaction `newest`. It is
     the same for each try, whatever was merged meanwhile."""
     tag = hashlib.sha256(source.encode()).digest()[:8]
-    return replace(newest, commit=0, min_txid=1, node_id=kinds.node_id(Kind.BRANCH, tag))
+    return replace(newest, commit=0, min_txid=1, node_id=kinds.node_id(Kind.BRANCH, tag), has_checksum=False)
 
 
 def read_mark(store: ObjectStore, database: str) -> Header | None:

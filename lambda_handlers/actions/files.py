@@ -10,17 +10,18 @@ from typing import TypeVar
 
 from lambda_handlers.host import Host
 from lambda_handlers.object_store import NotFound, ObjectStore, StoreError, Unavailable
-from lambda_handlers.storage import chain, ltx
+from lambda_handlers.storage import chain, headers, ltx
 from lambda_handlers.storage.bound import unbind
 from lambda_handlers.storage.commit import store_error
+from lambda_handlers.storage.head import HeadFile
 from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction
-from lambda_handlers.storage.ltx import HEADER_BYTES, Header, Pgno, Txid
+from lambda_handlers.storage.ltx import Decoder, Header, Pgno, Txid
+from lambda_handlers.storage.mapping import decoded
 from lambda_handlers.storage.opening import MARK_BYTES
-from lambda_handlers.storage.page_map import BadPageMap, PageMap
+from lambda_handlers.storage.page_map import PageMap
 from lambda_handlers.wire import SldbError
 
 AT_ONCE = 16  # requests in flight
-_WHOLE_BYTES = 16 << 10  # a file up to here is asked for whole: one request instead of two
 _HEADER_READINGS = 5
 _TAIL_BYTES = 64 << 10  # of an index: 7,000 pages
 
@@ -89,19 +90,18 @@ def list_files(store: ObjectStore, database: str) -> Listing:
     return Listing(database, sizes, frozenset(mapped & sizes.keys()), stored_bytes, etags)
 
 
-def read_header(store: ObjectStore, database: str, name: LtxName) -> Header:
-    """Raises NotFound, StoreError, or SldbError `corrupt`."""
-    key = name.key(database)
-    return Header.decode(store.get_range(key, 0, HEADER_BYTES), key)
+def read_header(store: ObjectStore, database: str, name: LtxName, size: int | None = None) -> Header:
+    """`size`: of the file, where it is known. Raises NotFound, StoreError, or SldbError `corrupt`."""
+    return headers.read(store, name.key(database), size)
 
 
 def read_agreed_header(store: ObjectStore, database: str, name: LtxName) -> Header:
-    """As `read_header`, for decisions: no checksum covers a header alone, so that it is believed when it reads the same
-    twice in a row."""
+    """As `read_header`, for decisions, which a header that is read as damaged leaves open. One that has no checksum is
+    believed when it reads the same twice in a row."""
     key, before = name.key(database), b""
     for _ in range(_HEADER_READINGS):
-        shown = store.get_range(key, 0, HEADER_BYTES)
-        if shown == before:
+        shown = store.get_range(key, 0, ltx.HEADER_BYTES)
+        if shown == before or headers.is_checked(shown, key):
             return Header.decode(shown, key)
         before = shown
     raise Unavailable(key, "its header reads differently each time")
@@ -111,22 +111,20 @@ def header_and_first_page(store: ObjectStore, listing: Listing, name: LtxName) -
     """What a file says of itself, with one request, and page 1 if the file is small and has it; its checksum holds
     then. Raises as `read_header` does."""
     key = name.key(listing.database)
-    if listing.sizes[name] > _WHOLE_BYTES:
+    if listing.sizes[name] > headers.SMALL_BYTES:
         return read_header(store, listing.database, name), None
-    body = store.get(key)
-    header = Header.decode(body, key)
-    pages = dict(ltx.Decoder([body], key).pages()) if header.commit else {}
-    return header, pages.get(Pgno(1))
+    decoder = Decoder([store.get(key)], key)
+    return decoder.header, dict(decoder.pages()).get(Pgno(1))
 
 
 def header_and_page_count(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, int]:
     """What a file says of itself, and how many pages it has, without reading those. Raises as `read_header` does."""
     key, size = name.key(listing.database), listing.sizes[name]
-    if size <= _WHOLE_BYTES:
-        body = store.get(key)
-        return Header.decode(body, key), _count(body, key)
+    if size <= headers.SMALL_BYTES:
+        decoder = Decoder([store.get(key)], key)
+        return decoder.header, sum(1 for _ in decoder.frames())
     header = read_header(store, listing.database, name)
-    if name in listing.mapped and (found := _page_map(store, listing.database, name)) is not None:
+    if name in listing.mapped and (found := _page_map(store, listing.database, HeadFile(name, size, True))) is not None:
         return header, found.page_count
     tail = store.get_range(key, max(0, size - _TAIL_BYTES), _TAIL_BYTES)
     needed = ltx.index_length(tail, key) + 8 + ltx.TRAILER_BYTES
@@ -139,10 +137,10 @@ def _count(tail: bytes, key: str) -> int:
     return sum(1 for _ in ltx.decode_index(tail, key))
 
 
-def _page_map(store: ObjectStore, database: str, name: LtxName) -> PageMap | None:
+def _page_map(store: ObjectStore, database: str, file: HeadFile) -> PageMap | None:
     try:
-        return PageMap.decode(unbind(store.get(name.page_map_key(database)), name, database))
-    except (NotFound, BadPageMap):
+        return decoded(unbind(store.get(file.name.page_map_key(database)), file.name, database), file)
+    except NotFound:
         return None
 
 

@@ -48,7 +48,7 @@ def _pull(context: ActionContext, database: str, at: int | str | None) -> dict[s
     txid = _newest(context, database) if at is None else context.database(database).txid_at(at)
     listing = check_readable(context, database, txid)
     names = listing.chain_to(txid)
-    header = files.read_header(context.store, database, names[-1])
+    header = files.read_header(context.store, database, names[-1], listing.sizes[names[-1]])
     check_name(header, names[-1], names[-1].key(database))
     if not header.commit:
         raise dropped(database, txid, header.timestamp_ms, context.settings.retention_days)

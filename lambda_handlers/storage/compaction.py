@@ -21,11 +21,11 @@ from dataclasses import dataclass, field, replace
 
 from lambda_handlers.host import Host
 from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, Unavailable
-from lambda_handlers.storage import atlas, chain, ltx
+from lambda_handlers.storage import atlas, chain, headers, ltx
 from lambda_handlers.storage import head as heads
 from lambda_handlers.storage.head import Head, HeadFile
 from lambda_handlers.storage.keys import MERGE_LEVEL, LtxName, snapshot
-from lambda_handlers.storage.ltx import Header, Txid
+from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.mapping import Mapper
 from lambda_handlers.storage.merge import Merge
 from lambda_handlers.storage.opening import WHOLE_CHAIN_BYTES
@@ -119,8 +119,7 @@ class Compactor:
     def _was_dropped(self, newest: HeadFile) -> bool:
         if newest.size > _EMPTY_FILE_BYTES:
             return False
-        key = newest.name.key(self._database)
-        return Header.decode(self._store.get_range(key, 0, ltx.HEADER_BYTES), key).commit == 0
+        return headers.read(self._store, newest.name.key(self._database), newest.size).commit == 0
 
     def _make(self, names: Sequence[LtxName], target: LtxName, there: dict[LtxName, HeadFile], work: Work) -> None:
         """Create one file out of several, unless somebody else has."""

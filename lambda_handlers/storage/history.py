@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key
-from lambda_handlers.storage.ltx import HEADER_BYTES, Header, Txid
+from lambda_handlers.storage import headers
+from lambda_handlers.storage.keys import database_prefix, parse_ltx_key
+from lambda_handlers.storage.ltx import Txid
 
 
 def txid_at(store: ObjectStore, database: str, moment_ms: int) -> Txid:
@@ -14,18 +15,14 @@ def txid_at(store: ObjectStore, database: str, moment_ms: int) -> Txid:
     log2(n) files.
     """
     infos = store.list_objects(database_prefix(database))
-    names = [name for info in infos if (name := parse_ltx_key(database, info.key)) is not None]
-    by_txid = sorted({name.max_txid: name for name in names}.values(), key=lambda name: name.max_txid)
+    sizes = {name: info.size for info in infos if (name := parse_ltx_key(database, info.key)) is not None}
+    by_txid = sorted({name.max_txid: name for name in sizes}.values(), key=lambda name: name.max_txid)
     low, high = 0, len(by_txid)
     while low < high:
         middle = (low + high) // 2
-        if _timestamp_ms(store, database, by_txid[middle]) <= moment_ms:
+        name = by_txid[middle]
+        if headers.read(store, name.key(database), sizes[name]).timestamp_ms <= moment_ms:
             low = middle + 1
         else:
             high = middle
     return by_txid[low - 1].max_txid if low else 0
-
-
-def _timestamp_ms(store: ObjectStore, database: str, name: LtxName) -> int:
-    key = name.key(database)
-    return Header.decode(store.get_range(key, 0, HEADER_BYTES), key).timestamp_ms

@@ -4,7 +4,8 @@ All integers are big-endian.
 
     header, 100 bytes   "LTX1", u32 flags, u32 page size, u32 commit, u64 min txid, u64 max txid, u64 timestamp (ms),
                         u64 pre-apply checksum, u64 WAL offset, u64 WAL size, u32 salt 1, u32 salt 2, u64 node id,
-                        20 zero bytes
+                        12 zero bytes; of a file of ours "HCRC" and the u32 CRC-32 of the 96 bytes before that,
+                        else 8 zero bytes more
     page frames         per page, ascending: u32 page number, u16 flags (1: a size follows), u32 size of what follows,
                         the page as an LZ4 block without a size of its own
     end of pages        6 zero bytes
@@ -24,8 +25,9 @@ superfly/ltx, and files that Litestream 0.5 wrote.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import NewType, NoReturn
 
@@ -45,7 +47,8 @@ NO_DATABASE_CHECKSUM = 2
 PAGE_SIZES = frozenset(1 << n for n in range(9, 17))
 
 _MAGIC = b"LTX1"
-_HEADER = struct.Struct(">4sIIIQQQQQQIIQ20s")
+_HEADER = struct.Struct(">4sIIIQQQQQQIIQ16sI")
+_HEADER_MARK = b"HCRC"  # a checksum of the header follows
 _FRAME = struct.Struct(">IHI")
 FRAME_HEADER_BYTES = _FRAME.size
 _SIZED = 1  # frame flag
@@ -62,9 +65,10 @@ class Header:
     max_txid: Txid
     timestamp_ms: int  # unix milliseconds of the newest transaction
     node_id: int = 0  # random per attempt to commit: tells whose file this is
+    has_checksum: bool = field(default=False, compare=False)  # of the header itself, which other programs do not write
 
     def encode(self) -> bytes:
-        return _HEADER.pack(
+        head = _HEADER.pack(
             _MAGIC,
             NO_DATABASE_CHECKSUM,
             self.page_size,
@@ -78,14 +82,16 @@ class Header:
             0,
             0,
             self.node_id,
-            bytes(20),
+            bytes(12) + (_HEADER_MARK if self.has_checksum else bytes(4)),
+            0,
         )
+        return head[:-4] + zlib.crc32(head[:-4]).to_bytes(4, "big") if self.has_checksum else head
 
     @classmethod
     def decode(cls, data: bytes, key: str) -> Header:
         if len(data) < HEADER_BYTES:
             corrupt(key, "header", f"{len(data)} bytes", f"{HEADER_BYTES} bytes")
-        magic, flags, page_size, commit, low, high, timestamp_ms, *_, node_id, _ = _HEADER.unpack_from(data)
+        magic, flags, page_size, commit, low, high, timestamp_ms, *_, node_id, rest, crc = _HEADER.unpack_from(data)
         if magic != _MAGIC:
             corrupt(key, "magic", magic, _MAGIC)
         if flags & ~NO_DATABASE_CHECKSUM:
@@ -94,7 +100,10 @@ class Header:
             corrupt(key, "page size", page_size, "a power of two from 512 to 65536")
         if not 1 <= low <= high:
             corrupt(key, "txids", f"{low} to {high}", "1 or more, ascending")
-        return cls(page_size, commit, low, high, timestamp_ms, node_id)
+        has_checksum = rest[12:] == _HEADER_MARK
+        if has_checksum and crc != zlib.crc32(data[: HEADER_BYTES - 4]):
+            corrupt(key, "checksum of the header", f"{zlib.crc32(data[: HEADER_BYTES - 4]):08x}", f"{crc:08x}")
+        return cls(page_size, commit, low, high, timestamp_ms, node_id, has_checksum)
 
 
 def corrupt(key: str, what: str, got: object, want: object) -> NoReturn:
@@ -203,16 +212,22 @@ def decode_frames(data: bytes, page_size: int, key: str) -> Iterator[Frame]:
 
 
 def decode_index(data: bytes, key: str) -> Iterator[tuple[Pgno, int, int]]:
-    """Page number, offset and length of every frame, from the end of a file (all of its index, at least)."""
+    """Page number, offset and length of every frame, from the end of a file (all of its index, at least). The frames
+    lie one behind the other, which any damaged number would break; raises `corrupt` there."""
     end = len(data) - TRAILER_BYTES - 8
     length = index_length(data, key)
     if length > end:
         corrupt(key, "page index", f"{end} bytes", f"{length} bytes")
-    numbers = _uvarints(data[end - length : end], key)
+    if length < 1 or data[end - 1] != 0:
+        corrupt(key, "page index", "no zero at its end", "one")
+    numbers = _uvarints(data[end - length : end - 1], key)
+    last, position = 0, HEADER_BYTES
     for pgno in numbers:
-        if pgno == 0:
-            return
-        yield Pgno(pgno), next(numbers), next(numbers)
+        offset, size = next(numbers, 0), next(numbers, 0)
+        if pgno <= last or offset != position or size <= FRAME_HEADER_BYTES:
+            corrupt(key, "page index", f"page {pgno} at {offset}", f"one above {last} at {position}")
+        last, position = pgno, offset + size
+        yield Pgno(pgno), offset, size
 
 
 def index_length(tail: bytes, key: str) -> int:
@@ -380,4 +395,3 @@ def _uvarints(data: bytes, key: str) -> Iterator[int]:
             number = shift = 0
     if shift:
         corrupt(key, "page index", "a number that does not end", "whole numbers")
-    raise SldbError("corrupt", f"{key}: page index: it does not end", key=key)

@@ -36,7 +36,8 @@ class Merge:
         self._target = target
         decoders = [self._open(store, database, name) for name in names]
         last = decoders[-1].header
-        self.header = replace(last, min_txid=target.min_txid, max_txid=target.max_txid, node_id=node_id)
+        txids = {"min_txid": target.min_txid, "max_txid": target.max_txid}
+        self.header = replace(last, **txids, node_id=node_id, has_checksum=True)
         self._sources = list(_sources(decoders))
         self._layer: Layer | None = None
 

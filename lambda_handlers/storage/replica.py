@@ -252,7 +252,7 @@ class Replica:
 
     def _next_header(self, page_size: int, page_count: int, node_id: int, now: float) -> Header:
         txid, timestamp_ms = self.txid + 1, max(int(now * 1000), self.timestamp_ms)
-        return Header(page_size, page_count, txid, txid, timestamp_ms, node_id)
+        return Header(page_size, page_count, txid, txid, timestamp_ms, node_id, has_checksum=True)
 
     def _create(self, key: str, ours: Ours, send: Callable[[], object]) -> None:
         try:

@@ -371,7 +371,7 @@ MUTANTS = (
         "one reading of a header tells whether a push was committed",
         "3",
         HANDLERS + "actions/files.py",
-        "        if shown == before:\n",
+        "        if shown == before or headers.is_checked(shown, key):\n",
         "        if True:\n",
         (APPLIED + "::test_sent_again_it_finds_what_it_did_whatever_is_read_of_that",),
     ),
