@@ -92,6 +92,9 @@ class SimulatedS3:
     def size(self, key: str) -> int:
         return self._ask("HEAD", GET_SECONDS, lambda: self.store.size(key))
 
+    def info(self, key: str) -> ObjectInfo:
+        return self._ask("HEAD", GET_SECONDS, lambda: self.store.info(key))
+
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         infos = list(self.store.list_objects(prefix, after))
         for _ in range(0, max(1, len(infos)), 1000):

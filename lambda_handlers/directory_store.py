@@ -85,11 +85,14 @@ class DirectoryStore:
             raise Unavailable(key, str(error)) from error
 
     def size(self, key: str) -> int:
+        return self.info(key).size
+
+    def info(self, key: str) -> ObjectInfo:
         try:
             status = self._settled(key).stat()
             if stat.S_ISDIR(status.st_mode):
                 raise NotFound(key)
-            return status.st_size
+            return ObjectInfo(key, status.st_size, status.st_mtime)
         except _NO_OBJECT as error:
             raise NotFound(key) from error
         except OSError as error:

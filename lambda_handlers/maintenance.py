@@ -8,13 +8,13 @@ A lease (maintenance.json) keeps invocations that overlap from doing the same wo
 made by conditional creates, what is removed nobody needs whoever removes it, and a holder that is gone is not waited
 for longer than a function can run.
 
-What is deleted is decided from one LIST, in which the lease, just written, tells the time by the store's clock. Page
-maps go before their files, so that none can outlive its file and be taken for that of another with the same name.
+What is deleted is decided from a LIST, in which the lease, just written, tells the time by the store's clock, and from
+what confirms it (removal). Page maps go before their files, so that none can outlive its file and be taken for that of
+another with the same name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ from lambda_handlers.object_store import (
     Unavailable,
     detail_of,
 )
+from lambda_handlers.removal import Listing, Removal
 from lambda_handlers.sealed import seal, unseal_or_plain
 from lambda_handlers.storage import retention
 from lambda_handlers.storage.compaction import Compactor, Work
@@ -51,8 +52,6 @@ FULL_PASS_SECONDS = 900.0
 LEASE_SECONDS = 960.0  # a function runs for 900 at most
 SHORTEST_PASS_SECONDS = 5.0  # of the function's time that a pass is begun with
 MAPPING_RESERVE_SECONDS = 15.0  # of the function's time, to keep how far a large file has been mapped
-MOST_DELETES = 10_000  # in one pass
-UPLOAD_SECONDS = 86_400.0  # parts that were pushed and never committed
 _SECONDS_A_DAY = 86_400.0
 
 
@@ -90,12 +89,15 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class _Lease:
+    etag: str
+    taken_at: tuple[float, float]  # unix seconds by this machine's clock: before it was put, and after
+
+
+@dataclass(frozen=True, slots=True)
 class _Listing:
     files: dict[LtxName, HeadFile]
-    written_at: dict[LtxName, float]
-    page_maps: dict[str, tuple[LtxName, float]]  # by key: the file, and when the map was written
-    uploads: dict[str, float]  # by key
-    store_time: float  # unix seconds
+    dates: Listing
 
 
 @dataclass(slots=True)
@@ -144,13 +146,15 @@ class Maintenance:
         """None where none is due, or another invocation is at it."""
         if not forced and not self._is_due(database):
             return None
+        before = self.host.now()
         etag = self._take_lease(database)
         if etag is None:
             return None
+        lease = _Lease(etag, (before, self.host.now()))
         try:
-            report = self._pass_alone(database, forced, deadline)
+            report = self._pass_alone(database, forced, deadline, lease)
         finally:
-            self._end_lease(database, etag)
+            self._end_lease(database, lease)
         if report is not None:
             self.log.info("maintenance", **report.encode())
         return report
@@ -168,9 +172,9 @@ class Maintenance:
             return False
         return True
 
-    def _pass_alone(self, database: str, forced: bool, deadline: float) -> Report | None:
+    def _pass_alone(self, database: str, forced: bool, deadline: float, lease: _Lease) -> Report | None:
         now = self.host.now()
-        listing = self._list(database)
+        listing = self._list(database, lease)
         seen = self._seen.get(database)
         if _is_unfinished(listing):
             self._leave_alone(database, listing, now)
@@ -183,9 +187,9 @@ class Maintenance:
             listing.files,
             known_at=now,
             is_due=forced or now - merged_at > FULL_PASS_SECONDS,
-            wants_snapshot=retention.waits_for_snapshot(listing.written_at, listing.store_time, retained),
+            wants_snapshot=retention.waits_for_snapshot(listing.dates.written_at, listing.dates.store_time, retained),
         )
-        gone = self._remove(database, listing, retained)
+        gone = Removal(self.store, database, self.host, self.log, listing.dates).run(retained)
         others = listing.files.keys() - {file.name for file in work.files} - gone
         compactor.map_others([listing.files[name] for name in others], work)
         if work.merged or work.snapshot:
@@ -200,7 +204,7 @@ class Maintenance:
         newest = max(name.max_txid for name in listing.files)
         self._seen[database] = _Seen(newest, now, float("-inf"), set())
 
-    def _list(self, database: str) -> _Listing:
+    def _list(self, database: str, lease: _Lease) -> _Listing:
         sizes: dict[LtxName, int] = {}
         written_at: dict[LtxName, float] = {}
         page_maps: dict[str, tuple[LtxName, float]] = {}
@@ -221,19 +225,8 @@ class Maintenance:
             elif info.key == maintenance_key(database):
                 store_time = info.modified_at
         files = {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
-        return _Listing(files, written_at, page_maps, uploads, store_time)
-
-    def _remove(self, database: str, listing: _Listing, retained: float) -> set[LtxName]:
-        """The files that were removed."""
-        names = retention.removable(listing.written_at, listing.store_time, retained)[:MOST_DELETES]
-        leaving = set(names)
-        maps = [key for key, (name, _) in listing.page_maps.items() if name in leaving]
-        maps += _orphans(listing)
-        stale = [key for key, at in listing.uploads.items() if at < listing.store_time - UPLOAD_SECONDS]
-        for keys in (maps, [name.key(database) for name in names], stale[:MOST_DELETES]):
-            if keys:
-                self.store.delete_many(keys)
-        return leaving
+        dates = Listing(written_at, page_maps, uploads, store_time, lease.taken_at, self.host.now())
+        return _Listing(files, dates)
 
     # The lease
 
@@ -265,9 +258,9 @@ class Maintenance:
             return None
         return etag if found == body else None
 
-    def _end_lease(self, database: str, etag: str) -> None:
+    def _end_lease(self, database: str, lease: _Lease) -> None:
         try:
-            self.store.replace(maintenance_key(database), _lease(database, "", 0), etag)
+            self.store.replace(maintenance_key(database), _lease(database, "", 0), lease.etag)
         except StoreError as error:  # it ends by itself
             self.log.warning("lease_not_ended", database=database, error=str(error))
 
@@ -276,13 +269,6 @@ def _is_unfinished(listing: _Listing) -> bool:
     """Whether nothing begins the log but the mark of a copy (actions), of which nothing can be made."""
     begins = [file for name, file in listing.files.items() if name.min_txid == 1]
     return [(file.name, file.size) for file in begins] == [(transaction(1), MARK_BYTES)]
-
-
-def _orphans(listing: _Listing) -> Iterator[str]:
-    """The keys of page maps whose file is gone."""
-    for key, (name, written_at) in listing.page_maps.items():
-        if name not in listing.files and written_at < listing.store_time - retention.FLOOR_SECONDS:
-            yield key
 
 
 def _lease(database: str, owner: str, expires_at: float) -> bytes:

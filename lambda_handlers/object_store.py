@@ -115,6 +115,9 @@ class ObjectStore(Protocol):
     def size(self, key: str) -> int:
         """How many bytes the object has; raises NotFound."""
 
+    def info(self, key: str) -> ObjectInfo:
+        """What a LIST would show of the object, asked for by itself; raises NotFound."""
+
     def chunks(self, key: str) -> Iterator[bytes]:
         """The object piece by piece, for what should not be in memory whole; raises NotFound at the first piece."""
 
@@ -183,6 +186,10 @@ class MeteredStore:
     def size(self, key: str) -> int:
         self._count(others=1)
         return self._store.size(key)
+
+    def info(self, key: str) -> ObjectInfo:
+        self._count(others=1)
+        return self._store.info(key)
 
     def chunks(self, key: str) -> Iterator[bytes]:
         self._count(others=1)

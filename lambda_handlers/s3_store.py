@@ -102,8 +102,10 @@ class ObstoreStore:
             return b""
 
     def size(self, key: str) -> int:
-        found: int = _asking(key, lambda: obstore.head(self._store, key))["size"]
-        return found
+        return self.info(key).size
+
+    def info(self, key: str) -> ObjectInfo:
+        return _info(_asking(key, lambda: obstore.head(self._store, key)))
 
     def chunks(self, key: str) -> Iterator[bytes]:
         stream = iter(_asking(key, lambda: obstore.get(self._store, key)).stream(min_chunk_size=CHUNK_BYTES))
@@ -116,7 +118,7 @@ class ObstoreStore:
             for meta in page:
                 # obstore cuts a slash off the end of `after`.
                 if after is None or meta["path"] > after:
-                    yield ObjectInfo(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta["e_tag"] or "")
+                    yield _info(meta)
 
     def list_directories(self, prefix: str) -> list[str]:
         found = _asking(prefix, lambda: obstore.list_with_delimiter(self._store, prefix=prefix or None), Kind.LIST)
@@ -221,6 +223,10 @@ _REASONS = (
     ("error decoding response", "half an answer"),
     ("redirect", "answered with a redirect: perhaps the bucket is in another region"),
 )
+
+
+def _info(meta: Any) -> ObjectInfo:
+    return ObjectInfo(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta["e_tag"] or "")
 
 
 def _asking(key: str, ask: Callable[[], T], kind: Kind = Kind.READ) -> T:

@@ -37,3 +37,14 @@ def plan(names: Iterable[LtxName], start: Txid = 0, upto: Txid | None = None) ->
         files.append(best)
         reach = best.max_txid
     return Plan(tuple(files), reach, max((name.max_txid for name in every), default=0))
+
+
+def readable(names: Iterable[LtxName]) -> set[Txid]:
+    """Every transaction to which a chain leads."""
+    found: set[Txid] = set()
+    reach = -1  # the newest of them below the file that is looked at
+    for name in sorted(names, key=lambda name: name.max_txid):
+        if name.min_txid == 1 or name.min_txid <= reach + 1:
+            found.add(name.max_txid)
+            reach = name.max_txid
+    return found

@@ -8,16 +8,20 @@ once they are older than the floor:
 2. Folds and merges that another one covers. Level 0 has each of their transactions, and keeps them for `at`. A fold
    that is the base of rule 1 is no such file: level 0 may have been removed below it.
 
-Whatever makes a file unnecessary must be older than the floor too: somebody may have begun to read the log before it
-was there. So nobody who looked less than half the floor ago depends on what goes (rules 4 and 5 in docs/storage.md).
+Whatever makes a file unnecessary must be older than the floor too: a reader may have begun on the log before it was
+there. So no reader that looked less than half the floor ago depends on what goes (rules 4 and 5 in docs/storage.md).
 The newest transaction always stays, so that txids never restart; of a dropped database an empty snapshot stays.
 
-Ages are by the store's clock, on both sides of each comparison.
+Ages are by the store's clock, on both sides of each comparison. Dates may be wrong: the caller has those confirmed by
+which anything goes (`reasons`; lambda_handlers.removal), and hands in none that contradicts the others
+(`no_older_than_content`).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping
+from itertools import accumulate
 
 from lambda_handlers.storage.keys import SNAPSHOT_LEVEL, LtxName
 
@@ -27,9 +31,28 @@ FLOOR_SECONDS = 3600  # no file younger than this is ever removed; well above th
 def removable(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> list[LtxName]:
     """`written_at`: every LTX file of the database with the time at which it was written; `now`: unix seconds, by the
     same clock."""
+    return sorted(reasons(written_at, now, retention_seconds))
+
+
+def reasons(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> dict[LtxName, LtxName]:
+    """Each file that may go, with the file that makes it unnecessary: the base, or what covers it."""
     settled = [name for name, moment in written_at.items() if moment <= now - FLOOR_SECONDS]
     base = needed_base(written_at, now, retention_seconds)
-    return sorted({*_below(base, settled), *_covered(settled)} - {base})
+    found = {**dict(_covered(settled)), **dict(_below(base, settled))}
+    return {name: why for name, why in found.items() if name != base}
+
+
+def no_older_than_content(written_at: Mapping[LtxName, float]) -> dict[LtxName, float]:
+    """The same files, none older than a transaction in it or before it that is still there: whatever its date says, it
+    was written after those."""
+    singles = sorted((name.max_txid, moment) for name, moment in written_at.items() if name.level == 0)
+    txids = [txid for txid, _ in singles]
+    latest = list(accumulate((moment for _, moment in singles), max))
+    found = {}
+    for name, moment in written_at.items():
+        upto = bisect_right(txids, name.max_txid)
+        found[name] = max(moment, latest[upto - 1]) if upto else moment
+    return found
 
 
 def needed_base(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> LtxName | None:
@@ -51,16 +74,17 @@ def waits_for_snapshot(written_at: Mapping[LtxName, float], now: float, retentio
     )
 
 
-def _below(base: LtxName | None, settled: Collection[LtxName]) -> Iterator[LtxName]:
+def _below(base: LtxName | None, settled: Collection[LtxName]) -> Iterator[tuple[LtxName, LtxName]]:
     if base is not None:
-        yield from (name for name in settled if name.max_txid <= base.max_txid)
+        yield from ((name, base) for name in settled if name.max_txid <= base.max_txid)
 
 
-def _covered(settled: Collection[LtxName]) -> Iterator[LtxName]:
+def _covered(settled: Collection[LtxName]) -> Iterator[tuple[LtxName, LtxName]]:
     compacted = [name for name in settled if 0 < name.level < SNAPSHOT_LEVEL]
     for name in compacted:
-        if any(_covers(other, name) for other in compacted):
-            yield name
+        cover = next((other for other in compacted if _covers(other, name)), None)
+        if cover is not None:
+            yield name, cover
 
 
 def _covers(one: LtxName, other: LtxName) -> bool:

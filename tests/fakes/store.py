@@ -134,6 +134,9 @@ class FaultyStore:
     def size(self, key: str) -> int:
         return self._meet("size", key, lambda: self.store.size(key))
 
+    def info(self, key: str) -> ObjectInfo:
+        return self._meet("info", key, lambda: self.store.info(key))
+
     def delete_many(self, keys: Sequence[str]) -> None:
         for key in keys:
             self.delete(key)

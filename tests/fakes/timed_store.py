@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from lambda_handlers.object_store import ObjectInfo, ObjectStore, Unavailable
@@ -24,6 +25,10 @@ class Timed:
         self._called("list_objects", prefix)
         for info in list(self._store.list_objects(prefix, after)):
             yield ObjectInfo(info.key, info.size, self._written[info.key])
+
+    def info(self, key: str) -> ObjectInfo:
+        self._called("info", key)
+        return replace(self._store.info(key), modified_at=self._written[key])
 
     def delete_many(self, keys: list[str]) -> None:
         for key in keys:

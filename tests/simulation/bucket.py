@@ -136,6 +136,13 @@ class BucketStore:
     def size(self, key: str) -> int:
         return self._get(key, lambda found: len(found.body), with_flipped_number, Answer.SIZE)
 
+    def info(self, key: str) -> ObjectInfo:
+        def shown(found: Object) -> list[ObjectInfo]:
+            return [ObjectInfo(key, len(found.body), found.modified_at, found.etag)]
+
+        (info,) = self._get(key, shown, with_flipped_entry, Answer.INFO)
+        return info
+
     def chunks(self, key: str) -> Iterator[bytes]:
         body = self.get(key)
         yield body[:CHUNK_BYTES]

@@ -333,11 +333,11 @@ def _() -> list[Patch]:
 
 @bug("retention tells the time by its own clock, which is wrong by an hour", 100)
 def _() -> list[Patch]:
-    def removable(written_at: Any, now: float, retention_seconds: float) -> Any:
+    def reasons(written_at: Any, now: float, retention_seconds: float) -> Any:
         return real(written_at, now + 3600, retention_seconds)
 
-    real = retention.removable
-    return [patch.object(retention, "removable", removable)]
+    real = retention.reasons
+    return [patch.object(retention, "reasons", reasons)]
 
 
 # Locks and time

@@ -26,6 +26,7 @@ class Answer(Enum):
     FILE = "an LTX file, or its pieces one after the other"
     RANGE = "a range of an LTX file"
     SIZE = "the size of an LTX file"
+    INFO = "what a LIST would show of one object"
     DOUBT = "an LTX file, or of it, after a write without a clear answer"
     ADVICE = "page map, atlas, head, lease"
     LOCK = "a lock that is an object"
@@ -37,6 +38,7 @@ _MAY_TAKE: dict[Answer, frozenset[Fault]] = {
     Answer.FILE: frozenset({Fault.FLIP, Fault.SHORT}),
     Answer.RANGE: frozenset({Fault.FLIP, Fault.SHORT}),
     Answer.SIZE: frozenset({Fault.FLIP, Fault.SHORT}),
+    Answer.INFO: frozenset({Fault.FLIP}),
     Answer.DOUBT: frozenset({Fault.FLIP, Fault.SHORT}),
     Answer.ADVICE: frozenset({Fault.FLIP, Fault.SHORT, Fault.STALE}),
     Answer.LOCK: frozenset({Fault.FLIP, Fault.SHORT, Fault.STALE}),
@@ -47,7 +49,6 @@ _MAY_TAKE: dict[Answer, frozenset[Fault]] = {
 PENDING: dict[Answer, frozenset[Fault]] = {
     Answer.LOCK: frozenset({Fault.FLIP}),
     Answer.LIST: frozenset({Fault.FLIP}),
-    Answer.LIST_FOR_MAINTENANCE: frozenset({Fault.FLIP}),
 }
 
 

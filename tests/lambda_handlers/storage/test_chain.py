@@ -153,3 +153,9 @@ def test_ten_thousand_transactions_are_each_looked_at_a_few_times(monkeypatch: p
 
     assert (len(planned.files), planned.reach) == (10_000, 10_000)
     assert compared <= 10_000 + 1
+
+
+@given(st.lists(names(), max_size=12))
+def test_what_can_be_read_is_what_a_chain_leads_to(files: list[LtxName]) -> None:
+    ends = {name.max_txid for name in files}
+    assert chain.readable(files) == {txid for txid in ends if plan(files, 0, txid).reach == txid}

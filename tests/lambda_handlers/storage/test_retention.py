@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from lambda_handlers.storage import chain
 from lambda_handlers.storage.keys import LtxName, snapshot, transaction
-from lambda_handlers.storage.retention import FLOOR_SECONDS, needed_base, removable, waits_for_snapshot
+from lambda_handlers.storage.retention import (
+    FLOOR_SECONDS,
+    needed_base,
+    no_older_than_content,
+    removable,
+    waits_for_snapshot,
+)
 
 DAY = 86_400
 NOW = 1_800_000_000
@@ -112,3 +118,15 @@ def test_a_merge_stays_as_long_as_what_covers_it_is_young() -> None:
     written = {transaction(txid): NOW - DAY for txid in range(1, 8)} | {small: NOW - DAY}
     assert removable(written | {large: NOW - FLOOR_SECONDS + 1}, NOW, 9 * DAY) == []
     assert removable(written | {large: NOW - FLOOR_SECONDS}, NOW, 9 * DAY) == [small]
+
+
+def test_no_file_is_older_than_what_is_in_it() -> None:
+    written = {transaction(1): 10.0, transaction(2): 30.0, transaction(3): 20.0, transaction(5): 50.0}
+    written |= {snapshot(2): 5.0, LtxName(1, 1, 4): 40.0, LtxName(2, 2, 5): 1.0}
+    assert no_older_than_content(written) == written | {transaction(3): 30.0, snapshot(2): 30.0, LtxName(2, 2, 5): 50.0}
+    assert no_older_than_content({snapshot(2): 5.0}) == {snapshot(2): 5.0}
+
+
+@given(logs())
+def test_right_dates_contradict_nothing(written: dict[LtxName, float]) -> None:
+    assert no_older_than_content(written) == written
