@@ -233,7 +233,7 @@ def test_what_is_little_waits_until_it_is_due(world: World) -> None:
 
 def test_a_size_that_a_list_tells_wrongly_is_not_passed_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line is `_are_sized` in Compactor.run."""
-    world.writer.write("CREATE TABLE big(x)", f"INSERT INTO big VALUES {ROWS_OF_A_KILOBYTE}")
+    world.writer.write("CREATE TABLE b(x)", "INSERT INTO b VALUES (randomblob(100000))")
     world.maintain("main")
     world.write()
     wrong, real = transaction(2).key("main"), world.store.list_objects
