@@ -159,17 +159,21 @@ class _Copy:
             self._check_free()
         else:
             self._copy(self._base)
-        if self._newest.max_txid > 1:
+        has_mark = self._newest.max_txid > 1
+        if has_mark:
             self._put_mark()
             self._check_time()  # what was frozen before the mark knows no longer what there is
         for _ in files.side_by_side(self._context.host, self._copy_with_map, self._above):
             self._check_time()
-        self._put_map(self._base)
+        if has_mark:  # else only the base itself takes the name
+            self._put_map(self._base)
         known_at = self._context.host.now()
         every = [self._base, *self._above]
         if is_new:
             self._copy(self._base)
             self._put_head(known_at, every)
+        if not has_mark:
+            self._put_map(self._base)
         return Copied(len(every), sum(file.size for file in every), is_new)
 
     def _check_free(self) -> None:

@@ -387,7 +387,7 @@ NAMES = (
         "a branch without its mark",
         "6",
         HANDLERS + "actions/copying.py",
-        "        if self._newest.max_txid > 1:\n            self._put_mark()",
+        "        if has_mark:\n            self._put_mark()",
         "        if False:\n            self._put_mark()",
         (
             ACTIONS + "test_branch.py::test_a_first_writer_and_a_branch_of_one_name",
@@ -425,6 +425,14 @@ NAMES = (
         "        if is_new:\n            self._check_free()",
         "        if is_new:\n            pass",
         (ACTIONS + "test_branch.py::test_frozen_before_the_mark_while_the_name_came_to_life",),
+    ),
+    Mutant(
+        "a page map before the name is taken",
+        "10",
+        HANDLERS + "actions/copying.py",
+        "        if has_mark:  # else only the base itself takes the name",
+        "        if True:",
+        (ACTIONS + "test_branch.py::test_no_page_map_is_put_beside_a_file_of_another",),
     ),
     Mutant(
         "a mark that comes late is as good as one in time",

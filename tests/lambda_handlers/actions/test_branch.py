@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.actions import copying
 from lambda_handlers.s3_store import memory_store
+from lambda_handlers.storage import verified
 from lambda_handlers.storage.keys import LtxName, snapshot, transaction
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
@@ -130,6 +131,16 @@ def test_frozen_before_the_mark_while_the_name_came_to_life(container, store, tm
     assert refused(container(store), "branch", **{"as": "mine"}).code == "conflict"
     assert run(container(store), "SELECT count(*) FROM mine2", database="mine").rows == [(0,)]
     assert run(container(store), "INSERT INTO mine2 VALUES (1)", database="mine").txid == 3
+
+
+def test_no_page_map_is_put_beside_a_file_of_another(container, store, monkeypatch):
+    """Only the base itself takes the name for a copy of one transaction, which has no mark."""
+    monkeypatch.setattr(verified, "MAP_WORTH_BYTES", 100)
+    fill(container(store), transactions=1)
+    faulty = FaultyStore(store)
+    faulty.plan("create", meanwhile(lambda: run(container(store), "CREATE TABLE mine (x)", database="mine")))
+    assert refused(container(faulty), "branch", **{"as": "mine"}).code == "conflict"
+    assert [info.key for info in store.list_objects("mine/")] == [transaction(1).key("mine")]
 
 
 def test_a_branch_that_was_written_to_is_refused(service, store):
