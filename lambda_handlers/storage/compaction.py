@@ -67,6 +67,7 @@ class Compactor:
         self._deadline = deadline
         self._seen_maps = set() if seen_maps is None else seen_maps
         self._mapper = Mapper(store, database, host)
+        self._made: set[LtxName] = set()
 
     def run(self, files: Mapping[LtxName, HeadFile], known_at: float, is_due: bool, wants_snapshot: bool) -> Work:
         """`files`: what a LIST found that began at `known_at` (unix seconds). `is_due`: merge even if it is little;
@@ -92,15 +93,15 @@ class Compactor:
         work.files = tuple(self._mapped(there[name], work) for name in chain.plan(there).files)
         seen, etag = heads.read(self._store, self._database)
         work.files = self._bound(work.files, seen, work)
-        if self._are_sized(work.files, files, seen):
+        if self._are_sized(work.files, seen):
             self._put_head(work, known_at, seen, etag)
         return work
 
-    def _are_sized(self, files: Iterable[HeadFile], listed: Mapping[LtxName, HeadFile], seen: Head | None) -> bool:
-        """Whether two answers agree on the size of each file: a head would pass on what one damaged LIST said. Those
-        that were made here have their sizes from their making."""
+    def _are_sized(self, files: Iterable[HeadFile], seen: Head | None) -> bool:
+        """Whether two answers agree on the size of each file: a head would pass on what a damaged one said. Those that
+        were made here have their sizes from their making."""
         known = {(file.name, file.size) for file in seen.files} if seen else set()
-        doubtful = [file for file in files if file.name in listed and (file.name, file.size) not in known]
+        doubtful = [file for file in files if file.name not in self._made and (file.name, file.size) not in known]
         return all(self._store.size(file.name.key(self._database)) == file.size for file in doubtful)
 
     def _check_gap(self, plan: chain.Plan) -> None:
@@ -138,6 +139,7 @@ class Compactor:
         if layer.is_mapped:
             work.bytes_written += self._put_map(target, layer.map)
         there[target] = HeadFile(target, layer.map.file_bytes, layer.is_mapped)
+        self._made.add(target)
 
     def map_others(self, files: Iterable[HeadFile], work: Work) -> None:
         """Make the page maps of large files that are in no chain to the newest state: of past moments."""

@@ -12,7 +12,7 @@ MUTANTS = (
         "a head tells on what one LIST said",
         "9",
         LOG + "compaction.py",
-        "        if self._are_sized(work.files, files, seen):\n",
+        "        if self._are_sized(work.files, seen):\n",
         "        if True:\n",
         (SERVER + "test_maintenance.py::test_a_size_that_a_list_tells_wrongly_is_not_passed_on",),
     ),
