@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from lambda_handlers.host import Host
-from lambda_handlers.object_store import CHUNK_BYTES, AlreadyExists, MeteredStore, StoreError
+from lambda_handlers.object_store import CHUNK_BYTES, AlreadyExists, MeteredStore, StoreError, Unavailable
 from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.keys import is_reply_key, is_rows_key, replies_prefix, reply_key, rows_key
 from lambda_handlers.wire import FarRows, Reply, Result, Row, SldbError, encode_line
 
 URL_SECONDS = 900.0
 KEPT_SECONDS = 86_400.0
+TRIES = 3
 MOST_BYTES = 1 << 30  # of the rows of one statement, before they are compressed
 _LEVEL = 1  # of zlib: three times as fast as the usual one
 _GZIP = 16 + zlib.MAX_WBITS
@@ -59,9 +60,8 @@ class Replies:
 
     def keep(self, body: bytes) -> str:
         """The key under which `kept` gives it back, for a day."""
-        key = reply_key(self._host.nonce())
         try:
-            self._store.put(key, body)
+            key = self._create_somewhere(body)
             if self._urls(key) is None:
                 self._remove_old()
         except StoreError as error:
@@ -80,6 +80,19 @@ class Replies:
                 key=error.key,
                 applied="yes",
             ) from error
+
+    def _create_somewhere(self, body: bytes) -> str:
+        """The key. Where it is not sure what became of it, another takes its place: nobody looks for the first one."""
+        for tries_left in reversed(range(TRIES)):
+            key = reply_key(self._host.nonce())
+            try:
+                self._store.create(key, body)
+            except (AlreadyExists, Unavailable):
+                if not tries_left:
+                    raise
+            else:
+                return key
+        raise AssertionError  # the last try returns or raises
 
     def _create(self, key: str, chunks: Iterable[bytes]) -> None:
         try:

@@ -52,8 +52,10 @@ class Authorizer:
         """S3 tells that a key is absent only to those who may list the bucket; to others it is forbidden."""
         if principal is None or answer.status != 404 or call.action not in ("GetObject", "HeadObject"):
             return answer
-        bucket = split_bucket_and_key(call.path)[0]
-        listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"aws:securetransport": ("true",)})
+        bucket, key = split_bucket_and_key(call.path)
+        # S3 takes the key for the prefix of a listing here.
+        context = {"aws:securetransport": ("true",), "s3:prefix": (unquote(key),)}
+        listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", context)
         if policy.decide(self._role_policies(principal), listing) == "allow":
             return answer
         raise _denied(call, listing, principal, _not_allowed(listing))

@@ -24,7 +24,7 @@ from sldb.targets import far_rows
 from tests.fakes.clock import Clock
 from tests.fakes.past import act
 from tests.fakes.service import container, run
-from tests.fakes.store import FaultyStore, PresigningStore, blame_own, clash, lose_request, refuse
+from tests.fakes.store import FaultyStore, PresigningStore, blame_own, clash, lose_answer, lose_request, refuse
 
 LIMIT = 100_000
 SERIES = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT %d) SELECT i, hex(zeroblob(20)) FROM n"
@@ -295,3 +295,17 @@ def test_no_other_object_is_signed(store, key):
     reply = Reply((Result(far=FarRows(key, 1)),), 1, "main")
     with pytest.raises(SldbError):
         Replies(store, Clock().host()).outgoing(reply)
+
+
+@pytest.mark.parametrize("fault", [clash, blame_own, lose_request, lose_answer])
+def test_what_is_kept_is_created_and_never_written_over(fault):
+    store = FaultyStore(PresigningStore(memory_store()))
+    kept = Replies(replies.MeteredStore(store), Clock().host())
+    store.plan("create", fault, fault)
+    key = kept.keep(b"body")
+    assert kept.kept(key) == b"body"
+    assert "put" not in dict(store.calls)
+    store.plan("create", *[fault] * replies.TRIES)
+    with pytest.raises(SldbError) as caught:
+        kept.keep(b"another")
+    assert (caught.value.code, caught.value.details["applied"]) == ("store_error", "no")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.mutants.mutant import SERVER, Mutant
+from tests.mutants.mutant import LOCKS, SERVER, Mutant
 
 HANDLERS = "lambda_handlers/"
+ROLES = "tests/sldb/emulator/test_roles.py::"
 
 MUTANTS = (
     Mutant(
@@ -73,5 +74,55 @@ MUTANTS = (
         "                if len(piece) != length:",
         "                if False:",
         (SERVER + "test_foreign_store.py::test_a_source_that_is_shorter_than_said_makes_nothing",),
+    ),
+    Mutant(
+        "a listing is by any prefix",
+        "1",
+        "sldb/emulator/iam.py",
+        ', "s3:prefix": (unquote(key),)}',
+        "}",
+        (ROLES + "test_what_is_not_there_is_not_found_and_not_forbidden",),
+    ),
+    Mutant(
+        "the query function overwrites",
+        "1",
+        "cloudformation/template.yaml",
+        "what is being pushed is put. The parts of an upload carry no condition.\n"
+        "              - Sid: OverwriteNothing\n                Effect: Deny",
+        "what is being pushed is put. The parts of an upload carry no condition.\n"
+        "              - Sid: OverwriteNothing\n                Effect: Allow",
+        (ROLES + "test_each_function_overwrites_what_it_must_and_nothing_else",),
+    ),
+    Mutant(
+        "a kept reply is put",
+        "1",
+        HANDLERS + "replies.py",
+        "                self._store.create(key, body)",
+        "                self._store.put(key, body)",
+        (SERVER + "test_replies.py",),
+    ),
+    Mutant(
+        "two databases with one lock",
+        "lock",
+        HANDLERS + "locks/security_group.py",
+        """{'.' if '-' in database else '-'}""",
+        "-",
+        (LOCKS + "test_security_group.py::TestTheGroup",),
+    ),
+    Mutant(
+        "two stacks with one lock, but for their case",
+        "lock",
+        HANDLERS + "locks/security_group.py",
+        "    if not _READABLE_STACK.fullmatch(stack):",
+        "    if False:",
+        (LOCKS + "test_security_group.py::TestTheGroup",),
+    ),
+    Mutant(
+        "locks are found by their newest name",
+        "lock",
+        HANDLERS + "locks/security_group.py",
+        "if group.name.startswith(NAME_PREFIX)]",
+        "if group.name == group_name(self.stack, group.tags.get(DATABASE, ''))]",
+        (LOCKS + "test_security_group.py::TestTheGroup",),
     ),
 )

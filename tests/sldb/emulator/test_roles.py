@@ -11,8 +11,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lambda_handlers.conditional_writes import PROBE_KEY
 from lambda_handlers.object_store import PART_BYTES, AlreadyExists, CopyOf, NotFound, ObjectStore, Refused, StoreError
 from lambda_handlers.settings import Credentials, Settings
+from lambda_handlers.stores import open_store
 from sldb.deploy.template import template_text
 from sldb.emulator.server import Emulator
 from tests.fakes.s3 import plain_s3
@@ -20,8 +22,13 @@ from tests.sldb.emulator.conftest import zipped
 
 LTX = "main/0000/0000000000000001-0000000000000001.ltx"
 PAGE_MAP = "main/0000/0000000000000001-0000000000000001.pages"
+PROGRESS = "main/0000/0000000000000001-0000000000000001.part.pages"
 HEAD, LEASE, UPLOAD, LOCK = "main/head.json", "main/maintenance.json", "main/uploads/u/1", "main/lock.json"
-EVERY_KIND = (LTX, PAGE_MAP, HEAD, LEASE, UPLOAD, LOCK, "notes.txt")
+ATLAS, REPLY = "main/atlas", "_replies/0123456789abcdef"
+EVERY_KIND = (LTX, PAGE_MAP, PROGRESS, HEAD, ATLAS, LEASE, UPLOAD, LOCK, REPLY, PROBE_KEY, "notes.txt")
+# What each function may write over if it says which version it has seen, and what it may put blindly.
+SEEN = {"QueryRole": {HEAD, LOCK, PROBE_KEY}, "DeadlockFixRole": {HEAD, LOCK, LEASE, PROBE_KEY}}
+PUT = {"QueryRole": {UPLOAD}, "DeadlockFixRole": {ATLAS, PROGRESS}}
 BUNDLES = "bundles"
 
 
@@ -141,15 +148,59 @@ def test_either_function_aborts_what_fails(store: ObjectStore) -> None:
         store.get(LTX)
 
 
-def test_either_function_moves_what_is_advisory(store: ObjectStore) -> None:
-    etag = store.create(HEAD, b"1")
-    store.replace(HEAD, b"2", etag)
-    store.put(UPLOAD, b"1")
-    store.put(UPLOAD, b"2")
-    store.create(PAGE_MAP, b"map")
+@pytest.mark.parametrize("key", EVERY_KIND)
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
+def test_each_function_overwrites_what_it_must_and_nothing_else(clean: Stack, role: str, key: str) -> None:
+    store = plain_s3(clean.settings(role))
+    etag = store.create(key, b"created")
+    assert store.list_directories("") == ([] if "/" not in key else [key.partition("/")[0]])
+    allowed: dict[Callable[[], object], bool] = {
+        lambda: store.replace(key, b"replaced", etag): key in SEEN[role] | PUT[role],
+        lambda: store.put(key, b"put"): key in PUT[role],
+    }
+    for write, may in allowed.items():
+        if may:
+            write()
+        else:
+            with pytest.raises(Refused, match="AccessDenied"):
+                write()
 
-    assert (store.get(HEAD), store.get(UPLOAD)) == (b"2", b"2")
-    assert store.list_directories("") == ["main"]
+    want = b"put" if key in PUT[role] else b"replaced" if key in SEEN[role] else b"created"
+    assert store.get(key) == want
+
+
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
+def test_neither_function_reaches_beside_the_databases(clean: Stack, role: str) -> None:
+    clean.owner.put_object(Bucket=clean.bucket, Key="doctor/theirs", Body=b"x")
+    outside = plain_s3(replace(clean.settings(role), store=f"s3://{clean.bucket}/doctor"))
+    s3 = clean.client(role)
+    asks: tuple[Callable[[], object], ...] = (
+        lambda: outside.get("theirs"),
+        lambda: outside.get("nothing"),
+        lambda: outside.create("mine", b"x"),
+        lambda: outside.create_from("mine", [b"x" * PART_BYTES, b"x"]),
+        lambda: list(outside.list_objects("")),
+        lambda: s3.list_objects_v2(Bucket=clean.bucket),
+        lambda: s3.list_objects_v2(Bucket=clean.bucket, Prefix="database"),
+    )
+    for ask in asks:
+        with pytest.raises((StoreError, ClientError), match=r"AccessDenied|not authorized"):
+            ask()
+    s3.close()
+
+
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
+def test_what_is_not_there_is_not_found_and_not_forbidden(clean: Stack, role: str) -> None:
+    """Every warm read rests on it: S3 tells it only to those who may list, and a listing has a prefix."""
+    store = plain_s3(clean.settings(role))
+    for ask in (lambda: store.get(LTX), lambda: store.size(LTX), lambda: store.get_range("new/head.json", 0, 1)):
+        with pytest.raises(NotFound):
+            ask()
+
+
+def test_a_container_probes_and_writes_with_its_role(clean: Stack) -> None:
+    for role in clean.roles:
+        open_store(clean.settings(role)).create(f"{role}/0000/1.ltx", b"x")
 
 
 def test_neither_function_writes_over_a_commit(store: ObjectStore) -> None:
@@ -170,7 +221,7 @@ def test_nor_completes_an_upload_of_one_without_a_condition(clean: Stack, role: 
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
     s3.abort_multipart_upload(**upload)
-    s3.put_object(Bucket=clean.bucket, Key="databases/source", Body=b"x")
+    s3.put_object(Bucket=clean.bucket, Key="databases/source", Body=b"x", IfNoneMatch="*")
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.copy_object(**where, CopySource=f"{clean.bucket}/databases/source")
     s3.close()
@@ -194,13 +245,14 @@ def test_the_deadlock_fix_function_deletes_what_ages_and_nothing_else(clean: Sta
     store = plain_s3(clean.settings("DeadlockFixRole"))
     for key in EVERY_KIND:
         store.create(key, b"x")
-    store.delete_many([LTX, PAGE_MAP])
+    store.delete_many([LTX, PAGE_MAP, PROGRESS])
     store.delete(UPLOAD)
-    for key in (HEAD, LEASE, LOCK, "notes.txt"):
+    stays = {HEAD, ATLAS, LEASE, LOCK, REPLY, PROBE_KEY, "notes.txt"}
+    for key in stays:
         with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
             store.delete(key)
 
-    assert clean.keys() == {HEAD, LEASE, LOCK, "notes.txt"}
+    assert clean.keys() == stays
 
 
 def test_neither_function_sees_another_bucket(clean: Stack) -> None:
