@@ -29,7 +29,7 @@ class HeldLock:
 def of_group(group: Mapping[str, Any]) -> HeldLock:
     """The lock that a security group of EC2's answer is."""
     tags = {tag["Key"]: tag["Value"] for tag in group.get("Tags", ())}
-    database = tags.get("sldb:database") or group["GroupName"].removeprefix(f"sldb-lock-{tags.get('sldb:stack')}-")
+    database = tags.get("sldb:database") or group["GroupName"].removeprefix(f"sldb-lock-{tags.get('sldb:stack')}")[1:]
     created_at = _seconds(tags.get("CreateTime"))
     return HeldLock(group["GroupId"], database, tags.get("Owner", ""), created_at, tags.get("sldb:doing", ""))
 

@@ -5,7 +5,8 @@ the lock of a database, and free exactly the lock that was seen, by its id, so t
 meantime stays. Freeing is always safe: the conditional commit decides, so a writer whose lock was freed can never
 overwrite what others have committed since.
 
-    security-group  group `sldb-lock-<stack>-<database>`, its tags CreateTime, Owner and sldb:doing; id = group id
+    security-group  group `sldb-lock-…` with the tags sldb:stack, sldb:database, CreateTime, Owner and sldb:doing;
+                    id = group id. Found by its tags: earlier versions named some of them otherwise
     s3              object `<store>/<database>/lock.json`; id = owner, freed by a replace on condition of its ETag
     none            there are no locks
 """
@@ -57,7 +58,7 @@ class StackLocks:
             return self._delete_group(lock) if lock.etag is None else self._release_object(lock)
 
     def _group(self, database: str) -> HeldLock | None:
-        filters = {"tag:sldb:stack": self.place.stack, "group-name": f"sldb-lock-{self.place.stack}-{database}"}
+        filters = {"tag:sldb:stack": self.place.stack, "tag:sldb:database": database, "group-name": "sldb-lock-*"}
         if self.place.vpc_id:
             filters["vpc-id"] = self.place.vpc_id
         found = self._session.client("ec2").describe_security_groups(

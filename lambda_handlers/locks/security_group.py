@@ -1,6 +1,6 @@
 """The lock as an EC2 security group: its name is unique in the VPC, so whoever creates the group has the lock.
 
-    name  sldb-lock-<stack>-<database>
+    name  sldb-lock-<stack>-<database>, or sldb-lock-<stack>.<database> where the database has a hyphen in its name
     tags  CreateTime (unix seconds), Owner (nonce), sldb:stack, sldb:database, sldb:doing: set by the same call, so
           that no group of ours is ever without them
 
@@ -34,6 +34,7 @@ NAME_PREFIX = "sldb-lock-"
 DESCRIPTION = "Write lock of a database; deleted when the transaction ends. See the tags for who holds it"
 CREATE_TIME, OWNER, STACK, DATABASE, DOING = "CreateTime", "Owner", "sldb:stack", "sldb:database", "sldb:doing"
 TAG_VALUE_LENGTH = 256
+_READABLE_STACK = re.compile(r"[a-z0-9-]{1,128}")  # as sldb deploy takes them; SLDB_STACK may say another
 TRIES = 6  # calls in a row that brought no usable answer, before that is what we report
 FRESH_SECONDS = 10.0  # a group that young may be unknown to a delete that comes right after its create
 FRESH_TRIES = 3
@@ -51,7 +52,14 @@ HINTS = {
 
 
 def group_name(stack: str, database: str) -> str:
-    return f"{NAME_PREFIX}{stack}-{database}"
+    """Another name for each pair, also for EC2, to which upper and lower case are the same: with `-` the database is
+    what follows the last one, with `.` what follows the only one, and a digest follows no stack. Without a VPC of its
+    own, two stacks would otherwise share the lock of a database `b-c` of `a` and of `c` of `a-b`."""
+    if not _READABLE_STACK.fullmatch(stack):
+        from hashlib import sha256
+
+        return f"{NAME_PREFIX}.{sha256(f'{stack}/{database}'.encode()).hexdigest()}"
+    return f"{NAME_PREFIX}{stack}{'.' if '-' in database else '-'}{database}"
 
 
 def tag_text(text: str) -> str:
@@ -103,7 +111,8 @@ class SecurityGroupLock:
             groups = self._describe(filters)
         except Ec2Error as error:
             raise refusal(error) from error
-        return [holder_of(group) for group in groups if group.name.startswith(group_name(self.stack, ""))]
+        # By the tags, and not by the name: earlier versions named some of them otherwise.
+        return [holder_of(group) for group in groups if group.name.startswith(NAME_PREFIX)]
 
     def free_expired(self, deadline: float) -> Sweep:
         holders = self.holders()

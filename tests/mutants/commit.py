@@ -184,8 +184,8 @@ MUTANTS = (
         "the bucket lets anybody overwrite a transaction",
         "1",
         "cloudformation/template.yaml",
-        '                s3:if-none-match: "true"',
-        '                s3:if-none-match: "false"',
+        '              "Null":\n                s3:if-none-match: "true"\n              Bool',
+        '              "Null":\n                s3:if-none-match: "false"\n              Bool',
         ("tests/cloudformation/test_template.py::test_the_bucket_policy_wants_tls_and_conditional_commits",),
     ),
     Mutant(

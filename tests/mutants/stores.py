@@ -107,7 +107,7 @@ MUTANTS = (
         HANDLERS + "locks/security_group.py",
         """{'.' if '-' in database else '-'}""",
         "-",
-        (LOCKS + "test_security_group.py::TestTheGroup",),
+        (LOCKS + "test_security_group.py",),
     ),
     Mutant(
         "two stacks with one lock, but for their case",
@@ -115,7 +115,7 @@ MUTANTS = (
         HANDLERS + "locks/security_group.py",
         "    if not _READABLE_STACK.fullmatch(stack):",
         "    if False:",
-        (LOCKS + "test_security_group.py::TestTheGroup",),
+        (LOCKS + "test_security_group.py",),
     ),
     Mutant(
         "locks are found by their newest name",
@@ -123,6 +123,6 @@ MUTANTS = (
         HANDLERS + "locks/security_group.py",
         "if group.name.startswith(NAME_PREFIX)]",
         "if group.name == group_name(self.stack, group.tags.get(DATABASE, ''))]",
-        (LOCKS + "test_security_group.py::TestTheGroup",),
+        (LOCKS + "test_security_group.py",),
     ),
 )

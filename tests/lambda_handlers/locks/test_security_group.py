@@ -6,19 +6,25 @@ from dataclasses import replace
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_handlers.ec2 import SecurityGroup
 from lambda_handlers.locks import security_group
 from lambda_handlers.locks.security_group import SecurityGroupLock, group_name, tag_text
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import DATABASE_NAME, SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.ec2 import FakeEc2, Fault
 
 T = TypeVar("T")
 MAX_AGE = 90.0
 VPC = "vpc-0a1b"
+DATABASES = st.one_of(st.text("ab-", min_size=1, max_size=4), st.text("ab-", min_size=60, max_size=63)).filter(
+    lambda name: DATABASE_NAME.fullmatch(name) is not None
+)
+STACKS = st.one_of(
+    st.text("ab-", min_size=1, max_size=4), st.text("aA.-/", min_size=1, max_size=4), st.text(min_size=1)
+)
 
 
 @pytest.fixture
@@ -60,7 +66,7 @@ class TestTheGroup:
         (group,) = ec2.groups
         assert group == SecurityGroup(
             holder.lock_id,
-            "sldb-lock-test-db-orders-2",
+            "sldb-lock-test-db.orders-2",
             {
                 "CreateTime": f"{clock.now():.3f}",
                 "Owner": holder.owner,
@@ -75,6 +81,38 @@ class TestTheGroup:
         ec2._create(group_name("test-db", "main").upper(), VPC, {})
         with pytest.raises(SldbError, match="somebody unknown"):
             lock.acquire("main", clock.now() + 1, "")
+
+    @pytest.mark.parametrize(
+        ("stack", "database", "want"),
+        [
+            ("test-db", "main", "sldb-lock-test-db-main"),
+            ("test-db", "orders-2", "sldb-lock-test-db.orders-2"),
+            ("a", "b-c", "sldb-lock-a.b-c"),
+            ("a-b", "c", "sldb-lock-a-b-c"),
+        ],
+    )
+    def test_has_a_name_that_says_whose_it_is(self, stack: str, database: str, want: str) -> None:
+        assert group_name(stack, database) == want
+
+    @given(STACKS, DATABASES, STACKS, DATABASES)
+    @example("a", "b-c", "a-b", "c")
+    @example("Test", "main", "test", "main")
+    @example("a.b", "c", "a", "b-c")
+    @example("a", "b-", "a-b", "c")
+    @example("a/b", "c", "a", "b-c")
+    def test_of_another_database_has_another_name(self, stack: str, database: str, other: str, another: str) -> None:
+        names = {group_name(*pair).casefold() for pair in ((stack, database), (other, another))}
+        assert len(names) == len({(stack, database), (other, another)})
+        for name in names:
+            assert re.fullmatch(r"[a-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}", name)
+            assert not name.startswith("sg-")
+
+    def test_that_an_earlier_version_named_otherwise_is_freed_by_its_age(
+        self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
+    ) -> None:
+        tags = {"CreateTime": "1", "Owner": "x", "sldb:stack": "test-db", "sldb:database": "orders-2"}
+        ec2._create("sldb-lock-test-db-orders-2", VPC, tags)
+        assert [holder.database for holder in lock.free_expired(clock.now() + 10).freed] == ["orders-2"]
 
     @given(st.text(max_size=600))
     def test_tag_text_is_what_ec2_accepts(self, text: str) -> None:

@@ -72,10 +72,16 @@ def deploy(kind: str = "security-group", function: str = "test-db-function", sta
     return vpc
 
 
-def take(vpc: str, database: str = "main", stack: str = "test-db", **tags: str) -> str:
-    shown = {"CreateTime": str(time.time() - 300), "Owner": "abc123", "sldb:stack": stack, "sldb:doing": "INSERT users"}
+def take(vpc: str, database: str = "main", stack: str = "test-db", between: str = "-", **tags: str) -> str:
+    shown = {
+        "CreateTime": str(time.time() - 300),
+        "Owner": "abc123",
+        "sldb:stack": stack,
+        "sldb:database": database,
+        "sldb:doing": "INSERT users",
+    }
     group = client("ec2").create_security_group(
-        GroupName=f"sldb-lock-{stack}-{database}",
+        GroupName=f"sldb-lock-{stack}{between}{database}",
         Description="lock",
         VpcId=vpc,
         TagSpecifications=[
@@ -116,6 +122,17 @@ def test_only_the_lock_of_this_database_and_stack(capsys: pytest.CaptureFixture[
     take(vpc, "main", stack="test-db2")
     assert run(["unlock", "--yes", "--database", "other"]) == 0
     assert sorted(groups()) == ["sldb-lock-test-db-main", "sldb-lock-test-db2-main"]
+
+
+def test_a_lock_is_found_by_what_it_says_whatever_version_named_it(capsys: pytest.CaptureFixture[str]) -> None:
+    vpc = deploy()
+    take(vpc, "b-c")
+    take(vpc, "b-c", between=".")
+    take(vpc, "b-c", stack="test-db2")
+    for left in (2, 1):
+        assert run(["unlock", "--yes", "--database", "b-c"]) == 0
+        assert len(groups()) == left
+    assert groups() == ["sldb-lock-test-db2-b-c"]
 
 
 def test_without_a_terminal_it_wants_yes(capsys: pytest.CaptureFixture[str]) -> None:
