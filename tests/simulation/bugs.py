@@ -18,6 +18,7 @@ from lambda_handlers.locks.protocol import Holder
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock, group_name
 from lambda_handlers.object_store import AlreadyExists, MeteredStore, StoreError, Unavailable
+from lambda_handlers.removal import Removal
 from lambda_handlers.sql import request_log
 from lambda_handlers.storage import commit, merge, replica, retention, verified
 from lambda_handlers.storage.draft import Draft
@@ -331,13 +332,12 @@ def _() -> list[Patch]:
     return [patch.object(retention, "needed_base", needed_base)]
 
 
-@bug("retention tells the time by its own clock, which is wrong by an hour", 100)
+@bug("retention tells the time by a clock that is wrong by an hour", 100)
 def _() -> list[Patch]:
-    def reasons(written_at: Any, now: float, retention_seconds: float) -> Any:
-        return real(written_at, now + 3600, retention_seconds)
+    def check_clocks(self: Removal) -> None:
+        self._now += 3600
 
-    real = retention.reasons
-    return [patch.object(retention, "reasons", reasons)]
+    return [patch.object(Removal, "_check_clocks", check_clocks)]
 
 
 # Locks and time
