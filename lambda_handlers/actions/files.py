@@ -17,7 +17,7 @@ from lambda_handlers.storage.head import HeadFile
 from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction
 from lambda_handlers.storage.ltx import Decoder, Header, Pgno, Txid
 from lambda_handlers.storage.mapping import decoded
-from lambda_handlers.storage.opening import MARK_BYTES
+from lambda_handlers.storage.opening import MARK_BYTES, check_name
 from lambda_handlers.storage.page_map import PageMap
 from lambda_handlers.wire import SldbError
 
@@ -115,6 +115,18 @@ def header_and_first_page(store: ObjectStore, listing: Listing, name: LtxName) -
         return read_header(store, listing.database, name), None
     decoder = Decoder([store.get(key)], key)
     return decoder.header, dict(decoder.pages()).get(Pgno(1))
+
+
+def check_finished(store: ObjectStore, listing: Listing) -> None:
+    """Raise `not_found`, which says what to do, for a copy that was stopped or is under way."""
+    if not listing.looks_unfinished:
+        return
+    name = transaction(1)
+    try:
+        header = read_header(store, listing.database, name, listing.sizes[name])
+    except StoreError as error:
+        raise store_error(error) from error
+    check_name(header, name, name.key(listing.database))
 
 
 def header_and_page_count(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, int]:

@@ -81,7 +81,9 @@ def pull_urls(context: ActionContext, action: Action) -> dict[str, Any]:
 def _newest(context: ActionContext, database: str) -> Txid:
     """The newest transaction to which the log leads. A LIST of many pages is no snapshot: n + 1 may have been created
     behind it and n + 2 before it, so that a gap is none before it is there a second time."""
-    plan = chain.plan(files.list_files(context.store, database).sizes)
+    listing = files.list_files(context.store, database)
+    files.check_finished(context.store, listing)
+    plan = chain.plan(listing.sizes)
     if plan.reach < plan.newest:
         plan = chain.plan(files.list_files(context.store, database).sizes)
     if plan.reach < plan.newest:

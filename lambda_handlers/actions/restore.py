@@ -51,6 +51,7 @@ def check_readable(context: ActionContext, database: str, txid: Txid) -> files.L
     if not listing.sizes:
         raise files.no_database(database)
     if not txid or not listing.chain_to(txid):
+        files.check_finished(context.store, listing)
         oldest, newest = listing.oldest_readable, listing.newest
         why = "that is before its first transaction" if not txid else "that cannot be read any more"
         if txid > newest:

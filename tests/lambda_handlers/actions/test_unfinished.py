@@ -118,6 +118,30 @@ def test_a_drop_that_is_stopped_goes_on(container, store, number, step, then):
         assert image(store, "staging") == image(store, at=COPIED)
 
 
+@pytest.mark.parametrize("creates", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("pull", {}),
+        ("pull", {"at": 1}),
+        ("pull", {"at": COPIED}),
+        ("restore", {"at": 1}),
+        ("restore", {"at": 2}),
+        ("branch", {"as": "other"}),
+        ("rename_database", {"to": "other"}),
+        ("create_database", {}),
+    ],
+)
+def test_until_then_nothing_can_be_done_with_it(container, store, creates, name, arguments):
+    fill(container(store))
+    begin(container, store, creates)
+    error = refused(container(store), name, "staging", **arguments)
+    assert error.code == "not_found"
+    assert "is a copy of another one up to transaction 4" in error.message
+    assert "databases drop" in error.hint
+    assert [one["name"] for one in act(container(store), "databases", all=True)["databases"]] == ["main", "staging"]
+
+
 def test_drop_protects_what_it_was_not_asked_for(container, store):
     fill(container(store))
     begin(container, store, 2)
