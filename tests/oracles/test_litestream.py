@@ -7,7 +7,9 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
+import apsw
 import boto3
 import pytest
 
@@ -15,9 +17,12 @@ from lambda_handlers.log import Log
 from lambda_handlers.maintenance import Maintenance
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import Settings
+from lambda_handlers.storage.bound import unbind
 from lambda_handlers.storage.keys import LtxName, parse_ltx_key, transaction
 from lambda_handlers.storage.ltx import Header
+from lambda_handlers.storage.page_map import PageMap
 from lambda_handlers.stores import open_store
+from lambda_handlers.wire import SldbError
 from tests.fakes import sqlite_files
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine, compact
@@ -192,6 +197,49 @@ def test_we_open_what_litestream_began(
     keys = [entry["Key"] for entry in client.list_objects_v2(Bucket=bucket)["Contents"]]
     client.close()
     assert [key for key in keys if not key.startswith("stores/one/main/0000/")] == ["stores/one/_probe"]
+
+
+def test_what_litestream_wrote_is_verified_whatever_its_size(
+    litestream: Litestream, store: ObjectStore, tmp_path: Path
+) -> None:
+    """It makes no page maps. A file that the cache cannot take is read whole once, and by range after that;
+    a flipped bit in it is told, with a map and without."""
+    many = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+    litestream(
+        "CREATE TABLE t(n INTEGER PRIMARY KEY, body);",
+        f"INSERT INTO t {many} SELECT i, hex(randomblob(600)) FROM n;",
+        may_write=True,
+    )
+    (name,) = (
+        one for info in store.list_objects("main/") if (one := parse_ltx_key("main", info.key)) and info.size > 1 << 20
+    )
+    body = store.get(name.key("main"))
+    digest = "SELECT count(*), sum(length(body)), hex(max(substr(body, 1, 20))) FROM t"
+    expected = litestream(f"{digest};")
+
+    def read(limit_bytes: int = 1 << 18) -> list[str] | str:
+        one = Engine(store, tmp_path, Clock().host(), limit_bytes=limit_bytes)
+        try:
+            one.replica.refresh()
+            return ["|".join(map(str, one.rows(digest)[0]))]
+        except (SldbError, apsw.Error) as error:
+            return "corrupt" if "got" in str(error) else str(error)
+        finally:
+            one.close()
+
+    assert read() == expected
+    assert PageMap.decode(unbind(store.get(name.page_map_key("main")), name, "main")).file_bytes == len(body)
+    assert read() == expected
+    for bit in Random(1).sample(range(8 * len(body)), 8):
+        damaged = bytearray(body)
+        damaged[bit // 8] ^= 1 << bit % 8
+        store.delete(name.key("main"))
+        store.create(name.key("main"), bytes(damaged))
+        assert read() in (expected, "corrupt")  # what is read by range need not meet the damage
+        page_map = store.get(name.page_map_key("main"))
+        store.delete(name.page_map_key("main"))
+        assert read() == "corrupt"
+        store.create(name.page_map_key("main"), page_map)
 
 
 def test_litestream_reads_what_maintenance_left(litestream: Litestream, store: ObjectStore, tmp_path: Path) -> None:
