@@ -24,7 +24,7 @@ from lambda_handlers.copies import Copy, PastCopies
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log, trace
-from lambda_handlers.object_store import MeteredStore, StoreError
+from lambda_handlers.object_store import MeteredStore, StoreError, detail_of
 from lambda_handlers.replies import Replies
 from lambda_handlers.settings import Settings
 from lambda_handlers.sql import request_log
@@ -501,7 +501,8 @@ class Database:
 
     def _warn(self, what: str, error: Exception) -> None:
         """Something that only serves speed could not be written after a commit."""
-        self._log.warning("not_published", database=self.name, what=what, error=str(error))
+        said = detail_of(error)
+        self._log.warning("not_published", database=self.name, what=what, error=str(error), aws_said=said or None)
 
     def _ms_since(self, started: float) -> float:
         return round((self._host.now() - started) * 1000, 3)

@@ -309,10 +309,18 @@ def _empty(current: Replica) -> Committed:
 
 
 def _empty_copied(current: Replica, target: str) -> Committed:
-    """Drop what was just copied to `target`. Raises `conflict` where it was written to since."""
+    """Drop what was just copied to `target`. Raises `conflict` where it was written to since. Where the drop fails the
+    copy stays, and the error does not say that nothing is applied."""
     copied = current.txid
     try:
         return _empty(current)
+    except SldbError as error:
+        raise SldbError(
+            error.code,
+            f"{target} was made, and {current.database} perhaps not dropped: {error.message}",
+            "the same command again goes on from there",
+            **{**error.details, "applied": "unknown"},
+        ) from error
     except Conflict:
         current.refresh()
         if current.txid != copied:

@@ -210,6 +210,6 @@ def store_error(error: StoreError, applied: str | None = None) -> SldbError:
         None: "nothing was changed",
         "no": "nothing was applied",
         "unknown": "it is not known whether the transaction was applied: "
-        "the same request sent again with the same request_id tells, and applies it at most once",
+        "the same sent again (SQL with the same request_id) tells, and applies it at most once",
     }[applied]
     return SldbError("store_error", f"the object store: {error}; {outcome}", error.hint, key=error.key, applied=applied)

@@ -375,4 +375,12 @@ MUTANTS = (
         "        if True:\n",
         (APPLIED + "::test_sent_again_it_finds_what_it_did_whatever_is_read_of_that",),
     ),
+    Mutant(
+        "half a rename is denied",
+        "3",
+        HANDLERS + "actions/databases.py",
+        '**{**error.details, "applied": "unknown"},',
+        "**error.details,",
+        (APPLIED + "::test_half_a_rename_is_not_denied",),
+    ),
 )

@@ -170,6 +170,29 @@ def test_what_fails_after_the_commit_does_not_deny_it(faulty: FaultyStore, conta
     assert said == "yes"
 
 
+@pytest.mark.parametrize("refusal", ["403", "no answer"])
+def test_half_a_rename_is_not_denied(faulty: FaultyStore, container, refusal: str) -> None:
+    """The copy is made, then the drop is refused."""
+    real = faulty.create
+
+    def create(key: str, body: bytes) -> str:
+        if key.startswith("main/0000/") and newest(faulty.store, "renamed"):
+            raise ANSWERS[refusal]()
+        return real(key, body)
+
+    faulty.create = create  # type: ignore[method-assign]  # of this one
+    with pytest.raises(SldbError, match="renamed was made") as caught:
+        act(container(faulty), "rename_database", to="renamed")
+    assert caught.value.details["applied"] == "unknown"
+    assert state(faulty.store, "main")
+    assert state(faulty.store, "renamed")
+
+    faulty.create = real  # type: ignore[method-assign]  # of this one
+    act(container(faulty), "rename_database", to="renamed")
+    assert state(faulty.store, "main") == []
+    assert state(faulty.store, "renamed")
+
+
 def half(_key: str, act: Act) -> bytes:
     body = bytes(act())
     return body[: len(body) // 2]
