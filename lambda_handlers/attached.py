@@ -15,6 +15,8 @@ from lambda_handlers.sql.attachment import Attachment
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.wire import SldbError
 
+MOST_VIEWS = 100  # of one run: each keeps files open until it is over
+
 
 class Readable(Protocol):
     """What is used of a Database."""
@@ -44,6 +46,8 @@ class Attached:
         if wanted is None:
             raise SldbError("forbidden", f"ATTACH {name!r} is none of the stack's databases", attachment.HINT)
         if name not in self._views:
+            if len(self._views) >= MOST_VIEWS:
+                raise _too_many()
             database = self._databases.setdefault(wanted.database, self._find(wanted.database))
             self._views[name] = database.view(wanted.at, self._max_staleness, self._deadline)
         return self._views[name]
@@ -52,3 +56,11 @@ class Attached:
         """`doubted`: files that something here reads from are gone."""
         for database in self._databases.values():
             database.leave(doubted)
+
+
+def _too_many() -> SldbError:
+    return SldbError(
+        "too_large",
+        f"a request may attach {MOST_VIEWS} databases and past moments in all; nothing was applied",
+        "send several requests",
+    )

@@ -293,6 +293,8 @@ class Database:
 
     def _txid_at(self, text: str) -> Txid:
         try:
+            if text.isdecimal():  # which Python may take for a date
+                raise ValueError
             moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
         except ValueError:
             bad_request("at", text, "a txid or an RFC 3339 time such as 2026-11-01T10:00:00Z")

@@ -45,7 +45,7 @@ def http_request(event: Mapping[str, Any]) -> object:
         return json.loads(base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body)
     except (ValueError, RecursionError, binascii.Error) as error:
         raise SldbError(
-            "bad_request", f"the HTTP body is not JSON: {error}", 'POST {"query": "SELECT 1"} as application/json'
+            "bad_request", f"the HTTP body is not JSON: {_why(error)}", 'POST {"query": "SELECT 1"} as application/json'
         ) from error
 
 
@@ -58,10 +58,17 @@ def record_request(record: Mapping[str, Any]) -> object:
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise SldbError("bad_request", f"the message's body is not JSON: {error}") from error
+        raise SldbError("bad_request", f"the message's body is not JSON: {_why(error)}") from error
     if isinstance(request, dict) and not is_action(request) and request.get("request_id") is None:
         request["request_id"] = record["messageId"]
     return request
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a text; of what is Python's own limit, not in its words."""
+    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, binascii.Error)):
+        return str(error)
+    return "it is nested too deep" if isinstance(error, RecursionError) else "a number in it has too many digits"
 
 
 def http_reply(status: int, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ Row: TypeAlias = "tuple[Value, ...]"
 Params: TypeAlias = "tuple[Value, ...] | dict[str, Value] | None"
 
 DEFAULT_DATABASE = "main"
+MOST_TXID_DIGITS = 20  # of 2**64 - 1
 DATABASE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 MOST_SHOWN_CHARACTERS = 2000  # of a text in an error
 INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 63) - 1  # SQLite's INTEGER is 64 bits, signed
@@ -197,6 +198,11 @@ class Action:
 def is_action(event: object) -> bool:
     """Whether an event asks for an action rather than for SQL."""
     return isinstance(event, Mapping) and "action" in event
+
+
+def moment(text: str) -> int | str:
+    """A txid, or the text of a time; of more digits than a txid has, the text too, which is no time."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_TXID_DIGITS else text
 
 
 def bad_request(field_name: str, got: object, want: str) -> NoReturn:

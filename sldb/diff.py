@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lambda_handlers import wire
 from lambda_handlers.wire import DATABASE_NAME, Request, Result, Row, SldbError, Statement, Value
 
 _MOMENT = re.compile(r"\d+|\d{4}-\d\d-\d\d.*")
@@ -50,7 +51,7 @@ class State:
             )
         if moment in ("", "now"):
             return cls(name, None)
-        return cls(name, int(moment) if moment.isdecimal() else moment)
+        return cls(name, wire.moment(moment))
 
 
 @dataclass(frozen=True, slots=True)

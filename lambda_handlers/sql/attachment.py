@@ -7,13 +7,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lambda_handlers.wire import DATABASE_NAME
+from lambda_handlers.wire import DATABASE_NAME, moment
 
 HINT = (
     "ATTACH 'other' AS o reads another database of the stack, ATTACH 'other@17' AS o or "
     "'other@2026-11-01T10:00:00Z' a past moment of one"
 )
-_NAME = re.compile(rf"(?P<database>{DATABASE_NAME.pattern})(?:@(?P<at>[0-9A-Za-z:.+ -]+))?")
+_NAME = re.compile(rf"(?P<database>{DATABASE_NAME.pattern})(?:@(?P<at>[0-9A-Za-z:.+ -]{{1,64}}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +28,4 @@ class Attachment:
         if found is None:
             return None
         at = found["at"]
-        return cls(found["database"], int(at) if at and at.isdecimal() else at)
+        return cls(found["database"], moment(at) if at else None)

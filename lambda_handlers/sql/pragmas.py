@@ -67,6 +67,7 @@ class Pragmas:
         self._new_database = new_database
         self._late: dict[str, _Late] = {}
         self._has_written = False
+        self.may_be_query_only = False  # the request has said PRAGMA query_only
         self._enforced = self._foreign_keys()  # when the request began
 
     def begin(self, foreign_keys: bool) -> None:
@@ -84,6 +85,7 @@ class Pragmas:
 
     def after(self, place: Place) -> None:
         for name, argument, schema in self._authorizer.pragmas:
+            self.may_be_query_only = self.may_be_query_only or name == "query_only"
             if name != FOREIGN_KEYS and (name not in _OF_A_NEW_DATABASE or schema not in ("", "main")):
                 continue
             if argument is not None:

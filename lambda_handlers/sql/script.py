@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import apsw
@@ -21,7 +21,10 @@ _BEGIN = re.compile(r"BEGIN(?: (?:DEFERRED|IMMEDIATE|EXCLUSIVE))?(?: TRANSACTION
 _COMMIT = re.compile(r"(?:COMMIT|END)(?: TRANSACTION)?", re.IGNORECASE)
 _OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
 _MOST_STATEMENTS = 250_000  # empty ones too: in a request of 6 MB there is room for millions
-_SEMICOLONS_IN_ONE = 1000  # a trigger may have this many; each is tried, and each try reads the statement again
+_SEMICOLONS_IN_ONE = 1000  # a trigger may have this many
+_TOKENS_BETWEEN_CHECKS = 1000
+_END = "END"  # what stands between the last two semicolons of a trigger
+_SAY_NOTHING = ("--", "/*", ";")
 
 
 class Piece(NamedTuple):
@@ -35,21 +38,28 @@ class Piece(NamedTuple):
         return self.offset + (match.start(1) if match else 0)
 
 
-def split(script: str) -> Iterator[Piece]:
-    """The statements in order, each with its semicolon; the last may lack one. Comments alone are no statement."""
+def split(script: str, check_time: Callable[[], None] = lambda: None) -> Iterator[Piece]:
+    """The statements in order, each with its semicolon; the last may lack one. Comments alone are no statement. What
+    `check_time` raises ends the splitting."""
     _check_text(script)
     start = tries = statements = 0
-    for token in _TOKEN.finditer(script):
+    words, read = "", 0  # since the last semicolon, without comments, up to where they are more than END
+    for number, token in enumerate(_TOKEN.finditer(script)):
+        if number % _TOKENS_BETWEEN_CHECKS == 0:
+            check_time()
+        if len(words) <= len(_END):
+            words += script[read : token.start()].strip() + ("" if token[0].startswith(_SAY_NOTHING) else "''")
+        read = token.end()
         if token[0] != ";":
             continue
-        tries += 1
+        tries, may_end, words = tries + 1, not tries or words.upper() == _END, ""
         if tries > _SEMICOLONS_IN_ONE:
             raise SldbError("too_large", f"one statement holds more than {_SEMICOLONS_IN_ONE} semicolons")
-        sql = script[start : token.end()]
-        if apsw.complete(sql):
+        # SQLite reads a statement from its start whenever it is asked: of one with many semicolons, for minutes.
+        if may_end and apsw.complete(sql := script[start:read]):
             if _says_something(sql):
                 yield Piece(sql, start)
-            start, tries, statements = token.end(), 0, statements + 1
+            start, tries, statements = read, 0, statements + 1
             if statements > _MOST_STATEMENTS:
                 raise SldbError("too_large", f"the query holds more than {_MOST_STATEMENTS:,} statements")
     if _says_something(script[start:]):

@@ -13,6 +13,7 @@ cannot run inside a transaction, must come alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import apsw
@@ -86,12 +87,13 @@ class Session:
 
     def run(self, statements: Sequence[Statement]) -> tuple[Result, ...]:
         """The results of all statements, in order. Raises SldbError, Conflict, or WriteNeeded."""
-        steps = list(_steps(statements))
+        steps = list(_steps(statements, self._check_time))
         results: list[Result] = []
         if self.may_write:
             self._adopt_setting()
         for step in steps:
             try:
+                self._check_time()  # SQLite counts the steps of one statement
                 results.append(self._run_step(step, len(results), alone=len(steps) == 1))
             except SldbError as error:
                 if len(steps) > 1:
@@ -141,10 +143,22 @@ class Session:
     def trusted(self, action: Callable[[apsw.Connection], Any]) -> Any:
         """Run statements of our own. They fail for the reasons that the user's do: damage, time, a full disk."""
         try:
-            with self._authorizer.trusting(), own_tables.undisturbed(self.connection):
+            with self._authorizer.trusting(), own_tables.undisturbed(self.connection), self._writable():
                 return action(self.connection)
         except (apsw.Error, OSError, MemoryError) as error:
             self.explain(error)
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        """Suspend the request's own PRAGMA query_only."""
+        is_set = self._pragmas.may_be_query_only and self.connection.pragma("query_only")
+        if is_set:
+            self.connection.execute("PRAGMA query_only = OFF")
+        try:
+            yield
+        finally:
+            if is_set:
+                self.connection.execute("PRAGMA query_only = ON")
 
     def close(self) -> None:
         """Whatever was not committed is gone."""
@@ -287,8 +301,8 @@ class _Step(NamedTuple):
     says_nothing: bool  # a BEGIN or COMMIT around it all
 
 
-def _steps(statements: Sequence[Statement]) -> Iterator[_Step]:
-    split = [list(script.split(statement.query)) for statement in statements]
+def _steps(statements: Sequence[Statement], check_time: Callable[[], None]) -> Iterator[_Step]:
+    split = [list(script.split(statement.query, check_time)) for statement in statements]
     around = script.enclosing([piece.sql for pieces in split for piece in pieces])
     position = 0
     for part, (statement, pieces) in enumerate(zip(statements, split, strict=True)):
@@ -298,7 +312,8 @@ def _steps(statements: Sequence[Statement]) -> Iterator[_Step]:
                 "params: got a list for several statements, want an object of names, or one statement",
                 "use named parameters (:name), or send `statements` with params of their own",
             )
-        around_own = script.enclosing([piece.sql for piece in pieces])
+        check_time()
+        around_own = around if len(split) == 1 else script.enclosing([piece.sql for piece in pieces])
         for own_position, piece in enumerate(pieces):
             yield _Step(piece, statement.params, part, position in around or own_position in around_own)
             position += 1

@@ -58,4 +58,6 @@ def say(sentence: str) -> None:
 
 def moment(text: str) -> int | str:
     """A txid, or a time as it was written."""
-    return int(text) if text.isdecimal() else text
+    from lambda_handlers import wire
+
+    return wire.moment(text)

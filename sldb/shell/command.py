@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import MOST_TXID_DIGITS, SldbError
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 
@@ -63,7 +63,7 @@ def at_most(most: int, command: DotCommand) -> tuple[str | None, ...]:
 
 
 def whole_number(word: str, command: DotCommand) -> int:
-    if not word.isdecimal():
+    if not word.isdecimal() or len(word) > MOST_TXID_DIGITS:
         raise SldbError("bad_request", f".{command.name}: got {word}, want a whole number")
     return int(word)
 
@@ -73,8 +73,3 @@ def one_of(word: str, choices: tuple[str, ...], command: DotCommand) -> str:
         want = " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
         raise SldbError("bad_request", f".{command.name}: got {word}, want {want}")
     return word.lower()
-
-
-def moment(text: str) -> int | str:
-    """A txid, or a time as it was written."""
-    return int(text) if text.isdecimal() else text

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambda_handlers.wire import SldbError, Value
+from lambda_handlers.wire import SldbError, Value, moment
 from sldb.last_write import last_write
 from sldb.report import count, local_time, size
-from sldb.shell.command import argument, at_most, moment, whole_number
+from sldb.shell.command import argument, at_most, whole_number
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 from sldb.shell.tabled import FOR_PEOPLE, result

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lambda_handlers import attached
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
@@ -332,3 +334,37 @@ def test_writers_of_two_databases_never_wait_for_each_other(store: FaultyStore) 
     assert ltx_files(store, "users") == ltx_files(store, "orders") == [transaction(1), transaction(2)]
     for service in (users, orders):
         service.close()
+
+
+# Limits
+
+
+@pytest.mark.parametrize("at", ["9" * 5000, "0" * 5000, "1" * 65])
+def test_a_moment_of_thousands_of_digits_is_none(service: Service, at: str) -> None:
+    error = refused(service, f"ATTACH 'other@{at}' AS o", "forbidden")
+    assert error.message.startswith("ATTACH")
+    assert "limit" not in str(error.encode())
+
+
+@pytest.mark.parametrize("at", ["1" * 64, "1" * 21, str(1 << 64)])
+def test_a_moment_of_more_digits_than_a_txid_has_is_none(service: Service, at: str) -> None:
+    assert "want a txid" in refused(service, f"ATTACH 'other@{at}' AS o", "bad_request").message
+    assert "want a txid" in refused(service, "SELECT 1", "bad_request", at=at).message
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_what_a_request_attaches_has_an_end(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that is attached keeps files open until the request is over."""
+    monkeypatch.setattr(attached, "MOST_VIEWS", 6)
+    for number in range(6):
+        run(service, f"INSERT INTO orders VALUES ({number}, 0)", database="other")
+    before = open_files()
+    many = [f"ATTACH 'other@{txid}' AS o; DETACH o;" for txid in range(1, 8)]
+    assert "6 databases and past moments" in refused(service, "".join(many), "too_large").message
+    assert run(service, "".join(many[:5]) * 20 + "SELECT 1").rows == [(1,)]
+    assert run(service, "ATTACH 'other' AS o; DETACH o;" * 700 + "SELECT 1").rows == [(1,)]
+    assert open_files() <= before + 4  # of the moments that are kept for the next request

@@ -120,6 +120,14 @@ def test_http_bodies_that_are_not_json(service, body):
     assert (reply["statusCode"], json.loads(reply["body"])["error"]["code"]) == (400, "bad_request")
 
 
+@pytest.mark.parametrize("body", [f'{{"query": "SELECT 1", "at": {"9" * 5000}}}', "[" * 100_000])
+def test_a_body_beyond_the_limits_of_python_is_refused_in_our_words(service, body):
+    event = {"httpMethod": "POST", "requestContext": {}, "body": body}
+    error = json.loads(service.handle(event)["body"])["error"]
+    assert error["code"] == "bad_request"
+    assert not any(word in error["message"] for word in ("limit", "recursion", "sys."))
+
+
 def sqs(*bodies, group=None):
     attributes = {} if group is None else {"MessageGroupId": group}
     return [

@@ -7,6 +7,7 @@ from tests.mutants.mutant import SERVER, Mutant
 SQL = "lambda_handlers/sql/"
 SETTING = SERVER + "test_setting.py"
 CHANGES = SERVER + "sql/test_changes.py"
+SCRIPT = SERVER + "sql/test_script.py"
 PRAGMAS = SERVER + "sql/test_pragmas.py"
 
 MUTANTS = (
@@ -129,5 +130,45 @@ MUTANTS = (
         "        is_new = rowid in self._added",
         "        is_new = False",
         (CHANGES,),
+    ),
+    Mutant(
+        "SQLite is asked at every semicolon",
+        "time",
+        SQL + "script.py",
+        "not tries or words.upper() == _END",
+        "True",
+        (SCRIPT,),
+    ),
+    Mutant(
+        "a script is split past the deadline",
+        "time",
+        SQL + "script.py",
+        "        if number % _TOKENS_BETWEEN_CHECKS == 0:\n            check_time()\n",
+        "",
+        (SCRIPT,),
+    ),
+    Mutant(
+        "the next statement begins past the deadline",
+        "time",
+        SQL + "session.py",
+        "                self._check_time()  # SQLite counts the steps of one statement\n",
+        "",
+        (SERVER + "sql/test_session.py::test_the_clock_is_looked_at_between_statements",),
+    ),
+    Mutant(
+        "query_only keeps sldb from writing down what it must",
+        "once",
+        SQL + "session.py",
+        "        is_set = self._pragmas.may_be_query_only and",
+        "        is_set = False and",
+        (SERVER + "sql/test_session.py::test_query_only_is_about_the_statements_of_the_request",),
+    ),
+    Mutant(
+        "a request attaches as many as it names",
+        "sql",
+        "lambda_handlers/attached.py",
+        "            if len(self._views) >= MOST_VIEWS:",
+        "            if False:",
+        (SERVER + "test_attached.py::test_what_a_request_attaches_has_an_end",),
     ),
 )

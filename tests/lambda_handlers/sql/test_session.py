@@ -195,10 +195,34 @@ def test_a_runaway_statement_is_stopped(service, query):
     assert (error.code, error.status) == ("query_timeout", 408)
 
 
-def test_what_goes_wrong_in_our_own_statements_is_told_like_any_failure(service):
-    """The request's own PRAGMA keeps its id from being recorded: nothing is applied, and nobody calls it a bug."""
-    error = error_of(service, "INSERT INTO t VALUES (50, 'q'); PRAGMA query_only = ON", request_id="not recorded")
-    assert (error.code, error.message) == ("sql_error", "attempt to write a readonly database")
+@pytest.mark.parametrize(
+    "pragma", ["PRAGMA query_only = ON", "PRAGMA main.query_only(1)", "EXPLAIN PRAGMA query_only=1"]
+)
+@pytest.mark.parametrize("request_id", ["recorded", None])
+def test_query_only_is_about_the_statements_of_the_request(pragma, request_id):
+    """Not about what sldb itself writes down of it."""
+    service = container(memory_store())
+    run(service, "CREATE TABLE t (a)")
+    for _ in range(2):
+        assert run(service, f"INSERT INTO t VALUES (1); {pragma}", request_id=request_id).results[0].rowcount == 1
+    assert run(service, "SELECT count(*) FROM t").rows == [(1 if request_id else 2,)]
+    with pytest.raises(SldbError) as caught:
+        run(service, f"{pragma}; INSERT INTO t VALUES (2)", request_id="refused")
+    assert (caught.value.code, caught.value.message) == ("sql_error", "attempt to write a readonly database")
+    with pytest.raises(SldbError, match="readonly"):  # nor does ours end it
+        run(service, f"INSERT INTO t VALUES (1); {pragma}; CREATE TABLE u (a); INSERT INTO t VALUES (2)")
+    service.close()
+
+
+def test_what_goes_wrong_in_our_own_statements_is_told_like_any_failure(tmp_path):
+    """Nobody calls it a bug."""
+    engine = Engine(memory_store(), tmp_path)
+    session = Session(engine.vfs, may_write=False, may_commit=False, is_over=lambda: False, room=ReplyRoom())
+    with pytest.raises(SldbError) as caught:
+        session.trusted(lambda connection: connection.execute("SELECT nope"))
+    assert (caught.value.code, caught.value.message) == ("sql_error", "no such column: nope")
+    session.close()
+    engine.close()
 
 
 def test_what_is_stored_is_no_database():
@@ -338,6 +362,25 @@ def test_one_container_serves_threads_one_after_the_other(service):
     for thread in threads:
         thread.join(30)
     assert sorted(results) == list(range(16))
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_many_small_statements_are_stopped(service, writes):
+    """SQLite looks at the clock after so many steps of one statement."""
+    first = "INSERT INTO t VALUES (60, 'many');" if writes else ""
+    error = error_of(service, first + "SELECT 1;" * 200_000, timeout=0.3)
+    assert (error.code, error.status) == ("query_timeout", 408)
+
+
+def test_the_clock_is_looked_at_between_statements(tmp_path):
+    engine, is_over = Engine(memory_store(), tmp_path), []
+    session = Session(engine.vfs, False, False, lambda: bool(is_over), ReplyRoom())
+    session.connection.create_scalar_function("late", lambda: is_over.append(1))
+    with pytest.raises(SldbError) as caught:
+        session.run([Statement("SELECT late(); SELECT 1")])
+    assert (caught.value.code, caught.value.details["begins"]) == ("query_timeout", 15)
+    session.close()
+    engine.close()
 
 
 def test_time_that_was_up_before_it_began(service):
