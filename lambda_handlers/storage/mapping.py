@@ -148,17 +148,18 @@ class Mapper:
         key = file.name.map_progress_key(self.database)
         begun = self._progress(key, file)
         made = _Making(self.store, self.host, file, file.name.key(self.database), self.range_bytes, begun)
-        saved_at = self.host.now()
+        saved_at, is_kept = self.host.now(), False
         try:
             for _ in made.steps():
                 is_over = self.host.now() >= deadline
                 if is_over or self.host.now() - saved_at >= SAVE_SECONDS:
                     self.store.put(key, made.progress())
-                    saved_at = self.host.now()
+                    saved_at, is_kept = self.host.now(), True
                 if is_over:
                     return None
-        except SldbError:
-            if begun is not None:  # the next call begins anew: perhaps that what was kept was of another file
+        except SldbError as error:
+            # The next call begins anew: what was kept may be of another file, or was damaged on its way.
+            if error.code == "corrupt" and (begun is not None or is_kept):
                 self.store.delete(key)
             raise
         return made.page_map

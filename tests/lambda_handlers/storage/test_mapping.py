@@ -252,6 +252,23 @@ def test_progress_of_another_file_of_that_name_ends_with_the_checksum(
     assert mapper.go_on(file, clock.time + 900) == whole_map(other)
 
 
+def test_a_range_that_was_damaged_on_its_way_does_not_stay_in_what_is_kept(
+    mapper: Mapper, store: Slow, clock: Clock
+) -> None:
+    body = literal_file()
+    store.put(KEY, body)
+    file = HeadFile(NAME, len(body), is_mapped=False)
+    store.bytes_per_second = len(body) / 300  # progress is kept each minute
+
+    def damage(_key: str, act_: Callable[[], Any]) -> Any:
+        return flipped(act_(), 8 * 2000)
+
+    store.plan("get_range", damage)
+    with pytest.raises(SldbError, match="file checksum"):
+        mapper.go_on(file, clock.time + 900)
+    assert mapper.go_on(file, clock.time + 900) == whole_map(body)
+
+
 def test_a_damaged_file_is_told_also_when_it_was_mapped_in_pieces(mapper: Mapper, store: Slow, clock: Clock) -> None:
     damaged = bytearray(literal_file())
     damaged[len(damaged) // 3] ^= 4
