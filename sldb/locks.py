@@ -58,13 +58,13 @@ class StackLocks:
             return self._delete_group(lock) if lock.etag is None else self._release_object(lock)
 
     def _group(self, database: str) -> HeldLock | None:
-        filters = {"tag:sldb:stack": self.place.stack, "tag:sldb:database": database, "group-name": "sldb-lock-*"}
+        filters = {"tag:sldb:stack": self.place.stack, "tag:sldb:database": database}
         if self.place.vpc_id:
             filters["vpc-id"] = self.place.vpc_id
         found = self._session.client("ec2").describe_security_groups(
             Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()]
         )["SecurityGroups"]
-        return of_group(found[0]) if found else None
+        return next((of_group(group) for group in found if group["GroupName"].startswith("sldb-lock-")), None)
 
     def _delete_group(self, lock: HeldLock) -> bool:
         from botocore.exceptions import ClientError

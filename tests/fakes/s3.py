@@ -32,12 +32,11 @@ def probed_s3(settings: Settings) -> ObjectStore:
 
 @contextmanager
 def closed(store: ObjectStore) -> Iterator[ObjectStore]:
-    """The connections for what obstore does not offer end with it: these servers keep them open."""
+    """Its connections end with it: these servers keep them open."""
     try:
         yield store
     finally:
-        if isinstance(store, ObstoreStore) and store._requests:
-            store._requests().close()
+        store.close()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -36,15 +37,18 @@ class Server:
     name: str
     url: str
 
-    def bucket(self) -> str:
-        """A bucket that is there."""
-        client = boto3.client(
-            "s3",
+    def client(self, service: Any) -> Any:
+        return boto3.client(
+            service,
             REGION,
             endpoint_url=self.url,
             aws_access_key_id=KEYS.access_key_id,
             aws_secret_access_key=KEYS.secret_access_key,
         )
+
+    def bucket(self) -> str:
+        """A bucket that is there."""
+        client = self.client("s3")
         with suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
             client.create_bucket(Bucket="interop")
         client.close()

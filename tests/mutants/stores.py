@@ -99,7 +99,7 @@ MUTANTS = (
         HANDLERS + "replies.py",
         "                self._store.create(key, body)",
         "                self._store.put(key, body)",
-        (SERVER + "test_replies.py",),
+        (SERVER + "test_replies.py::test_what_is_kept_is_created_and_never_written_over",),
     ),
     Mutant(
         "two databases with one lock",
