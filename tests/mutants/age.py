@@ -454,8 +454,8 @@ NAMES = (
         "a name that is taken is copied over",
         "6",
         HANDLERS + "actions/copying.py",
-        "        raise taken(self._target)\n\n    def _check_time",
-        "\n    def _check_time",
+        "        raise taken(self._target)\n\n    def _read",
+        "\n    def _read",
         (ACTIONS + "test_branch.py",),
     ),
 )
