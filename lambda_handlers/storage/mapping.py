@@ -45,7 +45,7 @@ from lambda_handlers.storage.ltx import Decoder, Mark, Pgno
 from lambda_handlers.storage.page_map import BadPageMap, PageMap, PageMapBuilder
 from lambda_handlers.wire import SldbError
 
-RANGE_BYTES = 4 << 20
+MAPPED_RANGE_BYTES = 4 << 20
 RANGES_IN_FLIGHT = 4
 LOOK_AGAIN_SECONDS = 2.0  # for a map that another reader has put meanwhile
 SAVE_SECONDS = 60.0  # between two times that progress is put
@@ -94,7 +94,7 @@ class Mapper:
     store: ObjectStore
     database: str
     host: Host
-    range_bytes: int = field(default_factory=lambda: RANGE_BYTES)
+    range_bytes: int = field(default_factory=lambda: MAPPED_RANGE_BYTES)
 
     def look(self, file: HeadFile) -> Found:
         damaged: list[str] = []

@@ -46,7 +46,6 @@ class Opener:
     host: Host
     whole_limit: int | None  # bytes of a file without a page map whose pages are all put; None: any number
     warn: Warn = lambda _what, _error: None
-    unmapped_whole_bytes: int = UNMAPPED_WHOLE_BYTES
 
     def open(self, files: Sequence[HeadFile], put: PutPage, deadline: float = float("inf")) -> Iterator[Opened]:
         """The layers of the files, in their order. Of those that are read whole, `put` gets the pages, before the
@@ -76,7 +75,7 @@ class Opener:
         return self._read_whole(name, [body], put)
 
     def _ask(self, file: HeadFile, whole_limit: int) -> Call | None:
-        if file.size <= (whole_limit if file.is_mapped else max(whole_limit, self.unmapped_whole_bytes)):
+        if file.size <= (whole_limit if file.is_mapped else max(whole_limit, UNMAPPED_WHOLE_BYTES)):
             key = file.name.key(self.database)
         elif file.is_mapped:
             key = file.name.page_map_key(self.database)

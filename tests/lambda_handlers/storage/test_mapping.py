@@ -358,7 +358,7 @@ ROWS = [(4000, 3999 * 1200 + 3)]
 
 @pytest.fixture(params=["gone", "damaged"])
 def world(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(mapping, "RANGE_BYTES", 64 << 10)
+    monkeypatch.setattr(mapping, "MAPPED_RANGE_BYTES", 64 << 10)
     made = World(tmp_path, request.param)
     yield made
     made.service.close()
@@ -435,7 +435,7 @@ def test_a_snapshot_that_has_no_map_yet_is_left_out_where_others_lead_as_far(
 
 def test_pages_that_nobody_has_verified_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first reader is half-way when another one puts the map: what it has read so far was damaged on its way."""
-    monkeypatch.setattr(mapping, "RANGE_BYTES", 64 << 10)
+    monkeypatch.setattr(mapping, "MAPPED_RANGE_BYTES", 64 << 10)
     clock = Clock()
     store = Slow(memory_store(), clock, 1e12)
     writer = Engine(store, tmp_path, clock.host())
