@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 @click.option("--runtime", metavar="NAME", help="python3.10 to python3.14 (default: python3.13).")
 @click.option("--ephemeral-storage", type=int, metavar="MB", help="Size of /tmp, the page cache (default: 512).")
 @click.option("--retention-days", type=int, metavar="DAYS", help="Keep every version for so long (default: 30).")
+@click.option(
+    "--recoverable-days",
+    type=int,
+    metavar="DAYS",
+    help="Let objects that are deleted from the bucket be had back for so long, as versions (default: 0, not at all).",
+)
 @click.option("--function", metavar="NAME", help="Name of the function (default: STACK-function).")
 def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
     """Make the stack in your AWS account, or bring it up to date.

@@ -28,6 +28,7 @@ from .plan import BundleStep, Kind, Plan, refuse_to_lose_data
 from .platform import Platform
 from .stack import ChangeSet, Stack, StackState
 from .template import template_text
+from .versions import keep
 
 
 class Progress(Protocol):
@@ -39,11 +40,13 @@ class Progress(Protocol):
 @dataclass(slots=True)
 class Deployment:
     plan: Plan
+    cloud: Cloud
     stack: Stack
     bucket: BundleBucket
     bundle: Bundle
     progress: Progress
     change_set: ChangeSet | None  # None: nothing to do
+    had_versions: bool = False  # deleted objects could be had back until now
     executed: bool = False
 
     def apply(self) -> StackState:
@@ -56,7 +59,17 @@ class Deployment:
         state, events = self.stack.follow(operation, self.progress.event)
         if state.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise failure(self.stack.name, state, events)
+        self._keep_versions(state)
         return state
+
+    def _keep_versions(self, state: StackState) -> None:
+        days, bucket = int(state.parameters.get("RecoverableDays", 0)), state.outputs.get("DataBucket", "")
+        is_others = bool(state.parameters.get("ExistingBucket"))
+        if not bucket or not (days or self.had_versions or is_others):
+            return
+        if keep(self.cloud.s3, bucket, self.cloud.account, days):
+            says = f"can be had back for {days} days" if days else "are kept no more"
+            self.progress.note(f"what is deleted from {bucket} from now on: versions {says}")
 
     def drop(self) -> None:
         if self.change_set is not None and not self.executed:
@@ -102,7 +115,8 @@ def prepared(
     present = state if step is states.Step.UPDATE else None
     progress.note("working out the changes")
     plan, change_set = _plan(cloud, stack, present, parameters, bundle)
-    deployment = Deployment(plan, stack, BundleBucket.of(cloud, name), bundle, progress, change_set)
+    deployment = Deployment(plan, cloud, stack, BundleBucket.of(cloud, name), bundle, progress, change_set)
+    deployment.had_versions = previous.get("RecoverableDays", "0") != "0"
     try:
         refuse_to_lose_data(plan.changes)
         yield deployment

@@ -30,6 +30,7 @@ DEFAULTS = {
     "LockKind": "security-group",
     "LockMaxAgeSeconds": "90",
     "RetentionDays": "30",
+    "RecoverableDays": "0",
     "LogLevel": "info",
     "LogRetentionDays": "30",
 }
@@ -41,6 +42,7 @@ _RANGES = {
     "EphemeralStorage": (512, 10240, "MB"),
     "LockMaxAgeSeconds": (2, 86400, "seconds"),
     "RetentionDays": (1, 36500, "days"),
+    "RecoverableDays": (0, 365, "days"),
 }
 _OPTIONS = {
     "Runtime": "--runtime",
@@ -51,6 +53,7 @@ _OPTIONS = {
     "LockKind": "--lock",
     "LockMaxAgeSeconds": "--lock-max-age",
     "RetentionDays": "--retention-days",
+    "RecoverableDays": "--recoverable-days",
     "FunctionName": "--function",
 }
 _STACK_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
@@ -70,6 +73,7 @@ class Choices:
     lock: str | None = None
     lock_max_age: int | None = None  # seconds
     retention_days: int | None = None
+    recoverable_days: int | None = None
     function: str | None = None
 
     def parameters(self) -> dict[str, str]:
@@ -82,6 +86,7 @@ class Choices:
             "LockKind": self.lock,
             "LockMaxAgeSeconds": self.lock_max_age,
             "RetentionDays": self.retention_days,
+            "RecoverableDays": self.recoverable_days,
             "FunctionName": self.function,
         }
         return {name: str(value) for name, value in given.items() if value is not None}

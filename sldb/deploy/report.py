@@ -22,6 +22,7 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
         ("data", f"s3://{status.bucket}/databases" if status.bucket else "none"),
         ("code", status.bundle[:12]),
         ("lock", _lock(status)),
+        *([("deleted", f"can be had back for {status.recoverable_days} days")] if status.recoverable_days else []),
     ]
     _table(out, "", ("", ""), facts)
     functions = [_function(function) for function in status.functions]

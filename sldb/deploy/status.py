@@ -47,6 +47,7 @@ class Status:
     bundle: str  # sha256 of the code
     lock_kind: str
     lock_max_age_seconds: int
+    recoverable_days: int  # for which deleted objects can be had back; 0: they cannot
     functions: tuple[FunctionInfo, ...]
     locks: tuple[HeldLock, ...]
     databases: tuple[DatabaseInfo, ...]
@@ -83,6 +84,7 @@ def read_status(cloud: Cloud, name: str) -> Status:
         bundle=state.parameters.get("BundleKey", "").removesuffix(".zip"),
         lock_kind=state.parameters.get("LockKind", ""),
         lock_max_age_seconds=int(state.parameters.get("LockMaxAgeSeconds") or 0),
+        recoverable_days=int(state.parameters.get("RecoverableDays") or 0),
         functions=_functions(cloud.functions, state.outputs),
         locks=tuple(_locks(cloud, name, state, databases)),
         databases=databases,

@@ -18,6 +18,7 @@ from sldb.deploy.cloud import Cloud
 from sldb.deploy.failures import aws_errors
 from sldb.deploy.stack import StackState
 from sldb.deploy.status import Status, deployed, read_status
+from sldb.deploy.versions import kept_days
 from sldb.doctor.finding import Finding, checked, ok, unchecked
 from sldb.doctor.local import engine
 
@@ -47,6 +48,7 @@ def findings(cloud: Cloud, stack: str, client: Client) -> Iterator[Finding]:
     yield checked("engine", lambda: engine(client))
     yield from _conditions(cloud, status.bucket)
     yield _locks(status)
+    yield _deleted(cloud, status)
 
 
 def _identity(cloud: Cloud) -> Iterator[Finding]:
@@ -136,6 +138,17 @@ def _conditions(cloud: Cloud, bucket: str) -> Iterator[Finding]:
         yield from store.of_bucket(bucket, cloud.session)
     except SldbError as error:
         yield unchecked("commits", error)
+
+
+def _deleted(cloud: Cloud, status: Status) -> Finding:
+    try:
+        days = kept_days(cloud.s3, status.bucket, cloud.account) if status.bucket else 0
+    except SldbError as error:
+        return unchecked("deleted", error)
+    if days != status.recoverable_days:
+        says = f"the bucket keeps deleted objects for {days} days, and the stack says {status.recoverable_days}"
+        return Finding("deleted", "warn", says, "sldb deploy --recoverable-days DAYS sets it anew")
+    return ok("deleted", f"objects can be had back for {days} days" if days else "objects are not kept")
 
 
 def _locks(status: Status) -> Finding:

@@ -16,6 +16,7 @@ from sldb.deploy.parameters import DEFAULTS, LOCK_KINDS, Choices, default_functi
 from sldb.deploy.plan import DATA_BUCKET
 from sldb.deploy.platform import ARCHITECTURES, RUNTIMES
 from sldb.deploy.template import template_path, template_text
+from sldb.deploy.versions import RULE
 
 # What the emulated AWS can make.
 TYPES = {
@@ -81,7 +82,10 @@ def test_the_data_bucket_is_private_encrypted_and_cleans_up(template: dict[str, 
     assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
     assert "ServerSideEncryptionConfiguration" in properties["BucketEncryption"]
     rules = properties["LifecycleConfiguration"]["Rules"]
-    aborts, expires = rules
+    deleted, aborts, expires = rules
+    assert sorted(deleted) == ["ExpiredObjectDeleteMarker", "Id", "NoncurrentVersionExpiration", "Status"]
+    assert deleted["Id"] == RULE
+    assert properties["VersioningConfiguration"]["Fn::If"][2] == {"Ref": "AWS::NoValue"}  # off until it is asked for
     assert sorted(aborts) == ["AbortIncompleteMultipartUpload", "Id", "Status"]  # expires nothing
     assert (expires["Prefix"], expires["ExpirationInDays"]) == ("databases/" + reply_key(""), 1)
     assert not DATABASE_NAME.fullmatch(reply_key("").partition("/")[0])

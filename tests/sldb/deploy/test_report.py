@@ -19,6 +19,7 @@ STATUS = Status(
     bundle="f" * 64,
     lock_kind="security-group",
     lock_max_age_seconds=90,
+    recoverable_days=0,
     functions=(FunctionInfo("test-db-function", "Active", "python3.13", "arm64", 1024, 60, "2026-11-24"),),
     locks=(HeldLock("sg-1", "main", "abc", 1_000.0, "INSERT [red]t"),),
     databases=(DatabaseInfo("main", 12_345_678, 42, 1_700_000_000.0),),
