@@ -144,7 +144,7 @@ def test_a_dry_run_adds_up(run: Run) -> None:
 def test_stats_add_up(run: Run) -> None:
     done = run("SELECT 1 AS one", *ALL, "--stats", "--format", "csv")
     assert done.stderr.startswith("3 databases: 3 rows · round trips ")
-    assert "9 store requests (3 of them writes or lists)" in done.stderr
+    assert "12 store requests (3 of them writes or lists)" in done.stderr
 
 
 @pytest.mark.parametrize(
