@@ -22,9 +22,10 @@ from tests.fakes.store import FaultyStore, lose_request, meanwhile, works
 class Damaging(FaultyStore):
     """Answers about keys that end with `at` are damaged by `how`, so many `times`."""
 
-    def __init__(self, store, how, at: str = ".ltx", times: int = 1) -> None:
+    def __init__(self, store, how, at: str = ".ltx", times: int = 1, sound: int = 0) -> None:
+        """`sound`: so many answers before them are not."""
         super().__init__(store)
-        self._how, self._at, self.times = how, at, times
+        self._how, self._at, self.times, self._sound = how, at, times, sound
         self.is_on = False
 
     def get(self, key: str) -> bytes:
@@ -38,6 +39,9 @@ class Damaging(FaultyStore):
 
     def _damaged(self, key: str, body: bytes) -> bytes:
         if not self.is_on or not self.times or not key.endswith(self._at) or not body:
+            return body
+        if self._sound:
+            self._sound -= 1
             return body
         self.times -= 1
         return self._how(body)
@@ -224,8 +228,9 @@ def test_a_damaged_page_map_is_not_copied_along(container, store, tmp_path, monk
     assert is_sound(store, "new", "main", at=3)
 
 
+@pytest.mark.parametrize("sound", range(4))
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_damaged_mark_is_no_reason_to_take_another_moment(container, store, how):
+def test_a_damaged_mark_is_no_reason_to_take_another_moment(container, store, how, sound):
     """The mark says of what and when an unfinished copy is."""
     service = container(store)
     fill(service)
@@ -234,7 +239,7 @@ def test_a_damaged_mark_is_no_reason_to_take_another_moment(container, store, ho
     with pytest.raises(SldbError):
         act(container(faulty), "branch", **{"as": "new"})
     run(service, "DELETE FROM t")
-    damaging = Damaging(store, how, transaction(1).key("new"))
+    damaging = Damaging(store, how, transaction(1).key("new"), sound=sound)
     damaging.is_on = True
     try:
         assert act(container(damaging), "branch", **{"as": "new"})["txid"] == 3
