@@ -53,8 +53,7 @@ class Authorizer:
         if principal is None or answer.status != 404 or call.action not in ("GetObject", "HeadObject"):
             return answer
         bucket, key = split_bucket_and_key(call.path)
-        # S3 takes the key for the prefix of a listing here.
-        context = {"aws:securetransport": ("true",), "s3:prefix": (unquote(key),)}
+        context = {"aws:securetransport": ("true",), **prefix_of_a_look(unquote(key))}
         listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", context)
         if policy.decide(self._role_policies(principal), listing) == "allow":
             return answer
@@ -64,6 +63,12 @@ class Authorizer:
         roles = self._moto.backend("iam", "aws").roles.values()
         role = next((each for each in roles if each.arn == principal.role_arn), None)
         return [] if role is None else list(_documents_of(role))
+
+
+def prefix_of_a_look(key: str) -> dict[str, tuple[str, ...]]:
+    """Return what a policy is told of the listing that S3 imagines before it says that a key is absent: by what others
+    have seen it takes the key for the prefix; AWS does not document it."""
+    return {"s3:prefix": (key,)}
 
 
 def check_policies_in(call: Call) -> None:

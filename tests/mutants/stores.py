@@ -76,11 +76,11 @@ MUTANTS = (
         (SERVER + "test_foreign_store.py::test_a_source_that_is_shorter_than_said_makes_nothing",),
     ),
     Mutant(
-        "a listing is by any prefix",
+        "that a key is absent is told only if S3 takes it for a prefix",
         "1",
-        "sldb/emulator/iam.py",
-        ', "s3:prefix": (unquote(key),)}',
-        "}",
+        "cloudformation/template.yaml",
+        "StringLikeIfExists:\n                    s3:prefix: databases/*\n        - PolicyName: logs",
+        "StringLike:\n                    s3:prefix: databases/*\n        - PolicyName: logs",
         (ROLES + "test_what_is_not_there_is_not_found_and_not_forbidden",),
     ),
     Mutant(
