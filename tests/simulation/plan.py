@@ -87,6 +87,9 @@ def _knobs(chance: Random) -> dict[str, int]:
         "MOST_FILES": (512, 6),
     }.items():
         knobs[name] = chance.choice(values)
+    if (worth := knobs["MAP_WORTH_BYTES"]) < 128 << 10:
+        # A file whose map is missing is large from there on, too.
+        knobs |= {"UNMAPPED_WHOLE_BYTES": worth, "UNMAPPED_BYTES": worth, "MAPPED_RANGE_BYTES": 1000}
     return knobs
 
 
