@@ -266,6 +266,34 @@ def test_what_is_acknowledged_is_on_the_disk_whichever_syncs_fail(failing: set[i
         service.close()
 
 
+@needs_proc
+@given(st.sets(st.integers(1, 40), max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_a_branch_that_is_acknowledged_is_on_the_disk_whichever_syncs_fail(failing: set[int]) -> None:
+    """All of its files are, in a database whose name is new, and it is the source."""
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
+        root = Path(directory)
+        service = container(DirectoryStore(root))
+        for txid in (1, 2, 3):
+            run(service, f"CREATE TABLE t{txid} (a)")
+        disk = Disk(root, failing)
+        patched.setattr(os, "fsync", disk.sync)
+        patched.setattr(module, "_publish", disk.publish)
+        for _ in range(2):
+            try:
+                service.act(Action("branch", "main", {"as": "copy"}))
+            except SldbError as error:
+                assert error.code == "store_error"  # noqa: PT017
+                continue
+            files = sorted((root / "copy").rglob("*.ltx"))
+            assert len(files) == 4  # with the mark
+            assert all(disk.has(path) for path in files), (failing, disk.unsynced)
+            disk.failing = set()  # of what is read now the directories are synced again
+            assert run(service, "SELECT count(*) FROM sqlite_schema", database="copy").rows == [(3,)]
+            break
+        service.close()
+
+
 def test_a_file_in_the_way_is_not_an_object_that_exists(tmp_path: Path) -> None:
     """`sldb --local` with the name of a file, or a foreign file where a directory belongs."""
     (tmp_path / "file").write_bytes(b"foreign")

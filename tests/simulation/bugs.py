@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from lambda_handlers import service
+from lambda_handlers.actions import copying
 from lambda_handlers.database import Database
 from lambda_handlers.ec2 import Ec2Error
 from lambda_handlers.locks.protocol import Holder
@@ -20,12 +21,13 @@ from lambda_handlers.locks.security_group import SecurityGroupLock, group_name
 from lambda_handlers.object_store import AlreadyExists, MeteredStore, StoreError, Unavailable
 from lambda_handlers.removal import Removal
 from lambda_handlers.sql import request_log
-from lambda_handlers.storage import commit, merge, replica, retention, verified
+from lambda_handlers.storage import commit, ltx, merge, replica, retention, verified
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.keys import LtxName
 from lambda_handlers.storage.ltx import Decoder, Header
 from lambda_handlers.storage.merge import Merge
 from lambda_handlers.storage.page_cache import PageCache
+from lambda_handlers.storage.page_map import PageMap
 from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.storage.replica import Conflict, Replica
 from lambda_handlers.storage.verified import Verified
@@ -211,7 +213,51 @@ def _() -> list[Patch]:
     return [patch.object(Decoder, "_check_end", lambda self: self._source.rest() and None)]
 
 
+@bug("a name without a first transaction is free", 500, looks_from=175)
+def _() -> list[Patch]:
+    def copy(context: Any, listing: Any, target: str, txid: int, proofs: Any) -> Any:
+        there = copying.files.list_files(context.store, target)
+        found = proofs.of(listing, listing.chain_to(txid))
+        made = copying._Copy(context, proofs, listing.database, there, [found[n] for n in listing.chain_to(txid)])
+        with patch.object(made, "_check_free", lambda: None):
+            return made.run()
+
+    return [patch.object(copying, "_copy", copy)]
+
+
+@bug("the base of a copy comes first", 500)
+def _() -> list[Patch]:
+    def run(self: Any) -> Any:
+        self._copy(self._base)
+        return real(self)
+
+    real = copying._Copy.run
+    return [patch.object(copying._Copy, "run", run)]
+
+
+@bug("a page is believed whatever its checksum", 1000, looks_from=490)
+def _() -> list[Patch]:
+    def frames(self: PageMap, data: bytes, first: int, last: int, key: str) -> Any:
+        return ltx.decode_frames(data, self.page_size, key)
+
+    return [patch.object(PageMap, "frames", frames)]
+
+
 # Being current
+
+
+@bug("a LIST shows all that there is", 1000, looks_from=745)
+def _() -> list[Patch]:
+    class Nothing:
+        def result(self) -> None:
+            """There is no next one."""
+
+    def follow_list(self: Replica, upto: Any) -> None:
+        with patch.object(self, "_start_asking", lambda txid: Nothing()):
+            real(self, upto)
+
+    real = Replica._follow_list
+    return [patch.object(Replica, "_follow_list", follow_list)]
 
 
 @bug("a copy is current for ever if the next transaction is not there", 100, looks_from=30)

@@ -104,6 +104,9 @@ class Replay:
 
     def copy(self, copy: Copy) -> None:
         """A database that appears."""
+        if not copy.source:  # what was there is not, and never was, to be read
+            self.states[copy.database] = [BEGINNING] * (copy.txid + 1)
+            return
         if copy.database in self.states:
             self._violate("copy", f"{copy.by} copied {copy.source} over {copy.database}")
         states = self.states[copy.database] = self.states[copy.source][: copy.txid + 1]
@@ -193,9 +196,9 @@ class Replay:
 
     def _compare_compacted(self, database: str, txid: int, image: Image) -> None:
         compacted = self._compacted[database]
-        while compacted and compacted[-1][0].max_txid == txid:
+        while compacted and compacted[-1][0].max_txid <= txid:
             name, body = compacted.pop()
-            if problem := image.differs(body, name):
+            if name.max_txid == txid and (problem := image.differs(body, name)):
                 self._violate("compaction", f"{name.key(database)}: {problem}")
 
     def _violate(self, promise: str, details: str) -> None:

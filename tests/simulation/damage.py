@@ -45,15 +45,10 @@ _MAY_TAKE: dict[Answer, frozenset[Fault]] = {
     Answer.LIST: frozenset({Fault.FLIP, Fault.SHORT}),
     Answer.LIST_FOR_MAINTENANCE: frozenset({Fault.FLIP, Fault.SHORT, Fault.STALE}),
 }
-# What the product is not proof against yet.
-PENDING: dict[Answer, frozenset[Fault]] = {
-    Answer.LOCK: frozenset({Fault.FLIP}),
-    Answer.LIST: frozenset({Fault.FLIP}),
-}
 
 
 def may_take(answer: Answer) -> frozenset[Fault]:
-    return _MAY_TAKE[answer] - PENDING.get(answer, frozenset())
+    return _MAY_TAKE[answer]
 
 
 def flipped(body: bytes, size: float) -> bytes:

@@ -133,6 +133,14 @@ class Ledger:
         if name.level:
             log.there.add(name)
             log.compacted.append((name, body))
+        elif (
+            log.mark
+            and not log.entries
+            and name.max_txid == log.mark.max_txid + 1
+            and by.operation.action == "drop_database"
+        ):
+            self._dropped_unfinished(database, log.mark.max_txid, by)
+            self._file_written(database, name, body, by)
         elif name.max_txid == log.newest + 1:
             log.there.add(name)
             entry = Entry(name.max_txid, body, by, self._history.now())
@@ -163,6 +171,13 @@ class Ledger:
         if name.min_txid == 1 and not is_mark(header, name):
             self._appear(database, log.mark.max_txid if log.mark else 1, by)
         return True
+
+    def _dropped_unfinished(self, database: str, txid: int, by: Any) -> None:
+        """A copy that was never complete is dropped behind where it was to end; of what was before nobody may read."""
+        log = self.log(database)
+        log.entries = [Entry(number, b"", by, self._history.now()) for number in range(1, txid + 1)]
+        log.begins_at, log.appeared_at = txid + 1, self._history.now()
+        self.events.append(Copy(database, "", txid, by))
 
     def _appear(self, database: str, txid: int, by: Any) -> None:
         log, source = self.log(database), by.operation.database

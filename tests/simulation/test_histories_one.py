@@ -1,4 +1,4 @@
-"""The first thousand histories: every promise holds in each (see checker)."""
+"""The first six hundred histories: every promise holds in each (see checker)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import pytest
 from tests.simulation.cases import HISTORIES_AT_ONCE, check_seeds
 
 
-@pytest.mark.parametrize("first", range(0, 1000, HISTORIES_AT_ONCE))
+@pytest.mark.parametrize("first", range(0, 600, HISTORIES_AT_ONCE))
 def test_every_promise_holds(first: int) -> None:
     check_seeds(range(first, first + HISTORIES_AT_ONCE))
