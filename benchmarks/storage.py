@@ -56,6 +56,7 @@ def measure(size_bytes: int, root: Path) -> None:
     note("warm point read", warm, lambda service: run(service, POINT))
     note("the same, max_staleness", warm, lambda service: run(service, POINT, max_staleness=60))
     note("warm read of another page", warm, lambda service: run(service, POST))
+    note("first one-row update of a copy, lock none", warm, lambda service: run(service, UPDATE))
     note("warm one-row update, lock none", warm, lambda service: run(service, UPDATE))
     warm.close()
     for name, query in (("cold full scan", SCAN), ("cold scan in the order of an index", INDEX_SCAN)):

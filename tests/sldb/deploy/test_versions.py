@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from sldb.deploy.cloud import connect
+from sldb.deploy.status import read_status
 from sldb.deploy.versions import RULE, keep, kept_days
+from sldb.doctor.aws import _deleted
+from sldb.targets.protocol import AwsOptions
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 KEY = "databases/main/0000/0000000000000001-0000000000000001.ltx"
@@ -128,3 +132,12 @@ def test_what_is_set_already_is_left_alone(sldb: Commands) -> None:
     s3.delete_bucket_lifecycle(Bucket=DATA_BUCKET)
     assert keep(s3, DATA_BUCKET, account, 2)
     assert kept_days(s3, BUNDLE_BUCKET, account) == 0
+
+
+def test_doctor_compares_the_bucket_with_the_stack(sldb: Commands) -> None:
+    sldb.ok("deploy", "--recoverable-days", "3")
+    cloud = connect(AwsOptions())
+    assert _deleted(cloud, read_status(cloud, "test-db")).state == "ok"
+    sldb.client("s3").put_bucket_versioning(Bucket=DATA_BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    found = _deleted(cloud, read_status(cloud, "test-db"))
+    assert (found.state, "--recoverable-days" in found.next) == ("warn", True)
