@@ -407,7 +407,9 @@ class Replica:
         """The chain, without the files that have no page map where others lead as far."""
         names = list(names)
         whole = self._plan(names, upto)
-        around = self._plan([name for name in names if name not in unmapped], upto)
+        # Beside another file of transaction 1 alone, what lies at its key is the mark of a copy (actions.copying).
+        left_out = {*unmapped, *(transaction(1) for name in names if name.level and name.max_txid == 1)}
+        around = self._plan([name for name in names if name not in left_out], upto)
         return replace(around, newest=whole.newest) if around.reach == whole.reach else whole
 
     def _plan(self, names: Iterable[LtxName], upto: Txid | None) -> chain.Plan:

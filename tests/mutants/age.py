@@ -427,6 +427,14 @@ NAMES = (
         (ACTIONS + "test_branch.py::test_frozen_before_the_mark_while_the_name_came_to_life",),
     ),
     Mutant(
+        "the mark of a copy stands for its base",
+        "6",
+        LOG + "replica.py",
+        "        left_out = {*unmapped, *(transaction(1) for name in names if name.level and name.max_txid == 1)}",
+        "        left_out = {*unmapped}",
+        (ACTIONS + "test_branch.py::test_the_mark_stands_for_no_base_without_a_page_map",),
+    ),
+    Mutant(
         "a page map before the name is taken",
         "10",
         HANDLERS + "actions/copying.py",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.actions import copying
 from lambda_handlers.s3_store import memory_store
-from lambda_handlers.storage import verified
+from lambda_handlers.storage import replica, verified
 from lambda_handlers.storage.keys import LtxName, snapshot, transaction
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
@@ -141,6 +141,17 @@ def test_no_page_map_is_put_beside_a_file_of_another(container, store, monkeypat
     faulty.plan("create", meanwhile(lambda: run(container(store), "CREATE TABLE mine (x)", database="mine")))
     assert refused(container(faulty), "branch", **{"as": "mine"}).code == "conflict"
     assert [info.key for info in store.list_objects("mine/")] == [transaction(1).key("mine")]
+
+
+def test_the_mark_stands_for_no_base_without_a_page_map(service, container, store, monkeypatch):
+    """A base of transaction 1 alone has the transactions of the mark's name, and is the only one of them to read."""
+    monkeypatch.setattr(replica, "UNMAPPED_BYTES", 2000)
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (randomblob(50000))")
+    run(service, "INSERT INTO t VALUES (1)")
+    act(service, "branch", **{"as": "staging"})
+    for key in ("staging/head.json", LtxName(1, 1, 1).page_map_key("staging")):
+        store.delete(key)
+    assert run(container(store), "SELECT count(*) FROM t", database="staging").rows == [(2,)]
 
 
 def test_a_branch_that_was_written_to_is_refused(service, store):
