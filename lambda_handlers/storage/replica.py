@@ -53,6 +53,7 @@ PROBES_AT_ONCE = 16  # transactions that are asked for together, at most
 PROBES_BEFORE_CATCHING_UP = PROBES_AT_ONCE - 1  # who is further behind reads fewer files by way of the head
 PROBE_BYTES = 1 << 20  # a larger transaction is not read whole
 UNMAPPED_BYTES = 32 << 20  # a file without page map that is larger is left out where others lead as far
+EMPTY_LISTS = 3  # that say, one after the other, that there is no database
 MOST_FILES = 512  # of a chain that a warm copy has followed; then it opens the same state anew, from fewer
 
 __all__ = ["Conflict", "Gone", "Replica", "store_error"]
@@ -375,6 +376,8 @@ class Replica:
 
     def _follow_list(self, upto: Txid | None) -> None:
         files = self._list_from_here() if upto is None else self._list()
+        for _ in range(EMPTY_LISTS - 1):  # one name, damaged in the answer, may be that of the only file
+            files = files or self._list()
         unmapped = {name for name, file in files.items() if not file.is_mapped and file.size > UNMAPPED_BYTES}
         plan = self._plan_around(unmapped, files, upto)
         following = self._start_asking(plan.reach + 1) if upto is None or plan.reach < upto else None

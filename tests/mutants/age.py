@@ -427,6 +427,14 @@ NAMES = (
         (ACTIONS + "test_branch.py::test_frozen_before_the_mark_while_the_name_came_to_life",),
     ),
     Mutant(
+        "one LIST says that there is no database",
+        "2",
+        LOG + "replica.py",
+        "            files = files or self._list()",
+        "            pass",
+        (STORAGE + "test_replica.py::test_a_database_of_one_file_is_not_empty_because_a_list_hides_it",),
+    ),
+    Mutant(
         "the mark of a copy stands for its base",
         "6",
         LOG + "replica.py",

@@ -15,7 +15,7 @@ from lambda_handlers.object_store import AlreadyExists
 from lambda_handlers.storage import ltx
 from lambda_handlers.storage.commit import COMMIT_TRIES, STREAM_BYTES
 from lambda_handlers.storage.head import Head, HeadFile
-from lambda_handlers.storage.keys import LtxName, transaction
+from lambda_handlers.storage.keys import LtxName, snapshot, transaction
 from lambda_handlers.storage.ltx import Header, Pgno
 from lambda_handlers.storage.opening import PARALLEL_READS
 from lambda_handlers.storage.page_cache import PageCache
@@ -738,6 +738,20 @@ def test_what_a_list_does_not_show_is_asked_for(
     other.replica.refresh()
 
     assert numbers(other) == [2, 3, 4]
+
+
+def test_a_database_of_one_file_is_not_empty_because_a_list_hides_it(
+    engine: MakeEngine, store: FaultyStore, tmp_path: Path
+) -> None:
+    """The line is `files = files or self._list()` in Replica._follow_list: what looks empty would be written anew."""
+    written(engine(), 3)
+    compact(store, snapshot(3), tmp_path)
+    for txid in (1, 2, 3):
+        store.store.delete(key(txid))
+    other = engine()
+    store.plan("list_objects", without(snapshot(3).key("main")))
+    other.replica.refresh()
+    assert numbers(other) == [2, 3]
 
 
 def test_a_moment_that_a_list_does_not_show_is_asked_for(engine: MakeEngine, store: FaultyStore) -> None:
