@@ -59,7 +59,7 @@ def race_replaces(store: ObjectStore, prefix: str, rounds: int = ROUNDS) -> Race
 def race_completions(store: ObjectStore, prefix: str, rounds: int = ROUNDS) -> Race:
     """Objects of two parts, assembled and completed at the same time. Raises StoreError."""
     source = f"{prefix}source"
-    store.put(source, bytes(COPIED_BYTES))
+    store.create(source, bytes(COPIED_BYTES))  # as all else: the functions' roles overwrite nothing
     try:
         return _race("completion", lambda number: _race_assemblies(store, f"{prefix}{number}", source), rounds)
     finally:

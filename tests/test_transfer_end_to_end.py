@@ -188,7 +188,7 @@ def test_a_push_goes_on_where_it_stopped(aws, calls, database, large, through, c
         patch.setattr("sldb.targets.by_address.FIRST_PAUSE_SECONDS", 0.001)
         with hooked(aws, stop):
             assert run_command(["--database", database, "push", "--through", through, str(large)]) == 3
-    assert "not now" in capsys.readouterr().err
+    assert "answered 403 Forbidden, AccessDenied" in capsys.readouterr().err
     assert run_command(["--database", database, "query", "SELECT 1"]) == 1  # there is no such database yet
     calls.clear()
     assert run_command(["--database", database, "push", "--through", through, str(large)]) == 0

@@ -164,7 +164,9 @@ def quoted(name: str) -> str:
 
 
 def copy(source: sqlite3.Connection, target: Target) -> list[str]:
-    """Schema and rows by requests, a few hundred rows each; the names of the tables."""
+    """Schema and rows by requests, a few hundred rows each; the names of the tables. A child's rows may come before its
+    parent's, as in a dump, which turns foreign keys off for that reason."""
+    unordered = Statement("PRAGMA foreign_keys = OFF")
     schema = source.execute(
         "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     )
@@ -176,7 +178,7 @@ def copy(source: sqlite3.Connection, target: Target) -> list[str]:
         for start in range(0, len(rows), 500):
             marks = ", ".join("?" * len(rows[0]))
             insert = f"INSERT INTO {quoted(table)} VALUES ({marks})"
-            target.send(Statement(insert, tuple(row)) for row in rows[start : start + 500])
+            target.send([unordered, *(Statement(insert, tuple(row)) for row in rows[start : start + 500])])
     target.send(Statement(sql) for kind, _, sql in parts if kind != "table")
     return tables
 
