@@ -213,7 +213,7 @@ def _() -> list[Patch]:
     return [patch.object(Decoder, "_check_end", lambda self: self._source.rest() and None)]
 
 
-@bug("a name without a first transaction is free", 500, looks_from=175)
+@bug("a name without a first transaction is free", 1000, looks_from=620)
 def _() -> list[Patch]:
     def copy(context: Any, listing: Any, target: str, txid: int, proofs: Any) -> Any:
         there = copying.files.list_files(context.store, target)
@@ -244,20 +244,6 @@ def _() -> list[Patch]:
 
 
 # Being current
-
-
-@bug("a LIST shows all that there is", 1000, looks_from=745)
-def _() -> list[Patch]:
-    class Nothing:
-        def result(self) -> None:
-            """There is no next one."""
-
-    def follow_list(self: Replica, upto: Any) -> None:
-        with patch.object(self, "_start_asking", lambda txid: Nothing()):
-            real(self, upto)
-
-    real = Replica._follow_list
-    return [patch.object(Replica, "_follow_list", follow_list)]
 
 
 @bug("a copy is current for ever if the next transaction is not there", 100, looks_from=30)

@@ -122,7 +122,7 @@ class Replay:
 
     def check_reading(self, reading: Reading) -> None:
         """What a reader without faults, and without anything kept, found at the end."""
-        log, states = self._outcome.ledger.log(reading.database), self.states[reading.database]
+        log, states = self._outcome.ledger.log(reading.database), self.states.get(reading.database, [BEGINNING])
         what = f"{reading.database} at {reading.at or 'the end'}"
         if reading.problem:
             self._violate("history", f"{what} cannot be read: {reading.problem}")

@@ -274,7 +274,8 @@ class Simulation:
         container, open_replica = self.platform.for_reader(database)
         log = self.ledger.log(database)
         promised = range(log.promised_from(self.world.now, self.plan.retention_days * 86_400), log.newest + 1)
-        moments = [None, *(self.chance.choice(f"{number} reads {one}", promised) for one in range(PAST_READ_AT_END))]
+        count = PAST_READ_AT_END if promised else 0
+        moments = [None, *(self.chance.choice(f"{number} reads {one}", promised) for one in range(count))]
 
         def read() -> None:
             for at in moments:
