@@ -211,10 +211,14 @@ class Maintenance:
         mapped: set[LtxName] = set()
         uploads: dict[str, float] = {}
         store_time = 0.0  # nothing is old where the lease is not shown
+        mark_at: float | None = None
         for info in self.store.list_objects(database_prefix(database)):
             if name := parse_ltx_key(database, info.key):
                 sizes[name] = info.size
-                written_at[name] = info.modified_at
+                if (name, info.size) == (transaction(1), MARK_BYTES):
+                    mark_at = info.modified_at
+                else:
+                    written_at[name] = info.modified_at
             elif name := parse_page_map_key(database, info.key):
                 page_maps[info.key] = name, info.modified_at
                 mapped.add(name)
@@ -225,7 +229,7 @@ class Maintenance:
             elif info.key == maintenance_key(database):
                 store_time = info.modified_at
         files = {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
-        dates = Listing(written_at, page_maps, uploads, store_time, lease.taken_at, self.host.now())
+        dates = Listing(written_at, page_maps, uploads, store_time, lease.taken_at, self.host.now(), mark_at)
         return _Listing(files, dates)
 
     # The lease

@@ -28,7 +28,7 @@ from lambda_handlers.host import Host
 from lambda_handlers.log import Log
 from lambda_handlers.object_store import NotFound, ObjectStore
 from lambda_handlers.storage import chain, retention
-from lambda_handlers.storage.keys import LtxName
+from lambda_handlers.storage.keys import LtxName, transaction
 from lambda_handlers.storage.ltx import HEADER_BYTES, Header
 
 MOST_DELETES = 10_000  # in one pass
@@ -44,12 +44,13 @@ _UNKNOWN = float("inf")  # as young as can be
 class Listing:
     """What a LIST of one database showed."""
 
-    written_at: Mapping[LtxName, float]  # its files; all dates by the store's clock, in unix seconds
+    written_at: Mapping[LtxName, float]  # its files, but the mark; all dates by the store's clock, in unix seconds
     page_maps: Mapping[str, tuple[LtxName, float]]  # by key: the file, and when the map was written
     uploads: Mapping[str, float]  # by key
     store_time: float  # the date of the lease
     leased_at: tuple[float, float]  # by this machine's clock: before the lease was put, and after
     listed_at: float  # by this machine's clock: when the LIST was over
+    mark_at: float | None = None  # when the mark of a copy was written, which lies where transaction 1 would
 
 
 class _Doubt(Exception):
@@ -109,12 +110,19 @@ class Removal:
                     name for name, why in reasons.items() if why in looked and (name in looked or not name.level)
                 }
                 self._check_readable(leaving, base)
-                return leaving
+                return leaving | self._mark(base in looked)
             if base in wanted:  # alone: most depends on it
                 wanted = [base]
                 dates[base] = max(dates[base], self._newest_in(base))
             self._confirm({name.key(self._database): self._listing.written_at[name] for name in wanted})
             looked.update(wanted)
+
+    def _mark(self, has_old_base: bool) -> set[LtxName]:
+        """The mark of a copy, once it stands beside a confirmed base that is older than the retention period. It is no
+        transaction: the copy's first one is only in its base, and no file of the log makes that needless."""
+        mark_at = self._listing.mark_at
+        is_old = mark_at is not None and mark_at <= self._now - retention.FLOOR_SECONDS
+        return {transaction(1)} if has_old_base and is_old else set()
 
     def _confirm(self, listed: Mapping[str, float]) -> None:
         """Raises _Doubt where an object of itself does not have the date that the LIST showed."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from lambda_handlers.actions import files
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.files import Listing
-from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, StoreError, Unavailable
+from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, Refused, StoreError, Unavailable
 from lambda_handlers.storage import head as heads
 from lambda_handlers.storage import kinds, ltx, verified
 from lambda_handlers.storage.bound import bind
@@ -120,6 +120,8 @@ def copy_database(context: ActionContext, source: str, target: str, txid: Txid, 
             return _copy(context, listing, target, txid, proofs)
         except NotFound as error:
             reason = error
+        except _Stopped as error:
+            raise _perhaps_made(target, error.reason) from error
         except StoreError as error:
             raise store_error(error) from error
     raise SldbError("store_error", f"files of {source} vanish while they are copied: {reason}", "try again")
@@ -134,7 +136,21 @@ def _copy(context: ActionContext, listing: Listing, target: str, txid: Txid, pro
     if not chain:
         raise NotFound(transaction(txid).key(listing.database))
     found = proofs.of(listing, chain)  # before the first object is made: a damaged source leaves no trace
-    return _Copy(context, proofs, listing.database, there, [found[name] for name in chain]).run()
+    copy = _Copy(context, proofs, listing.database, there, [found[name] for name in chain])
+    try:
+        return copy.run()
+    except NotFound:  # of a file of the source: another LIST shows what replaced it
+        raise
+    except StoreError as error:
+        raise _Stopped(error) from error
+
+
+class _Stopped(Exception):
+    """The store failed when objects of the copy had perhaps been made."""
+
+    def __init__(self, reason: StoreError) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class _Copy:
@@ -215,7 +231,7 @@ class _Copy:
         else:
             try:
                 tag = create(key)
-            except (AlreadyExists, Unavailable) as doubt:
+            except (AlreadyExists, Unavailable, Refused) as doubt:  # also a refusal may come after the effect
                 self._compare(name, wanted, doubt)
                 return
         if not wanted.has_tag(tag):
@@ -229,7 +245,7 @@ class _Copy:
                 return
             verified.verify(self._store, self._target, name, self._store.size(key), self._check_time)
         except NotFound as error:
-            raise Unavailable(key, str(doubt or error)) from doubt
+            raise (doubt if isinstance(doubt, Refused) else Unavailable(key, str(doubt or error))) from doubt
         except SldbError as error:
             if error.code == "corrupt":
                 raise _damaged(self._target, key, error) from error
@@ -302,6 +318,17 @@ def taken(database: str) -> SldbError:
         "conflict",
         f"there is a database {database} already; nothing was changed",
         f"choose another name, or drop it first: sldb databases drop {database}",
+    )
+
+
+def _perhaps_made(target: str, error: StoreError) -> SldbError:
+    """What is left is a whole copy, one that is not complete, or nothing: the next try finds out."""
+    return SldbError(
+        "store_error",
+        f"the object store: {error}; it is not known whether {target} was made, or only begun",
+        f"the same command again completes it, or finds it done; sldb databases drop {target} removes it",
+        key=error.key,
+        applied="unknown",
     )
 
 

@@ -171,7 +171,13 @@ class Authorizer:
         if refusal:
             self.refusal = self.refusal or refusal
             return apsw.SQLITE_DENY
-        return apsw.SQLITE_OK
+        return apsw.SQLITE_IGNORE if self._would_corrupt(action, one, two) else apsw.SQLITE_OK
+
+    def _would_corrupt(self, action: int, one: str | None, two: str | None) -> bool:
+        """Return whether the statement sets the encoding of a database that has one. SQLite ignores that, but in a
+        database without tables: there it writes the schema in one encoding and says the other in the header."""
+        sets_encoding = action == apsw.SQLITE_PRAGMA and (one or "").lower() == "encoding" and two is not None
+        return sets_encoding and not self._new_database
 
     def _note(self, action: int, one: str, two: str, trigger: str | None) -> None:
         if trigger is not None:

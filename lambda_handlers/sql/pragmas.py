@@ -4,7 +4,8 @@ encoding, page_size and auto_vacuum once the database has content.
 Here a request is a transaction, so that a script which SQLite's shell runs statement by statement would do something
 else. The rules:
 
-    before the request's first write    a change takes effect, even in a transaction that has begun
+    before the request's first write    a change takes effect, even in a transaction that has begun: also where tables,
+                                        columns or indexes were made before it, as Prisma's migrations do
     after it                            it is late. foreign_keys goes back to what it was when the request began, in
                                         effect; any other late change is an error if a statement follows that writes
                                         and that it would matter to, or that asks for it
@@ -66,7 +67,8 @@ class Pragmas:
         self._authorizer = authorizer
         self._new_database = new_database
         self._late: dict[str, _Late] = {}
-        self._has_written = False
+        self._has_begun = False  # a statement has written, be it only to the schema
+        self._has_written = False  # one has that foreign keys may matter to
         self.may_be_query_only = False  # the request has said PRAGMA query_only
         self._enforced = self._foreign_keys()  # when the request began
 
@@ -78,10 +80,16 @@ class Pragmas:
         """Raise `sql_error` where an earlier change has not taken effect. `word`: the first of the statement."""
         if word == "PRAGMA":
             return
-        self._has_written = True
+        self._has_begun = True
+        self._has_written = self._has_written or not self._only_declares()
         for late in self._late.values():
             if late.name != FOREIGN_KEYS or self._authorizer.schema_action not in _WITHOUT_FOREIGN_KEYS:
                 raise late.error()
+
+    def _only_declares(self) -> bool:
+        """Return whether the statement changes the schema and no row: it does the same with foreign keys or without."""
+        action = self._authorizer.schema_action
+        return action in _WITHOUT_FOREIGN_KEYS or action == "ALTER TABLE"
 
     def after(self, place: Place) -> None:
         for name, argument, schema in self._authorizer.pragmas:
@@ -105,7 +113,7 @@ class Pragmas:
         self._late.pop(name, None)
 
     def _hint(self, name: str, value: object) -> str:
-        if name == FOREIGN_KEYS or (self._new_database and self._has_written):
+        if name == FOREIGN_KEYS or (self._new_database and self._has_begun):
             return "put it first, before the statements that write, or send what follows as a request of its own"
         if self._new_database:
             return "put it first, before all other statements"

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from lambda_handlers.actions.copying import mark
 from lambda_handlers.log import Log
 from lambda_handlers.maintenance import FULL_PASS_SECONDS, LEASE_SECONDS, Maintenance
 from lambda_handlers.object_store import NotFound, ObjectInfo, Unavailable
@@ -612,3 +613,29 @@ def test_every_promised_transaction_reads_as_it_was() -> None:
             max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+
+
+def test_the_base_of_a_copy_stays_although_a_fold_covers_it(world: World) -> None:
+    """Level 0 has each transaction of a fold, but for the first of a copy: where that would lie is its mark."""
+    world.write(3)
+    first, at_three = transaction(1).key("main"), world.writer.image()
+    header, size = world.writer.replica, world.writer.replica.page_size
+    pages = [(ltx.Pgno(n + 1), at_three[n * size : (n + 1) * size]) for n in range(header.page_count)]
+    fold = ltx.Header(size, header.page_count, 1, 3, header.timestamp_ms)
+    world.store.create(LtxName(1, 1, 1).key("main"), world.store.get(first))
+    world.store.create(LtxName(1, 1, 3).key("main"), ltx.encode(fold, pages))
+    world.store.delete_many([first])
+    world.store.create(first, ltx.encode(mark(replace(fold, max_txid=2), "source"), ()))
+    before = world.images(2, 3)
+
+    world.clock.time += 2 * FLOOR_SECONDS
+    world.maintain("main")
+    assert world.images(2, 3) == before
+    world.write()
+    world.clock.time += RETENTION_DAYS * DAY + 2 * FLOOR_SECONDS
+    world.write()
+    world.maintain("main")
+    world.clock.time += 2 * FLOOR_SECONDS
+    world.maintain("main")
+    assert transaction(1) not in world.names()
+    assert world.images(5).keys() == {5}

@@ -11,6 +11,14 @@ REMOVAL_TESTS = SERVER + "test_removal.py::"
 
 AGE = (
     Mutant(
+        "the mark of a copy counts as its first transaction",
+        "4",
+        HANDLERS + "maintenance.py",
+        "                if (name, info.size) == (transaction(1), MARK_BYTES):",
+        "                if False:",
+        (SERVER + "test_maintenance.py::test_the_base_of_a_copy_stays_although_a_fold_covers_it",),
+    ),
+    Mutant(
         "a copy of any age is committed on",
         "5",
         LOG + "replica.py",

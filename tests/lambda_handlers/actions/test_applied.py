@@ -219,6 +219,40 @@ def test_half_a_rename_is_not_denied(faulty: FaultyStore, container, refusal: st
     assert state(faulty.store, "renamed")
 
 
+@pytest.mark.parametrize("refusal", ["403", "no answer"])
+@pytest.mark.parametrize("applies", [True, False])
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize("nth", [0, 1, 2])
+def test_a_branch_that_was_begun_is_not_denied(
+    faulty: FaultyStore, container, refusal: str, applies: bool, reads: bool, nth: int
+) -> None:
+    """Its mark, a file, or its base is refused, with the effect or without, and perhaps cannot be read back."""
+    real, made = faulty.create, list[str]()
+
+    def create(key: str, body: bytes) -> str:
+        if key.startswith("made/") and key.endswith(".ltx"):
+            made.append(key)
+            if len(made) == nth + 1:
+                if applies:
+                    real(key, body)
+                if not reads:
+                    faulty.plan("chunks", answered(Unavailable(key, "no answer"), False))
+                raise ANSWERS[refusal]()
+        return real(key, body)
+
+    faulty.create = create  # type: ignore[method-assign]  # of this one
+    said: dict[str, Any] = {"applied": "yes"}
+    try:
+        act(container(faulty), "branch", **{"as": "made"})
+    except SldbError as failed:
+        said = {**failed.details, "message": failed.message}
+    assert said["applied"] == ("yes" if applies and reads else "unknown")
+    assert "nothing was" not in said.get("message", "")
+    faulty.create = real  # type: ignore[method-assign]  # of this one
+    act(container(faulty), "branch", **{"as": "made"})
+    assert state(faulty.store, "made") == state(faulty.store, "main")
+
+
 def half(_key: str, act: Act) -> bytes:
     body = bytes(act())
     return body[: len(body) // 2]

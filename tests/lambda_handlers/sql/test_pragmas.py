@@ -84,7 +84,9 @@ def test_off_before_the_first_write(service, pragma):
 @pytest.mark.parametrize("pragma", [*ON, *OFF])
 def test_a_change_after_a_write_and_before_another(service, pragma):
     began = run(service, "PRAGMA foreign_keys").rows[0][0]
-    first = f"PRAGMA foreign_keys = {int(pragma not in ON)}; {TABLES}"
+    begin = f"PRAGMA foreign_keys = {int(pragma not in ON)};"
+    first = f"{begin} {TABLES} INSERT INTO parent VALUES (1);"
+    own = f"{begin} CREATE TEMP TABLE own (a); INSERT INTO own VALUES (1);"
     for query in (
         f"{first} {pragma}\n; {ORPHAN}",
         f"BEGIN; {first} {pragma}\n; {ORPHAN}; COMMIT",
@@ -93,7 +95,7 @@ def test_a_change_after_a_write_and_before_another(service, pragma):
         f"{first} {pragma}\n; DROP TABLE parent",
         f"{first} {pragma}\n; PRAGMA foreign_keys",
         f"{first} {pragma}\n; SELECT * FROM pragma_foreign_keys",
-        f"PRAGMA foreign_keys = {int(pragma not in ON)}; CREATE TEMP TABLE own (a); {pragma}\n; {TABLES} {ORPHAN}",
+        f"{own} {pragma}\n; {TABLES} {ORPHAN}",
     ):
         if began != (pragma in ON):
             error = refused(service, query)
@@ -148,6 +150,20 @@ MIGRATIONS = {
         PRAGMA foreign_keys=ON;
         PRAGMA defer_foreign_keys=OFF;
         -- CreateIndex
+        CREATE UNIQUE INDEX "by_name" ON "parent"("name");""",
+    "Prisma, after a new table": """-- CreateTable
+        CREATE TABLE "tag" ("id" INTEGER NOT NULL PRIMARY KEY);
+        CREATE INDEX "tags" ON "tag"("id");
+        ALTER TABLE "tag" ADD COLUMN "name" TEXT;
+        -- RedefineTables
+        PRAGMA defer_foreign_keys=ON;
+        PRAGMA foreign_keys=OFF;
+        CREATE TABLE "new_parent" ("id" INTEGER NOT NULL PRIMARY KEY, "name" TEXT);
+        INSERT INTO "new_parent" ("id") SELECT "id" FROM "parent";
+        DROP TABLE "parent";
+        ALTER TABLE "new_parent" RENAME TO "parent";
+        PRAGMA foreign_keys=ON;
+        PRAGMA defer_foreign_keys=OFF;
         CREATE UNIQUE INDEX "by_name" ON "parent"("name");""",
     "django": """PRAGMA foreign_keys = OFF; BEGIN;
         CREATE TABLE "new__parent" ("id" integer PRIMARY KEY, "name" text);
@@ -338,3 +354,25 @@ def test_a_request_does_what_sqlite_does_or_says_that_it_does_not(has_id, settin
         assert wanted is None or told, (error.message, error.hint)
     finally:
         service.close()
+
+
+@pytest.mark.parametrize(
+    ("began", "emptied"),
+    [
+        ("UTF-8", "CREATE TABLE t (a); DROP TABLE t"),
+        ("UTF-16le", "CREATE TABLE t (a); DROP TABLE t"),
+        ("UTF-8", "PRAGMA user_version = 3"),
+    ],
+)
+@pytest.mark.parametrize("first", ["", "SELECT * FROM sqlite_schema; ", "BEGIN; "])
+def test_the_encoding_of_a_database_without_tables_stays(service, began, emptied, first):
+    """SQLite would write the schema in another encoding than its header says: 200, and nothing could be read again."""
+    run(service, f"PRAGMA encoding = '{began}'; {emptied}")
+    end = "; COMMIT" if first == "BEGIN; " else ""
+    for other in {"UTF-8", "UTF-16le", "UTF-16be"} - {began}:
+        query = f"{first}PRAGMA encoding = '{other}'; CREATE TABLE t (a); INSERT INTO t VALUES ('x'){end}"
+        assert refused(service, query).code == "sql_error"
+    run(service, f"PRAGMA encoding = '{began}'; CREATE TABLE t (a); INSERT INTO t VALUES ('x')")
+    assert run(service, "SELECT a FROM t").rows == [("x",)]
+    assert run(service, "PRAGMA encoding").rows == [(began,)]
+    assert run(service, "PRAGMA integrity_check").rows == [("ok",)]
