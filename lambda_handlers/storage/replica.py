@@ -318,15 +318,15 @@ class Replica:
         for it, or took too long. `first`: the next one's body, if it has been asked for; `step`: how many to ask for
         after it."""
         body = first.result() if first else self._ask_for(self.txid + 1)
-        if body is None:
-            return self._is_believable()
+        if body is None or not self._is_believable():
+            return body is None and self._is_believable()
         self._apply_body(body)
         asked = 0
         while asked < PROBES_BEFORE_CATCHING_UP:
             for call in [self._start_asking(self.txid + number) for number in range(1, step + 1)]:
                 body = call.result()
-                if body is None:
-                    return self._is_believable()
+                if body is None or not self._is_believable():
+                    return body is None and self._is_believable()
                 self._apply_body(body)
             asked += step
             step = min(2 * step, PROBES_AT_ONCE)
@@ -375,6 +375,7 @@ class Replica:
         return self._probe(following, PROBES_AT_ONCE)
 
     def _follow_list(self, upto: Txid | None) -> None:
+        listed_at = self._host.now()
         files = self._list_from_here() if upto is None else self._list()
         for _ in range(EMPTY_LISTS - 1):  # one name, damaged in the answer, may be that of the only file
             files = files or self._list()
@@ -399,6 +400,12 @@ class Replica:
         # A LIST of many pages is no snapshot: n + 1 may have been created behind it and n + 2 before it. And a name in
         # it may be damaged: whether there is a next transaction only its own key tells.
         while following is not None and (body := following.result()) is not None:
+            if not self._is_fresh(
+                listed_at, self._host.now()
+            ):  # the process stood still: what came may be created anew
+                self._forget()
+                self._follow_list(upto)
+                return
             self._apply_body(body)
             following = self._start_asking(self.txid + 1) if upto is None or self.txid < upto else None
         if self.txid < plan.newest and upto is None:
@@ -416,14 +423,17 @@ class Replica:
         return replace(around, newest=whole.newest) if around.reach == whole.reach else whole
 
     def _plan(self, names: Iterable[LtxName], upto: Txid | None) -> chain.Plan:
-        """From where the copy stands; from the beginning where only that leads on."""
+        """From where the copy stands; from the beginning where only that leads on, or where the copy has stood still. A
+        writer that was frozen may have created a transaction again that retention had removed: a base has the true one,
+        and only a copy that is older would follow the other."""
         names = list(names)
         anew = chain.plan(names, 0, upto)
         if not self.txid:
             return anew
         # A snapshot reaches furthest, but would leave no page in place.
         onward = chain.plan([name for name in names if name.level != SNAPSHOT_LEVEL], self.txid, upto)
-        return anew if anew.reach > onward.reach else replace(onward, newest=anew.newest)
+        is_anew = anew.reach > onward.reach or (anew.reach == onward.reach > self.txid and not self._is_believable())
+        return anew if is_anew else replace(onward, newest=anew.newest)
 
     def _list_from_here(self) -> dict[LtxName, HeadFile]:
         """Whatever leads on from this copy's transaction, which comes behind it or is compacted; all, where that does

@@ -11,6 +11,25 @@ REMOVAL_TESTS = SERVER + "test_removal.py::"
 
 AGE = (
     Mutant(
+        "a copy that stood still follows what was created again",
+        "5",
+        LOG + "replica.py",
+        "        is_anew = anew.reach > onward.reach or (anew.reach == onward.reach > self.txid and not self._is_believable())",
+        "        is_anew = anew.reach > onward.reach",
+        (
+            SERVER
+            + "storage/test_replica.py::test_a_container_that_thaws_follows_no_transaction_that_was_created_again",
+        ),
+    ),
+    Mutant(
+        "a transaction that came after a pause is followed",
+        "5",
+        LOG + "replica.py",
+        "        if body is None or not self._is_believable():\n            return",
+        "        if body is None:\n            return",
+        (SERVER + "storage/test_replica.py::test_a_transaction_that_came_after_a_pause_is_not_followed",),
+    ),
+    Mutant(
         "the mark of a copy counts as its first transaction",
         "4",
         HANDLERS + "maintenance.py",

@@ -449,6 +449,51 @@ def test_a_container_that_thaws_finds_what_was_compacted(
     assert numbers(frozen) == [2, 3, 4, 5]
 
 
+def test_a_container_that_thaws_follows_no_transaction_that_was_created_again(
+    engine: MakeEngine, store: FaultyStore, clock: Clock, tmp_path: Path
+) -> None:
+    """Another one that was frozen has created n + 1 where that was removed, and what follows n + 1 is there."""
+    thawing, other = written(engine(), 2), engine()
+    late = engine()
+    late.replica.refresh()
+    for statement in (insert(3), "CREATE TABLE other (x)", "INSERT INTO other VALUES (5)"):
+        other.write(statement)
+    compact(store, LtxName(2, 4, 5), tmp_path)
+    compact(store, LtxName(9, 1, 5), tmp_path)
+    for txid in (1, 2, 3, 4, 5):
+        store.delete(key(txid))
+    assert late.write(insert(99), refresh=False) == 3
+    clock.time += 3 * RETENTION_FLOOR_SECONDS
+
+    thawing.replica.refresh()
+    assert thawing.replica.txid == 5
+    assert numbers(thawing) == [2, 3]
+
+
+@pytest.mark.parametrize("is_cold", [False, True])
+def test_a_transaction_that_came_after_a_pause_is_not_followed(
+    engine: MakeEngine, store: FaultyStore, clock: Clock, tmp_path: Path, is_cold: bool
+) -> None:
+    """It may be one that was created again: here the newest, so that nothing behind it tells."""
+    thawing, other, late = written(engine(), 2), engine(), engine()
+    late.replica.refresh()
+
+    def pause(_key: str, act: Any) -> Any:
+        other.write(insert(3))
+        compact(store, LtxName(9, 1, 3), tmp_path)
+        for txid in (1, 2, 3):
+            store.delete(key(txid))
+        assert late.write(insert(99), refresh=False) == 3
+        clock.time += 3 * RETENTION_FLOOR_SECONDS
+        return act()
+
+    if is_cold:
+        thawing = engine()
+    store.plan("get_range", pause)
+    thawing.replica.refresh()
+    assert numbers(thawing) == [2, 3]
+
+
 def compacted_away(one: Engine, store: FaultyStore, clock: Clock, directory: Path) -> Callable[[], None]:
     """What the rest of the world does while somebody stands still for hours: write, compact, remove."""
 
