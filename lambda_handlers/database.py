@@ -125,7 +125,17 @@ class Database:
         request = run.request
         if request.at is not None:
             return self._read_past(run, request.at)
-        self._newest.replica.refresh(request.max_staleness, run.deadline)
+        try:
+            return self._execute_on(run, request.max_staleness)
+        except SldbError as error:
+            if not request.max_staleness or error.code not in ("sql_error", "constraint", "not_found"):
+                raise
+        # An old state may lack what the request is about, and the request itself, where it is sent again.
+        return self._execute_on(run, 0.0)
+
+    def _execute_on(self, run: _Run, max_staleness: float) -> Reply:
+        """Run on the newest state, or on one that was checked no longer ago."""
+        self._newest.replica.refresh(max_staleness, run.deadline)
         self._is_cold = False
         try:
             reply = self._attempt(run, self._newest, may_write=False)

@@ -383,6 +383,21 @@ def test_a_read_only_dry_run_of_the_past_refuses_to_write(service):
     assert refused(service, "VACUUM", at=1, dry_run=True).code == "bad_request"
 
 
+def test_what_fails_on_an_old_state_is_tried_on_the_newest(container, store):
+    """It may be a write that was applied, and is sent again to a container that has not seen that."""
+    old, writer = container(store), container(store)
+    assert run(old, "SELECT 1").txid == 0
+    run(writer, "CREATE TABLE t (a UNIQUE)")
+    first = run(writer, "INSERT INTO t VALUES (1)", request_id="once")
+    again = run(old, "INSERT INTO t VALUES (1)", request_id="once", max_staleness=1000)
+    assert again.txid == first.txid
+    assert run(old, "SELECT count(*) FROM t", max_staleness=1000).rows == [(1,)]
+    with pytest.raises(SldbError, match="no such table: u"):
+        run(old, "SELECT * FROM u", max_staleness=1000)
+    with pytest.raises(SldbError, match="UNIQUE"):
+        run(old, "INSERT INTO t VALUES (1)", max_staleness=1000)
+
+
 def test_max_staleness(container, store):
     clock = Clock()
     reader, writer = container(store, host=clock.host()), container(store, host=clock.host())
