@@ -425,7 +425,8 @@ def test_requests_that_want_too_much_leave_a_function_that_works(stack, memory):
     stack.functions.update_function_configuration(FunctionName=FUNCTION, MemorySize=memory)
     try:
         for query, code in attempts.items():
-            status, body = stack.invoke({"query": query, "timeout": 2})
+            ends_by_itself = code not in ("", "query_timeout")  # however busy the machine is
+            status, body = stack.invoke({"query": query, "timeout": 50 if ends_by_itself else 2})
             assert status >= 400, (query[:80], status, str(body)[:300])  # 0: the process was killed
             assert body["error"]["code"] in ([code] if code else ["too_large", "query_timeout"]), query[:80]
             assert stack.locks() == []
