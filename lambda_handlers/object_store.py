@@ -76,9 +76,11 @@ class Unavailable(StoreError):
 
 def detail_of(error: BaseException | None) -> str:
     """What the store, or EC2, said in full, of the error that led to this one; empty where neither did."""
-    while error is not None:
+    seen: set[int] = set()  # a chain of causes may lead back into itself
+    while error is not None and id(error) not in seen:
         if detail := getattr(error, "detail", ""):
             return str(detail)
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return ""
 

@@ -245,7 +245,9 @@ class _Copy:
                 return
             verified.verify(self._store, self._target, name, self._store.size(key), self._check_time)
         except NotFound as error:
-            raise (doubt if isinstance(doubt, Refused) else Unavailable(key, str(doubt or error))) from doubt
+            if isinstance(doubt, Refused):
+                raise doubt from None  # the refusal it is; as its own cause it would be a chain without an end
+            raise Unavailable(key, str(doubt or error)) from doubt
         except SldbError as error:
             if error.code == "corrupt":
                 raise _damaged(self._target, key, error) from error

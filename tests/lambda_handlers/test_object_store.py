@@ -18,7 +18,9 @@ from lambda_handlers.object_store import (
     NotFound,
     ObjectStore,
     PreconditionFailed,
+    Refused,
     StoreError,
+    detail_of,
 )
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.settings import Settings
@@ -528,3 +530,10 @@ def test_the_metered_store_counts_pages_of_a_listing() -> None:
 
     assert len(list(metered.list_objects("db/"))) == 2001
     assert metered.requests == 3
+
+
+def test_the_words_of_a_store_are_looked_for_in_a_chain_without_an_end() -> None:
+    refused, led_to = Refused("key", "refused"), ValueError("so")
+    refused.__cause__ = refused
+    led_to.__cause__ = refused
+    assert detail_of(led_to) == ""
