@@ -48,11 +48,13 @@ class Log:
         stream.flush()
 
 
-def trace(error: BaseException) -> str:
-    """Where an exception, and those that led to it, came from. Types, and no texts: those may hold anything."""
+def trace(error: BaseException, after: frozenset[int] = frozenset()) -> str:
+    """Where an exception, and those that led to it, came from. Types, and no texts: those may hold anything.
+    `after`: the ids of those that it led to, since a chain of causes may lead back into itself."""
     before = error.__cause__ or error.__context__
+    after |= {id(error)}
     own = "".join(traceback.format_tb(error.__traceback__)) + type(error).__qualname__
-    return f"{trace(before)}\n{own}" if before else own
+    return f"{trace(before, after)}\n{own}" if before and id(before) not in after else own
 
 
 def format_time(seconds: float) -> str:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from lambda_handlers.log import Log, format_time
+from lambda_handlers.log import Log, format_time, trace
 
 
 def test_one_line_of_json_an_event() -> None:
@@ -43,3 +43,9 @@ def test_standard_error_is_the_one_of_the_moment(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(("seconds", "text"), [(0.0, "1970-01-01T00:00:00.000Z"), (1.9999, "1970-01-01T00:00:01.999Z")])
 def test_format_time(seconds: float, text: str) -> None:
     assert format_time(seconds) == text
+
+
+def test_the_trace_of_a_chain_without_an_end_ends() -> None:
+    first, second = ValueError("1"), TypeError("2")
+    first.__cause__, second.__cause__ = second, first
+    assert trace(first) == "TypeError\nValueError"
