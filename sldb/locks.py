@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from lambda_handlers.wire import SldbError
 from sldb.deploy.failures import aws_errors
 from sldb.held_lock import HeldLock, fields_of, of_group, of_object, released
+from sldb.targets.aws_session import boto3_session
 from sldb.targets.protocol import AwsOptions
 
 if TYPE_CHECKING:
@@ -119,10 +120,8 @@ def stack_locks(options: AwsOptions, stack: str, function: str | None = None) ->
 
     Raises SldbError `store_error` with what to do next where there is none.
     """
-    import boto3
-
     with aws_errors(f"find the locks of stack {stack}"):
-        session = boto3.Session(profile_name=options.profile, region_name=options.region)
+        session = boto3_session(options)
         function = function or _function_of(session, stack)
         environment = _environment_of(session, function)
     return StackLocks(session, _place(environment, function))

@@ -71,13 +71,12 @@ def _findings(run: Globals) -> Iterator[Finding]:
 
 
 def _of_store(run: Globals, address: str, endpoint: str | None) -> Iterator[Finding]:
-    import boto3
-
     from sldb.deploy.failures import aws_errors
     from sldb.doctor import store
+    from sldb.targets.aws_session import boto3_session
 
     with aws_errors("use your credentials"):
-        session = boto3.Session(profile_name=run.aws.profile, region_name=run.aws.region)
+        session = boto3_session(run.aws)
     yield from store.of_address(address, session, endpoint)
 
 

@@ -96,11 +96,12 @@ def _destination(output: str | None, table: str | None, aws: AwsOptions) -> Iter
     if output is None or not output.startswith("s3://"):
         yield None if output is None else Path(output)
         return
+    from sldb.targets.aws_session import boto3_session
     from sldb.transfer.s3_object import uploading
 
     if output.endswith("/"):
         output += f"{table or 'query'}.parquet"
-    with uploading(output, aws) as path:
+    with uploading(output, lambda: boto3_session(aws)) as path:
         yield path
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cloud import Cloud, bucket_exists
 from .failures import aws_errors
+from .patience import while_s3_is_busy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,24 +48,30 @@ class BundleBucket:
     def create(self) -> None:
         with aws_errors(f"make the bucket {self.name}"):
             with suppress(self.s3.exceptions.BucketAlreadyOwnedByYou):  # another deploy was faster
-                self.s3.create_bucket(Bucket=self.name, **_location(self.region))
-            self.s3.put_public_access_block(
-                Bucket=self.name,
-                ExpectedBucketOwner=self.account,
-                PublicAccessBlockConfiguration={
-                    "BlockPublicAcls": True,
-                    "IgnorePublicAcls": True,
-                    "BlockPublicPolicy": True,
-                    "RestrictPublicBuckets": True,
-                },
-            )
-            self.s3.put_bucket_encryption(
-                Bucket=self.name,
-                ExpectedBucketOwner=self.account,
-                ServerSideEncryptionConfiguration={
-                    "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-                },
-            )
+                while_s3_is_busy(lambda: self.s3.create_bucket(Bucket=self.name, **_location(self.region)))
+            while_s3_is_busy(self._close_to_the_public)
+            while_s3_is_busy(self._encrypt)
+
+    def _close_to_the_public(self) -> None:
+        self.s3.put_public_access_block(
+            Bucket=self.name,
+            ExpectedBucketOwner=self.account,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "IgnorePublicAcls": True,
+                "BlockPublicPolicy": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
+
+    def _encrypt(self) -> None:
+        self.s3.put_bucket_encryption(
+            Bucket=self.name,
+            ExpectedBucketOwner=self.account,
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
+        )
 
     def upload(self, key: str, body: bytes) -> None:
         with aws_errors(f"upload the bundle to {self.name}"):
@@ -84,7 +91,7 @@ def delete_bucket(s3: S3Client, bucket: str, account: str) -> int:
             )
             _raise_first(reply.get("Errors", []))
             deleted += len(batch)
-        s3.delete_bucket(Bucket=bucket, ExpectedBucketOwner=account)
+        while_s3_is_busy(lambda: s3.delete_bucket(Bucket=bucket, ExpectedBucketOwner=account))
     return deleted
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lambda_handlers.wire import SldbError
+from sldb.targets.aws_session import boto3_session
 
 from .failures import REGION_HINT, OperationFailed, aws_errors
 
@@ -78,9 +79,7 @@ class Cloud:
 def connect(options: AwsOptions) -> Cloud:
     """Raises `store_error` (exit status 3) without credentials or region, or where AWS cannot be reached."""
     with aws_errors("find out who you are at AWS"):
-        import boto3
-
-        session = boto3.Session(profile_name=options.profile, region_name=options.region)
+        session = boto3_session(options)
         if not session.region_name:
             raise SldbError("store_error", "no AWS region is set", REGION_HINT)
         identity = session.client("sts", config=_config()).get_caller_identity()

@@ -20,6 +20,10 @@ _ADVICE = (
         "delete an unused VPC, ask AWS for a higher quota, or use another --region",
     ),
     (
+        r"OperationAborted|conflicting conditional operation",
+        "S3 has not finished with a bucket of that name, deleted a moment ago perhaps: deploy again in some minutes",
+    ),
+    (
         r"already exists|AlreadyExists|ResourceConflict",
         "something of that name is there and is not part of this stack: choose another --stack or --function",
     ),

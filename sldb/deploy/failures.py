@@ -8,8 +8,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from lambda_handlers.wire import SldbError
@@ -23,6 +25,8 @@ _STALE_CREDENTIALS = {
     "AuthFailure",
     "InvalidAccessKeyId",
 }
+_CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+_SIGNED_AT_ANOTHER_TIME = ("Signature expired", "Signature not yet current")
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
 _BUSY = {
     "InvalidChangeSetStatus",
@@ -54,8 +58,6 @@ def aws_errors(doing: str) -> Iterator[None]:
 
     try:
         yield
-    except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError) as error:
-        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", _CREDENTIALS_HINT) from error
     except aws.ProfileNotFound as error:
         raise SldbError("store_error", _text(error), "see `aws configure list-profiles`, or --profile") from error
     except aws.NoRegionError as error:
@@ -65,8 +67,31 @@ def aws_errors(doing: str) -> Iterator[None]:
     except (aws.HTTPClientError, aws.ConnectionError) as error:
         hint = "check the network, the region and AWS_ENDPOINT_URL"
         raise SldbError("store_error", f"cannot {doing}: {_text(error)}", hint) from error
-    except aws.BotoCoreError as error:
+    except aws.ParamValidationError as error:  # a name that was put together from what AWS or the user said
+        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", "look at the names in it") from error
+    except aws.RefreshWithMFAUnsupportedError as error:
+        hint = "run the command again: it asks for another MFA code"
+        raise SldbError("store_error", f"cannot {doing}: the role's session has ended", hint) from error
+    except _of_credentials(aws) as error:
         raise SldbError("store_error", f"cannot {doing}: {_text(error)}", _CREDENTIALS_HINT) from error
+    except (aws.IncompleteReadError, aws.ChecksumError, aws.FlexibleChecksumError) as error:
+        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", "try again") from error
+    except aws.BotoCoreError as error:
+        raise SldbError(
+            "store_error", f"cannot {doing}: {_text(error)}", "look at the AWS settings it names"
+        ) from error
+
+
+def _of_credentials(aws: Any) -> tuple[type[Exception], ...]:
+    return (
+        *(
+            aws.NoCredentialsError,
+            aws.PartialCredentialsError,
+            aws.CredentialRetrievalError,
+            aws.UnknownCredentialError,
+        ),
+        *(aws.SSOError, aws.LoginError, aws.TokenRetrievalError, aws.NoAuthTokenError, aws.MetadataRetrievalError),
+    )
 
 
 REGION_HINT = "give --region, set AWS_REGION, or run `aws configure`"
@@ -75,6 +100,9 @@ _CREDENTIALS_HINT = "run `aws configure` or `aws sso login`, or give --profile"
 
 def _of_client_error(doing: str, error: Any) -> SldbError:
     code = error.response.get("Error", {}).get("Code", "")
+    if is_wrong_clock(code, str(error)):
+        date = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        return SldbError("store_error", f"cannot {doing}: {_text(error)}", clock_hint(date))
     if code in _STALE_CREDENTIALS:
         return SldbError("store_error", f"cannot {doing}: {_text(error)}", _CREDENTIALS_HINT)
     if code in _DENIED:
@@ -83,7 +111,23 @@ def _of_client_error(doing: str, error: Any) -> SldbError:
     if code in _BUSY or (code == "ValidationError" and "_IN_PROGRESS" in str(error)):
         hint = "somebody else is changing the stack: when `sldb status` says that it is done, deploy again"
         return SldbError("conflict", f"cannot {doing}: {_text(error)}", hint)
+    if code == "OperationAborted":
+        hint = "S3 has not finished with a bucket of this name, deleted a moment ago perhaps: try again in some minutes"
+        return SldbError("store_error", f"cannot {doing}: {_text(error)}", hint)
     return SldbError("store_error", f"cannot {doing}: {_text(error)}")
+
+
+def is_wrong_clock(code: str, message: str) -> bool:
+    """Whether AWS refuses a request because of the time at which it says that it was signed."""
+    return code in _CLOCK or any(said in message for said in _SIGNED_AT_ANOTHER_TIME)
+
+
+def clock_hint(date: str | None) -> str:
+    """What to do about a wrong clock; `date` is AWS's own, the header of its answer, where there is one."""
+    if date is None:
+        return "set the clock of this machine: AWS refuses what is signed 5 minutes too early or too late"
+    off = time.time() - parsedate_to_datetime(date).timestamp()
+    return f"set the clock of this machine: it is {abs(off):,.0f} s {'ahead of' if off > 0 else 'behind'} AWS's"
 
 
 def _text(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .failures import aws_errors
+from .patience import while_s3_is_busy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,15 +28,19 @@ def keep(s3: S3Client, bucket: str, account: str, days: int) -> bool:
         is_ruled = any(_days_of(rule) == max(days, 1) for rule in rules)
         if not is_ruled:
             others = [rule for rule in rules if rule.get("ID") != RULE]
-            s3.put_bucket_lifecycle_configuration(
-                Bucket=bucket,
-                LifecycleConfiguration={"Rules": [_rule(max(days, 1)), *others]},
-                ExpectedBucketOwner=account,
+            while_s3_is_busy(
+                lambda: s3.put_bucket_lifecycle_configuration(
+                    Bucket=bucket,
+                    LifecycleConfiguration={"Rules": [_rule(max(days, 1)), *others]},
+                    ExpectedBucketOwner=account,
+                )
             )
         wanted: Any = "Enabled" if days else "Suspended"
         if status != wanted:
-            s3.put_bucket_versioning(
-                Bucket=bucket, VersioningConfiguration={"Status": wanted}, ExpectedBucketOwner=account
+            while_s3_is_busy(
+                lambda: s3.put_bucket_versioning(
+                    Bucket=bucket, VersioningConfiguration={"Status": wanted}, ExpectedBucketOwner=account
+                )
             )
         return status != wanted or not is_ruled
 

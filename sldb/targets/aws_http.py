@@ -26,6 +26,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
+from sldb.targets.aws_session import botocore_session
 from sldb.targets.protocol import AwsOptions
 
 CONNECT_SECONDS = 10.0
@@ -48,7 +49,7 @@ class SignedHttp:
 
     def __init__(self, service: str, options: AwsOptions, read_seconds: float) -> None:
         """Raises BotoCoreError where profile, region or credentials are missing."""
-        session = botocore.session.Session(profile=options.profile)
+        session = botocore_session(options)
         self._session = session
         self._service = service
         self.region = _region(session, options)

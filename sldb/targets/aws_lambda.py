@@ -25,7 +25,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError, ReadTimeoutError
 
 from lambda_handlers.wire import Action, Reply, Request, SldbError
-from sldb.deploy.failures import aws_errors
+from sldb.deploy.failures import aws_errors, clock_hint, is_wrong_clock
 from sldb.targets import far_rows
 from sldb.targets.aws_http import HttpReply, SignedHttp
 from sldb.targets.lambda_answers import (
@@ -191,6 +191,9 @@ class LambdaTarget:
             return _too_large(f"Lambda refused the request: {message}")
         if code == "TooManyRequestsException":
             return SldbError("store_error", f"{there} is throttled: {message}", "try again later")
+        if is_wrong_clock(code, message):
+            refused = f"AWS refused to invoke {there}: {message} [{code}]"
+            return SldbError("store_error", refused, clock_hint(answer.headers.get("date")))
         if answer.status in (401, 403):
             return SldbError(
                 "store_error",

@@ -19,6 +19,7 @@ from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.stores import is_foreign, open_store
 from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.deploy.failures import aws_errors
+from sldb.targets.aws_session import boto3_session
 from sldb.targets.protocol import AwsOptions
 
 if TYPE_CHECKING:
@@ -57,10 +58,8 @@ class BucketTarget:
 
 
 def _settings_of(function: str, aws: AwsOptions) -> Callable[[], Settings]:
-    import boto3
-
     with aws_errors(f"find the bucket of {function}"):
-        session = boto3.Session(profile_name=aws.profile, region_name=aws.region)
+        session = boto3_session(aws)
         client = session.client("lambda")
         configuration = client.get_function_configuration(FunctionName=function)
         s3, ec2 = (session.client(name).meta.endpoint_url for name in ("s3", "ec2"))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lambda_handlers.wire import SldbError
 from sldb.deploy.failures import aws_errors
-from sldb.targets.protocol import AwsOptions
+
+if TYPE_CHECKING:
+    import boto3
 
 SCHEME = "s3://"
 
 
 @contextmanager
-def uploading(url: str, aws: AwsOptions) -> Iterator[Path]:
+def uploading(url: str, open_session: Callable[[], boto3.Session]) -> Iterator[Path]:
     """A file to be written, which is uploaded to `url` once all is well. Raises SldbError."""
     bucket, _, key = url.removeprefix(SCHEME).partition("/")
     name = key.rpartition("/")[2]
@@ -25,8 +28,6 @@ def uploading(url: str, aws: AwsOptions) -> Iterator[Path]:
         path = Path(directory) / name
         yield path
         with aws_errors(f"upload {url}"):
-            import boto3
-
-            session = boto3.Session(profile_name=aws.profile, region_name=aws.region)
+            session = open_session()
             with path.open("rb") as data:
                 session.client("s3").upload_fileobj(data, bucket, key)
