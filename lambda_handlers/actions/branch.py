@@ -12,6 +12,7 @@ every page. The same branch again, while nobody has written to it, completes or 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.actions import arguments, files, unfinished
@@ -32,6 +33,24 @@ from lambda_handlers.storage.replica import Replica
 from lambda_handlers.wire import Action, bad_request
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A branch that is complete."""
+
+    source: str
+    target: str
+    at: Txid  # of the source, that was copied
+    txid: Txid  # the newest one of the branch
+    files: int
+    bytes: int
+    is_new: bool  # false: an earlier try had made all of it
+    is_on_top: bool  # of a name that was dropped: its newest transaction brings every page
+
+    def reply(self) -> dict[str, Any]:
+        ends = {"at": self.at, "txid": self.txid, "files": self.files, "bytes": self.bytes}
+        return {"database": self.source, "as": self.target, **ends, "created": self.is_new}
+
+
 def branch(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "as", "at")
     target = arguments.database_name(given, "as")
@@ -45,24 +64,21 @@ def branch(context: ActionContext, action: Action) -> dict[str, Any]:
 
 def _branch(context: ActionContext, source: str, target: str, at: int | str | None) -> dict[str, Any]:
     there = unfinished.settle(context, files.list_files(context.store, target))
-    return make_branch(context, source, there, _moment(context, source, there, at))
+    return make_branch(context, source, there, _moment(context, source, there, at)).reply()
 
 
-def make_branch(
-    context: ActionContext, source: str, there: Listing, txid: Txid, proofs: Proofs | None = None
-) -> dict[str, Any]:
-    """The reply; `there` is what lies below the name of the branch, `proofs` of files of the source that were verified
+def make_branch(context: ActionContext, source: str, there: Listing, txid: Txid, proofs: Proofs | None = None) -> Made:
+    """Complete the branch. `there` is what lies below its name, `proofs` of files of the source that were verified
     before. Raises StoreError or SldbError."""
     target = there.database
     check_has_content(context, source, txid)
-    reply = {"database": source, "as": target, "at": txid}
     if not _goes_on(context.store, there):
         copied = copy_database(context, source, target, txid, proofs)
-        return {**reply, "txid": txid, "files": copied.files, "bytes": copied.bytes, "created": copied.is_new}
+        return Made(source, target, txid, txid, copied.files, copied.bytes, copied.is_new, is_on_top=False)
     brought = _bring_over(context, source, target, txid)
     # What was just committed is not asked for again: the answer might not come, and it is done all the same.
     size = brought.bytes if brought.changed else context.store.size(transaction(brought.txid).key(target))
-    return {**reply, "txid": brought.txid, "files": 1, "bytes": size, "created": brought.changed}
+    return Made(source, target, txid, brought.txid, 1, size, brought.changed, is_on_top=True)
 
 
 def _moment(context: ActionContext, source: str, there: Listing, at: int | str | None) -> Txid:

@@ -26,7 +26,7 @@ from typing import Any
 import apsw
 
 from lambda_handlers.actions import arguments, files, unfinished
-from lambda_handlers.actions.branch import make_branch, newest_header
+from lambda_handlers.actions.branch import Made, make_branch, newest_header
 from lambda_handlers.actions.bringing import past_of, stamped
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.copying import Proofs, is_unfinished, taken
@@ -228,14 +228,14 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
                 context.database(name).announce(context.deadline)
             copied.append(current.txid)
             made = make_branch(context, name, there, current.txid, proofs)
-            _check_copy(context, there, made, current)
+            _check_copy(context, made, current)
             dropped_by = _empty_copied(current, target).txid
         elif _has_content(context, there):  # the second time: all of it is there, or the name is somebody else's
             made = make_branch(context, name, there, current.txid - 1)
         else:
             raise dropped(name, current.txid, current.timestamp_ms, context.settings.retention_days)
-        reply = {"database": name, "to": target, "at": made["at"], "txid": made["txid"], "dropped_by": dropped_by}
-        return {**reply, "files": made["files"], "bytes": made["bytes"]}
+        reply = {"database": name, "to": target, "at": made.at, "txid": made.txid, "dropped_by": dropped_by}
+        return {**reply, "files": made.files, "bytes": made.bytes}
 
     try:
         return context.database(name).change(f"rename to {target}", context.deadline, attempt)
@@ -259,29 +259,27 @@ def _proved(context: ActionContext, name: str) -> tuple[Proofs, Txid | None]:
     return proofs, listing.newest
 
 
-def _check_copy(context: ActionContext, there: Listing, made: dict[str, Any], current: Replica) -> None:
-    """Raises SldbError where the copy is no reason to drop what it was made of. `there`: what the name had before."""
-    target, txid = there.database, made["txid"]
+def _check_copy(context: ActionContext, made: Made, current: Replica) -> None:
+    """Raises SldbError where the copy is no reason to drop what it was made of."""
     try:
-        if there.newest and made["files"] == 1:  # one transaction that brought every page: nothing has read it yet
-            verify(context.store, target, transaction(txid), made["bytes"])
-        with past_of(context.database(target), txid, context.deadline) as copy:
+        if made.is_on_top:  # nothing has read it yet
+            verify(context.store, made.target, transaction(made.txid))
+        with past_of(context.database(made.target), made.txid, context.deadline) as copy:
             got, want = (copy.page_count, copy.page_size), (current.page_count, current.page_size)
             if got != want:
-                ltx.corrupt(database_prefix(target), "pages and their size", got, want)
+                ltx.corrupt(database_prefix(made.target), "pages and their size", got, want)
     except StoreError as error:
         raise _undropped(current.database, made, store_error(error)) from error
     except SldbError as error:
         raise _undropped(current.database, made, error) from error
 
 
-def _undropped(name: str, made: dict[str, Any], error: SldbError) -> SldbError:
-    target = made["as"]
+def _undropped(name: str, made: Made, error: SldbError) -> SldbError:
     return SldbError(
         error.code,
-        f"{target} was made of {name} (transaction {made['txid']}) but was not proved to be whole, so that "
+        f"{made.target} was made of {name} (transaction {made.txid}) but was not proved to be whole, so that "
         f"{name} was not dropped: {error.message}",
-        f"the same command again looks again; or drop the copy: sldb databases drop {target}",
+        f"the same command again looks again; or drop the copy: sldb databases drop {made.target}",
         key=error.details.get("key"),
         applied="yes",
     )

@@ -66,10 +66,15 @@ def of_body(name: LtxName, header: Header, body: bytes) -> Verified:
 
 
 def verify(
-    store: ObjectStore, database: str, name: LtxName, size: int, tick: Tick = lambda: None, keeps_body: bool = False
+    store: ObjectStore,
+    database: str,
+    name: LtxName,
+    size: int | None = None,
+    tick: Tick = lambda: None,
+    keeps_body: bool = False,
 ) -> Verified:
-    """Read a file of `size` bytes; `tick` is called now and then, and may raise. Raises `corrupt` where the file is
-    damaged, NotFound, or another StoreError."""
+    """Read a file; `size`: bytes that it must have; `tick` is called now and then, and may raise. Raises `corrupt`
+    where the file is damaged or has another size, NotFound, or another StoreError."""
     try:
         return _read(store, database, name, size, tick, keeps_body)
     except SldbError as error:
@@ -78,20 +83,20 @@ def verify(
     return _read(store, database, name, size, tick, keeps_body)
 
 
-def _read(store: ObjectStore, database: str, name: LtxName, size: int, tick: Tick, keeps_body: bool) -> Verified:
+def _read(store: ObjectStore, database: str, name: LtxName, size: int | None, tick: Tick, keeps_body: bool) -> Verified:
     key = name.key(database)
     body = store.get(key) if keeps_body else None
     digests = _Digests()
     decoder = Decoder(digests.passing(store.chunks(key) if body is None else (body,), tick), key)
-    builder = PageMapBuilder(decoder.header) if size > MAP_WORTH_BYTES else None
+    builder = PageMapBuilder(decoder.header) if size is not None and size > MAP_WORTH_BYTES else None
     for frame in decoder.frames():
         if builder is not None:
             builder.add(frame)
     check_name(decoder.header, name, key)  # what is damaged is told as that
-    if decoder.length != size:
+    if size is not None and decoder.length != size:
         ltx.corrupt(key, "length", f"{decoder.length} bytes", f"{size} bytes, as a LIST says")
-    page_map = builder.build(size) if builder is not None else None
-    return Verified(name, decoder.header, size, digests.finish(), page_map, body)
+    page_map = builder.build(decoder.length) if builder is not None else None
+    return Verified(name, decoder.header, decoder.length, digests.finish(), page_map, body)
 
 
 @dataclass(slots=True)

@@ -224,6 +224,33 @@ def test_a_rename_that_is_stopped_goes_on(container, store, number, step):
     assert state(store, "y") == state(store, "x", at=2)
 
 
+@pytest.mark.parametrize("merged", ["x", "y", "both"])
+def test_a_rename_that_is_stopped_goes_on_where_files_were_merged(container, store, tmp_path, merged):
+    """A copy of one file is no proof that its newest transaction brought every page."""
+    service = container(store)
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (hex(randomblob(9000)))", database="x")
+    run(service, "CREATE TABLE u (a)", database="x")
+    act(service, "branch", "x", **{"as": "y"})
+    for name in ("x", "y") if merged == "both" else merged:
+        compact(store, snapshot(2), tmp_path, name)
+    act(container(store), "rename_database", "x", to="y")
+    assert list(listed(container(store))) == ["y"]
+    assert state(store, "y") == state(store, "x", at=2)
+
+
+def test_a_rename_onto_a_dropped_name_believes_no_single_size(container, store):
+    """The second try finds what the first one brought, and asks how large it is: one digit of the answer is another."""
+    service = container(store)
+    run(service, "CREATE TABLE t (a)", database="x")
+    run(service, "CREATE TABLE old (a)", database="y")
+    act(service, "drop_database", "y")
+    act(service, "branch", "x", **{"as": "y"})
+    faulty = FaultyStore(store)
+    faulty.plan("size", *[lambda _key, act: act() + 100] * 20)
+    act(container(faulty), "rename_database", "x", to="y")
+    assert list(listed(container(store))) == ["y"]
+
+
 def test_written_to_while_it_is_renamed(container, store):
     faulty = FaultyStore(store)
     service, other = container(faulty), container(store)
