@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 
 from lambda_handlers.host import Host
 from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, Unavailable
-from lambda_handlers.storage import atlas, chain, headers, ltx
+from lambda_handlers.storage import atlas, chain, headers, ltx, verified
 from lambda_handlers.storage import head as heads
 from lambda_handlers.storage.head import Head, HeadFile
 from lambda_handlers.storage.keys import MERGE_LEVEL, LtxName, snapshot
@@ -30,6 +30,7 @@ from lambda_handlers.storage.mapping import Mapper
 from lambda_handlers.storage.merge import Merge
 from lambda_handlers.storage.opening import WHOLE_CHAIN_BYTES
 from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, PageMap
+from lambda_handlers.wire import SldbError
 
 MOST_FILES_ABOVE_BASE = 4
 WORTH_MERGING_BYTES = 64 << 10  # new since the last merge; less waits until a merge is due by time
@@ -98,11 +99,20 @@ class Compactor:
         return work
 
     def _are_sized(self, files: Iterable[HeadFile], seen: Head | None) -> bool:
-        """Whether two answers agree on the size of each file: a head would pass on what a damaged one said. Those that
+        """Whether a checksum covers the size of each file: a head would pass on what a damaged answer said. Those that
         were made here have their sizes from their making."""
         known = {(file.name, file.size) for file in seen.files} if seen else set()
         doubtful = [file for file in files if file.name not in self._made and (file.name, file.size) not in known]
-        return all(self._store.size(file.name.key(self._database)) == file.size for file in doubtful)
+        return all(self._is_sized(file) for file in doubtful)
+
+    def _is_sized(self, file: HeadFile) -> bool:
+        if file.size > MAP_WORTH_BYTES:
+            return self._mapper.look(file).page_map is not None
+        try:
+            verified.verify(self._store, self._database, file.name, file.size)
+        except SldbError:  # a reader of a damaged file is told so; without a head, by way of a LIST
+            return False
+        return True
 
     def _check_gap(self, plan: chain.Plan) -> None:
         if plan.reach < plan.newest:

@@ -13,8 +13,9 @@ loser of that race leaves it.
      "files":[[level, min txid, max txid, bytes, whether it has a page map, whether the atlas has one],…],"crc32":"…"}
 
 The checksum (sealed) covers all of it and the name of the database. A head is believed only if its own files are a
-chain that ends at `txid`. Version 1 had no checksum: it is no head to this code, nor is this one to the code of then,
-which puts its own over it.
+chain that ends at `txid`, and none that it leads to looks damaged: with a wrong size a sound file does, so that a LIST
+has the last word. Who puts a head gives only sizes that a checksum covers.Version 1
+had no checksum: it is no head to this code, nor is this one to the code of then, which puts its own over it.
 """
 
 from __future__ import annotations

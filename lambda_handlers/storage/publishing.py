@@ -117,8 +117,8 @@ class Publisher:
         """Put a head that says what this writer knows: it has made transaction `txid`, so that there was none after it
         when it began to."""
         for _ in range(2):
-            # Of a file that both know, the head knows more: whether the atlas has it.
-            names = {**self.files, **{file.name: file for file in (self._head.files if self._head else ())}}
+            seen = self._head.files if self._head else ()
+            names = self.files | {file.name: self._with_own_size(file) for file in seen}
             plan = chain.plan(names)
             if plan.reach != txid:
                 return
@@ -135,6 +135,12 @@ class Publisher:
             except StoreError as error:
                 self._warn("head", error)
                 return
+
+    def _with_own_size(self, file: HeadFile) -> HeadFile:
+        """Of a file that both know, the head knows whether the atlas has it, and the writer, who has read it, its
+        size."""
+        mine = self.files.get(file.name)
+        return replace(file, size=mine.size) if mine else file
 
     def _is_behind(self, txid: Txid) -> bool:
         """Whether the head in the store, read again, is older than this transaction."""

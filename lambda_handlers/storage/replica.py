@@ -367,8 +367,12 @@ class Replica:
                 return False
             try:
                 self._apply([files[name] for name in plan.files])
-            except (NotFound, NotMapped):  # removed since the head was written; a LIST may show other files
+            except NotFound:  # removed since the head was written; a LIST may show other files
                 return False
+            except SldbError as error:  # or other sizes, without which sound files look damaged
+                if isinstance(error, NotMapped) or error.code == "corrupt":
+                    return False
+                raise
         if not self._is_fresh(self._known_at, now):  # else the copy itself knows, and later
             self._known_at, self._has_listed = head.checked_at, False
         # A cold start waits for one round of these at most: writers fold, and put a head, every 16 transactions.
@@ -466,7 +470,7 @@ class Replica:
             layers.add(opened.layer)
         self._must_reopen = False
         self._set_layers(layers)
-        self._publisher.files = {name: files[name] for name in plan.files}
+        self._publisher.files = {layer.name: head_file(layer) for layer in layers}
         self._reopen_at = max(MOST_FILES, 2 * len(plan.files))
         self._applying(self._check_complete)
 

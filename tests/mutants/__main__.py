@@ -3,7 +3,7 @@
 Each mutation is applied to a copy of the sources, in which the tests that must see it run until the first fails. A
 mutant *survived* where none did. First of all the same tests run on the copy as it is, where none may fail.
 
-Exit status 0: all were killed.
+Exit status 0: all were killed; 1: some survived; 2: nothing could be tried.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ PASSED, FAILED = 0, 1  # pytest's exit statuses; any other means that no test wa
 
 def main(wanted: Sequence[str]) -> int:
     chosen = [mutant for mutant in MUTANTS if not wanted or any(part in mutant.name for part in wanted)]
+    if not chosen:
+        print(f"no mutant has any of {', '.join(wanted)} in its name")
+        return 2
     print(f"{len(chosen)} mutants; first their tests on the code as it is", flush=True)
     with _copies(AT_ONCE) as copies:
         every = sorted({test for mutant in chosen for test in mutant.tests})

@@ -9,6 +9,30 @@ MERGES = (STORAGE + "test_merge.py",)
 
 MUTANTS = (
     Mutant(
+        "a reader believes the sizes of a head before those of a LIST",
+        "9",
+        LOG + "replica.py",
+        '                if isinstance(error, NotMapped) or error.code == "corrupt":\n',
+        "                if isinstance(error, NotMapped):\n",
+        (STORAGE + "test_advisory.py::test_a_sound_head_with_a_wrong_size",),
+    ),
+    Mutant(
+        "a writer passes on a size that it knows to be wrong",
+        "9",
+        LOG + "publishing.py",
+        "        return replace(file, size=mine.size) if mine else file\n",
+        "        return file\n",
+        (STORAGE + "test_publishing.py::test_a_writer_puts_no_head_with_a_size_that_it_knows_to_be_wrong",),
+    ),
+    Mutant(
+        "a pass puts a head with a size that no checksum covers",
+        "9",
+        LOG + "compaction.py",
+        "            verified.verify(self._store, self._database, file.name, file.size)\n",
+        "            return self._store.size(file.name.key(self._database)) == file.size\n",
+        (SERVER + "test_maintenance.py::test_a_size_that_a_list_tells_wrongly_is_not_passed_on",),
+    ),
+    Mutant(
         "a head tells on what one LIST said",
         "9",
         LOG + "compaction.py",

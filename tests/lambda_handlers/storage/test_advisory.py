@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,24 @@ def test_each_byte_of_a_small_one(world: World, key: str) -> None:
     """Each bit of them is flipped where they are decoded: test_sealed, test_head, test_s3, test_maintenance."""
     for at in range(len(world.objects[key])):
         world.check(key, flipped(world.objects[key], 8 * at + at % 8))
+        world.restore()
+
+
+@pytest.mark.parametrize("by", [100, -100, 1, -1, 3_000_000, 40_000_000])
+def test_a_sound_head_with_a_wrong_size(world: World, by: int) -> None:
+    """What a version before put on the word of a damaged LIST; neither a writer nor a pass keeps it."""
+    head = Head.decode(world.objects[head_key("main")], "main")
+    assert head is not None
+    for number, file in enumerate(head.files):
+        files = list(head.files)
+        files[number] = replace(file, size=max(1, file.size + by))
+        world.check(head_key("main"), replace(head, files=tuple(files)).encode("main"))
+        world.clock.time += LEASE_SECONDS + 1
+        assert world.maintain() == ""
+        after = Head.decode(world.store.get(head_key("main")), "main")
+        sizes = {info.key: info.size for info in world.store.list_objects("main/")}
+        assert after is not None
+        assert [file.size for file in after.files] == [sizes[file.name.key("main")] for file in after.files]
         world.restore()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -197,3 +198,15 @@ def test_a_copy_that_came_by_a_head_is_as_old_as_that(world: World, tmp_path: Pa
     world.clock.time += 120
     reader.replica.refresh()
     assert reader.replica.txid == newest
+
+
+@pytest.mark.parametrize("by", [100, -1])
+def test_a_writer_puts_no_head_with_a_size_that_it_knows_to_be_wrong(world: World, by: int) -> None:
+    head = world.head()
+    wrong = tuple(replace(file, size=file.size + by) for file in head.files)
+    world.store.put(head_key("main"), replace(head, files=wrong).encode("main"))
+    writer = world.engine()
+    while world.head().txid == head.txid:
+        writer.write("UPDATE t SET v = v + 1 WHERE n = 1")
+    sizes = {info.key: info.size for info in world.store.list_objects("main/")}
+    assert [file.size for file in world.head().files] == [sizes[file.name.key("main")] for file in world.head().files]
