@@ -80,6 +80,7 @@ class Service:
         """Raises SldbError. `remaining_seconds`: what the function has left. `as_text`: the reply goes out as a string
         inside another JSON value, which at worst doubles its length. `invocation_id`: Lambda's, which stays the same
         when Lambda itself repeats an invocation."""
+        self._refuse_another_stack(request)
         limit = self._settings.reply_limit_bytes
         with self._running:
             started = self._host.now()
@@ -101,6 +102,7 @@ class Service:
 
     def act(self, action: Action, remaining_seconds: float | None = None) -> dict[str, Any]:
         """Raises SldbError. `remaining_seconds`: what the function has left."""
+        self._refuse_another_stack(action)
         run = registry.find(action.name)
         with self._running:
             deadline = self._host.now() + _seconds_for(action, remaining_seconds)
@@ -206,6 +208,19 @@ class Service:
         body = self.act(action, remaining)
         line.update(txid=body.get("txid"))
         return body
+
+    def _refuse_another_stack(self, asked: Request | Action) -> None:
+        """Raise `bad_request` for what is meant for another stack than this function's, before anything is opened.
+        The detail `stack` is this function's own."""
+        own = self._settings.stack
+        if asked.stack is not None and asked.stack != own:
+            raise SldbError(
+                "bad_request",
+                f"the request is for the stack {asked.stack}, and this function is of the stack {own}",
+                f"send it to the function of {asked.stack}, or without the field stack",
+                field="stack",
+                stack=own,
+            )
 
     def _asked_of_store(self) -> dict[str, int]:
         """So far."""

@@ -123,6 +123,7 @@ class Request:
     dry_run: bool = False
     careful: bool = False  # refuse (`unconfirmed`) what destroys, and say what it would
     timeout: float | None = None  # seconds
+    stack: str | None = None  # the one that is meant: a function of another refuses
 
     def encode(self) -> dict[str, Any]:
         """The event of this request, with defaults left out."""
@@ -162,6 +163,7 @@ class Action:
     database: str = DEFAULT_DATABASE
     arguments: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None  # seconds
+    stack: str | None = None  # the one that is meant: a function of another refuses
 
     def encode(self) -> dict[str, Any]:
         """The event of this action, with defaults left out."""
@@ -170,8 +172,9 @@ class Action:
             event["database"] = self.database
         if self.arguments:
             event["arguments"] = dict(self.arguments)
-        if self.timeout is not None:
-            event["timeout"] = self.timeout
+        for name in ("timeout", "stack"):
+            if (value := getattr(self, name)) is not None:
+                event[name] = value
         return event
 
     @classmethod
@@ -189,7 +192,7 @@ class Action:
             isinstance(arguments, Mapping) and all(isinstance(k, str) for k in arguments)
         ):
             bad_request("arguments", arguments, "an object")
-        fields = {each: event[each] for each in ("database", "timeout") if event.get(each) is not None}
+        fields = {each: event[each] for each in ("database", "timeout", "stack") if event.get(each) is not None}
         for field_name, value in fields.items():
             _CHECKS[field_name](field_name, value)
         return cls(name, arguments={str(key): value for key, value in (arguments or {}).items()}, **fields)
@@ -444,6 +447,11 @@ def _check_flag(name: str, value: object) -> None:
         bad_request(name, value, "true or false")
 
 
+def _check_stack(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        bad_request(name, value, "the name of a stack")
+
+
 def check_request_id(name: str, value: object) -> None:
     if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
         bad_request(name, value, "1 to 200 printable characters")
@@ -472,6 +480,7 @@ _CHECKS = {
     "dry_run": _check_flag,
     "careful": _check_flag,
     "timeout": _check_seconds,
+    "stack": _check_stack,
 }
 _OPTIONAL_DEFAULTS: dict[str, Any] = {
     "database": DEFAULT_DATABASE,
@@ -483,6 +492,7 @@ _OPTIONAL_DEFAULTS: dict[str, Any] = {
     "dry_run": False,
     "careful": False,
     "timeout": None,
+    "stack": None,
 }
 _FIELDS = {"query", "params", "statements", *_OPTIONAL_DEFAULTS}
-_ACTION_FIELDS = {"action", "arguments", "database", "timeout"}
+_ACTION_FIELDS = {"action", "arguments", "database", "timeout", "stack"}

@@ -341,3 +341,52 @@ def test_a_temporary_directory_that_takes_no_file_is_named(tmp_path):
         assert (error["code"], error["applied"]) == ("store_error", "no")
         assert directory in error["message"]
     service.close()
+
+
+FOR_ANOTHER_STACK = {
+    "query": {"query": "INSERT INTO t VALUES (1)", "stack": "two"},
+    "statements": {"statements": [{"query": "INSERT INTO t VALUES (1)"}], "stack": "two"},
+    "read": {"query": "SELECT * FROM t", "stack": "two"},
+    "action": {"action": "drop_database", "stack": "two"},
+}
+
+
+@pytest.mark.parametrize("event", FOR_ANOTHER_STACK.values(), ids=FOR_ANOTHER_STACK)
+@pytest.mark.parametrize("shape", ["direct", "http", "queue"])
+def test_what_is_meant_for_another_stack_is_refused_before_anything_is_opened(event, shape):
+    service = container(memory_store(), stack="one")
+    run(service, "CREATE TABLE t (a)")
+    before = service._asked_of_store()
+    text = json.dumps(event)
+    if shape == "queue":
+        record = {"eventSource": "aws:sqs", "messageId": "m", "body": text}
+        assert service.handle({"Records": [record]}) == {"batchItemFailures": [{"itemIdentifier": "m"}]}
+    elif shape == "http":
+        answer = service.handle({"requestContext": {}, "rawPath": "/", "body": text})
+        assert (answer["statusCode"], json.loads(answer["body"])["error"]["stack"]) == (400, "one")
+    else:
+        answer = service.handle(event)
+        error = answer["body"]["error"]
+        assert (answer["statusCode"], error["code"]) == (400, "bad_request")
+        assert (error["field"], error["stack"]) == ("stack", "one")
+    assert service._asked_of_store() == before
+    assert run(service, "SELECT count(*) FROM t").rows == [(0,)]
+    service.close()
+
+
+def test_the_own_stack_may_be_named_and_need_not_be():
+    service = container(memory_store(), stack="one")
+    for named in ({}, {"stack": "one"}, {"stack": None}):
+        assert service.handle({"query": "SELECT 1", **named})["statusCode"] == 200
+        assert service.handle({"action": "databases", **named})["statusCode"] == 200
+    service.close()
+
+
+@pytest.mark.parametrize("name", ["", 5, True, ["one"], {"stack": "one"}])
+def test_a_stack_is_named_by_text(name):
+    service = container(memory_store(), stack="one")
+    for event in ({"query": "SELECT 1", "stack": name}, {"action": "databases", "stack": name}):
+        answer = service.handle(event)
+        assert (answer["statusCode"], answer["body"]["error"]["field"]) == (400, "stack")
+        assert "stack" not in answer["body"]["error"]  # no claim of what the function is of: the event makes no sense
+    service.close()

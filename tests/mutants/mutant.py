@@ -27,6 +27,7 @@ INVARIANTS = {
     "turns": "without a lock, what takes long gets through, and no writer waits long for it",
     "disk": "over a directory, what is acknowledged is on the disk",
     "secret": "a reply names no role, account, bucket or address",
+    "stack": "a function does nothing for another stack",
     "time": "a request ends before its function, and its lock before another's",
 }
 

@@ -459,4 +459,22 @@ TIME = (
     ),
 )
 
-MUTANTS = (*ONCE, *COPIES, *OWN, *PUSH, *TIME)
+SERVICE = SERVER + "test_service.py::"
+MEANT = "test_what_is_meant_for_another_stack_is_refused_before_anything_is_opened"
+
+STACKS = tuple(
+    Mutant(
+        f"{name} for another stack is taken",
+        "stack",
+        HANDLERS + "service.py",
+        f"        self._refuse_another_stack({argument})\n{after}",
+        after,
+        (SERVICE + MEANT,),
+    )
+    for name, argument, after in (
+        ("a request", "request", "        limit = self._settings.reply_limit_bytes\n"),
+        ("an action", "action", "        run = registry.find(action.name)\n"),
+    )
+)
+
+MUTANTS = (*ONCE, *COPIES, *OWN, *PUSH, *TIME, *STACKS)
