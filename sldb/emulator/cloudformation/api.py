@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sldb.emulator.call import ACCOUNT, Answer, Call
@@ -15,7 +16,7 @@ from sldb.emulator.cloudformation import describe, query
 from sldb.emulator.cloudformation.engine import Operation
 from sldb.emulator.cloudformation.plan import Change, plan
 from sldb.emulator.cloudformation.resources import TYPES
-from sldb.emulator.cloudformation.resources.base import Cloud
+from sldb.emulator.cloudformation.resources.base import Cloud, Existing
 from sldb.emulator.cloudformation.stack import ChangeSet, Stack, now
 from sldb.emulator.cloudformation.target import Target
 from sldb.emulator.cloudformation.template import Template, invalid, load, parameter_values
@@ -75,7 +76,8 @@ class CloudFormation:
         if is_new:
             self._stacks[stack.id] = stack
             stack.become("REVIEW_IN_PROGRESS", "User Initiated")
-        change_set = _new_change_set(stack, target, given, creates)
+        actual = self._actual(stack) if given.get("DeploymentMode") == "REVERT_DRIFT" and not creates else None
+        change_set = _new_change_set(stack, target, given, creates, actual)
         stack.change_sets[change_set.id] = change_set
         return {"Id": change_set.id, "StackId": stack.id}
 
@@ -116,7 +118,8 @@ class CloudFormation:
         def done(succeeded: bool) -> None:
             change_set.execution_status = "EXECUTE_COMPLETE" if succeeded else "EXECUTE_FAILED"
 
-        self._apply(stack, change_set.target, given, creates=change_set.creates, done=done)
+        actual = change_set.actual or {}
+        self._apply(stack, change_set.target, given, creates=change_set.creates, done=done, actual=actual)
         return {}
 
     def create_stack(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -155,6 +158,19 @@ class CloudFormation:
         stack.become("DELETE_IN_PROGRESS", "User Initiated")
         operation = Operation(stack, self._cloud(region), self._lock)
         self._run(lambda: operation.delete(retained))
+        return {}
+
+    def continue_update_rollback(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+        stack = self._existing(region, given["StackName"])
+        if stack.status != "UPDATE_ROLLBACK_FAILED":
+            raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be rolled back.")
+        skipped = given.get("ResourcesToSkip", [])
+        stuck = {step.logical_id for step in stack.stuck}
+        if unknown := sorted(set(skipped) - stuck):
+            raise invalid(f"Resource {unknown[0]} is not in UPDATE_FAILED state and can not be skipped")
+        stack.token = given.get("ClientRequestToken", "")
+        operation = Operation(stack, self._cloud(region), self._lock)
+        self._run(lambda: operation.continue_roll_back(skipped))
         return {}
 
     def describe_stacks(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -216,6 +232,7 @@ class CloudFormation:
         *,
         creates: bool,
         done: Callable[[bool], None] = lambda _succeeded: None,
+        actual: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         for unsupported in ("DisableRollback", "OnStackFailure"):
             if given.get(unsupported) not in (None, False, "ROLLBACK"):
@@ -227,8 +244,18 @@ class CloudFormation:
             stack.updated_at = now()
         stack.become(f"{'CREATE' if creates else 'UPDATE'}_IN_PROGRESS", "User Initiated")
         operation = Operation(stack, self._cloud(stack.region), self._lock)
-        retain_except = given.get("RetainExceptOnCreate", False)
-        self._run(lambda: operation.apply(target, creates=creates, retain_except_on_create=retain_except, done=done))
+        retains = given.get("RetainExceptOnCreate", False)
+        self._run(
+            lambda: operation.apply(target, creates=creates, retain_except_on_create=retains, done=done, actual=actual)
+        )
+
+    def _actual(self, stack: Stack) -> dict[str, Any]:
+        """The properties of a stack's resources as they are; None for what is gone."""
+        cloud = self._cloud(stack.region)
+        return {
+            name: TYPES[each.type].actual(Existing(cloud, each.physical_id, each.properties))
+            for name, each in stack.resources.items()
+        }
 
     def _run(self, work: Callable[[], None]) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
@@ -269,8 +296,14 @@ class CloudFormation:
         raise AwsError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
 
 
-def _new_change_set(stack: Stack, target: Target, given: Mapping[str, Any], creates: bool) -> ChangeSet:
-    changes, differs = _changes(stack, target)
+def _new_change_set(
+    stack: Stack,
+    target: Target,
+    given: Mapping[str, Any],
+    creates: bool,
+    actual: Mapping[str, Any] | None,
+) -> ChangeSet:
+    changes, differs = _changes(stack, target, actual)
     return ChangeSet(
         name=given["ChangeSetName"],
         id=f"arn:aws:cloudformation:{stack.region}:{ACCOUNT}:changeSet/{given['ChangeSetName']}/{uuid.uuid4()}",
@@ -283,12 +316,13 @@ def _new_change_set(stack: Stack, target: Target, given: Mapping[str, Any], crea
         description=given.get("Description", ""),
         capabilities=given.get("Capabilities", []),
         created_at=now(),
+        actual=actual,
     )
 
 
-def _changes(stack: Stack, target: Target) -> tuple[tuple[Change, ...], bool]:
+def _changes(stack: Stack, target: Target, actual: Mapping[str, Any] | None = None) -> tuple[tuple[Change, ...], bool]:
     """What would change, and whether anything would."""
-    changes = plan(target, stack.resources)
+    changes = plan(target, stack.resources, actual)
     if changes or stack.target is None:
         return changes, bool(changes)
     known = {name: resource.known for name, resource in stack.resources.items()}
@@ -363,7 +397,7 @@ _TEMPLATE = {"StackName", "TemplateBody", "UsePreviousTemplate", "Parameters", "
 _ACTIONS: Mapping[str, tuple[Action, set[str]]] = {
     "CreateChangeSet": (
         CloudFormation.create_change_set,
-        {*_TEMPLATE, "ChangeSetName", "ChangeSetType", "Description", "ClientToken"},
+        {*_TEMPLATE, "ChangeSetName", "ChangeSetType", "Description", "ClientToken", "DeploymentMode"},
     ),
     "DescribeChangeSet": (
         CloudFormation.describe_change_set,
@@ -384,6 +418,10 @@ _ACTIONS: Mapping[str, tuple[Action, set[str]]] = {
         {*_TEMPLATE, "ClientRequestToken", "DisableRollback", "RetainExceptOnCreate"},
     ),
     "DeleteStack": (CloudFormation.delete_stack, {"StackName", "RetainResources", "ClientRequestToken"}),
+    "ContinueUpdateRollback": (
+        CloudFormation.continue_update_rollback,
+        {"StackName", "ResourcesToSkip", "ClientRequestToken"},
+    ),
     "DescribeStacks": (CloudFormation.describe_stacks, {"StackName", "NextToken"}),
     "ListStacks": (CloudFormation.list_stacks, {"StackStatusFilter", "NextToken"}),
     "DescribeStackEvents": (CloudFormation.describe_stack_events, {"StackName", "NextToken"}),

@@ -10,9 +10,9 @@ Runs in threads of its own. `lock` guards the stack; it is never held while a re
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from sldb.emulator.cloudformation.plan import difference
 from sldb.emulator.cloudformation.resources import TYPES
 from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New
-from sldb.emulator.cloudformation.stack import Resource, Stack, now
+from sldb.emulator.cloudformation.stack import Resource, Stack, Step, now
 from sldb.emulator.cloudformation.target import Known, Target
 from sldb.emulator.errors import AwsError
 
@@ -35,19 +35,6 @@ class _Failed(Exception):
         self.logical_id = logical_id
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Something that was done, and is to be undone in a roll-back."""
-
-    logical_id: str
-    before: Resource | None  # None: it was made
-    after: Resource
-
-    @property
-    def replaced(self) -> bool:
-        return self.before is not None and self.before.physical_id != self.after.physical_id
-
-
 class Operation:
     """One creation, update or deletion of one stack."""
 
@@ -55,12 +42,20 @@ class Operation:
         self._stack = stack
         self._cloud = cloud
         self._lock = lock
-        self._steps: list[_Step] = []
+        self._steps: list[Step] = []
+        self._actual: Mapping[str, Any] = {}
 
     def apply(
-        self, target: Target, *, creates: bool, retain_except_on_create: bool, done: Callable[[bool], None]
+        self,
+        target: Target,
+        *,
+        creates: bool,
+        retain_except_on_create: bool,
+        done: Callable[[bool], None],
+        actual: Mapping[str, Any],
     ) -> None:
-        """Create or update. `done` is told whether it succeeded."""
+        """Create or update. `done` is told whether it succeeded; `actual`: what a drift-aware change set has found."""
+        self._actual = actual
         verb = "CREATE" if creates else "UPDATE"
         try:
             for name in target.order:
@@ -121,6 +116,11 @@ class Operation:
         if old is None:
             self._create(name, resource_type, properties, policies)
             return
+        if name in self._actual:
+            if self._actual[name] is None:
+                self._create(name, resource_type, properties, policies, verb="UPDATE")
+                return
+            old = replace(old, properties=self._actual[name])
         changed = difference(old.properties, properties)
         if not changed:
             self._keep(Resource(name, old.type, old.physical_id, old.properties, old.attributes, **policies))
@@ -146,7 +146,7 @@ class Operation:
             nonlocal physical_id
             physical_id = new_id
             resource = Resource(name, resource_type, new_id, properties, {}, **policies)
-            self._steps.append(_Step(name, before, resource))
+            self._steps.append(Step(name, before, resource))
             self._keep(resource)
             if verb == "CREATE":
                 self._event(name, resource_type, "CREATE_IN_PROGRESS", new_id, "Resource creation Initiated")
@@ -175,7 +175,9 @@ class Operation:
         handler = TYPES[old.type]
         # Even a change that fails half-way is to be taken back.
         wanted = Resource(old.logical_id, old.type, old.physical_id, properties, old.attributes, **policies)
-        self._steps.append(_Step(old.logical_id, old, wanted))
+        self._steps.append(Step(old.logical_id, old, wanted))
+        if handler.actual(self._existing(old)) is None:
+            self._fail(old.logical_id, old.type, "UPDATE", old.physical_id, _not_there(old))
         try:
             handler.update(self._existing(old), properties)
             attributes = handler.attributes(self._existing(wanted))
@@ -213,21 +215,38 @@ class Operation:
     def _roll_back(self, creates: bool, reason: str, retain_except_on_create: bool) -> None:
         prefix = "" if creates else "UPDATE_"
         self._become(f"{prefix}ROLLBACK_IN_PROGRESS", reason + ("Rollback requested by user." if creates else ""))
+        self._undo_all(self._steps[::-1], creates, retain_except_on_create)
+
+    def continue_roll_back(self, skipped: Collection[str]) -> None:
+        """Undo what a roll-back could not, but for the resources that are to be left as they are."""
+        self._become("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+        for step in self._stack.stuck:
+            if step.logical_id in skipped:
+                self._keep(step.before or step.after)
+                self._report(step.after, "UPDATE_COMPLETE")
+        steps = [step for step in self._stack.stuck if step.logical_id not in skipped]
+        self._undo_all(steps, creates=False, retain_except_on_create=False)
+
+    def _undo_all(self, steps: Collection[Step], creates: bool, retain_except_on_create: bool) -> None:
+        prefix = "" if creates else "UPDATE_"
         failed = []
-        for step in reversed(self._steps):
+        for step in steps:
             try:
                 self._undo(step, retain_except_on_create)
             except _Failed:
-                failed.append(step.logical_id)
+                failed.append(step)
+        with self._lock:
+            self._stack.stuck = failed
         if failed:
-            words = f"The following resource(s) failed to delete: [{', '.join(failed)}]. "
+            names = ", ".join(step.logical_id for step in failed)
+            words = f"The following resource(s) failed to {'delete' if creates else 'update'}: [{names}]. "
             self._become(f"{prefix}ROLLBACK_FAILED", words)
             return
         if not creates:
             self._become("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
         self._become(f"{prefix}ROLLBACK_COMPLETE")
 
-    def _undo(self, step: _Step, retain_except_on_create: bool) -> None:
+    def _undo(self, step: Step, retain_except_on_create: bool) -> None:
         if step.before is not None and not step.replaced:
             self._revert(step.before, step.after)
             return
@@ -244,6 +263,8 @@ class Operation:
 
     def _revert(self, before: Resource, after: Resource) -> None:
         self._report(before, "UPDATE_IN_PROGRESS")
+        if TYPES[before.type].actual(self._existing(after)) is None:
+            self._fail(before.logical_id, before.type, "UPDATE", before.physical_id, _not_there(after))
         try:
             TYPES[before.type].update(self._existing(after), before.properties)
         except Exception as error:  # noqa: BLE001  # as in _create
@@ -285,6 +306,11 @@ class Operation:
     def _fail(self, name: str, resource_type: str, verb: str, physical_id: str, error: Exception) -> NoReturn:
         self._event(name, resource_type, f"{verb}_FAILED", physical_id, reason_of(error))
         raise _Failed(name) from error
+
+
+def _not_there(resource: Resource) -> AwsError:
+    words = f"Resource of type '{resource.type}' with identifier '{resource.physical_id}' was not found."
+    return AwsError("NotFound", words)
 
 
 def reason_of(error: Exception) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sldb.emulator.cloudformation.intrinsics import references
 from sldb.emulator.cloudformation.resources import TYPES
+from sldb.emulator.cloudformation.resources.base import Properties
 from sldb.emulator.cloudformation.target import PENDING, UNKNOWN, Known, Target
 from sldb.emulator.errors import AwsError
 
@@ -30,6 +31,7 @@ class Change:
     replacement: str | None = None  # of a Modify: True, False or Conditional
     policy_action: str | None = None  # what becomes of a resource that is removed or replaced
     uncertain: tuple[str, ...] = ()  # those of `properties` whose value is not known yet
+    drift: str | None = None  # of a drift-aware change set: IN_SYNC, MODIFIED or DELETED
 
     def encode(self) -> dict[str, Any]:
         """As DescribeChangeSet answers it."""
@@ -41,13 +43,17 @@ class Change:
             "ResourceType": self.type,
             "Replacement": self.replacement,
             "PolicyAction": self.policy_action,
+            "ResourceDriftStatus": self.drift,
             "Scope": ["Properties"] if self.properties else [],
             "Details": [_detail(name, name in replaces, name in self.uncertain) for name in self.properties],
         }
         return {"Type": "Resource", "ResourceChange": change}
 
 
-def plan(target: Target, deployed: Mapping[str, Resource]) -> tuple[Change, ...]:
+def plan(
+    target: Target, deployed: Mapping[str, Resource], actual: Mapping[str, Properties | None] | None = None
+) -> tuple[Change, ...]:
+    """`actual`: of a drift-aware change set, the properties of each resource as they are; None for one that is gone."""
     known: dict[str, Known] = {}
     changes: list[Change] = []
     modified: set[str] = set()
@@ -64,7 +70,15 @@ def plan(target: Target, deployed: Mapping[str, Resource]) -> tuple[Change, ...]
                 "Update of resource type is not permitted. The new template modifies resource type of the following "
                 f"resources: [{name}]",
             )
-        change = _modification(target, old, known, modified)
+        found = old.properties if actual is None else actual[name]
+        if found is None:
+            known[name] = UNKNOWN
+            modified.add(name)
+            changes.append(_made_again(target, old))
+            continue
+        change = _modification(target, replace(old, properties=found), known, modified)
+        if change is not None and actual is not None:
+            change = replace(change, drift="IN_SYNC" if found == old.properties else "MODIFIED")
         known[name] = old.known
         if change is not None:
             changes.append(change)
@@ -72,6 +86,11 @@ def plan(target: Target, deployed: Mapping[str, Resource]) -> tuple[Change, ...]
             known[name] = old.known if change.replacement == "False" else UNKNOWN
     gone = [deployed[name] for name in reversed(list(deployed)) if name not in target.order]
     return (*changes, *(_removal(resource) for resource in gone))
+
+
+def _made_again(target: Target, old: Resource) -> Change:
+    names = tuple(target.template.properties_of(old.logical_id))
+    return Change("Modify", old.logical_id, old.type, old.physical_id, names, replacement="True", drift="DELETED")
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:

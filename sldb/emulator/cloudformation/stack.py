@@ -56,6 +56,20 @@ class ChangeSet:
     description: str
     capabilities: list[str]
     created_at: datetime
+    actual: Mapping[str, Any] | None = None  # of a drift-aware one: the properties as they are; None: gone
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an operation has done, and is to be undone in a roll-back."""
+
+    logical_id: str
+    before: Resource | None  # None: it was made
+    after: Resource
+
+    @property
+    def replaced(self) -> bool:
+        return self.before is not None and self.before.physical_id != self.after.physical_id
 
 
 @dataclass(slots=True)
@@ -75,6 +89,7 @@ class Stack:
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)  # by id
     updated_at: datetime | None = None
     deleted_at: datetime | None = None
+    stuck: list[Step] = field(default_factory=list)  # that a roll-back could not undo, in the order of the roll-back
     token: str = ""  # ClientRequestToken of the newest operation
 
     @classmethod
@@ -94,6 +109,9 @@ class Stack:
     ) -> None:
         """An event of a resource."""
         at = self._record(logical_id, resource_type, physical_id, status, reason)
+        now_there = self.resources.get(logical_id)
+        if now_there is not None and status.startswith("DELETE") and now_there.physical_id != physical_id:
+            return  # of the one that it has replaced
         self.statuses[logical_id] = ResourceStatus(logical_id, resource_type, physical_id, status, reason, at)
 
     def _record(self, logical_id: str, resource_type: str, physical_id: str, status: str, reason: str) -> datetime:

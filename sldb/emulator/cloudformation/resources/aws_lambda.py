@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from typing import Any
 
-from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType
+from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType, with_actual
 from sldb.emulator.errors import NotEmulated
 
 _CONFIGURATION = (
@@ -77,6 +78,13 @@ class Function(ResourceType):
         except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
             pass
 
+    def actual(self, it: Existing) -> Properties | None:
+        try:
+            found = it.cloud.call("lambda", "GetFunctionConfiguration", FunctionName=it.physical_id)
+        except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
+            return None
+        return with_actual(it.properties, {name: found[name] for name in ("MemorySize", "Timeout")})
+
     def attributes(self, it: Existing) -> dict[str, str]:
         found = it.cloud.call("lambda", "GetFunctionConfiguration", FunctionName=it.physical_id)
         return {"Arn": found["FunctionArn"]}
@@ -118,6 +126,14 @@ class Permission(ResourceType):
         except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
             pass
 
+    def actual(self, it: Existing) -> Properties | None:
+        try:
+            policy = it.cloud.call("lambda", "GetPolicy", FunctionName=it.properties["FunctionName"])["Policy"]
+        except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
+            return None
+        is_there = any(statement.get("Sid") == it.physical_id for statement in json.loads(policy)["Statement"])
+        return it.properties if is_there else None
+
     def attributes(self, it: Existing) -> dict[str, str]:
         return {"Id": it.physical_id}
 
@@ -135,6 +151,13 @@ class EventInvokeConfig(ResourceType):
             raise NotEmulated("an EventInvokeConfig of a version or alias")
         settings = {key: value for key, value in wanted.items() if key != "Qualifier"}
         it.cloud.call("lambda", "PutFunctionEventInvokeConfig", **settings)
+
+    def actual(self, it: Existing) -> Properties | None:
+        try:
+            it.cloud.call("lambda", "GetFunctionEventInvokeConfig", FunctionName=it.properties["FunctionName"])
+        except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
+            return None
+        return it.properties
 
     def delete(self, it: Existing) -> None:
         try:

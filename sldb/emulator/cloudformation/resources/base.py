@@ -67,9 +67,20 @@ class ResourceType:
         """Remove it. One that is gone already counts as removed."""
         raise NotImplementedError
 
+    def actual(self, it: Existing) -> Properties | None:
+        """Return the properties as they are now, those of the template apart that this emulator does not compare; None
+        for a resource that is gone."""
+        raise NotImplementedError
+
     def attributes(self, it: Existing) -> dict[str, str]:  # noqa: ARG002  # most types have some
         """What Fn::GetAtt can ask for."""
         return {}
+
+
+def with_actual(properties: Properties, actual: Properties) -> Properties:
+    """The properties that a template has given, with their actual values; numbers are text there, mostly."""
+    found = {name: value for name, value in actual.items() if name in properties}
+    return {**properties, **{name: value for name, value in found.items() if str(value) != str(properties[name])}}
 
 
 class Cloud:

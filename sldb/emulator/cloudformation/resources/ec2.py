@@ -42,5 +42,14 @@ class Vpc(ResourceType):
             if error.response["Error"]["Code"] != "InvalidVpcID.NotFound":
                 raise
 
+    def actual(self, it: Existing) -> Properties | None:
+        try:
+            it.cloud.call("ec2", "DescribeVpcs", VpcIds=[it.physical_id])
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidVpcID.NotFound":
+                return None
+            raise
+        return it.properties
+
     def attributes(self, it: Existing) -> dict[str, str]:
         return {"VpcId": it.physical_id, "CidrBlock": str(it.properties["CidrBlock"])}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType
+from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType, with_actual
 from sldb.emulator.errors import NotEmulated
 
 _RULE = ("Description", "ScheduleExpression", "State")
@@ -31,6 +31,15 @@ class Rule(ResourceType):
             it.cloud.call("events", "DeleteRule", Name=it.physical_id)
         except it.cloud.client("events").exceptions.ResourceNotFoundException:
             pass
+
+    def actual(self, it: Existing) -> Properties | None:
+        try:
+            found = it.cloud.call("events", "DescribeRule", Name=it.physical_id)
+        except it.cloud.client("events").exceptions.ResourceNotFoundException:
+            return None
+        ids = {each["Id"] for each in it.cloud.call("events", "ListTargetsByRule", Rule=it.physical_id)["Targets"]}
+        targets = [target for target in it.properties.get("Targets", []) if target["Id"] in ids]
+        return with_actual(it.properties, {"State": found["State"], "Targets": targets})
 
     def attributes(self, it: Existing) -> dict[str, str]:
         return {"Arn": it.cloud.call("events", "DescribeRule", Name=it.physical_id)["Arn"]}

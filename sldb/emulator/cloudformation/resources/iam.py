@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType
+from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType, with_actual
 
 
 class Role(ResourceType):
@@ -52,6 +52,21 @@ class Role(ResourceType):
         except it.cloud.client("iam").exceptions.NoSuchEntityException:
             pass
 
+    def actual(self, it: Existing) -> Properties | None:
+        try:
+            names = it.cloud.call("iam", "ListRolePolicies", RoleName=it.physical_id)["PolicyNames"]
+        except it.cloud.client("iam").exceptions.NoSuchEntityException:
+            return None
+        policies = [
+            {"PolicyName": policy["PolicyName"], "PolicyDocument": self._document(it, policy["PolicyName"])}
+            for policy in it.properties.get("Policies", [])
+            if policy["PolicyName"] in names
+        ]
+        return with_actual(it.properties, {"Policies": policies})
+
+    def _document(self, it: Existing, name: str) -> Any:
+        return it.cloud.call("iam", "GetRolePolicy", RoleName=it.physical_id, PolicyName=name)["PolicyDocument"]
+
     def attributes(self, it: Existing) -> dict[str, str]:
         role = it.cloud.call("iam", "GetRole", RoleName=it.physical_id)["Role"]
         return {"Arn": role["Arn"], "RoleId": role["RoleId"]}
@@ -96,6 +111,14 @@ class InlinePolicy(ResourceType):
     def delete(self, it: Existing) -> None:
         for role in it.properties["Roles"]:
             self._remove(it.cloud, role, it.properties["PolicyName"])
+
+    def actual(self, it: Existing) -> Properties | None:
+        try:
+            for role in it.properties["Roles"]:
+                it.cloud.call("iam", "GetRolePolicy", RoleName=role, PolicyName=it.properties["PolicyName"])
+        except it.cloud.client("iam").exceptions.NoSuchEntityException:
+            return None
+        return it.properties
 
     def _remove(self, cloud: Cloud, role: str, name: str) -> None:
         try:

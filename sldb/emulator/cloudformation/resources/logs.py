@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType
+from typing import Any
+
+from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType, with_actual
 
 
 class LogGroup(ResourceType):
@@ -33,9 +35,16 @@ class LogGroup(ResourceType):
         except it.cloud.client("logs").exceptions.ResourceNotFoundException:
             pass
 
-    def attributes(self, it: Existing) -> dict[str, str]:
+    def actual(self, it: Existing) -> Properties | None:
+        group = self._find(it)
+        return group and with_actual(it.properties, {"RetentionInDays": group.get("retentionInDays")})
+
+    def _find(self, it: Existing) -> Any:
         groups = it.cloud.call("logs", "DescribeLogGroups", logGroupNamePrefix=it.physical_id)["logGroups"]
-        return {"Arn": next(group["arn"] for group in groups if group["logGroupName"] == it.physical_id)}
+        return next((group for group in groups if group["logGroupName"] == it.physical_id), None)
+
+    def attributes(self, it: Existing) -> dict[str, str]:
+        return {"Arn": self._find(it)["arn"]}
 
     def _retain(self, cloud: Cloud, name: str, properties: Properties) -> None:
         days = properties.get("RetentionInDays")

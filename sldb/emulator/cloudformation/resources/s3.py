@@ -72,6 +72,9 @@ class Bucket(ResourceType):
         except it.cloud.client("s3").exceptions.NoSuchBucket:
             pass
 
+    def actual(self, it: Existing) -> Properties | None:
+        return it.properties if _exists(it.cloud, it.physical_id) else None
+
     def attributes(self, it: Existing) -> dict[str, str]:
         return {
             "Arn": f"arn:aws:s3:::{it.physical_id}",
@@ -99,6 +102,12 @@ class BucketPolicy(ResourceType):
             it.cloud.call("s3", "DeleteBucketPolicy", Bucket=it.physical_id)
         except it.cloud.client("s3").exceptions.NoSuchBucket:
             pass
+
+    def actual(self, it: Existing) -> Properties | None:
+        try:
+            return it.properties if _has_policy(it.cloud, it.physical_id) else None
+        except it.cloud.client("s3").exceptions.NoSuchBucket:
+            return None
 
     def _put(self, cloud: Cloud, properties: Properties) -> None:
         policy = json.dumps(properties["PolicyDocument"])
