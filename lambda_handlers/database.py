@@ -31,8 +31,8 @@ from lambda_handlers.sql import request_log
 from lambda_handlers.sql.reply_room import ReplyRoom
 from lambda_handlers.sql.request_log import Applied, Recorded, Times
 from lambda_handlers.sql.session import Session, WriteNeeded, timed_out
+from lambda_handlers.storage import history
 from lambda_handlers.storage.announcing import MOST_SECONDS
-from lambda_handlers.storage.history import txid_at
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica, store_error
@@ -79,6 +79,7 @@ class Database:
         self._in_flight: _Run | None = None
         self._past = PastCopies(name, self._new_copy)
         self._is_cold = True
+        self._has_told_descent = False  # that a clock stepped: once for a container
 
     @property
     def size_bytes(self) -> int:
@@ -311,12 +312,15 @@ class Database:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=timezone.utc)
         try:
-            txid = txid_at(self._store, self.name, int(moment.timestamp() * 1000))
+            found = history.find(self._store, self._host, self.name, int(moment.timestamp() * 1000))
         except StoreError as error:
             raise store_error(error) from error
-        if txid == 0:
+        if found.descends_at and not self._has_told_descent:
+            self._has_told_descent = True
+            self._log.warning("times_descend", database=self.name, txid=found.descends_at)
+        if found.txid == 0:
             raise SldbError("not_found", f"database {self.name} has no transaction at or before {text}")
-        return txid
+        return found.txid
 
     # Writing
 

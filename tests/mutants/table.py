@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import age, commit, copies, locks, pages, requests, sql, stores
+from tests.mutants import age, commit, copies, locks, pages, requests, sql, stores, times
 
 MUTANTS = (
     *commit.MUTANTS,
@@ -13,4 +13,5 @@ MUTANTS = (
     *locks.MUTANTS,
     *sql.MUTANTS,
     *stores.MUTANTS,
+    *times.MUTANTS,
 )

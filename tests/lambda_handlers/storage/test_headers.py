@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.host import AtOnce, Host
 from lambda_handlers.s3_store import memory_store
-from lambda_handlers.storage import headers, ltx
-from lambda_handlers.storage.history import txid_at
+from lambda_handlers.storage import headers, history, ltx
 from lambda_handlers.storage.keys import transaction
 from lambda_handlers.storage.ltx import HEADER_BYTES, Header, Pgno
 from lambda_handlers.wire import SldbError
@@ -107,7 +107,7 @@ def test_a_flipped_bit_never_moves_a_moment() -> None:
 
     for moment_ms in range(500, 20_000, 333):
         store.plan("get", damage)
-        assert txid_at(store, "main", moment_ms) == moment_ms // 1000
+        assert history.find(store, Host(start=AtOnce), "main", moment_ms).txid == moment_ms // 1000
         store.forget_plans()
 
 

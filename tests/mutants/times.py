@@ -1,0 +1,75 @@
+"""Clocks that step: which transaction a moment means."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import STORAGE, Mutant
+
+HISTORY = "lambda_handlers/storage/history.py"
+TESTS = STORAGE + "test_history.py::"
+
+MUTANTS = (
+    Mutant(
+        "times are taken to ascend",
+        "clock",
+        HISTORY,
+        "        if len(numbers) > MOST_EXACT:",
+        "        if True:",
+        (TESTS + "test_a_long_step_in_a_copy",),
+    ),
+    Mutant(
+        "the dates of the store say nothing",
+        "clock",
+        HISTORY,
+        "        near, far = (bisect_right(self._dates, moment + slack) for slack in (-_SLACK_SECONDS, _SLACK_SECONDS))",
+        "        near, far = 0, 0",
+        (TESTS + "test_writes_of_today_behind_one_that_says_2029_are_not_dropped",),
+    ),
+    Mutant(
+        "the dates of the store say all",
+        "clock",
+        HISTORY,
+        "        if self._newest(range(far, min(far + BLOCK, end)), late) is not None:",
+        "        if False:",
+        (TESTS + "test_a_copy_and_what_was_written_after_it",),
+    ),
+    Mutant(
+        "what has an earlier time than those before it was made then",
+        "clock",
+        HISTORY,
+        "        late = _Span(self._time_before(far), moment_ms)",
+        "        late = _Span(0, moment_ms)",
+        (TESTS + "test_a_step_back_takes_no_moment_before_it_along",),
+    ),
+    Mutant(
+        "times that are all ahead of the dates are not believed",
+        "clock",
+        HISTORY,
+        "        if found is None and near and self._are_of_other_clocks(near - 1, moment_ms):",
+        "        if False:",
+        (TESTS + "test_times_that_are_all_ahead_of_the_dates_are_by_another_clock_and_decide_alone",),
+    ),
+    Mutant(
+        "times that are still to come are believed",
+        "clock",
+        HISTORY,
+        "< self._times[each] / 1000 <= self._now + SKEW_SECONDS",
+        "< self._times[each] / 1000",
+        (TESTS + "test_where_all_that_is_left_says_2029_the_dates_of_the_store_decide",),
+    ),
+    Mutant(
+        "one date that is wrong is believed",
+        "clock",
+        HISTORY,
+        "        self._dates = _ascending([file.dated_at for file in files])",
+        "        self._dates = [file.dated_at for file in files]",
+        (TESTS + "test_one_date_that_is_wrong_misleads_nobody",),
+    ),
+    Mutant(
+        "a moment that is still to come does not find the newest transaction",
+        "clock",
+        HISTORY,
+        "        if moment >= self._now:",
+        "        if False:",
+        (TESTS + "test_now_is_the_newest_by_a_clock_that_is_behind_too",),
+    ),
+)
