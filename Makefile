@@ -8,6 +8,8 @@ BIN = $(VENV)/bin
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 TESTS = tests
+ONLY =
+BASE = main
 SECONDS = 60
 UPGRADE =
 FROM =
@@ -25,8 +27,13 @@ help: ## this list
 demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and a session with it
 	@$(BIN)/sldb emulator -- $(BIN)/python -m sldb.demo
 
-test: $(VENV)/.has-dev ## the tests; only some: make test TESTS="tests/sldb/render -k caret"
+test: $(VENV)/.has-dev ## the tests; some: TESTS="tests/sldb/render -k caret"; those that a change touches: ONLY=changed
+ifeq ($(ONLY),changed)
+	@touched=$$(BASE=$(BASE) $(BIN)/python -m tests.changed) && \
+	if [ -n "$$touched" ]; then $(BIN)/python -m pytest -n 2 --dist loadfile $$touched; else echo "the change touches no test"; fi
+else
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+endif
 
 interop: $(VENV)/.has-dev $(INTEROP)/.has-servers ## the tests against independent servers: MiniStack, SeaweedFS, LocalStack, rclone
 	SLDB_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 2 --dist loadfile -rs --durations=5 tests/interop
