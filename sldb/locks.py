@@ -128,18 +128,12 @@ def stack_locks(options: AwsOptions, stack: str, function: str | None = None) ->
 
 
 def _function_of(session: boto3.Session, stack: str) -> str:
-    from botocore.exceptions import ClientError
+    from sldb.deploy.stack import Stack
 
-    try:
-        described = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            raise _not_deployed(f"there is no stack {stack} in {session.region_name}") from error
-        raise
-    parameters = {entry["ParameterKey"]: entry["ParameterValue"] for entry in described.get("Parameters", [])}
-    if "FunctionName" not in parameters:
-        raise _not_deployed(f"the stack {stack} is none of sldb's")
-    return parameters["FunctionName"]
+    state = Stack(session.client("cloudformation"), stack).describe_ours()
+    if state is None or "FunctionName" not in state.parameters:  # or one that is only prepared
+        raise _not_deployed(f"there is no stack {stack} in {session.region_name}")
+    return state.parameters["FunctionName"]
 
 
 def _environment_of(session: boto3.Session, function: str) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
     """Take the stack down.
 
+    Only what sldb made is touched: a stack or bucket of somebody else that has the name is left alone.
     The databases stay in their bucket, and a later `sldb deploy` of the same stack serves them again. With
     --delete-data they are deleted as well, for good: that asks for the stack's name, or for --yes.
 
@@ -37,7 +38,7 @@ def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
     refuse_local(run, "destroy")
     display = Display(sys.stderr)
     cloud = connect(run.aws)
-    remains = teardown.find(cloud, run.stack)
+    remains = teardown.find(cloud, run.stack, delete_data=delete_data)
     if remains.state is None:
         display.note(f"there is no stack {run.stack} in {cloud.region}, account {cloud.account}")
     if remains.nothing and not (delete_data and remains.data_bucket):
@@ -69,6 +70,8 @@ def _ask(stack: str, remains: Remains, delete_data: bool) -> None:
 
 
 def _say_what_stays(remains: Remains, display: Display, *, deleted: bool) -> None:
+    for kept in remains.kept:
+        display.note(kept)
     if remains.data_bucket is None or deleted:
         return
     display.note(f"the databases stay in s3://{remains.data_bucket}: `sldb deploy` serves them again,")

@@ -6,13 +6,14 @@ A bundle's key is its digest, so that one that is there need not be sent again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .buckets import BUNDLES, stack_of, stranger_in
 from .cloud import Cloud, bucket_exists
 from .failures import aws_errors
+from .ours import TAG
 from .patience import while_s3_is_busy
 
 if TYPE_CHECKING:
@@ -23,15 +24,23 @@ if TYPE_CHECKING:
 class BundleBucket:
     s3: S3Client
     name: str
+    stack: str
     account: str
     region: str
 
     @classmethod
     def of(cls, cloud: Cloud, stack: str) -> BundleBucket:
-        return cls(cloud.s3, cloud.bundle_bucket(stack), cloud.account, cloud.region)
+        return cls(cloud.s3, cloud.bundle_bucket(stack), stack, cloud.account, cloud.region)
 
     def exists(self) -> bool:
         return bucket_exists(self.s3, self.name, self.account)
+
+    def stranger(self) -> str | None:
+        """Return what in it is none of ours: a key, or the stack that its tag names; None where all of it is ours."""
+        owner = stack_of(self.s3, self.name, self.account)
+        if owner not in (None, self.stack):
+            return f"the tag of the stack {owner}"
+        return stranger_in(self.s3, self.name, self.account, BUNDLES)
 
     def has(self, key: str) -> bool:
         from botocore.exceptions import ClientError
@@ -50,6 +59,7 @@ class BundleBucket:
             with suppress(self.s3.exceptions.BucketAlreadyOwnedByYou):  # another deploy was faster
                 while_s3_is_busy(lambda: self.s3.create_bucket(Bucket=self.name, **_location(self.region)))
             while_s3_is_busy(self._close_to_the_public)
+            while_s3_is_busy(self._tag)
             while_s3_is_busy(self._encrypt)
 
     def _close_to_the_public(self) -> None:
@@ -63,6 +73,10 @@ class BundleBucket:
                 "RestrictPublicBuckets": True,
             },
         )
+
+    def _tag(self) -> None:
+        tags: Any = {"TagSet": [{"Key": TAG, "Value": self.stack}]}
+        self.s3.put_bucket_tagging(Bucket=self.name, ExpectedBucketOwner=self.account, Tagging=tags)
 
     def _encrypt(self) -> None:
         self.s3.put_bucket_encryption(
@@ -78,36 +92,6 @@ class BundleBucket:
             self.s3.put_object(
                 Bucket=self.name, Key=key, Body=body, ContentType="application/zip", ExpectedBucketOwner=self.account
             )
-
-
-def delete_bucket(s3: S3Client, bucket: str, account: str) -> int:
-    """Empty a bucket, all versions of all objects, and delete it. Returns how many there were."""
-    deleted = 0
-    # Where another destroy was faster, there is no bucket any more, and nothing left to do.
-    with aws_errors(f"empty and delete the bucket {bucket}"), suppress(s3.exceptions.NoSuchBucket):
-        for batch in _versions(s3, bucket, account):
-            reply = s3.delete_objects(
-                Bucket=bucket, Delete={"Objects": batch, "Quiet": True}, ExpectedBucketOwner=account
-            )
-            _raise_first(reply.get("Errors", []))
-            deleted += len(batch)
-        while_s3_is_busy(lambda: s3.delete_bucket(Bucket=bucket, ExpectedBucketOwner=account))
-    return deleted
-
-
-def _versions(s3: S3Client, bucket: str, account: str) -> Iterator[list[Any]]:
-    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, ExpectedBucketOwner=account)
-    for page in pages:
-        listed: list[Any] = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        if listed:
-            yield [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in listed]
-
-
-def _raise_first(errors: Any) -> None:
-    from botocore.exceptions import ClientError
-
-    for error in errors:
-        raise ClientError({"Error": {"Code": error["Code"], "Message": error["Message"]}}, "DeleteObjects")
 
 
 def _location(region: str) -> Any:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from sldb.targets.protocol import AwsOptions
 
+    from .stack import StackState
+
 _LONGEST_BUCKET_NAME = 63
 
 
@@ -67,6 +69,11 @@ class Cloud:
     def data_bucket(self, stack: str) -> str:
         """The name that the template gives to the data bucket."""
         return self._bucket(stack, "data")
+
+    def data_bucket_of(self, stack: str, state: StackState | None) -> str:
+        """The bucket that the stack's template adopted or made, by its parameters: outputs can be changed by hand."""
+        adopted = state.parameters.get("ExistingBucket") if state else None
+        return adopted or self.data_bucket(stack)
 
     def _bucket(self, stack: str, what: str) -> str:
         name = f"{stack}-{what}-{self.account}-{self.region}"

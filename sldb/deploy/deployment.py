@@ -18,11 +18,13 @@ from typing import Protocol
 from lambda_handlers.wire import SldbError
 
 from . import states
+from .buckets import stack_of
 from .bundle import Bundle, build
 from .bundles import BundleBucket
 from .cloud import Cloud, bucket_exists
 from .events import StackEvent, advice, root_cause
 from .failures import OperationFailed
+from .ours import TAG
 from .parameters import Choices, check_stack_name, resolve
 from .plan import BundleStep, Kind, Plan, refuse_to_lose_data
 from .platform import Platform
@@ -63,9 +65,12 @@ class Deployment:
         return state
 
     def _keep_versions(self, state: StackState) -> None:
-        days, bucket = int(state.parameters.get("RecoverableDays", 0)), state.outputs.get("DataBucket", "")
+        days, bucket = (
+            int(state.parameters.get("RecoverableDays", 0)),
+            self.cloud.data_bucket_of(self.stack.name, state),
+        )
         is_others = bool(state.parameters.get("ExistingBucket"))
-        if not bucket or not (days or self.had_versions or is_others):
+        if not (days or self.had_versions or is_others):
             return
         if keep(self.cloud.s3, bucket, self.cloud.account, days):
             says = f"can be had back for {days} days" if days else "are kept no more"
@@ -102,7 +107,7 @@ def prepared(
     """
     check_stack_name(name)
     stack = Stack(cloud.cloudformation, name)
-    state = stack.describe()
+    state = stack.describe_ours()
     step = states.next_step(name, state.status if state else None)
     previous = state.parameters if state and step is states.Step.UPDATE else {}
     parameters = resolve(name, choices, environment, previous)
@@ -160,12 +165,28 @@ def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:
 
 def _data_bucket(cloud: Cloud, name: str, state: StackState | None) -> tuple[str, tuple[str, ...]]:
     """The parameter ExistingBucket, and what to say about it: a stack keeps what it has, a new one finds it again."""
-    if state is not None:
-        return state.parameters.get("ExistingBucket", ""), ()
-    bucket = cloud.data_bucket(name)
-    if not bucket_exists(cloud.s3, bucket, cloud.account):
+    adopted = state.parameters.get("ExistingBucket", "") if state else ""
+    if state is not None and not adopted:
         return "", ()
+    bucket = adopted or cloud.data_bucket(name)
+    if not bucket_exists(cloud.s3, bucket, cloud.account):
+        return adopted, ()
+    _refuse_to_adopt_others(cloud, name, bucket)
+    if adopted:
+        return adopted, ()
     return bucket, (f"found the data of an earlier stack in {bucket}: the databases in it will be served again",)
+
+
+def _refuse_to_adopt_others(cloud: Cloud, name: str, bucket: str) -> None:
+    """Raises OperationFailed where no stack of this name left the bucket behind."""
+    if (owner := stack_of(cloud.s3, bucket, cloud.account)) == name:
+        return
+    says = f"its tag {TAG} names the stack {owner}" if owner else f"it has no tag {TAG}"
+    raise OperationFailed(
+        f"refused: there is a bucket {bucket}, which is none of the stack {name}: {says}. Nothing was changed",
+        "deploy another stack with --stack; or, if databases of sldb are in the bucket, give it the tag: "
+        f"aws s3api put-bucket-tagging --bucket {bucket} --tagging 'TagSet=[{{Key={TAG},Value={name}}}]'",
+    )
 
 
 def _is_up_to_date(stack: Stack, state: StackState | None, template: str, wanted: Mapping[str, str]) -> bool:

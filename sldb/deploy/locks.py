@@ -17,7 +17,8 @@ def lock_groups(ec2: EC2Client, stack: str, vpc_id: str) -> list[HeldLock]:
     filters: Any = [{"Name": "tag:sldb:stack", "Values": [stack]}, {"Name": "vpc-id", "Values": [vpc_id]}]
     with aws_errors("look for locks"):
         pages = ec2.get_paginator("describe_security_groups").paginate(Filters=filters)
-        return [of_group(group) for page in pages for group in page["SecurityGroups"]]
+        groups = [group for page in pages for group in page["SecurityGroups"]]
+    return [of_group(group) for group in groups if group["GroupName"].startswith("sldb-lock-")]
 
 
 def free_all(ec2: EC2Client, stack: str, vpc_id: str) -> int:

@@ -6,6 +6,7 @@ Events are told apart by their ids: whatever was there when an operation began b
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .events import StackEvent
 from .failures import OperationFailed, aws_errors
+from .ours import DESCRIPTION, has_marks, is_ours, not_ours
 from .plan import Change
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 OnEvent = Callable[[StackEvent], None]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds between two looks
 _PATIENCE = 30  # looks at a stack without events until we believe that nothing happens
+CHANGE_SET_NAME = re.compile(r"sldb-[0-9a-f]{32}")
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -31,8 +34,10 @@ class StackState:
     id: str
     status: str  # such as CREATE_COMPLETE
     reason: str = ""
+    description: str = ""  # of the template
     parameters: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settled(self) -> bool:
@@ -77,6 +82,30 @@ class Stack:
                     return None
                 raise
         return _state(found[0]) if found else None
+
+    def describe_ours(self) -> StackState | None:
+        """Return the state of the stack, None if there is none. Raises `store_error` where it is none of sldb's."""
+        state = self.describe()
+        if state is None or state.gone:
+            return None
+        if not (self._is_waiting_for_us(state) if state.status == "REVIEW_IN_PROGRESS" else is_ours(self.name, state)):
+            raise not_ours(self.name)
+        return state
+
+    def _is_waiting_for_us(self, state: StackState) -> bool:
+        """Whether only changes of ours are prepared for a stack that has nothing yet, and so no description."""
+        with aws_errors(f"list the prepared changes of the stack {self.name}"):
+            waiting: Any = self._client.list_change_sets(StackName=state.id)["Summaries"]
+            return all(self._is_our_change_set(each["ChangeSetName"], state.id) for each in waiting)
+
+    def _is_our_change_set(self, name: str, stack_id: str) -> bool:
+        if CHANGE_SET_NAME.fullmatch(name):
+            return True
+        given: Any = self._client.describe_change_set(ChangeSetName=name, StackName=stack_id).get("Parameters", ())
+        template = self._client.get_template(StackName=stack_id, ChangeSetName=name, TemplateStage="Original")
+        return has_marks(
+            {each["ParameterKey"] for each in given}, describes_us=DESCRIPTION in str(template["TemplateBody"])
+        )
 
     def template(self) -> str:
         with aws_errors(f"read the template of the stack {self.name}"):
@@ -206,6 +235,8 @@ def _state(stack: Any) -> StackState:
         id=stack["StackId"],
         status=stack["StackStatus"],
         reason=stack.get("StackStatusReason", ""),
+        description=stack.get("Description", ""),
         parameters={entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in stack.get("Parameters", ())},
         outputs={entry["OutputKey"]: entry["OutputValue"] for entry in stack.get("Outputs", ())},
+        tags={entry["Key"]: entry["Value"] for entry in stack.get("Tags", ())},
     )

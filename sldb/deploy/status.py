@@ -59,9 +59,9 @@ class Status:
 
 
 def deployed(cloud: Cloud, name: str) -> StackState:
-    """Raises `store_error` (exit status 3) if the stack does not exist."""
-    state = Stack(cloud.cloudformation, name).describe()
-    if state is None or state.gone:
+    """Raises `store_error` (exit status 3) if the stack does not exist, or is none of sldb's."""
+    state = Stack(cloud.cloudformation, name).describe_ours()
+    if state is None:
         raise SldbError(
             "store_error",
             f"there is no stack {name} in {cloud.region}, account {cloud.account}",
@@ -73,7 +73,7 @@ def deployed(cloud: Cloud, name: str) -> StackState:
 def read_status(cloud: Cloud, name: str) -> Status:
     """Raises `store_error` (exit status 3) if the stack does not exist."""
     state = deployed(cloud, name)
-    bucket = _bucket(state)
+    bucket = _bucket(cloud, name, state)
     databases = tuple(list_databases(BucketListing(cloud.s3, bucket, PREFIX))) if bucket else ()
     return Status(
         stack=name,
@@ -91,9 +91,9 @@ def read_status(cloud: Cloud, name: str) -> Status:
     )
 
 
-def _bucket(state: StackState) -> str:
+def _bucket(cloud: Cloud, name: str, state: StackState) -> str:
     """Empty for a stack that has not come so far as to have outputs."""
-    return state.outputs.get("DataBucket", "")
+    return cloud.data_bucket_of(name, state) if "DataBucket" in state.outputs else ""
 
 
 def _functions(client: LambdaClient, outputs: Mapping[str, str]) -> tuple[FunctionInfo, ...]:
@@ -124,7 +124,7 @@ def _locks(cloud: Cloud, name: str, state: StackState, databases: tuple[Database
     if vpc_id := state.outputs.get("LockVpc"):
         held += lock_groups(cloud.ec2, name, vpc_id)
     if state.parameters.get("LockKind") == "s3":
-        found = (_lock_object(cloud.s3, _bucket(state), database.name) for database in databases)
+        found = (_lock_object(cloud.s3, _bucket(cloud, name, state), database.name) for database in databases)
         held += [holder for holder in found if holder is not None]
     return held
 

@@ -1,5 +1,9 @@
 """`sldb destroy`: delete the stack and the bucket of bundles; the databases only where that is asked for.
 
+Only what is ours goes. The data bucket is the one that the stack's template made or adopted, by its parameters and not
+by its outputs, with the tag of the stack and nothing in it but databases; the bucket of bundles holds nothing but
+bundles. All of that is looked at before anything is deleted.
+
 The data bucket is kept by its deletion policy, and a later `sldb deploy` of the same name finds it again. Locks are
 freed first, and once more if one was taken meanwhile: their VPC cannot go before them.
 """
@@ -9,10 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import states
-from .bundles import BundleBucket, delete_bucket
+from .buckets import BUNDLES, DATA, delete_bucket, left_alone, stack_of, stranger_in
+from .bundles import BundleBucket
 from .cloud import Cloud, bucket_exists
 from .deployment import Progress, failure
+from .failures import OperationFailed
 from .locks import free_all
+from .ours import TAG
 from .parameters import check_stack_name
 from .stack import Stack, StackState
 
@@ -27,28 +34,41 @@ class Remains:
     state: StackState | None
     data_bucket: str | None  # None where there is no data
     bundle_bucket: str | None
+    kept: tuple[str, ...] = ()  # what looks like ours and is not, and why
 
     @property
     def nothing(self) -> bool:
         return self.state is None and self.bundle_bucket is None
 
 
-def find(cloud: Cloud, name: str) -> Remains:
-    """Raises `conflict` while somebody is changing the stack."""
+def find(cloud: Cloud, name: str, *, delete_data: bool = False) -> Remains:
+    """Raises `conflict` while the stack is being changed, `store_error` where it is none of ours, OperationFailed where
+    the data is to be deleted and the bucket is none of ours, or not ours alone."""
     check_stack_name(name)
-    state = Stack(cloud.cloudformation, name).describe()
-    if state is not None and state.gone:
-        state = None
+    state = Stack(cloud.cloudformation, name).describe_ours()
     if state is not None:
         states.refuse_if_busy(name, state.status)
-    data = (state.outputs.get("DataBucket") if state else None) or cloud.data_bucket(name)
+    data = cloud.data_bucket_of(name, state)
+    has_data = bucket_exists(cloud.s3, data, cloud.account)
+    if has_data and delete_data:
+        _refuse_to_delete_others(cloud, name, data)
     bundles = BundleBucket.of(cloud, name)
-    return Remains(
-        name,
-        state,
-        data if bucket_exists(cloud.s3, data, cloud.account) else None,
-        bundles.name if bundles.exists() else None,
-    )
+    bundle_bucket, kept = (bundles.name, "") if bundles.exists() else (None, "")
+    if bundle_bucket and (stranger := bundles.stranger()):
+        bundle_bucket, kept = None, f"the bucket {bundles.name} stays: it has {stranger}, which is none of this stack's"
+    return Remains(name, state, data if has_data else None, bundle_bucket, (kept,) if kept else ())
+
+
+def _refuse_to_delete_others(cloud: Cloud, name: str, bucket: str) -> None:
+    owner = stack_of(cloud.s3, bucket, cloud.account)
+    if owner != name:
+        says = f"its tag {TAG} names the stack {owner}" if owner else f"it has no tag {TAG}"
+        raise OperationFailed(
+            f"refused: the bucket {bucket} is none of the stack {name}: {says}. Nothing was deleted",
+            "`sldb destroy` without --delete-data takes down the stack and leaves the bucket as it is",
+        )
+    if stranger := stranger_in(cloud.s3, bucket, cloud.account, DATA):
+        raise left_alone(bucket, stranger)
 
 
 def destroy(cloud: Cloud, remains: Remains, progress: Progress, *, delete_data: bool) -> None:
@@ -56,10 +76,10 @@ def destroy(cloud: Cloud, remains: Remains, progress: Progress, *, delete_data: 
     if remains.state is not None:
         _delete_stack(cloud, remains.stack, remains.state, progress)
     if remains.bundle_bucket is not None:
-        delete_bucket(cloud.s3, remains.bundle_bucket, cloud.account)
+        delete_bucket(cloud.s3, remains.bundle_bucket, cloud.account, BUNDLES)
         progress.note(f"deleted the bucket of bundles {remains.bundle_bucket}")
     if delete_data and remains.data_bucket is not None:
-        count = delete_bucket(cloud.s3, remains.data_bucket, cloud.account)
+        count = delete_bucket(cloud.s3, remains.data_bucket, cloud.account, DATA)
         progress.note(f"deleted {remains.data_bucket} with the {count} objects in it")
 
 

@@ -18,12 +18,14 @@ from moto import mock_aws
 from lambda_handlers.wire import SldbError
 from sldb.cli import streams
 from sldb.cli.main import run
+from sldb.deploy.ours import DESCRIPTION, PARAMETERS
 from sldb.locks import StackLocks, stack_locks
 from sldb.targets.protocol import AwsOptions
 
 REGION = "eu-west-1"
 TEMPLATE = {
-    "Parameters": {"FunctionName": {"Type": "String"}},
+    "Description": DESCRIPTION,
+    "Parameters": {name: {"Type": "String", "Default": "x"} for name in sorted(PARAMETERS)},
     "Resources": {"Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/28"}}},
 }
 
