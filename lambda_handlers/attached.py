@@ -61,6 +61,7 @@ class Attached:
 def _too_many() -> SldbError:
     return SldbError(
         "too_large",
-        f"a request may attach {MOST_VIEWS} databases and past moments in all; nothing was applied",
+        f"a request may attach {MOST_VIEWS} databases and past moments in all",
         "send several requests",
+        applied="no",
     )

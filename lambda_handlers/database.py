@@ -374,8 +374,9 @@ class Database:
                 self._turns.announce(replica, deadline, took)
         raise SldbError(
             "conflict",
-            f"other writers of {self.name} came first, {COMMIT_ATTEMPTS} times ({lost}); nothing was applied",
+            f"other writers of {self.name} came first, {COMMIT_ATTEMPTS} times ({lost})",
             "try again; with SLDB_LOCK=none many writers at once get in each other's way",
+            applied="no",
         )
 
     def _check_txid(self, if_txid: Txid | None) -> None:
@@ -383,9 +384,10 @@ class Database:
         if if_txid is not None and not self._newest.replica.unchanged_since <= if_txid <= txid:
             raise SldbError(
                 "conflict",
-                f"the newest transaction of {self.name} is {txid}, not {if_txid}; nothing was applied",
+                f"the newest transaction of {self.name} is {txid}, not {if_txid}",
                 "read again, and decide again",
                 txid=txid,
+                applied="no",
             )
 
     def _back_off(self, attempt: int, deadline: float) -> None:
@@ -394,8 +396,9 @@ class Database:
         if self._host.now() + pause >= deadline:
             raise SldbError(
                 "conflict",
-                f"other writers of {self.name} came first until the time was up; nothing was applied",
+                f"other writers of {self.name} came first until the time was up",
                 "try again, or give the request more time (timeout)",
+                applied="no",
             )
         self._host.sleep(pause)
 
@@ -564,16 +567,19 @@ class _Run:
 
 
 def _vanishing(database: str, reason: Gone) -> SldbError:
-    return SldbError("store_error", f"files of {database} vanish while they are read: {reason}", "try again")
+    return SldbError(
+        "store_error", f"files of {database} vanish while they are read: {reason}", "try again", applied="no"
+    )
 
 
 def _unconfirmed(destroys: list[dict[str, Any]], txid: Txid) -> SldbError:
     return SldbError(
         "unconfirmed",
-        f"this {', '.join(destroyed['message'] for destroyed in destroys)}; nothing was applied",
+        f"this {', '.join(destroyed['message'] for destroyed in destroys)}",
         f"if that is meant, send it again without careful, with if_txid {txid} so that it is just that",
         destroys=destroys,
         txid=txid,
+        applied="no",
     )
 
 

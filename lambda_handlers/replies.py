@@ -139,6 +139,7 @@ class _Compressed:
 def too_large(what: str) -> SldbError:
     return SldbError(
         "too_large",
-        f"the rows of this request are too many: {what}; nothing was applied",
+        f"the rows of this request are too many: {what}",
         "ask for fewer rows or columns: LIMIT … OFFSET, or WHERE id > … in steps",
+        applied="no",
     )

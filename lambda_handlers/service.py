@@ -295,5 +295,6 @@ def _internal(aws_request_id: str | None) -> SldbError:
     return SldbError(
         "internal",
         f"a bug in sldb stopped request{where}; the function's log has the traceback",
-        "whether it was applied is not known; the same request_id sent again tells. Please report it",
+        "the same request_id sent again tells what became of it. Please report it",
+        applied="unknown",
     )

@@ -97,8 +97,9 @@ def _told(job: _Job[T], patience: float | None) -> T | SldbError:
     if not job.is_over:
         return SldbError(
             "query_timeout",
-            f"{job.name} gave no answer within {patience:.0f} s; whether something was applied is unknown",
+            f"{job.name} gave no answer within {patience:.0f} s",
             "run it on this database alone, or give it more time (--timeout)",
+            applied="unknown",
         )
     if isinstance(job.outcome, Exception) and not isinstance(job.outcome, SldbError):
         raise job.outcome

@@ -60,6 +60,7 @@ def too_large(path: Path) -> SldbError:
         "too_large",
         f"{path} is more than one request can hold ({MOST_BYTES // 1_000_000} MB), and so more than one transaction",
         f"sldb import {path} loads files of any size into a table",
+        applied="no",
     )
 
 

@@ -206,7 +206,7 @@ def test_what_destroys_is_told_and_refused(stack, capsys):
     assert " per million" in told
     status, body = stack.invoke({"query": delete, "careful": True})
     assert (status, body["error"]["code"]) == (428, "unconfirmed")
-    assert body["error"]["message"] == f"this deletes 1 of 2 rows of {table}; nothing was applied"
+    assert body["error"]["message"] == f"this deletes 1 of 2 rows of {table}"
     assert stack.rows(table) == [1, 2]
 
 

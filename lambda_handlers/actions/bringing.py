@@ -86,8 +86,9 @@ def check_time(context: ActionContext) -> None:
     if context.host.now() >= context.deadline:
         raise SldbError(
             "query_timeout",
-            "the time was up before all pages were read; nothing was applied",
+            "the time was up before all pages were read",
             "give it more time (timeout), or the function: sldb deploy --timeout SECONDS",
+            applied="no",
         )
 
 

@@ -92,9 +92,9 @@ class Proofs:
         if self._context.host.now() >= self._context.deadline:
             raise SldbError(
                 "query_timeout",
-                f"the time was up before {self._database} had been read and compared with its checksums; "
-                "nothing was copied",
+                f"the time was up before {self._database} had been read and compared with its checksums",
                 "give it more time (timeout), or the function: sldb deploy --timeout SECONDS",
+                applied="no",
             )
 
 
@@ -124,7 +124,9 @@ def copy_database(context: ActionContext, source: str, target: str, txid: Txid, 
             raise _perhaps_made(target, error.reason) from error
         except StoreError as error:
             raise store_error(error) from error
-    raise SldbError("store_error", f"files of {source} vanish while they are copied: {reason}", "try again")
+    raise SldbError(
+        "store_error", f"files of {source} vanish while they are copied: {reason}", "try again", applied="no"
+    )
 
 
 def _copy(context: ActionContext, listing: Listing, target: str, txid: Txid, proofs: Proofs) -> Copied:
@@ -318,8 +320,9 @@ def is_unfinished(store: ObjectStore, listing: Listing) -> bool:
 def taken(database: str) -> SldbError:
     return SldbError(
         "conflict",
-        f"there is a database {database} already; nothing was changed",
+        f"there is a database {database} already",
         f"choose another name, or drop it first: sldb databases drop {database}",
+        applied="no",
     )
 
 
@@ -327,7 +330,7 @@ def _perhaps_made(target: str, error: StoreError) -> SldbError:
     """What is left is a whole copy, one that is not complete, or nothing: the next try finds out."""
     return SldbError(
         "store_error",
-        f"the object store: {error}; it is not known whether {target} was made, or only begun",
+        f"the object store: {error}; {target} may have been made, or only begun",
         f"the same command again completes it, or finds it done; sldb databases drop {target} removes it",
         key=error.key,
         applied="unknown",

@@ -297,6 +297,7 @@ def _overtaken(name: str, target: str, copied: Txid, newest: Txid) -> SldbError:
         f"{name} is still there, at {newest}",
         f"drop {target} and rename again: sldb databases drop {target}",
         txid=newest,
+        applied="yes",
     )
 
 

@@ -41,7 +41,9 @@ def pull(context: ActionContext, action: Action) -> dict[str, Any]:
             reason = error
         except StoreError as error:
             raise store_error(error) from error
-    raise SldbError("store_error", f"files of {action.database} vanish while they are read: {reason}", "try again")
+    raise SldbError(
+        "store_error", f"files of {action.database} vanish while they are read: {reason}", "try again", applied="no"
+    )
 
 
 def _pull(context: ActionContext, database: str, at: int | str | None) -> dict[str, Any]:

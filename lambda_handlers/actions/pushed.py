@@ -46,8 +46,9 @@ def check_names(store: ObjectStore, prepared: Prepared, first_page: bytes, check
         return
     raise SldbError(
         "bad_request",
-        f"the pushed file has what only sldb may make: {', '.join(names)}; nothing was applied",
+        f"the pushed file has what only sldb may make: {', '.join(names)}",
         "push it with `sldb push`, which leaves that out, or drop it in a copy of the file",
+        applied="no",
     )
 
 

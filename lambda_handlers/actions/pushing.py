@@ -184,21 +184,21 @@ def _parts_there(store: ObjectStore, database: str, upload: str) -> dict[str, Ob
 def _missing(names: list[str]) -> SldbError:
     return SldbError(
         "not_found",
-        f"{len(names)} of the parts that were uploaded are not there (any more), the first is {names[0]}; "
-        "nothing was applied",
+        f"{len(names)} of the parts that were uploaded are not there (any more), the first is {names[0]}",
         "push again: what is there is not sent again",
         missing=names,
+        applied="no",
     )
 
 
 def _damaged(names: list[str]) -> SldbError:
     return SldbError(
         "not_found",
-        f"{len(names)} of the parts that were uploaded are not what was sent, the first is {names[0]}; "
-        "nothing was applied",
+        f"{len(names)} of the parts that were uploaded are not what was sent, the first is {names[0]}",
         "push again: what is sound is not sent again",
         missing=names,
         damaged=names,
+        applied="no",
     )
 
 

@@ -77,7 +77,8 @@ def check_txid(database: str, newest: Txid, if_txid: Txid | None) -> None:
     if if_txid is not None and newest != if_txid:
         raise SldbError(
             "conflict",
-            f"the newest transaction of {database} is {newest}, not {if_txid}; nothing was applied",
+            f"the newest transaction of {database} is {newest}, not {if_txid}",
             "look again (sldb history), and decide again",
             txid=newest,
+            applied="no",
         )

@@ -133,7 +133,8 @@ def _read(path: Path, database: str) -> Holder:
 def _failed(database: str, error: OSError) -> SldbError:
     return SldbError(
         "store_error",
-        f"the lock file of database {database}: {error}; nothing was applied",
+        f"the lock file of database {database}: {error}",
         "check that the directory can be written to",
         database=database,
+        applied="no",
     )

@@ -217,9 +217,9 @@ def _failure(error: StoreError) -> SldbError:
     refused = isinstance(error, Refused)
     return SldbError(
         "store_error",
-        f"the object store {'refused' if refused else 'did not answer'} when asked for the write lock ({error}); "
-        "nothing was applied",
+        f"the object store {'refused' if refused else 'did not answer'} when asked for the write lock ({error})",
         "check the rights on the bucket: sldb doctor"
         if refused
         else "send it again; if it keeps happening: sldb doctor",
+        applied="no",
     )

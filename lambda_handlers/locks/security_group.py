@@ -299,8 +299,9 @@ def refusal(error: Ec2Error) -> SldbError:
     did = "refused" if isinstance(error, Refused) else did
     return SldbError(
         "store_error",
-        f"EC2 {did} when asked for the write lock ({error}); nothing was applied",
+        f"EC2 {did} when asked for the write lock ({error})",
         HINTS.get(error.code, "send it again; if that keeps happening: sldb status, or sldb deploy --lock s3"),
+        applied="no",
     )
 
 

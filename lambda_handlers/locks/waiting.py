@@ -36,10 +36,11 @@ def lock_timeout(database: str, holder: Holder | None, now: float, hint: str) ->
     who = describe(holder, now) if holder else "by somebody unknown"
     return SldbError(
         "lock_timeout",
-        f"database {database} is locked {who}, and was not free in time; nothing was applied",
+        f"database {database} is locked {who}, and was not free in time",
         hint,
         database=database,
         holder=holder.encode(now) if holder else None,
+        applied="no",
     )
 
 

@@ -51,10 +51,10 @@ class _Late(NamedTuple):
     def error(self) -> SldbError:
         return SldbError(
             "sql_error",
-            f"PRAGMA {self.name} = {self.argument} comes too late to have an effect on what follows it; "
-            "nothing was applied",
+            f"PRAGMA {self.name} = {self.argument} comes too late to have an effect on what follows it",
             self.hint,
             **self.place._asdict(),
+            applied="no",
         )
 
 
@@ -136,8 +136,9 @@ class Pragmas:
         if self._connection.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
             raise SldbError(
                 "constraint",
-                "PRAGMA foreign_keys changes while foreign keys are violated that are deferred; nothing was applied",
+                "PRAGMA foreign_keys changes while foreign keys are violated that are deferred",
                 "put it after the statement that mends them, or send what follows as a request of its own",
+                applied="no",
             )
         self._set_foreign_keys(value)
 

@@ -64,9 +64,9 @@ class ReplyRoom:
         if size > limit:
             raise SldbError(
                 "too_large",
-                "the results of so many statements, or columns, do not fit into one reply of the function (6 MB); "
-                "nothing was applied",
+                "the results of so many statements, or columns, do not fit into one reply of the function (6 MB)",
                 "send fewer statements in one request",
+                applied="no",
             )
 
 

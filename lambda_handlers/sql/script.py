@@ -54,14 +54,14 @@ def split(script: str, check_time: Callable[[], None] = lambda: None) -> Iterato
             continue
         tries, may_end, words = tries + 1, not tries or words.upper() == _END, ""
         if tries > _SEMICOLONS_IN_ONE:
-            raise SldbError("too_large", f"one statement holds more than {_SEMICOLONS_IN_ONE} semicolons")
+            raise SldbError("too_large", f"one statement holds more than {_SEMICOLONS_IN_ONE} semicolons", applied="no")
         # SQLite reads a statement from its start whenever it is asked: of one with many semicolons, for minutes.
         if may_end and apsw.complete(sql := script[start:read]):
             if _says_something(sql):
                 yield Piece(sql, start)
             start, tries, statements = read, 0, statements + 1
             if statements > _MOST_STATEMENTS:
-                raise SldbError("too_large", f"the query holds more than {_MOST_STATEMENTS:,} statements")
+                raise SldbError("too_large", f"the query holds more than {_MOST_STATEMENTS:,} statements", applied="no")
     if _says_something(script[start:]):
         yield Piece(script[start:], start)
 

@@ -334,16 +334,18 @@ def _configure(connection: apsw.Connection, is_new: bool) -> None:
 def timed_out(statement: int | None = None) -> SldbError:
     return SldbError(
         "query_timeout",
-        "the request ran out of time and was stopped; nothing was applied",
+        "the request ran out of time and was stopped",
         "make it do less, give it more time (timeout), or the function: sldb deploy --timeout SECONDS",
         statement=statement,
+        applied="no",
     )
 
 
 def _attached_is_read_only(doing: str, statement: int | None = None) -> SldbError:
     return SldbError(
         "read_only",
-        f"what is attached can only be read, and this would write to it: {doing}; nothing was applied",
+        f"what is attached can only be read, and this would write to it: {doing}",
         "send what writes to that database as a request of its own, with `database` naming it",
         statement=statement,
+        applied="no",
     )

@@ -33,20 +33,42 @@ def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | 
     if isinstance(error, (apsw.NoMemError, apsw.FullError)):
         return _no_room(error, statement)
     if isinstance(error, apsw.TooBigError):
-        return SldbError("too_large", f"{error}; a value may have {MAX_VALUE_BYTES} bytes", statement=statement)
+        return SldbError(
+            "too_large", f"{error}; a value may have {MAX_VALUE_BYTES} bytes", statement=statement, applied="no"
+        )
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
         return SldbError(
-            "corrupt", f"SQLite says of the database: {error}", "read an older version with `at`", statement=statement
+            "corrupt",
+            f"SQLite says of the database: {error}",
+            "read an older version with `at`",
+            statement=statement,
+            applied="no",
         )
     code = "constraint" if isinstance(error, apsw.ConstraintError) else "sql_error"
     extended: int = getattr(error, "extendedresult", -1)
+    reason, name = reason_of(str(error))
     return SldbError(
         code,
         str(error),
         statement=statement,
-        offset=_offset(error, piece),
+        offset=_offset(error, piece, reason, name),
         sqlite_code=apsw.mapping_extended_result_codes.get(extended) or apsw.mapping_result_codes.get(extended),
+        reason=reason,
     )
+
+
+_NO_SUCH = re.compile(r"no such ([a-z ]+): (?:\w+\.)?(\w+)")
+_REASONS = {
+    "incomplete input": "incomplete",
+    "ON CONFLICT clause does not match any PRIMARY KEY or UNIQUE constraint": "no_unique_key",
+}
+
+
+def reason_of(message: str) -> tuple[str | None, str | None]:
+    """Return the reason of what SQLite calls SQLITE_ERROR and tells in English only, and the name that is missing."""
+    if missing := _NO_SUCH.fullmatch(message):
+        return f"no_such_{missing[1].replace(' ', '_')}", missing[2]
+    return _REASONS.get(message), None
 
 
 _WRONG_COUNT = re.compile(r"Incorrect number of bindings.*uses (\d+) and there are (\d+)", re.DOTALL)
@@ -61,18 +83,25 @@ def _wrong_params(message: str, statement: int | None) -> SldbError:
     return SldbError("bad_request", f"params: {message}", statement=statement)
 
 
-def _offset(error: apsw.Error, piece: Piece | None) -> int | None:
-    """Characters into the query's text; SQLite counts bytes into the statement's."""
-    offset = getattr(error, "error_offset", -1)
-    if piece is None or offset is None or offset < 0:
+def _offset(error: apsw.Error, piece: Piece | None, reason: str | None, name: str | None) -> int | None:
+    """Return characters into the query's text. SQLite counts bytes into the statement's, and gives no offset for an
+    early end and most missing names, which are looked for."""
+    if piece is None:
         return None
-    return piece.offset + len(piece.sql.encode()[:offset].decode(errors="ignore"))
+    offset = getattr(error, "error_offset", -1)
+    if offset is not None and offset >= 0:
+        return piece.offset + len(piece.sql.encode()[:offset].decode(errors="ignore"))
+    if reason == "incomplete":
+        return piece.offset + len(piece.sql.rstrip())
+    found = name and re.search(rf"\b{re.escape(name)}\b", piece.sql, re.IGNORECASE)
+    return piece.offset + found.start() if found else None
 
 
 def _no_room(error: Exception, statement: int | None) -> SldbError:
     return SldbError(
         "too_large",
-        f"memory or local disk ran out: {str(error) or type(error).__name__}; nothing was applied",
+        f"memory or local disk ran out: {str(error) or type(error).__name__}",
         "make the statement do less, or give the function more: sldb deploy --memory MB --ephemeral-storage MB",
         statement=statement,
+        applied="no",
     )

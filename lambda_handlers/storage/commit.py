@@ -197,19 +197,18 @@ def _unclear(key: str, is_damaged: bool) -> SldbError:
         return store_error(doubt, applied="unknown")
     return SldbError(
         "corrupt",
-        f"{doubt}: it is damaged; it is not known whether the transaction was applied",
+        f"{doubt}: it is damaged",
         "look at the object; restore it, or remove it",
         key=key,
         applied="unknown",
     )
 
 
-def store_error(error: StoreError, applied: str | None = None) -> SldbError:
-    """`applied`: whether the transaction that was being committed is in the log: no, unknown, or None for reads."""
-    outcome = {
-        None: "nothing was changed",
-        "no": "nothing was applied",
-        "unknown": "it is not known whether the transaction was applied: "
-        "the same sent again (SQL with the same request_id) tells, and applies it at most once",
-    }[applied]
-    return SldbError("store_error", f"the object store: {error}; {outcome}", error.hint, key=error.key, applied=applied)
+_AGAIN = "the same sent again (SQL with the same request_id) tells, and applies it at most once"
+
+
+def store_error(error: StoreError, applied: str = "no") -> SldbError:
+    """Return the error for a reply. `applied`: whether the transaction that was being committed is in the log: no (as
+    for reads), unknown or yes."""
+    hint = _AGAIN if applied == "unknown" else error.hint
+    return SldbError("store_error", f"the object store: {error}", hint, key=error.key, applied=applied)

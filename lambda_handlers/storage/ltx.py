@@ -110,7 +110,7 @@ def corrupt(key: str, what: str, got: object, want: object) -> NoReturn:
     raise SldbError(
         "corrupt",
         f"{key}: {what}: got {got}, want {want}",
-        "the stored object is damaged or not ours; nothing was changed. Restore the object, or read an older version",
+        "the stored object is damaged or not ours. Restore the object, or read an older version",
         key=key,
     )
 

@@ -68,7 +68,7 @@ class NotMapped(SldbError):
         super().__init__(
             "store_error",
             f"{key} has no page map (any more), and reading all of its {file.size} bytes, which alone verifies them, "
-            "takes longer than there is time; nothing was applied",
+            "takes longer than there is time",
             f"the scheduled function is making the map: try again in about {minutes} minutes; or give the request more "
             "time (timeout)",
             key=key,

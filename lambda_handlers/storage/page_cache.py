@@ -178,7 +178,7 @@ def _nameless_file(directory: Path) -> IO[bytes]:
     except OSError as error:
         raise SldbError(
             "store_error",
-            f"no temporary file can be made in {directory}: {error}; nothing was applied",
+            f"no temporary file can be made in {directory}: {error}",
             "make room there, or set TMPDIR to another directory; it holds copies of pages and nothing else",
             applied="no",
         ) from error

@@ -172,9 +172,10 @@ def _want(key: str, what: str, got: object, want: object) -> None:
     if got != want:
         raise SldbError(
             "corrupt",
-            f"{key}: {what} of a pushed file: got {_short(got)}, want {_short(want)}; nothing was applied",
+            f"{key}: {what} of a pushed file: got {_short(got)}, want {_short(want)}",
             "push again",
             key=key,
+            applied="no",
         )
 
 

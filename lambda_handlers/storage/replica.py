@@ -538,9 +538,9 @@ class Replica:
     def _does_not_fit(self, error: OSError) -> SldbError:
         return SldbError(
             "too_large",
-            f"the local cache cannot take what the request needs of database {self.database}: {error}; "
-            "nothing was applied",
+            f"the local cache cannot take what the request needs of database {self.database}: {error}",
             "give the function more ephemeral storage: sldb deploy --ephemeral-storage MB",
+            applied="no",
         )
 
     # After a commit

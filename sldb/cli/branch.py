@@ -6,6 +6,7 @@ from contextlib import closing
 
 import click
 
+from sldb.applied import NOT_CHANGED
 from sldb.cli import outcome
 from sldb.cli.main import Globals, command, completes
 
@@ -33,7 +34,7 @@ def branch(run_globals: Globals, source: str | None, name: str, at: str | None) 
         reply = client.act("branch", **{"as": name, "at": None if at is None else outcome.moment(at)})
     what = f"{reply['as']} is {reply['database']} as of transaction {reply['at']}"
     if not reply["created"]:
-        outcome.tell(run_globals, reply, f"{what} already: nothing was changed")
+        outcome.tell(run_globals, reply, f"{what} already: {NOT_CHANGED}")
         return
     outcome.tell(
         run_globals,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lambda_handlers.wire import SldbError
+from sldb.applied import NOT_CHANGED
 from sldb.cli import outcome
 from sldb.cli.main import Globals, command, command_group, completes
 
@@ -70,7 +71,7 @@ def init(_run: Globals) -> None:
 
     path = config_path(os.environ)
     if path.exists():
-        raise SldbError("bad_request", f"{path} is there already: nothing was changed", "sldb config set KEY VALUE")
+        raise SldbError("bad_request", f"{path} is there already", "sldb config set KEY VALUE")
     write(decode(path, template()))
     outcome.say(f"wrote {path}")
 
@@ -106,7 +107,7 @@ def unset(run: Globals, key: str) -> None:
 
     edited = without(run.config, key, run.use)
     if edited is run.config:
-        outcome.say(f"{key} was not set, {_where(run)}: nothing was changed")
+        outcome.say(f"{key} was not set, {_where(run)}: {NOT_CHANGED}")
         return
     write(edited)
     outcome.say(f"{key} is not set any more, {_where(run)}")

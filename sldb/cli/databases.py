@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lambda_handlers.wire import SldbError
+from sldb.applied import NOT_CHANGED
 from sldb.cli import outcome, streams
 from sldb.cli.main import Globals, command, command_group, completes
 
@@ -181,7 +182,7 @@ def _is_wanted(found: list[dict[str, Any]], name: str) -> bool:
     outcome.say(f"This drops {name}: {what}.")
     answer = click.prompt(f"Type its name ({name}) to go on", err=True, default="", show_default=False)
     if answer != name:
-        outcome.say("not its name: nothing was changed")
+        outcome.say(f"not its name: {NOT_CHANGED}")
     return bool(answer == name)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lambda_handlers.wire import SldbError
+from sldb.applied import NOT_CHANGED
 from sldb.cli import streams
 from sldb.cli.main import Globals, command
 
@@ -63,7 +64,7 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
             return
         display.plan(deployment.plan)
         if only_plan:
-            display.note("nothing was changed: this was only the plan")
+            display.note(f"{NOT_CHANGED}: this was only the plan")
             return
         _ask(deployment, yes)
         state = _apply(deployment, display)
@@ -88,7 +89,7 @@ def _ask(deployment: Deployment, yes: bool) -> None:
     if not streams.somebody_is_there():
         refuse_unasked(deployment.plan)
     elif not click.confirm("Go on?", err=True):
-        click.echo("nothing was changed", err=True)
+        click.echo(NOT_CHANGED, err=True)
         raise click.exceptions.Exit(1)
 
 

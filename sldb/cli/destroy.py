@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lambda_handlers.wire import SldbError
+from sldb.applied import NOT_CHANGED
 from sldb.cli import streams
 from sldb.cli.deploy import refuse_local
 from sldb.cli.main import Globals, command
@@ -65,7 +66,7 @@ def _ask(stack: str, remains: Remains, delete_data: bool) -> None:
         click.prompt(f"Type the name of the stack ({stack}) to go on", err=True, default="", show_default=False)
         != stack
     ):
-        click.echo("not the name of the stack: nothing was changed", err=True)
+        click.echo(f"not the name of the stack: {NOT_CHANGED}", err=True)
         raise click.exceptions.Exit(1)
 
 

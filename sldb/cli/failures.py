@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from collections.abc import Callable
 
@@ -78,10 +77,11 @@ def _bug(error: Exception) -> int:
 
 def show(error: SldbError) -> None:
     """One line with where it happened, what, and the code; the place in the SQL where there is one; what to do next."""
+    from sldb.applied import told
     from sldb.render.text import escape, escape_lines
 
     offset = _offset(error)
-    _say("error:", f"{_where(error, offset)}{escape(error.message)} [{error.code}]", fg="red")
+    _say("error:", f"{_where(error, offset)}{escape(told(error))} [{error.code}]", fg="red")
     for line in _place(error, offset):
         click.echo(line, err=True)
     if error.hint:
@@ -136,24 +136,9 @@ def _offset(error: SldbError) -> int | None:
     """Characters into the SQL before the place that the error is about: of a word of it, else of its statement where
     there are several."""
     query, offset = error.details.get("query"), error.details.get("offset")
-    begins = error.details.get("begins")
     if not isinstance(query, str):
         return None
     if isinstance(offset, int):
         return offset
-    guessed = _guessed_offset(query, error.message, begins or 0)
-    return begins if guessed is None else guessed
-
-
-_MISSING = re.compile(r"no such [a-z ]+: (?:\w+\.)?(\w+)|incomplete input")
-
-
-def _guessed_offset(query: str, message: str, begins: int) -> int | None:
-    """The place of the name that SQLite says is missing; it gives no offset for tables, nor for an early end."""
-    missing = _MISSING.fullmatch(message)
-    if missing is None:
-        return None
-    if missing[1] is None:
-        return len(query.rstrip())
-    found = re.compile(rf"\b{re.escape(missing[1])}\b", re.IGNORECASE).search(query, begins)
-    return found.start() if found else None
+    begins = error.details.get("begins")
+    return begins if isinstance(begins, int) else None

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import click
 
 from lambda_handlers.wire import Column, Reply, Request, SldbError
-from sldb import fleet, price, report
+from sldb import applied, fleet, price, report
 from sldb.cli import outcome, streams
 from sldb.cli.main import Globals
 from sldb.cli.printing import Printing
@@ -123,25 +123,25 @@ class _Fleet:
 
     def _report(self, name: str, error: SldbError) -> None:
         self.failed.append(name)
-        outcome.say(f"error: {name}: {error.message} [{error.code}]")
+        outcome.say(f"error: {name}: {applied.told(error)} [{error.code}]")
 
     def _ask(self, writers: Sequence[str], request: Request) -> None:
         """Whether to write. Nothing was applied so far; raises Exit, or SldbError where nobody is there to ask."""
         many = report.count(len(writers), "database")
         if not streams.somebody_is_there():
-            raise SldbError("bad_request", f"this writes to {many}; nothing was applied", "if that is meant, say --yes")
+            raise SldbError("bad_request", f"this writes to {many}", "if that is meant, say --yes", applied="no")
         inserted_updated_deleted: Counter[str] = Counter()
         destroyed = 0
         for name, told in self._outcomes(writers, replace(request, dry_run=True)):
             if isinstance(told, SldbError):
-                outcome.say(f"{name} will fail: {told.message} [{told.code}]")
+                outcome.say(f"{name} will fail: {applied.told(told)} [{told.code}]")
                 continue
             for counts in (told.changes or {}).values():
                 inserted_updated_deleted.update(counts)
             destroyed += bool(told.destroys)
         outcome.say(_question(many, inserted_updated_deleted, destroyed))
         if not click.confirm("Go on?", err=True, default=False):
-            outcome.say("nothing was changed")
+            outcome.say(applied.NOT_CHANGED)
             raise click.exceptions.Exit(1)
 
     def _tell(self, databases: int, elapsed_ms: float, *, dry_run: bool) -> None:

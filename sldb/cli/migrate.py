@@ -149,7 +149,7 @@ def _tell_oddities(found: Sequence[Standing], strict: bool) -> None:
     }
     odd = [says[one.state].format(one.name or one.version) for one in found if one.state in says]
     if odd and strict:
-        raise SldbError("bad_request", f"{odd[0]}: nothing was applied", "leave --strict out to go on all the same")
+        raise SldbError("bad_request", odd[0], "leave --strict out to go on all the same", applied="no")
     for sentence in odd:
         outcome.say(f"note: {sentence}")
 
@@ -251,8 +251,9 @@ def _check_files(versions: Sequence[str], migrations: dict[str, Migration]) -> N
         if version not in migrations:
             raise SldbError(
                 "bad_request",
-                f"{version} is applied, and there is no file that says how to roll it back: nothing was changed",
+                f"{version} is applied, and there is no file that says how to roll it back",
                 "bring its file back, or go back in time: sldb restore --at TXID",
+                applied="no",
             )
 
 

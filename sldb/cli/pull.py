@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sldb.applied import NOT_CHANGED
 from sldb.cli import outcome, streams
 from sldb.cli.main import Globals, command
 
@@ -42,7 +43,7 @@ def pull(run_globals: Globals, out: Path, at: str | None, force: bool, through: 
     if out.is_file() and not force and streams.somebody_is_there():
         replace = click.confirm(f"{out} is there already. Write over it?", err=True)
         if not replace:
-            outcome.say("nothing was changed")
+            outcome.say(NOT_CHANGED)
             return 1
     check_place(out, replace)
     moment = None if at is None else outcome.moment(at)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sldb.applied import NOT_CHANGED
 from sldb.cli import outcome, streams
 from sldb.cli.main import Globals, command
 
@@ -59,7 +60,7 @@ def push(run_globals: Globals, file: Path, yes: bool, if_txid: int | None, throu
         try:
             reply = ways.by_first(client, through, attempt, shown.note)
         except _NotWanted:
-            outcome.say("nothing was changed")
+            outcome.say(NOT_CHANGED)
             return 1
     _tell(run_globals, reply, source.size)
     return 0

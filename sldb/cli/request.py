@@ -13,6 +13,7 @@ import click
 
 from lambda_handlers.wire import Params, Reply, Request, Result, SldbError, Statement
 from sldb import report
+from sldb.applied import NOT_CHANGED
 from sldb.cli import streams
 from sldb.cli.outcome import moment
 from sldb.cli.sources import Source
@@ -116,7 +117,7 @@ class Sending:
             self.work.locate(error)
             raise
         if reply is None:
-            click.echo("nothing was changed", err=True)
+            click.echo(NOT_CHANGED, err=True)
             raise click.exceptions.Exit(1)
         elapsed_ms = (time.monotonic() - started - (asking.seconds if asking else 0.0)) * 1000
         reply = replace(reply, results=self.work.results(reply.results))

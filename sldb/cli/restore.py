@@ -6,6 +6,7 @@ from contextlib import closing
 
 import click
 
+from sldb.applied import NOT_CHANGED
 from sldb.cli import outcome
 from sldb.cli.main import Globals, command
 
@@ -31,7 +32,7 @@ def restore(run_globals: Globals, at: str, if_txid: int | None) -> None:
         reply = client.act("restore", at=outcome.moment(at), if_txid=if_txid)
     name, restored = reply["database"], reply["restored"]
     if not reply["changed"]:
-        outcome.tell(run_globals, reply, f"{name} is as it was at transaction {restored} already: nothing was changed")
+        outcome.tell(run_globals, reply, f"{name} is as it was at transaction {restored} already: {NOT_CHANGED}")
         return
     outcome.tell(
         run_globals,

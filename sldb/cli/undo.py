@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lambda_handlers.wire import SldbError
+from sldb.applied import NOT_CHANGED
 from sldb.cli import outcome
 from sldb.cli.main import Globals, command
 from sldb.last_write import last_write
@@ -34,7 +35,7 @@ def undo(run_globals: Globals, if_txid: int | None) -> None:
         last, newest = (written.txid, written.newest) if if_txid is None else (if_txid, if_txid)
         reply = client.act("restore", at=last - 1, if_txid=newest)
     if not reply["changed"]:
-        outcome.tell(run_globals, reply, f"transaction {last} has nothing left to take back: nothing was changed")
+        outcome.tell(run_globals, reply, f"transaction {last} has nothing left to take back: {NOT_CHANGED}")
         return
     outcome.tell(
         run_globals,

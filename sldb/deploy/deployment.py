@@ -183,9 +183,10 @@ def _refuse_to_adopt_others(cloud: Cloud, name: str, bucket: str) -> None:
         return
     says = f"its tag {TAG} names the stack {owner}" if owner else f"it has no tag {TAG}"
     raise OperationFailed(
-        f"refused: there is a bucket {bucket}, which is none of the stack {name}: {says}. Nothing was changed",
+        f"refused: there is a bucket {bucket}, which is none of the stack {name}: {says}",
         "deploy another stack with --stack; or, if databases of sldb are in the bucket, give it the tag: "
         f"aws s3api put-bucket-tagging --bucket {bucket} --tagging 'TagSet=[{{Key={TAG},Value={name}}}]'",
+        applied="no",
     )
 
 

@@ -12,9 +12,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.wire import SldbError
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 _STALE_CREDENTIALS = {
     "ExpiredToken",
@@ -92,6 +95,11 @@ def _of_credentials(aws: Any) -> tuple[type[Exception], ...]:
         ),
         *(aws.SSOError, aws.LoginError, aws.TokenRetrievalError, aws.NoAuthTokenError, aws.MetadataRetrievalError),
     )
+
+
+def is_missing_stack(error: ClientError) -> bool:
+    """Return whether CloudFormation says that there is no such stack, for which it has no code of its own."""
+    return error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error)
 
 
 REGION_HINT = "give --region, set AWS_REGION, or run `aws configure`"

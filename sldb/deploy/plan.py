@@ -96,8 +96,9 @@ def refuse_to_lose_data(changes: Iterable[Change]) -> None:
         if change.logical_id == DATA_BUCKET and (change.removes or change.replaces):
             what = "remove" if change.removes else "replace"
             raise OperationFailed(
-                f"refused: this would {what} {DATA_BUCKET}, which holds the databases. Nothing was changed",
+                f"refused: this would {what} {DATA_BUCKET}, which holds the databases",
                 "deploy with the version of sldb that made this stack, or deploy a new stack with --stack",
+                applied="no",
             )
 
 
@@ -106,6 +107,7 @@ def refuse_unasked(plan: Plan) -> None:
     if plan.destructive:
         names = ", ".join(change.logical_id for change in plan.destructive)
         raise OperationFailed(
-            f"refused: this would remove or replace {names}, and there is no terminal to ask on. Nothing was changed",
+            f"refused: this would remove or replace {names}, and there is no terminal to ask on",
             "look at it with --plan, and give --yes if it is meant",
+            applied="no",
         )

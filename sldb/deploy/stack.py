@@ -15,7 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from .events import StackEvent
-from .failures import OperationFailed, aws_errors
+from .failures import OperationFailed, aws_errors, is_missing_stack
 from .ours import DESCRIPTION, has_marks, is_ours, not_ours
 from .plan import Change
 
@@ -78,7 +78,7 @@ class Stack:
             try:
                 found = self._client.describe_stacks(StackName=stack_id or self.name)["Stacks"]
             except ClientError as error:
-                if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
+                if is_missing_stack(error):
                     return None
                 raise
         return _state(found[0]) if found else None
@@ -225,7 +225,7 @@ class Stack:
                     if any(event.id in seen for event in events):
                         break
             except ClientError as error:
-                if "does not exist" not in str(error):
+                if not is_missing_stack(error):
                     raise
         return fresh[::-1]
 

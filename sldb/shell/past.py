@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lambda_handlers.wire import SldbError, Value, moment
+from sldb.applied import NOT_CHANGED
 from sldb.last_write import last_write
 from sldb.report import count, local_time, size
 from sldb.shell.command import argument, at_most, whole_number
@@ -58,11 +59,11 @@ def undo(session: Session, command: DotCommand) -> None:
     when = f", of {local_time(line['time'])}" if line["time"] else ""
     what = f"transaction {last} ({line['kind'] or 'unknown'}{when})"
     if session.agree is not None and not session.agree(f"This takes back {what}."):
-        session.output.say("nothing was changed")
+        session.output.say(NOT_CHANGED)
         return
     reply = session.client.act("restore", at=last - 1, if_txid=written.newest)
     if not reply["changed"]:
-        session.output.say(f"{what} has nothing left to take back: nothing was changed")
+        session.output.say(f"{what} has nothing left to take back: {NOT_CHANGED}")
         return
     session.output.say(f"took back {what} · txid {reply['txid']}; .undo once more has it again")
     session.look_again()
@@ -76,6 +77,6 @@ def branch(session: Session, command: DotCommand) -> None:
     reply = session.client.act("branch", **{"as": name, "at": then})
     what = f"{reply['as']} is {reply['database']} as of transaction {reply['at']}"
     if not reply["created"]:
-        session.output.say(f"{what} already: nothing was changed")
+        session.output.say(f"{what} already: {NOT_CHANGED}")
         return
     session.output.say(f"{what} · {count(reply['files'], 'file')}, {size(reply['bytes'])}; .database {name} goes there")

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 
 from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
 from sldb import safety
+from sldb.applied import NOT_CHANGED, UNKNOWN
 from sldb.client import Client
 from sldb.report import count, summary
 from sldb.shell.named import NamedQueries
@@ -72,7 +73,7 @@ class Session:
             else:
                 reply = self._run_inside(self.transaction, sql, params, line)
         except SldbError as error:
-            if error.message.startswith("no such"):
+            if str(error.details.get("reason")).startswith("no_such_"):
                 self.look_again()
             error.details.setdefault("query", sql)
             raise
@@ -102,7 +103,7 @@ class Session:
         with self._turn:
             reply = safety.execute(self.client, request, agree)
         if reply is None:
-            self.output.say("nothing was applied")
+            self.output.say(NOT_CHANGED)
             return None
         self.last_ms = (time.monotonic() - started - agree.seconds) * 1000
         self._note(reply)
@@ -230,8 +231,8 @@ class Session:
         if self.transaction is None:
             return "stopped waiting; what writes may still be applied (.history tells)"
         if self.transaction.sent is None:
-            return "stopped waiting; nothing was applied, the transaction is still open"
-        return "stopped waiting; whether it was applied is not known: COMMIT asks again"
+            return "stopped waiting; the transaction is still open"
+        return f"stopped waiting; {UNKNOWN}: COMMIT asks again"
 
     # Where it stands
 
@@ -301,7 +302,7 @@ def _committed(reply: Reply, elapsed_ms: float) -> str:
 
 def _dropped(transaction: Transaction) -> str:
     if transaction.sent is not None:
-        return f"whether the transaction was applied is not known (request {transaction.sent.request_id})"
+        return f"{UNKNOWN} (request {transaction.sent.request_id})"
     dropped = count(len(transaction.statements), "statement")
     return f"rolled back: {dropped} not applied" if transaction.statements else "rolled back"
 
@@ -309,8 +310,9 @@ def _dropped(transaction: Transaction) -> str:
 def _outcome_is_unknown(sent: Request) -> SldbError:
     return SldbError(
         "conflict",
-        "whether the last COMMIT was applied is not known",
+        "the last COMMIT had no clear answer",
         "COMMIT asks again, and applies nothing twice; ROLLBACK leaves it at that",
+        applied="unknown",
         request_id=sent.request_id,
     )
 

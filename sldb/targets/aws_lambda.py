@@ -74,6 +74,7 @@ class LambdaTarget:
             reply = self._decoded(request.encode(), Reply.decode)
         except _InDoubt as doubt:
             if request.read_only or request.at is not None:
+                doubt.error.details.pop("applied", None)  # it writes nothing
                 raise doubt.error from doubt
             reply = self._find_out(request, doubt, again)
         return far_rows.fetch(reply, self._connection().download, again, self._sleep)
@@ -105,8 +106,7 @@ class LambdaTarget:
         except SldbError as error:
             if error.details.get("applied") != "unknown":
                 raise
-            what = error.message.partition("; it is not known whether")[0]
-            raise _InDoubt(SldbError(error.code, what, error.hint, **error.details)) from error
+            raise _InDoubt(error) from error
 
     def _find_out(self, request: Request, doubt: _InDoubt, again: str) -> Reply:
         """The reply of a request that may have been applied, if it was."""
@@ -155,6 +155,7 @@ class LambdaTarget:
         except SldbError as error:
             if may_have_run or isinstance(error.__cause__, HTTPClientError):
                 raise _InDoubt(error) from error
+            error.details["applied"] = "no"
             raise
         return answer, may_have_run
 
@@ -229,15 +230,13 @@ class _InDoubt(Exception):
         self._may_come_yet = may_come_yet
 
     def unresolved(self, again: str) -> SldbError:
-        message = f"{self.error.message}; whether it was applied is unknown"
-        return self._told(message, again, "unknown")
+        return self._told(self.error.message, again, "unknown")
 
     def not_applied(self, again: str) -> SldbError:
         if self._may_come_yet:
             message = f"{self.error.message}; asked afterwards, it had not been applied yet"
             return self._told(message, f"{again}; {self.error.hint}" if self.error.hint else again, "unknown")
-        message = f"{self.error.message}; asked afterwards, it had not been applied"
-        return self._told(message, self.error.hint, "no")
+        return self._told(f"{self.error.message}; it was asked for afterwards", self.error.hint, "no")
 
     def _told(self, message: str, hint: str, applied: str) -> SldbError:
         return SldbError(self.error.code, message, hint, **{**self.error.details, "applied": applied})
@@ -245,13 +244,13 @@ class _InDoubt(Exception):
 
 def _sent_again(refusal: SldbError) -> SldbError:
     """Who answered last speaks for his own try, and not for those before it, of which nobody has heard."""
-    message = refusal.message.replace("; nothing was applied", "")
-    return SldbError(refusal.code, f"{message}, when it was sent again", refusal.hint, **refusal.details)
+    return SldbError(refusal.code, f"{refusal.message}, when it was sent again", refusal.hint, **refusal.details)
 
 
 def _too_large(what: str) -> SldbError:
     return SldbError(
         "too_large",
-        f"{what}; nothing was applied",
+        what,
         "split it into several requests; sldb import loads data in pieces, sldb push a whole database",
+        applied="no",
     )

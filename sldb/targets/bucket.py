@@ -65,7 +65,9 @@ def _settings_of(function: str, aws: AwsOptions) -> Callable[[], Settings]:
         s3, ec2 = (session.client(name).meta.endpoint_url for name in ("s3", "ec2"))
     variables = configuration.get("Environment", {}).get("Variables", {})
     if not variables.get("SLDB_STORE", "").startswith("s3://"):
-        raise SldbError("store_error", f"the function {function} is none of sldb's", "sldb deploy makes it")
+        raise SldbError(
+            "store_error", f"the function {function} is none of sldb's", "sldb deploy makes it", applied="no"
+        )
     settings = replace(
         Settings.from_environment(variables),
         region=session.region_name,

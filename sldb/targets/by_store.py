@@ -33,7 +33,7 @@ class StoreCarrier:
 
     def put(self, upload: str, part: str, body: bytes) -> None:
         key = upload_key(self._database, upload, part)
-        self._ask(lambda store: store.put(key, body), applied="no")
+        self._ask(lambda store: store.put(key, body))
 
     def read(self, file: str, start: int, length: int) -> bytes:
         key = database_prefix(self._database) + file
@@ -52,8 +52,8 @@ class StoreCarrier:
                 self._store.close()
                 self._store = None
 
-    def _ask(self, ask: Callable[[ObjectStore], T], applied: str | None = None) -> T:
-        """`applied`: what a failure says of the transaction that this is for."""
+    def _ask(self, ask: Callable[[ObjectStore], T]) -> T:
+        """Raises SldbError: nothing that is moved is in the log yet."""
         for tries_left in reversed(range(TRIES)):
             try:
                 return self._ask_once(ask)
@@ -61,7 +61,7 @@ class StoreCarrier:
                 raise Vanished(str(error)) from error
             except StoreError as error:
                 if not tries_left or isinstance(error, Refused):
-                    raise store_error(error, applied) from error
+                    raise store_error(error) from error
             self._sleep(FIRST_PAUSE_SECONDS * 2 ** (TRIES - 1 - tries_left))
         raise AssertionError  # the last try returns or raises
 

@@ -35,7 +35,7 @@ class Image:
         if missing + 1 == skipped:
             missing = self._held.find(0, missing + 1)
         if missing >= 0:
-            raise SldbError("corrupt", f"{name}: page {missing + 1} is in no file of the log; nothing was written")
+            raise SldbError("corrupt", f"{name}: page {missing + 1} is in no file of the log")
         # As a database that keeps no WAL, wherever it was written first.
         self._file.seek(18)
         self._file.write(b"\1\1")

@@ -81,7 +81,10 @@ def run(
         Staging(client, _staging_name(client, plan)).drop()
     if STANDARD_INPUT in plan.inputs:
         raise SldbError(
-            "conflict", "an earlier import from standard input was stopped, and had other data", "run it again"
+            "conflict",
+            "an earlier import from standard input was stopped, and had other data",
+            "run it again",
+            applied="no",
         )
     return _Import(client, plan, standard_input, progress).run()
 
@@ -233,7 +236,7 @@ class _Import:
         try:
             return bool(self._client.execute(Request((asked,), at=note.before + 1, read_only=True)).rows)
         except SldbError as error:
-            if error.code == "not_found" or "no such table" in error.message:
+            if error.code == "not_found" or error.details.get("reason") == "no_such_table":
                 return False
             raise
 

@@ -144,7 +144,7 @@ class _Decompressed(io.RawIOBase):
         try:
             data = self._content.read(len(view))
         except compression.errors() as error:
-            raise SldbError("bad_request", f"{self._what} ({error})", "nothing was applied") from error
+            raise SldbError("bad_request", f"{self._what} ({error})", applied="no") from error
         view[: len(data)] = data
         return len(data)
 

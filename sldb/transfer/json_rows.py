@@ -191,7 +191,7 @@ class _Window:
 
     def fail(self, message: str, position: int | None = None) -> NoReturn:
         line, column = self._place(self._position if position is None else position)
-        raise SldbError("bad_request", f"{self._name}:{line}:{column}: {message}", "nothing was applied")
+        raise SldbError("bad_request", f"{self._name}:{line}:{column}: {message}", applied="no")
 
     def _place(self, position: int) -> tuple[int, int]:
         newlines = self._text.count("\n", 0, position)

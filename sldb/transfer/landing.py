@@ -242,10 +242,11 @@ class Landing:
         try:
             reply = self._client.execute(request)
         except SldbError as error:
-            hint = _HINTS.get(error.code, error.hint)
-            for said, its_hint in _HINTS_BY_MESSAGE.items():
-                hint = its_hint if said in error.message else hint
-            raise SldbError(error.code, error.message, hint, sqlite_code=error.details.get("sqlite_code")) from error
+            details = error.details
+            kinds = (details.get("reason"), details.get("sqlite_code"), error.code)
+            hint = next((_HINTS[kind] for kind in kinds if kind in _HINTS), error.hint)
+            kept = {name: details[name] for name in ("sqlite_code", "applied") if name in details}
+            raise SldbError(error.code, error.message, hint, **kept) from error
         self.changed = sum(
             result.rowcount
             for statement, result in zip(request.statements, reply.results, strict=True)
@@ -254,12 +255,11 @@ class Landing:
         return reply.txid
 
 
-_HINTS_BY_MESSAGE = {
-    "ON CONFLICT clause": "--upsert needs a primary key or unique index of just these columns: CREATE UNIQUE INDEX …",
-    "FOREIGN KEY": "nothing was applied; import the tables that these rows refer to first, or with them",
-}
+# By the reason, SQLite's code, or the error's.
 _HINTS = {
-    "constraint": "nothing was applied; --on-error skip leaves such rows out, --upsert KEY updates what is there",
+    "no_unique_key": "--upsert needs a primary key or unique index of just these columns: CREATE UNIQUE INDEX …",
+    "SQLITE_CONSTRAINT_FOREIGNKEY": "import the tables that these rows refer to first, or with them",
+    "constraint": "--on-error skip leaves such rows out, --upsert KEY updates what is there",
 }
 
 

@@ -22,7 +22,7 @@ class BadRows:
         """Returns where the row is to be left out; raises `bad_request` where not."""
         where = f"{name}:{line}:{column}: {message}"
         if not self._skip:
-            raise SldbError("bad_request", where, "nothing was applied; --on-error skip leaves such rows out")
+            raise SldbError("bad_request", where, "--on-error skip leaves such rows out", applied="no")
         self.count += 1
         if len(self.told) < _TOLD:
             self.told.append(where)

@@ -115,7 +115,7 @@ class Pull:
             what = "; ".join(" ".join(str(line).split()) for line in found)
             raise SldbError(
                 "corrupt",
-                f"{plan['database']} at transaction {plan['txid']} is damaged: {what}; nothing was written",
+                f"{plan['database']} at transaction {plan['txid']} is damaged: {what}",
                 "sldb pull --at an earlier txid, or --no-check to have it as it is",
             )
 
@@ -128,9 +128,7 @@ def check_place(out: Path, replace: bool) -> None:
         raise SldbError("bad_request", f"{out.parent} is no directory")
     there = [path for path in (out, *_companions(out)) if path.exists() or path.is_symlink()]
     if there and not replace:
-        raise SldbError(
-            "bad_request", f"{there[0]} is there already; nothing was changed", "give --force to replace it"
-        )
+        raise SldbError("bad_request", f"{there[0]} is there already", "give --force to replace it")
 
 
 def _companions(out: Path) -> list[Path]:
@@ -184,7 +182,7 @@ def _rename_if_free(made: Path, out: Path) -> None:
         else:
             out.hardlink_to(made)
     except FileExistsError as error:
-        raise SldbError("bad_request", f"{out} came to be meanwhile; nothing was changed", "give --force") from error
+        raise SldbError("bad_request", f"{out} came to be meanwhile", "give --force") from error
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP):
             raise

@@ -120,9 +120,10 @@ def _check_txid(begun: dict[str, Any], if_txid: int | None) -> None:
     if if_txid is not None and begun["txid"] != if_txid:
         raise SldbError(
             "conflict",
-            f"the newest transaction of {begun['database']} is {begun['txid']}, not {if_txid}; nothing was applied",
+            f"the newest transaction of {begun['database']} is {begun['txid']}, not {if_txid}",
             "look again (sldb history), and decide again",
             txid=begun["txid"],
+            applied="no",
         )
 
 

@@ -105,10 +105,7 @@ class Journal:
 
 def says_not_applied(error: SldbError) -> bool:
     """What its user may take it to promise."""
-    if error.details.get("applied") == "unknown":
-        return False
-    promises = ("nothing was applied", "nothing was changed")
-    return error.details.get("applied") == "no" or any(promise in error.message for promise in promises)
+    return error.details.get("applied") == "no"
 
 
 def read_journals(paths: Iterable[Path]) -> list[Attempt]:

@@ -8,6 +8,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambda_handlers.sql.translation import reason_of
 from lambda_handlers.wire import Action, Column, Params, Reply, Request, Result, SldbError
 from sldb.shell.reader import is_blank, split
 
@@ -73,7 +74,8 @@ class SqliteTarget:
         try:
             cursor = self.connection.execute(query, params if params is not None else ())
         except sqlite3.Error as error:
-            raise SldbError("sql_error", str(error), statement=position) from None
+            reason, _ = reason_of(str(error))
+            raise SldbError("sql_error", str(error), statement=position, reason=reason) from None
         columns = tuple(Column(entry[0], None) for entry in cursor.description or ())
         rows = cursor.fetchall()
         return Result(columns, rows, len(rows) if columns else max(cursor.rowcount, 0), cursor.lastrowid)

@@ -186,7 +186,7 @@ def _() -> list[Patch]:
 @bug("a read-back that is damaged is an error, and nothing was applied", 200, looks_from=60)
 def _() -> list[Patch]:
     def unclear(key: str, is_damaged: bool) -> SldbError:
-        return SldbError("corrupt", f"{key}: it is damaged; nothing was changed", key=key)
+        return SldbError("corrupt", f"{key}: it is damaged", key=key, applied="no")
 
     return [patch.object(commit, "READINGS", 1), patch.object(commit, "_unclear", unclear)]
 

@@ -263,8 +263,8 @@ def test_a_careful_request_refuses_what_destroys_and_a_dry_run_tells(service, qu
         run(service, query, careful=True)
     error = caught.value
     assert (error.code, error.status, error.exit_code) == ("unconfirmed", 428, 1)
-    assert error.message == f"this {', '.join(messages)}; nothing was applied"
-    assert error.details == {"destroys": reply.destroys, "txid": before}
+    assert error.message == f"this {', '.join(messages)}"
+    assert error.details == {"destroys": reply.destroys, "txid": before, "applied": "no"}
     assert run(service, "SELECT 1").txid == before
 
 

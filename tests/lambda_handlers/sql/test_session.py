@@ -136,15 +136,40 @@ def test_temporary_tables_do_not_outlive_their_request(service):
         ("SELECT 'é漢'; SELECT nope FROM t", "no such column: nope", 20),
         ("SELECT 1; -- é\nSELECT 'é', nope", "no such column: nope", 27),
         ("SELECT * FROM nope", "no such table: nope", 14),
+        ("SELECT * FROM NOPE", "no such table: NOPE", 14),
+        ("SELECT * FROM main.nope", "no such table: main.nope", 19),
+        ("SELECT 'nope'; SELECT * FROM nope", "no such table: nope", 29),
+        ("SELECT nope(a) FROM t", "no such function: nope", 7),
+        ("DROP INDEX nope", "no such index: nope", 11),
         ("SELECT 1 FROM t WHERE", "incomplete input", 21),
+        ("SELECT (   ", "incomplete input", 8),
     ],
 )
 def test_an_sql_error_points_at_its_place(service, query, message, offset):
     error = error_of(service, query)
     assert (error.code, error.message, error.details["sqlite_code"]) == ("sql_error", message, "SQLITE_ERROR")
-    assert error.details.get("offset") in (offset, None)
-    if "offset" in error.details:
-        assert query[offset:].startswith(("FRO", "nope", ""))
+    assert error.details["offset"] == offset
+
+
+def test_a_name_that_the_statement_does_not_show_has_no_place(service):
+    error = error_of(service, "CREATE TEMP VIEW of_it AS SELECT * FROM gone; SELECT * FROM of_it")
+    assert (error.details["reason"], error.details.get("offset")) == ("no_such_table", None)
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT * FROM nope", "no_such_table"),
+        ("SELECT nope FROM t", "no_such_column"),
+        ("SELECT nope(a) FROM t", "no_such_function"),
+        ("SELECT a FROM t ORDER BY b COLLATE nope", "no_such_collation_sequence"),
+        ("SELECT (", "incomplete"),
+        ("INSERT INTO t (a) VALUES (1) ON CONFLICT (a, b) DO NOTHING", "no_unique_key"),
+        ("SELECT 1 1", None),
+    ],
+)
+def test_what_sqlite_tells_in_words_only_is_a_field(service, query, reason):
+    assert error_of(service, query).details.get("reason") == reason
 
 
 @pytest.mark.parametrize(

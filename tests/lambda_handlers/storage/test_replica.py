@@ -313,7 +313,7 @@ def test_a_store_that_never_takes_it_leaves_it_open(engine: MakeEngine, store: F
         one.write(insert(3))
 
     assert (caught.value.code, caught.value.details) == ("store_error", {"key": key(3), "applied": "unknown"})
-    assert "request_id" in caught.value.message
+    assert "request_id" in caught.value.hint
     assert one.write(insert(4)) == 3
     assert numbers(one) == [2, 4]
 
@@ -344,7 +344,7 @@ def test_what_was_refused_was_not_applied(engine: MakeEngine, store: FaultyStore
     store.verbs()
     store.plan("create", refuse)
 
-    with pytest.raises(SldbError, match="nothing was applied") as caught:
+    with pytest.raises(SldbError) as caught:
         one.write(insert(3))
 
     assert (caught.value.code, caught.value.details) == ("store_error", {"key": key(3), "applied": "no"})
@@ -358,7 +358,7 @@ def test_a_refusal_after_a_doubt_leaves_it_open(engine: MakeEngine, store: Fault
     one = written(engine(), 2)
     store.plan("create", lose_request, refuse)
 
-    with pytest.raises(SldbError, match="not known") as caught:
+    with pytest.raises(SldbError) as caught:
         one.write(insert(3))
 
     assert caught.value.details["applied"] == "unknown"
@@ -373,12 +373,12 @@ def test_what_cannot_be_read_for_another_try_leaves_it_open(
     store.plan("create_from", *lost)
 
     def fail(_page_count: int) -> Iterator[tuple[Pgno, bytes]]:
-        raise SldbError("query_timeout", "the time was up; nothing was applied")
+        raise SldbError("query_timeout", "the time was up", applied="no")
         yield
 
     with pytest.raises(SldbError) as caught:
         one.replica.commit(4096, one.replica.page_count, fail, change_count=STREAM_BYTES)
-    code, applied = ("store_error", "unknown") if lost else ("query_timeout", None)
+    code, applied = ("store_error", "unknown") if lost else ("query_timeout", "no")
     assert (caught.value.code, caught.value.details.get("applied")) == (code, applied)
 
 
@@ -949,11 +949,11 @@ def test_a_store_that_does_not_answer_is_no_empty_database(engine: MakeEngine, s
     cold = engine()
     store.plan(verb, lose_request)
 
-    with pytest.raises(SldbError, match="nothing was changed") as caught:
+    with pytest.raises(SldbError) as caught:
         cold.replica.refresh()
 
     assert caught.value.code == "store_error"
-    assert "applied" not in caught.value.details
+    assert caught.value.details["applied"] == "no"
     cold.replica.refresh()
     assert cold.replica.txid > 0
 

@@ -18,6 +18,7 @@ from lambda_handlers.storage import ltx
 from lambda_handlers.storage.keys import transaction
 from lambda_handlers.storage.ltx import PAGE_SIZES, Header, Pgno
 from lambda_handlers.storage.replica import Conflict
+from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine, dump
 from tests.fakes.store import FaultyStore, clash, meanwhile, refuse
@@ -428,8 +429,9 @@ def test_a_commit_that_was_doubtful_three_times_leaves_a_usable_copy(engine: Mak
     one = engine()
     one.write("CREATE TABLE t(x)")
     store.plan("create", clash, clash, clash)
-    with pytest.raises(Exception, match="not known"):
+    with pytest.raises(SldbError) as caught:
         one.write("INSERT INTO t VALUES (1)")
+    assert caught.value.details["applied"] == "unknown"
 
     assert one.write("INSERT INTO t VALUES (2)") == 2
     assert reopened(engine).rows("SELECT x FROM t") == [(2,)]

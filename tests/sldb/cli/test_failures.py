@@ -48,9 +48,6 @@ def test_what_an_action_returns() -> None:
 @pytest.mark.parametrize(
     ("message", "query", "offset", "caret"),
     [
-        ("no such table: nope", "select * from nope", None, 14),
-        ("no such table: main.NOPE", "select * from nope", None, 14),
-        ("incomplete input", "select (  ", None, 8),
         ("near", "select 1 1", 9, 9),
         ("UNIQUE constraint failed: t.a", "insert into t values (1)", None, None),
         ("no such table: gone", "select * from view_of_it", None, None),
@@ -90,10 +87,20 @@ def test_where_in_what(
     assert others == place
 
 
-def test_a_missing_name_is_looked_for_in_its_statement(capsys: pytest.CaptureFixture[str]) -> None:
-    query = "select 'nope'; select * from nope"
-    show(SldbError("sql_error", "no such table: nope", query=query, begins=15, statement=1, statement_count=2))
-    assert capsys.readouterr().err.splitlines()[1:] == [f"  {query}", "  " + " " * 29 + "^"]
+@pytest.mark.parametrize(
+    ("applied", "says"),
+    [
+        (None, "error: it went wrong [store_error]"),
+        ("no", "error: it went wrong; nothing was applied [store_error]"),
+        ("unknown", "error: it went wrong; whether it was applied is unknown [store_error]"),
+        ("yes", "error: it went wrong; it was applied [store_error]"),
+    ],
+)
+def test_what_became_of_the_write_is_said_by_its_field(
+    applied: str | None, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(SldbError("store_error", "it went wrong", applied=applied))
+    assert capsys.readouterr().err == says + "\n"
 
 
 def test_output_that_cannot_be_written_is_no_bug(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:

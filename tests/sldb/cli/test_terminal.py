@@ -186,7 +186,7 @@ def test_it_asks_before_it_destroys(open_shell: Open) -> None:
     shell.enter("with x as (select 1) delete from users;")
     shell.wait_for("This deletes 2 of 2 rows of users. Go on? [y/N]:")
     shell.enter("n")
-    shell.wait_for("nothing was applied")
+    shell.wait_for("nothing was changed")
     shell.enter("delete from users;")
     shell.wait(lambda screen: screen.count("Go on?") == 2, "the question")
     shell.enter("y")
