@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,8 +36,9 @@ from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica, store_error
 from lambda_handlers.storage.vfs import DraftVFS
+from lambda_handlers.times import utc
 from lambda_handlers.turns import OF_ACTION, OF_REQUEST, Patience, Turns
-from lambda_handlers.wire import DEFAULT_DATABASE, Reply, Request, Result, SldbError, bad_request
+from lambda_handlers.wire import DEFAULT_DATABASE, Reply, Request, Result, SldbError, bad_request, moment_ms
 
 T = TypeVar("T")
 
@@ -46,6 +46,7 @@ GONE_ATTEMPTS = 3  # a request begins again when retention has removed what it r
 KEPT_PAST = 2  # moments that a database keeps a copy of between requests
 COMMIT_ATTEMPTS = 20  # lost races after which a request gives up
 MOMENT_SECONDS, LOOK_AGAIN_SECONDS = 1.0, 0.2  # who writes steadily writes again within the second
+AHEAD_SECONDS = 60.0  # two clocks may be apart without one of them being called wrong
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.01, 1.0
 
 
@@ -285,12 +286,13 @@ class Database:
         copy = self._newest if is_newest else self._past.at(txid, run.deadline, run.request.dry_run)
         self._is_cold = False
         try:
-            return self._run_past(run, copy, txid)
+            reply = self._run_past(run, copy, txid)
         except Gone:
             self._past.drop()
             if is_newest:
                 self._newest.replica.refresh(deadline=run.deadline)
             raise
+        return replace(reply, time=utc(copy.replica.timestamp_ms)) if txid else reply
 
     def _run_past(self, run: _Run, copy: Copy, txid: Txid) -> Reply:
         """Only a dry run may write there: what it writes is dropped with it."""
@@ -303,24 +305,25 @@ class Database:
         return self._attempt(run, copy, may_write=True)
 
     def _txid_at(self, text: str) -> Txid:
+        moment = moment_ms("at", text)
         try:
-            if text.isdecimal():  # which Python may take for a date
-                raise ValueError
-            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        except ValueError:
-            bad_request("at", text, "a txid or an RFC 3339 time such as 2026-11-01T10:00:00Z")
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        try:
-            found = history.find(self._store, self._host, self.name, int(moment.timestamp() * 1000))
+            found = history.find(self._store, self._host, self.name, moment)
         except StoreError as error:
             raise store_error(error) from error
         if found.descends_at and not self._has_told_descent:
             self._has_told_descent = True
             self._log.warning("times_descend", database=self.name, txid=found.descends_at)
+        self._check_not_ahead(text, moment, found.time_ms)
         if found.txid == 0:
             raise SldbError("not_found", f"database {self.name} has no transaction at or before {text}")
         return found.txid
+
+    def _check_not_ahead(self, text: str, moment: int, found_ms: int) -> None:
+        """Raise `bad_request` for a moment in the future, unless the log itself ends there: then a clock was ahead.
+        `found_ms`: the time of what it has found."""
+        now = self._host.now()
+        if moment > (now + AHEAD_SECONDS) * 1000 and found_ms <= now * 1000:
+            bad_request("at", text, f"a moment that has come: it is {utc(int(now * 1000))}")
 
     # Writing
 
@@ -529,17 +532,13 @@ class Database:
 
 def dropped(name: str, txid: Txid, timestamp_ms: int, retention_days: float) -> SldbError:
     """The error for a database that transaction `txid` dropped."""
-    until = timestamp_ms / 1000 + retention_days * 86_400
+    until_ms = timestamp_ms + round(retention_days * 86_400_000)
     return SldbError(
         "not_found",
-        f"database {name} was dropped by transaction {txid}, on {_date(timestamp_ms / 1000)}",
-        f"until {_date(until)}, sldb restore --database {name} --at {txid - 1} brings it back; a write begins it anew",
+        f"database {name} was dropped by transaction {txid}, at {utc(timestamp_ms)}",
+        f"until {utc(until_ms)}, sldb restore --database {name} --at {txid - 1} brings it back; a write begins it anew",
         txid=txid,
     )
-
-
-def _date(moment: float) -> str:
-    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 class _Run:

@@ -1,6 +1,6 @@
 """The wire: what a request and a reply are, how values travel, and every error that a user can meet.
 
-A leaf: standard library only, no I/O. Both sides import it; it is the only module that they share.
+A leaf: standard library only, no I/O. Both sides import it.
 
 Request (a Lambda event)  {"query": "SELECT 1"} and the optional fields of `Request`.
 Action (an event too)     {"action": "history", "database": "main", "arguments": {...}}: what is not SQL, see `Action`.
@@ -26,6 +26,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeAlias
+
+from lambda_handlers import times
 
 Value: TypeAlias = "int | float | str | bytes | None"
 Row: TypeAlias = "tuple[Value, ...]"
@@ -208,6 +210,18 @@ def moment(text: str) -> int | str:
     return int(text) if text.isdecimal() and len(text) <= MOST_TXID_DIGITS else text
 
 
+def moment_ms(field_name: str, text: str) -> int:
+    """Return the last unix millisecond that a time means; raise `bad_request` for what is none, or has no zone."""
+    written = times.read(text)
+    if written is None or written.offset_seconds is None:
+        bad_request(
+            field_name,
+            text,
+            "a txid or an RFC 3339 time with its zone, such as 2026-11-01T10:00:00Z or 2026-11-01T19:00:00+09:00",
+        )
+    return written.end_ms
+
+
 def bad_request(field_name: str, got: object, want: str) -> NoReturn:
     shown = repr(got)
     if len(shown) > 80:
@@ -380,6 +394,7 @@ class Reply:
     stats: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, dict[str, int]] | None = None  # of a dry run: table → rows inserted, updated, deleted
     destroys: list[dict[str, Any]] | None = None  # of a dry run: see `lambda_handlers.sql.changes`
+    time: str | None = None  # of a view of the past (`at`): when `txid` was made, RFC 3339 in UTC
 
     @property
     def last(self) -> Result:
@@ -404,6 +419,7 @@ class Reply:
             "database": self.database,
             "stats": self.stats,
             **({} if self.changes is None else {"changes": self.changes, "destroys": self.destroys}),
+            **({} if self.time is None else {"time": self.time}),
         }
 
     @classmethod
@@ -415,6 +431,7 @@ class Reply:
             stats=dict(body.get("stats", {})),
             changes=body.get("changes"),
             destroys=body.get("destroys"),
+            time=body.get("time"),
         )
 
 
@@ -429,9 +446,10 @@ def _check_txid(name: str, value: object) -> None:
 
 
 def _check_at(name: str, value: object) -> None:
-    if isinstance(value, str) and value:
-        return
-    _check_txid(name, value)
+    if isinstance(value, str):
+        moment_ms(name, value)
+    else:
+        _check_txid(name, value)
 
 
 _MOST_SECONDS = 1e12  # more is no time that a clock could add

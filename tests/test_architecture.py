@@ -46,7 +46,7 @@ RULES = (
         "and push and pull, which write and read the format of the files",
         who=("sldb",),
         never=("lambda_handlers",),
-        except_for=("lambda_handlers.wire", "lambda_handlers.host", "lambda_handlers.sealed"),
+        except_for=("lambda_handlers.wire", "lambda_handlers.host", "lambda_handlers.sealed", "lambda_handlers.times"),
         but=(
             "sldb.targets.by_address",  # what S3's answers mean is said in one place
             *("sldb.targets.local", "sldb.targets.bucket", "sldb.targets.by_store"),
@@ -66,9 +66,10 @@ RULES = (
         ),
     ),
     Rule(
-        "the wire is a leaf, and so is the checksum of what both sides read",
-        who=("lambda_handlers.wire", "lambda_handlers.sealed"),
+        "the wire is a leaf, and so are the times and the checksum of what both sides read",
+        who=("lambda_handlers.wire", "lambda_handlers.sealed", "lambda_handlers.times"),
         never=("sldb", "lambda_handlers", "others"),
+        except_for=("lambda_handlers.times",),
     ),
     Rule(
         "storage knows pages and objects, not SQL, locks or requests",
@@ -132,7 +133,7 @@ RULES = (
         "rows are rendered without knowing where they come from",
         who=("sldb.render", "sldb.report", "sldb.params", "sldb.param_rows", "sldb.price"),
         never=("sldb", "boto3", "botocore", "click", "prompt_toolkit"),
-        except_for=("sldb.render", "sldb.params", "sldb.price"),
+        except_for=("sldb.render", "sldb.params", "sldb.price", "sldb.moments"),
     ),
     Rule(
         "data goes in and out over any target, and without a terminal",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lambda_handlers.wire import DATABASE_NAME, Action, bad_request
+from lambda_handlers.wire import DATABASE_NAME, Action, bad_request, moment_ms
 
 
 def known(action: Action, *names: str) -> Mapping[str, Any]:
@@ -30,9 +30,10 @@ def txid(given: Mapping[str, Any], name: str) -> int | None:
 
 
 def moment(given: Mapping[str, Any], name: str) -> int | str | None:
-    """A txid, or the text of a time."""
+    """A txid, or the text of a time with its zone."""
     value = given.get(name)
-    if isinstance(value, str) and value:
+    if isinstance(value, str):
+        moment_ms(f"arguments.{name}", value)
         return value
     return txid(given, name)
 

@@ -2,8 +2,8 @@
 small ones the store makes the copies by itself (copying).
 
 Arguments   as: the name of the branch; at: a txid or an RFC 3339 time, default now
-Reply       {"database", "as", "at": the txid that was copied, "txid": the newest one of the branch, "files", "bytes",
-            "created"}
+Reply       {"database", "as", "at": the txid that was copied, "time": when that was made, "txid": the newest one of the
+            branch, "files", "bytes", "created"}
 
 A name that exists is refused. One that was dropped goes on counting: there the branch is one transaction that holds
 every page. The same branch again, while nobody has written to it, completes or finds what the first one did
@@ -30,6 +30,7 @@ from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Header, Txid
 from lambda_handlers.storage.opening import is_mark
 from lambda_handlers.storage.replica import Replica
+from lambda_handlers.times import utc
 from lambda_handlers.wire import Action, bad_request
 
 
@@ -40,6 +41,7 @@ class Made:
     source: str
     target: str
     at: Txid  # of the source, that was copied
+    time_ms: int  # when that was made, unix milliseconds
     txid: Txid  # the newest one of the branch
     files: int
     bytes: int
@@ -47,8 +49,9 @@ class Made:
     is_on_top: bool  # of a name that was dropped: its newest transaction brings every page
 
     def reply(self) -> dict[str, Any]:
-        ends = {"at": self.at, "txid": self.txid, "files": self.files, "bytes": self.bytes}
-        return {"database": self.source, "as": self.target, **ends, "created": self.is_new}
+        ends = {"at": self.at, "time": utc(self.time_ms), "txid": self.txid}
+        size = {"files": self.files, "bytes": self.bytes}
+        return {"database": self.source, "as": self.target, **ends, **size, "created": self.is_new}
 
 
 def branch(context: ActionContext, action: Action) -> dict[str, Any]:
@@ -71,14 +74,14 @@ def make_branch(context: ActionContext, source: str, there: Listing, txid: Txid,
     """Complete the branch. `there` is what lies below its name, `proofs` of files of the source that were verified
     before. Raises StoreError or SldbError."""
     target = there.database
-    check_has_content(context, source, txid)
+    time_ms = check_has_content(context, source, txid).timestamp_ms
     if not _goes_on(context.store, there):
         copied = copy_database(context, source, target, txid, proofs)
-        return Made(source, target, txid, txid, copied.files, copied.bytes, copied.is_new, is_on_top=False)
+        return Made(source, target, txid, time_ms, txid, copied.files, copied.bytes, copied.is_new, is_on_top=False)
     brought = _bring_over(context, source, target, txid)
     # What was just committed is not asked for again: the answer might not come, and it is done all the same.
     size = brought.bytes if brought.changed else context.store.size(transaction(brought.txid).key(target))
-    return Made(source, target, txid, brought.txid, 1, size, brought.changed, is_on_top=True)
+    return Made(source, target, txid, time_ms, brought.txid, 1, size, brought.changed, is_on_top=True)
 
 
 def _moment(context: ActionContext, source: str, there: Listing, at: int | str | None) -> Txid:
@@ -93,13 +96,14 @@ def _moment(context: ActionContext, source: str, there: Listing, at: int | str |
     return files.list_files(context.store, source).newest if at is None else context.database(source).txid_at(at)
 
 
-def check_has_content(context: ActionContext, database: str, txid: Txid) -> None:
-    """Raises `not_found` where there is nothing to copy."""
+def check_has_content(context: ActionContext, database: str, txid: Txid) -> Header:
+    """Return the header of the file that ends with `txid`; raise `not_found` where there is nothing to copy."""
     listing = check_readable(context, database, txid)
     newest = listing.chain_to(txid)[-1]
     header = files.read_header(context.store, database, newest, listing.sizes[newest])
     if not header.commit:
         raise dropped(database, txid, header.timestamp_ms, context.settings.retention_days)
+    return header
 
 
 def _goes_on(store: ObjectStore, listing: Listing) -> bool:

@@ -42,6 +42,7 @@ from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica
 from lambda_handlers.storage.verified import verify
+from lambda_handlers.times import utc
 from lambda_handlers.wire import DATABASE_NAME, DEFAULT_DATABASE, Action, SldbError, bad_request
 
 _MS_A_DAY = 86_400_000
@@ -97,7 +98,7 @@ def _whole(context: ActionContext, listing: Listing, header: Header, first_page:
         "name": listing.database,
         "state": "ok" if header.commit else "dropped",
         "txid": listing.newest,
-        "time": files.utc(header.timestamp_ms),
+        "time": utc(header.timestamp_ms),
         "bytes": header.commit * header.page_size,
         "stored_bytes": listing.stored_bytes,
         "page_size": header.page_size,
@@ -110,7 +111,7 @@ def _whole(context: ActionContext, listing: Listing, header: Header, first_page:
 
 
 def _until(context: ActionContext, timestamp_ms: int) -> str:
-    return files.utc(timestamp_ms + round(context.settings.retention_days * _MS_A_DAY))
+    return utc(timestamp_ms + round(context.settings.retention_days * _MS_A_DAY))
 
 
 def create_database(context: ActionContext, action: Action) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TypeVar
 
 from lambda_handlers.host import Host
@@ -185,12 +184,6 @@ def steps_back(listing: Listing, before: Txid) -> Iterator[tuple[LtxName, Txid]]
             txid = name.min_txid - 1
         else:
             txid = max((name.max_txid for name in listing.sizes if name.max_txid < txid), default=0)
-
-
-def utc(timestamp_ms: int) -> str:
-    """RFC 3339, to the millisecond."""
-    moment = datetime.fromtimestamp(timestamp_ms / 1000, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def no_database(name: str) -> SldbError:

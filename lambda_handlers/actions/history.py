@@ -22,6 +22,7 @@ from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.keys import LtxName
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.times import utc
 from lambda_handlers.wire import DEFAULT_DATABASE, Action
 
 DEFAULT_LIMIT = 20
@@ -56,4 +57,4 @@ def _told(context: ActionContext, listing: Listing, name: LtxName, txid: Txid) -
     except NotFound:  # retention took it since the LIST
         return {**line, "readable": False, "time": None, "kind": None, "pages": None}
     kind = kinds.of_node_id(header.node_id) if name.level == 0 else Kind.UNKNOWN
-    return {**line, "time": files.utc(header.timestamp_ms), "kind": kind.label if kind else None, "pages": page_count}
+    return {**line, "time": utc(header.timestamp_ms), "kind": kind.label if kind else None, "pages": page_count}

@@ -24,6 +24,7 @@ from lambda_handlers.storage.commit import store_error
 from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, transaction
 from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.opening import check_name
+from lambda_handlers.times import utc
 from lambda_handlers.wire import Action, SldbError, bad_request
 
 URL_SECONDS = 900
@@ -58,7 +59,7 @@ def _pull(context: ActionContext, database: str, at: int | str | None) -> dict[s
     return {
         "database": database,
         "txid": txid,
-        "time": files.utc(header.timestamp_ms),
+        "time": utc(header.timestamp_ms),
         "page_size": header.page_size,
         "pages": header.commit,
         "files": [{"file": _below(database, name), "bytes": listing.sizes[name]} for name in names],

@@ -1,8 +1,8 @@
 """restore: a transaction that brings back the state of an earlier one. What came since stays in the history.
 
 Arguments   at: a txid or an RFC 3339 time; if_txid: only if this is the newest transaction
-Reply       {"database", "restored": the txid that was asked for, "txid": the newest one now, "before": the newest one
-            before, "pages": how many were written, "changed"}
+Reply       {"database", "restored": the txid that was asked for, "time": when that was made, "txid": the newest one
+            now, "before": the newest one before, "pages": how many were written, "changed"}
 
 `changed` is false where the newest state is that of `restored` already: nothing is written then, whatever `if_txid`
 says. So a restore that is sent twice is done once.
@@ -18,6 +18,7 @@ from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.replica import Replica
+from lambda_handlers.times import utc
 from lambda_handlers.wire import Action, SldbError
 
 
@@ -30,14 +31,16 @@ def restore(context: ActionContext, action: Action) -> dict[str, Any]:
     txid = database.txid_at(at)
     check_readable(context, action.database, txid)
 
-    def attempt(current: Replica) -> Brought:
+    def attempt(current: Replica) -> tuple[Brought, int]:
         with past_of(database, txid, context.deadline) as past:
-            return bring(context, current, past, Kind.RESTORE, allow=lambda: check_newest(current, if_txid))
+            brought = bring(context, current, past, Kind.RESTORE, allow=lambda: check_newest(current, if_txid))
+            return brought, past.timestamp_ms
 
-    brought = database.change(f"restore {txid}", context.deadline, attempt)
+    brought, timestamp_ms = database.change(f"restore {txid}", context.deadline, attempt)
     return {
         "database": action.database,
         "restored": txid,
+        "time": utc(timestamp_ms),
         "txid": brought.txid,
         "before": brought.before,
         "pages": brought.pages,

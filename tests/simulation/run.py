@@ -159,7 +159,9 @@ class Simulation:
         if kind == "txid":
             return max(1, round(number * seen))
         moment = self.world.now - number - START
-        return (datetime.fromtimestamp(START, timezone.utc) + timedelta(seconds=moment)).isoformat()
+        return (datetime.fromtimestamp(START, timezone.utc) + timedelta(seconds=moment)).isoformat(
+            timespec="milliseconds"
+        )
 
     def _client(self, operation: Operation, event: dict[str, Any], first: int) -> None:
         """Sends until there is an answer that is worth keeping. Without an id a write is never sent twice."""

@@ -123,8 +123,8 @@ def test_dropped_and_brought_back(container, store):
         with pytest.raises(SldbError) as caught:
             run(other, "SELECT * FROM t", database="x")
         assert caught.value.code == "not_found"
-        assert "dropped by transaction 2, on 2026-09-21 14:13 UTC" in caught.value.message
-        assert "until 2026-09-28 14:13 UTC, sldb restore --database x --at 1" in caught.value.hint
+        assert "dropped by transaction 2, at 2026-09-21T14:13:20.000Z" in caught.value.message
+        assert "until 2026-09-28T14:13:20.000Z, sldb restore --database x --at 1" in caught.value.hint
         with pytest.raises(SldbError, match="dropped"):
             run(other, "SELECT 1", database="x")
     assert run(service, "SELECT a FROM t", database="x", at=1).rows == [(1,)]

@@ -37,6 +37,7 @@ def test_the_old_state_comes_back_and_history_stays(service, store):
     assert reply == {
         "database": "main",
         "restored": 2,
+        "time": act(service, "history", before=3)["transactions"][0]["time"],
         "txid": 4,
         "before": 3,
         "pages": reply["pages"],
@@ -93,10 +94,12 @@ def test_if_txid_protects_a_newer_write(service):
 def test_an_undo_that_is_sent_twice_is_done_once(service):
     fill(service)
     run(service, "DELETE FROM t")
-    assert act(service, "restore", at=2, if_txid=3)["txid"] == 4
+    first = act(service, "restore", at=2, if_txid=3)
+    assert first["txid"] == 4
     assert act(service, "restore", at=2, if_txid=3) == {
         "database": "main",
         "restored": 2,
+        "time": first["time"],
         "txid": 4,
         "before": 4,
         "pages": 0,

@@ -1,0 +1,77 @@
+"""Times as text and as unix milliseconds, the unit in which the log stamps its transactions. Pure; both sides share it.
+
+    2026-11-26T20:04:12.345+09:00       RFC 3339; a space may stand for the T, and before the offset
+    2026-11-26T11:04:12Z                to the second: means all of that second
+    2026-11-26 20:04, 2026-11-26        short for 20:04:00 and for 00:00:00
+
+A fraction is exact, to the millisecond; more digits than three say nothing. A text without an offset is a time on some
+clock on the wall: which one, the reader has to know (`sldb.moments`), and the server does not.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MS = timedelta(milliseconds=1)
+_LAST_MS = 253_402_300_799_999  # of the year 9999
+_TIME = re.compile(
+    r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
+    r"(?:[Tt ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,30}))?)?"
+    r"(?: ?(?P<utc>[Zz]|UTC)| ?(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>[0-5]\d))?)?)?",
+    re.ASCII,
+)
+_NUMBERS = ("year", "month", "day", "hour", "minute", "second", "hours", "minutes")
+_MOST_OFFSET_HOURS = 23
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A time as it is written."""
+
+    wall_ms: int  # the reading of the clock, as if that clock stood in UTC
+    offset_seconds: int | None  # east of UTC; None where none is written
+    is_whole_second: bool  # no fraction is written
+
+    @property
+    def start_ms(self) -> int:
+        """The first unix millisecond that it means, on a clock of UTC where it names no offset."""
+        return self.wall_ms - (self.offset_seconds or 0) * 1000
+
+    @property
+    def end_ms(self) -> int:
+        """The last unix millisecond that it means, on a clock of UTC where it names no offset."""
+        return self.start_ms + (999 if self.is_whole_second else 0)
+
+
+def read(text: str) -> Written | None:
+    """None for what is no time."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, hours, minutes = (int(found[name] or 0) for name in _NUMBERS)
+    if second > 60 or hours > _MOST_OFFSET_HOURS:  # 60 is a leap second
+        return None
+    try:
+        minute_ms = (datetime(year, month, day, hour, minute, tzinfo=timezone.utc) - _EPOCH) // _MS
+    except ValueError:
+        return None
+    fraction = found["fraction"]
+    wall_ms = minute_ms + second * 1000 + int((fraction or "")[:3].ljust(3, "0"))
+    if not (found["utc"] or found["sign"]):
+        return Written(wall_ms, None, fraction is None)
+    offset = hours * 3600 + minutes * 60
+    return Written(wall_ms, -offset if found["sign"] == "-" else offset, fraction is None)
+
+
+def utc(timestamp_ms: int) -> str:
+    """RFC 3339 in UTC, to the millisecond; what lies beyond the year 9999 is shown as its end."""
+    return reading(min(timestamp_ms, _LAST_MS), "T") + "Z"
+
+
+def reading(wall_ms: int, separator: str, timespec: str = "milliseconds") -> str:
+    """Return what a clock reads, without its offset; the reverse of `Written.wall_ms`. Raise OverflowError outside of
+    the years 1 to 9999."""
+    return (_EPOCH + wall_ms * _MS).replace(tzinfo=None).isoformat(separator, timespec)
