@@ -10,14 +10,12 @@ those are compared that both have. What a virtual table keeps in tables of its o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lambda_handlers import wire
-from lambda_handlers.wire import DATABASE_NAME, Request, Result, Row, SldbError, Statement, Value
+from lambda_handlers.wire import DATABASE_NAME, Reply, Request, Result, Row, SldbError, Statement, Value
+from sldb import moments
 
-_MOMENT = re.compile(r"\d+|\d{4}-\d\d-\d\d.*")
 _VISIBLE = r"{0} NOT LIKE 'sqlite\_%' ESCAPE '\' AND {0} NOT LIKE '\_sldb\_%' ESCAPE '\'"
 _OBJECTS = f"""SELECT type, name, sql FROM sqlite_schema
 WHERE {_VISIBLE.format("name")} AND {_VISIBLE.format("tbl_name")}
@@ -32,7 +30,8 @@ _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a user may name: `41`, a time, `staging`, `staging@41`."""
+    """What a user may name: `41`, a time, `staging`, `staging@41`, `staging@2h ago`. What can be read as a moment is
+    one: a database that is called `yesterday` is `yesterday@now`."""
 
     database: str
     at: int | str | None  # None: now
@@ -41,17 +40,15 @@ class State:
     def parse(cls, text: str, database: str) -> State:
         """`database`: where none is named. Raises `bad_request`."""
         name, separator, moment = text.partition("@")
-        if not separator and _MOMENT.fullmatch(text):
+        if not separator and moments.looks_like_one(text):
             name, moment = database, text
         if not DATABASE_NAME.fullmatch(name) or (separator and not moment):
             raise SldbError(
                 "bad_request",
                 f"{text!r} names no state of a database",
-                "a txid (41), a time (2026-11-01T10:00:00Z), a database (staging), or both (staging@41)",
+                "a txid (41), a time (2026-11-26 20:04, 2h ago, yesterday), a database (staging), or both (staging@41)",
             )
-        if moment in ("", "now"):
-            return cls(name, None)
-        return cls(name, wire.moment(moment))
+        return cls(name, moments.wire_form(moment, text) if moment else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +64,7 @@ class Schema:
 
     database: str
     txid: int
+    time: str | None  # when that was made, RFC 3339 in UTC; None for what is newest
     objects: dict[tuple[str, str], str]  # (type, name) → SQL
     tables: dict[str, Table]
 
@@ -106,14 +104,16 @@ def ask_schema(state: State) -> Request:
     return Request((Statement(_OBJECTS), Statement(_COLUMNS)), state.database, state.at, read_only=True)
 
 
-def schema_of(database: str, txid: int, results: Sequence[Result]) -> Schema:
-    objects, columns = results
+def schema_of(reply: Reply) -> Schema:
+    """Return what the reply to `ask_schema` says."""
+    objects, columns = reply.results
     described: dict[str, list[Row]] = {}
     for row in columns.rows:
         described.setdefault(str(row[0]), []).append(row)
     return Schema(
-        database,
-        txid,
+        reply.database,
+        reply.txid,
+        reply.time,
         {(str(type_), str(name)): str(sql or "") for type_, name, sql in objects.rows},
         {name: _table(name, rows) for name, rows in described.items()},
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from lambda_handlers.wire import Reply, Result, Value
+from sldb import moments
 
 DATABASE_COLUMNS = ("database", "size", "txid", "last write", "foreign keys", "state")
 DATABASE_FIELDS = (
@@ -99,17 +99,6 @@ def size(amount: float) -> str:
     raise AssertionError  # the last unit takes all
 
 
-def local_time(text: str) -> str:
-    """An RFC 3339 time as the clock on the wall shows it."""
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def local_now() -> str:
-    """The time on the clock on the wall."""
-    return datetime.now().astimezone().strftime("%H:%M:%S")
-
-
 def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
@@ -118,9 +107,9 @@ def database_line(one: Mapping[str, Any]) -> list[Value]:
     """What the action `databases` tells of one, under DATABASE_COLUMNS."""
     if one["state"] == "damaged":
         return [one["name"], None, one["txid"], None, None, "damaged"]
-    state = f"dropped, kept until {local_time(one['until'])}" if one["state"] == "dropped" else one["state"]
+    state = f"dropped, kept until {moments.local(one['until'])}" if one["state"] == "dropped" else one["state"]
     enforced = database_fields(one)[DATABASE_FIELDS.index("foreign_keys")]
-    return [one["name"], size(one["bytes"]), one["txid"], local_time(one["time"]), enforced, state]
+    return [one["name"], size(one["bytes"]), one["txid"], moments.local(one["time"]), enforced, state]
 
 
 def database_fields(one: Mapping[str, Any]) -> list[Value]:

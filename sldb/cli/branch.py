@@ -7,7 +7,7 @@ from contextlib import closing
 import click
 
 from sldb.applied import NOT_CHANGED
-from sldb.cli import outcome
+from sldb.cli import outcome, past
 from sldb.cli.main import Globals, command, completes
 
 HELP = """Make another database that begins as this one is, or was at a transaction or a time.
@@ -18,27 +18,30 @@ again completes it.
 
 \b
   sldb branch main --as staging
-  sldb branch main --as yesterday --at 2026-11-01T10:00:00Z
+  sldb branch main --as before --at yesterday
 """
 
 
 @command("branch", help=HELP, short_help="Copy a database under another name.")
 @click.argument("source", required=False, shell_complete=completes("databases"))
 @click.option("--as", "name", required=True, metavar="NAME", help="The name of the new database.")
-@click.option("--at", metavar="TXID|TIME", help="As it was then (default: now).")
+@past.at_option("As it was then")
 def branch(run_globals: Globals, source: str | None, name: str, at: str | None) -> None:
+    from sldb.as_of import transaction, warnings
     from sldb.report import count, size
 
     outcome.check(run_globals)
     with closing(run_globals.client(source)) as client:
-        reply = client.act("branch", **{"as": name, "at": None if at is None else outcome.moment(at)})
-    what = f"{reply['as']} is {reply['database']} as of transaction {reply['at']}"
+        reply = client.act("branch", **{"as": name, "at": past.moment(at)})
+    time = reply.get("time")  # an older function does not tell it
+    what = f"{reply['as']} is {reply['database']} as of {transaction(reply['at'], time)}"
     if not reply["created"]:
-        outcome.tell(run_globals, reply, f"{what} already: {NOT_CHANGED}")
+        outcome.tell(run_globals, reply, f"{what}, already: {NOT_CHANGED}")
         return
     outcome.tell(
         run_globals,
         reply,
         f"{what} · {count(reply['files'], 'file')}, {size(reply['bytes'])} · txid {reply['txid']}",
+        *warnings(reply["at"], time),
         f"to undo this: {run_globals.command_line('databases', 'drop', reply['as'])}",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sldb.cli import outcome
+from sldb.cli import outcome, past
 from sldb.cli.deploy import refuse_local
 from sldb.cli.main import Globals, command
 
@@ -29,10 +29,10 @@ sldb query --stats.
 
 
 @command("cost", help=HELP, short_help="Show what the stack cost.")
-@click.option("--since", default="1d", show_default=True, metavar="TIME", help="So far back: 2h, 1d, 30d.")
+@past.since_option("1d")
 @click.option("--prices", is_flag=True, help="List the prices that this reckons with, and where they are from.")
 def cost(run: Globals, since: str, prices: bool) -> None:
-    from sldb.deploy.logs import parse_since
+    from sldb import moments
     from sldb.render import check_format
 
     check_format(run.format)
@@ -40,14 +40,17 @@ def cost(run: Globals, since: str, prices: bool) -> None:
         _show_prices(run)
         return
     refuse_local(run, "cost")
-    seconds = parse_since(since)
-    items = _items(run, seconds)
+    now = time.time()
+    start_ms = past.since_ms(run, since, now)
+    seconds = max(1.0, (int(now * 1000) - start_ms) / 1000)
+    items = _items(run, start_ms, seconds)
     people = run.format in ("table", "markdown", "vertical")
     rows = [_row(item, seconds, people=people) for item in items]
     outcome.show_rows(run.format, ("what", "number", "dollars", "dollars per million", "dollars a month"), rows)
     total = sum(item.dollars for item in items)
     outcome.say(
-        f"about ${total:.4f} in {since}, ${total * _months(seconds):.2f} a month at this pace; us-east-1 prices"
+        f"about ${total:.4f} since {moments.shown(start_ms, to_the_second=True)}, "
+        f"${total * _months(seconds):.2f} a month at this pace; us-east-1 prices"
     )
 
 
@@ -57,7 +60,7 @@ def _months(seconds: float) -> float:
     return MONTH_SECONDS / seconds
 
 
-def _items(run: Globals, seconds: float) -> list[Item]:
+def _items(run: Globals, start_ms: int, seconds: float) -> list[Item]:
     from sldb.deploy import cost as reckoning
     from sldb.deploy import logs
     from sldb.deploy.cloud import connect
@@ -66,7 +69,6 @@ def _items(run: Globals, seconds: float) -> list[Item]:
 
     cloud = connect(run.aws)
     status = read_status(cloud, run.stack)
-    start_ms = int((time.time() - seconds) * 1000)
     query, fix = (logs.read(cloud.logs, f"/aws/lambda/{each.name}", start_ms) for each in status.functions)
     machines = ["x86_64" if each.architecture == "x86_64" else "aarch64" for each in status.functions]
     with aws_errors(f"list the objects of {status.bucket}"):

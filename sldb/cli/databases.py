@@ -149,7 +149,7 @@ def drop(run_globals: Globals, name: str, yes: bool) -> int:
       sldb databases drop staging
       sldb databases drop staging --yes
     """
-    from sldb.report import local_time
+    from sldb.moments import local
 
     outcome.check(run_globals)
     with closing(run_globals.client(name)) as client:
@@ -160,13 +160,14 @@ def drop(run_globals: Globals, name: str, yes: bool) -> int:
     then = "there is nothing to bring back, and the name can be used again"
     if reply["restore_at"] is not None:
         back = run_globals.command_line("restore", "--at", str(reply["restore_at"]), database=name)
-        then = f"to bring it back, until {local_time(reply['until'])}: {back}"
+        then = f"to bring it back, until {local(reply['until'])}: {back}"
     outcome.tell(run_globals, reply, f"{name} {done} · txid {reply['txid']}", then)
     return 0
 
 
 def _is_wanted(found: list[dict[str, Any]], name: str) -> bool:
-    from sldb.report import local_time, size
+    from sldb.moments import local
+    from sldb.report import size
 
     if not streams.somebody_is_there():
         raise SldbError("bad_request", "drop asks before it does anything, and there is no terminal", "give --yes")
@@ -175,7 +176,7 @@ def _is_wanted(found: list[dict[str, Any]], name: str) -> bool:
         raise SldbError("not_found", f"there is no database {name}", "`sldb databases` lists those there are")
     if problem := there[0].get("problem"):
         raise SldbError("corrupt", f"{name} cannot be dropped as it is: {problem}", "restore the object first")
-    bytes_there, written = size(there[0]["bytes"]), local_time(there[0]["time"])
+    bytes_there, written = size(there[0]["bytes"]), local(there[0]["time"])
     what = f"{bytes_there}, last written {written} (transaction {there[0]['txid']})"
     if there[0]["state"] == "unfinished":
         what = "a copy that was stopped, or is under way; nothing of it can be read"

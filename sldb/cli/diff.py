@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 HELP = """Show what differs between two states: tables, indexes, views and triggers, and how many rows.
 
-A state is a txid, a time, a database, or a database at one of these. Without TO it is the newest state.
+A state is a txid, a time, a database, or a database at one of these. Without TO it is the newest state. A time is
+written as for --at (10m, yesterday, …); a database of such a name is NAME@now.
 
 \b
   sldb diff 41                       since transaction 41
   sldb diff 41 57 --rows             the rows that differ between the two
   sldb diff main staging             two databases
-  sldb diff main@41 staging@2026-11-01T10:00:00Z --table users
+  sldb diff "2026-11-26 20:04"       since then
+  sldb diff main@41 "staging@2h ago" --table users
 
 Rows are the same row if they have the same rowid, or the same primary key in a table WITHOUT ROWID. Every table that
 is compared is read in both states.
@@ -45,6 +47,7 @@ _ROWS = ("table", "change", "key", "before", "after")
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Rows of each table."
 )
 def diff(run_globals: Globals, before: str, after: str | None, tables: tuple[str, ...], rows: bool, limit: int) -> None:
+    from sldb import as_of
     from sldb.diff import Comparison, State
     from sldb.render import check_format
 
@@ -61,14 +64,17 @@ def diff(run_globals: Globals, before: str, after: str | None, tables: tuple[str
         outcome.show_rows(format_name, _ROWS, [_line(change, people=people) for change in found])
     else:
         outcome.show_rows(format_name, _COUNTS, [[getattr(change, name) for name in _COUNTS] for change in changes])
+    for state, schema in zip(states, (comparison.before, comparison.after), strict=True):
+        if state.at is not None:
+            for sentence in as_of.sentences(schema.txid, schema.time):
+                outcome.say(f"{schema.database}: {sentence}")
     outcome.say(f"{comparison.title}{'' if changes else ': nothing differs'}")
 
 
 def _schema(client: Client, state: State) -> Schema:
     from sldb.diff import ask_schema, schema_of
 
-    reply = _ask(client, ask_schema(state))
-    return schema_of(state.database, reply.txid, reply.results)
+    return schema_of(_ask(client, ask_schema(state)))
 
 
 def _ask(client: Client, request: Request) -> Reply:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from sldb.cli import outcome, streams
+from sldb.cli import outcome, past, streams
 from sldb.cli.main import Globals, command
 
 HELP = """Write a database as SQL text from which any SQLite makes it again, exactly.
 
 \b
   sldb dump > main.sql
-  sldb dump -o main.sql.gz --at 2026-11-01T10:00:00Z
+  sldb dump -o main.sql.gz --at "2026-11-01 10:00"
   sqlite3 copy.sqlite < main.sql
   sldb import main.sql --database copy
 
@@ -24,7 +24,7 @@ All of it is read at one transaction. A file (-o) appears whole or not at all; .
 
 @command("dump", help=HELP, short_help="Write the database as SQL text.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE.")
-@click.option("--at", metavar="TXID|TIME", help="The database as it was then (default: now).")
+@past.at_option("The database as it was then")
 def dump(run_globals: Globals, output: Path | None, at: str | None) -> None:
     from sldb.transfer import dump as dumping
     from sldb.transfer.output import writing
@@ -32,7 +32,8 @@ def dump(run_globals: Globals, output: Path | None, at: str | None) -> None:
 
     size = 0
     with closing(run_globals.client()) as client:
-        source = Snapshot(client, None if at is None else outcome.moment(at))
+        source = Snapshot(client, past.moment(at))
+        past.tell(client, at, source.txid, source.time)
         with writing(output, streams.bytes_out()) as out:
             for text in dumping.dump(source):
                 size += out.write(text.encode())

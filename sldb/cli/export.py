@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sldb.cli import outcome, streams
+from sldb.cli import outcome, past, streams
 from sldb.cli.main import Globals, command
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ takes the table's name.
 @click.option("-q", "--query", "sql", metavar="SQL", help="Export the rows of this query.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, or to s3://BUCKET/KEY.")
 @click.option("--parquet", metavar="FILE", help="Short for --format parquet -o FILE.")
-@click.option("--at", metavar="TXID|TIME", help="As it was then (default: now).")
+@past.at_option("As it was then")
 @click.option("--null", metavar="TEXT", help="What stands for NULL in csv and tsv.")
 @click.option("--no-header", is_flag=True, help="csv and tsv without the line of column names.")
 def export(
@@ -66,7 +66,8 @@ def export(
         from sldb.transfer import export as exporting
         from sldb.transfer.snapshot import Snapshot
 
-        source = Snapshot(client, None if at is None else outcome.moment(at))
+        source = Snapshot(client, past.moment(at))
+        past.tell(client, at, source.txid, source.time)
         what = _selected(source, table, sql, path)
         layout = Layout(null, header=not no_header, table=what.name if what else "")
         rows = exporting.write(source, what, format_name, path, streams.bytes_out(), layout)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import click
 
 from lambda_handlers.wire import Column, Reply, Request, SldbError
-from sldb import applied, fleet, price, report
+from sldb import applied, as_of, fleet, price, report
 from sldb.cli import outcome, streams
 from sldb.cli.main import Globals
 from sldb.cli.printing import Printing
@@ -34,6 +34,7 @@ class Wish:
     jobs: int
     yes: bool
     tells_stats: bool
+    at: str | None = None  # the moment, as it was given
 
 
 def run(run_globals: Globals, wish: Wish, work: Work, request: Request, printing: Printing) -> int:
@@ -106,6 +107,9 @@ class _Fleet:
         reply = replace(reply, results=self.work.results(reply.results))
         columns = (NAME_COLUMN, *reply.columns)
         self._count(reply)
+        if self.wish.at is not None:
+            for sentence in as_of.sentences(reply.txid, reply.time):
+                outcome.say(f"{name}: {sentence}")
         if not reply.columns:
             return
         if self.merged.columns and _names(self.merged.columns) != _names(columns):

@@ -49,9 +49,10 @@ def history(run_globals: Globals, limit: int, before: int | None) -> None:
 
 
 def _for_people(line: dict[str, Any]) -> list[Value]:
-    from sldb.report import local_time, size
+    from sldb.moments import local
+    from sldb.report import size
 
     txids = line["txid"] if line["txid"] == line["min_txid"] else f"{line['min_txid']}..{line['txid']}"
-    time = local_time(line["time"]) if line["time"] else "gone"
+    time = local(line["time"]) if line["time"] else "gone"
     pages = "" if line["pages"] is None else line["pages"]
     return [txids, time, line["kind"] or "", pages, size(line["bytes"]), "yes" if line["readable"] else "no"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sldb.cli import past
 from sldb.cli.deploy import refuse_local
 from sldb.cli.main import Globals, command
 
@@ -25,14 +26,14 @@ jsonl, the lines as they were written: JSON of the functions, text of Lambda. No
   sldb logs
   sldb logs -f
   sldb logs --since 2h --function deadlock-fix
-  sldb logs --since 1d --request-id 0d5c7f2e9b0a4b57
+  sldb logs --since yesterday --request-id 0d5c7f2e9b0a4b57
   sldb logs --since 1h --format jsonl | grep lock_timeout
 """
 
 
 @command("logs", help=HELP, short_help="Show what the functions have logged.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
-@click.option("--since", default="10m", show_default=True, metavar="TIME", help="So far back: 90s, 10m, 2h, 1d.")
+@past.since_option("10m")
 @click.option(
     "--function",
     type=click.Choice(["query", "deadlock-fix"]),
@@ -47,12 +48,11 @@ def logs(run: Globals, follow: bool, since: str, function: str, request_id: str 
     from sldb.deploy.status import deployed
 
     refuse_local(run, "logs")
-    seconds = source.parse_since(since)
+    start_ms = past.since_ms(run, since, time.time())
     cloud = connect(run.aws)
     state = deployed(cloud, run.stack)
     key = "FunctionName" if function == "query" else "DeadlockFixFunctionName"
     group = f"/aws/lambda/{state.outputs[key]}"
-    start_ms = int((time.time() - seconds) * 1000)
     found = source.follow(cloud.logs, group, start_ms) if follow else source.read(cloud.logs, group, start_ms)
     wanted = (event for event in found if request_id is None or source.about(event, request_id))
     _show(wanted, as_written=_as_written(run))

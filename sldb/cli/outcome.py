@@ -54,10 +54,3 @@ def say(sentence: str) -> None:
     from sldb.render.text import escape
 
     click.echo(escape(sentence), err=True)
-
-
-def moment(text: str) -> int | str:
-    """A txid, or a time as it was written."""
-    from lambda_handlers import wire
-
-    return wire.moment(text)

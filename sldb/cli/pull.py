@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sldb.applied import NOT_CHANGED
-from sldb.cli import outcome, streams
+from sldb.cli import outcome, past, streams
 from sldb.cli.main import Globals, command
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ to the database meanwhile. If it is stopped before the end, the same command aga
 
 \b
   sldb pull app.db
-  sldb pull before.db --at 2026-11-01T10:00:00Z
+  sldb pull before.db --at "2h ago"
 """
 
 
 @command("pull", help=HELP, short_help="Write a database to a SQLite file.")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--at", metavar="TXID|TIME", help="As it was then: a txid, or an RFC 3339 time (default: now).")
+@past.at_option("As it was then")
 @click.option("-f", "--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
 @click.option("--check/--no-check", default=True, help="Let SQLite look for damage before the file appears.")
@@ -46,7 +46,7 @@ def pull(run_globals: Globals, out: Path, at: str | None, force: bool, through: 
             outcome.say(NOT_CHANGED)
             return 1
     check_place(out, replace)
-    moment = None if at is None else outcome.moment(at)
+    moment = past.moment(at)
     with progress.showing() as shown, closing(run_globals.client()) as client:
 
         def attempt(way: Way) -> dict[str, Any]:
@@ -59,12 +59,14 @@ def pull(run_globals: Globals, out: Path, at: str | None, force: bool, through: 
 
 
 def _tell(run_globals: Globals, reply: dict[str, Any], out: Path) -> None:
-    from sldb.report import local_time, size
+    from sldb.as_of import transaction, warnings
+    from sldb.report import size
 
     told = {name: value for name, value in reply.items() if name != "files"}
     outcome.tell(
         run_globals,
         {**told, "file": str(out)},
-        f"{out} is {reply['database']} as of transaction {reply['txid']} ({local_time(reply['time'])}) · "
+        f"{out} is {reply['database']} as of {transaction(reply['txid'], reply['time'])} · "
         f"{size(reply['pages'] * reply['page_size'])}",
+        *warnings(reply["txid"], reply["time"]),
     )

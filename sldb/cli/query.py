@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sldb.cli import sources, streams
+from sldb.cli import past, sources, streams
 from sldb.cli.main import Command, Globals, command
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ Examples:
   sldb query "INSERT INTO users VALUES (:id, :name)" --params-from users.csv
   sldb query "DELETE FROM users WHERE seen < '2020'" --dry-run
   sldb query "SELECT count(*) FROM users" --all-databases 'tenant-*'
-  sldb query "SELECT * FROM users" --at 2026-11-01T10:00:00Z --output users.csv
+  sldb query "SELECT * FROM users" --at yesterday --output users.csv
 
 Exit status: 0; 1 the statement failed, or the answer was no; 2 usage; 3 not deployed, no credentials or not
 reachable; 70 a bug; 75 locked or in conflict, try again; 130 interrupted.
@@ -111,7 +111,7 @@ class QueryCommand(Command):
     metavar="N",
     help="How many databases at a time.",
 )
-@click.option("--at", metavar="TXID|TIME", help="Read the database as it was then (txid or RFC 3339 time).")
+@past.at_option("Read the database as it was then")
 @click.option("--read-only", is_flag=True, help="Refuse to write.")
 @click.option("--dry-run", is_flag=True, help="Run it, show the results and the rows that change, and roll back.")
 @click.option("--yes", is_flag=True, help="Do not ask before something is destroyed.")
@@ -176,7 +176,7 @@ def query(
             raise click.UsageError("a dot command is run alone, without parameters, --null and --no-header")
         if printing.format == "insert" and run_globals.setting("format").source != "--format":
             printing = replace(printing, format="table")  # SQL in a file of that name is .schema's as it is
-        _dot_command(texts[0].text, run_globals, printing, stats)
+        _dot_command(texts[0].text, run_globals, printing, stats, fields["at"])
         return 0
     work = Work.read(texts, params, params_from)
     if work.rows is not None and not work.rows:
@@ -188,10 +188,12 @@ def query(
 
         if request.if_txid is not None or run_globals.setting("database").source == "--database":
             raise click.UsageError("--all-databases goes neither with --database nor with --if-txid")
-        return fleet.run(run_globals, fleet.Wish(all_databases, jobs, yes, stats), work, request, printing)
+        return fleet.run(
+            run_globals, fleet.Wish(all_databases, jobs, yes, stats, fields["at"]), work, request, printing
+        )
     # Opened first: where the data cannot go to, nothing is run.
     with printing.out() as (out, screen), closing(run_globals.client()) as client:
-        sending = Sending(run_globals, client, work, printing, somebody_to_ask(yes), stats)
+        sending = Sending(run_globals, client, work, printing, somebody_to_ask(yes), stats, fields["at"])
         sending.run(request, out, screen)
     return 0
 
@@ -202,7 +204,7 @@ def _in_order(kinds: Sequence[str], commands: Sequence[str], files: Sequence[str
     return [(kind, next(values[kind])) for kind in kinds]
 
 
-def _dot_command(text: str, run_globals: Globals, printing: Printing, stats: bool) -> None:
+def _dot_command(text: str, run_globals: Globals, printing: Printing, stats: bool, at: str | None) -> None:
     from sldb.report import details
     from sldb.shell.commands import obey
     from sldb.shell.output import Output
@@ -215,6 +217,10 @@ def _dot_command(text: str, run_globals: Globals, printing: Printing, stats: boo
     with printing.out() as (out, screen):
         output = Output(out, sys.stderr, printing.format, screen, timing=False)
         with closing(Session(run_globals.client(), output)) as session:
+            if at is not None:
+                session.go_to(past.moment(at))
+                if session.last is not None:
+                    past.tell(session.client, at, session.last.txid, session.last.time)
             obey(reading, session)
             if stats and session.last is not None:
                 click.echo(details(session.last, session.last_ms), err=True)

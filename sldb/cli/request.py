@@ -14,8 +14,7 @@ import click
 from lambda_handlers.wire import Params, Reply, Request, Result, SldbError, Statement
 from sldb import report
 from sldb.applied import NOT_CHANGED
-from sldb.cli import streams
-from sldb.cli.outcome import moment
+from sldb.cli import past, streams
 from sldb.cli.sources import Source
 from sldb.params import parse_params
 
@@ -57,7 +56,9 @@ class Work:
             statements = tuple(Statement(self.texts[0].text, _merged(row.params, constants)) for row in self.rows)
         fields = {name: value for name, value in options.items() if value is not None}
         if "at" in fields:
-            fields["at"] = moment(fields["at"])
+            fields["at"] = past.moment(fields["at"])
+            # Now is what is newest, and is looked at as any other moment is: nothing can be written to it.
+            fields["read_only"] = fields["read_only"] or (fields["at"] is None and not fields["dry_run"])
         request = Request(statements, database, **fields)
         Request.decode(request.encode())  # a field that makes no sense costs no round trip
         return request
@@ -106,6 +107,7 @@ class Sending:
     printing: Printing
     asks: bool  # before something is destroyed
     tells_stats: bool
+    at: str | None = None  # the moment, as it was given
 
     def run(self, request: Request, out: TextIO, screen: Screen | None) -> None:
         """Raises SldbError, which says where it is about; Exit where the user does not go on."""
@@ -122,6 +124,7 @@ class Sending:
         elapsed_ms = (time.monotonic() - started - (asking.seconds if asking else 0.0)) * 1000
         reply = replace(reply, results=self.work.results(reply.results))
         self._print(reply, out, screen)
+        past.tell(self.client, self.at, reply.txid, reply.time)
         self._tell(reply, elapsed_ms, screen, dry_run=request.dry_run)
         if asking and asking.was_agreed:
             click.echo(f"to undo this: {self.run_globals.command_line('undo')}", err=True)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
 from sldb.applied import NOT_CHANGED
-from sldb.cli import outcome
+from sldb.cli import outcome, past
 from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from sldb.client import Client
 
 HELP = """Bring back the state that a database had at a transaction or a time.
 
@@ -17,19 +21,26 @@ printed. It also brings back a database that was dropped.
 
 \b
   sldb restore --at 41
-  sldb restore --at 2026-11-01T10:00:00Z
+  sldb restore --at "2026-11-01 10:00"
+  sldb restore --at "10m ago"
+
+A time that was written without a zone is one on this machine's clock. Which transaction it was is printed.
 """
 
 
 @command("restore", help=HELP, short_help="Bring back an earlier state.")
-@click.option("--at", required=True, metavar="TXID|TIME", help="A txid, or an RFC 3339 time.")
+@past.at_option("The state to bring back", required=True)
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
 def restore(run_globals: Globals, at: str, if_txid: int | None) -> None:
     from sldb.report import count
 
     outcome.check(run_globals)
+    moment = past.moment(at)
     with closing(run_globals.client()) as client:
-        reply = client.act("restore", at=outcome.moment(at), if_txid=if_txid)
+        if not isinstance(moment, int):
+            moment = _by_time(client, moment)
+        reply = client.act("restore", at=moment, if_txid=if_txid)
+        past.tell(client, at, reply["restored"], reply.get("time"))
     name, restored = reply["database"], reply["restored"]
     if not reply["changed"]:
         outcome.tell(run_globals, reply, f"{name} is as it was at transaction {restored} already: {NOT_CHANGED}")
@@ -40,3 +51,15 @@ def restore(run_globals: Globals, at: str, if_txid: int | None) -> None:
         f"{name} is again as it was at transaction {restored} · {count(reply['pages'], 'page')} · txid {reply['txid']}",
         f"to undo this: {run_globals.command_line('restore', '--at', str(reply['before']))}",
     )
+
+
+def _by_time(client: Client, moment: str | None) -> int | str:
+    """Return the moment, or the newest transaction for now, after a warning where times of the log are ahead of now."""
+    from sldb.as_of import warning_before_restore
+
+    if moment is None:
+        newest: int = client.act("history", limit=1)["txid"]
+        return newest
+    if warning := warning_before_restore(client):
+        outcome.say(warning)
+    return moment

@@ -45,12 +45,12 @@ def result(run_globals: Globals, request_id: str, rows: bool) -> int:
 
 
 def _sentence(told: dict[str, Any]) -> str:
-    from sldb.report import local_time
+    from sldb.moments import local
 
     match told["state"]:
         case "applied":
-            return f"applied by transaction {told['txid']}, {local_time(told['time'])}"
+            return f"applied by transaction {told['txid']}, {local(told['time'])}"
         case "unknown":
             return "the request was made more than an hour ago: if it was applied, that is forgotten"
         case _:
-            return f"not applied since {local_time(told['since'])}; if it is on its way, it may still be"
+            return f"not applied since {local(told['since'])}; if it is on its way, it may still be"

@@ -46,9 +46,9 @@ def undo(run_globals: Globals, if_txid: int | None) -> None:
 
 
 def _what(line: dict[str, Any], last: int) -> str:
-    """(DELETE, of 2026-11-24 10:00:00)"""
-    from sldb.report import local_time
+    """(DELETE, of 2026-11-24 10:00:00.123+09:00)"""
+    from sldb.moments import local
 
     if line["txid"] != last or not line["time"]:
         return ""
-    return f" ({line['kind'] or 'unknown'}, of {local_time(line['time'])})"
+    return f" ({line['kind'] or 'unknown'}, of {local(line['time'])})"

@@ -11,10 +11,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.wire import SldbError
+from sldb import moments
 
 from .failures import aws_errors
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 LATE_SECONDS = 15.0  # how long after its time an event may still come to be seen
 _POLL_SECONDS = 1.0
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PLATFORM = re.compile(r"(START|END|REPORT|INIT_START|INIT_REPORT) ")
 
 
@@ -43,14 +42,6 @@ class LogEvent:
         except ValueError:
             return None
         return decoded if isinstance(decoded, dict) and "event" in decoded else None
-
-
-def parse_since(text: str) -> float:
-    """Seconds: 90s, 10m, 2h, 1d. Raises `bad_request`."""
-    match = re.fullmatch(r"(\d+)([smhd])", text)
-    if match is None or not int(match[1]):
-        raise SldbError("bad_request", f"--since: got {text!r}, want a time such as 90s, 10m, 2h or 1d")
-    return int(match[1]) * _UNITS[match[2]]
 
 
 def read(client: CloudWatchLogsClient, group: str, start_ms: int) -> list[LogEvent]:
@@ -102,7 +93,7 @@ def about(event: LogEvent, request_id: str) -> bool:
 
 def told(event: LogEvent) -> str | None:
     """One line for a person; None for what Lambda itself says about every invocation."""
-    clock = datetime.fromtimestamp(event.at_ms / 1000, timezone.utc).astimezone().strftime("%H:%M:%S")
+    clock = moments.shown(event.at_ms, to_the_second=True)
     fields = event.fields
     if fields is None:
         message = event.message.rstrip()

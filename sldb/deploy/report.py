@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TextIO
 
+from lambda_handlers import times
+from sldb import moments
 from sldb.render.text import escape
-from sldb.report import size
+from sldb.report import age, size
 
 from .databases import DatabaseInfo
 
@@ -25,7 +26,7 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
         *([("deleted", f"can be had back for {status.recoverable_days} days")] if status.recoverable_days else []),
     ]
     _table(out, "", ("", ""), facts)
-    functions = [_function(function) for function in status.functions]
+    functions = [_function(function, now) for function in status.functions]
     header = ("function", "runtime", "memory", "timeout", "modified")
     _table(out, "functions: none", header, functions)
     locks = [(lock.database, lock.owner, duration(lock.age_seconds(now)), lock.doing or "-") for lock in status.locks]
@@ -33,12 +34,13 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     show_databases(status.databases, out)
 
 
-def _function(function: FunctionInfo) -> tuple[str, ...]:
+def _function(function: FunctionInfo, now: float) -> tuple[str, ...]:
     """One row; that a function is active goes without saying, so that the row fits into 80 columns."""
     name = function.name if function.state == "Active" else f"{function.name} ({function.state})"
-    modified = function.last_modified[:10]
+    modified = times.read(function.last_modified)
+    changed = f"{age(max(0.0, now - modified.start_ms / 1000))} ago" if modified else ""
     memory, timeout = f"{function.memory_mb} MB", f"{function.timeout_seconds} s"
-    return name, f"{function.runtime} {function.architecture}", memory, timeout, modified
+    return name, f"{function.runtime} {function.architecture}", memory, timeout, changed
 
 
 def _lock(status: Status) -> str:
@@ -62,7 +64,7 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(at: float) -> str:
-    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+    return moments.shown(round(at * 1000))
 
 
 def _table(out: TextIO, nothing: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

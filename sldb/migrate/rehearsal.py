@@ -65,5 +65,4 @@ def changes(there: Client, rehearsal: Rehearsal) -> list[Change]:
 
 
 def _schema(there: Client, rehearsal: Rehearsal, at: int | None) -> Schema:
-    reply = there.execute(ask_schema(State(rehearsal.branch, at)))
-    return schema_of(rehearsal.branch, reply.txid, reply.results)
+    return schema_of(there.execute(ask_schema(State(rehearsal.branch, at))))

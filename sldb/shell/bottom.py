@@ -30,7 +30,7 @@ def _joined(parts: list[str]) -> str:
 
 
 def _where(session: Session) -> list[str]:
-    past = f"@{text.escape(str(session.at))}" if session.at is not None else ""
+    past = f"@{session.at}" if session.at is not None else ""
     txid = session.transaction.txid if session.transaction else session.last.txid if session.last else None
     parts = [session.client.database + past]
     if txid is not None:
@@ -54,7 +54,7 @@ def _took(session: Session) -> list[str]:
 
 def prompt(session: Session) -> str:
     """notes/main> ; in the past notes/main@41> ; in an open transaction notes/main*>"""
-    past = f"@{text.escape(str(session.at))}" if session.at is not None else ""
+    past = f"@{session.at}" if session.at is not None else ""
     mark = "*" if session.transaction is not None else ""
     return f"{short_name(session.client.target.name)}/{session.client.database}{past}{mark}> "
 

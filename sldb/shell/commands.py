@@ -139,7 +139,8 @@ COMMANDS = (
     Command(".forget NAME", r"\nd NAME", "drop a named query", running.forget, "named"),
     Command(
         *(".at [TXID|TIME|now]", "", "look at the past, read-only", past.at),
-        more="A txid of .history, or a time such as 2026-11-01T10:00:00Z.",
+        more="A txid of .history, or a time: 2026-11-26 20:04 (of this machine's clock), 10m,\n"
+        "2h ago, yesterday, 2026-11-26T20:04:12Z.",
     ),
     Command(".history [N]", "", "the newest transactions", past.history),
     Command(".undo", "", "take back the last write", past.undo, more="It asks first. .undo once more has it again."),

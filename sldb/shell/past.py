@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambda_handlers.wire import SldbError, Value, moment
+from lambda_handlers.wire import SldbError, Value
+from sldb import as_of
 from sldb.applied import NOT_CHANGED
 from sldb.last_write import last_write
-from sldb.report import count, local_time, size
-from sldb.shell.command import argument, at_most, whole_number
+from sldb.moments import local, wire_form
+from sldb.report import count, size
+from sldb.shell.command import argument, whole_number
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 from sldb.shell.tabled import FOR_PEOPLE, result
@@ -17,13 +19,18 @@ _FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable")
 
 
 def at(session: Session, command: DotCommand) -> None:
-    word = argument(command)
-    if word is not None:
-        session.go_to(None if word.lower() == "now" else moment(word))
+    word = " ".join(command.arguments)  # "2h ago" and "2026-11-26 20:04" are two words
+    if word:
+        session.go_to(wire_form(word, ".at"))
     if session.at is None:
         session.output.say("statements see and change what is newest")
-    else:
-        session.output.say(f"statements see {session.client.database} as it was at {session.at}; .at now leaves it")
+        return
+    time = session.last.time if session.last is not None and session.last.txid == session.at else None
+    with session.alone() as client:
+        seen, *warnings = as_of.told(client, session.at, time)
+    session.output.say(f"statements see {session.client.database} {seen}; .at now leaves it")
+    for warning in warnings:
+        session.output.say(warning)
 
 
 def history(session: Session, command: DotCommand) -> None:
@@ -43,7 +50,7 @@ def history(session: Session, command: DotCommand) -> None:
 
 def _for_people(line: dict[str, Any]) -> list[Value]:
     txids = line["txid"] if line["txid"] == line["min_txid"] else f"{line['min_txid']}..{line['txid']}"
-    time = local_time(line["time"]) if line["time"] else "gone"
+    time = local(line["time"]) if line["time"] else "gone"
     pages = "" if line["pages"] is None else line["pages"]
     return [txids, time, line["kind"] or "", pages, size(line["bytes"]), "yes" if line["readable"] else "no"]
 
@@ -56,7 +63,7 @@ def undo(session: Session, command: DotCommand) -> None:
     if written is None:
         raise SldbError("not_found", f"nothing was ever written to {session.client.database}")
     last, line = written.txid, written.line
-    when = f", of {local_time(line['time'])}" if line["time"] else ""
+    when = f", of {local(line['time'])}" if line["time"] else ""
     what = f"transaction {last} ({line['kind'] or 'unknown'}{when})"
     if session.agree is not None and not session.agree(f"This takes back {what}."):
         session.output.say(NOT_CHANGED)
@@ -70,13 +77,16 @@ def undo(session: Session, command: DotCommand) -> None:
 
 
 def branch(session: Session, command: DotCommand) -> None:
-    name, when = at_most(2, command)
+    name, when = next(iter(command.arguments), None), " ".join(command.arguments[1:])
     if name is None:
         raise SldbError("bad_request", ".branch needs a name", ".help branch tells more")
-    then = session.at if when is None else moment(when)
+    then = wire_form(when, ".branch") if when else session.at
     reply = session.client.act("branch", **{"as": name, "at": then})
-    what = f"{reply['as']} is {reply['database']} as of transaction {reply['at']}"
+    time = reply.get("time")  # an older function does not tell it
+    what = f"{reply['as']} is {reply['database']} as of {as_of.transaction(reply['at'], time)}"
+    for warning in as_of.warnings(reply["at"], time):
+        session.output.say(warning)
     if not reply["created"]:
-        session.output.say(f"{what} already: {NOT_CHANGED}")
+        session.output.say(f"{what}, already: {NOT_CHANGED}")
         return
     session.output.say(f"{what} · {count(reply['files'], 'file')}, {size(reply['bytes'])}; .database {name} goes there")

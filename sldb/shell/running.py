@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from lambda_handlers.wire import Request, SldbError, Statement
-from sldb.report import local_now
+from sldb import moments
 from sldb.shell.command import argument, at_most, needed, whole_number
 from sldb.shell.named import NamedQueries, bind
 from sldb.shell.reader import DotCommand
@@ -46,7 +46,7 @@ def watch(session: Session, command: DotCommand) -> None:
     try:
         while left is None or left > 0:
             reply = session.ask(Request((Statement(session.last_sql),), read_only=True))
-            session.output.say(f"{local_now()} · every {pause:g} s · Ctrl-C ends it", softly=True)
+            session.output.say(f"{moments.now()} · every {pause:g} s · Ctrl-C ends it", softly=True)
             session.show(reply)
             left = None if left is None else left - 1
             if left != 0:

@@ -40,7 +40,7 @@ class Session:
     client: Client
     output: Output
     names: LiveNames | None = None  # None: nobody completes anything
-    at: int | str | None = None  # the moment of the past that the session stands on
+    at: int | None = None  # the transaction of the past that the session stands on
     transaction: Transaction | None = None  # the open one
     last: Reply | None = None
     last_ms: float = 0.0
@@ -247,9 +247,11 @@ class Session:
     def go_to(self, at: int | str | None) -> None:
         """Stand on a moment of the past, or on what is newest. Raises `not_found` where there is none."""
         self.require_no_transaction(".at")
-        request = Request((Statement("SELECT 1"),), at=at, read_only=True)
-        self.last = None if at is None else self._send(request)
-        self.at = at
+        self.last = None
+        if at is not None:
+            self.last = self._send(Request((Statement("SELECT 1"),), at=at, read_only=True))
+        # What a time meant once stays what is looked at.
+        self.at = None if self.last is None else self.last.txid
         self.look_again()
 
     def switch(self, database: str) -> None:

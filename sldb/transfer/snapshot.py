@@ -57,13 +57,14 @@ class Snapshot:
     """One database as of one transaction."""
 
     def __init__(self, client: Client, at: int | str | None = None) -> None:
-        """Raises SldbError, as every method does. `at`: a txid or an RFC 3339 time; None: now."""
+        """Raises SldbError, as every method does. `at`: a txid or a time of the wire; None: now."""
         self._client = client
         self.database = client.database
         self._at = at
         reply = self._send(Statement("PRAGMA encoding"))
         self.encoding = str(reply.last.rows[0][0])
         self.txid = reply.txid
+        self.time = reply.time  # when that was made, RFC 3339 in UTC; None: it was not asked, or is not told
         # Before the first write there is no transaction to ask for, and nothing to read.
         self._at = reply.txid or None
         self.requests = 1

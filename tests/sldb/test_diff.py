@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.cli.main import run as sldb
 from sldb.diff import Change, Comparison, RowChange, State, ask_schema, schema_of
 from sldb.targets.local import LocalTarget
+from tests.fakes.printed import TIME
 
 
 class World:
@@ -30,7 +32,7 @@ class World:
         for text in (before, after):
             state = State.parse(text, "main")
             reply = self.target.send(ask_schema(state))
-            schemas.append(schema_of(state.database, reply.txid, reply.results))
+            schemas.append(schema_of(reply))
         return Comparison(*schemas, only=only)
 
     def changes(self, before: str, after: str = "main") -> dict[str, Change]:
@@ -202,16 +204,27 @@ def test_a_writer_in_between_changes_nothing(world: World) -> None:
     ("text", "state"),
     [
         ("41", State("here", 41)),
-        ("2026-11-01T10:00:00Z", State("here", "2026-11-01T10:00:00Z")),
+        ("2026-11-01T10:00:00Z", State("here", "2026-11-01T10:00:00.999Z")),
+        ("2026-11-01 19:00:00+09:00", State("here", "2026-11-01T10:00:00.999Z")),
+        ("yesterday@now", State("yesterday", None)),
         ("staging", State("staging", None)),
         ("staging@41", State("staging", 41)),
         ("staging@now", State("staging", None)),
         ("2026@now", State("2026", None)),
-        ("a@2026-11-01", State("a", "2026-11-01")),
+        ("a@2026-11-01T10:00:00.5Z", State("a", "2026-11-01T10:00:00.500Z")),
     ],
 )
 def test_states(text: str, state: State) -> None:
     assert State.parse(text, "here") == state
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2h ago", "10m", "2026-11-01", "2026-11-01 10:00"])
+def test_what_can_be_read_as_a_moment_is_one(text: str) -> None:
+    for named, database in ((text, "here"), (f"staging@{text}", "staging")):
+        state = State.parse(named, "here")
+        assert state.database == database
+        assert isinstance(state.at, str)
+        assert state.at.endswith("Z")
 
 
 @pytest.mark.parametrize("text", ["", "Main", "a b", "@41", "main@", "../x@1"])
@@ -244,7 +257,7 @@ def test_the_command_counts(command: Sldb) -> None:
     assert json.loads(out) == [
         {"name": "t", "type": "table", "schema": "", "added": 1, "removed": 0, "changed": 1, "before": 2, "after": 3}
     ]
-    assert err == "main@1 → main@2\n"
+    assert re.fullmatch(rf"main: as of transaction 1, {TIME}\nmain@1 → main@2\n", err)
 
 
 def test_the_command_shows_rows(command: Sldb) -> None:
@@ -264,7 +277,9 @@ def test_people_see_only_the_columns_that_changed(command: Sldb) -> None:
 
 
 def test_nothing_differs(command: Sldb) -> None:
-    assert command("2", "--format", "jsonl") == (0, "", "main@2 → main@2: nothing differs\n")
+    status, out, err = command("2", "--format", "jsonl")
+    assert (status, out) == (0, "")
+    assert re.fullmatch(rf"main: as of transaction 2, {TIME}\nmain@2 → main@2: nothing differs\n", err)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,226 @@
+"""Moments as people write and read them: the one language of --at, .at and --since, and how times are printed. Pure.
+
+    41                                          a transaction
+    2026-11-26T20:04:12.345+09:00, …Z           RFC 3339
+    2026-11-26 20:04, 2026-11-26                a time on the local clock, of that second or the day's first
+    10m, 2h ago, 1h30m, 90 seconds, 7d, 2w      so long ago; a day has 24 hours
+    yesterday                                   yesterday, when the local clock read what it reads now
+    now
+
+Only what leaves the client is exact: a txid, or a time in UTC (`wire_form`). A time to the second means the end of that
+second where a state is asked for (--at), and its start where something begins (--since), so that a time which another
+program has printed without a fraction finds its transaction. A reading of the local clock that a change of the clock
+made twice, or left out, is refused.
+
+Printed times are local, with their offset, and to the millisecond where they are those of a transaction: given back,
+they find it. The server's half, and the syntax of times, is `lambda_handlers.times`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from lambda_handlers import times
+from lambda_handlers.wire import MOST_TXID_DIGITS, SldbError
+
+WANTED = "a txid (41), a time (2026-11-26 20:04 or 2026-11-26T20:04:12Z), 10m, 2h ago, yesterday or now"
+AHEAD_MS = 60_000  # as much may two clocks be apart
+_UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+    **dict.fromkeys(("w", "week", "weeks"), "w"),
+}
+_PART = re.compile(r"(\d{1,15})\s*([a-z]+)\s*", re.ASCII)
+_AGO = re.compile(rf"(?P<parts>(?:{_PART.pattern})+?)(?:ago)?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)  # what begins so
+_DAY_MS = 86_400_000
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # of the years 1 and 9999
+
+
+def _local_offset(at_seconds: int) -> int:
+    try:
+        return time.localtime(at_seconds).tm_gmtoff
+    except (OSError, OverflowError, ValueError):  # a year that the system does not know
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What the clock on the wall shows."""
+
+    now: Callable[[], float] = time.time  # unix seconds
+    offset: Callable[[int], int] = _local_offset  # seconds east of UTC, at a unix second
+
+    @property
+    def now_ms(self) -> int:
+        return int(self.now() * 1000)
+
+    def moments(self, wall_ms: int) -> list[int]:
+        """Return all unix milliseconds at which the clock reads so: mostly one, none or two around a change."""
+        around = range(-2 * _DAY_MS, 2 * _DAY_MS + 1, _DAY_MS // 4)
+        offsets = {self.offset((wall_ms + distance) // 1000) for distance in around}
+        candidates = {wall_ms - offset * 1000 for offset in offsets}
+        return sorted(each for each in candidates if self.wall_ms(each) == wall_ms)
+
+    def wall_ms(self, at_ms: int) -> int:
+        """Return the reading of the clock at a unix millisecond, as if that reading were UTC."""
+        return at_ms + self.offset(at_ms // 1000) * 1000
+
+
+LOCAL = Clock()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a text means: from `start_ms` to `end_ms` (unix milliseconds), both among them."""
+
+    start_ms: int
+    end_ms: int
+
+
+def wire_form(text: str, option: str = "--at", clock: Clock = LOCAL) -> int | str | None:
+    """Return what the wire calls a moment: a txid, or a time in UTC; None for now. Raise `bad_request`."""
+    if _is_now(text):
+        return None
+    found = parse(text, option, clock)
+    return found if isinstance(found, int) else times.utc(found.end_ms)
+
+
+def looks_like_one(text: str) -> bool:
+    """Return whether a text is written as a moment, whatever it may mean."""
+    plain = _plain(text)
+    return plain in ("now", "yesterday") or bool(_DATE.match(plain)) or _is_txid(plain) or _ago_ms(plain) is not None
+
+
+def parse(text: str, option: str, clock: Clock = LOCAL) -> int | Moment:
+    """Return the txid, or the moment, that a text means. Raise `bad_request`, which begins with the option's name."""
+    plain = _plain(text)
+    if _is_txid(plain):
+        return int(plain)
+    if _is_now(plain):
+        return Moment(clock.now_ms, clock.now_ms)
+    if plain == "yesterday":
+        start_ms = _on_the_wall(clock.wall_ms(clock.now_ms) - _DAY_MS, text, option, clock)
+        return Moment(start_ms, start_ms)
+    ago_ms = _ago_ms(plain)
+    if ago_ms is not None:
+        return _known(clock.now_ms - ago_ms, 0, text, option)
+    written = times.read(plain.upper())
+    if written is None:
+        _refuse(option, text, f"want {WANTED}")
+    rest_ms = written.end_ms - written.start_ms
+    if written.offset_seconds is not None:
+        return _known(written.start_ms, rest_ms, text, option)
+    return _known(_on_the_wall(written.wall_ms, text, option, clock), rest_ms, text, option)
+
+
+def since_ms(text: str, option: str = "--since", clock: Clock = LOCAL) -> int | None:
+    """Return the unix millisecond from which on something is wanted; None for a txid, whose time only the database
+    knows. Raise `bad_request`, for one in the future too."""
+    found = parse(text, option, clock)
+    if isinstance(found, int):
+        return None
+    if found.start_ms > clock.now_ms:
+        _refuse(option, text, f"that is in the future: it is {shown(clock.now_ms, clock)}")
+    return found.start_ms
+
+
+def shown(at_ms: int, clock: Clock = LOCAL, *, to_the_second: bool = False) -> str:
+    """Return a time on the local clock with its offset: 2026-11-26 20:04:12.345+09:00."""
+    timespec = "seconds" if to_the_second else "milliseconds"
+    minutes, seconds = divmod(clock.offset(at_ms // 1000), 60)
+    if seconds:  # of the days before time zones: RFC 3339 cannot say it
+        return times.reading(at_ms, " ", timespec) + "Z"
+    zone = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    try:
+        return times.reading(at_ms + minutes * 60_000, " ", timespec) + zone
+    except OverflowError:  # the first and the last day of all
+        return times.reading(at_ms, " ", timespec) + "Z"
+
+
+def local(text: str, clock: Clock = LOCAL) -> str:
+    """Return a time of the wire (RFC 3339 with its zone) as `shown` prints it."""
+    return shown(of_wire(text), clock)
+
+
+def now(clock: Clock = LOCAL) -> str:
+    """Return the time on the local clock, to the second."""
+    return shown(clock.now_ms, clock, to_the_second=True)
+
+
+def is_ahead(text: str, clock: Clock = LOCAL) -> bool:
+    """Return whether a time of the wire is later than now: a clock was wrong then, or is now."""
+    return of_wire(text) > clock.now_ms + AHEAD_MS
+
+
+def of_wire(text: str) -> int:
+    written = times.read(text)
+    assert written is not None, f"{text!r} is no time"
+    return written.start_ms
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).lower()
+
+
+def _is_now(text: str) -> bool:
+    return _plain(text) == "now"
+
+
+def _is_txid(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_TXID_DIGITS
+
+
+def _ago_ms(text: str) -> int | None:
+    """None for what is no span of time."""
+    whole = _AGO.fullmatch(text)
+    if whole is None:
+        return None
+    parts = _PART.findall(whole["parts"])
+    if not all(unit in _UNITS for _, unit in parts):
+        return None
+    return sum(int(number) * _UNIT_MS[_UNITS[unit]] for number, unit in parts)
+
+
+def _known(start_ms: int, rest_ms: int, text: str, option: str) -> Moment:
+    if not _FIRST_MS <= start_ms <= _LAST_MS - rest_ms:
+        _refuse(option, text, "want a time in the years 1 to 9999")
+    return Moment(start_ms, start_ms + rest_ms)
+
+
+def _on_the_wall(wall_ms: int, text: str, option: str, clock: Clock) -> int:
+    """Return the one unix millisecond at which the local clock read so. Raise `bad_request` where it did twice, or
+    never."""
+    found = clock.moments(wall_ms)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        both = " and ".join(shown(each, clock, to_the_second=wall_ms % 1000 == 0) for each in found)
+        _refuse(option, text, f"the clock was set back, and read so twice: {both}; say which, with its offset")
+    before, after = _around_the_gap(wall_ms, clock)
+    return _refuse(option, text, f"the clock was set forward, and never read so: {before} was followed by {after}")
+
+
+def _around_the_gap(wall_ms: int, clock: Clock) -> tuple[str, str]:
+    """Return the last second before the reading that was left out, and the first one after it."""
+    low, high = (wall_ms - 2 * _DAY_MS) // 1000, (wall_ms + 2 * _DAY_MS) // 1000
+    while high - low > 1:
+        middle = (low + high) // 2
+        if clock.wall_ms(middle * 1000) < wall_ms:
+            low = middle
+        else:
+            high = middle
+    before, after = (shown(at * 1000, clock, to_the_second=True) for at in (low, high))
+    return before, after
+
+
+def _refuse(option: str, text: str, why: str) -> NoReturn:
+    seen = repr(text)
+    raise SldbError("bad_request", f"{option}: got {seen if len(seen) <= 80 else seen[:77] + '...'}: {why}")
