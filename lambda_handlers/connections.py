@@ -1,5 +1,6 @@
 """HTTP/1.1 connections to one host, kept for the next request. Safe for threads: who sends has a connection to itself.
 
+Where a proxy is on the way, TLS goes through a tunnel of it (CONNECT), and what is plain asks it for the whole address.
 http.client and its certificates are loaded when the first request is sent.
 """
 
@@ -9,17 +10,26 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from lambda_handlers import proxies
+from lambda_handlers.endpoints import Endpoint
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
     from ssl import SSLContext
 
 CONNECT_SECONDS = 3.0
+TUNNEL_SECONDS = 10.0  # to connect where a proxy does it for us, which may ask others first
 IDLE_SECONDS = 15.0  # how long a connection is worth keeping; S3 drops them soon after
 
 
 class NoAnswer(Exception):
-    """Nobody there, or half an answer: whether the request was applied is not known."""
+    """Half an answer, or none: whether the request was applied is not known."""
+
+
+class Unreached(NoAnswer):
+    """No connection, or none that is trusted, or a proxy that lets nothing through: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +40,47 @@ class Answer:
 
 
 class Connections:
-    def __init__(self, host: str, tls: bool, answer_seconds: float, now: Callable[[], float] = time.time) -> None:
-        self._host = host  # with the port, where it is not the usual one
-        self._tls = tls
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        answer_seconds: float,
+        now: Callable[[], float] = time.time,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        url = urlsplit(endpoint.url)
+        self.host = url.netloc.rpartition("@")[2]  # with the port, where it is not the usual one
+        self._tls = url.scheme != "http"
+        self._proxy = endpoint.proxy_url and urlsplit(endpoint.proxy_url)
+        self._authorization = proxies.authorization(endpoint.proxy_url) if endpoint.proxy_url else None
+        self._ca_bundle = endpoint.ca_bundle
         self._answer_seconds = answer_seconds
+        self._idle_seconds = idle_seconds
         self._now = now
         self._context: SSLContext | None = None
         self._idle: list[tuple[HTTPConnection, float]] = []  # with the time of its last answer
 
-    def send(self, method: str, target: str, body: bytes | IO[bytes], headers: Mapping[str, str]) -> Answer:
-        """Raises NoAnswer. Sends once."""
+    def send(
+        self,
+        method: str,
+        target: str,
+        body: bytes | IO[bytes],
+        headers: Mapping[str, str],
+        answer_seconds: float | None = None,
+    ) -> Answer:
+        """Raises NoAnswer, or Unreached where nothing was sent. Sends once."""
         from http.client import HTTPException
 
-        connection = None
+        connection = self._ready(answer_seconds or self._answer_seconds)
+        if self._proxy and not self._tls:
+            target = f"http://{self.host}{target}"
+            headers = {**headers, **self._known_to_proxy()}
         try:
-            connection = self._take() or self._connect()
             connection.request(method, target, body, headers)
             response = connection.getresponse()
             text = response.read()
         except (OSError, HTTPException) as error:
-            if connection is not None:
-                connection.close()
-            raise NoAnswer(f"{self._host}: {error or type(error).__name__}") from error
+            connection.close()
+            raise NoAnswer(f"{self.host}: {error or type(error).__name__}") from error
         if response.will_close:
             connection.close()
         else:
@@ -63,34 +92,57 @@ class Connections:
         while self._idle:
             self._idle.pop()[0].close()
 
+    def _ready(self, answer_seconds: float) -> HTTPConnection:
+        from http.client import HTTPException
+
+        connection = self._take()
+        try:
+            connection = connection or self._connect(answer_seconds)
+        except (OSError, HTTPException, ValueError) as error:
+            raise Unreached(f"{self._where()}: {error or type(error).__name__}") from error
+        connection.sock.settimeout(answer_seconds)
+        return connection
+
     def _take(self) -> HTTPConnection | None:
         while True:
             try:
                 connection, answered_at = self._idle.pop()
             except IndexError:
                 return None
-            if abs(self._now() - answered_at) < IDLE_SECONDS and not _is_dropped(connection):
+            if abs(self._now() - answered_at) < self._idle_seconds and not _is_dropped(connection):
                 return connection
             connection.close()
 
-    def _connect(self) -> HTTPConnection:
+    def _connect(self, answer_seconds: float) -> HTTPConnection:
         from http.client import HTTPConnection, HTTPSConnection
 
-        connection = (
-            HTTPSConnection(self._host, timeout=CONNECT_SECONDS, context=self._certificates())
-            if self._tls
-            else HTTPConnection(self._host, timeout=CONNECT_SECONDS)
-        )
-        connection.connect()
-        connection.sock.settimeout(self._answer_seconds)
+        seconds = min(TUNNEL_SECONDS if self._proxy else CONNECT_SECONDS, answer_seconds)
+        place = f"{self._proxy.hostname}:{self._proxy.port or 80}" if self._proxy else self.host
+        if not self._tls:
+            connection = HTTPConnection(place, timeout=seconds)
+        else:
+            connection = HTTPSConnection(place, timeout=seconds, context=self._certificates())
+            if self._proxy:
+                connection.set_tunnel(self.host, headers=self._known_to_proxy())
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+    def _known_to_proxy(self) -> dict[str, str]:
+        return {"Proxy-Authorization": self._authorization} if self._authorization else {}
+
+    def _where(self) -> str:
+        return f"{self.host} by way of the proxy {self._proxy.hostname}" if self._proxy else self.host
 
     def _certificates(self) -> SSLContext:
         """Whom to trust: read once, for it takes 20 ms."""
         from ssl import create_default_context
 
         if self._context is None:
-            self._context = create_default_context()
+            self._context = create_default_context(cafile=self._ca_bundle)
         return self._context
 
 

@@ -22,18 +22,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
+from lambda_handlers.connections import Connections, NoAnswer, Unreached
+from lambda_handlers.endpoints import Endpoint
 from lambda_handlers.settings import Credentials
 from lambda_handlers.sigv4 import sign
 
 if TYPE_CHECKING:
-    from http.client import HTTPConnection
-    from ssl import SSLContext
     from xml.etree.ElementTree import Element
 
 API_VERSION = "2016-11-15"
 SERVICE = "ec2"
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
-CONNECT_SECONDS = 3.0
 CALL_SECONDS = 10.0  # for an answer, once connected
 IDLE_SECONDS = 20.0  # how long a connection is worth keeping; EC2 drops them after about a minute
 
@@ -115,18 +114,14 @@ class Ec2Client:
         self,
         region: str,
         credentials: Credentials,
-        endpoint_url: str | None = None,
+        endpoint: Endpoint,
         now: Callable[[], float] = time.time,
     ) -> None:
-        url = urlsplit(endpoint_url or default_endpoint(region))
-        self._tls = url.scheme != "http"
-        self._host = url.netloc.rpartition("@")[2]
-        self._path = url.path or "/"
+        self._path = urlsplit(endpoint.url).path or "/"
         self._region = region
         self._credentials = credentials
         self._now = now
-        self._context: SSLContext | None = None
-        self._idle: list[tuple[HTTPConnection, float]] = []  # with the time of its last answer
+        self._connections = Connections(endpoint, CALL_SECONDS, now, IDLE_SECONDS)
 
     def create_security_group(
         self, name: str, description: str, vpc_id: str | None, tags: Mapping[str, str], timeout: float = CALL_SECONDS
@@ -153,12 +148,11 @@ class Ec2Client:
         self._call("DeleteSecurityGroup", [("GroupId", group_id)], timeout)
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop()[0].close()
+        self._connections.close()
 
     def _call(self, action: str, parameters: Sequence[tuple[str, str]], timeout: float) -> Element:
         body = urlencode([("Action", action), ("Version", API_VERSION), *parameters], quote_via=quote).encode()
-        headers = {"content-type": CONTENT_TYPE, "host": self._host}
+        headers = {"content-type": CONTENT_TYPE, "host": self._connections.host}
         sign(
             headers,
             body,
@@ -168,67 +162,18 @@ class Ec2Client:
             now=self._now(),
             path=self._path,
         )
-        status, text = self._send(body, headers, timeout)
-        reply = _parse(text)
-        if 200 <= status < 300:
+        try:
+            answer = self._connections.send("POST", self._path, body, headers, timeout)
+        except Unreached as error:
+            raise Ambiguous("Unreachable", str(error)) from error
+        except NoAnswer as error:
+            raise Ambiguous("NoAnswer", str(error)) from error
+        reply = _parse(answer.body)
+        if 200 <= answer.status < 300:
             if reply is None:
-                raise Ambiguous("Unreadable", f"{action} answered {status} and no XML")
+                raise Ambiguous("Unreadable", f"{action} answered {answer.status} and no XML")
             return reply
-        raise _error(status, reply)
-
-    def _send(self, body: bytes, headers: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
-        from http.client import HTTPException
-
-        try:
-            connection = self._connection(timeout)
-        except OSError as error:
-            raise Ambiguous("Unreachable", f"{self._host}: {error}") from error
-        try:
-            connection.request("POST", self._path, body, headers)
-            response = connection.getresponse()
-            text = response.read()
-        except (OSError, HTTPException) as error:
-            connection.close()
-            raise Ambiguous("NoAnswer", f"{self._host}: {error or type(error).__name__}") from error
-        if response.will_close:
-            connection.close()
-        else:
-            self._idle.append((connection, self._now()))
-        return response.status, text
-
-    def _connection(self, timeout: float) -> HTTPConnection:
-        while self._idle:
-            connection, answered_at = self._idle.pop()
-            if abs(self._now() - answered_at) < IDLE_SECONDS and not _is_dropped(connection):
-                connection.sock.settimeout(timeout)
-                return connection
-            connection.close()
-        return self._connect(timeout)
-
-    def _connect(self, timeout: float) -> HTTPConnection:
-        from http.client import HTTPConnection, HTTPSConnection
-
-        connect_seconds = min(CONNECT_SECONDS, timeout)
-        connection = (
-            HTTPSConnection(self._host, timeout=connect_seconds, context=self._certificates())
-            if self._tls
-            else HTTPConnection(self._host, timeout=connect_seconds)
-        )
-        connection.connect()
-        connection.sock.settimeout(timeout)
-        return connection
-
-    def _certificates(self) -> SSLContext:
-        """Whom to trust: read once, for it takes 20 ms."""
-        from ssl import create_default_context
-
-        if self._context is None:
-            self._context = create_default_context()
-        return self._context
-
-
-def default_endpoint(region: str) -> str:
-    return f"https://ec2.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+        raise _error(answer.status, reply)
 
 
 def create_parameters(
@@ -252,15 +197,6 @@ def describe_parameters(filters: Mapping[str, str], token: str | None = None) ->
     if token:
         parameters.append(("NextToken", token))
     return parameters
-
-
-def _is_dropped(connection: HTTPConnection) -> bool:
-    """An idle connection with something to read has been closed by the other side, or makes no sense."""
-    import selectors
-
-    with selectors.DefaultSelector() as selector:
-        selector.register(connection.sock, selectors.EVENT_READ)
-        return bool(selector.select(0))
 
 
 def _parse(text: bytes) -> Element | None:

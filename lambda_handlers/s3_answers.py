@@ -63,7 +63,7 @@ _DEFINITE = frozenset(
         "SignatureDoesNotMatch",
     }
 )
-_DEFINITE_STATUSES = frozenset({401, 403, 405, 411, 413, 501})
+_DEFINITE_STATUSES = frozenset({401, 403, 405, 407, 411, 413, 501})  # 407: the proxy did not let it through
 _WORDS = {
     "AccessDenied": "no permission",
     "ExpiredToken": "the credentials have ended",

@@ -13,6 +13,7 @@ from typing import IO
 from urllib.parse import quote, urlsplit
 
 from lambda_handlers.connections import Answer, Connections, NoAnswer
+from lambda_handlers.endpoints import Endpoint
 from lambda_handlers.s3_answers import Failure, code_in, may_be_applied, may_pass
 from lambda_handlers.settings import Credentials
 from lambda_handlers.sigv4 import canonical_query, sign
@@ -49,19 +50,18 @@ class S3Requests:
         credentials: Credentials,
         bucket: str,
         prefix: str,
-        endpoint_url: str | None = None,
+        endpoint: Endpoint,  # the bucket is part of its URL
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        url = urlsplit(endpoint_url or _default_endpoint(region))
-        self._host = url.netloc.rpartition("@")[2]
-        self._root = f"{url.path.rstrip('/')}/{bucket}/" + (f"{prefix.strip('/')}/" if prefix else "")
-        self._source_root = self._root.removeprefix(url.path.rstrip("/"))
+        inside = f"{prefix.strip('/')}/" if prefix else ""
+        self._root = f"{urlsplit(endpoint.url).path}/{inside}"
+        self._source_root = f"/{bucket}/{inside}"
         self._region = region
         self._credentials = credentials
         self._now = now
         self._sleep = sleep
-        self._connections = Connections(self._host, url.scheme != "http", ANSWER_SECONDS, now)
+        self._connections = Connections(endpoint, ANSWER_SECONDS, now)
 
     def ask(
         self,
@@ -104,7 +104,7 @@ class S3Requests:
         self, method: str, key: str, query: Sequence[tuple[str, str]], body: bytes | FileBody, more: Mapping[str, str]
     ) -> Answer:
         path, canonical = self._root + key, canonical_query(query)
-        headers = {"host": self._host, **more}
+        headers = {"host": self._connections.host, **more}
         sent, digest = (body, None) if isinstance(body, bytes) else (body.file, body.sha256)
         sign(
             headers,
@@ -142,7 +142,3 @@ def _is_good(answer: Answer, expects: str) -> bool:
     return (
         200 <= answer.status < 300 and b"<Error>" not in answer.body and (not expects or bool(element(answer, expects)))
     )
-
-
-def _default_endpoint(region: str) -> str:
-    return f"https://s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"

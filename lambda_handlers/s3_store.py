@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
 from obstore import exceptions
-from obstore.store import MemoryStore, S3Store
+from obstore.store import MemoryStore
 
 from lambda_handlers.object_store import CHUNK_BYTES, CopyOf, NotFound, ObjectInfo, Unavailable
+from lambda_handlers.obstore_client import RETRY_SECONDS, make_client
 from lambda_handlers.s3_answers import Failure, Kind, code_in, doubted, error_of, may_be_applied, may_pass
 from lambda_handlers.settings import Credentials
 
@@ -29,10 +30,7 @@ if TYPE_CHECKING:
     from lambda_handlers.settings import Settings
 
 RETRIES = 3
-RETRY_SECONDS = 15  # after the first try of a request
 FIRST_PAUSE_SECONDS = 0.1  # between conditional writes; doubled from try to try
-CONNECT_SECONDS = 3
-REQUEST_SECONDS = 60  # with the body
 
 T = TypeVar("T")
 
@@ -263,33 +261,10 @@ def open_s3(
     prefix: str,
     make: Callable[[Callable[[int], Any], Callable[[], S3Requests]], ObstoreStore] = ObstoreStore,
 ) -> ObstoreStore:
-    config: dict[str, Any] = {"region": settings.region, "conditional_put": "etag"}
-    if settings.endpoint_url:
-        config["endpoint"] = settings.endpoint_url
-    if settings.credentials:
-        config["access_key_id"] = settings.credentials.access_key_id
-        config["secret_access_key"] = settings.credentials.secret_access_key
-        if settings.credentials.session_token:
-            config["session_token"] = settings.credentials.session_token
-
     def requests() -> S3Requests:
         from lambda_handlers.s3_requests import S3Requests
 
         credentials = settings.credentials or Credentials("", "")
-        return S3Requests(settings.region, credentials, bucket, prefix, settings.endpoint_url)
+        return S3Requests(settings.region, credentials, bucket, prefix, settings.s3_bucket(bucket))
 
-    def client(max_retries: int) -> S3Store:
-        plain_http = bool(settings.endpoint_url and settings.endpoint_url.startswith("http://"))
-        return S3Store(
-            bucket,
-            prefix=prefix or None,
-            config=config,  # type: ignore[arg-type]  # built key by key
-            client_options={
-                "allow_http": plain_http,
-                "timeout": f"{REQUEST_SECONDS}s",
-                "connect_timeout": f"{CONNECT_SECONDS}s",
-            },
-            retry_config={"max_retries": max_retries, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
-        )
-
-    return make(client, requests)
+    return make(lambda max_retries: make_client(settings, bucket, prefix, max_retries), requests)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from lambda_handlers.endpoints import Endpoint, bucket_url, is_endpoint_url, partition_at, service_url
+from lambda_handlers.proxies import is_proxy, proxy_for
 
 LOCK_KINDS = ("security-group", "s3", "none")
 LARGE_COMMITS = ("put", "parts")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")  # in any case
 MIB = 1 << 20
 
 
@@ -43,8 +47,14 @@ class Settings:
     log_level: str = "info"
     large_commits: str = "put"  # one of LARGE_COMMITS; how a store that is not AWS's gets what is large
     region: str = "us-east-1"
+    url_suffix: str = ""  # the domain of AWS's hosts; empty: by the region
+    fips: bool = False  # AWS's validated endpoints
+    dual_stack: bool = False  # AWS's endpoints that speak IPv6 as well
     endpoint_url: str | None = None  # of S3, instead of AWS's own
     ec2_endpoint_url: str | None = None  # of EC2, instead of AWS's own
+    virtual_hosted: bool = False  # the bucket's name is part of the host
+    proxies: tuple[tuple[str, str], ...] = ()  # the environment's variables about proxies
+    ca_bundle: str | None = None  # the path of a PEM file; None: whom the system trusts
     credentials: Credentials | None = None
     memory_bytes: int = 512 * MIB  # what the function has in all
     reply_limit_bytes: int | None = None  # Lambda's, where the function runs there
@@ -55,7 +65,8 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         get = environment.get
-        endpoint = get("AWS_ENDPOINT_URL")
+        ignores = _is_true(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+        s3, ec2 = ((None if ignores else _endpoint(environment, name)) for name in ("S3", "EC2"))
         store = _store(get("SLDB_STORE", ""))
         return cls(
             store=store,
@@ -69,8 +80,13 @@ class Settings:
             log_level=_one_of("SLDB_LOG_LEVEL", get("SLDB_LOG_LEVEL", "info").lower(), LOG_LEVELS),
             large_commits=_one_of("SLDB_LARGE_COMMITS", get("SLDB_LARGE_COMMITS") or "put", LARGE_COMMITS),
             region=get("AWS_REGION") or get("AWS_DEFAULT_REGION") or "us-east-1",
-            endpoint_url=get("AWS_ENDPOINT_URL_S3") or endpoint or None,
-            ec2_endpoint_url=get("AWS_ENDPOINT_URL_EC2") or endpoint or None,
+            url_suffix=get("SLDB_URL_SUFFIX") or "",
+            fips=_is_true(environment, "AWS_USE_FIPS_ENDPOINT"),
+            dual_stack=_is_true(environment, "AWS_USE_DUALSTACK_ENDPOINT"),
+            endpoint_url=s3,
+            ec2_endpoint_url=ec2,
+            proxies=_proxies(environment),
+            ca_bundle=_ca_bundle(environment),
             credentials=_credentials(environment),
             memory_bytes=int(_number(environment, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 512.0)) * MIB,
             # Lambda's limit for a synchronous reply (6 MB), less room for the envelope.
@@ -79,6 +95,24 @@ class Settings:
             temp_dir=tempfile.gettempdir(),
             runtime_api=get("AWS_LAMBDA_RUNTIME_API") or None,
         )
+
+    @property
+    def s3(self) -> Endpoint:
+        """S3 as a whole; of a bucket: `s3_bucket`."""
+        return self._endpoint("s3", self.endpoint_url)
+
+    @property
+    def ec2(self) -> Endpoint:
+        return self._endpoint("ec2", self.ec2_endpoint_url)
+
+    def s3_bucket(self, bucket: str) -> Endpoint:
+        s3 = self.s3
+        return replace(s3, url=bucket_url(s3.url, bucket, virtual_hosted=self.virtual_hosted))
+
+    def _endpoint(self, service: str, configured: str | None) -> Endpoint:
+        partition = partition_at(self.url_suffix, self.region)
+        url = configured or service_url(service, self.region, partition, fips=self.fips, dual_stack=self.dual_stack)
+        return Endpoint(url, proxy_for(url, dict(self.proxies)), self.ca_bundle)
 
 
 def _store(text: str) -> str:
@@ -109,6 +143,33 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
     if not 0 <= number < float("inf"):
         raise BadSetting(name, text, "a number, zero or more")
     return number
+
+
+def _is_true(environment: Mapping[str, str], name: str) -> bool:
+    return environment.get(name, "").lower() == "true"
+
+
+def _endpoint(environment: Mapping[str, str], service: str) -> str | None:
+    """Return what is configured for a service, or for all."""
+    names = (f"AWS_ENDPOINT_URL_{service}", "AWS_ENDPOINT_URL")
+    name = next((name for name in names if environment.get(name)), None)
+    if name is None:
+        return None
+    if not is_endpoint_url(environment[name]):
+        raise BadSetting(name, environment[name], "http://host or https://host, with a port where it needs one")
+    return environment[name]
+
+
+def _proxies(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    given = sorted((name, value) for name, value in environment.items() if name.lower() in PROXY_VARIABLES)
+    for name, value in given:
+        if value and name.lower() != "no_proxy" and not is_proxy(value):
+            raise BadSetting(name, "what may be a password", "http://host:port or http://user:password@host:port")
+    return tuple(given)
+
+
+def _ca_bundle(environment: Mapping[str, str]) -> str | None:
+    return environment.get("AWS_CA_BUNDLE") or environment.get("REQUESTS_CA_BUNDLE") or None
 
 
 def _credentials(environment: Mapping[str, str]) -> Credentials | None:

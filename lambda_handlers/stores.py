@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from lambda_handlers.endpoints import is_aws_s3
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import Settings
-
-AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
 
 
 def open_store(settings: Settings) -> ObjectStore:
@@ -18,7 +17,7 @@ def open_store(settings: Settings) -> ObjectStore:
     from lambda_handlers.s3_store import open_s3
 
     bucket, _, prefix = path.partition("/")
-    if not is_foreign(settings.endpoint_url):
+    if not is_foreign(settings):
         return open_s3(settings, bucket, prefix)
     from functools import partial
 
@@ -29,10 +28,6 @@ def open_store(settings: Settings) -> ObjectStore:
     return open_s3(settings, bucket, prefix, foreign)
 
 
-def is_foreign(endpoint_url: str | None) -> bool:
-    """Whether an S3 is at work there that is not AWS's own (which has also VPC, FIPS and dual-stack endpoints)."""
-    if not endpoint_url:
-        return False
-    from urllib.parse import urlsplit
-
-    return not f".{urlsplit(endpoint_url).hostname}".endswith(AWS_DOMAINS)
+def is_foreign(settings: Settings) -> bool:
+    """Return whether an S3 is at work there that is not AWS's own, at any of its endpoints."""
+    return bool(settings.endpoint_url) and not is_aws_s3(settings.endpoint_url or "", settings.url_suffix)

@@ -46,10 +46,13 @@ RULES = (
         "and push and pull, which write and read the format of the files",
         who=("sldb",),
         never=("lambda_handlers",),
-        except_for=("lambda_handlers.wire", "lambda_handlers.host", "lambda_handlers.sealed", "lambda_handlers.times"),
+        except_for=(
+            *("lambda_handlers.wire", "lambda_handlers.host", "lambda_handlers.sealed", "lambda_handlers.times"),
+            *("lambda_handlers.endpoints", "lambda_handlers.proxies"),  # the same hosts, by the same ways
+        ),
         but=(
             "sldb.targets.by_address",  # what S3's answers mean is said in one place
-            *("sldb.targets.local", "sldb.targets.bucket", "sldb.targets.by_store"),
+            *("sldb.targets.local", "sldb.targets.bucket", "sldb.targets.by_store", "sldb.targets.aws_endpoints"),
             *("sldb.transfer", "sldb.emulator", "sldb.doctor.store"),
         ),
     ),
@@ -66,8 +69,8 @@ RULES = (
         ),
     ),
     Rule(
-        "the wire is a leaf, and so are the times and the checksum of what both sides read",
-        who=("lambda_handlers.wire", "lambda_handlers.sealed", "lambda_handlers.times"),
+        "the wire is a leaf, and so are the times, the checksum and the hosts of what both sides read",
+        who=("lambda_handlers.wire", "lambda_handlers.sealed", "lambda_handlers.times", "lambda_handlers.endpoints"),
         never=("sldb", "lambda_handlers", "others"),
         except_for=("lambda_handlers.times",),
     ),
@@ -115,7 +118,7 @@ RULES = (
         "one module speaks to S3, and one SigV4",
         who=("lambda_handlers",),
         never=("obstore",),
-        but=("lambda_handlers.s3_store",),
+        but=("lambda_handlers.s3_store", "lambda_handlers.obstore_client"),
     ),
     Rule(
         "commands are the top: nothing below imports them",

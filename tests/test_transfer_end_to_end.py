@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -21,6 +22,7 @@ from sldb.emulator.errors import AwsError
 from sldb.emulator.hooks import ReplyLost
 from sldb.emulator.server import Emulator
 from tests.fakes import sqlite_files
+from tests.fakes.forward_proxy import ForwardProxy, serve_proxy
 from tests.fakes.sqlite_files import Recipe
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
@@ -273,3 +275,45 @@ def test_addresses_are_only_for_parts_and_files_of_the_log(aws, database):
     assert ask("pull_urls", files=[ltx]) == 200
     for name in ("../main/" + ltx, "lock.json", "uploads/x/y", ""):
         assert ask("pull_urls", files=[name]) == 400
+
+
+@pytest.fixture
+def proxy(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForwardProxy]:
+    """AWS has a name that this machine does not know, and is reached by a proxy alone, which wants a password."""
+    url = urlsplit(aws.url)
+    with serve_proxy((str(url.hostname), int(url.port or 0))) as proxy:
+        proxy.user = "me:p:w"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://aws-of-tests:{url.port}")
+        monkeypatch.setenv("HTTP_PROXY", proxy.url_for("me:p%3Aw"))
+        boto3.DEFAULT_SESSION = None
+        yield proxy
+
+
+@pytest.mark.parametrize("way", ["bucket", "function"])
+def test_all_of_it_goes_by_the_proxy(
+    aws: Emulator, proxy: ForwardProxy, large: Path, database: str, tmp_path: Path, monkeypatch: Any, way: str
+) -> None:
+    if way == "function":  # which signs addresses of its own endpoint, that is excepted on this machine
+        monkeypatch.delenv("NO_PROXY")
+    out = tmp_path / "out.db"
+    assert run_command(["--database", database, "push", str(large), "--through", way]) == 0
+    assert run_command(["--database", database, "pull", str(out), "--through", way]) == 0
+    assert out.read_bytes()[100:] == large.read_bytes()[100:]
+    assert proxy.hosts == ({"aws-of-tests"} if way == "bucket" else {"aws-of-tests", "127.0.0.1"})
+
+
+def test_where_the_bucket_cannot_be_reached_the_function_carries(
+    aws: Emulator, small: Path, database: str, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    """The proxy lets Lambda through, and S3 not; the function has an endpoint that is reached directly."""
+    url = urlsplit(aws.url)
+    with serve_proxy((str(url.hostname), int(url.port or 0))) as proxy:
+        proxy.refuses = 403
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://s3-of-tests:{url.port}")
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        out = tmp_path / "out.db"
+        assert run_command(["--database", database, "push", str(small)]) == 0
+        assert run_command(["--database", database, "pull", str(out)]) == 0
+    assert out.exists()
+    assert capsys.readouterr().err.count("no way to the bucket with your own rights: through the function") == 2
+    assert proxy.hosts == {"s3-of-tests"}

@@ -39,7 +39,7 @@ def _security_group_lock(settings: Settings, host: Host) -> WriteLock:
         raise BadSetting(
             "AWS_ACCESS_KEY_ID", "", "credentials in the environment, as SLDB_LOCK=security-group needs them"
         )
-    ec2 = Ec2Client(settings.region, settings.credentials, settings.ec2_endpoint_url, host.now)
+    ec2 = Ec2Client(settings.region, settings.credentials, settings.ec2, host.now)
     return SecurityGroupLock(
         ec2,
         host,

@@ -48,6 +48,7 @@ _RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
 }
 _logger = logging.getLogger(__name__)
 _running = threading.Lock()  # held by the one Emulator of this process
+_HOST = "127.0.0.1"
 
 
 class Emulator:
@@ -82,7 +83,7 @@ class Emulator:
             self._release()
             raise
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.port}"
+        self.url = f"http://{_HOST}:{self._server.port}"
         self._functions.endpoint_url = self.url
         self._cloudformation = CloudFormation(self.url)
         self._schedule = Schedule(self._moto, self._functions, minute_seconds)
@@ -118,6 +119,7 @@ class Emulator:
             "AWS_ACCESS_KEY_ID": "emulator",
             "AWS_SECRET_ACCESS_KEY": "emulator",
             "AWS_EC2_METADATA_DISABLED": "true",
+            **_without_proxy(),
             # The user's profiles and targets stay out of it.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -210,11 +212,17 @@ class _QuietHandler(MotoRequestHandler):
         pass
 
 
+def _without_proxy() -> dict[str, str]:
+    """What has programs connect to this machine directly, whatever else goes by a proxy."""
+    said = {name: os.environ[name] for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)} or {"NO_PROXY": ""}
+    return {name: value if value == "*" else ",".join(filter(None, (value, _HOST))) for name, value in said.items()}
+
+
 def _listen(port: int, application: Callable[..., Iterable[bytes]]) -> BaseWSGIServer:
     # Bound here, because werkzeug ends the process where a port is taken.
-    with socket.create_server(("127.0.0.1", port), backlog=128) as bound:
+    with socket.create_server((_HOST, port), backlog=128) as bound:
         return make_server(
-            *("127.0.0.1", port, application),
+            *(_HOST, port, application),
             threaded=True,
             request_handler=_QuietHandler,
             fd=bound.fileno(),

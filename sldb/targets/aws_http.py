@@ -9,27 +9,23 @@ What botocore raises passes through: the caller knows what for (see `sldb.deploy
 
 from __future__ import annotations
 
-import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import botocore.session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.exceptions import BotoCoreError, NoCredentialsError, NoRegionError
 from botocore.httpsession import URLLib3Session
-from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
+from sldb.targets.aws_endpoints import endpoint_url, transport
 from sldb.targets.aws_session import botocore_session
 from sldb.targets.protocol import AwsOptions
 
-CONNECT_SECONDS = 10.0
 DOWNLOAD_SECONDS = 60.0  # between two pieces of an object
 DOWNLOAD_PIECE_BYTES = 1 << 16
 _OK = 200
@@ -53,7 +49,7 @@ class SignedHttp:
         self._session = session
         self._service = service
         self.region = _region(session, options)
-        self.endpoint = _endpoint(session, service, self.region)
+        self.endpoint = endpoint_url(session, service, self.region)
         credentials = session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
@@ -118,31 +114,5 @@ def _region(session: botocore.session.Session, options: AwsOptions) -> str:
     return str(region)
 
 
-def _endpoint(session: botocore.session.Session, service: str, region: str) -> str:
-    """Where the service is: as configured for it, for all services, or AWS's own place for the region."""
-    if not session.get_config_variable("ignore_configured_endpoint_urls"):
-        configured = ConfiguredEndpointProvider(session.full_config, session.get_scoped_config(), service).provide()
-        if configured:
-            return str(configured).rstrip("/")
-    fips = "-fips" if session.get_config_variable("use_fips_endpoint") else ""
-    names = _partition(session, region)["outputs"]
-    suffix = names["dualStackDnsSuffix" if session.get_config_variable("use_dualstack_endpoint") else "dnsSuffix"]
-    return f"https://{service}{fips}.{region}.{suffix}"
-
-
-def _partition(session: botocore.session.Session, region: str) -> dict[str, Any]:
-    """What AWS calls a partition (aws, aws-cn, aws-us-gov, …): the one that has the region, or AWS's main one."""
-    partitions = session.get_data("partitions")["partitions"]
-    for partition in partitions:
-        if region in partition["regions"] or re.match(partition["regionRegex"], region):
-            return dict(partition)
-    return dict(partitions[0])
-
-
-def _transport(session: botocore.session.Session, endpoint: str, read_seconds: float) -> URLLib3Session:
-    return URLLib3Session(
-        verify=session.get_config_variable("ca_bundle") or True,
-        proxies=get_environ_proxies(endpoint),
-        timeout=(CONNECT_SECONDS, read_seconds),  # type: ignore[arg-type]  # the stubs know one of its forms
-        socket_options=_SOCKET_OPTIONS,  # type: ignore[arg-type]  # the stubs say str, urllib3 says tuple
-    )
+def _transport(session: botocore.session.Session, url: str, read_seconds: float) -> URLLib3Session:
+    return transport(session, url, read_seconds, _SOCKET_OPTIONS)

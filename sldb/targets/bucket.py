@@ -19,11 +19,13 @@ from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.stores import is_foreign, open_store
 from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.deploy.failures import aws_errors
+from sldb.targets.aws_endpoints import reached_by
 from sldb.targets.aws_session import boto3_session
 from sldb.targets.protocol import AwsOptions
 
 if TYPE_CHECKING:
     import boto3
+    import botocore.session
 
 MEMORY_BYTES = 256 << 20
 CACHE_BYTES = 64 << 20
@@ -62,17 +64,14 @@ def _settings_of(function: str, aws: AwsOptions) -> Callable[[], Settings]:
         session = boto3_session(aws)
         client = session.client("lambda")
         configuration = client.get_function_configuration(FunctionName=function)
-        s3, ec2 = (session.client(name).meta.endpoint_url for name in ("s3", "ec2"))
     variables = configuration.get("Environment", {}).get("Variables", {})
-    if not variables.get("SLDB_STORE", "").startswith("s3://"):
+    ours = {name: value for name, value in variables.items() if name.startswith("SLDB_")}  # all others are for there
+    if not ours.get("SLDB_STORE", "").startswith("s3://"):
         raise SldbError(
             "store_error", f"the function {function} is none of sldb's", "sldb deploy makes it", applied="no"
         )
     settings = replace(
-        Settings.from_environment(variables),
-        region=session.region_name,
-        endpoint_url=_unusual(s3),
-        ec2_endpoint_url=_unusual(ec2),
+        reached_by(Settings.from_environment(ours), _core(session), session.region_name),
         cache_bytes=CACHE_BYTES,
         memory_bytes=MEMORY_BYTES,
         log_level="error",
@@ -85,15 +84,14 @@ def bare_store(address: str, session: boto3.Session, endpoint_url: str | None = 
     """The store at s3://bucket/prefix as the session's user sees it, without the probe that a container makes; and
     whether another than AWS is at work there. Raises SldbError."""
     with aws_errors("use the bucket"):
-        endpoint = _unusual(session.client("s3", endpoint_url=endpoint_url).meta.endpoint_url)
-    settings = Settings(address, region=session.region_name, endpoint_url=endpoint, credentials=_credentials(session))
+        bare = Settings(address, credentials=_credentials(session))
+        settings = reached_by(bare, _core(session), session.region_name or "us-east-1", endpoint_url)
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
-    return open_s3(settings, bucket, prefix), endpoint is not None
+    return open_s3(settings, bucket, prefix), is_foreign(settings)
 
 
-def _unusual(endpoint: str) -> str | None:
-    """None for AWS's own place, which the store finds by the region."""
-    return endpoint if is_foreign(endpoint) else None
+def _core(session: boto3.Session) -> botocore.session.Session:
+    return session._session
 
 
 def _credentials(session: boto3.Session) -> Credentials:

@@ -19,9 +19,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from tests.fakes.forward_proxy import wrap
 
 BUCKET = "the-bucket"
 SECRETS = ("arn:aws", "123456789012", "the-role", BUCKET, "REQUEST-ID", "HOST-ID", "<", "http://")  # never in a reply
@@ -212,7 +215,7 @@ class ScriptedS3:
 
 
 @contextmanager
-def serve_s3() -> Iterator[ScriptedS3]:
+def serve_s3(certificate: Path | None = None) -> Iterator[ScriptedS3]:
     s3 = ScriptedS3()
 
     class Handler(BaseHTTPRequestHandler):
@@ -255,7 +258,9 @@ def serve_s3() -> Iterator[ScriptedS3]:
             """A client that leaves is nothing to tell of."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        s3.url = f"http://127.0.0.1:{server.server_port}"
+        if certificate:
+            wrap(server, certificate)
+        s3.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:

@@ -112,7 +112,7 @@ def test_a_lock_made_anew_is_young(settings: Settings) -> None:
 def test_a_group_without_a_time_is_left_and_logged(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert settings.credentials
     assert settings.vpc_id
-    ec2 = Ec2Client(REGION, settings.credentials, settings.ec2_endpoint_url)
+    ec2 = Ec2Client(REGION, settings.credentials, settings.ec2)
     tags = {"sldb:stack": settings.stack, "sldb:database": "main"}
     group_id = ec2.create_security_group("sldb-lock-test-db-main", "text", settings.vpc_id, tags)
     ec2.close()

@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers import ec2
+from lambda_handlers import connections, ec2
 from lambda_handlers.ec2 import Ambiguous, Duplicate, Ec2Client, NotFound, Refused, Throttled
+from lambda_handlers.endpoints import Endpoint
 from lambda_handlers.settings import Credentials
 from lambda_handlers.sigv4 import sign
 from tests.fakes.aws import REGION, Aws, free_port, serve_aws
@@ -45,7 +46,7 @@ def aws() -> Iterator[Aws]:
 
 @pytest.fixture
 def client(aws: Aws) -> Iterator[Ec2Client]:
-    client = Ec2Client(REGION, KEYS, aws.url)
+    client = Ec2Client(REGION, KEYS, Endpoint(aws.url))
     yield client
     client.close()
     aws.after = None
@@ -190,11 +191,11 @@ def test_describe_reads_every_page(aws: Aws, client: Ec2Client) -> None:
 class TestNoAnswer:
     def test_nobody_listens(self) -> None:
         with pytest.raises(Ambiguous, match="Unreachable"):
-            Ec2Client(REGION, KEYS, f"http://127.0.0.1:{free_port()}").delete_security_group("sg-1")
+            Ec2Client(REGION, KEYS, Endpoint(f"http://127.0.0.1:{free_port()}")).delete_security_group("sg-1")
 
     def test_silence_ends_with_the_time_out(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            client = Ec2Client(REGION, KEYS, f"http://127.0.0.1:{server.getsockname()[1]}")
+            client = Ec2Client(REGION, KEYS, Endpoint(f"http://127.0.0.1:{server.getsockname()[1]}"))
             with pytest.raises(Ambiguous, match="timed out"):
                 client.delete_security_group("sg-1", timeout=0.05)
 
@@ -209,7 +210,9 @@ class TestNoAnswer:
             thread = threading.Thread(target=cut)
             thread.start()
             with pytest.raises(Ambiguous, match="NoAnswer"):
-                Ec2Client(REGION, KEYS, f"http://127.0.0.1:{server.getsockname()[1]}").delete_security_group("sg-1")
+                Ec2Client(REGION, KEYS, Endpoint(f"http://127.0.0.1:{server.getsockname()[1]}")).delete_security_group(
+                    "sg-1"
+                )
             thread.join()
 
 
@@ -256,7 +259,7 @@ def keep_alive(
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         scheme = "https" if certificate else "http"
-        client = Ec2Client(REGION, KEYS, f"{scheme}://127.0.0.1:{server.server_port}", now)
+        client = Ec2Client(REGION, KEYS, Endpoint(f"{scheme}://127.0.0.1:{server.server_port}"), now)
         try:
             yield server, client
         finally:
@@ -324,14 +327,9 @@ class TestTls:
             client.delete_security_group("sg-1")
 
 
-def test_endpoints() -> None:
-    assert ec2.default_endpoint("eu-central-1") == "https://ec2.eu-central-1.amazonaws.com"
-    assert ec2.default_endpoint("cn-north-1") == "https://ec2.cn-north-1.amazonaws.com.cn"
-
-
 def wait_until_dropped(client: Ec2Client) -> None:
-    (connection, _), *_ = client._idle
-    while not ec2._is_dropped(connection):
+    (connection, _), *_ = client._connections._idle
+    while not connections._is_dropped(connection):
         time.sleep(0.001)
 
 

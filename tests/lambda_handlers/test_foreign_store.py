@@ -163,6 +163,14 @@ def test_what_cannot_be_asked_is_not_written_and_says_that(settings: Settings) -
         ("https://bucket.vpce-1a2b-xyz.s3.us-east-1.vpce.amazonaws.com", False),
         ("https://s3.cn-north-1.amazonaws.com.cn", False),
         ("https://s3.us-east-1.api.aws", False),
+        ("https://s3-fips.us-gov-west-1.amazonaws.com", False),
+        ("https://s3-us-west-2.amazonaws.com", False),
+        ("https://s3.eusc-de-east-1.amazonaws.eu", False),
+        ("https://s3.us-isob-east-1.sc2s.sgov.gov", False),
+        ("https://s3.mars-west-1.aws.mars", False),  # a partition of tomorrow, as its URL suffix says
+        ("https://ec2-198-51-100-1.compute-1.amazonaws.com:9000", True),  # of AWS's domain, and of anybody
+        ("https://minio-1.elb.us-east-1.amazonaws.com", True),
+        ("https://vpce-1a2b-xyz.vpce-svc-3c4d.us-east-1.vpce.amazonaws.com", True),
         ("http://127.0.0.1:9000", True),
         ("https://minio.example.org/s3.amazonaws.com", True),
         ("https://s3.amazonaws.com.example.org", True),
@@ -171,7 +179,7 @@ def test_what_cannot_be_asked_is_not_written_and_says_that(settings: Settings) -
     ],
 )
 def test_whose_endpoint_it_is(url: str | None, want: bool) -> None:
-    assert is_foreign(url) is want
+    assert is_foreign(Settings("s3://b/p", endpoint_url=url, url_suffix="aws.mars")) is want
 
 
 def test_over_aws_nothing_is_asked_and_nothing_loaded() -> None:

@@ -15,6 +15,7 @@ import boto3
 import pytest
 
 from lambda_handlers import connections, s3_multipart, s3_requests
+from lambda_handlers.endpoints import Endpoint
 from lambda_handlers.object_store import PART_BYTES, AlreadyExists, CopyOf, NotFound, Refused, StoreError, Unavailable
 from lambda_handlers.s3_multipart import create, in_parts
 from lambda_handlers.s3_requests import S3Requests
@@ -132,7 +133,9 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def requests(server: Server, pauses: list[float]) -> Iterator[S3Requests]:
-    made = S3Requests("us-east-1", Credentials("k", "s"), "bucket", "p", server.url, sleep=pauses.append)
+    made = S3Requests(
+        "us-east-1", Credentials("k", "s"), "bucket", "p", Endpoint(f"{server.url}/bucket"), sleep=pauses.append
+    )
     yield made
     made.close()
 
@@ -267,7 +270,9 @@ def test_no_permission_is_refused_at_once(server: Server, requests: S3Requests, 
 
 
 def test_no_bucket_is_refused(server: Server) -> None:
-    requests = S3Requests("us-east-1", Credentials("k", "s"), "nobody-has-this", "p", server.url)
+    requests = S3Requests(
+        "us-east-1", Credentials("k", "s"), "nobody-has-this", "p", Endpoint(f"{server.url}/nobody-has-this")
+    )
     with pytest.raises(Refused, match="NoSuchBucket"):
         create(requests, "a", THREE_PARTS)
     requests.close()
@@ -380,7 +385,9 @@ def test_of_many_at_once_one_creates(server: Server, requests: S3Requests) -> No
 
 def test_nobody_at_home_is_unavailable(pauses: list[float]) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
-    requests = S3Requests("us-east-1", Credentials("k", "s"), "bucket", "p", nobody, sleep=pauses.append)
+    requests = S3Requests(
+        "us-east-1", Credentials("k", "s"), "bucket", "p", Endpoint(f"{nobody}/bucket"), sleep=pauses.append
+    )
     with pytest.raises(Unavailable, match="a: no answer") as caught:
         create(requests, "a", [b"x"])
 
@@ -438,7 +445,7 @@ def sink() -> Iterator[str]:
 def test_memory_and_connections_are_few_whatever_the_size(sink: str) -> None:
     from urllib.request import urlopen
 
-    requests = S3Requests("us-east-1", Credentials("k", "s"), "bucket", "", sink)
+    requests = S3Requests("us-east-1", Credentials("k", "s"), "bucket", "", Endpoint(f"{sink}/bucket"))
     chunk = bytes(1 << 20)
     tracemalloc.start()
     try:

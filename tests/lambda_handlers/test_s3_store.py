@@ -9,7 +9,8 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from lambda_handlers import s3_store as module
+from lambda_handlers import obstore_client
+from lambda_handlers import s3_store as s3_store_module
 from lambda_handlers.object_store import AlreadyExists, ObjectStore, Refused, StoreError, Unavailable
 from lambda_handlers.settings import Credentials, Settings
 from tests.fakes.aws import Aws, free_port, serve_aws
@@ -105,7 +106,7 @@ def test_a_server_that_fails_is_unavailable_after_a_few_tries(aws: Aws, store: O
     with pytest.raises(Unavailable, match="503"):
         ask(store)
 
-    assert 1 < len(answers) <= 2 * (1 + module.RETRIES)
+    assert 1 < len(answers) <= 2 * (1 + s3_store_module.RETRIES)
 
 
 def test_a_lost_answer_to_a_create_is_sent_again_and_meets_its_own_object(aws: Aws, store: ObjectStore) -> None:
@@ -138,7 +139,7 @@ def test_nobody_at_home_is_unavailable_soon(settings: Settings, ask: Ask) -> Non
     with pytest.raises(Unavailable, match="error sending request"):
         ask(store)
 
-    assert time.monotonic() - started < 2 * (module.RETRY_SECONDS + module.CONNECT_SECONDS)
+    assert time.monotonic() - started < 2 * (obstore_client.RETRY_SECONDS + obstore_client.CONNECT_SECONDS)
 
 
 def test_messages_have_one_line(settings: Settings) -> None:

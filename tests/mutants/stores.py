@@ -35,9 +35,9 @@ MUTANTS = (
     Mutant(
         "an endpoint is AWS's by any part of its name",
         "1",
-        HANDLERS + "stores.py",
-        '    return not f".{urlsplit(endpoint_url).hostname}".endswith(AWS_DOMAINS)',
-        "    return not any(each in endpoint_url for each in AWS_DOMAINS)",
+        HANDLERS + "endpoints.py",
+        '    return any(host.endswith(f".{domain}") and _S3_HOST',
+        "    return any(domain in endpoint_url or _S3_HOST",
         (SERVER + "test_foreign_store.py::test_whose_endpoint_it_is",),
     ),
     Mutant(

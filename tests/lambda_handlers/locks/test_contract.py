@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from lambda_handlers.ec2 import Ec2Client
+from lambda_handlers.endpoints import Endpoint
 from lambda_handlers.host import Host
 from lambda_handlers.locks.file import FileLock
 from lambda_handlers.locks.none import NoLock
@@ -41,7 +42,7 @@ class Kind:
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Aws]:
     with serve_aws() as served:
-        ec2 = Ec2Client(REGION, KEYS, served.url)
+        ec2 = Ec2Client(REGION, KEYS, Endpoint(served.url))
         ec2.describe_security_groups({}, timeout=60)  # moto loads EC2 with its first call, which takes a second or more
         ec2.close()
         yield served
@@ -90,11 +91,11 @@ def make_kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
     if request.param == "security-group on a fake":
         yield Kind(security_groups(FakeEc2(), "vpc-1"))
     elif request.param == "security-group on moto":
-        ec2 = Ec2Client(REGION, KEYS, request.getfixturevalue("aws").url)
+        ec2 = Ec2Client(REGION, KEYS, Endpoint(request.getfixturevalue("aws").url))
         yield Kind(security_groups(ec2, f"vpc-{time.time_ns():017x}"))
         ec2.close()
     elif request.param == "security-group in the default VPC":
-        ec2 = Ec2Client(REGION, KEYS, request.getfixturevalue("aws").url)
+        ec2 = Ec2Client(REGION, KEYS, Endpoint(request.getfixturevalue("aws").url))
         yield Kind(security_groups(ec2, None, stack=f"test-{time.time_ns()}"))
         ec2.close()
     elif request.param == "object in memory":

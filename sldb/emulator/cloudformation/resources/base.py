@@ -109,7 +109,13 @@ class Cloud:
                     endpoint_url=self._url,
                     aws_access_key_id="cloudformation",
                     aws_secret_access_key="cloudformation",  # nobody checks it
-                    config=Config(retries={"total_max_attempts": 1}),
+                    # Whatever the user's environment says of the way to AWS: this one is here.
+                    config=Config(
+                        retries={"total_max_attempts": 1},
+                        proxies={},
+                        use_fips_endpoint=False,
+                        use_dualstack_endpoint=False,
+                    ),
                 )
             return self._clients[service]
 

@@ -1,0 +1,95 @@
+"""Where AWS's services are: one function for every client, on either side. Pure.
+
+A partition of AWS (the commercial regions, China, the European sovereign cloud, …) has domains of its own. The client
+takes them from botocore's data, the functions from `AWS::URLSuffix`, which the template hands on; `partition_of` is for
+who has neither. FIPS and dual-stack endpoints are named as botocore's rules name them: a test compares all regions.
+
+The bucket is part of the path, which is right in every partition and for names with dots, which no certificate
+covers; a configuration that asks for virtual-hosted addresses gets them, where the name allows it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    suffix: str  # the domain of its hosts
+    dual_stack_suffix: str  # the domain of those that speak IPv6 as well; S3's are in the other one
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A service, and the way to it."""
+
+    url: str
+    proxy_url: str | None = None
+    ca_bundle: str | None = None  # the path of a PEM file; None: whom the system trusts
+
+
+_COMMERCIAL = Partition("amazonaws.com", "api.aws")
+_PARTITIONS = {  # by how the names of regions begin
+    "cn-": Partition("amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    "eusc-": Partition("amazonaws.eu", "api.amazonwebservices.eu"),
+    "us-iso-": Partition("c2s.ic.gov", "api.aws.ic.gov"),
+    "us-isob-": Partition("sc2s.sgov.gov", "api.aws.scloud"),
+    "eu-isoe-": Partition("cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    "us-isof-": Partition("csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+}
+# What stands before the domain in the name of a host of S3's; other hosts of AWS's may be anybody's.
+_S3_HOST = re.compile(r"(.+\.)?s3(-[a-z0-9-]+)?(\.dualstack)?(\.[a-z0-9-]+)?(\.vpce)?")
+_VIRTUAL_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+
+
+def partition_of(region: str) -> Partition:
+    return next((found for prefix, found in _PARTITIONS.items() if region.startswith(prefix)), _COMMERCIAL)
+
+
+def partition_at(suffix: str, region: str) -> Partition:
+    """Return the partition that AWS::URLSuffix names. One that is not known yet has no dual-stack domain here."""
+    found = partition_of(region)
+    return found if suffix in ("", found.suffix) else Partition(suffix, suffix)
+
+
+def service_url(
+    service: str, region: str, partition: Partition, *, fips: bool = False, dual_stack: bool = False
+) -> str:
+    """Return AWS's own endpoint of a regional service."""
+    if service == "s3":
+        stack = ".dualstack" if dual_stack else ""
+        return f"https://s3{'-fips' if fips else ''}{stack}.{region}.{partition.suffix}"
+    # The usual hosts of EC2 in GovCloud are the validated ones.
+    is_marked = fips and not (service == "ec2" and region.startswith("us-gov-") and not dual_stack)
+    suffix = partition.dual_stack_suffix if dual_stack else partition.suffix
+    return f"https://{service}{'-fips' if is_marked else ''}.{region}.{suffix}"
+
+
+def bucket_url(endpoint_url: str, bucket: str, *, virtual_hosted: bool = False) -> str:
+    """Return the address to which keys are appended, without a slash at its end."""
+    url = urlsplit(endpoint_url)
+    host, path = url.netloc.rpartition("@")[2], url.path.rstrip("/")
+    if virtual_hosted and _VIRTUAL_BUCKET.fullmatch(bucket):
+        return f"{url.scheme}://{bucket}.{host}{path}"
+    return f"{url.scheme}://{host}{path}/{bucket}"
+
+
+def is_endpoint_url(text: str) -> bool:
+    """Return whether it has a scheme that is spoken here, a host, and a port that there is, if one."""
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.hostname) and not re.search(r"[\s\x00-\x1f]", text)
+
+
+def is_aws_s3(endpoint_url: str, suffix: str = "") -> bool:
+    """Return whether AWS's own S3 is there (also at a VPC, FIPS or dual-stack endpoint). `suffix`: of a partition that
+    may be none of those known here."""
+    host = urlsplit(endpoint_url).hostname or ""
+    partitions = (_COMMERCIAL, *_PARTITIONS.values(), Partition(suffix or _COMMERCIAL.suffix, ""))
+    domains = {name for partition in partitions for name in (partition.suffix, partition.dual_stack_suffix) if name}
+    return any(host.endswith(f".{domain}") and _S3_HOST.fullmatch(host[: -len(domain) - 1]) for domain in domains)
