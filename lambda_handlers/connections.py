@@ -47,10 +47,9 @@ class Connections:
         now: Callable[[], float] = time.time,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        url = urlsplit(endpoint.url)
-        self.host = url.netloc.rpartition("@")[2]  # with the port, where it is not the usual one
-        self._tls = url.scheme != "http"
-        self._proxy = endpoint.proxy_url and urlsplit(endpoint.proxy_url)
+        self._url = urlsplit(endpoint.url)
+        self.host = self._url.netloc.rpartition("@")[2]  # with the port, where it is not the usual one
+        self._proxy = urlsplit(endpoint.proxy_url) if endpoint.proxy_url else None
         self._authorization = proxies.authorization(endpoint.proxy_url) if endpoint.proxy_url else None
         self._ca_bundle = endpoint.ca_bundle
         self._answer_seconds = answer_seconds
@@ -71,7 +70,7 @@ class Connections:
         from http.client import HTTPException
 
         connection = self._ready(answer_seconds or self._answer_seconds)
-        if self._proxy and not self._tls:
+        if self._proxy and self._url.scheme == "http":
             target = f"http://{self.host}{target}"
             headers = {**headers, **self._known_to_proxy()}
         try:
@@ -114,21 +113,13 @@ class Connections:
             connection.close()
 
     def _connect(self, answer_seconds: float) -> HTTPConnection:
-        from http.client import HTTPConnection, HTTPSConnection
+        from http.client import HTTPConnection
+
+        from lambda_handlers.tunnel import connect
 
         seconds = min(TUNNEL_SECONDS if self._proxy else CONNECT_SECONDS, answer_seconds)
-        place = f"{self._proxy.hostname}:{self._proxy.port or 80}" if self._proxy else self.host
-        if not self._tls:
-            connection = HTTPConnection(place, timeout=seconds)
-        else:
-            connection = HTTPSConnection(place, timeout=seconds, context=self._certificates())
-            if self._proxy:
-                connection.set_tunnel(self.host, headers=self._known_to_proxy())
-        try:
-            connection.connect()
-        except BaseException:
-            connection.close()
-            raise
+        connection = HTTPConnection(self.host)
+        connection.sock = connect(self._url, self._proxy, self._authorization, self._certificates, seconds)
         return connection
 
     def _known_to_proxy(self) -> dict[str, str]:

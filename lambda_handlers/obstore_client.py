@@ -105,6 +105,7 @@ def _options(endpoint: Endpoint) -> dict[str, Any]:
     }
     if endpoint.ca_bundle:
         options["root_certificate"] = _read(endpoint.ca_bundle)
+        options["proxy_ca_certificate"] = options["root_certificate"].decode("latin-1")
     return options
 
 

@@ -22,6 +22,7 @@ from lambda_handlers.proxies import authorization, proxy_for
 from lambda_handlers.s3_store import ObstoreStore, open_s3
 from lambda_handlers.settings import BadSetting, Credentials, Settings
 from tests.fakes.certificates import Authority
+from tests.fakes.clock import Clock
 from tests.fakes.forward_proxy import ForwardProxy, serve_proxy
 from tests.fakes.scripted_s3 import BUCKET, ScriptedS3, serve_s3
 
@@ -70,15 +71,17 @@ def s3(request: pytest.FixtureRequest, authority: Authority, monkeypatch: pytest
     monkeypatch.setattr(s3_store, "RETRIES", 0)
     for module in (s3_store, s3_requests):
         monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.0)
-    certificate = authority.issue("aws", "aws.test", *CHINA) if request.param == "https" else None
+    certificate = authority.issue("aws", "aws.test", "127.0.0.1", *CHINA) if request.param == "https" else None
     with serve_s3(certificate) as s3:
         yield s3
 
 
-@pytest.fixture
-def proxy(s3: ScriptedS3) -> Iterator[ForwardProxy]:
+@pytest.fixture(params=["plain", "tls"])
+def proxy(request: pytest.FixtureRequest, s3: ScriptedS3, authority: Authority) -> Iterator[ForwardProxy]:
+    """With "tls", the way to the proxy itself is TLS."""
     url = urlsplit(s3.url)
-    with serve_proxy((str(url.hostname), int(url.port or 0))) as proxy:
+    certificate = authority.issue("127.0.0.1") if request.param == "tls" else None
+    with serve_proxy((str(url.hostname), int(url.port or 0)), certificate) as proxy:
         yield proxy
 
 
@@ -139,18 +142,30 @@ def test_every_client_goes_by_the_proxy(
     assert all("proxy-authorization" not in ask.headers for ask in s3.asked)
 
 
+def test_a_connection_by_the_proxy_is_kept_and_replaced(
+    s3: ScriptedS3, proxy: ForwardProxy, environment: dict[str, str]
+) -> None:
+    clock = Clock()
+    settings = through(proxy, environment)
+    client = Ec2Client(settings.region, KEYS, settings.ec2, clock.now)
+    for pause in (0, 1, 600):
+        clock.time += pause
+        client.delete_security_group("sg-1")
+    client.close()
+    tunnels = len([told for told in proxy.seen if told.startswith("CONNECT")])
+    assert tunnels == (2 if s3.url.startswith("https") else 0)
+    assert s3.wait_for_connections(0)
+
+
 @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "*", "example.org, 127.0.0.1"])
 def test_what_is_excepted_is_asked_directly(
     s3: ScriptedS3,
     proxy: ForwardProxy,
     environment: dict[str, str],
     opened: Callable[..., ObjectStore],
-    authority: Authority,
     monkeypatch: pytest.MonkeyPatch,
     no_proxy: str,
 ) -> None:
-    if s3.url.startswith("https"):
-        pytest.skip("the certificate is for names")
     environment.update(NO_PROXY=no_proxy, AWS_ENDPOINT_URL=s3.url)
     monkeypatch.setenv("ALL_PROXY", proxy.url)  # obstore would take these by itself
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
