@@ -95,7 +95,9 @@ class ForeignStore(ObstoreStore):
             try:
                 missing = conditional_writes.missing_condition(self._plain)
             except StoreError as error:
-                raise Refused(key, f"whether the store keeps conditions could not be asked: {error}") from error
+                refusal = Refused(key, f"whether the store keeps conditions could not be asked: {error}")
+                refusal.hint = error.hint
+                raise refusal from error
             if missing:
                 raise Unfit(key, f"this store cannot hold databases: {missing}")
             self._keeps_conditions = True

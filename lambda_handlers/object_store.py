@@ -28,7 +28,7 @@ T = TypeVar("T")
 class StoreError(Exception):
     """Something about one key; the text names it, and is fit for a reply: no address, no bucket, no name of a role."""
 
-    is_unmade = False  # nothing was asked for yet that makes an object
+    is_unmade = False  # nothing that makes an object has left
     status = 0  # of S3's answer, where there was one
     detail = ""  # all that was said, for the log
 
@@ -62,6 +62,8 @@ class PreconditionFailed(StoreError):
 
 class Refused(StoreError):
     """The store answered that this may not be done (no permission, no such bucket): nothing was applied."""
+
+    hint = "look at the rights on the bucket, and at its name and region: sldb doctor"
 
 
 class Unfit(Refused):

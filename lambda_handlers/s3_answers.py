@@ -2,11 +2,13 @@
 
 Rules:
 
-1. A definite refusal (`Refused`) is one that S3 makes before it does anything: no right, no such bucket, a request that
-   it never takes. A 404 to a write is one only where its code is NoSuchBucket: another may come from anywhere.
+1. A definite refusal (`Refused`) is one that S3 makes before it does anything: any 4xx but those of rule 2 and those
+   that pass, a redirect, 501. A 404 to a write is one only where its code is NoSuchBucket: another may come from
+   anywhere.
 2. 409 and 412 are about a condition where the request had one. Both may be about the caller's own object. Elsewhere
    they are failures that pass.
-3. Whatever else is no success is `Unavailable`: it may have been carried out.
+3. What never left (no connection, no such host) is `Unavailable`, and has made nothing (`is_unmade`).
+4. Whatever else is no success is `Unavailable` too: it may have been carried out.
 
 A message has the status and S3's code, which name nobody's role, account, bucket or address; S3's own words go into
 `detail`, for the log. Whether another try may help: `may_pass`.
@@ -63,14 +65,40 @@ _DEFINITE = frozenset(
         "SignatureDoesNotMatch",
     }
 )
-_DEFINITE_STATUSES = frozenset({401, 403, 405, 407, 411, 413, 501})  # 407: the proxy did not let it through
+# Statuses below 500 that are no refusal by themselves: they may come from anywhere, be about a condition, or pass.
+_OPEN_STATUSES = frozenset({304, 404, 408, 409, 412, 416, 425, 429})
 _WORDS = {
     "AccessDenied": "no permission",
+    "AllAccessDisabled": "all access to the bucket is disabled",
+    "AuthorizationHeaderMalformed": "the signature is not for this region",
+    "EntityTooLarge": "the object is too large",
     "ExpiredToken": "the credentials have ended",
+    "InvalidAccessKeyId": "there is no such access key",
+    "InvalidBucketName": "that is no name of a bucket",
+    "InvalidToken": "the session token is not valid",
+    "KeyTooLongError": "the key is too long",
     "NoSuchBucket": "there is no such bucket",
     "PermanentRedirect": "the bucket is in another region",
     "RequestTimeTooSkewed": "the clocks differ",
+    "SignatureDoesNotMatch": "the secret key is another one",
     "SlowDown": "too many requests",
+}
+_RIGHTS = "look at the rights on the bucket, at its policy and at its KMS key: sldb doctor"
+_CREDENTIALS = "look at the credentials that are in use, and at AWS_SESSION_TOKEN beside them"
+_BUCKET = "look at the bucket, its name and its region: sldb doctor"
+_HINTS = {
+    "AuthorizationHeaderMalformed": _BUCKET,
+    "EntityTooLarge": "do it in smaller pieces",
+    "ExpiredToken": _CREDENTIALS,
+    "InvalidAccessKeyId": _CREDENTIALS,
+    "InvalidBucketName": _BUCKET,
+    "InvalidToken": _CREDENTIALS,
+    "KeyTooLongError": "give the store a shorter prefix",
+    "NoSuchBucket": _BUCKET,
+    "PermanentRedirect": _BUCKET,
+    "RequestTimeTooSkewed": "set the clock of the machine that asks",
+    "SignatureDoesNotMatch": _CREDENTIALS,
+    "TemporaryRedirect": _BUCKET,
 }
 
 
@@ -95,6 +123,18 @@ class Failure:
     code: str = ""  # S3's
     reason: str = ""  # why there was no answer, in a few words that name no address
     detail: str = ""  # all that was said, for the log
+    was_sent: bool = True  # the request, or a part of it, may have arrived
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; empty where another try is all there is."""
+        if not self.was_sent:
+            return "look at the network, the region, and AWS_ENDPOINT_URL"
+        if not _is_definite(self):
+            return ""
+        if self.code.startswith("KMS"):
+            return "look at the KMS key of the bucket, and at the rights on it"
+        return _HINTS.get(self.code) or (_RIGHTS if self.status in (401, 403) else _BUCKET)
 
     def __str__(self) -> str:
         if not self.status:
@@ -109,19 +149,19 @@ class Failure:
 
 def may_pass(failure: Failure) -> bool:
     """Whether another try may help."""
-    if failure.code in _DEFINITE or failure.status in _DEFINITE_STATUSES:
+    if _is_definite(failure):
         return False
     return failure.status in (0, 429) or failure.status >= 500 or failure.code in _PASSING
 
 
 def may_be_applied(failure: Failure) -> bool:
-    """Whether a write that was answered like this may have been carried out, or may yet be."""
-    return not _is_definite(failure) and failure.status not in (409, 412, 429)
+    """Return whether a write that was answered like this may have been carried out, or may yet be."""
+    return failure.was_sent and not _is_definite(failure) and failure.status not in (409, 412, 429)
 
 
 def doubted(failure: Failure) -> Failure:
-    """The failure as it counts after a try of the same write that may have been carried out: no refusal is definite."""
-    if not _is_definite(failure):
+    """The failure as it counts after a try of the same write that may have been carried out: none is definite."""
+    if failure.was_sent and not _is_definite(failure):
         return failure
     return Failure(0, reason=f"{failure}, after a try without a clear answer", detail=failure.detail)
 
@@ -129,6 +169,8 @@ def doubted(failure: Failure) -> Failure:
 def error_of(kind: Kind, key: str, failure: Failure) -> StoreError:
     error = _error_of(kind, key, failure)
     error.status, error.detail = failure.status, failure.detail
+    error.hint = failure.hint or error.hint
+    error.is_unmade = not failure.was_sent
     return error
 
 
@@ -147,7 +189,11 @@ def _error_of(kind: Kind, key: str, failure: Failure) -> StoreError:
 
 
 def _is_definite(failure: Failure) -> bool:
-    return failure.status >= 300 and (failure.status in _DEFINITE_STATUSES or failure.code in _DEFINITE)
+    status = failure.status
+    if status >= 300 and failure.code in _DEFINITE:
+        return True
+    is_refusal = 300 <= status < 500 and status not in _OPEN_STATUSES and failure.code not in _PASSING
+    return is_refusal or status == 501
 
 
 def code_in(text: str) -> str:

@@ -12,7 +12,7 @@ from html import unescape
 from typing import IO
 from urllib.parse import quote, urlsplit
 
-from lambda_handlers.connections import Answer, Connections, NoAnswer
+from lambda_handlers.connections import Answer, Connections, NoAnswer, Unreached
 from lambda_handlers.endpoints import Endpoint
 from lambda_handlers.s3_answers import Failure, code_in, may_be_applied, may_pass
 from lambda_handlers.settings import Credentials
@@ -83,7 +83,9 @@ class S3Requests:
             try:
                 answer = self._send(method, key, query, body, headers or {})
             except NoAnswer as error:
-                failure = Failure(0, reason="no answer", detail=str(error))
+                was_sent = not isinstance(error, Unreached)
+                reason = "no answer" if was_sent else "no connection"
+                failure = Failure(0, reason=reason, detail=str(error), was_sent=was_sent)
             else:
                 if _is_good(answer, expects):
                     return answer

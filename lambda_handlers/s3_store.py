@@ -219,8 +219,10 @@ _REASONS = (
     ("operation timed out", "no answer in time"),
     ("error sending request", "no answer (error sending request)"),
     ("error decoding response", "half an answer"),
-    ("redirect", "answered with a redirect: perhaps the bucket is in another region"),
 )
+# How it shows, in what is meant for its debugging, that a request did not leave: no connection came about (refused, no
+# route, no such name, no handshake, a proxy that refuses), or the address is none.
+_UNSENT = re.compile(r"kind: (?:Connect|Builder)\b|legacy::Error\( Connect,")
 
 
 def _info(meta: Any) -> ObjectInfo:
@@ -245,6 +247,10 @@ def _failure_of(error: BaseException) -> Failure:
         code = told[1]  # of one of several keys
     if code and not status:
         status = 500  # a failure that came with a 200
+    if not status and "BareRedirect" in text:  # obstore does not tell which
+        return Failure(301, "PermanentRedirect", detail=text)
+    if not status and _UNSENT.search(text):
+        return Failure(0, reason="no connection", detail=text, was_sent=False)
     reason = next((reason for words, reason in _REASONS if words in text), "an answer that makes no sense")
     return Failure(status, code, reason, text)
 

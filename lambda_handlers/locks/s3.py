@@ -218,8 +218,6 @@ def _failure(error: StoreError) -> SldbError:
     return SldbError(
         "store_error",
         f"the object store {'refused' if refused else 'did not answer'} when asked for the write lock ({error})",
-        "check the rights on the bucket: sldb doctor"
-        if refused
-        else "send it again; if it keeps happening: sldb doctor",
+        error.hint if refused else "send it again; if it keeps happening: sldb doctor",
         applied="no",
     )

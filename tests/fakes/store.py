@@ -28,6 +28,13 @@ def lose_request(key: str, act: Act) -> Any:
     raise Unavailable(key, "no answer")
 
 
+def never_leave(key: str, act: Act) -> Any:
+    """There is no connection to send it by."""
+    error = Unavailable(key, "no connection")
+    error.is_unmade = True
+    raise error
+
+
 def lose_answer(key: str, act: Act) -> Any:
     """It is applied, and nobody answers."""
     act()

@@ -285,6 +285,22 @@ MUTANTS = (
         (ANSWERS + "test_a_refusal_after_a_try_that_had_an_effect_is_no_verdict",),
     ),
     Mutant(
+        "what never left may have been applied",
+        "3",
+        HANDLERS + "s3_answers.py",
+        "    error.is_unmade = not failure.was_sent",
+        "    error.is_unmade = False",
+        (SERVER + "test_unsent.py::test_what_never_left_the_store_made_nothing_of",),
+    ),
+    Mutant(
+        "a request without an answer never left",
+        "3",
+        HANDLERS + "s3_store.py",
+        "return Failure(status, code, reason, text)",
+        "return Failure(status, code, reason, text, was_sent=False)",
+        (SERVER + "test_unsent.py::test_what_left_and_had_no_answer_the_store_may_have_done",),
+    ),
+    Mutant(
         "a completion that is refused forgets the try before it",
         "3",
         HANDLERS + "s3_multipart.py",
@@ -296,8 +312,8 @@ MUTANTS = (
         "any 404 to a create is a refusal",
         "3",
         HANDLERS + "s3_answers.py",
-        "_DEFINITE_STATUSES = frozenset({401, 403, 405, ",
-        "_DEFINITE_STATUSES = frozenset({401, 403, 404, 405, ",
+        "_OPEN_STATUSES = frozenset({304, 404, ",
+        "_OPEN_STATUSES = frozenset({304, ",
         (ANSWERS + "test_what_an_answer_means",),
     ),
     Mutant(
@@ -360,7 +376,7 @@ MUTANTS = (
         "what is refused for good is sent again",
         "time",
         HANDLERS + "s3_answers.py",
-        "    if failure.code in _DEFINITE or failure.status in _DEFINITE_STATUSES:\n        return False",
+        "    if _is_definite(failure):\n        return False",
         "    if failure.code in _DEFINITE:\n        return False",
         (
             ANSWERS + "test_what_fails_before_the_completion_has_made_nothing",

@@ -37,6 +37,7 @@ from tests.fakes.store import (
     lose_answer,
     lose_request,
     meanwhile,
+    never_leave,
     refuse,
     works,
 )
@@ -351,6 +352,22 @@ def test_what_was_refused_was_not_applied(engine: MakeEngine, store: FaultyStore
     assert store.verbs() == ["get_range", "create", "get_range"]
     assert numbers(one) == [2]
     assert one.write(insert(4)) == 3
+
+
+@pytest.mark.parametrize(("before", "applied"), [([], "no"), ([lose_request], "unknown"), ([clash], "unknown")])
+def test_what_never_left_was_not_applied(
+    engine: MakeEngine, store: FaultyStore, before: list[Any], applied: str
+) -> None:
+    """The line is `error.is_unmade` in commit.create_transaction; a try before it may have arrived."""
+    one = written(engine(), 2)
+    one.replica.refresh()
+    store.plan("create", *before, never_leave)
+
+    with pytest.raises(SldbError) as caught:
+        one.write(insert(3), refresh=False)
+
+    assert (caught.value.code, caught.value.details) == ("store_error", {"key": key(3), "applied": applied})
+    assert one.write(insert(3)) == 3
 
 
 def test_a_refusal_after_a_doubt_leaves_it_open(engine: MakeEngine, store: FaultyStore) -> None:
