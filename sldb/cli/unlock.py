@@ -54,12 +54,14 @@ def unlock(run_globals: Globals, yes: bool) -> int:
 
 
 def _show(held: HeldLock) -> None:
+    from sldb import moments
     from sldb.render.text import escape
     from sldb.report import age
 
     taken = "at an unknown time"
     if held.created_at is not None:
-        taken = f"{age(max(0.0, time.time() - held.created_at))} ago"
+        ago = age(max(0.0, time.time() - held.created_at))
+        taken = f"{ago} ago, {moments.shown(int(held.created_at * 1000), to_the_second=True)}"
     lines = {
         "database": held.database,
         "lock": held.lock_id,

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from lambda_handlers import times
 from lambda_handlers.wire import SldbError
+from sldb import moments
 from sldb.client import Client
 from sldb.deploy.cloud import Cloud
 from sldb.deploy.failures import aws_errors
@@ -128,7 +130,13 @@ def _functions(status: Status) -> Iterator[Finding]:
             yield Finding("function", "fail", f"{function.name} is {function.state}", "sldb deploy makes it anew")
             continue
         says = f"{function.name}: {function.runtime}, {function.architecture}, {function.memory_mb} MB"
-        yield ok("function", f"{says}, code {status.bundle[:12]} of {function.last_modified[:19]}")
+        yield ok("function", f"{says}, code {status.bundle[:12]}{_since(function.last_modified)}")
+
+
+def _since(last_modified: str) -> str:
+    """of 2026-11-26 20:04:12+09:00"""
+    at = times.read(last_modified)
+    return f" of {moments.shown(at.start_ms, to_the_second=True)}" if at else ""
 
 
 def _conditions(cloud: Cloud, bucket: str) -> Iterator[Finding]:
