@@ -9,6 +9,7 @@ import io
 import shutil
 import threading
 import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -46,7 +47,11 @@ class Bundles:
         with self._lock:
             if not target.exists():
                 unpacked = target.with_suffix(".unpacking")
-                unpack(code, unpacked)
+                try:
+                    unpack(code, unpacked)
+                except BaseException:  # the next call is to meet what this one met, and not what it left
+                    shutil.rmtree(unpacked, ignore_errors=True)
+                    raise
                 unpacked.rename(target)
         return target
 
@@ -80,7 +85,10 @@ def unpack(code: bytes, target: Path) -> None:
                     f"{entry.filename} has mode {mode & 0o777:04o} in the bundle: "
                     "Lambda's user may not read it (0644 is needed)"
                 )
-        archive.extractall(target)
+        try:
+            archive.extractall(target)
+        except (zipfile.BadZipFile, zlib.error) as error:  # an entry that is not what its checksum says
+            raise UnusableBundle(f"the bundle cannot be unzipped: {error}") from error
 
 
 def _make_runtime(directory: Path) -> Runtime:

@@ -54,6 +54,10 @@ class Moto:
         """moto's state of one service; look at it under `lock` only."""
         return get_backend(service)[ACCOUNT]["aws" if service in _GLOBAL else region]  # type: ignore[call-overload]
 
+    def knows_region(self, region: str) -> bool:
+        """Return whether AWS has such a region, as far as moto knows."""
+        return region in get_backend("ec2")[ACCOUNT].regions  # type: ignore[call-overload]
+
     def regions(self, service: str) -> list[str]:
         """The regions that hold state of a service."""
         return list(get_backend(service)[ACCOUNT])  # type: ignore[call-overload]

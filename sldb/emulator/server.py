@@ -180,6 +180,8 @@ class Emulator:
             raise NotEmulated(f"the service {call.service}")
         if not call.access_key:
             raise AwsError("AccessDenied", f"{call.method} {call.path}: the request is not signed", 403)
+        if not self._moto.knows_region(call.region):
+            raise _wrong_region(call)
         principal = self._principals.find(call.access_key)
         if principal is not None:
             signatures.check(call, principal.credentials)
@@ -203,6 +205,16 @@ class Emulator:
         if call.action == "DeleteBucket" and answer.status == http.HTTPStatus.NO_CONTENT:
             self._bucket_policies.forget(split_bucket_and_key(call.path)[0])
         return ec2_rules.complete(self._moto, call, answer) if call.service == "ec2" else answer
+
+
+def _wrong_region(call: Call) -> AwsError:
+    """Return what AWS says of a signature for a region that there is not."""
+    if call.service == "s3":
+        message = f"The authorization header is malformed; the region '{call.region}' is wrong"
+        return AwsError("AuthorizationHeaderMalformed", message, 400)
+    is_json = call.service in ("lambda", "events", "logs")
+    code = "InvalidSignatureException" if is_json else "SignatureDoesNotMatch"
+    return AwsError(code, f"Credential should be scoped to a valid region, and '{call.region}' is none", 403)
 
 
 class _QuietHandler(MotoRequestHandler):

@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from sldb.emulator.server import Emulator
 
@@ -192,3 +193,41 @@ def test_sigterm_ends_the_command_too(wait: Any, tmp_path: Path) -> None:
         process.terminate()
         assert process.wait(timeout=20) == 128 + signal.SIGTERM
     assert not _runs(int(note.read_text()))
+
+
+@pytest.mark.parametrize("region", ["mars-1", "us-east-9", "US-EAST-1"])
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments", "code"),
+    [
+        ("s3", "list_buckets", {}, "AuthorizationHeaderMalformed"),
+        ("lambda", "invoke", {"FunctionName": "f"}, "InvalidSignatureException"),
+        ("lambda", "get_function", {"FunctionName": "f"}, "InvalidSignatureException"),
+        ("events", "list_rules", {}, "InvalidSignatureException"),
+        ("logs", "describe_log_groups", {}, "InvalidSignatureException"),
+        ("cloudformation", "describe_stacks", {}, "SignatureDoesNotMatch"),
+        ("ec2", "describe_vpcs", {}, "SignatureDoesNotMatch"),
+        ("sts", "get_caller_identity", {}, "SignatureDoesNotMatch"),
+    ],
+)
+def test_a_region_that_there_is_not_is_refused(
+    aws: Emulator,
+    caplog: pytest.LogCaptureFixture,
+    region: str,
+    service: str,
+    operation: str,
+    arguments: Any,
+    code: str,
+) -> None:
+    asked = boto3.client(  # type: ignore[call-overload]  # the name is not a literal
+        service, region, endpoint_url=aws.url, aws_access_key_id="k", aws_secret_access_key="s"
+    )
+    with pytest.raises(ClientError, match=region) as caught:
+        getattr(asked, operation)(**arguments)
+    assert caught.value.response["Error"]["Code"] == code
+    assert not caplog.records  # no traceback
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "eusc-de-east-1", "us-gov-west-1", "us-iso-east-1"])
+def test_the_regions_of_other_partitions_are_regions(aws: Emulator, region: str) -> None:
+    asked = boto3.client("ec2", region, endpoint_url=aws.url, aws_access_key_id="k", aws_secret_access_key="s")
+    assert asked.describe_vpcs()["Vpcs"]

@@ -307,7 +307,23 @@ def test_bundle_that_lambda_may_not_read(account: Any) -> None:
     from tests.sldb.emulator.conftest import zipped
 
     name = account.function(ECHO, Code={"ZipFile": zipped({"main.py": ECHO}, mode=0o600)})
-    assert "main.py has mode 0600" in account.invoke(name)["errorMessage"]
+    for _ in range(3):  # the first call leaves nothing that the others meet
+        error = account.invoke(name)
+        assert error["errorType"] == "Runtime.InvalidBundle"
+        assert "main.py has mode 0600" in error["errorMessage"]
+    account.client("lambda").update_function_code(FunctionName=name, ZipFile=zipped({"main.py": ECHO}))
+    assert account.invoke(name, 1)["event"] == 1
+
+
+def test_bundle_with_a_damaged_entry(account: Any) -> None:
+    from tests.sldb.emulator.conftest import zipped
+
+    damaged = zipped({"main.py": ECHO}).replace(b"calls += 1", b"calls += 2")
+    name = account.function(ECHO, Code={"ZipFile": damaged})
+    for _ in range(2):
+        error = account.invoke(name)
+        assert error["errorType"] == "Runtime.InvalidBundle"
+        assert "Bad CRC-32" in error["errorMessage"]
 
 
 def test_asynchronous_invocation(account: Any, aws: Any, wait: Any) -> None:
