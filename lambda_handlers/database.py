@@ -153,11 +153,19 @@ class Database:
         """A database comes to be with its first write; only the default one may be read before."""
         self._check_not_dropped()
         if self._newest.replica.txid == 0 and self.name != DEFAULT_DATABASE:
-            raise SldbError(
-                "not_found",
-                f"there is no database {self.name}",
-                "its first write creates it; `sldb status` lists those there are",
-            )
+            raise no_database(self.name)
+
+    def check_may_create(self, may_create: bool) -> None:
+        """Raise `not_found`, with `creatable`, where a write would create the database and must not: where the state
+        that it builds on has no pages. To be called with each state that a write is tried on."""
+        if may_create or self._newest.replica.page_count:
+            return
+        try:
+            self._check_not_dropped()
+        except SldbError as error:
+            error.details.update(creatable=True, applied="no")
+            raise
+        raise no_database(self.name, creatable=True, applied="no")
 
     def _check_not_dropped(self) -> None:
         replica = self._newest.replica
@@ -182,9 +190,13 @@ class Database:
 
     # For actions
 
-    def change(self, doing: str, deadline: float, attempt: Callable[[Replica], T]) -> T:
+    def change(self, doing: str, deadline: float, attempt: Callable[[Replica], T], *, may_create: bool = True) -> T:
         """What `attempt` returns, which gets the replica at the newest transaction, under the lock, and may commit one;
-        it is called again when that meets a Conflict, or when retention removed what it reads. Raises SldbError."""
+        it is called again when that meets a Conflict, or when retention removed what it reads. Where it must not
+        create the database, that is looked at before the lock is taken too. Raises SldbError."""
+        if not may_create:
+            self._newest.replica.refresh(deadline=deadline)
+            self.check_may_create(may_create)
         holder = self._lock.acquire(self.name, deadline, doing)
         replica = self._newest.replica
         try:
@@ -331,6 +343,7 @@ class Database:
         request = run.request
         if request.read_only:
             raise _read_only(doing, "a read-only request")
+        self.check_may_create(request.create)  # before the lock is taken, which leaves its traces
         if request.dry_run:
             return self._attempt(run, self._newest, may_write=True)
         started = self._host.now()
@@ -462,6 +475,7 @@ class Database:
             return self._with_stats(before.reply, run)
         if session.may_write and not request.dry_run:  # of a request that was applied, the newest is no more if_txid
             self._check_txid(request.if_txid)
+            self.check_may_create(request.create)
         started = self._host.now()
         run.runs = copy.vfs
         try:
@@ -528,6 +542,12 @@ class Database:
 
     def _ms_since(self, started: float) -> float:
         return round((self._host.now() - started) * 1000, 3)
+
+
+def no_database(name: str, **details: Any) -> SldbError:
+    """Return the error for a database that has never been written to."""
+    hint = f"`sldb databases` lists those there are, `sldb databases create {name}` makes it"
+    return SldbError("not_found", f"there is no database {name}", hint, **details)
 
 
 def dropped(name: str, txid: Txid, timestamp_ms: int, retention_days: float) -> SldbError:

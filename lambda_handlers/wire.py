@@ -124,6 +124,7 @@ class Request:
     request_id: str | None = None
     dry_run: bool = False
     careful: bool = False  # refuse (`unconfirmed`) what destroys, and say what it would
+    create: bool = True  # may a write create the database
     timeout: float | None = None  # seconds
     stack: str | None = None  # the one that is meant: a function of another refuses
 
@@ -164,6 +165,7 @@ class Action:
     name: str
     database: str = DEFAULT_DATABASE
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    create: bool = True  # may one that writes into the database create it
     timeout: float | None = None  # seconds
     stack: str | None = None  # the one that is meant: a function of another refuses
 
@@ -174,6 +176,8 @@ class Action:
             event["database"] = self.database
         if self.arguments:
             event["arguments"] = dict(self.arguments)
+        if not self.create:
+            event["create"] = False
         for name in ("timeout", "stack"):
             if (value := getattr(self, name)) is not None:
                 event[name] = value
@@ -194,7 +198,8 @@ class Action:
             isinstance(arguments, Mapping) and all(isinstance(k, str) for k in arguments)
         ):
             bad_request("arguments", arguments, "an object")
-        fields = {each: event[each] for each in ("database", "timeout", "stack") if event.get(each) is not None}
+        optional = ("database", "create", "timeout", "stack")
+        fields = {each: event[each] for each in optional if event.get(each) is not None}
         for field_name, value in fields.items():
             _CHECKS[field_name](field_name, value)
         return cls(name, arguments={str(key): value for key, value in (arguments or {}).items()}, **fields)
@@ -497,6 +502,7 @@ _CHECKS = {
     "request_id": check_request_id,
     "dry_run": _check_flag,
     "careful": _check_flag,
+    "create": _check_flag,
     "timeout": _check_seconds,
     "stack": _check_stack,
 }
@@ -509,8 +515,9 @@ _OPTIONAL_DEFAULTS: dict[str, Any] = {
     "request_id": None,
     "dry_run": False,
     "careful": False,
+    "create": True,
     "timeout": None,
     "stack": None,
 }
 _FIELDS = {"query", "params", "statements", *_OPTIONAL_DEFAULTS}
-_ACTION_FIELDS = {"action", "arguments", "database", "timeout", "stack"}
+_ACTION_FIELDS = {"action", "arguments", "create", "database", "timeout", "stack"}

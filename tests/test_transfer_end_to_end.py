@@ -156,7 +156,7 @@ def by_function_alone(calls: list[Call]) -> bool:
 def test_a_file_goes_in_and_comes_out(aws, calls, act_as, database, rights, size, request, tmp_path, capsys):
     file, out = request.getfixturevalue(size), tmp_path / "out.db"
     act_as(*rights)
-    assert run_command(["--database", database, "push", str(file)]) == 0, capsys.readouterr().err
+    assert run_command(["--database", database, "push", "--create", str(file)]) == 0, capsys.readouterr().err
     told = capsys.readouterr().err
     assert "txid 1" in told
     assert f"databases drop {database}" in told
@@ -169,7 +169,7 @@ def test_a_file_goes_in_and_comes_out(aws, calls, act_as, database, rights, size
 
 def test_what_the_function_moves_of_a_large_file(aws, calls, database, large, capsys):
     """The first and the last part; the bucket copies the others by itself."""
-    assert run_command(["--database", database, "push", "--through", "function", str(large)]) == 0
+    assert run_command(["--database", database, "push", "--create", "--through", "function", str(large)]) == 0
     capsys.readouterr()
     commit = [call for call in calls if call.service == "s3" and "/0000/" in call.path]
     copied = [call for call in commit if call.action == "UploadPartCopy"]
@@ -189,18 +189,18 @@ def test_a_push_goes_on_where_it_stopped(aws, calls, database, large, through, c
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sldb.targets.by_address.FIRST_PAUSE_SECONDS", 0.001)
         with hooked(aws, stop):
-            assert run_command(["--database", database, "push", "--through", through, str(large)]) == 3
+            assert run_command(["--database", database, "push", "--create", "--through", through, str(large)]) == 3
     assert "answered 403 Forbidden, AccessDenied" in capsys.readouterr().err
     assert run_command(["--database", database, "query", "SELECT 1"]) == 1  # there is no such database yet
     calls.clear()
-    assert run_command(["--database", database, "push", "--through", through, str(large)]) == 0
+    assert run_command(["--database", database, "push", "--create", "--through", through, str(large)]) == 0
     again = [call for call in calls if "/uploads/" in call.path and call.action == "PutObject"]
     assert len(again) == -(-large.stat().st_size // PART_BYTES) - 1
 
 
 @pytest.mark.parametrize("through", ["function", "bucket"])
 def test_a_pull_goes_on_where_it_stopped(aws, calls, database, large, through, tmp_path, capsys):
-    assert run_command(["--database", database, "push", str(large)]) == 0
+    assert run_command(["--database", database, "push", "--create", str(large)]) == 0
     out = tmp_path / "out.db"
 
     def stop(call: Call, proceed: Proceed) -> Answer:
@@ -232,7 +232,7 @@ def test_an_answer_to_the_commit_that_is_lost(aws, database, small, capsys):
         return answer
 
     with hooked(aws, lose):
-        assert run_command(["--database", database, "push", "--through", "function", str(small)]) == 0
+        assert run_command(["--database", database, "push", "--create", "--through", "function", str(small)]) == 0
     assert lost
     capsys.readouterr()
     assert run_command(["--database", database, "--format", "json", "history"]) == 0
@@ -244,16 +244,16 @@ def test_an_answer_to_the_commit_that_is_lost(aws, database, small, capsys):
 def test_rights_that_end_in_the_middle_lead_through_the_function(aws, calls, act_as, database, small, capsys):
     """Of the bucket, but not to the lock: the commit is the function's."""
     act_as(*INVOKE, *[right for right in BUCKET if not right.startswith("ec2:")])
-    assert run_command(["--database", database, "push", str(small)]) == 0
+    assert run_command(["--database", database, "push", "--create", str(small)]) == 0
     assert "through the function" in capsys.readouterr().err
-    assert run_command(["--database", database, "push", "--through", "bucket", str(small)]) == 3
+    assert run_command(["--database", database, "push", "--create", "--through", "bucket", str(small)]) == 3
 
 
 def test_somebody_without_rights_is_told(aws, act_as, database, small, tmp_path, capsys):
     act_as("s3:ListAllMyBuckets")
-    assert run_command(["--database", database, "push", str(small)]) == 3
+    assert run_command(["--database", database, "push", "--create", str(small)]) == 3
     assert "lambda:InvokeFunction" in capsys.readouterr().err
-    assert run_command(["--database", database, "push", "--through", "bucket", str(small)]) == 3
+    assert run_command(["--database", database, "push", "--create", "--through", "bucket", str(small)]) == 3
     assert "GetFunctionConfiguration" in capsys.readouterr().err
     assert run_command(["--database", database, "pull", str(tmp_path / "out.db")]) == 3
     assert not (tmp_path / "out.db").exists()

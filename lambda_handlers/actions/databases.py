@@ -32,7 +32,7 @@ from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.copying import Proofs, is_unfinished, taken
 from lambda_handlers.actions.files import Listing
 from lambda_handlers.actions.restore import check_newest, check_txid
-from lambda_handlers.database import dropped
+from lambda_handlers.database import dropped, no_database
 from lambda_handlers.object_store import NotFound, StoreError
 from lambda_handlers.sql.session import DEFAULT_PAGE_SIZE
 from lambda_handlers.storage import kinds, ltx, setting
@@ -123,10 +123,12 @@ def create_database(context: ActionContext, action: Action) -> dict[str, Any]:
             return current.txid, False
         if current.page_count:
             raise taken(name)
+        context.database(name).check_may_create(action.create)
         page = setting.with_foreign_keys(_first_page(), enforced)
         return _commit_first_page(current, page, Kind.CREATE_DATABASE), True
 
-    txid, created = context.database(name).change("create database", context.deadline, attempt)
+    database = context.database(name)
+    txid, created = database.change("create database", context.deadline, attempt, may_create=action.create)
     return {"database": name, "txid": txid, "created": created}
 
 
@@ -138,6 +140,7 @@ def set_database(context: ActionContext, action: Action) -> dict[str, Any]:
     def attempt(current: Replica) -> tuple[Txid, bool]:
         if not current.page_count:
             _check_may_begin(context, current)
+            context.database(name).check_may_create(action.create)
             page = setting.with_foreign_keys(_first_page(), enforced)
             return _commit_first_page(current, page, Kind.SET_DATABASE), True
         first_page = current.read(Pgno(1))
@@ -146,7 +149,8 @@ def set_database(context: ActionContext, action: Action) -> dict[str, Any]:
         page = stamped(setting.with_foreign_keys(first_page, enforced), first_page)
         return _commit_first_page(current, page, Kind.SET_DATABASE), True
 
-    txid, changed = context.database(name).change("set database", context.deadline, attempt)
+    database = context.database(name)
+    txid, changed = database.change("set database", context.deadline, attempt, may_create=action.create)
     return {"database": name, "txid": txid, "foreign_keys": enforced, "changed": changed}
 
 
@@ -155,7 +159,7 @@ def _check_may_begin(context: ActionContext, current: Replica) -> None:
     if current.txid:
         raise dropped(current.database, current.txid, current.timestamp_ms, context.settings.retention_days)
     if current.database != DEFAULT_DATABASE:
-        raise files.no_database(current.database)
+        raise no_database(current.database)
 
 
 def _commit_first_page(current: Replica, page: bytes, kind: Kind) -> Txid:
@@ -167,6 +171,8 @@ def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "if_txid")
     if_txid = arguments.txid(given, "if_txid")
     listing = files.list_files(context.store, action.database)
+    if not listing.sizes:
+        raise no_database(action.database)
     try:
         given_up = _drop_unfinished(context, listing, if_txid)
     except StoreError as error:
@@ -178,7 +184,7 @@ def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:
 
     def attempt(current: Replica) -> dict[str, Any]:
         if not current.txid:
-            raise files.no_database(action.database)
+            raise no_database(action.database)
         txid, timestamp_ms, has_content = current.txid, current.timestamp_ms, current.page_count > 0
         if has_content:
             check_newest(current, if_txid)
@@ -216,7 +222,7 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
 
     def attempt(current: Replica) -> dict[str, Any]:
         if not current.txid:
-            raise files.no_database(name)
+            raise no_database(name)
         if copied and copied[0] != current.txid:
             raise _overtaken(name, target, copied[0], current.txid)
         there = unfinished.settle(context, files.list_files(context.store, target))
@@ -249,6 +255,8 @@ def _proved(context: ActionContext, name: str) -> tuple[Proofs, Txid | None]:
     with the key of a file that is damaged."""
     proofs = Proofs(context, name)
     listing = files.list_files(context.store, name)
+    if not listing.sizes:  # before a lock is taken, which leaves its traces
+        raise no_database(name)
     try:
         if not _has_content(context, listing):
             return proofs, None

@@ -18,7 +18,6 @@ from lambda_handlers.storage.ltx import Decoder, Header, Pgno, Txid
 from lambda_handlers.storage.mapping import decoded
 from lambda_handlers.storage.opening import MARK_BYTES, check_name
 from lambda_handlers.storage.page_map import PageMap
-from lambda_handlers.wire import SldbError
 
 AT_ONCE = 16  # requests in flight
 _HEADER_READINGS = 5
@@ -184,7 +183,3 @@ def steps_back(listing: Listing, before: Txid) -> Iterator[tuple[LtxName, Txid]]
             txid = name.min_txid - 1
         else:
             txid = max((name.max_txid for name in listing.sizes if name.max_txid < txid), default=0)
-
-
-def no_database(name: str) -> SldbError:
-    return SldbError("not_found", f"there is no database {name}", "`sldb databases` lists those there are")

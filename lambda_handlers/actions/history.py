@@ -16,6 +16,7 @@ from typing import Any
 from lambda_handlers.actions import arguments, files
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.files import Listing
+from lambda_handlers.database import no_database
 from lambda_handlers.object_store import NotFound, StoreError
 from lambda_handlers.storage import kinds
 from lambda_handlers.storage.commit import store_error
@@ -35,7 +36,7 @@ def history(context: ActionContext, action: Action) -> dict[str, Any]:
     before = arguments.txid(given, "before")
     listing = files.list_files(context.store, action.database)
     if not listing.sizes and action.database != DEFAULT_DATABASE:
-        raise files.no_database(action.database)
+        raise no_database(action.database)
     wanted = list(islice(files.steps_back(listing, listing.newest + 1 if before is None else before), limit + 1))
     try:
         told = list(files.side_by_side(context.host, lambda step: _told(context, listing, *step), wanted[:limit]))

@@ -95,6 +95,7 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
         if done is not None:
             return {"txid": done, "before": done - 1, "replaced_bytes": None}
         check_newest(current, if_txid)
+        database.check_may_create(action.create)
         check_time(context)
         before, replaced = current.txid, current.page_count * current.page_size
         stamp = bytes(current.read(Pgno(1))) if current.page_count else b""
@@ -105,7 +106,8 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
             raise _missing([error.key.rpartition("/")[2]]) from error
         return {"txid": txid, "before": before, "replaced_bytes": replaced}
 
-    reply = context.database(action.database).change("push", context.deadline, attempt)
+    database = context.database(action.database)
+    reply = database.change("push", context.deadline, attempt, may_create=action.create)
     return {"database": action.database, **reply, "pages": prepared.page_count, "bytes": prepared.file_bytes}
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from lambda_handlers.actions import arguments, files
 from lambda_handlers.actions.bringing import Brought, bring, past_of
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.database import no_database
 from lambda_handlers.storage.kinds import Kind
 from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.replica import Replica
@@ -52,7 +53,7 @@ def check_readable(context: ActionContext, database: str, txid: Txid) -> files.L
     """The files of a database; raises `not_found` where its state at `txid` cannot be had."""
     listing = files.list_files(context.store, database)
     if not listing.sizes:
-        raise files.no_database(database)
+        raise no_database(database)
     if not txid or not listing.chain_to(txid):
         files.check_finished(context.store, listing)
         oldest, newest = listing.oldest_readable, listing.newest

@@ -1,4 +1,4 @@
-"""Asking on the terminal before something is destroyed; the brain is `sldb.safety`."""
+"""Asking on the terminal before something is destroyed or created; the brains are `sldb.safety` and `sldb.creation`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import click
 
 from sldb.cli import outcome
+
+create_option = click.option("--create", "creates", is_flag=True, help="Create the database if it is not there.")
 
 
 @dataclass(slots=True)
@@ -21,3 +23,14 @@ class Asking:
         self.was_agreed = click.confirm("Go on?", err=True, default=False)
         self.seconds += time.monotonic() - started
         return self.was_agreed
+
+
+def to_create(question: str) -> bool:
+    """Ask whether a database is to be created; Ctrl-C and Ctrl-D say no."""
+    from sldb.render.text import escape
+
+    try:
+        return click.confirm(escape(question), err=True, default=False)
+    except click.Abort:
+        click.echo(err=True)
+        return False

@@ -14,8 +14,8 @@ from sldb.cli.main import Globals, command, command_group, completes
 
 HELP = """List the databases; create, set, rename or drop one.
 
-A database also comes to be by its first write. One that was dropped can be brought back while its history is kept;
---all shows those too.
+A database also comes to be by its first write, which asks, or needs --create. One that was dropped can be brought
+back while its history is kept; --all shows those too.
 
 \b
   sldb databases
@@ -60,19 +60,19 @@ def _list(run_globals: Globals, shows_all: bool) -> None:
         if problem := one.get("problem"):
             outcome.say(f"{one['name']} is damaged: {problem}")
     if not found:
-        outcome.say("no databases yet: the first write to one creates it")
+        outcome.say("no databases yet: the first write creates main")
 
 
 @command("create", short_help="Create an empty database.")
 @click.argument("name")
 def create(run_globals: Globals, name: str) -> None:
-    """Create an empty database. (The first write to a name does so too.)
+    """Create an empty database. (So does a first write with --create.)
 
     \b
       sldb databases create staging
     """
     outcome.check(run_globals)
-    with closing(run_globals.client(name)) as client:
+    with closing(run_globals.client(name, create=True)) as client:
         reply = client.act("create_database")
     done = "created" if reply["created"] else "there already, and empty"
     outcome.tell(run_globals, reply, f"{name}: {done} · txid {reply['txid']}")

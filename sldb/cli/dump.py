@@ -16,7 +16,7 @@ HELP = """Write a database as SQL text from which any SQLite makes it again, exa
   sldb dump > main.sql
   sldb dump -o main.sql.gz --at "2026-11-01 10:00"
   sqlite3 copy.sqlite < main.sql
-  sldb import main.sql --database copy
+  sldb import main.sql --database copy --create
 
 All of it is read at one transaction. A file (-o) appears whole or not at all; .gz and .zst are compressed.
 """

@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from sldb.client import Client
     from sldb.config import Config, Setting
+    from sldb.creation import Creation
     from sldb.targets.protocol import AwsOptions
 
 
@@ -98,10 +99,19 @@ class Globals:
         named = profile.value if profile.source != "AWS_PROFILE" else None
         return AwsOptions(profile=named or None, region=region.value or None)
 
-    def client(self, database: str | None = None) -> Client:
+    def client(self, database: str | None = None, *, create: bool = False) -> Client:
+        """`create`: whether writes may create the database without a question."""
         from sldb.client import Client, open_target
 
-        return Client(open_target(self.target, self.aws), database or self.database)
+        return Client(open_target(self.target, self.aws), database or self.database, self._creation(create))
+
+    def _creation(self, create: bool) -> Creation:
+        from sldb.cli import asking, streams
+        from sldb.client import local_directory
+        from sldb.creation import VARIABLE, Creation
+
+        ask = asking.to_create if streams.somebody_is_there() else None
+        return Creation(create or _is_set(VARIABLE), ask, local_directory(self.target))
 
     def command_line(self, *words: str, database: str | None = None) -> str:
         """A command to type, which works where this one did: with the options that it was given."""
@@ -112,3 +122,13 @@ class Globals:
             given["database"] = database
         options = [word for name, value in given.items() for word in (f"--{name}", value)]
         return shlex.join(["sldb", *words, *options])
+
+
+def _is_set(variable: str) -> bool:
+    """Return what a variable says that is 1 or 0; raise `bad_request` for one that is neither."""
+    from lambda_handlers.wire import SldbError
+
+    value = os.environ.get(variable, "")
+    if value not in ("", "0", "1"):
+        raise SldbError("bad_request", f"{variable}: got {value!r}, want 1 or 0")
+    return value == "1"

@@ -15,7 +15,8 @@ from sldb.cli import outcome
 from sldb.cli.main import Globals, command
 
 if TYPE_CHECKING:
-    from sldb.transfer.importing import Plan, Progress
+    from sldb.client import Client
+    from sldb.transfer.importing import Done, Plan, Progress
 
 HELP = """Read files into tables, all or nothing.
 
@@ -44,7 +45,9 @@ An import of any size is one transaction. If it is stopped before that, the same
     "--table", metavar="NAME", help="The table (default: the file's name); of sqlite and sql files, which one."
 )
 @click.option("--input-format", metavar="FORMAT", help="csv, tsv, json, jsonl, parquet, sqlite or sql.")
-@click.option("--create", is_flag=True, help="Only if the table is not there.")
+@click.option(
+    "--create", is_flag=True, help="Only if the table is not there; create the database, too, if it is not there."
+)
 @click.option("--replace", is_flag=True, help="Delete the rows that are there.")
 @click.option("--upsert", metavar="KEY[,KEY]", help="Update rows with the same values in these columns.")
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="Bad rows: stop, or leave out.")
@@ -53,13 +56,23 @@ An import of any size is one transaction. If it is stopped before that, the same
 @click.option("--no-header", is_flag=True, help="The first line of csv and tsv is a row: columns c1, c2, …")
 @click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Of text files.")
 def import_(run_globals: Globals, files: tuple[str, ...], **options: Any) -> None:
-    from sldb.transfer.importing import run, sentences
+    from sldb.transfer.importing import sentences
 
     plan = _plan(files, options)
     started = time.monotonic()
-    with closing(run_globals.client()) as client, _progress() as progress:
+    with closing(run_globals.client(create=options["create"])) as client:
+        client.prepare_to_write()
+        done = _run(run_globals, client, plan)
+    for sentence in sentences(done, time.monotonic() - started):
+        outcome.say(sentence)
+
+
+def _run(run_globals: Globals, client: Client, plan: Plan) -> Done:
+    from sldb.transfer.importing import run
+
+    with _progress() as progress:
         try:
-            done = run(client, plan, sys.stdin.buffer, progress)
+            return run(client, plan, sys.stdin.buffer, progress)
         except SldbError as error:
             if "staging" in error.details:
                 error.hint = f"{error.hint}; {_kept(run_globals, error.details['staging'])}".removeprefix("; ")
@@ -67,8 +80,6 @@ def import_(run_globals: Globals, files: tuple[str, ...], **options: Any) -> Non
         except KeyboardInterrupt:
             outcome.say("stopped, with nothing applied; the same command again goes on from here")
             raise
-    for sentence in sentences(done, time.monotonic() - started):
-        outcome.say(sentence)
 
 
 def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:

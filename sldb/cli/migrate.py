@@ -12,6 +12,7 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import outcome
+from sldb.cli.asking import create_option
 from sldb.cli.main import Globals, command, command_group
 
 if TYPE_CHECKING:
@@ -110,8 +111,17 @@ def _status(run: Globals, directory: Path) -> int:
 @click.option("--to", metavar="VERSION", help="Only up to this version.")
 @click.option("--rehearse", is_flag=True, help="On a branch, which is dropped: show what it does, change nothing.")
 @click.option("--strict", is_flag=True, help="Refuse where a file is out of order, changed or missing.")
+@create_option
 @click.pass_context
-def up(ctx: click.Context, run: Globals, directory: str | None, to: str | None, rehearse: bool, strict: bool) -> None:
+def up(
+    ctx: click.Context,
+    run: Globals,
+    directory: str | None,
+    to: str | None,
+    rehearse: bool,
+    strict: bool,
+    creates: bool,
+) -> None:
     """Apply the migrations that are pending, in the order of their versions.
 
     The first that fails ends it: nothing of that one is applied, and those before it stay. With --rehearse all run on
@@ -128,14 +138,16 @@ def up(ctx: click.Context, run: Globals, directory: str | None, to: str | None, 
 
     outcome.check(run)
     migrations = read_directory(_path(ctx, run, directory))
-    with closing(run.client()) as client:
+    with closing(run.client(create=creates)) as client:
         found = standings(migrations, read_applied(client).versions)
         _tell_oddities(found, strict)
         waiting = {one.version for one in _until(found, to) if one.is_pending}
         pending = [migration for migration in migrations if migration.version in waiting]
         if not pending:
             outcome.say(f"{run.database}: nothing to apply")
-        elif rehearse:
+            return
+        client.prepare_to_write()
+        if rehearse:
             _rehearse(run, client, pending)
         else:
             _apply(run, client, pending)

@@ -10,6 +10,7 @@ import click
 
 from sldb.applied import NOT_CHANGED
 from sldb.cli import outcome, streams
+from sldb.cli.asking import create_option
 from sldb.cli.main import Globals, command
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ changed, and the same command again goes on where it stopped.
 
 \b
   sldb push app.db
+  sldb --database orders push orders.sqlite --create
   sldb --database orders push orders.sqlite --if-txid 41
 """
 
@@ -34,10 +36,13 @@ class _NotWanted(Exception):
 @command("push", help=HELP, short_help="Make a SQLite file the content of a database.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before what is there is replaced.")
+@create_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
 @click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
 @click.option("--check/--no-check", default=True, help="Look for damage in the file first (default: yes).")
-def push(run_globals: Globals, file: Path, yes: bool, if_txid: int | None, through: str | None, check: bool) -> int:
+def push(
+    run_globals: Globals, file: Path, yes: bool, creates: bool, if_txid: int | None, through: str | None, check: bool
+) -> int:
     from lambda_handlers.host import Host
     from sldb.cli import progress
     from sldb.targets import ways
@@ -46,7 +51,8 @@ def push(run_globals: Globals, file: Path, yes: bool, if_txid: int | None, throu
 
     outcome.check(run_globals)
     is_asked = not yes and streams.somebody_is_there()
-    with progress.showing() as shown, closing(run_globals.client()) as client, open_source(file, check) as source:
+    with closing(run_globals.client(create=creates)) as client, open_source(file, check) as source:
+        client.prepare_to_write()
 
         def allow(begun: dict[str, Any]) -> None:
             nonlocal is_asked
@@ -57,11 +63,12 @@ def push(run_globals: Globals, file: Path, yes: bool, if_txid: int | None, throu
         def attempt(way: Way) -> dict[str, Any]:
             return Push(way.client, way.carrier, shown, Host()).run(source, if_txid, allow)
 
-        try:
-            reply = ways.by_first(client, through, attempt, shown.note)
-        except _NotWanted:
-            outcome.say(NOT_CHANGED)
-            return 1
+        with progress.showing() as shown:
+            try:
+                reply = ways.by_first(client, through, attempt, shown.note)
+            except _NotWanted:
+                outcome.say(NOT_CHANGED)
+                return 1
     _tell(run_globals, reply, source.size)
     return 0
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sldb.cli import past, sources, streams
+from sldb.cli.asking import create_option
 from sldb.cli.main import Command, Globals, command
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ Where several statements return rows, table, markdown and vertical print all of 
 
 On a terminal, what would delete, replace or overwrite rows, or drop a table or column, is asked about first, however
 it is written (--yes does not ask). sldb undo takes the last write back.
+
+A write to a database that is not there asks before it creates it; off a terminal it needs --create (or SLDB_CREATE=1).
+Only main is created without that.
 
 --all-databases 'tenant-*' runs on all that match, each a transaction of its own, and merges the rows, with the name of
 their database in the column _database. One that fails or is slow is reported and sinks no other; the exit status is 1
@@ -115,6 +119,7 @@ class QueryCommand(Command):
 @click.option("--read-only", is_flag=True, help="Refuse to write.")
 @click.option("--dry-run", is_flag=True, help="Run it, show the results and the rows that change, and roll back.")
 @click.option("--yes", is_flag=True, help="Do not ask before something is destroyed.")
+@create_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Write only if the newest transaction is this one.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give up after this time, with nothing applied.")
 @click.option(
@@ -155,6 +160,7 @@ def query(
     params: tuple[str, ...],
     params_from: Path | None,
     yes: bool,
+    creates: bool,
     stats: bool,
     max_rows: int,
     null: str | None,
@@ -176,7 +182,7 @@ def query(
             raise click.UsageError("a dot command is run alone, without parameters, --null and --no-header")
         if printing.format == "insert" and run_globals.setting("format").source != "--format":
             printing = replace(printing, format="table")  # SQL in a file of that name is .schema's as it is
-        _dot_command(texts[0].text, run_globals, printing, stats, fields["at"])
+        _dot_command(texts[0].text, run_globals, printing, stats, fields["at"], creates)
         return 0
     work = Work.read(texts, params, params_from)
     if work.rows is not None and not work.rows:
@@ -186,13 +192,16 @@ def query(
     if all_databases:
         from sldb.cli import fleet
 
+        if creates:
+            raise click.UsageError("--all-databases runs on databases that are there: leave --create out")
         if request.if_txid is not None or run_globals.setting("database").source == "--database":
             raise click.UsageError("--all-databases goes neither with --database nor with --if-txid")
+        request = replace(request, create=False)  # one that is dropped before its turn comes
         return fleet.run(
             run_globals, fleet.Wish(all_databases, jobs, yes, stats, fields["at"]), work, request, printing
         )
     # Opened first: where the data cannot go to, nothing is run.
-    with printing.out() as (out, screen), closing(run_globals.client()) as client:
+    with printing.out() as (out, screen), closing(run_globals.client(create=creates)) as client:
         sending = Sending(run_globals, client, work, printing, somebody_to_ask(yes), stats, fields["at"])
         sending.run(request, out, screen)
     return 0
@@ -204,7 +213,9 @@ def _in_order(kinds: Sequence[str], commands: Sequence[str], files: Sequence[str
     return [(kind, next(values[kind])) for kind in kinds]
 
 
-def _dot_command(text: str, run_globals: Globals, printing: Printing, stats: bool, at: str | None) -> None:
+def _dot_command(
+    text: str, run_globals: Globals, printing: Printing, stats: bool, at: str | None, creates: bool
+) -> None:
     from sldb.report import details
     from sldb.shell.commands import obey
     from sldb.shell.output import Output
@@ -216,7 +227,7 @@ def _dot_command(text: str, run_globals: Globals, printing: Printing, stats: boo
         return
     with printing.out() as (out, screen):
         output = Output(out, sys.stderr, printing.format, screen, timing=False)
-        with closing(Session(run_globals.client(), output)) as session:
+        with closing(Session(run_globals.client(create=creates), output)) as session:
             if at is not None:
                 session.go_to(past.moment(at))
                 if session.last is not None:

@@ -12,6 +12,7 @@ import click
 
 from sldb import __version__
 from sldb.cli import failures, streams
+from sldb.cli.asking import create_option
 from sldb.cli.main import Globals, command
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ without prompts; the first error ends it with its exit status, and an open trans
 @click.option("--vi", is_flag=True, help="Edit with the keys of vi instead of Emacs.")
 @click.option("--no-pager", is_flag=True, help="Print what does not fit on the screen, and do not page it.")
 @click.option("--yes", is_flag=True, help="Do not ask before what destroys.")
-def shell(run_globals: Globals, vi: bool, no_pager: bool, yes: bool) -> None:
+@create_option
+def shell(run_globals: Globals, vi: bool, no_pager: bool, yes: bool, creates: bool) -> None:
     from sldb.render import check_format
     from sldb.shell.named import NamedQueries
     from sldb.shell.output import Output
@@ -46,7 +48,8 @@ def shell(run_globals: Globals, vi: bool, no_pager: bool, yes: bool) -> None:
     format_name, screen = check_format(run_globals.format), streams.screen()
     output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
     queries = NamedQueries(_directory("config") / "queries.json")
-    with closing(Session(run_globals.client(), output, queries=queries, is_interactive=interactive)) as session:
+    client = run_globals.client(create=creates)
+    with closing(Session(client, output, queries=queries, is_interactive=interactive)) as session:
         if interactive:
             _talk(session, vi=vi, pages=not no_pager, asks=not yes)
         else:

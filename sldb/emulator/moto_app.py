@@ -56,7 +56,7 @@ class Moto:
 
     def knows_region(self, region: str) -> bool:
         """Return whether AWS has such a region, as far as moto knows."""
-        return region in get_backend("ec2")[ACCOUNT].regions  # type: ignore[call-overload]
+        return region in get_backend("ec2")[ACCOUNT].regions
 
     def regions(self, service: str) -> list[str]:
         """The regions that hold state of a service."""

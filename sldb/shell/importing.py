@@ -25,6 +25,7 @@ def import_(session: Session, command: DotCommand) -> None:
     plan = Plan((str(Path(name).expanduser().absolute()),), Reading(table))
     started = time.monotonic()
     with session.alone() as client:
+        client.prepare_to_write()
         done = run(client, plan, io.BytesIO())
     if done.made:
         session.look_again()

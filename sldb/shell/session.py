@@ -24,6 +24,7 @@ from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
 from sldb import safety
 from sldb.applied import NOT_CHANGED, UNKNOWN
 from sldb.client import Client
+from sldb.creation import suggestion
 from sldb.report import count, summary
 from sldb.shell.named import NamedQueries
 from sldb.shell.names import LiveNames
@@ -259,6 +260,16 @@ class Session:
         self.client = replace(self.client, database=database)
         self.at = self.last = None
         self.look_again()
+        self._check_exists(database)
+
+    def _check_exists(self, database: str) -> None:
+        """Say so where there is no such database: who meant another one is told the names."""
+        try:
+            self._send(Request((Statement("SELECT 1"),), read_only=True))
+        except SldbError as error:
+            if error.code != "not_found":
+                raise
+            self.output.say(f"{error.message} ({suggestion(database, self.database_names())})")
 
     def close(self) -> None:
         transaction, self.transaction = self.transaction, None
@@ -269,7 +280,7 @@ class Session:
 
     def database_names(self) -> list[str]:
         with self._turn:
-            return [str(one["name"]) for one in self.client.act("databases")["databases"]]
+            return self.client.database_names()
 
     def query_names(self) -> list[str]:
         """Of the named queries; none where they cannot be read, which who uses one is told."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from lambda_handlers.wire import SldbError
@@ -74,7 +74,7 @@ def _bucket(client: Client, target: LambdaTarget) -> Iterator[Way]:
 
     bucket = BucketTarget(target.function, target.aws)
     with closing(StoreCarrier(client.database, bucket.open_store)) as carrier:
-        yield Way("bucket", Client(bucket, client.database), carrier)
+        yield Way("bucket", replace(client, target=bucket), carrier)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_push_and_pull(sldb: Sldb, tmp_path: Path) -> None:
         database.commit()
         want = database.execute("SELECT n, hex(body) FROM blobs").fetchall()
     database.close()
-    sldb("push", str(tmp_path / "app.sqlite"), "--database", "app", "--yes")
+    sldb("push", str(tmp_path / "app.sqlite"), "--database", "app", "--create", "--yes")
     sldb("pull", str(tmp_path / "copy.sqlite"), "--database", "app")
     with sqlite3.connect(tmp_path / "copy.sqlite") as database:
         assert database.execute("SELECT n, hex(body) FROM blobs").fetchall() == want

@@ -28,6 +28,7 @@ INVARIANTS = {
     "disk": "over a directory, what is acknowledged is on the disk",
     "secret": "a reply names no role, account, bucket or address",
     "stack": "a function does nothing for another stack",
+    "create": "a write that must not create its database does not, whatever happens meanwhile",
     "clock": "a step of a clock moves no moment of the past, and no time that comes after it",
     "time": "a request ends before its function, and its lock before another's",
 }

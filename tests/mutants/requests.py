@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.mutant import SERVER, Mutant
+from tests.mutants.mutant import ACTIONS, SERVER, Mutant
 
 HANDLERS = "lambda_handlers/"
 TARGET = "tests/sldb/targets/test_aws_lambda.py::"
@@ -477,4 +477,33 @@ STACKS = tuple(
     )
 )
 
-MUTANTS = (*ONCE, *COPIES, *OWN, *PUSH, *TIME, *STACKS)
+CREATE = ACTIONS + "test_create.py::"
+
+CREATES = (
+    Mutant(
+        "only the state before the lock is looked at",
+        "create",
+        HANDLERS + "database.py",
+        "            self.check_may_create(request.create)\n        started",
+        "        started",
+        (CREATE + "test_one_that_is_dropped_while_the_write_waits_for_its_lock",),
+    ),
+    Mutant(
+        "the lock is taken before anybody looks",
+        "create",
+        HANDLERS + "database.py",
+        "        if not may_create:\n            self._newest",
+        "        if False:\n            self._newest",
+        (CREATE + "test_what_is_refused_leaves_no_trace_in_a_directory",),
+    ),
+    Mutant(
+        "a push begins what must not begin",
+        "create",
+        HANDLERS + "actions/pushing.py",
+        "        database.check_may_create(action.create)\n",
+        "",
+        (CREATE + "test_a_push_into_one_that_is_dropped_while_it_waits",),
+    ),
+)
+
+MUTANTS = (*ONCE, *COPIES, *OWN, *PUSH, *TIME, *STACKS, *CREATES)

@@ -97,7 +97,7 @@ def test_what_is_exported_is_imported(home: Path, format_name: str) -> None:
     assert sldb(home, "--local", "db", "query", made).returncode == 0
     out = f"t.{format_name}"
     assert sldb(home, "--local", "db", "export", "t", "-o", out).returncode == 0
-    done = load(home, out, "--database", "copy")
+    done = load(home, out, "--database", "copy", "--create")
     assert done.returncode == 0, done.stderr
     for sql in ("SELECT * FROM t", "SELECT typeof(i), typeof(s), typeof(r), typeof(z) FROM t"):
         there = sldb(home, "--local", "db", "--database", "copy", "query", sql, "--format", "json").stdout

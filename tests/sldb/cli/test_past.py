@@ -286,7 +286,7 @@ def test_a_copy_that_was_stopped_is_dropped(sldb: Sldb, monkeypatch: pytest.Monk
     assert "This drops half: a copy that was stopped" in done.err
     assert "half is dropped · txid 4" in done.err
     assert "nothing to bring back" in done.err
-    assert sldb("query", "create table t(a)", "--database", "half").status == 0
+    assert sldb("query", "create table t(a)", "--database", "half", "--create").status == 0
 
 
 def test_a_format_that_is_none_is_refused_before_anything_is_done(sldb: Sldb) -> None:

@@ -279,3 +279,20 @@ def test_keys_of_vi(open_shell: Open) -> None:
     shell.wait_for("from users;")
     shell.press("Enter")
     shell.wait_for("2 rows · ")
+
+
+def test_a_database_that_does_not_exist_is_asked_about(open_shell: Open) -> None:
+    shell = open_shell()
+    shell.enter(".database mian")
+    shell.wait_for("there is no database mian (did you mean main? there is: main)")
+    shell.wait_for("mian>")
+    shell.enter("create table t(a);")
+    shell.wait_for("mian does not exist: create it? (did you mean main? there is: main) [y/N]:")
+    shell.enter("n")
+    shell.wait_for("[not_found]")
+    shell.enter("create table u(a);")
+    shell.wait(lambda screen: screen.count("create it?") == 2, "the question again")
+    shell.enter("y")
+    shell.wait_for("· txid 1 ")
+    shell.enter("insert into u values (1);")  # it is there: nobody is asked again
+    shell.wait_for("· txid 2 ")
