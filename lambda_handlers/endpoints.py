@@ -93,3 +93,8 @@ def is_aws_s3(endpoint_url: str, suffix: str = "") -> bool:
     partitions = (_COMMERCIAL, *_PARTITIONS.values(), Partition(suffix or _COMMERCIAL.suffix, ""))
     domains = {name for partition in partitions for name in (partition.suffix, partition.dual_stack_suffix) if name}
     return any(host.endswith(f".{domain}") and _S3_HOST.fullmatch(host[: -len(domain) - 1]) for domain in domains)
+
+
+def has_certificates(text: bytes) -> bool:
+    """Return whether a file holds any, as PEM."""
+    return b"CERTIFICATE-----" in text

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from obstore.store import S3Store
 
-from lambda_handlers.endpoints import Endpoint
+from lambda_handlers.endpoints import Endpoint, has_certificates
 from lambda_handlers.settings import BadSetting
 
 if TYPE_CHECKING:
@@ -42,10 +42,28 @@ _HIDDEN = frozenset(
 _hiding = threading.Lock()
 
 
-def make_client(settings: Settings, bucket: str, prefix: str, max_retries: int) -> S3Store:
-    """Raises BadSetting where the file of certificates cannot be read."""
+def maker(settings: Settings, bucket: str, prefix: str) -> Callable[[int], S3Store]:
+    """Return what makes a client that sends again so many times. Raises BadSetting for a file of certificates that
+    cannot be read, and for a proxy that can be none."""
     endpoint = settings.s3_bucket(bucket)
-    config: dict[str, Any] = {
+    config, options = _config(endpoint, settings), _options(endpoint)
+
+    def make(max_retries: int) -> S3Store:
+        with _hidden():
+            return S3Store(
+                bucket,
+                prefix=prefix or None,
+                config=config,  # type: ignore[arg-type]  # built key by key
+                client_options=options,  # type: ignore[arg-type]  # built key by key
+                retry_config={"max_retries": max_retries, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
+                credential_provider=_provider(settings.credentials),
+            )
+
+    return make
+
+
+def _config(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
+    return {
         "region": settings.region,
         "endpoint": endpoint.url,
         "aws_endpoint_url_s3": endpoint.url,  # outweighs the other one
@@ -57,16 +75,8 @@ def make_client(settings: Settings, bucket: str, prefix: str, max_retries: int) 
         "request_payer": False,
         "disable_bulk_delete": False,
         "disable_tagging": False,
+        **_keys(settings.credentials),
     }
-    with _hidden():
-        return S3Store(
-            bucket,
-            prefix=prefix or None,
-            config={**config, **_keys(settings.credentials)},  # type: ignore[arg-type]  # built key by key
-            client_options=_options(endpoint),  # type: ignore[arg-type]  # built key by key
-            retry_config={"max_retries": max_retries, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
-            credential_provider=_provider(settings.credentials),
-        )
 
 
 def _keys(credentials: Credentials | None) -> dict[str, Any]:
@@ -112,9 +122,12 @@ def _options(endpoint: Endpoint) -> dict[str, Any]:
 def _read(ca_bundle: str) -> bytes:
     try:
         with open(ca_bundle, "rb") as file:
-            return file.read()
+            text = file.read()
     except OSError as error:
         raise BadSetting("AWS_CA_BUNDLE", ca_bundle, f"a file of certificates ({error.strerror})") from error
+    if not has_certificates(text):
+        raise BadSetting("AWS_CA_BUNDLE", ca_bundle, "a file of certificates (PEM)")
+    return text
 
 
 @contextmanager

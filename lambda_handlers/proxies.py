@@ -15,12 +15,15 @@ _SUFFIX = "_proxy"
 
 
 def proxy_for(url: str, environment: Mapping[str, str]) -> str | None:
-    """Return the URL of the proxy; None to connect directly."""
+    """Return the URL of the proxy; None to connect directly. Raises ValueError for one that can be none, which does not
+    quote it: a password may be in it."""
     proxies = _proxies(environment)
     address = urlsplit(url)
     proxy = proxies.get(address.scheme)
     if not proxy or _is_excepted(address.netloc.rpartition("@")[2].lower(), proxies.get("no", "")):
         return None
+    if not is_proxy(proxy):
+        raise ValueError(f"the proxy for {address.scheme} is none that can be used")
     return with_scheme(proxy)
 
 

@@ -21,7 +21,7 @@ from obstore import exceptions
 from obstore.store import MemoryStore
 
 from lambda_handlers.object_store import CHUNK_BYTES, CopyOf, NotFound, ObjectInfo, Unavailable
-from lambda_handlers.obstore_client import RETRY_SECONDS, make_client
+from lambda_handlers.obstore_client import RETRY_SECONDS, maker
 from lambda_handlers.s3_answers import Failure, Kind, code_in, doubted, error_of, may_be_applied, may_pass
 from lambda_handlers.settings import Credentials
 
@@ -273,4 +273,4 @@ def open_s3(
         credentials = settings.credentials or Credentials("", "")
         return S3Requests(settings.region, credentials, bucket, prefix, settings.s3_bucket(bucket))
 
-    return make(lambda max_retries: make_client(settings, bucket, prefix, max_retries), requests)
+    return make(maker(settings, bucket, prefix), requests)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lambda_handlers.endpoints import Endpoint, bucket_url, is_endpoint_url, partition_at, service_url
-from lambda_handlers.proxies import is_proxy, proxy_for
+from lambda_handlers.proxies import proxy_for
 
 LOCK_KINDS = ("security-group", "s3", "none")
 LARGE_COMMITS = ("put", "parts")
@@ -98,7 +98,7 @@ class Settings:
 
     @property
     def s3(self) -> Endpoint:
-        """S3 as a whole; of a bucket: `s3_bucket`."""
+        """S3 as a whole; of a bucket: `s3_bucket`. Raises BadSetting for a proxy that can be none."""
         return self._endpoint("s3", self.endpoint_url)
 
     @property
@@ -112,7 +112,13 @@ class Settings:
     def _endpoint(self, service: str, configured: str | None) -> Endpoint:
         partition = partition_at(self.url_suffix, self.region)
         url = configured or service_url(service, self.region, partition, fips=self.fips, dual_stack=self.dual_stack)
-        return Endpoint(url, proxy_for(url, dict(self.proxies)), self.ca_bundle)
+        try:
+            return Endpoint(url, proxy_for(url, dict(self.proxies)), self.ca_bundle)
+        except ValueError as error:
+            name = f"{url.partition(':')[0].upper()}_PROXY"
+            raise BadSetting(
+                name, "what may be a password", "http://host:port or http://user:password@host:port"
+            ) from error
 
 
 def _store(text: str) -> str:
@@ -161,11 +167,7 @@ def _endpoint(environment: Mapping[str, str], service: str) -> str | None:
 
 
 def _proxies(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    given = sorted((name, value) for name, value in environment.items() if name.lower() in PROXY_VARIABLES)
-    for name, value in given:
-        if value and name.lower() != "no_proxy" and not is_proxy(value):
-            raise BadSetting(name, "what may be a password", "http://host:port or http://user:password@host:port")
-    return tuple(given)
+    return tuple(sorted((name, value) for name, value in environment.items() if name.lower() in PROXY_VARIABLES))
 
 
 def _ca_bundle(environment: Mapping[str, str]) -> str | None:

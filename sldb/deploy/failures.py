@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,4 +140,5 @@ def clock_hint(date: str | None) -> str:
 
 
 def _text(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    """In one line, and without what may be the password of a proxy or an endpoint."""
+    return re.sub(r"(//)[^/\s\"']*@", r"\1***@", " ".join(str(error).split()))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -20,7 +21,7 @@ from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.httpsession import URLLib3Session
 from botocore.utils import ensure_boolean, should_bypass_proxies
 
-from lambda_handlers.endpoints import Partition, is_endpoint_url, partition_of, service_url
+from lambda_handlers.endpoints import Partition, has_certificates, is_endpoint_url, partition_of, service_url
 from lambda_handlers.proxies import is_proxy
 from lambda_handlers.wire import SldbError
 
@@ -89,13 +90,19 @@ def reached_by(
 
 
 def ca_bundle(session: botocore.session.Session) -> str | None:
-    """Raises SldbError where there is no such file."""
+    """Raises SldbError where there is no such file, or it holds none."""
     path = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
-    if not path or os.path.isfile(path):
-        return path or None
+    if not path:
+        return None
+    try:
+        if has_certificates(Path(path).read_bytes()):
+            return str(path)
+        what = "holds none (PEM)"
+    except OSError as error:
+        what = error.strerror or str(error)
     raise SldbError(
         "store_error",
-        f"there is no file of certificates {path}",
+        f"the file of certificates {path}: {what}",
         "see AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle of your AWS profile",
         applied="no",
     )
@@ -118,16 +125,16 @@ def transport(
 def _proxies(urls: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return what settings have of proxies: those of the environment or the system, and which of the URLs' hosts are
     excepted."""
-    found = getproxies()
-    for scheme in ("http", "https"):
-        if scheme in found and not is_proxy(found[scheme]):
+    found, places = getproxies(), [urlsplit(url) for url in urls if not should_bypass_proxies(url)]
+    for scheme in {place.scheme for place in places}:
+        if found.get(scheme) and not is_proxy(found[scheme]):
             raise SldbError(
                 "store_error",
                 f"the proxy for {scheme} is none that can be used",
                 f"want http://host:port, with user:password@ where it asks for them: {scheme.upper()}_PROXY",
                 applied="no",
             )
-    excepted = ",".join(urlsplit(url).netloc for url in urls if should_bypass_proxies(url))
+    excepted = ",".join({urlsplit(url).netloc for url in urls} - {place.netloc for place in places})
     return tuple((f"{name}_proxy", value) for name, value in {**found, "no": excepted}.items() if name in _KINDS)
 
 

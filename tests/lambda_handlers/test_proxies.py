@@ -254,13 +254,16 @@ class TestTrust:
         self, environment: dict[str, str], opened: Callable[..., Any], tmp_path: Path
     ) -> None:
         settings = Settings.from_environment(environment)
-        store = opened(replace(settings, ca_bundle=str(tmp_path / "nowhere.pem")))
-        with pytest.raises(BadSetting, match="AWS_CA_BUNDLE"):
-            store.get("a")
+        (tmp_path / "none.pem").write_text("no certificate")
+        for name in ("nowhere.pem", "none.pem", ""):
+            with pytest.raises(BadSetting, match="AWS_CA_BUNDLE"):
+                opened(replace(settings, ca_bundle=str(tmp_path / name)))
 
 
 @pytest.mark.parametrize("proxy_url", ["socks5://x:1", "http://x:99999", "http://u:secret@", "ftp://u:secret@x"])
 def test_a_proxy_that_cannot_be_one_is_a_bad_setting(proxy_url: str) -> None:
+    environment = {"SLDB_STORE": "s3://b", "HTTPS_PROXY": proxy_url}
     with pytest.raises(BadSetting, match="HTTPS_PROXY") as caught:
-        Settings.from_environment({"SLDB_STORE": "s3://b", "HTTPS_PROXY": proxy_url})
+        open_s3(Settings.from_environment(environment), "b", "")
     assert "secret" not in str(caught.value)
+    open_s3(Settings.from_environment({**environment, "NO_PROXY": "*"}), "b", "")  # it is for others

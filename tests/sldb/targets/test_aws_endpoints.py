@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from botocore.config import Config
 from lambda_handlers.settings import Settings
 from lambda_handlers.stores import is_foreign
 from lambda_handlers.wire import SldbError
+from sldb.deploy.cloud import connect
 from sldb.targets import bucket
 from sldb.targets.aws_endpoints import reached_by
 from sldb.targets.aws_http import SignedHttp
@@ -111,7 +113,7 @@ def test_a_proxy_that_cannot_be_one_is_told_before_anything_is_sent(
 
 def test_certificates_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
-        (tmp_path / name).write_text("PEM")
+        (tmp_path / name).write_text("-----BEGIN CERTIFICATE-----")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "c"))
     assert reached(profile(tmp_path, "")).ca_bundle == str(tmp_path / "c")
     session = profile(tmp_path, f"ca_bundle = {tmp_path / 'b'}")
@@ -120,13 +122,15 @@ def test_certificates_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch,
     assert reached(profile(tmp_path, "")).ca_bundle == str(tmp_path / "a")
 
 
+@pytest.mark.parametrize("name", ["nowhere.pem", "none.pem", ""])
 def test_certificates_that_are_not_there_are_told_before_anything_is_sent(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+    (tmp_path / "none.pem").write_text("no certificate")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / name))
     session = profile(tmp_path, "")
     for ask in (lambda: reached(session), lambda: SignedHttp("lambda", AwsOptions("p", "eu-west-1"), 1)):
-        with pytest.raises(SldbError, match=r"nowhere\.pem") as caught:
+        with pytest.raises(SldbError, match=re.escape(str(tmp_path / name))) as caught:
             ask()
         assert (caught.value.exit_code, caught.value.details["applied"]) == (3, "no")
 
@@ -146,3 +150,15 @@ def test_keys_of_a_profile_go_without_the_token_of_the_environment(
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of-another")
     chosen: Any = bucket._credentials(boto3.Session(profile_name="p"))
     assert (chosen.access_key_id, chosen.session_token) == ("k", None)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://u:secret@127.0.0.1:1", "http://u:secret@127.0.0.1:99999", "u:secret@[::1"])
+def test_no_message_of_botocores_repeats_the_password_of_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, proxy: str
+) -> None:
+    profile(tmp_path, "")
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(SldbError) as caught:
+        connect(AwsOptions("p", "eu-west-1"))
+    assert caught.value.exit_code == 3
+    assert "secret" not in caught.value.message
