@@ -65,9 +65,10 @@ def _items(run: Globals, start_ms: int, seconds: float) -> list[Item]:
     from sldb.deploy import logs
     from sldb.deploy.cloud import connect
     from sldb.deploy.failures import aws_errors
-    from sldb.deploy.status import read_status
+    from sldb.deploy.status import read_status, serving
 
     cloud = connect(run.aws)
+    serving(cloud, run.stack)
     status = read_status(cloud, run.stack)
     query, fix = (logs.read(cloud.logs, f"/aws/lambda/{each.name}", start_ms) for each in status.functions)
     machines = ["x86_64" if each.architecture == "x86_64" else "aarch64" for each in status.functions]

@@ -45,12 +45,12 @@ jsonl, the lines as they were written: JSON of the functions, text of Lambda. No
 def logs(run: Globals, follow: bool, since: str, function: str, request_id: str | None) -> None:
     from sldb.deploy import logs as source
     from sldb.deploy.cloud import connect
-    from sldb.deploy.status import deployed
+    from sldb.deploy.status import serving
 
     refuse_local(run, "logs")
     start_ms = past.since_ms(run, since, time.time())
     cloud = connect(run.aws)
-    state = deployed(cloud, run.stack)
+    state = serving(cloud, run.stack)
     key = "FunctionName" if function == "query" else "DeadlockFixFunctionName"
     group = f"/aws/lambda/{state.outputs[key]}"
     found = source.follow(cloud.logs, group, start_ms) if follow else source.read(cloud.logs, group, start_ms)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 
-from sldb.cli import streams
+from sldb.cli import outcome, streams
 from sldb.cli.main import Globals, command
 
 
@@ -25,25 +28,30 @@ def status(run: Globals) -> None:
     as_json = run.table_or_json() == "json"
     kind, _, rest = run.target.partition(":")
     if kind == "local":
-        _show_local(rest, as_json=as_json)
+        _show_local(run, rest, as_json=as_json)
     else:
         _show_stack(run, as_json=as_json)
 
 
-def _show_local(directory: str, *, as_json: bool) -> None:
-    from dataclasses import asdict
-
+def _show_local(run: Globals, directory: str, *, as_json: bool) -> None:
     from sldb.client import default_directory
-    from sldb.deploy.databases import DirectoryListing, list_databases
 
     root = Path(directory) if directory else default_directory()
-    databases = list_databases(DirectoryListing(root))
+    with closing(run.client()) as client:
+        databases = client.act("databases")["databases"]
     if as_json:
-        click.echo(json.dumps({"directory": str(root), "databases": [asdict(each) for each in databases]}, indent=2))
+        click.echo(json.dumps({"directory": str(root), "databases": databases}, indent=2))
         return
     from sldb.deploy.report import show_databases
 
     show_databases(databases, streams.data_out())
+    _tell_problems(databases)
+
+
+def _tell_problems(databases: Iterable[Mapping[str, Any]]) -> None:
+    for each in databases:
+        if problem := each.get("problem"):
+            outcome.say(f"{each['name']} is damaged: {problem}")
 
 
 def _show_stack(run: Globals, *, as_json: bool) -> None:
@@ -58,3 +66,4 @@ def _show_stack(run: Globals, *, as_json: bool) -> None:
     from sldb.deploy.report import show_status
 
     show_status(found, streams.data_out(), now)
+    _tell_problems(found.databases)

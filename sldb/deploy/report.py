@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lambda_handlers import times
-from sldb import moments
 from sldb.render.text import escape
-from sldb.report import age, size
-
-from .databases import DatabaseInfo
+from sldb.report import DATABASE_COLUMNS, age, database_line
 
 if TYPE_CHECKING:
     from .status import FunctionInfo, Status
@@ -20,11 +17,13 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     facts = [
         ("stack", f"{status.stack} ({status.stack_status})"),
         ("where", f"{status.region}, account {status.account}"),
-        ("data", f"s3://{status.bucket}/databases" if status.bucket else "none"),
+        ("data", _data(status)),
         ("code", status.bundle[:12]),
         ("lock", _lock(status)),
         *([("deleted", f"can be had back for {status.recoverable_days} days")] if status.recoverable_days else []),
     ]
+    if status.health.next:
+        facts += [("state", status.health.says), ("next", status.health.next)]
     _table(out, "", ("", ""), facts)
     functions = [_function(function, now) for function in status.functions]
     header = ("function", "runtime", "memory", "timeout", "modified")
@@ -49,9 +48,16 @@ def _lock(status: Status) -> str:
     return f"{status.lock_kind}, freed after {status.lock_max_age_seconds} s"
 
 
-def show_databases(databases: Sequence[DatabaseInfo], out: TextIO) -> None:
-    rows = [(each.name, size(each.size_bytes), str(each.txid), moment(each.committed_at)) for each in databases]
-    _table(out, "databases: none yet", ("database", "size", "txid", "last commit"), rows)
+def _data(status: Status) -> str:
+    if status.bucket_is_gone:
+        return f"s3://{status.bucket} is gone, and with it every database that was in it"
+    return f"s3://{status.bucket}/databases" if status.bucket else "none"
+
+
+def show_databases(databases: Sequence[Mapping[str, Any]], out: TextIO) -> None:
+    """`databases`: as the action `databases` tells them."""
+    rows = [["" if cell is None else str(cell) for cell in database_line(each)] for each in databases]
+    _table(out, "databases: none yet", DATABASE_COLUMNS, rows)
 
 
 def duration(seconds: float | None) -> str:
@@ -61,10 +67,6 @@ def duration(seconds: float | None) -> str:
     if whole < 120:
         return f"{whole} s"
     return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"
-
-
-def moment(at: float) -> str:
-    return moments.shown(round(at * 1000))
 
 
 def _table(out: TextIO, nothing: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,7 +1,7 @@
 """`sldb status`: the stack, its functions, who holds a lock, and the databases. Reads only.
 
 The databases and the locks are looked up with the caller's own rights and without the functions, so that they are
-seen also when the functions do not work.
+seen also when the functions do not work. The databases are listed by the server's code, in this process.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from lambda_handlers.wire import SldbError
 from sldb.held_lock import HeldLock, of_object
 
-from .cloud import Cloud
-from .databases import BucketListing, DatabaseInfo, list_databases
+from . import states
+from .cloud import Cloud, bucket_exists
 from .failures import aws_errors
 from .locks import lock_groups
 from .stack import Stack, StackState
@@ -44,13 +44,15 @@ class Status:
     region: str
     account: str
     bucket: str
+    bucket_is_gone: bool
     bundle: str  # sha256 of the code
     lock_kind: str
     lock_max_age_seconds: int
     recoverable_days: int  # for which deleted objects can be had back; 0: they cannot
     functions: tuple[FunctionInfo, ...]
     locks: tuple[HeldLock, ...]
-    databases: tuple[DatabaseInfo, ...]
+    databases: tuple[Mapping[str, Any], ...]  # as the action `databases` tells them
+    health: states.Health
 
     def encode(self, now: float) -> dict[str, Any]:
         """As JSON can say it."""
@@ -74,21 +76,44 @@ def read_status(cloud: Cloud, name: str) -> Status:
     """Raises `store_error` (exit status 3) if the stack does not exist."""
     state = deployed(cloud, name)
     bucket = _bucket(cloud, name, state)
-    databases = tuple(list_databases(BucketListing(cloud.s3, bucket, PREFIX))) if bucket else ()
+    is_there = bool(bucket) and bucket_exists(cloud.s3, bucket, cloud.account)
+    databases = _databases(cloud, bucket, state) if is_there else []
     return Status(
         stack=name,
         stack_status=state.status,
         region=cloud.region,
         account=cloud.account,
         bucket=bucket,
+        bucket_is_gone=bool(bucket) and not is_there,
         bundle=state.parameters.get("BundleKey", "").removesuffix(".zip"),
         lock_kind=state.parameters.get("LockKind", ""),
         lock_max_age_seconds=int(state.parameters.get("LockMaxAgeSeconds") or 0),
         recoverable_days=int(state.parameters.get("RecoverableDays") or 0),
         functions=_functions(cloud.functions, state.outputs),
-        locks=tuple(_locks(cloud, name, state, databases)),
-        databases=databases,
+        locks=tuple(_locks(cloud, name, state, [each["name"] for each in databases])),
+        databases=tuple(each for each in databases if each["state"] != "dropped"),
+        health=states.health(name, state.status, state.reason),
     )
+
+
+def serving(cloud: Cloud, name: str) -> StackState:
+    """Raises `store_error` (exit status 3) if the stack does not exist, or has not come into being."""
+    state = deployed(cloud, name)
+    health = states.health(name, state.status, state.reason)
+    if not health.exists:
+        raise SldbError("store_error", f"the stack {name} is not deployed: {health.says}", health.next)
+    return state
+
+
+def _databases(cloud: Cloud, bucket: str, state: StackState) -> list[dict[str, Any]]:
+    """All databases, also the dropped ones, by the server's own code in this process."""
+    from sldb.targets.bucket import databases_in
+
+    variables = {
+        "SLDB_STORE": f"s3://{bucket}/{PREFIX}",
+        "SLDB_RETENTION_DAYS": state.parameters.get("RetentionDays", ""),
+    }
+    return databases_in(cloud.session, variables)
 
 
 def _bucket(cloud: Cloud, name: str, state: StackState) -> str:
@@ -118,13 +143,13 @@ def _function(client: LambdaClient, name: str) -> FunctionInfo:
     )
 
 
-def _locks(cloud: Cloud, name: str, state: StackState, databases: tuple[DatabaseInfo, ...]) -> list[HeldLock]:
+def _locks(cloud: Cloud, name: str, state: StackState, databases: list[str]) -> list[HeldLock]:
     """All kinds are looked for where they cost nothing: groups may be left from before the kind was changed."""
     held = []
     if vpc_id := state.outputs.get("LockVpc"):
         held += lock_groups(cloud.ec2, name, vpc_id)
     if state.parameters.get("LockKind") == "s3":
-        found = (_lock_object(cloud.s3, _bucket(cloud, name, state), database.name) for database in databases)
+        found = (_lock_object(cloud.s3, _bucket(cloud, name, state), database) for database in databases)
         held += [holder for holder in found if holder is not None]
     return held
 

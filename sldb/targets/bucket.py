@@ -7,7 +7,7 @@ while gigabytes are moved: a service is made for each action, with those of the 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -70,8 +70,20 @@ def _settings_of(function: str, aws: AwsOptions) -> Callable[[], Settings]:
         raise SldbError(
             "store_error", f"the function {function} is none of sldb's", "sldb deploy makes it", applied="no"
         )
+    return _settings_for(session, ours)
+
+
+def databases_in(session: boto3.Session, variables: Mapping[str, str]) -> list[dict[str, Any]]:
+    """All databases of a store, as the action `databases` tells them, with the session's rights; `variables` are the
+    settings of a function. Raises SldbError."""
+    with closing(Service(_settings_for(session, variables)())) as service:
+        return list(service.act(Action("databases", arguments={"all": True}))["databases"])
+
+
+def _settings_for(session: boto3.Session, variables: Mapping[str, str]) -> Callable[[], Settings]:
+    """The settings of a function, to be used with the session's rights: as they are at each moment."""
     settings = replace(
-        reached_by(Settings.from_environment(ours), _core(session), session.region_name),
+        reached_by(Settings.from_environment(variables), _core(session), session.region_name),
         cache_bytes=CACHE_BYTES,
         memory_bytes=MEMORY_BYTES,
         log_level="error",

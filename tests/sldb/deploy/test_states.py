@@ -5,7 +5,7 @@ from botocore.session import get_session
 
 from lambda_handlers.wire import SldbError
 from sldb.deploy.failures import OperationFailed
-from sldb.deploy.states import Step, next_step
+from sldb.deploy.states import Step, health, next_step
 
 STATUSES: list[str] = get_session().get_service_model("cloudformation").shape_for("StackStatus").metadata["enum"]
 
@@ -20,6 +20,9 @@ STATUSES: list[str] = get_session().get_service_model("cloudformation").shape_fo
         ("CREATE_COMPLETE", Step.UPDATE),
         ("UPDATE_COMPLETE", Step.UPDATE),
         ("UPDATE_ROLLBACK_COMPLETE", Step.UPDATE),
+        ("UPDATE_ROLLBACK_FAILED", Step.RESUME),
+        ("IMPORT_COMPLETE", Step.UPDATE),
+        ("IMPORT_ROLLBACK_COMPLETE", Step.UPDATE),
     ],
 )
 def test_what_to_do(status: str | None, step: Step) -> None:
@@ -33,16 +36,17 @@ def test_a_busy_stack_is_a_conflict(status: str) -> None:
     assert caught.value.exit_code == 75
 
 
-def test_a_stack_stuck_in_an_update_says_how_to_get_out() -> None:
+@pytest.mark.parametrize("status", ["UPDATE_FAILED", "IMPORT_ROLLBACK_FAILED"])
+def test_a_stack_that_another_tool_left_half_way_says_how_to_get_out(status: str) -> None:
     with pytest.raises(OperationFailed) as caught:
-        next_step("test-db", "UPDATE_ROLLBACK_FAILED")
-    assert "continue-update-rollback --stack-name test-db" in caught.value.hint
+        next_step("orders", status)
+    assert "`sldb destroy --stack orders`, then `sldb deploy --stack orders`" in caught.value.hint
 
 
 def test_a_half_deleted_stack_says_how_to_go_on() -> None:
     with pytest.raises(OperationFailed) as caught:
         next_step("test-db", "DELETE_FAILED")
-    assert "sldb destroy" in caught.value.hint
+    assert "`sldb destroy`" in caught.value.hint
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -53,3 +57,19 @@ def test_every_status_has_an_answer(status: str) -> None:
     except SldbError as error:
         answer = error.hint
     assert answer
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_status_has_a_verdict_and_what_is_not_well_a_next_step(status: str) -> None:
+    found = health("test-db", status)
+    assert status in found.says
+    assert (found.state == "ok") == (not found.next)
+    assert (found.state == "ok") == (status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
+    at_work = status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
+    assert ("AWS is at work on it" in found.says) == at_work
+    if not at_work and found.state == "fail":
+        assert "`sldb de" in found.next  # deploy or destroy
+
+
+def test_the_reason_is_told() -> None:
+    assert health("test-db", "ROLLBACK_COMPLETE", "User Initiated").says == "ROLLBACK_COMPLETE: User Initiated"

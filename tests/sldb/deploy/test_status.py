@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
-from lambda_handlers.storage.keys import LtxName
 from sldb.cli.main import run
-from sldb.deploy import databases
 from tests.sldb.deploy.commands import DATA_BUCKET, Commands
-from tests.sldb.deploy.ltx_files import PAGE_SIZE, write
-
-if TYPE_CHECKING:
-    from sldb.emulator.call import Answer, Call
 
 
-def put_database(sldb: Commands, root: Path, database: str, txids: int, pages: int) -> None:
+def put_databases(sldb: Commands, root: Path, *names: str) -> None:
+    """Databases as the server makes them, in the bucket of the stack."""
+    for name in names:
+        sldb.ok("--local", str(root), "databases", "create", name)
+        sldb.ok("--local", str(root), "query", "--database", name, "CREATE TABLE t (a)")
+    upload(sldb, root)
+
+
+def upload(sldb: Commands, root: Path) -> None:
     s3 = sldb.client("s3")
-    for txid in range(1, txids + 1):
-        name = LtxName(0, txid, txid)
-        write(root, database, name, pages)
-        s3.put_object(
-            Bucket=DATA_BUCKET,
-            Key=f"databases/{name.key(database)}",
-            Body=(root / name.key(database)).read_bytes(),
-            IfNoneMatch="*",
-        )
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        key = f"databases/{path.relative_to(root).as_posix()}"
+        with contextlib.suppress(s3.exceptions.ClientError):  # it is there
+            s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=path.read_bytes(), IfNoneMatch="*")
+
+
+def shown(sldb: Commands) -> dict[str, Any]:
+    return dict(json.loads(sldb.ok("status", "--format", "json").out))
 
 
 def test_it_tells_all_there_is(sldb: Commands, tmp_path: Path) -> None:
     sldb.ok("deploy", "--timeout", "30")
-    put_database(sldb, tmp_path, "main", txids=3, pages=2)
-    put_database(sldb, tmp_path, "other", txids=1, pages=1)
-    status = json.loads(sldb.ok("status", "--format", "json").out)
+    put_databases(sldb, tmp_path, "main", "other")
+    status = shown(sldb)
     assert status["stack_status"] == "CREATE_COMPLETE"
+    assert status["health"]["state"] == "ok"
     assert [f["name"] for f in status["functions"]] == ["test-db-function", "test-db-function-deadlock-fix"]
     assert status["functions"][0]["timeout_seconds"] == 30
     assert len(status["bundle"]) == 64
     assert status["locks"] == []
-    assert [(d["name"], d["size_bytes"], d["txid"]) for d in status["databases"]] == [
-        ("main", 2 * PAGE_SIZE, 3),
-        ("other", PAGE_SIZE, 1),
+    assert status["bucket_is_gone"] is False
+    assert [(d["name"], d["state"], d["txid"], d["bytes"]) for d in status["databases"]] == [
+        ("main", "ok", 2, 16384),
+        ("other", "ok", 2, 16384),
     ]
+
+
+def test_it_lists_the_databases_as_databases_does_also_without_the_functions(sldb: Commands, tmp_path: Path) -> None:
+    sldb.ok("deploy")
+    put_databases(sldb, tmp_path, "main", "gone", "hurt")
+    sldb.ok("--local", str(tmp_path), "databases", "drop", "gone", "--yes")
+    upload(sldb, tmp_path)
+    newest = "databases/hurt/0000/0000000000000002-0000000000000002.ltx"
+    sldb.client("s3").delete_object(Bucket=DATA_BUCKET, Key=newest)
+    sldb.client("s3").put_object(Bucket=DATA_BUCKET, Key=newest, Body=b"garbage", IfNoneMatch="*")
+    sldb.client("lambda").delete_function(FunctionName="test-db-function")
+    found = {each["name"]: each for each in shown(sldb)["databases"]}
+    assert set(found) == {"main", "hurt"}  # and not the one that was dropped
+    assert (found["main"]["state"], found["hurt"]["state"]) == ("ok", "damaged")
+    ran = sldb.ok("status")
+    assert "hurt is damaged: " in ran.err
+    (line,) = (line for line in ran.out.splitlines() if line.startswith("main "))
+    assert re.search(r"\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", line), line
+    # The same as `sldb databases` says of the same objects.
+    (tmp_path / newest.removeprefix("databases/")).write_bytes(b"garbage")
+    listed = json.loads(sldb.ok("--local", str(tmp_path), "databases", "--format", "json").out)
+    assert {row["name"]: (row["state"], row["txid"]) for row in listed} == {
+        name: (each["state"], each["txid"]) for name, each in found.items()
+    }
 
 
 def test_it_names_the_holder_of_a_security_group(sldb: Commands) -> None:
@@ -76,31 +103,13 @@ def test_it_names_the_holder_of_a_security_group(sldb: Commands) -> None:
 
 def test_it_names_the_holder_of_a_lock_object(sldb: Commands, tmp_path: Path) -> None:
     sldb.ok("deploy", "--lock", "s3")
-    put_database(sldb, tmp_path, "main", txids=1, pages=1)
-    put_database(sldb, tmp_path, "free", txids=1, pages=1)
+    put_databases(sldb, tmp_path, "main", "free")
     taken = {"owner": "abc", "created_at": time.time(), "doing": "UPDATE t", "database": "main"}
     s3 = sldb.client("s3")
     s3.put_object(Bucket=DATA_BUCKET, Key="databases/main/lock.json", Body=json.dumps(taken))
     s3.put_object(Bucket=DATA_BUCKET, Key="databases/free/lock.json", Body=b'{"owner": null}')
     (lock,) = json.loads(sldb.ok("status", "--format", "json").out)["locks"]
     assert (lock["database"], lock["owner"], lock["doing"]) == ("main", "abc", "UPDATE t")
-
-
-def test_a_long_history_costs_few_requests(sldb: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sldb.ok("deploy")
-    put_database(sldb, tmp_path, "main", txids=90, pages=1)
-    monkeypatch.setattr(databases, "_PAGE", 2)
-    lists = 0
-
-    def count(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
-        nonlocal lists
-        lists += call.action in ("ListObjectsV2", "ListObjects")
-        return proceed(call)
-
-    sldb.aws.hooks.append(count)
-    (database,) = json.loads(sldb.ok("status", "--format", "json").out)["databases"]
-    assert database["txid"] == 90
-    assert 3 < lists < 20  # and not 45
 
 
 def test_where_nothing_is_deployed_it_says_so(sldb: Commands) -> None:
@@ -118,7 +127,14 @@ def test_a_missing_function_is_shown_as_missing(sldb: Commands) -> None:
 
 
 def test_over_a_directory_it_lists_the_databases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(tmp_path, "main", LtxName(0, 1, 1), 3)
+    assert run(["--local", str(tmp_path), "query", "CREATE TABLE t (a)"]) == 0
+    capsys.readouterr()
     assert run(["--local", str(tmp_path), "status", "--format", "json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert [(d["name"], d["size_bytes"], d["txid"]) for d in printed["databases"]] == [("main", 3 * PAGE_SIZE, 1)]
+    assert [(d["name"], d["state"], d["txid"], d["bytes"]) for d in printed["databases"]] == [("main", "ok", 1, 16384)]
+
+
+def test_a_directory_that_is_not_there_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--local", str(tmp_path / "none"), "status"]) == 0
+    assert "databases: none yet" in capsys.readouterr().out
+    assert not (tmp_path / "none").exists()
