@@ -37,12 +37,16 @@ if TYPE_CHECKING:
     metavar="DAYS",
     help="Let objects that are deleted from the bucket be had back for so long, as versions (default: 0, not at all).",
 )
+@click.option(
+    "--new-bucket", is_flag=True, help="Where the data bucket is gone, and the databases with it: make an empty one."
+)
 @click.option("--function", metavar="NAME", help="Name of the function (default: STACK-function).")
 def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
     """Make the stack in your AWS account, or bring it up to date.
 
-    Shows what will change and asks before it does anything. What you do not give stays as it is. Without a terminal
-    nothing is asked: it goes on unless something would be removed or replaced, which needs --yes.
+    Shows what will change and asks before it does anything. What you do not give stays as it is; what was deleted by
+    hand is made anew. Without a terminal nothing is asked: it goes on unless something would be removed or replaced,
+    which needs --yes.
 
     \b
       sldb deploy
@@ -60,6 +64,10 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
     cloud = connect(run.aws)
     with prepared(cloud, run.stack, Choices(**choices), os.environ, display, only_plan=only_plan) as deployment:
         if deployment.plan.up_to_date:
+            for note in deployment.plan.notes:
+                display.note(note)
+            if not only_plan:
+                deployment.keep_versions()
             display.note(f"the stack {run.stack} is up to date")
             return
         display.plan(deployment.plan)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.wire import SldbError
 from sldb.targets.aws_session import boto3_session
@@ -62,6 +62,10 @@ class Cloud:
     @cached_property
     def iam(self) -> IAMClient:
         return self.session.client("iam", config=_config())
+
+    @cached_property
+    def events(self) -> Any:
+        return self.session.client("events", config=_config())
 
     def bundle_bucket(self, stack: str) -> str:
         return self._bucket(stack, "bundles")

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
 
 from lambda_handlers.wire import SldbError
 
@@ -22,21 +21,17 @@ from .buckets import stack_of
 from .bundle import Bundle, build
 from .bundles import BundleBucket
 from .cloud import Cloud, bucket_exists
-from .events import StackEvent, advice, root_cause
 from .failures import OperationFailed
+from .following import Progress, failure
+from .losses import Survey, survey
+from .mending import check_data, finish_rollback, restore_code, told
 from .ours import TAG
 from .parameters import Choices, check_stack_name, resolve
-from .plan import BundleStep, Kind, Plan, refuse_to_lose_data
+from .plan import BundleStep, Kind, Plan, refuse_to_lose_data, refuse_to_overlook
 from .platform import Platform
 from .stack import ChangeSet, Stack, StackState
 from .template import template_text
 from .versions import keep
-
-
-class Progress(Protocol):
-    def note(self, text: str) -> None: ...
-
-    def event(self, event: StackEvent) -> None: ...
 
 
 @dataclass(slots=True)
@@ -48,29 +43,37 @@ class Deployment:
     bundle: Bundle
     progress: Progress
     change_set: ChangeSet | None  # None: nothing to do
+    parameters: Mapping[str, str]  # of the stack, as wanted
+    sets_versions: bool = False  # it was asked for
     had_versions: bool = False  # deleted objects could be had back until now
     executed: bool = False
 
     def apply(self) -> StackState:
         """Raises OperationFailed with the first failure of the stack as the reason."""
-        if self.change_set is None:
+        if self.plan.up_to_date:
             raise ValueError("there is nothing to apply")
         self._send_bundle()
-        operation = self.stack.execute(self.change_set)
+        state = self._execute(self.change_set) if self.change_set else self.stack.describe()
+        assert state is not None
+        for loss in self.plan.losses:
+            if loss.code_of:
+                restore_code(self.cloud, loss.code_of, self.bucket.name, self.bundle.key, self.progress)
+        self.keep_versions()
+        return state
+
+    def _execute(self, change_set: ChangeSet) -> StackState:
+        operation = self.stack.execute(change_set)
         self.executed = True
         state, events = self.stack.follow(operation, self.progress.event)
         if state.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise failure(self.stack.name, state, events)
-        self._keep_versions(state)
         return state
 
-    def _keep_versions(self, state: StackState) -> None:
-        days, bucket = (
-            int(state.parameters.get("RecoverableDays", 0)),
-            self.cloud.data_bucket_of(self.stack.name, state),
-        )
-        is_others = bool(state.parameters.get("ExistingBucket"))
-        if not (days or self.had_versions or is_others):
+    def keep_versions(self) -> None:
+        """Set the bucket as the stack says, also where its settings were changed by hand."""
+        days, adopted = int(self.parameters["RecoverableDays"]), self.parameters["ExistingBucket"]
+        bucket = adopted or self.cloud.data_bucket(self.stack.name)
+        if not (days or self.had_versions or self.sets_versions or adopted):
             return
         if keep(self.cloud.s3, bucket, self.cloud.account, days):
             says = f"can be had back for {days} days" if days else "are kept no more"
@@ -109,7 +112,8 @@ def prepared(
     stack = Stack(cloud.cloudformation, name)
     state = stack.describe_ours()
     step = states.next_step(name, state.status if state else None)
-    previous = state.parameters if state and step is states.Step.UPDATE else {}
+    exists = step in (states.Step.UPDATE, states.Step.RESUME)
+    previous = state.parameters if state and exists else {}
     parameters = resolve(name, choices, environment, previous)
     progress.note(f"building the bundle for {parameters['Runtime']} on {parameters['Architecture']}")
     bundle = build(
@@ -117,13 +121,19 @@ def prepared(
     )
     if step is states.Step.RECREATE and state:
         _clear_away(stack, state, progress, only_plan=only_plan)
-    present = state if step is states.Step.UPDATE else None
+    present = state if exists else None
+    found = survey(cloud, stack, present) if present else Survey(0)
+    check_data(name, found, asked_for_new=choices.new_bucket)
+    if step is states.Step.RESUME and state:
+        finish_rollback(stack, state, found, progress, only_plan=only_plan)
     progress.note("working out the changes")
-    plan, change_set = _plan(cloud, stack, present, parameters, bundle)
-    deployment = Deployment(plan, cloud, stack, BundleBucket.of(cloud, name), bundle, progress, change_set)
+    plan, change_set, wanted = _plan(cloud, stack, present, parameters, bundle, found)
+    deployment = Deployment(plan, cloud, stack, BundleBucket.of(cloud, name), bundle, progress, change_set, wanted)
+    deployment.sets_versions = choices.recoverable_days is not None
     deployment.had_versions = previous.get("RecoverableDays", "0") != "0"
     try:
         refuse_to_lose_data(plan.changes)
+        refuse_to_overlook(name, found.of_stack, plan.changes)
         yield deployment
     except BaseException:
         with suppress(SldbError):  # what went wrong first says more
@@ -143,18 +153,25 @@ def _clear_away(stack: Stack, state: StackState, progress: Progress, *, only_pla
 
 
 def _plan(
-    cloud: Cloud, stack: Stack, state: StackState | None, parameters: Mapping[str, str], bundle: Bundle
-) -> tuple[Plan, ChangeSet | None]:
+    cloud: Cloud,
+    stack: Stack,
+    state: StackState | None,
+    parameters: Mapping[str, str],
+    bundle: Bundle,
+    found: Survey,
+) -> tuple[Plan, ChangeSet | None, dict[str, str]]:
     step = _bundle_step(BundleBucket.of(cloud, stack.name), bundle)
-    existing, notes = _data_bucket(cloud, stack.name, state)
+    existing, notes = ("", ()) if found.data else _data_bucket(cloud, stack.name, state)
     wanted = {**parameters, "BundleBucket": step.bucket, "BundleKey": step.key, "ExistingBucket": existing}
     template = template_text()
     change_set = None
-    if not _is_up_to_date(stack, state, template, wanted):
-        change_set = stack.prepare(template, wanted, creates=state is None)
-    kind = Kind.UP_TO_DATE if change_set is None else Kind.CREATE if state is None else Kind.UPDATE
+    if found.of_stack or not _is_up_to_date(stack, state, template, wanted):
+        change_set = stack.prepare(template, wanted, creates=state is None, mends=bool(found.of_stack))
+    has_work = change_set is not None or bool(found.losses)
+    kind = Kind.UP_TO_DATE if not has_work else Kind.CREATE if state is None else Kind.UPDATE
     changes = change_set.changes if change_set else ()
-    return Plan(kind, stack.name, cloud.account, cloud.region, step, changes, notes), change_set
+    notes = (*notes, *told(found))
+    return Plan(kind, stack.name, cloud.account, cloud.region, step, changes, notes, found.losses), change_set, wanted
 
 
 def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:
@@ -192,23 +209,3 @@ def _refuse_to_adopt_others(cloud: Cloud, name: str, bucket: str) -> None:
 
 def _is_up_to_date(stack: Stack, state: StackState | None, template: str, wanted: Mapping[str, str]) -> bool:
     return state is not None and dict(state.parameters) == dict(wanted) and stack.template() == template
-
-
-def failure(name: str, state: StackState, events: list[StackEvent]) -> OperationFailed:
-    """Why a stack did not get where it should, and what to do next."""
-    cause = root_cause(events)
-    reason = f"{cause.logical_id}: {cause.reason or cause.status}" if cause else state.reason or "no reason was given"
-    hint = advice(cause.reason) if cause else ""
-    return OperationFailed(
-        f"the stack {name} is {state.status}. The first failure: {reason}",
-        hint or _after(name, state.status),
-        status=state.status,
-    )
-
-
-def _after(name: str, status: str) -> str:
-    if status == "UPDATE_ROLLBACK_COMPLETE":
-        return "the stack is as it was before; mend the cause and deploy again"
-    if status.endswith("ROLLBACK_FAILED"):
-        return f"see `sldb status --stack {name}`, mend the cause, and deploy again"
-    return "mend the cause and deploy again"

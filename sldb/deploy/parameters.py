@@ -75,6 +75,7 @@ class Choices:
     retention_days: int | None = None
     recoverable_days: int | None = None
     function: str | None = None
+    new_bucket: bool = False  # where the data bucket is gone: no parameter of the stack
 
     def parameters(self) -> dict[str, str]:
         given = {

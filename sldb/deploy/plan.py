@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from . import states
 from .failures import OperationFailed
+
+if TYPE_CHECKING:
+    from .losses import Loss
 
 DATA_BUCKET = "DataBucket"  # logical id, in the template
 _PERMISSION_TYPES = ("AWS::IAM::", "AWS::Lambda::Permission", "AWS::S3::BucketPolicy")
@@ -31,11 +35,12 @@ class Change:
     type: str  # such as AWS::S3::Bucket
     replacement: str = ""  # True, False, Conditional; empty where nothing exists yet
     properties: tuple[str, ...] = ()  # that change
+    is_gone: bool = False  # what the stack had of it: it is made anew
 
     @property
     def replaces(self) -> bool:
-        """Whether the resource may go and another come in its place. A maybe counts as a yes."""
-        return self.replacement in ("True", "Conditional")
+        """Whether the resource may go and another come in its place; a maybe counts as a yes. What is gone cannot."""
+        return not self.is_gone and self.replacement in ("True", "Conditional")
 
     @property
     def removes(self) -> bool:
@@ -45,6 +50,11 @@ class Change:
     def grants(self) -> bool:
         """Whether it changes who may do what."""
         return self.type.startswith(_PERMISSION_TYPES)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it is nothing but a right of another resource."""
+        return self.type == "AWS::Lambda::Permission"
 
     @classmethod
     def decode(cls, resource: Mapping[str, Any]) -> Change:
@@ -57,6 +67,7 @@ class Change:
             type=resource["ResourceType"],
             replacement=resource.get("Replacement", ""),
             properties=tuple(sorted(name for name in names if name)),
+            is_gone=resource.get("ResourceDriftStatus") == "DELETED",
         )
 
 
@@ -80,6 +91,7 @@ class Plan:
     bundle: BundleStep
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()  # what the user should know before
+    losses: tuple[Loss, ...] = ()  # what is gone, and is made anew
 
     @property
     def up_to_date(self) -> bool:
@@ -87,7 +99,9 @@ class Plan:
 
     @property
     def destructive(self) -> tuple[Change, ...]:
-        return tuple(change for change in self.changes if change.removes or change.replaces)
+        """What goes. A right that was given to what is gone goes with it, and a new one is given."""
+        kept = (change for change in self.changes if not (self.losses and change.replaces and change.is_right))
+        return tuple(change for change in kept if change.removes or change.replaces)
 
 
 def refuse_to_lose_data(changes: Iterable[Change]) -> None:
@@ -100,6 +114,16 @@ def refuse_to_lose_data(changes: Iterable[Change]) -> None:
                 "deploy with the version of sldb that made this stack, or deploy a new stack with --stack",
                 applied="no",
             )
+
+
+def refuse_to_overlook(stack: str, losses: Iterable[Loss], changes: Iterable[Change]) -> None:
+    """Raises OperationFailed where CloudFormation would not make anew all that is gone."""
+    changing = {change.logical_id for change in changes}
+    overlooked = [loss.says for loss in losses if loss.logical_id not in changing]
+    if overlooked:
+        raise OperationFailed(
+            f"{'; '.join(overlooked)}, and CloudFormation does not see it. Nothing was changed", states.anew(stack)
+        )
 
 
 def refuse_unasked(plan: Plan) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,14 @@ class StackState:
     @property
     def gone(self) -> bool:
         return self.status == "DELETE_COMPLETE"
+
+
+@dataclass(frozen=True, slots=True)
+class StackResource:
+    logical_id: str  # in the template
+    type: str  # such as AWS::Lambda::Function
+    physical_id: str
+    status: str  # such as UPDATE_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +120,25 @@ class Stack:
             body: Any = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
         return body if isinstance(body, str) else ""
 
-    def prepare(self, template: str, parameters: Mapping[str, str], *, creates: bool) -> ChangeSet | None:
-        """A change set, not executed. None where there is nothing to change."""
+    def resources(self) -> list[StackResource]:
+        """What CloudFormation believes to be there."""
+        with aws_errors(f"list the resources of the stack {self.name}"):
+            pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+            listed: list[Any] = [each for page in pages for each in page["StackResourceSummaries"]]
+        return [
+            StackResource(
+                each["LogicalResourceId"], each["ResourceType"], each["PhysicalResourceId"], each["ResourceStatus"]
+            )
+            for each in listed
+            if each.get("PhysicalResourceId") and not each["ResourceStatus"].startswith("DELETE_")
+        ]
+
+    def prepare(
+        self, template: str, parameters: Mapping[str, str], *, creates: bool, mends: bool = False
+    ) -> ChangeSet | None:
+        """A change set, not executed. None where there is nothing to change. With `mends` CloudFormation compares with
+        what there is, makes anew what is gone and takes back what was changed by hand."""
+        drift: Any = {"DeploymentMode": "REVERT_DRIFT"} if mends else {}
         with aws_errors(f"prepare the changes of the stack {self.name}"):
             made = self._client.create_change_set(
                 StackName=self.name,
@@ -122,6 +147,7 @@ class Stack:
                 TemplateBody=template,
                 Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in sorted(parameters.items())],
                 Capabilities=["CAPABILITY_IAM"],
+                **drift,
             )
             change_set = ChangeSet(made["Id"], made["StackId"], creates, ())
             pages = self._wait_for_change_set(change_set)
@@ -188,6 +214,15 @@ class Stack:
         operation = self._operation(state.id)
         with aws_errors(f"delete the stack {self.name}"):
             self._client.delete_stack(StackName=state.id, ClientRequestToken=uuid.uuid4().hex)
+        return operation
+
+    def finish_rollback(self, state: StackState, skipped: Collection[str]) -> Operation:
+        """Go on with a roll-back that failed; `skipped`: the resources that are not rolled back, by logical id."""
+        operation = self._operation(state.id)
+        with aws_errors(f"go on rolling back the stack {self.name}"):
+            self._client.continue_update_rollback(
+                StackName=state.id, ResourcesToSkip=sorted(skipped), ClientRequestToken=uuid.uuid4().hex
+            )
         return operation
 
     def _operation(self, stack_id: str) -> Operation:

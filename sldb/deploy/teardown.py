@@ -16,8 +16,8 @@ from . import states
 from .buckets import BUNDLES, DATA, delete_bucket, left_alone, stack_of, stranger_in
 from .bundles import BundleBucket
 from .cloud import Cloud, bucket_exists
-from .deployment import Progress, failure
 from .failures import OperationFailed
+from .following import Progress, failure
 from .locks import free_all
 from .ours import TAG
 from .parameters import check_stack_name

@@ -18,7 +18,10 @@ from sldb import moments
 from sldb.client import Client
 from sldb.deploy.cloud import Cloud
 from sldb.deploy.failures import aws_errors
-from sldb.deploy.stack import StackState
+from sldb.deploy.losses import survey
+from sldb.deploy.mending import cure
+from sldb.deploy.stack import Stack, StackState
+from sldb.deploy.states import anew, command
 from sldb.deploy.status import Status, deployed, read_status
 from sldb.deploy.versions import kept_days
 from sldb.doctor.finding import Finding, checked, ok, unchecked
@@ -45,12 +48,16 @@ def findings(cloud: Cloud, stack: str, client: Client) -> Iterator[Finding]:
     except SldbError as error:
         yield Finding("stack", "fail", error.message, error.hint)
         return
-    yield _stack(state)
+    yield Finding("stack", status.health.state, status.health.says, status.health.next)
+    if not status.health.exists:
+        return
+    yield from _resources(cloud, stack, state)
     yield from _functions(status)
     yield checked("engine", lambda: engine(client))
-    yield from _conditions(cloud, status.bucket)
+    if not status.bucket_is_gone:
+        yield from _conditions(cloud, status.bucket)
+        yield _deleted(cloud, status)
     yield _locks(status)
-    yield _deleted(cloud, status)
 
 
 def _identity(cloud: Cloud) -> Iterator[Finding]:
@@ -114,20 +121,35 @@ def _concurrency(cloud: Cloud) -> Finding:
     return ok("quota", f"{limit:,} Lambda invocations at a time in this region")
 
 
-def _stack(state: StackState) -> Finding:
-    if not state.settled:
-        return Finding("stack", "warn", f"{state.status}: AWS is at work on it", "look again when it is done")
-    if state.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        return ok("stack", state.status)
-    worked = state.status == "UPDATE_ROLLBACK_COMPLETE"
-    says = f"{state.status}{': ' if state.reason else ''}{state.reason}"
-    return Finding("stack", "warn" if worked else "fail", says, "sldb deploy tries again")
+def _resources(cloud: Cloud, name: str, state: StackState) -> Iterator[Finding]:
+    """What was deleted behind CloudFormation's back."""
+    try:
+        found = survey(cloud, Stack(cloud.cloudformation, name), state)
+    except SldbError as error:
+        yield unchecked("resources", error)
+        return
+    if not found.losses and not found.unseen:
+        yield ok("resources", f"all {found.looked_for} are there")
+    for loss in found.losses:
+        yield Finding("resources", "fail", loss.says, cure(name, loss))
+    for why in found.unseen:
+        yield unchecked("resources", why)
+
+
+# What Lambda says of a function → what to do about it.
+_NEXT = {
+    "missing": "{deploy} makes it anew",
+    "Pending": "look again: Lambda is at work on it",
+    "Inactive": "a query wakes it: sldb query 'SELECT 1'",
+}
 
 
 def _functions(status: Status) -> Iterator[Finding]:
     for function in status.functions:
         if function.state != "Active":
-            yield Finding("function", "fail", f"{function.name} is {function.state}", "sldb deploy makes it anew")
+            next_ = _NEXT.get(function.state, anew(status.stack)).format(deploy=command("deploy", status.stack))
+            state = "warn" if function.state in ("Pending", "Inactive") else "fail"
+            yield Finding("function", state, f"{function.name} is {function.state}", next_)
             continue
         says = f"{function.name}: {function.runtime}, {function.architecture}, {function.memory_mb} MB"
         yield ok("function", f"{says}, code {status.bundle[:12]}{_since(function.last_modified)}")

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from sldb.deploy.deployment import failure
 from sldb.deploy.display import Display
 from sldb.deploy.events import StackEvent, advice, root_cause
+from sldb.deploy.following import failure
 from sldb.deploy.stack import StackState
 
 START = datetime(2026, 11, 24, tzinfo=timezone.utc)

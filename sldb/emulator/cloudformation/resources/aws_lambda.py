@@ -83,7 +83,10 @@ class Function(ResourceType):
             found = it.cloud.call("lambda", "GetFunctionConfiguration", FunctionName=it.physical_id)
         except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
             return None
-        return with_actual(it.properties, {name: found[name] for name in ("MemorySize", "Timeout")})
+        environment = {"Environment": {"Variables": found.get("Environment", {}).get("Variables", {})}}
+        return with_actual(
+            it.properties, {"MemorySize": found["MemorySize"], "Timeout": found["Timeout"], **environment}
+        )
 
     def attributes(self, it: Existing) -> dict[str, str]:
         found = it.cloud.call("lambda", "GetFunctionConfiguration", FunctionName=it.physical_id)

@@ -1,0 +1,226 @@
+"""What a stack rests on and is gone, while CloudFormation believes it to be there: deleted behind its back.
+
+CloudFormation compares templates, not what there is: it calls such a stack up to date, and an update of what is gone
+fails, as does its roll-back. So every resource is looked for, with the caller's own rights: one or two calls each, side
+by side. What may not be looked for is told apart from what is gone.
+
+What was changed and is still there is not looked at, but for what the functions cannot do without: the policies of the
+roles, and the schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from lambda_handlers.wire import SldbError
+
+from .cloud import bucket_exists
+from .failures import aws_errors
+from .plan import DATA_BUCKET
+
+if TYPE_CHECKING:
+    from .cloud import Cloud
+    from .stack import Stack, StackResource, StackState
+
+_THREADS = 8
+_GONE = {  # what the services call it
+    *("ResourceNotFoundException", "NoSuchEntity", "InvalidVpcID.NotFound", "NoSuchBucketPolicy", "NoSuchBucket"),
+    *("404", "NoSuchKey"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    logical_id: str  # in the template
+    says: str  # such as: the function test-db-function is gone
+    code_of: str = ""  # the function that runs other code, which CloudFormation does not look at
+
+    @property
+    def of_data(self) -> bool:
+        return self.logical_id == DATA_BUCKET
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    looked_for: int  # resources
+    losses: tuple[Loss, ...] = ()
+    unseen: tuple[SldbError, ...] = ()  # why some could not be looked for
+
+    @property
+    def of_stack(self) -> tuple[Loss, ...]:
+        """Those that a drift-aware change set mends."""
+        return tuple(loss for loss in self.losses if not loss.code_of)
+
+    @property
+    def data(self) -> Loss | None:
+        return next((loss for loss in self.losses if loss.of_data), None)
+
+
+def survey(cloud: Cloud, stack: Stack, state: StackState) -> Survey:
+    """Look for everything that the stack rests on. Raises SldbError where CloudFormation does not list it."""
+    resources = [each for each in stack.resources() if each.type in _LOOKS]
+    looks = [_Look(cloud, each, state.parameters) for each in resources]
+    if adopted := state.parameters.get("ExistingBucket"):
+        looks.append(_Look(cloud, _adopted(adopted), state.parameters))
+    losses, unseen = list[Loss](), list[SldbError]()
+    for each in looks:
+        _CLIENTS[each.resource.type](cloud)  # here: threads must not make them
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for found in pool.map(_found, looks):
+            if isinstance(found, SldbError):
+                unseen.append(found)
+            else:
+                losses += found
+    return Survey(len(looks), tuple(losses), tuple(unseen))
+
+
+def _adopted(bucket: str) -> StackResource:
+    """A data bucket that an earlier stack left is none of CloudFormation's resources."""
+    from .stack import StackResource
+
+    return StackResource(DATA_BUCKET, "AWS::S3::Bucket", bucket, "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    cloud: Cloud
+    resource: StackResource
+    parameters: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        return self.resource.physical_id
+
+    def ask(self, what: str, call: Callable[[], Any]) -> Any:
+        """The answer; None where there is no such thing. Raises SldbError where AWS does not tell."""
+        from botocore.exceptions import ClientError
+
+        with aws_errors(f"look for {what}"):
+            try:
+                return call()
+            except ClientError as error:
+                if error.response["Error"]["Code"] in _GONE:
+                    return None
+                raise
+
+
+_Says: TypeAlias = Iterator[str]
+
+
+def _found(look: _Look) -> list[Loss] | SldbError:
+    try:
+        found = [Loss(look.resource.logical_id, says) for says in _LOOKS[look.resource.type](look)]
+        return found or _other_code(look)
+    except SldbError as error:
+        return error
+
+
+def _function(look: _Look) -> _Says:
+    what, client = f"the function {look.name}", look.cloud.functions
+    found = look.ask(what, lambda: client.get_function_configuration(FunctionName=look.name))
+    if found is None:
+        yield f"{what} is gone"
+    elif not {"SLDB_STORE", "SLDB_STACK"} <= set(found.get("Environment", {}).get("Variables", {})):
+        yield f"{what} has lost its settings"
+
+
+def _other_code(look: _Look) -> list[Loss]:
+    """Of a function: whether it runs what was deployed, by the size of the code. Where the bundle is gone nothing is
+    known, and nothing is wrong: a function keeps its code."""
+    if look.resource.type != "AWS::Lambda::Function":
+        return []
+    what, functions, s3 = f"the code of {look.name}", look.cloud.functions, look.cloud.s3
+    bucket, key = look.parameters["BundleBucket"], look.parameters["BundleKey"]
+    bundle = look.ask(what, lambda: s3.head_object(Bucket=bucket, Key=key))
+    found = look.ask(what, lambda: functions.get_function_configuration(FunctionName=look.name))
+    if bundle is None or found is None or found["CodeSize"] == bundle["ContentLength"]:
+        return []
+    return [Loss(look.resource.logical_id, f"the function {look.name} runs other code than was deployed", look.name)]
+
+
+def _permission(look: _Look) -> _Says:
+    function, client = look.parameters.get("DeadlockFixFunctionName", ""), look.cloud.functions
+    what = f"the right of the schedule to invoke {function}"
+    policy = look.ask(what, lambda: client.get_policy(FunctionName=function))
+    if policy is None or "events.amazonaws.com" not in policy["Policy"]:
+        yield f"{what} is gone"
+
+
+def _role(look: _Look) -> _Says:
+    what, client = f"the role {look.name}", look.cloud.iam
+    found = look.ask(what, lambda: client.list_role_policies(RoleName=look.name))
+    if found is None:
+        yield f"{what} is gone"
+        return
+    for policy in role_policies(look.resource.logical_id, look.parameters):
+        if policy not in found["PolicyNames"]:
+            yield f"the policy {policy} of {what} is gone"
+
+
+def role_policies(logical_id: str, parameters: Mapping[str, str]) -> tuple[str, ...]:
+    """The policies that the template writes into a role; a test compares."""
+    takes_locks = logical_id == "DeadlockFixRole" or parameters.get("LockKind") == "security-group"
+    return ("data", "logs", "locks") if takes_locks else ("data", "logs")
+
+
+def _vpc(look: _Look) -> _Says:
+    what, client = f"the VPC of the locks, {look.name},", look.cloud.ec2
+    if look.ask(what, lambda: client.describe_vpcs(VpcIds=[look.name])) is None:
+        yield f"{what} is gone"
+
+
+def _rule(look: _Look) -> _Says:
+    name = look.name.rpartition("/")[2].rpartition("|")[2]  # some tell its ARN, or its bus before it
+    what, client = f"the schedule {name}", look.cloud.events
+    rule = look.ask(what, lambda: client.describe_rule(Name=name))
+    if rule is None:
+        yield f"{what} is gone"
+        return
+    if rule["State"] == "DISABLED":
+        yield f"{what} is switched off"
+    targets = look.ask(what, lambda: client.list_targets_by_rule(Rule=name))
+    if targets is None or not targets["Targets"]:
+        yield f"{what} invokes nothing"
+
+
+def _log_group(look: _Look) -> _Says:
+    what, client = f"the log group {look.name}", look.cloud.logs
+    found = look.ask(what, lambda: client.describe_log_groups(logGroupNamePrefix=look.name))
+    if look.name not in [group["logGroupName"] for group in found["logGroups"]]:
+        yield f"{what} is gone"
+
+
+def _bucket(look: _Look) -> _Says:
+    if not bucket_exists(look.cloud.s3, look.name, look.cloud.account):
+        yield f"the data bucket {look.name} is gone, and with it every database that was in it"
+
+
+def _bucket_policy(look: _Look) -> _Says:
+    what, client = f"the policy of the bucket {look.name}", look.cloud.s3
+    if look.ask(what, lambda: client.get_bucket_policy(Bucket=look.name)) is None:
+        yield f"{what} is gone"
+
+
+_CLIENTS: Mapping[str, Callable[[Cloud], Any]] = {
+    "AWS::Lambda::Function": lambda cloud: (cloud.functions, cloud.s3),
+    "AWS::Lambda::Permission": lambda cloud: cloud.functions,
+    "AWS::IAM::Role": lambda cloud: cloud.iam,
+    "AWS::EC2::VPC": lambda cloud: cloud.ec2,
+    "AWS::Events::Rule": lambda cloud: cloud.events,
+    "AWS::Logs::LogGroup": lambda cloud: cloud.logs,
+    "AWS::S3::Bucket": lambda cloud: cloud.s3,
+    "AWS::S3::BucketPolicy": lambda cloud: cloud.s3,
+}
+_LOOKS: Mapping[str, Callable[[_Look], _Says]] = {
+    "AWS::Lambda::Function": _function,
+    "AWS::Lambda::Permission": _permission,
+    "AWS::IAM::Role": _role,
+    "AWS::EC2::VPC": _vpc,
+    "AWS::Events::Rule": _rule,
+    "AWS::Logs::LogGroup": _log_group,
+    "AWS::S3::Bucket": _bucket,
+    "AWS::S3::BucketPolicy": _bucket_policy,
+}

@@ -1,0 +1,68 @@
+"""What `sldb deploy` does about what is gone, before it works out the changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lambda_handlers.wire import SldbError
+
+from . import states
+from .failures import OperationFailed, aws_errors
+from .following import Progress, failure
+from .losses import Loss, Survey
+from .stack import Stack, StackState
+
+if TYPE_CHECKING:
+    from .cloud import Cloud
+
+
+def cure(name: str, loss: Loss) -> str:
+    """What the user can do about it."""
+    if not loss.of_data:
+        return f"{states.command('deploy', name)} mends it"
+    new = states.command("deploy --new-bucket", name)
+    return f"{new} makes a new, empty one; `sldb push` brings back what you have a copy of"
+
+
+def check_data(name: str, found: Survey, *, asked_for_new: bool) -> None:
+    """Raises OperationFailed where the data is gone and an empty bucket was not asked for, `bad_request` where one was
+    and the data is there."""
+    if found.data is None and asked_for_new:
+        raise SldbError(
+            "bad_request", f"--new-bucket is for a stack whose data bucket is gone: that of {name} is there"
+        )
+    if found.data is not None and not asked_for_new:
+        raise OperationFailed(
+            f"refused: {found.data.says}. No deployment brings them back. Nothing was changed",
+            cure(name, found.data),
+        )
+
+
+def finish_rollback(stack: Stack, state: StackState, found: Survey, progress: Progress, *, only_plan: bool) -> None:
+    """Bring a stack whose failed update could not be taken back to where it can be updated: what is gone cannot be
+    rolled back, and is left out. Raises OperationFailed where that does not help."""
+    why = f"the last change of the stack {stack.name} failed, and so did taking it back ({state.status})"
+    if only_plan:
+        deploy = states.command("deploy", stack.name)
+        raise OperationFailed(f"{why}: there is nothing to plan against", f"{deploy} finishes taking it back first")
+    progress.note(f"{why}: finishing that first")
+    stuck = {each.logical_id for each in stack.resources() if each.status == "UPDATE_FAILED"}
+    skipped = stuck & {loss.logical_id for loss in found.losses}
+    after, events = stack.follow(stack.finish_rollback(state, skipped), progress.event)
+    if after.status != "UPDATE_ROLLBACK_COMPLETE":
+        raise failure(stack.name, after, events)
+
+
+def restore_code(cloud: Cloud, function: str, bucket: str, key: str, progress: Progress) -> None:
+    """Give a function the bundle again. CloudFormation cannot: it does not look at the code that a function has."""
+    progress.note(f"giving the function {function} its code again")
+    client = cloud.functions
+    with aws_errors(f"give the function {function} its code again"):
+        client.update_function_code(FunctionName=function, S3Bucket=bucket, S3Key=key)
+        client.get_waiter("function_updated_v2").wait(FunctionName=function)
+
+
+def told(found: Survey) -> tuple[str, ...]:
+    """What the user should know of what is gone, and of what could not be looked for."""
+    gone = tuple(f"{loss.says}: {'a new, empty one is made' if loss.of_data else 'mended'}" for loss in found.losses)
+    return (*gone, *(f"could not be checked: {error.message}" for error in found.unseen))
