@@ -29,8 +29,9 @@ from itertools import pairwise
 from lambda_handlers.host import Host
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.storage import headers
-from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key
+from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, transaction
 from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.storage.opening import MARK_BYTES
 
 SKEW_SECONDS = 60.0  # that a writer's clock and the store's may differ by
 ROUNDING_SECONDS = 1.0  # of the store's dates
@@ -70,8 +71,8 @@ def _list(store: ObjectStore, database: str) -> list[_File]:
     found: dict[Txid, _File] = {}
     for info in store.list_objects(database_prefix(database)):
         name = parse_ltx_key(database, info.key)
-        if name is None:
-            continue
+        if name is None or (name == transaction(1) and info.size == MARK_BYTES):
+            continue  # the mark of a copy is no transaction
         before = found.get(name.max_txid)
         if before is None or info.modified_at < before.dated_at:
             found[name.max_txid] = _File(name, info.size, info.modified_at)

@@ -286,8 +286,8 @@ def test_a_view_by_time(container, store):
 
 @pytest.mark.parametrize(
     "at",
-    ["", "yesterday", "now", "10m", "42", "2027-01-15", "2027-01-15T08:02:30", "2027-01-15 08:02",
-     "2027-01-15T25:00:00Z", "2027-02-30T00:00:00Z", "2027-01-15T08:02:30+24:00", "20270115T080230Z"],
+    ["", "yesterday", "now", "10m", "42", "2020-01-15", "2020-01-15T08:02:30", "2020-01-15 08:02",
+     "2020-01-15T25:00:00Z", "2020-02-30T00:00:00Z", "2020-01-15T08:02:30+24:00", "20200115T080230Z"],
 )  # fmt: skip
 def test_a_time_on_the_wire_names_its_zone(service, at):
     run(service, "CREATE TABLE t (a)")

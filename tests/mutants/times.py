@@ -6,6 +6,7 @@ from tests.mutants.mutant import STORAGE, Mutant
 
 HISTORY = "lambda_handlers/storage/history.py"
 TESTS = STORAGE + "test_history.py::"
+DATABASE_TESTS = "tests/lambda_handlers/test_database.py::"
 
 MUTANTS = (
     Mutant(
@@ -71,5 +72,37 @@ MUTANTS = (
         "        if moment >= self._now:",
         "        if False:",
         (TESTS + "test_now_is_the_newest_by_a_clock_that_is_behind_too",),
+    ),
+    Mutant(
+        "the mark of a copy is a transaction",
+        "clock",
+        HISTORY,
+        "        if name is None or (name == transaction(1) and info.size == MARK_BYTES):",
+        "        if name is None:",
+        ("tests/lambda_handlers/actions/test_branch.py::test_the_times_of_a_branch_find_its_transactions",),
+    ),
+    Mutant(
+        "a time without a zone is one in UTC",
+        "clock",
+        "lambda_handlers/wire.py",
+        "    if written is None or written.offset_seconds is None:",
+        "    if written is None:",
+        (DATABASE_TESTS + "test_a_time_on_the_wire_names_its_zone",),
+    ),
+    Mutant(
+        "a time to the second means its beginning",
+        "clock",
+        "lambda_handlers/times.py",
+        "        return self.start_ms + (999 if self.is_whole_second else 0)",
+        "        return self.start_ms",
+        (DATABASE_TESTS + "test_a_view_says_when_its_transaction_was_made_and_that_time_finds_it",),
+    ),
+    Mutant(
+        "a moment in the future is one like any other",
+        "clock",
+        "lambda_handlers/database.py",
+        "        if moment > (now + AHEAD_SECONDS) * 1000 and found_ms <= now * 1000:",
+        "        if False:",
+        (DATABASE_TESTS + "test_a_moment_in_the_future_is_no_moment",),
     ),
 )

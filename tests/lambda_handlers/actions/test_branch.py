@@ -49,6 +49,19 @@ def test_a_branch_is_the_database_and_goes_its_own_way(service, store):
     assert state(store, "staging", at=3) == state(store, at=3)
 
 
+def test_the_times_of_a_branch_find_its_transactions(container, store):
+    clock = Clock(1_800_000_000)
+    service = container(store, host=clock.host())
+    run(service, "CREATE TABLE t (a)")
+    for number in range(3):
+        clock.time += 600
+        run(service, "INSERT INTO t VALUES (?)", [number])
+    act(service, "branch", **{"as": "copy"})
+    lines = act(service, "history", "copy")["transactions"]
+    found = [run(service, "SELECT 1", database="copy", at=line["time"]).txid for line in lines]
+    assert found == [line["txid"] for line in lines] == [4, 3, 2, 1]
+
+
 def test_of_a_moment(service, store):
     fill(service)
     moment = act(service, "history", limit=1)["transactions"][0]["time"]

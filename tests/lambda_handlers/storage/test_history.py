@@ -14,7 +14,7 @@ from lambda_handlers.s3_store import memory_store
 from lambda_handlers.storage import history
 from lambda_handlers.storage.history import BLOCK, MOST_EXACT, MOST_HEADERS
 from lambda_handlers.storage.keys import LtxName, transaction
-from lambda_handlers.storage.ltx import Header, encode
+from lambda_handlers.storage.ltx import Header, Pgno, encode
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine, compact
@@ -34,7 +34,8 @@ class Dated:
         self.dates: dict[str, float] = {}
 
     def put(self, name: LtxName, made_at: float, dated_at: float) -> None:
-        body = encode(Header(512, 0, name.min_txid, name.max_txid, round(made_at * 1000)), [])
+        header = Header(512, 1, name.min_txid, name.max_txid, round(made_at * 1000))
+        body = encode(header, [(Pgno(1), bytes(512))])
         self.store.store.create(name.key("main"), body)
         self.dates[name.key("main")] = float(int(dated_at))
 
