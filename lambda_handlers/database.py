@@ -278,7 +278,9 @@ class Database:
         """One that stands nowhere yet; the caller closes it. `most_bytes`: of its cache, besides the usual limit."""
         limit_bytes = min(self._settings.cache_bytes, most_bytes or self._settings.cache_bytes)
         return Replica(
-            *(self._store, self.name, self._directory, self._host, limit_bytes, self._make_room), warn=self._warn
+            *(self._store, self.name, self._directory, self._host, limit_bytes, self._make_room),
+            warn=self._warn,
+            clock=self._store.clock,
         )
 
     def txid_at(self, at: int | str) -> Txid:
@@ -496,9 +498,7 @@ class Database:
             raise timed_out()
         started = self._host.now()
         if copy.vfs.committed is None:  # only VACUUM has committed by itself; twice does no harm, so it is not recorded
-            reply = self._reply(results, copy.replica.txid + 1)
-            if request_id is not None:
-                self._record_request(session, copy, request_id, reply)
+            self._record(session, copy, request_id, self._reply(results, copy.replica.txid + 1))
             session.commit()
         run.stats["commit_ms"] += self._ms_since(started)
         txid = copy.replica.txid if copy.vfs.committed is None else copy.vfs.committed
@@ -516,14 +516,24 @@ class Database:
             return None  # of the database that this one is a branch of
         return Applied(found.at, reply)
 
-    def _record_request(self, session: Session, copy: Copy, request_id: str, reply: Reply) -> None:
-        entry, times = request_log.encode(reply, self._replies.keep), self._times(copy)
-        session.trusted(lambda connection: request_log.record(connection, request_id, times, entry))
+    def _record(self, session: Session, copy: Copy, request_id: str | None, reply: Reply) -> None:
+        entry = request_log.encode(reply, self._replies.keep) if request_id is not None else b""
+        times = self._times_of_next(copy)
+        if request_id is not None:
+            session.trusted(lambda connection: request_log.record(connection, request_id, times, entry))
+        elif times.now < times.log:
+            session.trusted(lambda connection: request_log.take_back(connection, times))
 
-    def _times(self, copy: Copy) -> Times:
-        now, replica = self._host.now(), copy.replica
+    def _times_of_next(self, copy: Copy) -> Times:
+        """Those of the transaction that is about to be made, with its own."""
+        now = self._host.now()
+        copy.draft.time_ms = copy.replica.next_time_ms(now)
+        return replace(self._times(copy, now), made=copy.draft.time_ms / 1000)
+
+    def _times(self, copy: Copy, now: float | None = None) -> Times:
+        clock, replica = self._store.clock.corrected(self._host.now() if now is None else now), copy.replica
         is_told = copy is self._newest and replica.txid > 0
-        return Times(now, replica.timestamp_ms / 1000 if is_told else now)
+        return Times(clock, replica.timestamp_ms / 1000 if is_told else clock)
 
     def _reply(self, results: tuple[Result, ...], txid: Txid) -> Reply:
         return Reply(results, txid, self.name)

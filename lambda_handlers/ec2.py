@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlencode, urlsplit
@@ -26,6 +27,7 @@ from lambda_handlers.connections import Connections, NoAnswer, Unreached
 from lambda_handlers.endpoints import Endpoint
 from lambda_handlers.settings import Credentials
 from lambda_handlers.sigv4 import sign
+from lambda_handlers.store_clock import StoreClock
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -116,12 +118,14 @@ class Ec2Client:
         credentials: Credentials,
         endpoint: Endpoint,
         now: Callable[[], float] = time.time,
+        clock: StoreClock | None = None,  # of the store: AWS's clocks are one
     ) -> None:
         self._path = urlsplit(endpoint.url).path or "/"
         self._region = region
         self._credentials = credentials
         self._now = now
         self._connections = Connections(endpoint, CALL_SECONDS, now, IDLE_SECONDS)
+        self._clock = clock or StoreClock()
 
     def create_security_group(
         self, name: str, description: str, vpc_id: str | None, tags: Mapping[str, str], timeout: float = CALL_SECONDS
@@ -151,6 +155,7 @@ class Ec2Client:
         self._connections.close()
 
     def _call(self, action: str, parameters: Sequence[tuple[str, str]], timeout: float) -> Element:
+        now = self._now()
         body = urlencode([("Action", action), ("Version", API_VERSION), *parameters], quote_via=quote).encode()
         headers = {"content-type": CONTENT_TYPE, "host": self._connections.host}
         sign(
@@ -159,7 +164,7 @@ class Ec2Client:
             service=SERVICE,
             region=self._region,
             credentials=self._credentials,
-            now=self._now(),
+            now=now,
             path=self._path,
         )
         try:
@@ -168,12 +173,19 @@ class Ec2Client:
             raise Ambiguous("Unreachable", str(error)) from error
         except NoAnswer as error:
             raise Ambiguous("NoAnswer", str(error)) from error
+        self._note_time(answer.headers.get("date", ""), now)
         reply = _parse(answer.body)
         if 200 <= answer.status < 300:
             if reply is None:
                 raise Ambiguous("Unreadable", f"{action} answered {answer.status} and no XML")
             return reply
         raise _error(answer.status, reply)
+
+    def _note_time(self, date: str, asked_at: float) -> None:
+        from email.utils import parsedate_to_datetime
+
+        with suppress(ValueError, TypeError):  # whatever it says there, the answer is one
+            self._clock.told(parsedate_to_datetime(date).timestamp(), asked_at)
 
 
 def create_parameters(

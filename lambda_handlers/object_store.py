@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from lambda_handlers.store_clock import StoreClock
+
 CHUNK_BYTES = 1 << 20
 PART_BYTES = 8 << 20  # what is larger goes to S3 in parts of this size
 PAGE_KEYS = 1000  # that S3 lists, or deletes, with one request
@@ -167,8 +169,9 @@ class MeteredStore:
     S3's price list knows two kinds of requests: those that write or list (`writes`), and the others.
     """
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, clock: StoreClock | None = None) -> None:
         self._store = store
+        self.clock = clock or StoreClock()
         self._counting = threading.Lock()
         self.requests = 0  # of both kinds
         self.writes = 0

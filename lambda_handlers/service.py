@@ -28,6 +28,7 @@ from lambda_handlers.object_store import MeteredStore, ObjectStore, StoreError, 
 from lambda_handlers.settings import MIB, Settings
 from lambda_handlers.sql.session import timed_out
 from lambda_handlers.storage.commit import store_error
+from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.stores import open_store
 from lambda_handlers.watchdog import Watchdog
 from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action
@@ -52,13 +53,14 @@ class Service:
         host: Host | None = None,
         store: ObjectStore | None = None,
         lock: WriteLock | None = None,
+        clock: StoreClock | None = None,  # the store's, where the lock tells it the time
     ) -> None:
         self._settings = settings
         self._host = host or Host()
         self._log = Log(settings.log_level, now=self._host.now)
         self._has_opened_store = store is None  # and closes it
-        self._store = MeteredStore(store or open_store(settings))
-        self._lock = lock or build_lock(settings, self._store, self._host)
+        self._store = MeteredStore(store or open_store(settings), clock)
+        self._lock = lock or build_lock(settings, self._store, self._host, self._store.clock)
         self._databases: dict[str, Database] = {}  # the one used last is the last
         self._in_use: set[str] = set()  # those that what is running has asked for
         self._directory = Path(settings.temp_dir)  # shared with others: what is made in it has no name

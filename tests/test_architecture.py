@@ -83,6 +83,7 @@ RULES = (
             "lambda_handlers.object_store",
             "lambda_handlers.host",
             "lambda_handlers.sealed",
+            "lambda_handlers.store_clock",
             "lambda_handlers.wire",
         ),
     ),

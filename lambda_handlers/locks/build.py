@@ -6,12 +6,14 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import BadSetting, Settings
+from lambda_handlers.store_clock import StoreClock
 
 
-def build_lock(settings: Settings, store: ObjectStore, host: Host) -> WriteLock:
-    """Raises BadSetting where a setting that this kind needs is missing. Imports only what this kind needs."""
+def build_lock(settings: Settings, store: ObjectStore, host: Host, clock: StoreClock | None = None) -> WriteLock:
+    """Raises BadSetting where a setting that this kind needs is missing. Imports only what this kind needs. `clock`:
+    the store's, which the lock tells what it sees of the time."""
     if settings.lock == "security-group":
-        return _security_group_lock(settings, host)
+        return _security_group_lock(settings, host, clock)
     if settings.lock == "none":
         from lambda_handlers.locks.none import NoLock
 
@@ -20,7 +22,7 @@ def build_lock(settings: Settings, store: ObjectStore, host: Host) -> WriteLock:
         from lambda_handlers.directory_store import path_of_url
         from lambda_handlers.locks.file import FileLock
 
-        return FileLock(path_of_url(settings.store), host)
+        return FileLock(path_of_url(settings.store), host, clock)
     from lambda_handlers.locks.s3 import ObjectLock
 
     return ObjectLock(
@@ -28,10 +30,11 @@ def build_lock(settings: Settings, store: ObjectStore, host: Host) -> WriteLock:
         host,
         max_age_seconds=settings.lock_max_age_seconds,
         retry_seconds=settings.lock_retry_seconds,
+        clock=clock,
     )
 
 
-def _security_group_lock(settings: Settings, host: Host) -> WriteLock:
+def _security_group_lock(settings: Settings, host: Host, clock: StoreClock | None) -> WriteLock:
     from lambda_handlers.ec2 import Ec2Client
     from lambda_handlers.locks.security_group import SecurityGroupLock
 
@@ -39,7 +42,7 @@ def _security_group_lock(settings: Settings, host: Host) -> WriteLock:
         raise BadSetting(
             "AWS_ACCESS_KEY_ID", "", "credentials in the environment, as SLDB_LOCK=security-group needs them"
         )
-    ec2 = Ec2Client(settings.region, settings.credentials, settings.ec2, host.now)
+    ec2 = Ec2Client(settings.region, settings.credentials, settings.ec2, host.now, clock)
     return SecurityGroupLock(
         ec2,
         host,

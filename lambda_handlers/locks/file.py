@@ -19,6 +19,7 @@ from lambda_handlers.file_locks import open_lock_file, try_lock, unlock
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Holder, Sweep
 from lambda_handlers.locks.waiting import lock_timeout, sleep_within
+from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import DATABASE_NAME, SldbError
 
 NAME = "lock"
@@ -26,9 +27,10 @@ SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.010, 0.050
 
 
 class FileLock:
-    def __init__(self, directory: Path, host: Host) -> None:
+    def __init__(self, directory: Path, host: Host, clock: StoreClock | None = None) -> None:
         self._directory = directory
         self._host = host
+        self._clock = clock or StoreClock()
         self._open: dict[str, int] = {}  # lock id → descriptor of the locked file
         self._guard = threading.Lock()
 
@@ -42,8 +44,10 @@ class FileLock:
             raise _failed(database, error) from error
         try:
             self._wait(descriptor, path, database, deadline)
-            holder = Holder(self._host.nonce(), database, f"process {os.getpid()}", self._host.now(), doing)
+            taken_at = self._host.now()
+            holder = Holder(self._host.nonce(), database, f"process {os.getpid()}", taken_at, doing)
             _write(descriptor, holder)
+            self._clock.told(os.fstat(descriptor).st_mtime, taken_at)
         except OSError as error:
             os.close(descriptor)
             raise _failed(database, error) from error

@@ -34,6 +34,7 @@ from lambda_handlers.object_store import (
 )
 from lambda_handlers.sealed import seal, unseal_or_plain
 from lambda_handlers.storage.keys import lock_key
+from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import DATABASE_NAME, SldbError
 
 POLL_SECONDS = 0.25  # at most, between looks: they are plain reads, which no quota limits
@@ -55,9 +56,18 @@ class _Seen:
 
 
 class ObjectLock:
-    def __init__(self, store: ObjectStore, host: Host, *, max_age_seconds: float, retry_seconds: float) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        host: Host,
+        *,
+        max_age_seconds: float,
+        retry_seconds: float,
+        clock: StoreClock | None = None,
+    ) -> None:
         self._store = store
         self._host = host
+        self._clock = clock or StoreClock()
         self._max_age_seconds = max_age_seconds
         self._poll_seconds = min(POLL_SECONDS, retry_seconds)
         # What the locks said last, so that taking and releasing one that nobody else wants costs one request each.
@@ -138,7 +148,7 @@ class ObjectLock:
             return self._remember(database, seen)
         mine = Holder(nonce, database, nonce, now, doing)
         try:
-            etag = self._write(database, _held_body(mine), seen.etag)
+            etag = self._write(database, _held_body(mine), seen.etag, now)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return self._remember(database, self._read(database))  # perhaps it was ours all the same
         except Unavailable:
@@ -151,17 +161,20 @@ class ObjectLock:
     def _free(self, database: str, lock_id: str, etag: str | None) -> bool:
         """False where the object is no longer what it was."""
         self._last.pop(database, None)
+        now = self._host.now()
         try:
-            etag = self._write(database, _released_body(lock_id, database, self._host.now()), etag)
+            etag = self._write(database, _released_body(lock_id, database, now), etag, now)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return False
         self._remember(database, _Seen(etag, None, lock_id))
         return True
 
-    def _write(self, database: str, body: dict[str, Any], etag: str | None) -> str:
+    def _write(self, database: str, body: dict[str, Any], etag: str | None, now: float) -> str:
         key = lock_key(database)
         text = seal(body, key)
-        return self._store.create(key, text) if etag is None else self._store.replace(key, text, etag)
+        tag = self._store.create(key, text) if etag is None else self._store.replace(key, text, etag)
+        self._clock.wrote(key, now, is_worth_a_list=True)
+        return tag
 
     def _read(self, database: str) -> _Seen:
         for _ in range(2):

@@ -8,6 +8,9 @@ newest transaction. Then it is not found any more, and goes with the next record
 two times, as its transaction has, so that a clock that is behind does not shorten its hour. One that is later than both
 proves nothing and is not believed. (Two writes in a row by a clock that is an hour ahead look like an hour.)
 
+Where a transaction goes back in time, because a clock had been ahead (Replica.next_time_ms), it takes the entries
+along: none is later than its log.
+
 An entry is about the database that its reply names. A branch holds those of what it was made of, and they say nothing
 about it. A database that is renamed notes that first, in its own log, so that the copy has the note, and requests of
 the old name are answered under the new one.
@@ -54,6 +57,7 @@ class Times:
 
     clock: float  # of this machine
     log: float  # of the newest transaction
+    made: float | None = None  # of the transaction that is being made, where something is recorded in it
 
     @property
     def since(self) -> float:
@@ -63,7 +67,8 @@ class Times:
     @property
     def now(self) -> float:
         """The time of an entry that is made. A log that is further ahead than a day makes none that stays for ever."""
-        return min(max(self.clock, self.log), self.clock + MOST_BEHIND_SECONDS)
+        made = max(self.clock, self.log) if self.made is None else self.made
+        return min(made, self.clock + MOST_BEHIND_SECONDS)
 
     @property
     def until(self) -> float:
@@ -103,7 +108,15 @@ def record(connection: apsw.Connection, request_id: str, times: Times, entry: by
     connection.execute(
         f"DELETE FROM main.{TABLE} WHERE recorded_at <= ? OR recorded_at > ?", (times.since, times.until)
     )
+    take_back(connection, times)
     connection.execute(f"INSERT OR REPLACE INTO main.{TABLE} VALUES (?, ?, ?)", (request_id, times.now, entry))
+
+
+def take_back(connection: apsw.Connection, times: Times) -> None:
+    """Where the time of the transaction that is being made goes back behind the newest one's, take along what is
+    recorded: later than its own log it would not be believed any more."""
+    if times.now < times.log and LOG.is_there(connection):
+        connection.execute(f"UPDATE main.{TABLE} SET recorded_at = ? WHERE recorded_at > ?", (times.now, times.now))
 
 
 def note_rename(connection: apsw.Connection, name: str, target: str, times: Times) -> None:

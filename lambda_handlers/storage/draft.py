@@ -26,6 +26,7 @@ class Draft:
     def clear(self) -> None:
         """Begin again from the replica as it is now."""
         self.replica.settle()
+        self.time_ms: int | None = None  # of what is recorded in it (Replica.next_time_ms)
         self._dirty.forget()
         # An empty database, new or dropped, may have pages of any size.
         self._dirty.page_size = self.replica.page_size if self.replica.page_count else 0
@@ -81,7 +82,9 @@ class Draft:
         self._check_page_size()
         enforced = self.foreign_keys()  # of the state before: pages are asked for again when the replica has moved on
         changes = partial(self._changes, enforced)
-        txid = self.replica.commit(self.page_size, self._committed_page_count(), changes, len(self._dirty), kind)
+        txid = self.replica.commit(
+            *(self.page_size, self._committed_page_count(), changes, len(self._dirty), kind), time_ms=self.time_ms
+        )
         self.clear()
         return txid
 

@@ -32,9 +32,8 @@ from lambda_handlers.storage import headers
 from lambda_handlers.storage.keys import LtxName, database_prefix, parse_ltx_key, transaction
 from lambda_handlers.storage.ltx import Txid
 from lambda_handlers.storage.opening import MARK_BYTES
+from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
 
-SKEW_SECONDS = 60.0  # that a writer's clock and the store's may differ by
-ROUNDING_SECONDS = 1.0  # of the store's dates
 BLOCK = 16  # neighbours whose headers are read at once
 MOST_EXACT = 256  # transactions of which every time is read, where times alone decide
 MOST_HEADERS = 2 * MOST_EXACT + 2 * BLOCK  # that are read for one moment, of a log of 100,000 transactions

@@ -45,6 +45,7 @@ from lambda_handlers.storage.page_cache import PageCache
 from lambda_handlers.storage.page_map import INTERIOR_KINDS
 from lambda_handlers.storage.prepared import Prepared
 from lambda_handlers.storage.publishing import Publisher, Warn, head_file
+from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS, StoreClock
 from lambda_handlers.wire import SldbError
 
 RETENTION_FLOOR_SECONDS = 3600  # no level-0 file younger than this is ever removed
@@ -76,10 +77,12 @@ class Replica:
         limit_bytes: int | None = None,  # of the local cache
         make_room: Callable[[int], None] = lambda _: None,
         warn: Warn = lambda _what, _error: None,
+        clock: StoreClock | None = None,  # the store's
     ) -> None:
         self.database = database
         self._store = store
         self._host = host
+        self._clock = clock or StoreClock()
         self._cache = PageCache(directory, limit_bytes, make_room)
         self._opener = Opener(store, database, host, limit_bytes, warn)
         self._deadline = float("inf")  # unix seconds, of the request that refreshes the copy or opens it
@@ -98,6 +101,7 @@ class Replica:
         self.unchanged_since: Txid = 0  # the oldest transaction that is known to have the same content
         self.may_be_announced = False  # whether the newest transaction may be an announcement
         self._newest: Txid = 0  # that the last LIST showed
+        self._listed: tuple[Txid, float] = 0, 0.0  # the newest transaction that a LIST showed, and its date
         self._checked_at = self._known_at = float("-inf")  # unix seconds
         self._has_listed = False  # `_known_at` is by a LIST, and not by the head
         self._must_reopen = False
@@ -171,19 +175,21 @@ class Replica:
         change_count: int = 0,
         kind: Kind = Kind.UNKNOWN,
         keep: bool = True,
+        time_ms: int | None = None,
     ) -> Txid:
         """Create transaction txid + 1 from `changes(page_count)`, which may be asked for more than once and gives
         about `change_count` pages. `keep`: put them into the local cache too, for which they are asked for again after
-        the commit; they must be at hand then.
+        the commit; they must be at hand then. `time_ms`: what `next_time_ms` has given, which the transaction is not
+        before; without it, it is not before the one before it.
 
         Raises Conflict, or SldbError `store_error` whose details say whether the transaction was applied: "no", or
         "unknown" where the store could not be asked.
         """
         now = self._time_to_commit()
-        header = self._next_header(page_size, page_count, kinds.node_id(kind, self._host.entropy(8)), now)
+        header = self._next_header(page_size, page_count, kinds.node_id(kind, self._host.entropy(8)), now, time_ms)
         encoding = Encoding(header, lambda: changes(page_count))
         key = transaction(header.max_txid).key(self.database)
-        self._create(key, encoding, sender(self._store, key, encoding, change_count * page_size))
+        self._create(key, encoding, sender(self._store, key, encoding, change_count * page_size), now)
         self._note_commit(header, encoding.layer())
         self._adopt(header, encoding.layer(), changes(page_count) if keep else None, now)
         return header.max_txid
@@ -196,7 +202,7 @@ class Replica:
         header = self._next_header(self.page_size, self.page_count, node_id, now)
         encoding = Encoding(header, tuple)
         key = transaction(header.max_txid).key(self.database)
-        self._create(key, encoding, sender(self._store, key, encoding, 0))
+        self._create(key, encoding, sender(self._store, key, encoding, 0), now)
         self._note_commit(header, encoding.layer())
         self._adopt(header, encoding.layer(), (), now)
         return header
@@ -208,7 +214,7 @@ class Replica:
         header = self._next_header(prepared.page_size, prepared.page_count, node_id, now)
         made = prepared.as_transaction(header, first_page)
         key = transaction(header.max_txid).key(self.database)
-        self._create(key, made, lambda: made.create(self._store, key))
+        self._create(key, made, lambda: made.create(self._store, key), now)
         self._note_commit(header, made.layer)
         self._adopt(header, made.layer, None, now)
         return header.max_txid
@@ -226,7 +232,7 @@ class Replica:
         """Now, in unix seconds. Raises Conflict: a container that was frozen since it last looked may stand before
         transactions that came and were compacted."""
         now = self._check_age()
-        if self._has_listed:
+        if self._has_listed and not self._clock.wants_list:
             return now
         self._look_behind_head()
         return self._check_age()
@@ -249,13 +255,43 @@ class Replica:
         if newest > self.txid:
             self._checked_at = self._known_at = float("-inf")
             raise Conflict(f"there is a transaction {newest}, of which the head did not know")
-        self._known_at, self._has_listed = now, True
+        self._known_at, self._has_listed, self._clock.wants_list = now, True, False
 
-    def _next_header(self, page_size: int, page_count: int, node_id: int, now: float) -> Header:
-        txid, timestamp_ms = self.txid + 1, max(int(now * 1000), self.timestamp_ms)
+    def _next_header(
+        self, page_size: int, page_count: int, node_id: int, now: float, time_ms: int | None = None
+    ) -> Header:
+        least_ms = self.timestamp_ms if time_ms is None else time_ms
+        txid, timestamp_ms = self.txid + 1, max(int(self._clock.corrected(now) * 1000), least_ms)
         return Header(page_size, page_count, txid, txid, timestamp_ms, node_id, has_checksum=True)
 
-    def _create(self, key: str, ours: Ours, send: Callable[[], object]) -> None:
+    def next_time_ms(self, now: float) -> int:
+        """Return the time of the next transaction (unix milliseconds), for what is recorded in it; `now`: unix seconds.
+
+        It is not before the newest one, unless that says a time which was still to come when the store had it: a clock
+        was wrong then. Raises Conflict or SldbError."""
+        if self._clock.wants_list:
+            self._look_behind_head()
+        own_ms = int(self._clock.corrected(now) * 1000)
+        if self.timestamp_ms <= own_ms + SKEW_SECONDS * 1000:
+            return max(own_ms, self.timestamp_ms)
+        latest = self._clock.latest(now)
+        if latest is None and (dated_at := self._date_of_newest()) is not None:
+            latest = dated_at + ROUNDING_SECONDS
+            self._clock.shown(dated_at, now)
+            own_ms = int(self._clock.corrected(now) * 1000)
+        is_false = latest is not None and self.timestamp_ms > (latest + SKEW_SECONDS) * 1000
+        return own_ms if is_false else self.timestamp_ms
+
+    def _date_of_newest(self) -> float | None:
+        """When the store had the newest transaction (unix seconds); None where no LIST shows its file."""
+        if self._listed[0] != self.txid:
+            try:
+                self._list(after=max(0, self.txid - 1))
+            except StoreError as error:
+                raise store_error(error, applied="no") from error
+        return self._listed[1] if self._listed[0] == self.txid else None
+
+    def _create(self, key: str, ours: Ours, send: Callable[[], object], now: float) -> None:
         try:
             create_transaction(self._store, key, ours, send)
         except Conflict:
@@ -268,6 +304,7 @@ class Replica:
             self._checked_at = float("-inf")
             doubt = Unavailable(key, "the answer came so late that it does not tell whether this is in the log")
             raise store_error(doubt, applied="unknown")
+        self._clock.wrote(key, now)
 
     def _note_commit(self, header: Header, layer: Layer) -> None:
         self.committed = Committed(header.max_txid, header.timestamp_ms, layer.map.file_bytes)
@@ -447,13 +484,16 @@ class Replica:
 
     def _list(self, after: Txid = 0) -> dict[LtxName, HeadFile]:
         """The database's LTX files, without those of the transactions up to `after`: of compacted ones all."""
-        sizes, mapped = {}, set()
+        sizes, mapped, newest = {}, set(), (0, 0.0)
         start = transaction(after).key(self.database) if after else None
         for info in self._store.list_objects(database_prefix(self.database), start):
+            self._clock.listed(info.key, info.modified_at)
             if name := parse_ltx_key(self.database, info.key):
                 sizes[name] = info.size
+                newest = max(newest, (name.max_txid, -info.modified_at))  # its oldest file, if there are several
             elif name := parse_page_map_key(self.database, info.key):
                 mapped.add(name)
+        self._listed = newest[0], -newest[1]
         return {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
 
     def _reopen(self) -> None:

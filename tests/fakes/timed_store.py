@@ -24,7 +24,7 @@ class Timed:
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         self._called("list_objects", prefix)
         for info in list(self._store.list_objects(prefix, after)):
-            yield ObjectInfo(info.key, info.size, self._written[info.key])
+            yield replace(info, modified_at=self._written[info.key])
 
     def info(self, key: str) -> ObjectInfo:
         self._called("info", key)

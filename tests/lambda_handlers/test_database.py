@@ -22,6 +22,7 @@ from tests.fakes.past import act
 from tests.fakes.service import container as new_container
 from tests.fakes.service import run
 from tests.fakes.store import FaultyStore
+from tests.fakes.timed_store import Timed
 
 MANY_PAGES = """
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
@@ -493,8 +494,9 @@ WRONG_SECONDS = [-86_400, -3601, -61, 61, 1800, 3601, 86_400, 40 * 365 * 86_400]
 
 
 @pytest.mark.parametrize("wrong", WRONG_SECONDS)
-def test_a_clock_that_is_wrong_for_one_write_makes_nothing_run_twice(container, store, wrong):
+def test_a_clock_that_is_wrong_for_one_write_makes_nothing_run_twice(container, wrong):
     right, other = Clock(), Clock()
+    store = Timed(memory_store(), right)
     service, stranger = container(store, host=right.host()), container(store, host=other.host())
 
     def applied_once(*ids):
@@ -518,8 +520,9 @@ def test_a_clock_that_is_wrong_for_one_write_makes_nothing_run_twice(container, 
 
 
 @pytest.mark.parametrize("wrong", WRONG_SECONDS)
-def test_what_a_wrong_clock_has_recorded_is_forgotten_too(container, store, wrong):
+def test_what_a_wrong_clock_has_recorded_is_forgotten_too(container, wrong):
     right, other = Clock(), Clock()
+    store = Timed(memory_store(), right)
     service, stranger = container(store, host=right.host()), container(store, host=other.host())
     run(service, "CREATE TABLE t (a)", request_id="first")
     other.time = right.time + wrong
@@ -531,8 +534,9 @@ def test_what_a_wrong_clock_has_recorded_is_forgotten_too(container, store, wron
     assert act(service, "result", request_id="theirs")["state"] == "not_applied"
 
 
-def test_after_a_clock_that_was_far_ahead_the_log_of_requests_does_not_grow_for_ever(container, store):
+def test_after_a_clock_that_was_far_ahead_the_log_of_requests_does_not_grow_for_ever(container):
     right, far = Clock(), Clock(start=9e9)
+    store = Timed(memory_store(), right)
     service = container(store, host=right.host())
     run(service, "CREATE TABLE t (a)")
     run(container(store, host=far.host()), "INSERT INTO t VALUES (1)", request_id="theirs")

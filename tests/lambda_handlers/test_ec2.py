@@ -30,6 +30,7 @@ from lambda_handlers.ec2 import Ambiguous, Duplicate, Ec2Client, NotFound, Refus
 from lambda_handlers.endpoints import Endpoint
 from lambda_handlers.settings import Credentials
 from lambda_handlers.sigv4 import sign
+from lambda_handlers.store_clock import StoreClock
 from tests.fakes.aws import REGION, Aws, free_port, serve_aws
 from tests.fakes.clock import Clock
 
@@ -186,6 +187,26 @@ def test_describe_reads_every_page(aws: Aws, client: Ec2Client) -> None:
 
     aws.after = answer
     assert [group.group_id for group in client.describe_security_groups({})] == ["sg-1", "sg-2"]
+
+
+@pytest.mark.parametrize("wrong", [-90.0, 0.0, 90.0, 94_608_000.0])
+def test_its_answers_tell_the_time(aws: Aws, wrong: float) -> None:
+    """Refusals too."""
+    clock = StoreClock()
+    client = Ec2Client(REGION, KEYS, Endpoint(aws.url), lambda: time.time() + wrong, clock)
+    with pytest.raises(NotFound):
+        client.delete_security_group("sg-0123456789abcdef0")
+    now = time.time()
+    assert now <= clock.latest(now + wrong) < now + 10
+    assert clock.corrected(now + wrong) == (clock.latest(now + wrong) if wrong > 60 else now + wrong)
+    client.close()
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Nov 2026 99:99:99 GMT"])
+def test_a_date_that_is_none_tells_nothing(date: str) -> None:
+    clock = StoreClock()
+    Ec2Client(REGION, KEYS, Endpoint("http://127.0.0.1:1"), clock=clock)._note_time(date, 5.0)
+    assert clock.latest(5.0) is None
 
 
 class TestNoAnswer:

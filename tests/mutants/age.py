@@ -124,8 +124,8 @@ AGE = (
         "a commit on the word of the head",
         "5",
         LOG + "replica.py",
-        "        self._look_behind_head()\n",
-        "",
+        "            return now\n        self._look_behind_head()\n",
+        "            return now\n",
         (STORAGE + "test_head.py::test_a_cold_writer_on_files_that_are_all_there_loses_no_write",),
     ),
     Mutant(

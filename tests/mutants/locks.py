@@ -27,8 +27,8 @@ LOCK = (
         "a lock is taken without a condition, S3",
         "lock",
         HANDLERS + "locks/s3.py",
-        "        return self._store.create(key, text) if etag is None else self._store.replace(key, text, etag)",
-        "        return self._store.put(key, text)",
+        "        tag = self._store.create(key, text) if etag is None else self._store.replace(key, text, etag)",
+        "        tag = self._store.put(key, text)",
         (LOCKS + "test_contract.py::test_eight_writers_one_at_a_time", LOCKS + "test_s3.py"),
     ),
     Mutant(

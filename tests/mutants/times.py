@@ -1,10 +1,13 @@
-"""Clocks that step: which transaction a moment means."""
+"""Clocks that step: which transaction a moment means, and what time a commit has."""
 
 from __future__ import annotations
 
-from tests.mutants.mutant import STORAGE, Mutant
+from tests.mutants.mutant import SERVER, STORAGE, Mutant
 
 HISTORY = "lambda_handlers/storage/history.py"
+CLOCK = "lambda_handlers/store_clock.py"
+REPLICA = "lambda_handlers/storage/replica.py"
+COMMITS = SERVER + "test_store_clock.py::"
 TESTS = STORAGE + "test_history.py::"
 DATABASE_TESTS = "tests/lambda_handlers/test_database.py::"
 
@@ -104,5 +107,69 @@ MUTANTS = (
         "        if moment > (now + AHEAD_SECONDS) * 1000 and found_ms <= now * 1000:",
         "        if False:",
         (DATABASE_TESTS + "test_a_moment_in_the_future_is_no_moment",),
+    ),
+    Mutant(
+        "a clock that is ahead of the store's stamps its time",
+        "clock",
+        CLOCK,
+        "        if _is_believed(self._least_at, now) and self._least > SKEW_SECONDS:",
+        "        if False:",
+        (COMMITS + "test_with_the_s3_lock_no_commit_is_stamped_ahead",),
+    ),
+    Mutant(
+        "what was told of the time is believed after a step",
+        "clock",
+        CLOCK,
+        "    return abs(now - seen_at) <= _BELIEVED_SECONDS",
+        "    return seen_at > float('-inf')",
+        (COMMITS + "test_what_was_told_before_a_step_is_not_believed",),
+    ),
+    Mutant(
+        "EC2's date is not heard",
+        "clock",
+        "lambda_handlers/ec2.py",
+        "            self._clock.told(parsedate_to_datetime(date).timestamp(), asked_at)",
+        "            pass",
+        (SERVER + "test_ec2.py::test_its_answers_tell_the_time",),
+    ),
+    Mutant(
+        "with the s3 lock nothing is known before the first commit",
+        "clock",
+        REPLICA,
+        "        if self._clock.wants_list:",
+        "        if False:",
+        (COMMITS + "test_with_the_s3_lock_a_container_that_opened_the_database_before_is_not_ahead",),
+    ),
+    Mutant(
+        "what comes after a clock that was ahead has its time",
+        "clock",
+        REPLICA,
+        "        return own_ms if is_false else self.timestamp_ms",
+        "        return self.timestamp_ms",
+        (COMMITS + "test_the_next_write_has_its_own_time_again",),
+    ),
+    Mutant(
+        "a clock that is behind tells what time it is",
+        "clock",
+        REPLICA,
+        "            self._clock.shown(dated_at, now)\n",
+        "",
+        (COMMITS + "test_a_clock_that_is_behind_has_its_requests_remembered",),
+    ),
+    Mutant(
+        "a time goes back without what is recorded",
+        "clock",
+        "lambda_handlers/sql/request_log.py",
+        "    if times.now < times.log and LOG.is_there(connection):",
+        "    if False:",
+        (COMMITS + "test_no_request_is_applied_twice_when_the_time_goes_back",),
+    ),
+    Mutant(
+        "what records nothing takes the log back",
+        "clock",
+        REPLICA,
+        "        least_ms = self.timestamp_ms if time_ms is None else time_ms",
+        "        least_ms = 0 if time_ms is None else time_ms",
+        (COMMITS + "test_what_records_nothing_does_not_take_the_log_back",),
     ),
 )

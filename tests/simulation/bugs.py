@@ -5,6 +5,7 @@ They live here, and are patched in from outside; the product has no switch for t
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from lambda_handlers.locks.security_group import SecurityGroupLock, group_name
 from lambda_handlers.object_store import AlreadyExists, MeteredStore, StoreError, Unavailable
 from lambda_handlers.removal import Removal
 from lambda_handlers.sql import request_log
-from lambda_handlers.storage import commit, ltx, merge, replica, retention, verified
+from lambda_handlers.storage import commit, history, ltx, merge, replica, retention, verified
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.keys import LtxName
 from lambda_handlers.storage.ltx import Decoder, Header
@@ -404,3 +405,28 @@ def _() -> list[Patch]:
 @bug("a request has no deadline", 100, looks_from=22)
 def _() -> list[Patch]:
     return [patch.object(service, "_seconds_for", lambda request, remaining: 10_000.0)]
+
+
+# Clocks that step
+
+
+@bug("a moment is found by halves, as if times ascended", 300)
+def _() -> list[Patch]:
+    def number_at(self: Any, moment_ms: int) -> int:
+        self._read(range(len(self._files)))
+        return bisect_right(range(len(self._files)), moment_ms, key=lambda number: self._times[number]) - 1
+
+    return [patch.object(history._Search, "_number_at", number_at)]
+
+
+@bug("what comes after a clock that was ahead has its time", 100)
+def _() -> list[Patch]:
+    def next_time_ms(self: Replica, now: float) -> int:
+        return max(int(now * 1000), self.timestamp_ms)
+
+    return [patch.object(Replica, "next_time_ms", next_time_ms)]
+
+
+@bug("a time goes back without what is recorded", 300)
+def _() -> list[Patch]:
+    return [patch.object(request_log, "take_back", lambda connection, times: None)]

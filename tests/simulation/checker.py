@@ -11,6 +11,8 @@ in plain SQLite (`model`), and everything that anybody was told is compared with
 - with one request_id there is one effect and one result, however often it is sent
 - nobody waits longer than his request's time, where nothing went wrong with it (`late`)
 - what a failure says is true of some state that there was meanwhile (`false error`), and nothing is a bug (`bug`)
+- after a clock was wrong for one transaction, the others have their own times, and a moment finds the state that there
+  was then (`clock`, `history`)
 - compacted files hold exactly what the transactions hold (`compaction`)
 - when all is over a new container reads every database as it is, and as it was at some transactions of the retention
   period (`history`)
@@ -35,6 +37,7 @@ import apsw
 
 from lambda_handlers.storage.keys import LtxName
 from lambda_handlers.storage.ltx import Header
+from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
 from lambda_handlers.wire import Reply
 from tests.simulation import model, rest
 from tests.simulation.faults import DAMAGE, Fault
@@ -46,6 +49,7 @@ from tests.simulation.plan import Operation
 
 ID_MEMORY_SECONDS = 3600 - 2 * MOST_SKEW_SECONDS
 LATE_SECONDS = 15.0  # what releasing a lock may take, whose calls EC2 turns away
+MOST_AHEAD_SECONDS = SKEW_SECONDS + ROUNDING_SECONDS + 2 * MOST_SKEW_SECONDS
 UNEXPECTED = frozenset({"internal", "corrupt", "too_large", "bad_request", "forbidden", "read_only"})
 
 
@@ -98,9 +102,22 @@ class Replay:
             made = self._made_by_action(database, entry, header, file)
         else:
             made = self._made(database, states, entry)
+        self._check_stamp(database, entry, header)
         states.append(replace(made, timestamp_ms=header.timestamp_ms))
         self._compare(what, file, made.database)
         self._compare_compacted(database, entry.txid, image)
+
+    def _check_stamp(self, database: str, entry: Entry, header: Header) -> None:
+        """What is recorded does not carry on the time of a clock that was ahead; what is not, may."""
+        operation, wrong = entry.by.operation, self._outcome.plan.wrong_clock
+        if operation.action or operation.what == "vacuum" or entry.is_announcement:
+            return
+        if wrong is not None and (operation.number == wrong.operation or met_damage(self._outcome, entry.by)):
+            return
+        if header.timestamp_ms / 1000 > entry.at + MOST_AHEAD_SECONDS:
+            self._violate(
+                "clock", f"{entry.by} made transaction {entry.txid} of {database}, stamped {header.timestamp_ms}"
+            )
 
     def copy(self, copy: Copy) -> None:
         """A database that appears."""
@@ -368,12 +385,21 @@ class Told:
                 self._violate("history", f"asked for {at}, got {txid}")
             return
         moment_ms = datetime.fromisoformat(at).timestamp() * 1000
-        stamps = [state.timestamp_ms for state in self._states]
-        is_right = stamps[txid] <= moment_ms and all(stamp > moment_ms - 1 for stamp in stamps[txid + 1 :])
-        # What came after it began may have a time of before: clocks differ.
-        is_late = any(state.made_at >= self._delivery.begun_at for state in self._states[txid + 1 :])
-        if not (is_right or is_late):
-            self._violate("history", f"asked for {at}, got {txid}, made at {stamps[txid]}")
+        # What came after it began may have a time of before, or none that it saw: clocks differ.
+        later = [state for state in self._states[txid + 1 :] if state.made_at < self._delivery.begun_at]
+        is_right = self._states[txid].timestamp_ms <= moment_ms and all(
+            state.timestamp_ms > moment_ms - 1 for state in later
+        )
+        if not (is_right or self._was_there_then(txid, later, moment_ms / 1000)):
+            self._violate("history", f"asked for {at}, got {txid}, stamped {self._states[txid].timestamp_ms}")
+
+    def _was_there_then(self, txid: int, later: list[State], moment: float) -> bool:
+        """Whether the store had the transaction by a moment, and no later one a while before it."""
+        return (
+            self._outcome.plan.wrong_clock is not None
+            and self._states[txid].made_at <= moment + MOST_AHEAD_SECONDS
+            and all(state.made_at > moment - MOST_AHEAD_SECONDS for state in later)
+        )
 
     def _check_error(self, error: dict[str, Any]) -> None:
         code = error["code"]
@@ -392,12 +418,10 @@ class Told:
             self._violate("history", f"{error['message']}")
 
     def _met_damage(self) -> bool:
-        """Whether an answer that the delivery had from the store was damaged."""
-        return any(fault in DAMAGE for fault in self._own_faults())
+        return met_damage(self._outcome, self._delivery)
 
     def _own_faults(self) -> list[Fault]:
-        its_calls = f"{self._operation.number}.{self._delivery.number}."
-        return [fault for name, fault in self._outcome.faults.items() if name.startswith(its_calls)]
+        return faults_of(self._outcome, self._delivery)
 
     def _denies_what_is_there(self, error: dict[str, Any]) -> bool:
         """Whether somebody was refused for what the state is, although another delivery of the request had been
@@ -434,3 +458,13 @@ class Told:
         seen = self._outcome.seen.get(self._operation.database, Seen())
         oldest = 0 if self._delivery.event.get("at") else seen.at(self._delivery.begun_at - allowed)
         return [state for state in self._states[oldest:] if state.made_at <= self._delivery.ended_at]
+
+
+def met_damage(outcome: Outcome, delivery: Delivery) -> bool:
+    """Whether an answer that the delivery had from the store was damaged."""
+    return any(fault in DAMAGE for fault in faults_of(outcome, delivery))
+
+
+def faults_of(outcome: Outcome, delivery: Delivery) -> list[Fault]:
+    its_calls = f"{delivery.operation.number}.{delivery.number}."
+    return [fault for name, fault in outcome.faults.items() if name.startswith(its_calls)]

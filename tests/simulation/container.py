@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lambda_handlers.host import Call, Host
+from lambda_handlers.store_clock import StoreClock
 from tests.simulation.chance import Chance
 from tests.simulation.faults import BEFORE, Fault, Faults, Meeting
 from tests.simulation.history import History
@@ -31,6 +32,7 @@ class Container:
         self._stood_still_until = 0.0  # stays when it is thawed
         self.busy_with: Any = None  # a delivery
         self.what_runs: Any = None  # what lives in it; has `close`
+        self.store_clock: StoreClock | None = None  # what it knows of the store's, where the history has a wrong one
         self._chance = chance
         self._skew = self._new_skew("at first")
         self._drawn = 0
@@ -56,6 +58,11 @@ class Container:
         if fault is Fault.FREEZE_AFTER:
             self._suffer(meeting)
         return time
+
+    def told_time(self) -> None:
+        """The Date of an answer, which the container relates to its own clock."""
+        if self.store_clock is not None:
+            self.store_clock.told(float(int(self.world.now)), self.world.now + self._skew)
 
     def sleep(self, seconds: float) -> None:
         self.world.check()

@@ -115,6 +115,7 @@ class RegionClient:
         if meeting.fault in NOT_APPLIED:
             raise _failure(meeting.fault)
         try:
+            container.told_time()
             return self._region.describe(filters)
         finally:
             container.come_back(meeting)
@@ -136,6 +137,7 @@ class RegionClient:
         if fault in (Fault.REFUSE, Fault.DENIED):
             raise Refused("UnauthorizedOperation", "not now")
         try:
+            container.told_time()
             answer = act()
         finally:
             container.come_back(meeting)

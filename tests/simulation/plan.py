@@ -7,13 +7,16 @@ run fills it in. Operations can be left out of a plan, and the others stay what 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 LOCKS = ("security-group", "s3", "none")
 SHARE_WITH_DATABASES = 0.4
 FIRST_OF_DATABASES = 500  # numbers of operations on other databases, and with them
+SHARE_WITH_WRONG_CLOCK = 0.25
+FIRST_OF_MOMENTS = 800  # numbers of reads of a moment, where a clock was wrong
+WRONG_SECONDS = (7200.0, 30 * 86_400.0, 3 * 365 * 86_400.0, -7200.0, -3 * 365 * 86_400.0)
 OTHERS = ("b1", "b2")
 GAPS = (0.0, 0.0, 1.0, 30.0, 300.0, 1500.0, 2400.0, 4000.0, 9000.0)  # seconds between two bursts
 
@@ -44,6 +47,14 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongClock:
+    """The clock of whoever carries out one operation is wrong when it stamps the transaction."""
+
+    operation: int  # its number
+    seconds: float  # ahead
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     seed: str
     lock: str
@@ -53,9 +64,14 @@ class Plan:
     most_containers: int
     are_patient: bool  # nobody kills a function whose time is up
     operations: tuple[Operation, ...]
+    wrong_clock: WrongClock | None = None
 
 
 def make(seed: str) -> Plan:
+    return _with_wrong_clock(Random(f"{seed} clock"), _make(seed))
+
+
+def _make(seed: str) -> Plan:
     chance = Random(seed)
     return Plan(
         seed=seed,
@@ -126,6 +142,34 @@ def _with_databases(chance: Random, operations: tuple[Operation, ...]) -> tuple[
         time = near if chance.random() < 0.7 else chance.uniform(begin, end)
         added.append(_operation(chance, number, max(begin, time), chance.choice(kinds)))
     return tuple(sorted((*operations, *added), key=lambda operation: operation.at))
+
+
+def _with_wrong_clock(chance: Random, plan: Plan) -> Plan:
+    """In some histories a clock takes a step by hours or years for one transaction, whose request comes again; and
+    moments around it are read."""
+    if chance.random() >= SHARE_WITH_WRONG_CLOCK:
+        return plan
+    writes = [one for one in plan.operations if one.kind == "sql" and one.database == "main" and one.what in STAMPED]
+    seconds = chance.choice(WRONG_SECONDS)
+    # Of the first transaction nothing tells that its clock is behind: no other is there to compare it with.
+    writes = [one for one in writes if one.number] if seconds < 0 else writes
+    if not writes:
+        return plan
+    stepped = chance.choice(writes)
+    again = replace(stepped, has_id=True, copies=(chance.choice((1.0, 20.0, 200.0)),))
+    operations = [again if one is stepped else one for one in plan.operations]
+    for number in range(FIRST_OF_MOMENTS, FIRST_OF_MOMENTS + chance.randint(3, 8)):
+        time = stepped.at + chance.choice((0.0, 100.0, 400.0, 2000.0)) + chance.expovariate(0.05)
+        operations.append(
+            Operation(
+                *(number, time, "sql", "read of a moment"),
+                statements=chance.choice(READS),
+                past=("ago", chance.choice((1.0, 20.0, 100.0, 300.0, 2000.0))),
+            )
+        )
+    wrong = WrongClock(stepped.number, seconds)
+    ordered = tuple(sorted(operations, key=lambda operation: operation.at))
+    return replace(plan, operations=ordered, wrong_clock=wrong)
 
 
 def _some_kinds(chance: Random) -> list[str]:
@@ -241,6 +285,7 @@ def _nothing(chance: Random, number: int) -> dict[str, Any]:
     return _sql(("UPDATE counter SET n = 0 WHERE id = 99", ()))
 
 
+STAMPED = ("make tables", "increment", "insert", "transfer", "append", "several", "delete", "large")
 READS: tuple[tuple[tuple[str, tuple[Any, ...]], ...], ...] = (
     (("SELECT id, n FROM counter ORDER BY id", ()),),
     (("SELECT sum(balance), min(balance) FROM account", ()), ("SELECT id, balance FROM account ORDER BY id", ())),

@@ -22,6 +22,7 @@ from lambda_handlers.maintenance import Maintenance
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
 from lambda_handlers.storage.replica import Replica
+from lambda_handlers.store_clock import StoreClock
 from tests.simulation.bucket import Bucket, BucketStore
 from tests.simulation.chance import Chance
 from tests.simulation.container import Container
@@ -30,7 +31,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.ledger import LOCK_MAX_AGE_SECONDS
 from tests.simulation.outcome import Delivery
-from tests.simulation.plan import Plan
+from tests.simulation.plan import Plan, WrongClock
 from tests.simulation.world import Task, World
 
 NEW_CONTAINER_RATE = 0.15
@@ -120,6 +121,8 @@ class Platform:
         if idle and not (has_room and wants_new < NEW_CONTAINER_RATE):
             return idle[int(which * len(idle))]
         container = self._new(kind)
+        if self._plan.wrong_clock:
+            container.store_clock = PlannedClock(container, self._plan.wrong_clock)
         container.what_runs = furnish(container, BucketStore(self._bucket, container))
         alive.append(container)
         return container
@@ -138,7 +141,7 @@ class Platform:
             log_level="error",
             temp_dir=self._directory,
         )
-        return Service(settings, container.host, store, self._lock(container, store))
+        return Service(settings, container.host, store, self._lock(container, store), container.store_clock)
 
     def _sweeper(self, container: Container, store: BucketStore) -> Sweeper:
         return Sweeper(container, store, self._lock(container, store), self._plan.retention_days)
@@ -149,10 +152,33 @@ class Platform:
             case "none":
                 return NoLock(container.host)
             case "s3":
-                return ObjectLock(store, container.host, **times)
+                return ObjectLock(store, container.host, **times, clock=container.store_clock)
             case _:
                 ec2 = RegionClient(self._region, container)
                 return SecurityGroupLock(ec2, container.host, stack="test-db", vpc_id="vpc-1", **times)
+
+
+class PlannedClock(StoreClock):
+    """What a container knows of the store's clock, while its own takes the step of the plan."""
+
+    def __init__(self, container: Container, wrong: WrongClock) -> None:
+        super().__init__()
+        self._container = container
+        self._wrong = wrong
+
+    def shown(self, date: float, now: float) -> None:
+        super().shown(date, self._read(now))
+
+    def latest(self, now: float) -> float | None:
+        return super().latest(self._read(now))
+
+    def corrected(self, now: float) -> float:
+        return super().corrected(self._read(now))
+
+    def _read(self, now: float) -> float:
+        """What the clock of the container shows then."""
+        is_wrong = self._container.context.operation.number == self._wrong.operation
+        return now + self._wrong.seconds if is_wrong else now
 
 
 class Sweeper:

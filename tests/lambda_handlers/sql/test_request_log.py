@@ -17,17 +17,18 @@ from tests.fakes.engine import Engine
 from tests.fakes.past import act
 from tests.fakes.service import container, run
 from tests.fakes.store import FaultyStore, lose_answer, lose_request, works
+from tests.fakes.timed_store import Timed
 from tests.fakes.uploads import upload
-
-
-@pytest.fixture
-def store():
-    return memory_store()
 
 
 @pytest.fixture
 def clock():
     return Clock()
+
+
+@pytest.fixture
+def store(clock):
+    return Timed(memory_store(), clock)
 
 
 @pytest.fixture

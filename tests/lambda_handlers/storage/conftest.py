@@ -10,16 +10,18 @@ from lambda_handlers.s3_store import memory_store
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine
 from tests.fakes.store import FaultyStore
-
-
-@pytest.fixture
-def store() -> FaultyStore:
-    return FaultyStore(memory_store())
+from tests.fakes.timed_store import Timed
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> FaultyStore:
+    """Its objects are dated by the clock."""
+    return FaultyStore(Timed(memory_store(), clock))
 
 
 @pytest.fixture
