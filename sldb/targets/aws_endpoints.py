@@ -63,6 +63,13 @@ def checked_url(url: str, service: str) -> str:
     )
 
 
+def check_way(session: botocore.session.Session, url: str, service: str) -> None:
+    """Raise SldbError where the URL is none, or there is no way to it: certificates or a proxy that cannot be."""
+    checked_url(url, service)
+    ca_bundle(session)
+    _proxies((url,))
+
+
 def reached_by(
     settings: Settings, session: botocore.session.Session, region: str, endpoint: str | None = None
 ) -> Settings:

@@ -9,6 +9,7 @@ What botocore raises passes through: the caller knows what for (see `sldb.deploy
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, NoCredentialsError, NoRegionError
 from botocore.httpsession import URLLib3Session
+from botocore.utils import validate_region_name
 from urllib3.exceptions import HTTPError
 
 from sldb.targets.aws_endpoints import endpoint_url, transport
@@ -40,6 +42,26 @@ class HttpReply:
     body: bytes
 
 
+class Unanswered(Exception):
+    """No usable answer. `was_sent`: whether the request, or a part of it, may have arrived. `error` is botocore's."""
+
+    def __init__(self, error: BotoCoreError, *, was_sent: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.was_sent = was_sent
+
+
+class _Body(io.BytesIO):
+    """The body of a request. It is taken when there is a connection to send it by, and not before: botocore's errors
+    do not tell a handshake that failed from an answer that broke off, nor what is no address from what is no HTTP."""
+
+    was_taken = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.was_taken = True
+        return super().read(size)
+
+
 class SignedHttp:
     """Requests to `service`, over connections that stay open."""
 
@@ -57,11 +79,16 @@ class SignedHttp:
         self._http = _transport(session, self.endpoint, read_seconds)
 
     def post(self, path: str, body: bytes) -> HttpReply:
-        """Raises BotoCoreError: HTTPClientError or ConnectionError if there is no answer."""
+        """Raises Unanswered; BotoCoreError where the credentials cannot be refreshed."""
         request = AWSRequest("POST", self.endpoint + path, {"Content-Type": "application/json"}, body)
         SigV4Auth(self._credentials.get_frozen_credentials(), self._service, self.region).add_auth(request)
-        reply = self._http.send(request.prepare())
-        return HttpReply(reply.status_code, reply.headers, reply.content)
+        prepared, sent = request.prepare(), _Body(body)
+        prepared.body = sent
+        try:
+            reply = self._http.send(prepared)
+            return HttpReply(reply.status_code, reply.headers, reply.content)
+        except BotoCoreError as error:
+            raise Unanswered(error, was_sent=sent.was_taken) from error
 
     def download(self, url: str) -> Iterator[bytes]:
         """What a presigned URL gives, while it comes in; it may end early. Raises OSError, which does not name the URL:
@@ -104,13 +131,14 @@ class PlainHttp:
             self._http.close()
 
     def _transport_to(self, url: str) -> URLLib3Session:
-        return _transport(botocore.session.Session(profile=self._options.profile), url, self._read_seconds)
+        return _transport(botocore_session(self._options), url, self._read_seconds)
 
 
 def _region(session: botocore.session.Session, options: AwsOptions) -> str:
     region = options.region or session.get_config_variable("region")
     if not region:
         raise NoRegionError
+    validate_region_name(region)
     return str(region)
 
 

@@ -24,13 +24,12 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from botocore.exceptions import ConnectionError as NoConnection
-from botocore.exceptions import HTTPClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 
 from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.deploy.failures import aws_errors, clock_hint, is_wrong_clock
 from sldb.targets import far_rows
-from sldb.targets.aws_http import HttpReply, SignedHttp
+from sldb.targets.aws_http import HttpReply, SignedHttp, Unanswered
 from sldb.targets.lambda_answers import (
     crash_report,
     crashed,
@@ -168,34 +167,35 @@ class LambdaTarget:
             with aws_errors(f"invoke {self.function}"):
                 http = self._connection()
                 for sends_left in reversed(range(SENDS)):
-                    answer, ran = self._post(http, body, is_last=not sends_left)
-                    may_have_run |= ran
-                    if answer is not None and not (sends_left and may_pass(answer)):
-                        break
+                    try:
+                        answer = self._post(http, body)
+                        may_have_run |= answer.status >= 500
+                        if not (sends_left and may_pass(answer)):
+                            break
+                    except Unanswered as failed:
+                        may_have_run |= failed.was_sent
+                        if not sends_left:
+                            raise failed.error from None
                     self._sleep(BACKOFF_SECONDS * 2 ** (SENDS - sends_left) * random.uniform(0.5, 1.0))
-            assert answer is not None  # the last post has an answer, or raises
             if answer.status >= 400:
                 raise self._refused(answer, http)
         except SldbError as error:
-            if may_have_run or isinstance(error.__cause__, HTTPClientError):
+            if may_have_run:
                 raise _InDoubt(error) from error
             error.details["applied"] = "no"
             raise
         return answer, may_have_run
 
-    def _post(self, http: SignedHttp, body: bytes, *, is_last: bool) -> tuple[HttpReply | None, bool]:
-        """The answer, if there was one, and whether the function may have run without one of its own."""
+    def _post(self, http: SignedHttp, body: bytes) -> HttpReply:
+        """Raises Unanswered; _InDoubt where the function was silent for as long as it may run."""
         try:
-            answer = http.post(f"/2015-03-31/functions/{quote(self.function, safe='')}/invocations", body)
-        except ReadTimeoutError as error:
+            return http.post(f"/2015-03-31/functions/{quote(self.function, safe='')}/invocations", body)
+        except Unanswered as failed:
+            if not (failed.was_sent and isinstance(failed.error, ReadTimeoutError)):
+                raise
             seconds = f"{self._read_seconds:.0f} s"
             silence = SldbError("store_error", f"{self.function} did not answer within {seconds}", "try again")
-            raise _InDoubt(silence, may_come_yet=False) from error
-        except (HTTPClientError, NoConnection) as error:
-            if is_last:
-                raise
-            return None, isinstance(error, HTTPClientError)
-        return answer, answer.status >= 500
+            raise _InDoubt(silence, may_come_yet=False) from failed
 
     def _connection(self) -> SignedHttp:
         if self._http is None:
