@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .stack import StackState
 
 _LONGEST_BUCKET_NAME = 63
+_VARIANTS = ("fips", "dualstack")
 
 
 @dataclass(frozen=True)  # no slots: a client takes 50 ms to make, and is made once
@@ -66,6 +67,13 @@ class Cloud:
     @cached_property
     def events(self) -> Any:
         return self.session.client("events", config=_config())
+
+    @property
+    def variants(self) -> dict[str, str]:
+        """Return what environment or profile say of FIPS and dual-stack endpoints, as variables; only what they say."""
+        keys = [f"use_{name}_endpoint" for name in _VARIANTS]
+        said = {key: self.session._session.get_config_variable(key) for key in keys}
+        return {f"AWS_{key.upper()}": str(value).lower() for key, value in said.items() if value is not None}
 
     def bundle_bucket(self, stack: str) -> str:
         return self._bucket(stack, "bundles")

@@ -114,7 +114,7 @@ def prepared(
     step = states.next_step(name, state.status if state else None)
     exists = step in (states.Step.UPDATE, states.Step.RESUME)
     previous = state.parameters if state and exists else {}
-    parameters = resolve(name, choices, environment, previous)
+    parameters = resolve(name, choices, {**environment, **cloud.variants}, previous)
     progress.note(f"building the bundle for {parameters['Runtime']} on {parameters['Architecture']}")
     bundle = build(
         Platform.choose(parameters["Runtime"], parameters["Architecture"], environment.get("SLDB_BUNDLE_PLATFORM"))

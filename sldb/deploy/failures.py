@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lambda_handlers.wire import SldbError
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
+    from botocore.exceptions import ClientError, ProxyConnectionError
 
 _STALE_CREDENTIALS = {
     "ExpiredToken",
@@ -68,6 +68,10 @@ def aws_errors(doing: str) -> Iterator[None]:
         raise SldbError("store_error", f"cannot {doing}: no AWS region is set", REGION_HINT) from error
     except aws.ClientError as error:
         raise _of_client_error(doing, error) from error
+    except aws.ProxyConnectionError as error:
+        raise SldbError("store_error", f"cannot {doing}: {_said_of_proxy(error)}", _PROXY_HINT) from error
+    except aws.SSLError as error:
+        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", _CERTIFICATES_HINT) from error
     except (aws.HTTPClientError, aws.ConnectionError) as error:
         hint = "check the network, the region and AWS_ENDPOINT_URL"
         raise SldbError("store_error", f"cannot {doing}: {_text(error)}", hint) from error
@@ -104,6 +108,8 @@ def is_missing_stack(error: ClientError) -> bool:
 
 
 REGION_HINT = "give --region, set AWS_REGION, or run `aws configure`"
+_PROXY_HINT = "check the proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+_CERTIFICATES_HINT = "where a proxy has certificates of its own, AWS_CA_BUNDLE names the file of those to trust"
 _CREDENTIALS_HINT = "run `aws configure` or `aws sso login`, or give --profile"
 
 
@@ -137,6 +143,12 @@ def clock_hint(date: str | None) -> str:
         return "set the clock of this machine: AWS refuses what is signed 5 minutes too early or too late"
     off = time.time() - parsedate_to_datetime(date).timestamp()
     return f"set the clock of this machine: it is {abs(off):,.0f} s {'ahead of' if off > 0 else 'behind'} AWS's"
+
+
+def _said_of_proxy(error: ProxyConnectionError) -> str:
+    """What botocore says, which leaves out what the proxy has said."""
+    why = re.search(r"Tunnel connection failed: ([^'\")]*)", str(error.kwargs["error"]))
+    return f"{_text(error)} ({why[1].strip()})" if why else _text(error)
 
 
 def _text(error: BaseException) -> str:

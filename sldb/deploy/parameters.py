@@ -33,8 +33,15 @@ DEFAULTS = {
     "RecoverableDays": "0",
     "LogLevel": "info",
     "LogRetentionDays": "30",
+    "UseFipsEndpoints": "false",
+    "UseDualStackEndpoints": "false",
 }
-_ENVIRONMENT = {"Runtime": "SLDB_RUNTIME", "Architecture": "SLDB_ARCHITECTURE"}
+_ENVIRONMENT = {
+    "Runtime": "SLDB_RUNTIME",
+    "Architecture": "SLDB_ARCHITECTURE",
+    "UseFipsEndpoints": "AWS_USE_FIPS_ENDPOINT",
+    "UseDualStackEndpoints": "AWS_USE_DUALSTACK_ENDPOINT",
+}
 _ALLOWED = {"Runtime": RUNTIMES, "Architecture": ARCHITECTURES, "LockKind": LOCK_KINDS}
 _RANGES = {
     "MemorySize": (128, 10240, "MB"),

@@ -195,6 +195,8 @@ def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) 
     assert deadlock_fix == {
         "SLDB_STACK",
         "SLDB_URL_SUFFIX",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_USE_DUALSTACK_ENDPOINT",
         "SLDB_STORE",
         "SLDB_LOCK",
         "SLDB_LOCK_MAX_AGE_SECONDS",

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +50,28 @@ def test_a_first_deployment_makes_everything(sldb: Commands) -> None:
     environment = functions["test-db-function"]["Environment"]["Variables"]
     assert environment["SLDB_STORE"] == f"s3://{DATA_BUCKET}/databases"
     assert environment["SLDB_VPC_ID"].startswith("vpc-")
+
+
+def test_the_functions_use_the_endpoints_that_the_user_does(
+    sldb: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def asks_for() -> tuple[str, str]:
+        client = sldb.client("lambda")
+        function = client.get_function_configuration(FunctionName="test-db-function")["Environment"]["Variables"]
+        return function["AWS_USE_FIPS_ENDPOINT"], function["AWS_USE_DUALSTACK_ENDPOINT"]
+
+    sldb.ok("deploy")
+    assert asks_for() == ("false", "false")
+    with monkeypatch.context() as patch:
+        patch.setenv("AWS_USE_FIPS_ENDPOINT", "True")
+        sldb.ok("deploy")
+        assert asks_for() == ("true", "false")
+    sldb.ok("deploy", "--memory", "2048")  # somebody else, who says nothing of it
+    assert asks_for() == ("true", "false")
+    (tmp_path / "config").write_text("[default]\nuse_fips_endpoint = false\nuse_dualstack_endpoint = true\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    sldb.ok("deploy")
+    assert asks_for() == ("false", "true")
 
 
 def test_the_bucket_of_bundles_is_private_and_encrypted(sldb: Commands) -> None:

@@ -15,12 +15,14 @@ from botocore.config import Config
 
 from lambda_handlers.settings import Settings
 from lambda_handlers.stores import is_foreign
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.deploy.cloud import connect
 from sldb.targets import bucket
 from sldb.targets.aws_endpoints import reached_by
 from sldb.targets.aws_http import SignedHttp
+from sldb.targets.aws_lambda import LambdaTarget
 from sldb.targets.protocol import AwsOptions
+from tests.fakes.forward_proxy import serve_proxy
 
 VPC = "https://bucket.vpce-0a1b-2c3d.s3.eu-west-1.vpce.amazonaws.com"
 SERVICES = f"services = s\n[services s]\ns3 =\n  endpoint_url = {VPC}\nec2 =\n  endpoint_url = http://ec2.test:1\n"
@@ -161,4 +163,22 @@ def test_no_message_of_botocores_repeats_the_password_of_a_proxy(
     with pytest.raises(SldbError) as caught:
         connect(AwsOptions("p", "eu-west-1"))
     assert caught.value.exit_code == 3
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+def test_where_a_proxy_lets_nothing_through_nothing_was_applied(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int
+) -> None:
+    profile(tmp_path, "")
+    with serve_proxy(("127.0.0.1", 1)) as proxy:
+        proxy.refuses = status
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url_for("u:secret"))
+        target = LambdaTarget("f", AwsOptions("p", "cn-north-1"), sleep=lambda _: None)
+        with pytest.raises(SldbError) as caught:
+            target.send(Request((Statement("insert into t values (1)"),)))
+    assert proxy.hosts == {"lambda.cn-north-1.amazonaws.com.cn"}
+    assert (caught.value.exit_code, caught.value.details["applied"]) == (3, "no")
+    assert f"({status} No)" in caught.value.message
+    assert "PROXY" in caught.value.hint
     assert "secret" not in caught.value.message
