@@ -1,7 +1,8 @@
 """May the caller do this? moto does not ask; this does, for every call.
 
 The account's owner may do what no policy of a bucket denies. A function may do what the policies of its role, or of
-the bucket, allow and none denies. The words of a refusal are AWS's, which name who, what and why.
+the bucket, allow and none denies, within the permissions boundary of the role. The words of a refusal are AWS's, which
+name who, what and why.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ class Authorizer:
                 raise _denied(call, request, principal, "with an explicit deny in an identity-based policy")
             if "allow" not in (by_role, by_bucket):
                 raise _denied(call, request, principal, _not_allowed(request))
+            if not self._is_within_boundary(principal, request):
+                why = f"because no permissions boundary allows the {request.action} action"
+                raise _denied(call, request, principal, why)
 
     def conceal(self, call: Call, principal: Principal | None, answer: Answer) -> Answer:
         """S3 tells that a key is absent only to those who may list the bucket; to others it is forbidden."""
@@ -55,14 +59,33 @@ class Authorizer:
         bucket, key = split_bucket_and_key(call.path)
         context = {"aws:securetransport": ("true",), **prefix_of_a_look(unquote(key))}
         listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", context)
-        if policy.decide(self._role_policies(principal), listing) == "allow":
+        may_list = policy.decide(self._role_policies(principal), listing) == "allow"
+        if may_list and self._is_within_boundary(principal, listing):
             return answer
         raise _denied(call, listing, principal, _not_allowed(listing))
 
     def _role_policies(self, principal: Principal) -> list[Document]:
-        roles = self._moto.backend("iam", "aws").roles.values()
-        role = next((each for each in roles if each.arn == principal.role_arn), None)
+        role = self._role(principal)
         return [] if role is None else list(_documents_of(role))
+
+    def _is_within_boundary(self, principal: Principal, request: Request) -> bool:
+        """Whether the permissions boundary of the role, if it has one, allows this, too."""
+        role = self._role(principal)
+        arn = role.permissions_boundary_arn if role is not None else None
+        if not arn:
+            return True
+        boundary = self._moto.backend("iam", "aws").managed_policies.get(arn)
+        return boundary is not None and policy.decide([_managed(boundary)], request) == "allow"
+
+    def _role(self, principal: Principal) -> Any:
+        roles = self._moto.backend("iam", "aws").roles.values()
+        return next((each for each in roles if each.arn == principal.role_arn), None)
+
+    def check_boundary_in(self, call: Call) -> None:
+        """Refuse a permissions boundary that is no policy of the account."""
+        arn = call.form.get("PermissionsBoundary") if call.service == "iam" else None
+        if arn and arn not in self._moto.backend("iam", "aws").managed_policies:
+            raise AwsError("NoSuchEntity", f"Scope ARN: {arn} does not exist or is not attachable.", 404)
 
 
 def prefix_of_a_look(key: str) -> dict[str, tuple[str, ...]]:
@@ -87,13 +110,17 @@ def check_policies_in(call: Call) -> None:
 
 def _documents_of(role: Any) -> Iterator[Document]:
     yield from (document_of(text) for text in role.policies.values())
-    for managed in role.managed_policies.values():
-        document = document_of(managed.document)
-        try:
-            policy.check(document)
-        except policy.UnknownElement as error:
-            raise NotEmulated(f"{error} in the managed policy {managed.arn}") from error
-        yield document
+    yield from (_managed(managed) for managed in role.managed_policies.values())
+
+
+def _managed(managed: Any) -> Document:
+    default = next(each for each in managed.versions if each.version_id == managed.default_version_id)
+    document = document_of(default.document)
+    try:
+        policy.check(document)
+    except policy.UnknownElement as error:
+        raise NotEmulated(f"{error} in the managed policy {managed.arn}") from error
+    return document
 
 
 def document_of(text: Any) -> Document:

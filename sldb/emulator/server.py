@@ -192,6 +192,7 @@ class Emulator:
         with self._moto.lock:
             self._authorizer.authorize(call, principal)
             iam.check_policies_in(call)
+            self._authorizer.check_boundary_in(call)
             return self._authorizer.conceal(call, principal, self._control_plane(call))
 
     def _control_plane(self, call: Call) -> Answer:

@@ -26,6 +26,7 @@ NO_CHANGES = "The submitted information didn't contain changes. Submit different
 _UPDATABLE = {
     *("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"),
 }
+MAX_TAGS = 50
 _NAMED_IAM = {"AWS::IAM::Role": "RoleName"}
 _IAM_TYPES = {"AWS::IAM::Role", "AWS::IAM::Policy"}
 
@@ -334,6 +335,8 @@ def _changes(stack: Stack, target: Target, actual: Mapping[str, Any] | None = No
             ("UpdateReplacePolicy", resource.replace_policy),
         )
     )
+    if target.tags != stack.target.tags:
+        return changes, True
     return changes, policies_differ or target.outputs(known) != stack.outputs
 
 
@@ -342,7 +345,19 @@ def _target(stack: Stack, given: Mapping[str, Any]) -> Target:
     _check_supplied(template)
     previous = stack.target.parameters if stack.target is not None else {}
     parameters = parameter_values(template, given.get("Parameters", []), previous)
-    return Target(template, parameters, stack.name, stack.id, stack.region)
+    return Target(template, parameters, stack.name, stack.id, stack.region, _tags(stack, given))
+
+
+def _tags(stack: Stack, given: Mapping[str, Any]) -> dict[str, str]:
+    """The stack's tags: given, or as before."""
+    if "Tags" not in given:
+        return dict(stack.target.tags) if stack.target is not None else {}
+    tags = {tag["Key"]: tag["Value"] for tag in given["Tags"]}
+    if reserved := [key for key in tags if key.lower().startswith("aws:")]:
+        raise invalid(f"aws: prefixed tag key names are not allowed for external use: {reserved[0]}")
+    if len(tags) > MAX_TAGS:
+        raise invalid(f"Number of tags exceeds the limit of {MAX_TAGS}")
+    return tags
 
 
 def _body(given: Mapping[str, Any], previous: Target | None) -> str:
@@ -393,7 +408,7 @@ def _wrong_change_set_state(change_set: ChangeSet) -> AwsError:
     )
 
 
-_TEMPLATE = {"StackName", "TemplateBody", "UsePreviousTemplate", "Parameters", "Capabilities"}
+_TEMPLATE = {"StackName", "TemplateBody", "UsePreviousTemplate", "Parameters", "Capabilities", "Tags"}
 _ACTIONS: Mapping[str, tuple[Action, set[str]]] = {
     "CreateChangeSet": (
         CloudFormation.create_change_set,

@@ -23,7 +23,7 @@ def stack(found: Stack) -> dict[str, Any]:
         "Capabilities": found.capabilities,
         "Parameters": _parameters(found.target),
         "Outputs": found.outputs,
-        "Tags": [],
+        "Tags": _tags(found.target),
     }
 
 
@@ -45,6 +45,7 @@ def change_set(owner: Stack, found: ChangeSet) -> dict[str, Any]:
     return {
         **change_set_summary(owner, found),
         "Parameters": _parameters(found.target),
+        "Tags": _tags(found.target),
         "Capabilities": found.capabilities,
         "Changes": [change.encode() for change in found.changes],
     }
@@ -100,6 +101,10 @@ def parameter(name: str, definition: Mapping[str, Any]) -> dict[str, Any]:
         "NoEcho": False,
         "Description": definition.get("Description"),
     }
+
+
+def _tags(target: Target | None) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in target.tags.items()] if target is not None else []
 
 
 def _parameters(target: Target | None) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sldb.emulator.call import ACCOUNT
 from sldb.emulator.cloudformation import intrinsics
+from sldb.emulator.cloudformation.resources import TYPES
 from sldb.emulator.cloudformation.template import Template, invalid
 from sldb.emulator.errors import AwsError
 
@@ -43,6 +44,7 @@ class Target:
     stack_name: str
     stack_id: str
     region: str
+    tags: Mapping[str, str] = field(default_factory=dict)  # of the stack
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -52,7 +54,14 @@ class Target:
     def properties(self, logical_id: str, resources: Mapping[str, Known]) -> dict[str, Any]:
         found = self._resolve(self.template.properties_of(logical_id), resources)
         assert isinstance(found, dict)
+        if self.tags and "Tags" in TYPES[self.template.type_of(logical_id)].properties:
+            return {**found, "Tags": self._with_tags_of_stack(found.get("Tags", []))}
         return found
+
+    def _with_tags_of_stack(self, own: list[dict[str, str]]) -> list[dict[str, str]]:
+        """A resource's own tags win."""
+        keys = {tag["Key"] for tag in own}
+        return [*own, *({"Key": key, "Value": value} for key, value in self.tags.items() if key not in keys)]
 
     def outputs(self, resources: Mapping[str, Known]) -> list[dict[str, str]]:
         return [

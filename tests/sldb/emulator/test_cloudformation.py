@@ -563,3 +563,57 @@ def test_deletion_while_a_creation_runs_is_refused(stack: Stack, aws: Any, wait:
     go_on.set()
     aws.hooks.clear()
     assert stack.settled() == "CREATE_COMPLETE"
+
+
+def test_tags_of_the_stack_reach_what_can_have_some(stack: Stack, aws: Any, account: Any) -> None:
+    def bring(**tags: str) -> None:
+        stack.client.update_stack(
+            StackName=stack.name,
+            TemplateBody=json.dumps(template(aws)),
+            Capabilities=["CAPABILITY_IAM"],
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        assert stack.settled() == "UPDATE_COMPLETE"
+
+    def shown() -> list[dict[str, str]]:
+        role = account.client("iam").list_role_tags(RoleName=stack.physical("Role"))["Tags"]
+        rule = account.client("events").describe_rule(Name=stack.physical("Rule"))["Arn"]
+        found = [role, account.client("events").list_tags_for_resource(ResourceARN=rule)["Tags"]]
+        return [{tag["Key"]: tag["Value"] for tag in tags} for tags in found]
+
+    assert stack.apply(template(aws), creates=True) == "CREATE_COMPLETE"
+    assert stack.describe()["Tags"] == []
+    bring(team="a", old="1", stack="of the stack")
+    assert shown() == [{"team": "a", "old": "1", "stack": "of the stack"}] * 2
+    data = account.client("s3").get_bucket_tagging(Bucket=stack.physical("Data"))["TagSet"]
+    assert {tag["Key"]: tag["Value"] for tag in data} == {"team": "a", "old": "1", "stack": stack.name}  # its own wins
+    assert stack.apply(template(aws), Timeout="7") == "UPDATE_COMPLETE"  # says nothing of tags: they stay
+    bring(team="b")
+    assert shown() == [{"team": "b"}] * 2
+    bring()
+    assert shown() == [{}] * 2
+    with pytest.raises(ClientError, match="aws: prefixed tag key names"):
+        bring(**{"aws:mine": "1"})
+
+
+def test_a_role_gets_a_boundary_and_loses_it(stack: Stack, aws: Any, account: Any) -> None:
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    made = account.client("iam").create_policy(PolicyName="bound", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
+
+    def bounded(boundary: str | None) -> dict[str, Any]:
+        body = template(aws)
+        if boundary:
+            body["Resources"]["Role"]["Properties"]["PermissionsBoundary"] = boundary
+        return body
+
+    def found() -> Any:
+        role = account.client("iam").get_role(RoleName=stack.physical("Role"))["Role"]
+        return role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+
+    assert stack.apply(bounded(made), creates=True) == "CREATE_COMPLETE"
+    assert found() == made
+    assert stack.apply(bounded(None)) == "UPDATE_COMPLETE"
+    assert found() is None
+    assert stack.apply(bounded(f"{made}-not")) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "does not exist or is not attachable" in stack.reason("Role", "UPDATE_FAILED")
+    assert found() is None

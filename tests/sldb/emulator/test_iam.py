@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -191,3 +192,32 @@ def test_other_services_need_permission_too(account: Any) -> None:
     caller = Caller(account)
     status, text = account.invoke(caller._function, ["lambda", "GET", "/2015-03-31/functions/", "", {}, ""])
     assert (status, "lambda:ListFunctions" in text) == (403, True)
+
+
+def test_nothing_is_allowed_beyond_the_boundary_of_the_role(account: Any, bucket: str) -> None:
+    document = {"Version": "2012-10-17", "Statement": [allow("s3:GetObject", "*"), allow("ec2:*", "*")]}
+    iam = account.client("iam")
+    boundary = iam.create_policy(PolicyName="get-only", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
+    role = account.role(allow("s3:*", "*"))
+    iam.put_role_permissions_boundary(RoleName=role.rpartition("/")[2], PermissionsBoundary=boundary)
+    caller = Caller(account)
+    caller._function = account.function(SIGNED_CALL, role=role)
+    assert caller.s3("GET", f"/{bucket}/db/1.ltx")[0] == 200
+    status, text = caller.s3("DELETE", f"/{bucket}/db/1.ltx")
+    assert (status, "no permissions boundary allows the s3:DeleteObject action" in text) == (403, True)
+    assert caller.s3("GET", f"/{bucket}/nothing")[0] == 403  # nor may it list
+    assert caller.ec2(Action="DescribeSecurityGroups")[0] == 403  # a boundary allows nothing by itself
+    iam.delete_role_permissions_boundary(RoleName=role.rpartition("/")[2])
+    assert caller.s3("GET", f"/{bucket}/nothing")[0] == 404
+
+
+def test_what_a_managed_policy_allows_is_allowed(account: Any, bucket: str) -> None:
+    document = {"Version": "2012-10-17", "Statement": [allow("s3:GetObject", "*")]}
+    iam = account.client("iam")
+    managed = iam.create_policy(PolicyName="managed", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
+    role = account.role()
+    iam.attach_role_policy(RoleName=role.rpartition("/")[2], PolicyArn=managed)
+    caller = Caller(account)
+    caller._function = account.function(SIGNED_CALL, role=role)
+    assert caller.s3("GET", f"/{bucket}/db/1.ltx")[0] == 200
+    assert caller.s3("DELETE", f"/{bucket}/db/1.ltx")[0] == 403

@@ -9,7 +9,7 @@ _RULE = ("Description", "ScheduleExpression", "State")
 
 
 class Rule(ResourceType):
-    properties = frozenset({"Name", "Targets", *_RULE})
+    properties = frozenset({"Name", "Targets", "Tags", *_RULE})
     replaces = frozenset({"Name"})
     named_by = "Name"
 
@@ -20,10 +20,12 @@ class Rule(ResourceType):
         self._put(new.cloud, name, new.properties)
         new.made(name)
         self._bring_targets(new.cloud, name, {}, new.properties)
+        self._tag(new.existing(name), new.properties)
 
     def update(self, it: Existing, wanted: Properties) -> None:
         self._put(it.cloud, it.physical_id, wanted)
         self._bring_targets(it.cloud, it.physical_id, it.properties, wanted)
+        self._tag(it, wanted)
 
     def delete(self, it: Existing) -> None:
         try:
@@ -46,6 +48,16 @@ class Rule(ResourceType):
 
     def _put(self, cloud: Cloud, name: str, properties: Properties) -> None:
         cloud.call("events", "PutRule", Name=name, **{key: properties[key] for key in _RULE if key in properties})
+
+    def _tag(self, it: Existing, wanted: Properties) -> None:
+        old, new = it.properties.get("Tags", []), wanted.get("Tags", [])
+        if old == new:
+            return
+        arn = self.attributes(it)["Arn"]
+        if gone := [tag["Key"] for tag in old if tag not in new]:
+            it.cloud.call("events", "UntagResource", ResourceARN=arn, TagKeys=gone)
+        if new:
+            it.cloud.call("events", "TagResource", ResourceARN=arn, Tags=new)
 
     def _bring_targets(self, cloud: Cloud, name: str, old: Properties, new: Properties) -> None:
         wanted = list(new.get("Targets", []))

@@ -12,7 +12,7 @@ class Role(ResourceType):
     properties = frozenset(
         {
             *("RoleName", "AssumeRolePolicyDocument", "Policies", "ManagedPolicyArns", "Path"),
-            *("Description", "MaxSessionDuration", "Tags"),
+            *("Description", "MaxSessionDuration", "Tags", "PermissionsBoundary"),
         }
     )
     replaces = frozenset({"RoleName", "Path"})
@@ -22,7 +22,7 @@ class Role(ResourceType):
         name = new.properties.get("RoleName") or new.name()
         optional = {
             key: new.properties[key]
-            for key in ("Path", "Description", "MaxSessionDuration", "Tags")
+            for key in ("Path", "Description", "MaxSessionDuration", "Tags", "PermissionsBoundary")
             if new.properties.get(key)
         }
         trust = json.dumps(new.properties["AssumeRolePolicyDocument"])
@@ -43,7 +43,16 @@ class Role(ResourceType):
             it.cloud.call("iam", "UntagRole", RoleName=it.physical_id, TagKeys=keys)
         if wanted.get("Tags"):
             it.cloud.call("iam", "TagRole", RoleName=it.physical_id, Tags=wanted["Tags"])
+        self._bound(it, wanted.get("PermissionsBoundary"))
         self._bring(it.cloud, it.physical_id, it.properties, wanted)
+
+    def _bound(self, it: Existing, boundary: str | None) -> None:
+        if boundary == it.properties.get("PermissionsBoundary"):
+            return
+        if boundary:
+            it.cloud.call("iam", "PutRolePermissionsBoundary", RoleName=it.physical_id, PermissionsBoundary=boundary)
+        else:
+            it.cloud.call("iam", "DeleteRolePermissionsBoundary", RoleName=it.physical_id)
 
     def delete(self, it: Existing) -> None:
         try:
