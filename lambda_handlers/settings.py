@@ -40,6 +40,7 @@ class Settings:
     lock: str = "security-group"  # one of LOCK_KINDS
     lock_max_age_seconds: float = 90.0  # an older lock belongs to a writer that is gone
     lock_retry_seconds: float = 1.0
+    lock_tags: tuple[tuple[str, str], ...] = ()  # of each lock group, beside its own
     vpc_id: str | None = None  # where the lock groups are made; None: the region's default VPC
     stack: str = "test-db"  # part of the lock's name and its tag
     cache_bytes: int = 400 * MIB  # for all copies of databases in temp_dir together
@@ -73,6 +74,7 @@ class Settings:
             lock=_one_of("SLDB_LOCK", get("SLDB_LOCK") or _usual_lock(store), LOCK_KINDS),
             lock_max_age_seconds=_number(environment, "SLDB_LOCK_MAX_AGE_SECONDS", 90.0),
             lock_retry_seconds=_number(environment, "SLDB_LOCK_RETRY_SECONDS", 1.0),
+            lock_tags=_tags(get("SLDB_LOCK_TAGS", "")),
             vpc_id=get("SLDB_VPC_ID") or None,
             stack=get("SLDB_STACK") or "test-db",
             cache_bytes=int(_number(environment, "SLDB_CACHE_BYTES", 400.0 * MIB)),
@@ -119,6 +121,20 @@ class Settings:
             raise BadSetting(
                 name, "what may be a password", "http://host:port or http://user:password@host:port"
             ) from error
+
+
+def _tags(text: str) -> tuple[tuple[str, str], ...]:
+    if not text:
+        return ()
+    import json
+
+    try:
+        tags = json.loads(text)
+    except ValueError:
+        tags = None
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        raise BadSetting("SLDB_LOCK_TAGS", text, "a JSON object of texts")
+    return tuple(tags.items())
 
 
 def _store(text: str) -> str:

@@ -48,6 +48,7 @@ def _security_group_lock(settings: Settings, host: Host, clock: StoreClock | Non
         host,
         stack=settings.stack,
         vpc_id=settings.vpc_id,
+        tags=dict(settings.lock_tags),
         max_age_seconds=settings.lock_max_age_seconds,
         retry_seconds=settings.lock_retry_seconds,
     )

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 
 from lambda_handlers.ec2 import Ambiguous, Duplicate, Ec2, Ec2Error, NotFound, Refused, SecurityGroup, Throttled
@@ -77,7 +78,9 @@ class SecurityGroupLock:
         vpc_id: str | None,  # None: the region's default VPC
         max_age_seconds: float,
         retry_seconds: float,
+        tags: Mapping[str, str] | None = None,  # of every group, where a policy of the account demands some
     ) -> None:
+        self.tags = tags or {}
         self.ec2 = ec2
         self.host = host
         self.stack = stack
@@ -221,6 +224,7 @@ class _Acquire:
     def _create(self) -> Holder:
         lock, now = self.lock, round(self.host.now(), 3)
         tags = {
+            **lock.tags,  # those of the lock itself, by which it is found, outweigh them
             CREATE_TIME: f"{now:.3f}",
             OWNER: self.owner,
             STACK: lock.stack,

@@ -12,15 +12,32 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.applied import NOT_CHANGED
 from sldb.cli import streams
-from sldb.cli.main import Globals, command
+from sldb.cli.main import Command, Globals, command
 
 if TYPE_CHECKING:
     from sldb.deploy.deployment import Deployment
     from sldb.deploy.display import Display
     from sldb.deploy.stack import StackState
 
+SEVERAL = ("--tags", "--untag")
 
-@command("deploy")
+
+class _DeployCommand(Command):
+    """Takes several words after --tags and --untag, as the AWS CLI does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread, option = [], ""
+        for position, word in enumerate(args):
+            if word.startswith("-"):
+                name = word.partition("=")[0]
+                option = name if name in SEVERAL else ""
+            elif option and args[position - 1] != option:
+                spread.append(option)
+            spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+@command("deploy", cls=_DeployCommand)
 @click.option("--yes", is_flag=True, help="Apply without asking, also what removes or replaces something.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and change nothing.")
 @click.option("--lock", metavar="KIND", help="The write lock: security-group (default), s3 or none.")
@@ -41,6 +58,18 @@ if TYPE_CHECKING:
     "--new-bucket", is_flag=True, help="Where the data bucket is gone, and the databases with it: make an empty one."
 )
 @click.option("--function", metavar="NAME", help="Name of the function (default: STACK-function).")
+@click.option(
+    "--permissions-boundary",
+    metavar="ARN",
+    help="The policy beyond which the functions' roles may do nothing; none takes it off.",
+)
+@click.option(
+    "--tags",
+    multiple=True,
+    metavar="KEY=VALUE...",
+    help="Tags for the stack and all that it makes, beside those that it has.",
+)
+@click.option("--untag", multiple=True, metavar="KEY...", help="Take these tags off.")
 def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
     """Make the stack in your AWS account, or bring it up to date.
 
@@ -53,6 +82,7 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
       sldb deploy --plan                           only show what would be done
       sldb deploy --memory 2048 --timeout 120
       sldb deploy --stack orders --lock s3 --yes   a second stack, without EC2
+      sldb deploy --tags team=data cost-center=42
     """
     from sldb.deploy.cloud import connect
     from sldb.deploy.deployment import prepared

@@ -7,7 +7,7 @@ stack; the bucket of bundles of earlier versions has none, and is known by its c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,10 @@ _DATABASES = "databases/"
 
 def stack_of(s3: S3Client, bucket: str, account: str) -> str | None:
     """Return the name of the stack that the bucket's tag gives; None where it has none."""
+    return _tags(s3, bucket, account).get(TAG)
+
+
+def _tags(s3: S3Client, bucket: str, account: str) -> dict[str, str]:
     from botocore.exceptions import ClientError
 
     with aws_errors(f"read the tags of the bucket {bucket}, which say whose it is"):
@@ -33,9 +37,21 @@ def stack_of(s3: S3Client, bucket: str, account: str) -> str | None:
             tags = s3.get_bucket_tagging(Bucket=bucket, ExpectedBucketOwner=account)["TagSet"]
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchTagSet":
-                return None
+                return {}
             raise
-    return next((tag["Value"] for tag in tags if tag["Key"] == TAG), None)
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def tag(s3: S3Client, bucket: str, account: str, tags: Mapping[str, str], dropped: Iterable[str]) -> None:
+    """Put tags on a bucket and take others off; what else it has stays."""
+    before = _tags(s3, bucket, account)
+    gone = set(dropped)
+    wanted = {**{key: value for key, value in before.items() if key not in gone}, **tags}
+    if wanted == before:
+        return
+    tagging: Any = {"TagSet": [{"Key": key, "Value": value} for key, value in wanted.items()]}
+    with aws_errors(f"tag the bucket {bucket}"):
+        s3.put_bucket_tagging(Bucket=bucket, ExpectedBucketOwner=account, Tagging=tagging)
 
 
 def stranger_in(s3: S3Client, bucket: str, account: str, layout: re.Pattern[str]) -> str | None:

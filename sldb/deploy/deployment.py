@@ -10,26 +10,30 @@ bundles where it is missing, uploads the bundle if it is not there, executes the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from lambda_handlers.wire import SldbError
 
 from . import states
-from .buckets import stack_of
+from .buckets import stack_of, tag
 from .bundle import Bundle, build
 from .bundles import BundleBucket
 from .cloud import Cloud, bucket_exists
 from .failures import OperationFailed
 from .following import Progress, failure
+from .lock_vpc import BY_GROUPS, LockVpc, what_becomes
+from .locks import free
 from .losses import Survey, survey
 from .mending import check_data, finish_rollback, restore_code, told
 from .ours import TAG
 from .parameters import Choices, check_stack_name, resolve
-from .plan import BundleStep, Kind, Plan, refuse_to_lose_data, refuse_to_overlook
+from .plan import LOCK_VPC, BundleStep, Kind, Plan, refuse_to_lose_data, refuse_to_overlook
 from .platform import Platform
 from .stack import ChangeSet, Stack, StackState
+from .tags import Tags, as_text, for_locks
 from .template import template_text
 from .versions import keep
 
@@ -46,6 +50,8 @@ class Deployment:
     parameters: Mapping[str, str]  # of the stack, as wanted
     sets_versions: bool = False  # it was asked for
     had_versions: bool = False  # deleted objects could be had back until now
+    tags: Tags = field(default_factory=Tags)
+    lock_vpc: LockVpc = field(default_factory=LockVpc)
     executed: bool = False
 
     def apply(self) -> StackState:
@@ -53,13 +59,26 @@ class Deployment:
         if self.plan.up_to_date:
             raise ValueError("there is nothing to apply")
         self._send_bundle()
+        self._free_abandoned_locks()
         state = self._execute(self.change_set) if self.change_set else self.stack.describe()
         assert state is not None
         for loss in self.plan.losses:
             if loss.code_of:
                 restore_code(self.cloud, loss.code_of, self.bucket.name, self.bundle.key, self.progress)
         self.keep_versions()
+        self._tag_beside_the_stack()
         return state
+
+    def _free_abandoned_locks(self) -> None:
+        if abandoned := self.lock_vpc.abandoned:
+            free(self.cloud.ec2, abandoned)
+            self.progress.note(f"freed {len(abandoned)} abandoned lock{'s' if len(abandoned) > 1 else ''}")
+
+    def _tag_beside_the_stack(self) -> None:
+        """The buckets that are not of the template: CloudFormation tags its own."""
+        if self.tags.all or self.tags.dropped:
+            for bucket in filter(None, (self.bucket.name, self.parameters["ExistingBucket"])):
+                tag(self.cloud.s3, bucket, self.cloud.account, self.tags.all, self.tags.dropped)
 
     def _execute(self, change_set: ChangeSet) -> StackState:
         operation = self.stack.execute(change_set)
@@ -113,6 +132,7 @@ def prepared(
     state = stack.describe_ours()
     step = states.next_step(name, state.status if state else None)
     exists = step in (states.Step.UPDATE, states.Step.RESUME)
+    tags = Tags.choose(state.tags if state else {}, choices.tags, choices.untag)
     previous = state.parameters if state and exists else {}
     parameters = resolve(name, choices, {**environment, **cloud.variants}, previous)
     progress.note(f"building the bundle for {parameters['Runtime']} on {parameters['Architecture']}")
@@ -127,10 +147,15 @@ def prepared(
     if step is states.Step.RESUME and state:
         finish_rollback(stack, state, found, progress, only_plan=only_plan)
     progress.note("working out the changes")
-    plan, change_set, wanted = _plan(cloud, stack, present, parameters, bundle, found)
+    vpc = what_becomes(cloud.ec2, name, present, parameters["LockKind"], time.time())
+    parameters = {**parameters, **_derived(parameters, tags, vpc)}
+    plan, change_set, wanted = _plan(cloud, stack, present, parameters, bundle, found, tags)
+    empty = () if vpc.keeps else (LOCK_VPC,)
+    plan = replace(plan, notes=(*plan.notes, *_notes(parameters, tags, vpc)), empty=empty)
     deployment = Deployment(plan, cloud, stack, BundleBucket.of(cloud, name), bundle, progress, change_set, wanted)
     deployment.sets_versions = choices.recoverable_days is not None
     deployment.had_versions = previous.get("RecoverableDays", "0") != "0"
+    deployment.tags, deployment.lock_vpc = tags, vpc
     try:
         refuse_to_lose_data(plan.changes)
         refuse_to_overlook(name, found.of_stack, plan.changes)
@@ -152,6 +177,23 @@ def _clear_away(stack: Stack, state: StackState, progress: Progress, *, only_pla
         raise failure(stack.name, after, events)
 
 
+def _derived(parameters: Mapping[str, str], tags: Tags, vpc: LockVpc) -> dict[str, str]:
+    """The parameters that follow from the others and from what is there."""
+    of_locks = for_locks(tags.all) if parameters["LockKind"] == BY_GROUPS else ""
+    return {"LockTags": of_locks, "KeepLockVpc": str(vpc.keeps).lower()}
+
+
+def _notes(parameters: Mapping[str, str], tags: Tags, vpc: LockVpc) -> Iterator[str]:
+    if boundary := parameters["PermissionsBoundary"]:
+        yield f"permissions boundary of the roles: {boundary}"
+    if tags.all:
+        yield f"tags of all that can have some: {as_text(tags.all)}"
+    if tags.dropped:
+        yield f"tags that are taken off: {', '.join(tags.dropped)}"
+    if vpc.keeps:
+        yield f"the VPC of the locks stays for now: {vpc.why}"
+
+
 def _plan(
     cloud: Cloud,
     stack: Stack,
@@ -159,14 +201,15 @@ def _plan(
     parameters: Mapping[str, str],
     bundle: Bundle,
     found: Survey,
+    tags: Tags,
 ) -> tuple[Plan, ChangeSet | None, dict[str, str]]:
     step = _bundle_step(BundleBucket.of(cloud, stack.name), bundle)
     existing, notes = ("", ()) if found.data else _data_bucket(cloud, stack.name, state)
     wanted = {**parameters, "BundleBucket": step.bucket, "BundleKey": step.key, "ExistingBucket": existing}
     template = template_text()
     change_set = None
-    if found.of_stack or not _is_up_to_date(stack, state, template, wanted):
-        change_set = stack.prepare(template, wanted, creates=state is None, mends=bool(found.of_stack))
+    if tags.changed or found.of_stack or not _is_up_to_date(stack, state, template, wanted):
+        change_set = stack.prepare(template, wanted, tags.sent, creates=state is None, mends=bool(found.of_stack))
     has_work = change_set is not None or bool(found.losses)
     kind = Kind.UP_TO_DATE if not has_work else Kind.CREATE if state is None else Kind.UPDATE
     changes = change_set.changes if change_set else ()

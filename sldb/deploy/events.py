@@ -17,7 +17,7 @@ _ADVICE = (
     ),
     (
         r"(VpcLimitExceeded|maximum number of VPCs)",
-        "delete an unused VPC, ask AWS for a higher quota, or use another --region",
+        "delete an unused VPC, ask AWS for a higher quota, or deploy with --lock s3 or --lock none, which need no VPC",
     ),
     (
         r"OperationAborted|conflicting conditional operation",

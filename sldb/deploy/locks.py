@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sldb.held_lock import HeldLock, of_group
@@ -23,9 +24,15 @@ def lock_groups(ec2: EC2Client, stack: str, vpc_id: str) -> list[HeldLock]:
 
 def free_all(ec2: EC2Client, stack: str, vpc_id: str) -> int:
     """Delete every lock of a stack that is going away: a VPC that holds groups cannot be deleted."""
+    locks = lock_groups(ec2, stack, vpc_id)
+    free(ec2, locks)
+    return len(locks)
+
+
+def free(ec2: EC2Client, locks: Iterable[HeldLock]) -> None:
+    """Delete these very locks. Always safe: a writer whose lock is gone cannot commit over another."""
     from botocore.exceptions import ClientError
 
-    locks = lock_groups(ec2, stack, vpc_id)
     with aws_errors("free the locks"):
         for lock in locks:
             try:
@@ -33,4 +40,3 @@ def free_all(ec2: EC2Client, stack: str, vpc_id: str) -> int:
             except ClientError as error:
                 if error.response["Error"]["Code"] != "InvalidGroup.NotFound":  # else its holder was faster
                     raise
-    return len(locks)

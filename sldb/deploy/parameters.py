@@ -1,7 +1,8 @@
 """The parameters of the stack: what the user asks for, what the stack has, what the template says.
 
 Pure: given beats the environment, which beats what the stack has, which beats the default. All values are text, as
-CloudFormation has them. `BundleBucket`, `BundleKey` and `ExistingBucket` are not chosen by anybody and come later.
+CloudFormation has them. `BundleBucket`, `BundleKey`, `ExistingBucket`, `LockTags` and `KeepLockVpc` follow from what is
+there, and come later.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .platform import ARCHITECTURES, RUNTIMES
 LOCK_KINDS = ("security-group", "s3", "none")
 MIB = 1 << 20
 CACHE_SHARE = 0.8  # of /tmp; the rest is for transactions that spill, journals and sorting
+NO_BOUNDARY = "none"  # of --permissions-boundary: takes it off
 DEFAULT_STACK = "test-db"
 
 # As in the template; a test compares them.
@@ -35,6 +37,7 @@ DEFAULTS = {
     "LogRetentionDays": "30",
     "UseFipsEndpoints": "false",
     "UseDualStackEndpoints": "false",
+    "PermissionsBoundary": "",
 }
 _ENVIRONMENT = {
     "Runtime": "SLDB_RUNTIME",
@@ -62,9 +65,11 @@ _OPTIONS = {
     "RetentionDays": "--retention-days",
     "RecoverableDays": "--recoverable-days",
     "FunctionName": "--function",
+    "PermissionsBoundary": "--permissions-boundary",
 }
 _STACK_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]+")
+_POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+")
 _DEADLOCK_FIX = "-deadlock-fix"
 
 
@@ -83,6 +88,9 @@ class Choices:
     recoverable_days: int | None = None
     function: str | None = None
     new_bucket: bool = False  # where the data bucket is gone: no parameter of the stack
+    permissions_boundary: str | None = None  # an ARN, or NO_BOUNDARY
+    tags: tuple[str, ...] = ()  # KEY=VALUE
+    untag: tuple[str, ...] = ()  # keys
 
     def parameters(self) -> dict[str, str]:
         given = {
@@ -96,6 +104,7 @@ class Choices:
             "RetentionDays": self.retention_days,
             "RecoverableDays": self.recoverable_days,
             "FunctionName": self.function,
+            "PermissionsBoundary": "" if self.permissions_boundary == NO_BOUNDARY else self.permissions_boundary,
         }
         return {name: str(value) for name, value in given.items() if value is not None}
 
@@ -137,6 +146,9 @@ def _check(name: str, value: str) -> None:
         low, high, unit = _RANGES[name]
         if not value.isdigit() or not low <= int(value) <= high:
             raise SldbError("bad_request", f"{_where(name)}: got {value!r}, want {low} to {high} {unit}")
+    if name == "PermissionsBoundary" and value and not _POLICY_ARN.fullmatch(value):
+        want = f"the ARN of a policy, such as arn:aws:iam::123456789012:policy/boundary, or {NO_BOUNDARY}"
+        raise SldbError("bad_request", f"{_where(name)}: got {value!r}, want {want}")
     longest = 64 - len(_DEADLOCK_FIX)
     if name == "FunctionName" and not (_FUNCTION_NAME.fullmatch(value) and len(value) <= longest):
         want = f"1 to {longest} letters, digits, hyphens and underscores"

@@ -2,7 +2,7 @@
 
 A plan is read from a CloudFormation change set; what the deployer does on its own (the bucket of bundles, the upload)
 is in it too. Two rules judge it: nothing may remove or replace what holds the data; and where nobody can be asked,
-nothing at all may be removed or replaced.
+nothing may be removed or replaced but what holds nothing: the VPC of the locks, once no lock is in it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .losses import Loss
 
 DATA_BUCKET = "DataBucket"  # logical id, in the template
+LOCK_VPC = "LockVpc"  # likewise
 _PERMISSION_TYPES = ("AWS::IAM::", "AWS::Lambda::Permission", "AWS::S3::BucketPolicy")
 
 
@@ -92,6 +93,7 @@ class Plan:
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()  # what the user should know before
     losses: tuple[Loss, ...] = ()  # what is gone, and is made anew
+    empty: tuple[str, ...] = ()  # logical ids of what was found to hold nothing, and may go unasked
 
     @property
     def up_to_date(self) -> bool:
@@ -101,7 +103,8 @@ class Plan:
     def destructive(self) -> tuple[Change, ...]:
         """What goes. A right that was given to what is gone goes with it, and a new one is given."""
         kept = (change for change in self.changes if not (self.losses and change.replaces and change.is_right))
-        return tuple(change for change in kept if change.removes or change.replaces)
+        going = (change for change in kept if change.removes or change.replaces)
+        return tuple(change for change in going if not (change.removes and change.logical_id in self.empty))
 
 
 def refuse_to_lose_data(changes: Iterable[Change]) -> None:

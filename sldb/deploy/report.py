@@ -9,6 +9,8 @@ from lambda_handlers import times
 from sldb.render.text import escape
 from sldb.report import DATABASE_COLUMNS, age, database_line
 
+from .tags import as_text
+
 if TYPE_CHECKING:
     from .status import FunctionInfo, Status
 
@@ -21,6 +23,8 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
         ("code", status.bundle[:12]),
         ("lock", _lock(status)),
         *([("deleted", f"can be had back for {status.recoverable_days} days")] if status.recoverable_days else []),
+        *([("boundary", status.permissions_boundary)] if status.permissions_boundary else []),
+        *([("tags", as_text(status.tags))] if status.tags else []),
     ]
     if status.health.next:
         facts += [("state", status.health.says), ("next", status.health.next)]

@@ -38,6 +38,7 @@ class StackState:
     parameters: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    updated_at: float = 0.0  # unix seconds, of the last change
 
     @property
     def settled(self) -> bool:
@@ -134,11 +135,20 @@ class Stack:
         ]
 
     def prepare(
-        self, template: str, parameters: Mapping[str, str], *, creates: bool, mends: bool = False
+        self,
+        template: str,
+        parameters: Mapping[str, str],
+        tags: Mapping[str, str] | None,
+        *,
+        creates: bool,
+        mends: bool = False,
     ) -> ChangeSet | None:
-        """A change set, not executed. None where there is nothing to change. With `mends` CloudFormation compares with
-        what there is, makes anew what is gone and takes back what was changed by hand."""
-        drift: Any = {"DeploymentMode": "REVERT_DRIFT"} if mends else {}
+        """A change set, not executed. None where there is nothing to change. `tags`: all of the stack's; None where it
+        has none and had none. With `mends` CloudFormation compares with what there is, makes anew what is gone, and
+        takes back what was changed by hand."""
+        more: Any = {"DeploymentMode": "REVERT_DRIFT"} if mends else {}
+        if tags is not None:
+            more["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
         with aws_errors(f"prepare the changes of the stack {self.name}"):
             made = self._client.create_change_set(
                 StackName=self.name,
@@ -147,7 +157,7 @@ class Stack:
                 TemplateBody=template,
                 Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in sorted(parameters.items())],
                 Capabilities=["CAPABILITY_IAM"],
-                **drift,
+                **more,
             )
             change_set = ChangeSet(made["Id"], made["StackId"], creates, ())
             pages = self._wait_for_change_set(change_set)
@@ -274,4 +284,5 @@ def _state(stack: Any) -> StackState:
         parameters={entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in stack.get("Parameters", ())},
         outputs={entry["OutputKey"]: entry["OutputValue"] for entry in stack.get("Outputs", ())},
         tags={entry["Key"]: entry["Value"] for entry in stack.get("Tags", ())},
+        updated_at=(stack.get("LastUpdatedTime") or stack["CreationTime"]).timestamp(),
     )

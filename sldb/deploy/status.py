@@ -7,7 +7,7 @@ seen also when the functions do not work. The databases are listed by the server
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.wire import SldbError
@@ -18,6 +18,7 @@ from .cloud import Cloud, bucket_exists
 from .failures import aws_errors
 from .locks import lock_groups
 from .stack import Stack, StackState
+from .tags import Tags
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -53,6 +54,8 @@ class Status:
     locks: tuple[HeldLock, ...]
     databases: tuple[Mapping[str, Any], ...]  # as the action `databases` tells them
     health: states.Health
+    permissions_boundary: str = ""  # of the functions' roles; empty where there is none
+    tags: Mapping[str, str] = field(default_factory=dict)  # of the stack, without AWS's own
 
     def encode(self, now: float) -> dict[str, Any]:
         """As JSON can say it."""
@@ -89,6 +92,8 @@ def read_status(cloud: Cloud, name: str) -> Status:
         lock_kind=state.parameters.get("LockKind", ""),
         lock_max_age_seconds=int(state.parameters.get("LockMaxAgeSeconds") or 0),
         recoverable_days=int(state.parameters.get("RecoverableDays") or 0),
+        permissions_boundary=state.parameters.get("PermissionsBoundary", ""),
+        tags=Tags.choose(state.tags, (), ()).before,
         functions=_functions(cloud.functions, state.outputs),
         locks=tuple(_locks(cloud, name, state, [each["name"] for each in databases])),
         databases=tuple(each for each in databases if each["state"] != "dropped"),

@@ -204,7 +204,7 @@ def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) 
         "SLDB_RETENTION_DAYS",
         "SLDB_LOG_LEVEL",
     }
-    assert query == deadlock_fix | {"SLDB_CACHE_BYTES"}
+    assert query == deadlock_fix | {"SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS"}
 
 
 def test_maintenance_gets_the_time_and_the_memory_for_large_databases(template: dict[str, Any]) -> None:
@@ -217,7 +217,10 @@ def test_maintenance_gets_the_time_and_the_memory_for_large_databases(template: 
 def test_the_deployer_passes_every_parameter_with_the_same_defaults(template: dict[str, Any]) -> None:
     parameters = template["Parameters"]
     ours = resolve("test-db", Choices(), {}, {})
-    assert set(parameters) - set(ours) == {"BundleBucket", "BundleKey", "ExistingBucket"}
+    assert set(parameters) - set(ours) == {
+        *("BundleBucket", "BundleKey", "ExistingBucket"),
+        *("LockTags", "KeepLockVpc"),
+    }
     assert set(ours) <= set(parameters)
     assert {name: str(parameters[name]["Default"]) for name in ours} == ours
     assert set(DEFAULTS) <= set(parameters)

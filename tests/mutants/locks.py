@@ -8,6 +8,14 @@ HANDLERS = "lambda_handlers/"
 
 LOCK = (
     Mutant(
+        "tags of the stack take the place of a lock's own",
+        "lock",
+        HANDLERS + "locks/security_group.py",
+        "        name = group_name(lock.stack, self.database)\n        group_id",
+        "        tags.update(lock.tags)\n        name = group_name(lock.stack, self.database)\n        group_id",
+        (LOCKS + "test_security_group.py",),
+    ),
+    Mutant(
         "a lock is released whoever has it, S3",
         "lock",
         HANDLERS + "locks/s3.py",

@@ -59,3 +59,17 @@ def test_nothing_heavy_is_imported_before_the_first_call() -> None:
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_tags_of_locks_come_from_the_settings() -> None:
+    settings = Settings.from_environment({"SLDB_STORE": "s3://b/p", "SLDB_LOCK_TAGS": '{"team":"data","x":""}'})
+    lock = build_lock(replace(GROUPS, lock_tags=settings.lock_tags), memory_store(), Host())
+    assert isinstance(lock, SecurityGroupLock)
+    assert lock.tags == {"team": "data", "x": ""}
+    assert build_lock(GROUPS, memory_store(), Host()).tags == {}  # type: ignore[attr-defined]  # of this kind
+
+
+@pytest.mark.parametrize("text", ["team=data", "[]", '{"a":1}', "null"])
+def test_tags_that_are_none(text: str) -> None:
+    with pytest.raises(BadSetting, match="SLDB_LOCK_TAGS"):
+        Settings.from_environment({"SLDB_STORE": "s3://b/p", "SLDB_LOCK_TAGS": text})

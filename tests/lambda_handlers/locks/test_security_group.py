@@ -519,3 +519,14 @@ def test_holder_without_tags() -> None:
     assert (holder.created_at, holder.age_seconds(1.0), holder.is_expired(1e12, 1.0)) == (None, None, False)
     assert holder.encode(1.0)["age_seconds"] is None
     assert replace(holder, created_at=5.0).age_seconds(4.0) == 0.0
+
+
+def test_tags_of_the_stack_are_on_each_group_and_the_locks_own_outweigh_them(ec2: FakeEc2, clock: Clock) -> None:
+    lock = make_lock(ec2, clock)
+    lock.tags = {"team": "data", "Owner": "the team", "sldb:stack": "other", "CreateTime": "0"}
+    holder = lock.acquire("main", clock.now() + 1, "")
+    (group,) = ec2.describe_security_groups({})
+    own = ("Owner", "sldb:stack", "CreateTime")
+    assert [group.tags[name] for name in own] == [holder.owner, "test-db", f"{holder.created_at:.3f}"]
+    assert group.tags["team"] == "data"
+    assert [each.lock_id for each in lock.holders()] == [holder.lock_id]

@@ -150,11 +150,18 @@ def test_what_we_have_only_prepared_is_ours(sldb: Commands) -> None:
     assert sldb.stack_status() is None
 
 
-def deploy_earlier(sldb: Commands) -> None:
+def deploy_earlier(sldb: Commands, **parameters: str) -> None:
     make_bucket(sldb, BUNDLE_BUCKET)
     bundle = f"{'0' * 64}.zip"
     sldb.client("s3").put_object(Bucket=BUNDLE_BUCKET, Key=bundle, Body=empty_zip())
-    make_stack(sldb, EARLIER.read_text("utf-8"), BundleBucket=BUNDLE_BUCKET, BundleKey=bundle, **sldb_platform(sldb))
+    make_stack(
+        sldb,
+        EARLIER.read_text("utf-8"),
+        BundleBucket=BUNDLE_BUCKET,
+        BundleKey=bundle,
+        **sldb_platform(sldb),
+        **parameters,
+    )
 
 
 def empty_zip() -> bytes:
