@@ -1,7 +1,7 @@
 """Request → Reply over a target: a Lambda function, or the same code in this process over a directory.
 
-A target is written `lambda`, `lambda:NAME`, `local` or `local:DIR`. Heavy imports (boto3, the engine) happen where
-a target of their kind is opened.
+A target is written `lambda`, `lambda:NAME`, `local` or `local:DIR`; what it means beside a stack is said in
+`sldb.aim`. Heavy imports (boto3, the engine) happen where a target of their kind is opened.
 
 What a target is stands in targets/protocol.py.
 """
@@ -15,11 +15,21 @@ from typing import Any, TypeVar
 
 from lambda_handlers.wire import Action, Reply, Request, SldbError, Statement
 from sldb.creation import Creation
+from sldb.stack_names import DEFAULT_STACK
 from sldb.targets.protocol import AwsOptions, Target, with_id
 
 T = TypeVar("T")
 
-DEFAULT_FUNCTION = "test-db-function"
+# Actions that write, and the fields of their replies that say so: true where something was done.
+_WRITES: dict[str, tuple[str, str | None]] = {
+    "restore": ("database", "changed"),
+    "branch": ("as", "created"),
+    "create_database": ("database", "created"),
+    "set_database": ("database", "changed"),
+    "drop_database": ("database", "dropped"),
+    "rename_database": ("to", None),
+    "push_commit": ("database", None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +39,19 @@ class Client:
     target: Target
     database: str = "main"
     creation: Creation = field(default_factory=Creation)
+    place: str = ""  # the target in words, for messages
+    on_write: Callable[[str], None] | None = None  # told the database of each write that was acknowledged
+
+    @property
+    def where(self) -> str:
+        """The database and the target, for messages."""
+        return f"database {self.database}" + (f" of {self.place}" if self.place else "")
 
     def execute(self, request: Request) -> Reply:
         """Raises SldbError; its details["query"] is the SQL that details["offset"] counts in."""
         request = with_id(replace(request, database=self.database))
         try:
-            return self._creating(
+            reply = self._creating(
                 lambda may_create: self.target.send(replace(request, create=may_create)),
                 may_create=request.create and self.creation.allows(self.database),
                 asks=request.create and not request.dry_run,
@@ -44,15 +61,23 @@ class Client:
             if len(request.statements) == 1 or "part" in error.details:
                 error.details.setdefault("query", request.statements[part].query)
             raise
+        if self.on_write is not None and _has_written(reply):
+            self.on_write(self.database)
+        return reply
 
     def act(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         """Something that is not SQL, on this client's database; arguments that are None are left out. Raises
         SldbError."""
         given = {key: value for key, value in arguments.items() if value is not None}
-        return self._creating(
+        reply = self._creating(
             lambda may_create: self.target.act(Action(name, self.database, given, create=may_create)),
             may_create=name not in _CREATING_ACTIONS or self.creation.allows(self.database),
         )
+        if self.on_write is not None and name in _WRITES:
+            database, fact = _WRITES[name]
+            if fact is None or reply.get(fact):
+                self.on_write(str(reply.get(database, self.database)))
+        return reply
 
     def prepare_to_write(self) -> None:
         """Settle, before work is done for it, whether a write may create the database. Raises SldbError."""
@@ -89,28 +114,37 @@ class Client:
 _CREATING_ACTIONS = ("create_database", "push_commit", "set_database")  # and not on purpose: see `Creation`
 
 
-def open_target(text: str, aws: AwsOptions | None = None) -> Target:
-    """The target that `text` names; raises `bad_request` for a name that is none."""
-    kind, _, rest = text.partition(":")
-    if kind == "lambda":
-        from sldb.targets.aws_lambda import LambdaTarget
-
-        return LambdaTarget(rest or DEFAULT_FUNCTION, aws or AwsOptions())
-    if kind == "local":
-        from sldb.targets.local import LocalTarget
-
-        return LocalTarget(Path(rest) if rest else default_directory())
-    raise SldbError(
-        "bad_request",
-        f"no such target: {text}",
-        "a target is lambda, lambda:FUNCTION, local or local:DIRECTORY",
-    )
+def _has_written(reply: Reply) -> bool:
+    """Whether a request wrote. A reply that was kept, since the first one got lost, tells by what was changed."""
+    if reply.changes is not None:  # a dry run
+        return False
+    changed = any(not result.columns and result.rowcount for result in reply.results)
+    return changed or bool(reply.stats.get("commit_ms"))
 
 
-def local_directory(text: str) -> Path | None:
-    """Return the directory that a target `local:DIR` names; None for other targets, and for the default directory."""
-    kind, _, rest = text.partition(":")
-    return Path(rest).expanduser().absolute() if kind == "local" and rest else None
+def open_target(text: str, aws: AwsOptions | None = None, stack: str | None = None) -> Target:
+    """The target that `text` names, of the stack where one is named. Raises `bad_request` for a name that is none, and
+    for one that contradicts the stack."""
+    from sldb import aim
+    from sldb.config import Level, Setting
+
+    target = Setting(text, "target", Level.COMMAND_LINE)
+    named = Setting(stack or DEFAULT_STACK, "stack", Level.COMMAND_LINE if stack else Level.DEFAULT)
+    found = aim.resolve(target, named)
+    if found.directory is not None:
+        return open_local(found.directory)
+    from sldb.targets.addressee import Addressee
+    from sldb.targets.aws_lambda import LambdaTarget
+
+    options = aws or AwsOptions()
+    return LambdaTarget(Addressee(options, stack=found.stack, function=found.function), options)
+
+
+def open_local(directory: str) -> Target:
+    """The target over a directory; "": over the default one."""
+    from sldb.targets.local import LocalTarget
+
+    return LocalTarget(Path(directory) if directory else default_directory())
 
 
 def default_directory() -> Path:

@@ -20,6 +20,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,23 @@ KEYS = {
 }
 
 
+class Level(IntEnum):
+    """How near to the user a value was set; the nearest counts."""
+
+    DEFAULT = 0
+    FILE = 1  # the top of the config
+    PROFILE = 2  # of the config
+    ENVIRONMENT = 3
+    COMMAND_LINE = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A value, and where it comes from."""
 
     value: str
     source: str  # --format, SLDB_FORMAT, /home/ada/.config/sldb/config.toml:3, default
+    level: Level = field(default=Level.DEFAULT, compare=False)
 
     @property
     def is_default(self) -> bool:
@@ -81,7 +93,8 @@ class Config:
         for table, values in tables:
             if key in values:
                 line = line_of(self.text, table, key)
-                return Setting(values[key], f"{self.path}:{line}" if line else str(self.path))
+                level = Level.PROFILE if table else Level.FILE
+                return Setting(values[key], f"{self.path}:{line}" if line else str(self.path), level)
         return None
 
     def profile(self, name: str) -> Mapping[str, str]:

@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambda_handlers.wire import SldbError
 from sldb.deploy.failures import aws_errors
 from sldb.held_lock import HeldLock, fields_of, of_group, of_object, released
+from sldb.targets.addressee import Addressee
 from sldb.targets.aws_session import boto3_session
 from sldb.targets.protocol import AwsOptions
 
@@ -115,49 +115,26 @@ class StackLocks:
         return f"{self.place.prefix}{database}/lock.json"
 
 
-def stack_locks(options: AwsOptions, stack: str, function: str | None = None) -> StackLocks:
-    """The locks that the stack's query function (or the function of this name) uses.
-
-    Raises SldbError `store_error` with what to do next where there is none.
-    """
-    with aws_errors(f"find the locks of stack {stack}"):
-        session = boto3_session(options)
-        function = function or _function_of(session, stack)
-        environment = _environment_of(session, function)
-    return StackLocks(session, _place(environment, function))
+def stack_locks(options: AwsOptions, stack: str) -> StackLocks:
+    """The locks of a stack. Raises as `locks_of` does."""
+    return locks_of(Addressee(options, stack=stack))
 
 
-def _function_of(session: boto3.Session, stack: str) -> str:
-    from sldb.deploy.stack import Stack
-
-    state = Stack(session.client("cloudformation"), stack).describe_ours()
-    if state is None or "FunctionName" not in state.parameters:  # or one that is only prepared
-        raise _not_deployed(f"there is no stack {stack} in {session.region_name}")
-    return state.parameters["FunctionName"]
-
-
-def _environment_of(session: boto3.Session, function: str) -> Mapping[str, str]:
-    client = session.client("lambda")
-    try:
-        configuration = client.get_function_configuration(FunctionName=function)
-    except client.exceptions.ResourceNotFoundException as error:
-        raise _not_deployed(f"there is no function {function} in {session.region_name}") from error
-    return configuration.get("Environment", {}).get("Variables", {})
+def locks_of(addressee: Addressee) -> StackLocks:
+    """The locks that a query function uses. Raises SldbError `store_error` with what to do next where there is none."""
+    addressee.confirm()  # a lock is freed by hand rarely: this may cost a call
+    environment = addressee.settings()
+    with aws_errors("find the locks"):
+        session = boto3_session(addressee.aws)
+    return StackLocks(session, _place(environment))
 
 
-def _place(environment: Mapping[str, str], function: str) -> LockPlace:
-    store, stack = environment.get("SLDB_STORE", ""), environment.get("SLDB_STACK", "")
-    if not store.startswith("s3://") or not stack:
-        raise _not_deployed(f"the function {function} is none of sldb's")
-    bucket, _, prefix = store.removeprefix("s3://").rstrip("/").partition("/")
+def _place(environment: Mapping[str, str]) -> LockPlace:
+    bucket, _, prefix = environment["SLDB_STORE"].removeprefix("s3://").rstrip("/").partition("/")
     return LockPlace(
         kind=environment.get("SLDB_LOCK", "security-group"),
-        stack=stack,
+        stack=environment["SLDB_STACK"],
         vpc_id=environment.get("SLDB_VPC_ID") or None,
         bucket=bucket,
         prefix=f"{prefix}/" if prefix else "",
     )
-
-
-def _not_deployed(what: str) -> SldbError:
-    return SldbError("store_error", what, "sldb deploy makes it; or give --stack, --region or --profile")

@@ -25,12 +25,12 @@ def databases(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     """Those of a local target: its directories."""
     from lambda_handlers.wire import DATABASE_NAME
 
-    kind, _, rest = _globals(ctx).target.partition(":")
-    if kind != "local":
+    directory = _globals(ctx).aim.directory
+    if directory is None:
         return []
     from sldb.client import default_directory
 
-    root = Path(rest).expanduser() if rest else default_directory()
+    root = Path(directory).expanduser() if directory else default_directory()
     names = [entry.name for entry in root.iterdir() if entry.is_dir()] if root.is_dir() else []
     return sorted(name for name in names if name.startswith(incomplete) and DATABASE_NAME.fullmatch(name))
 
@@ -69,4 +69,4 @@ def _globals(ctx: click.Context) -> Globals:
     return found
 
 
-_GLOBAL_NAMES = ("target", "local", "database", "use")
+_GLOBAL_NAMES = ("target", "local", "database", "stack", "use")

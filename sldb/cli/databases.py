@@ -153,7 +153,7 @@ def drop(run_globals: Globals, name: str, yes: bool) -> int:
 
     outcome.check(run_globals)
     with closing(run_globals.client(name)) as client:
-        if not yes and not _is_wanted(client.act("databases")["databases"], name):
+        if not yes and not _is_wanted(client.act("databases")["databases"], name, client.where):
             return 1
         reply = client.act("drop_database")
     done = "is dropped" if reply["dropped"] else "was dropped already"
@@ -165,7 +165,7 @@ def drop(run_globals: Globals, name: str, yes: bool) -> int:
     return 0
 
 
-def _is_wanted(found: list[dict[str, Any]], name: str) -> bool:
+def _is_wanted(found: list[dict[str, Any]], name: str, where: str) -> bool:
     from sldb.moments import local
     from sldb.report import size
 
@@ -180,6 +180,7 @@ def _is_wanted(found: list[dict[str, Any]], name: str) -> bool:
     what = f"{bytes_there}, last written {written} (transaction {there[0]['txid']})"
     if there[0]["state"] == "unfinished":
         what = "a copy that was stopped, or is under way; nothing of it can be read"
+    outcome.ask_about(where)
     outcome.say(f"This drops {name}: {what}.")
     answer = click.prompt(f"Type its name ({name}) to go on", err=True, default="", show_default=False)
     if answer != name:

@@ -105,16 +105,16 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
             display.note(f"{NOT_CHANGED}: this was only the plan")
             return
         _ask(deployment, yes)
-        state = _apply(deployment, display)
+        state = _apply(run, deployment, display)
     _show_result(run, state, display)
 
 
 def refuse_local(run: Globals, name: str) -> None:
     """Whoever says --local must not end up in an AWS account."""
-    if run.target.partition(":")[0] == "local":
+    if run.aim.is_local:
         raise SldbError(
             "bad_request",
-            f"{name} is for AWS, and the target is {run.target}",
+            f"{name} is for AWS, and the target is {run.aim.place}",
             "a local target needs no deployment: leave --local out, or unset SLDB_TARGET",
         )
 
@@ -131,13 +131,13 @@ def _ask(deployment: Deployment, yes: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _apply(deployment: Deployment, display: Display) -> StackState:
+def _apply(run: Globals, deployment: Deployment, display: Display) -> StackState:
     try:
         with display.following():
             return deployment.apply()
     except KeyboardInterrupt:
         if deployment.executed:
-            display.note("AWS goes on with it; `sldb status` shows how far it is")
+            display.note(run.completed("AWS goes on with it; `sldb status` shows how far it is"))
         raise
 
 
@@ -146,13 +146,13 @@ def _show_result(run: Globals, state: StackState, display: Display) -> None:
         click.echo(json.dumps({"stack": run.stack, "status": state.status, "outputs": dict(state.outputs)}))
     function, bucket = state.outputs["FunctionName"], state.outputs["DataBucket"]
     display.note(f"\n{run.stack} is ready: function {function}, databases in s3://{bucket}/databases")
-    display.note(f"next: {_next_command(run, function)}")
+    display.note(f"next: {_next_command(run)}")
 
 
-def _next_command(run: Globals, function: str) -> str:
-    from sldb.client import DEFAULT_FUNCTION
+def _next_command(run: Globals) -> str:
+    from sldb.stack_names import DEFAULT_STACK
 
-    options = [] if function == DEFAULT_FUNCTION else ["--target", f"lambda:{function}"]
+    options = [] if run.stack == DEFAULT_STACK else ["--stack", run.stack]
     if run.aws.profile:
         options += ["--profile", run.aws.profile]
     if run.aws.region and run.aws.region != os.environ.get("AWS_REGION"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ def doctor(run: Globals, store: str | None, endpoint: str | None) -> int:
         raise click.BadParameter(f"{store} is no address like s3://bucket/prefix", param_hint="--store")
     format_name = check_format(run.format)
     found = []
-    for finding in _of_store(run, store, endpoint) if store else _findings(run):
+    for seen in _of_store(run, store, endpoint) if store else _findings(run):
+        finding = replace(seen, next=run.completed(seen.next))
         found.append(finding)
         if format_name == "table":
             _show(finding)
@@ -55,13 +57,13 @@ def doctor(run: Globals, store: str | None, endpoint: str | None) -> int:
 
 
 def _findings(run: Globals) -> Iterator[Finding]:
-    kind, _, rest = run.target.partition(":")
+    given = run.aim.directory
     with closing(run.client()) as client:
-        if kind == "local":
+        if given is not None:
             from sldb.client import default_directory
             from sldb.doctor import local
 
-            directory = Path(rest).expanduser().absolute() if rest else default_directory()
+            directory = Path(given).expanduser().absolute() if given else default_directory()
             yield from local.findings(directory, client)
             return
         from sldb.deploy.cloud import connect

@@ -47,7 +47,7 @@ def run(run_globals: Globals, wish: Wish, work: Work, request: Request, printing
         )
     with printing.out() as (out, screen), closing(fleet.Clients(run_globals.client)) as clients:
         merged = Merged(printing.format, out, screen, printing.layout)
-        return _Fleet(wish, work, merged, clients).run(names, request)
+        return _Fleet(wish, work, merged, clients, run_globals.aim.place).run(names, request)
 
 
 @dataclass(slots=True)
@@ -56,6 +56,7 @@ class _Fleet:
     work: Work
     merged: Merged
     clients: fleet.Clients
+    place: str  # where the databases are, for messages
     failed: list[str] = field(default_factory=list)
     changed_rows: int = 0
     changes: dict[str, Counter[str]] = field(default_factory=dict)  # of a dry run, of all databases together
@@ -143,6 +144,7 @@ class _Fleet:
             for counts in (told.changes or {}).values():
                 inserted_updated_deleted.update(counts)
             destroyed += bool(told.destroys)
+        outcome.ask_about(f"{'database' if len(writers) == 1 else 'databases'} {_some(writers)} of {self.place}")
         outcome.say(_question(many, inserted_updated_deleted, destroyed))
         if not click.confirm("Go on?", err=True, default=False):
             outcome.say(applied.NOT_CHANGED)

@@ -5,41 +5,53 @@ file, or the default. The file is read when something asks for what the command 
 from __future__ import annotations
 
 import os
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from sldb.aim import Aim
     from sldb.client import Client
     from sldb.config import Config, Setting
     from sldb.creation import Creation
-    from sldb.targets.protocol import AwsOptions
+    from sldb.targets.addressee import Addressee
+    from sldb.targets.protocol import AwsOptions, Target
+
+
+MOST_SHOWN = 5  # databases in a message
 
 
 class Globals:
     def __init__(self) -> None:
         self._given: dict[str, str] = {}
         self._config: Config | None = None
+        self.written: list[str] = []  # databases, once for each write
 
     def update(self, given: dict[str, Any]) -> None:
+        for name, value in given.items():
+            if value == "":  # a variable that is not set, perhaps: not to be taken for the default
+                raise click.UsageError(f"--{name} is empty: give a value, or leave it out")
         self._given.update({name: value for name, value in given.items() if value is not None})
 
     def setting(self, name: str, given: str | None = None) -> Setting:
         """The value in force of a key of `sldb.config.KEYS`; `given`: by an option of the command itself."""
-        from sldb.config import KEYS, Setting
+        from sldb.config import KEYS, Level, Setting
 
         key, local = KEYS[name], self._given.get("local")
         if name == "target" and local:
             if self._given.get("target"):
                 raise click.UsageError("--local DIR is short for --target local:DIR: give one of them")
-            return Setting(f"local:{local}", "--local")
+            return Setting(f"local:{local}", "--local", Level.COMMAND_LINE)
         if given or self._given.get(name):
-            return Setting(given or self._given[name], f"--{name}")
+            return Setting(given or self._given[name], f"--{name}", Level.COMMAND_LINE)
         for variable in key.variables:
             if os.environ.get(variable):
-                return Setting(os.environ[variable], variable)
+                return Setting(os.environ[variable], variable, Level.ENVIRONMENT)
         if name == "profile" and os.environ.get("AWS_ACCESS_KEY_ID"):
-            return Setting("", "AWS_ACCESS_KEY_ID")  # the environment's credentials outweigh the config's
+            # The environment's credentials outweigh the config's.
+            return Setting("", "AWS_ACCESS_KEY_ID", Level.ENVIRONMENT)
         return self.config.find(name, self.use) or Setting(key.default, "default")
 
     @property
@@ -59,16 +71,28 @@ class Globals:
         return self._config
 
     @property
-    def target(self) -> str:
-        return self.setting("target").value
+    def aim(self) -> Aim:
+        """Where this run goes to. Raises `bad_request` where what was given contradicts itself."""
+        from sldb.aim import resolve
+
+        return resolve(self.setting("target"), self.setting("stack"))
+
+    @cached_property
+    def addressee(self) -> Addressee:
+        """The query function that the aim means; not for a local target."""
+        from sldb.targets.addressee import Addressee
+
+        return Addressee(self.aws, stack=self.aim.stack, function=self.aim.function)
+
+    @cached_property
+    def stack(self) -> str:
+        """The stack that the aim means (no local one); AWS is asked where a function is named. Raises SldbError."""
+        aim = self.aim
+        return str(aim.stack) if aim.function is None else self.addressee.find_stack()
 
     @property
     def database(self) -> str:
         return self.setting("database").value
-
-    @property
-    def stack(self) -> str:
-        return self.setting("stack").value
 
     @property
     def format(self) -> str:
@@ -101,17 +125,52 @@ class Globals:
 
     def client(self, database: str | None = None, *, create: bool = False) -> Client:
         """`create`: whether writes may create the database without a question."""
-        from sldb.client import Client, open_target
+        from sldb.client import Client, open_local
 
-        return Client(open_target(self.target, self.aws), database or self.database, self._creation(create))
+        aim = self.aim
+        if aim.directory is not None:
+            target: Target = open_local(aim.directory)
+        else:
+            from sldb.targets.aws_lambda import LambdaTarget
+
+            target = LambdaTarget(self.addressee, self.aws)
+        creation = self._creation(create)
+        return Client(target, database or self.database, creation, aim.place, self.written.append)
 
     def _creation(self, create: bool) -> Creation:
         from sldb.cli import asking, streams
-        from sldb.client import local_directory
         from sldb.creation import VARIABLE, Creation
 
         ask = asking.to_create if streams.somebody_is_there() else None
-        return Creation(create or _is_set(VARIABLE), ask, local_directory(self.target))
+        given = self.aim.directory
+        directory = Path(given).expanduser().absolute() if given else None
+        return Creation(create or _is_set(VARIABLE), ask, directory)
+
+    def tell_write(self, database: str) -> None:
+        """Say at once that something was written to this database."""
+        self.written.append(database)
+        self.tell_writes()
+
+    def tell_writes(self) -> None:
+        """Say to which databases something was written, where that is not plain to see."""
+        from sldb.render.text import escape
+
+        databases = list(dict.fromkeys(self.written))
+        self.written.clear()
+        if databases and not self.aim.is_plain:
+            shown = ", ".join(databases[:MOST_SHOWN]) + (", …" if len(databases) > MOST_SHOWN else "")
+            noun = "database" if len(databases) == 1 else "databases"
+            click.echo(escape(f"written to {noun} {shown} of {self.aim.place}"), err=True)
+
+    def completed(self, text: str) -> str:
+        """A message whose commands of sldb go where this run goes."""
+        from sldb.aim import Aim
+        from sldb.cli.main import COMMANDS
+        from sldb.stack_names import with_options
+
+        found = self.__dict__.get("stack")  # once it is known, of a function, too
+        aim = Aim(stack=found) if found else self.aim
+        return with_options(text, list(COMMANDS), aim.options())
 
     def command_line(self, *words: str, database: str | None = None) -> str:
         """A command to type, which works where this one did: with the options that it was given."""

@@ -117,6 +117,22 @@ class Command(click.Command):
             from sldb.cli.failures import ReaderLeft
 
             raise ReaderLeft from error  # click would make it exit status 1
+        except Exception as error:
+            _complete(run_globals, error)
+            raise
+        finally:
+            run_globals.tell_writes()
+
+
+def _complete(run_globals: Globals, error: Exception) -> None:
+    """Let the commands in an error's hint go where this run goes."""
+    from contextlib import suppress
+
+    from lambda_handlers.wire import SldbError
+
+    if isinstance(error, SldbError):
+        with suppress(SldbError):  # the very aim may be what is wrong
+            error.hint = run_globals.completed(error.hint)
 
 
 class CommandGroup(Command, click.Group):

@@ -54,3 +54,8 @@ def say(sentence: str) -> None:
     from sldb.render.text import escape
 
     click.echo(escape(sentence), err=True)
+
+
+def ask_about(where: str) -> None:
+    """Say what the question that follows is about: the database, and the stack or directory that it is in."""
+    say(f"{where[:1].upper()}{where[1:]}:")

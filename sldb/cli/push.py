@@ -57,6 +57,7 @@ def push(
         def allow(begun: dict[str, Any]) -> None:
             nonlocal is_asked
             if is_asked and begun["bytes"]:
+                outcome.ask_about(client.where)
                 _ask(begun, file, source.size)
             is_asked = False  # once, whatever way is tried next
 

@@ -129,11 +129,10 @@ class Sending:
         if asking and asking.was_agreed:
             click.echo(f"to undo this: {self.run_globals.command_line('undo')}", err=True)
 
-    @staticmethod
-    def _asking() -> Asking:
+    def _asking(self) -> Asking:
         from sldb.cli.asking import Asking
 
-        return Asking()
+        return Asking(self.client.where)
 
     def _execute(self, request: Request, asking: Asking | None) -> Reply | None:
         from sldb.targets.protocol import with_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from sldb.cli.asking import create_option
 from sldb.cli.main import Globals, command
 
 if TYPE_CHECKING:
+    from lambda_handlers.wire import SldbError
     from sldb.shell.session import Session
 
 HELP = """Run SQL interactively.
@@ -49,9 +51,11 @@ def shell(run_globals: Globals, vi: bool, no_pager: bool, yes: bool, creates: bo
     output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
     queries = NamedQueries(_directory("config") / "queries.json")
     client = run_globals.client(create=creates)
+    if interactive:
+        client = replace(client, on_write=run_globals.tell_write)
     with closing(Session(client, output, queries=queries, is_interactive=interactive)) as session:
         if interactive:
-            _talk(session, vi=vi, pages=not no_pager, asks=not yes)
+            _talk(run_globals, session, vi=vi, pages=not no_pager, asks=not yes)
         else:
             _run_standard_input(session)
 
@@ -69,7 +73,7 @@ def _run_standard_input(session: Session) -> None:
         raise click.UsageError(f"standard input is not UTF-8 text: {error}") from None
 
 
-def _talk(session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
+def _talk(run_globals: Globals, session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
     from sldb.shell import catalog
     from sldb.shell.editor import edit
     from sldb.shell.names import LiveNames
@@ -78,7 +82,7 @@ def _talk(session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
 
     session.edit = edit
     if asks:
-        session.agree = agree
+        session.agree = lambda what: agree(session.client.where, what)
     if pages:
         session.output.page = Pager.of(os.environ, session.output.out).show
     session.names = LiveNames(
@@ -86,8 +90,14 @@ def _talk(session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
         lambda: session.look(catalog.schema_version()).rows[0][0],
     )
     target = session.client.target.name
-    click.echo(streams.styled(f"sldb {__version__} · {target} · .help for help", dim=True), err=True)
-    talk(session, failures.show, history_at(_history_path(target)), vi=vi)
+    place = session.client.place
+    click.echo(streams.styled(f"sldb {__version__} · {place} · .help for help", dim=True), err=True)
+
+    def show(error: SldbError) -> None:
+        error.hint = run_globals.completed(error.hint)
+        failures.show(error)
+
+    talk(session, show, history_at(_history_path(target)), vi=vi)
 
 
 def _history_path(target: str) -> Path:

@@ -26,9 +26,9 @@ def status(run: Globals) -> None:
       sldb status --stack orders --format json
     """
     as_json = run.table_or_json() == "json"
-    kind, _, rest = run.target.partition(":")
-    if kind == "local":
-        _show_local(run, rest, as_json=as_json)
+    directory = run.aim.directory
+    if directory is not None:
+        _show_local(run, directory, as_json=as_json)
     else:
         _show_stack(run, as_json=as_json)
 

@@ -30,13 +30,12 @@ SAFE = "Its old holder can no longer commit over anyone: if somebody else commit
 @command("unlock", help=HELP, short_help="Free a write lock whose writer is gone.")
 @click.option("-y", "--yes", "--force", "yes", is_flag=True, help="Do not ask.")
 def unlock(run_globals: Globals, yes: bool) -> int:
-    kind, _, name = run_globals.target.partition(":")
-    if kind == "local":
+    if run_globals.aim.is_local:
         _say("Nothing to free: the locks of a local target are the operating system's and end with their process.")
         return 0
-    from sldb.locks import stack_locks
+    from sldb.locks import locks_of
 
-    locks = stack_locks(run_globals.aws, run_globals.stack, name or None)
+    locks = locks_of(run_globals.addressee)
     if locks.place.kind == "none":
         _say(f"The stack {locks.place.stack} works without locks: nothing to free.")
         return 0
@@ -44,7 +43,7 @@ def unlock(run_globals: Globals, yes: bool) -> int:
     if held is None:
         _say(f"Nobody has the lock of database {run_globals.database}.")
         return 0
-    _show(held)
+    _show(held, locks.place.stack)
     if not yes and not _confirmed():
         _say("Not freed.")
         return 1
@@ -53,7 +52,7 @@ def unlock(run_globals: Globals, yes: bool) -> int:
     return 0
 
 
-def _show(held: HeldLock) -> None:
+def _show(held: HeldLock, stack: str) -> None:
     from sldb import moments
     from sldb.render.text import escape
     from sldb.report import age
@@ -63,6 +62,7 @@ def _show(held: HeldLock) -> None:
         ago = age(max(0.0, time.time() - held.created_at))
         taken = f"{ago} ago, {moments.shown(int(held.created_at * 1000), to_the_second=True)}"
     lines = {
+        "stack": stack,
         "database": held.database,
         "lock": held.lock_id,
         "holder": held.owner or "unknown",

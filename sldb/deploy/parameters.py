@@ -12,14 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lambda_handlers.wire import SldbError
+from sldb.stack_names import check_stack_name, default_function
 
 from .platform import ARCHITECTURES, RUNTIMES
+
+__all__ = ["DEFAULTS", "Choices", "check_stack_name", "default_function", "resolve"]
 
 LOCK_KINDS = ("security-group", "s3", "none")
 MIB = 1 << 20
 CACHE_SHARE = 0.8  # of /tmp; the rest is for transactions that spill, journals and sorting
 NO_BOUNDARY = "none"  # of --permissions-boundary: takes it off
-DEFAULT_STACK = "test-db"
 
 # As in the template; a test compares them.
 DEFAULTS = {
@@ -67,7 +69,6 @@ _OPTIONS = {
     "FunctionName": "--function",
     "PermissionsBoundary": "--permissions-boundary",
 }
-_STACK_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+")
 _DEADLOCK_FIX = "-deadlock-fix"
@@ -107,19 +108,6 @@ class Choices:
             "PermissionsBoundary": "" if self.permissions_boundary == NO_BOUNDARY else self.permissions_boundary,
         }
         return {name: str(value) for name, value in given.items() if value is not None}
-
-
-def check_stack_name(stack: str) -> None:
-    """Buckets and locks are named after the stack, and both know lower case only."""
-    if not _STACK_NAME.fullmatch(stack):
-        raise SldbError(
-            "bad_request",
-            f"--stack: got {stack!r}, want lower-case letters, digits and single hyphens, a letter first",
-        )
-
-
-def default_function(stack: str) -> str:
-    return f"{stack}-function"
 
 
 def resolve(

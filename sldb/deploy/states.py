@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lambda_handlers.wire import SldbError
+from sldb.stack_names import DEFAULT_STACK
 
 from .failures import OperationFailed
-from .parameters import DEFAULT_STACK
 
 
 class Step(Enum):

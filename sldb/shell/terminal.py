@@ -123,8 +123,9 @@ def _submit(typed: str, session: Session) -> bool:
     return True
 
 
-def agree(what: str) -> bool:
-    """Ask; Ctrl-C and Ctrl-D say no."""
+def agree(where: str, what: str) -> bool:
+    """Ask, below a line that says where this is; Ctrl-C and Ctrl-D say no."""
+    click.echo(f"{where[:1].upper()}{where[1:]}:", err=True)
     try:
         return click.confirm(f"{what} Go on?", err=True)
     except click.Abort:

@@ -1,4 +1,5 @@
-"""The target `lambda:NAME`: invoke the deployed function and wait for its reply.
+"""The targets `lambda` and `lambda:NAME`: invoke the deployed function and wait for its reply. Which function that is,
+and how a stack's is found, is `sldb.targets.addressee`'s business.
 
 Every request has a `request_id`, so sending it again is safe: what did not reach the function, was throttled or got
 a 5xx is sent again with back-off, a few times, and a function that crashed is asked once more. Where there is no answer
@@ -29,8 +30,10 @@ from botocore.exceptions import ReadTimeoutError
 from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.deploy.failures import aws_errors, clock_hint, is_wrong_clock
 from sldb.targets import far_rows
+from sldb.targets.addressee import Addressee
 from sldb.targets.aws_http import HttpReply, SignedHttp, Unanswered
 from sldb.targets.lambda_answers import (
+    NoSuchFunction,
     crash_report,
     crashed,
     decode,
@@ -54,17 +57,22 @@ BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
 class LambdaTarget:
     def __init__(
         self,
-        function: str,
+        function: str | Addressee,
         aws: AwsOptions,
         sleep: Callable[[float], None] = time.sleep,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        self.name = f"lambda:{function}"
-        self.function = function
+        self.addressee = function if isinstance(function, Addressee) else Addressee(aws, function=function)
+        self.name = f"lambda:{self.function}"
         self.aws = aws
         self._sleep = sleep
         self._read_seconds = read_seconds
         self._http: SignedHttp | None = None
+
+    @property
+    def function(self) -> str:
+        """The function's name, as far as it is known."""
+        return self.addressee.function
 
     def send(self, request: Request) -> Reply:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
@@ -124,12 +132,23 @@ class LambdaTarget:
 
     def _decoded(self, event: dict[str, Any], read: Callable[[Any], T]) -> T:
         """Raises _InDoubt also where the function itself does not know what became of it."""
+        function = self.function
         try:
-            return decode(self._ask(event), self.function, read)
+            return decode(self._ask(self.addressee.stamped(event)), function, read)
         except SldbError as error:
+            if self._is_corrected(function, error):
+                return self._decoded(event, read)
             if error.details.get("applied") != "unknown":
                 raise
             raise _InDoubt(error) from error
+
+    def _is_corrected(self, function: str, error: SldbError) -> bool:
+        """Return whether the same event goes to another function now. Raises SldbError: nothing ran, then."""
+        try:
+            return self.addressee.is_corrected(function, error)
+        except SldbError as found:
+            found.details["applied"] = "no"
+            raise
 
     def _find_out(self, request: Request, doubt: _InDoubt, again: str) -> Reply:
         """The reply of a request that may have been applied, if it was."""
@@ -207,11 +226,7 @@ class LambdaTarget:
         code, message = lambda_error(answer)
         there = f"{self.function} in {http.region}"
         if code == "ResourceNotFoundException":
-            return SldbError(
-                "store_error",
-                f"there is no function {there}",
-                "sldb deploy makes it; if it is elsewhere, give --region, --profile or --target lambda:NAME",
-            )
+            return NoSuchFunction(self.function, http.region)
         if answer.status == 413:
             return _too_large(f"Lambda refused the request: {message}")
         if code == "TooManyRequestsException":

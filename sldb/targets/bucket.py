@@ -17,8 +17,9 @@ from lambda_handlers.s3_store import open_s3
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.stores import is_foreign, open_store
-from lambda_handlers.wire import Action, Reply, Request, SldbError
+from lambda_handlers.wire import Action, Reply, Request
 from sldb.deploy.failures import aws_errors
+from sldb.targets.addressee import Addressee
 from sldb.targets.aws_endpoints import reached_by
 from sldb.targets.aws_session import boto3_session
 from sldb.targets.protocol import AwsOptions
@@ -32,10 +33,11 @@ CACHE_BYTES = 64 << 20
 
 
 class BucketTarget:
-    def __init__(self, function: str, aws: AwsOptions) -> None:
+    def __init__(self, function: str | Addressee, aws: AwsOptions) -> None:
         """Raises SldbError `store_error` where there is no such function, or it may not be seen."""
-        self.name = f"the bucket of {function}"
-        self._settings = _settings_of(function, aws)
+        addressee = function if isinstance(function, Addressee) else Addressee(aws, function=function)
+        self._settings = _settings_of(addressee, aws)
+        self.name = f"the bucket of {addressee.function}"
 
     def send(self, request: Request) -> Reply:
         with closing(self._service()) as service:
@@ -59,17 +61,11 @@ class BucketTarget:
         return Service(self._settings())
 
 
-def _settings_of(function: str, aws: AwsOptions) -> Callable[[], Settings]:
-    with aws_errors(f"find the bucket of {function}"):
+def _settings_of(addressee: Addressee, aws: AwsOptions) -> Callable[[], Settings]:
+    variables = addressee.settings()
+    with aws_errors(f"find the bucket of {addressee.function}"):
         session = boto3_session(aws)
-        client = session.client("lambda")
-        configuration = client.get_function_configuration(FunctionName=function)
-    variables = configuration.get("Environment", {}).get("Variables", {})
     ours = {name: value for name, value in variables.items() if name.startswith("SLDB_")}  # all others are for there
-    if not ours.get("SLDB_STORE", "").startswith("s3://"):
-        raise SldbError(
-            "store_error", f"the function {function} is none of sldb's", "sldb deploy makes it", applied="no"
-        )
     return _settings_for(session, ours)
 
 

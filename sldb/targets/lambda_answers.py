@@ -12,6 +12,21 @@ from sldb.targets.aws_http import HttpReply
 T = TypeVar("T")
 
 
+class NoSuchFunction(SldbError):
+    """Lambda does not know the function: nothing ran."""
+
+    def __init__(self, function: str, region: str) -> None:
+        super().__init__(
+            "store_error",
+            f"there is no function {function} in {region}",
+            "sldb deploy makes it; if it is elsewhere, give --stack, --region, --profile or --target lambda:NAME",
+        )
+
+
+class NotOurs(SldbError):
+    """The function is none of sldb's."""
+
+
 def may_pass(answer: HttpReply) -> bool:
     """Whether the same request may fare better a moment later: throttled, 5xx, or the function is being updated."""
     return (
@@ -75,7 +90,7 @@ def decode(answer: HttpReply, function: str, read: Callable[[Any], T]) -> T:
         failed, body = reply["statusCode"] >= 400, reply["body"]
         decoded = SldbError.decode(body) if failed else read(body)
     except (ValueError, KeyError, TypeError, SldbError) as error:
-        raise SldbError(
+        raise NotOurs(
             "internal",
             f"{function} answered something else than a reply of sldb ({type(error).__name__}: {error})",
             "is it sldb's function, and of this version? sldb deploy brings it up to date",

@@ -72,7 +72,7 @@ def _bucket(client: Client, target: LambdaTarget) -> Iterator[Way]:
     from sldb.targets.bucket import BucketTarget
     from sldb.targets.by_store import StoreCarrier
 
-    bucket = BucketTarget(target.function, target.aws)
+    bucket = BucketTarget(target.addressee, target.aws)
     with closing(StoreCarrier(client.database, bucket.open_store)) as carrier:
         yield Way("bucket", replace(client, target=bucket), carrier)
 
