@@ -77,7 +77,9 @@ def bring(
             page = past.read(pgno)
             yield pgno, stamped(page, stamp) if pgno == 1 and stamp else page
 
-    txid = current.commit(past.page_size, past.page_count, content, len(pages), kind, keep=False)
+    txid = current.commit(
+        *(past.page_size, past.page_count, content, len(pages), kind), keep=False, content_ms=past.timestamp_ms
+    )
     size = current.committed.bytes if current.committed else 0
     return Brought(txid, before, len(pages), changed=True, bytes=size)
 

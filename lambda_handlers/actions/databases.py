@@ -311,7 +311,7 @@ def _overtaken(name: str, target: str, copied: Txid, newest: Txid) -> SldbError:
 
 
 def _empty(current: Replica) -> Committed:
-    current.commit(current.page_size, 0, lambda _count: (), 0, Kind.DROP_DATABASE)
+    current.commit(current.page_size, 0, lambda _count: (), 0, Kind.DROP_DATABASE, content_ms=0)
     assert current.committed is not None
     return current.committed
 

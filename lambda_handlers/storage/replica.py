@@ -176,17 +176,22 @@ class Replica:
         kind: Kind = Kind.UNKNOWN,
         keep: bool = True,
         time_ms: int | None = None,
+        content_ms: int | None = None,
     ) -> Txid:
         """Create transaction txid + 1 from `changes(page_count)`, which may be asked for more than once and gives
         about `change_count` pages. `keep`: put them into the local cache too, for which they are asked for again after
-        the commit; they must be at hand then. `time_ms`: what `next_time_ms` has given, which the transaction is not
-        before; without it, it is not before the one before it.
+        the commit; they must be at hand then.
+
+        The transaction is not before `time_ms`, which `next_time_ms` has given, and not before what it holds where that
+        is the state of another moment, `content_ms` (0: nothing). Where neither is given, it is not before the one
+        before it.
 
         Raises Conflict, or SldbError `store_error` whose details say whether the transaction was applied: "no", or
         "unknown" where the store could not be asked.
         """
         now = self._time_to_commit()
-        header = self._next_header(page_size, page_count, kinds.node_id(kind, self._host.entropy(8)), now, time_ms)
+        least_ms = time_ms if content_ms is None else max(self.next_time_ms(now), content_ms)
+        header = self._next_header(page_size, page_count, kinds.node_id(kind, self._host.entropy(8)), now, least_ms)
         encoding = Encoding(header, lambda: changes(page_count))
         key = transaction(header.max_txid).key(self.database)
         self._create(key, encoding, sender(self._store, key, encoding, change_count * page_size), now)
@@ -211,7 +216,8 @@ class Replica:
         """Create transaction txid + 1 from a file of every page that lies in the store, with this page 1. Raises as
         `commit` does."""
         now = self._time_to_commit()
-        header = self._next_header(prepared.page_size, prepared.page_count, node_id, now)
+        least_ms = self.next_time_ms(now)
+        header = self._next_header(prepared.page_size, prepared.page_count, node_id, now, least_ms)
         made = prepared.as_transaction(header, first_page)
         key = transaction(header.max_txid).key(self.database)
         self._create(key, made, lambda: made.create(self._store, key), now)
@@ -258,9 +264,9 @@ class Replica:
         self._known_at, self._has_listed, self._clock.wants_list = now, True, False
 
     def _next_header(
-        self, page_size: int, page_count: int, node_id: int, now: float, time_ms: int | None = None
+        self, page_size: int, page_count: int, node_id: int, now: float, least_ms: int | None = None
     ) -> Header:
-        least_ms = self.timestamp_ms if time_ms is None else time_ms
+        least_ms = self.timestamp_ms if least_ms is None else least_ms
         txid, timestamp_ms = self.txid + 1, max(int(self._clock.corrected(now) * 1000), least_ms)
         return Header(page_size, page_count, txid, txid, timestamp_ms, node_id, has_checksum=True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
+import apsw
 import pytest
 
 from lambda_handlers.locks.build import build_lock
@@ -26,6 +27,7 @@ from tests.fakes.past import act
 from tests.fakes.service import run
 from tests.fakes.store import FaultyStore
 from tests.fakes.timed_store import Timed
+from tests.fakes.uploads import upload
 
 HOUR, DAY, YEAR = 3600.0, 86_400.0, 365 * 86_400.0
 AHEAD = (61.5, 900.0, HOUR, DAY, 3 * YEAR)
@@ -252,16 +254,47 @@ def test_an_entry_is_never_later_than_its_transaction(world: World) -> None:
         world.clock.time += 5
 
 
-@pytest.mark.parametrize("do", ["VACUUM", "restore", "drop_database"])
-def test_what_records_nothing_does_not_take_the_log_back(world: World, do: str) -> None:
+def test_what_records_nothing_does_not_take_the_log_back(world: World) -> None:
     """Else what is recorded in it would be later than its newest transaction, and not believed."""
     legacy(world, DAY)
     service, _ = world.container()
-    if do == "VACUUM":
-        run(service, "VACUUM")
-        assert act(service, "result", request_id="ahead 1")["state"] == "applied"
-    else:
-        act(service, do, **({"at": 2} if do == "restore" else {}))
+    run(service, "VACUUM")
     assert world.stamps(4)[0] >= DAY
-    run(service, "CREATE TABLE u (a)")
+    assert act(service, "result", request_id="ahead 1")["state"] == "applied"
+    run(service, INSERT)
     assert -1 <= world.stamps(5)[0] <= 1
+
+
+def test_what_holds_another_state_has_its_own_time(world: World, tmp_path: Path) -> None:
+    service, _ = world.container()
+    run(service, "CREATE TABLE t (a)", request_id="first")
+    run(world.container(DAY)[0], INSERT, request_id="ahead")
+    act(service, "restore", at=1)
+    run(world.container(DAY)[0], INSERT, request_id="ahead again")
+    act(service, "drop_database")
+    run(world.container(DAY)[0], "CREATE TABLE t (a)")
+    write_database(tmp_path / "pushed.db")
+    act(service, "push_commit", **upload(world.store, tmp_path / "pushed.db", "main"))
+    assert all(stamp >= DAY for stamp in world.stamps(2, 4, 6))
+    assert all(-1 <= stamp <= 1 for stamp in world.stamps(3, 5, 7))
+
+
+def test_a_state_of_then_is_not_older_than_what_is_recorded_in_it(world: World) -> None:
+    legacy(world, DAY)
+    service, _ = world.container()
+    run(service, INSERT, request_id="back")
+    act(service, "restore", at=3)
+    assert world.stamps(5)[0] >= DAY
+    for _ in range(2):
+        run(service, INSERT, request_id="ahead 1")
+    assert run(service, "SELECT count(*) FROM t").rows == [(2,)]
+    run(service, INSERT, request_id="again")
+    run(service, INSERT, request_id="ahead 1")
+    assert run(service, "SELECT count(*) FROM t").rows == [(3,)]
+    assert -1 <= world.stamps(6)[0] <= 1
+
+
+def write_database(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE TABLE pushed (a); INSERT INTO pushed VALUES (1)")
+    connection.close()

@@ -398,7 +398,7 @@ NAMES = (
         "a dropped name begins anew at 1",
         "6",
         HANDLERS + "actions/databases.py",
-        "    current.commit(current.page_size, 0, lambda _count: (), 0, Kind.DROP_DATABASE)\n    assert current.committed is not None\n    return current.committed",
+        "    current.commit(current.page_size, 0, lambda _count: (), 0, Kind.DROP_DATABASE, content_ms=0)\n    assert current.committed is not None\n    return current.committed",
         "    return Committed(current.txid, current.timestamp_ms, 0)",
         (ACTIONS + "test_databases.py::test_a_dropped_name_begins_anew_and_goes_on_counting",),
     ),

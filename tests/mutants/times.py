@@ -168,8 +168,16 @@ MUTANTS = (
         "what records nothing takes the log back",
         "clock",
         REPLICA,
-        "        least_ms = self.timestamp_ms if time_ms is None else time_ms",
-        "        least_ms = 0 if time_ms is None else time_ms",
+        "        least_ms = self.timestamp_ms if least_ms is None else least_ms",
+        "        least_ms = 0 if least_ms is None else least_ms",
         (COMMITS + "test_what_records_nothing_does_not_take_the_log_back",),
+    ),
+    Mutant(
+        "a state of then is older than what is recorded in it",
+        "clock",
+        REPLICA,
+        "max(self.next_time_ms(now), content_ms)",
+        "self.next_time_ms(now)",
+        (COMMITS + "test_a_state_of_then_is_not_older_than_what_is_recorded_in_it",),
     ),
 )
