@@ -56,6 +56,6 @@ def test_events_that_are_no_action(event, says):
 
 
 def test_an_action_survives_its_encoding():
-    action = Action("history", "other", {"limit": 3}, 2.5)
+    action = Action("history", "other", {"limit": 3}, timeout=2.5)
     assert Action.decode(action.encode()) == action
     assert Action("history").encode() == {"action": "history"}
