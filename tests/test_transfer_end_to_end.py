@@ -296,7 +296,7 @@ def test_all_of_it_goes_by_the_proxy(
     if way == "function":  # which signs addresses of its own endpoint, that is excepted on this machine
         monkeypatch.delenv("NO_PROXY")
     out = tmp_path / "out.db"
-    assert run_command(["--database", database, "push", str(large), "--through", way]) == 0
+    assert run_command(["--database", database, "push", str(large), "--create", "--through", way]) == 0
     assert run_command(["--database", database, "pull", str(out), "--through", way]) == 0
     assert out.read_bytes()[100:] == large.read_bytes()[100:]
     assert proxy.hosts == ({"aws-of-tests"} if way == "bucket" else {"aws-of-tests", "127.0.0.1"})
@@ -312,7 +312,7 @@ def test_where_the_bucket_cannot_be_reached_the_function_carries(
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://s3-of-tests:{url.port}")
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         out = tmp_path / "out.db"
-        assert run_command(["--database", database, "push", str(small)]) == 0
+        assert run_command(["--database", database, "push", str(small), "--create"]) == 0
         assert run_command(["--database", database, "pull", str(out)]) == 0
     assert out.exists()
     assert capsys.readouterr().err.count("no way to the bucket with your own rights: through the function") == 2
