@@ -29,11 +29,11 @@ def result(context: ActionContext, action: Action) -> dict[str, Any]:
     request_id = given["request_id"]
     check_request_id("arguments.request_id", request_id)
     found, since = context.database(action.database).applied(request_id, context.deadline)
-    told = {"database": action.database, "request_id": request_id, "since": utc(int(since * 1000))}
+    told = {"database": action.database, "request_id": request_id, "since": utc(round(since * 1000))}
     if found is None:
         was_made = made_at(request_id)
         state = "unknown" if was_made is not None and was_made < since else "not_applied"
         return {**told, "state": state, "txid": None, "time": None, "reply": None}
     reply = Replies(context.store, context.host).outgoing(found.reply)
-    time = utc(int(found.at * 1000))
+    time = utc(round(found.at * 1000))
     return {**told, "state": "applied", "txid": reply.txid, "time": time, "reply": reply.encode()}

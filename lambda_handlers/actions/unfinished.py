@@ -60,7 +60,7 @@ def _commit(context: ActionContext, listing: Listing) -> Header | None:
     mark = read_mark(context.store, listing.database) if listing.looks_unfinished else None
     if mark is None:
         return None
-    txid, timestamp_ms = mark.max_txid + 1, max(_now_ms(context), mark.timestamp_ms)
+    txid, timestamp_ms = mark.max_txid + 1, max(_now_ms(context), mark.timestamp_ms + 1)
     node_id = kinds.node_id(Kind.DROP_DATABASE, context.host.entropy(8))
     header = Header(mark.page_size, 0, txid, txid, timestamp_ms, node_id)
     encoding, key = Encoding(header, lambda: ()), transaction(txid).key(listing.database)

@@ -183,8 +183,8 @@ class Replica:
         the commit; they must be at hand then.
 
         The transaction is not before `time_ms`, which `next_time_ms` has given, and not before what it holds where that
-        is the state of another moment, `content_ms` (0: nothing). Where neither is given, it is not before the one
-        before it.
+        is the state of another moment, `content_ms` (0: nothing). Where neither is given, it is after the one before
+        it.
 
         Raises Conflict, or SldbError `store_error` whose details say whether the transaction was applied: "no", or
         "unknown" where the store could not be asked.
@@ -266,27 +266,27 @@ class Replica:
     def _next_header(
         self, page_size: int, page_count: int, node_id: int, now: float, least_ms: int | None = None
     ) -> Header:
-        least_ms = self.timestamp_ms if least_ms is None else least_ms
+        least_ms = self.timestamp_ms + 1 if least_ms is None else least_ms
         txid, timestamp_ms = self.txid + 1, max(int(self._clock.corrected(now) * 1000), least_ms)
         return Header(page_size, page_count, txid, txid, timestamp_ms, node_id, has_checksum=True)
 
     def next_time_ms(self, now: float) -> int:
         """Return the time of the next transaction (unix milliseconds), for what is recorded in it; `now`: unix seconds.
 
-        It is not before the newest one, unless that says a time which was still to come when the store had it: a clock
-        was wrong then. Raises Conflict or SldbError."""
+        It is after the newest one, so that a time tells them apart, unless that says a time which was still to come
+        when the store had it: a clock was wrong then. Raises Conflict or SldbError."""
         if self._clock.wants_list:
             self._look_behind_head()
         own_ms = int(self._clock.corrected(now) * 1000)
         if self.timestamp_ms <= own_ms + SKEW_SECONDS * 1000:
-            return max(own_ms, self.timestamp_ms)
+            return max(own_ms, self.timestamp_ms + 1)
         latest = self._clock.latest(now)
         if latest is None and (dated_at := self._date_of_newest()) is not None:
             latest = dated_at + ROUNDING_SECONDS
             self._clock.shown(dated_at, now)
             own_ms = int(self._clock.corrected(now) * 1000)
         is_false = latest is not None and self.timestamp_ms > (latest + SKEW_SECONDS) * 1000
-        return own_ms if is_false else self.timestamp_ms
+        return own_ms if is_false else self.timestamp_ms + 1
 
     def _date_of_newest(self) -> float | None:
         """When the store had the newest transaction (unix seconds); None where no LIST shows its file."""

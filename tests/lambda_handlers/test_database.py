@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+import time
 
 import pytest
 
@@ -308,6 +309,22 @@ def test_a_view_says_when_its_transaction_was_made_and_that_time_finds_it(contai
     # To the second: all of that second.
     assert [run(service, "SELECT 1", at=time[:19] + "Z").txid for time in times] == [2, 2, 4, 4]
     assert run(service, "SELECT 1").time is None
+
+
+def test_transactions_of_one_millisecond_have_different_times(container, store):
+    clock = Clock(float(int(time.time())))  # as the store's, which dates what it gets
+    service = container(store, host=clock.host())
+    run(service, "CREATE TABLE t (a)")
+    run(service, "INSERT INTO t VALUES (1)")
+    act(service, "restore", at=1)
+    clock.time -= 20  # another writer's clock
+    run(service, "INSERT INTO t VALUES (2)")
+    act(service, "restore", at=1)
+    clock.time += 30
+    lines = act(service, "history")["transactions"]
+    assert [line["time"][-4:] for line in lines] == [f"00{number}Z" for number in (4, 3, 2, 1, 0)]
+    found = [run(service, "SELECT 1", at=line["time"]).txid for line in lines]
+    assert found == [5, 4, 3, 2, 1]
 
 
 def test_a_moment_in_the_future_is_no_moment(container, store):

@@ -168,7 +168,7 @@ MUTANTS = (
         "what records nothing takes the log back",
         "clock",
         REPLICA,
-        "        least_ms = self.timestamp_ms if least_ms is None else least_ms",
+        "        least_ms = self.timestamp_ms + 1 if least_ms is None else least_ms",
         "        least_ms = 0 if least_ms is None else least_ms",
         (COMMITS + "test_what_records_nothing_does_not_take_the_log_back",),
     ),
@@ -179,5 +179,13 @@ MUTANTS = (
         "max(self.next_time_ms(now), content_ms)",
         "self.next_time_ms(now)",
         (COMMITS + "test_a_state_of_then_is_not_older_than_what_is_recorded_in_it",),
+    ),
+    Mutant(
+        "transactions of one millisecond have the same time",
+        "clock",
+        "lambda_handlers/storage/replica.py",
+        "            return max(own_ms, self.timestamp_ms + 1)",
+        "            return max(own_ms, self.timestamp_ms)",
+        (DATABASE_TESTS + "test_transactions_of_one_millisecond_have_different_times",),
     ),
 )

@@ -112,7 +112,7 @@ def test_dropped_and_brought_back(container, store):
         "database": "x",
         "txid": 2,
         "restore_at": 1,
-        "until": "2026-09-28T14:13:20.000Z",
+        "until": "2026-09-28T14:13:20.001Z",
         "dropped": True,
     }
     assert act(service, "drop_database", "x") == {**reply, "dropped": False}
@@ -123,8 +123,8 @@ def test_dropped_and_brought_back(container, store):
         with pytest.raises(SldbError) as caught:
             run(other, "SELECT * FROM t", database="x")
         assert caught.value.code == "not_found"
-        assert "dropped by transaction 2, at 2026-09-21T14:13:20.000Z" in caught.value.message
-        assert "until 2026-09-28T14:13:20.000Z, sldb restore --database x --at 1" in caught.value.hint
+        assert "dropped by transaction 2, at 2026-09-21T14:13:20.001Z" in caught.value.message
+        assert "until 2026-09-28T14:13:20.001Z, sldb restore --database x --at 1" in caught.value.hint
         with pytest.raises(SldbError, match="dropped"):
             run(other, "SELECT 1", database="x")
     assert run(service, "SELECT a FROM t", database="x", at=1).rows == [(1,)]

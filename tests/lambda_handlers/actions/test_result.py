@@ -49,8 +49,8 @@ def test_one_that_was_applied_tells_its_first_reply(store, clock):
     first = run(fresh(store, clock), "INSERT INTO t VALUES (1), (2) RETURNING random()", request_id="r")
     clock.time += 100
     told = act(fresh(store, clock), "result", request_id="r")
-    assert (told["state"], told["txid"], told["time"]) == ("applied", 2, "2027-01-15T08:00:00.000Z")
-    assert told["since"] == "2027-01-15T07:00:00.000Z"
+    assert (told["state"], told["txid"], told["time"]) == ("applied", 2, "2027-01-15T08:00:00.001Z")
+    assert told["since"] == "2027-01-15T07:00:00.001Z"
     assert Reply.decode(told["reply"]).results == first.results
 
 

@@ -260,9 +260,10 @@ def test_every_moment_that_the_engine_wrote(
     one, moments = engine(), {}
     one.write("CREATE TABLE t(n)")
     for n in range(2, 12):
-        clock.time += 0.001 * (n % 3)  # some share a millisecond
+        clock.time += 0.001 * (n % 3)  # some would share a millisecond
         one.write(f"INSERT INTO t VALUES ({n})")
-        moments[int(clock.time * 1000)] = n
+        moments[one.replica.timestamp_ms] = n
+    assert list(moments.values()) == list(range(2, 12))
     compact(store, LtxName(1, 2, 6), tmp_path)
 
     later = Host(now=lambda: clock.time + 1)
