@@ -86,6 +86,8 @@ class Deployment:
         state, events = self.stack.follow(operation, self.progress.event)
         if state.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise failure(self.stack.name, state, events)
+        if any(event.failed and event.logical_id == LOCK_VPC for event in events):
+            self.progress.note(_left_behind(self.lock_vpc.goes))
         return state
 
     def keep_versions(self) -> None:
@@ -192,6 +194,13 @@ def _notes(parameters: Mapping[str, str], tags: Tags, vpc: LockVpc) -> Iterator[
         yield f"tags that are taken off: {', '.join(tags.dropped)}"
     if vpc.keeps:
         yield f"the VPC of the locks stays for now: {vpc.why}"
+
+
+def _left_behind(vpc_id: str) -> str:
+    return (
+        f"the VPC {vpc_id} could not be deleted, and is none of the stack's any more; when nothing is in it: "
+        f"aws ec2 delete-vpc --vpc-id {vpc_id}"
+    )
 
 
 def _plan(

@@ -30,6 +30,7 @@ class LockVpc:
     keeps: bool = False
     why: str = ""  # it is kept
     abandoned: tuple[HeldLock, ...] = ()  # locks to be freed before it goes
+    goes: str = ""  # its id, where it does
 
 
 def what_becomes(ec2: EC2Client, stack: str, state: StackState | None, kind: str, now: float) -> LockVpc:
@@ -48,7 +49,7 @@ def what_becomes(ec2: EC2Client, stack: str, state: StackState | None, kind: str
     old = tuple(lock for lock in held if (age := lock.age_seconds(now)) is not None and age > max_age_seconds)
     if others := _groups_in(ec2, vpc_id) - {lock.lock_id for lock in old}:
         return LockVpc(keeps=True, why=f"there are security groups in it: {', '.join(sorted(others))}")
-    return LockVpc(abandoned=old)
+    return LockVpc(abandoned=old, goes=vpc_id)
 
 
 def _groups_in(ec2: EC2Client, vpc_id: str) -> set[str]:

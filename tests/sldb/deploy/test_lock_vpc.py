@@ -117,6 +117,17 @@ def test_the_one_that_an_earlier_version_made_in_vain_goes(sldb: Commands, later
     assert vpcs(sldb) == []
 
 
+def test_one_that_cannot_be_deleted_is_told(sldb: Commands, later: Any) -> None:
+    sldb.ok("deploy")
+    sldb.ok("deploy", "--lock", "none")
+    (vpc,) = vpcs(sldb)
+    later(600)
+    sldb.fail("DeleteVpc", "DependencyViolation", "The vpc has dependencies and cannot be deleted.")
+    assert f"aws ec2 delete-vpc --vpc-id {vpc}" in sldb.ok("deploy").err
+    sldb.client("ec2").delete_vpc(VpcId=vpc)  # as it says
+    assert "up to date" in sldb.ok("deploy").err
+
+
 def test_a_stack_that_is_new_or_has_none_needs_no_look() -> None:
     state = StackState("id", "CREATE_COMPLETE", parameters={"LockKind": "s3"})
     nobody: Any = None  # would fail if it was asked
