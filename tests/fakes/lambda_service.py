@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action
+from tests.fakes.forward_proxy import wrap
 from tests.fakes.sqlite_target import SqliteTarget
 
 
@@ -71,7 +73,7 @@ class LambdaService:
 
 
 @contextmanager
-def serve_lambda() -> Iterator[LambdaService]:
+def serve_lambda(certificate: Path | None = None) -> Iterator[LambdaService]:
     service = LambdaService()
 
     class Handler(BaseHTTPRequestHandler):
@@ -113,7 +115,9 @@ def serve_lambda() -> Iterator[LambdaService]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    service.url = f"http://127.0.0.1:{server.server_port}"
+    if certificate:
+        wrap(server, certificate)
+    service.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,10 +21,12 @@ from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.deploy.cloud import connect
 from sldb.targets import bucket
 from sldb.targets.aws_endpoints import reached_by
-from sldb.targets.aws_http import SignedHttp
+from sldb.targets.aws_http import PlainHttp, SignedHttp
 from sldb.targets.aws_lambda import LambdaTarget
 from sldb.targets.protocol import AwsOptions
-from tests.fakes.forward_proxy import serve_proxy
+from tests.fakes.certificates import Authority
+from tests.fakes.forward_proxy import ForwardProxy, serve_proxy
+from tests.fakes.lambda_service import serve_lambda
 
 VPC = "https://bucket.vpce-0a1b-2c3d.s3.eu-west-1.vpce.amazonaws.com"
 SERVICES = f"services = s\n[services s]\ns3 =\n  endpoint_url = {VPC}\nec2 =\n  endpoint_url = http://ec2.test:1\n"
@@ -182,3 +186,46 @@ def test_where_a_proxy_lets_nothing_through_nothing_was_applied(
     assert f"({status} No)" in caught.value.message
     assert "PROXY" in caught.value.hint
     assert "secret" not in caught.value.message
+
+
+HOST = "lambda.cn-north-1.amazonaws.com.cn"
+
+
+class TestTls:
+    """Lambda at its own name in China, behind a proxy that wants a password and speaks TLS, or does not."""
+
+    @pytest.fixture(params=["http", "https"])
+    def proxy(
+        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> Iterator[ForwardProxy]:
+        profile(tmp_path, "region = cn-north-1")
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+        authority = Authority(tmp_path)
+        certificate = authority.issue("127.0.0.1") if request.param == "https" else None
+        with serve_lambda(authority.issue(HOST)) as service:
+            service.target.connection.execute("create table t(a)")
+            service.function = "f"
+            url = urlsplit(service.url)
+            with serve_proxy((str(url.hostname), int(url.port or 0)), certificate) as proxy:
+                proxy.user = "u:secret"
+                monkeypatch.setenv("HTTPS_PROXY", proxy.url_for("u:secret"))
+                yield proxy
+
+    @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+    def test_certificates_of_ones_own_are_trusted(
+        self, proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+    ) -> None:
+        monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
+        target = LambdaTarget("f", AwsOptions("p"))
+        assert target.send(Request((Statement("select 1"),))).rows == [(1,)]
+        target.close()
+        plain = PlainHttp(AwsOptions("p"), 10)  # by which a push goes to addresses that are signed
+        assert plain.exchange("PUT", f"https://{HOST}/", b"", {}).status == HTTPStatus.NOT_IMPLEMENTED
+        plain.close()
+        assert proxy.seen == [f"CONNECT {HOST}:443"] * 2
+
+    def test_others_are_not_and_nothing_was_applied(self, proxy: ForwardProxy) -> None:
+        with pytest.raises(SldbError, match=r"CERTIFICATE_VERIFY_FAILED|proxy") as caught:
+            LambdaTarget("f", AwsOptions("p"), lambda _: None).send(Request((Statement("insert into t values (1)"),)))
+        assert caught.value.details["applied"] == "no"
+        assert ("HTTPS_PROXY" if proxy.url.startswith("https") else "AWS_CA_BUNDLE") in caught.value.hint
