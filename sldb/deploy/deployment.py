@@ -27,7 +27,7 @@ from .following import Progress, failure
 from .lock_vpc import BY_GROUPS, LockVpc, what_becomes
 from .locks import free
 from .losses import Survey, survey
-from .mending import check_data, finish_rollback, restore_code, told
+from .mending import bucket_made, check_data, finish_rollback, restore_code, told
 from .ours import TAG
 from .parameters import Choices, check_stack_name, resolve
 from .plan import LOCK_VPC, BundleStep, Kind, Plan, refuse_to_lose_data, refuse_to_overlook
@@ -214,7 +214,8 @@ def _plan(
 ) -> tuple[Plan, ChangeSet | None, dict[str, str]]:
     step = _bundle_step(BundleBucket.of(cloud, stack.name), bundle)
     existing, notes = ("", ()) if found.data else _data_bucket(cloud, stack.name, state)
-    wanted = {**parameters, "BundleBucket": step.bucket, "BundleKey": step.key, "ExistingBucket": existing}
+    bundled = {"BundleBucket": step.bucket, "BundleKey": step.key}
+    wanted = {**parameters, **bundled, "ExistingBucket": existing, "BucketMade": bucket_made(found, state)}
     template = template_text()
     change_set = None
     if tags.changed or found.of_stack or not _is_up_to_date(stack, state, template, wanted):

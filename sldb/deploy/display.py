@@ -95,11 +95,15 @@ class Display:
 
 
 def sign(change: Change) -> str:
+    if change.is_gone:
+        return "+"
     return "±" if change.replaces else _SIGNS.get(change.action, "?")
 
 
 def details(change: Change) -> str:
     """What changes of a resource that exists, and whether it survives."""
+    if change.is_gone:
+        return "is gone, and made anew"
     words = []
     if change.replacement == "True":
         words.append("REPLACED")

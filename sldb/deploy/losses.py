@@ -60,8 +60,11 @@ class Survey:
 
 
 def survey(cloud: Cloud, stack: Stack, state: StackState) -> Survey:
-    """Look for everything that the stack rests on. Raises SldbError where CloudFormation does not list it."""
-    resources = [each for each in stack.resources() if each.type in _LOOKS]
+    """Look for everything that the stack rests on."""
+    try:
+        resources = [each for each in stack.resources() if each.type in _LOOKS]
+    except SldbError as error:
+        return Survey(0, unseen=(error,))
     looks = [_Look(cloud, each, state.parameters) for each in resources]
     if adopted := state.parameters.get("ExistingBucket"):
         looks.append(_Look(cloud, _adopted(adopted), state.parameters))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from lambda_handlers.wire import SldbError
@@ -9,16 +10,16 @@ from lambda_handlers.wire import SldbError
 from . import states
 from .failures import OperationFailed, aws_errors
 from .following import Progress, failure
-from .losses import Loss, Survey
+from .losses import Survey
 from .stack import Stack, StackState
 
 if TYPE_CHECKING:
     from .cloud import Cloud
 
 
-def cure(name: str, loss: Loss) -> str:
-    """What the user can do about it."""
-    if not loss.of_data:
+def cure(name: str, found: Survey) -> str:
+    """What the user can do about what is gone."""
+    if found.data is None:
         return f"{states.command('deploy', name)} mends it"
     new = states.command("deploy --new-bucket", name)
     return f"{new} makes a new, empty one; `sldb push` brings back what you have a copy of"
@@ -34,8 +35,16 @@ def check_data(name: str, found: Survey, *, asked_for_new: bool) -> None:
     if found.data is not None and not asked_for_new:
         raise OperationFailed(
             f"refused: {found.data.says}. No deployment brings them back. Nothing was changed",
-            cure(name, found.data),
+            cure(name, found),
         )
+
+
+def bucket_made(found: Survey, state: StackState | None) -> str:
+    """The parameter BucketMade. It changes with a bucket that takes the place of one that is gone: a container that
+    went on with its pages of the old one would answer from them, and commit what does not fit into the new one."""
+    if found.data is not None:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return state.parameters.get("BucketMade", "") if state else ""
 
 
 def finish_rollback(stack: Stack, state: StackState, found: Survey, progress: Progress, *, only_plan: bool) -> None:
@@ -64,5 +73,10 @@ def restore_code(cloud: Cloud, function: str, bucket: str, key: str, progress: P
 
 def told(found: Survey) -> tuple[str, ...]:
     """What the user should know of what is gone, and of what could not be looked for."""
-    gone = tuple(f"{loss.says}: {'a new, empty one is made' if loss.of_data else 'mended'}" for loss in found.losses)
-    return (*gone, *(f"could not be checked: {error.message}" for error in found.unseen))
+    gone = tuple(
+        f"{loss.says}: this {'makes a new, empty one' if loss.of_data else 'mends it'}" for loss in found.losses
+    )
+    if not found.unseen:
+        return gone
+    more = f" (and {len(found.unseen) - 1} more)" if len(found.unseen) > 1 else ""
+    return (*gone, f"could not be checked whether all of it is there: {found.unseen[0].message}{more}")

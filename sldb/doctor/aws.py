@@ -123,15 +123,11 @@ def _concurrency(cloud: Cloud) -> Finding:
 
 def _resources(cloud: Cloud, name: str, state: StackState) -> Iterator[Finding]:
     """What was deleted behind CloudFormation's back."""
-    try:
-        found = survey(cloud, Stack(cloud.cloudformation, name), state)
-    except SldbError as error:
-        yield unchecked("resources", error)
-        return
+    found = survey(cloud, Stack(cloud.cloudformation, name), state)
     if not found.losses and not found.unseen:
         yield ok("resources", f"all {found.looked_for} are there")
     for loss in found.losses:
-        yield Finding("resources", "fail", loss.says, cure(name, loss))
+        yield Finding("resources", "fail", loss.says, cure(name, found))
     for why in found.unseen:
         yield unchecked("resources", why)
 

@@ -198,6 +198,7 @@ def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) 
         "AWS_USE_FIPS_ENDPOINT",
         "AWS_USE_DUALSTACK_ENDPOINT",
         "SLDB_STORE",
+        "SLDB_BUCKET_MADE",
         "SLDB_LOCK",
         "SLDB_LOCK_MAX_AGE_SECONDS",
         "SLDB_VPC_ID",
@@ -218,7 +219,7 @@ def test_the_deployer_passes_every_parameter_with_the_same_defaults(template: di
     parameters = template["Parameters"]
     ours = resolve("test-db", Choices(), {}, {})
     assert set(parameters) - set(ours) == {
-        *("BundleBucket", "BundleKey", "ExistingBucket"),
+        *("BundleBucket", "BundleKey", "ExistingBucket", "BucketMade"),
         *("LockTags", "KeepLockVpc"),
     }
     assert set(ours) <= set(parameters)
