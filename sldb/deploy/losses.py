@@ -165,7 +165,8 @@ def _role(look: _Look) -> _Says:
 
 def role_policies(logical_id: str, parameters: Mapping[str, str]) -> tuple[str, ...]:
     """The policies that the template writes into a role; a test compares."""
-    takes_locks = logical_id == "DeadlockFixRole" or parameters.get("LockKind") == "security-group"
+    has_vpc = parameters.get("LockKind") == "security-group" or parameters.get("KeepLockVpc") == "true"
+    takes_locks = logical_id == "DeadlockFixRole" or has_vpc
     return ("data", "logs", "locks") if takes_locks else ("data", "logs")
 
 

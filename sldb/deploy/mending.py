@@ -34,8 +34,9 @@ def check_data(name: str, found: Survey, *, asked_for_new: bool) -> None:
         )
     if found.data is not None and not asked_for_new:
         raise OperationFailed(
-            f"refused: {found.data.says}. No deployment brings them back. Nothing was changed",
+            f"refused: {found.data.says}. No deployment brings them back",
             cure(name, found),
+            applied="no",
         )
 
 

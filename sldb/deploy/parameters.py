@@ -1,8 +1,8 @@
 """The parameters of the stack: what the user asks for, what the stack has, what the template says.
 
 Pure: given beats the environment, which beats what the stack has, which beats the default. All values are text, as
-CloudFormation has them. `BundleBucket`, `BundleKey`, `ExistingBucket`, `BucketMade`, `LockTags` and `KeepLockVpc` follow
-from what is there, and come later.
+CloudFormation has them. `BundleBucket`, `BundleKey`, `ExistingBucket`, `BucketMade`, `LockTags` and `KeepLockVpc`
+follow from what is there, and come later.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def refuse_to_overlook(stack: str, losses: Iterable[Loss], changes: Iterable[Cha
     overlooked = [loss.says for loss in losses if loss.logical_id not in changing]
     if overlooked:
         raise OperationFailed(
-            f"{'; '.join(overlooked)}, and CloudFormation does not see it. Nothing was changed", states.anew(stack)
+            f"{'; '.join(overlooked)}, and CloudFormation does not see it", states.anew(stack), applied="no"
         )
 
 

@@ -12,6 +12,8 @@ from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publ
 from lambda_handlers.settings import LOG_LEVELS
 from lambda_handlers.storage.keys import reply_key
 from lambda_handlers.wire import DATABASE_NAME
+from sldb.deploy import losses
+from sldb.deploy.losses import role_policies
 from sldb.deploy.parameters import DEFAULTS, LOCK_KINDS, Choices, default_function, resolve
 from sldb.deploy.plan import DATA_BUCKET
 from sldb.deploy.platform import ARCHITECTURES, RUNTIMES
@@ -179,6 +181,31 @@ def test_nothing_refers_to_an_attribute_of_a_function(template: dict[str, Any]) 
                 yield from references(item)
 
     assert not {"QueryFunction", "DeadlockFixFunction"} & set(references(template["Resources"]))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "has_vpc"),
+    [
+        ({"LockKind": "security-group", "KeepLockVpc": "false"}, True),
+        ({"LockKind": "s3", "KeepLockVpc": "true"}, True),
+        ({"LockKind": "none", "KeepLockVpc": "false"}, False),
+    ],
+)
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
+def test_the_deployer_misses_every_policy_that_a_role_has(
+    template: dict[str, Any], role: str, parameters: dict[str, str], has_vpc: bool
+) -> None:
+    names = []
+    for entry in template["Resources"][role]["Properties"]["Policies"]:
+        condition, policy, _ = entry.get("Fn::If", ("", entry, None))
+        assert condition in ("", "HasLockVpc")
+        if has_vpc or not condition:
+            names.append(policy["PolicyName"])
+    assert role_policies(role, parameters) == tuple(names)
+
+
+def test_the_deployer_looks_for_every_resource(template: dict[str, Any]) -> None:
+    assert {each["Type"] for each in template["Resources"].values()} == set(losses._LOOKS)
 
 
 def test_the_schedule_runs_the_deadlock_fix_function_every_minute(template: dict[str, Any]) -> None:
