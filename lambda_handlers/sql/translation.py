@@ -50,6 +50,7 @@ def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | 
     return SldbError(
         code,
         str(error),
+        _OF_A_PROGRAM if reason in _REASONS_OF_A_PROGRAM else "",
         statement=statement,
         offset=_offset(error, piece, reason, name),
         sqlite_code=apsw.mapping_extended_result_codes.get(extended) or apsw.mapping_result_codes.get(extended),
@@ -64,10 +65,20 @@ _REASONS = {
 }
 
 
+_UNKNOWN = re.compile(r"unknown function: (\w+)\(\)")  # in a CHECK, an index, a generated column or a default
+_REASONS_OF_A_PROGRAM = ("no_such_collation_sequence", "unknown_function")
+_OF_A_PROGRAM = (
+    "the schema uses what the program registers with SQLite that made it, and sldb has not; "
+    "sldb pull gives that program the file"
+)
+
+
 def reason_of(message: str) -> tuple[str | None, str | None]:
     """Return the reason of what SQLite calls SQLITE_ERROR and tells in English only, and the name that is missing."""
     if missing := _NO_SUCH.fullmatch(message):
         return f"no_such_{missing[1].replace(' ', '_')}", missing[2]
+    if unknown := _UNKNOWN.fullmatch(message):
+        return "unknown_function", unknown[1]
     return _REASONS.get(message), None
 
 

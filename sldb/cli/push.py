@@ -47,11 +47,14 @@ def push(
     from sldb.cli import progress
     from sldb.targets import ways
     from sldb.transfer.push import Push
+    from sldb.transfer.soundness import not_checked
     from sldb.transfer.source import open_source
 
     outcome.check(run_globals)
     is_asked = not yes and streams.somebody_is_there()
     with closing(run_globals.client(create=creates)) as client, open_source(file, check) as source:
+        for table in source.unchecked:
+            outcome.say(not_checked(table))
         client.prepare_to_write()
 
         def allow(begun: dict[str, Any]) -> None:

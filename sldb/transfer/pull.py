@@ -25,6 +25,7 @@ from lambda_handlers.storage.ltx import Decoder
 from lambda_handlers.storage.opening import check_name
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
+from sldb.transfer import soundness
 from sldb.transfer.carrier import Carrier, Progress, Vanished
 from sldb.transfer.image import Image
 from sldb.transfer.ranges import Keeper, LogFile
@@ -102,17 +103,19 @@ class Pull:
             self.progress.advance(len(chunk))
 
     def _check(self, path: Path, plan: dict[str, Any]) -> None:
-        """The checksums held, so that what this finds was in the database before."""
+        """Raise `corrupt` for what is damaged; the checksums held, so that it was in the database before."""
         self.progress.begin("checking", plan["pages"] * plan["page_size"])
         connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
-            found = [row[0] for row in connection.execute("PRAGMA quick_check(5)")]
+            found = soundness.examine(connection)
         except apsw.Error as error:
-            found = [str(error)]
+            found = soundness.Findings((str(error),))
         finally:
             connection.close()
-        if found != ["ok"]:
-            what = "; ".join(" ".join(str(line).split()) for line in found)
+        for table in found.unchecked:
+            self.progress.note(soundness.not_checked(table))
+        if found.damage:
+            what = "; ".join(found.damage)
             raise SldbError(
                 "corrupt",
                 f"{plan['database']} at transaction {plan['txid']} is damaged: {what}",

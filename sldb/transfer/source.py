@@ -24,7 +24,7 @@ import apsw
 
 from lambda_handlers.storage.ltx import Pgno, lock_page
 from lambda_handlers.wire import SldbError
-from sldb.transfer import own_names
+from sldb.transfer import own_names, soundness
 from sldb.transfer.catcher import copying
 
 _LARGEST_PAGE_BYTES = 65536
@@ -38,6 +38,7 @@ class Source:
     page_count: int
     likely_first_page: bytes
     first_page: bytes = b""  # as it is; known when all pages have been read
+    unchecked: tuple[str, ...] = ()  # tables that could not be looked at, and why
     _connection: apsw.Connection | None = field(default=None, repr=False)
 
     @property
@@ -93,7 +94,9 @@ def open_source(path: Path, check: bool = True) -> Iterator[Source]:
             with _reading(path):
                 assert source._connection is not None
                 copy = closing.enter_context(own_names.copy_without(source._connection, path, found))
+            unchecked = source.unchecked
             source = closing.enter_context(_opened(copy, check=False))
+            source.unchecked = unchecked
         yield source
 
 
@@ -109,13 +112,14 @@ def _opened(path: Path, check: bool) -> Iterator[Source]:
             page_count = _one(connection, "SELECT count(*) FROM sqlite_schema; PRAGMA page_count")
             page_size = _one(connection, "PRAGMA page_size")
             _check_whole_pages(path, page_size)
-            if check:
-                _check(path, connection)
+            unchecked = _check(path, connection) if check else ()
         if not page_count:
             yield _empty(path)
         else:
             yield Source(
-                path, page_size, page_count, beginning[:page_size].ljust(page_size, b"\0"), _connection=connection
+                *(path, page_size, page_count, beginning[:page_size].ljust(page_size, b"\0")),
+                unchecked=unchecked,
+                _connection=connection,
             )
 
 
@@ -183,17 +187,16 @@ def _check_whole_pages(path: Path, page_size: int) -> None:
         )
 
 
-def _check(path: Path, connection: apsw.Connection) -> None:
-    try:
-        found = [row[0] for row in connection.execute("PRAGMA quick_check(5)")]
-    except apsw.CorruptError as error:
-        found = [str(error)]
-    if found != ["ok"]:
+def _check(path: Path, connection: apsw.Connection) -> tuple[str, ...]:
+    """Return what could not be looked at; raise `bad_request` for what is damaged."""
+    found = soundness.examine(connection)
+    if found.damage:
         raise SldbError(
             "bad_request",
-            f"{path} is damaged: {'; '.join(' '.join(str(line).split()) for line in found)}",
+            f"{path} is damaged: {'; '.join(found.damage)}",
             "repair it (sqlite3 FILE .recover), or push it as it is with --no-check",
         )
+    return found.unchecked
 
 
 def _one(connection: apsw.Connection, sql: str) -> int:

@@ -147,7 +147,12 @@ def _stream(connection: apsw.Connection, table: Table, shown: str, extras: list[
             return
         order = f"ORDER BY {table.rowid}" if table.rowid and table.kind == "table" else ""
         names = ",".join([*([str(table.rowid)] if keeps_rowid else []), literals.names(table.columns)])
-        yield from enumerate(connection.execute(f"SELECT {names} FROM {literals.name(table.name)} {order}"), start=1)
+        try:
+            found = connection.execute(f"SELECT {names} FROM {literals.name(table.name)} {order}")
+            yield from enumerate(found, start=1)
+        except apsw.SQLError as error:  # what needs a collation or function of the program that made the file
+            hint = "sldb push copies a SQLite file as it is"
+            raise SldbError("bad_request", f"{shown} ({table.name}) cannot be read: {error}", hint) from error
 
     return Stream(
         table.name,
