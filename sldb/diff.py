@@ -1,6 +1,7 @@
 """What differs between two states of one stack's databases: pure, statements for the server and what their rows mean.
 
-A state is a database at a transaction. Both are read in one request: the later one is `main`, the earlier one is
+A state is a database at a transaction. Both are read in one request (but where their text encodings differ, see
+`sldb.diff_copies`): the later one is `main`, the earlier one is
 attached as `before`, each at its txid, so that writers do not get in between.
 
 Rows are the same row if they have the same key: the rowid, or the primary key of a table WITHOUT ROWID. Values are
@@ -67,6 +68,7 @@ class Schema:
     time: str | None  # when that was made, RFC 3339 in UTC; None for what is newest
     objects: dict[tuple[str, str], str]  # (type, name) → SQL
     tables: dict[str, Table]
+    encoding: str  # of text: UTF-8, UTF-16le, UTF-16be
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,13 @@ class RowChange:
 
 
 def ask_schema(state: State) -> Request:
-    return Request((Statement(_OBJECTS), Statement(_COLUMNS)), state.database, state.at, read_only=True)
+    asked = (Statement(_OBJECTS), Statement(_COLUMNS), Statement("PRAGMA encoding"))
+    return Request(asked, state.database, state.at, read_only=True)
 
 
 def schema_of(reply: Reply) -> Schema:
     """Return what the reply to `ask_schema` says."""
-    objects, columns = reply.results
+    objects, columns, encoding = reply.results
     described: dict[str, list[Row]] = {}
     for row in columns.rows:
         described.setdefault(str(row[0]), []).append(row)
@@ -116,6 +119,7 @@ def schema_of(reply: Reply) -> Schema:
         reply.time,
         {(str(type_), str(name)): str(sql or "") for type_, name, sql in objects.rows},
         {name: _table(name, rows) for name, rows in described.items()},
+        str(encoding.rows[0][0]),
     )
 
 
@@ -137,6 +141,11 @@ class Comparison:
     @property
     def title(self) -> str:
         return " → ".join(f"{state.database}@{state.txid}" for state in (self.before, self.after))
+
+    @property
+    def is_attachable(self) -> bool:
+        """Return whether one request can read both: SQLite attaches only databases of one text encoding."""
+        return self.before.encoding == self.after.encoding
 
     @property
     def tables(self) -> list[tuple[Table | None, Table | None]]:

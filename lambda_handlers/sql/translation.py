@@ -49,8 +49,8 @@ def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | 
     reason, name = reason_of(str(error))
     return SldbError(
         code,
-        str(error),
-        _OF_A_PROGRAM if reason in _REASONS_OF_A_PROGRAM else "",
+        _MESSAGES.get(reason or "", str(error)),
+        _HINTS.get(reason or "", ""),
         statement=statement,
         offset=_offset(error, piece, reason, name),
         sqlite_code=apsw.mapping_extended_result_codes.get(extended) or apsw.mapping_result_codes.get(extended),
@@ -60,17 +60,26 @@ def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | 
 
 _NO_SUCH = re.compile(r"no such ([a-z ]+): (?:\w+\.)?(\w+)")
 _REASONS = {
+    "attached databases must use the same text encoding as main database": "other_encoding",
     "incomplete input": "incomplete",
     "ON CONFLICT clause does not match any PRIMARY KEY or UNIQUE constraint": "no_unique_key",
 }
 
 
 _UNKNOWN = re.compile(r"unknown function: (\w+)\(\)")  # in a CHECK, an index, a generated column or a default
-_REASONS_OF_A_PROGRAM = ("no_such_collation_sequence", "unknown_function")
 _OF_A_PROGRAM = (
     "the schema uses what the program registers with SQLite that made it, and sldb has not; "
     "sldb pull gives that program the file"
 )
+_MESSAGES = {
+    "other_encoding": "the text encodings differ: SQLite reads no database in UTF-8 together with one in UTF-16, "
+    "nor the two kinds of UTF-16",
+}
+_HINTS = {
+    "no_such_collation_sequence": _OF_A_PROGRAM,
+    "unknown_function": _OF_A_PROGRAM,
+    "other_encoding": "PRAGMA encoding tells which a database has; sldb diff compares them all the same",
+}
 
 
 def reason_of(message: str) -> tuple[str | None, str | None]:

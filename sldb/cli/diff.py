@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,11 @@ from sldb.cli import outcome
 from sldb.cli.main import Globals, command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from lambda_handlers.wire import Reply, Request, Value
+    from lambda_handlers.wire import Reply, Request, Result, Value
     from sldb.client import Client
-    from sldb.diff import RowChange, Schema, State
+    from sldb.diff import Comparison, RowChange, Schema, State
 
 HELP = """Show what differs between two states: tables, indexes, views and triggers, and how many rows.
 
@@ -32,7 +32,8 @@ written as for --at (10m, yesterday, …); a database of such a name is NAME@now
   sldb diff main@41 "staging@2h ago" --table users
 
 Rows are the same row if they have the same rowid, or the same primary key in a table WITHOUT ROWID. Every table that
-is compared is read in both states.
+is compared is read in both states. Where one has its text in UTF-8 and the other in UTF-16, it is read into this
+process, and compared here.
 """
 _COUNTS = ("name", "type", "schema", "added", "removed", "changed", "before", "after")
 _ROWS = ("table", "change", "key", "before", "after")
@@ -56,9 +57,10 @@ def diff(run_globals: Globals, before: str, after: str | None, tables: tuple[str
     states = State.parse(before, here), State.parse(after or f"{here}@now", here)
     with closing(run_globals.client()) as client:
         comparison = Comparison(_schema(client, states[0]), _schema(client, states[1]), tables)
-        changes = comparison.changes(_ask(client, comparison.ask_counts()).results)
-        names = [change.name for change in changes if change.has_rows]
-        found = list(comparison.row_changes(_ask(client, comparison.ask_rows(names, limit)).results)) if rows else []
+        with _answering(client, comparison) as answer:
+            changes = comparison.changes(answer(comparison.ask_counts()))
+            names = [change.name for change in changes if change.has_rows]
+            found = list(comparison.row_changes(answer(comparison.ask_rows(names, limit)))) if rows else []
     if rows:
         people = format_name in ("table", "markdown", "vertical")
         outcome.show_rows(format_name, _ROWS, [_line(change, people=people) for change in found])
@@ -69,6 +71,18 @@ def diff(run_globals: Globals, before: str, after: str | None, tables: tuple[str
             for sentence in as_of.sentences(schema.txid, schema.time):
                 outcome.say(f"{schema.database}: {sentence}")
     outcome.say(f"{comparison.title}{'' if changes else ': nothing differs'}")
+
+
+@contextmanager
+def _answering(client: Client, comparison: Comparison) -> Iterator[Callable[[Request], Sequence[Result]]]:
+    """Yield what answers the requests of a comparison: the server, or where it cannot, copies in this process."""
+    if comparison.is_attachable:
+        yield lambda request: _ask(client, request).results
+        return
+    from sldb.diff_copies import copied
+
+    with copied(client, comparison) as copies:
+        yield copies.answer
 
 
 def _schema(client: Client, state: State) -> Schema:

@@ -45,6 +45,8 @@ class Staging:
     def __init__(self, client: Client, name: str) -> None:
         self.name = name
         self._client = Client(client.target, name)
+        self._target = client
+        self._encoding: Statement | None = None  # known when something is staged
         self._widths: dict[int, int] = {}  # table → columns that it has
 
     def earlier(self) -> Earlier:
@@ -63,7 +65,9 @@ class Staging:
     def add(self, number: int, table: int, width: int, batch: Batch) -> None:
         """Apply a batch, once. `width`: the columns that the table has by now."""
         entry = Statement("INSERT INTO done VALUES (?, ?, ?)", (number, len(batch.rows), batch.digest))
+        self._encoding = self._encoding or self._encoding_of_target()
         statements = [
+            self._encoding,
             *map(Statement, _BEGIN),
             entry,
             *self._widen(table, width),
@@ -75,6 +79,16 @@ class Staging:
             if error.code != "constraint" or self._digest(number) != batch.digest:
                 raise
         self._widths[table] = width
+
+    def _encoding_of_target(self) -> Statement:
+        """Return what gives a new database the text encoding of the target: SQLite attaches no other to it."""
+        try:
+            reply = self._target.execute(Request((Statement("PRAGMA encoding"),), read_only=True))
+        except SldbError as error:
+            if error.code != "not_found":
+                raise
+            return Statement("PRAGMA encoding = 'UTF-8'")
+        return Statement(f"PRAGMA encoding = '{reply.rows[0][0]!s}'")
 
     def seen(self, table: int, width: int) -> None:
         """A batch of the table is there from an earlier run."""

@@ -369,3 +369,14 @@ def test_what_a_request_attaches_has_an_end(service: Service, monkeypatch: pytes
     assert run(service, "".join(many[:5]) * 20 + "SELECT 1").rows == [(1,)]
     assert run(service, "ATTACH 'other' AS o; DETACH o;" * 700 + "SELECT 1").rows == [(1,)]
     assert open_files() <= before + 4  # of the moments that are kept for the next request
+
+
+@pytest.mark.parametrize("encodings", [("UTF-8", "UTF-16le"), ("UTF-16be", "UTF-8"), ("UTF-16le", "UTF-16be")])
+def test_databases_of_other_text_encodings_are_told_apart(new, encodings):
+    service = new()
+    for name, encoding in zip(("one", "two"), encodings, strict=True):
+        run(service, f"PRAGMA encoding = '{encoding}'; CREATE TABLE t (a)", database=name)
+    with pytest.raises(SldbError, match="the text encodings differ") as caught:
+        run(service, "ATTACH 'two' AS o; SELECT * FROM o.t", database="one")
+    assert (caught.value.code, caught.value.details["reason"]) == ("sql_error", "other_encoding")
+    assert "sldb diff compares them" in caught.value.hint

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.cli.main import run as sldb
+from sldb.client import Client
 from sldb.diff import Change, Comparison, RowChange, State, ask_schema, schema_of
+from sldb.diff_copies import copied
 from sldb.targets.local import LocalTarget
 from tests.fakes.printed import TIME
 
@@ -295,3 +299,56 @@ def test_nothing_differs(command: Sldb) -> None:
 def test_bad_input_is_said(command: Sldb, arguments: list[str], status: int, says: str) -> None:
     done, _, err = command(*arguments)
     assert (done, says in err) == (status, True), err
+
+
+# Text encodings
+
+
+ENCODINGS = ("UTF-8", "UTF-16le", "UTF-16be")
+
+
+def fill(world: World, database: str, encoding: str, r: Any, w: Any) -> None:
+    world.run(f"PRAGMA encoding = '{encoding}';" + SCHEMA.replace("k TEXT", "k TEXT COLLATE NOCASE"), database=database)
+    for key, (x, y) in r.items():
+        world.run("INSERT INTO r VALUES (?, ?, ?)", (key, x, y), database)
+    for key, (x, y) in w.items():
+        world.run("INSERT INTO w VALUES (?, ?, ?)", (key.upper() if encoding == "UTF-16le" else key, x, y), database)
+
+
+@given(tables, tables, texts, texts)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_differs_does_not_depend_on_the_encodings(tmp_path: Path, r1: Any, r2: Any, w1: Any, w2: Any) -> None:
+    world = World(Path(mkdtemp(dir=tmp_path)))  # an encoding is for a new database
+    client = Client(world.target)
+    fill(world, "one", "UTF-8", r1, w1)
+    fill(world, "two", "UTF-16be", r2, w2)
+    fill(world, "same", "UTF-8", r2, w2)
+    comparison = world.compare("one", "two")
+    assert not comparison.is_attachable
+    with copied(client, comparison) as copies:
+        found = comparison.changes(copies.answer(comparison.ask_counts()))
+        names = [change.name for change in found]
+        rows = list(comparison.row_changes(copies.answer(comparison.ask_rows(names, 1000))))
+    assert {change.name: change for change in found} == world.changes("one", "same")
+    expected = [row for name in names for row in world.rows("one", name, "same")]
+    assert sorted(map(repr, rows)) == sorted(map(repr, expected))
+    world.target.close()
+
+
+@pytest.mark.parametrize("encodings", list(permutations(ENCODINGS, 2)), ids="→".join)
+def test_the_command_compares_other_encodings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], encodings: tuple[str, str]
+) -> None:
+    world = World(tmp_path / "databases")
+    for name, encoding in zip(("one", "two"), encodings, strict=True):
+        fill(world, name, encoding, {1: ("ä", 1), 2: (name, 1.5)}, {"a": (b"\0", None)})
+    world.run("CREATE TABLE made (a); INSERT INTO made VALUES ('日本')", database="two")
+    world.target.close()
+    assert sldb(["--local", str(tmp_path / "databases"), "diff", "one", "two", "--rows", "--format", "json"]) == 0
+    shown = capsys.readouterr()
+    told = {(line["table"], line["change"]): json.loads(line["after"]) for line in json.loads(shown.out)}
+    assert told[("made", "added")] == {"a": "日本"}
+    assert told[("r", "changed")] == {"id": 2, "x": "two", "y": 1.5}
+    # 'A' is the key 'a' of a column without case, as it is where both are in UTF-8; its text is another.
+    assert [change for change in told if change[0] == "w"] == [("w", "changed")] * ("UTF-16le" in encodings)
+    assert "ATTACH" not in shown.err

@@ -128,3 +128,13 @@ def test_killed_in_the_middle_it_goes_on(home: Path) -> None:
     ]
     left = sldb(home, "--local", "db", "databases", "--format", "json").stdout
     assert [entry["name"] for entry in json.loads(left)] == ["main"]
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])
+def test_pieces_go_into_a_database_of_any_text_encoding(home: Path, encoding: str) -> None:
+    made = f"PRAGMA encoding = '{encoding}'; CREATE TABLE t (a, b)"
+    assert sldb(home, "--local", "db", "query", made).returncode == 0
+    (home / "t.csv").write_text("a,b\n1,é\n2,日本\n3,\n", "utf-8")
+    done = load(home, "t.csv", "--batch", "1")
+    assert done.returncode == 0, done.stderr
+    assert rows(home, "SELECT b FROM t ORDER BY a") == [{"b": "é"}, {"b": "日本"}, {"b": None}]
