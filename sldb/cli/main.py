@@ -213,6 +213,9 @@ def sldb() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    from sldb.cli.streams import stand_in_for_closed
+
+    stand_in_for_closed()
     sys.exit(run(arguments))
 
 

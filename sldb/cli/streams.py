@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -11,6 +12,45 @@ if TYPE_CHECKING:
     from sldb.render import Screen
 
 DEFAULT_MAX_ROWS = 500
+
+
+def stand_in_for_closed() -> None:
+    """Open what the caller has closed of the three standard streams, as cron and systemd may: nothing comes in, and
+    what goes out is dropped. Otherwise the next file or connection would get the number of the stream, and a message
+    land in it. What cannot be said on standard error (a full disk, a reader that left) is dropped, too: it changes
+    nothing of what was done."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, _nothing(number))
+    if not sys.stderr.isatty():
+        raw = io.BufferedWriter(_Unfailing(sys.stderr.fileno(), "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(raw, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+
+
+def _nothing(number: int) -> TextIO:
+    """The null device as a standard stream, under its number if that is free."""
+    opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    if opened > number and not _is_open(number):
+        os.dup2(opened, number)
+        os.close(opened)
+        opened = number
+    return open(opened, "w" if number else "r", encoding="utf-8", closefd=False)
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+class _Unfailing(io.FileIO):
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
 
 
 def data_out() -> TextIO:
