@@ -96,7 +96,7 @@ class TlsOverTls:
         return self._link.fileno()
 
     def close(self) -> None:
-        """For good when the last of its readers is closed, as with sockets."""
+        """Close the link when the last reader is closed, as sockets do."""
         self._is_closed = True
         if not self._readers:
             self._link.close()
@@ -107,7 +107,7 @@ class TlsOverTls:
             self.close()
 
     def _moving(self, step: Callable[..., Any], *arguments: Any) -> Any:
-        """What the step returns, with what it wants to send and receive moved between it and the link."""
+        """Take a step of the inner TLS, and move what it wants to send and receive between it and the link."""
         while True:
             try:
                 result = step(*arguments)

@@ -226,7 +226,7 @@ class _QuietHandler(MotoRequestHandler):
 
 
 def _without_proxy() -> dict[str, str]:
-    """What has programs connect to this machine directly, whatever else goes by a proxy."""
+    """Return the variables by which programs connect to this machine directly, whatever else goes by a proxy."""
     said = {name: os.environ[name] for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)} or {"NO_PROXY": ""}
     return {name: value if value == "*" else ",".join(filter(None, (value, _HOST))) for name, value in said.items()}
 
