@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from lambda_handlers.wire import SldbError
 from sldb import moments
 from sldb.client import Client
@@ -9,8 +11,11 @@ from sldb.client import Client
 
 def told(client: Client, txid: int, time: str | None = None) -> list[str]:
     """Return the sentences about the transaction that was meant. `time`: when it was made, as a reply has it; where
-    that has none, the history is asked. Raise SldbError."""
-    return sentences(txid, time or time_of(client, txid))
+    that has none (an older function's), the history is asked. Raise nothing where that fails: what was done is done."""
+    if time is None:
+        with suppress(SldbError):
+            time = time_of(client, txid)
+    return sentences(txid, time)
 
 
 def sentences(txid: int, time: str | None) -> list[str]:
@@ -35,7 +40,7 @@ def time_of(client: Client, txid: int) -> str | None:
     """Return when a transaction was made (RFC 3339 in UTC); None where the history does not know. Raise SldbError."""
     if not txid:
         return None
-    lines = client.act("history", before=txid + 1, limit=1)["transactions"]
+    lines = client.act("history", before=min(txid + 1, (1 << 64) - 1), limit=1)["transactions"]
     return next((line["time"] for line in lines if line["txid"] == txid), None)
 
 

@@ -40,7 +40,7 @@ def moment(text: str | None) -> int | str | None:
 
 def tell(client: Client, text: str | None, txid: int, time: str | None = None) -> None:
     """Say which transaction `text`, what --at was given, has meant; nothing where it was not given. `time`: when that
-    was made, where the reply says it. Raise SldbError."""
+    was made, where the reply says it."""
     from sldb import as_of
 
     if text is None or not txid:

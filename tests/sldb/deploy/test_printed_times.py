@@ -15,7 +15,7 @@ from sldb.cli.main import sldb as root
 from sldb.cli.spec import walk
 from tests.fakes.printed import TIME, times_without_a_zone
 from tests.sldb.deploy.commands import Commands, Ran
-from tests.sldb.deploy.test_status import put_database
+from tests.sldb.deploy.test_status import put_databases
 
 FORMATS = ("table", "json", "csv", "vertical")
 Local = Callable[..., Ran]
@@ -190,7 +190,7 @@ def test_what_the_shell_prints(local: Local, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_is_printed_of_a_stack(sldb: Commands, tmp_path: Path) -> None:
     sldb.ok("deploy")
-    put_database(sldb, tmp_path, "main", txids=2, pages=1)
+    put_databases(sldb, tmp_path, "main")
     line = {"time": "2026-11-25T05:46:44.602Z", "level": "info", "event": "free_locks", "checked": 2}
     logs, group = sldb.client("logs"), "/aws/lambda/test-db-function"
     logs.create_log_stream(logGroupName=group, logStreamName="a")
