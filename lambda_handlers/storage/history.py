@@ -9,7 +9,8 @@ the files are the store's, whose clock does not step: a transaction was there wh
    Litestream sent when it was online again. If the oldest of it were made by then, times alone decide there;
 4. where times are ahead of the dates, the oldest and the newest too, and none is still to come, the dates are by
    another clock than the times, and times alone decide;
-5. a moment that is still to come finds the newest transaction.
+5. a moment that is still to come finds the newest transaction, unless that is stamped after it, and less than a minute
+   ahead of now.
 
 Where times alone decide, up to `MOST_EXACT` of them are read, and the newest that is not after the moment counts. Of
 more, blocks of 16 neighbours are read, by halves: a step that less than 16 transactions show does not mislead it. A
@@ -124,8 +125,8 @@ class _Search:
     def _number_at(self, moment_ms: int) -> int:
         """The number of the file; -1 for none."""
         moment, end = moment_ms / 1000, len(self._files)
-        if moment >= self._now:
-            return end - 1
+        if moment >= self._now and (newest := self._newest_of_now(moment_ms)) is not None:
+            return newest
         near, far = (bisect_right(self._dates, moment + slack) for slack in (-_SLACK_SECONDS, _SLACK_SECONDS))
         late = _Span(self._time_before(far), moment_ms)
         if self._newest(range(far, min(far + BLOCK, end)), late) is not None:
@@ -136,6 +137,16 @@ class _Search:
             found = self._newest_of_all(range(near), _Span(0, moment_ms))
             return -1 if found is None else found
         return near - 1 if found is None else found
+
+    def _newest_of_now(self, moment_ms: int) -> int | None:
+        """The newest file of a moment that is still to come. This machine's clock may be a little behind those that
+        stamped the last ones: of those that it may be, what is after the moment does not count."""
+        likely = _Span(moment_ms + 1, int((self._now + SKEW_SECONDS) * 1000))
+        for number in reversed(range(len(self._files))[-BLOCK:]):
+            self._read((number,))
+            if not likely.has(self._times[number]):
+                return number
+        return None
 
     def _time_before(self, number: int) -> int:
         """When the transaction before a file was made, at the latest: what has an earlier time came after a step."""

@@ -72,9 +72,17 @@ MUTANTS = (
         "a moment that is still to come does not find the newest transaction",
         "clock",
         HISTORY,
-        "        if moment >= self._now:",
+        "        if moment >= self._now and (newest := self._newest_of_now(moment_ms)) is not None:",
         "        if False:",
         (TESTS + "test_now_is_the_newest_by_a_clock_that_is_behind_too",),
+    ),
+    Mutant(
+        "a clock that is a little behind finds what came after the moment",
+        "clock",
+        HISTORY,
+        "            if not likely.has(self._times[number]):",
+        "            if True:",
+        (TESTS + "test_a_clock_that_is_a_little_behind_finds_nothing_that_came_later",),
     ),
     Mutant(
         "the mark of a copy is a transaction",

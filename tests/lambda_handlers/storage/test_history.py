@@ -138,6 +138,13 @@ def test_now_is_the_newest_by_a_clock_that_is_behind_too() -> None:
     assert log(made, made).at(NOW + 100, now=NOW + 100) == 7
 
 
+def test_a_clock_that_is_a_little_behind_finds_nothing_that_came_later() -> None:
+    made = tuple(range(25))
+    for moment in (-1, 0, 3, 24):
+        assert log(made, made).at(NOW + moment, now=NOW - 1) == moment + 1
+    assert log(made, made).at(NOW + 24.5, now=NOW + 24.4) == 25
+
+
 def test_a_step_is_told() -> None:
     assert log(STEPPED).find(NOW + 400).descends_at == 5
     assert log(sorted(STEPPED)).find(NOW + 400).descends_at == 0
