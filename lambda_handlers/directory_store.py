@@ -12,6 +12,9 @@ A sync that fails after an object has its name leaves its directory in doubt: no
 of the directory, and of those above it, has succeeded. So a commit whose answer is resolved by reading the object back
 is not taken for durable because the page cache has it.
 
+A root that was there and is gone (removed, or no longer mounted) is Refused: what is not in it is no news of an object,
+and nothing is made anew where it was.
+
 An object is a regular file in real directories below the root. Links, pipes and devices are none: no listing shows
 them, and a key that leads to one, or out of the root, is Refused.
 """
@@ -58,6 +61,7 @@ def path_of_url(url: str) -> Path:
 class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._has_seen_root = False
         self._durable: set[Path] = set()  # directories whose own names are known to be on the disk, up to the root's
         self._renamed_in: set[Path] = set()  # directories that got a new directory which may not be on the disk yet
         self._doubtful: set[Path] = set()  # directories that may have lost the name of an object
@@ -167,11 +171,15 @@ class DirectoryStore:
 
     def _path(self, key: str) -> Path:
         """The file of a key, or the directory of a prefix; raises Refused for one that leads out of the root, or to
-        what is no file."""
+        what is no file, and where the root is gone."""
         parts = key.removesuffix("/").split("/") if key else []
         if any(part in ("", ".", "..") or _FOREIGN.search(part) for part in parts):
             raise Refused(key, "is no key: it leads out of the store's directory")
         path = self.root
+        if path.is_dir():
+            self._has_seen_root = True
+        elif self._has_seen_root:
+            raise Refused(key, "the directory of the databases is gone")
         for part in parts:
             path = path / part
             _check_real(path, key)
@@ -249,6 +257,7 @@ class DirectoryStore:
         missing = [parent for parent in path.parents if not parent.exists()]
         self._renamed_in.update(parent.parent for parent in missing)
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._has_seen_root = True
 
     def _sync_names_above(self, directory: Path) -> None:
         """A process that made a directory may have died before its name was on the disk: each process syncs it once."""

@@ -57,6 +57,8 @@ class Authorizer:
         if principal is None or answer.status != 404 or call.action not in ("GetObject", "HeadObject"):
             return answer
         bucket, key = split_bucket_and_key(call.path)
+        if bucket not in self._moto.backend("s3", call.region).buckets:  # that is told to all
+            return answer
         context = {"aws:securetransport": ("true",), **prefix_of_a_look(unquote(key))}
         listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", context)
         may_list = policy.decide(self._role_policies(principal), listing) == "allow"

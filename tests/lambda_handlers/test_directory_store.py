@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from lambda_handlers.directory_store import DirectoryStore, path_of_url
 from lambda_handlers.object_store import AlreadyExists, CopyOf, NotFound, Refused, Unavailable
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
-from lambda_handlers.wire import Action, SldbError
+from lambda_handlers.wire import Action, Request, SldbError, Statement
+from sldb.client import Client
+from sldb.targets.local import LocalTarget
 from tests.fakes.service import container, run
 
 ROOT = Path(module.__file__).parent.parent
@@ -403,3 +406,41 @@ def test_what_lies_around_in_a_directory_stalls_no_database(tmp_path: Path) -> N
 @pytest.mark.skipif(os.name == "nt", reason="the paths of other systems")
 def test_the_directory_of_a_url(url: str, path: str) -> None:
     assert path_of_url(url) == Path(path)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.get("db/1"),
+        lambda store: store.get_range("db/2", 0, 10),
+        lambda store: store.size("db/1"),
+        lambda store: list(store.list_objects("db/")),
+        lambda store: store.list_directories(""),
+        lambda store: store.create("db/2", b"x"),
+        lambda store: store.put("db/1", b"x"),
+        lambda store: store.delete("db/1"),
+    ],
+)
+def test_a_root_that_is_gone_is_not_an_empty_one(tmp_path: Path, ask: Callable[[DirectoryStore], object]) -> None:
+    store = DirectoryStore(tmp_path / "root")
+    with pytest.raises(NotFound):  # before the first write there need be none
+        store.get("db/1")
+    store.create("db/1", b"x")
+    (tmp_path / "root").rename(tmp_path / "elsewhere")
+    with pytest.raises(Refused, match="is gone"):
+        ask(store)
+    assert not (tmp_path / "root").exists()
+    (tmp_path / "elsewhere").rename(tmp_path / "root")  # mounted again
+    assert store.get("db/1") == b"x"
+
+
+def test_a_warm_copy_does_not_outlive_its_directory(tmp_path: Path) -> None:
+    with closing(LocalTarget(tmp_path / "root")) as target:
+        client = Client(target)
+        client.execute(Request((Statement("CREATE TABLE t (a); INSERT INTO t VALUES (1)"),)))
+        (tmp_path / "root").rename(tmp_path / "elsewhere")
+        for query in ("SELECT 1", "SELECT a FROM t", "INSERT INTO t VALUES (2)"):
+            with pytest.raises(SldbError, match="is gone") as caught:
+                client.execute(Request((Statement(query),)))
+            assert caught.value.code == "store_error"
+        assert not (tmp_path / "root").exists()

@@ -17,6 +17,14 @@ MUTANTS = (
         (SERVER + "test_foreign_store.py::test_a_store_that_ignores_a_condition_gets_no_database",),
     ),
     Mutant(
+        "a directory that is gone is an empty one",
+        "5",
+        HANDLERS + "directory_store.py",
+        "        elif self._has_seen_root:\n",
+        "        elif False:\n",
+        (SERVER + "test_directory_store.py::test_a_warm_copy_does_not_outlive_its_directory",),
+    ),
+    Mutant(
         "a foreign store is asked for one condition",
         "1",
         HANDLERS + "conditional_writes.py",

@@ -117,6 +117,12 @@ def test_absent_key_is_told_only_to_those_who_may_list(writer: Caller, account: 
     assert lister.s3("GET", f"/{bucket}/nothing")[0] == 404
 
 
+def test_a_bucket_that_is_not_there_is_told_to_all(account: Any, bucket: str) -> None:
+    for caller in (Caller(account, allow("s3:*", "*")), Caller(account, allow("s3:GetObject", "arn:aws:s3:::*/*"))):
+        status, text = caller.s3("GET", f"/{bucket}-gone/db/1.ltx")
+        assert (status, "NoSuchBucket" in text) == (404, True)
+
+
 def test_deny_outweighs_allow(account: Any, bucket: str) -> None:
     deny = {"Effect": "Deny", "Action": "s3:Get*", "Resource": f"arn:aws:s3:::{bucket}/db/*"}
     caller = Caller(account, allow("s3:*", "*"), deny)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +15,15 @@ from botocore.exceptions import ClientError
 
 from lambda_handlers.conditional_writes import PROBE_KEY
 from lambda_handlers.object_store import PART_BYTES, AlreadyExists, CopyOf, NotFound, ObjectStore, Refused, StoreError
+from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.stores import open_store
+from lambda_handlers.wire import SldbError
 from sldb.deploy.template import template_text
 from sldb.emulator import iam
 from sldb.emulator.server import Emulator
 from tests.fakes.s3 import plain_s3
+from tests.fakes.service import run
 from tests.sldb.emulator.conftest import zipped
 
 LTX = "main/0000/0000000000000001-0000000000000001.ltx"
@@ -272,3 +277,21 @@ def test_neither_function_sees_another_bucket(clean: Stack) -> None:
         ):
             with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
                 ask()
+
+
+def test_a_bucket_that_is_gone_is_no_state_without_new_transactions(clean: Stack) -> None:
+    """A warm container has all pages; what it asks for is the next transaction, and that is not what is missing."""
+    settings = replace(clean.settings("QueryRole"), lock="none", log_level="error", temp_dir=tempfile.gettempdir())
+    with closing(Service(settings)) as service:
+        run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+        assert run(service, "SELECT a FROM t").rows == [(1,)]
+        for entry in clean.owner.list_objects_v2(Bucket=clean.bucket)["Contents"]:
+            clean.owner.delete_object(Bucket=clean.bucket, Key=entry["Key"])
+        clean.owner.delete_bucket(Bucket=clean.bucket)
+        try:
+            for query in ("SELECT 1", "SELECT a FROM t", "INSERT INTO t VALUES (2)"):
+                with pytest.raises(SldbError, match="there is no such bucket") as caught:
+                    run(service, query)
+                assert caught.value.code == "store_error"
+        finally:
+            clean.owner.create_bucket(Bucket=clean.bucket)
