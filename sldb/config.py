@@ -118,7 +118,7 @@ def user_config_directory() -> Path:
     """What platformdirs says. On Linux without asking it: its import would cost every start of every command."""
     if sys.platform == "linux":
         given = os.environ.get("XDG_CONFIG_HOME", "").strip()
-        return (Path(given) if given else Path.home() / ".config") / "sldb"
+        return Path(given or os.path.expanduser("~/.config")) / "sldb"  # not Path.home(): there may be none
     import platformdirs
 
     return Path(platformdirs.user_config_dir("sldb", appauthor=False))

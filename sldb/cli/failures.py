@@ -46,12 +46,23 @@ def _failed(error: Exception) -> int:
         case ReaderLeft() | BrokenPipeError():
             _give_up_output()
             return 0
+        case OSError(filename=str() | bytes() | os.PathLike()) | OSError(errno=errno.EMFILE | errno.ENFILE):
+            refused = _refused_by_the_system(error)
+            show(refused)
+            return refused.exit_code
         case OSError() if error.errno in _CANNOT_WRITE:
             _give_up_output()
             print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
             return 1
         case _:
             return _bug(error)
+
+
+def _refused_by_the_system(error: OSError) -> SldbError:
+    """A file or directory that the system does not let be used, where no command has said so itself."""
+    where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+    hint = "look whether it is there, and may be read and written: HOME, TMPDIR and the XDG_ variables name such places"
+    return SldbError("store_error", f"{where}{error.strerror}", hint)
 
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -10,7 +11,10 @@ import pytest
 
 from lambda_handlers.wire import ERROR_CODES, SldbError
 from sldb.cli.failures import guard, show
+from sldb.cli.main import run
 from sldb.cli.streams import styled
+from sldb.deploy import wheels
+from sldb.deploy.platform import Platform
 
 
 def raising(error: BaseException) -> NoReturn:
@@ -101,6 +105,46 @@ def test_what_became_of_the_write_is_said_by_its_field(
 ) -> None:
     show(SldbError("store_error", "it went wrong", applied=applied))
     assert capsys.readouterr().err == says + "\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotADirectoryError(errno.ENOTDIR, "Not a directory", "/home/ada/.cache/sldb/wheels"),
+        PermissionError(errno.EACCES, "Permission denied", "/home/ada/.cache/sldb/wheels"),
+        FileExistsError(errno.EEXIST, "File exists", Path("/home/ada/.cache/sldb/wheels")),
+        OSError(errno.EROFS, "Read-only file system", b"/home/ada/.cache/sldb/wheels"),
+        OSError(errno.ENOSPC, "No space left on device", "/home/ada/.cache/sldb/wheels"),
+        OSError(errno.ENAMETOOLONG, "File name too long", "/home/ada/.cache/sldb/wheels"),
+    ],
+)
+def test_what_the_system_refuses_is_no_bug(error: OSError, capsys: pytest.CaptureFixture[str]) -> None:
+    assert guard(lambda: raising(error)) == 3
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: /home/ada/.cache/sldb/wheels: {error.strerror} [store_error]\nhint: ")
+
+
+def test_an_error_of_no_file_is_still_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guard(lambda: raising(OSError("what is this"))) == 70
+    assert "this is a bug in sldb" in capsys.readouterr().err
+
+
+def test_a_file_where_the_cache_belongs_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sldb").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    machine = Platform("python3.13", "arm64")
+    assert guard(lambda: wheels.fetch([], machine, download=lambda *_: None)) == 3
+    assert f"{tmp_path / 'sldb'}" in capsys.readouterr().err
+
+
+def test_nobody_needs_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a container whose user has no entry anywhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert run(["--local", "d", "query", "SELECT 1"]) == 0
 
 
 def test_output_that_cannot_be_written_is_no_bug(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
