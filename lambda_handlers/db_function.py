@@ -13,7 +13,7 @@ from typing import Any
 
 from lambda_handlers.host import process_age_ms
 from lambda_handlers.service import Context, Service
-from lambda_handlers.settings import BadSetting, Settings
+from lambda_handlers.settings import BadSetting, Settings, stack_of
 from lambda_handlers.wire import SldbError
 
 
@@ -27,7 +27,7 @@ def handler(event: object, context: Context | None = None) -> dict[str, Any]:
         service = _service(Settings.from_environment(os.environ))
     except BadSetting as error:
         failure = SldbError("internal", f"the function is set up wrongly: {error}", "deploy it again: sldb deploy")
-        return {"statusCode": failure.status, "body": failure.encode()}
+        return {"statusCode": failure.status, "body": failure.for_stack(stack_of(os.environ)).encode()}
     return service.handle(event, context)
 
 

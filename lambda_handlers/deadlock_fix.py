@@ -4,7 +4,8 @@ First it frees, by id, the locks of the stack that are past their maximum age: t
 do the same, so nothing depends on this but that databases which nobody writes to do not keep old locks. Then it keeps
 the databases (`maintenance`); of all functions it alone may delete objects.
 
-Event   whatever; {"maintain": "main"} has that database passed over at once
+Event   whatever; {"maintain": "main"} has that database passed over at once. One with the `stack` of another function
+        is refused
 Reply   {"statusCode": 200, "body": {"checked": n, "freed": [Holder.encode, …], "failed": [{…, "reason"}, …],
          "maintained": [Report.encode, …]}}
 Log     one line; one more for each lock that has no readable time of creation, which is left alone, and for each
@@ -24,9 +25,9 @@ from lambda_handlers.locks.protocol import Sweep, WriteLock
 from lambda_handlers.log import Log, trace
 from lambda_handlers.maintenance import Maintenance
 from lambda_handlers.object_store import detail_of
-from lambda_handlers.settings import BadSetting, Settings
+from lambda_handlers.settings import BadSetting, Settings, stack_of
 from lambda_handlers.stores import open_store
-from lambda_handlers.wire import DATABASE_NAME, SldbError
+from lambda_handlers.wire import DATABASE_NAME, SldbError, meant_for_another
 
 RESERVE_SECONDS = 3.0  # of the function's time, for the call under way and the reply
 LOCKS_SECONDS = 55.0  # at most, for the locks: the next minute's invocation goes on
@@ -36,6 +37,9 @@ DIRECT_CALL_SECONDS = 60.0  # where there is no Lambda to say how long
 def handler(event: object, context: Any = None) -> dict[str, Any]:
     host = Host()
     deadline = host.now() + _seconds_left(context) - RESERVE_SECONDS
+    own, meant = stack_of(os.environ), event.get("stack") if isinstance(event, Mapping) else None
+    if meant not in (None, own):
+        return _failure(meant_for_another(str(meant), own))
     try:
         settings = Settings.from_environment(os.environ)
         lock, maintenance = _kept(settings)
@@ -94,4 +98,4 @@ def _seconds_left(context: Any) -> float:
 
 
 def _failure(error: SldbError) -> dict[str, Any]:
-    return {"statusCode": error.status, "body": error.encode()}
+    return {"statusCode": error.status, "body": error.for_stack(stack_of(os.environ)).encode()}

@@ -31,7 +31,7 @@ from lambda_handlers.storage.commit import store_error
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.stores import open_store
 from lambda_handlers.watchdog import Watchdog
-from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action
+from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action, meant_for_another
 
 DEFAULT_SECONDS = 900.0  # where neither the function nor the request says
 LONGEST_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
@@ -130,7 +130,7 @@ class Service:
         self._log.error("given_up", aws_request_id=context.aws_request_id, code=error.code)
         if events.is_queue(event):  # the whole batch goes back; what was applied of it is known by its ids
             return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
-        body = error.encode()
+        body = error.for_stack(self._settings.stack).encode()
         return (
             events.http_reply(error.status, body)
             if events.is_http(event)
@@ -186,7 +186,7 @@ class Service:
             line.update(code=error.code, applied=error.details.get("applied"))
             if said := detail_of(error):
                 line.update(aws_said=said)
-            status, body = error.status, error.encode()
+            status, body = error.status, error.for_stack(self._settings.stack).encode()
         except Exception as error:  # noqa: BLE001 - a bug: this is the one place that turns it into a reply
             line.update(code="internal", traceback=trace(error))
             bug = _internal(line["aws_request_id"])
@@ -212,17 +212,9 @@ class Service:
         return body
 
     def _refuse_another_stack(self, asked: Request | Action) -> None:
-        """Raise `bad_request` for what is meant for another stack than this function's, before anything is opened.
-        The detail `stack` is this function's own."""
-        own = self._settings.stack
-        if asked.stack is not None and asked.stack != own:
-            raise SldbError(
-                "bad_request",
-                f"the request is for the stack {asked.stack}, and this function is of the stack {own}",
-                f"send it to the function of {asked.stack}, or without the field stack",
-                field="stack",
-                stack=own,
-            )
+        """Raise `bad_request` for what is meant for another stack than this function's, before anything is opened."""
+        if asked.stack is not None and asked.stack != self._settings.stack:
+            raise meant_for_another(asked.stack, self._settings.stack)
 
     def _asked_of_store(self) -> dict[str, int]:
         """So far."""

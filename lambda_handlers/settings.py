@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from lambda_handlers.endpoints import Endpoint, bucket_url, is_endpoint_url, partition_at, service_url
 from lambda_handlers.proxies import proxy_for
+from lambda_handlers.wire import DEFAULT_STACK
 
 LOCK_KINDS = ("security-group", "s3", "none")
 LARGE_COMMITS = ("put", "parts")
@@ -42,7 +43,7 @@ class Settings:
     lock_retry_seconds: float = 1.0
     lock_tags: tuple[tuple[str, str], ...] = ()  # of each lock group, beside its own
     vpc_id: str | None = None  # where the lock groups are made; None: the region's default VPC
-    stack: str = "test-db"  # part of the lock's name and its tag
+    stack: str = DEFAULT_STACK  # part of the lock's name and its tag
     cache_bytes: int = 400 * MIB  # for all copies of databases in temp_dir together
     retention_days: float = 30.0
     log_level: str = "info"
@@ -76,7 +77,7 @@ class Settings:
             lock_retry_seconds=_number(environment, "SLDB_LOCK_RETRY_SECONDS", 1.0),
             lock_tags=_tags(get("SLDB_LOCK_TAGS", "")),
             vpc_id=get("SLDB_VPC_ID") or None,
-            stack=get("SLDB_STACK") or "test-db",
+            stack=stack_of(environment),
             cache_bytes=int(_number(environment, "SLDB_CACHE_BYTES", 400.0 * MIB)),
             retention_days=_number(environment, "SLDB_RETENTION_DAYS", 30.0),
             log_level=_one_of("SLDB_LOG_LEVEL", get("SLDB_LOG_LEVEL", "info").lower(), LOG_LEVELS),
@@ -135,6 +136,11 @@ def _tags(text: str) -> tuple[tuple[str, str], ...]:
     if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
         raise BadSetting("SLDB_LOCK_TAGS", text, "a JSON object of texts")
     return tuple(tags.items())
+
+
+def stack_of(environment: Mapping[str, str]) -> str:
+    """Return the stack that the function is of, also where other settings make no sense."""
+    return environment.get("SLDB_STACK") or DEFAULT_STACK
 
 
 def _store(text: str) -> str:

@@ -34,6 +34,7 @@ Row: TypeAlias = "tuple[Value, ...]"
 Params: TypeAlias = "tuple[Value, ...] | dict[str, Value] | None"
 
 DEFAULT_DATABASE = "main"
+DEFAULT_STACK = "test-db"
 MOST_TXID_DIGITS = 20  # of 2**64 - 1
 DATABASE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 MOST_SHOWN_CHARACTERS = 2000  # of a text in an error
@@ -85,6 +86,12 @@ class SldbError(Exception):
     def exit_code(self) -> int:
         return ERROR_CODES[self.code].exit_code
 
+    def for_stack(self, stack: str) -> SldbError:
+        """Return the error; the commands in its hint go to this stack now."""
+        if stack != DEFAULT_STACK:
+            self.hint = with_options(self.hint, ("--stack", stack))
+        return self
+
     def encode(self) -> dict[str, Any]:
         return {
             "error": {"code": self.code, "message": self.message, "hint": self.hint, **self.details},
@@ -97,6 +104,27 @@ class SldbError(Exception):
         message = fields.pop("message", "")
         hint = fields.pop("hint", "")
         return cls(code if code in ERROR_CODES else "internal", message, hint, **fields)
+
+
+# Commands of sldb that go to a stack.
+STACK_COMMANDS = tuple(
+    """branch cost databases deploy destroy diff doctor dump export history import logs migrate pull push query restore
+    result shell status undo unlock""".split()  # noqa: SIM905 - reads better
+)
+# One as messages have it, up to the end of what belongs to it.
+_COMMAND = re.compile(rf"(?<![\w./-])sldb (?P<name>{'|'.join(STACK_COMMANDS)})(?![\w-])(?P<rest>[^`;,.:()]*)")
+
+
+def with_options(text: str, options: Sequence[str]) -> str:
+    """Return a message whose commands of sldb have these options, where they do not have them already: `sldb deploy
+    makes it` becomes `sldb deploy --stack two makes it`."""
+
+    def completed(match: re.Match[str]) -> str:
+        words = match["rest"].split()
+        has_them = any(option in words for option in options if option.startswith("--"))
+        return match[0] if has_them else " ".join(("sldb", match["name"], *options)) + match["rest"]
+
+    return _COMMAND.sub(completed, text) if options else text
 
 
 def _shown(value: Any) -> Any:
@@ -225,6 +253,17 @@ def moment_ms(field_name: str, text: str) -> int:
             "a txid or an RFC 3339 time with its zone, such as 2026-11-01T10:00:00Z or 2026-11-01T19:00:00+09:00",
         )
     return written.end_ms
+
+
+def meant_for_another(stack: str, own: str) -> SldbError:
+    """Return the refusal of what is meant for another stack. The detail `stack` is the function's own."""
+    return SldbError(
+        "bad_request",
+        f"the request is for the stack {stack}, and this function is of the stack {own}",
+        f"send it to the function of {stack}, or without the field stack",
+        field="stack",
+        stack=own,
+    )
 
 
 def bad_request(field_name: str, got: object, want: str) -> NoReturn:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import DEFAULT_STACK, SldbError
 from sldb.config import LOCAL, Level, Setting
-from sldb.stack_names import DEFAULT_STACK, check_stack_name
+from sldb.stack_names import check_stack_name
 
 LAMBDA = "lambda"
 

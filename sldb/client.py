@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lambda_handlers.wire import Action, Reply, Request, SldbError, Statement
+from lambda_handlers.wire import DEFAULT_STACK, Action, Reply, Request, SldbError, Statement
 from sldb.creation import Creation
-from sldb.stack_names import DEFAULT_STACK
 from sldb.targets.protocol import AwsOptions, Target, with_id
 
 T = TypeVar("T")

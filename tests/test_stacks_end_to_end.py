@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 import pytest
 
+from lambda_handlers.wire import STACK_COMMANDS
 from sldb.cli import spec
 from sldb.cli.main import run as run_command
 from sldb.cli.main import sldb as group
@@ -82,6 +83,7 @@ STATUSES = {("destroy",): 2, ("result",): 1}  # where it is not 0
 def test_the_tables_have_every_command() -> None:
     assert set(AIMING) | NOWHERE == set(dict(spec.walk(group)))
     assert not set(AIMING) & NOWHERE
+    assert set(STACK_COMMANDS) == {path[0] for path in AIMING}  # which messages complete
 
 
 @dataclass(frozen=True)
@@ -314,8 +316,9 @@ def test_many_databases_at_once_look_the_function_up_once(account: Account) -> N
 
 def old_function(call: Call, proceed: Proceed) -> Answer:
     """All functions as they were before they knew the field."""
-    if call.action == "Invoke" and "stack" in json.loads(call.body):
-        error = {"code": "bad_request", "message": "stack: got 'x', want one of the fields …", "field": "stack"}
+    unknown = sorted({"create", "stack"} & set(json.loads(call.body))) if call.action == "Invoke" else []
+    if unknown:
+        error = {"code": "bad_request", "message": f"{unknown[0]}: got 'x', want one of …", "field": unknown[0]}
         return Answer(200, (), json.dumps({"statusCode": 400, "body": {"error": {**error, "hint": ""}}}).encode())
     return proceed(call)
 
@@ -336,6 +339,18 @@ def test_an_older_function_is_used_once_cloudformation_says_that_it_is_the_stack
     assert account.ok(*both, "query", "SELECT 1", hook=old_function).invoked() == [STACKS[stack]] * 2
     wrong = account.run("--target", "lambda:two-function", "--stack", "test-db", "query", "SELECT 1", hook=old_function)
     assert (wrong.status, wrong.invoked(), "contradict" in wrong.err) == (2, ["two-function"], True)
+
+
+def test_an_older_function_cannot_be_told_to_create_nothing(account: Account) -> None:
+    before = account.all_rows()
+    for options in (("--stack", "three"), ("--target", "lambda:mine")):
+        ran = account.run(*options, "--database", "tpyo", "query", "CREATE TABLE x (a)", hook=old_function)
+        assert (ran.status, "older than this client" in ran.err) == (2, True)
+        assert "sldb deploy --" in ran.err
+    listed = account.ok("--stack", "three", "databases", "--format", "json").out
+    assert "tpyo" not in [one["name"] for one in json.loads(listed)]
+    account.ok("--stack", "three", "query", "INSERT INTO t VALUES (1)", hook=old_function)  # main needs no such word
+    assert account.all_rows() == {**before, "three": before["three"] + 1}
 
 
 def refusing(*actions: str) -> Callable[[Call, Proceed], Answer]:

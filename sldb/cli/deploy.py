@@ -150,7 +150,7 @@ def _show_result(run: Globals, state: StackState, display: Display) -> None:
 
 
 def _next_command(run: Globals) -> str:
-    from sldb.stack_names import DEFAULT_STACK
+    from lambda_handlers.wire import DEFAULT_STACK
 
     options = [] if run.stack == DEFAULT_STACK else ["--stack", run.stack]
     if run.aws.profile:

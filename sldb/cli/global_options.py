@@ -164,13 +164,12 @@ class Globals:
 
     def completed(self, text: str) -> str:
         """A message whose commands of sldb go where this run goes."""
+        from lambda_handlers.wire import with_options
         from sldb.aim import Aim
-        from sldb.cli.main import COMMANDS
-        from sldb.stack_names import with_options
 
         found = self.__dict__.get("stack")  # once it is known, of a function, too
         aim = Aim(stack=found) if found else self.aim
-        return with_options(text, list(COMMANDS), aim.options())
+        return with_options(text, aim.options())
 
     def command_line(self, *words: str, database: str | None = None) -> str:
         """A command to type, which works where this one did: with the options that it was given."""

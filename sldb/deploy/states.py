@@ -6,8 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from lambda_handlers.wire import SldbError
-from sldb.stack_names import DEFAULT_STACK
+from lambda_handlers.wire import DEFAULT_STACK, SldbError
 
 from .failures import OperationFailed
 

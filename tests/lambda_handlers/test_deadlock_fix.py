@@ -148,3 +148,10 @@ def test_a_bad_setting_is_a_reply(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_over_a_directory_there_is_nothing_to_do(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, {"SLDB_STORE": tmp_path.as_uri(), "SLDB_LOCK": kind})
     assert handler({}, None)["body"] == {"checked": 0, "freed": [], "failed": [], "maintained": []}
+
+
+def test_what_is_meant_for_another_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLDB_STACK", "one")
+    monkeypatch.setattr("lambda_handlers.deadlock_fix._kept", None)  # nothing is opened
+    answer = handler({"maintain": "main", "stack": "two"})
+    assert (answer["statusCode"], answer["body"]["error"]["stack"]) == (400, "one")

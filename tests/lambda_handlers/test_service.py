@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers import db_function
+from lambda_handlers import db_function, deadlock_fix
 from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import LONGEST_MARGIN_SECONDS, Service
 from lambda_handlers.service import _seconds_for as seconds_for
@@ -390,3 +390,21 @@ def test_a_stack_is_named_by_text(name):
         assert (answer["statusCode"], answer["body"]["error"]["field"]) == (400, "stack")
         assert "stack" not in answer["body"]["error"]  # no claim of what the function is of: the event makes no sense
     service.close()
+
+
+def test_commands_in_hints_go_to_the_functions_own_stack(monkeypatch):
+    for stack, command in (("test-db", "sldb deploy --timeout"), ("two", "sldb deploy --stack two --timeout")):
+        service = container(memory_store(), stack=stack)
+        answer = service.handle(
+            {
+                "query": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
+                "timeout": 0.05,
+            }
+        )
+        assert command in answer["body"]["error"]["hint"]
+        service.close()
+        monkeypatch.setenv("SLDB_STORE", "nowhere")
+        monkeypatch.setenv("SLDB_STACK", stack)
+        for handler in (db_function.handler, deadlock_fix.handler):
+            hint = handler({"query": "SELECT 1"})["body"]["error"]["hint"]
+            assert hint.endswith("sldb deploy" if stack == "test-db" else "sldb deploy --stack two")
