@@ -144,7 +144,8 @@ class _Fleet:
             for counts in (told.changes or {}).values():
                 inserted_updated_deleted.update(counts)
             destroyed += bool(told.destroys)
-        outcome.ask_about(f"{'database' if len(writers) == 1 else 'databases'} {_some(writers)} of {self.place}")
+        named = f"database {writers[0]}" if len(writers) == 1 else f"databases {', '.join(self.wish.patterns)}"
+        outcome.ask_about(f"{named} of {self.place}")
         outcome.say(_question(many, inserted_updated_deleted, destroyed))
         if not click.confirm("Go on?", err=True, default=False):
             outcome.say(applied.NOT_CHANGED)
