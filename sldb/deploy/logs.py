@@ -54,7 +54,9 @@ def read(client: CloudWatchLogsClient, group: str, start_ms: int) -> list[LogEve
             events = [_decode(event) for page in pages for event in page.get("events", ())]
         except client.exceptions.ResourceNotFoundException as error:
             raise SldbError(
-                "store_error", f"there is no log {group}", "`sldb status` shows whether the function is there"
+                "store_error",
+                f"there is no log {group}",
+                "it was deleted: `sldb deploy` makes it anew",
             ) from error
     return sorted(events, key=lambda event: event.at_ms)
 
