@@ -94,6 +94,7 @@ def decode(answer: HttpReply, function: str, read: Callable[[Any], T]) -> T:
             "internal",
             f"{function} answered something else than a reply of sldb ({type(error).__name__}: {error})",
             "is it sldb's function, and of this version? sldb deploy brings it up to date",
+            applied="unknown",
         ) from error
     if isinstance(decoded, SldbError):
         raise decoded

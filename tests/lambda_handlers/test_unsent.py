@@ -3,11 +3,8 @@ leave; one that left and had no answer may have been."""
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any, TypeAlias
 
 import pytest
 
@@ -18,75 +15,17 @@ from lambda_handlers.object_store import PART_BYTES, ObjectStore, StoreError, Un
 from lambda_handlers.s3_requests import S3Error, S3Requests
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
-from tests.fakes.aws import free_port
+from tests.fakes.no_answer import SILENCE, UNSENT, Environment, listening
 from tests.fakes.scripted_s3 import BUCKET, SECRETS, refused, serve_s3
 
 KEYS = Credentials("k", "s")
-Environment: TypeAlias = "dict[str, str]"
-
-
-class Listener:
-    """Answers each connection with the same bytes, at once or when a request has come, and hangs up."""
-
-    def __init__(self, answer: bytes, *, listens: bool) -> None:
-        self._answer, self._listens = answer, listens
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection:
-                if self._listens:
-                    connection.recv(1 << 16)
-                connection.sendall(self._answer)
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
 
 
 @pytest.fixture
 def listen() -> Iterator[Callable[..., int]]:
-    opened: list[Listener] = []
+    with listening() as listen:
+        yield listen
 
-    def listen(answer: bytes = b"", *, listens: bool = True) -> int:
-        opened.append(Listener(answer, listens=listens))
-        return int(opened[-1].port)
-
-    yield listen
-    for one in opened:
-        one.close()
-
-
-# Why nothing leaves.
-UNSENT: dict[str, Callable[[Any], Environment]] = {
-    "refused": lambda listen: {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"},
-    "no such name": lambda listen: {"AWS_ENDPOINT_URL": "http://nope.invalid"},
-    "no such name, TLS": lambda listen: {"AWS_ENDPOINT_URL": "https://nope.invalid"},
-    "the other side speaks no TLS": lambda listen: {
-        "AWS_ENDPOINT_URL": f"https://127.0.0.1:{listen(b'HTTP/1.1 200 OK' + bytes(4))}"
-    },
-    "hung up in the handshake": lambda listen: {"AWS_ENDPOINT_URL": f"https://127.0.0.1:{listen()}"},
-    "no proxy": lambda listen: {
-        "AWS_ENDPOINT_URL": "https://s3.test",
-        "HTTPS_PROXY": f"http://127.0.0.1:{free_port()}",
-    },
-    "the proxy refuses": lambda listen: {
-        "AWS_ENDPOINT_URL": "https://s3.test",
-        "HTTPS_PROXY": f"http://127.0.0.1:{listen(b'HTTP/1.1 403 Forbidden' + bytes((13, 10, 13, 10)))}",
-    },
-}
-# Why nobody knows.
-SILENCE: dict[str, Callable[[Any], Environment]] = {
-    "hung up on the request": lambda listen: {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{listen()}"},
-    "half an answer": lambda listen: {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{listen(b'HTTP/1.1 200')}"},
-    "no HTTP": lambda listen: {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{listen(b'SSH-2.0-x')}"},
-}
 
 Verb = Callable[[ObjectStore], object]
 VERBS: dict[str, Verb] = {
