@@ -283,7 +283,7 @@ class Replica:
         latest = self._clock.latest(now)
         if latest is None and (dated_at := self._date_of_newest()) is not None:
             latest = dated_at + ROUNDING_SECONDS
-            self._clock.shown(dated_at, now)
+            self._clock.shown(min(dated_at, self.timestamp_ms / 1000), now)  # what both say: a date may be damaged
             own_ms = int(self._clock.corrected(now) * 1000)
         is_false = latest is not None and self.timestamp_ms > (latest + SKEW_SECONDS) * 1000
         return own_ms if is_false else self.timestamp_ms + 1

@@ -220,6 +220,18 @@ def test_a_clock_that_is_behind_does_not_take_the_log_back(world: World, behind:
     assert world.stamps(1, 2) == pytest.approx([0.0, 0.001], abs=1e-6)
 
 
+@pytest.mark.parametrize("wrong", [-3 * YEAR, 3 * YEAR])
+def test_one_date_that_is_wrong_takes_no_clock_along(world: World, wrong: float) -> None:
+    run(world.container()[0], "CREATE TABLE t (a)")
+    late, _ = world.container(-HOUR)
+    run(late, "SELECT * FROM t")
+    key = transaction(1).key("main")
+    world.store.store._written[key] += wrong  # type: ignore[attr-defined]  # a Timed
+    for _ in range(3):
+        run(late, INSERT)
+    assert all(-HOUR <= stamp <= 1 for stamp in world.stamps(2, 3, 4))
+
+
 @pytest.mark.parametrize("behind", [HOUR, 3 * YEAR])
 def test_a_clock_that_is_behind_has_its_requests_remembered(world: World, behind: float) -> None:
     right, late = world.container()[0], world.container(-behind)[0]
