@@ -4,6 +4,9 @@ CloudFormation compares templates, not what there is: it calls such a stack up t
 fails, as does its roll-back. So every resource is looked for, with the caller's own rights: one or two calls each, side
 by side. What may not be looked for is told apart from what is gone.
 
+That a drift-aware change set makes anew what is gone is AWS's word, tested over the emulator only; where CloudFormation
+would overlook something, `plan.refuse_to_overlook` says so and what to do.
+
 What was changed and is still there is not looked at, but for what the functions cannot do without: the policies of the
 roles, and the schedule.
 """
