@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from sldb.deploy.stack import StackState
 
 
-_FIELDS = ("create", "stack")  # of events, that older functions do not know
-
-
 class Addressee:
     """Safe for threads: targets share one."""
 
@@ -50,13 +47,7 @@ class Addressee:
     def is_corrected(self, function: str, error: SldbError) -> bool:
         """Return whether what `function` answered shows that another one is meant, or that it must be told less: then
         the same event goes to what is right by now. Raises SldbError where there is nothing right."""
-        if error.details.get("field") == "create" and not self._claims:
-            raise SldbError(
-                "bad_request",
-                f"the function {function} is older than this client, and cannot be told to create no database",
-                "sldb deploy brings it up to date; --create lets a write create one",
-            ) from error
-        is_about_function = isinstance(error, (NoSuchFunction, NotOurs)) or error.details.get("field") in _FIELDS
+        is_about_function = isinstance(error, (NoSuchFunction, NotOurs)) or error.details.get("field") == "stack"
         if self.stack is None or not is_about_function:
             return False
         with self._correcting:
