@@ -1,4 +1,4 @@
-"""Whether a stack whose locks are no security groups still needs their VPC: as long as one may be in it.
+"""The VPC of the locks, once the locks are no security groups: it is needed as long as one may be in it.
 
 A VPC that holds a group cannot be deleted, and a function that is at work with the settings of before may still make
 one. So the deployment that changes the kind of the locks keeps the VPC; a later one, when no such request can be under
@@ -25,7 +25,7 @@ BY_GROUPS = "security-group"
 
 @dataclass(frozen=True, slots=True)
 class LockVpc:
-    """What becomes of the VPC where the new kind of lock needs none."""
+    """The fate of the VPC where the new kind of lock needs none."""
 
     keeps: bool = False
     why: str = ""  # it is kept
@@ -34,7 +34,7 @@ class LockVpc:
 
 
 def what_becomes(ec2: EC2Client, stack: str, state: StackState | None, kind: str, now: float) -> LockVpc:
-    """`kind`: of the locks from now on; `now`: unix seconds."""
+    """Return whether the VPC stays. `kind`: of the locks from now on; `now`: unix seconds."""
     vpc_id = state.outputs.get("LockVpc") if state else None
     if kind == BY_GROUPS or state is None or not vpc_id:
         return LockVpc()
@@ -53,7 +53,7 @@ def what_becomes(ec2: EC2Client, stack: str, state: StackState | None, kind: str
 
 
 def _groups_in(ec2: EC2Client, vpc_id: str) -> set[str]:
-    """The ids of all groups but the one that goes with the VPC."""
+    """Return the ids of all groups but the one that goes with the VPC."""
     with aws_errors(f"look for security groups in {vpc_id}"):
         pages = ec2.get_paginator("describe_security_groups").paginate(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
         groups = [group for page in pages for group in page["SecurityGroups"]]

@@ -1,4 +1,4 @@
-"""What marks a stack and a bucket as sldb's: never the name alone, which others may have given to theirs. Pure.
+"""The marks of a stack that is sldb's: never the name alone, which others may have given to theirs. Pure.
 
 A stack is ours if it has our parameters, and our description or our tag: both are in the answer that every command
 asks for anyway, and stacks of earlier versions have them too. A bucket is ours if it has our tag, which the template
@@ -21,18 +21,20 @@ PARAMETERS = frozenset({"FunctionName", "DeadlockFixFunctionName", "BundleBucket
 
 
 def is_ours(name: str, state: StackState) -> bool:
-    """Whether `sldb deploy` made the stack of this name, this version or an earlier one."""
+    """Return whether `sldb deploy` made the stack of this name, this version or an earlier one."""
     says_so = state.description.startswith(DESCRIPTION) or state.tags.get(TAG) == name
     return has_marks(state.parameters.keys(), describes_us=says_so)
 
 
 def has_marks(parameters: Set[str], *, describes_us: bool) -> bool:
+    """Return whether a template with these parameters is ours; `describes_us`: so its description or a tag says."""
     return describes_us and parameters >= PARAMETERS
 
 
 def not_ours(name: str) -> SldbError:
+    """Return the refusal to touch a stack of others."""
     return SldbError(
         "store_error",
-        f"the stack {name} is none of sldb's: somebody else made it, and it is left alone",
+        f"the stack {name} is none of sldb's, and is left alone",
         "give the name of another with --stack, or look elsewhere with --region or --profile",
     )

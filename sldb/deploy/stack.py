@@ -102,7 +102,7 @@ class Stack:
         return state
 
     def _is_waiting_for_us(self, state: StackState) -> bool:
-        """Whether only changes of ours are prepared for a stack that has nothing yet, and so no description."""
+        """Return whether only changes of ours are prepared for a stack that has nothing yet, and so no description."""
         with aws_errors(f"list the prepared changes of the stack {self.name}"):
             waiting: Any = self._client.list_change_sets(StackName=state.id)["Summaries"]
             return all(self._is_our_change_set(each["ChangeSetName"], state.id) for each in waiting)
