@@ -54,7 +54,7 @@ def test_a_bad_row_stops_it_or_is_left_out(home: Path) -> None:
     (home / "people.csv").write_text(PEOPLE + "3\n4,Edsger,1,2\n")
     done = load(home, "people.csv")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "error: people.csv:4:2: 1 cells, and the header has 3 [bad_request]" in done.stderr
+    assert "error: people.csv:4:2: 1 cells, and the header has 3; nothing was applied [bad_request]" in done.stderr
     assert "--on-error skip" in done.stderr
     done = load(home, "people.csv", "--on-error", "skip")
     assert done.returncode == 0
