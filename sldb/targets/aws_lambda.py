@@ -10,8 +10,6 @@ that a container that was stopped has left behind: the outcome is unknown, and t
 
 Where the function itself does not know whether a write was applied, it is asked in the same way.
 
-An older function refuses fields that it does not know: what `create` asks for is then looked at beforehand.
-
 An action has no id and is sent again all the same: it finds done what it did before.
 """
 
@@ -21,7 +19,6 @@ import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -45,7 +42,6 @@ from sldb.targets.lambda_answers import (
 from sldb.targets.protocol import AwsOptions, with_id
 
 T = TypeVar("T")
-Asked = TypeVar("Asked", Request, Action)
 
 READ_SECONDS = 930.0  # Lambda's longest run is 900: after this nobody is at work on the request
 MAX_REQUEST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
@@ -76,9 +72,6 @@ class LambdaTarget:
 
     def send(self, request: Request) -> Reply:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
-        return self._with_create(request, self._send)
-
-    def _send(self, request: Request) -> Reply:
         request = with_id(request)
         again = (
             f"the same statement with --request-id {request.request_id} tells what became of it, and applies nothing "
@@ -95,9 +88,6 @@ class LambdaTarget:
 
     def act(self, action: Action) -> dict[str, Any]:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
-        return self._with_create(action, self._act)
-
-    def _act(self, action: Action) -> dict[str, Any]:
         try:
             return self._decoded(action.encode(), dict)
         except _InDoubt as doubt:
@@ -115,20 +105,6 @@ class LambdaTarget:
         if self._http is not None:
             self._http.close()
             self._http = None
-
-    def _with_create(self, asked: Asked, send: Callable[[Asked], T]) -> T:
-        """Send what must not create its database; to an older function, which does not know `create`, only after it has
-        told that the database is there."""
-        try:
-            return send(asked)
-        except SldbError as error:
-            if asked.create or error.details.get("field") != "create":
-                raise
-        found = self._act(Action("databases"))["databases"]
-        if asked.database not in [one["name"] for one in found if one["state"] != "dropped"]:
-            hint = "`sldb databases` lists those there are"
-            raise SldbError("not_found", f"there is no database {asked.database}", hint, creatable=True, applied="no")
-        return send(replace(asked, create=True))
 
     def _decoded(self, event: dict[str, Any], read: Callable[[Any], T]) -> T:
         """Raises _InDoubt also where the function itself does not know what became of it."""

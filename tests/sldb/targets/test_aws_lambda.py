@@ -459,35 +459,3 @@ def test_an_action_that_crashes_twice(service: LambdaService) -> None:
         target().act(HISTORY)
     assert caught.value.details["applied"] == "unknown"
     assert "the same command again finds what was done" in caught.value.hint
-
-
-def older_function() -> Answer:
-    """The refusal of a function that does not know the field."""
-    unknown = SldbError("bad_request", "create: got False, want one of the fields at, query", field="create")
-    return Answer(200, {"statusCode": 400, "body": unknown.encode()})
-
-
-@pytest.mark.parametrize(("name", "is_there"), [("app", True), ("tpyo", False), ("dropped", False)])
-def test_an_older_function_tells_first_whether_the_database_is_there(
-    service: LambdaService, name: str, is_there: bool
-) -> None:
-    found = [{"name": "app", "state": "ok"}, {"name": "dropped", "state": "dropped"}]
-    service.target.replies["databases"] = {"databases": found}
-    service.faults = [older_function()]
-    request = replace(INSERT, database=name, create=False)
-    if is_there:
-        target().send(request)
-    else:
-        error = failure(request)
-        assert (error.code, error.details["creatable"], error.details["applied"]) == ("not_found", True, "no")
-    assert rows(service) == is_there
-
-
-def test_an_older_function_is_not_asked_twice(service: LambdaService) -> None:
-    service.target.replies.update(databases={"databases": [{"name": "app", "state": "ok"}]}, push_commit={"txid": 5})
-    service.faults = [older_function()]
-    assert target().act(Action("push_commit", "app", create=False)) == {"txid": 5}
-    assert [action.name for action in service.target.actions] == ["databases", "push_commit"]
-    service.faults = [older_function()]
-    with pytest.raises(SldbError, match="got False"):
-        target().act(Action("push_commit", "app"))
