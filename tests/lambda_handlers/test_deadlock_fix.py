@@ -73,14 +73,16 @@ def lines(text: str) -> list[dict[str, Any]]:
 def test_frees_the_old_and_leaves_the_young(
     settings: Settings, context: Context | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    began = time.time()
     old = locks_at(settings, MAX_AGE + 30).acquire("old", time.time(), "INSERT users")
-    young = locks_at(settings, MAX_AGE - 30).acquire("young", time.time(), "")
+    young = locks_at(settings, 0).acquire("young", time.time(), "")
     reply = handler({}, context)
+    took = time.time() - began
     assert reply["statusCode"] == 200
     body = reply["body"]
     assert (body["checked"], body["failed"]) == (2, [])
     (freed,) = body["freed"]
-    assert freed["age_seconds"] == pytest.approx(MAX_AGE + 30, abs=5)
+    assert MAX_AGE + 30 <= freed["age_seconds"] + 1 <= MAX_AGE + 32 + took  # its times are whole seconds, or rounded
     assert {key: freed[key] for key in ("lock_id", "database", "owner", "doing")} == {
         "lock_id": old.lock_id,
         "database": "old",
