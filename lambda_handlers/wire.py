@@ -479,7 +479,7 @@ class Reply:
         )
 
 
-def _check_database(name: str, value: object) -> None:
+def check_database(name: str, value: object) -> None:
     if not isinstance(value, str) or not DATABASE_NAME.fullmatch(value):
         bad_request(name, value, f"a name that matches {DATABASE_NAME.pattern}")
 
@@ -533,7 +533,7 @@ def made_at(request_id: str) -> float | None:
 _TELLING_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 _CHECKS = {
-    "database": _check_database,
+    "database": check_database,
     "at": _check_at,
     "max_staleness": _check_seconds,
     "read_only": _check_flag,

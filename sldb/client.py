@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lambda_handlers.wire import DEFAULT_STACK, Action, Reply, Request, SldbError, Statement
+from lambda_handlers.wire import DEFAULT_STACK, Action, Reply, Request, SldbError, Statement, check_database
 from sldb.creation import Creation
 from sldb.targets.protocol import AwsOptions, Target, with_id
 
@@ -40,6 +40,10 @@ class Client:
     creation: Creation = field(default_factory=Creation)
     place: str = ""  # the target in words, for messages
     on_write: Callable[[str], None] | None = None  # told the database of each write that was acknowledged
+
+    def __post_init__(self) -> None:
+        """Raise `bad_request` for a name that no database can have: what goes past the function checks none."""
+        check_database("database", self.database)
 
     @property
     def where(self) -> str:

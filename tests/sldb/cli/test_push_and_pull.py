@@ -37,6 +37,15 @@ def test_in_out_and_back(tmp_path, file):
     assert sldb(tmp_path, "--local", "d", "pull", "again.db", "--at", "2").returncode == 0
 
 
+@pytest.mark.parametrize("name", ["Abc", "a/b", "a b", "../other"])
+def test_no_database_is_made_with_a_name_that_none_can_have(tmp_path, file, name):
+    """A push does not go through what checks the event of a function."""
+    refused = sldb(tmp_path, "--local", "d", "push", str(file), "--database", name, "--create")
+    assert refused.returncode == 2
+    assert f"database: got '{name}'" in refused.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["in.db"]
+
+
 def test_for_a_program(tmp_path, file):
     pushed = json.loads(sldb(tmp_path, "--local", "d", "--format", "json", "push", str(file)).stdout)
     assert [(one["database"], one["txid"], one["before"]) for one in pushed] == [("main", 1, 0)]
