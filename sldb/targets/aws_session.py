@@ -22,6 +22,7 @@ from sldb.targets.protocol import AwsOptions
 
 if TYPE_CHECKING:
     import boto3
+    from botocore.credentials import ReadOnlyCredentials
 
 CREDENTIALS_HINT = "mend that, choose another profile (--profile), or run `aws configure`"
 SETTINGS_HINT = "look at the variables that begin with AWS_, and at the profile in ~/.aws/config"
@@ -48,7 +49,7 @@ class _Session(botocore.session.Session):
         with _settings_errors(f"no AWS credentials{self._origin()}", CREDENTIALS_HINT):
             found = super().get_credentials()
             if found is not None:
-                found.get_frozen_credentials()
+                _check_characters(found.get_frozen_credentials())
             return found
 
     def _origin(self) -> str:
@@ -64,6 +65,15 @@ class _Session(botocore.session.Session):
             client = super().create_client(service_name, *args, **kwargs)
         check_way(self, client.meta.endpoint_url, service_name)
         return client
+
+
+def _check_characters(credentials: ReadOnlyCredentials) -> None:
+    """Raise ValueError for what no header can carry, a line break most likely: the HTTP client would print the secret
+    with its error."""
+    parts = ("access key id", credentials.access_key), ("secret", credentials.secret_key), ("token", credentials.token)
+    for name, value in parts:
+        if value and not (value.isascii() and value.isprintable()):
+            raise ValueError(f"the {name} has characters that none can have (a line break, perhaps)")
 
 
 @contextmanager

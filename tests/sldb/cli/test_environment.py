@@ -14,6 +14,7 @@ from tests.fakes.aws import free_port
 Environment: TypeAlias = "dict[str, str]"
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAAAAAAAAAAAAAAAAA", "AWS_SECRET_ACCESS_KEY": "x"}
+SECRET = "s3cr3t"
 ROLE = "arn:aws:iam::123456789012:role/x"
 DATED = '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "Expiration": "soon"}'
 CONFIG = f"""
@@ -91,6 +92,10 @@ FAULTS: dict[str, tuple[Environment, str]] = {
     "instance metadata, no number": ({"AWS_METADATA_SERVICE_TIMEOUT": "soon"}, "soon"),
     "instance metadata, no tries": ({"AWS_METADATA_SERVICE_NUM_ATTEMPTS": "many"}, "many"),
     "no credentials": ({}, "credentials"),
+    "line break in the key": ({**KEYS, "AWS_ACCESS_KEY_ID": f"{SECRET}\nx"}, "access key id"),
+    "line break in the secret": ({**KEYS, "AWS_SECRET_ACCESS_KEY": f"{SECRET}\r"}, "secret"),
+    "line break in the token": ({**KEYS, "AWS_SESSION_TOKEN": f"{SECRET}\r"}, "token"),
+    "letter in the token": ({**KEYS, "AWS_SESSION_TOKEN": f"{SECRET}\N{KATAKANA LETTER A}"}, "token"),
     "half a key": ({"AWS_ACCESS_KEY_ID": "a"}, "AWS_SECRET_ACCESS_KEY"),
     "config is no config": ({**KEYS, "AWS_CONFIG_FILE": "rubbish"}, "rubbish"),
     "config is binary": ({**KEYS, "AWS_CONFIG_FILE": "binary"}, "binary"),
@@ -157,6 +162,7 @@ def test_a_fault_of_the_environment_is_told_and_is_no_bug(
     assert status == 3, said
     assert word in said
     assert "unknown" not in said  # nothing was sent
+    assert SECRET not in said
     if command == "query":
         assert "nothing was applied" in said
 
