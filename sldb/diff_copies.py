@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 
 import apsw
 
-from lambda_handlers.wire import Column, Request, Result
+from lambda_handlers.wire import Column, Request, Result, SldbError
 from sldb.client import Client
 from sldb.diff import Comparison, Schema, Table
 from sldb.render import literals
-from sldb.transfer.snapshot import QueryScan, Snapshot
+from sldb.transfer.schema import KeyScan
+from sldb.transfer.snapshot import QueryScan, Scan, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,22 @@ def _copy(connection: apsw.Connection, side: str, client: Client, schema: Schema
     target = f"{side}.{literals.name(table.name)}"
     has_rowid = bool(set(table.key) - set(table.columns))
     columns = (*table.key, *table.columns) if has_rowid else table.columns
-    connection.execute(f"CREATE TABLE {target} {_columns(table, _collations(snapshot, table), has_rowid)}")
+    collations = {} if has_rowid else _collations(snapshot, table)
+    try:
+        connection.execute(f"CREATE TABLE {target} {_columns(table, collations, has_rowid)}")
+    except apsw.SQLError as error:  # a collation that only the program has which made the database
+        raise SldbError("sql_error", str(error)) from error
     insert = f"INSERT INTO {target} ({literals.names(columns)}) VALUES ({','.join('?' * len(columns))})"
-    for page in snapshot.scan(QueryScan(f"SELECT {literals.names(columns)} FROM {literals.name(table.name)}")):
+    for page in snapshot.scan(_scan(table, has_rowid)):
         with connection:
             connection.executemany(insert, page)
+
+
+def _scan(table: Table, has_rowid: bool) -> Scan:
+    """Return what gives the columns of the copy; from rowid to rowid it needs no collation that may be unknown."""
+    if has_rowid:
+        return KeyScan(table.name, table.columns, table.key, table.key[0])
+    return QueryScan(f"SELECT {literals.names(table.columns)} FROM {literals.name(table.name)}")
 
 
 def _columns(table: Table, collations: dict[str, str], has_rowid: bool) -> str:

@@ -76,13 +76,36 @@ def diff(run_globals: Globals, before: str, after: str | None, tables: tuple[str
 @contextmanager
 def _answering(client: Client, comparison: Comparison) -> Iterator[Callable[[Request], Sequence[Result]]]:
     """Yield what answers the requests of a comparison: the server, or where it cannot, copies in this process."""
-    if comparison.is_attachable:
-        yield lambda request: _ask(client, request).results
-        return
-    from sldb.diff_copies import copied
+    with _errors_without_its_sql():
+        if comparison.is_attachable:
+            yield lambda request: _ask(client, request).results
+            return
+        from sldb.diff_copies import copied
 
-    with copied(client, comparison) as copies:
-        yield copies.answer
+        with copied(client, comparison) as copies:
+            yield copies.answer
+
+
+@contextmanager
+def _errors_without_its_sql() -> Iterator[None]:
+    """Say of what SQLite refuses that it is the comparison: its statements are none that the user knows."""
+    from lambda_handlers.wire import SldbError
+
+    try:
+        yield
+    except SldbError as error:
+        if error.code != "sql_error":
+            raise
+        known = {name: error.details[name] for name in ("reason", "sqlite_code") if error.details.get(name)}
+        raise SldbError(
+            error.code, f"the states cannot be compared: {error.message}", error.hint or _OF_A_PROGRAM, **known
+        ) from error
+
+
+_OF_A_PROGRAM = (
+    "a key with a collation that only the program has which made the database tells no rows apart here; "
+    "--table NAME compares other tables"
+)
 
 
 def _schema(client: Client, state: State) -> Schema:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import permutations
 from pathlib import Path
 from tempfile import mkdtemp
@@ -352,3 +354,37 @@ def test_the_command_compares_other_encodings(
     # 'A' is the key 'a' of a column without case, as it is where both are in UTF-8; its text is another.
     assert [change for change in told if change[0] == "w"] == [("w", "changed")] * ("UTF-16le" in encodings)
     assert "ATTACH" not in shown.err
+
+
+# Collations that only the program has which made the database
+
+
+def program(path: Path, encoding: str, rows: str, rest: str) -> Path:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.create_collation("unicase", lambda a, b: (a.lower() > b.lower()) - (a.lower() < b.lower()))
+        connection.executescript(
+            f"PRAGMA encoding = '{encoding}';"
+            f"CREATE TABLE t (a TEXT COLLATE unicase PRIMARY KEY, b) {rest}; INSERT INTO t VALUES {rows};"
+            "CREATE TABLE plain (a); INSERT INTO plain VALUES (1)"
+        )
+    return path
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_collation_of_a_program_is_needed_by_keys_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], encoding: str
+) -> None:
+    place = ["--local", str(tmp_path / "databases")]
+    for name, text_encoding, rows in (("one", "UTF-8", "('x', 1), ('Y', 2)"), ("two", encoding, "('x', 1), ('y', 2)")):
+        for kind, rest in (("rowid", ""), ("key", "WITHOUT ROWID")):
+            file = program(tmp_path / f"{name}-{kind}.db", text_encoding, rows, rest)
+            assert sldb([*place, "push", str(file), "--database", f"{name}-{kind}", "--create"]) == 0
+    capsys.readouterr()
+    assert sldb([*place, "diff", "one-rowid", "two-rowid", "--format", "csv"]) == 0
+    assert 't,table,"",0,0,1,2,2\n' in capsys.readouterr().out
+    assert sldb([*place, "diff", "one-key", "two-key"]) == 1
+    said = capsys.readouterr().err
+    assert "error: the states cannot be compared: no " in said
+    assert "the program" in said  # has what is missing
+    assert "SELECT" not in said
+    assert sldb([*place, "diff", "one-key", "two-key", "--table", "plain"]) == 0
