@@ -31,6 +31,7 @@ from sldb.targets.addressee import Addressee
 from sldb.targets.aws_http import HttpReply, SignedHttp, Unanswered
 from sldb.targets.lambda_answers import (
     NoSuchFunction,
+    cannot_start,
     crash_report,
     crashed,
     decode,
@@ -142,22 +143,19 @@ class LambdaTarget:
         body = json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
         if len(body) > MAX_REQUEST_BYTES:
             raise _too_large(f"the request has {len(body):,} bytes; Lambda takes {MAX_REQUEST_BYTES:,}")
-        answer, may_run_still = self._deliver(body)
-        has_crashed = crashed(answer)
-        if has_crashed and not timed_out(answer):
-            answer, other = self._deliver(body)
-            may_run_still |= other
+        answer, may_have_run = self._deliver(body)
+        if crashed(answer) and not timed_out(answer):
+            answer, may_have_run = self._deliver(body, may_have_run or not cannot_start(answer))
         if crashed(answer):
-            raise self._crash(answer)
+            raise self._crash(answer, may_have_run)
         refusal = refused_for_now(answer)
-        if refusal is not None and (has_crashed or may_run_still):
+        if refusal is not None and may_have_run:
             raise _InDoubt(_sent_again(refusal))
         return answer
 
-    def _deliver(self, body: bytes) -> tuple[HttpReply, bool]:
-        """Send until there is an answer that sending again would not change, and whether one of those before that had
-        none may still be at work. Raises as `_ask` does."""
-        may_have_run = False
+    def _deliver(self, body: bytes, may_have_run: bool = False) -> tuple[HttpReply, bool]:
+        """Send until there is an answer that sending again would not change, and return that, and whether one of the
+        tries before it may have run: one that had no usable answer, or an earlier delivery's. Raises as `_ask` does."""
         try:
             with aws_errors(f"invoke {self.function}"):
                 http = self._connection()
@@ -218,20 +216,19 @@ class LambdaTarget:
             )
         return SldbError("store_error", f"{there} cannot be invoked: {message} [{code}]", "sldb status tells more")
 
-    def _crash(self, answer: HttpReply) -> SldbError | _InDoubt:
-        """The function began, and did not end as it should."""
-        message, kind = crash_report(answer)
-        if kind in _CANNOT_START:
-            return SldbError("store_error", f"{self.function} cannot start: {message}", "sldb deploy installs it again")
+    def _crash(self, answer: HttpReply, may_have_run: bool) -> SldbError | _InDoubt:
+        """The function did not end as it should, or could not begin. `may_have_run`: an earlier try may have."""
+        message, _ = crash_report(answer)
+        if cannot_start(answer):
+            said, hint = f"{self.function} cannot start: {message}", "sldb deploy installs it again"
+            error = SldbError("store_error", said, hint, applied="no")
+            return _InDoubt(error) if may_have_run else error
         if timed_out(answer):
             hint = "make it do less, or give the function more time: sldb deploy --timeout SECONDS"
             error = SldbError("query_timeout", f"Lambda stopped {self.function}: {message}", hint)
         else:
             error = SldbError("internal", f"{self.function} crashed, twice: {message}", "sldb logs tells more")
         return _InDoubt(error)
-
-
-_CANNOT_START = ("Runtime.ImportModuleError", "Runtime.HandlerNotFound", "Runtime.UserCodeSyntaxError")
 
 
 class _InDoubt(Exception):

@@ -40,6 +40,22 @@ def crashed(answer: HttpReply) -> bool:
     return "x-amz-function-error" in answer.headers
 
 
+def cannot_start(answer: HttpReply) -> bool:
+    """Return whether a crash was one before any code of the function's own had run."""
+    return crash_report(answer)[1] in _CANNOT_START
+
+
+_CANNOT_START = {
+    "Runtime.ImportModuleError",
+    "Runtime.HandlerNotFound",
+    "Runtime.MalformedHandlerName",
+    "Runtime.UserCodeSyntaxError",
+    "Runtime.InvalidEntrypoint",
+    "Runtime.InvalidBundle",  # these two are the emulator's
+    "Runtime.NotOnThisMachine",
+}
+
+
 def timed_out(answer: HttpReply) -> bool:
     message, kind = crash_report(answer)
     return kind == "Sandbox.Timedout" or "Task timed out after" in message

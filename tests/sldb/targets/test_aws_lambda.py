@@ -316,13 +316,23 @@ def test_a_time_out_of_a_read_applied_nothing(service: LambdaService) -> None:
     assert "deploy --timeout" in error.hint
 
 
-def test_code_that_cannot_start(service: LambdaService) -> None:
-    broken = {"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named 'apsw'"}
-    service.faults = [Answer(200, broken, CRASHED)] * 2
+NO_START = {"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named 'apsw'"}
+
+
+@pytest.mark.parametrize("kind", ["ImportModuleError", "HandlerNotFound", "InvalidEntrypoint", "InvalidBundle"])
+def test_code_that_cannot_start(service: LambdaService, kind: str) -> None:
+    service.faults = [Answer(200, {**NO_START, "errorType": f"Runtime.{kind}"}, CRASHED)] * 2
     error = failure()
     assert (error.code, error.exit_code) == ("store_error", 3)
+    assert error.details["applied"] == "no"
     assert "apsw" in error.message
     assert "sldb deploy" in error.hint
+
+
+@pytest.mark.parametrize("first", [Answer(200, KILLED, CRASHED), Answer(500, {})])
+def test_code_that_cannot_start_any_more_says_nothing_of_the_try_before(service: LambdaService, first: Answer) -> None:
+    service.faults = [first, *[Answer(200, NO_START, CRASHED)] * 3]
+    assert failure().details["applied"] == "unknown"
 
 
 def test_no_such_function(service: LambdaService) -> None:
@@ -459,3 +469,9 @@ def test_an_action_that_crashes_twice(service: LambdaService) -> None:
         target().act(HISTORY)
     assert caught.value.details["applied"] == "unknown"
     assert "the same command again finds what was done" in caught.value.hint
+
+
+@pytest.mark.parametrize("then", [THROTTLED, Answer(403, {"Message": "no"}, {"x-amzn-errortype": "AccessDenied"})])
+def test_who_cannot_send_again_does_not_speak_for_a_crash_before(service: LambdaService, then: Answer) -> None:
+    service.faults = [Answer(200, KILLED, CRASHED), *[then] * SENDS * 2]
+    assert failure().details["applied"] == "unknown"
