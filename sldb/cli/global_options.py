@@ -151,13 +151,13 @@ class Globals:
         self.written.append(database)
         self.tell_writes()
 
-    def tell_writes(self) -> None:
+    def tell_writes(self, *, also_where_plain: bool = False) -> None:
         """Say to which databases something was written, where that is not plain to see."""
         from sldb.render.text import escape
 
         databases = list(dict.fromkeys(self.written))
         self.written.clear()
-        if databases and not self.aim.is_plain:
+        if databases and (also_where_plain or not self.aim.is_plain):
             shown = ", ".join(databases[:MOST_SHOWN]) + (", …" if len(databases) > MOST_SHOWN else "")
             noun = "database" if len(databases) == 1 else "databases"
             click.echo(escape(f"written to {noun} {shown} of {self.aim.place}"), err=True)

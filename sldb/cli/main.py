@@ -117,6 +117,9 @@ class Command(click.Command):
             from sldb.cli.failures import ReaderLeft
 
             raise ReaderLeft from error  # click would make it exit status 1
+        except OSError:  # the output cannot be written, most likely: what was written to a database is
+            run_globals.tell_writes(also_where_plain=True)
+            raise
         except Exception as error:
             _complete(run_globals, error)
             raise

@@ -126,3 +126,22 @@ def test_an_error_keeps_its_status_where_it_cannot_be_told(place: Path) -> None:
     for redirections in ("2>&-", "2>/dev/full"):
         assert sldb(place, redirections, "--local", "d", "query", "SELECT nope") == 1
         assert sldb(place, redirections, "--nope") == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize(
+    ("arguments", "is_told"),
+    [
+        (("query", "INSERT INTO t VALUES (9) RETURNING a"), True),
+        (("branch", "main", "--as", "other", "--format", "json"), True),
+        (("query", "SELECT 1"), False),
+        (("query", "INSERT INTO t VALUES (9) RETURNING a", "--dry-run"), False),
+    ],
+)
+def test_what_was_written_is_told_where_its_outcome_cannot_be(
+    place: Path, arguments: tuple[str, ...], is_told: bool
+) -> None:
+    assert sldb(place, ">/dev/full 2>said", "--local", "d", *arguments) == 1
+    said = (place / "said").read_text()
+    assert ("written to database " in said) == is_told, said
+    assert "the output cannot be written" in said
