@@ -5,8 +5,9 @@ or neither. Before it runs it looks here.
 
 A clock may be wrong, so an entry's hour is over when two say so: the machine's, and the log's, which is the time of the
 newest transaction. Then it is not found any more, and goes with the next recorded write. An entry has the later of the
-two times, as its transaction has, so that a clock that is behind does not shorten its hour. One that is later than both
-proves nothing and is not believed. (Two writes in a row by a clock that is an hour ahead look like an hour.)
+two times, as its transaction has, so that a clock that is behind shortens its hour by no more than nothing was written
+before it. One that is later than both proves nothing and is not believed. (Two writes in a row by a clock that is an
+hour ahead look like an hour.)
 
 Where a transaction goes back in time, because a clock had been ahead (Replica.next_time_ms), it takes the entries
 along: none is later than its log.

@@ -268,8 +268,18 @@ class Told:
         if self._operation.what == "vacuum" or self._operation.action:
             return
         for first, second in pairwise(self._entries):
-            if second.at - first.at < ID_MEMORY_SECONDS and not self._was_forgotten(first, second.at):
+            is_forgotten = self._was_forgotten(first, second.at) or self._is_undated(first, second.at)
+            if second.at - first.at < ID_MEMORY_SECONDS and not is_forgotten:
                 self._violate("applied twice", f"as {first.txid} and as {second.txid}")
+
+    def _is_undated(self, entry: Entry, until: float) -> bool:
+        """Return whether a transaction was made by a clock that was behind, with the one before it so old that its time
+        does not correct that: the id is then as old as that one (docs/reliability.md)."""
+        wrong = self._outcome.plan.wrong_clock
+        if wrong is None or wrong.seconds >= 0 or entry.by.operation.number != wrong.operation or entry.txid < 2:
+            return False
+        before = self._outcome.ledger.log(self._operation.database).entries[entry.txid - 2]
+        return until - before.at >= ID_MEMORY_SECONDS - MOST_AHEAD_SECONDS
 
     def _was_forgotten(self, entry: Entry, until: float) -> bool:
         """Whether the database went back to a state before a transaction, or began anew."""
@@ -429,7 +439,7 @@ class Told:
         first = self._entries[0]
         if self._delivery.ended_at - first.at > ID_MEMORY_SECONDS or self._operation.action:
             return False
-        if self._was_forgotten(first, self._delivery.ended_at):
+        if self._was_forgotten(first, self._delivery.ended_at) or self._is_undated(first, self._delivery.ended_at):
             return False
         if error["code"] == "conflict":  # if_txid; the transaction after that one is the request's own
             return "txid" in error and first.at <= self._delivery.ended_at
