@@ -113,16 +113,19 @@ STACK_COMMANDS = tuple(
 )
 # One as messages have it, up to the end of what belongs to it.
 _COMMAND = re.compile(rf"(?<![\w./-])sldb (?P<name>{'|'.join(STACK_COMMANDS)})(?![\w-])(?P<rest>[^`;,.:()]*)")
+_PLACES = {"--stack", "--target", "--local"}  # one of them says where a command goes
 
 
 def with_options(text: str, options: Sequence[str]) -> str:
-    """Return a message whose commands of sldb have these options, where they do not have them already: `sldb deploy
-    makes it` becomes `sldb deploy --stack two makes it`."""
+    """Return a message whose commands of sldb have these options (each with its value), where they do not have them
+    already: `sldb deploy makes it` becomes `sldb deploy --stack two makes it`."""
 
     def completed(match: re.Match[str]) -> str:
-        words = match["rest"].split()
-        has_them = any(option in words for option in options if option.startswith("--"))
-        return match[0] if has_them else " ".join(("sldb", match["name"], *options)) + match["rest"]
+        words = set(match["rest"].split())
+        given = words | _PLACES if words & _PLACES else words
+        pairs = zip(options[::2], options[1::2], strict=True)
+        missing = [word for pair in pairs if pair[0] not in given for word in pair]
+        return " ".join(("sldb", match["name"], *missing)) + match["rest"]
 
     return _COMMAND.sub(completed, text) if options else text
 

@@ -11,7 +11,7 @@ decides; on the same level, and where the stack is the nearer one, they must not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lambda_handlers.wire import DEFAULT_STACK, SldbError
 from sldb.config import LOCAL, Level, Setting
@@ -26,6 +26,7 @@ class Aim:
     stack: str | None = None  # None: a local target, or whichever stack `function` is of
     function: str | None = None  # None: the stack's own
     is_plain: bool = True  # the default, or a directory on the command line: needs no mention
+    is_named: bool = field(default=False, compare=False)  # the stack, other than by default
 
     @property
     def is_local(self) -> bool:
@@ -39,10 +40,12 @@ class Aim:
         return f"function {self.function}" if self.function else f"stack {self.stack}"
 
     def options(self) -> list[str]:
-        """The options that a command needs to go there; none for the default stack and for a directory."""
-        if self.is_local or (self.function is None and self.stack == DEFAULT_STACK):
-            return []
-        return ["--target", f"{LAMBDA}:{self.function}"] if self.function else ["--stack", str(self.stack)]
+        """The options that a command needs to go there; none for the default stack, unless it was named."""
+        if self.directory is not None:
+            return ["--local", self.directory] if self.directory else ["--target", LOCAL]
+        if self.function:
+            return ["--target", f"{LAMBDA}:{self.function}"]
+        return [] if self.stack == DEFAULT_STACK and not self.is_named else ["--stack", str(self.stack)]
 
 
 def resolve(target: Setting, stack: Setting) -> Aim:
@@ -50,15 +53,17 @@ def resolve(target: Setting, stack: Setting) -> Aim:
     kind, colon, rest = target.value.partition(":")
     if kind not in (LAMBDA, LOCAL) or (colon and not rest):
         raise no_such_target(target.value)
-    is_named = stack.level > Level.DEFAULT and stack.level >= target.level
+    is_named = stack.level > Level.DEFAULT
+    decides = is_named and stack.level >= target.level
     if kind == LOCAL:
-        if is_named:
+        if decides:
             raise _contradiction(target, stack)
         return Aim(directory=rest, is_plain=target.level == Level.COMMAND_LINE)
-    if rest and not is_named:
+    if rest and not decides:
         return Aim(function=rest, is_plain=False)
     check_stack_name(stack.value)
-    return Aim(stack=stack.value, function=rest or None, is_plain=not rest and stack.value == DEFAULT_STACK)
+    is_plain = not rest and stack.value == DEFAULT_STACK
+    return Aim(stack=stack.value, function=rest or None, is_plain=is_plain, is_named=is_named)
 
 
 def no_such_target(text: str) -> SldbError:

@@ -35,22 +35,22 @@ class Creation:
         """Return whether a write may create the database without a question."""
         if self.is_allowed or database in self._agreed:
             return True
-        return database == DEFAULT_DATABASE and self._missing_path() is None
+        return database == DEFAULT_DATABASE and missing_path(self.directory) is None
 
     def agree(self, database: str, refusal: SldbError, names: Sequence[str]) -> None:
         """Ask whether the database is to be created; raise the refusal, with a hint, where nobody can be asked or the
         answer is no. `names`: of the databases there are."""
-        missing = self._missing_path()
+        missing = missing_path(self.directory)
         if self.ask is None or not self.ask(_question(database, refusal, names, missing)):
             raise _with_hint(database, refusal, names, missing)
         self._agreed.add(database)
 
-    def _missing_path(self) -> Path | None:
-        """Return the local directory where it and its parent are not there."""
-        directory = self.directory
-        if directory is None or directory.exists() or directory.parent.exists():
-            return None
-        return directory
+
+def missing_path(directory: Path | None) -> Path | None:
+    """Return the directory where it and its parent are not there."""
+    if directory is None or directory.exists() or directory.parent.exists():
+        return None
+    return directory
 
 
 def suggestion(name: str, names: Sequence[str]) -> str:

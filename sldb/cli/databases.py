@@ -60,7 +60,9 @@ def _list(run_globals: Globals, shows_all: bool) -> None:
         if problem := one.get("problem"):
             outcome.say(f"{one['name']} is damaged: {problem}")
     if not found:
-        outcome.say("no databases yet: the first write creates main")
+        missing = run_globals.missing_directory
+        first = f"there is no directory {missing}" if missing else "the first write creates main"
+        outcome.say(f"no databases yet: {first}")
 
 
 @command("create", short_help="Create an empty database.")

@@ -142,9 +142,20 @@ class Globals:
         from sldb.creation import VARIABLE, Creation
 
         ask = asking.to_create if streams.somebody_is_there() else None
+        return Creation(create or _is_set(VARIABLE), ask, self._directory)
+
+    @property
+    def _directory(self) -> Path | None:
+        """The directory that the target names."""
         given = self.aim.directory
-        directory = Path(given).expanduser().absolute() if given else None
-        return Creation(create or _is_set(VARIABLE), ask, directory)
+        return Path(given).expanduser().absolute() if given else None
+
+    @property
+    def missing_directory(self) -> Path | None:
+        """The directory of the target, where it is too far from what is there to be made without a question."""
+        from sldb.creation import missing_path
+
+        return missing_path(self._directory)
 
     def tell_write(self, database: str) -> None:
         """Say at once that something was written to this database."""
@@ -164,12 +175,19 @@ class Globals:
 
     def completed(self, text: str) -> str:
         """A message whose commands of sldb go where this run goes."""
+        import shlex
+
         from lambda_handlers.wire import with_options
         from sldb.aim import Aim
 
-        found = self.__dict__.get("stack")  # once it is known, of a function, too
-        aim = Aim(stack=found) if found else self.aim
-        return with_options(text, aim.options())
+        aim, found = self.aim, self.__dict__.get("stack")  # once it is known, of a function, too
+        if aim.function and found:
+            aim = Aim(stack=found, is_named=True)
+        options = aim.options()
+        for name in ("region", "profile", "use"):
+            if name in self._given and not (aim.is_local and name != "use"):
+                options += [f"--{name}", self._given[name]]
+        return with_options(text, [shlex.quote(word) for word in options])
 
     def command_line(self, *words: str, database: str | None = None) -> str:
         """A command to type, which works where this one did: with the options that it was given."""

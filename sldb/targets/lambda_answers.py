@@ -19,7 +19,8 @@ class NoSuchFunction(SldbError):
         super().__init__(
             "store_error",
             f"there is no function {function} in {region}",
-            "sldb deploy makes it; if it is elsewhere, give --stack, --region, --profile or --target lambda:NAME",
+            "give another with --target lambda:NAME, or look elsewhere with --region or --profile; if it was deleted, "
+            "`sldb deploy --stack NAME` with the name of its stack makes it anew",
         )
 
 

@@ -75,10 +75,21 @@ def test_what_is_no_name_of_a_stack_is_sent_nowhere(name: str) -> None:
 
 
 def test_what_a_command_needs_to_go_there() -> None:
-    assert (aim().options(), aim(("local:db", LINE)).options()) == ([], [])
+    assert aim().options() == []
+    assert aim(stack=("test-db", LINE)).options() == ["--stack", "test-db"]  # a variable may name another
     assert aim(stack=("two", VARIABLE)).options() == ["--stack", "two"]
+    assert aim(("local:db", LINE)).options() == ["--local", "db"]
+    assert aim(("local:db", PROFILE)).options() == ["--local", "db"]
+    assert aim(("local", VARIABLE)).options() == ["--target", "local"]
     assert aim(("lambda:mine", LINE)).options() == ["--target", "lambda:mine"]
     assert default_function("two") == "two-function"
+
+
+def test_commands_in_messages_have_all_the_options_that_lead_there() -> None:
+    options = ["--stack", "two", "--region", "eu-west-1"]
+    assert with_options("sldb deploy makes it", options) == "sldb deploy --stack two --region eu-west-1 makes it"
+    assert with_options("sldb deploy --stack NAME", ["--target", "lambda:x"]) == "sldb deploy --stack NAME"
+    assert with_options("`sldb deploy --stack two`", options) == "`sldb deploy --region eu-west-1 --stack two`"
 
 
 @pytest.mark.parametrize(

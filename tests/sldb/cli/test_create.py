@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sqlite3
 import sys
 from pathlib import Path
@@ -71,7 +73,7 @@ def test_a_mistyped_name_makes_no_database(home: Path, write: str) -> None:
     assert done.returncode == 1
     assert "there is no database tpyo; nothing was applied [not_found]" in done.stderr
     assert "there is: main, app" in done.stderr
-    assert "--create makes it, as do SLDB_CREATE=1 and `sldb databases create tpyo`" in done.stderr
+    assert "--create makes it, as do SLDB_CREATE=1 and `sldb databases --local db create tpyo`" in done.stderr
     assert places(home) == ["app", "main"]
 
 
@@ -82,6 +84,19 @@ def test_a_mistyped_path_makes_no_directory(home: Path, write: str) -> None:
     assert done.returncode == 1
     assert f"there is no directory {home / 'nope' / 'dir'}; nothing was applied [not_found]" in done.stderr
     assert not (home / "nope").exists()
+
+
+def test_the_hint_can_be_followed_in_a_directory_with_a_blank(home: Path) -> None:
+    done = sldb(home, "--local", "no such/dir", "query", "CREATE TABLE t (a)")
+    (command,) = re.findall("`sldb (.*)`", done.stderr)
+    assert sldb(home, *shlex.split(command)).returncode == 0
+    assert (home / "no such" / "dir" / "main").exists()
+
+
+def test_no_first_write_is_promised_in_a_directory_that_it_would_not_make(home: Path) -> None:
+    shown = sldb(home, "--local", "nope/dir", "databases").stderr
+    assert shown == f"no databases yet: there is no directory {home / 'nope' / 'dir'}\n"
+    assert sldb(home, "--local", "fresh", "databases").stderr == "no databases yet: the first write creates main\n"
 
 
 @pytest.mark.parametrize("write", WRITES)
@@ -135,7 +150,7 @@ def test_one_that_was_dropped_is_not_begun_anew(home: Path) -> None:
     done = sldb(home, "--local", "db", "--database", "app", "query", "CREATE TABLE t (a)")
     assert done.returncode == 1
     assert "database app was dropped by transaction 2" in done.stderr
-    assert "sldb restore --database app --at 1 brings it back" in done.stderr
+    assert "sldb restore --local db --database app --at 1 brings it back" in done.stderr
     assert "with --create or SLDB_CREATE=1" in done.stderr
     assert sldb(home, "--local", "db", "--database", "app", "query", "CREATE TABLE t (a)", "--create").returncode == 0
 

@@ -116,7 +116,7 @@ def test_a_file_too_large_names_import(run: Run, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes(b"id\n" + b"1\n" * 3_000_001)
     done = run("insert into t values (:id)", "--params-from", "rows.csv")
     assert done.returncode == 1
-    assert "sldb import rows.csv" in done.stderr
+    assert "sldb import --local db rows.csv" in done.stderr
 
 
 def test_a_dump_of_sqlite3_runs_as_it_is(run: Run, tmp_path: Path) -> None:

@@ -191,18 +191,19 @@ def test_the_stack_and_the_function_may_have_other_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "says", "hint"),
     [
-        (["--stack", "nope"], "there is no stack nope in eu-west-1"),
-        (["--target", "lambda:nope"], "there is no function nope in eu-west-1"),
+        (["--stack", "nope"], "there is no stack nope in eu-west-1", "sldb deploy --stack nope"),
+        (["--target", "lambda:nope"], "there is no function nope in eu-west-1", "sldb deploy --stack NAME"),
+        (["--stack", "nope", "--region", "eu-west-1"], "in eu-west-1", "sldb deploy --stack nope --region eu-west-1"),
     ],
 )
-def test_not_deployed(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_not_deployed(arguments: list[str], says: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
     deploy()
     assert run(["unlock", *arguments]) == 3
     shown = capsys.readouterr().err
     assert says in shown
-    assert "sldb deploy" in shown
+    assert hint in shown
 
 
 def test_a_stack_without_locks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,4 +127,4 @@ def test_a_table_that_cannot_be_read_is_not_imported_and_no_bug(tmp_path: Path) 
     done = sldb(tmp_path, "--local", "db", "import", "in.db", "--table", "t")
     assert done.returncode == 2
     assert "in.db (t) cannot be read" in done.stderr
-    assert "sldb push copies a SQLite file as it is" in done.stderr
+    assert "sldb push --local db copies a SQLite file as it is" in done.stderr
