@@ -15,13 +15,14 @@ create_option = click.option("--create", "creates", is_flag=True, help="Create t
 @dataclass(slots=True)
 class Asking:
     where: str  # the database, and of what
+    undo: str  # the command that takes it back
     was_agreed: bool = False
     seconds: float = 0.0  # that the question stood
 
     def agree(self, question: str) -> bool:
         started = time.monotonic()
         outcome.ask_about(self.where)
-        outcome.say(f"{question} Afterwards, sldb undo takes it back.")
+        outcome.say(f"{question} Afterwards, {self.undo} takes it back.")
         self.was_agreed = click.confirm("Go on?", err=True, default=False)
         self.seconds += time.monotonic() - started
         return self.was_agreed

@@ -132,7 +132,7 @@ class Sending:
     def _asking(self) -> Asking:
         from sldb.cli.asking import Asking
 
-        return Asking(self.client.where)
+        return Asking(self.client.where, self.run_globals.command_line("undo"))
 
     def _execute(self, request: Request, asking: Asking | None) -> Reply | None:
         from sldb.targets.protocol import with_id
