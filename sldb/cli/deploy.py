@@ -90,7 +90,7 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
     from sldb.deploy.parameters import Choices
 
     refuse_local(run, "deploy")
-    display = Display(sys.stderr)
+    display = Display(sys.stderr, run.completed)
     cloud = connect(run.aws)
     with prepared(cloud, run.stack, Choices(**choices), os.environ, display, only_plan=only_plan) as deployment:
         if deployment.plan.up_to_date:
@@ -105,7 +105,7 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
             display.note(f"{NOT_CHANGED}: this was only the plan")
             return
         _ask(deployment, yes)
-        state = _apply(run, deployment, display)
+        state = _apply(deployment, display)
     _show_result(run, state, display)
 
 
@@ -131,13 +131,13 @@ def _ask(deployment: Deployment, yes: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _apply(run: Globals, deployment: Deployment, display: Display) -> StackState:
+def _apply(deployment: Deployment, display: Display) -> StackState:
     try:
         with display.following():
             return deployment.apply()
     except KeyboardInterrupt:
         if deployment.executed:
-            display.note(run.completed("AWS goes on with it; `sldb status` shows how far it is"))
+            display.note("AWS goes on with it; `sldb status` shows how far it is")
         raise
 
 
@@ -150,9 +150,9 @@ def _show_result(run: Globals, state: StackState, display: Display) -> None:
 
 
 def _next_command(run: Globals) -> str:
-    from lambda_handlers.wire import DEFAULT_STACK
+    from sldb.aim import Aim
 
-    options = [] if run.stack == DEFAULT_STACK else ["--stack", run.stack]
+    options = Aim(stack=run.stack, is_named=run.aim.is_named).options()
     if run.aws.profile:
         options += ["--profile", run.aws.profile]
     if run.aws.region and run.aws.region != os.environ.get("AWS_REGION"):

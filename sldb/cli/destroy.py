@@ -37,13 +37,13 @@ def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
     from sldb.deploy.display import Display
 
     refuse_local(run, "destroy")
-    display = Display(sys.stderr)
+    display = Display(sys.stderr, run.completed)
     cloud = connect(run.aws)
     remains = teardown.find(cloud, run.stack, delete_data=delete_data)
     if remains.state is None:
         display.note(f"there is no stack {run.stack} in {cloud.region}, account {cloud.account}")
     if remains.nothing and not (delete_data and remains.data_bucket):
-        _say_what_stays(run, remains, display, deleted=False)
+        _say_what_stays(remains, display, deleted=False)
         return
     if not yes:
         _ask(run.stack, remains, delete_data)
@@ -51,7 +51,7 @@ def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
         teardown.destroy(cloud, remains, display, delete_data=delete_data)
     if remains.state is not None:
         display.note(f"the stack {run.stack} is gone")
-    _say_what_stays(run, remains, display, deleted=delete_data)
+    _say_what_stays(remains, display, deleted=delete_data)
 
 
 def _ask(stack: str, remains: Remains, delete_data: bool) -> None:
@@ -73,10 +73,10 @@ def _ask(stack: str, remains: Remains, delete_data: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _say_what_stays(run: Globals, remains: Remains, display: Display, *, deleted: bool) -> None:
+def _say_what_stays(remains: Remains, display: Display, *, deleted: bool) -> None:
     for kept in remains.kept:
         display.note(kept)
     if remains.data_bucket is None or deleted:
         return
-    display.note(run.completed(f"the databases stay in s3://{remains.data_bucket}: `sldb deploy` serves them again,"))
-    display.note(run.completed("`sldb destroy --delete-data` deletes them"))
+    display.note(f"the databases stay in s3://{remains.data_bucket}: `sldb deploy` serves them again,")
+    display.note("`sldb destroy --delete-data` deletes them")

@@ -6,7 +6,7 @@ one plain line for each thing that happens. Names and reasons come from AWS and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
@@ -22,11 +22,13 @@ _STYLES = {"+": "green", "~": "yellow", "-": "red", "±": "red", "<": "green", "
 
 
 class Display:
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, completed: Callable[[str], str] = str) -> None:
+        """`completed`: gives a message whose commands go to the same stack."""
         from rich.console import Console
 
         # rich honours NO_COLOR and TERM; markup and highlighting are for texts that are our own.
         self._console = Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self._completed = completed
         self._live: Live | None = None
         self._latest: dict[str, StackEvent] = {}
 
@@ -35,7 +37,7 @@ class Display:
         return self._console.is_terminal and not self._console.is_dumb_terminal
 
     def note(self, text: str) -> None:
-        self._console.print(text)
+        self._console.print(self._completed(text))
 
     def plan(self, plan: Plan) -> None:
         verb = "create" if plan.kind.value == "create" else "update"

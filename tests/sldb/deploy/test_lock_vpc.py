@@ -71,6 +71,11 @@ def test_what_is_said_where_the_quota_is_used_up(sldb: Commands) -> None:
     sldb.ok("deploy", "--lock", "s3")  # as it says
 
 
+def test_the_deployment_that_removes_it_is_that_of_the_stack(sldb: Commands) -> None:
+    sldb.ok("deploy", "--stack", "two")
+    assert "a later `sldb deploy --stack two` removes it" in sldb.ok("deploy", "--stack", "two", "--lock", "none").err
+
+
 def test_from_groups_to_objects_and_back(sldb: Commands, later: Any) -> None:
     sldb.ok("deploy")
     (vpc,) = vpcs(sldb)
