@@ -97,9 +97,13 @@ class Stack:
         state = self.describe()
         if state is None or state.gone:
             return None
-        if not (self._is_waiting_for_us(state) if state.status == "REVIEW_IN_PROGRESS" else is_ours(self.name, state)):
+        if not self.is_ours(state):
             raise not_ours(self.name)
         return state
+
+    def is_ours(self, state: StackState) -> bool:
+        """Return whether sldb made the stack, or prepared it. `state`: of the stack, which is there."""
+        return self._is_waiting_for_us(state) if state.status == "REVIEW_IN_PROGRESS" else is_ours(self.name, state)
 
     def _is_waiting_for_us(self, state: StackState) -> bool:
         """Return whether only changes of ours are prepared for a stack that has nothing yet, and so no description."""

@@ -152,24 +152,28 @@ class Addressee:
     def _function_of(self, stack: str) -> str:
         """Return the name of the query function, as CloudFormation has it. Raises _CannotLook; other SldbErrors where
         the stack is not there, or none of sldb's."""
-        from sldb.deploy.ours import is_ours, not_ours
+        from sldb.deploy.ours import not_ours
 
-        region, state = self._look_up(stack)
-        if state is None or state.gone or state.status == "REVIEW_IN_PROGRESS":  # prepared, and not there yet
-            raise no_such_stack(stack, region)
-        if not is_ours(stack, state):
+        region, state, is_ours = self._look_up(stack)
+        if state is not None and not is_ours:
             raise not_ours(stack)
+        if state is None or state.status == "REVIEW_IN_PROGRESS":  # prepared, and not there yet
+            raise no_such_stack(stack, region)
         return state.outputs.get("FunctionName") or state.parameters["FunctionName"]
 
-    def _look_up(self, stack: str) -> tuple[str, StackState | None]:
-        """Return the region, too. Raises _CannotLook."""
+    def _look_up(self, name: str) -> tuple[str, StackState | None, bool]:
+        """Return the region, the stack that is there, and whether it is sldb's. Raises _CannotLook."""
         from sldb.deploy.failures import aws_errors
         from sldb.deploy.stack import Stack
 
         try:
-            with aws_errors(f"look up the stack {stack}"):
+            with aws_errors(f"look up the stack {name}"):
                 session = self._session()
-                return session.region_name, Stack(session.client("cloudformation"), stack).describe()
+                stack = Stack(session.client("cloudformation"), name)
+                state = stack.describe()
+                if state is None or state.gone:
+                    return session.region_name, None, False
+                return session.region_name, state, stack.is_ours(state)
         except SldbError as error:
             raise _CannotLook(error) from error
 

@@ -133,8 +133,9 @@ def test_what_somebody_else_has_only_prepared_is_left_too(sldb: Commands) -> Non
     client.create_change_set(
         StackName="test-db", ChangeSetName="theirs", ChangeSetType="CREATE", TemplateBody=their_template()
     )
-    for command in (("deploy", "--yes"), ("destroy", "--yes")):
-        assert "none of sldb's" in sldb(*command).err
+    for command in (("deploy", "--yes"), ("destroy", "--yes"), ("unlock", "--yes"), ("query", "SELECT 1")):
+        ran = sldb(*command)
+        assert (ran.status, "none of sldb's" in ran.err) == (3, True), (command, ran.err)
     assert sldb.waiting_change_sets() == ["theirs"]
 
 
