@@ -34,7 +34,8 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     _table(out, "functions: none", header, functions)
     locks = [(lock.database, lock.owner, duration(lock.age_seconds(now)), lock.doing or "-") for lock in status.locks]
     _table(out, "locks: none is taken", ("locked database", "owner", "age", "doing"), locks)
-    show_databases(status.databases, out)
+    if not status.bucket_is_gone:
+        show_databases(status.databases, out)
 
 
 def _function(function: FunctionInfo, now: float) -> tuple[str, ...]:

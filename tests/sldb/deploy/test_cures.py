@@ -220,7 +220,9 @@ def test_a_new_bucket_is_for_a_stack_that_has_none(sldb: Commands) -> None:
 def test_status_says_that_the_data_is_gone_and_goes_on(sldb: Commands) -> None:
     sldb.ok("deploy")
     sldb.client("s3").delete_bucket(Bucket=DATA_BUCKET)
-    assert f"s3://{DATA_BUCKET} is gone" in sldb.ok("status").out
+    shown = sldb.ok("status").out
+    assert f"s3://{DATA_BUCKET} is gone" in shown
+    assert "none yet" not in shown
     assert json.loads(sldb.ok("status", "--format", "json").out)["bucket_is_gone"] is True
 
 
