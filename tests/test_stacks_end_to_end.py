@@ -345,10 +345,13 @@ def test_an_older_function_that_knows_no_field_of_ours_creates_nothing_by_mistak
     before = account.all_rows()
     for options in (("--stack", "three"), ("--target", "lambda:mine")):
         ran = account.run(*options, "--database", "tpyo", "query", "CREATE TABLE x (a)", hook=old_function)
-        assert (ran.status, "tpyo" in ran.err) == (1, True)
+        assert (ran.status, "is of an older version" in ran.err) == (2, True)
+        assert f"sldb deploy {' '.join(options)} brings it up to date; --create allows it" in ran.err
     listed = account.ok("--stack", "three", "databases", "--format", "json").out
     assert "tpyo" not in [one["name"] for one in json.loads(listed)]
     account.ok("--stack", "three", "query", "INSERT INTO t VALUES (1)", hook=old_function)  # main needs no such word
+    allowed = ("--database", "tpyo", "query", "--create", "CREATE TABLE x (a)")
+    account.ok("--stack", "three", *allowed, hook=old_function)
     assert account.all_rows() == {**before, "three": before["three"] + 1}
 
 
@@ -384,9 +387,9 @@ def test_a_function_that_is_not_there_has_no_stack(account: Account, command: Pa
 
 
 def test_deploy_ends_with_the_plain_command_for_the_stack(account: Account) -> None:
-    for stack in ("test-db", "three"):
-        ran = account.ok("deploy", "--stack", stack, "--memory", "1025", "--yes")
-        assert f"next: sldb {'' if stack == 'test-db' else f'--stack {stack} '}query" in ran.err
+    for memory, options in (("1025", ""), ("1026", "--stack test-db "), ("1025", "--stack three ")):
+        ran = account.ok("deploy", *options.split(), "--memory", memory, "--yes")
+        assert f"next: sldb {options}query" in ran.err  # named is named: a variable may name another
 
 
 def test_a_machine_format_stays_as_it_is(account: Account) -> None:

@@ -60,7 +60,6 @@ class LambdaTarget:
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self.addressee = function if isinstance(function, Addressee) else Addressee(aws, function=function)
-        self.name = f"lambda:{self.function}"
         self.aws = aws
         self._sleep = sleep
         self._read_seconds = read_seconds
@@ -70,6 +69,10 @@ class LambdaTarget:
     def function(self) -> str:
         """The function's name, as far as it is known."""
         return self.addressee.function
+
+    @property
+    def name(self) -> str:
+        return f"lambda:{self.function}"
 
     def send(self, request: Request) -> Reply:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
@@ -115,6 +118,8 @@ class LambdaTarget:
         except SldbError as error:
             if self._is_corrected(function, error):
                 return self._decoded(event, read)
+            if error.details.get("field") == "create":
+                raise _too_old(function, error) from error
             if error.details.get("applied") != "unknown":
                 raise
             raise _InDoubt(error) from error
@@ -257,6 +262,13 @@ class _InDoubt(Exception):
 def _sent_again(refusal: SldbError) -> SldbError:
     """Who answered last speaks for his own try, and not for those before it, of which nobody has heard."""
     return SldbError(refusal.code, f"{refusal.message}, when it was sent again", refusal.hint, **refusal.details)
+
+
+def _too_old(function: str, refusal: SldbError) -> SldbError:
+    """Return what to do about a function that does not know the field `create`, which keeps it from creating."""
+    message = f"{function} is of an older version, which cannot be kept from creating a database"
+    hint = "sldb deploy brings it up to date; --create allows it"
+    return SldbError(refusal.code, message, hint, field="create", applied="no")
 
 
 def _too_large(what: str) -> SldbError:

@@ -15,7 +15,9 @@ from lambda_handlers.wire import Action, Reply, Request, new_request_id
 
 
 class Target(Protocol):
-    name: str  # as the user may write it, for messages
+    @property
+    def name(self) -> str:
+        """The target as the user may write it, for messages."""
 
     def send(self, request: Request) -> Reply:
         """Raises SldbError, as the function does; `store_error` with exit status 3 where it cannot be reached."""
