@@ -136,7 +136,7 @@ def test_nobody_at_home_is_unavailable_soon(settings: Settings, ask: Ask) -> Non
     store = plain_s3(replace(settings, endpoint_url=f"http://127.0.0.1:{free_port()}"))
     started = time.monotonic()
 
-    with pytest.raises(Unavailable, match="error sending request"):
+    with pytest.raises(Unavailable, match="no connection"):
         ask(store)
 
     assert time.monotonic() - started < 2 * (obstore_client.RETRY_SECONDS + obstore_client.CONNECT_SECONDS)

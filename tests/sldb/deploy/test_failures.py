@@ -75,6 +75,7 @@ ABOUT_CREDENTIALS = ("Credential", "SSO", "Login", "Token", "Metadata", "MFA")
 def test_only_what_is_about_credentials_tells_to_run_aws_configure(kind: type[BotoCoreError]) -> None:
     error = kind.__new__(kind)
     Exception.__init__(error, "something")
+    error.kwargs = {"error": "something"}  # type: ignore[attr-defined]  # as botocore's own constructor
     hint = raised(error).hint
     assert hint
     if not any(word in kind.__name__ for word in ABOUT_CREDENTIALS) and "no AWS region" not in str(raised(error)):
