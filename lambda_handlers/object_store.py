@@ -37,7 +37,7 @@ class StoreError(Exception):
     hint = "try again in a moment"  # what to do about it
 
     def __init__(self, key: str, message: str) -> None:
-        super().__init__(f"{key}: {message}")
+        super().__init__(f"{key}: {message}" if key else message)  # a listing of all is about no key
         self.key = key
 
 

@@ -537,3 +537,10 @@ def test_the_words_of_a_store_are_looked_for_in_a_chain_without_an_end() -> None
     refused.__cause__ = refused
     led_to.__cause__ = refused
     assert detail_of(led_to) == ""
+
+
+def test_an_error_that_is_about_no_key_names_none() -> None:
+    assert [str(Refused("", "no such bucket")), str(Refused("main/head.json", "no"))] == [
+        "no such bucket",
+        "main/head.json: no",
+    ]
