@@ -98,6 +98,7 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
                 display.note(note)
             if not only_plan:
                 deployment.keep_versions()
+                _print_json(run, deployment.present())
             display.note(f"the stack {run.stack} is up to date")
             return
         display.plan(deployment.plan)
@@ -142,11 +143,15 @@ def _apply(deployment: Deployment, display: Display) -> StackState:
 
 
 def _show_result(run: Globals, state: StackState, display: Display) -> None:
-    if run.format_given and run.format == "json":
-        click.echo(json.dumps({"stack": run.stack, "status": state.status, "outputs": dict(state.outputs)}))
+    _print_json(run, state)
     function, bucket = state.outputs["FunctionName"], state.outputs["DataBucket"]
     display.note(f"\n{run.stack} is ready: function {function}, databases in s3://{bucket}/databases")
     display.note(f"next: {_next_command(run)}")
+
+
+def _print_json(run: Globals, state: StackState) -> None:
+    if run.format_given and run.format == "json":
+        click.echo(json.dumps({"stack": run.stack, "status": state.status, "outputs": dict(state.outputs)}))
 
 
 def _next_command(run: Globals) -> str:

@@ -54,14 +54,19 @@ class Deployment:
     lock_vpc: LockVpc = field(default_factory=LockVpc)
     executed: bool = False
 
+    def present(self) -> StackState:
+        """Return the state of the stack, which is there."""
+        state = self.stack.describe()
+        assert state is not None
+        return state
+
     def apply(self) -> StackState:
         """Raises OperationFailed with the first failure of the stack as the reason."""
         if self.plan.up_to_date:
             raise ValueError("there is nothing to apply")
         self._send_bundle()
         self._free_abandoned_locks()
-        state = self._execute(self.change_set) if self.change_set else self.stack.describe()
-        assert state is not None
+        state = self._execute(self.change_set) if self.change_set else self.present()
         for loss in self.plan.losses:
             if loss.code_of:
                 restore_code(self.cloud, loss.code_of, self.bucket.name, self.bundle.key, self.progress)

@@ -212,9 +212,11 @@ def test_what_another_stack_left_in_review_is_taken_over(sldb: Commands) -> None
 
 
 def test_json_gives_the_outputs_on_standard_output(sldb: Commands) -> None:
+    assert sldb.ok("deploy", "--format", "json", "--plan").out == ""
     printed = json.loads(sldb.ok("deploy", "--format", "json").out)
     assert printed["outputs"]["FunctionName"] == "test-db-function"
     assert printed["outputs"]["DataBucket"] == DATA_BUCKET
+    assert json.loads(sldb.ok("deploy", "--format", "json").out) == printed  # which is up to date
 
 
 def test_two_stacks_live_side_by_side(sldb: Commands) -> None:
