@@ -68,9 +68,10 @@ def survey(cloud: Cloud, stack: Stack, state: StackState) -> Survey:
         resources = [each for each in stack.resources() if each.type in _LOOKS]
     except SldbError as error:
         return Survey(0, unseen=(error,))
-    looks = [_Look(cloud, each, state.parameters) for each in resources]
     if adopted := state.parameters.get("ExistingBucket"):
-        looks.append(_Look(cloud, _adopted(adopted), state.parameters))
+        resources.append(_adopted(adopted))
+    data_bucket = next((each.physical_id for each in resources if each.logical_id == DATA_BUCKET), "")
+    looks = [_Look(cloud, each, state.parameters, data_bucket) for each in resources]
     losses, unseen = list[Loss](), list[SldbError]()
     for each in looks:
         _CLIENTS[each.resource.type](cloud)  # here: threads must not make them
@@ -95,6 +96,7 @@ class _Look:
     cloud: Cloud
     resource: StackResource
     parameters: Mapping[str, str]
+    data_bucket: str
 
     @property
     def name(self) -> str:
@@ -206,8 +208,9 @@ def _bucket(look: _Look) -> _Says:
 
 
 def _bucket_policy(look: _Look) -> _Says:
-    what, client = f"the policy of the bucket {look.name}", look.cloud.s3
-    if look.ask(what, lambda: client.get_bucket_policy(Bucket=look.name)) is None:
+    """The policy's own name may be the bucket's, or one that CloudFormation made up."""
+    what, client = f"the policy of the bucket {look.data_bucket}", look.cloud.s3
+    if look.ask(what, lambda: client.get_bucket_policy(Bucket=look.data_bucket)) is None:
         yield f"{what} is gone"
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from sldb.deploy import losses
 from sldb.deploy.cloud import connect
+from sldb.deploy.stack import StackResource, StackState
 from sldb.deploy.status import deployed
 from sldb.doctor import aws as doctor
 from sldb.doctor.finding import Finding
@@ -407,3 +410,25 @@ def deleted(sldb: Commands) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sldb.targets.aws_lambda.BACKOFF_SECONDS", 0.0)
+
+
+@pytest.mark.parametrize("name", ["the-data", "the-data-policy", "test-db-DataBucketPolicy-1A2B3C4D5E6F"])
+def test_a_bucket_policy_is_looked_for_at_the_bucket_whatever_its_own_name_is(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class S3:
+        def get_bucket_policy(self, Bucket: str) -> dict[str, str]:  # noqa: N803  boto3's name
+            asked.append(Bucket)
+            return {"Policy": "{}"}
+
+    class CloudFormation:
+        def resources(self) -> list[StackResource]:
+            return [StackResource("DataBucketPolicy", "AWS::S3::BucketPolicy", name, "CREATE_COMPLETE")]
+
+    cloud, stack = cast(Any, SimpleNamespace(s3=S3(), account="1")), cast(Any, CloudFormation())
+    state = StackState("id", "CREATE_COMPLETE", parameters={"ExistingBucket": "the-data"})
+    monkeypatch.setattr(losses, "bucket_exists", lambda *_: True)
+    assert losses.survey(cloud, stack, state).losses == ()
+    assert asked == ["the-data"]
