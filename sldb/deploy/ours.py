@@ -1,7 +1,8 @@
 """The marks of a stack that is sldb's: never the name alone, which others may have given to theirs. Pure.
 
 A stack is ours if it has our parameters, and our description or our tag: both are in the answer that every command
-asks for anyway, and stacks of earlier versions have them too. A bucket is ours if it has our tag, which the template
+asks for anyway, and stacks of earlier versions have them too. (Where the answer lacks the description, the template is
+asked for.) A bucket is ours if it has our tag, which the template
 gives; `buckets` has the rest about those.
 """
 

@@ -103,7 +103,14 @@ class Stack:
 
     def is_ours(self, state: StackState) -> bool:
         """Return whether sldb made the stack, or prepared it. `state`: of the stack, which is there."""
-        return self._is_waiting_for_us(state) if state.status == "REVIEW_IN_PROGRESS" else is_ours(self.name, state)
+        if state.status == "REVIEW_IN_PROGRESS":
+            return self._is_waiting_for_us(state)
+        return is_ours(self.name, state) or (not state.description and self._has_our_template(state))
+
+    def _has_our_template(self, state: StackState) -> bool:
+        """Return what the template says, where CloudFormation leaves its description out, as MiniStack does."""
+        has_parameters = has_marks(state.parameters.keys(), describes_us=True)
+        return has_parameters and DESCRIPTION in self.template()
 
     def _is_waiting_for_us(self, state: StackState) -> bool:
         """Return whether only changes of ours are prepared for a stack that has nothing yet, and so no description."""

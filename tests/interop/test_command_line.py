@@ -125,5 +125,11 @@ def test_the_end(sldb: Sldb) -> None:
     sldb("query", "CREATE TABLE IF NOT EXISTS kept (a)")
     sldb("destroy", "--yes")
     sldb("query", "SELECT 1", status=3)
+    # MiniStack does not put the template's tags on a bucket, and without them it is not ours to adopt.
+    sldb("deploy", "--yes", status=1)
+    s3 = sldb.server.client("s3")
+    bucket = next(each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("test-db-data-"))
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "sldb:stack", "Value": "test-db"}]})
+    s3.close()
     sldb("deploy", "--yes")
     assert sldb.rows("SELECT count(*) AS n FROM kept") == [{"n": 0}]

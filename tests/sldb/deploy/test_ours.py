@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sldb.deploy.ours import DESCRIPTION, PARAMETERS, is_ours
-from sldb.deploy.stack import StackState
+from sldb.deploy.stack import Stack, StackState
 from sldb.deploy.template import template_text
 from sldb.emulator.cloudformation.template import load
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
@@ -341,3 +342,40 @@ def test_a_group_of_somebody_else_in_the_vpc_is_no_lock(sldb: Commands) -> None:
     )["GroupId"]
     assert sldb("destroy", "--yes").status == 1  # the VPC is in use
     assert len(ec2.describe_security_groups(GroupIds=[theirs])["SecurityGroups"]) == 1
+
+
+class WithoutDescription:
+    """A CloudFormation that leaves descriptions out of what it tells of a stack, as MiniStack does."""
+
+    def __init__(self, parameters: Iterable[str], template: str) -> None:
+        self._parameters = [{"ParameterKey": name, "ParameterValue": "x"} for name in parameters]
+        self._template = template
+        self.asked: list[str] = []
+
+    def describe_stacks(self, **_given: Any) -> dict[str, Any]:
+        self.asked.append("DescribeStacks")
+        stack = {"StackId": "id", "StackStatus": "CREATE_COMPLETE", "CreationTime": datetime.now(timezone.utc)}
+        return {"Stacks": [{**stack, "Parameters": self._parameters}]}
+
+    def get_template(self, **_given: Any) -> dict[str, Any]:
+        self.asked.append("GetTemplate")
+        return {"TemplateBody": self._template}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "template", "is_one_of_ours", "asked"),
+    [
+        (PARAMETERS, template_text(), True, ["DescribeStacks", "GetTemplate"]),
+        (PARAMETERS, "Resources: {}", False, ["DescribeStacks", "GetTemplate"]),
+        ({"FunctionName"}, template_text(), False, ["DescribeStacks"]),
+    ],
+)
+def test_where_a_description_is_left_out_the_template_tells(
+    parameters: Iterable[str], template: str, is_one_of_ours: bool, asked: list[str]
+) -> None:
+    client: Any = WithoutDescription(parameters, template)
+    stack = Stack(client, "test-db")
+    state = stack.describe()
+    assert state is not None
+    assert stack.is_ours(state) is is_one_of_ours
+    assert client.asked == asked
