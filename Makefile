@@ -25,7 +25,7 @@ help: ## this list
 		printf '  make %-9s %s\n' "$$target" "$$what"; done
 
 demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and a session with it
-	@$(BIN)/sldb emulator -- $(BIN)/python -m sldb.demo
+	@$(BIN)/sldb emulator -- $(BIN)/python -m demo
 
 test: $(VENV)/.has-dev ## the tests; some: TESTS="tests/sldb/render -k caret"; those that a change touches: ONLY=changed
 ifeq ($(ONLY),changed)
@@ -73,7 +73,7 @@ pictures: $(VENV)/.has-dev ## draw the pictures of the README anew (needs tmux)
 	$(BIN)/python docs/pictures/draw.py
 
 docs: $(VENV)/.has-dev ## write the page of all commands anew
-	$(BIN)/python -m sldb.cli.reference > docs/commands.md
+	$(BIN)/python -m docs.reference > docs/commands.md
 
 # The pins stay as they are as far as the .in files allow; newer ones: make lock UPGRADE=--upgrade
 lock: $(VENV)/.has-dev ## pin what goes into the functions' bundle, with hashes

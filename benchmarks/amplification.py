@@ -19,9 +19,9 @@ from benchmarks.storage import POINT
 from benchmarks.workload import container, fill, run, show
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
-from lambda_handlers.maintenance import Maintenance
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.s3_store import memory_store
+from lambda_handlers.storage.upkeep.maintenance import Maintenance
+from lambda_handlers.store.protocol import ObjectStore
+from tests.fakes.memory import memory_store
 
 
 class Tally:

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from benchmarks.workload import best_ms, container, fill, run, show
 from lambda_handlers.database import Copy
-from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.host import Host
-from lambda_handlers.object_store import MeteredStore
-from lambda_handlers.s3_store import memory_store
-from lambda_handlers.sql.reply_room import ReplyRoom
+from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.sql.session import Session
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.vfs import DraftVFS
+from lambda_handlers.store.directory import DirectoryStore
+from lambda_handlers.store.metered import MeteredStore
+from tests.fakes.memory import memory_store
 
 UPDATE = "UPDATE users SET karma = karma + 1 WHERE id = 7"
 POINT = "SELECT * FROM users WHERE id = 7"
@@ -79,7 +79,7 @@ SERVE = """
 import json, os, resource, sys
 from pathlib import Path
 from benchmarks.workload import container, run
-from lambda_handlers.directory_store import DirectoryStore
+from lambda_handlers.store.directory import DirectoryStore
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

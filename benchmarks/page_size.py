@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 from benchmarks.workload import best_ms, container, fill, run, show
-from lambda_handlers.object_store import MeteredStore
-from lambda_handlers.s3_store import memory_store
+from lambda_handlers.store.metered import MeteredStore
+from tests.fakes.memory import memory_store
 
 
 def measure(page_size: int, size_bytes: int) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lambda_handlers.object_store import ObjectInfo, ObjectStore
+from lambda_handlers.store.protocol import ObjectInfo, ObjectStore
 
 GET_SECONDS, PUT_SECONDS = 0.015, 0.030
 BYTES_A_SECOND = 90e6

@@ -46,7 +46,7 @@ def main() -> None:
             "import lambda_handlers.db_function, above that",
             process("-c", "import lambda_handlers.db_function") - python,
         ),
-        ("… with the S3 store", process("-c", "import lambda_handlers.db_function, lambda_handlers.s3_store") - python),
+        ("… with the S3 store", process("-c", "import lambda_handlers.db_function, lambda_handlers.store.s3") - python),
         ("sldb --version", process("-m", "sldb", "--version")),
         ('sldb --local DIR query "select 1"', local),
         ("sldb --local DIR shell, to its prompt", prompt),

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from benchmarks.simulated_s3 import BYTES_A_SECOND, Figures, SimulatedS3
 from benchmarks.workload import container, fill, run, show
-from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
-from lambda_handlers.maintenance import Maintenance
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB
+from lambda_handlers.storage.upkeep.maintenance import Maintenance
+from lambda_handlers.store.directory import DirectoryStore
 
 POINT = "SELECT * FROM users WHERE id = 7"
 POST = "SELECT title FROM posts WHERE id = 77"

@@ -21,16 +21,16 @@ from typing import Any
 
 from benchmarks.simulated_s3 import BYTES_A_SECOND, SimulatedS3
 from benchmarks.workload import POST_BYTES, SCHEMA, container, show
-from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.host import Host
 from lambda_handlers.service import Service
+from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.wire import Action
 from sldb.client import Client
-from sldb.targets.by_store import StoreCarrier
-from sldb.transfer.carrier import Silent
-from sldb.transfer.pull import Pull
-from sldb.transfer.push import Push
-from sldb.transfer.source import open_source
+from sldb.push_pull.direct import StoreCarrier
+from sldb.push_pull.pull import Pull
+from sldb.push_pull.push import Push
+from sldb.push_pull.source import open_source
+from tests.fakes.progress import Silent
 
 
 class _InProcess:

@@ -21,9 +21,10 @@ from lambda_handlers.wire import Action, Reply, Request
 from sldb.client import Client
 from sldb.render.layout import Layout
 from sldb.targets.local import LocalTarget
-from sldb.transfer import export, selection
+from sldb.transfer import export
+from sldb.transfer.database import selection
+from sldb.transfer.database.snapshot import Snapshot
 from sldb.transfer.importing import Plan, run
-from sldb.transfer.snapshot import Snapshot
 
 EXPORTED = 100_000
 

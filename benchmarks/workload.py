@@ -12,9 +12,9 @@ from typing import Any
 import lambda_handlers.sql.session as sql_session
 from lambda_handlers.host import Host
 from lambda_handlers.locks.none import NoLock
-from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB, Settings
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Reply, Request
 
 SCHEMA = """

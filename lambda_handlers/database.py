@@ -18,25 +18,26 @@ from typing import Any, TypeVar
 
 import apsw
 
-from lambda_handlers.attached import Attached, Readable
-from lambda_handlers.copies import Copy, PastCopies
+from lambda_handlers.attached_databases import Attached, Readable
 from lambda_handlers.host import Host
+from lambda_handlers.local_copies import Copy, PastCopies
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log, trace
-from lambda_handlers.object_store import MeteredStore, StoreError, detail_of
 from lambda_handlers.replies import Replies
 from lambda_handlers.settings import Settings
+from lambda_handlers.shared.times import utc
 from lambda_handlers.sql import request_log
-from lambda_handlers.sql.reply_room import ReplyRoom
+from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.sql.request_log import Applied, Recorded, Times
 from lambda_handlers.sql.session import Session, WriteNeeded, timed_out
-from lambda_handlers.storage import history
-from lambda_handlers.storage.announcing import MOST_SECONDS
-from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.storage.announcements import MOST_SECONDS
+from lambda_handlers.storage.log import history
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica, store_error
 from lambda_handlers.storage.vfs import DraftVFS
-from lambda_handlers.times import utc
+from lambda_handlers.store.metered import MeteredStore
+from lambda_handlers.store.protocol import StoreError, detail_of
 from lambda_handlers.turns import OF_ACTION, OF_REQUEST, Patience, Turns
 from lambda_handlers.wire import DEFAULT_DATABASE, Reply, Request, Result, SldbError, bad_request, moment_ms
 

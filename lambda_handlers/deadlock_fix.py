@@ -23,10 +23,10 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import Sweep, WriteLock
 from lambda_handlers.log import Log, trace
-from lambda_handlers.maintenance import Maintenance
-from lambda_handlers.object_store import detail_of
 from lambda_handlers.settings import BadSetting, Settings, stack_of
-from lambda_handlers.stores import open_store
+from lambda_handlers.storage.upkeep.maintenance import Maintenance
+from lambda_handlers.store.open import open_store
+from lambda_handlers.store.protocol import detail_of
 from lambda_handlers.wire import DATABASE_NAME, SldbError, meant_for_another
 
 RESERVE_SECONDS = 3.0  # of the function's time, for the call under way and the reply

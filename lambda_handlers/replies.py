@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from lambda_handlers.host import Host
-from lambda_handlers.object_store import CHUNK_BYTES, AlreadyExists, MeteredStore, StoreError, Unavailable
-from lambda_handlers.storage.commit import store_error
-from lambda_handlers.storage.keys import is_reply_key, is_rows_key, replies_prefix, reply_key, rows_key
+from lambda_handlers.storage.log.keys import is_reply_key, is_rows_key, replies_prefix, reply_key, rows_key
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.metered import MeteredStore
+from lambda_handlers.store.protocol import CHUNK_BYTES, AlreadyExists, StoreError, Unavailable
 from lambda_handlers.wire import FarRows, Reply, Result, Row, SldbError, encode_line
 
 URL_SECONDS = 900.0

@@ -24,12 +24,13 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log, trace
-from lambda_handlers.object_store import MeteredStore, ObjectStore, StoreError, detail_of
 from lambda_handlers.settings import MIB, Settings
 from lambda_handlers.sql.session import timed_out
-from lambda_handlers.storage.commit import store_error
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.metered import MeteredStore
+from lambda_handlers.store.open import open_store
+from lambda_handlers.store.protocol import ObjectStore, StoreError, detail_of
 from lambda_handlers.store_clock import StoreClock
-from lambda_handlers.stores import open_store
 from lambda_handlers.watchdog import Watchdog
 from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action, meant_for_another
 

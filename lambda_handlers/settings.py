@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from lambda_handlers.endpoints import Endpoint, bucket_url, is_endpoint_url, partition_at, service_url
-from lambda_handlers.proxies import proxy_for
+from lambda_handlers.shared.endpoints import Endpoint, bucket_url, is_endpoint_url, partition_at, service_url
+from lambda_handlers.shared.proxies import proxy_for
 from lambda_handlers.wire import DEFAULT_STACK
 
 LOCK_KINDS = ("security-group", "s3", "none")

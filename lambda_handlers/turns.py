@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.storage import announcing
-from lambda_handlers.storage.announcing import MOST_SECONDS, Announcement
-from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.storage import announcements
+from lambda_handlers.storage.announcements import MOST_SECONDS, Announcement
+from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Replica
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
@@ -106,7 +106,7 @@ class Turns:
         if not replica.may_be_announced:
             return None
         if self._looked_at != replica.txid:
-            self._found = announcing.read(self._store, replica.database, replica.txid)
+            self._found = announcements.read(self._store, replica.database, replica.txid)
             self._looked_at, self._seen_at = replica.txid, self._host.now()
         is_mine = self._found is not None and self._mine is not None and self._found.node_id == self._mine.node_id
         return None if is_mine else self._found

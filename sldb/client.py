@@ -1,7 +1,7 @@
 """Request → Reply over a target: a Lambda function, or the same code in this process over a directory.
 
 A target is written `lambda`, `lambda:NAME`, `local` or `local:DIR`; what it means beside a stack is said in
-`sldb.aim`. Heavy imports (boto3, the engine) happen where a target of their kind is opened.
+`sldb.destination`. Heavy imports (boto3, the engine) happen where a target of their kind is opened.
 
 What a target is stands in targets/protocol.py.
 """
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lambda_handlers.wire import DEFAULT_STACK, Action, Reply, Request, SldbError, Statement, check_database
-from sldb.creation import Creation
-from sldb.targets.protocol import AwsOptions, Target, with_id
+from sldb.aws.options import AwsOptions
+from sldb.database_creation import Creation
+from sldb.targets.protocol import Target, with_id
 
 T = TypeVar("T")
 
@@ -128,16 +129,16 @@ def _has_written(reply: Reply) -> bool:
 def open_target(text: str, aws: AwsOptions | None = None, stack: str | None = None) -> Target:
     """The target that `text` names, of the stack where one is named. Raises `bad_request` for a name that is none, and
     for one that contradicts the stack."""
-    from sldb import aim
+    from sldb import destination
     from sldb.config import Level, Setting
 
     target = Setting(text, "target", Level.COMMAND_LINE)
     named = Setting(stack or DEFAULT_STACK, "stack", Level.COMMAND_LINE if stack else Level.DEFAULT)
-    found = aim.resolve(target, named)
+    found = destination.resolve(target, named)
     if found.directory is not None:
         return open_local(found.directory)
-    from sldb.targets.addressee import Addressee
     from sldb.targets.aws_lambda import LambdaTarget
+    from sldb.targets.deployed_function import Addressee
 
     options = aws or AwsOptions()
     return LambdaTarget(Addressee(options, stack=found.stack, function=found.function), options)

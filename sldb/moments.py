@@ -13,7 +13,7 @@ program has printed without a fraction finds its transaction. A reading of the l
 made twice, or left out, is refused.
 
 Printed times are local, with their offset, and to the millisecond where they are those of a transaction: given back,
-they find it. The server's half, and the syntax of times, is `lambda_handlers.times`.
+they find it. The server's half, and the syntax of times, is `lambda_handlers.shared.times`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from lambda_handlers import times
+from lambda_handlers.shared import times
 from lambda_handlers.wire import MOST_TXID_DIGITS, SldbError
 
 WANTED = "a txid (41), a time (2026-11-26 20:04 or 2026-11-26T20:04:12Z), 10m, 2h ago, yesterday or now"

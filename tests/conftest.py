@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import Credentials, Settings
+from lambda_handlers.store.protocol import ObjectStore
 
 # How long one example takes depends on the machine; that nothing hangs is pytest-timeout's to see.
 _UNTIMED = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

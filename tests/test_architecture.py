@@ -42,37 +42,52 @@ RULES = (
         never=("sldb", "boto3", "botocore", "click", "rich", "prompt_toolkit", "pygments", "platformdirs"),
     ),
     Rule(
-        "both sides share the wire; only those that run the server in process or emulate it see more, "
-        "and push and pull, which write and read the format of the files",
+        "client and server share two leaves, wire and shared; more of the server is seen only by what runs it in this "
+        "process or emulates it, and by push and pull, which read and write the files of the log",
         who=("sldb",),
         never=("lambda_handlers",),
-        except_for=(
-            *("lambda_handlers.wire", "lambda_handlers.host", "lambda_handlers.sealed", "lambda_handlers.times"),
-            *("lambda_handlers.endpoints", "lambda_handlers.proxies"),  # the same hosts, by the same ways
-        ),
+        except_for=("lambda_handlers.wire", "lambda_handlers.shared"),
         but=(
-            "sldb.targets.by_address",  # what S3's answers mean is said in one place
-            *("sldb.targets.local", "sldb.targets.bucket", "sldb.targets.by_store", "sldb.targets.aws_endpoints"),
-            *("sldb.transfer", "sldb.emulator", "sldb.doctor.store"),
+            "sldb.targets.local",
+            "sldb.targets.bucket",
+            "sldb.push_pull",
+            "sldb.emulator",
+            "sldb.doctor.store",
+            "sldb.aws.endpoints",  # fills in the server's settings, for the target that runs the server here
+            *("sldb.cli.commands.data.push", "sldb.cli.commands.data.pull"),
         ),
     ),
     Rule(
-        "of the server, what moves data knows the files and not what is done with them",
-        who=("sldb.transfer",),
+        "push and pull know the files of the log, not what the server does with them",
+        who=("sldb.push_pull",),
         never=("lambda_handlers",),
         except_for=(
             "lambda_handlers.wire",
+            "lambda_handlers.shared",
             "lambda_handlers.host",
             "lambda_handlers.storage",
-            "lambda_handlers.object_store",
-            "lambda_handlers.file_locks",
+            "lambda_handlers.store",
         ),
     ),
     Rule(
-        "the wire is a leaf, and so are the times, the checksum and the hosts of what both sides read",
-        who=("lambda_handlers.wire", "lambda_handlers.sealed", "lambda_handlers.times", "lambda_handlers.endpoints"),
+        "the shared leaves need nothing of the rest",
+        who=("lambda_handlers.wire", "lambda_handlers.shared"),
         never=("sldb", "lambda_handlers", "others"),
-        except_for=("lambda_handlers.times",),
+        except_for=("lambda_handlers.shared",),
+    ),
+    Rule(
+        "a store knows bytes and keys, not what they mean",
+        who=("lambda_handlers.store", "lambda_handlers.aws"),
+        never=("lambda_handlers",),
+        except_for=(
+            "lambda_handlers.wire",
+            "lambda_handlers.shared",
+            "lambda_handlers.host",
+            "lambda_handlers.settings",
+            "lambda_handlers.store_clock",
+            "lambda_handlers.store",
+            "lambda_handlers.aws",
+        ),
     ),
     Rule(
         "storage knows pages and objects, not SQL, locks or requests",
@@ -80,23 +95,43 @@ RULES = (
         never=("lambda_handlers",),
         except_for=(
             "lambda_handlers.storage",
-            "lambda_handlers.object_store",
+            "lambda_handlers.store.protocol",
+            "lambda_handlers.store.errors",
             "lambda_handlers.host",
-            "lambda_handlers.sealed",
+            "lambda_handlers.log",
+            "lambda_handlers.shared",
             "lambda_handlers.store_clock",
             "lambda_handlers.wire",
         ),
     ),
     Rule(
-        "a lock knows nothing of what it guards but where its object lies",
+        "the log knows nothing of the pages in it, the pages nothing of replicas, replicas nothing of upkeep",
+        who=("lambda_handlers.storage.log",),
+        never=("lambda_handlers.storage",),
+        except_for=("lambda_handlers.storage.log",),
+    ),
+    Rule(
+        "pages are below replicas",
+        who=("lambda_handlers.storage.pages",),
+        never=("lambda_handlers.storage",),
+        except_for=("lambda_handlers.storage.log", "lambda_handlers.storage.pages"),
+    ),
+    Rule(
+        "only the scheduled function does upkeep",
+        who=("lambda_handlers",),
+        never=("lambda_handlers.storage.upkeep",),
+        but=("lambda_handlers.storage.upkeep", "lambda_handlers.deadlock_fix"),
+    ),
+    Rule(
+        "a lock knows nothing of what it guards but the key of its object",
         who=("lambda_handlers.locks",),
         never=("lambda_handlers.storage", "lambda_handlers.sql", "lambda_handlers.database", "lambda_handlers.service"),
-        except_for=("lambda_handlers.storage.keys",),
+        except_for=("lambda_handlers.storage.log.keys",),
     ),
     Rule(
         "SQL runs over a draft; it neither locks nor talks to the store",
         who=("lambda_handlers.sql",),
-        never=("lambda_handlers.locks", "lambda_handlers.object_store", "lambda_handlers.database"),
+        never=("lambda_handlers.locks", "lambda_handlers.store", "lambda_handlers.database"),
     ),
     Rule(
         "a database is below the service, the service below the handlers",
@@ -119,7 +154,7 @@ RULES = (
         "one module speaks to S3, and one SigV4",
         who=("lambda_handlers",),
         never=("obstore",),
-        but=("lambda_handlers.s3_store", "lambda_handlers.obstore_client"),
+        but=("lambda_handlers.store.s3", "lambda_handlers.store.obstore_client"),
     ),
     Rule(
         "commands are the top: nothing below imports them",
@@ -128,10 +163,21 @@ RULES = (
         but=("sldb.cli", "sldb.__main__"),
     ),
     Rule(
+        "what commands share does not know the commands",
+        who=("sldb.cli",),
+        never=("sldb.cli.commands",),
+        but=("sldb.cli.commands",),
+    ),
+    Rule(
         "what is deployed does not know the emulator",
         who=("sldb",),
         never=("sldb.emulator", "moto", "werkzeug", "awslambdaric"),
-        but=("sldb.emulator", "sldb.cli.emulator"),
+        but=("sldb.emulator", "sldb.cli.commands.stack.emulator"),
+    ),
+    Rule(
+        "clients of AWS are below stacks, stacks below targets, targets below what deploys",
+        who=("sldb.aws", "sldb.stack", "sldb.targets"),
+        never=("sldb.deploy", "sldb.ops", "sldb.doctor", "sldb.client", "sldb.push_pull", "sldb.transfer"),
     ),
     Rule(
         "rows are rendered without knowing where they come from",
@@ -140,21 +186,21 @@ RULES = (
         except_for=("sldb.render", "sldb.params", "sldb.price", "sldb.moments"),
     ),
     Rule(
-        "data goes in and out over any target, and without a terminal",
+        "rows go in and out over any target, and without a terminal",
         who=("sldb.transfer",),
-        never=("click", "rich", "prompt_toolkit", "sldb.targets", "sldb.deploy", "sldb.shell"),
-        except_for=("sldb.targets.protocol", "sldb.deploy.failures"),
+        never=("click", "rich", "prompt_toolkit", "sldb.aws", "sldb.targets", "sldb.deploy", "sldb.shell"),
+        except_for=("sldb.targets.protocol", "sldb.aws.errors"),
     ),
     Rule(
         "the shell's brain needs no terminal",
         who=("sldb.shell",),
-        never=("prompt_toolkit", "rich", "click"),
+        never=("prompt_toolkit", "rich", "click", "sldb.shell.terminal"),
         but=("sldb.shell.terminal",),
     ),
     Rule(
         "the shell works over any target",
         who=("sldb.shell",),
-        never=("boto3", "botocore", "sldb.targets", "sldb.deploy", "sldb.locks"),
+        never=("boto3", "botocore", "sldb.aws", "sldb.targets", "sldb.stack", "sldb.deploy", "sldb.ops"),
     ),
 )
 
@@ -313,7 +359,7 @@ def test_a_fresh_interpreter_loads_no_more_than_it_needs(code: str, unwanted: tu
     ],
 )
 def test_the_check_sees_imports_wherever_they_stand(source: str, imported: str) -> None:
-    found = list(imports_of("lambda_handlers.storage.chain", source))
+    found = list(imports_of("lambda_handlers.storage.log.chain", source))
     assert [entry.imported for entry in found] == [imported]
     assert breaches(RULES[0], found)
 

@@ -23,9 +23,9 @@ from botocore.config import Config
 
 from lambda_handlers.locks.security_group import CREATE_TIME, DATABASE, DOING, OWNER, STACK, group_name
 from sldb.cli.main import run as run_command
-from sldb.emulator.call import Answer, Call
-from sldb.emulator.hooks import ReplyLost
-from sldb.emulator.server import Emulator
+from sldb.emulator.calls.call import Answer, Call
+from sldb.emulator.front.hooks import ReplyLost
+from sldb.emulator.front.server import Emulator
 from sldb.price import estimate
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]

@@ -1,5 +1,5 @@
-"""The rules of what is said about a write: the fact is `details["applied"]`, `sldb.applied` alone has the words for it,
-and no code decides on the text of a message.
+"""The rules of what is said about a write: the fact is `details["applied"]`, `sldb.write_outcome` alone has the words
+for it, and no code decides on the text of a message.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ OUTCOMES = re.compile(
     r"nothing was (applied|changed)|(whether|known).* (was|is) (applied|changed)|was not applied", re.I
 )
 WORDS_MAY_STAND_IN = {
-    "sldb/applied.py",
+    "sldb/write_outcome.py",
     "sldb/cli/spec.py",  # what the exit statuses mean
 }
 # Programs that are not ours have no field for it, or one of English only: read at the boundary, and nowhere else.
 DECISIONS_MAY_STAND_IN = {
     "sldb/config.py",  # tomllib has the line and the column in its message
-    "sldb/deploy/failures.py",  # CloudFormation's ValidationError is all kinds of things
-    "lambda_handlers/sql/translation.py",  # SQLite's SQLITE_ERROR is all kinds of things
-    "lambda_handlers/s3_store.py",  # obstore has the status in its message
+    "sldb/aws/errors.py",  # CloudFormation's ValidationError is all kinds of things
+    "lambda_handlers/sql/errors.py",  # SQLite's SQLITE_ERROR is all kinds of things
+    "lambda_handlers/store/s3.py",  # obstore has the status in its message
 }
 ASKS = {"startswith", "endswith", "partition", "rpartition", "replace", "removeprefix", "removesuffix", "find", "index"}
 MATCHES = {"match", "fullmatch", "search", "sub", "split", "findall"}

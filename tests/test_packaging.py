@@ -144,8 +144,9 @@ def test_a_query_over_a_directory(installed: Installed) -> None:
 
 def test_the_template_and_the_lock_file_are_found(installed: Installed) -> None:
     code = """
-from sldb.deploy import pins, template
-from sldb.deploy.platform import Platform
+from sldb.deploy import template
+from sldb.deploy.bundle import pins
+from sldb.deploy.bundle.platform import Platform
 print(template.template_path())
 print(pins.lock_file(Platform("python3.13", "arm64")))
 print(*(pin.name for pin in pins.pins_for(Platform("python3.13", "arm64"))))

@@ -24,8 +24,8 @@ from lambda_handlers.wire import STACK_COMMANDS
 from sldb.cli import spec
 from sldb.cli.main import run as run_command
 from sldb.cli.main import sldb as group
-from sldb.emulator.call import Answer, Call
-from sldb.emulator.server import Emulator
+from sldb.emulator.calls.call import Answer, Call
+from sldb.emulator.front.server import Emulator
 from tests.fakes import sqlite_files
 from tests.fakes.terminal import PLAIN, on_terminal
 
@@ -357,7 +357,7 @@ def test_an_older_function_that_knows_no_field_of_ours_creates_nothing_by_mistak
 
 def refusing(*actions: str) -> Callable[[Call, Proceed], Answer]:
     def hook(call: Call, proceed: Proceed) -> Answer:
-        from sldb.emulator.errors import AwsError, render
+        from sldb.emulator.calls.errors import AwsError, render
 
         if call.action in actions:
             return render(call, AwsError("AccessDenied", "no", 403))

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from lambda_handlers.object_store import PART_BYTES
+from lambda_handlers.store.protocol import PART_BYTES
 from sldb.cli.main import run as run_command
-from sldb.emulator.call import Answer, Call
-from sldb.emulator.errors import AwsError
-from sldb.emulator.hooks import ReplyLost
-from sldb.emulator.server import Emulator
+from sldb.emulator.calls.call import Answer, Call
+from sldb.emulator.calls.errors import AwsError
+from sldb.emulator.front.hooks import ReplyLost
+from sldb.emulator.front.server import Emulator
 from tests.fakes import sqlite_files
 from tests.fakes.forward_proxy import ForwardProxy, serve_proxy
 from tests.fakes.sqlite_files import Recipe
@@ -187,7 +187,7 @@ def test_a_push_goes_on_where_it_stopped(aws, calls, database, large, through, c
         return proceed(call)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sldb.targets.by_address.FIRST_PAUSE_SECONDS", 0.001)
+        patch.setattr("sldb.push_pull.presigned.FIRST_PAUSE_SECONDS", 0.001)
         with hooked(aws, stop):
             assert run_command(["--database", database, "push", "--create", "--through", through, str(large)]) == 3
     assert "answered 403 Forbidden, AccessDenied" in capsys.readouterr().err
@@ -209,7 +209,7 @@ def test_a_pull_goes_on_where_it_stopped(aws, calls, database, large, through, t
         return proceed(call)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sldb.targets.by_address.FIRST_PAUSE_SECONDS", 0.001)
+        patch.setattr("sldb.push_pull.presigned.FIRST_PAUSE_SECONDS", 0.001)
         with hooked(aws, stop):
             assert run_command(["--database", database, "pull", "--through", through, str(out)]) == 3
     assert not out.exists()

@@ -15,22 +15,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lambda_handlers.actions import arguments, files, unfinished
-from lambda_handlers.actions.bringing import Brought, bring, past_of
+from lambda_handlers.actions import arguments, unfinished_copy
+from lambda_handlers.actions.clone import Proofs, copy_database, is_mark_of, is_unfinished, read_mark, taken
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.copying import Proofs, copy_database, is_mark_of, is_unfinished, read_mark, taken
-from lambda_handlers.actions.files import Listing
+from lambda_handlers.actions.replace_content import Brought, bring, past_of
 from lambda_handlers.actions.restore import check_readable
 from lambda_handlers.database import dropped
-from lambda_handlers.object_store import ObjectStore, StoreError
-from lambda_handlers.storage import kinds
-from lambda_handlers.storage.commit import store_error
-from lambda_handlers.storage.keys import transaction
-from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import Header, Txid
-from lambda_handlers.storage.opening import is_mark
+from lambda_handlers.shared.times import utc
+from lambda_handlers.storage.listing import Listing, list_files, read_header
+from lambda_handlers.storage.log import kinds
+from lambda_handlers.storage.log.keys import transaction
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Header, Txid
+from lambda_handlers.storage.log.mark import is_mark
 from lambda_handlers.storage.replica import Replica
-from lambda_handlers.times import utc
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.protocol import ObjectStore, StoreError
 from lambda_handlers.wire import Action, bad_request
 
 
@@ -66,7 +66,7 @@ def branch(context: ActionContext, action: Action) -> dict[str, Any]:
 
 
 def _branch(context: ActionContext, source: str, target: str, at: int | str | None) -> dict[str, Any]:
-    there = unfinished.settle(context, files.list_files(context.store, target))
+    there = unfinished_copy.settle(context, list_files(context.store, target))
     return make_branch(context, source, there, _moment(context, source, there, at)).reply()
 
 
@@ -93,14 +93,14 @@ def _moment(context: ActionContext, source: str, there: Listing, at: int | str |
             raise taken(there.database)
         if at is None:
             return begun.max_txid
-    return files.list_files(context.store, source).newest if at is None else context.database(source).txid_at(at)
+    return list_files(context.store, source).newest if at is None else context.database(source).txid_at(at)
 
 
 def check_has_content(context: ActionContext, database: str, txid: Txid) -> Header:
     """Return the header of the file that ends with `txid`; raise `not_found` where there is nothing to copy."""
     listing = check_readable(context, database, txid)
     newest = listing.chain_to(txid)[-1]
-    header = files.read_header(context.store, database, newest, listing.sizes[newest])
+    header = read_header(context.store, database, newest, listing.sizes[newest])
     if not header.commit:
         raise dropped(database, txid, header.timestamp_ms, context.settings.retention_days)
     return header
@@ -118,7 +118,7 @@ def _goes_on(store: ObjectStore, listing: Listing) -> bool:
 def newest_header(store: ObjectStore, listing: Listing) -> Header | None:
     """Of a file that ends with the newest transaction; None where there is no file."""
     name = listing.newest_file
-    return files.read_header(store, listing.database, name, listing.sizes[name]) if name else None
+    return read_header(store, listing.database, name, listing.sizes[name]) if name else None
 
 
 def _bring_over(context: ActionContext, source: str, target: str, txid: Txid) -> Brought:

@@ -9,8 +9,8 @@ from lambda_handlers.database import Database
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log
-from lambda_handlers.object_store import MeteredStore
 from lambda_handlers.settings import Settings
+from lambda_handlers.store.metered import MeteredStore
 
 
 @dataclass(frozen=True, slots=True)

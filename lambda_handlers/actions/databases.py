@@ -25,24 +25,26 @@ from typing import Any
 
 import apsw
 
-from lambda_handlers.actions import arguments, files, unfinished
+from lambda_handlers.actions import arguments, unfinished_copy
 from lambda_handlers.actions.branch import Made, make_branch, newest_header
-from lambda_handlers.actions.bringing import past_of, stamped
+from lambda_handlers.actions.clone import Proofs, is_unfinished, taken
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.copying import Proofs, is_unfinished, taken
-from lambda_handlers.actions.files import Listing
+from lambda_handlers.actions.replace_content import past_of, stamped
 from lambda_handlers.actions.restore import check_newest, check_txid
 from lambda_handlers.database import dropped, no_database
-from lambda_handlers.object_store import NotFound, StoreError
+from lambda_handlers.shared.times import utc
 from lambda_handlers.sql.session import DEFAULT_PAGE_SIZE
-from lambda_handlers.storage import kinds, ltx, setting
-from lambda_handlers.storage.commit import Committed, store_error
-from lambda_handlers.storage.keys import database_prefix, transaction
-from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import Header, Pgno, Txid
+from lambda_handlers.storage import foreign_keys
+from lambda_handlers.storage.commit import Committed
+from lambda_handlers.storage.listing import Listing, header_and_first_page, list_files, read_agreed_header, side_by_side
+from lambda_handlers.storage.log import kinds, ltx
+from lambda_handlers.storage.log.keys import database_prefix, transaction
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica
-from lambda_handlers.storage.verified import verify
-from lambda_handlers.times import utc
+from lambda_handlers.storage.verification import verify
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.protocol import NotFound, StoreError
 from lambda_handlers.wire import DATABASE_NAME, DEFAULT_DATABASE, Action, SldbError, bad_request
 
 _MS_A_DAY = 86_400_000
@@ -52,7 +54,7 @@ def databases(context: ActionContext, action: Action) -> dict[str, Any]:
     shows_all = arguments.flag(arguments.known(action, "all"), "all")
     try:
         names = [name for name in context.store.list_directories("") if DATABASE_NAME.fullmatch(name)]
-        told = files.side_by_side(context.host, lambda name: _told(context, name), names)
+        told = side_by_side(context.host, lambda name: _told(context, name), names)
         found = [one for one in told if one is not None and (shows_all or one["state"] != "dropped")]
     except StoreError as error:
         raise store_error(error) from error
@@ -65,7 +67,7 @@ def databases(context: ActionContext, action: Action) -> dict[str, Any]:
 def _with_setting(context: ActionContext, told: dict[str, Any]) -> dict[str, Any]:
     try:
         with past_of(context.database(told["name"]), told["txid"], context.deadline) as past:
-            return {**told, "foreign_keys": setting.foreign_keys(past.read(Pgno(1)))}
+            return {**told, "foreign_keys": foreign_keys.foreign_keys(past.read(Pgno(1)))}
     except Gone:
         return told
     except SldbError as error:
@@ -80,12 +82,12 @@ def _damaged(name: str, txid: Txid, stored_bytes: int, error: SldbError) -> dict
 
 def _told(context: ActionContext, name: str) -> dict[str, Any] | None:
     """None for a name below which is no transaction: only a lock, perhaps."""
-    listing = files.list_files(context.store, name)
+    listing = list_files(context.store, name)
     newest = listing.newest_file
     if newest is None:
         return None
     try:
-        header, first_page = files.header_and_first_page(context.store, listing, newest)
+        header, first_page = header_and_first_page(context.store, listing, newest)
         return _whole(context, listing, header, first_page)
     except SldbError as error:
         if error.code != "corrupt":
@@ -107,7 +109,7 @@ def _whole(context: ActionContext, listing: Listing, header: Header, first_page:
         return {**line, "state": "unfinished"}
     if not header.commit:
         return {**line, "until": _until(context, header.timestamp_ms)}
-    return {**line, "foreign_keys": setting.foreign_keys(first_page) if first_page else None}
+    return {**line, "foreign_keys": foreign_keys.foreign_keys(first_page) if first_page else None}
 
 
 def _until(context: ActionContext, timestamp_ms: int) -> str:
@@ -124,7 +126,7 @@ def create_database(context: ActionContext, action: Action) -> dict[str, Any]:
         if current.page_count:
             raise taken(name)
         context.database(name).check_may_create(action.create)
-        page = setting.with_foreign_keys(_first_page(), enforced)
+        page = foreign_keys.with_foreign_keys(_first_page(), enforced)
         return _commit_first_page(current, page, Kind.CREATE_DATABASE), True
 
     database = context.database(name)
@@ -141,12 +143,12 @@ def set_database(context: ActionContext, action: Action) -> dict[str, Any]:
         if not current.page_count:
             _check_may_begin(context, current)
             context.database(name).check_may_create(action.create)
-            page = setting.with_foreign_keys(_first_page(), enforced)
+            page = foreign_keys.with_foreign_keys(_first_page(), enforced)
             return _commit_first_page(current, page, Kind.SET_DATABASE), True
         first_page = current.read(Pgno(1))
-        if setting.foreign_keys(first_page) == enforced:
+        if foreign_keys.foreign_keys(first_page) == enforced:
             return current.txid, False
-        page = stamped(setting.with_foreign_keys(first_page, enforced), first_page)
+        page = stamped(foreign_keys.with_foreign_keys(first_page, enforced), first_page)
         return _commit_first_page(current, page, Kind.SET_DATABASE), True
 
     database = context.database(name)
@@ -170,7 +172,7 @@ def _commit_first_page(current: Replica, page: bytes, kind: Kind) -> Txid:
 def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "if_txid")
     if_txid = arguments.txid(given, "if_txid")
-    listing = files.list_files(context.store, action.database)
+    listing = list_files(context.store, action.database)
     if not listing.sizes:
         raise no_database(action.database)
     try:
@@ -207,7 +209,7 @@ def _drop_unfinished(context: ActionContext, listing: Listing, if_txid: Txid | N
     if not is_unfinished(context.store, listing):
         return None
     check_txid(listing.database, listing.newest, if_txid)
-    return unfinished.drop(context, listing)
+    return unfinished_copy.drop(context, listing)
 
 
 def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
@@ -225,7 +227,7 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
             raise no_database(name)
         if copied and copied[0] != current.txid:
             raise _overtaken(name, target, copied[0], current.txid)
-        there = unfinished.settle(context, files.list_files(context.store, target))
+        there = unfinished_copy.settle(context, list_files(context.store, target))
         dropped_by = current.txid
         if current.page_count:
             is_crowded = context.database(name).has_other_writers(stood_at)
@@ -254,7 +256,7 @@ def _proved(context: ActionContext, name: str) -> tuple[Proofs, Txid | None]:
     """The files of a database that has content, and its newest transaction; None where it has none. Raises `corrupt`,
     with the key of a file that is damaged."""
     proofs = Proofs(context, name)
-    listing = files.list_files(context.store, name)
+    listing = list_files(context.store, name)
     if not listing.sizes:  # before a lock is taken, which leaves its traces
         raise no_database(name)
     try:
@@ -338,7 +340,7 @@ def _empty_copied(current: Replica, target: str) -> Committed:
 
 def _kind_of_newest(context: ActionContext, current: Replica) -> Kind:
     try:
-        header = files.read_agreed_header(context.store, current.database, transaction(current.txid))
+        header = read_agreed_header(context.store, current.database, transaction(current.txid))
     except NotFound:  # only a file of several transactions is left
         return Kind.UNKNOWN
     except StoreError as error:  # it may be what an earlier try has created

@@ -13,17 +13,17 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from lambda_handlers.actions import arguments, files
+from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.files import Listing
 from lambda_handlers.database import no_database
-from lambda_handlers.object_store import NotFound, StoreError
-from lambda_handlers.storage import kinds
-from lambda_handlers.storage.commit import store_error
-from lambda_handlers.storage.keys import LtxName
-from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import Txid
-from lambda_handlers.times import utc
+from lambda_handlers.shared.times import utc
+from lambda_handlers.storage.listing import Listing, header_and_page_count, list_files, side_by_side, steps_back
+from lambda_handlers.storage.log import kinds
+from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.protocol import NotFound, StoreError
 from lambda_handlers.wire import DEFAULT_DATABASE, Action
 
 DEFAULT_LIMIT = 20
@@ -34,12 +34,12 @@ def history(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "limit", "before")
     limit = arguments.whole_number(given, "limit", DEFAULT_LIMIT, least=1, most=MOST)
     before = arguments.txid(given, "before")
-    listing = files.list_files(context.store, action.database)
+    listing = list_files(context.store, action.database)
     if not listing.sizes and action.database != DEFAULT_DATABASE:
         raise no_database(action.database)
-    wanted = list(islice(files.steps_back(listing, listing.newest + 1 if before is None else before), limit + 1))
+    wanted = list(islice(steps_back(listing, listing.newest + 1 if before is None else before), limit + 1))
     try:
-        told = list(files.side_by_side(context.host, lambda step: _told(context, listing, *step), wanted[:limit]))
+        told = list(side_by_side(context.host, lambda step: _told(context, listing, *step), wanted[:limit]))
     except StoreError as error:
         raise store_error(error) from error
     following = wanted[limit - 1][0].min_txid if len(wanted) > limit else None
@@ -54,7 +54,7 @@ def _told(context: ActionContext, listing: Listing, name: LtxName, txid: Txid) -
         "readable": bool(listing.chain_to(txid)),
     }
     try:
-        header, page_count = files.header_and_page_count(context.store, listing, name)
+        header, page_count = header_and_page_count(context.store, listing, name)
     except NotFound:  # retention took it since the LIST
         return {**line, "readable": False, "time": None, "kind": None, "pages": None}
     kind = kinds.of_node_id(header.node_id) if name.level == 0 else Kind.UNKNOWN

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambda_handlers.actions import arguments, files
-from lambda_handlers.actions.bringing import Brought, bring, past_of
+from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.actions.replace_content import Brought, bring, past_of
 from lambda_handlers.database import no_database
-from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.shared.times import utc
+from lambda_handlers.storage.listing import Listing, check_finished, list_files
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Replica
-from lambda_handlers.times import utc
 from lambda_handlers.wire import Action, SldbError
 
 
@@ -49,13 +50,13 @@ def restore(context: ActionContext, action: Action) -> dict[str, Any]:
     }
 
 
-def check_readable(context: ActionContext, database: str, txid: Txid) -> files.Listing:
+def check_readable(context: ActionContext, database: str, txid: Txid) -> Listing:
     """The files of a database; raises `not_found` where its state at `txid` cannot be had."""
-    listing = files.list_files(context.store, database)
+    listing = list_files(context.store, database)
     if not listing.sizes:
         raise no_database(database)
     if not txid or not listing.chain_to(txid):
-        files.check_finished(context.store, listing)
+        check_finished(context.store, listing)
         oldest, newest = listing.oldest_readable, listing.newest
         why = "that is before its first transaction" if not txid else "that cannot be read any more"
         if txid > newest:

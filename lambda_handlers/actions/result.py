@@ -19,7 +19,7 @@ from typing import Any
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.replies import Replies
-from lambda_handlers.times import utc
+from lambda_handlers.shared.times import utc
 from lambda_handlers.wire import Action, check_request_id, made_at
 
 

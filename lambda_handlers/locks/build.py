@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
-from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import BadSetting, Settings
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.store_clock import StoreClock
 
 
@@ -19,8 +19,8 @@ def build_lock(settings: Settings, store: ObjectStore, host: Host, clock: StoreC
 
         return NoLock(host)
     if settings.store.startswith("file:"):
-        from lambda_handlers.directory_store import path_of_url
         from lambda_handlers.locks.file import FileLock
+        from lambda_handlers.store.directory import path_of_url
 
         return FileLock(path_of_url(settings.store), host, clock)
     from lambda_handlers.locks.s3 import ObjectLock
@@ -35,7 +35,7 @@ def build_lock(settings: Settings, store: ObjectStore, host: Host, clock: StoreC
 
 
 def _security_group_lock(settings: Settings, host: Host, clock: StoreClock | None) -> WriteLock:
-    from lambda_handlers.ec2 import Ec2Client
+    from lambda_handlers.aws.ec2 import Ec2Client
     from lambda_handlers.locks.security_group import SecurityGroupLock
 
     if settings.credentials is None:

@@ -23,7 +23,9 @@ from typing import Any
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Holder, Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
-from lambda_handlers.object_store import (
+from lambda_handlers.shared.sealed import seal, unseal_or_plain
+from lambda_handlers.storage.log.keys import lock_key
+from lambda_handlers.store.protocol import (
     AlreadyExists,
     NotFound,
     ObjectStore,
@@ -32,8 +34,6 @@ from lambda_handlers.object_store import (
     StoreError,
     Unavailable,
 )
-from lambda_handlers.sealed import seal, unseal_or_plain
-from lambda_handlers.storage.keys import lock_key
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import DATABASE_NAME, SldbError
 

@@ -25,7 +25,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from lambda_handlers.ec2 import Ambiguous, Duplicate, Ec2, Ec2Error, NotFound, Refused, SecurityGroup, Throttled
+from lambda_handlers.aws.ec2 import Ambiguous, Duplicate, Ec2, Ec2Error, NotFound, Refused, SecurityGroup, Throttled
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Holder, Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint

@@ -20,10 +20,10 @@ import apsw
 
 from lambda_handlers.sql import own_tables, script
 from lambda_handlers.sql.authorizer import Authorizer, not_yours
+from lambda_handlers.sql.errors import MAX_VALUE_BYTES, translated
 from lambda_handlers.sql.pragmas import FOREIGN_KEYS, Place, Pragmas
-from lambda_handlers.sql.reply_room import ReplyRoom
-from lambda_handlers.sql.translation import MAX_VALUE_BYTES, translated
-from lambda_handlers.storage.kinds import Kind, of_statements
+from lambda_handlers.sql.reply_limit import ReplyRoom
+from lambda_handlers.storage.log.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
 from lambda_handlers.wire import Column, FarRows, Params, Result, Row, SldbError, Statement
 

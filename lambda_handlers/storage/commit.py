@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, Refused, StoreError, Unavailable
-from lambda_handlers.storage import ltx
-from lambda_handlers.storage.keys import LtxName
-from lambda_handlers.storage.layers import Layer
-from lambda_handlers.storage.ltx import Decoder, Encoder, Header, Pgno, Txid
-from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, PageMapBuilder
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.ltx import Decoder, Encoder, Header, Pgno, Txid
+from lambda_handlers.storage.pages.layers import Layer
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMapBuilder
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore, Refused, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
 
 STREAM_BYTES = 16 << 20  # a transaction of more is encoded while it is sent
@@ -202,13 +203,3 @@ def _unclear(key: str, is_damaged: bool) -> SldbError:
         key=key,
         applied="unknown",
     )
-
-
-_AGAIN = "the same sent again (SQL with the same request_id) tells, and applies it at most once"
-
-
-def store_error(error: StoreError, applied: str = "no") -> SldbError:
-    """Return the error for a reply. `applied`: whether the transaction that was being committed is in the log: no (as
-    for reads), unknown or yes."""
-    hint = _AGAIN if applied == "unknown" else error.hint
-    return SldbError("store_error", f"the object store: {error}", hint, key=error.key, applied=applied)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from lambda_handlers.storage import setting
-from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import Pgno, Txid, lock_page
-from lambda_handlers.storage.page_cache import PageCache
+from lambda_handlers.storage import foreign_keys
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Pgno, Txid, lock_page
+from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.storage.replica import Replica
 
 
@@ -55,7 +55,7 @@ class Draft:
         """Whether they are enforced where a request does not say. A database that begins here enforces them."""
         if not self.replica.page_count:
             return True
-        return setting.foreign_keys(self.replica.read(Pgno(1), before_fetch))
+        return foreign_keys.foreign_keys(self.replica.read(Pgno(1), before_fetch))
 
     def read(self, pgno: Pgno, before_fetch: Callable[[], None] = lambda: None) -> bytes:
         """As Replica.read."""
@@ -105,7 +105,7 @@ class Draft:
     def _changes(self, enforced: bool, page_count: int) -> Iterator[tuple[Pgno, bytes]]:
         for pgno in self._changed(page_count):
             page = self.read(pgno)
-            yield pgno, setting.with_foreign_keys(page, enforced) if pgno == 1 else page
+            yield pgno, foreign_keys.with_foreign_keys(page, enforced) if pgno == 1 else page
 
     def _changed(self, page_count: int) -> Iterator[Pgno]:
         """The pages to commit: those written, and those that are new although SQLite had no need to write them."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from math import comb
 
-from lambda_handlers.storage.ltx import Txid
+from lambda_handlers.storage.log.ltx import Txid
 
 UNIT = 16  # transactions
 MOST_FILES = 9

@@ -18,14 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from lambda_handlers.object_store import CopyOf, ObjectStore
-from lambda_handlers.storage import ltx
-from lambda_handlers.storage.checksum import moved_up
 from lambda_handlers.storage.commit import Ending
-from lambda_handlers.storage.keys import LtxName, transaction
-from lambda_handlers.storage.layers import Layer
-from lambda_handlers.storage.ltx import FRAME_HEADER_BYTES, HEADER_BYTES, Frame, Header, Pgno
-from lambda_handlers.storage.page_map import PageMap
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.checksum import moved_up
+from lambda_handlers.storage.log.keys import LtxName, transaction
+from lambda_handlers.storage.log.ltx import FRAME_HEADER_BYTES, HEADER_BYTES, Frame, Header, Pgno
+from lambda_handlers.storage.pages.layers import Layer
+from lambda_handlers.storage.pages.page_map import PageMap
+from lambda_handlers.store.protocol import CopyOf, ObjectStore
 from lambda_handlers.wire import SldbError
 
 PREPARED = LtxName(0, 1, 1)  # what a prepared file says it is

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from lambda_handlers.host import Host
-from lambda_handlers.object_store import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, StoreError
-from lambda_handlers.storage import chain
-from lambda_handlers.storage import head as heads
-from lambda_handlers.storage.bound import bind
 from lambda_handlers.storage.commit import STREAM_BYTES, Encoding
 from lambda_handlers.storage.folding import fold_after
-from lambda_handlers.storage.head import Head, HeadFile
-from lambda_handlers.storage.keys import FOLD_LEVEL, LtxName
-from lambda_handlers.storage.layers import Layer, Layers
-from lambda_handlers.storage.ltx import Header, Pgno, Txid, lock_page
-from lambda_handlers.storage.page_map import MAP_WORTH_BYTES
+from lambda_handlers.storage.log import chain
+from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName
+from lambda_handlers.storage.log.ltx import Header, Pgno, Txid, lock_page
+from lambda_handlers.storage.pages import head as heads
+from lambda_handlers.storage.pages.head import Head, HeadFile
+from lambda_handlers.storage.pages.layers import Layer, Layers
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES
+from lambda_handlers.storage.pages.page_map_binding import bind
+from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, StoreError
 
 LARGEST_FOLDED_BYTES = 256 << 10  # a larger transaction is maintenance's to merge
 Warn = Callable[[str, Exception], None]  # what could not be written, and why

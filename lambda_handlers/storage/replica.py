@@ -23,12 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lambda_handlers.host import Call, Host
-from lambda_handlers.object_store import NotFound, ObjectStore, StoreError, Unavailable
-from lambda_handlers.storage import chain, kinds, ltx
-from lambda_handlers.storage.commit import Committed, Conflict, Encoding, Ours, create_transaction, sender, store_error
-from lambda_handlers.storage.fetch import Fetcher
-from lambda_handlers.storage.head import HeadFile
-from lambda_handlers.storage.keys import (
+from lambda_handlers.storage.commit import Committed, Conflict, Encoding, Ours, create_transaction, sender
+from lambda_handlers.storage.log import chain, kinds, ltx
+from lambda_handlers.storage.log.keys import (
     SNAPSHOT_LEVEL,
     LtxName,
     database_prefix,
@@ -36,15 +33,19 @@ from lambda_handlers.storage.keys import (
     parse_page_map_key,
     transaction,
 )
-from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.layers import Layer, Layers
-from lambda_handlers.storage.ltx import Header, Pgno, Txid
-from lambda_handlers.storage.mapping import NotMapped
-from lambda_handlers.storage.opening import Opened, Opener
-from lambda_handlers.storage.page_cache import PageCache
-from lambda_handlers.storage.page_map import INTERIOR_KINDS
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
+from lambda_handlers.storage.pages.fetch import Fetcher
+from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.pages.layers import Layer, Layers
+from lambda_handlers.storage.pages.opening import Opened, Opener
+from lambda_handlers.storage.pages.page_cache import PageCache
+from lambda_handlers.storage.pages.page_map import INTERIOR_KINDS
+from lambda_handlers.storage.pages.stored_page_map import NotMapped
 from lambda_handlers.storage.prepared import Prepared
 from lambda_handlers.storage.publishing import Publisher, Warn, head_file
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError, Unavailable
 from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS, StoreClock
 from lambda_handlers.wire import SldbError
 

@@ -28,10 +28,10 @@ from typing import Protocol, TypeAlias
 
 import apsw
 
-from lambda_handlers.storage import setting
+from lambda_handlers.storage import foreign_keys
 from lambda_handlers.storage.draft import Draft
-from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import Pgno, Txid
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Pgno, Txid
 from lambda_handlers.storage.replica import Replica
 
 _CHARACTERISTICS = (
@@ -197,7 +197,7 @@ class _DatabaseFile:
         number, start = divmod(offset, pages.page_size)
         page = pages.read(Pgno(number + 1), self._before_fetch)
         if number == 0:
-            page = setting.with_foreign_keys(page, enforced=False)
+            page = foreign_keys.with_foreign_keys(page, enforced=False)
             page = page[: _WAL_VERSIONS.start] + _ROLLBACK_JOURNAL + page[_WAL_VERSIONS.stop :]
         return page if amount == len(page) else page[start : start + amount]
 

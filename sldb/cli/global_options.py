@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from sldb.aim import Aim
+    from sldb.aws.options import AwsOptions
     from sldb.client import Client
     from sldb.config import Config, Setting
-    from sldb.creation import Creation
-    from sldb.targets.addressee import Addressee
-    from sldb.targets.protocol import AwsOptions, Target
+    from sldb.database_creation import Creation
+    from sldb.destination import Aim
+    from sldb.targets.deployed_function import Addressee
+    from sldb.targets.protocol import Target
 
 
 MOST_SHOWN = 5  # databases in a message
@@ -73,14 +74,14 @@ class Globals:
     @property
     def aim(self) -> Aim:
         """Where this run goes to. Raises `bad_request` where what was given contradicts itself."""
-        from sldb.aim import resolve
+        from sldb.destination import resolve
 
         return resolve(self.setting("target"), self.setting("stack"))
 
     @cached_property
     def addressee(self) -> Addressee:
         """The query function that the aim means; not for a local target."""
-        from sldb.targets.addressee import Addressee
+        from sldb.targets.deployed_function import Addressee
 
         return Addressee(self.aws, stack=self.aim.stack, function=self.aim.function)
 
@@ -116,7 +117,7 @@ class Globals:
 
     @property
     def aws(self) -> AwsOptions:
-        from sldb.targets.protocol import AwsOptions
+        from sldb.aws.options import AwsOptions
 
         profile, region = self.setting("profile"), self.setting("region")
         # What the environment names, boto3 finds by itself.
@@ -138,10 +139,10 @@ class Globals:
         return Client(target, database or self.database, creation, aim.place, self.written.append)
 
     def _creation(self, create: bool) -> Creation:
-        from sldb.cli import asking, streams
-        from sldb.creation import VARIABLE, Creation
+        from sldb.cli import confirm, streams
+        from sldb.database_creation import VARIABLE, Creation
 
-        ask = asking.to_create if streams.somebody_is_there() else None
+        ask = confirm.to_create if streams.somebody_is_there() else None
         return Creation(create or _is_set(VARIABLE), ask, self._directory)
 
     @property
@@ -153,7 +154,7 @@ class Globals:
     @property
     def missing_directory(self) -> Path | None:
         """The directory of the target, where it is too far from what is there to be made without a question."""
-        from sldb.creation import missing_path
+        from sldb.database_creation import missing_path
 
         return missing_path(self._directory)
 
@@ -178,7 +179,7 @@ class Globals:
         import shlex
 
         from lambda_handlers.wire import with_options
-        from sldb.aim import Aim
+        from sldb.destination import Aim
 
         aim, found = self.aim, self.__dict__.get("stack")  # once it is known, of a function, too
         if aim.function and found:

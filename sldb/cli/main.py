@@ -19,51 +19,51 @@ import click
 
 from sldb import __version__
 from sldb.cli.global_options import Globals
-from sldb.cli.places import name_places
+from sldb.cli.path_types import name_places
 
 __all__ = ["Command", "CommandGroup", "Globals", "command", "command_group", "completes", "main", "run", "sldb"]
 
-# name → module below sldb.cli that holds the click command of that name
+# name → module below sldb.cli.commands that holds the click command of that name
 COMMANDS = {
-    "deploy": "deploy",
-    "destroy": "destroy",
-    "status": "status",
-    "doctor": "doctor",
-    "cost": "cost",
-    "logs": "logs",
-    "query": "query",
-    "shell": "shell",
-    "import": "import_",
-    "export": "export",
-    "dump": "dump",
-    "history": "history",
-    "restore": "restore",
-    "undo": "undo",
-    "diff": "diff",
-    "branch": "branch",
-    "databases": "databases",
-    "push": "push",
-    "pull": "pull",
-    "result": "result",
-    "migrate": "migrate",
-    "unlock": "unlock",
-    "config": "config",
-    "completion": "completion",
-    "emulator": "emulator",
+    "deploy": "stack.deploy",
+    "destroy": "stack.destroy",
+    "status": "stack.status",
+    "doctor": "stack.doctor",
+    "cost": "stack.cost",
+    "logs": "stack.logs",
+    "query": "query.query",
+    "shell": "query.shell",
+    "import": "data.import_",
+    "export": "data.export",
+    "dump": "data.dump",
+    "history": "history.history",
+    "restore": "history.restore",
+    "undo": "history.undo",
+    "diff": "history.diff",
+    "branch": "history.branch",
+    "databases": "databases.databases",
+    "push": "data.push",
+    "pull": "data.pull",
+    "result": "query.result",
+    "migrate": "databases.migrate",
+    "unlock": "stack.unlock",
+    "config": "stack.config",
+    "completion": "stack.completion",
+    "emulator": "stack.emulator",
 }
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def completes(values: str) -> Callable[..., list[Any]]:
-    """A completion of `sldb.cli.completing`, which is imported when a shell asks for it."""
+    """A completion of `sldb.cli.completers`, which is imported when a shell asks for it."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from lambda_handlers.wire import SldbError
-        from sldb.cli import completing
+        from sldb.cli import completers
 
         try:
-            found: list[Any] = getattr(completing, values)(ctx, param, incomplete)
+            found: list[Any] = getattr(completers, values)(ctx, param, incomplete)
         except SldbError:  # a broken config file: the command will say so, a key is no place for it
             return []
         return found
@@ -114,7 +114,7 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
-            from sldb.cli.failures import ReaderLeft
+            from sldb.cli.errors import ReaderLeft
 
             raise ReaderLeft from error  # click would make it exit status 1
         except OSError:  # the output cannot be written, most likely: what was written to a database is
@@ -171,7 +171,9 @@ class LazyGroup(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        found: click.Command = getattr(importlib.import_module(f"sldb.cli.{module}"), module)
+        found: click.Command = getattr(
+            importlib.import_module(f"sldb.cli.commands.{module}"), module.rpartition(".")[2]
+        )
         return found
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -224,6 +226,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status."""
-    from sldb.cli import failures
+    from sldb.cli import errors
 
-    return failures.guard(lambda: sldb.main(args=arguments, prog_name="sldb", standalone_mode=False))
+    return errors.guard(lambda: sldb.main(args=arguments, prog_name="sldb", standalone_mode=False))

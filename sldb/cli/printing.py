@@ -56,7 +56,7 @@ class Printing:
         if self.output is None:
             yield streams.data_out(), streams.screen(self.max_rows)
             return
-        from sldb.transfer.output import writing
+        from sldb.transfer.files.output import writing
 
         with writing(self.output, sys.stdout.buffer) as raw:
             out = io.TextIOWrapper(raw, encoding="utf-8", newline="")
@@ -68,6 +68,6 @@ class Printing:
 
 def _suffix(path: Path) -> str:
     """In lower case, of the name without the ending of a compression."""
-    from sldb.transfer.compression import of_name
+    from sldb.transfer.files.compression import of_name
 
     return Path(of_name(path.name)[0]).suffix.lower()

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sldb.cli import outcome
+from sldb.cli import messages
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from sldb.transfer.carrier import Progress
+    from sldb.push_pull.transport import Progress
 
 
 class _Lines:
@@ -22,7 +22,7 @@ class _Lines:
     def advance(self, size_bytes: int) -> None: ...
 
     def note(self, text: str) -> None:
-        outcome.say(text)
+        messages.say(text)
 
 
 class _Bar:

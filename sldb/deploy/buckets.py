@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from .failures import OperationFailed, aws_errors
-from .ours import TAG
-from .patience import while_s3_is_busy
+from sldb.aws.busy_buckets import while_s3_is_busy
+from sldb.aws.errors import OperationFailed, aws_errors
+from sldb.stack.ownership import TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -16,26 +16,27 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from lambda_handlers.wire import SldbError
-
-from . import states
-from .buckets import stack_of, tag
-from .bundle import Bundle, build
-from .bundles import BundleBucket
-from .cloud import Cloud, bucket_exists
-from .failures import OperationFailed
-from .following import Progress, failure
-from .lock_vpc import BY_GROUPS, LockVpc, what_becomes
-from .locks import free
-from .losses import Survey, survey
-from .mending import bucket_made, check_data, finish_rollback, restore_code, told
-from .ours import TAG
-from .parameters import Choices, check_stack_name, resolve
-from .plan import LOCK_VPC, BundleStep, Kind, Plan, refuse_to_lose_data, refuse_to_overlook
-from .platform import Platform
-from .stack import ChangeSet, Stack, StackState
-from .tags import Tags, as_text, for_locks
-from .template import template_text
-from .versions import keep
+from sldb.aws.errors import OperationFailed
+from sldb.deploy.buckets import stack_of, tag
+from sldb.deploy.bundle.archive import Bundle, build
+from sldb.deploy.bundle.platform import Platform
+from sldb.deploy.bundle_bucket import BundleBucket
+from sldb.deploy.lock_vpc import BY_GROUPS, LockVpc, what_becomes
+from sldb.deploy.losses import Survey, survey
+from sldb.deploy.parameters import Choices, check_stack_name, resolve
+from sldb.deploy.plan import BundleStep, Kind, Plan, refuse_to_lose_data, refuse_to_overlook
+from sldb.deploy.progress import Progress, failure
+from sldb.deploy.repair import bucket_made, check_data, finish_rollback, restore_code, told
+from sldb.deploy.tags import Tags, as_text, for_locks
+from sldb.deploy.template import template_text
+from sldb.deploy.versions import keep
+from sldb.stack import statuses
+from sldb.stack.account import Cloud, bucket_exists
+from sldb.stack.changes import LOCK_VPC
+from sldb.stack.cloudformation import Stack
+from sldb.stack.lock_groups import free
+from sldb.stack.ownership import TAG
+from sldb.stack.state import ChangeSet, StackState
 
 
 @dataclass(slots=True)
@@ -137,8 +138,8 @@ def prepared(
     check_stack_name(name)
     stack = Stack(cloud.cloudformation, name)
     state = stack.describe_ours()
-    step = states.next_step(name, state.status if state else None)
-    exists = step in (states.Step.UPDATE, states.Step.RESUME)
+    step = statuses.next_step(name, state.status if state else None)
+    exists = step in (statuses.Step.UPDATE, statuses.Step.RESUME)
     tags = Tags.choose(state.tags if state else {}, choices.tags, choices.untag)
     previous = state.parameters if state and exists else {}
     parameters = resolve(name, choices, {**environment, **cloud.variants}, previous)
@@ -146,12 +147,12 @@ def prepared(
     bundle = build(
         Platform.choose(parameters["Runtime"], parameters["Architecture"], environment.get("SLDB_BUNDLE_PLATFORM"))
     )
-    if step is states.Step.RECREATE and state:
+    if step is statuses.Step.RECREATE and state:
         _clear_away(stack, state, progress, only_plan=only_plan)
     present = state if exists else None
     found = survey(cloud, stack, present) if present else Survey(0)
     check_data(name, found, asked_for_new=choices.new_bucket)
-    if step is states.Step.RESUME and state:
+    if step is statuses.Step.RESUME and state:
         finish_rollback(stack, state, found, progress, only_plan=only_plan)
     progress.note("working out the changes")
     vpc = what_becomes(cloud.ec2, name, present, parameters["LockKind"], time.time())

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from .events import StackEvent
-from .plan import Change, Plan
+from sldb.deploy.plan import Plan
+from sldb.stack.changes import Change
+from sldb.stack.events import StackEvent
 
 if TYPE_CHECKING:
     from rich.live import Live

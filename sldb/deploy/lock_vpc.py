@@ -10,15 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sldb.held_lock import HeldLock
-
-from .failures import aws_errors
-from .locks import lock_groups
+from lambda_handlers.shared.held_lock import HeldLock
+from sldb.aws.errors import aws_errors
+from sldb.stack.lock_groups import lock_groups
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
-    from .stack import StackState
+    from sldb.stack.state import StackState
 
 BY_GROUPS = "security-group"
 

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lambda_handlers.wire import SldbError
-
-from .cloud import bucket_exists
-from .failures import aws_errors
-from .plan import DATA_BUCKET
+from sldb.aws.errors import aws_errors
+from sldb.stack.account import bucket_exists
+from sldb.stack.changes import DATA_BUCKET
 
 if TYPE_CHECKING:
-    from .cloud import Cloud
-    from .stack import Stack, StackResource, StackState
+    from sldb.stack.account import Cloud
+    from sldb.stack.cloudformation import Stack
+    from sldb.stack.state import StackResource, StackState
 
 _THREADS = 8
 _GONE = {  # what the services call it
@@ -86,7 +86,7 @@ def survey(cloud: Cloud, stack: Stack, state: StackState) -> Survey:
 
 def _adopted(bucket: str) -> StackResource:
     """A data bucket that an earlier stack left is none of CloudFormation's resources."""
-    from .stack import StackResource
+    from sldb.stack.state import StackResource
 
     return StackResource(DATA_BUCKET, "AWS::S3::Bucket", bucket, "")
 

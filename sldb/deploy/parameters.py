@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lambda_handlers.wire import SldbError
-from sldb.stack_names import check_stack_name, default_function
-
-from .platform import ARCHITECTURES, RUNTIMES
+from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
+from sldb.stack.names import check_stack_name, default_function
 
 __all__ = ["DEFAULTS", "Choices", "check_stack_name", "default_function", "resolve"]
 

@@ -7,69 +7,23 @@ nothing may be removed or replaced but what holds nothing: the VPC of the locks,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import states
-from .failures import OperationFailed
+from sldb.aws.errors import OperationFailed
+from sldb.stack import statuses
+from sldb.stack.changes import DATA_BUCKET, Change
 
 if TYPE_CHECKING:
-    from .losses import Loss
-
-DATA_BUCKET = "DataBucket"  # logical id, in the template
-LOCK_VPC = "LockVpc"  # likewise
-_PERMISSION_TYPES = ("AWS::IAM::", "AWS::Lambda::Permission", "AWS::S3::BucketPolicy")
+    from sldb.deploy.losses import Loss
 
 
 class Kind(Enum):
     CREATE = "create"
     UPDATE = "update"
     UP_TO_DATE = "up to date"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    action: str  # Add, Modify, Remove, Import or Dynamic
-    logical_id: str
-    type: str  # such as AWS::S3::Bucket
-    replacement: str = ""  # True, False, Conditional; empty where nothing exists yet
-    properties: tuple[str, ...] = ()  # that change
-    is_gone: bool = False  # what the stack had of it: it is made anew
-
-    @property
-    def replaces(self) -> bool:
-        """Whether the resource may go and another come in its place; a maybe counts as a yes. What is gone cannot."""
-        return not self.is_gone and self.replacement in ("True", "Conditional")
-
-    @property
-    def removes(self) -> bool:
-        return self.action == "Remove"
-
-    @property
-    def grants(self) -> bool:
-        """Whether it changes who may do what."""
-        return self.type.startswith(_PERMISSION_TYPES)
-
-    @property
-    def is_right(self) -> bool:
-        """Whether it is nothing but a right of another resource."""
-        return self.type == "AWS::Lambda::Permission"
-
-    @classmethod
-    def decode(cls, resource: Mapping[str, Any]) -> Change:
-        """From a `ResourceChange` of DescribeChangeSet."""
-        targets = [detail.get("Target", {}) for detail in resource.get("Details", ())]
-        names = {target.get("Name") or target.get("Attribute") for target in targets}
-        return cls(
-            action=resource["Action"],
-            logical_id=resource["LogicalResourceId"],
-            type=resource["ResourceType"],
-            replacement=resource.get("Replacement", ""),
-            properties=tuple(sorted(name for name in names if name)),
-            is_gone=resource.get("ResourceDriftStatus") == "DELETED",
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +79,7 @@ def refuse_to_overlook(stack: str, losses: Iterable[Loss], changes: Iterable[Cha
     overlooked = [loss.says for loss in losses if loss.logical_id not in changing]
     if overlooked:
         raise OperationFailed(
-            f"{'; '.join(overlooked)}, and CloudFormation does not see it", states.anew(stack), applied="no"
+            f"{'; '.join(overlooked)}, and CloudFormation does not see it", statuses.anew(stack), applied="no"
         )
 
 

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import states
-from .buckets import BUNDLES, DATA, delete_bucket, left_alone, stack_of, stranger_in
-from .bundles import BundleBucket
-from .cloud import Cloud, bucket_exists
-from .failures import OperationFailed
-from .following import Progress, failure
-from .locks import free_all
-from .ours import TAG
-from .parameters import check_stack_name
-from .stack import Stack, StackState
+from sldb.aws.errors import OperationFailed
+from sldb.deploy.buckets import BUNDLES, DATA, delete_bucket, left_alone, stack_of, stranger_in
+from sldb.deploy.bundle_bucket import BundleBucket
+from sldb.deploy.parameters import check_stack_name
+from sldb.deploy.progress import Progress, failure
+from sldb.stack import statuses
+from sldb.stack.account import Cloud, bucket_exists
+from sldb.stack.cloudformation import Stack
+from sldb.stack.lock_groups import free_all
+from sldb.stack.ownership import TAG
+from sldb.stack.state import StackState
 
 _TRIES = 3  # a writer may take a lock while the stack is on its way out
 
@@ -47,7 +48,7 @@ def find(cloud: Cloud, name: str, *, delete_data: bool = False) -> Remains:
     check_stack_name(name)
     state = Stack(cloud.cloudformation, name).describe_ours()
     if state is not None:
-        states.refuse_if_busy(name, state.status)
+        statuses.refuse_if_busy(name, state.status)
     data = cloud.data_bucket_of(name, state)
     has_data = bucket_exists(cloud.s3, data, cloud.account)
     if has_data and delete_data:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .failures import aws_errors
-from .patience import while_s3_is_busy
+from sldb.aws.busy_buckets import while_s3_is_busy
+from sldb.aws.errors import aws_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

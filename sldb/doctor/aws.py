@@ -12,20 +12,21 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from lambda_handlers import times
+from lambda_handlers.shared import times
 from lambda_handlers.wire import SldbError
 from sldb import moments
+from sldb.aws.errors import aws_errors
 from sldb.client import Client
-from sldb.deploy.cloud import Cloud
-from sldb.deploy.failures import aws_errors
 from sldb.deploy.losses import survey
-from sldb.deploy.mending import cure
-from sldb.deploy.stack import Stack, StackState
-from sldb.deploy.states import anew, command
-from sldb.deploy.status import Status, deployed, read_status
+from sldb.deploy.repair import cure
 from sldb.deploy.versions import kept_days
 from sldb.doctor.finding import Finding, checked, ok, unchecked
 from sldb.doctor.local import engine
+from sldb.ops.status import Status, deployed, read_status
+from sldb.stack.account import Cloud
+from sldb.stack.cloudformation import Stack
+from sldb.stack.state import StackState
+from sldb.stack.statuses import anew, command
 
 ODD_SECONDS, REFUSED_SECONDS = 60, 300  # of the clock; AWS refuses signatures that are five minutes off
 FEW_EXECUTIONS = 100

@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lambda_handlers import conditional_writes
-from lambda_handlers.conditional_writes import Race
-from lambda_handlers.directory_store import DirectoryStore
-from lambda_handlers.object_store import ObjectStore, StoreError
+from lambda_handlers.store import conditional_writes
+from lambda_handlers.store.conditional_writes import Race
+from lambda_handlers.store.directory import DirectoryStore
+from lambda_handlers.store.protocol import ObjectStore, StoreError
 from lambda_handlers.wire import SldbError
 from sldb.doctor.finding import Finding, ok, unchecked
 from sldb.targets.bucket import bare_store

@@ -20,14 +20,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sldb.emulator.server import Emulator as Emulator
+    from sldb.emulator.front.server import Emulator as Emulator
 
 __all__ = ["Emulator"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "Emulator":
-        from sldb.emulator.server import Emulator
+        from sldb.emulator.front.server import Emulator
 
         return Emulator
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

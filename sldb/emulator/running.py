@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from lambda_handlers.wire import SldbError
 
 if TYPE_CHECKING:
-    from sldb.emulator.server import Emulator
+    from sldb.emulator.front.server import Emulator
 
 INTERRUPTED, TERMINATED = 130, 143
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
-from sldb.creation import Creation
-from sldb.diff import Change, Comparison, Schema, State, ask_schema, schema_of
+from sldb.database_creation import Creation
+from sldb.diff.states import Change, Comparison, Schema, State, ask_schema, schema_of
 from sldb.migrate import runner
 
 OURS = (runner.VERSIONS, runner.FILES)

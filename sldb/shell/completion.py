@@ -2,7 +2,8 @@
 names and arguments.
 
 `complete` is pure, but for names of local files: text before and after the cursor, and what is known → candidates.
-Where the names come from, and that they are never fetched while a key is handled, is `sldb.shell.names`' business.
+Where the names come from, and that they are never fetched while a key is handled, is the business of
+`sldb.shell.schema_names`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sldb.shell.catalog import Names
+from sldb.shell.keywords import functions, keywords
 from sldb.shell.reader import is_open, split
-from sldb.shell.vocabulary import functions, keywords
 
 MOST_CHARACTERS = 20_000  # of a long script that are looked at, on each side of the cursor
 MOST_FILES = 200

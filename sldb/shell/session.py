@@ -7,7 +7,7 @@ leave as SldbError: the loop around decides whether they end the run.
 In a script (`line` is given) the statements of an open transaction that show nothing wait for the first one that does,
 or for the commit: so a thousand INSERTs between BEGIN and COMMIT are one request.
 
-The names for completion (see `sldb.shell.names`) are looked up again after a statement that may have changed the
+The names for completion (see `sldb.shell.schema_names`) are looked up again after a statement that may have changed the
 schema, or has met a table that is not there.
 """
 
@@ -21,16 +21,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
-from sldb import safety
-from sldb.applied import NOT_CHANGED, UNKNOWN
+from sldb import confirmation
 from sldb.client import Client
-from sldb.creation import suggestion
+from sldb.database_creation import suggestion
 from sldb.report import count, summary
-from sldb.shell.named import NamedQueries
-from sldb.shell.names import LiveNames
 from sldb.shell.output import Output
 from sldb.shell.reader import changes_schema, is_blank, split
+from sldb.shell.saved_queries import NamedQueries
+from sldb.shell.schema_names import LiveNames
 from sldb.shell.transaction import Batch, Begin, Commit, Rollback, Transaction, is_silent, parts
+from sldb.write_outcome import NOT_CHANGED, UNKNOWN
 
 # With these, nothing says whether the transaction was applied, where they do not say it themselves.
 _UNKNOWN_OUTCOMES = ("store_error", "query_timeout", "internal")
@@ -102,7 +102,7 @@ class Session:
         agree = _Timed(self.agree)
         started = time.monotonic()
         with self._turn:
-            reply = safety.execute(self.client, request, agree)
+            reply = confirmation.execute(self.client, request, agree)
         if reply is None:
             self.output.say(NOT_CHANGED)
             return None

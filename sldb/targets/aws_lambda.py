@@ -1,5 +1,5 @@
 """The targets `lambda` and `lambda:NAME`: invoke the deployed function and wait for its reply. Which function that is,
-and how a stack's is found, is `sldb.targets.addressee`'s business.
+and how a stack's is found, is `sldb.targets.deployed_function`'s business.
 
 Every request has a `request_id`, so sending it again is safe: what did not reach the function, was throttled or got
 a 5xx is sent again with back-off, a few times, and a function that crashed is asked once more. Where there is no answer
@@ -25,11 +25,12 @@ from urllib.parse import quote
 from botocore.exceptions import ReadTimeoutError
 
 from lambda_handlers.wire import Action, Reply, Request, SldbError
-from sldb.deploy.failures import aws_errors, clock_hint, is_wrong_clock
-from sldb.targets import far_rows
-from sldb.targets.addressee import Addressee
-from sldb.targets.aws_http import HttpReply, SignedHttp, Unanswered
-from sldb.targets.lambda_answers import (
+from sldb.aws.errors import aws_errors, clock_hint, is_wrong_clock
+from sldb.aws.http import HttpReply, SignedHttp, Unanswered
+from sldb.aws.options import AwsOptions
+from sldb.targets import stored_rows
+from sldb.targets.deployed_function import Addressee
+from sldb.targets.lambda_responses import (
     NoSuchFunction,
     cannot_start,
     crash_report,
@@ -40,7 +41,7 @@ from sldb.targets.lambda_answers import (
     refused_for_now,
     timed_out,
 )
-from sldb.targets.protocol import AwsOptions, with_id
+from sldb.targets.protocol import with_id
 
 T = TypeVar("T")
 
@@ -88,7 +89,7 @@ class LambdaTarget:
                 doubt.error.details.pop("applied", None)  # it writes nothing
                 raise doubt.error from doubt
             reply = self._find_out(request, doubt, again)
-        return far_rows.fetch(reply, self._connection().download, again, self._sleep)
+        return stored_rows.fetch(reply, self._connection().download, again, self._sleep)
 
     def act(self, action: Action) -> dict[str, Any]:
         """As the function replies; `store_error` where it cannot be reached or is not there."""
@@ -103,7 +104,7 @@ class LambdaTarget:
         if told["reply"] is None:
             return told, None
         reply = Reply.decode(told["reply"])
-        return told, far_rows.fetch(reply, self._connection().download, "ask again", self._sleep)
+        return told, stored_rows.fetch(reply, self._connection().download, "ask again", self._sleep)
 
     def close(self) -> None:
         if self._http is not None:

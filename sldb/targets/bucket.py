@@ -12,17 +12,17 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.s3_store import open_s3
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
-from lambda_handlers.stores import is_foreign, open_store
+from lambda_handlers.store.open import is_foreign, open_store
+from lambda_handlers.store.protocol import ObjectStore
+from lambda_handlers.store.s3 import open_s3
 from lambda_handlers.wire import Action, Reply, Request
-from sldb.deploy.failures import aws_errors
-from sldb.targets.addressee import Addressee
-from sldb.targets.aws_endpoints import reached_by
-from sldb.targets.aws_session import boto3_session
-from sldb.targets.protocol import AwsOptions
+from sldb.aws.endpoints import reached_by
+from sldb.aws.errors import aws_errors
+from sldb.aws.options import AwsOptions
+from sldb.aws.session import boto3_session
+from sldb.targets.deployed_function import Addressee
 
 if TYPE_CHECKING:
     import boto3

@@ -16,8 +16,8 @@ from lambda_handlers.wire import Action, Reply, Request
 from sldb.targets.interrupts import Interrupts
 
 if TYPE_CHECKING:
-    from lambda_handlers.object_store import ObjectStore
     from lambda_handlers.service import Service
+    from lambda_handlers.store.protocol import ObjectStore
 
 CACHE_BYTES = 1 << 40  # the disk is the user's
 MEMORY_BYTES = 1 << 30
@@ -67,7 +67,7 @@ class LocalTarget:
         return told, None if told["reply"] is None else Reply.decode(told["reply"])
 
     def open_store(self) -> ObjectStore:
-        from lambda_handlers.directory_store import DirectoryStore
+        from lambda_handlers.store.directory import DirectoryStore
 
         return DirectoryStore(self.directory)
 

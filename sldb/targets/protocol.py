@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from lambda_handlers.wire import Action, Reply, Request, new_request_id
@@ -30,12 +30,6 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Give up connections and temporary files."""
-
-
-@dataclass(frozen=True, slots=True)
-class AwsOptions:
-    profile: str | None = None
-    region: str | None = None
 
 
 def with_id(request: Request) -> Request:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from lambda_handlers.wire import Value, encode_value
+from lambda_handlers.wire import encode_value
+from sldb.transfer.formats.stream import Values
 
 BATCH_BYTES = 4_000_000  # of rows as JSON; an event may have 6 MB
 _CHUNK_BYTES = 200_000  # rows are measured so many at a time
 _FIRST_CHUNK, _MOST_CHUNK = 20, 2_000  # rows
-
-Values = Sequence[Value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 csv tsv json jsonl   as `sldb query` prints them (sldb.render.formats)
 insert               INSERT statements, as in a dump
-parquet              see sldb.transfer.parquet
+parquet              see sldb.transfer.formats.parquet
 sqlite               a SQLite file; without table and query, of the whole database
 """
 
@@ -17,10 +17,10 @@ from typing import BinaryIO
 from lambda_handlers.wire import Row, SldbError
 from sldb.render import formats
 from sldb.render.layout import Layout
-from sldb.transfer import compression
-from sldb.transfer.output import appearing, writing
-from sldb.transfer.selection import Selection
-from sldb.transfer.snapshot import Snapshot
+from sldb.transfer.database.selection import Selection
+from sldb.transfer.database.snapshot import Snapshot
+from sldb.transfer.files import compression
+from sldb.transfer.files.output import appearing, writing
 
 FORMATS = ("csv", "tsv", "json", "jsonl", "insert", "parquet", "sqlite")
 _ENDINGS = {
@@ -80,14 +80,14 @@ def _write_file(
         raise SldbError("bad_request", f"{path}: {format_name} is not compressed from outside", "leave .gz or .zst out")
     with appearing(path) as unfinished:
         if format_name == "parquet":
-            from sldb.transfer import parquet
+            from sldb.transfer.formats import parquet
 
             assert what is not None
             parquet.write(source, replace(what, pages=counted(what.pages)), unfinished)
             return
-        from sldb.transfer import sqlite_file
+        from sldb.transfer.formats import sqlite_output
 
-        sqlite_file.write(source, what, unfinished, counted)
+        sqlite_output.write(source, what, unfinished, counted)
 
 
 class _Counted:

@@ -25,11 +25,12 @@ from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.client import Client
 from sldb.report import count, duration
 from sldb.transfer.batches import BATCH_BYTES, Batch, Batches
-from sldb.transfer.inputs import STANDARD_INPUT, Input
-from sldb.transfer.landing import Landing, Loaded, Mode
-from sldb.transfer.places import BadRows
+from sldb.transfer.files.input import STANDARD_INPUT, Input
+from sldb.transfer.formats.bad_rows import BadRows
+from sldb.transfer.formats.stream import Stream
+from sldb.transfer.formats.tables import Reading, read
+from sldb.transfer.loader import Landing, Loaded, Mode
 from sldb.transfer.staging import Earlier, Note, Staging
-from sldb.transfer.streams import Reading, Stream, read
 
 MOST_ROWS = 50_000  # of a batch
 _COMMIT_TRIES = 20

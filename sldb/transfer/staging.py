@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from lambda_handlers.wire import Request, SldbError, Statement, Value
 from sldb.client import Client
-from sldb.transfer.batches import Batch, Values
+from sldb.transfer.batches import Batch
+from sldb.transfer.formats.stream import Values
 
 MOST_PARAMETERS = 32_766  # of one statement, in SQLite
 _MOST_ROWS = 2_000  # of one INSERT

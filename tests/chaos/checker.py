@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lambda_handlers.object_store import ObjectStore
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from tests.chaos.bookkeeping import COUNTS, Attempt, entry
 from tests.chaos.replay import State, states

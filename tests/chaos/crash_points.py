@@ -14,8 +14,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from lambda_handlers import directory_store
 from lambda_handlers.locks import file as file_lock
+from lambda_handlers.store import directory as directory_store
 from sldb.targets.local import LocalTarget
 from tests.chaos.bookkeeping import COUNTS, CREATE, entry
 

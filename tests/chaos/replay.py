@@ -11,9 +11,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.storage.keys import database_prefix, parse_ltx_key
-from lambda_handlers.storage.ltx import Decoder
+from lambda_handlers.storage.log.keys import database_prefix, parse_ltx_key
+from lambda_handlers.storage.log.ltx import Decoder
+from lambda_handlers.store.protocol import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)

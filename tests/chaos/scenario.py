@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sldb.aws.options import AwsOptions
 from sldb.client import Client
 from sldb.targets.aws_lambda import LambdaTarget
-from sldb.targets.protocol import AwsOptions
 from tests.chaos.checker import Verdict, check
 from tests.chaos.crowd import Crowd
 from tests.chaos.stage import FUNCTION, Stage

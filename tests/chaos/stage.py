@@ -15,17 +15,17 @@ from pathlib import Path
 import boto3
 import pytest
 
-from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import Credentials, Settings
-from lambda_handlers.stores import open_store
+from lambda_handlers.store.open import open_store
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Reply, Request, SldbError
+from sldb.aws.options import AwsOptions
 from sldb.cli.main import run as run_command
-from sldb.emulator.call import Answer, Call
-from sldb.emulator.hooks import ReplyLost
-from sldb.emulator.server import Emulator
-from sldb.locks import stack_locks
+from sldb.emulator.calls.call import Answer, Call
+from sldb.emulator.front.hooks import ReplyLost
+from sldb.emulator.front.server import Emulator
+from sldb.ops.locks import stack_locks
 from sldb.targets.aws_lambda import LambdaTarget
-from sldb.targets.protocol import AwsOptions
 from tests.chaos.bookkeeping import CREATE
 
 FUNCTION, DEADLOCK_FIX = "test-db-function", "test-db-function-deadlock-fix"

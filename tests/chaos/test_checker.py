@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_handlers.directory_store import DirectoryStore
+from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.targets.local import LocalTarget
 from tests.chaos.bookkeeping import COUNTS, CREATE, Attempt, Journal, entry, read_journals, says_not_applied

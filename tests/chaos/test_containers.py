@@ -21,8 +21,8 @@ import pytest
 
 from lambda_handlers.storage.commit import STREAM_BYTES
 from lambda_handlers.wire import SldbError
-from sldb.emulator.call import Answer, Call
-from sldb.emulator.hooks import ReplyLost
+from sldb.emulator.calls.call import Answer, Call
+from sldb.emulator.front.hooks import ReplyLost
 from tests.chaos.bookkeeping import COUNTS, entry, says_not_applied
 from tests.chaos.crowd import Crowd, disturb, rounds
 from tests.chaos.proxy import MODES, Proxy

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_handlers.directory_store import DirectoryStore
+from lambda_handlers.store.directory import DirectoryStore
 from sldb.targets.local import LocalTarget
 from tests.chaos.bookkeeping import COUNTS, CREATE, entry
 from tests.chaos.checker import Verdict, check

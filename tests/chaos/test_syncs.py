@@ -1,6 +1,6 @@
 """What a local write asks of the operating system, as strace sees it: nothing is acknowledged before it is on the disk.
 
-The same order is tested without strace in tests/lambda_handlers/test_directory_store.py.
+The same order is tested without strace in tests/lambda_handlers/store/test_directory.py.
 """
 
 from __future__ import annotations

@@ -10,15 +10,15 @@ from cfnlint.api import lint_file  # type: ignore[import-untyped]  # publishes n
 from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
 
 from lambda_handlers.settings import LOG_LEVELS
-from lambda_handlers.storage.keys import reply_key
+from lambda_handlers.storage.log.keys import reply_key
 from lambda_handlers.wire import DATABASE_NAME
 from sldb.deploy import losses
+from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
 from sldb.deploy.losses import role_policies
 from sldb.deploy.parameters import DEFAULTS, LOCK_KINDS, Choices, default_function, resolve
-from sldb.deploy.plan import DATA_BUCKET
-from sldb.deploy.platform import ARCHITECTURES, RUNTIMES
 from sldb.deploy.template import template_path, template_text
 from sldb.deploy.versions import RULE
+from sldb.stack.changes import DATA_BUCKET
 
 # What the emulated AWS can make.
 TYPES = {

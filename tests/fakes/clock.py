@@ -6,7 +6,8 @@ import heapq
 import random
 from collections.abc import Callable
 
-from lambda_handlers.host import AtOnce, Host
+from lambda_handlers.host import Host
+from tests.fakes.at_once import AtOnce
 
 
 class Clock:

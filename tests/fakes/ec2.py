@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from itertools import count
 
-from lambda_handlers.ec2 import CALL_SECONDS, Ambiguous, Duplicate, NotFound, Refused, SecurityGroup, Throttled
+from lambda_handlers.aws.ec2 import CALL_SECONDS, Ambiguous, Duplicate, NotFound, Refused, SecurityGroup, Throttled
 
 
 class Fault(Enum):

@@ -8,13 +8,13 @@ from pathlib import Path
 import apsw
 
 from lambda_handlers.host import Host
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.storage import ltx
 from lambda_handlers.storage.draft import Draft
-from lambda_handlers.storage.keys import LtxName, parse_ltx_key
-from lambda_handlers.storage.ltx import Header, Pgno, Txid
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key
+from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.vfs import DraftVFS
+from lambda_handlers.store.protocol import ObjectStore
 from tests.fakes.clock import Clock
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from typing import Any
 
-from lambda_handlers.object_store import (
+from lambda_handlers.store.protocol import (
     AlreadyExists,
     ObjectInfo,
     ObjectStore,

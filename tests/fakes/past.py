@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.service import Service
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Action
 from tests.fakes.engine import Engine, dump
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from lambda_handlers.conditional_writes import PROBE_KEY
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.s3_store import ObstoreStore, open_s3
 from lambda_handlers.settings import Settings
-from lambda_handlers.stores import open_store
+from lambda_handlers.store.conditional_writes import PROBE_KEY
+from lambda_handlers.store.open import open_store
+from lambda_handlers.store.protocol import ObjectStore
+from lambda_handlers.store.s3 import ObstoreStore, open_s3
 from tests.fakes.aws import Aws
 
 Environ = dict[str, Any]

@@ -8,9 +8,9 @@ from typing import Any
 from lambda_handlers.host import Host
 from lambda_handlers.locks.none import NoLock
 from lambda_handlers.locks.protocol import WriteLock
-from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Reply, Request
 
 

@@ -8,7 +8,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambda_handlers.sql.translation import reason_of
+from lambda_handlers.sql.errors import reason_of
 from lambda_handlers.wire import Action, Column, Params, Reply, Request, Result, SldbError
 from sldb.shell.reader import is_blank, split
 

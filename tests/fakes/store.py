@@ -13,7 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from lambda_handlers.object_store import AlreadyExists, CopyOf, ObjectInfo, ObjectStore, Refused, Unavailable
+from lambda_handlers.store.protocol import AlreadyExists, CopyOf, ObjectInfo, ObjectStore, Refused, Unavailable
 
 Act: TypeAlias = Callable[[], Any]
 Step: TypeAlias = Callable[[str, Act], Any]

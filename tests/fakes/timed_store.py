@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from lambda_handlers.object_store import ObjectInfo, ObjectStore, Unavailable
+from lambda_handlers.store.protocol import ObjectInfo, ObjectStore, Unavailable
 from tests.fakes.clock import Clock
 
 

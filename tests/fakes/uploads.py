@@ -7,10 +7,10 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.storage.keys import upload_key
-from sldb.transfer.encoding import Encoding
-from sldb.transfer.source import open_source
+from lambda_handlers.storage.log.keys import upload_key
+from lambda_handlers.store.protocol import ObjectStore
+from sldb.push_pull.encoding import Encoding
+from sldb.push_pull.source import open_source
 
 
 def upload(store: ObjectStore, file: Path, database: str = "main") -> dict[str, Any]:

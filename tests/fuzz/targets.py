@@ -18,20 +18,21 @@ from typing import Any, TypeAlias
 import apsw
 from fastcrc import crc64
 
-from lambda_handlers import sealed
-from lambda_handlers.s3_store import memory_store
+from lambda_handlers.shared import sealed
 from lambda_handlers.sql import script
-from lambda_handlers.storage import atlas, keys, ltx
-from lambda_handlers.storage.head import Head, HeadFile
-from lambda_handlers.storage.keys import LtxName
-from lambda_handlers.storage.ltx import Decoder, Header, Pgno
-from lambda_handlers.storage.page_map import BadPageMap, PageMap, PageMapBuilder
+from lambda_handlers.storage.log import keys, ltx
+from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.ltx import Decoder, Header, Pgno
+from lambda_handlers.storage.pages import atlas
+from lambda_handlers.storage.pages.head import Head, HeadFile
+from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap, PageMapBuilder
 from lambda_handlers.wire import ERROR_CODES, Action, Column, FarRows, Reply, Request, Result, SldbError, Statement
+from sldb.aws.http import HttpReply
 from sldb.params import parse_params
 from sldb.shell import reader
-from sldb.targets import far_rows
-from sldb.targets.aws_http import HttpReply
-from sldb.targets.lambda_answers import decode
+from sldb.targets import stored_rows
+from sldb.targets.lambda_responses import decode
+from tests.fakes.memory import memory_store
 from tests.fakes.service import container
 from tests.fuzz.mutate import damaged, damaged_json, damaged_text
 
@@ -120,7 +121,7 @@ def distant_rows(chance: Random) -> None:
     body = damaged(chance, data, [data])
     reply = Reply((Result((Column("a", None),), rowcount=len(rows), far=FarRows("u", len(rows))),), 1, "main")
     with suppress(SldbError):
-        got = far_rows.fetch(reply, lambda url: iter((body,)), "", sleep=lambda seconds: None)
+        got = stored_rows.fetch(reply, lambda url: iter((body,)), "", sleep=lambda seconds: None)
         assert got.rows == list(rows)
 
 

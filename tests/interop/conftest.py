@@ -11,15 +11,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import Settings
+from lambda_handlers.store.protocol import ObjectStore
 from tests.fakes.s3 import closed, plain_s3, probed_s3
 from tests.interop.servers import SERVERS, Server
 
 if not os.environ.get("SLDB_INTEROP"):
     collect_ignore_glob = ["test_*"]
 
-pytest.register_assert_rewrite("tests.interop.contract", "tests.lambda_handlers.test_object_store")
+pytest.register_assert_rewrite("tests.interop.contract", "tests.lambda_handlers.store.test_protocol")
 
 # What a server does otherwise than S3, where no database is in danger: our keys need none of it.
 _ORDER = "it lists a directory before a sibling of its name with a -"

@@ -13,22 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from lambda_handlers.conditional_writes import race_completions, race_creates, race_replaces
-from lambda_handlers.object_store import ObjectStore, StoreError
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
-from lambda_handlers.stores import open_store
+from lambda_handlers.store.conditional_writes import race_completions, race_creates, race_replaces
+from lambda_handlers.store.open import open_store
+from lambda_handlers.store.protocol import ObjectStore, StoreError
 from lambda_handlers.wire import Reply, Request, Statement
 from tests.fakes.s3 import closed, plain_s3
 from tests.interop.servers import Server
-from tests.lambda_handlers import test_object_store
+from tests.lambda_handlers.store import test_protocol
 
 COMPLETES_ATOMICALLY = {"ministack"}
 
 
 def contract() -> Iterator[tuple[str, object]]:
     """Its tests that ask for one store."""
-    for name, test in vars(test_object_store).items():
+    for name, test in vars(test_protocol).items():
         if name.startswith("test_") and {"store", "s3_store"} & set(test.__code__.co_varnames):
             yield name, test
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lambda_handlers.conditional_writes import PROBE_KEY
-from lambda_handlers.object_store import Unfit
-from lambda_handlers.stores import open_store
+from lambda_handlers.store.conditional_writes import PROBE_KEY
+from lambda_handlers.store.open import open_store
+from lambda_handlers.store.protocol import Unfit
 from tests.fakes.s3 import plain_s3
 from tests.interop.servers import rclone
 

@@ -20,17 +20,17 @@ from pathlib import Path
 import apsw
 import pytest
 
-from lambda_handlers.directory_store import DirectoryStore
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
 from lambda_handlers.sql import request_log
 from lambda_handlers.sql.attachment import Attachment
-from lambda_handlers.storage.page_map import PageMap
+from lambda_handlers.storage.pages.page_map import PageMap
+from lambda_handlers.store.directory import DirectoryStore
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import DATABASE_NAME, Column, FarRows, Reply, Result, SldbError
-from sldb.transfer import own_names
+from sldb.push_pull import own_names
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act, state
 from tests.fakes.service import container, run
 from tests.fakes.store import PresigningStore
@@ -551,8 +551,8 @@ def test_push_such_a_file_with_another_client(
     """One that leaves nothing out: the function looks, too, and refuses."""
     store = memory_store()
     monkeypatch.setattr(own_names, "find", lambda connection: [])
-    monkeypatch.setattr("sldb.transfer.encoding.PART_BYTES", 10_000)
-    monkeypatch.setattr("lambda_handlers.actions.pushing.LEAST_PART_BYTES", 5_000)
+    monkeypatch.setattr("sldb.push_pull.encoding.PART_BYTES", 10_000)
+    monkeypatch.setattr("lambda_handlers.actions.push.LEAST_PART_BYTES", 5_000)
     file = database_file(
         tmp_path / "in.db",
         f"PRAGMA encoding = '{encoding}'; CREATE TABLE t (a INTEGER PRIMARY KEY, b)",

@@ -11,14 +11,14 @@ import pytest
 
 from lambda_handlers.locks.protocol import Holder
 from lambda_handlers.locks.s3 import ObjectLock
-from lambda_handlers.object_store import MeteredStore
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.settings import MIB
-from lambda_handlers.storage.keys import snapshot
-from lambda_handlers.storage.page_cache import PageCache
+from lambda_handlers.storage.log.keys import snapshot
+from lambda_handlers.storage.pages.page_cache import PageCache
+from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Action, Request, SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import compact
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act
 from tests.fakes.service import container as new_container
 from tests.fakes.service import run

@@ -9,13 +9,13 @@ from typing import Any
 import boto3
 import pytest
 
+from lambda_handlers.aws.ec2 import Ec2Client
 from lambda_handlers.deadlock_fix import handler
-from lambda_handlers.ec2 import Ec2Client
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.settings import Settings
-from lambda_handlers.stores import open_store
+from lambda_handlers.store.open import open_store
 from tests.fakes.aws import REGION, Aws, free_port, serve_aws
 
 MAX_AGE = 90.0

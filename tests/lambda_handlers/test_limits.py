@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.host import Host
 from lambda_handlers.locks.file import FileLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
+from lambda_handlers.store.directory import DirectoryStore
 from tests.fakes.ec2 import FakeEc2
+from tests.fakes.memory import memory_store
 from tests.fakes.service import container
 
 SECONDS = 0.4  # that a request gets

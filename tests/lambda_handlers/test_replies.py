@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers import replies
-from lambda_handlers.directory_store import DirectoryStore
-from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.replies import Replies
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.sql import request_log
-from lambda_handlers.storage.keys import replies_prefix
+from lambda_handlers.storage.log.keys import replies_prefix
+from lambda_handlers.store.directory import DirectoryStore
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import FarRows, Reply, Result, SldbError
-from sldb.targets import far_rows
+from sldb.targets import stored_rows
 from tests.fakes.clock import Clock
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act
 from tests.fakes.service import container, run
 from tests.fakes.store import FaultyStore, PresigningStore, blame_own, clash, lose_answer, lose_request, refuse
@@ -45,7 +45,7 @@ def service(store):
 
 def complete(store: PresigningStore, reply: Reply) -> Reply:
     """As a client has it."""
-    return far_rows.fetch(reply, store.download, "again", sleep=lambda _: None)
+    return stored_rows.fetch(reply, store.download, "again", sleep=lambda _: None)
 
 
 def kept_objects(store: ObjectStore) -> list[str]:

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers import db_function, deadlock_fix
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import LONGEST_MARGIN_SECONDS, Service
 from lambda_handlers.service import _seconds_for as seconds_for
 from lambda_handlers.service import _seconds_until_late as seconds_until_late
 from lambda_handlers.settings import Settings
 from lambda_handlers.wire import ERROR_CODES, Request, SldbError, Statement
+from tests.fakes.memory import memory_store
 from tests.fakes.service import container, run
 
 

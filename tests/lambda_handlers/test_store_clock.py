@@ -16,13 +16,13 @@ from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.none import NoLock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.locks.s3 import ObjectLock
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
-from lambda_handlers.storage.keys import transaction
-from lambda_handlers.storage.ltx import Header
+from lambda_handlers.storage.log.keys import transaction
+from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.store_clock import StoreClock
 from tests.fakes.clock import Clock
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act
 from tests.fakes.service import run
 from tests.fakes.store import FaultyStore

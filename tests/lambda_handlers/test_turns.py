@@ -10,19 +10,20 @@ from contextlib import contextmanager
 import pytest
 
 from lambda_handlers import turns
-from lambda_handlers.directory_store import DirectoryStore
 from lambda_handlers.host import Host
 from lambda_handlers.locks.s3 import ObjectLock
-from lambda_handlers.object_store import ObjectStore, Unavailable
-from lambda_handlers.s3_store import memory_store
-from lambda_handlers.storage import announcing, kinds
-from lambda_handlers.storage.keys import parse_ltx_key, snapshot, transaction
-from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import Decoder, Header
+from lambda_handlers.storage import announcements
+from lambda_handlers.storage.log import kinds
+from lambda_handlers.storage.log.keys import parse_ltx_key, snapshot, transaction
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Decoder, Header
+from lambda_handlers.store.directory import DirectoryStore
+from lambda_handlers.store.protocol import ObjectStore, Unavailable
 from lambda_handlers.wire import SldbError
 from tests.fakes import sqlite_files
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine, compact
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act, image, state
 from tests.fakes.service import container as new_container
 from tests.fakes.service import run
@@ -195,7 +196,7 @@ def test_nobody_is_waited_for_longer_than_is_right(container, store, tmp_path):
     announce(store, tmp_path, clock, seconds=255)
     started = clock.time
     run(service, "INSERT INTO t VALUES (1)", timeout=900)
-    assert announcing.MOST_SECONDS <= clock.time - started <= announcing.MOST_SECONDS + 1
+    assert announcements.MOST_SECONDS <= clock.time - started <= announcements.MOST_SECONDS + 1
     announce(store, tmp_path, clock, seconds=30)
     started = clock.time
     run(service, "INSERT INTO t VALUES (1)", timeout=8)

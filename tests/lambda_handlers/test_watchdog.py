@@ -15,10 +15,10 @@ import pytest
 
 from lambda_handlers.host import Host
 from lambda_handlers.locks.security_group import SecurityGroupLock
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
 from lambda_handlers.watchdog import Watchdog
 from tests.fakes.ec2 import FakeEc2
+from tests.fakes.memory import memory_store
 from tests.fakes.service import container, run
 from tests.fakes.store import FaultyStore
 

@@ -7,7 +7,7 @@ from tests.mutants.mutant import ACTIONS, SERVER, STORAGE, Mutant
 HANDLERS = "lambda_handlers/"
 LOG = "lambda_handlers/storage/"
 REPLICA = STORAGE + "test_replica.py::"
-REMOVAL_TESTS = SERVER + "test_removal.py::"
+REMOVAL_TESTS = "tests/lambda_handlers/storage/upkeep/test_removal.py::"
 
 AGE = (
     Mutant(
@@ -32,10 +32,12 @@ AGE = (
     Mutant(
         "the mark of a copy counts as its first transaction",
         "4",
-        HANDLERS + "maintenance.py",
+        "lambda_handlers/storage/upkeep/maintenance.py",
         "                if (name, info.size) == (transaction(1), MARK_BYTES):",
         "                if False:",
-        (SERVER + "test_maintenance.py::test_the_base_of_a_copy_stays_although_a_fold_covers_it",),
+        (
+            "tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_the_base_of_a_copy_stays_although_a_fold_covers_it",
+        ),
     ),
     Mutant(
         "a copy of any age is committed on",
@@ -118,7 +120,7 @@ AGE = (
         LOG + "replica.py",
         "        if not has_slept and self._follow_head(now):",
         "        if self._follow_head(now):",
-        (STORAGE + "test_head.py::test_a_copy_that_slept_loses_no_write_to_a_wrong_head",),
+        ("tests/lambda_handlers/storage/pages/test_head.py::test_a_copy_that_slept_loses_no_write_to_a_wrong_head",),
     ),
     Mutant(
         "a commit on the word of the head",
@@ -126,7 +128,9 @@ AGE = (
         LOG + "replica.py",
         "            return now\n        self._look_behind_head()\n",
         "            return now\n",
-        (STORAGE + "test_head.py::test_a_cold_writer_on_files_that_are_all_there_loses_no_write",),
+        (
+            "tests/lambda_handlers/storage/pages/test_head.py::test_a_cold_writer_on_files_that_are_all_there_loses_no_write",
+        ),
     ),
     Mutant(
         "what the LIST finds behind the head does not matter",
@@ -134,7 +138,9 @@ AGE = (
         LOG + "replica.py",
         "        if newest > self.txid:\n",
         "        if False:\n",
-        (STORAGE + "test_head.py::test_a_cold_writer_on_files_that_are_all_there_loses_no_write",),
+        (
+            "tests/lambda_handlers/storage/pages/test_head.py::test_a_cold_writer_on_files_that_are_all_there_loses_no_write",
+        ),
     ),
     Mutant(
         "the LIST of a copy that slept begins behind what it must find",
@@ -147,39 +153,44 @@ AGE = (
     Mutant(
         "a head's checksum is not compared",
         "5",
-        HANDLERS + "sealed.py",
+        "lambda_handlers/shared/sealed.py",
         "    if not body or end != _seal_of(body, key):",
         "    if not body:",
-        (SERVER + "test_sealed.py", STORAGE + "test_head.py::test_no_flipped_bit_is_believed"),
+        (
+            "tests/lambda_handlers/shared/test_sealed.py",
+            "tests/lambda_handlers/storage/pages/test_head.py::test_no_flipped_bit_is_believed",
+        ),
     ),
     Mutant(
         "a head may be that of another database",
         "5",
-        HANDLERS + "sealed.py",
+        "lambda_handlers/shared/sealed.py",
         '    return b\',"crc32":"%08x"}\' % zlib.crc32(body, zlib.crc32(key.encode() + b"\\n"))',
         '    return b\',"crc32":"%08x"}\' % zlib.crc32(body)',
-        (STORAGE + "test_head.py::test_the_head_of_another_database_is_none",),
+        ("tests/lambda_handlers/storage/pages/test_head.py::test_the_head_of_another_database_is_none",),
     ),
     Mutant(
         "a head of the version before, which has no checksum, is believed",
         "5",
-        LOG + "head.py",
+        "lambda_handlers/storage/pages/head.py",
         "        fields = unseal(data, head_key(database))",
         "        import json; fields = json.loads(data)",
-        (STORAGE + "test_head.py",),
+        ("tests/lambda_handlers/storage/pages/test_head.py",),
     ),
     Mutant(
         "a head's files need not lead to its transaction",
         "5",
-        LOG + "head.py",
+        "lambda_handlers/storage/pages/head.py",
         "        return are_names and plan.reach == plan.newest == self.txid > 0",
         "        return are_names",
-        (STORAGE + "test_head.py::test_a_head_whose_files_do_not_lead_to_its_transaction_is_none",),
+        (
+            "tests/lambda_handlers/storage/pages/test_head.py::test_a_head_whose_files_do_not_lead_to_its_transaction_is_none",
+        ),
     ),
     Mutant(
         "an atlas may be that of another database",
         "5",
-        LOG + "atlas.py",
+        "lambda_handlers/storage/pages/atlas.py",
         '    return _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(atlas_key(database).encode() + b"\\n")))',
         "    return _CHECKSUM.pack(zlib.crc32(body))",
         (STORAGE + "test_advisory.py",),
@@ -187,10 +198,10 @@ AGE = (
     Mutant(
         "a page map may be that of another file as long",
         "8",
-        LOG + "bound.py",
+        "lambda_handlers/storage/pages/page_map_binding.py",
         '    return zlib.crc32(page_map, zlib.crc32(key + b"\\n")).to_bytes(4, "little")',
         '    return zlib.crc32(page_map).to_bytes(4, "little")',
-        (STORAGE + "test_fetch.py::test_a_map_of_another_file_as_long_is_none",),
+        ("tests/lambda_handlers/storage/pages/test_fetch.py::test_a_map_of_another_file_as_long_is_none",),
     ),
     Mutant(
         "age counts from the answer",
@@ -214,48 +225,52 @@ REMOVAL = (
     Mutant(
         "no floor for what goes",
         "4",
-        LOG + "retention.py",
+        "lambda_handlers/storage/upkeep/retention.py",
         "    settled = [name for name, moment in written_at.items() if moment <= now - FLOOR_SECONDS]",
         "    settled = list(written_at)",
-        (STORAGE + "test_retention.py::test_nothing_young_goes",),
+        ("tests/lambda_handlers/storage/upkeep/test_retention.py::test_nothing_young_goes",),
     ),
     Mutant(
         "no floor for what makes it needless",
         "4",
-        LOG + "retention.py",
+        "lambda_handlers/storage/upkeep/retention.py",
         "    found = {**dict(_covered(settled)), **dict(_below(base, settled))}",
         "    covered = {name: why for name, why in _covered(written_at) if name in settled}\n"
         "    found = {**covered, **dict(_below(base, settled))}",
-        (STORAGE + "test_retention.py::test_a_merge_stays_as_long_as_what_covers_it_is_young",),
+        (
+            "tests/lambda_handlers/storage/upkeep/test_retention.py::test_a_merge_stays_as_long_as_what_covers_it_is_young",
+        ),
     ),
     Mutant(
         "the base goes when another file covers it",
         "4",
-        LOG + "retention.py",
+        "lambda_handlers/storage/upkeep/retention.py",
         "    return {name: why for name, why in found.items() if name != base}",
         "    return found",
-        (STORAGE + "test_retention.py::test_a_fold_that_is_the_base_stays_although_another_covers_it",),
+        (
+            "tests/lambda_handlers/storage/upkeep/test_retention.py::test_a_fold_that_is_the_base_stays_although_another_covers_it",
+        ),
     ),
     Mutant(
         "what nothing covers goes",
         "4",
-        LOG + "retention.py",
+        "lambda_handlers/storage/upkeep/retention.py",
         "        cover = next((other for other in compacted if _covers(other, name)), None)",
         "        cover = next((other for other in compacted if other != name), None)",
-        (STORAGE + "test_retention.py",),
+        ("tests/lambda_handlers/storage/upkeep/test_retention.py",),
     ),
     Mutant(
         "a base of any age lets go of what is below it",
         "4",
-        LOG + "retention.py",
+        "lambda_handlers/storage/upkeep/retention.py",
         "    bases = [name for name, moment in written_at.items() if name.min_txid == 1 and moment <= period_began]",
         "    bases = [name for name, moment in written_at.items() if name.min_txid == 1]",
-        (STORAGE + "test_retention.py::test_what_is_promised_stays_readable",),
+        ("tests/lambda_handlers/storage/upkeep/test_retention.py::test_what_is_promised_stays_readable",),
     ),
     Mutant(
         "ages by the function's own clock",
         "4",
-        HANDLERS + "removal.py",
+        "lambda_handlers/storage/upkeep/removal.py",
         "        self._now = min(listing.store_time, listing.leased_at[0])",
         "        self._now = listing.leased_at[0]",
         (REMOVAL_TESTS + "test_of_two_clocks_the_earlier_counts",),
@@ -263,15 +278,15 @@ REMOVAL = (
     Mutant(
         "files go before their page maps",
         "4",
-        HANDLERS + "removal.py",
+        "lambda_handlers/storage/upkeep/removal.py",
         "        for keys in (maps, [name.key(self._database) for name in names], lonely):",
         "        for keys in ([name.key(self._database) for name in names], maps, lonely):",
-        (SERVER + "test_maintenance.py::test_page_maps_go_before_their_files",),
+        ("tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_page_maps_go_before_their_files",),
     ),
     Mutant(
         "ages by the store's clock, whatever it says",
         "4",
-        HANDLERS + "removal.py",
+        "lambda_handlers/storage/upkeep/removal.py",
         "        self._now = min(listing.store_time, listing.leased_at[0])",
         "        self._now = listing.store_time",
         (REMOVAL_TESTS + "test_of_two_clocks_the_earlier_counts",),
@@ -279,7 +294,7 @@ REMOVAL = (
     Mutant(
         "clocks may differ",
         "4",
-        HANDLERS + "removal.py",
+        "lambda_handlers/storage/upkeep/removal.py",
         "        if not before - SKEW_SECONDS <= listing.store_time <= after + SKEW_SECONDS:",
         "        if False:",
         (REMOVAL_TESTS + "test_clocks_that_differ_by_minutes_let_nothing_go",),
@@ -287,7 +302,7 @@ REMOVAL = (
     Mutant(
         "dates may be to come",
         "4",
-        HANDLERS + "removal.py",
+        "lambda_handlers/storage/upkeep/removal.py",
         "        if latest > listing.listed_at + SKEW_SECONDS:",
         "        if False:",
         (REMOVAL_TESTS + "test_a_date_to_come_lets_nothing_go",),
@@ -295,7 +310,7 @@ REMOVAL = (
     Mutant(
         "one date of a LIST decides",
         "4",
-        HANDLERS + "removal.py",
+        "lambda_handlers/storage/upkeep/removal.py",
         "            if abs(found - date) > ROUNDING_SECONDS:",
         "            if False:",
         (
@@ -306,7 +321,7 @@ REMOVAL = (
     Mutant(
         "a base is as old as its date says",
         "4",
-        HANDLERS + "removal.py",
+        "lambda_handlers/storage/upkeep/removal.py",
         "                dates[base] = max(dates[base], self._newest_in(base))",
         "                pass",
         (REMOVAL_TESTS + "test_a_base_whose_header_is_younger_is_none",),
@@ -314,7 +329,7 @@ REMOVAL = (
     Mutant(
         "a time that is to come counts",
         "4",
-        HANDLERS + "removal.py",
+        "lambda_handlers/storage/upkeep/removal.py",
         "        return made_at if made_at <= self._now + SKEW_SECONDS else 0.0",
         "        return made_at",
         (REMOVAL_TESTS + "test_a_writer_whose_clock_was_years_ahead_does_not_keep_all_for_ever",),
@@ -322,7 +337,7 @@ REMOVAL = (
     Mutant(
         "nobody looks whether all can still be read",
         "4",
-        HANDLERS + "removal.py",
+        "lambda_handlers/storage/upkeep/removal.py",
         "                self._check_readable(leaving, base)\n",
         "",
         (REMOVAL_TESTS + "test_a_base_that_seems_younger_does_not_go_by_what_covers_it",),
@@ -330,15 +345,15 @@ REMOVAL = (
     Mutant(
         "a file may be older than what is in it",
         "4",
-        LOG + "retention.py",
+        "lambda_handlers/storage/upkeep/retention.py",
         "        found[name] = max(moment, latest[upto - 1]) if upto else moment",
         "        found[name] = moment",
-        (STORAGE + "test_retention.py::test_no_file_is_older_than_what_is_in_it",),
+        ("tests/lambda_handlers/storage/upkeep/test_retention.py::test_no_file_is_older_than_what_is_in_it",),
     ),
     Mutant(
         "parts and lonely maps go by one date",
         "4",
-        HANDLERS + "removal.py",
+        "lambda_handlers/storage/upkeep/removal.py",
         "zip(chosen, self._dates_of(chosen), strict=True) if date < self._now - chosen[key]]",
         "zip(chosen, self._dates_of(chosen), strict=True)]",
         (REMOVAL_TESTS + "test_parts_of_pushes_and_lonely_maps_are_asked_for_once_more",),
@@ -346,50 +361,52 @@ REMOVAL = (
     Mutant(
         "a merge takes the first version of a page",
         "4",
-        LOG + "merge.py",
+        "lambda_handlers/storage/upkeep/merge.py",
         "key=lambda one: (one[0].pgno, one[1].age)):",
         "key=lambda one: (one[0].pgno, -one[1].age)):",
-        (STORAGE + "test_merge.py::test_merged_in_between_leads_to_the_same",),
+        ("tests/lambda_handlers/storage/upkeep/test_merge.py::test_merged_in_between_leads_to_the_same",),
     ),
     Mutant(
         "a merge takes the first number of pages",
         "4",
-        LOG + "merge.py",
+        "lambda_handlers/storage/upkeep/merge.py",
         "        last = decoders[-1].header\n",
         "        last = replace(decoders[-1].header, commit=decoders[0].header.commit)\n",
-        (STORAGE + "test_merge.py::test_merged_in_between_leads_to_the_same",),
+        ("tests/lambda_handlers/storage/upkeep/test_merge.py::test_merged_in_between_leads_to_the_same",),
     ),
     Mutant(
         "a merge keeps what was cut off",
         "4",
-        LOG + "merge.py",
+        "lambda_handlers/storage/upkeep/merge.py",
         "        end = min(end, header.commit)",
         "        end = max(end, header.commit)",
-        (STORAGE + "test_merge.py",),
+        ("tests/lambda_handlers/storage/upkeep/test_merge.py",),
     ),
     Mutant(
         "a merge over a gap",
         "4",
-        LOG + "compaction.py",
+        "lambda_handlers/storage/upkeep/compaction.py",
         "        self._check_gap(plan)\n",
         "",
-        (SERVER + "test_maintenance.py::test_damage_is_told_and_nothing_is_made_of_it",),
+        ("tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_damage_is_told_and_nothing_is_made_of_it",),
     ),
     Mutant(
         "the chain jumps over a gap",
         "2",
-        LOG + "chain.py",
+        "lambda_handlers/storage/log/chain.py",
         "        while seen < len(usable) and usable[seen].min_txid <= reach + 1:",
         "        while seen < len(usable) and usable[seen].min_txid <= reach + 2:",
-        (STORAGE + "test_chain.py::test_a_gap_ends_the_chain_and_shows",),
+        ("tests/lambda_handlers/storage/log/test_chain.py::test_a_gap_ends_the_chain_and_shows",),
     ),
     Mutant(
         "a head goes back",
         "5",
-        LOG + "compaction.py",
+        "lambda_handlers/storage/upkeep/compaction.py",
         "        if seen is not None and seen.txid > work.txid:",
         "        if False:",
-        (SERVER + "test_maintenance.py::test_a_head_that_a_writer_put_meanwhile_is_not_set_back",),
+        (
+            "tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_a_head_that_a_writer_put_meanwhile_is_not_set_back",
+        ),
     ),
 )
 
@@ -413,7 +430,7 @@ NAMES = (
     Mutant(
         "a branch without its mark",
         "6",
-        HANDLERS + "actions/copying.py",
+        "lambda_handlers/actions/clone.py",
         "        if has_mark:\n            self._put_mark()",
         "        if False:\n            self._put_mark()",
         (
@@ -424,9 +441,9 @@ NAMES = (
     Mutant(
         "the base of a branch first",
         "6",
-        HANDLERS + "actions/copying.py",
-        "        for _ in files.side_by_side(self._context.host, self._copy_with_map, self._above):",
-        "        self._copy(self._base)\n        for _ in files.side_by_side(self._context.host, self._copy_with_map, self._above):",
+        "lambda_handlers/actions/clone.py",
+        "        for _ in side_by_side(self._context.host, self._copy_with_map, self._above):",
+        "        self._copy(self._base)\n        for _ in side_by_side(self._context.host, self._copy_with_map, self._above):",
         (ACTIONS + "test_branch.py::test_stopped_at_any_create_nobody_sees_half_of_it",),
     ),
     Mutant(
@@ -440,7 +457,7 @@ NAMES = (
     Mutant(
         "a name without a first transaction is free",
         "6",
-        HANDLERS + "actions/copying.py",
+        "lambda_handlers/actions/clone.py",
         "    if there.newest > txid or (there.sizes and transaction(1) not in there.sizes):",
         "    if there.newest > txid:",
         (ACTIONS + "test_branch.py::test_a_name_that_exists_is_refused_when_its_first_transaction_is_gone",),
@@ -448,7 +465,7 @@ NAMES = (
     Mutant(
         "a mark proves that a name is that of a copy",
         "6",
-        HANDLERS + "actions/copying.py",
+        "lambda_handlers/actions/clone.py",
         "        if is_new:\n            self._check_free()",
         "        if is_new:\n            pass",
         (ACTIONS + "test_branch.py::test_frozen_before_the_mark_while_the_name_came_to_life",),
@@ -472,7 +489,7 @@ NAMES = (
     Mutant(
         "a page map before the name is taken",
         "10",
-        HANDLERS + "actions/copying.py",
+        "lambda_handlers/actions/clone.py",
         "        if has_mark:  # else only the base itself takes the name",
         "        if True:",
         (ACTIONS + "test_branch.py::test_no_page_map_is_put_beside_a_file_of_another",),
@@ -480,7 +497,7 @@ NAMES = (
     Mutant(
         "a mark that comes late is as good as one in time",
         "6",
-        HANDLERS + "actions/copying.py",
+        "lambda_handlers/actions/clone.py",
         "            self._check_time()  # what was frozen before the mark knows no longer what there is\n",
         "",
         (ACTIONS + "test_branch.py::test_frozen_before_the_mark_while_the_name_came_to_life",),
@@ -488,7 +505,7 @@ NAMES = (
     Mutant(
         "a mark is applied",
         "6",
-        LOG + "opening.py",
+        "lambda_handlers/storage/log/mark.py",
         "    if is_mark(header, name):",
         "    if False:",
         (ACTIONS + "test_branch.py",),
@@ -496,7 +513,7 @@ NAMES = (
     Mutant(
         "a name that is taken is copied over",
         "6",
-        HANDLERS + "actions/copying.py",
+        "lambda_handlers/actions/clone.py",
         "        raise taken(self._target)\n\n    def _read",
         "\n    def _read",
         (ACTIONS + "test_branch.py",),

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from tests.mutants.mutant import ACTIONS, SERVER, STORAGE, Mutant
+from tests.mutants.mutant import ACTIONS, STORAGE, Mutant
 
 HANDLERS = "lambda_handlers/"
 LOG = "lambda_handlers/storage/"
 REPLICA = STORAGE + "test_replica.py::"
 COMMIT = STORAGE + "test_commit.py::"
 APPLIED = ACTIONS + "test_applied.py"
-ANSWERS = SERVER + "test_s3_answers.py::"
+ANSWERS = "tests/lambda_handlers/store/test_s3_responses.py::"
 
 MUTANTS = (
     Mutant(
         "create without a condition, S3",
         "1",
-        HANDLERS + "s3_store.py",
+        "lambda_handlers/store/s3.py",
         'obstore.put(store, key, body, mode="create", use_multipart=False)',
         "obstore.put(store, key, body, use_multipart=False)",
-        (SERVER + "test_object_store.py::test_create_never_writes_over",),
+        ("tests/lambda_handlers/store/test_protocol.py::test_create_never_writes_over",),
     ),
     Mutant(
         "create without a condition, parts",
         "1",
-        HANDLERS + "s3_multipart.py",
+        "lambda_handlers/store/s3_multipart.py",
         '"if-none-match": "*"',
         '"x-nothing": "*"',
-        (SERVER + "test_object_store.py::test_created_from_pieces_it_is_written_over_nothing",),
+        ("tests/lambda_handlers/store/test_protocol.py::test_created_from_pieces_it_is_written_over_nothing",),
     ),
     Mutant(
         "create without a condition, directory",
         "1",
-        HANDLERS + "directory_store.py",
+        "lambda_handlers/store/directory.py",
         "        path.hardlink_to(temporary)",
         "        temporary.replace(path)",
-        (SERVER + "test_directory_store.py", SERVER + "test_object_store.py::test_create_never_writes_over"),
+        (
+            "tests/lambda_handlers/store/test_directory.py",
+            "tests/lambda_handlers/store/test_protocol.py::test_create_never_writes_over",
+        ),
     ),
     Mutant(
         "a transaction is put",
@@ -47,10 +50,10 @@ MUTANTS = (
     Mutant(
         "replace without the ETag",
         "1",
-        HANDLERS + "directory_store.py",
+        "lambda_handlers/store/directory.py",
         "            if self.get_with_tag(key)[1] != etag:",
         "            if False:",
-        (SERVER + "test_object_store.py::test_replace_needs_the_version_that_is_there",),
+        ("tests/lambda_handlers/store/test_protocol.py::test_replace_needs_the_version_that_is_there",),
     ),
     Mutant(
         "n + 2 after n",
@@ -79,23 +82,23 @@ MUTANTS = (
     Mutant(
         "no checksum of a file",
         "2",
-        LOG + "ltx.py",
+        "lambda_handlers/storage/log/ltx.py",
         '        if got != want:\n            corrupt(self._key, "file checksum"',
         '        if False:\n            corrupt(self._key, "file checksum"',
-        (STORAGE + "test_ltx.py::test_any_flipped_bit_is_found",),
+        ("tests/lambda_handlers/storage/log/test_ltx.py::test_any_flipped_bit_is_found",),
     ),
     Mutant(
         "no checksum of what is read by ranges",
         "2",
-        LOG + "page_map.py",
+        "lambda_handlers/storage/pages/page_map.py",
         "            if got != want:",
         "            if False:",
-        (STORAGE + "test_page_map.py::test_a_flipped_bit_in_a_range_is_noticed",),
+        ("tests/lambda_handlers/storage/pages/test_page_map.py::test_a_flipped_bit_in_a_range_is_noticed",),
     ),
     Mutant(
         "a file of another name is believed",
         "2",
-        LOG + "opening.py",
+        "lambda_handlers/storage/log/mark.py",
         "    if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):",
         "    if False:",
         (REPLICA + "test_rubbish_where_the_transaction_belongs_is_named", STORAGE + "test_replica.py", ACTIONS),
@@ -271,7 +274,7 @@ MUTANTS = (
     Mutant(
         "a conditional write is sent again below",
         "3",
-        HANDLERS + "s3_store.py",
+        "lambda_handlers/store/s3.py",
         "store, give_up_at, in_doubt = self._client(0), ",
         "store, give_up_at, in_doubt = self._client(RETRIES), ",
         (ANSWERS + "test_a_refusal_after_a_try_that_had_an_effect_is_no_verdict",),
@@ -279,7 +282,7 @@ MUTANTS = (
     Mutant(
         "a refusal forgets the try before it",
         "3",
-        HANDLERS + "s3_store.py",
+        "lambda_handlers/store/s3.py",
         "error_of(kind, key, doubted(failure) if in_doubt else failure)",
         "error_of(kind, key, failure)",
         (ANSWERS + "test_a_refusal_after_a_try_that_had_an_effect_is_no_verdict",),
@@ -287,31 +290,31 @@ MUTANTS = (
     Mutant(
         "what never left may have been applied",
         "3",
-        HANDLERS + "s3_answers.py",
+        "lambda_handlers/store/s3_responses.py",
         "    error.is_unmade = not failure.was_sent",
         "    error.is_unmade = False",
-        (SERVER + "test_unsent.py::test_what_never_left_the_store_made_nothing_of",),
+        ("tests/lambda_handlers/store/test_unsent.py::test_what_never_left_the_store_made_nothing_of",),
     ),
     Mutant(
         "a request without an answer never left",
         "3",
-        HANDLERS + "s3_store.py",
+        "lambda_handlers/store/s3.py",
         "return Failure(status, code, reason, text)",
         "return Failure(status, code, reason, text, was_sent=False)",
-        (SERVER + "test_unsent.py::test_what_left_and_had_no_answer_the_store_may_have_done",),
+        ("tests/lambda_handlers/store/test_unsent.py::test_what_left_and_had_no_answer_the_store_may_have_done",),
     ),
     Mutant(
         "a completion that is refused forgets the try before it",
         "3",
-        HANDLERS + "s3_multipart.py",
+        "lambda_handlers/store/s3_multipart.py",
         "doubted(error.failure) if error.may_be_applied else error.failure",
         "error.failure",
-        (SERVER + "test_s3_multipart.py::test_a_refusal_after_a_lost_answer_is_no_definite_no",),
+        ("tests/lambda_handlers/store/test_s3_multipart.py::test_a_refusal_after_a_lost_answer_is_no_definite_no",),
     ),
     Mutant(
         "any 404 to a create is a refusal",
         "3",
-        HANDLERS + "s3_answers.py",
+        "lambda_handlers/store/s3_responses.py",
         "_OPEN_STATUSES = frozenset({304, 404, ",
         "_OPEN_STATUSES = frozenset({304, ",
         (ANSWERS + "test_what_an_answer_means",),
@@ -319,7 +322,7 @@ MUTANTS = (
     Mutant(
         "a conflict at a replace is another error than that of a changed object",
         "3",
-        HANDLERS + "s3_answers.py",
+        "lambda_handlers/store/s3_responses.py",
         "    if kind is Kind.REPLACE and status in (409, 412):",
         "    if kind is Kind.REPLACE and status in (412,):",
         (ANSWERS + "test_what_an_answer_means",),
@@ -327,7 +330,7 @@ MUTANTS = (
     Mutant(
         "a part that is refused leaves it open",
         "3",
-        HANDLERS + "s3_multipart.py",
+        "lambda_handlers/store/s3_multipart.py",
         "    failure.is_unmade = True",
         "    failure.is_unmade = False",
         (ANSWERS + "test_what_fails_before_the_completion_has_made_nothing",),
@@ -335,7 +338,7 @@ MUTANTS = (
     Mutant(
         "a reply repeats what S3 said",
         "secret",
-        HANDLERS + "s3_answers.py",
+        "lambda_handlers/store/s3_responses.py",
         "    status, text = failure.status, str(failure)",
         "    status, text = failure.status, failure.detail",
         (ANSWERS + "test_what_an_answer_means",),
@@ -346,15 +349,15 @@ MUTANTS = (
         HANDLERS + "database.py",
         "        except Exception as error:  # noqa: BLE001 - a bug, which must not deny",
         "        except KeyError as error:  # deny",
-        (SERVER + "test_s3_places.py::test_a_bug_of_the_lock_denies_no_commit",),
+        ("tests/lambda_handlers/store/test_s3_places.py::test_a_bug_of_the_lock_denies_no_commit",),
     ),
     Mutant(
         "a lease of one's own keeps everyone away",
         "time",
-        HANDLERS + "maintenance.py",
+        "lambda_handlers/storage/upkeep/maintenance.py",
         "            return self._lease_that_is(database, body)",
         "            return None",
-        (SERVER + "test_s3_places.py::test_a_lease_whose_answer_got_lost_is_ones_own",),
+        ("tests/lambda_handlers/store/test_s3_places.py::test_a_lease_whose_answer_got_lost_is_ones_own",),
     ),
     Mutant(
         "connections outlive their service",
@@ -362,20 +365,20 @@ MUTANTS = (
         HANDLERS + "service.py",
         "            if self._has_opened_store:",
         "            if False:",
-        ("tests/sldb/targets/test_ways.py::test_a_bucket_that_is_used_directly_keeps_no_connection",),
+        ("tests/sldb/push_pull/test_routes.py::test_a_bucket_that_is_used_directly_keeps_no_connection",),
     ),
     Mutant(
         "a reply repeats what EC2 said",
         "secret",
-        HANDLERS + "ec2.py",
+        "lambda_handlers/aws/ec2.py",
         "self.message = _PARTICULARS.split(message, maxsplit=1)[0].strip()[:300]",
         "self.message = message",
-        (SERVER + "test_ec2.py::test_an_error_names_nobody_and_keeps_all_of_it_for_the_log",),
+        ("tests/lambda_handlers/aws/test_ec2.py::test_an_error_names_nobody_and_keeps_all_of_it_for_the_log",),
     ),
     Mutant(
         "what is refused for good is sent again",
         "time",
-        HANDLERS + "s3_answers.py",
+        "lambda_handlers/store/s3_responses.py",
         "    if _is_definite(failure):\n        return False",
         "    if failure.code in _DEFINITE:\n        return False",
         (
@@ -386,8 +389,8 @@ MUTANTS = (
     Mutant(
         "one reading of a header tells whether a push was committed",
         "3",
-        HANDLERS + "actions/files.py",
-        "        if shown == before or headers.is_checked(shown, key):\n",
+        "lambda_handlers/storage/listing.py",
+        "        if shown == before or file_header.is_checked(shown, key):\n",
         "        if True:\n",
         (APPLIED + "::test_sent_again_it_finds_what_it_did_whatever_is_read_of_that",),
     ),

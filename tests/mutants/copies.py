@@ -3,7 +3,7 @@ databases that are copied: invariant 10; and whose turn it is without a lock."""
 
 from __future__ import annotations
 
-from tests.mutants.mutant import ACTIONS, SERVER, STORAGE, Mutant
+from tests.mutants.mutant import SERVER, STORAGE, Mutant
 
 HANDLERS = "lambda_handlers/"
 LOG = "lambda_handlers/storage/"
@@ -102,8 +102,8 @@ LOCAL = (
     ),
 )
 
-COPYING = HANDLERS + "actions/copying.py"
-VERIFIED = LOG + "verified.py"
+COPYING = "lambda_handlers/actions/clone.py"
+VERIFIED = "lambda_handlers/storage/verification.py"
 
 DATABASES = (
     Mutant(
@@ -112,7 +112,7 @@ DATABASES = (
         VERIFIED,
         "    for frame in decoder.frames():\n        if builder is not None:\n            builder.add(frame)\n",
         "    decoder._source.rest()\n",
-        (ACTIONS + "test_copying.py::test_a_source_that_is_damaged_where_it_lies_is_refused",),
+        ("tests/lambda_handlers/actions/test_clone.py::test_a_source_that_is_damaged_where_it_lies_is_refused",),
     ),
     Mutant(
         "the length that a LIST tells is not compared",
@@ -120,7 +120,7 @@ DATABASES = (
         VERIFIED,
         "    if size is not None and decoder.length != size:",
         "    if False:",
-        (STORAGE + "test_verified.py::test_another_length_or_another_name_is_seen",),
+        ("tests/lambda_handlers/storage/test_verification.py::test_another_length_or_another_name_is_seen",),
     ),
     Mutant(
         "the name of what is copied is not compared",
@@ -128,7 +128,7 @@ DATABASES = (
         VERIFIED,
         "    check_name(decoder.header, name, key)",
         "    pass",
-        (STORAGE + "test_verified.py::test_another_length_or_another_name_is_seen",),
+        ("tests/lambda_handlers/storage/test_verification.py::test_another_length_or_another_name_is_seen",),
     ),
     Mutant(
         "any tag proves a copy",
@@ -136,7 +136,7 @@ DATABASES = (
         COPYING,
         "        if not wanted.has_tag(tag):",
         "        if not tag:",
-        (ACTIONS + "test_copying.py::test_a_copy_that_comes_out_damaged_is_seen",),
+        ("tests/lambda_handlers/actions/test_clone.py::test_a_copy_that_comes_out_damaged_is_seen",),
     ),
     Mutant(
         "a copy that is there is believed",
@@ -144,7 +144,7 @@ DATABASES = (
         COPYING,
         "            tag = self._there.etags[name]\n",
         "            return\n",
-        (ACTIONS + "test_copying.py::test_a_repeated_call_compares_what_is_there",),
+        ("tests/lambda_handlers/actions/test_clone.py::test_a_repeated_call_compares_what_is_there",),
     ),
     Mutant(
         "a copy whose answer got lost is believed",
@@ -152,7 +152,7 @@ DATABASES = (
         COPYING,
         "                self._compare(name, wanted, doubt)\n                return",
         "                return",
-        (ACTIONS + "test_copying.py::test_a_copy_whose_answer_got_lost_is_read_back",),
+        ("tests/lambda_handlers/actions/test_clone.py::test_a_copy_whose_answer_got_lost_is_read_back",),
     ),
     Mutant(
         "a file that was read before is sent as it comes the second time",
@@ -160,7 +160,7 @@ DATABASES = (
         COPYING,
         "        if not proof.is_same((body,)) and not proof.is_same((body := store.get(key),)):",
         "        if not body:",
-        (ACTIONS + "test_copying.py::test_what_does_not_stay_in_memory_is_compared_again",),
+        ("tests/lambda_handlers/actions/test_clone.py::test_what_does_not_stay_in_memory_is_compared_again",),
     ),
     Mutant(
         "a rename drops what it has not seen to open under the new name",
@@ -168,7 +168,7 @@ DATABASES = (
         HANDLERS + "actions/databases.py",
         "            _check_copy(context, made, current)\n",
         "",
-        (ACTIONS + "test_copying.py::test_a_copy_that_does_not_open_is_no_reason_to_drop",),
+        ("tests/lambda_handlers/actions/test_clone.py::test_a_copy_that_does_not_open_is_no_reason_to_drop",),
     ),
     Mutant(
         "one damaged answer about the mark is believed",
@@ -176,12 +176,12 @@ DATABASES = (
         COPYING,
         "    decoder = Decoder((body,), key)\n    for _ in decoder.frames():\n        pass\n",
         "    decoder = Decoder((body,), key)\n",
-        (ACTIONS + "test_copying.py::test_a_damaged_mark_is_no_reason_to_take_another_moment",),
+        ("tests/lambda_handlers/actions/test_clone.py::test_a_damaged_mark_is_no_reason_to_take_another_moment",),
     ),
 )
 
-PUSHING = HANDLERS + "actions/pushing.py"
-PUSHED = ACTIONS + "test_pushing.py::test_a_part_that_was_damaged_on_its_way_is_named"
+PUSHING = "lambda_handlers/actions/push.py"
+PUSHED = "tests/lambda_handlers/actions/test_push.py::test_a_part_that_was_damaged_on_its_way_is_named"
 
 PARTS = (
     Mutant(
@@ -202,8 +202,8 @@ PARTS = (
     ),
 )
 
-UNFINISHED = HANDLERS + "actions/unfinished.py"
-DROPPED = (ACTIONS + "test_unfinished.py",)
+UNFINISHED = "lambda_handlers/actions/unfinished_copy.py"
+DROPPED = ("tests/lambda_handlers/actions/test_unfinished_copy.py",)
 
 DROPPING = (
     Mutant(
@@ -226,22 +226,22 @@ DROPPING = (
         "a drop that was stopped is not completed by a branch",
         "6",
         HANDLERS + "actions/branch.py",
-        "unfinished.settle(context, files.list_files(context.store, target))",
-        "files.list_files(context.store, target)",
+        "unfinished_copy.settle(context, list_files(context.store, target))",
+        "list_files(context.store, target)",
         DROPPED,
     ),
     Mutant(
         "a copy that was completed meanwhile is dropped as if it had not been",
         "6",
         UNFINISHED,
-        "        return _tombstone(context, files.list_files(context.store, listing.database))\n    return header",
+        "        return _tombstone(context, list_files(context.store, listing.database))\n    return header",
         "        return header\n    return header",
         DROPPED,
     ),
     Mutant(
         "the mark of a copy begins a chain",
         "6",
-        HANDLERS + "actions/files.py",
+        "lambda_handlers/storage/listing.py",
         "if not (name == transaction(1) and self.has_mark))",
         "if name)",
         DROPPED,
@@ -249,10 +249,12 @@ DROPPING = (
     Mutant(
         "maintenance reads what a stopped copy has left",
         "9",
-        HANDLERS + "maintenance.py",
+        "lambda_handlers/storage/upkeep/maintenance.py",
         "        if _is_unfinished(listing):",
         "        if False:",
-        (ACTIONS + "test_unfinished.py::test_maintenance_says_it_once_and_lets_the_leftovers_go",),
+        (
+            "tests/lambda_handlers/actions/test_unfinished_copy.py::test_maintenance_says_it_once_and_lets_the_leftovers_go",
+        ),
     ),
 )
 
@@ -303,7 +305,7 @@ ANNOUNCING = (
     Mutant(
         "any number of seconds may be announced",
         "turns",
-        LOG + "announcing.py",
+        "lambda_handlers/storage/announcements.py",
         "min(kinds.announced_seconds(header.node_id), MOST_SECONDS)",
         "kinds.announced_seconds(header.node_id)",
         TAKING_TURNS,

@@ -42,12 +42,12 @@ LOCK = (
     Mutant(
         "a damaged lock is somebody's, S3",
         "lock",
-        HANDLERS + "sealed.py",
+        "lambda_handlers/shared/sealed.py",
         '    return plain if isinstance(plain, dict) and not {"version", "crc32"} & plain.keys() else None',
         "    return plain if isinstance(plain, dict) else None",
         (
             LOCKS + "test_s3.py",
-            SERVER + "test_maintenance.py::test_a_lease_that_is_damaged_holds_nobody_up",
+            "tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_a_lease_that_is_damaged_holds_nobody_up",
         ),
     ),
     Mutant(
@@ -71,7 +71,7 @@ LOCK = (
         "lock",
         HANDLERS + "locks/s3.py",
         "    fields = unseal_or_plain(body, lock_key(database))",
-        "    from lambda_handlers.sealed import unseal; fields = unseal(body, lock_key(database))",
+        "    from lambda_handlers.shared.sealed import unseal; fields = unseal(body, lock_key(database))",
         (LOCKS + "test_s3.py",),
     ),
     Mutant(
@@ -117,10 +117,10 @@ LOCK = (
     Mutant(
         "a group is deleted by its name",
         "lock",
-        HANDLERS + "ec2.py",
+        "lambda_handlers/aws/ec2.py",
         '[("GroupId", group_id)]',
         '[("GroupName", group_id)]',
-        (SERVER + "test_ec2.py",),
+        ("tests/lambda_handlers/aws/test_ec2.py",),
     ),
     Mutant(
         "a group is ours whoever owns it",
@@ -157,7 +157,7 @@ LOCK = (
     Mutant(
         "a file lock that is none",
         "lock",
-        HANDLERS + "file_locks.py",
+        "lambda_handlers/store/file_locks.py",
         "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)",
         (LOCKS + "test_contract.py::test_eight_writers_one_at_a_time", LOCKS + "test_file.py"),
@@ -165,10 +165,10 @@ LOCK = (
     Mutant(
         "unlock frees whoever has it by now, S3",
         "lock",
-        "sldb/locks.py",
+        "sldb/ops/locks.py",
         "                IfMatch=str(lock.etag),\n",
         "",
-        ("tests/sldb/cli/test_unlock.py::test_an_object_that_was_taken_again_stays",),
+        ("tests/sldb/cli/commands/stack/test_unlock.py::test_an_object_that_was_taken_again_stays",),
     ),
 )
 
@@ -176,42 +176,46 @@ DISK = (
     Mutant(
         "the file is not synced",
         "disk",
-        HANDLERS + "directory_store.py",
+        "lambda_handlers/store/directory.py",
         "            os.fsync(file.fileno())",
         "            pass",
-        (SERVER + "test_directory_store.py::test_an_object_is_on_the_disk_before_it_is_acknowledged",),
+        ("tests/lambda_handlers/store/test_directory.py::test_an_object_is_on_the_disk_before_it_is_acknowledged",),
     ),
     Mutant(
         "the name is not synced",
         "disk",
-        HANDLERS + "directory_store.py",
+        "lambda_handlers/store/directory.py",
         "    _sync_directory(path.parent)",
         "    pass",
-        (SERVER + "test_directory_store.py::test_an_object_is_on_the_disk_before_it_is_acknowledged",),
+        ("tests/lambda_handlers/store/test_directory.py::test_an_object_is_on_the_disk_before_it_is_acknowledged",),
     ),
     Mutant(
         "the directory's own name is left to who made it",
         "disk",
-        HANDLERS + "directory_store.py",
+        "lambda_handlers/store/directory.py",
         "        if directory not in self._durable or made:",
         "        if made:",
-        (SERVER + "test_directory_store.py::test_who_comes_second_relies_on_nobodys_sync",),
+        ("tests/lambda_handlers/store/test_directory.py::test_who_comes_second_relies_on_nobodys_sync",),
     ),
     Mutant(
         "a name that may not be on the disk is read back",
         "disk",
-        HANDLERS + "directory_store.py",
+        "lambda_handlers/store/directory.py",
         "                self._doubtful.add(path.parent)",
         "                pass",
-        (SERVER + "test_directory_store.py::test_what_is_acknowledged_is_on_the_disk_whichever_syncs_fail",),
+        (
+            "tests/lambda_handlers/store/test_directory.py::test_what_is_acknowledged_is_on_the_disk_whichever_syncs_fail",
+        ),
     ),
     Mutant(
         "the names of directories made on the way above the root are not synced",
         "disk",
-        HANDLERS + "directory_store.py",
+        "lambda_handlers/store/directory.py",
         "        self._renamed_in.update(parent.parent for parent in missing)",
         "        pass",
-        (SERVER + "test_directory_store.py::test_what_is_acknowledged_is_on_the_disk_whichever_syncs_fail",),
+        (
+            "tests/lambda_handlers/store/test_directory.py::test_what_is_acknowledged_is_on_the_disk_whichever_syncs_fail",
+        ),
     ),
     Mutant(
         "local copies lie in a directory of a fixed name",
@@ -224,26 +228,26 @@ DISK = (
     Mutant(
         "a key may lead out of the directory",
         "disk",
-        HANDLERS + "directory_store.py",
+        "lambda_handlers/store/directory.py",
         '        if any(part in ("", ".", "..") or _FOREIGN.search(part) for part in parts):',
         "        if False:",
-        (SERVER + "test_directory_store.py::test_a_key_that_leads_out_of_the_root_is_refused",),
+        ("tests/lambda_handlers/store/test_directory.py::test_a_key_that_leads_out_of_the_root_is_refused",),
     ),
     Mutant(
         "links are followed",
         "disk",
-        HANDLERS + "directory_store.py",
+        "lambda_handlers/store/directory.py",
         "            _check_real(path, key)",
         "            pass",
-        (SERVER + "test_directory_store.py::test_what_is_no_file_in_a_real_directory_is_no_object",),
+        ("tests/lambda_handlers/store/test_directory.py::test_what_is_no_file_in_a_real_directory_is_no_object",),
     ),
     Mutant(
         "the object gets its name before its content",
         "disk",
-        HANDLERS + "directory_store.py",
+        "lambda_handlers/store/directory.py",
         '    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"',
         '    temporary = path.parent / f"{path.name}.{uuid.uuid4().hex}"',
-        (SERVER + "test_directory_store.py::test_what_a_crash_leaves_is_invisible",),
+        ("tests/lambda_handlers/store/test_directory.py::test_what_a_crash_leaves_is_invisible",),
     ),
 )
 

@@ -297,7 +297,7 @@ OWN = (
     Mutant(
         "a push brings a log of requests along",
         "once",
-        "sldb/transfer/source.py",
+        "sldb/push_pull/source.py",
         "        if found := source.own_names():",
         "        if found := []:",
         (ATTACKS + "test_push_a_file_with_a_log_of_its_own",),
@@ -305,7 +305,7 @@ OWN = (
     Mutant(
         "whoever commits a pushed file does not look at its names",
         "once",
-        HANDLERS + "actions/pushing.py",
+        "lambda_handlers/actions/push.py",
         "    _check_names(context, prepared, first_page)\n",
         "",
         (ATTACKS + "test_push_such_a_file_with_another_client",),
@@ -356,15 +356,15 @@ PUSH = (
     Mutant(
         "a push that was committed is committed again",
         "once",
-        HANDLERS + "actions/pushing.py",
+        "lambda_handlers/actions/push.py",
         "        if done is not None:",
         "        if False:",
-        ("tests/sldb/transfer/test_push_and_pull.py::test_a_commit_that_is_sent_twice_finds_what_the_first_has_done",),
+        ("tests/sldb/push_pull/test_push_and_pull.py::test_a_commit_that_is_sent_twice_finds_what_the_first_has_done",),
     ),
     Mutant(
         "a restore that was done is done again",
         "once",
-        HANDLERS + "actions/bringing.py",
+        "lambda_handlers/actions/replace_content.py",
         "    if not pages and current.page_count == past.page_count:",
         "    if False:",
         (
@@ -383,7 +383,7 @@ PUSH = (
     Mutant(
         "the counters of page 1 go back",
         "7",
-        HANDLERS + "actions/bringing.py",
+        "lambda_handlers/actions/replace_content.py",
         "            yield pgno, stamped(page, stamp) if pgno == 1 and stamp else page",
         "            yield pgno, page",
         (SERVER + "actions/test_restore.py::test_the_counters_go_on",),
@@ -499,7 +499,7 @@ CREATES = (
     Mutant(
         "a push begins what must not begin",
         "create",
-        HANDLERS + "actions/pushing.py",
+        "lambda_handlers/actions/push.py",
         "        database.check_may_create(action.create)\n",
         "",
         (CREATE + "test_a_push_into_one_that_is_dropped_while_it_waits",),

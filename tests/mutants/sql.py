@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import SERVER, Mutant
 
 SQL = "lambda_handlers/sql/"
-SETTING = SERVER + "test_setting.py"
+SETTING = "tests/lambda_handlers/storage/test_foreign_keys.py"
 CHANGES = SERVER + "sql/test_changes.py"
 SCRIPT = SERVER + "sql/test_script.py"
 PRAGMAS = SERVER + "sql/test_pragmas.py"
@@ -63,7 +63,7 @@ MUTANTS = (
         "a transaction loses what is set for the database",
         "sql",
         "lambda_handlers/storage/draft.py",
-        "            yield pgno, setting.with_foreign_keys(page, enforced) if pgno == 1 else page",
+        "            yield pgno, foreign_keys.with_foreign_keys(page, enforced) if pgno == 1 else page",
         "            yield pgno, page",
         (SETTING,),
     ),
@@ -87,17 +87,17 @@ MUTANTS = (
         "SQLite sees what is set for the database",
         "sql",
         "lambda_handlers/storage/vfs.py",
-        "            page = setting.with_foreign_keys(page, enforced=False)\n",
+        "            page = foreign_keys.with_foreign_keys(page, enforced=False)\n",
         "",
         (SETTING,),
     ),
     Mutant(
         "a pushed file says what is set for the database",
         "sql",
-        "lambda_handlers/actions/pushing.py",
-        '    first_page = setting.with_foreign_keys(_bytes(given, "first_page"), enforced=False)',
+        "lambda_handlers/actions/push.py",
+        '    first_page = foreign_keys.with_foreign_keys(_bytes(given, "first_page"), enforced=False)',
         '    first_page = _bytes(given, "first_page")',
-        ("tests/sldb/transfer/test_push_and_pull.py::test_a_file_that_is_pushed_is_as_sqlite_has_it",),
+        ("tests/sldb/push_pull/test_push_and_pull.py::test_a_file_that_is_pushed_is_as_sqlite_has_it",),
     ),
     Mutant(
         "only the table that a statement names counts",
@@ -166,9 +166,9 @@ MUTANTS = (
     Mutant(
         "a request attaches as many as it names",
         "sql",
-        "lambda_handlers/attached.py",
+        "lambda_handlers/attached_databases.py",
         "            if len(self._views) >= MOST_VIEWS:",
         "            if False:",
-        (SERVER + "test_attached.py::test_what_a_request_attaches_has_an_end",),
+        ("tests/lambda_handlers/test_attached_databases.py::test_what_a_request_attaches_has_an_end",),
     ),
 )

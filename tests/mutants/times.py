@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests.mutants.mutant import SERVER, STORAGE, Mutant
+from tests.mutants.mutant import Mutant
 
-HISTORY = "lambda_handlers/storage/history.py"
+HISTORY = "lambda_handlers/storage/log/history.py"
 CLOCK = "lambda_handlers/store_clock.py"
 REPLICA = "lambda_handlers/storage/replica.py"
-COMMITS = SERVER + "test_store_clock.py::"
-TESTS = STORAGE + "test_history.py::"
+COMMITS = "tests/lambda_handlers/test_store_clock.py::"
+TESTS = "tests/lambda_handlers/storage/log/test_history.py::"
 DATABASE_TESTS = "tests/lambda_handlers/test_database.py::"
 
 MUTANTS = (
@@ -103,7 +103,7 @@ MUTANTS = (
     Mutant(
         "a time to the second means its beginning",
         "clock",
-        "lambda_handlers/times.py",
+        "lambda_handlers/shared/times.py",
         "        return self.start_ms + (999 if self.is_whole_second else 0)",
         "        return self.start_ms",
         (DATABASE_TESTS + "test_a_view_says_when_its_transaction_was_made_and_that_time_finds_it",),
@@ -135,10 +135,10 @@ MUTANTS = (
     Mutant(
         "EC2's date is not heard",
         "clock",
-        "lambda_handlers/ec2.py",
+        "lambda_handlers/aws/ec2.py",
         "            self._clock.told(parsedate_to_datetime(date).timestamp(), asked_at)",
         "            pass",
-        (SERVER + "test_ec2.py::test_its_answers_tell_the_time",),
+        ("tests/lambda_handlers/aws/test_ec2.py::test_its_answers_tell_the_time",),
     ),
     Mutant(
         "with the s3 lock nothing is known before the first commit",

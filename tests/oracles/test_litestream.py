@@ -14,14 +14,14 @@ import boto3
 import pytest
 
 from lambda_handlers.log import Log
-from lambda_handlers.maintenance import Maintenance
-from lambda_handlers.object_store import ObjectStore
 from lambda_handlers.settings import Settings
-from lambda_handlers.storage.bound import unbind
-from lambda_handlers.storage.keys import LtxName, parse_ltx_key, transaction
-from lambda_handlers.storage.ltx import Header
-from lambda_handlers.storage.page_map import PageMap
-from lambda_handlers.stores import open_store
+from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key, transaction
+from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.storage.pages.page_map import PageMap
+from lambda_handlers.storage.pages.page_map_binding import unbind
+from lambda_handlers.storage.upkeep.maintenance import Maintenance
+from lambda_handlers.store.open import open_store
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 from tests.fakes import sqlite_files
 from tests.fakes.clock import Clock

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lambda_handlers.object_store import (
+from lambda_handlers.store.protocol import (
     AlreadyExists,
     CopyOf,
     NotFound,

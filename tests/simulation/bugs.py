@@ -13,25 +13,29 @@ from typing import Any
 from unittest.mock import patch
 
 from lambda_handlers import service
-from lambda_handlers.actions import copying
+from lambda_handlers.actions import clone
+from lambda_handlers.aws.ec2 import Ec2Error
 from lambda_handlers.database import Database
-from lambda_handlers.ec2 import Ec2Error
 from lambda_handlers.locks.protocol import Holder
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock, group_name
-from lambda_handlers.object_store import AlreadyExists, MeteredStore, StoreError, Unavailable
-from lambda_handlers.removal import Removal
 from lambda_handlers.sql import request_log
-from lambda_handlers.storage import commit, history, ltx, merge, replica, retention, verified
+from lambda_handlers.storage import commit, replica, verification
 from lambda_handlers.storage.draft import Draft
-from lambda_handlers.storage.keys import LtxName
-from lambda_handlers.storage.ltx import Decoder, Header
-from lambda_handlers.storage.merge import Merge
-from lambda_handlers.storage.page_cache import PageCache
-from lambda_handlers.storage.page_map import PageMap
+from lambda_handlers.storage.log import history, ltx
+from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.ltx import Decoder, Header
+from lambda_handlers.storage.pages.page_cache import PageCache
+from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.storage.replica import Conflict, Replica
-from lambda_handlers.storage.verified import Verified
+from lambda_handlers.storage.upkeep import merge, retention
+from lambda_handlers.storage.upkeep.merge import Merge
+from lambda_handlers.storage.upkeep.removal import Removal
+from lambda_handlers.storage.verification import Verified
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.metered import MeteredStore
+from lambda_handlers.store.protocol import AlreadyExists, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
 
 Patch = Any  # a context manager of unittest.mock
@@ -106,7 +110,7 @@ def _when_unanswered(instead: Callable[[Unavailable], None]) -> list[Patch]:
 @bug("no answer to the create counts as failure", 100, looks_from=60)
 def _() -> list[Patch]:
     def fail(error: Unavailable) -> None:
-        raise commit.store_error(error, applied="no")
+        raise store_error(error, applied="no")
 
     return _when_unanswered(fail)
 
@@ -204,9 +208,9 @@ def _() -> list[Patch]:
 def _() -> list[Patch]:
     def read(store: Any, database: str, name: LtxName, size: int, tick: Any, keeps_body: bool) -> Verified:
         body = store.get(name.key(database))
-        return replace(verified.of_body(name, Header.decode(body, str(name)), body), size=size)
+        return replace(verification.of_body(name, Header.decode(body, str(name)), body), size=size)
 
-    return [patch.object(verified, "_read", read)]
+    return [patch.object(verification, "_read", read)]
 
 
 @bug("a file whose checksum fails is believed", 100)
@@ -217,13 +221,13 @@ def _() -> list[Patch]:
 @bug("a name without a first transaction is free", 1000, looks_from=620)
 def _() -> list[Patch]:
     def copy(context: Any, listing: Any, target: str, txid: int, proofs: Any) -> Any:
-        there = copying.files.list_files(context.store, target)
+        there = clone.files.list_files(context.store, target)
         found = proofs.of(listing, listing.chain_to(txid))
-        made = copying._Copy(context, proofs, listing.database, there, [found[n] for n in listing.chain_to(txid)])
+        made = clone._Copy(context, proofs, listing.database, there, [found[n] for n in listing.chain_to(txid)])
         with patch.object(made, "_check_free", lambda: None):
             return made.run()
 
-    return [patch.object(copying, "_copy", copy)]
+    return [patch.object(clone, "_copy", copy)]
 
 
 @bug("the base of a copy comes first", 500)
@@ -232,8 +236,8 @@ def _() -> list[Patch]:
         self._copy(self._base)
         return real(self)
 
-    real = copying._Copy.run
-    return [patch.object(copying._Copy, "run", run)]
+    real = clone._Copy.run
+    return [patch.object(clone._Copy, "run", run)]
 
 
 @bug("a page is believed whatever its checksum", 1000, looks_from=490)

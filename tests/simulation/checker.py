@@ -35,8 +35,8 @@ from typing import Any
 
 import apsw
 
-from lambda_handlers.storage.keys import LtxName
-from lambda_handlers.storage.ltx import Header
+from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
 from lambda_handlers.wire import Reply
 from tests.simulation import model, rest

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from enum import Enum
 
-from lambda_handlers.object_store import ObjectInfo
+from lambda_handlers.store.protocol import ObjectInfo
 from tests.simulation.faults import Fault
 
 _DIGITS = frozenset(b"0123456789")

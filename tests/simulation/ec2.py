@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from lambda_handlers.ec2 import (
+from lambda_handlers.aws.ec2 import (
     CALL_SECONDS,
     Ambiguous,
     Duplicate,
@@ -92,7 +92,7 @@ class Region:
 
 
 class RegionClient:
-    """The interface of lambda_handlers.ec2.Ec2."""
+    """The interface of lambda_handlers.aws.ec2.Ec2."""
 
     def __init__(self, region: Region, container: Container) -> None:
         self._region = region

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from lambda_handlers.storage import kinds
-from lambda_handlers.storage.keys import LtxName, atlas_key, head_key, lock_key, parse_ltx_key
-from lambda_handlers.storage.kinds import Kind
-from lambda_handlers.storage.ltx import Header
-from lambda_handlers.storage.opening import is_mark
-from lambda_handlers.storage.retention import FLOOR_SECONDS
+from lambda_handlers.storage.log import kinds
+from lambda_handlers.storage.log.keys import LtxName, atlas_key, head_key, lock_key, parse_ltx_key
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.storage.log.mark import is_mark
+from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
 from tests.simulation.history import History
 
 LOCK_MAX_AGE_SECONDS = 90.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lambda_handlers.storage.keys import LtxName
-from lambda_handlers.storage.ltx import Decoder, Header
+from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.ltx import Decoder, Header
 
 
 class Image:

@@ -18,10 +18,10 @@ from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.log import Log
-from lambda_handlers.maintenance import Maintenance
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
 from lambda_handlers.storage.replica import Replica
+from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store_clock import StoreClock
 from tests.simulation.bucket import Bucket, BucketStore
 from tests.simulation.chance import Chance

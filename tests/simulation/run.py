@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from lambda_handlers.storage.keys import head_key
-from lambda_handlers.storage.ltx import Pgno
+from lambda_handlers.storage.log.keys import head_key
+from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.wire import SldbError
 from tests.simulation import knobs

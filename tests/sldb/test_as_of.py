@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers import times
+from lambda_handlers.shared import times
 from lambda_handlers.wire import Action, Request, SldbError, Statement
 from sldb import as_of
 from sldb.client import Client

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from lambda_handlers import times
+from lambda_handlers.shared import times
 from lambda_handlers.wire import SldbError
 from sldb.moments import Clock, Moment, is_ahead, local, looks_like_one, now, parse, shown, since_ms, wire_form
 

@@ -11,16 +11,17 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sldb.emulator.call import ACCOUNT, Answer, Call
+from sldb.emulator.calls.call import ACCOUNT, Answer, Call
+from sldb.emulator.calls.errors import AwsError, NotEmulated
 from sldb.emulator.cloudformation import describe, query
+from sldb.emulator.cloudformation.change import Change
 from sldb.emulator.cloudformation.engine import Operation
-from sldb.emulator.cloudformation.plan import Change, plan
+from sldb.emulator.cloudformation.plan import plan
 from sldb.emulator.cloudformation.resources import TYPES
 from sldb.emulator.cloudformation.resources.base import Cloud, Existing
 from sldb.emulator.cloudformation.stack import ChangeSet, Stack, now
 from sldb.emulator.cloudformation.target import Target
 from sldb.emulator.cloudformation.template import Template, invalid, load, parameter_values
-from sldb.emulator.errors import AwsError, NotEmulated
 
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 _UPDATABLE = {

@@ -17,12 +17,12 @@ from typing import Any, NoReturn
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from sldb.emulator.calls.errors import AwsError
 from sldb.emulator.cloudformation.plan import difference
 from sldb.emulator.cloudformation.resources import TYPES
 from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New
 from sldb.emulator.cloudformation.stack import Resource, Stack, Step, now
 from sldb.emulator.cloudformation.target import Known, Target
-from sldb.emulator.errors import AwsError
 
 _logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sldb.emulator.errors import AwsError, NotEmulated
+from sldb.emulator.calls.errors import AwsError, NotEmulated
 
 _PLACEHOLDER = re.compile(r"\$\{(!?)([^}]*)\}")
 

@@ -8,46 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sldb.emulator.calls.errors import AwsError
+from sldb.emulator.cloudformation.change import Change
 from sldb.emulator.cloudformation.intrinsics import references
 from sldb.emulator.cloudformation.resources import TYPES
 from sldb.emulator.cloudformation.resources.base import Properties
 from sldb.emulator.cloudformation.target import PENDING, UNKNOWN, Known, Target
-from sldb.emulator.errors import AwsError
 
 if TYPE_CHECKING:
     from sldb.emulator.cloudformation.stack import Resource
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    action: str  # Add, Modify or Remove
-    logical_id: str
-    type: str
-    physical_id: str = ""
-    properties: tuple[str, ...] = ()  # that change
-    replacement: str | None = None  # of a Modify: True, False or Conditional
-    policy_action: str | None = None  # what becomes of a resource that is removed or replaced
-    uncertain: tuple[str, ...] = ()  # those of `properties` whose value is not known yet
-    drift: str | None = None  # of a drift-aware change set: IN_SYNC, MODIFIED or DELETED
-
-    def encode(self) -> dict[str, Any]:
-        """As DescribeChangeSet answers it."""
-        replaces = TYPES[self.type].replaces if self.type in TYPES else frozenset[str]()
-        change = {
-            "Action": self.action,
-            "LogicalResourceId": self.logical_id,
-            "PhysicalResourceId": self.physical_id or None,
-            "ResourceType": self.type,
-            "Replacement": self.replacement,
-            "PolicyAction": self.policy_action,
-            "ResourceDriftStatus": self.drift,
-            "Scope": ["Properties"] if self.properties else [],
-            "Details": [_detail(name, name in replaces, name in self.uncertain) for name in self.properties],
-        }
-        return {"Type": "Resource", "ResourceChange": change}
 
 
 def plan(
@@ -139,15 +111,3 @@ def _removal(resource: Resource) -> Change:
 
 def _kept(policy: str) -> str:
     return "Retain" if policy.startswith("Retain") else "Delete"
-
-
-def _detail(name: str, replaces: bool, uncertain: bool) -> dict[str, Any]:
-    return {
-        "Target": {
-            "Attribute": "Properties",
-            "Name": name,
-            "RequiresRecreation": "Always" if replaces else "Never",
-        },
-        "Evaluation": "Dynamic" if uncertain else "Static",
-        "ChangeSource": "ResourceAttribute" if uncertain else "DirectModification",
-    }

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
-from sldb.emulator.call import Answer
+from sldb.emulator.calls.call import Answer
 
 _NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
 # What XML 1.0 cannot say.

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from sldb.emulator.call import ACCOUNT
-from sldb.emulator.cloudformation.plan import Change
+from sldb.emulator.calls.call import ACCOUNT
+from sldb.emulator.cloudformation.change import Change
 from sldb.emulator.cloudformation.target import Known, Target
 
 STACK_TYPE = "AWS::CloudFormation::Stack"

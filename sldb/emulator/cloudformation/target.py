@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sldb.emulator.call import ACCOUNT
+from sldb.emulator.calls.call import ACCOUNT
+from sldb.emulator.calls.errors import AwsError
 from sldb.emulator.cloudformation import intrinsics
 from sldb.emulator.cloudformation.resources import TYPES
 from sldb.emulator.cloudformation.template import Template, invalid
-from sldb.emulator.errors import AwsError
 
 PENDING = "{{changeSet:KNOWN_AFTER_APPLY}}"
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 
+from sldb.emulator.calls.errors import AwsError, NotEmulated
 from sldb.emulator.cloudformation import intrinsics
-from sldb.emulator.errors import AwsError, NotEmulated
 
 MAX_BODY_BYTES = 51_200
 _SECTIONS = {"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Conditions", "Resources", "Outputs"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_handlers.s3_store import memory_store
+from tests.fakes.memory import memory_store
 from tests.fakes.service import container as new_container
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.object_store import AlreadyExists, Refused, Unavailable
 from lambda_handlers.service import Service
-from lambda_handlers.storage.keys import parse_ltx_key
+from lambda_handlers.storage.log.keys import parse_ltx_key
+from lambda_handlers.store.protocol import AlreadyExists, Refused, Unavailable
 from lambda_handlers.wire import SldbError
 from tests.fakes import sqlite_files
 from tests.fakes.past import act, state

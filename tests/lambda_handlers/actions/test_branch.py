@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.actions import copying
-from lambda_handlers.s3_store import memory_store
-from lambda_handlers.storage import replica, verified
-from lambda_handlers.storage.keys import LtxName, snapshot, transaction
+from lambda_handlers.actions import clone
+from lambda_handlers.storage import replica, verification
+from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import compact
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act, image, state
 from tests.fakes.service import container as new_container
 from tests.fakes.service import run
@@ -148,7 +148,7 @@ def test_frozen_before_the_mark_while_the_name_came_to_life(container, store, tm
 
 def test_no_page_map_is_put_beside_a_file_of_another(container, store, monkeypatch):
     """Only the base itself takes the name for a copy of one transaction, which has no mark."""
-    monkeypatch.setattr(verified, "MAP_WORTH_BYTES", 100)
+    monkeypatch.setattr(verification, "MAP_WORTH_BYTES", 100)
     fill(container(store), transactions=1)
     faulty = FaultyStore(store)
     faulty.plan("create", meanwhile(lambda: run(container(store), "CREATE TABLE mine (x)", database="mine")))
@@ -217,7 +217,7 @@ def test_of_a_compacted_one(service, store, tmp_path, name):
 
 
 def test_files_and_page_maps_are_copied_inside_the_store(container, store, monkeypatch):
-    monkeypatch.setattr(copying, "SMALL_BYTES", 1000)
+    monkeypatch.setattr(clone, "SMALL_BYTES", 1000)
     fill(container(store), rows=4000)
     faulty = FaultyStore(store)
     act(container(faulty), "branch", **{"as": "staging"})

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lambda_handlers.storage.keys import snapshot, transaction
+from lambda_handlers.storage.log.keys import snapshot, transaction
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import compact

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
-from lambda_handlers.storage import ltx
-from lambda_handlers.storage.keys import transaction
-from lambda_handlers.times import utc
+from lambda_handlers.shared.times import utc
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act
 from tests.fakes.service import container, run
 from tests.fakes.timed_store import Timed

@@ -7,8 +7,8 @@ import inspect
 import pytest
 
 from lambda_handlers.actions.registry import ACTIONS, find
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.wire import Action, SldbError
+from tests.fakes.memory import memory_store
 from tests.fakes.service import container
 
 

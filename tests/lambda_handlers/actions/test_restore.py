@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.actions import bringing
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.s3_store import memory_store
-from lambda_handlers.storage.keys import LtxName, snapshot, transaction
+from lambda_handlers.actions import replace_content
+from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 from tests.fakes.engine import Engine, compact
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act, image, state
 from tests.fakes.service import container as new_container
 from tests.fakes.service import run
@@ -186,7 +186,7 @@ def test_pages_that_were_cut_off_come_back(service, store):
 
 
 def test_larger_than_what_is_compared(service, store, monkeypatch):
-    monkeypatch.setattr(bringing, "COMPARED_BYTES", 8192)
+    monkeypatch.setattr(replace_content, "COMPARED_BYTES", 8192)
     fill(service, rows=2000)
     run(service, "UPDATE t SET b = 'x'")
     act(service, "restore", at=2)
@@ -195,7 +195,7 @@ def test_larger_than_what_is_compared(service, store, monkeypatch):
 
 
 def test_larger_than_the_cache(container, store, monkeypatch):
-    monkeypatch.setattr(bringing, "PAST_CACHE_BYTES", 64 * 4096)
+    monkeypatch.setattr(replace_content, "PAST_CACHE_BYTES", 64 * 4096)
     service = container(store, cache_bytes=64 * 4096)
     fill(service, rows=3000)
     run(service, "UPDATE t SET b = hex(randomblob(100))")

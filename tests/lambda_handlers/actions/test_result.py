@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
 from lambda_handlers.wire import Reply, Request, SldbError, made_at, new_request_id
-from sldb.targets import far_rows
+from sldb.targets import stored_rows
 from tests.fakes.clock import Clock
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act
 from tests.fakes.service import container, run
 from tests.fakes.store import PresigningStore
@@ -60,7 +60,7 @@ def test_rows_of_which_there_were_many(store, clock):
     told = act(fresh(store, clock, reply_limit_bytes=50_000), "result", request_id="r")
     reply = Reply.decode(told["reply"])
     assert reply.results[0].far
-    assert far_rows.fetch(reply, store.download, "").rows == far_rows.fetch(first, store.download, "").rows
+    assert stored_rows.fetch(reply, store.download, "").rows == stored_rows.fetch(first, store.download, "").rows
 
 
 def test_one_that_failed_read_or_was_tried_was_not_applied(store, clock):

@@ -12,21 +12,21 @@ from typing import TypeAlias
 import boto3
 import pytest
 
-from lambda_handlers.ec2 import Ec2Client
-from lambda_handlers.endpoints import Endpoint
+from lambda_handlers.aws.ec2 import Ec2Client
 from lambda_handlers.host import Host
 from lambda_handlers.locks.file import FileLock
 from lambda_handlers.locks.none import NoLock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.settings import Credentials, Settings
-from lambda_handlers.stores import open_store
+from lambda_handlers.shared.endpoints import Endpoint
+from lambda_handlers.store.open import open_store
 from lambda_handlers.wire import SldbError
 from tests.fakes.aws import REGION, Aws, serve_aws
 from tests.fakes.clock import Clock
 from tests.fakes.ec2 import FakeEc2
+from tests.fakes.memory import memory_store
 
 MAX_AGE = 90.0
 KEYS = Credentials("test", "test")

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from lambda_handlers.locks import s3
 from lambda_handlers.locks.s3 import ObjectLock
-from lambda_handlers.object_store import ObjectStore
-from lambda_handlers.s3_store import memory_store
-from lambda_handlers.sealed import unseal
-from lambda_handlers.storage.keys import lock_key
+from lambda_handlers.shared.sealed import unseal
+from lambda_handlers.storage.log.keys import lock_key
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.flaky_store import FlakyStore, WriteFault
+from tests.fakes.memory import memory_store
 
 MAX_AGE = 90.0
 UNCLEAR = [fault for fault in WriteFault if fault is not WriteFault.REFUSE]

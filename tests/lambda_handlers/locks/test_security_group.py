@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambda_handlers.ec2 import SecurityGroup
+from lambda_handlers.aws.ec2 import SecurityGroup
 from lambda_handlers.locks import security_group
 from lambda_handlers.locks.security_group import SecurityGroupLock, group_name, tag_text
 from lambda_handlers.wire import DATABASE_NAME, SldbError

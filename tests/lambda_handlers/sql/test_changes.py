@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.sql import changes
 from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.sql.changes import Changes
 from lambda_handlers.wire import Reply, SldbError
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act
 from tests.fakes.service import container, run
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.service import Service
 from lambda_handlers.sql import script
 from lambda_handlers.wire import SldbError
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act
 from tests.fakes.service import container, run
 

@@ -8,12 +8,12 @@ import zlib
 import apsw
 import pytest
 
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.sql import request_log
 from lambda_handlers.sql.request_log import Times
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine
+from tests.fakes.memory import memory_store
 from tests.fakes.past import act
 from tests.fakes.service import container, run
 from tests.fakes.store import FaultyStore, lose_answer, lose_request, works

@@ -9,14 +9,14 @@ import time
 import apsw
 import pytest
 
-from lambda_handlers.s3_store import memory_store
 from lambda_handlers.sql import own_tables
-from lambda_handlers.sql.reply_room import ReplyRoom
+from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.sql.session import Session
-from lambda_handlers.storage.keys import transaction
-from lambda_handlers.storage.ltx import Header, Pgno, encode
+from lambda_handlers.storage.log.keys import transaction
+from lambda_handlers.storage.log.ltx import Header, Pgno, encode
 from lambda_handlers.wire import Request, SldbError, Statement
 from tests.fakes.engine import Engine
+from tests.fakes.memory import memory_store
 from tests.fakes.service import container, run
 
 

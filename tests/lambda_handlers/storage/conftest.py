@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.s3_store import memory_store
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine
+from tests.fakes.memory import memory_store
 from tests.fakes.store import FaultyStore
 from tests.fakes.timed_store import Timed
 

@@ -12,14 +12,8 @@ import pytest
 
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.log import Log
-from lambda_handlers.maintenance import LEASE_SECONDS, Maintenance
-from lambda_handlers.object_store import NotFound
-from lambda_handlers.s3_store import memory_store
-from lambda_handlers.sealed import seal
-from lambda_handlers.storage import atlas, mapping
-from lambda_handlers.storage.bound import bind, unbind
-from lambda_handlers.storage.head import Head, HeadFile
-from lambda_handlers.storage.keys import (
+from lambda_handlers.shared.sealed import seal
+from lambda_handlers.storage.log.keys import (
     LtxName,
     head_key,
     lock_key,
@@ -28,10 +22,16 @@ from lambda_handlers.storage.keys import (
     parse_page_map_key,
     snapshot,
 )
-from lambda_handlers.storage.page_map import BadPageMap, PageMap
+from lambda_handlers.storage.pages import atlas, stored_page_map
+from lambda_handlers.storage.pages.head import Head, HeadFile
+from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
+from lambda_handlers.storage.pages.page_map_binding import bind, unbind
 from lambda_handlers.storage.replica import RETENTION_FLOOR_SECONDS, Conflict
+from lambda_handlers.storage.upkeep.maintenance import LEASE_SECONDS, Maintenance
+from lambda_handlers.store.protocol import NotFound
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine
+from tests.fakes.memory import memory_store
 from tests.fakes.timed_store import Timed
 
 SMALL = [head_key("main"), lock_key("main"), maintenance_key("main")]
@@ -268,5 +268,5 @@ def test_a_map_of_another_length_is_none(world: World) -> None:
     key, name = next((key, name) for key in world.advisory if (name := parse_page_map_key("main", key)))
     file = HeadFile(name, len(world.objects[name.key("main")]), is_mapped=True)
     body = unbind(world.objects[key], name, "main")
-    assert mapping.decoded(body, file) is not None
-    assert mapping.decoded(body, HeadFile(name, file.size + 1, is_mapped=True)) is None
+    assert stored_page_map.decoded(body, file) is not None
+    assert stored_page_map.decoded(body, HeadFile(name, file.size + 1, is_mapped=True)) is None

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.object_store import AlreadyExists, NotFound, Refused, StoreError, Unavailable
-from lambda_handlers.s3_store import memory_store
-from lambda_handlers.storage import commit, ltx
+from lambda_handlers.storage import commit
 from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, sender
-from lambda_handlers.storage.ltx import Header, Pgno
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.store.protocol import AlreadyExists, NotFound, Refused, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
+from tests.fakes.memory import memory_store
 from tests.fakes.store import FaultyStore
 
 KEY = "main/0000/0000000000000007-0000000000000007.ltx"

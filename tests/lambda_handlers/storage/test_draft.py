@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 import pytest
 
-from lambda_handlers.storage import ltx
 from lambda_handlers.storage.draft import Draft
-from lambda_handlers.storage.keys import transaction
-from lambda_handlers.storage.ltx import Pgno
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.keys import transaction
+from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.replica import Replica
 from tests.fakes.clock import Clock
 from tests.fakes.store import FaultyStore

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.object_store import CopyOf
-from lambda_handlers.s3_store import memory_store
-from lambda_handlers.storage import ltx
-from lambda_handlers.storage.ltx import Decoder, Encoder, Header, Pgno
-from lambda_handlers.storage.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.ltx import Decoder, Encoder, Header, Pgno
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
 from lambda_handlers.storage.prepared import Prepared, beginning, first_frame
+from lambda_handlers.store.protocol import CopyOf
 from lambda_handlers.wire import SldbError
+from tests.fakes.memory import memory_store
 
 LATER = {"min_txid": 7, "max_txid": 7, "timestamp_ms": 1_790_000_000_123, "node_id": 0x11FFEEDDCCBBAA99}
 

@@ -10,16 +10,16 @@ from random import Random
 import pytest
 
 from lambda_handlers.log import Log
-from lambda_handlers.maintenance import Maintenance
-from lambda_handlers.s3_store import memory_store
-from lambda_handlers.storage import chain
-from lambda_handlers.storage.compaction import MOST_FILES_ABOVE_BASE
 from lambda_handlers.storage.folding import MOST_FILES, UNIT
-from lambda_handlers.storage.head import Head
-from lambda_handlers.storage.keys import LtxName, head_key, parse_ltx_key, snapshot, transaction
+from lambda_handlers.storage.log import chain
+from lambda_handlers.storage.log.keys import LtxName, head_key, parse_ltx_key, snapshot, transaction
+from lambda_handlers.storage.pages.head import Head
 from lambda_handlers.storage.replica import RETENTION_FLOOR_SECONDS
+from lambda_handlers.storage.upkeep.compaction import MOST_FILES_ABOVE_BASE
+from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine, compact
+from tests.fakes.memory import memory_store
 from tests.fakes.store import FaultyStore, clash, lose_answer, lose_request, refuse
 
 MOST_AT_ALL = 1 + MOST_FILES_ABOVE_BASE + MOST_FILES + UNIT - 1  # the base, merges, folds, transactions since

@@ -11,14 +11,13 @@ from typing import Any, TypeAlias
 import pytest
 
 from lambda_handlers.host import Host
-from lambda_handlers.object_store import AlreadyExists
-from lambda_handlers.storage import ltx
 from lambda_handlers.storage.commit import COMMIT_TRIES, STREAM_BYTES
-from lambda_handlers.storage.head import Head, HeadFile
-from lambda_handlers.storage.keys import LtxName, snapshot, transaction
-from lambda_handlers.storage.ltx import Header, Pgno
-from lambda_handlers.storage.opening import PARALLEL_READS
-from lambda_handlers.storage.page_cache import PageCache
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.pages.head import Head, HeadFile
+from lambda_handlers.storage.pages.opening import PARALLEL_READS
+from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.storage.replica import (
     CLOCK_SKEW_SECONDS,
     PROBES_AT_ONCE,
@@ -26,6 +25,7 @@ from lambda_handlers.storage.replica import (
     RETENTION_FLOOR_SECONDS,
     Conflict,
 )
+from lambda_handlers.store.protocol import AlreadyExists
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine, compact
@@ -1125,7 +1125,7 @@ def test_no_database_has_no_past(engine: MakeEngine) -> None:
 
 def test_create_meets_what_is_there() -> None:
     """The fakes themselves: a plan runs out, and then the store works."""
-    from lambda_handlers.s3_store import memory_store
+    from tests.fakes.memory import memory_store
 
     store = FaultyStore(memory_store())
     store.plan("create", clash)

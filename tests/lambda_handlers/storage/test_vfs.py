@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambda_handlers.s3_store import memory_store
-from lambda_handlers.storage import ltx
-from lambda_handlers.storage.keys import transaction
-from lambda_handlers.storage.ltx import PAGE_SIZES, Header, Pgno
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.keys import transaction
+from lambda_handlers.storage.log.ltx import PAGE_SIZES, Header, Pgno
 from lambda_handlers.storage.replica import Conflict
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine, dump
+from tests.fakes.memory import memory_store
 from tests.fakes.store import FaultyStore, clash, meanwhile, refuse
 
 MakeEngine: TypeAlias = Callable[..., Engine]

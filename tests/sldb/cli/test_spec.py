@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
+from docs import reference
 from lambda_handlers.wire import ERROR_CODES
-from sldb.cli import reference, spec
+from sldb.cli import spec
 from sldb.cli.main import sldb
 from tests.fakes.command import ROOT, environment
 from tests.fakes.command import sldb as run

@@ -63,10 +63,10 @@ def test_a_plain_query_loads_nothing_that_only_some_want(tmp_path: Path) -> None
         check=True,
     )
     loaded = set(done.stdout.rpartition("|")[2].split())
-    assert "sldb.cli.query" in loaded
+    assert "sldb.cli.commands.query.query" in loaded
     unwanted = (
-        "sldb.safety",
-        "sldb.fleet",
+        "sldb.confirmation",
+        "sldb.many_databases",
         "sldb.price",
         "sldb.param_rows",
         "sldb.render.parquet",

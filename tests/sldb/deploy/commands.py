@@ -13,7 +13,7 @@ from sldb.cli.main import run
 
 if TYPE_CHECKING:
     from sldb.emulator import Emulator
-    from sldb.emulator.call import Answer, Call
+    from sldb.emulator.calls.call import Answer, Call
 
 DATA_BUCKET = "test-db-data-123456789012-us-east-1"
 BUNDLE_BUCKET = "test-db-bundles-123456789012-us-east-1"
@@ -59,7 +59,7 @@ class Commands:
 
     def fail(self, action: str, code: str, message: str, times: int = 1) -> None:
         """Let the next calls of an action fail."""
-        from sldb.emulator.errors import AwsError, render
+        from sldb.emulator.calls.errors import AwsError, render
 
         left = [None] * times
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from sldb.aws.options import AwsOptions
 from sldb.deploy import losses
-from sldb.deploy.cloud import connect
-from sldb.deploy.stack import StackResource, StackState
-from sldb.deploy.status import deployed
 from sldb.doctor import aws as doctor
 from sldb.doctor.finding import Finding
-from sldb.targets.protocol import AwsOptions
+from sldb.ops.status import deployed
+from sldb.stack.account import connect
+from sldb.stack.state import StackResource, StackState
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands, Ran
 
 if TYPE_CHECKING:
-    from sldb.emulator.call import Answer, Call
+    from sldb.emulator.calls.call import Answer, Call
 
 FUNCTION, FIX = "test-db-function", "test-db-function-deadlock-fix"
 Lose = Callable[[Commands], None]

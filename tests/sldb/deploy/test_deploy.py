@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from sldb.emulator.call import Answer, Call
+    from sldb.emulator.calls.call import Answer, Call
 
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
@@ -106,11 +106,11 @@ def test_a_changed_setting_changes_only_that(sldb: Commands) -> None:
 def test_new_code_is_uploaded_and_the_functions_get_it(sldb: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     sldb.ok("deploy")
     before = sldb.client("lambda").get_function_configuration(FunctionName="test-db-function")["CodeSha256"]
-    from sldb.deploy import bundle
+    from sldb.deploy.bundle import archive
 
-    real = bundle._package_entries
+    real = archive._package_entries
     monkeypatch.setattr(
-        bundle, "_package_entries", lambda package: [*real(package), bundle.Entry("lambda_handlers/new.py", b"")]
+        archive, "_package_entries", lambda package: [*real(package), archive.Entry("lambda_handlers/new.py", b"")]
     )
     assert "~  QueryFunction" in sldb.ok("deploy").err
     after = sldb.client("lambda").get_function_configuration(FunctionName="test-db-function")["CodeSha256"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 if TYPE_CHECKING:
-    from sldb.emulator.call import Answer, Call
+    from sldb.emulator.calls.call import Answer, Call
 
 
 def test_the_data_stays_and_is_found_again(sldb: Commands) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sldb.deploy.lock_vpc import LockVpc, what_becomes
-from sldb.deploy.stack import StackState
+from sldb.stack.state import StackState
 from tests.sldb.deploy.commands import Commands
-from tests.sldb.deploy.test_ours import deploy_earlier
+from tests.sldb.stack.test_ownership import deploy_earlier
 
 
 def vpcs(sldb: Commands) -> list[str]:

@@ -4,9 +4,10 @@ import io
 
 import pytest
 
+from sldb.aws.errors import OperationFailed
 from sldb.deploy.display import Display, details, sign
-from sldb.deploy.failures import OperationFailed
-from sldb.deploy.plan import BundleStep, Change, Kind, Plan, refuse_to_lose_data, refuse_unasked
+from sldb.deploy.plan import BundleStep, Kind, Plan, refuse_to_lose_data, refuse_unasked
+from sldb.stack.changes import Change
 
 STEP = BundleStep("test-db-bundles-1-r", "abc.zip", 1_000_000, makes_bucket=True, uploads=True)
 

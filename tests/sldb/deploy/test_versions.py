@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sldb.deploy.cloud import connect
-from sldb.deploy.status import read_status
+from sldb.aws.options import AwsOptions
 from sldb.deploy.versions import RULE, keep, kept_days
 from sldb.doctor.aws import _deleted
-from sldb.targets.protocol import AwsOptions
+from sldb.ops.status import read_status
+from sldb.stack.account import connect
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 KEY = "databases/main/0000/0000000000000001-0000000000000001.ltx"

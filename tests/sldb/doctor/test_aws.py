@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sldb.doctor.aws import clock, permissions, policy_source
+from tests.sldb.conftest import sldb as deployed_by_test
 from tests.sldb.deploy.commands import DATA_BUCKET, Commands
-from tests.sldb.deploy.conftest import sldb as deployed_by_test
 
 if TYPE_CHECKING:
-    from sldb.emulator.call import Answer, Call
+    from sldb.emulator.calls.call import Answer, Call
 
 sldb = deployed_by_test
 

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lambda_handlers.directory_store import DirectoryStore
+from lambda_handlers.store.directory import DirectoryStore
 from sldb.doctor import store as doctor
 from tests.fakes.aws import Aws, free_port, serve_aws
 from tests.fakes.command import sldb
@@ -39,7 +39,7 @@ def bucket(aws: Aws) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lambda_handlers.conditional_writes.ROUNDS", 2)
+    monkeypatch.setattr("lambda_handlers.store.conditional_writes.ROUNDS", 2)
 
 
 def told(bucket: str, url: str) -> dict[str, tuple[str, str]]:

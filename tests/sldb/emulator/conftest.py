@@ -17,7 +17,7 @@ pytest.importorskip("moto")
 import boto3
 from botocore.config import Config
 
-from sldb.emulator.server import Emulator
+from sldb.emulator.front.server import Emulator
 
 MINUTE_SECONDS = 0.6
 _names = count(1)

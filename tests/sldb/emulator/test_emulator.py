@@ -15,7 +15,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from sldb.emulator.server import Emulator
+from sldb.emulator.front.server import Emulator
 
 
 def run(*arguments: str, code: str = "", **more: Any) -> subprocess.CompletedProcess[str]:

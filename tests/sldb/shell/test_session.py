@@ -11,11 +11,11 @@ import pytest
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
 from sldb.render import Screen
-from sldb.shell.command import Command
-from sldb.shell.commands import COMMANDS, obey
-from sldb.shell.named import NamedQueries
+from sldb.shell.commands.command import Command
+from sldb.shell.commands.registry import COMMANDS, obey
 from sldb.shell.output import Output
 from sldb.shell.reader import DotCommand, read
+from sldb.shell.saved_queries import NamedQueries
 from sldb.shell.script import submissions
 from sldb.shell.session import Session
 from tests.fakes.sqlite_target import SqliteTarget

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.client import Client
-from sldb.shell.commands import obey
+from sldb.shell.commands.registry import obey
 from sldb.shell.output import Output
 from sldb.shell.script import run_script
 from sldb.shell.session import Session

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from lambda_handlers.wire import Action, Request, SldbError, Statement
+from sldb.aws.http import SignedHttp
+from sldb.aws.options import AwsOptions
 from sldb.client import Client, open_target
-from sldb.targets.aws_http import SignedHttp
 from sldb.targets.aws_lambda import MAX_REQUEST_BYTES, SENDS, LambdaTarget
-from sldb.targets.protocol import AwsOptions
 from tests.fakes.lambda_service import Answer, LambdaService, serve_lambda
 
 CRASHED = {"X-Amz-Function-Error": "Unhandled"}

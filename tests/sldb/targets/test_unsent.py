@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lambda_handlers.wire import Request, SldbError, Statement
+from sldb.aws.options import AwsOptions
 from sldb.targets.aws_lambda import LambdaTarget
-from sldb.targets.protocol import AwsOptions
 from tests.fakes.no_answer import SILENCE, UNSENT, listening
 
 WRITE = Request((Statement("INSERT INTO t VALUES (1)"),), request_id="once")

@@ -23,16 +23,16 @@ from lambda_handlers.host import Host
 from lambda_handlers.wire import Action, Reply, Request, SldbError, Statement, Value
 from sldb.client import Client
 from sldb.targets.protocol import Target
-from sldb.transfer.dump import dump
+from sldb.transfer.database.snapshot import Snapshot
+from sldb.transfer.formats.dump import dump
+from sldb.transfer.formats.tables import Reading
 from sldb.transfer.importing import Done, Plan, run
-from sldb.transfer.landing import Mode
-from sldb.transfer.snapshot import Snapshot
-from sldb.transfer.streams import Reading
+from sldb.transfer.loader import Mode
 from tests.fakes.contents import Rows, contents
 from tests.fakes.limited_target import LimitedTarget
 from tests.fakes.random_database import databases
-from tests.sldb.transfer.conftest import NewClient
-from tests.sldb.transfer.test_dump import RICH, SEARCHES
+from tests.sldb.conftest import NewClient
+from tests.sldb.transfer.formats.test_dump import RICH, SEARCHES
 
 PEOPLE = 'id,name,zip\n1,Ada,01234\n2,Grace,\n3,"",5\n'
 SHELL = shutil.which("sqlite3")

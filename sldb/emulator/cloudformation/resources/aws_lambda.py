@@ -7,8 +7,8 @@ import json
 import zipfile
 from typing import Any
 
+from sldb.emulator.calls.errors import NotEmulated
 from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType, with_actual
-from sldb.emulator.errors import NotEmulated
 
 _CONFIGURATION = (
     "Description",

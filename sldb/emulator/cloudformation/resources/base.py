@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.session import Session
 
-from sldb.emulator.errors import NotEmulated
+from sldb.emulator.calls.errors import NotEmulated
 
 Properties = Mapping[str, Any]  # resolved
 _ALPHABET = string.ascii_letters + string.digits

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sldb.emulator.calls.errors import NotEmulated
 from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType, with_actual
-from sldb.emulator.errors import NotEmulated
 
 _RULE = ("Description", "ScheduleExpression", "State")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sldb.emulator.calls.errors import AwsError, NotEmulated
 from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType
-from sldb.emulator.errors import AwsError, NotEmulated
 
 # property → (operation that sets it, its argument; operation that takes it back)
 _CONFIGURATIONS: Mapping[str, tuple[str, Callable[[Any], dict[str, Any]], str]] = {

@@ -1,0 +1,63 @@
+"""`sldb emulator -- python -m demo`: show the scenes; on a terminal, leave the user in the shell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from urllib.parse import urlsplit
+
+import click
+
+from demo import scenes
+from demo.stage import Derailed, Stage
+
+
+@click.command("demo")
+@click.option(
+    "--pace",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    help="On a terminal: 1 as somebody types (default), 0.5 twice as fast, 0 at once.",
+)
+def demo(pace: float) -> None:
+    """Deploy to an emulated AWS and use what is there; on a terminal, end in the shell."""
+    if not _is_emulated(os.environ.get("AWS_ENDPOINT_URL", "")):
+        raise click.UsageError("the demo is for an emulated AWS: sldb emulator -- python -m demo")
+    stage = Stage(os.environ, pace=pace)
+    try:
+        for number, scene in enumerate(scenes.SCENES, start=1):
+            play(stage, number, scene)
+    except Derailed as error:
+        raise click.ClickException(f"the demo stops here: {error}") from error
+    _end(stage)
+
+
+def play(stage: Stage, number: int, scene: scenes.Scene) -> None:
+    """Raises Derailed where it does not go as it is written."""
+    stage.title(number, scene.title, scene.remark)
+    for step in scene.steps:
+        match step:
+            case scenes.Command(text, status):
+                stage.run(text, status)
+            case scenes.LostWriter(sql):
+                from demo.lost_writer import lose
+
+                lose(stage, sql)
+
+
+def _end(stage: Stage) -> None:
+    if not (sys.stdin.isatty() and stage.is_terminal):
+        stage.say("\nThat was all of it. On a terminal, the demo ends in `sldb shell`.")
+        return
+    stage.title(len(scenes.SCENES) + 1, "Your turn", "This AWS lasts as long as the shell, which .quit leaves.")
+    stage.show("sldb shell")
+    stage.become(["sldb", "shell"])
+
+
+def _is_emulated(endpoint: str) -> bool:
+    """Whether it is on this machine: the demo must never deploy to somebody's account."""
+    return urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+if __name__ == "__main__":
+    demo()

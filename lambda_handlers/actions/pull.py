@@ -1,0 +1,110 @@
+"""pull: what a client needs to put a database together as a SQLite file, now or as it was: which files, where.
+
+The client reads the files of the chain by itself and folds them; none of them passes through here. Files of a chain
+are never changed. One that retention removed meanwhile is in another chain for the same txid: the client asks again.
+
+pull            Arguments: at: a txid or an RFC 3339 time, default now
+                Reply: {"database", "txid", "time", "page_size", "pages", "files": [{"file", "bytes"}, …] in the order
+                in which they apply; a file is named as below <database>/}
+pull_urls       Arguments: files. Reply: {"urls": where each may be read, or null if there is no such way, "seconds"}
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambda_handlers.actions import arguments
+from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.actions.restore import check_readable
+from lambda_handlers.database import dropped
+from lambda_handlers.shared.times import utc
+from lambda_handlers.storage.listing import Listing, check_finished, header_and_page_count, list_files, read_header
+from lambda_handlers.storage.log import chain, ltx
+from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, transaction
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.log.mark import check_name
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.protocol import NotFound, StoreError
+from lambda_handlers.wire import Action, SldbError, bad_request
+
+URL_SECONDS = 900
+MOST_URLS = 1000
+WORTH_LEAVING_BYTES = 1 << 20  # a smaller file is read as fast as it is asked about
+_TRIES = 3  # when files are merged and removed meanwhile
+
+
+def pull(context: ActionContext, action: Action) -> dict[str, Any]:
+    at = arguments.moment(arguments.known(action, "at"), "at")
+    for _ in range(_TRIES):
+        try:
+            return _pull(context, action.database, at)
+        except NotFound as error:
+            reason = error
+        except StoreError as error:
+            raise store_error(error) from error
+    raise SldbError(
+        "store_error", f"files of {action.database} vanish while they are read: {reason}", "try again", applied="no"
+    )
+
+
+def _pull(context: ActionContext, database: str, at: int | str | None) -> dict[str, Any]:
+    txid = _newest(context, database) if at is None else context.database(database).txid_at(at)
+    listing = check_readable(context, database, txid)
+    names = listing.chain_to(txid)
+    header = read_header(context.store, database, names[-1], listing.sizes[names[-1]])
+    check_name(header, names[-1], names[-1].key(database))
+    if not header.commit:
+        raise dropped(database, txid, header.timestamp_ms, context.settings.retention_days)
+    names = _needed(context, listing, names)
+    return {
+        "database": database,
+        "txid": txid,
+        "time": utc(header.timestamp_ms),
+        "page_size": header.page_size,
+        "pages": header.commit,
+        "files": [{"file": _below(database, name), "bytes": listing.sizes[name]} for name in names],
+    }
+
+
+def pull_urls(context: ActionContext, action: Action) -> dict[str, Any]:
+    names = arguments.known(action, "files").get("files")
+    if not isinstance(names, list) or not 1 <= len(names) <= MOST_URLS:
+        bad_request("arguments.files", names, f"1 to {MOST_URLS} names of files")
+    keys = [f"{database_prefix(action.database)}{name}" for name in names]
+    for name, key in zip(names, keys, strict=True):
+        if parse_ltx_key(action.database, key) is None:
+            bad_request("arguments.files", name, "names of files that `pull` has told")
+    try:
+        urls = context.store.presign("GET", keys, URL_SECONDS)
+    except StoreError as error:
+        raise store_error(error) from error
+    return {"urls": urls, "seconds": URL_SECONDS}
+
+
+def _newest(context: ActionContext, database: str) -> Txid:
+    """The newest transaction to which the log leads. A LIST of many pages is no snapshot: n + 1 may have been created
+    behind it and n + 2 before it, so that a gap is none before it is there a second time."""
+    listing = list_files(context.store, database)
+    check_finished(context.store, listing)
+    plan = chain.plan(listing.sizes)
+    if plan.reach < plan.newest:
+        plan = chain.plan(list_files(context.store, database).sizes)
+    if plan.reach < plan.newest:
+        missing = transaction(plan.reach + 1).key(database)
+        ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {plan.newest}")
+    return plan.reach
+
+
+def _needed(context: ActionContext, listing: Listing, chain_: tuple[LtxName, ...]) -> tuple[LtxName, ...]:
+    """The end of a chain that begins with the newest file of every page: of those before it (a push came on top of
+    them) nothing is left. Only large files are worth the question."""
+    for at in range(len(chain_) - 1, 0, -1):
+        if listing.sizes[chain_[at]] >= WORTH_LEAVING_BYTES:
+            header, count = header_and_page_count(context.store, listing, chain_[at])
+            if count == header.commit - (ltx.lock_page(header.page_size) <= header.commit):
+                return chain_[at:]
+    return chain_
+
+
+def _below(database: str, name: LtxName) -> str:
+    return name.key(database).removeprefix(database_prefix(database))

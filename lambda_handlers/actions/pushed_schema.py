@@ -1,0 +1,67 @@
+"""A look into a pushed file before it becomes a database: whether its schema has names that only sldb may give.
+
+What such tables say would be believed, and a file may say anything. `sldb push` leaves them out of the file; what still
+has them is refused. Only the pages of the schema are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import apsw
+
+from lambda_handlers.sql.own_tables import is_ours
+from lambda_handlers.storage.log.ltx import Pgno
+from lambda_handlers.storage.prepared import Prepared
+from lambda_handlers.storage.vfs import PagesVFS
+from lambda_handlers.store.protocol import ObjectStore
+from lambda_handlers.wire import SldbError
+
+
+class _PushedPages:
+    def __init__(
+        self, store: ObjectStore, prepared: Prepared, first_page: bytes, check_time: Callable[[], None]
+    ) -> None:
+        self._check_time = check_time
+        self.page_size = prepared.page_size
+        self.page_count = prepared.page_count
+        self._store = store
+        self._prepared = prepared
+        self._first_page = first_page
+        self._read: dict[Pgno, bytes] = {Pgno(1): first_page}
+
+    def read(self, pgno: Pgno, _before_fetch: Callable[[], None] = lambda: None) -> bytes:
+        if pgno not in self._read:
+            self._check_time()
+            self._read = dict(self._prepared.pages_beside(self._store, pgno))
+            self._read[Pgno(1)] = self._first_page
+        return self._read[pgno]
+
+
+def check_names(store: ObjectStore, prepared: Prepared, first_page: bytes, check_time: Callable[[], None]) -> None:
+    """Raise `bad_request` if the file has tables, or anything else, by names of sldb's own. Raises StoreError, and what
+    `check_time` raises before pages are read."""
+    names = _names(_PushedPages(store, prepared, first_page, check_time))
+    if not names:
+        return
+    raise SldbError(
+        "bad_request",
+        f"the pushed file has what only sldb may make: {', '.join(names)}",
+        "push it with `sldb push`, which leaves that out, or drop it in a copy of the file",
+        applied="no",
+    )
+
+
+def _names(pages: _PushedPages) -> list[str]:
+    vfs = PagesVFS(pages)
+    try:
+        connection = vfs.connect()
+        try:
+            found = connection.execute("SELECT name FROM main.sqlite_schema").fetchall()
+        finally:
+            connection.close(True)
+    except (apsw.SQLError, apsw.CorruptError, apsw.NotADBError):
+        return []  # a schema that SQLite does not read: no request will, either
+    finally:
+        vfs.unregister()
+    return sorted(str(name) for (name,) in found if is_ours(str(name)))

@@ -1,0 +1,57 @@
+"""Announcements: a transaction that changes nothing and says that a long operation is about to commit the next one.
+
+Where no lock is taken, an operation that takes seconds (a push, a rename, a restore) loses to writers that take
+milliseconds, again and again. So it commits an announcement, which is as quick as they are: an LTX file without a page.
+A writer that finds one as the newest transaction gives way (turns) until the next transaction is there, or the
+announcement has ended.
+
+When it ends is in the file: so many seconds (its node id, kinds) after the time in its header. No writer relies on the
+clock of another alone: it waits no longer than those seconds after it saw the announcement first, and never longer than
+`MOST_SECONDS`. Nothing rests on any of it: a function that knows no announcements goes on, and the long operation loses
+that race as it always did.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lambda_handlers.storage.log import kinds, ltx
+from lambda_handlers.storage.log.keys import transaction
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Decoder, Header, Txid
+from lambda_handlers.store.protocol import ObjectStore, StoreError
+from lambda_handlers.wire import SldbError
+
+MOST_SECONDS = 30
+FILE_BYTES = len(ltx.encode(Header(512, 1, 1, 1, 0), ()))  # of any file without a page
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    txid: Txid
+    node_id: int
+    seconds: int  # for which it holds; 0: it takes back the one before it
+    ends_at: float  # unix seconds, by the clock of whoever made it
+
+    @classmethod
+    def of(cls, header: Header) -> Announcement | None:
+        """None for a transaction that is no announcement."""
+        if kinds.of_node_id(header.node_id) is not Kind.ANNOUNCEMENT:
+            return None
+        seconds = min(kinds.announced_seconds(header.node_id), MOST_SECONDS)
+        return cls(header.max_txid, header.node_id, seconds, header.timestamp_ms / 1000 + seconds)
+
+
+def read(store: ObjectStore, database: str, txid: Txid) -> Announcement | None:
+    """What a transaction announces. None where it is something else, or cannot be read: then no writer waits for it."""
+    key = transaction(txid).key(database)
+    try:
+        body = store.get_range(key, 0, FILE_BYTES + 1)
+        if len(body) > FILE_BYTES:
+            return None
+        decoder = Decoder([body], key)
+        for _ in decoder.frames():
+            return None
+    except (StoreError, SldbError):
+        return None
+    return Announcement.of(decoder.header)

@@ -1,0 +1,185 @@
+"""The log of one database as a LIST shows it, and what the heads and tails of its files tell."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from lambda_handlers.host import Host
+from lambda_handlers.storage.log import chain, file_header, ltx
+from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction
+from lambda_handlers.storage.log.ltx import Decoder, Header, Pgno, Txid
+from lambda_handlers.storage.log.mark import MARK_BYTES, check_name
+from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.pages.page_map import PageMap
+from lambda_handlers.storage.pages.page_map_binding import unbind
+from lambda_handlers.storage.pages.stored_page_map import decoded
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError, Unavailable
+
+AT_ONCE = 16  # requests in flight
+_HEADER_READINGS = 5
+_TAIL_BYTES = 64 << 10  # of an index: 7,000 pages
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Of `database`: its LTX files, their sizes in bytes, those that have a page map, and their ETags."""
+
+    database: str
+    sizes: dict[LtxName, int]
+    mapped: frozenset[LtxName]
+    stored_bytes: int  # of all objects
+    etags: dict[LtxName, str]  # empty where the store tells none
+
+    @property
+    def newest(self) -> Txid:
+        return max((name.max_txid for name in self.sizes), default=0)
+
+    @property
+    def looks_unfinished(self) -> bool:
+        """Whether nothing begins the log but what has the size of a mark (copying)."""
+        return self.has_mark and all(name == transaction(1) for name in self.sizes if name.min_txid == 1)
+
+    @property
+    def has_mark(self) -> bool:
+        """Whether the file of transaction 1 is none, but keeps the name for a copy."""
+        return self.sizes.get(transaction(1)) == MARK_BYTES
+
+    @property
+    def newest_file(self) -> LtxName | None:
+        """One that ends with the newest transaction; the smallest, if there are several."""
+        return min((name for name in self.sizes if name.max_txid == self.newest), default=None)
+
+    def chain_to(self, txid: Txid) -> tuple[LtxName, ...]:
+        """The files that make up the state at `txid`; none if that cannot be had any more."""
+        plan = chain.plan(self._files(), 0, txid)
+        return plan.files if plan.reach == txid else ()
+
+    @property
+    def oldest_readable(self) -> Txid:
+        """0 if nothing is."""
+        return min((name.max_txid for name in self._files() if name.min_txid == 1), default=0)
+
+    def _files(self) -> Iterator[LtxName]:
+        return (name for name in self.sizes if not (name == transaction(1) and self.has_mark))
+
+
+def list_files(store: ObjectStore, database: str) -> Listing:
+    """Raises SldbError `store_error`."""
+    sizes: dict[LtxName, int] = {}
+    etags: dict[LtxName, str] = {}
+    mapped: set[LtxName] = set()
+    stored_bytes = 0
+    try:
+        for info in store.list_objects(database_prefix(database)):
+            stored_bytes += info.size
+            if name := parse_ltx_key(database, info.key):
+                sizes[name], etags[name] = info.size, info.etag
+            elif name := parse_page_map_key(database, info.key):
+                mapped.add(name)
+    except StoreError as error:
+        raise store_error(error) from error
+    return Listing(database, sizes, frozenset(mapped & sizes.keys()), stored_bytes, etags)
+
+
+def read_header(store: ObjectStore, database: str, name: LtxName, size: int | None = None) -> Header:
+    """`size`: of the file, where it is known. Raises NotFound, StoreError, or SldbError `corrupt`."""
+    return file_header.read(store, name.key(database), size)
+
+
+def read_agreed_header(store: ObjectStore, database: str, name: LtxName) -> Header:
+    """As `read_header`, for decisions, which a header that is read as damaged leaves open. One that has no checksum is
+    believed when it reads the same twice in a row."""
+    key, before = name.key(database), b""
+    for _ in range(_HEADER_READINGS):
+        shown = store.get_range(key, 0, ltx.HEADER_BYTES)
+        if shown == before or file_header.is_checked(shown, key):
+            return Header.decode(shown, key)
+        before = shown
+    raise Unavailable(key, "its header reads differently each time")
+
+
+def header_and_first_page(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, bytes | None]:
+    """What a file says of itself, with one request, and page 1 if the file is small and has it; its checksum holds
+    then. Raises as `read_header` does."""
+    key = name.key(listing.database)
+    if listing.sizes[name] > file_header.SMALL_BYTES:
+        return read_header(store, listing.database, name), None
+    decoder = Decoder([store.get(key)], key)
+    return decoder.header, dict(decoder.pages()).get(Pgno(1))
+
+
+def check_finished(store: ObjectStore, listing: Listing) -> None:
+    """Raise `not_found`, which says what to do, for a copy that was stopped or is under way."""
+    if not listing.looks_unfinished:
+        return
+    name = transaction(1)
+    try:
+        header = read_header(store, listing.database, name, listing.sizes[name])
+    except StoreError as error:
+        raise store_error(error) from error
+    check_name(header, name, name.key(listing.database))
+
+
+def header_and_page_count(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, int]:
+    """What a file says of itself, and how many pages it has, without reading those. Raises as `read_header` does."""
+    key, size = name.key(listing.database), listing.sizes[name]
+    if size <= file_header.SMALL_BYTES:
+        decoder = Decoder([store.get(key)], key)
+        return decoder.header, sum(1 for _ in decoder.frames())
+    header = read_header(store, listing.database, name)
+    if name in listing.mapped and (found := _page_map(store, listing.database, HeadFile(name, size, True))) is not None:
+        return header, found.page_count
+    tail = store.get_range(key, max(0, size - _TAIL_BYTES), _TAIL_BYTES)
+    needed = ltx.index_length(tail, key) + 8 + ltx.TRAILER_BYTES
+    if needed > len(tail):
+        tail = store.get_range(key, max(0, size - needed), needed)
+    return header, _count(tail, key)
+
+
+def _count(tail: bytes, key: str) -> int:
+    return sum(1 for _ in ltx.decode_index(tail, key))
+
+
+def _page_map(store: ObjectStore, database: str, file: HeadFile) -> PageMap | None:
+    try:
+        return decoded(unbind(store.get(file.name.page_map_key(database)), file.name, database), file)
+    except NotFound:
+        return None
+
+
+def side_by_side(host: Host, function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """`function` of each item, in order, several at a time."""
+    waiting = list(items)
+    for start in range(0, len(waiting), AT_ONCE):
+        calls = [host.start(lambda item=item: function(item)) for item in waiting[start : start + AT_ONCE]]  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        for call in calls:
+            yield call.result()
+
+
+def steps_back(listing: Listing, before: Txid) -> Iterator[tuple[LtxName, Txid]]:
+    """The transactions below `before`, newest first: the file that tells most about each, and the newest transaction
+    that it stands for. Where level 0 is gone, a merged file stands for all of its transactions that are left."""
+    compacted = sorted((name for name in listing.sizes if name.level), key=lambda name: name.max_txid)
+    ends = [name.max_txid for name in compacted]
+    txid = min(before - 1, listing.newest)
+    while txid > 0:
+        single = LtxName(0, txid, txid)
+        # Of a copied database, the file at the key of transaction 1 is none (copying).
+        if single in listing.sizes and not (txid == 1 and listing.has_mark):
+            yield single, txid
+            txid -= 1
+            continue
+        covering = [name for name in compacted[bisect_left(ends, txid) :] if name.min_txid <= txid]
+        if covering:
+            name = max(covering, key=lambda name: (name.min_txid, -name.max_txid, -name.level))
+            yield name, txid
+            txid = name.min_txid - 1
+        else:
+            txid = max((name.max_txid for name in listing.sizes if name.max_txid < txid), default=0)

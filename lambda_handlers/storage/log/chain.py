@@ -1,0 +1,50 @@
+"""Which files make up the state at a txid: pure planning over what a LIST found.
+
+The chain is the newest snapshot at or below the txid, then files that extend it without a gap, longest reach first.
+Any file with min <= position + 1 <= max extends a position: its pages as of max win over what they replace, so an
+overlap does no harm. A reader that stands at `start` plans from there, with the same rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.ltx import Txid
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    files: tuple[LtxName, ...]  # in the order in which they apply
+    reach: Txid  # the txid that they lead to
+    newest: Txid  # the newest txid that any file holds; more than `reach` means a gap, or an `upto` before the end
+
+
+def plan(names: Iterable[LtxName], start: Txid = 0, upto: Txid | None = None) -> Plan:
+    """The chain from `start` to `upto` (default: as far as it goes)."""
+    every = sorted(names, key=lambda name: name.min_txid)
+    usable = [name for name in every if name.max_txid > start and (upto is None or name.max_txid <= upto)]
+    files: list[LtxName] = []
+    reach, best, seen = start, None, 0
+    while True:
+        # Of the files that extend the reach, the one that goes furthest; of equals the most compacted.
+        while seen < len(usable) and usable[seen].min_txid <= reach + 1:
+            best = max(best or usable[seen], usable[seen], key=lambda name: (name.max_txid, name.level))
+            seen += 1
+        if best is None or best.max_txid <= reach:
+            break
+        files.append(best)
+        reach = best.max_txid
+    return Plan(tuple(files), reach, max((name.max_txid for name in every), default=0))
+
+
+def readable(names: Iterable[LtxName]) -> set[Txid]:
+    """Every transaction to which a chain leads."""
+    found: set[Txid] = set()
+    reach = -1  # the newest of them below the file that is looked at
+    for name in sorted(names, key=lambda name: name.max_txid):
+        if name.min_txid == 1 or name.min_txid <= reach + 1:
+            found.add(name.max_txid)
+            reach = name.max_txid
+    return found

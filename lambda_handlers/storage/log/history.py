@@ -1,0 +1,193 @@
+"""The past of a database: which transaction was the newest at a moment.
+
+Clocks of writers step, ahead and back, so that the times in the files need not ascend with their txids. The dates of
+the files are the store's, whose clock does not step: a transaction was there when its file was dated, or before. So
+
+1. what the store dated more than a minute before the moment was there by then, whatever its time says;
+2. of what it dated within a minute of the moment, the newest whose time is not after it counts;
+3. what it dated later may be older than its date: a copy (branch, a backup that was brought back), a merged file, what
+   Litestream sent when it was online again. If the oldest of it were made by then, times alone decide there;
+4. where times are ahead of the dates, the oldest and the newest too, and none is still to come, the dates are by
+   another clock than the times, and times alone decide;
+5. a moment that is still to come finds the newest transaction, unless that is stamped after it, and less than a minute
+   ahead of now.
+
+Where times alone decide, up to `MOST_EXACT` of them are read, and the newest that is not after the moment counts. Of
+more, blocks of 16 neighbours are read, by halves: a step that less than 16 transactions show does not mislead it. A
+search takes a LIST and at most `MOST_HEADERS` headers of a log of 100,000 transactions, mostly 33 of them or fewer.
+
+A merged file stands for its last transaction only: moments before that find the transaction before the file's first.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+from lambda_handlers.host import Host
+from lambda_handlers.storage.log import file_header
+from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, transaction
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.log.mark import MARK_BYTES
+from lambda_handlers.store.protocol import ObjectStore
+from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
+
+BLOCK = 16  # neighbours whose headers are read at once
+MOST_EXACT = 256  # transactions of which every time is read, where times alone decide
+MOST_HEADERS = 2 * MOST_EXACT + 2 * BLOCK  # that are read for one moment, of a log of 100,000 transactions
+_SLACK_SECONDS = SKEW_SECONDS + ROUNDING_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a moment means."""
+
+    txid: Txid  # 0: there was none
+    time_ms: int = 0  # unix milliseconds by its own file, which may be ahead of the moment, and of now
+    descends_at: Txid = 0  # a transaction with an earlier time than the one before it, if the search met one
+
+
+def find(store: ObjectStore, host: Host, database: str, moment_ms: int) -> Found:
+    """Return the newest transaction that was made at `moment_ms` (unix milliseconds) or before. Raise StoreError, or
+    SldbError `corrupt`."""
+    files = _list(store, database)
+    return _Search(store, host, database, files, host.now()).at(moment_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One that tells about the transaction that it ends with."""
+
+    name: LtxName
+    size: int  # bytes
+    dated_at: float  # unix seconds, by the store's clock
+
+
+def _list(store: ObjectStore, database: str) -> list[_File]:
+    """One file for each transaction that one ends with, ascending: the oldest, which tells most about it."""
+    found: dict[Txid, _File] = {}
+    for info in store.list_objects(database_prefix(database)):
+        name = parse_ltx_key(database, info.key)
+        if name is None or (name == transaction(1) and info.size == MARK_BYTES):
+            continue  # the mark of a copy is no transaction
+        before = found.get(name.max_txid)
+        if before is None or info.modified_at < before.dated_at:
+            found[name.max_txid] = _File(name, info.size, info.modified_at)
+    return [found[txid] for txid in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    begins_ms: int
+    ends_ms: int
+
+    def has(self, time_ms: int) -> bool:
+        return self.begins_ms <= time_ms <= self.ends_ms
+
+
+def _ascending(dates: Sequence[float]) -> list[float]:
+    """The dates, with those that do not fit to the others (fewest of all) replaced by the next one that does."""
+    if all(before <= after for before, after in pairwise(dates)):
+        return list(dates)
+    ends: list[float] = []  # the least date with which so many that ascend may end
+    lengths = []
+    for date in dates:
+        lengths.append(bisect_right(ends, date))
+        ends[lengths[-1] : lengths[-1] + 1] = [date]
+    wanted, following, found = len(ends) - 1, float("inf"), []
+    for date, length in zip(reversed(dates), reversed(lengths), strict=True):
+        if length == wanted and date <= following:
+            wanted, following = wanted - 1, date
+        found.append(following)
+    return found[::-1]
+
+
+class _Search:
+    def __init__(self, store: ObjectStore, host: Host, database: str, files: Sequence[_File], now: float) -> None:
+        self._store = store
+        self._host = host
+        self._database = database
+        self._files = files
+        self._now = now
+        self._dates = _ascending([file.dated_at for file in files])
+        self._times: dict[int, int] = {}  # by the number of the file: unix milliseconds
+
+    def at(self, moment_ms: int) -> Found:
+        number = self._number_at(moment_ms)
+        if number < 0:
+            return Found(0, descends_at=self._descent())
+        self._read((number,))
+        return Found(self._files[number].name.max_txid, self._times[number], self._descent())
+
+    def _number_at(self, moment_ms: int) -> int:
+        """The number of the file; -1 for none."""
+        moment, end = moment_ms / 1000, len(self._files)
+        if moment >= self._now and (newest := self._newest_of_now(moment_ms)) is not None:
+            return newest
+        near, far = (bisect_right(self._dates, moment + slack) for slack in (-_SLACK_SECONDS, _SLACK_SECONDS))
+        late = _Span(self._time_before(far), moment_ms)
+        if self._newest(range(far, min(far + BLOCK, end)), late) is not None:
+            found = self._newest_of_all(range(far, end), late)
+        else:
+            found = self._newest_of_all(range(near, far), _Span(0, moment_ms))
+        if found is None and near and self._are_of_other_clocks(near - 1, moment_ms):
+            found = self._newest_of_all(range(near), _Span(0, moment_ms))
+            return -1 if found is None else found
+        return near - 1 if found is None else found
+
+    def _newest_of_now(self, moment_ms: int) -> int | None:
+        """The newest file of a moment that is still to come. This machine's clock may be a little behind those that
+        stamped the last ones: of those that it may be, what is after the moment does not count."""
+        likely = _Span(moment_ms + 1, int((self._now + SKEW_SECONDS) * 1000))
+        for number in reversed(range(len(self._files))[-BLOCK:]):
+            self._read((number,))
+            if not likely.has(self._times[number]):
+                return number
+        return None
+
+    def _time_before(self, number: int) -> int:
+        """When the transaction before a file was made, at the latest: what has an earlier time came after a step."""
+        if not number:
+            return 0
+        self._read((number - 1,))
+        return min(self._times[number - 1], int(self._dates[number - 1] * 1000))
+
+    def _are_of_other_clocks(self, number: int, moment_ms: int) -> bool:
+        """Return whether the dates say nothing about the times, as this file, the oldest and the newest one show."""
+        self._read((0, number, -1 % len(self._files)))
+        return self._times[number] > moment_ms and all(
+            self._dates[each] + _SLACK_SECONDS < self._times[each] / 1000 <= self._now + SKEW_SECONDS
+            for each in (0, number, -1 % len(self._files))
+        )
+
+    def _newest_of_all(self, numbers: range, span: _Span) -> int | None:
+        """The newest of the files whose time is in the span."""
+        blocks = [numbers[start : start + BLOCK] for start in range(0, len(numbers), BLOCK)]
+        if len(numbers) > MOST_EXACT:
+            last = bisect_left(blocks, True, key=lambda block: self._newest(block, span) is None)
+            blocks = blocks[max(0, last - 1) : last]
+        found = (self._newest(block, span) for block in reversed(blocks))
+        return next((number for number in found if number is not None), None)
+
+    def _newest(self, numbers: range, span: _Span) -> int | None:
+        """The newest of a few files whose time is in the span."""
+        self._read(numbers)
+        return next((number for number in reversed(numbers) if span.has(self._times[number])), None)
+
+    def _read(self, numbers: Iterable[int]) -> None:
+        wanted = [number for number in dict.fromkeys(numbers) if number not in self._times]
+        calls = [self._host.start(partial(self._time, self._files[number])) for number in wanted]
+        for number, call in zip(wanted, calls, strict=True):
+            self._times[number] = call.result()
+
+    def _time(self, file: _File) -> int:
+        return file_header.read(self._store, file.name.key(self._database), file.size).timestamp_ms
+
+    def _descent(self) -> Txid:
+        for before, after in pairwise(sorted(self._times)):
+            if self._times[after] < self._times[before]:
+                return self._files[after].name.max_txid
+        return 0

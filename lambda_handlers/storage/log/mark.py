@@ -1,0 +1,31 @@
+"""The mark: the file that keeps the key of transaction 1 while a database is made as a copy of another one."""
+
+from __future__ import annotations
+
+from lambda_handlers.storage.log import kinds, ltx
+from lambda_handlers.storage.log.keys import LtxName, transaction
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.wire import SldbError
+
+MARK_BYTES = len(ltx.encode(Header(512, 0, 1, 2, 0), ()))  # no transaction 1 is so short: it would have no page
+
+
+def is_mark(header: Header, name: LtxName) -> bool:
+    """Whether a file is no transaction, but keeps the name of a database for a copy that is being made (actions)."""
+    is_reach_beyond = name == transaction(1) and header.min_txid == 1 < header.max_txid
+    return is_reach_beyond and kinds.of_node_id(header.node_id) is Kind.BRANCH
+
+
+def check_name(header: Header, name: LtxName, key: str) -> None:
+    if is_mark(header, name):
+        raise SldbError(
+            "not_found",
+            f"{key}: the database is a copy of another one up to transaction {header.max_txid}, and what is asked for "
+            "is not there, or not there yet",
+            "if sldb branch (or rename) was stopped, the same command again completes it; "
+            "sldb databases drop gives it up, and the name is free",
+            key=key,
+        )
+    if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):
+        ltx.corrupt(key, "txids in the file", f"{header.min_txid} to {header.max_txid}", "those of its key")

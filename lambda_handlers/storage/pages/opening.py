@@ -1,0 +1,135 @@
+"""From the names of a chain's files to layers: where every page lies, with as few bytes and round trips as that takes.
+
+A small file is read whole, and its checksum compared. Of a large one its page map is read; where there is none that
+can be believed, all of the file is read once and its map put, since only that verifies it (mapping). Its pages go to
+the cache if that can take all of them. Page maps that are in the atlas are read from there, all with one request. All
+that is asked of the store is asked at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lambda_handlers.host import Call, Host
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.ltx import Pgno
+from lambda_handlers.storage.log.mark import check_name
+from lambda_handlers.storage.pages import atlas, stored_page_map
+from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.pages.layers import Layer
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
+from lambda_handlers.storage.pages.page_map_binding import unbind
+from lambda_handlers.storage.pages.stored_page_map import Mapper
+from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError
+
+WHOLE_CHAIN_BYTES = 2 << 20  # a chain that is smaller is read whole: two round trips cost as much
+UNMAPPED_WHOLE_BYTES = 1 << 20  # a file without a page map that is smaller is read whole each time
+PARALLEL_READS = 32
+
+PutPage = Callable[[Pgno, bytes], None]
+Warn = Callable[[str, Exception], None]  # what could not be written, and why
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    layer: Layer
+    is_read: bool  # whole: `put` got its pages
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    store: ObjectStore
+    database: str
+    host: Host
+    whole_limit: int | None  # bytes of a file without a page map whose pages are all put; None: any number
+    warn: Warn = lambda _what, _error: None
+
+    def open(self, files: Sequence[HeadFile], put: PutPage, deadline: float = float("inf")) -> Iterator[Opened]:
+        """The layers of the files, in their order. Of those that are read whole, `put` gets the pages, before the
+        layer comes. Raises StoreError (NotFound: a file is gone), NotMapped where there is no time until `deadline`
+        (unix seconds) to read a file that has no page map, or SldbError `corrupt`."""
+        is_small = sum(file.size for file in files) <= WHOLE_CHAIN_BYTES
+        whole_limit = WHOLE_CHAIN_BYTES if is_small else MAP_WORTH_BYTES
+        maps: Call | None = None
+        if not is_small and any(file.in_atlas for file in files):
+            maps = self.host.start(lambda: atlas.read(self.store, self.database))
+        asked: deque[tuple[HeadFile, Call | None]] = deque()
+        waiting = iter(files)
+        while True:
+            while len(asked) < PARALLEL_READS and (file := next(waiting, None)) is not None:
+                asked.append((file, maps if maps and file.in_atlas else self._ask(file, whole_limit)))
+            if not asked:
+                return
+            file, call = asked.popleft()
+            opened = None
+            if maps and call is maps:
+                opened = _opened_by(
+                    file, stored_page_map.decoded(maps.result().get(file.name, b""), file), in_atlas=True
+                )
+                call = None if opened else self._ask(file, whole_limit)
+            yield opened or self._opened(file, call, put, deadline)
+
+    def opened(self, name: LtxName, body: bytes, put: PutPage) -> Opened:
+        """The layer of a file whose body is here."""
+        return self._read_whole(name, [body], put)
+
+    def _ask(self, file: HeadFile, whole_limit: int) -> Call | None:
+        if file.size <= (whole_limit if file.is_mapped else max(whole_limit, UNMAPPED_WHOLE_BYTES)):
+            key = file.name.key(self.database)
+        elif file.is_mapped:
+            key = file.name.page_map_key(self.database)
+        else:
+            return None
+        return self.host.start(lambda: (key, self.store.get(key)))
+
+    def _opened(self, file: HeadFile, call: Call | None, put: PutPage, deadline: float) -> Opened:
+        try:
+            key, body = call.result() if call else ("", b"")
+        except NotFound as error:
+            if error.key == file.name.key(self.database):
+                raise
+            key, body = error.key, b""
+        if key == file.name.key(self.database):
+            return self._read_whole(file.name, [body], put, file.is_mapped)
+        return _opened_by(file, self._decoded(body, file)) or self._unmapped(file, put, deadline)
+
+    def _decoded(self, body: bytes, file: HeadFile) -> PageMap | None:
+        return stored_page_map.decoded(unbind(body, file.name, self.database), file)
+
+    def _unmapped(self, file: HeadFile, put: PutPage, deadline: float) -> Opened:
+        """Of a file that has no map, or none that is where it should be."""
+        mapper = Mapper(self.store, self.database, self.host)
+        found = mapper.look(file)
+        if opened := _opened_by(file, found.page_map):
+            return opened
+        fits = self.whole_limit is None or file.size <= self.whole_limit
+        made, is_ours = mapper.make(file, deadline, put if fits else None)
+        is_mapped = not is_ours or (found.free is not None and self._put_map(mapper, file.name, made, found.free))
+        return Opened(Layer(file.name, made, is_mapped), is_read=is_ours and fits)
+
+    def _put_map(self, mapper: Mapper, name: LtxName, made: PageMap, key: str) -> bool:
+        try:
+            mapper.put(made, name, key)
+        except StoreError as error:  # the map is right all the same, for this reader
+            self.warn("page map", error)
+            return False
+        return True
+
+    def _read_whole(self, name: LtxName, chunks: Iterable[bytes], put: PutPage, is_mapped: bool = False) -> Opened:
+        key = name.key(self.database)
+        decoder = ltx.Decoder(chunks, key)
+        check_name(decoder.header, name, key)
+        builder = PageMapBuilder(decoder.header)
+        for frame in decoder.frames():
+            builder.add(frame)
+            put(frame.pgno, frame.page)
+        found = builder.build(decoder.length, carry=False)
+        return Opened(Layer(name, found, is_mapped), is_read=True)
+
+
+def _opened_by(file: HeadFile, found: PageMap | None, in_atlas: bool = False) -> Opened | None:
+    """The file by its map; None if there is none."""
+    return Opened(Layer(file.name, found, is_mapped=True, in_atlas=in_atlas), is_read=False) if found else None

@@ -1,0 +1,247 @@
+"""Fewer files for the same history: what a maintenance pass makes of one database's log.
+
+After a pass at most four files follow the base, which is the snapshot or whatever else begins the chain. Neighbours are
+merged for that, the cheapest first. A new snapshot is made when the files above the base weigh as much as it does, so
+that what is written again stays in proportion to what was written; when the database was dropped; and when retention
+waits for one. Page maps that are missing or damaged are made, the atlas is put when what it lacks weighs as much as it
+does, and the head.
+
+No file is deleted here (retention), none is written over, and no order of events can harm: every file is made by a
+conditional create from files that stay where they are, and means the same whoever makes it and when. A pass that ends
+anywhere leaves files that are right, and the next one goes on. Two passes at once do work twice. Only what is no page
+map although it has the name of one is removed.
+
+Write amplification is measured by benchmarks/amplification.py; figures in docs/storage.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from lambda_handlers.host import Host
+from lambda_handlers.storage import verification
+from lambda_handlers.storage.log import chain, file_header, ltx
+from lambda_handlers.storage.log.keys import MERGE_LEVEL, LtxName, snapshot
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.pages import atlas
+from lambda_handlers.storage.pages import head as heads
+from lambda_handlers.storage.pages.head import Head, HeadFile
+from lambda_handlers.storage.pages.opening import WHOLE_CHAIN_BYTES
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
+from lambda_handlers.storage.pages.stored_page_map import Mapper
+from lambda_handlers.storage.upkeep.merge import Merge
+from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, Unavailable
+from lambda_handlers.wire import SldbError
+
+MOST_FILES_ABOVE_BASE = 4
+WORTH_MERGING_BYTES = 64 << 10  # new since the last merge; less waits until a merge is due by time
+PAST_WORTH_MAPPING_BYTES = 64 << 20  # of a file that is in no chain to the newest state; a smaller one is soon read
+_EMPTY_FILE_BYTES = 200  # a file of no page has fewer
+
+
+@dataclass(slots=True)
+class Work:
+    """What a pass did to one database."""
+
+    txid: Txid
+    merged: int = 0  # files made by merging
+    snapshot: Txid | None = None
+    mapped: int = 0  # page maps made
+    bytes_written: int = 0
+    files: tuple[HeadFile, ...] = field(default=())  # the chain afterwards
+
+
+class Compactor:
+    """`deadline`: unix seconds, until when large files are mapped; `seen_maps`: the files whose page map was looked at
+    and found good, to which this adds."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        database: str,
+        host: Host,
+        deadline: float = float("inf"),
+        seen_maps: set[LtxName] | None = None,
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._host = host
+        self._deadline = deadline
+        self._seen_maps = set() if seen_maps is None else seen_maps
+        self._mapper = Mapper(store, database, host)
+        self._made: set[LtxName] = set()
+
+    def run(self, files: Mapping[LtxName, HeadFile], known_at: float, is_due: bool, wants_snapshot: bool) -> Work:
+        """`files`: what a LIST found that began at `known_at` (unix seconds). `is_due`: merge even if it is little;
+        `wants_snapshot`: retention has files to remove as soon as there is one. Raises StoreError, or SldbError
+        `corrupt` for a chain with a gap or a damaged file: nothing is made of those."""
+        there = dict(files)
+        plan = chain.plan(there)
+        self._check_gap(plan)
+        work = Work(plan.reach)
+        if not plan.files:
+            return work
+        base, *above = plan.files
+        if above and (self._outweighed(there, base, above) or wants_snapshot or self._was_dropped(there[above[-1]])):
+            self._make(plan.files, snapshot(plan.reach), there, work)
+            work.snapshot = plan.reach
+        elif len(above) > MOST_FILES_ABOVE_BASE and (is_due or _new_bytes(there, above) >= WORTH_MERGING_BYTES):
+            for run in cheapest_runs([there[name].size for name in above], MOST_FILES_ABOVE_BASE):
+                merged = above[run[0] : run[1]]
+                if len(merged) > 1:
+                    target = LtxName(MERGE_LEVEL, merged[0].min_txid, merged[-1].max_txid)
+                    self._make(merged, target, there, work)
+                    work.merged += 1
+        work.files = tuple(self._mapped(there[name], work) for name in chain.plan(there).files)
+        seen, etag = heads.read(self._store, self._database)
+        work.files = self._bound(work.files, seen, work)
+        if self._are_sized(work.files, seen):
+            self._put_head(work, known_at, seen, etag)
+        return work
+
+    def _are_sized(self, files: Iterable[HeadFile], seen: Head | None) -> bool:
+        """Whether a checksum covers the size of each file: a head would pass on what a damaged answer said. Those that
+        were made here have their sizes from their making."""
+        known = {(file.name, file.size) for file in seen.files} if seen else set()
+        doubtful = [file for file in files if file.name not in self._made and (file.name, file.size) not in known]
+        return all(self._is_sized(file) for file in doubtful)
+
+    def _is_sized(self, file: HeadFile) -> bool:
+        if file.size > MAP_WORTH_BYTES:
+            return self._mapper.look(file).page_map is not None
+        try:
+            verification.verify(self._store, self._database, file.name, file.size)
+        except SldbError:  # a reader of a damaged file is told so; without a head, by way of a LIST
+            return False
+        return True
+
+    def _check_gap(self, plan: chain.Plan) -> None:
+        if plan.reach < plan.newest:
+            # It may be a transaction that came while the LIST was under way; then the next pass finds it.
+            missing = LtxName(0, plan.reach + 1, plan.reach + 1).key(self._database)
+            try:
+                self._store.size(missing)
+            except NotFound:
+                ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {plan.newest}")
+
+    @staticmethod
+    def _outweighed(there: Mapping[LtxName, HeadFile], base: LtxName, above: Iterable[LtxName]) -> bool:
+        return sum(there[name].size for name in above) >= there[base].size
+
+    def _was_dropped(self, newest: HeadFile) -> bool:
+        if newest.size > _EMPTY_FILE_BYTES:
+            return False
+        return file_header.read(self._store, newest.name.key(self._database), newest.size).commit == 0
+
+    def _make(self, names: Sequence[LtxName], target: LtxName, there: dict[LtxName, HeadFile], work: Work) -> None:
+        """Create one file out of several, unless somebody else has."""
+        node_id = int.from_bytes(self._host.entropy(8), "big")
+        merge = Merge(self._store, self._database, names, target, node_id)
+        key = target.key(self._database)
+        try:
+            self._store.create_from(key, merge.pieces())
+        except (AlreadyExists, Unavailable):
+            # Perhaps ours after all: then all of it is there, for an object comes to be whole. Whose it is matters
+            # only to the page map, which is about its bytes: leave that to the next pass.
+            there[target] = HeadFile(target, self._store.size(key), is_mapped=False)
+            return
+        layer = merge.layer
+        work.bytes_written += layer.map.file_bytes
+        if layer.is_mapped:
+            work.bytes_written += self._put_map(target, layer.map)
+        there[target] = HeadFile(target, layer.map.file_bytes, layer.is_mapped)
+        self._made.add(target)
+
+    def map_others(self, files: Iterable[HeadFile], work: Work) -> None:
+        """Make the page maps of large files that are in no chain to the newest state: of past moments."""
+        for file in sorted(files, key=lambda file: file.name.max_txid, reverse=True):
+            if file.size >= PAST_WORTH_MAPPING_BYTES and self._host.now() < self._deadline:
+                self._mapped(file, work)
+
+    def _mapped(self, file: HeadFile, work: Work) -> HeadFile:
+        """Make the page map that a large file lacks, or that is damaged. All of the file is read and compared with its
+        checksum for it; where there is no time to, the next pass goes on."""
+        if file.size <= MAP_WORTH_BYTES or file.name in self._seen_maps:
+            return file
+        found = self._mapper.look(file)
+        made = found.page_map or self._mapper.go_on(file, self._deadline)
+        if made is None:
+            return replace(file, is_mapped=False)
+        for key in found.damaged:
+            self._store.delete(key)
+        if found.key != file.name.page_map_key(self._database):
+            work.bytes_written += self._put_map(file.name, made)
+        if found.page_map is None:
+            self._mapper.forget_progress(file)
+            work.mapped += 1
+        self._seen_maps.add(file.name)
+        return replace(file, is_mapped=True)
+
+    def _put_map(self, name: LtxName, made: PageMap) -> int:
+        """Bytes written."""
+        written = self._mapper.put(made, name, name.page_map_key(self._database))
+        if written:
+            self._seen_maps.add(name)
+        return written
+
+    def _bound(self, files: tuple[HeadFile, ...], seen: Head | None, work: Work) -> tuple[HeadFile, ...]:
+        """The files with what the atlas has of them; puts one that has all of them, where that pays."""
+        known = {file.name for file in seen.files if file.in_atlas} if seen else set()
+        files = tuple(replace(file, in_atlas=file.name in known) for file in files)
+        lacking = sum(file.size for file in files if not file.in_atlas)
+        is_small = sum(file.size for file in files) <= WHOLE_CHAIN_BYTES  # then a reader wants the files themselves
+        if is_small or len(files) == 1 or not lacking or lacking < self._mapped_bytes(files):
+            return files
+        if any(file.size > MAP_WORTH_BYTES and not file.is_mapped for file in files):  # it is still being mapped
+            return files
+        body = atlas.encode({file.name: self._encoded_map(file) for file in files}, self._database)
+        atlas.put(self._store, self._database, body)
+        work.bytes_written += len(body)
+        return tuple(replace(file, in_atlas=True) for file in files)
+
+    def _mapped_bytes(self, files: Iterable[HeadFile]) -> int:
+        """Of page maps, about what an atlas of them weighs."""
+        return sum(self._store.size(file.name.page_map_key(self._database)) for file in files if file.is_mapped)
+
+    def _encoded_map(self, file: HeadFile) -> bytes:
+        if file.is_mapped and (found := self._mapper.look(file).page_map) is not None:
+            return found.encode()
+        return self._mapper.make(file)[0].encode()
+
+    def _put_head(self, work: Work, known_at: float, seen: Head | None, etag: str | None) -> None:
+        if seen is not None and seen.txid > work.txid:
+            # Writers went on meanwhile. What they know is newer, what was merged here is shorter.
+            names = {file.name: file for file in (*seen.files, *work.files)}
+            plan = chain.plan(names)
+            if plan.reach != seen.txid:
+                return
+            head = Head(seen.txid, seen.checked_at, work.txid, tuple(names[name] for name in plan.files))
+        else:
+            head = Head(work.txid, known_at, work.txid, work.files)
+        try:
+            work.bytes_written += len(head.encode(self._database))
+            heads.advance(self._store, self._database, head, etag)
+        except (AlreadyExists, PreconditionFailed, NotFound):
+            return  # a writer was faster; the next pass does it
+
+
+def _new_bytes(there: Mapping[LtxName, HeadFile], above: Iterable[LtxName]) -> int:
+    return sum(there[name].size for name in above if name.level < MERGE_LEVEL)
+
+
+def cheapest_runs(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """Group neighbours into at most `most` runs (first, end), so that little is written: the pair of neighbours that
+    weighs least becomes one, until few enough are left."""
+    runs = [(at, at + 1) for at in range(len(sizes))]
+    weights = list(sizes)
+    while len(runs) > most:
+        at = min(range(len(runs) - 1), key=lambda at: weights[at] + weights[at + 1])
+        runs[at : at + 2] = [(runs[at][0], runs[at + 1][1])]
+        weights[at : at + 2] = [weights[at] + weights[at + 1]]
+    return runs
+
+
+def is_base(name: LtxName) -> bool:
+    """Whether a chain can begin with the file."""
+    return name.min_txid == 1

@@ -1,0 +1,288 @@
+"""Keeps the databases of a store short to read and free of what retention no longer wants: compaction, then retention.
+
+Run by the scheduled function, which alone may delete. A pass over a database is due when transactions have come since
+the last one, and at least every quarter of an hour, so that heads stay young enough to be used. A container remembers
+what it saw: a database that nobody writes to costs one GET a minute, and a LIST every quarter of an hour.
+
+A lease (maintenance.json) keeps invocations that overlap from doing the same work twice. Nothing rests on it: files are
+made by conditional creates, what is removed nobody needs whoever removes it, and a holder that is gone is not waited
+for longer than a function can run.
+
+What is deleted is decided from a LIST, in which the lease, just written, tells the time by the store's clock, and from
+what confirms it (removal). Page maps go before their files, so that none can outlive its file and be taken for that of
+another with the same name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambda_handlers.host import Host
+from lambda_handlers.log import Log
+from lambda_handlers.shared.sealed import seal, unseal_or_plain
+from lambda_handlers.storage.log.keys import (
+    LtxName,
+    database_prefix,
+    maintenance_key,
+    parse_ltx_key,
+    parse_map_progress_key,
+    parse_page_map_key,
+    transaction,
+    uploads_prefix,
+)
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.log.mark import MARK_BYTES
+from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.upkeep import retention
+from lambda_handlers.storage.upkeep.compaction import Compactor, Work
+from lambda_handlers.storage.upkeep.removal import Listing, Removal
+from lambda_handlers.store.protocol import (
+    AlreadyExists,
+    NotFound,
+    ObjectStore,
+    PreconditionFailed,
+    StoreError,
+    Unavailable,
+    detail_of,
+)
+from lambda_handlers.wire import DATABASE_NAME, SldbError
+
+FULL_PASS_SECONDS = 900.0
+LEASE_SECONDS = 960.0  # a function runs for 900 at most
+SHORTEST_PASS_SECONDS = 5.0  # of the function's time that a pass is begun with
+MAPPING_RESERVE_SECONDS = 15.0  # of the function's time, to keep how far a large file has been mapped
+_SECONDS_A_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done to one database, or why it was not."""
+
+    database: str
+    work: Work | None = None
+    deleted: int = 0
+    error: str = ""
+
+    def encode(self) -> dict[str, Any]:
+        if self.work is None:
+            return {"database": self.database, "error": self.error}
+        return {
+            "database": self.database,
+            "txid": self.work.txid,
+            "merged": self.work.merged,
+            "snapshot": self.work.snapshot,
+            "page_maps": self.work.mapped,
+            "bytes_written": self.work.bytes_written,
+            "deleted": self.deleted,
+        }
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a container remembers of a database."""
+
+    txid: Txid
+    passed_at: float  # unix seconds
+    merged_at: float
+    maps: set[LtxName]  # the files whose page map was found good
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    etag: str
+    taken_at: tuple[float, float]  # unix seconds by this machine's clock: before it was put, and after
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    files: dict[LtxName, HeadFile]
+    dates: Listing
+
+
+@dataclass(slots=True)
+class Maintenance:
+    """Of one store; one of these lives as long as its container."""
+
+    store: ObjectStore
+    host: Host
+    log: Log
+    retention_days: float
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _databases: tuple[str, ...] = ()
+    _listed_at: float = float("-inf")
+
+    def run(self, deadline: float, only: str | None = None) -> list[Report]:
+        """A pass over each database for which one is due, until `deadline` (unix seconds); over `only` in any case.
+        An error is told in its report, and does not stop the others."""
+        reports = []
+        try:
+            databases = (only,) if only else self._those_there()
+        except StoreError as error:
+            self.log.error("maintenance", message=str(error), aws_said=detail_of(error))
+            return []
+        for database in databases:
+            if self.host.now() + SHORTEST_PASS_SECONDS > deadline:
+                break
+            try:
+                report = self._pass(database, forced=only is not None, deadline=deadline)
+            except (StoreError, SldbError) as error:
+                report = Report(database, error=str(error))
+                self.log.error("maintenance", database=database, message=str(error), aws_said=detail_of(error))
+            if report is not None:
+                reports.append(report)
+        return reports
+
+    def _those_there(self) -> tuple[str, ...]:
+        """The databases, the one that was passed over longest ago first."""
+        if self.host.now() - self._listed_at > FULL_PASS_SECONDS:
+            names = self.store.list_directories("")
+            self._databases = tuple(name for name in names if DATABASE_NAME.fullmatch(name))
+            self._listed_at = self.host.now()
+        never = _Seen(0, float("-inf"), 0, set())
+        return tuple(sorted(self._databases, key=lambda name: self._seen.get(name, never).passed_at))
+
+    def _pass(self, database: str, forced: bool, deadline: float) -> Report | None:
+        """None where none is due, or another invocation is at it."""
+        if not forced and not self._is_due(database):
+            return None
+        before = self.host.now()
+        etag = self._take_lease(database)
+        if etag is None:
+            return None
+        lease = _Lease(etag, (before, self.host.now()))
+        try:
+            report = self._pass_alone(database, forced, deadline, lease)
+        finally:
+            self._end_lease(database, lease)
+        if report is not None:
+            self.log.info("maintenance", **report.encode())
+        return report
+
+    def _is_due(self, database: str) -> bool:
+        seen = self._seen.get(database)
+        if seen is None:  # locks and leases alone make no database; level directories come first in a LIST
+            first = next(iter(self.store.list_objects(database_prefix(database))), None)
+            return first is not None and parse_ltx_key(database, first.key) is not None
+        if not 0 <= self.host.now() - seen.passed_at < FULL_PASS_SECONDS:
+            return True
+        try:
+            self.store.size(transaction(seen.txid + 1).key(database))
+        except NotFound:
+            return False
+        return True
+
+    def _pass_alone(self, database: str, forced: bool, deadline: float, lease: _Lease) -> Report | None:
+        now = self.host.now()
+        listing = self._list(database, lease)
+        seen = self._seen.get(database)
+        if _is_unfinished(listing):
+            self._leave_alone(database, listing, now)
+            return None
+        merged_at = seen.merged_at if seen else float("-inf")
+        retained = self.retention_days * _SECONDS_A_DAY
+        maps = seen.maps & listing.files.keys() if seen else set()
+        compactor = Compactor(self.store, database, self.host, deadline - MAPPING_RESERVE_SECONDS, maps)
+        work = compactor.run(
+            listing.files,
+            known_at=now,
+            is_due=forced or now - merged_at > FULL_PASS_SECONDS,
+            wants_snapshot=retention.waits_for_snapshot(listing.dates.written_at, listing.dates.store_time, retained),
+        )
+        gone = Removal(self.store, database, self.host, self.log, listing.dates).run(retained)
+        others = listing.files.keys() - {file.name for file in work.files} - gone
+        compactor.map_others([listing.files[name] for name in others], work)
+        if work.merged or work.snapshot:
+            merged_at = now
+        self._seen[database] = _Seen(work.txid, now, merged_at, maps)
+        return Report(database, work, len(gone))
+
+    def _leave_alone(self, database: str, listing: _Listing, now: float) -> None:
+        """A copy that is under way or was stopped: told once, and looked at now and then."""
+        if database not in self._seen:
+            self.log.info("unfinished", database=database)
+        newest = max(name.max_txid for name in listing.files)
+        self._seen[database] = _Seen(newest, now, float("-inf"), set())
+
+    def _list(self, database: str, lease: _Lease) -> _Listing:
+        sizes: dict[LtxName, int] = {}
+        written_at: dict[LtxName, float] = {}
+        page_maps: dict[str, tuple[LtxName, float]] = {}
+        mapped: set[LtxName] = set()
+        uploads: dict[str, float] = {}
+        store_time = 0.0  # nothing is old where the lease is not shown
+        mark_at: float | None = None
+        for info in self.store.list_objects(database_prefix(database)):
+            if name := parse_ltx_key(database, info.key):
+                sizes[name] = info.size
+                if (name, info.size) == (transaction(1), MARK_BYTES):
+                    mark_at = info.modified_at
+                else:
+                    written_at[name] = info.modified_at
+            elif name := parse_page_map_key(database, info.key):
+                page_maps[info.key] = name, info.modified_at
+                mapped.add(name)
+            elif name := parse_map_progress_key(database, info.key):
+                page_maps[info.key] = name, info.modified_at
+            elif info.key.startswith(uploads_prefix(database)):
+                uploads[info.key] = info.modified_at
+            elif info.key == maintenance_key(database):
+                store_time = info.modified_at
+        files = {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
+        dates = Listing(written_at, page_maps, uploads, store_time, lease.taken_at, self.host.now(), mark_at)
+        return _Listing(files, dates)
+
+    # The lease
+
+    def _take_lease(self, database: str) -> str | None:
+        """The lease's ETag; None where another invocation has it."""
+        key, now = maintenance_key(database), self.host.now()
+        body = _lease(database, self.host.nonce(), now + LEASE_SECONDS)
+        try:
+            old, etag = self.store.get_with_tag(key)
+        except NotFound:
+            old, etag = b"", None
+        if 0 < _expiry(database, old) - now <= LEASE_SECONDS:
+            return None
+        try:
+            return self.store.create(key, body) if etag is None else self.store.replace(key, body, etag)
+        except (AlreadyExists, PreconditionFailed, NotFound):
+            return self._lease_that_is(database, body)
+        except Unavailable:
+            if (mine := self._lease_that_is(database, body)) is None:
+                raise
+            return mine
+
+    def _lease_that_is(self, database: str, body: bytes) -> str | None:
+        """The lease's ETag, where it is the one that was just written: by a write whose answer got lost. A lease that
+        its own writer does not know of would keep everyone away until it ends."""
+        try:
+            found, etag = self.store.get_with_tag(maintenance_key(database))
+        except NotFound:
+            return None
+        return etag if found == body else None
+
+    def _end_lease(self, database: str, lease: _Lease) -> None:
+        try:
+            self.store.replace(maintenance_key(database), _lease(database, "", 0), lease.etag)
+        except StoreError as error:  # it ends by itself
+            self.log.warning("lease_not_ended", database=database, error=str(error))
+
+
+def _is_unfinished(listing: _Listing) -> bool:
+    """Whether nothing begins the log but the mark of a copy (actions), of which nothing can be made."""
+    begins = [file for name, file in listing.files.items() if name.min_txid == 1]
+    return [(file.name, file.size) for file in begins] == [(transaction(1), MARK_BYTES)]
+
+
+def _lease(database: str, owner: str, expires_at: float) -> bytes:
+    """Version 1 had the same fields, and neither a version nor a checksum. Either code reads both."""
+    return seal({"version": 2, "owner": owner, "expires_at": expires_at}, maintenance_key(database))
+
+
+def _expiry(database: str, lease: bytes) -> float:
+    """Unix seconds; 0 for what is no lease, or a damaged one."""
+    try:
+        return float((unseal_or_plain(lease, maintenance_key(database)) or {})["expires_at"])
+    except (ValueError, KeyError, TypeError):
+        return 0.0

@@ -1,0 +1,178 @@
+"""Deletes what retention no longer wants, on evidence: no date that is wrong by itself lets anything go.
+
+A LIST shows when each file was written, but one digit of it may be wrong: flipped on its way, or set by a program that
+copied a directory. So
+
+- the time is told by the store's clock and by this machine's, the earlier of which counts; where they differ by more
+  than a minute, or anything is dated later than both, nothing is deleted at all;
+- no file counts as older than the transactions in it or before it (retention.no_older_than_content);
+- a file by which others go, or a compacted file that goes, is asked for once more by itself: where that gives another
+  date, nothing is deleted. The base, by which all go that lie below it, is opened too: it cannot be older than its
+  newest transaction says;
+- what goes by its own age alone (parts of pushes, page maps without a file) is asked for once more likewise;
+- whatever all that led to, no transaction behind the base becomes unreadable by it, or nothing is deleted.
+
+Transactions below the base need no such question, however many they are: they are older than the base, which has them.
+A writer whose clock was ahead dates its transactions too late, and they stay longer; a time that has not come yet says
+nothing, and then the store's two answers decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+from lambda_handlers.host import Host
+from lambda_handlers.log import Log
+from lambda_handlers.storage.log import chain
+from lambda_handlers.storage.log.keys import LtxName, transaction
+from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header
+from lambda_handlers.storage.upkeep import retention
+from lambda_handlers.store.protocol import NotFound, ObjectStore
+
+MOST_DELETES = 10_000  # in one pass
+MOST_LOOKS = 500  # at single objects, in one pass
+AT_ONCE = 16
+ROUNDING_SECONDS = 1.0  # of a date in one answer, or the other
+SKEW_SECONDS = 60.0  # that the store's clock and this machine's may differ by
+UPLOAD_SECONDS = 86_400.0  # parts that were pushed and never committed
+_UNKNOWN = float("inf")  # as young as can be
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a LIST of one database showed."""
+
+    written_at: Mapping[LtxName, float]  # its files, but the mark; all dates by the store's clock, in unix seconds
+    page_maps: Mapping[str, tuple[LtxName, float]]  # by key: the file, and when the map was written
+    uploads: Mapping[str, float]  # by key
+    store_time: float  # the date of the lease
+    leased_at: tuple[float, float]  # by this machine's clock: before the lease was put, and after
+    listed_at: float  # by this machine's clock: when the LIST was over
+    mark_at: float | None = None  # when the mark of a copy was written, which lies where transaction 1 would
+
+
+class _Doubt(Exception):
+    """Why nothing is deleted."""
+
+
+class Removal:
+    """Of one database, in one pass. Raises StoreError, or SldbError `corrupt` for a base that is damaged."""
+
+    def __init__(self, store: ObjectStore, database: str, host: Host, log: Log, listing: Listing) -> None:
+        self._store = store
+        self._database = database
+        self._host = host
+        self._log = log
+        self._listing = listing
+        self._now = min(listing.store_time, listing.leased_at[0])
+
+    def run(self, retained_seconds: float) -> set[LtxName]:
+        """Delete; the files that were deleted."""
+        try:
+            self._check_clocks()
+            names = sorted(self._proven(retained_seconds))[:MOST_DELETES]
+            lonely = self._still_old(self._lonely())
+        except _Doubt as doubt:
+            self._log.warning("nothing_removed", database=self._database, reason=str(doubt))
+            return set()
+        leaving = set(names)
+        maps = [key for key, (name, _) in self._listing.page_maps.items() if name in leaving]
+        for keys in (maps, [name.key(self._database) for name in names], lonely):
+            if keys:
+                self._store.delete_many(keys)
+        return leaving
+
+    def _check_clocks(self) -> None:
+        """Raises _Doubt where no date can be believed."""
+        listing, (before, after) = self._listing, self._listing.leased_at
+        if not before - SKEW_SECONDS <= listing.store_time <= after + SKEW_SECONDS:
+            raise _Doubt(
+                f"the store says that it is {listing.store_time:.0f}, and this machine {before:.0f} to {after:.0f}"
+            )
+        dates = [*listing.written_at.values(), *(at for _, at in listing.page_maps.values()), *listing.uploads.values()]
+        latest = max(dates, default=0.0)
+        if latest > listing.listed_at + SKEW_SECONDS:
+            raise _Doubt(f"an object was written at {latest:.0f}, and it is {listing.listed_at:.0f}")
+
+    def _proven(self, retained_seconds: float) -> set[LtxName]:
+        """The files that may go now that every date by which that is decided has been confirmed. Raises _Doubt."""
+        dates = retention.no_older_than_content(self._listing.written_at)
+        looked: set[LtxName] = set()
+        while True:
+            reasons = retention.reasons(dates, self._now, retained_seconds)
+            base = retention.needed_base(dates, self._now, retained_seconds)
+            deciding = {*reasons.values()} | {name for name in reasons if name.level}
+            wanted = sorted(deciding - looked, key=lambda name: (name != base, name))[: MOST_LOOKS - len(looked)]
+            if not wanted:
+                leaving = {
+                    name for name, why in reasons.items() if why in looked and (name in looked or not name.level)
+                }
+                self._check_readable(leaving, base)
+                return leaving | self._mark(base in looked)
+            if base in wanted:  # alone: most depends on it
+                wanted = [base]
+                dates[base] = max(dates[base], self._newest_in(base))
+            self._confirm({name.key(self._database): self._listing.written_at[name] for name in wanted})
+            looked.update(wanted)
+
+    def _mark(self, has_old_base: bool) -> set[LtxName]:
+        """The mark of a copy, once it stands beside a confirmed base that is older than the retention period. It is no
+        transaction: the copy's first one is only in its base, and no file of the log makes that needless."""
+        mark_at = self._listing.mark_at
+        is_old = mark_at is not None and mark_at <= self._now - retention.FLOOR_SECONDS
+        return {transaction(1)} if has_old_base and is_old else set()
+
+    def _confirm(self, listed: Mapping[str, float]) -> None:
+        """Raises _Doubt where an object of itself does not have the date that the LIST showed."""
+        for (key, date), found in zip(listed.items(), self._dates_of(listed), strict=True):
+            if abs(found - date) > ROUNDING_SECONDS:
+                raise _Doubt(f"{key} was written at {date:.0f} as the LIST has it, and at {found:.0f} by itself")
+
+    def _check_readable(self, leaving: set[LtxName], base: LtxName | None) -> None:
+        """Raises _Doubt where a transaction behind the base could not be read any more."""
+        there = self._listing.written_at.keys()
+        lost = chain.readable(there) - chain.readable(there - leaving)
+        lost = {txid for txid in lost if base is None or txid >= base.max_txid}
+        if lost:
+            raise _Doubt(f"transaction {min(lost)} could not be read any more")
+
+    def _newest_in(self, base: LtxName) -> float:
+        """When the newest transaction in a file was made, by its writer's clock; 0 where that is still to come, and the
+        end of time for what is not the file of that name, as the mark of a copy (actions)."""
+        key = base.key(self._database)
+        try:
+            header = Header.decode(self._store.get_range(key, 0, HEADER_BYTES), key)
+        except NotFound:
+            return _UNKNOWN
+        if (header.min_txid, header.max_txid) != (base.min_txid, base.max_txid):
+            return _UNKNOWN
+        made_at = header.timestamp_ms / 1000
+        return made_at if made_at <= self._now + SKEW_SECONDS else 0.0
+
+    def _lonely(self) -> Iterator[tuple[str, float]]:
+        """What goes by its own age: its key, and the age that it must have, in seconds."""
+        for key, at in self._listing.uploads.items():
+            if at < self._now - UPLOAD_SECONDS:
+                yield key, UPLOAD_SECONDS
+        for key, (name, at) in self._listing.page_maps.items():
+            if name not in self._listing.written_at and at < self._now - retention.FLOOR_SECONDS:
+                yield key, float(retention.FLOOR_SECONDS)
+
+    def _still_old(self, lonely: Iterable[tuple[str, float]]) -> list[str]:
+        chosen = dict(islice(lonely, MOST_LOOKS))
+        return [key for key, date in zip(chosen, self._dates_of(chosen), strict=True) if date < self._now - chosen[key]]
+
+    def _dates_of(self, keys: Iterable[str]) -> Iterator[float]:
+        waiting = iter(keys)
+        while some := list(islice(waiting, AT_ONCE)):
+            calls = [self._host.start(partial(self._date_of, key)) for key in some]
+            yield from (call.result() for call in calls)
+
+    def _date_of(self, key: str) -> float:
+        try:
+            return self._store.info(key).modified_at
+        except NotFound:  # nothing is to be decided by what is not there
+            return _UNKNOWN

@@ -1,0 +1,127 @@
+"""One LTX file, read whole once and found to be what its key and a LIST say: the proof that a copy needs.
+
+`verify` decodes the file (its checksum, its txids, its length) while it streams through, and notes an MD5 of each range
+of `RANGE_BYTES`. A copy is the same file when its ranges have the same MD5s. Where the store tells an MD5 of what it
+has, as S3's ETags do, that is compared without reading anything (`has_tag`); of an object made of parts, S3's ETag is
+the MD5 of the parts' MD5s, so that a copy is made of just these ranges. Where the store tells nothing, or something
+that cannot be compared (encryption with KMS), the copy is read back (`is_same`).
+
+Damage may be in an answer or in the object: what does not decode is read once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.ltx import Decoder, Header
+from lambda_handlers.storage.log.mark import check_name
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
+from lambda_handlers.store.protocol import CopyOf, ObjectStore
+from lambda_handlers.wire import SldbError
+
+RANGE_BYTES = 256 << 20  # of what the store copies with one request
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was read. `body` is None where it was not to be kept."""
+
+    name: LtxName
+    header: Header
+    size: int  # bytes
+    digests: tuple[bytes, ...]  # MD5 of each range
+    page_map: PageMap | None  # of a file that is worth one
+    body: bytes | None = None
+
+    def ranges(self, key: str) -> list[CopyOf]:
+        """The file in pieces, as a copy is made of them."""
+        starts = range(0, self.size, RANGE_BYTES)
+        return [CopyOf(key, start, min(RANGE_BYTES, self.size - start)) for start in starts]
+
+    def has_tag(self, etag: str) -> bool:
+        """Whether a store's ETag proves that an object has these bytes."""
+        tag = etag.strip('"')
+        combined = hashlib.md5(b"".join(self.digests), usedforsecurity=False).hexdigest()
+        is_single = len(self.digests) == 1 and tag == self.digests[0].hex()
+        return is_single or tag == f"{combined}-{len(self.digests)}"
+
+    def is_same(self, chunks: Iterable[bytes]) -> bool:
+        """Whether an object that is read has these bytes."""
+        digests = _Digests()
+        for chunk in chunks:
+            digests.add(chunk)
+        return digests.finish() == self.digests
+
+
+def of_body(name: LtxName, header: Header, body: bytes) -> Verified:
+    """A file that was made here."""
+    digests = _Digests()
+    digests.add(body)
+    return Verified(name, header, len(body), digests.finish(), None, body)
+
+
+def verify(
+    store: ObjectStore,
+    database: str,
+    name: LtxName,
+    size: int | None = None,
+    tick: Tick = lambda: None,
+    keeps_body: bool = False,
+) -> Verified:
+    """Read a file; `size`: bytes that it must have; `tick` is called now and then, and may raise. Raises `corrupt`
+    where the file is damaged or has another size, NotFound, or another StoreError."""
+    try:
+        return _read(store, database, name, size, tick, keeps_body)
+    except SldbError as error:
+        if error.code != "corrupt":
+            raise
+    return _read(store, database, name, size, tick, keeps_body)
+
+
+def _read(store: ObjectStore, database: str, name: LtxName, size: int | None, tick: Tick, keeps_body: bool) -> Verified:
+    key = name.key(database)
+    body = store.get(key) if keeps_body else None
+    digests = _Digests()
+    decoder = Decoder(digests.passing(store.chunks(key) if body is None else (body,), tick), key)
+    builder = PageMapBuilder(decoder.header) if size is not None and size > MAP_WORTH_BYTES else None
+    for frame in decoder.frames():
+        if builder is not None:
+            builder.add(frame)
+    check_name(decoder.header, name, key)  # what is damaged is told as that
+    if size is not None and decoder.length != size:
+        ltx.corrupt(key, "length", f"{decoder.length} bytes", f"{size} bytes, as a LIST says")
+    page_map = builder.build(decoder.length) if builder is not None else None
+    return Verified(name, decoder.header, decoder.length, digests.finish(), page_map, body)
+
+
+@dataclass(slots=True)
+class _Digests:
+    """MD5s of the ranges of what is added, piece by piece."""
+
+    _done: list[bytes] = field(default_factory=list)
+    _hash: hashlib._Hash = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
+    _room: int = field(default_factory=lambda: RANGE_BYTES)
+
+    def add(self, chunk: bytes) -> None:
+        rest = memoryview(chunk)
+        while len(rest) > self._room:
+            self._hash.update(rest[: self._room])
+            rest = rest[self._room :]
+            self._done.append(self._hash.digest())
+            self._hash, self._room = hashlib.md5(usedforsecurity=False), RANGE_BYTES
+        self._hash.update(rest)
+        self._room -= len(rest)
+
+    def passing(self, chunks: Iterable[bytes], tick: Tick) -> Iterator[bytes]:
+        for chunk in chunks:
+            tick()
+            self.add(chunk)
+            yield chunk
+
+    def finish(self) -> tuple[bytes, ...]:
+        return (*self._done, self._hash.digest())

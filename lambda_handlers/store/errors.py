@@ -1,0 +1,15 @@
+"""Errors of the object store as the wire's errors."""
+
+from __future__ import annotations
+
+from lambda_handlers.store.protocol import StoreError
+from lambda_handlers.wire import SldbError
+
+_AGAIN = "the same sent again (SQL with the same request_id) tells, and applies it at most once"
+
+
+def store_error(error: StoreError, applied: str = "no") -> SldbError:
+    """Return the error for a reply. `applied`: whether the transaction that was being committed is in the log: no (as
+    for reads), unknown or yes."""
+    hint = _AGAIN if applied == "unknown" else error.hint
+    return SldbError("store_error", f"the object store: {error}", hint, key=error.key, applied=applied)

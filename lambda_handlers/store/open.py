@@ -1,0 +1,33 @@
+"""The object store that the settings name. Imports only what a store of its kind needs."""
+
+from __future__ import annotations
+
+from lambda_handlers.settings import Settings
+from lambda_handlers.shared.endpoints import is_aws_s3
+from lambda_handlers.store.protocol import ObjectStore
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """The store that settings.store names: s3://bucket/prefix or file:///directory."""
+    scheme, _, path = settings.store.partition("://")
+    if scheme == "file":
+        from lambda_handlers.store.directory import DirectoryStore, path_of_url
+
+        return DirectoryStore(path_of_url(settings.store))
+    from lambda_handlers.store.s3 import open_s3
+
+    bucket, _, prefix = path.partition("/")
+    if not is_foreign(settings):
+        return open_s3(settings, bucket, prefix)
+    from functools import partial
+
+    from lambda_handlers.store.foreign import ForeignStore
+
+    may_use_parts = settings.large_commits == "parts"
+    foreign = partial(ForeignStore, may_use_parts=may_use_parts, temp_dir=settings.temp_dir)
+    return open_s3(settings, bucket, prefix, foreign)
+
+
+def is_foreign(settings: Settings) -> bool:
+    """Return whether an S3 is at work there that is not AWS's own, at any of its endpoints."""
+    return bool(settings.endpoint_url) and not is_aws_s3(settings.endpoint_url or "", settings.url_suffix)

@@ -1,0 +1,163 @@
+"""Objects of any size, created conditionally: S3's multipart upload, with `If-None-Match: *` on its completion.
+
+obstore cannot say that (its multipart uploads overwrite), and an unconditional write of an LTX key is what the bucket
+policy refuses. So the four calls are spoken here: create, upload or copy the parts, complete, abort. A part is bytes
+that are sent, or a range of another object that S3 copies by itself.
+
+Nothing exists at the key before the completion, and its answer is ambiguous in the way that object_store.py describes:
+AlreadyExists may be about our own object, Unavailable leaves it open. What fails before it has made nothing for
+certain, and says so (`is_unmade`). An upload that ends in an error is aborted when none of its parts is under way any
+more, so that it is not completed behind the caller's back either. Where that fails too, the bucket's lifecycle rule
+removes what is left.
+
+S3 wants at least 5 MiB of every part but the last, at most 10,000 parts, at most 5 GiB of one copied range.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import TypeAlias
+from xml.sax.saxutils import escape
+
+from lambda_handlers.host import InThread
+from lambda_handlers.store.protocol import PART_BYTES, CopyOf, NotFound, StoreError
+from lambda_handlers.store.s3_requests import S3Error, S3Requests, element
+from lambda_handlers.store.s3_responses import Kind, doubted, error_of
+
+PARTS_IN_FLIGHT = 4  # of those that are sent: each takes PART_BYTES of memory
+COPIES_IN_FLIGHT = 16  # they take S3's time only
+COPIED_PART_BYTES = 256 << 20
+ABORT_TRIES = 2
+
+Part: TypeAlias = "bytes | CopyOf"
+
+
+def create(requests: S3Requests, key: str, parts: Iterable[Part]) -> str:
+    """Create an object of these parts, and return its ETag. Raises AlreadyExists, NotFound (of what should be copied),
+    Refused, Unavailable; whatever `parts` raises; and makes nothing then."""
+    upload = _Upload(requests, key)
+    try:
+        etags = upload.send(parts)
+        return upload.complete(etags)
+    except BaseException:
+        upload.abort()
+        raise
+
+
+class _Upload:
+    def __init__(self, requests: S3Requests, key: str) -> None:
+        self._requests = requests
+        self._key = key
+        self._sending: deque[InThread] = deque()
+        self._is_wanted = True
+        try:
+            answer = requests.ask("POST", key, [("uploads", "")], expects="UploadId")
+        except S3Error as error:
+            raise _unmade(key, error) from error
+        self._id = element(answer, "UploadId")
+
+    def send(self, parts: Iterable[Part]) -> list[str]:
+        """The ETags of the parts."""
+        etags: list[str] = []
+        for number, part in enumerate(_pieces(parts), start=1):
+            while len(self._sending) >= (PARTS_IN_FLIGHT if isinstance(part, bytes) else COPIES_IN_FLIGHT):
+                etags.append(self._sending.popleft().result())
+            self._sending.append(self._start(number, part))
+        while self._sending:
+            etags.append(self._sending.popleft().result())
+        return etags
+
+    def complete(self, etags: list[str]) -> str:
+        """The ETag of the object."""
+        listed = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
+            for number, etag in enumerate(etags, start=1)
+        )
+        body = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+        try:
+            answer = self._requests.ask(
+                "POST", self._key, [("uploadId", self._id)], body, {"if-none-match": "*"}, expects="ETag"
+            )
+        except S3Error as error:
+            # 404: the upload is gone, completed by a try whose answer got lost, or aborted by another process.
+            failure = doubted(error.failure) if error.may_be_applied else error.failure
+            raise error_of(Kind.COMPLETE, self._key, failure) from error
+        return element(answer, "ETag")
+
+    def abort(self) -> None:
+        """A part that arrives after an abort would be kept, and paid for: first wait for those under way."""
+        self._is_wanted = False
+        while self._sending:
+            with suppress(StoreError):
+                self._sending.popleft().result()
+        with suppress(S3Error):
+            self._requests.ask("DELETE", self._key, [("uploadId", self._id)], tries=ABORT_TRIES)
+
+    def _start(self, number: int, part: Part) -> InThread:
+        return InThread(lambda: self._send_part(number, part))
+
+    def _send_part(self, number: int, part: Part) -> str:
+        query = [("partNumber", str(number)), ("uploadId", self._id)]
+        if isinstance(part, bytes):
+            try:
+                sent = self._requests.ask("PUT", self._key, query, part, is_wanted=self._goes_on)
+            except S3Error as error:
+                raise _unmade(self._key, error) from error
+            return sent.headers.get("etag", "")
+        source = {
+            "x-amz-copy-source": self._requests.copy_source(part.key),
+            "x-amz-copy-source-range": f"bytes={part.start}-{part.start + part.length - 1}",
+        }
+        try:
+            copied = self._requests.ask(
+                "PUT", self._key, query, headers=source, expects="ETag", is_wanted=self._goes_on
+            )
+        except S3Error as error:
+            if error.failure.status == 404 and error.failure.code not in ("NoSuchUpload", "NoSuchBucket"):
+                raise NotFound(part.key) from error
+            raise _unmade(self._key, error) from error
+        return element(copied, "ETag")
+
+    def _goes_on(self) -> bool:
+        return self._is_wanted
+
+
+def in_parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of PART_BYTES; the last one may be smaller."""
+    waiting = bytearray()
+    for chunk in chunks:
+        waiting += chunk
+        while len(waiting) >= PART_BYTES:
+            yield bytes(memoryview(waiting)[:PART_BYTES])
+            del waiting[:PART_BYTES]
+    if waiting:
+        yield bytes(waiting)
+
+
+def _pieces(parts: Iterable[Part]) -> Iterator[Part]:
+    """As S3 takes them: nothing empty (but where all is empty), no range longer than COPIED_PART_BYTES."""
+    is_empty = True
+    for part in parts:
+        pieces = _ranges(part) if isinstance(part, CopyOf) else iter((part,) if part else ())
+        for piece in pieces:
+            is_empty = False
+            yield piece
+    if is_empty:
+        yield b""
+
+
+def _ranges(whole: CopyOf) -> Iterator[CopyOf]:
+    """All about as long: a short one at the end would be no part in the middle of an object."""
+    number = -(-whole.length // COPIED_PART_BYTES)
+    bounds = [whole.start + whole.length * index // number for index in range(number)] if number else []
+    for start, end in zip(bounds, [*bounds[1:], whole.start + whole.length], strict=False):
+        yield CopyOf(whole.key, start, end - start)
+
+
+def _unmade(key: str, error: S3Error) -> StoreError:
+    """Of a call that makes no object: what is left of it is none of the caller's business."""
+    failure = error_of(Kind.STEP, key, error.failure)
+    failure.is_unmade = True
+    return failure

@@ -1,0 +1,195 @@
+"""What S3's answers mean, whoever asked: status and code, for each kind of request, as an error of the object store.
+
+Rules:
+
+1. A definite refusal (`Refused`) is one that S3 makes before it does anything: any 4xx but those of rule 2 and those
+   that pass, a redirect, 501. A 404 to a write is one only where its code is NoSuchBucket: another may come from
+   anywhere.
+2. 409 and 412 are about a condition where the request had one. Both may be about the caller's own object. Elsewhere
+   they are failures that pass.
+3. What never left (no connection, no such host) is `Unavailable`, and has made nothing (`is_unmade`).
+4. Whatever else is no success is `Unavailable` too: it may have been carried out.
+
+A message has the status and S3's code, which name nobody's role, account, bucket or address; S3's own words go into
+`detail`, for the log. Whether another try may help: `may_pass`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from lambda_handlers.store.protocol import AlreadyExists, NotFound, PreconditionFailed, Refused, StoreError, Unavailable
+
+_PASSING = frozenset(
+    {
+        "BadDigest",  # damaged on the way
+        "IncompleteBody",
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "XAmzContentSHA256Mismatch",  # damaged on the way
+    }
+)
+# Refusals with a status that others have too.
+_DEFINITE = frozenset(
+    {
+        "AccessDenied",
+        "AllAccessDisabled",
+        "AuthorizationHeaderMalformed",
+        "EntityTooLarge",
+        "EntityTooSmall",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidArgument",
+        "InvalidBucketName",
+        "InvalidRequest",
+        "InvalidToken",
+        "KeyTooLongError",
+        "MethodNotAllowed",
+        "MissingContentLength",
+        "NoSuchBucket",
+        "NotImplemented",
+        "PermanentRedirect",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    }
+)
+# Statuses below 500 that are no refusal by themselves: they may come from anywhere, be about a condition, or pass.
+_OPEN_STATUSES = frozenset({304, 404, 408, 409, 412, 416, 425, 429})
+_WORDS = {
+    "AccessDenied": "no permission",
+    "AllAccessDisabled": "all access to the bucket is disabled",
+    "AuthorizationHeaderMalformed": "the signature is not for this region",
+    "EntityTooLarge": "the object is too large",
+    "ExpiredToken": "the credentials have ended",
+    "InvalidAccessKeyId": "there is no such access key",
+    "InvalidBucketName": "that is no name of a bucket",
+    "InvalidToken": "the session token is not valid",
+    "KeyTooLongError": "the key is too long",
+    "NoSuchBucket": "there is no such bucket",
+    "PermanentRedirect": "the bucket is in another region",
+    "RequestTimeTooSkewed": "the clocks differ",
+    "SignatureDoesNotMatch": "the secret key is another one",
+    "SlowDown": "too many requests",
+}
+_RIGHTS = "look at the rights on the bucket, at its policy and at its KMS key: sldb doctor"
+_CREDENTIALS = "look at the credentials that are in use, and at AWS_SESSION_TOKEN beside them"
+_BUCKET = "look at the bucket, its name and its region: sldb doctor"
+_HINTS = {
+    "AuthorizationHeaderMalformed": _BUCKET,
+    "EntityTooLarge": "do it in smaller pieces",
+    "ExpiredToken": _CREDENTIALS,
+    "InvalidAccessKeyId": _CREDENTIALS,
+    "InvalidBucketName": _BUCKET,
+    "InvalidToken": _CREDENTIALS,
+    "KeyTooLongError": "give the store a shorter prefix",
+    "NoSuchBucket": _BUCKET,
+    "PermanentRedirect": _BUCKET,
+    "RequestTimeTooSkewed": "set the clock of the machine that asks",
+    "SignatureDoesNotMatch": _CREDENTIALS,
+    "TemporaryRedirect": _BUCKET,
+}
+
+
+class Kind(Enum):
+    """Of a request."""
+
+    READ = auto()  # of an object, or of its size
+    LIST = auto()
+    CREATE = auto()
+    REPLACE = auto()
+    PUT = auto()
+    DELETE = auto()
+    COMPLETE = auto()  # of a multipart upload, with the condition of a create
+    STEP = auto()  # of a multipart upload before that
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An answer that is no success; status 0: there was none, or half of one."""
+
+    status: int
+    code: str = ""  # S3's
+    reason: str = ""  # why there was no answer, in a few words that name no address
+    detail: str = ""  # all that was said, for the log
+    was_sent: bool = True  # the request, or a part of it, may have arrived
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; empty where another try is all there is."""
+        if not self.was_sent:
+            return "look at the network, the region, and AWS_ENDPOINT_URL"
+        if not _is_definite(self):
+            return ""
+        if self.code.startswith("KMS"):
+            return "look at the KMS key of the bucket, and at the rights on it"
+        return _HINTS.get(self.code) or (_RIGHTS if self.status in (401, 403) else _BUCKET)
+
+    def __str__(self) -> str:
+        if not self.status:
+            return self.reason or "no answer"
+        from http import HTTPStatus  # errors are rare
+
+        known = self.status in HTTPStatus.__members__.values()
+        told = f"answered {self.status} {HTTPStatus(self.status).phrase if known else ''}".rstrip()
+        words = f" ({_WORDS[self.code]})" if self.code in _WORDS else ""
+        return f"{told}, {self.code}{words}" if self.code else told
+
+
+def may_pass(failure: Failure) -> bool:
+    """Whether another try may help."""
+    if _is_definite(failure):
+        return False
+    return failure.status in (0, 429) or failure.status >= 500 or failure.code in _PASSING
+
+
+def may_be_applied(failure: Failure) -> bool:
+    """Return whether a write that was answered like this may have been carried out, or may yet be."""
+    return failure.was_sent and not _is_definite(failure) and failure.status not in (409, 412, 429)
+
+
+def doubted(failure: Failure) -> Failure:
+    """The failure as it counts after a try of the same write that may have been carried out: none is definite."""
+    if failure.was_sent and not _is_definite(failure):
+        return failure
+    return Failure(0, reason=f"{failure}, after a try without a clear answer", detail=failure.detail)
+
+
+def error_of(kind: Kind, key: str, failure: Failure) -> StoreError:
+    error = _error_of(kind, key, failure)
+    error.status, error.detail = failure.status, failure.detail
+    error.hint = failure.hint or error.hint
+    error.is_unmade = not failure.was_sent
+    return error
+
+
+def _error_of(kind: Kind, key: str, failure: Failure) -> StoreError:
+    status, text = failure.status, str(failure)
+    if _is_definite(failure):
+        return Refused(key, text)
+    if status == 404 and kind in (Kind.READ, Kind.REPLACE):
+        return NotFound(key)
+    # 304 is what some stores say to a create that meets an object.
+    if kind in (Kind.CREATE, Kind.COMPLETE) and status in (304, 409, 412):
+        return AlreadyExists(key)
+    if kind is Kind.REPLACE and status in (409, 412):
+        return PreconditionFailed(key)
+    return Unavailable(key, text)
+
+
+def _is_definite(failure: Failure) -> bool:
+    status = failure.status
+    if status >= 300 and failure.code in _DEFINITE:
+        return True
+    is_refusal = 300 <= status < 500 and status not in _OPEN_STATUSES and failure.code not in _PASSING
+    return is_refusal or status == 501
+
+
+def code_in(text: str) -> str:
+    """S3's code, in the body of an error."""
+    match = re.search(r"<Code>([A-Za-z0-9.]{1,64})</Code>", text)
+    return match[1] if match else ""

@@ -1,0 +1,146 @@
+"""Signed HTTP to one AWS service, with botocore's own sessions, signer and transport, and without its clients.
+
+Making a botocore client parses the service's model and costs 60 ms at every start of the command (measured: 180 ms
+against 120 ms); one POST needs none of it. Profiles, SSO, roles, regions, endpoints (AWS_ENDPOINT_URL and its kin),
+proxies and CA bundles are still botocore's to find, so that they work as everywhere.
+
+What botocore raises passes through: the caller knows what for (see `sldb.aws.errors.aws_errors`).
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+import botocore.session
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, NoCredentialsError, NoRegionError
+from botocore.httpsession import URLLib3Session
+from botocore.utils import validate_region_name
+from urllib3.exceptions import HTTPError
+
+from sldb.aws.endpoints import endpoint_url, transport
+from sldb.aws.options import AwsOptions
+from sldb.aws.session import botocore_session
+
+DOWNLOAD_SECONDS = 60.0  # between two pieces of an object
+DOWNLOAD_PIECE_BYTES = 1 << 16
+_OK = 200
+# A function may be silent for 15 minutes: without keep-alive a router on the way forgets the connection.
+_SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    status: int
+    headers: Mapping[str, str]  # names in any case
+    body: bytes
+
+
+class Unanswered(Exception):
+    """No usable answer. `was_sent`: whether the request, or a part of it, may have arrived. `error` is botocore's."""
+
+    def __init__(self, error: BotoCoreError, *, was_sent: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.was_sent = was_sent
+
+
+class _Body(io.BytesIO):
+    """The body of a request. It is taken when there is a connection to send it by, and not before: botocore's errors
+    do not tell a handshake that failed from an answer that broke off, nor what is no address from what is no HTTP."""
+
+    was_taken = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.was_taken = True
+        return super().read(size)
+
+
+class SignedHttp:
+    """Requests to `service`, over connections that stay open."""
+
+    def __init__(self, service: str, options: AwsOptions, read_seconds: float) -> None:
+        """Raises BotoCoreError where profile, region or credentials are missing."""
+        session = botocore_session(options)
+        self._session = session
+        self._service = service
+        self.region = _region(session, options)
+        self.endpoint = endpoint_url(session, service, self.region)
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        self._credentials = credentials
+        self._http = _transport(session, self.endpoint, read_seconds)
+
+    def post(self, path: str, body: bytes) -> HttpReply:
+        """Raises Unanswered; BotoCoreError where the credentials cannot be refreshed."""
+        request = AWSRequest("POST", self.endpoint + path, {"Content-Type": "application/json"}, body)
+        SigV4Auth(self._credentials.get_frozen_credentials(), self._service, self.region).add_auth(request)
+        prepared, sent = request.prepare(), _Body(body)
+        prepared.body = sent
+        try:
+            reply = self._http.send(prepared)
+            return HttpReply(reply.status_code, reply.headers, reply.content)
+        except BotoCoreError as error:
+            raise Unanswered(error, was_sent=sent.was_taken) from error
+
+    def download(self, url: str) -> Iterator[bytes]:
+        """What a presigned URL gives, while it comes in; it may end early. Raises OSError, which does not name the URL:
+        whoever has it may read."""
+        with closing(_transport(self._session, url, DOWNLOAD_SECONDS)) as http:
+            try:
+                answer = http.send(AWSRequest("GET", url, stream_output=True).prepare())
+                with closing(answer.raw) as body:
+                    if answer.status_code != _OK:
+                        raise OSError(f"it answered {answer.status_code}")
+                    yield from body.stream(DOWNLOAD_PIECE_BYTES)
+            except (BotoCoreError, HTTPError) as error:
+                raise OSError(f"no answer, or not all of it ({type(error).__name__})") from error
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class PlainHttp:
+    """Requests to addresses that somebody else has signed, over connections that stay open. Safe for threads."""
+
+    def __init__(self, options: AwsOptions, read_seconds: float) -> None:
+        self._options = options
+        self._read_seconds = read_seconds
+        self._opening = threading.Lock()
+        self._http: URLLib3Session | None = None
+
+    def exchange(self, verb: str, url: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
+        """Raises OSError, which does not name the URL: whoever has it may use it."""
+        try:
+            with self._opening:
+                http = self._http = self._http or self._transport_to(url)
+            reply = http.send(AWSRequest(verb, url, dict(headers), body).prepare())
+            return HttpReply(reply.status_code, reply.headers, reply.content)
+        except (BotoCoreError, HTTPError) as error:
+            raise OSError(f"no answer, or not all of it ({type(error).__name__})") from error
+
+    def close(self) -> None:
+        if self._http is not None:
+            self._http.close()
+
+    def _transport_to(self, url: str) -> URLLib3Session:
+        return _transport(botocore_session(self._options), url, self._read_seconds)
+
+
+def _region(session: botocore.session.Session, options: AwsOptions) -> str:
+    region = options.region or session.get_config_variable("region")
+    if not region:
+        raise NoRegionError
+    validate_region_name(region)
+    return str(region)
+
+
+def _transport(session: botocore.session.Session, url: str, read_seconds: float) -> URLLib3Session:
+    return transport(session, url, read_seconds, _SOCKET_OPTIONS)

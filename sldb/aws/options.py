@@ -1,0 +1,11 @@
+"""The profile and the region that the user chose, for every client of AWS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AwsOptions:
+    profile: str | None = None
+    region: str | None = None

@@ -1,0 +1,47 @@
+"""`sldb dump`: the whole database as SQL text."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from sldb.cli import messages, moment_options, streams
+from sldb.cli.main import Globals, command
+
+HELP = """Write a database as SQL text from which any SQLite makes it again, exactly.
+
+\b
+  sldb dump > main.sql
+  sldb dump -o main.sql.gz --at "2026-11-01 10:00"
+  sqlite3 copy.sqlite < main.sql
+  sldb import main.sql --database copy --create
+
+All of it is read at one transaction. A file (-o) appears whole or not at all; .gz and .zst are compressed.
+"""
+
+
+@command("dump", help=HELP, short_help="Write the database as SQL text.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE.")
+@moment_options.at_option("The database as it was then")
+def dump(run_globals: Globals, output: Path | None, at: str | None) -> None:
+    from sldb.transfer.database.snapshot import Snapshot
+    from sldb.transfer.files.output import writing
+    from sldb.transfer.formats import dump as dumping
+
+    size = 0
+    with closing(run_globals.client()) as client:
+        source = Snapshot(client, moment_options.moment(at))
+        moment_options.tell(client, at, source.txid, source.time)
+        with writing(output, streams.bytes_out()) as out:
+            for text in dumping.dump(source):
+                size += out.write(text.encode())
+    if output is not None:
+        messages.say(f"{source.database} as of transaction {source.txid} · {_size(size)} of SQL in {output}")
+
+
+def _size(amount: int) -> str:
+    from sldb.report import size
+
+    return size(amount)

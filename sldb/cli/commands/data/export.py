@@ -1,0 +1,121 @@
+"""`sldb export`: rows out of the database, into a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb.cli import messages, moment_options, streams
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from sldb.aws.options import AwsOptions
+    from sldb.transfer.database.selection import Selection
+    from sldb.transfer.database.snapshot import Snapshot
+
+HELP = """Write the rows of a table, a view or a query to a file or to standard output.
+
+\b
+  sldb export users -o users.csv.gz
+  sldb export --query "SELECT * FROM users WHERE age > 30" -o old.jsonl
+  sldb export users --format tsv | head
+  sldb export -o everything.sqlite
+  sldb export events --parquet s3://bucket/events/
+
+\b
+Formats (--format, or the name's ending): csv, tsv, json, jsonl, insert (.sql),
+parquet and sqlite (these two need -o). Without a table and a query, sqlite holds
+the whole database.
+
+All of it is read at one transaction, however large it is. A file appears whole or not at all; a name that ends in .gz
+or .zst is compressed. A name that begins with s3:// is an object; one that ends in / a prefix, below which the file
+takes the table's name.
+"""
+
+
+@command("export", help=HELP, short_help="Write rows to a file.")
+@click.argument("table", required=False)
+@click.option("-q", "--query", "sql", metavar="SQL", help="Export the rows of this query.")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE, or to s3://BUCKET/KEY.")
+@click.option("--parquet", metavar="FILE", help="Short for --format parquet -o FILE.")
+@moment_options.at_option("As it was then")
+@click.option("--null", metavar="TEXT", help="What stands for NULL in csv and tsv.")
+@click.option("--no-header", is_flag=True, help="csv and tsv without the line of column names.")
+def export(
+    run_globals: Globals,
+    table: str | None,
+    sql: str | None,
+    output: str | None,
+    parquet: str | None,
+    at: str | None,
+    null: str | None,
+    no_header: bool,
+) -> None:
+    if table is not None and sql is not None:
+        raise click.UsageError("a table and --query exclude each other: give one of them")
+    if parquet is not None and output is not None:
+        raise click.UsageError("--parquet FILE is short for --format parquet -o FILE: give one of them")
+    output = output or parquet
+    format_name = "parquet" if parquet is not None else _format(run_globals, output)
+    with closing(run_globals.client()) as client, _destination(output, table, run_globals.aws) as path:
+        from sldb.render.layout import Layout
+        from sldb.transfer import export as exporting
+        from sldb.transfer.database.snapshot import Snapshot
+
+        source = Snapshot(client, moment_options.moment(at))
+        moment_options.tell(client, at, source.txid, source.time)
+        what = _selected(source, table, sql, path)
+        layout = Layout(null, header=not no_header, table=what.name if what else "")
+        rows = exporting.write(source, what, format_name, path, streams.bytes_out(), layout)
+    if output is not None:
+        _tell(source, rows if table or sql else None, output)
+
+
+def _format(run_globals: Globals, output: str | None) -> str:
+    """What was asked for, else what the file's name says; the formats for people are for other commands."""
+    from sldb.transfer.export import FORMATS, format_of
+
+    if run_globals.format in FORMATS:
+        return run_globals.format
+    if run_globals.format_given and run_globals.format not in ("table", "markdown", "vertical"):
+        raise click.UsageError(f"no format to export to: {run_globals.format}; one of {', '.join(FORMATS)}")
+    if output is None:
+        return "csv"
+    found = format_of(output)
+    if found is None:
+        raise click.UsageError(f"what format is {output}? Say --format with one of {', '.join(FORMATS)}")
+    return found
+
+
+@contextmanager
+def _destination(output: str | None, table: str | None, aws: AwsOptions) -> Iterator[Path | None]:
+    """The file to write."""
+    if output is None or not output.startswith("s3://"):
+        yield None if output is None else Path(output)
+        return
+    from sldb.aws.session import boto3_session
+    from sldb.transfer.files.s3_object import uploading
+
+    if output.endswith("/"):
+        output += f"{table or 'query'}.parquet"
+    with uploading(output, lambda: boto3_session(aws)) as path:
+        yield path
+
+
+def _selected(source: Snapshot, table: str | None, sql: str | None, path: Path | None) -> Selection | None:
+    from sldb.transfer.database import selection
+
+    if sql is not None:
+        return selection.query(source, sql, path.name.partition(".")[0] if path else "query")
+    return None if table is None else selection.table(source, table)
+
+
+def _tell(source: Snapshot, rows: int | None, output: str) -> None:
+    from sldb.report import count
+
+    what = source.database if rows is None else count(rows, "row")
+    messages.say(f"{what} as of transaction {source.txid} in {output}")

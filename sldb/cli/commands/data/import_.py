@@ -1,0 +1,146 @@
+"""`sldb import`: files into tables."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lambda_handlers.wire import SldbError
+from sldb.cli import messages
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from sldb.client import Client
+    from sldb.transfer.importing import Done, Plan, Progress
+
+HELP = """Read files into tables, all or nothing.
+
+\b
+  sldb import people.csv
+  sldb import events-1.jsonl.gz events-2.jsonl.gz --table events
+  sldb import main.sql                     what sqlite3 .dump or sldb dump wrote
+  sldb import app.sqlite --table users
+  sldb import prices.csv --upsert sku
+  zcat huge.csv.gz | sldb import - --table huge
+
+\b
+Formats (the name's ending and the content say which): csv, tsv, json, jsonl,
+parquet, sqlite, sql; each may be compressed with gzip or zstd.
+
+A table that is not there is made: its name is the file's, its columns' types are those of the values (INTEGER, REAL,
+TEXT; 007 is text). Rows are added to one that is there, by the names of the columns.
+
+An import of any size is one transaction. If it is stopped before that, the same command again goes on where it was.
+"""
+
+
+@command("import", help=HELP, short_help="Read files into tables.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--table", metavar="NAME", help="The table (default: the file's name); of sqlite and sql files, which one."
+)
+@click.option("--input-format", metavar="FORMAT", help="csv, tsv, json, jsonl, parquet, sqlite or sql.")
+@click.option(
+    "--create", is_flag=True, help="Only if the table is not there; create the database, too, if it is not there."
+)
+@click.option("--replace", is_flag=True, help="Delete the rows that are there.")
+@click.option("--upsert", metavar="KEY[,KEY]", help="Update rows with the same values in these columns.")
+@click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="Bad rows: stop, or leave out.")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Send at most N rows at a time.")
+@click.option("--delimiter", metavar="TEXT", help="What separates the cells of csv and tsv.")
+@click.option("--no-header", is_flag=True, help="The first line of csv and tsv is a row: columns c1, c2, …")
+@click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Of text files.")
+def import_(run_globals: Globals, files: tuple[str, ...], **options: Any) -> None:
+    from sldb.transfer.importing import sentences
+
+    plan = _plan(files, options)
+    started = time.monotonic()
+    with closing(run_globals.client(create=options["create"])) as client:
+        client.prepare_to_write()
+        done = _run(run_globals, client, plan)
+    for sentence in sentences(done, time.monotonic() - started):
+        messages.say(sentence)
+
+
+def _run(run_globals: Globals, client: Client, plan: Plan) -> Done:
+    from sldb.transfer.importing import run
+
+    with _progress() as progress:
+        try:
+            return run(client, plan, sys.stdin.buffer, progress)
+        except SldbError as error:
+            if "staging" in error.details:
+                error.hint = f"{error.hint}; {_kept(run_globals, error.details['staging'])}".removeprefix("; ")
+            raise
+        except KeyboardInterrupt:
+            messages.say("stopped, with nothing applied; the same command again goes on from here")
+            raise
+
+
+def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
+    from sldb.transfer.files.input import FORMATS
+    from sldb.transfer.formats.tables import Reading
+    from sldb.transfer.importing import MOST_ROWS, Plan
+    from sldb.transfer.loader import Mode
+
+    format_name = options["input_format"]
+    if format_name is not None and format_name not in FORMATS:
+        raise click.UsageError(f"no format to import: {format_name}; one of {', '.join(FORMATS)}")
+    if sum(map(bool, (options["create"], options["replace"], options["upsert"]))) > 1:
+        raise click.UsageError("--create, --replace and --upsert exclude each other: give one of them")
+    _check_encoding(options["encoding"])
+    upsert = tuple(key.strip() for key in (options["upsert"] or "").split(",") if key.strip())
+    return Plan(
+        files,
+        Reading(options["table"], format_name, options["delimiter"], not options["no_header"], options["encoding"]),
+        Mode(options["create"], options["replace"], upsert, skip=options["on_error"] == "skip"),
+        options["batch"] or MOST_ROWS,
+    )
+
+
+def _check_encoding(name: str) -> None:
+    import codecs
+
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise click.UsageError(f"no such encoding: {name}") from None
+
+
+def _kept(run_globals: Globals, staging: str) -> str:
+    drop = run_globals.command_line("databases", "drop", staging)
+    return f"the same command again goes on from here (or give it up: {drop})"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Progress], None]]:
+    """On a terminal a bar with rate and time left; else nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None, rate="")
+        started = time.monotonic()
+
+        def tell(progress: Progress) -> None:
+            rate = progress.rows / max(0.1, time.monotonic() - started)
+            what = "copying into place" if progress.is_copying else f"{progress.rows:,} rows"
+            bar.update(
+                task,
+                description=what,
+                completed=progress.bytes_read,
+                total=None if progress.is_copying else progress.bytes_total,
+                rate=f"{rate:,.0f} rows/s",
+            )
+
+        yield tell

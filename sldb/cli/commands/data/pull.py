@@ -1,0 +1,72 @@
+"""`sldb pull`: a database as a SQLite file."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sldb.cli import messages, moment_options, streams
+from sldb.cli.main import Globals, command
+from sldb.write_outcome import NOT_CHANGED
+
+if TYPE_CHECKING:
+    from sldb.push_pull.routes import Way
+
+HELP = """Write the database to a SQLite file, as it is or as it was.
+
+The file appears when all of it is there and checked, or not at all. It is that of one transaction, whatever is written
+to the database meanwhile. If it is stopped before the end, the same command again goes on where it stopped.
+
+\b
+  sldb pull app.db
+  sldb pull before.db --at "2h ago"
+"""
+
+
+@command("pull", help=HELP, short_help="Write a database to a SQLite file.")
+@click.argument("out", type=click.Path(path_type=Path))
+@moment_options.at_option("As it was then")
+@click.option("-f", "--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
+@click.option("--check/--no-check", default=True, help="Let SQLite look for damage before the file appears.")
+def pull(run_globals: Globals, out: Path, at: str | None, force: bool, through: str | None, check: bool) -> int:
+    from lambda_handlers.host import Host
+    from sldb.cli import progress
+    from sldb.push_pull import routes
+    from sldb.push_pull.pull import Pull, check_place
+
+    messages.check_format(run_globals.format)
+    replace = force
+    if out.is_file() and not force and streams.somebody_is_there():
+        replace = click.confirm(f"{out} is there already. Write over it?", err=True)
+        if not replace:
+            messages.say(NOT_CHANGED)
+            return 1
+    check_place(out, replace)
+    moment = moment_options.moment(at)
+    with progress.showing() as shown, closing(run_globals.client()) as client:
+
+        def attempt(way: Way) -> dict[str, Any]:
+            one = Pull(way.client, way.carrier, shown, Host(), is_near=way.name == "directory")
+            return one.run(out, moment, replace=replace, check=check)
+
+        reply = routes.by_first(client, through, attempt, shown.note)
+    _tell(run_globals, reply, out)
+    return 0
+
+
+def _tell(run_globals: Globals, reply: dict[str, Any], out: Path) -> None:
+    from sldb.as_of import transaction, warnings
+    from sldb.report import size
+
+    told = {name: value for name, value in reply.items() if name != "files"}
+    messages.report(
+        run_globals.format,
+        {**told, "file": str(out)},
+        f"{out} is {reply['database']} as of {transaction(reply['txid'], reply['time'])} · "
+        f"{size(reply['pages'] * reply['page_size'])}",
+        *warnings(reply["txid"], reply["time"]),
+    )

@@ -1,0 +1,104 @@
+"""`sldb push`: a SQLite file becomes the content of a database."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sldb.cli import messages, streams
+from sldb.cli.confirm import create_option
+from sldb.cli.main import Globals, command
+from sldb.write_outcome import NOT_CHANGED
+
+if TYPE_CHECKING:
+    from sldb.push_pull.routes import Way
+
+HELP = """Make a SQLite file the content of the database, in one transaction.
+
+Any SQLite file will do: with a -wal beside it, of any page size, in use by another program. What was in the database
+before stays in its history, and the command that brings it back is printed. If it is stopped before the end nothing has
+changed, and the same command again goes on where it stopped.
+
+\b
+  sldb push app.db
+  sldb --database orders push orders.sqlite --create
+  sldb --database orders push orders.sqlite --if-txid 41
+"""
+
+
+class _NotWanted(Exception):
+    """Somebody was asked, and said no."""
+
+
+@command("push", help=HELP, short_help="Make a SQLite file the content of a database.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before what is there is replaced.")
+@create_option
+@click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
+@click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
+@click.option("--check/--no-check", default=True, help="Look for damage in the file first (default: yes).")
+def push(
+    run_globals: Globals, file: Path, yes: bool, creates: bool, if_txid: int | None, through: str | None, check: bool
+) -> int:
+    from lambda_handlers.host import Host
+    from sldb.cli import progress
+    from sldb.push_pull import routes
+    from sldb.push_pull.integrity import not_checked
+    from sldb.push_pull.push import Push
+    from sldb.push_pull.source import open_source
+
+    messages.check_format(run_globals.format)
+    is_asked = not yes and streams.somebody_is_there()
+    with closing(run_globals.client(create=creates)) as client, open_source(file, check) as source:
+        for table in source.unchecked:
+            messages.say(not_checked(table))
+        client.prepare_to_write()
+
+        def allow(begun: dict[str, Any]) -> None:
+            nonlocal is_asked
+            if is_asked and begun["bytes"]:
+                messages.ask_about(client.where)
+                _ask(begun, file, source.size)
+            is_asked = False  # once, whatever way is tried next
+
+        def attempt(way: Way) -> dict[str, Any]:
+            return Push(way.client, way.carrier, shown, Host()).run(source, if_txid, allow)
+
+        with progress.showing() as shown:
+            try:
+                reply = routes.by_first(client, through, attempt, shown.note)
+            except _NotWanted:
+                messages.say(NOT_CHANGED)
+                return 1
+    _tell(run_globals, reply, source.size)
+    return 0
+
+
+def _ask(begun: dict[str, Any], file: Path, file_bytes: int) -> None:
+    from sldb.report import size
+
+    messages.say(
+        f"This replaces what is in {begun['database']} ({size(begun['bytes'])}, transaction {begun['txid']}) "
+        f"with {file} ({size(file_bytes)}). What is there stays in its history."
+    )
+    if not click.confirm("Go on?", err=True):
+        raise _NotWanted
+
+
+def _tell(run_globals: Globals, reply: dict[str, Any], file_bytes: int) -> None:
+    from sldb.report import size
+
+    name = reply["database"]
+    if reply["replaced_bytes"]:
+        undo = run_globals.command_line("restore", "--at", str(reply["before"]))
+    else:
+        undo = run_globals.command_line("databases", "drop", name)
+    messages.report(
+        run_globals.format,
+        reply,
+        f"pushed {size(file_bytes)} to {name} · {size(reply['sent_bytes'])} sent · txid {reply['txid']}",
+        f"to undo this: {undo}",
+    )

@@ -1,0 +1,194 @@
+"""`sldb databases`: which there are; create, set, rename and drop them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import click
+
+from lambda_handlers.wire import SldbError
+from sldb.cli import messages, streams
+from sldb.cli.main import Globals, command, command_group, completes
+from sldb.write_outcome import NOT_CHANGED
+
+HELP = """List the databases; create, set, rename or drop one.
+
+A database also comes to be by its first write, which asks, or needs --create. One that was dropped can be brought
+back while its history is kept; --all shows those too.
+
+\b
+  sldb databases
+  sldb databases --all --format json
+  sldb databases set main foreign_keys=on
+  sldb databases drop staging
+"""
+_VALUES = {"on": True, "off": False}
+
+
+@command_group("databases", help=HELP, short_help="List, create, set, rename or drop databases.")
+@click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
+@click.pass_context
+def databases(ctx: click.Context, run_globals: Globals, shows_all: bool) -> None:
+    if ctx.invoked_subcommand is None:
+        _list(run_globals, shows_all)
+
+
+@command("list", short_help="List the databases.")
+@click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
+def list_(run_globals: Globals, shows_all: bool) -> None:
+    """List the databases: their size, newest transaction, when that was, and whether foreign keys are enforced.
+
+    \b
+      sldb databases list --all
+    """
+    _list(run_globals, shows_all)
+
+
+def _list(run_globals: Globals, shows_all: bool) -> None:
+    from sldb.render import check_format
+    from sldb.report import DATABASE_COLUMNS, DATABASE_FIELDS, database_fields, database_line
+
+    format_name = check_format(run_globals.format)
+    with closing(run_globals.client()) as client:
+        found = client.act("databases", all=shows_all)["databases"]
+    if format_name in ("table", "markdown", "vertical"):
+        messages.show_rows(format_name, DATABASE_COLUMNS, [database_line(one) for one in found])
+    else:
+        messages.show_rows(format_name, DATABASE_FIELDS, [database_fields(one) for one in found])
+    for one in found:
+        if problem := one.get("problem"):
+            messages.say(f"{one['name']} is damaged: {problem}")
+    if not found:
+        missing = run_globals.missing_directory
+        first = f"there is no directory {missing}" if missing else "the first write creates main"
+        messages.say(f"no databases yet: {first}")
+
+
+@command("create", short_help="Create an empty database.")
+@click.argument("name")
+def create(run_globals: Globals, name: str) -> None:
+    """Create an empty database. (So does a first write with --create.)
+
+    \b
+      sldb databases create staging
+    """
+    messages.check_format(run_globals.format)
+    with closing(run_globals.client(name, create=True)) as client:
+        reply = client.act("create_database")
+    done = "created" if reply["created"] else "there already, and empty"
+    messages.report(run_globals.format, reply, f"{name}: {done} · txid {reply['txid']}")
+
+
+@command("set", short_help="Change the setting of a database.")
+@click.argument("name", shell_complete=completes("databases"))
+@click.argument("setting", metavar="foreign_keys=on|off")
+def set_(run_globals: Globals, name: str, setting: str) -> None:
+    """Change the setting of a database: whether foreign keys are enforced.
+
+    It holds for each request that does not say otherwise by PRAGMA foreign_keys. Databases that begin here have it on,
+    those that came as SQLite files (push) have it off, as SQLite does. What is there already is not checked: PRAGMA
+    foreign_key_check finds rows without their parents.
+
+    \b
+      sldb databases set main foreign_keys=on
+      sldb databases set staging foreign_keys=off
+    """
+    messages.check_format(run_globals.format)
+    enforced = _wanted(setting)
+    with closing(run_globals.client(name)) as client:
+        reply = client.act("set_database", foreign_keys=enforced)
+    is_so = f"foreign keys are {'' if enforced else 'not '}enforced"
+    if not reply["changed"]:
+        messages.report(run_globals.format, reply, f"{name}: {is_so}, as before")
+        return
+    back = run_globals.command_line("databases", "set", name, f"foreign_keys={'off' if enforced else 'on'}")
+    messages.report(run_globals.format, reply, f"{name}: {is_so} · txid {reply['txid']}", f"to undo this: {back}")
+
+
+def _wanted(setting: str) -> bool:
+    name, _, value = setting.partition("=")
+    if name.strip().lower() != "foreign_keys" or value.strip().lower() not in _VALUES:
+        raise SldbError("bad_request", f"got {setting!r}, want foreign_keys=on or foreign_keys=off")
+    return _VALUES[value.strip().lower()]
+
+
+@command("rename", short_help="Give a database another name.")
+@click.argument("name", shell_complete=completes("databases"))
+@click.argument("to")
+def rename(run_globals: Globals, name: str, to: str) -> None:
+    """Give a database another name.
+
+    Its files are copied to the new name, then the old name is dropped. These are two steps: if it is stopped between
+    them both names are there, and the same command again goes on. Who uses the old name is told that it was dropped.
+
+    \b
+      sldb databases rename staging production
+    """
+    messages.check_format(run_globals.format)
+    with closing(run_globals.client(name)) as client:
+        reply = client.act("rename_database", to=to)
+    back = run_globals.command_line("restore", "--at", str(reply["at"]), database=name)
+    drop_copy = run_globals.command_line("databases", "drop", to)
+    messages.report(
+        run_globals.format,
+        reply,
+        f"{name} is {to} now · txid {reply['txid']}",
+        f"to undo this: {back}",
+        f"        then: {drop_copy}",
+    )
+
+
+@command("drop", short_help="Drop a database.")
+@click.argument("name", shell_complete=completes("databases"))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def drop(run_globals: Globals, name: str, yes: bool) -> int:
+    """Drop a database. It can be brought back for as long as its history is kept.
+
+    Asks for the name, or for --yes. Of a copy that was stopped (state unfinished) nothing can be brought back.
+
+    \b
+      sldb databases drop staging
+      sldb databases drop staging --yes
+    """
+    from sldb.moments import local
+
+    messages.check_format(run_globals.format)
+    with closing(run_globals.client(name)) as client:
+        if not yes and not _is_wanted(client.act("databases")["databases"], name, client.where):
+            return 1
+        reply = client.act("drop_database")
+    done = "is dropped" if reply["dropped"] else "was dropped already"
+    then = "there is nothing to bring back, and the name can be used again"
+    if reply["restore_at"] is not None:
+        back = run_globals.command_line("restore", "--at", str(reply["restore_at"]), database=name)
+        then = f"to bring it back, until {local(reply['until'])}: {back}"
+    messages.report(run_globals.format, reply, f"{name} {done} · txid {reply['txid']}", then)
+    return 0
+
+
+def _is_wanted(found: list[dict[str, Any]], name: str, where: str) -> bool:
+    from sldb.moments import local
+    from sldb.report import size
+
+    if not streams.somebody_is_there():
+        raise SldbError("bad_request", "drop asks before it does anything, and there is no terminal", "give --yes")
+    there = [one for one in found if one["name"] == name]
+    if not there:
+        raise SldbError("not_found", f"there is no database {name}", "`sldb databases` lists those there are")
+    if problem := there[0].get("problem"):
+        raise SldbError("corrupt", f"{name} cannot be dropped as it is: {problem}", "restore the object first")
+    bytes_there, written = size(there[0]["bytes"]), local(there[0]["time"])
+    what = f"{bytes_there}, last written {written} (transaction {there[0]['txid']})"
+    if there[0]["state"] == "unfinished":
+        what = "a copy that was stopped, or is under way; nothing of it can be read"
+    messages.ask_about(where)
+    messages.say(f"This drops {name}: {what}.")
+    answer = click.prompt(f"Type its name ({name}) to go on", err=True, default="", show_default=False)
+    if answer != name:
+        messages.say(f"not its name: {NOT_CHANGED}")
+    return bool(answer == name)
+
+
+for _command in (list_, create, set_, rename, drop):
+    databases.add_command(_command)

@@ -1,0 +1,142 @@
+"""`sldb diff`: what differs between two states."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb.cli import messages
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lambda_handlers.wire import Reply, Request, Result, Value
+    from sldb.client import Client
+    from sldb.diff.states import Comparison, RowChange, Schema, State
+
+HELP = """Show what differs between two states: tables, indexes, views and triggers, and how many rows.
+
+A state is a txid, a time, a database, or a database at one of these. Without TO it is the newest state. A time is
+written as for --at (10m, yesterday, …); a database of such a name is NAME@now.
+
+\b
+  sldb diff 41                       since transaction 41
+  sldb diff 41 57 --rows             the rows that differ between the two
+  sldb diff main staging             two databases
+  sldb diff "2026-11-26 20:04"       since then
+  sldb diff main@41 "staging@2h ago" --table users
+
+Rows are the same row if they have the same rowid, or the same primary key in a table WITHOUT ROWID. Every table that
+is compared is read in both states. Where one has its text in UTF-8 and the other in UTF-16, it is read into this
+process, and compared here.
+"""
+_COUNTS = ("name", "type", "schema", "added", "removed", "changed", "before", "after")
+_ROWS = ("table", "change", "key", "before", "after")
+
+
+@command("diff", help=HELP, short_help="Show what differs between two states.")
+@click.argument("before", metavar="FROM")
+@click.argument("after", metavar="[TO]", required=False)
+@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table; may be given again.")
+@click.option("--rows", is_flag=True, help="Show the rows that differ.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Rows of each table."
+)
+def diff(run_globals: Globals, before: str, after: str | None, tables: tuple[str, ...], rows: bool, limit: int) -> None:
+    from sldb import as_of
+    from sldb.diff.states import Comparison, State
+    from sldb.render import check_format
+
+    format_name = check_format(run_globals.format)
+    here = run_globals.database
+    states = State.parse(before, here), State.parse(after or f"{here}@now", here)
+    with closing(run_globals.client()) as client:
+        comparison = Comparison(_schema(client, states[0]), _schema(client, states[1]), tables)
+        with _answering(client, comparison) as answer:
+            changes = comparison.changes(answer(comparison.ask_counts()))
+            names = [change.name for change in changes if change.has_rows]
+            found = list(comparison.row_changes(answer(comparison.ask_rows(names, limit)))) if rows else []
+    if rows:
+        people = format_name in ("table", "markdown", "vertical")
+        messages.show_rows(format_name, _ROWS, [_line(change, people=people) for change in found])
+    else:
+        messages.show_rows(format_name, _COUNTS, [[getattr(change, name) for name in _COUNTS] for change in changes])
+    for state, schema in zip(states, (comparison.before, comparison.after), strict=True):
+        if state.at is not None:
+            for sentence in as_of.sentences(schema.txid, schema.time):
+                messages.say(f"{schema.database}: {sentence}")
+    messages.say(f"{comparison.title}{'' if changes else ': nothing differs'}")
+
+
+@contextmanager
+def _answering(client: Client, comparison: Comparison) -> Iterator[Callable[[Request], Sequence[Result]]]:
+    """Yield what answers the requests of a comparison: the server, or where it cannot, copies in this process."""
+    with _errors_without_its_sql():
+        if comparison.is_attachable:
+            yield lambda request: _ask(client, request).results
+            return
+        from sldb.diff.copies import copied
+
+        with copied(client, comparison) as copies:
+            yield copies.answer
+
+
+@contextmanager
+def _errors_without_its_sql() -> Iterator[None]:
+    """Say of what SQLite refuses that it is the comparison: its statements are none that the user knows."""
+    from lambda_handlers.wire import SldbError
+
+    try:
+        yield
+    except SldbError as error:
+        if error.code != "sql_error":
+            raise
+        known = {name: error.details[name] for name in ("reason", "sqlite_code") if error.details.get(name)}
+        raise SldbError(
+            error.code, f"the states cannot be compared: {error.message}", error.hint or _OF_A_PROGRAM, **known
+        ) from error
+
+
+_OF_A_PROGRAM = (
+    "a key with a collation that only the program has which made the database tells no rows apart here; "
+    "--table NAME compares other tables"
+)
+
+
+def _schema(client: Client, state: State) -> Schema:
+    from sldb.diff.states import ask_schema, schema_of
+
+    return schema_of(_ask(client, ask_schema(state)))
+
+
+def _ask(client: Client, request: Request) -> Reply:
+    return replace(client, database=request.database).execute(request)
+
+
+def _line(change: RowChange, *, people: bool) -> list[Value]:
+    before, after = change.before, change.after
+    if people and before and after:  # only what is not the same
+        changed = [name for name in before.keys() & after.keys() if not _same(before[name], after[name])]
+        before, after = (
+            {name: side[name] for name in side if name in changed or name not in other}
+            for side, other in ((before, after), (after, before))
+        )
+    return [change.table, change.change, *map(_text, (change.key, before, after))]
+
+
+def _same(one: Value, other: Value) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def _text(values: Mapping[str, Value] | None) -> str | None:
+    """JSON, with the tags of the wire for what JSON cannot say."""
+    from lambda_handlers.wire import encode_value
+
+    if values is None:
+        return None
+    return json.dumps({name: encode_value(value) for name, value in values.items()}, ensure_ascii=False)

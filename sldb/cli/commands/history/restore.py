@@ -1,0 +1,67 @@
+"""`sldb restore`: bring back an earlier state of a database."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb.cli import messages, moment_options
+from sldb.cli.main import Globals, command
+from sldb.write_outcome import NOT_CHANGED
+
+if TYPE_CHECKING:
+    from sldb.client import Client
+
+HELP = """Bring back the state that a database had at a transaction or a time.
+
+That is a new transaction: nothing is lost, the states in between stay readable, and the command that undoes it is
+printed. It also brings back a database that was dropped.
+
+\b
+  sldb restore --at 41
+  sldb restore --at "2026-11-01 10:00"
+  sldb restore --at "10m ago"
+
+A time that was written without a zone is one on this machine's clock. Which transaction it was is printed.
+"""
+
+
+@command("restore", help=HELP, short_help="Bring back an earlier state.")
+@moment_options.at_option("The state to bring back", required=True)
+@click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
+def restore(run_globals: Globals, at: str, if_txid: int | None) -> None:
+    from sldb.report import count
+
+    messages.check_format(run_globals.format)
+    moment = moment_options.moment(at)
+    with closing(run_globals.client()) as client:
+        if not isinstance(moment, int):
+            moment = _by_time(client, moment)
+        reply = client.act("restore", at=moment, if_txid=if_txid)
+        moment_options.tell(client, at, reply["restored"], reply.get("time"))
+    name, restored = reply["database"], reply["restored"]
+    if not reply["changed"]:
+        messages.report(
+            run_globals.format, reply, f"{name} is as it was at transaction {restored} already: {NOT_CHANGED}"
+        )
+        return
+    messages.report(
+        run_globals.format,
+        reply,
+        f"{name} is again as it was at transaction {restored} · {count(reply['pages'], 'page')} · txid {reply['txid']}",
+        f"to undo this: {run_globals.command_line('restore', '--at', str(reply['before']))}",
+    )
+
+
+def _by_time(client: Client, moment: str | None) -> int | str:
+    """Return the moment, or the newest transaction for now, after a warning where times of the log are ahead of now."""
+    from sldb.as_of import warning_before_restore
+
+    if moment is None:
+        newest: int = client.act("history", limit=1)["txid"]
+        return newest
+    if warning := warning_before_restore(client):
+        messages.say(warning)
+    return moment

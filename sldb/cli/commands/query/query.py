@@ -1,0 +1,237 @@
+"""`sldb query`: run SQL once and print what it gives."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sldb.cli import moment_options, sql_sources, streams
+from sldb.cli.confirm import create_option
+from sldb.cli.main import Command, Globals, command
+
+if TYPE_CHECKING:
+    from sldb.cli.printing import Printing
+
+HELP = """Run SQL and print the rows.
+
+All statements together are one transaction: if one fails, nothing is applied. The SQL comes from the argument, from
+-c SQL and -f FILE (as often as needed, in their order; -f - is standard input), or from standard input. Output of
+sqlite3's .dump runs as it is. Dot commands of the shell work too: sldb query .tables
+
+\b
+Parameters (-p, as often as needed):
+  -p 5 -p Ada                  for ?, in order
+  -p id=5 -p name=Ada          for :id and :name
+  -p zip:text=01234            with a type: text int real null json blob file
+  -p body=@letter.txt          the text in a file
+  -p pic:blob=@a.png           the bytes in a file
+  -p tags:json='["a"]'         checked, bound as text
+  -p x:null
+  -p "=a=b"                    a positional value with a "=" in it
+
+A value without a type is a number if it is written as SQLite would write that number (5, -3, 2.5), else text.
+--params-from FILE (.jsonl .json .csv .tsv) runs the statements once for each row of the file, in one transaction.
+
+\b
+Formats (--format):
+  table     for people; on a terminal the first --max-rows rows
+  json      one array of objects; integers exact,
+            blobs {"$base64": true, "encoded": …},
+            infinities {"$float": "inf"}, equal column names id, id:1, …
+  jsonl     one such object a line
+  csv       NULL is nothing between the commas, '' is ""
+  tsv       one row a line; \\t \\n \\r \\\\ escaped, NULL is \\N
+  markdown  a table for a document
+  vertical  one line for each cell
+  insert    INSERT statements for --table
+  parquet   a file, with --output (pip install 'sldb[parquet]')
+
+Where several statements return rows, table, markdown and vertical print all of them, the others the last. With
+--output the file's name tells the format, unless it is given; .gz and .zst are compressed.
+
+On a terminal, what would delete, replace or overwrite rows, or drop a table or column, is asked about first, however
+it is written (--yes does not ask). sldb undo takes the last write back.
+
+A write to a database that is not there asks before it creates it; off a terminal it needs --create (or SLDB_CREATE=1).
+Only main is created without that.
+
+--all-databases 'tenant-*' runs on all that match, each a transaction of its own, and merges the rows, with the name of
+their database in the column _database. One that fails or is slow is reported and sinks no other; the exit status is 1
+then. Writes are asked about; off a terminal they need --yes.
+
+\b
+Examples:
+  sldb query "SELECT * FROM users WHERE age > :age" -p age=30
+  sldb query -f schema.sql -c "SELECT count(*) FROM users"
+  sldb query "INSERT INTO users VALUES (:id, :name)" --params-from users.csv
+  sldb query "DELETE FROM users WHERE seen < '2020'" --dry-run
+  sldb query "SELECT count(*) FROM users" --all-databases 'tenant-*'
+  sldb query "SELECT * FROM users" --at yesterday --output users.csv
+
+Exit status: 0; 1 the statement failed, or the answer was no; 2 usage; 3 not deployed, no credentials or not
+reachable; 70 a bug; 75 locked or in conflict, try again; 130 interrupted.
+"""
+
+
+class QueryCommand(Command):
+    """Also tells in which order -c and -f stand: click gives the values of each apart."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        ctx.meta["sources"] = [param.name for param in given if param.name in ("command", "file")]
+        return super().parse_args(ctx, args)
+
+
+@command("query", cls=QueryCommand, help=HELP, short_help="Run SQL once.")
+@click.argument("sql", required=False)
+@click.option("-c", "--command", multiple=True, metavar="SQL", help="Run this; may be given several times.")
+@click.option(
+    "-f", "--file", multiple=True, metavar="FILE", help="Run the SQL in FILE; - is standard input. Several times, too."
+)
+@click.option("-p", "--param", "params", multiple=True, metavar="[NAME[:TYPE]=]VALUE", help="Bind a parameter.")
+@click.option(
+    "--params-from",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Run once for each row of FILE, all or nothing.",
+)
+@click.option(
+    "--all-databases",
+    multiple=True,
+    metavar="PATTERN",
+    help="Run on all databases that match (* ? [abc]), side by side.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="How many databases at a time.",
+)
+@moment_options.at_option("Read the database as it was then")
+@click.option("--read-only", is_flag=True, help="Refuse to write.")
+@click.option("--dry-run", is_flag=True, help="Run it, show the results and the rows that change, and roll back.")
+@click.option("--yes", is_flag=True, help="Do not ask before something is destroyed.")
+@create_option
+@click.option("--if-txid", type=int, metavar="TXID", help="Write only if the newest transaction is this one.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Give up after this time, with nothing applied.")
+@click.option(
+    "--max-staleness", type=float, metavar="SECONDS", help="Accept a warm copy that was checked this long ago."
+)
+@click.option(
+    "--request-id",
+    metavar="ID",
+    help="Repeating a request with the same id within an hour returns the first result and applies nothing twice.",
+)
+@click.option(
+    "--max-rows",
+    type=click.IntRange(min=0),
+    default=streams.DEFAULT_MAX_ROWS,
+    show_default=True,
+    metavar="N",
+    help="Rows of a table on a terminal; 0: all.",
+)
+@click.option("--null", metavar="TEXT", help="Print TEXT for NULL.")
+@click.option("--no-header", is_flag=True, help="Print no column names (table, csv, tsv, markdown).")
+@click.option("--table", default="table", metavar="NAME", help="What --format insert inserts into.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the data to FILE, whole or not at all.",
+)
+@click.option("--stats", is_flag=True, help="Say what it took and what it costs: one line on standard error.")
+@click.pass_context
+def query(
+    ctx: click.Context,
+    /,
+    run_globals: Globals,
+    sql: str | None,
+    command: tuple[str, ...],
+    file: tuple[str, ...],
+    params: tuple[str, ...],
+    params_from: Path | None,
+    yes: bool,
+    creates: bool,
+    stats: bool,
+    max_rows: int,
+    null: str | None,
+    no_header: bool,
+    table: str,
+    output: Path | None,
+    all_databases: tuple[str, ...],
+    jobs: int,
+    **fields: Any,
+) -> int:
+    from sldb.cli.printing import Printing
+    from sldb.cli.query_request import Sending, Work, somebody_to_ask
+    from sldb.render import Layout
+
+    printing = Printing.chosen(run_globals, Layout(null, not no_header, table), max_rows, output)
+    texts = sql_sources.read(sql, _in_order(ctx.meta["sources"], command, file))
+    if any(source.is_dot_command for source in texts):
+        if len(texts) > 1 or params or params_from or null is not None or no_header:
+            raise click.UsageError("a dot command is run alone, without parameters, --null and --no-header")
+        if printing.format == "insert" and run_globals.setting("format").source != "--format":
+            printing = replace(printing, format="table")  # SQL in a file of that name is .schema's as it is
+        _dot_command(texts[0].text, run_globals, printing, stats, fields["at"], creates)
+        return 0
+    work = Work.read(texts, params, params_from)
+    if work.rows is not None and not work.rows:
+        click.echo(f"{params_from} has no rows: nothing was run", err=True)
+        return 0
+    request = work.request(run_globals.database, fields)
+    if all_databases:
+        from sldb.cli import query_many
+
+        if creates:
+            raise click.UsageError("--all-databases runs on databases that are there: leave --create out")
+        if request.if_txid is not None or run_globals.setting("database").source == "--database":
+            raise click.UsageError("--all-databases goes neither with --database nor with --if-txid")
+        request = replace(request, create=False)  # one that is dropped before its turn comes
+        return query_many.run(
+            run_globals, query_many.Wish(all_databases, jobs, yes, stats, fields["at"]), work, request, printing
+        )
+    # Opened first: where the data cannot go to, nothing is run.
+    with printing.out() as (out, screen), closing(run_globals.client(create=creates)) as client:
+        sending = Sending(run_globals, client, work, printing, somebody_to_ask(yes), stats, fields["at"])
+        sending.run(request, out, screen)
+    return 0
+
+
+def _in_order(kinds: Sequence[str], commands: Sequence[str], files: Sequence[str]) -> list[tuple[str, str]]:
+    """(kind, value) of each -c and -f, as they stand on the command line."""
+    values = {"command": iter(commands), "file": iter(files)}
+    return [(kind, next(values[kind])) for kind in kinds]
+
+
+def _dot_command(
+    text: str, run_globals: Globals, printing: Printing, stats: bool, at: str | None, creates: bool
+) -> None:
+    from sldb.report import details
+    from sldb.shell.commands.registry import obey
+    from sldb.shell.output import Output
+    from sldb.shell.reader import DotCommand, read
+    from sldb.shell.session import Session
+
+    reading = read(text)
+    if not isinstance(reading, DotCommand):
+        return
+    with printing.out() as (out, screen):
+        output = Output(out, sys.stderr, printing.format, screen, timing=False)
+        with closing(Session(run_globals.client(create=creates), output)) as session:
+            if at is not None:
+                session.go_to(moment_options.moment(at))
+                if session.last is not None:
+                    moment_options.tell(session.client, at, session.last.txid, session.last.time)
+            obey(reading, session)
+            if stats and session.last is not None:
+                click.echo(details(session.last, session.last_ms), err=True)

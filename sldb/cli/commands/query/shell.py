@@ -1,0 +1,117 @@
+"""`sldb shell`: SQL interactively; from a file or a pipe, a script."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb import __version__
+from sldb.cli import errors, streams
+from sldb.cli.confirm import create_option
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from lambda_handlers.wire import SldbError
+    from sldb.shell.session import Session
+
+HELP = """Run SQL interactively.
+
+A statement runs when it ends with ; and Enter is pressed. Everything that is submitted at once is one transaction;
+BEGIN opens one until COMMIT. .help lists the dot commands. Ctrl-C drops the input or stops waiting, Ctrl-D leaves.
+
+When standard input is no terminal (sldb shell < FILE), what is complete at the end of a line runs, in order and
+without prompts; the first error ends it with its exit status, and an open transaction is dropped.
+
+\b
+  sldb shell
+  sldb --local ~/databases shell --database orders
+  sldb shell < script.sql
+"""
+
+
+@command("shell", help=HELP, short_help="Run SQL interactively.")
+@click.option("--vi", is_flag=True, help="Edit with the keys of vi instead of Emacs.")
+@click.option("--no-pager", is_flag=True, help="Print what does not fit on the screen, and do not page it.")
+@click.option("--yes", is_flag=True, help="Do not ask before what destroys.")
+@create_option
+def shell(run_globals: Globals, vi: bool, no_pager: bool, yes: bool, creates: bool) -> None:
+    from sldb.render import check_format
+    from sldb.shell.output import Output
+    from sldb.shell.saved_queries import NamedQueries
+    from sldb.shell.session import Session
+
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    format_name, screen = check_format(run_globals.format), streams.screen()
+    output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
+    queries = NamedQueries(_directory("config") / "queries.json")
+    client = run_globals.client(create=creates)
+    if interactive:
+        client = replace(client, on_write=run_globals.tell_write)
+    with closing(Session(client, output, queries=queries, is_interactive=interactive)) as session:
+        if interactive:
+            _talk(run_globals, session, vi=vi, pages=not no_pager, asks=not yes)
+        else:
+            _run_standard_input(session)
+
+
+def _run_standard_input(session: Session) -> None:
+    from sldb.shell.commands.registry import obey
+    from sldb.shell.script import run_script
+
+    reconfigure = getattr(sys.stdin, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(encoding="utf-8-sig")
+    try:
+        run_script(sys.stdin, session, obey)
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"standard input is not UTF-8 text: {error}") from None
+
+
+def _talk(run_globals: Globals, session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
+    from sldb.shell import catalog
+    from sldb.shell.schema_names import LiveNames
+    from sldb.shell.terminal.editor import edit
+    from sldb.shell.terminal.pager import Pager
+    from sldb.shell.terminal.prompt import agree, history_at, talk
+
+    session.edit = edit
+    if asks:
+        session.agree = lambda what: agree(session.client.where, what)
+    if pages:
+        session.output.page = Pager.of(os.environ, session.output.out).show
+    session.names = LiveNames(
+        lambda: catalog.Names.of(session.look(catalog.everything())),
+        lambda: session.look(catalog.schema_version()).rows[0][0],
+    )
+    target = session.client.target.name
+    place = session.client.place
+    click.echo(streams.styled(f"sldb {__version__} · {place} · .help for help", dim=True), err=True)
+
+    def show(error: SldbError) -> None:
+        error.hint = run_globals.completed(error.hint)
+        errors.show(error)
+
+    talk(session, show, history_at(_history_path(target)), vi=vi)
+
+
+def _history_path(target: str) -> Path:
+    """One file for each target, named so that any target's name makes a file name."""
+    import hashlib
+
+    name = "".join(character if character.isalnum() else "-" for character in target)[-40:].strip("-")
+    digest = hashlib.sha256(target.encode()).hexdigest()[:8]
+    return _directory("state") / "history" / f"{name}-{digest}.sql"
+
+
+def _directory(kind: str) -> Path:
+    """The user's own one for `config` or `state`, as the system has it."""
+    import platformdirs
+
+    found: str = getattr(platformdirs, f"user_{kind}_dir")("sldb", appauthor=False)
+    return Path(found)

@@ -1,0 +1,106 @@
+"""`sldb cost`: what the stack cost, and what a query costs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb.cli import messages, moment_options
+from sldb.cli.commands.stack.deploy import refuse_local
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from lambda_handlers.wire import Value
+    from sldb.ops.cost import Item
+
+HELP = """Show what the stack cost, and what a query costs: an estimate from the functions' logs and the bucket.
+
+Prices are those of us-east-1 without any free tier (--prices lists them). Each query's log line says what it took of
+Lambda and S3. Of other requests and of the scheduled function only Lambda's time is known. What single queries cost:
+sldb query --stats.
+
+\b
+  sldb cost
+  sldb cost --since 7d
+  sldb cost --prices --format csv
+"""
+
+
+@command("cost", help=HELP, short_help="Show what the stack cost.")
+@moment_options.since_option("1d")
+@click.option("--prices", is_flag=True, help="List the prices that this reckons with, and where they are from.")
+def cost(run: Globals, since: str, prices: bool) -> None:
+    from sldb import moments
+    from sldb.render import check_format
+
+    check_format(run.format)
+    if prices:
+        _show_prices(run)
+        return
+    refuse_local(run, "cost")
+    now = time.time()
+    start_ms = moment_options.since_ms(run, since, now)
+    seconds = max(1.0, (int(now * 1000) - start_ms) / 1000)
+    items = _items(run, start_ms, seconds)
+    people = run.format in ("table", "markdown", "vertical")
+    rows = [_row(item, seconds, people=people) for item in items]
+    messages.show_rows(run.format, ("what", "number", "dollars", "dollars per million", "dollars a month"), rows)
+    total = sum(item.dollars for item in items)
+    messages.say(
+        f"about ${total:.4f} since {moments.shown(start_ms, to_the_second=True)}, "
+        f"${total * _months(seconds):.2f} a month at this pace; us-east-1 prices"
+    )
+
+
+def _months(seconds: float) -> float:
+    from sldb.ops.cost import MONTH_SECONDS
+
+    return MONTH_SECONDS / seconds
+
+
+def _items(run: Globals, start_ms: int, seconds: float) -> list[Item]:
+    from sldb.aws.errors import aws_errors
+    from sldb.ops import cost as reckoning
+    from sldb.ops import logs
+    from sldb.ops.status import read_status, serving
+    from sldb.stack.account import connect
+
+    cloud = connect(run.aws)
+    serving(cloud, run.stack)
+    status = read_status(cloud, run.stack)
+    query, fix = (logs.read(cloud.logs, f"/aws/lambda/{each.name}", start_ms) for each in status.functions)
+    machines = ["x86_64" if each.architecture == "x86_64" else "aarch64" for each in status.functions]
+    with aws_errors(f"list the objects of {status.bucket}"):
+        pages = cloud.s3.get_paginator("list_objects_v2").paginate(Bucket=status.bucket)
+        sizes = [found["Size"] for page in pages for found in page.get("Contents", ())]
+    return [
+        *reckoning.queries(query, machines[0]),
+        reckoning.scheduled(fix, machines[1]),
+        reckoning.logging([*query, *fix]),
+        reckoning.storage(sizes, seconds),
+    ]
+
+
+def _row(item: Item, seconds: float, *, people: bool) -> tuple[Value, ...]:
+    figures = (item.dollars, item.each * 1_000_000, item.dollars * _months(seconds))
+    if not people:
+        return (item.what, item.count, *figures)
+    return (item.what, item.count, f"{figures[0]:.6f}", f"{figures[1]:,.2f}", f"{figures[2]:.4f}")
+
+
+def _show_prices(run: Globals) -> None:
+    from sldb import price
+
+    aws = "https://aws.amazon.com"
+    rows: list[tuple[Value, ...]] = [
+        ("a million invocations", price.LAMBDA_REQUEST * 1_000_000, f"{aws}/lambda/pricing/"),
+        ("a GB-second, arm64", price.LAMBDA_GB_SECOND["aarch64"], f"{aws}/lambda/pricing/"),
+        ("a GB-second, x86_64", price.LAMBDA_GB_SECOND["x86_64"], f"{aws}/lambda/pricing/"),
+        ("a thousand PUT, COPY, POST, LIST", round(price.S3_WRITE * 1000, 6), f"{aws}/s3/pricing/"),
+        ("a thousand GET and others", round(price.S3_READ * 1000, 6), f"{aws}/s3/pricing/"),
+        ("a GB kept for a month", price.S3_GB_MONTH, f"{aws}/s3/pricing/"),
+        ("a GB of log lines", price.LOG_GB, f"{aws}/cloudwatch/pricing/"),
+    ]
+    messages.show_rows(run.format, ("what", "dollars", "source"), rows)

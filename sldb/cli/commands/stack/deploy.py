@@ -1,0 +1,165 @@
+"""`sldb deploy`: make the stack, or bring it up to date."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lambda_handlers.wire import SldbError
+from sldb.cli import streams
+from sldb.cli.main import Command, Globals, command
+from sldb.write_outcome import NOT_CHANGED
+
+if TYPE_CHECKING:
+    from sldb.deploy.deployment import Deployment
+    from sldb.deploy.display import Display
+    from sldb.stack.state import StackState
+
+SEVERAL = ("--tags", "--untag")
+
+
+class _DeployCommand(Command):
+    """Takes several words after --tags and --untag, as the AWS CLI does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread, option = [], ""
+        for position, word in enumerate(args):
+            if word.startswith("-"):
+                name = word.partition("=")[0]
+                option = name if name in SEVERAL else ""
+            elif option and args[position - 1] != option:
+                spread.append(option)
+            spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+@command("deploy", cls=_DeployCommand)
+@click.option("--yes", is_flag=True, help="Apply without asking, also what removes or replaces something.")
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and change nothing.")
+@click.option("--lock", metavar="KIND", help="The write lock: security-group (default), s3 or none.")
+@click.option("--lock-max-age", type=int, metavar="SECONDS", help="Free locks that are older (default: 90).")
+@click.option("--memory", type=int, metavar="MB", help="Memory of the function (default: 1024).")
+@click.option("--timeout", type=int, metavar="SECONDS", help="The longest that a request may take (default: 60).")
+@click.option("--architecture", metavar="NAME", help="arm64 (default) or x86_64.")
+@click.option("--runtime", metavar="NAME", help="python3.10 to python3.14 (default: python3.13).")
+@click.option("--ephemeral-storage", type=int, metavar="MB", help="Size of /tmp, the page cache (default: 512).")
+@click.option("--retention-days", type=int, metavar="DAYS", help="Keep every version for so long (default: 30).")
+@click.option(
+    "--recoverable-days",
+    type=int,
+    metavar="DAYS",
+    help="Let objects that are deleted from the bucket be had back for so long, as versions (default: 0, not at all).",
+)
+@click.option(
+    "--new-bucket", is_flag=True, help="Where the data bucket is gone, and the databases with it: make an empty one."
+)
+@click.option("--function", metavar="NAME", help="Name of the function (default: STACK-function).")
+@click.option(
+    "--permissions-boundary",
+    metavar="ARN",
+    help="The policy beyond which the functions' roles may do nothing; none takes it off.",
+)
+@click.option(
+    "--tags",
+    multiple=True,
+    metavar="KEY=VALUE...",
+    help="Tags for the stack and all that it makes, beside those that it has.",
+)
+@click.option("--untag", multiple=True, metavar="KEY...", help="Take these tags off.")
+def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
+    """Make the stack in your AWS account, or bring it up to date.
+
+    Shows what will change and asks before it does anything. What you do not give stays as it is; what was deleted by
+    hand is made anew. Without a terminal nothing is asked: it goes on unless something would be removed or replaced,
+    which needs --yes.
+
+    \b
+      sldb deploy
+      sldb deploy --plan                           only show what would be done
+      sldb deploy --memory 2048 --timeout 120
+      sldb deploy --stack orders --lock s3 --yes   a second stack, without EC2
+      sldb deploy --tags team=data cost-center=42
+    """
+    from sldb.deploy.deployment import prepared
+    from sldb.deploy.display import Display
+    from sldb.deploy.parameters import Choices
+    from sldb.stack.account import connect
+
+    refuse_local(run, "deploy")
+    display = Display(sys.stderr, run.completed)
+    cloud = connect(run.aws)
+    with prepared(cloud, run.stack, Choices(**choices), os.environ, display, only_plan=only_plan) as deployment:
+        if deployment.plan.up_to_date:
+            for note in deployment.plan.notes:
+                display.note(note)
+            if not only_plan:
+                deployment.keep_versions()
+                _print_json(run, deployment.present())
+            display.note(f"the stack {run.stack} is up to date")
+            return
+        display.plan(deployment.plan)
+        if only_plan:
+            display.note(f"{NOT_CHANGED}: this was only the plan")
+            return
+        _ask(deployment, yes)
+        state = _apply(deployment, display)
+    _show_result(run, state, display)
+
+
+def refuse_local(run: Globals, name: str) -> None:
+    """Whoever says --local must not end up in an AWS account."""
+    if run.aim.is_local:
+        raise SldbError(
+            "bad_request",
+            f"{name} is for AWS, and the target is {run.aim.place}",
+            "a local target needs no deployment: leave --local out, or unset SLDB_TARGET",
+        )
+
+
+def _ask(deployment: Deployment, yes: bool) -> None:
+    from sldb.deploy.plan import refuse_unasked
+
+    if yes:
+        return
+    if not streams.somebody_is_there():
+        refuse_unasked(deployment.plan)
+    elif not click.confirm("Go on?", err=True):
+        click.echo(NOT_CHANGED, err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _apply(deployment: Deployment, display: Display) -> StackState:
+    try:
+        with display.following():
+            return deployment.apply()
+    except KeyboardInterrupt:
+        if deployment.executed:
+            display.note("AWS goes on with it; `sldb status` shows how far it is")
+        raise
+
+
+def _show_result(run: Globals, state: StackState, display: Display) -> None:
+    _print_json(run, state)
+    function, bucket = state.outputs["FunctionName"], state.outputs["DataBucket"]
+    display.note(f"\n{run.stack} is ready: function {function}, databases in s3://{bucket}/databases")
+    display.note(f"next: {_next_command(run)}")
+
+
+def _print_json(run: Globals, state: StackState) -> None:
+    if run.format_given and run.format == "json":
+        click.echo(json.dumps({"stack": run.stack, "status": state.status, "outputs": dict(state.outputs)}))
+
+
+def _next_command(run: Globals) -> str:
+    from sldb.destination import Aim
+
+    options = Aim(stack=run.stack, is_named=run.aim.is_named).options()
+    if run.aws.profile:
+        options += ["--profile", run.aws.profile]
+    if run.aws.region and run.aws.region != os.environ.get("AWS_REGION"):
+        options += ["--region", run.aws.region]
+    return " ".join(["sldb", *options, 'query "SELECT sqlite_version()"'])

@@ -1,0 +1,82 @@
+"""`sldb destroy`: take the stack down; the databases stay unless that is asked for."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from lambda_handlers.wire import SldbError
+from sldb.cli import streams
+from sldb.cli.commands.stack.deploy import refuse_local
+from sldb.cli.main import Globals, command
+from sldb.write_outcome import NOT_CHANGED
+
+if TYPE_CHECKING:
+    from sldb.deploy.display import Display
+    from sldb.deploy.teardown import Remains
+
+
+@command("destroy")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--delete-data", is_flag=True, help="Delete all databases, with all their history, too.")
+def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
+    """Take the stack down.
+
+    Only what sldb made is touched: a stack or bucket of somebody else that has the name is left alone.
+    The databases stay in their bucket, and a later `sldb deploy` of the same stack serves them again. With
+    --delete-data they are deleted as well, for good: that asks for the stack's name, or for --yes.
+
+    \b
+      sldb destroy
+      sldb destroy --stack orders --delete-data
+    """
+    from sldb.deploy import teardown
+    from sldb.deploy.display import Display
+    from sldb.stack.account import connect
+
+    refuse_local(run, "destroy")
+    display = Display(sys.stderr, run.completed)
+    cloud = connect(run.aws)
+    remains = teardown.find(cloud, run.stack, delete_data=delete_data)
+    if remains.state is None:
+        display.note(f"there is no stack {run.stack} in {cloud.region}, account {cloud.account}")
+    if remains.nothing and not (delete_data and remains.data_bucket):
+        _say_what_stays(remains, display, deleted=False)
+        return
+    if not yes:
+        _ask(run.stack, remains, delete_data)
+    with display.following():
+        teardown.destroy(cloud, remains, display, delete_data=delete_data)
+    if remains.state is not None:
+        display.note(f"the stack {run.stack} is gone")
+    _say_what_stays(remains, display, deleted=delete_data)
+
+
+def _ask(stack: str, remains: Remains, delete_data: bool) -> None:
+    if not streams.somebody_is_there():
+        raise SldbError("bad_request", "destroy asks before it does anything, and there is no terminal", "give --yes")
+    if not delete_data or remains.data_bucket is None:
+        if not click.confirm(f"Take down the stack {stack}? The databases stay.", err=True):
+            raise click.exceptions.Exit(1)
+        return
+    click.echo(
+        f"This deletes ALL databases of the stack {stack}, in {remains.data_bucket}, with their history, for good.",
+        err=True,
+    )
+    if (
+        click.prompt(f"Type the name of the stack ({stack}) to go on", err=True, default="", show_default=False)
+        != stack
+    ):
+        click.echo(f"not the name of the stack: {NOT_CHANGED}", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _say_what_stays(remains: Remains, display: Display, *, deleted: bool) -> None:
+    for kept in remains.kept:
+        display.note(kept)
+    if remains.data_bucket is None or deleted:
+        return
+    display.note(f"the databases stay in s3://{remains.data_bucket}: `sldb deploy` serves them again,")
+    display.note("`sldb destroy --delete-data` deletes them")

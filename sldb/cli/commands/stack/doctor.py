@@ -1,0 +1,91 @@
+"""`sldb doctor`: does everything work that a stack, or a directory of databases, rests on?"""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb.cli import messages
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sldb.doctor.finding import Finding
+
+HELP = """Check everything that sldb rests on, and say what to do where something is wrong.
+
+In AWS: identity, clock, permissions, quota, the stack, its functions, a query, conditional writes to the bucket, locks.
+With --local: the directory, conditional writes, the disk, a query. With --store: whether a bucket, AWS's or another's,
+can hold databases; no stack is needed. Exit status 1 if something fails; what could not be checked is a warning.
+
+\b
+  sldb doctor
+  sldb doctor --stack orders --format json
+  sldb --local ~/databases doctor
+  sldb doctor --store s3://bucket --endpoint http://127.0.0.1:9000
+"""
+_COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@command("doctor", help=HELP, short_help="Check everything that sldb rests on.")
+@click.option("--store", metavar="s3://BUCKET[/PREFIX]", help="Check this bucket, and nothing else.")
+@click.option("--endpoint", metavar="URL", help="Of another S3 than AWS's. Default: what the AWS settings say.")
+def doctor(run: Globals, store: str | None, endpoint: str | None) -> int:
+    from sldb.render import check_format
+
+    if endpoint and not store:
+        raise click.UsageError("--endpoint says where the bucket of --store is: give both")
+    if store and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/.*)?", store):
+        raise click.BadParameter(f"{store} is no address like s3://bucket/prefix", param_hint="--store")
+    format_name = check_format(run.format)
+    found = []
+    for seen in _of_store(run, store, endpoint) if store else _findings(run):
+        finding = replace(seen, next=run.completed(seen.next))
+        found.append(finding)
+        if format_name == "table":
+            _show(finding)
+    if format_name != "table":
+        rows = [(each.check, each.state, each.says, each.next or None) for each in found]
+        messages.show_rows(format_name, ("check", "state", "says", "next"), rows)
+    return 1 if any(each.state == "fail" for each in found) else 0
+
+
+def _findings(run: Globals) -> Iterator[Finding]:
+    given = run.aim.directory
+    with closing(run.client()) as client:
+        if given is not None:
+            from sldb.client import default_directory
+            from sldb.doctor import local
+
+            directory = Path(given).expanduser().absolute() if given else default_directory()
+            yield from local.findings(directory, client)
+            return
+        from sldb.doctor import aws
+        from sldb.stack.account import connect
+
+        yield from aws.findings(connect(run.aws), run.stack, client)
+
+
+def _of_store(run: Globals, address: str, endpoint: str | None) -> Iterator[Finding]:
+    from sldb.aws.errors import aws_errors
+    from sldb.aws.session import boto3_session
+    from sldb.doctor import store
+
+    with aws_errors("use your credentials"):
+        session = boto3_session(run.aws)
+    yield from store.of_address(address, session, endpoint)
+
+
+def _show(finding: Finding) -> None:
+    from sldb.render.text import escape
+
+    state = click.style(f"{finding.state:<4}", fg=_COLORS[finding.state])
+    click.echo(f"{state}  {finding.check:<12} {escape(finding.says)}")
+    if finding.next:
+        click.echo(f"{'':<19}→ {escape(finding.next)}")

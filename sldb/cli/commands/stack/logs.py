@@ -1,0 +1,76 @@
+"""`sldb logs`: what the functions have logged."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb.cli import moment_options
+from sldb.cli.commands.stack.deploy import refuse_local
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sldb.ops.logs import LogEvent
+
+HELP = """Show what the functions have logged, from CloudWatch Logs.
+
+On a terminal a line for each request: time, database, what, how long it took, status. Otherwise, and with --format
+jsonl, the lines as they were written: JSON of the functions, text of Lambda. No SQL and no values are ever logged.
+
+\b
+  sldb logs
+  sldb logs -f
+  sldb logs --since 2h --function deadlock-fix
+  sldb logs --since yesterday --request-id 0d5c7f2e9b0a4b57
+  sldb logs --since 1h --format jsonl | grep lock_timeout
+"""
+
+
+@command("logs", help=HELP, short_help="Show what the functions have logged.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@moment_options.since_option("10m")
+@click.option(
+    "--function",
+    type=click.Choice(["query", "deadlock-fix"]),
+    default="query",
+    show_default=True,
+    help="Which of the two functions.",
+)
+@click.option("--request-id", metavar="ID", help="Only what is about this request: its own id, or Lambda's.")
+def logs(run: Globals, follow: bool, since: str, function: str, request_id: str | None) -> None:
+    from sldb.ops import logs as source
+    from sldb.ops.status import serving
+    from sldb.stack.account import connect
+
+    refuse_local(run, "logs")
+    start_ms = moment_options.since_ms(run, since, time.time())
+    cloud = connect(run.aws)
+    state = serving(cloud, run.stack)
+    key = "FunctionName" if function == "query" else "DeadlockFixFunctionName"
+    group = f"/aws/lambda/{state.outputs[key]}"
+    found = source.follow(cloud.logs, group, start_ms) if follow else source.read(cloud.logs, group, start_ms)
+    wanted = (event for event in found if request_id is None or source.about(event, request_id))
+    _show(wanted, as_written=_as_written(run))
+
+
+def _as_written(run: Globals) -> bool:
+    format_setting = run.setting("format")
+    if format_setting.source == "--format":
+        return format_setting.value != "table"
+    return not sys.stdout.isatty()
+
+
+def _show(events: Iterable[LogEvent], *, as_written: bool) -> None:
+    from sldb.ops.logs import told
+    from sldb.render.text import escape_lines
+
+    for event in events:
+        line = event.message.rstrip("\n") if as_written else told(event)
+        if line is not None:
+            click.echo(line if as_written else escape_lines(line))
+            sys.stdout.flush()

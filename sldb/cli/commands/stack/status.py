@@ -1,0 +1,69 @@
+"""`sldb status`: the stack, its functions, its locks and the databases."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sldb.cli import messages, streams
+from sldb.cli.main import Globals, command
+
+
+@command("status")
+def status(run: Globals) -> None:
+    """Show the stack, its functions, who holds a lock, and the databases with their size and newest transaction.
+
+    With --local DIR: the databases in that directory. --format json gives everything as one JSON object.
+
+    \b
+      sldb status
+      sldb status --stack orders --format json
+    """
+    as_json = run.table_or_json() == "json"
+    directory = run.aim.directory
+    if directory is not None:
+        _show_local(run, directory, as_json=as_json)
+    else:
+        _show_stack(run, as_json=as_json)
+
+
+def _show_local(run: Globals, directory: str, *, as_json: bool) -> None:
+    from sldb.client import default_directory
+
+    root = Path(directory) if directory else default_directory()
+    with closing(run.client()) as client:
+        databases = client.act("databases")["databases"]
+    if as_json:
+        click.echo(json.dumps({"directory": str(root), "databases": databases}, indent=2))
+        return
+    from sldb.ops.status_report import show_databases
+
+    show_databases(databases, streams.data_out())
+    _tell_problems(databases)
+
+
+def _tell_problems(databases: Iterable[Mapping[str, Any]]) -> None:
+    for each in databases:
+        if problem := each.get("problem"):
+            messages.say(f"{each['name']} is damaged: {problem}")
+
+
+def _show_stack(run: Globals, *, as_json: bool) -> None:
+    from sldb.ops.status import read_status
+    from sldb.stack.account import connect
+
+    found = read_status(connect(run.aws), run.stack)
+    now = time.time()
+    if as_json:
+        click.echo(json.dumps(found.encode(now), indent=2))
+        return
+    from sldb.ops.status_report import show_status
+
+    show_status(found, streams.data_out(), now)
+    _tell_problems(found.databases)

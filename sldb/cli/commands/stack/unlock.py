@@ -1,0 +1,83 @@
+"""`sldb unlock`: free a write lock whose writer is gone."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb.cli import streams
+from sldb.cli.main import Globals, command
+
+if TYPE_CHECKING:
+    from lambda_handlers.shared.held_lock import HeldLock
+
+HELP = """Free the write lock of a database.
+
+Shows who has it, for how long and for what, and asks. A lock whose writer is gone is freed by itself after a while;
+this does it now. It is always safe: the writer that had the lock can no longer commit over anyone.
+
+Without a terminal, --yes is needed to free it.
+
+\b
+  sldb unlock
+  sldb unlock --database orders --yes
+"""
+SAFE = "Its old holder can no longer commit over anyone: if somebody else commits first, its own commit is refused."
+
+
+@command("unlock", help=HELP, short_help="Free a write lock whose writer is gone.")
+@click.option("-y", "--yes", "--force", "yes", is_flag=True, help="Do not ask.")
+def unlock(run_globals: Globals, yes: bool) -> int:
+    if run_globals.aim.is_local:
+        _say("Nothing to free: the locks of a local target are the operating system's and end with their process.")
+        return 0
+    from sldb.ops.locks import locks_of
+
+    locks = locks_of(run_globals.addressee)
+    if locks.place.kind == "none":
+        _say(f"The stack {locks.place.stack} works without locks: nothing to free.")
+        return 0
+    held = locks.held(run_globals.database)
+    if held is None:
+        _say(f"Nobody has the lock of database {run_globals.database}.")
+        return 0
+    _show(held, locks.place.stack)
+    if not yes and not _confirmed():
+        _say("Not freed.")
+        return 1
+    freed = locks.free(held)
+    _say(f"Freed. {SAFE}" if freed else "It was released in the meantime, or taken by another: nothing was freed.")
+    return 0
+
+
+def _show(held: HeldLock, stack: str) -> None:
+    from sldb import moments
+    from sldb.render.text import escape
+    from sldb.report import age
+
+    taken = "at an unknown time"
+    if held.created_at is not None:
+        ago = age(max(0.0, time.time() - held.created_at))
+        taken = f"{ago} ago, {moments.shown(int(held.created_at * 1000), to_the_second=True)}"
+    lines = {
+        "stack": stack,
+        "database": held.database,
+        "lock": held.lock_id,
+        "holder": held.owner or "unknown",
+        "taken": taken,
+        "doing": held.doing or "unknown",
+    }
+    for label, value in lines.items():
+        _say(f"  {label:<10}{escape(value)}")
+
+
+def _confirmed() -> bool:
+    if not streams.somebody_is_there():
+        raise click.UsageError("this is no terminal, where a question could be answered: add --yes to free the lock")
+    return click.confirm("Free this lock?", err=True)
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)

@@ -1,0 +1,60 @@
+"""What the commands that are not SQL print: rows that a program may read, and sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sldb.cli import streams
+
+if TYPE_CHECKING:
+    from lambda_handlers.wire import Result, Value
+
+
+def show_rows(format_name: str, names: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
+    """Rows as data, in any format."""
+    from lambda_handlers.wire import Column, Result
+    from sldb import render
+
+    out = streams.data_out()
+    columns = tuple(Column(name, None) for name in names)
+    render.write([Result(columns, [tuple(row) for row in rows], len(rows))], format_name, out, streams.screen(0))
+    out.flush()
+
+
+def show_results(format_name: str, results: Sequence[Result]) -> None:
+    """What a request gave, as data."""
+    from sldb import render
+
+    out = streams.data_out()
+    render.write(results, format_name, out, streams.screen(0))
+    out.flush()
+
+
+def check_format(format_name: str) -> None:
+    """Raise `bad_request` for an unknown format, before anything is done."""
+    from sldb import render
+
+    render.check_format(format_name)
+
+
+def report(format_name: str, reply: dict[str, Any], *sentences: str) -> None:
+    """What was done: the sentences; for a program that asked for a format, the reply as one row besides."""
+    if format_name != "table":
+        values = [int(value) if isinstance(value, bool) else value for value in reply.values()]
+        show_rows(format_name, list(reply), [values])
+    for sentence in sentences:
+        say(sentence)
+
+
+def say(sentence: str) -> None:
+    from sldb.render.text import escape
+
+    click.echo(escape(sentence), err=True)
+
+
+def ask_about(where: str) -> None:
+    """Say what the question that follows is about: the database, and the stack or directory that it is in."""
+    say(f"{where[:1].upper()}{where[1:]}:")

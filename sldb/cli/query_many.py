@@ -1,0 +1,197 @@
+"""`sldb query --all-databases`: the same SQL on many databases side by side, their rows as one result.
+
+Rows of all come with the database's name before them, ordered by it. A database that fails, is slow, or has other
+columns is reported and sinks no other. As a write to many is not undone by one command, it is asked about (or --yes):
+without, all of them are asked read-only first, and nothing was applied anywhere when the question stands.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+
+import click
+
+from lambda_handlers.wire import Column, Reply, Request, SldbError
+from sldb import as_of, many_databases, price, report, write_outcome
+from sldb.cli import messages, streams
+from sldb.cli.main import Globals
+from sldb.cli.printing import Printing
+from sldb.cli.query_request import Work
+from sldb.render.merged import Merged
+
+GRACE_SECONDS = 10.0  # beyond the request's own time, for the way there and back
+NAME_COLUMN = Column("_database", "TEXT")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    patterns: Sequence[str]
+    jobs: int
+    yes: bool
+    tells_stats: bool
+    at: str | None = None  # the moment, as it was given
+
+
+def run(run_globals: Globals, wish: Wish, work: Work, request: Request, printing: Printing) -> int:
+    """The exit status: 1 if any database failed. Raises SldbError."""
+    with closing(run_globals.client()) as client:
+        names = many_databases.matching(wish.patterns, client.act("databases")["databases"])
+    if not names:
+        raise SldbError(
+            "not_found", f"no database matches {', '.join(wish.patterns)}", "sldb databases lists those there are"
+        )
+    with printing.out() as (out, screen), closing(many_databases.Clients(run_globals.client)) as clients:
+        merged = Merged(printing.format, out, screen, printing.layout)
+        return _Fleet(wish, work, merged, clients, run_globals.aim.place).run(names, request)
+
+
+@dataclass(slots=True)
+class _Fleet:
+    wish: Wish
+    work: Work
+    merged: Merged
+    clients: many_databases.Clients
+    place: str  # where the databases are, for messages
+    failed: list[str] = field(default_factory=list)
+    changed_rows: int = 0
+    changes: dict[str, Counter[str]] = field(default_factory=dict)  # of a dry run, of all databases together
+    took: Counter[str] = field(default_factory=Counter)
+    dollars: float = 0.0
+
+    def run(self, names: Sequence[str], request: Request) -> int:
+        started = time.monotonic()
+        cannot_write = request.read_only or request.dry_run or request.at is not None
+        if self.wish.yes or cannot_write:
+            self._run_on_each(names, request)
+        else:
+            writers = self._run_on_each(names, replace(request, read_only=True), finds_writers=True)
+            if writers:
+                self._ask(writers, request)
+                self._run_on_each(writers, request)
+        if note := self.merged.end():
+            messages.say(note)
+        self._tell(len(names), (time.monotonic() - started) * 1000, dry_run=request.dry_run)
+        return 1 if self.failed else 0
+
+    def _run_on_each(self, names: Sequence[str], request: Request, *, finds_writers: bool = False) -> list[str]:
+        """Add the rows of each, report what failed; the names of those that refused to write, if that is looked for."""
+        writers = []
+        answered = 0
+        try:
+            for name, told in self._outcomes(names, request):
+                answered += 1
+                if isinstance(told, Reply):
+                    self._add(name, told)
+                elif finds_writers and told.code == "read_only":
+                    writers.append(name)
+                else:
+                    self._report(name, told)
+        except KeyboardInterrupt:
+            if not (request.read_only or request.dry_run):
+                messages.say(
+                    f"stopped waiting when {answered} of {report.count(len(names), 'database')} had answered; if this "
+                    "writes, it may still be applied in the others (sldb history --database NAME tells)"
+                )
+            raise
+        return writers
+
+    def _outcomes(self, names: Sequence[str], request: Request) -> Iterator[tuple[str, Reply | SldbError]]:
+        patience = None if request.timeout is None else request.timeout + GRACE_SECONDS
+        return many_databases.side_by_side(
+            names, lambda name: self.clients.execute(name, request), self.wish.jobs, patience
+        )
+
+    def _add(self, name: str, reply: Reply) -> None:
+        reply = replace(reply, results=self.work.results(reply.results))
+        columns = (NAME_COLUMN, *reply.columns)
+        self._count(reply)
+        if self.wish.at is not None:
+            for sentence in as_of.sentences(reply.txid, reply.time):
+                messages.say(f"{name}: {sentence}")
+        if not reply.columns:
+            return
+        if self.merged.columns and _names(self.merged.columns) != _names(columns):
+            here, before = (", ".join(_names(one)[1:]) for one in (columns, self.merged.columns))
+            self._report(name, SldbError("sql_error", f"its columns are {here}; those before have {before}"))
+            return
+        self.merged.add(columns, [(name, *row) for row in reply.rows])
+
+    def _count(self, reply: Reply) -> None:
+        self.changed_rows += sum(result.rowcount for result in reply.results if not result.columns)
+        for table, counts in (reply.changes or {}).items():
+            self.changes.setdefault(table, Counter()).update(counts)
+        self.took.update({name: value for name, value in reply.stats.items() if name in _SUMMED})
+        self.dollars += price.estimate(reply.stats)
+
+    def _report(self, name: str, error: SldbError) -> None:
+        self.failed.append(name)
+        messages.say(f"error: {name}: {write_outcome.told(error)} [{error.code}]")
+
+    def _ask(self, writers: Sequence[str], request: Request) -> None:
+        """Whether to write. Nothing was applied so far; raises Exit, or SldbError where nobody is there to ask."""
+        many = report.count(len(writers), "database")
+        if not streams.somebody_is_there():
+            raise SldbError("bad_request", f"this writes to {many}", "if that is meant, say --yes", applied="no")
+        inserted_updated_deleted: Counter[str] = Counter()
+        destroyed = 0
+        for name, told in self._outcomes(writers, replace(request, dry_run=True)):
+            if isinstance(told, SldbError):
+                messages.say(f"{name} will fail: {write_outcome.told(told)} [{told.code}]")
+                continue
+            for counts in (told.changes or {}).values():
+                inserted_updated_deleted.update(counts)
+            destroyed += bool(told.destroys)
+        named = f"database {writers[0]}" if len(writers) == 1 else f"databases {', '.join(self.wish.patterns)}"
+        messages.ask_about(f"{named} of {self.place}")
+        messages.say(_question(many, inserted_updated_deleted, destroyed))
+        if not click.confirm("Go on?", err=True, default=False):
+            messages.say(write_outcome.NOT_CHANGED)
+            raise click.exceptions.Exit(1)
+
+    def _tell(self, databases: int, elapsed_ms: float, *, dry_run: bool) -> None:
+        rows = report.count(self.merged.rows_count, "row") if self.merged.columns else ""
+        changed = f"{report.count(self.changed_rows, 'row')} changed" if self.changed_rows or not rows else ""
+        parts = [f"{report.count(databases, 'database')}: {' + '.join(filter(None, (rows, changed)))}"]
+        if self.failed:
+            parts.append(f"{len(self.failed)} failed: {_some(self.failed)}")
+        if self.wish.tells_stats:
+            parts += _stats(self.took, self.dollars, elapsed_ms)
+        if self.failed or self.wish.tells_stats or not rows or (self.merged.screen and sys.stderr.isatty()):
+            messages.say(" · ".join(parts))
+        if dry_run:
+            messages.say("dry run: all of it was rolled back")
+            for line in report.changed(self.changes):
+                messages.say(f"  {line}")
+
+
+_SUMMED = ("ms", "store_requests", "store_writes", "bytes_in", "bytes_out")
+
+
+def _stats(took: Mapping[str, float], dollars: float, elapsed_ms: float) -> list[str]:
+    requests, size = report.count(int(took["store_requests"]), "store request"), report.size
+    return [
+        f"round trips {report.duration(elapsed_ms)}",
+        f"servers {report.duration(took['ms'])} in all",
+        f"{requests} ({int(took['store_writes'])} of them writes or lists)",
+        f"{size(took['bytes_in'])} read, {size(took['bytes_out'])} written",
+        f"about ${dollars:.6f} in all" if dollars else "no price: it ran on this machine",
+    ]
+
+
+def _question(many: str, rows: Mapping[str, int], destroyed: int) -> str:
+    done = report.changed({"together": rows})[0] if any(rows.values()) else "no row changes"
+    loss = f" Of them, {destroyed} lose rows, a table or a column." if destroyed else ""
+    return f"This writes to {many}; {done}.{loss} Each has its own sldb undo."
+
+
+def _names(columns: Sequence[Column]) -> list[str]:
+    return [column.name for column in columns]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

@@ -1,0 +1,136 @@
+"""The code bundle of the functions: the server's modules and the wheels that they need, as one zip.
+
+What is in it: `lambda_handlers/**/*.py` and the contents of the wheels, without what a function never imports (tests,
+type stubs, command-line tools, lists of files). Licences stay.
+
+A bundle is known by the SHA-256 of what was put in (names, modes, bytes), not of the zip: versions of zlib compress
+differently, patch releases of Python compile differently, and the same code must keep its name. The zip itself has
+sorted names, fixed dates and modes set by hand (Lambda cannot read what its user may not), so that the same machine
+always makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import lambda_handlers
+from sldb.aws.errors import OperationFailed
+from sldb.deploy.bundle.bytecode import compiled
+from sldb.deploy.bundle.pins import pins_for
+from sldb.deploy.bundle.platform import Platform
+from sldb.deploy.bundle.wheels import fetch
+
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
+_UNUSED = re.compile(
+    r"""
+    (^|/)(tests?|__pycache__|sboms)/      # no function runs its packages' tests
+    | \.(c|h|pyc|pyi|pyx|pxd)$ | /py\.typed$
+    | ^apsw/(sqlite_extra|shell\.py|speedtest\.py|trace\.py|fts_test_strings|__main__\.py)  # 30 tools and extensions
+    | ^[^/]+\.dist-info/(RECORD|WHEEL|INSTALLER|REQUESTED|top_level\.txt|entry_points\.txt)$
+    """,
+    re.VERBOSE,
+)
+_WHEEL_DATA = re.compile(r"^[^/]+\.data/(?P<kind>[^/]+)/(?P<name>.+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    name: str  # path in the zip
+    data: bytes
+
+    @property
+    def mode(self) -> int:
+        return 0o755 if self.name.endswith(".so") or ".so." in self.name else 0o644
+
+
+@dataclass(frozen=True)  # no slots: the digest and the zip are made once, on first use
+class Bundle:
+    entries: tuple[Entry, ...]  # by name, each name once
+    platform: Platform
+
+    @cached_property
+    def digest(self) -> str:
+        total = hashlib.sha256()
+        for entry in self.entries:
+            total.update(f"{entry.name}\0{entry.mode:o}\0".encode())
+            # Of bytecode only its being there counts.
+            data = b"" if entry.name.endswith(".pyc") else entry.data
+            total.update(hashlib.sha256(data).digest())
+        return total.hexdigest()
+
+    @property
+    def key(self) -> str:
+        """The bundle's name in the bucket of bundles."""
+        return f"{self.digest}.zip"
+
+    @cached_property
+    def zip(self) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+            for entry in self.entries:
+                archive.writestr(_zip_info(entry), entry.data)
+        return buffer.getvalue()
+
+    @property
+    def unpacked_bytes(self) -> int:
+        return sum(len(entry.data) for entry in self.entries)
+
+
+def build(platform: Platform, cache: Path | None = None) -> Bundle:
+    """The bundle for a platform; fetches the wheels where the cache has them not."""
+    wheels = fetch(pins_for(platform), platform, cache)
+    return assemble(platform, Path(lambda_handlers.__file__).parent, wheels)
+
+
+def assemble(platform: Platform, package: Path, wheels: Iterable[Path]) -> Bundle:
+    entries = list(_package_entries(package))
+    for wheel in wheels:
+        entries.extend(_wheel_entries(wheel))
+    if platform.runs_this_python:
+        entries.extend(Entry(name, data) for name, data in compiled((e.name, e.data) for e in entries))
+    return Bundle(_sorted_by_name(entries), platform)
+
+
+def _package_entries(package: Path) -> Iterator[Entry]:
+    for path in package.rglob("*.py"):
+        yield Entry(f"{package.name}/{path.relative_to(package).as_posix()}", path.read_bytes())
+
+
+def _wheel_entries(wheel: Path) -> Iterator[Entry]:
+    with zipfile.ZipFile(wheel) as archive:
+        for info in archive.infolist():
+            name = _installed_name(info.filename)
+            if name and not info.is_dir() and not _UNUSED.search(name):
+                yield Entry(name, archive.read(info))
+
+
+def _installed_name(name: str) -> str | None:
+    """Where an installer puts a wheel's file, relative to the packages; None for what goes elsewhere."""
+    data = _WHEEL_DATA.match(name)
+    if data is None:
+        return name
+    return data["name"] if data["kind"] in ("purelib", "platlib") else None
+
+
+def _sorted_by_name(entries: list[Entry]) -> tuple[Entry, ...]:
+    by_name: dict[str, Entry] = {}
+    for entry in entries:
+        if by_name.setdefault(entry.name, entry).data != entry.data:
+            raise OperationFailed(f"two packages of the functions have a file {entry.name}")
+    return tuple(by_name[name] for name in sorted(by_name))
+
+
+def _zip_info(entry: Entry) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(entry.name, _DATE)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = 3  # Unix, also where the zip is made on Windows, or the modes count for nothing
+    info.external_attr = (stat.S_IFREG | entry.mode) << 16
+    return info

@@ -1,0 +1,146 @@
+"""May the caller do this? moto does not ask; this does, for every call.
+
+The account's owner may do what no policy of a bucket denies. A function may do what the policies of its role, or of
+the bucket, allow and none denies, within the permissions boundary of the role. The words of a refusal are AWS's, which
+name who, what and why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from sldb.emulator.access import policy
+from sldb.emulator.access.bucket_policy import BucketPolicies
+from sldb.emulator.access.permissions import required
+from sldb.emulator.access.policy import Document, Request
+from sldb.emulator.access.principals import Principal
+from sldb.emulator.calls.actions import split_bucket_and_key
+from sldb.emulator.calls.call import ACCOUNT, Answer, Call
+from sldb.emulator.calls.errors import AwsError, NotEmulated
+from sldb.emulator.calls.moto_app import Moto
+
+_ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+_POLICY_PARAMETERS = ("PolicyDocument", "AssumeRolePolicyDocument")
+
+
+class Authorizer:
+    """Judges calls. Used under moto's lock."""
+
+    def __init__(self, moto: Moto, bucket_policies: BucketPolicies) -> None:
+        self._moto = moto
+        self._bucket_policies = bucket_policies
+
+    def authorize(self, call: Call, principal: Principal | None) -> None:
+        """Raises AwsError where AWS would refuse the caller. `principal` is None for the account's owner."""
+        of_bucket = self._bucket_policies.of(split_bucket_and_key(call.path)[0]) if call.service == "s3" else []
+        names = [ACCOUNT, _ROOT, *([principal.role_arn, principal.arn] if principal else [])]
+        for request in required(self._moto, call):
+            by_bucket = policy.decide(of_bucket, request, names)
+            if by_bucket == "deny":
+                raise _denied(call, request, principal, "with an explicit deny in a resource-based policy")
+            if principal is None:
+                continue
+            by_role = policy.decide(self._role_policies(principal), request)
+            if by_role == "deny":
+                raise _denied(call, request, principal, "with an explicit deny in an identity-based policy")
+            if "allow" not in (by_role, by_bucket):
+                raise _denied(call, request, principal, _not_allowed(request))
+            if not self._is_within_boundary(principal, request):
+                why = f"because no permissions boundary allows the {request.action} action"
+                raise _denied(call, request, principal, why)
+
+    def conceal(self, call: Call, principal: Principal | None, answer: Answer) -> Answer:
+        """S3 tells that a key is absent only to those who may list the bucket; to others it is forbidden."""
+        if principal is None or answer.status != 404 or call.action not in ("GetObject", "HeadObject"):
+            return answer
+        bucket, key = split_bucket_and_key(call.path)
+        if bucket not in self._moto.backend("s3", call.region).buckets:  # that is told to all
+            return answer
+        context = {"aws:securetransport": ("true",), **prefix_of_a_look(unquote(key))}
+        listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", context)
+        may_list = policy.decide(self._role_policies(principal), listing) == "allow"
+        if may_list and self._is_within_boundary(principal, listing):
+            return answer
+        raise _denied(call, listing, principal, _not_allowed(listing))
+
+    def _role_policies(self, principal: Principal) -> list[Document]:
+        role = self._role(principal)
+        return [] if role is None else list(_documents_of(role))
+
+    def _is_within_boundary(self, principal: Principal, request: Request) -> bool:
+        """Whether the permissions boundary of the role, if it has one, allows this, too."""
+        role = self._role(principal)
+        arn = role.permissions_boundary_arn if role is not None else None
+        if not arn:
+            return True
+        boundary = self._moto.backend("iam", "aws").managed_policies.get(arn)
+        return boundary is not None and policy.decide([_managed(boundary)], request) == "allow"
+
+    def _role(self, principal: Principal) -> Any:
+        roles = self._moto.backend("iam", "aws").roles.values()
+        return next((each for each in roles if each.arn == principal.role_arn), None)
+
+    def check_boundary_in(self, call: Call) -> None:
+        """Refuse a permissions boundary that is no policy of the account."""
+        arn = call.form.get("PermissionsBoundary") if call.service == "iam" else None
+        if arn and arn not in self._moto.backend("iam", "aws").managed_policies:
+            raise AwsError("NoSuchEntity", f"Scope ARN: {arn} does not exist or is not attachable.", 404)
+
+
+def prefix_of_a_look(key: str) -> dict[str, tuple[str, ...]]:
+    """Return what a policy is told of the listing that S3 imagines before it says that a key is absent: by what others
+    have seen it takes the key for the prefix; AWS does not document it."""
+    return {"s3:prefix": (key,)}
+
+
+def check_policies_in(call: Call) -> None:
+    """Refuse a policy that is about to be stored and that could not be evaluated later."""
+    texts = [call.form[name] for name in _POLICY_PARAMETERS if name in call.form]
+    if call.action == "PutBucketPolicy":
+        texts.append(call.body.decode())
+    for text in texts:
+        try:
+            policy.check(json.loads(text))
+        except policy.UnknownElement as error:
+            raise NotEmulated(f"{error} in a policy") from error
+        except (ValueError, KeyError) as error:
+            raise AwsError("MalformedPolicyDocument", f"This policy contains invalid Json: {error}") from error
+
+
+def _documents_of(role: Any) -> Iterator[Document]:
+    yield from (document_of(text) for text in role.policies.values())
+    yield from (_managed(managed) for managed in role.managed_policies.values())
+
+
+def _managed(managed: Any) -> Document:
+    default = next(each for each in managed.versions if each.version_id == managed.default_version_id)
+    document = document_of(default.document)
+    try:
+        policy.check(document)
+    except policy.UnknownElement as error:
+        raise NotEmulated(f"{error} in the managed policy {managed.arn}") from error
+    return document
+
+
+def document_of(text: Any) -> Document:
+    if isinstance(text, bytes):
+        text = text.decode()
+    if isinstance(text, str):
+        text = json.loads(text if text.lstrip().startswith("{") else unquote(text))
+    document: Document = text
+    return document
+
+
+def _not_allowed(request: Request) -> str:
+    return f"because no identity-based policy allows the {request.action} action"
+
+
+def _denied(call: Call, request: Request, principal: Principal | None, reason: str) -> AwsError:
+    who = principal.arn if principal else _ROOT
+    words = f'User: {who} is not authorized to perform: {request.action} on resource: "{request.resource}" {reason}'
+    if call.service == "ec2":
+        return AwsError("UnauthorizedOperation", f"You are not authorized to perform this operation. {words}", 403)
+    return AwsError("AccessDenied" if call.service == "s3" else "AccessDeniedException", words, 403)

@@ -1,0 +1,69 @@
+"""AWS's errors, and how each protocol words them on the wire.
+
+`AwsError` is raised wherever the emulator refuses a call; `render` is the only place that knows the four shapes.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from xml.sax.saxutils import escape
+
+from sldb.emulator.calls.call import Answer, Call
+
+_XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+class AwsError(Exception):
+    """An error as AWS would answer it: its code, its words, its HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+class NotEmulated(AwsError):
+    """Something that AWS has and this emulator has not: refused by name, never passed over in silence."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("NotImplemented", f"sldb emulator does not supply {what}", 501)
+
+
+def render(call: Call, error: AwsError) -> Answer:
+    request_id = str(uuid.uuid4())
+    if call.service in ("lambda", "events", "logs"):
+        return _json(call, error, request_id)
+    if call.service == "s3":
+        body = "" if call.method == "HEAD" else _s3(call, error, request_id)
+    elif call.service == "ec2":
+        body = (
+            f"<Response><Errors><Error>{_fields(error)}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
+        )
+    else:
+        body = (
+            f"<ErrorResponse><Error><Type>Sender</Type>{_fields(error)}</Error>"
+            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+    headers = (("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id))
+    return Answer(error.status, headers, (_XML + body).encode() if body else b"")
+
+
+def _fields(error: AwsError) -> str:
+    return f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+
+
+def _s3(call: Call, error: AwsError, request_id: str) -> str:
+    return f"<Error>{_fields(error)}<Resource>{escape(call.path)}</Resource><RequestId>{request_id}</RequestId></Error>"
+
+
+def _json(call: Call, error: AwsError, request_id: str) -> Answer:
+    name = "Message" if call.service == "lambda" else "message"
+    body = {"Type": "User", name: error.message, "__type": error.code}
+    headers = (
+        ("Content-Type", "application/json"),
+        ("x-amzn-errortype", error.code),
+        ("x-amzn-RequestId", request_id),
+    )
+    return Answer(error.status, headers, json.dumps(body).encode())

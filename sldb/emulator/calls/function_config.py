@@ -1,0 +1,107 @@
+"""A deployed function as its containers need it: frozen, so that a changed one is seen to differ.
+
+moto holds the configuration; `read` copies it out under moto's lock. `same_machine` says whether a bundle for the
+function's runtime and architecture can run here.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.awslambda.exceptions import LambdaClientError
+
+from sldb.emulator.calls.call import ACCOUNT
+from sldb.emulator.calls.errors import AwsError
+from sldb.emulator.calls.moto_app import Moto
+
+RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+ARCHITECTURE = "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
+_NAME = re.compile(
+    r"(?:(?:arn:aws:lambda:(?P<region>[a-z0-9-]+):)?\d{12}:(?:function:)?)?(?P<name>[\w-]+)(?::(?P<qualifier>[\w$-]+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionName:
+    """The three ways to name a function (name, name:qualifier, ARN) as one."""
+
+    name: str
+    qualifier: str | None
+    region: str
+
+    @property
+    def arn(self) -> str:
+        suffix = f":{self.qualifier}" if self.qualifier else ""
+        return f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{self.name}{suffix}"
+
+    @classmethod
+    def parse(cls, text: str, region: str, qualifier: str | None = None) -> FunctionName:
+        found = _NAME.fullmatch(text)
+        if found is None:
+            raise AwsError(
+                "ValidationException",
+                f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy constraint",
+            )
+        return cls(found["name"], found["qualifier"] or qualifier, found["region"] or region)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionConfig:
+    name: str
+    region: str
+    arn: str
+    version: str
+    handler: str
+    runtime: str
+    architecture: str
+    role_arn: str
+    timeout_seconds: int
+    memory_mb: int
+    environment: tuple[tuple[str, str], ...]
+    code_sha256: str
+    reserved_concurrency: int | None
+    retry_attempts: int  # after a failed asynchronous invocation
+    code: bytes = field(repr=False, compare=False)  # the hash stands for it
+
+    @property
+    def log_group(self) -> str:
+        return f"/aws/lambda/{self.name}"
+
+    def same_machine(self) -> bool:
+        return (self.runtime, self.architecture) == (RUNTIME, ARCHITECTURE)
+
+
+def read(moto: Moto, function: FunctionName) -> FunctionConfig:
+    """Raises AwsError ResourceNotFoundException."""
+    with moto.lock:
+        try:
+            found = moto.backend("lambda", function.region).get_function(function.name, function.qualifier)
+        except LambdaClientError as error:
+            raise AwsError("ResourceNotFoundException", f"Function not found: {function.arn}", 404) from error
+        return _copy(found, function)
+
+
+def _copy(found: Any, function: FunctionName) -> FunctionConfig:
+    invoke_configs = [config.config for config in found.event_invoke_config]
+    retries = next((config["MaximumRetryAttempts"] for config in invoke_configs if "MaximumRetryAttempts" in config), 2)
+    return FunctionConfig(
+        name=function.name,
+        region=function.region,
+        arn=function.arn,
+        version=str(found.version),
+        handler=found.handler,
+        runtime=found.run_time,
+        architecture=found.architectures[0],
+        role_arn=found.role,
+        timeout_seconds=int(found.timeout),
+        memory_mb=int(found.memory_size),
+        environment=tuple(sorted(found.environment_vars.items())),
+        code_sha256=found.code_sha_256,
+        reserved_concurrency=None if found.reserved_concurrency is None else int(found.reserved_concurrency),
+        retry_attempts=int(retries),
+        code=found.code_bytes,
+    )

@@ -1,0 +1,67 @@
+"""moto, as one application behind one lock.
+
+moto checks and then acts, without a lock of its own: under threads two callers can both create what only one may.
+Every request, and every look at moto's state, happens while `lock` is held. Nothing that waits for a Lambda
+function may hold it.
+
+moto keeps its state in the process. `Moto()` starts from nothing, so there can be one at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from moto.backends import get_backend
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.iam.access_control import PermissionResult
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import FakeBucket
+
+from sldb.emulator.calls.call import ACCOUNT, Answer, Call
+
+_GLOBAL = {"s3", "iam", "sts"}  # services whose state belongs to no region
+
+
+class Moto:
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        BackendDict.reset()
+        reset_model_data()
+        # Policies are `iam`'s. moto reads a bucket's without the conditions: "deny what is not TLS" would deny all.
+        FakeBucket.get_permission = _says_nothing  # type: ignore[method-assign, assignment]  # as intended
+        self._app = DomainDispatcherApplication(create_backend_app)
+
+    def apply(self, call: Call) -> Answer:
+        started: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
+            started[:] = [int(status.split(maxsplit=1)[0]), headers]
+
+        with self.lock:
+            chunks = self._app(call.replayable_environ(), start_response)
+            try:
+                body = b"".join(chunks)
+            finally:
+                if hasattr(chunks, "close"):
+                    chunks.close()
+        status, headers = started
+        # What a proxy may not pass on: the server decides about the connection by itself.
+        return Answer(status, tuple((name, value) for name, value in headers if name != "Connection"), body)
+
+    def backend(self, service: str, region: str) -> Any:
+        """moto's state of one service; look at it under `lock` only."""
+        return get_backend(service)[ACCOUNT]["aws" if service in _GLOBAL else region]  # type: ignore[call-overload]
+
+    def knows_region(self, region: str) -> bool:
+        """Return whether AWS has such a region, as far as moto knows."""
+        return region in get_backend("ec2")[ACCOUNT].regions
+
+    def regions(self, service: str) -> list[str]:
+        """The regions that hold state of a service."""
+        return list(get_backend(service)[ACCOUNT])  # type: ignore[call-overload]
+
+
+def _says_nothing(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:
+    return PermissionResult.NEUTRAL

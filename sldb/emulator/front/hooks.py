@@ -1,0 +1,36 @@
+"""Where tests put their faults: a hook stands around every call and decides what becomes of it.
+
+    def slow_create(call, proceed):
+        if call.action == "CreateSecurityGroup":
+            time.sleep(1)
+        return proceed(call)
+
+It may wait, answer by itself, change the call, replace the answer, or let the call be applied and lose the answer
+(`raise ReplyLost`). Hooks run outside of every lock; the first in the list is the outermost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sldb.emulator.calls.call import Answer, Call
+
+
+class Hook(Protocol):
+    def __call__(self, call: Call, proceed: Callable[[Call], Answer], /) -> Answer: ...
+
+
+class ReplyLost(ConnectionError):
+    """Raised by a hook: the connection is closed without an answer."""
+
+
+def chain(hooks: Sequence[Hook], last: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
+    answer = last
+    for hook in reversed(hooks):
+        answer = _bind(hook, answer)
+    return answer
+
+
+def _bind(hook: Hook, proceed: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
+    return lambda call: hook(call, proceed)

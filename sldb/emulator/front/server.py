@@ -1,0 +1,261 @@
+"""The emulated AWS: one WSGI application on loopback, and the threads and processes behind it.
+
+    with Emulator() as aws:
+        boto3.client("s3", endpoint_url=aws.url, ...)
+
+A new Emulator starts from an empty account. moto keeps its state in the process, so one may run at a time. Leaving
+the context ends every container, the schedule and the server.
+"""
+
+from __future__ import annotations
+
+import http
+import logging
+import os
+import platform
+import shutil
+import socket
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from sldb.emulator.access import bucket_policy, iam, signatures
+from sldb.emulator.access.bucket_policy import BucketPolicies
+from sldb.emulator.access.principals import Principals
+from sldb.emulator.calls import function_config
+from sldb.emulator.calls.actions import split_bucket_and_key
+from sldb.emulator.calls.call import DEFAULT_REGION, Answer, Call, decode
+from sldb.emulator.calls.errors import AwsError, NotEmulated, render
+from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionName
+from sldb.emulator.calls.moto_app import Moto
+from sldb.emulator.cloudformation.api import CloudFormation
+from sldb.emulator.front import ec2_rules, lambda_rules, s3_rules
+from sldb.emulator.front.hooks import Hook, ReplyLost, chain
+from sldb.emulator.runtime.functions import Functions
+from sldb.emulator.runtime.pool import ContainerInfo
+from sldb.emulator.runtime.schedule import Schedule
+
+SERVICES = ("s3", "ec2", "iam", "sts", "cloudformation", "lambda", "events", "logs")
+_RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
+    "s3": s3_rules.check,
+    "ec2": ec2_rules.check,
+    "lambda": lambda_rules.check,
+}
+_logger = logging.getLogger(__name__)
+_running = threading.Lock()  # held by the one Emulator of this process
+_HOST = "127.0.0.1"
+
+
+class Emulator:
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        hooks: Sequence[Hook] = (),
+        minute_seconds: float = 60.0,  # how long a minute of the schedule, and of Lambda's retries, takes
+        max_idle_containers: int = 16,  # of each function
+        max_concurrency: int = 100,  # invocations at a time; more are throttled, as in Lambda
+    ) -> None:
+        if not _running.acquire(blocking=False):
+            raise RuntimeError("an Emulator runs in this process already: moto has one state for all of it")
+        self.hooks = list(hooks)  # may be changed while it runs
+        self._root = Path(tempfile.mkdtemp(prefix="sldb-emulator-"))
+        self._moto = Moto()
+        self._principals = Principals()
+        self._bucket_policies = BucketPolicies(self._moto)
+        self._authorizer = iam.Authorizer(self._moto, self._bucket_policies)
+        self._functions = Functions(
+            self._moto,
+            self._principals,
+            self._root,
+            minute_seconds=minute_seconds,
+            max_idle=max_idle_containers,
+            max_concurrency=max_concurrency,
+        )
+        try:
+            self._server = _listen(port, self._application)
+        except BaseException:
+            self._release()
+            raise
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self.url = f"http://{_HOST}:{self._server.port}"
+        self._functions.endpoint_url = self.url
+        self._cloudformation = CloudFormation(self.url)
+        self._schedule = Schedule(self._moto, self._functions, minute_seconds)
+
+    def __enter__(self) -> Emulator:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        self._thread.start()
+        self._schedule.start()
+
+    def close(self) -> None:
+        self._schedule.close()
+        self._functions.close()
+        self._cloudformation.close()
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+        self._release()
+
+    def environment(self) -> dict[str, str]:
+        """What a program needs in its environment to use this AWS and no other."""
+        environment = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": DEFAULT_REGION,
+            "AWS_DEFAULT_REGION": DEFAULT_REGION,
+            "AWS_ACCESS_KEY_ID": "emulator",
+            "AWS_SECRET_ACCESS_KEY": "emulator",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **_without_proxy(),
+            # The user's profiles and targets stay out of it.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "SLDB_CONFIG": os.devnull,
+            "SLDB_RUNTIME": RUNTIME,
+            "SLDB_ARCHITECTURE": ARCHITECTURE,
+        }
+        if platform.system() != "Linux":
+            environment["SLDB_BUNDLE_PLATFORM"] = "host"  # Lambda's own Linux wheels would not run here
+        return environment
+
+    def command_environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """`base` with everything of AWS's taken out and this emulator put in."""
+        kept = {name: value for name, value in base.items() if not name.startswith("AWS_")}
+        return {**kept, **self.environment()}
+
+    def containers(self, function: str | None = None) -> tuple[ContainerInfo, ...]:
+        return self._functions.pool.list(function)
+
+    def kill_container(self, pid: int) -> None:
+        """kill -9 the process of a container. Raises LookupError if no container has it."""
+        self._functions.pool.kill(pid)
+
+    def log(self, function: str, region: str = DEFAULT_REGION) -> list[str]:
+        """Every line that the function's containers wrote."""
+        return self._functions.log(function_config.read(self._moto, FunctionName.parse(function, region)))
+
+    def _release(self) -> None:
+        shutil.rmtree(self._root, ignore_errors=True)
+        _running.release()
+
+    def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        call = decode(environ)
+        try:
+            answer = chain(self.hooks, self._answer)(call)
+        except ReplyLost:
+            # Else the server would keep the connection open, for the caller's next request.
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise
+        except AwsError as error:
+            answer = render(call, error)
+        except Exception:
+            _logger.exception("%s:%s failed in the emulator", call.service, call.action)
+            failure = AwsError("InternalFailure", "the emulator failed; its log has the traceback", 500)
+            answer = render(call, failure)
+        start_response(_status_line(answer.status), _headers(answer))
+        return [b"" if call.method == "HEAD" else answer.body]
+
+    def _answer(self, call: Call) -> Answer:
+        """The answer of AWS, errors included: what hooks see is what the caller would get."""
+        try:
+            return self._apply(call)
+        except AwsError as error:
+            return render(call, error)
+
+    def _apply(self, call: Call) -> Answer:
+        if call.service not in SERVICES:
+            raise NotEmulated(f"the service {call.service}")
+        if not call.access_key:
+            raise AwsError("AccessDenied", f"{call.method} {call.path}: the request is not signed", 403)
+        if not self._moto.knows_region(call.region):
+            raise _wrong_region(call)
+        principal = self._principals.find(call.access_key)
+        if principal is not None:
+            signatures.check(call, principal.credentials)
+        if call.service == "cloudformation" or call.action == "Invoke":
+            with self._moto.lock:
+                self._authorizer.authorize(call, principal)
+            return self._functions.answer(call) if call.action == "Invoke" else self._cloudformation.answer(call)
+        with self._moto.lock:
+            self._authorizer.authorize(call, principal)
+            iam.check_policies_in(call)
+            self._authorizer.check_boundary_in(call)
+            return self._authorizer.conceal(call, principal, self._control_plane(call))
+
+    def _control_plane(self, call: Call) -> Answer:
+        if call.action in bucket_policy.ACTIONS:
+            return self._bucket_policies.answer(call)
+        rule = _RULES.get(call.service)
+        try:
+            answer = self._moto.apply(rule(self._moto, call) if rule else call)
+        except NotImplementedError as error:  # of moto's
+            raise NotEmulated(f"{call.service}:{call.action}") from error
+        if call.action == "DeleteBucket" and answer.status == http.HTTPStatus.NO_CONTENT:
+            self._bucket_policies.forget(split_bucket_and_key(call.path)[0])
+        return ec2_rules.complete(self._moto, call, answer) if call.service == "ec2" else answer
+
+
+def _wrong_region(call: Call) -> AwsError:
+    """Return what AWS says of a signature for a region that there is not."""
+    if call.service == "s3":
+        message = f"The authorization header is malformed; the region '{call.region}' is wrong"
+        return AwsError("AuthorizationHeaderMalformed", message, 400)
+    is_json = call.service in ("lambda", "events", "logs")
+    code = "InvalidSignatureException" if is_json else "SignatureDoesNotMatch"
+    return AwsError(code, f"Credential should be scoped to a valid region, and '{call.region}' is none", 403)
+
+
+class _QuietHandler(MotoRequestHandler):
+    disable_nagle_algorithm = True  # headers and body leave as two writes
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+
+def _without_proxy() -> dict[str, str]:
+    """Return the variables by which programs connect to this machine directly, whatever else goes by a proxy."""
+    said = {name: os.environ[name] for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)} or {"NO_PROXY": ""}
+    return {name: value if value == "*" else ",".join(filter(None, (value, _HOST))) for name, value in said.items()}
+
+
+def _listen(port: int, application: Callable[..., Iterable[bytes]]) -> BaseWSGIServer:
+    # Bound here, because werkzeug ends the process where a port is taken.
+    with socket.create_server((_HOST, port), backlog=128) as bound:
+        return make_server(
+            *(_HOST, port, application),
+            threaded=True,
+            request_handler=_QuietHandler,
+            fd=bound.fileno(),
+        )
+
+
+def _status_line(status: int) -> str:
+    try:
+        return f"{status} {http.HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} Unknown"
+
+
+def _headers(answer: Answer) -> list[tuple[str, str]]:
+    headers = list(answer.headers)
+    names = {name.lower() for name, _ in headers}
+    if "content-length" not in names:
+        headers.append(("Content-Length", str(len(answer.body))))
+    if not names & {"x-amzn-requestid", "x-amz-request-id"}:
+        headers.append(("x-amzn-RequestId", str(uuid.uuid4())))
+    return headers

@@ -1,0 +1,237 @@
+"""A container: one execution environment of a Lambda function. It runs one invocation at a time.
+
+It has a /tmp of its own (TMPDIR), which outlives the process, and at most one process, which runs the unpacked
+bundle. What ends a process is what ends it in Lambda, with Lambda's words: the time-out, the memory limit, its own
+exit. The next invocation then starts a new process in the same container: memory is lost, /tmp is not.
+
+A container's log is one file: START, END and REPORT lines of the emulator, between them what the process printed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+import shutil
+import signal
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from sldb.emulator.runtime import runtime_api
+from sldb.emulator.runtime.process import Process, Program
+from sldb.emulator.runtime.runtime_api import (
+    Exited,
+    Happening,
+    InitFailed,
+    Invocation,
+    Raised,
+    Ready,
+    Responded,
+    ResponseTooLarge,
+)
+
+INIT_SECONDS = 10.0  # of a first start; a start within an invocation has what the invocation has
+_MEMORY_CHECK_SECONDS = 0.1
+_LOG_TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    timeout_seconds: int
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an invocation came to."""
+
+    body: bytes
+    failed: bool  # the body is an error: errorType, errorMessage
+    log_tail: bytes = b""  # at most the last 4 KB that it wrote
+
+
+class _Failure(Exception):
+    """The process gave no result and cannot go on; `body` is what Lambda's caller sees instead."""
+
+    def __init__(self, body: bytes, log_line: str = "") -> None:
+        super().__init__(body)
+        self.body = body
+        self.log_line = log_line
+
+
+class _Late(Exception):
+    """The deadline passed."""
+
+
+class Container:
+    def __init__(self, program: Program, limits: Limits, root: Path) -> None:
+        self.program = program
+        self.limits = limits
+        self.name = uuid.uuid4().hex
+        self.tmp_dir = root / self.name / "tmp"
+        self.log_path = root / self.name / "log"
+        self.log_stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{self.name}"
+        self._process: Process | None = None
+        self._fresh = True  # never had a process
+        self._ended = False
+        self.tmp_dir.mkdir(parents=True)
+        self.log_path.touch()
+
+    @property
+    def pid(self) -> int | None:
+        process = self._process
+        return process.pid if process is not None and process.alive else None
+
+    def invoke(self, event: bytes, request_id: str) -> Outcome:
+        log_start = self.log_path.stat().st_size
+        self._write_log(f"START RequestId: {request_id} Version: $LATEST")
+        started = time.monotonic()
+        try:
+            body, failed = self._run(event, request_id)
+        except _Failure as failure:
+            body, failed = failure.body, True
+            self._write_log(failure.log_line)
+            self._end_process()
+        self._write_report(request_id, time.monotonic() - started)
+        return Outcome(body, failed, self.read_log(log_start)[-_LOG_TAIL_BYTES:])
+
+    def read_log(self, start: int = 0) -> bytes:
+        with self.log_path.open("rb") as file:
+            file.seek(start)
+            return file.read()
+
+    def kill(self) -> None:
+        """As if the process had been killed from outside, at any moment."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def end(self) -> None:
+        """Kill the process, and any that an invocation may start from now on."""
+        self._ended = True
+        self.kill()
+
+    def close(self) -> None:
+        """End it and remove its files; no invocation may be at work in it."""
+        self.end()
+        shutil.rmtree(self.log_path.parent, ignore_errors=True)
+
+    def _run(self, event: bytes, request_id: str) -> tuple[bytes, bool]:
+        if self.pid is None:
+            self._end_process()
+        process = self._process
+        if process is None and self._fresh:
+            process = self._first_process(request_id)
+        deadline = time.time() + self.limits.timeout_seconds
+        try:
+            if process is None:
+                process = self._start_process(deadline, request_id)
+            return self._deliver(process, Invocation(request_id, event, deadline, self.program.function_arn))
+        except _Late:
+            seconds = self.limits.timeout_seconds
+            message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+            raise _failure("Sandbox.Timedout", message) from None
+
+    def _first_process(self, request_id: str) -> Process | None:
+        """A process started in Lambda's ten seconds for it; None: too slow, start again on the invocation's time."""
+        self._fresh = False
+        try:
+            return self._start_process(time.time() + INIT_SECONDS, request_id)
+        except _Late:
+            self._end_process()
+            self._write_log(f"INIT_REPORT Init Duration: {INIT_SECONDS * 1000:.2f} ms Status: timeout")
+            return None
+
+    def _start_process(self, deadline: float, request_id: str) -> Process:
+        environment = {
+            **self.program.environment,
+            "TMPDIR": str(self.tmp_dir),
+            "TEMP": str(self.tmp_dir),
+            "TMP": str(self.tmp_dir),
+            "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
+        }
+        self._process = process = Process(self.program, environment, self.log_path)
+        if self._ended:  # while the process was being made
+            process.kill()
+        happening = self._await(process, deadline, request_id)
+        if isinstance(happening, InitFailed):
+            raise _Failure(happening.body)
+        return process
+
+    def _deliver(self, process: Process, invocation: Invocation) -> tuple[bytes, bool]:
+        process.api.invocations.put(invocation)
+        while True:
+            happening = self._await(process, invocation.deadline, invocation.request_id)
+            match happening:
+                case Responded():
+                    return happening.body, False
+                case Raised():
+                    return happening.body, True
+                case ResponseTooLarge():
+                    message = (
+                        f"Response payload size ({happening.size_bytes} bytes) exceeded maximum allowed "
+                        f"payload size ({runtime_api.MAX_RESPONSE_BYTES} bytes)."
+                    )
+                    raise _failure("Function.ResponseSizeTooLarge", message)
+                case Ready():
+                    pass  # it asked again after its last answer: the invocation is on its way
+
+    def _await(self, process: Process, deadline: float, request_id: str) -> Happening:
+        """What the process does next. Raises _Late at the deadline, _Failure when the process ends."""
+        while True:
+            remaining = deadline - time.time()
+            try:
+                happening = process.api.happenings.get(timeout=max(0.001, min(_MEMORY_CHECK_SECONDS, remaining)))
+            except queue.Empty:
+                process.kill_if_above(self.limits.memory_mb)
+                if time.time() >= deadline:
+                    raise _Late from None
+                continue
+            if isinstance(happening, Exited):
+                message = f"RequestId: {request_id} Error: Runtime exited {_how(happening.status)}"
+                raise _failure("Runtime.ExitError", message)
+            return happening
+
+    def _end_process(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+
+    def _write_log(self, line: str) -> None:
+        if line:
+            with self.log_path.open("ab") as file:
+                file.write(line.encode() + b"\n")
+
+    def _write_report(self, request_id: str, seconds: float) -> None:
+        process = self._process
+        peak_bytes = process.measure_memory() if process is not None else 0
+        self._write_log(f"END RequestId: {request_id}")
+        self._write_log(
+            f"REPORT RequestId: {request_id}\tDuration: {seconds * 1000:.2f} ms\t"
+            f"Billed Duration: {math.ceil(seconds * 1000)} ms\tMemory Size: {self.limits.memory_mb} MB\t"
+            f"Max Memory Used: {peak_bytes >> 20} MB"
+        )
+
+
+def error_body(error_type: str, message: str) -> bytes:
+    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
+
+
+def _failure(error_type: str, message: str) -> _Failure:
+    return _Failure(error_body(error_type, message), message)
+
+
+def _how(status: int) -> str:
+    if status == 0:
+        return "without providing a reason"
+    if status > 0:
+        return f"with error: exit status {status}"
+    try:
+        name = {"SIGKILL": "killed", "SIGSEGV": "segmentation fault", "SIGTERM": "terminated"}.get(
+            signal.Signals(-status).name, signal.Signals(-status).name
+        )
+    except ValueError:
+        name = str(-status)
+    return f"with error: signal: {name}"

@@ -1,0 +1,209 @@
+"""Lambda's data plane: invocations run the deployed bundle for real, in containers on this machine.
+
+RequestResponse waits for the result; Event answers 202 and is tried up to three times, one and two minutes apart, as
+Lambda does; DryRun answers 204. Nothing here holds moto's lock while a function runs.
+
+What containers print is theirs as files, and is copied to CloudWatch Logs after every invocation.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from sldb.emulator.access.principals import Principals
+from sldb.emulator.calls import function_config
+from sldb.emulator.calls.actions import function_in
+from sldb.emulator.calls.call import Answer, Call
+from sldb.emulator.calls.errors import AwsError
+from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionConfig, FunctionName
+from sldb.emulator.calls.moto_app import Moto
+from sldb.emulator.runtime.bundles import Bundles, UnusableBundle
+from sldb.emulator.runtime.containers import Container, Limits, Outcome, error_body
+from sldb.emulator.runtime.pool import Pool
+from sldb.emulator.runtime.process import Program
+
+MAX_PAYLOAD_BYTES: Mapping[str, int] = MappingProxyType(
+    {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024, "DryRun": 6 * 1024 * 1024}
+)
+RETRY_AFTER_MINUTES = (1, 2)
+_logger = logging.getLogger(__name__)
+
+
+class Functions:
+    def __init__(
+        self,
+        moto: Moto,
+        principals: Principals,
+        root: Path,
+        *,
+        minute_seconds: float,
+        max_idle: int,
+        max_concurrency: int,
+    ) -> None:
+        self.endpoint_url = ""  # known once the server listens
+        self.pool = Pool(self._make_container, max_idle=max_idle, max_concurrency=max_concurrency)
+        self._moto = moto
+        self._principals = principals
+        self._bundles = Bundles(root)
+        self._containers_dir = root / "containers"
+        self._minute_seconds = minute_seconds
+        self._stopping = threading.Event()
+        self._background: list[threading.Thread] = []
+        self._background_lock = threading.Lock()
+        self._logged: dict[str, int] = {}  # log stream → bytes that are in CloudWatch Logs already
+        self._logging = threading.Lock()
+
+    def answer(self, call: Call) -> Answer:
+        """The answer to an Invoke call. Raises AwsError."""
+        function = FunctionName.parse(function_in(call.path), call.region, call.query.get("Qualifier"))
+        kind = call.headers.get("x-amz-invocation-type", "RequestResponse")
+        config = function_config.read(self._moto, function)
+        _check_size(call.body, kind)
+        request_id = str(uuid.uuid4())
+        headers = [("x-amzn-RequestId", request_id), ("X-Amz-Executed-Version", config.version)]
+        if kind == "DryRun":
+            return Answer(204, tuple(headers))
+        if kind == "Event":
+            self.invoke_later(function, call.body, request_id)
+            return Answer(202, tuple(headers[:1]))
+        outcome = self.invoke(config, call.body, request_id)
+        if outcome.failed:
+            headers.append(("X-Amz-Function-Error", "Unhandled"))
+        if call.headers.get("x-amz-log-type") == "Tail":
+            headers.append(("X-Amz-Log-Result", base64.b64encode(outcome.log_tail).decode()))
+        return Answer(200, (*headers, ("Content-Type", "application/json")), outcome.body)
+
+    def invoke(self, config: FunctionConfig, event: bytes, request_id: str) -> Outcome:
+        """Run one invocation to its end."""
+        if not config.same_machine():
+            return Outcome(error_body("Runtime.NotOnThisMachine", _wrong_machine(config)), failed=True)
+        try:
+            self._bundles.task_dir(config.code, config.code_sha256)
+        except UnusableBundle as error:
+            return Outcome(error_body("Runtime.InvalidBundle", str(error)), failed=True)
+        with self.pool.container(config) as container:
+            try:
+                return container.invoke(event or b"{}", request_id)
+            finally:
+                self._keep_log(config, container)
+
+    def invoke_later(self, function: FunctionName, event: bytes, request_id: str) -> None:
+        """Run it in the background, and again if it fails."""
+        thread = threading.Thread(target=self._attempt, args=(function, event, request_id), daemon=True)
+        with self._background_lock:
+            self._background = [each for each in self._background if each.is_alive()]
+            self._background.append(thread)
+            thread.start()
+
+    def log(self, config: FunctionConfig) -> list[str]:
+        """Every line that the function's containers have written, as CloudWatch Logs has them."""
+        with self._moto.lock:
+            group = self._moto.backend("logs", config.region).groups.get(config.log_group)
+            streams = list(group.streams.values()) if group is not None else []
+            return [event.message for stream in streams for event in stream.events]
+
+    def close(self) -> None:
+        self._stopping.set()
+        self.pool.close()
+        with self._background_lock:
+            threads = self._background
+        for thread in threads:
+            thread.join()
+
+    def _attempt(self, function: FunctionName, event: bytes, request_id: str) -> None:
+        for attempt, minutes in enumerate((0, *RETRY_AFTER_MINUTES)):
+            if self._stopping.wait(minutes * self._minute_seconds):
+                return
+            try:
+                config = function_config.read(self._moto, function)
+                outcome = self.invoke(config, event, request_id)
+            except AwsError as error:  # throttled, deleted meanwhile, or the emulator stops
+                if not self._stopping.is_set():
+                    _logger.warning("asynchronous invocation of %s: %s", function.name, error)
+                continue
+            if not outcome.failed or self._stopping.is_set():
+                return
+            _logger.warning("asynchronous invocation of %s failed: %s", function.name, outcome.body.decode())
+            if attempt >= config.retry_attempts:
+                return
+
+    def _make_container(self, config: FunctionConfig) -> Container:
+        credentials = self._principals.mint(config.role_arn, config.name)
+        program = Program(
+            function_arn=config.arn,
+            handler=config.handler,
+            task_dir=self._bundles.task_dir(config.code, config.code_sha256),
+            runtime=self._bundles.runtime(),
+            environment={
+                **_machine_environment(),
+                "SLDB_LARGE_COMMITS": "parts",  # as over AWS's own S3: this one completes atomically, too
+                **dict(config.environment),
+                "AWS_ENDPOINT_URL": self.endpoint_url,
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+                "AWS_SESSION_TOKEN": credentials.session_token,
+                "AWS_REGION": config.region,
+                "AWS_DEFAULT_REGION": config.region,
+                "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.runtime}",
+                "AWS_LAMBDA_FUNCTION_NAME": config.name,
+                "AWS_LAMBDA_FUNCTION_VERSION": config.version,
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mb),
+                "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+                "AWS_LAMBDA_LOG_GROUP_NAME": config.log_group,
+                "LAMBDA_TASK_ROOT": str(self._bundles.task_dir(config.code, config.code_sha256)),
+                "_HANDLER": config.handler,
+                "TZ": ":UTC",
+            },
+        )
+        return Container(program, Limits(config.timeout_seconds, config.memory_mb), self._containers_dir)
+
+    def _keep_log(self, config: FunctionConfig, container: Container) -> None:
+        with self._logging, self._moto.lock:
+            start = self._logged.get(container.log_stream, 0)
+            text = container.read_log(start)
+            self._logged[container.log_stream] = start + len(text)
+            _put_log_events(self._moto, config, container.log_stream, text.decode("utf-8", "replace").splitlines())
+
+
+def _put_log_events(moto: Moto, config: FunctionConfig, stream: str, lines: list[str]) -> None:
+    logs = moto.backend("logs", config.region)
+    if config.log_group not in logs.groups:
+        logs.create_log_group(config.log_group, {})
+    if stream not in logs.groups[config.log_group].streams:
+        logs.create_log_stream(config.log_group, stream)
+    now_ms = int(time.time() * 1000)
+    logs.put_log_events(config.log_group, stream, [{"timestamp": now_ms, "message": line} for line in lines])
+
+
+def _check_size(payload: bytes, kind: str) -> None:
+    limit = MAX_PAYLOAD_BYTES.get(kind)
+    if limit is None:
+        raise AwsError("InvalidParameterValueException", f"Unknown invocation type: {kind}")
+    if len(payload) > limit:
+        raise AwsError(
+            "RequestEntityTooLargeException",
+            f"{len(payload)} byte payload is too large for the {kind} invocation type (limit {limit} bytes)",
+            413,
+        )
+
+
+def _wrong_machine(config: FunctionConfig) -> str:
+    return (
+        f"{config.name} is built for {config.runtime} on {config.architecture}, and this emulator runs {RUNTIME} on "
+        f"{ARCHITECTURE}: deploy it with SLDB_RUNTIME={RUNTIME} and SLDB_ARCHITECTURE={ARCHITECTURE}"
+    )
+
+
+def _machine_environment() -> dict[str, str]:
+    """What any process needs of this machine, and nothing that is the user's."""
+    wanted = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
+    return {"LANG": "en_US.UTF-8", **{name: os.environ[name] for name in wanted if name in os.environ}}

@@ -1,0 +1,69 @@
+"""What the stack cost over a time, reckoned from what its functions logged and what its bucket holds.
+
+A query's line in the log has what it took, store requests included. Of what has no such line (actions, errors, the
+scheduled function) Lambda's own REPORT line has the billed time; what those asked of S3 is in no log, and not counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sldb import price
+from sldb.ops.logs import LogEvent
+
+MONTH_SECONDS = 30 * 86_400
+_REPORT = re.compile(
+    r"REPORT RequestId: (?P<id>\S+).*?Billed Duration: (?P<ms>[\d.]+) ms.*?Memory Size: (?P<mb>\d+) MB", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    what: str
+    count: int
+    dollars: float  # over the time that was asked about; for what is kept, as if all of it was kept all that time
+
+    @property
+    def each(self) -> float:
+        return self.dollars / self.count if self.count else 0.0
+
+
+def queries(events: Iterable[LogEvent], machine: str) -> Iterator[Item]:
+    """Of the query function: what reads, what writes, and all the rest."""
+    kinds: dict[str, list[float]] = {"queries that read": [], "queries that write": []}
+    reported: dict[str, float] = {}
+    told: set[str] = set()
+    for event in events:
+        fields = event.fields
+        if fields is None:
+            reported.update(_reports(event, machine))
+        elif fields["event"] == "request" and "memory_mb" in fields:
+            kind = "queries that write" if fields.get("commit_ms") else "queries that read"
+            kinds[kind].append(price.estimate(fields))
+            told.add(str(fields.get("aws_request_id")))
+    yield from (Item(kind, len(each), sum(each)) for kind, each in kinds.items())
+    others = [dollars for request_id, dollars in reported.items() if request_id not in told]
+    yield Item("other requests, without S3", len(others), sum(others))
+
+
+def scheduled(events: Iterable[LogEvent], machine: str) -> Item:
+    """Of the function that a schedule runs."""
+    runs = dict(report for event in events for report in _reports(event, machine))
+    return Item("scheduled function, without S3", len(runs), sum(runs.values()))
+
+
+def logging(events: Iterable[LogEvent]) -> Item:
+    lines = [len(event.message.encode()) + 26 for event in events]  # CloudWatch counts 26 bytes for each event
+    return Item("log lines", len(lines), sum(lines) / 1e9 * price.LOG_GB)
+
+
+def storage(sizes: Iterable[int], seconds: float) -> Item:
+    kept = list(sizes)
+    return Item("objects kept", len(kept), sum(kept) / (1 << 30) * price.S3_GB_MONTH * seconds / MONTH_SECONDS)
+
+
+def _reports(event: LogEvent, machine: str) -> Iterator[tuple[str, float]]:
+    if match := _REPORT.match(event.message):
+        yield match["id"], price.run(float(match["mb"]), float(match["ms"]), machine)

@@ -1,0 +1,140 @@
+"""The write locks of a deployed stack, seen and freed from outside.
+
+What the locks are is `lambda_handlers.locks`' business; here is only what `sldb unlock` and `sldb status` need: find
+the lock of a database, and free exactly the lock that was seen, by its id, so that one that was taken in the
+meantime stays. Freeing is always safe: the conditional commit decides, so a writer whose lock was freed can never
+overwrite what others have committed since.
+
+    security-group  group `sldb-lock-…` with the tags sldb:stack, sldb:database, CreateTime, Owner and sldb:doing;
+                    id = group id. Found by its tags: earlier versions named some of them otherwise
+    s3              object `<store>/<database>/lock.json`; id = owner, freed by a replace on condition of its ETag
+    none            there are no locks
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lambda_handlers.shared.held_lock import HeldLock, fields_of, of_group, of_object, released
+from sldb.aws.errors import aws_errors
+from sldb.aws.options import AwsOptions
+from sldb.aws.session import boto3_session
+from sldb.targets.deployed_function import Addressee
+
+if TYPE_CHECKING:
+    import boto3
+
+
+@dataclass(frozen=True, slots=True)
+class LockPlace:
+    """Where the locks of a stack are: as its query function is set up."""
+
+    kind: str  # security-group, s3 or none
+    stack: str
+    vpc_id: str | None
+    bucket: str
+    prefix: str  # of keys in the bucket, with its slash
+
+
+class StackLocks:
+    """Raises SldbError `store_error` where AWS does not answer, or refuses, or there is no such stack."""
+
+    def __init__(self, session: boto3.Session, place: LockPlace) -> None:
+        self._session = session
+        self.place = place
+
+    def held(self, database: str) -> HeldLock | None:
+        """The lock of the database, or None if nobody has it."""
+        if self.place.kind == "none":
+            return None
+        with aws_errors(f"look for the lock of {database}"):
+            return self._group(database) if self.place.kind == "security-group" else self._object(database)
+
+    def free(self, lock: HeldLock) -> bool:
+        """Free this very lock; False if it was gone already."""
+        with aws_errors(f"free the lock of {lock.database}"):
+            return self._delete_group(lock) if lock.etag is None else self._release_object(lock)
+
+    def _group(self, database: str) -> HeldLock | None:
+        filters = {"tag:sldb:stack": self.place.stack, "tag:sldb:database": database}
+        if self.place.vpc_id:
+            filters["vpc-id"] = self.place.vpc_id
+        found = self._session.client("ec2").describe_security_groups(
+            Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()]
+        )["SecurityGroups"]
+        return next((of_group(group) for group in found if group["GroupName"].startswith("sldb-lock-")), None)
+
+    def _delete_group(self, lock: HeldLock) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            self._session.client("ec2").delete_security_group(GroupId=lock.lock_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidGroup.NotFound":
+                return False
+            raise
+        return True
+
+    def _object(self, database: str) -> HeldLock | None:
+        body, etag = self._read_object(database)
+        return of_object(database, body, etag)
+
+    def _read_object(self, database: str) -> tuple[bytes, str]:
+        """The lock object (empty if there is none) and its ETag."""
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self._session.client("s3").get_object(Bucket=self.place.bucket, Key=self._key(database))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+                return b"", ""
+            raise
+        return answer["Body"].read(), answer["ETag"]
+
+    def _release_object(self, lock: HeldLock) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            self._session.client("s3").put_object(
+                Bucket=self.place.bucket,
+                Key=self._key(lock.database),
+                Body=released(lock, time.time()),
+                IfMatch=str(lock.etag),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("PreconditionFailed", "NoSuchKey", "404", "412"):
+                raise
+            # boto3 sends again what got no answer, and the second may meet the first.
+            return fields_of(lock.database, self._read_object(lock.database)[0]).get("released") == lock.lock_id
+        return True
+
+    def _key(self, database: str) -> str:
+        return f"{self.place.prefix}{database}/lock.json"
+
+
+def stack_locks(options: AwsOptions, stack: str) -> StackLocks:
+    """The locks of a stack. Raises as `locks_of` does."""
+    return locks_of(Addressee(options, stack=stack))
+
+
+def locks_of(addressee: Addressee) -> StackLocks:
+    """The locks that a query function uses. Raises SldbError `store_error` with what to do next where there is none."""
+    addressee.confirm()  # a lock is freed by hand rarely: this may cost a call
+    environment = addressee.settings()
+    with aws_errors("find the locks"):
+        session = boto3_session(addressee.aws)
+    return StackLocks(session, _place(environment))
+
+
+def _place(environment: Mapping[str, str]) -> LockPlace:
+    bucket, _, prefix = environment["SLDB_STORE"].removeprefix("s3://").rstrip("/").partition("/")
+    return LockPlace(
+        kind=environment.get("SLDB_LOCK", "security-group"),
+        stack=environment["SLDB_STACK"],
+        vpc_id=environment.get("SLDB_VPC_ID") or None,
+        bucket=bucket,
+        prefix=f"{prefix}/" if prefix else "",
+    )

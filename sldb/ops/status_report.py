@@ -1,0 +1,113 @@
+"""The status as tables: by rich on a terminal, as plain columns anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from lambda_handlers.shared import times
+from sldb.deploy.tags import as_text
+from sldb.render.text import escape
+from sldb.report import DATABASE_COLUMNS, age, database_line
+
+if TYPE_CHECKING:
+    from sldb.ops.status import FunctionInfo, Status
+
+
+def show_status(status: Status, out: TextIO, now: float) -> None:
+    facts = [
+        ("stack", f"{status.stack} ({status.stack_status})"),
+        ("where", f"{status.region}, account {status.account}"),
+        ("data", _data(status)),
+        ("code", status.bundle[:12]),
+        ("lock", _lock(status)),
+        *([("deleted", f"can be had back for {status.recoverable_days} days")] if status.recoverable_days else []),
+        *([("boundary", status.permissions_boundary)] if status.permissions_boundary else []),
+        *([("tags", as_text(status.tags))] if status.tags else []),
+    ]
+    if status.health.next:
+        facts += [("state", status.health.says), ("next", status.health.next)]
+    _table(out, "", ("", ""), facts)
+    functions = [_function(function, now) for function in status.functions]
+    header = ("function", "runtime", "memory", "timeout", "modified")
+    _table(out, "functions: none", header, functions)
+    locks = [(lock.database, lock.owner, duration(lock.age_seconds(now)), lock.doing or "-") for lock in status.locks]
+    _table(out, "locks: none is taken", ("locked database", "owner", "age", "doing"), locks)
+    if not status.bucket_is_gone:
+        show_databases(status.databases, out)
+
+
+def _function(function: FunctionInfo, now: float) -> tuple[str, ...]:
+    """One row; that a function is active goes without saying, so that the row fits into 80 columns."""
+    name = function.name if function.state == "Active" else f"{function.name} ({function.state})"
+    modified = times.read(function.last_modified)
+    changed = f"{age(max(0.0, now - modified.start_ms / 1000))} ago" if modified else ""
+    memory, timeout = f"{function.memory_mb} MB", f"{function.timeout_seconds} s"
+    return name, f"{function.runtime} {function.architecture}", memory, timeout, changed
+
+
+def _lock(status: Status) -> str:
+    if status.lock_kind in ("", "none"):
+        return "none"
+    return f"{status.lock_kind}, freed after {status.lock_max_age_seconds} s"
+
+
+def _data(status: Status) -> str:
+    if status.bucket_is_gone:
+        return f"s3://{status.bucket} is gone, and with it every database that was in it"
+    return f"s3://{status.bucket}/databases" if status.bucket else "none"
+
+
+def show_databases(databases: Sequence[Mapping[str, Any]], out: TextIO) -> None:
+    """`databases`: as the action `databases` tells them."""
+    rows = [["" if cell is None else str(cell) for cell in database_line(each)] for each in databases]
+    _table(out, "databases: none yet", DATABASE_COLUMNS, rows)
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    whole = int(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"
+
+
+def _table(out: TextIO, nothing: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    safe = [[escape(cell) for cell in row] for row in rows]  # a lock names the table that its holder writes to
+    if not safe:
+        out.write(nothing + "\n")
+    elif out.isatty():
+        _rich_table(out, header, safe)
+    else:
+        _plain_table(out, header, safe)
+
+
+def _rich_table(out: TextIO, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    titled = any(header)
+    table = Table(
+        box=SIMPLE_HEAD if titled else None,
+        show_header=titled,
+        header_style="bold",
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for name in header:
+        table.add_column(Text(name), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(file=out, markup=False, highlight=False).print(table)
+
+
+def _plain_table(out: TextIO, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    lines = [header, *rows] if any(header) else rows
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        out.write("  ".join(padded).rstrip() + "\n")
+    out.write("\n")

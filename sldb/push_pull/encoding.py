@@ -1,0 +1,86 @@
+"""A SQLite file as a prepared LTX file (storage.prepared), in parts: what is uploaded.
+
+Every part but the last has PART_BYTES, and the last one is long enough to hold the file's checksum in one piece. The
+same file always gives the same parts, each of which is named by its number and the MD5 of what it holds: so an upload
+that was cut off finds again what it has done, and the commit finds what was damaged on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.ltx import Encoder, Header
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
+from lambda_handlers.storage.prepared import PREPARED, first_frame
+from lambda_handlers.store.protocol import PART_BYTES
+from sldb.push_pull.source import Source
+
+_LEAST_BYTES = 64  # of the last part, where there are several
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    number: int  # from 1
+    name: str
+    body: bytes
+    source_bytes: int  # of the SQLite file that it brings
+
+
+class Encoding:
+    """`parts` once, then `page_map`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._encoded_pages = 0
+        self._page_map: PageMap | None = None
+
+    @property
+    def upload_id(self) -> str:
+        """Where the parts lie: the same for the same file."""
+        source = self._source
+        told = f"{source.page_size} {source.page_count} ".encode()
+        return hashlib.sha256(told + source.likely_first_page).hexdigest()[:16]
+
+    def parts(self) -> Iterator[Part]:
+        waiting, number, told = bytearray(), 0, 0
+        for piece in self._pieces():
+            waiting += piece
+            while len(waiting) >= PART_BYTES + _LEAST_BYTES:
+                body = bytes(memoryview(waiting)[:PART_BYTES])
+                del waiting[:PART_BYTES]
+                number, reached = number + 1, self._encoded_pages * self._source.page_size
+                yield _part(number, body, reached - told)
+                told = reached
+        yield _part(number + 1, bytes(waiting), self._source.size - told)
+
+    @property
+    def page_map(self) -> PageMap:
+        assert self._page_map is not None, "the parts have not been taken"
+        return self._page_map
+
+    def _pieces(self) -> Iterator[bytes]:
+        source = self._source
+        header = Header(source.page_size, source.page_count, PREPARED.min_txid, PREPARED.max_txid, timestamp_ms=0)
+        encoder, builder = Encoder(header), PageMapBuilder(header)
+        yield encoder.begin()
+        frame = first_frame(source.likely_first_page)
+        encoded = encoder.add(frame)
+        builder.add(frame, encoded)
+        self._encoded_pages = 1
+        yield encoded
+        for pgno, page in source.pages():
+            frame = ltx.compressed(pgno, page)
+            encoded = encoder.add(frame)
+            builder.add(frame, encoded)
+            self._encoded_pages = pgno
+            yield encoded
+        yield encoder.finish()
+        self._page_map = builder.build(encoder.length, carry=encoder.length > MAP_WORTH_BYTES)
+
+
+def _part(number: int, body: bytes, source_bytes: int) -> Part:
+    digest = hashlib.md5(body, usedforsecurity=False).hexdigest()  # S3 tells the same of what it has got
+    return Part(number, f"{number:05}-{digest}", body, source_bytes)

@@ -1,0 +1,192 @@
+"""Pull: a database, now or as it was, as a SQLite file that appears whole or not at all.
+
+The action `pull` names the files of the log that make up one transaction; they are read and folded here. What was read
+is kept beside the file until it is complete (`.NAME.pull/`), so that a pull which was cut off goes on where it stopped,
+and is thrown away then. Nothing is at the file's own name before all of it is checked and on the disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from lambda_handlers.host import Host
+from lambda_handlers.storage.log.keys import database_prefix, parse_ltx_key
+from lambda_handlers.storage.log.ltx import Decoder
+from lambda_handlers.storage.log.mark import check_name
+from lambda_handlers.store.file_locks import try_lock, unlock
+from lambda_handlers.wire import SldbError
+from sldb.client import Client
+from sldb.push_pull import integrity
+from sldb.push_pull.download import Keeper, LogFile
+from sldb.push_pull.image import Image
+from sldb.push_pull.transport import Carrier, Progress, Vanished
+
+_TRIES = 3  # when files vanish, or what was kept is of other files
+_COMPANIONS = ("-wal", "-journal", "-shm")  # that SQLite would take for those of the new file
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    client: Client
+    carrier: Carrier
+    progress: Progress
+    host: Host
+    is_near: bool = False  # the store is on this disk: nothing is kept of what was read
+
+    def run(self, out: Path, at: int | str | None, *, replace: bool, check: bool) -> dict[str, Any]:
+        """The reply to `pull`. `replace`: write over a file that is there; `check`: let SQLite look at the result
+        (quick_check) first. Raises SldbError; then nothing at `out` has changed."""
+        check_place(out, replace)
+        out = Path(os.path.realpath(out))  # of a link, what it leads to
+        with _workplace(out) as place:
+            try:
+                plan = self._fetch(place, at)
+                if check:
+                    self._check(place / "database", plan)
+                _publish(place / "database", out, replace)
+            except OSError as error:
+                raise SldbError("bad_request", f"{out} cannot be written: {error.strerror or error}") from error
+            for kept in place.glob("*.kept"):
+                kept.unlink()
+        return plan
+
+    def _fetch(self, place: Path, at: int | str | None) -> dict[str, Any]:
+        keeper = Keeper(self.carrier, self.host, None if self.is_near else place)
+        for last_try in (*[False] * (_TRIES - 1), True):
+            plan = self.client.act("pull", at=at)
+            files = tuple(LogFile(one["file"], one["bytes"]) for one in plan["files"])
+            keeper.forget(but=files)
+            had = any(keeper.kept_bytes(file) for file in files)
+            try:
+                self._fold(keeper, files, place / "database", plan)
+            except Vanished as error:
+                if last_try:
+                    raise SldbError("store_error", f"files vanish while they are read: {error}", "try again") from error
+                at = plan["txid"]  # the same state, from what there is of it now
+            except SldbError as error:
+                # A file that was made anew does not go on as the one of which the beginning was kept.
+                if error.code != "corrupt" or last_try or not had:
+                    raise
+                keeper.forget()
+                at = plan["txid"]
+            else:
+                return plan
+        raise AssertionError  # the last try returns or raises
+
+    def _fold(self, keeper: Keeper, files: tuple[LogFile, ...], path: Path, plan: dict[str, Any]) -> None:
+        name = plan["database"]
+        self.progress.begin("pulling", sum(file.size for file in files))
+        with path.open("w+b") as target:
+            image = Image(target)
+            for file in files:
+                key = database_prefix(name) + file.name
+                decoder = Decoder(self._counted(keeper.chunks(file)), key)
+                ltx_name = parse_ltx_key(name, key)
+                assert ltx_name is not None, f"{key} is no key of a file of the log"
+                check_name(decoder.header, ltx_name, key)
+                image.apply(decoder)
+            image.finish(name)
+            os.fsync(target.fileno())
+
+    def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+            self.progress.advance(len(chunk))
+
+    def _check(self, path: Path, plan: dict[str, Any]) -> None:
+        """Raise `corrupt` for what is damaged; the checksums held, so that it was in the database before."""
+        self.progress.begin("checking", plan["pages"] * plan["page_size"])
+        connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            found = integrity.examine(connection)
+        except apsw.Error as error:
+            found = integrity.Findings((str(error),))
+        finally:
+            connection.close()
+        for table in found.unchecked:
+            self.progress.note(integrity.not_checked(table))
+        if found.damage:
+            what = "; ".join(found.damage)
+            raise SldbError(
+                "corrupt",
+                f"{plan['database']} at transaction {plan['txid']} is damaged: {what}",
+                "sldb pull --at an earlier txid, or --no-check to have it as it is",
+            )
+
+
+def check_place(out: Path, replace: bool) -> None:
+    """Raises `bad_request` where no file can or may come to be."""
+    if out.is_dir():
+        raise SldbError("bad_request", f"{out} is a directory, want the name of a file")
+    if not out.parent.is_dir():
+        raise SldbError("bad_request", f"{out.parent} is no directory")
+    there = [path for path in (out, *_companions(out)) if path.exists() or path.is_symlink()]
+    if there and not replace:
+        raise SldbError("bad_request", f"{there[0]} is there already", "give --force to replace it")
+
+
+def _companions(out: Path) -> list[Path]:
+    return [out.with_name(out.name + suffix) for suffix in _COMPANIONS]
+
+
+@contextmanager
+def _workplace(out: Path) -> Iterator[Path]:
+    """A directory beside the file, for one pull at a time."""
+    place = out.with_name(f".{out.name}.pull")
+    try:
+        place.mkdir(exist_ok=True)
+        descriptor = os.open(place / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise SldbError("bad_request", f"{out} cannot be written: {error.strerror}") from error
+    try:
+        if not try_lock(descriptor):
+            raise SldbError("conflict", f"another sldb pull is writing {out}", "wait for it")
+        try:
+            yield place
+        finally:
+            (place / "database").unlink(missing_ok=True)
+            if not any(kept.stat().st_size for kept in place.glob("*.kept")):  # nothing that another try could use
+                shutil.rmtree(place, ignore_errors=True)
+            unlock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _publish(made: Path, out: Path, replace: bool) -> None:
+    """The name of the file, at once, and on the disk."""
+    if replace:
+        # SQLite would take what an old file has beside it for a part of the new one.
+        for companion in _companions(out):
+            companion.unlink(missing_ok=True)
+        made.replace(out)
+    else:
+        _rename_if_free(made, out)
+    if os.name != "nt":
+        descriptor = os.open(out.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _rename_if_free(made: Path, out: Path) -> None:
+    try:
+        if os.name == "nt":
+            made.rename(out)  # fails there if the name is taken
+        else:
+            out.hardlink_to(made)
+    except FileExistsError as error:
+        raise SldbError("bad_request", f"{out} came to be meanwhile", "give --force") from error
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP):
+            raise
+        made.rename(out)  # a file system without links

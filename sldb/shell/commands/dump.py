@@ -1,0 +1,31 @@
+"""`.dump`: the database as SQL text, from where the session stands."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from sldb.report import size
+from sldb.shell.commands.command import argument
+from sldb.shell.reader import DotCommand
+from sldb.shell.session import Session
+
+
+def dump(session: Session, command: DotCommand) -> None:
+    from sldb.transfer.database.snapshot import Snapshot
+    from sldb.transfer.files.output import writing
+    from sldb.transfer.formats.dump import dump as texts
+
+    name = argument(command)
+    session.require_no_transaction(".dump")
+    with session.alone() as client:
+        source = Snapshot(client, session.at)
+        pieces = texts(source)
+        if name is None:
+            session.output.write_lines(line for piece in pieces for line in piece.removesuffix("\n").split("\n"))
+            return
+        path, written = Path(name).expanduser(), 0
+        with writing(path, io.BytesIO()) as out:
+            for piece in pieces:
+                written += out.write(piece.encode())
+    session.output.say(f"{source.database} as of transaction {source.txid} · {size(written)} of SQL in {path}")

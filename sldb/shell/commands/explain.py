@@ -1,0 +1,51 @@
+"""`.explain`: what SQLite plans for a statement, and which index it lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lambda_handlers.wire import Request, SldbError, Statement
+from sldb.shell import catalog
+from sldb.shell.reader import DotCommand, is_blank, split
+from sldb.shell.result_tables import FOR_PEOPLE, result
+from sldb.shell.session import Session
+
+if TYPE_CHECKING:
+    from sldb.shell.index_advice import Step
+
+
+def explain(session: Session, command: DotCommand) -> None:
+    from sldb.shell.index_advice import Step, reads_all, tree  # brings SQLite along
+
+    text = command.arguments[0] if command.arguments else session.last_sql
+    statements = [piece.strip() for piece in split(text) if not is_blank(piece)]
+    if not statements:
+        raise SldbError("bad_request", ".explain: of what?", ".explain SELECT …, or alone after a statement")
+    for sql in statements:
+        plan = _plan(session, sql)
+        if session.output.format in FOR_PEOPLE:
+            session.output.write_lines(tree(plan) if plan else ["nothing to plan"])
+        else:
+            session.output.show_data([result(Step._fields, plan)])
+        if reads_all(plan):
+            _tell_advice(session, sql)
+
+
+def _plan(session: Session, sql: str) -> list[Step]:
+    from sldb.shell.index_advice import Step
+
+    rows = session.ask(Request((Statement(f"EXPLAIN QUERY PLAN {sql}"),), read_only=True)).rows
+    return [Step(int(step or 0), int(parent or 0), str(detail)) for step, parent, _, detail in rows]
+
+
+def _tell_advice(session: Session, sql: str) -> None:
+    from sldb.shell.index_advice import Schema, advise
+
+    (schema,) = session.ask(catalog.statements()).results
+    statistics = session.ask(catalog.statistics()).rows if any(row[0] == "sqlite_stat1" for row in schema.rows) else []
+    made = [str(text) for _, text in schema.rows if text is not None]
+    found = advise(sql, Schema(made, [(table, index, stat) for table, index, stat in statistics]))
+    if found:
+        session.output.say("an index would let it search instead of reading all:")
+    for statement in found:
+        session.output.say(f"  {statement}")

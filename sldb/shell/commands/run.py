@@ -1,0 +1,98 @@
+"""Dot commands that run SQL: from a file, from the editor, again and again, under a name."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from lambda_handlers.wire import Request, SldbError, Statement
+from sldb import moments
+from sldb.shell.commands.command import argument, at_most, needed, whole_number
+from sldb.shell.reader import DotCommand
+from sldb.shell.result_tables import result
+from sldb.shell.saved_queries import NamedQueries, bind
+from sldb.shell.script import Obey, run_script
+from sldb.shell.session import Session
+
+WATCH_SECONDS = 2.0
+
+
+def read(session: Session, command: DotCommand, obey: Obey) -> None:
+    """`obey` does what the file's own commands say."""
+    path = needed(command)
+    try:
+        with Path(path).expanduser().open(encoding="utf-8-sig") as lines:
+            run_script(lines, session, obey)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SldbError("bad_request", f"{path} cannot be read: {error}") from None
+
+
+def edit(session: Session, command: DotCommand) -> None:
+    argument(command)
+    if session.edit is None:
+        raise SldbError("bad_request", ".edit needs a terminal", "write the SQL to a file: .read FILE")
+    session.draft = session.edit(session.last_sql)
+
+
+def watch(session: Session, command: DotCommand) -> None:
+    """Until Ctrl-C, or so many times. What writes is refused: it would again and again."""
+    seconds, times = at_most(2, command)
+    pause = WATCH_SECONDS if seconds is None else _seconds(seconds)
+    left = None if times is None else whole_number(times, command)
+    if left is None and not session.is_interactive:  # nobody would stop it
+        raise SldbError("bad_request", ".watch in a script needs to know how often", ".watch SECONDS TIMES")
+    if not session.last_sql:
+        raise SldbError("bad_request", ".watch runs again what ran last, and nothing has", "run it first")
+    try:
+        while left is None or left > 0:
+            reply = session.ask(Request((Statement(session.last_sql),), read_only=True))
+            session.output.say(f"{moments.now()} · every {pause:g} s · Ctrl-C ends it", softly=True)
+            session.show(reply)
+            left = None if left is None else left - 1
+            if left != 0:
+                time.sleep(pause)
+    except KeyboardInterrupt:
+        session.output.say("stopped")
+
+
+def _seconds(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = -1
+    if not 0.1 <= seconds <= 86_400:
+        raise SldbError("bad_request", f".watch: got {word}, want seconds, 0.1 or more")
+    return seconds
+
+
+def named(session: Session, command: DotCommand) -> None:
+    """List the named queries, or run one."""
+    if not command.arguments:
+        session.output.show_data([result(("name", "sql"), list(_queries(session).all().items()))])
+        return
+    name, *arguments = command.arguments
+    sql = _queries(session).get(name)
+    session.run(sql, bind(name, sql, arguments))
+
+
+def save(session: Session, command: DotCommand) -> None:
+    if not command.arguments:
+        raise SldbError("bad_request", ".save needs a name and SQL", r"\ns top SELECT * FROM t LIMIT $1")
+    name = command.arguments[0]
+    sql = command.arguments[1] if len(command.arguments) > 1 else session.last_sql
+    if not sql:
+        raise SldbError("bad_request", f".save {name}: there is no SQL", "give it, or run it before")
+    _queries(session).save(name, sql)
+    session.output.say(rf"kept: \n {name} runs it")
+
+
+def forget(session: Session, command: DotCommand) -> None:
+    name = needed(command)
+    _queries(session).forget(name)
+    session.output.say(f"{name} is forgotten")
+
+
+def _queries(session: Session) -> NamedQueries:
+    if session.queries is None:
+        raise SldbError("bad_request", "named queries are the shell's", "sldb shell")
+    return session.queries

@@ -1,0 +1,68 @@
+"""Dot commands that tell what there is: tables, views, indexes, columns, SQL, databases."""
+
+from __future__ import annotations
+
+from lambda_handlers.wire import Request, Result, SldbError
+from sldb.report import DATABASE_COLUMNS, DATABASE_FIELDS, database_fields, database_line
+from sldb.shell import catalog
+from sldb.shell.commands.command import argument, needed
+from sldb.shell.reader import DotCommand
+from sldb.shell.result_tables import FOR_PEOPLE, result
+from sldb.shell.session import Session
+
+
+def tables(session: Session, command: DotCommand) -> None:
+    _show(session, catalog.tables(argument(command)))
+
+
+def views(session: Session, command: DotCommand) -> None:
+    _show(session, catalog.views(argument(command)))
+
+
+def indexes(session: Session, command: DotCommand) -> None:
+    _show(session, catalog.indexes(argument(command)))
+
+
+def describe(session: Session, command: DotCommand) -> None:
+    name = argument(command)
+    if name is None:
+        tables(session, command)
+        return
+    columns, indexes_of = session.ask(catalog.description(name)).results
+    if not columns.rows:
+        raise SldbError("not_found", f"no such table or view: {name}", ".tables lists them")
+    with_indexes = session.output.format in FOR_PEOPLE and indexes_of.rows
+    session.output.show_data([columns, indexes_of] if with_indexes else [columns])
+
+
+def schema(session: Session, command: DotCommand) -> None:
+    name = argument(command)
+    reply = session.ask(catalog.schema(name))
+    if name is not None and not reply.rows:
+        raise SldbError("not_found", f"no such table, view, index or trigger: {name}", ".tables lists them")
+    if session.output.format in ("table", "vertical"):
+        session.output.write_lines(str(sql) + ";" for _, sql in reply.rows)
+    else:
+        session.output.show_data(reply.results)
+
+
+def databases(session: Session, command: DotCommand) -> None:
+    argument(command)
+    found = session.client.act("databases")["databases"]
+    if session.output.format in FOR_PEOPLE:
+        shown = result(DATABASE_COLUMNS, [database_line(one) for one in found])
+    else:
+        shown = result(DATABASE_FIELDS, [database_fields(one) for one in found])
+    session.output.show_data([shown])
+    for one in found:
+        if problem := one.get("problem"):
+            session.output.say(f"{one['name']} is damaged: {problem}")
+
+
+def database(session: Session, command: DotCommand) -> None:
+    session.switch(needed(command))
+
+
+def _show(session: Session, request: Request) -> None:
+    results: tuple[Result, ...] = session.ask(request).results
+    session.output.show_data(results)

@@ -1,0 +1,223 @@
+"""The shell on a terminal: prompt_toolkit around `reader.read` and a `Session`. Nothing is decided here.
+
+Enter submits what is complete and else begins a new line; Ctrl-C drops the input, or stops waiting for a reply;
+Ctrl-D on an empty line leaves. What is pasted goes into the input as it is, lines and all.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import click
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
+from prompt_toolkit.document import Document
+from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.lexers import DynamicLexer, Lexer, PygmentsLexer
+from prompt_toolkit.styles import Style
+
+from lambda_handlers.wire import SldbError
+from sldb import render
+from sldb.shell.commands.registry import COMMANDS, obey
+from sldb.shell.completion import Known, complete
+from sldb.shell.reader import DotCommand, NeedMore, Run, read
+from sldb.shell.schema_names import LiveDatabases
+from sldb.shell.session import Session
+from sldb.shell.terminal import toolbar
+
+# The terminal's own colours, and few: they must be seen on white and on black.
+_STYLE = Style.from_dict(
+    {
+        "prompt": "bold",
+        "prompt.open": "bold ansiyellow",
+        "bottom-toolbar": "noreverse dim",
+        "bottom-toolbar.open": "noreverse bold ansiyellow",
+        "pygments.keyword": "bold",
+        "pygments.literal.string": "ansigreen",
+        "pygments.literal.number": "ansimagenta",
+        "pygments.comment": "dim italic",
+    }
+)
+_LONGEST_COLOURED = 100_000  # characters
+
+
+def talk(session: Session, show_error: Callable[[SldbError], None], history: History, *, vi: bool = False) -> None:
+    """Prompt, read, run, until the user leaves."""
+    prompt: PromptSession[str] = PromptSession(
+        lexer=DynamicLexer(_lexer),
+        completer=_Completer(session),
+        history=history,
+        key_bindings=_keys(),
+        multiline=True,
+        editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
+        cursor=ModalCursorShapeConfig() if vi else None,
+        bottom_toolbar=lambda: _toolbar(session),
+        prompt_continuation=_continuation,
+        style=_STYLE,
+        complete_while_typing=True,
+        reserve_space_for_menu=6,
+        enable_open_in_editor=True,
+        tempfile_suffix=".sql",
+    )
+
+    def look(_app: object) -> None:
+        """Once the prompt is there: loads the engine or wakes the function, too, while the user thinks."""
+        prompt.app.after_render -= look
+        if session.names is not None:
+            session.names.on_arrival = lambda: _offer(prompt)
+            session.names.refresh()
+
+    prompt.app.after_render += look
+    while _take_turn(prompt, session, show_error):
+        pass
+
+
+def _offer(prompt: PromptSession[str]) -> None:
+    """Complete what was typed while nobody knew the names yet."""
+
+    def start() -> None:
+        buffer = prompt.default_buffer
+        if buffer.text and buffer.complete_state is None:
+            buffer.start_completion(select_first=False)
+
+    loop = prompt.app.loop
+    if loop is not None:
+        with suppress(RuntimeError):  # the prompt has just ended
+            loop.call_soon_threadsafe(start)
+
+
+def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callable[[SldbError], None]) -> bool:
+    """One prompt and what it leads to; False when the user leaves. Ctrl-C ends no more than the turn."""
+    typed = ""
+    try:
+        draft, session.draft = session.draft, ""
+        # Its own handler would swallow a Ctrl-C that comes while the prompt goes away.
+        typed = prompt.prompt(lambda: _prompt(session), default=draft, handle_sigint=False)
+        session.output.widen(shutil.get_terminal_size().columns or 80)
+        return _submit(typed, session)
+    except EOFError:
+        return False
+    except SldbError as error:
+        show_error(error)
+    except KeyboardInterrupt:
+        if typed:
+            session.output.say(session.left_open())
+    return True
+
+
+def _submit(typed: str, session: Session) -> bool:
+    match read(typed):
+        case Run(sql):
+            session.run(sql)
+        case DotCommand() as command:
+            return obey(command, session)
+    return True
+
+
+def agree(where: str, what: str) -> bool:
+    """Ask, below a line that says where this is; Ctrl-C and Ctrl-D say no."""
+    click.echo(f"{where[:1].upper()}{where[1:]}:", err=True)
+    try:
+        return click.confirm(f"{what} Go on?", err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return False
+
+
+def history_at(path: Path) -> History:
+    """The history in the file; only in memory where the file cannot be kept."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # statements may hold secrets
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(path))
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("enter")
+    def _enter(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        completing = buffer.complete_state
+        if completing and completing.current_completion and len(completing.completions) > 1:
+            buffer.complete_state = None  # it was chosen from several: there may be more to type
+        elif _wants_more(buffer.text):
+            buffer.newline(copy_margin=False)
+        else:
+            buffer.validate_and_handle()
+
+    @keys.add("escape", "enter")
+    def _submit_anyway(event: KeyPressEvent) -> None:
+        event.current_buffer.validate_and_handle()
+
+    return keys
+
+
+def _wants_more(buffer: str) -> bool:
+    try:
+        return isinstance(read(buffer), NeedMore)
+    except SldbError:
+        return False  # submitting it shows the error
+
+
+def _lexer() -> Lexer | None:
+    """None for the empty prompt, which so need not wait for pygments, and for what takes too long to colour."""
+    return _sql() if 0 < len(get_app().current_buffer.text) < _LONGEST_COLOURED else None
+
+
+@functools.cache
+def _sql() -> Lexer:
+    from pygments.lexers.sql import SqlLexer
+
+    return PygmentsLexer(SqlLexer)
+
+
+def _prompt(session: Session) -> StyleAndTextTuples:
+    return [("class:prompt.open" if session.transaction else "class:prompt", toolbar.prompt(session))]
+
+
+def _continuation(width: int, _line_number: int, wrap_count: int) -> StyleAndTextTuples:
+    return [("class:prompt", "… ".rjust(width) if not wrap_count else " " * width)]
+
+
+def _toolbar(session: Session) -> StyleAndTextTuples:
+    style = "class:bottom-toolbar.open" if session.transaction else ""
+    return [(style, toolbar.line(session, get_app().output.get_size().columns))]
+
+
+class _Completer(Completer):
+    """Asks nobody but what is at hand: see `sldb.shell.schema_names`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._databases = LiveDatabases(session.database_names)
+        self._commands = {spelling: command.completes for command in COMMANDS for spelling in command.spellings}
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
+        session = self._session
+        known = Known(
+            session.names.current if session.names else Known().names,
+            self._commands,
+            {
+                "format": lambda: render.FORMATS,
+                "switch": lambda: ("on", "off"),
+                "vertical": lambda: ("auto", "on", "off"),
+                "command": lambda: [command.names[0] for command in COMMANDS],
+                "named": session.query_names,
+                "database": self._databases.names,
+            },
+        )
+        asked = complete_event.completion_requested
+        for candidate in complete(document.text_before_cursor, document.text_after_cursor, known, asked=asked):
+            yield Completion(candidate.text, start_position=-candidate.replaces)

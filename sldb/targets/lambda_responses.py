@@ -1,0 +1,118 @@
+"""What Lambda answers to an invocation, read: the function's reply, its crash, or an error of Lambda's own. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from lambda_handlers.wire import SldbError
+from sldb.aws.http import HttpReply
+
+T = TypeVar("T")
+
+
+class NoSuchFunction(SldbError):
+    """Lambda does not know the function: nothing ran."""
+
+    def __init__(self, function: str, region: str) -> None:
+        super().__init__(
+            "store_error",
+            f"there is no function {function} in {region}",
+            "give another with --target lambda:NAME, or look elsewhere with --region or --profile; if it was deleted, "
+            "`sldb deploy --stack NAME` with the name of its stack makes it anew",
+        )
+
+
+class NotOurs(SldbError):
+    """The function is none of sldb's."""
+
+
+def may_pass(answer: HttpReply) -> bool:
+    """Whether the same request may fare better a moment later: throttled, 5xx, or the function is being updated."""
+    return (
+        answer.status == 429
+        or answer.status >= 500
+        or (answer.status == 409 and lambda_error(answer)[0] == "ResourceConflictException")
+    )
+
+
+def crashed(answer: HttpReply) -> bool:
+    return "x-amz-function-error" in answer.headers
+
+
+def cannot_start(answer: HttpReply) -> bool:
+    """Return whether a crash was one before any code of the function's own had run."""
+    return crash_report(answer)[1] in _CANNOT_START
+
+
+_CANNOT_START = {
+    "Runtime.ImportModuleError",
+    "Runtime.HandlerNotFound",
+    "Runtime.MalformedHandlerName",
+    "Runtime.UserCodeSyntaxError",
+    "Runtime.InvalidEntrypoint",
+    "Runtime.InvalidBundle",  # these two are the emulator's
+    "Runtime.NotOnThisMachine",
+}
+
+
+def timed_out(answer: HttpReply) -> bool:
+    message, kind = crash_report(answer)
+    return kind == "Sandbox.Timedout" or "Task timed out after" in message
+
+
+_FOR_NOW = ("conflict", "lock_timeout", "query_timeout", "store_error", "internal", "too_large")
+
+
+def refused_for_now(answer: HttpReply) -> SldbError | None:
+    """The function's error, where the very same request may have fared otherwise before."""
+    reply = _json_object(answer.body)
+    if not isinstance(reply.get("statusCode"), int) or reply["statusCode"] < 400:
+        return None
+    try:
+        error = SldbError.decode(reply["body"])
+    except (KeyError, TypeError, ValueError):  # no reply of sldb: `decode` says so
+        return None
+    return error if error.code in _FOR_NOW else None
+
+
+def crash_report(answer: HttpReply) -> tuple[str, str]:
+    """(message, type) of what Lambda says about a crash."""
+    report = _json_object(answer.body)
+    kind = str(report.get("errorType") or "")
+    return str(report.get("errorMessage") or kind or "no message"), kind
+
+
+def lambda_error(answer: HttpReply) -> tuple[str, str]:
+    """(code, message) of an error of Lambda's API."""
+    report = _json_object(answer.body)
+    code = answer.headers.get("x-amzn-errortype") or report.get("__type") or str(answer.status)
+    code = str(code).split(":")[0].split("#")[-1]
+    return code, str(report.get("message") or report.get("Message") or "no message")
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        decoded = json.loads(body)
+    except ValueError:
+        return {"message": body[:200].decode(errors="replace")}
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def decode(answer: HttpReply, function: str, read: Callable[[Any], T]) -> T:
+    """What `read` makes of the reply's body. Raises SldbError: the function's own, or `internal` for no reply."""
+    try:
+        reply = json.loads(answer.body)
+        failed, body = reply["statusCode"] >= 400, reply["body"]
+        decoded = SldbError.decode(body) if failed else read(body)
+    except (ValueError, KeyError, TypeError, SldbError) as error:
+        raise NotOurs(
+            "internal",
+            f"{function} answered something else than a reply of sldb ({type(error).__name__}: {error})",
+            "is it sldb's function, and of this version? sldb deploy brings it up to date",
+            applied="unknown",
+        ) from error
+    if isinstance(decoded, SldbError):
+        raise decoded
+    return decoded

@@ -1,0 +1,54 @@
+"""What is exported: the rows of one table, view or query of a database at one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from lambda_handlers.wire import Row, SldbError
+from sldb.render import literals
+from sldb.transfer.database import schema
+from sldb.transfer.database.schema import Table
+from sldb.transfer.database.snapshot import QueryScan, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is exported: rows with a name and columns."""
+
+    name: str
+    columns: tuple[str, ...]
+    query: str  # a SELECT of the same
+    pages: Iterator[list[Row]]  # to be read once
+    table: Table | None = None  # where it is one
+
+    @property
+    def rows(self) -> Iterator[Row]:
+        return chain.from_iterable(self.pages)
+
+
+def table(source: Snapshot, name: str) -> Selection:
+    """A table, or a view. Raises `not_found`."""
+    found = schema.read(source)
+    if (one := found.table(name)) is not None:
+        pages = ([row[1:] for row in page] for page in source.scan(one.scan(one.shown)))
+        return Selection(one.name, one.shown, f"SELECT * FROM {literals.name(one.name)}", pages, one)
+    view = next((view for view in found.views if view.lower() == name.lower()), None)
+    if view is None:
+        there = ", ".join([*(each.name for each in found.tables if each.kind != "shadow"), *found.views])
+        raise SldbError("not_found", f"{source.database} has no table or view {name}", f"there are: {there or 'none'}")
+    return query(source, f"SELECT * FROM {literals.name(view)}", view)
+
+
+def query(source: Snapshot, sql: str, name: str) -> Selection:
+    """The rows of a SELECT, or of another statement that returns some (all of them in one reply)."""
+    text = sql.strip().rstrip(";").rstrip()
+    try:
+        columns = source.columns(text)
+    except SldbError as error:
+        if error.code != "sql_error":
+            raise
+        result = source.result(sql)  # no SELECT, or wrong, and then SQLite says so about the text as it was written
+        return Selection(name, tuple(column.name for column in result.columns), sql, iter([result.rows]))
+    return Selection(name, tuple(column.name for column in columns), text, source.scan(QueryScan(text)))

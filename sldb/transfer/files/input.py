@@ -1,0 +1,153 @@
+"""A file to import: what it is called, what format it has, and its bytes, decompressed.
+
+The format is what the user says, or else what the first bytes say (SQLite, Parquet, compression), the name's ending, or
+how the text begins.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from lambda_handlers.wire import SldbError
+from sldb.transfer.files import compression
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "sqlite", "sql")
+_ENDINGS = {
+    "csv": "csv",
+    "tsv": "tsv",
+    "tab": "tsv",
+    "json": "json",
+    "geojson": "json",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "parquet": "parquet",
+    "pq": "parquet",
+    "sqlite": "sqlite",
+    "sqlite3": "sqlite",
+    "db": "sqlite",
+    "sql": "sql",
+    "dump": "sql",
+}
+_MAGIC = {b"SQLite format 3\0": "sqlite", b"PAR1": "parquet"}
+_SQL = re.compile(rb"\s*(--|/\*|(PRAGMA|BEGIN|CREATE|INSERT|DROP)\b)", re.IGNORECASE)
+_PEEK_BYTES = 4096
+STANDARD_INPUT = "-"
+
+
+@dataclass(slots=True)
+class Input:
+    name: str  # as it was given; "-" is standard input
+    format: str = ""  # one of FORMATS; empty until `opened` has seen the first bytes, unless the user says it
+    size_bytes: int | None = None  # before it is decompressed; None for what is no file
+    _raw: BinaryIO | None = field(default=None, repr=False)
+    _is_compressed: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The name for messages."""
+        return "standard input" if self.name == STANDARD_INPUT else self.name
+
+    @property
+    def can_begin_again(self) -> bool:
+        return self.name != STANDARD_INPUT
+
+    @property
+    def position_bytes(self) -> int:
+        """How much of `size_bytes` has been read."""
+        return self._raw.tell() if self._raw is not None and self.size_bytes is not None else 0
+
+    @property
+    def table(self) -> str:
+        """What a table of its rows is called unless something else is said."""
+        return compression.of_name(Path(self.name).name)[0].rpartition(".")[0] or Path(self.name).name
+
+    @contextmanager
+    def opened(self, standard_input: BinaryIO) -> Iterator[io.BufferedReader]:
+        """Its content; sets `format`. Raises SldbError, also for damage that reading meets."""
+        with self._opened_raw(standard_input) as raw:
+            kind = compression.of_content(raw.peek(8)[:8])
+            self._is_compressed = kind is not None
+            content = _buffered(_Decompressed(raw, kind, self.shown)) if kind else raw
+            self.format = self.format or self._guess(content.peek(_PEEK_BYTES))
+            yield content
+
+    @contextmanager
+    def as_file(self, standard_input: BinaryIO) -> Iterator[Path]:
+        """A file with its content: itself, unless it is compressed or no file."""
+        with self.opened(standard_input) as content:
+            if self.size_bytes is not None and not self._is_compressed:
+                yield Path(self.name)
+                return
+            with tempfile.TemporaryDirectory(prefix="sldb-") as directory:
+                path = Path(directory) / "content"
+                with path.open("wb") as copy:
+                    shutil.copyfileobj(content, copy, 1 << 20)
+                yield path
+
+    @contextmanager
+    def _opened_raw(self, standard_input: BinaryIO) -> Iterator[io.BufferedReader]:
+        if self.name == STANDARD_INPUT:
+            buffered = _buffered(standard_input)
+            yield buffered
+            buffered.detach()  # it is not ours to close
+            return
+        try:
+            file = _buffered(Path(self.name).open("rb", buffering=0))  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise SldbError("bad_request", f"{self.name} cannot be read: {error.strerror or error}") from error
+        with file:
+            size = Path(self.name).stat().st_size
+            self.size_bytes = size if Path(self.name).is_file() else None  # a pipe has no size
+            self._raw = file
+            yield file
+
+    def _guess(self, start: bytes) -> str:
+        for magic, name in _MAGIC.items():
+            if start.startswith(magic):
+                return name
+        plain = compression.of_name(self.name)[0].lower()
+        ending = plain.rpartition(".")[2] if "." in plain else ""
+        if found := _ENDINGS.get(ending):
+            return found
+        text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if text.startswith((b"[", b"{")):
+            return "json" if text.startswith(b"[") else "jsonl"
+        if _SQL.match(text):
+            return "sql"
+        first_line = text.partition(b"\n")[0]
+        return "tsv" if b"\t" in first_line and b"," not in first_line else "csv"
+
+
+class _Decompressed(io.RawIOBase):
+    """What is in compressed data; damage is a `bad_request`."""
+
+    def __init__(self, raw: BinaryIO, kind: str, shown: str) -> None:
+        self._content = compression.reader(raw, kind)
+        self._what = f"{shown}: damaged {kind} data"
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        try:
+            data = self._content.read(len(view))
+        except compression.errors() as error:
+            raise SldbError("bad_request", f"{self._what} ({error})", applied="no") from error
+        view[: len(data)] = data
+        return len(data)
+
+
+def _buffered(raw: io.RawIOBase | BinaryIO) -> io.BufferedReader:
+    return io.BufferedReader(cast(io.RawIOBase, raw), 1 << 18)

@@ -1,0 +1,119 @@
+"""Where exported data goes: a file that appears whole or not at all, or standard output; compressed by its name.
+
+A link is followed, and a file that was there keeps its mode. Devices and pipes (/dev/null, /dev/stdout) are written to
+as they are, and never replaced. To a terminal control characters go as escapes: data may come from strangers.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from lambda_handlers.wire import SldbError
+from sldb.render.text import escape_lines
+from sldb.transfer.files import compression
+
+
+@contextmanager
+def writing(path: Path | None, standard_output: BinaryIO) -> Iterator[BinaryIO]:
+    """Bytes for `path`, or for standard output. What is written before an error is in no file."""
+    if path is None:
+        out = _for_device(standard_output)
+        yield out
+        out.flush()
+        return
+    kind = compression.of_name(path.name)[1]
+    with (_opened if _is_special(path) else _appearing_open)(path) as raw:
+        out = compression.writer(raw, kind)
+        yield out
+        if out is not raw:
+            out.close()
+
+
+@contextmanager
+def _appearing_open(path: Path) -> Iterator[BinaryIO]:
+    with appearing(path) as unfinished, unfinished.open("wb") as raw:
+        yield raw
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("wb") as raw:
+            out = _for_device(raw)
+            yield out
+            out.flush()
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+
+
+def _for_device(raw: BinaryIO) -> BinaryIO:
+    """The same, unless it is a terminal."""
+    return cast(BinaryIO, _Terminal(raw)) if raw.isatty() else raw
+
+
+class _Terminal(io.BufferedIOBase):
+    """UTF-8 text in pieces that may end anywhere, safe to print."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self._raw.write(escape_lines(self._decoder.decode(data)).encode())
+        return len(data)
+
+    def flush(self) -> None:
+        self._raw.flush()
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its place, safe on the disk, once all is well. Raises `bad_request`."""
+    path = Path(os.path.realpath(path))
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if _is_special(path):
+            raise OSError(errno.ENOTSUP, "it is no file, and cannot be replaced by one")
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _usual_mode()
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        unfinished.chmod(mode)
+        with unfinished.open("rb") as written:
+            os.fsync(written.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _usual_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _cannot_be_written(path: Path, error: OSError) -> SldbError:
+    return SldbError("bad_request", f"{path} cannot be written: {error.strerror or error}", "nothing was left there")

@@ -1,0 +1,33 @@
+"""Objects in S3 as files: written here, then uploaded, where they appear whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lambda_handlers.wire import SldbError
+from sldb.aws.errors import aws_errors
+
+if TYPE_CHECKING:
+    import boto3
+
+SCHEME = "s3://"
+
+
+@contextmanager
+def uploading(url: str, open_session: Callable[[], boto3.Session]) -> Iterator[Path]:
+    """A file to be written, which is uploaded to `url` once all is well. Raises SldbError."""
+    bucket, _, key = url.removeprefix(SCHEME).partition("/")
+    name = key.rpartition("/")[2]
+    if not bucket or not name:
+        raise SldbError("bad_request", f"{url} names no object", "write s3://BUCKET/KEY")
+    with tempfile.TemporaryDirectory(prefix="sldb-") as directory:
+        path = Path(directory) / name
+        yield path
+        with aws_errors(f"upload {url}"):
+            session = open_session()
+            with path.open("rb") as data:
+                session.client("s3").upload_fileobj(data, bucket, key)

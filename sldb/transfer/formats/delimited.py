@@ -1,0 +1,154 @@
+"""Rows of CSV and TSV, with the line that each begins at.
+
+csv   RFC 4180: quotes around a cell, doubled inside it; such a cell may hold line ends. Nothing between two commas is
+      NULL, "" the empty text. Where the header has no comma, a semicolon, tab or bar in it separates instead.
+tsv   One row a line; \\t \\n \\r \\\\ stand for what they mean, \\N is NULL. Another backslash is one.
+
+A row with more or fewer cells than the header is a bad row. An empty line is one where there are several columns only
+if it stands between rows; where there is one column, it is a NULL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from lambda_handlers.wire import SldbError
+from sldb.transfer.formats.bad_rows import BadRows, lines
+
+Cells = list["str | None"]
+Line = tuple[int, str]
+
+_SEPARATORS = (",", ";", "\t", "|")
+_QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"(?!")')
+_MOST_CHARACTERS = 100_000_000  # of one value, as in the server
+_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
+_ESCAPED = re.compile(r"\\([tnr\\])")
+
+
+class Delimited:
+    """Iterate for (line, cells) of each row."""
+
+    def __init__(
+        self,
+        content: BinaryIO,
+        name: str,
+        is_tsv: bool,
+        bad: BadRows,
+        delimiter: str | None,
+        header: bool,
+        encoding: str,
+    ) -> None:
+        """Raises `bad_request` where there is no header."""
+        self._lines = lines(content, name, encoding, bad)
+        self._name = name
+        self._is_tsv = is_tsv
+        self._bad = bad
+        self._delimiter = delimiter or ("\t" if is_tsv else ",")
+        self._first: tuple[int, Cells] | None = None
+        first = next(self._lines, None)
+        if first is None:
+            raise SldbError("bad_request", f"{name} is empty", "the first line must name the columns (or: --no-header)")
+        if delimiter is None and not is_tsv:
+            self._delimiter = next((each for each in _SEPARATORS if each in first[1]), ",")
+        cells = self._cells(first)
+        if cells is None:
+            raise SldbError("bad_request", f"{name}:{first[0]}:1: the header cannot be read")
+        self.columns = self._names(cells, first[0]) if header else [f"c{i}" for i in range(1, len(cells) + 1)]
+        if not header:
+            self._first = (first[0], cells)
+
+    def __iter__(self) -> Iterator[tuple[int, Cells]]:
+        width = len(self.columns)
+        if self._first is not None:
+            yield self._first
+        for line in self._lines:
+            if width > 1 and line[1] in ("", "\r"):
+                continue
+            cells = self._cells(line)
+            if cells is None:
+                continue
+            if len(cells) != width:
+                message = f"{len(cells)} cells, and the header has {width}"
+                self._bad.at(self._name, line[0], self._column_of(line[1], min(len(cells), width)), message)
+                continue
+            yield line[0], cells
+
+    def _names(self, cells: Cells, line: int) -> list[str]:
+        names: list[str] = []
+        for number, cell in enumerate(cells, start=1):
+            name = (cell or "").strip()
+            if not name:
+                raise SldbError("bad_request", f"{self._name}:{line}:{number}: column {number} has no name")
+            if name.lower() in map(str.lower, names):
+                raise SldbError("bad_request", f"{self._name}:{line}:{number}: there are two columns {name}")
+            names.append(name)
+        return names
+
+    def _column_of(self, text: str, cell: int) -> int:
+        """Roughly where a cell begins: exactly, where no cell before it is quoted."""
+        position = 0
+        for _ in range(cell):
+            position = text.find(self._delimiter, position) + 1
+            if position == 0:
+                return len(text) + 1
+        return position + 1
+
+    def _cells(self, line: Line) -> Cells | None:
+        """None for a bad row."""
+        number, text = line
+        if '"' in text and not self._is_tsv:
+            return self._quoted_cells(number, text)
+        cells = text.removesuffix("\r").split(self._delimiter)
+        if not self._is_tsv:
+            return [cell or None for cell in cells]
+        return [_unescaped(cell) for cell in cells] if "\\" in text else list(cells)
+
+    def _quoted_cells(self, number: int, text: str) -> Cells | None:
+        cells: Cells = []
+        position = 0
+        while True:
+            if text.startswith('"', position):
+                found = _QUOTED.match(text, position)
+                if found is None:
+                    text = text[:position] + self._more(text[position:], _place(number, text, position))
+                    continue
+                cells.append(found[1].replace('""', '"'))
+                position = found.end()
+            else:
+                end = text.find(self._delimiter, position)
+                cell = text[position:].removesuffix("\r") if end < 0 else text[position:end]
+                cells.append(cell or None)
+                position += len(cell)
+            if text[position:] in ("", "\r"):
+                return cells
+            if not text.startswith(self._delimiter, position):
+                self._bad.at(self._name, *_place(number, text, position), "text after the closing quote of a cell")
+                return None
+            position += len(self._delimiter)
+
+    def _more(self, begun: str, place: tuple[int, int]) -> str:
+        """A quoted cell that is not closed, up to the next line with a quote in it."""
+        parts = [begun]
+        size = len(begun)
+        for _, text in self._lines:
+            parts.append(text)
+            size += len(text)
+            if '"' in text:
+                return "\n".join(parts)
+            if size > _MOST_CHARACTERS:
+                break
+        # Never left out: what was taken for the cell may be the rest of the file.
+        raise SldbError("bad_request", f"{self._name}:{place[0]}:{place[1]}: this quote is never closed")
+
+
+def _place(line: int, text: str, position: int) -> tuple[int, int]:
+    before = text[:position]
+    return line + before.count("\n"), position - before.rfind("\n")
+
+
+def _unescaped(cell: str) -> str | None:
+    if cell == "\\N":
+        return None
+    return _ESCAPED.sub(lambda match: _ESCAPES[match[1]], cell)

@@ -1,0 +1,138 @@
+"""A database as SQL text from which any SQLite makes it again, exactly: also the `sqlite3` shell, and `sldb import`.
+
+Tables with their rows first, then indexes, views and triggers, so that no trigger meets old rows. Rowids are kept where
+counting would not give the same ones. Left out are tables of sldb's own, and what ANALYZE noted for STAT4.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+
+from lambda_handlers.wire import Row, Value
+from sldb.render import literals
+from sldb.transfer.database import schema
+from sldb.transfer.database.schema import Schema, Table
+from sldb.transfer.database.snapshot import QueryScan, Snapshot
+from sldb.transfer.database.virtual_table import Way, is_fts5, way
+
+_SHADOW_ENDINGS = re.compile(r"_[A-Za-z0-9]+")  # what follows the name of the virtual table
+
+
+def dump(source: Snapshot) -> Iterator[str]:
+    """The text, in pieces that end with a line. Raises SldbError."""
+    found = schema.read(source)
+    settings = _settings(source)
+    if source.encoding != "UTF-8":
+        yield f"PRAGMA encoding='{source.encoding}';\n"
+    yield "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n"
+    names = {each.lower() for each in (*(table.name for table in found.tables), *found.views)}
+    ways = {table.name: way(table.sql, names) for table in found.tables if table.kind == "virtual"}
+    told = _TableTexts(source, found, ways)
+    for table in found.tables:
+        yield from told.text(table)
+    yield from told.counters()
+    yield from (ended(sql) for _, sql in found.indexes)
+    yield from (ended(sql) for sql in found.views.values())
+    yield from (_rebuild(name) for name, its_way in ways.items() if its_way is Way.REBUILD)
+    yield from (ended(sql) for _, sql in found.triggers)
+    if Way.SHADOWS in ways.values():
+        yield "PRAGMA writable_schema=OFF;\n"
+    yield from (f"PRAGMA {name}={literals.literal(value)};\n" for name, value in settings.items() if value)
+    yield "COMMIT;\n"
+
+
+def _settings(source: Snapshot) -> dict[str, Value]:
+    values = source.rows("SELECT user_version, application_id FROM pragma_user_version, pragma_application_id")[0]
+    return dict(zip(("user_version", "application_id"), values, strict=True))
+
+
+def ended(sql: str) -> str:
+    """A statement of sqlite_schema with what ends it; its last line may be a comment."""
+    for end in (";\n", "\n;\n", "*/;\n"):
+        if sqlite3.complete_statement(sql + end):
+            return sql + end
+    return sql + ";\n"
+
+
+def _rebuild(table: str) -> str:
+    name = literals.name(table)
+    return f"INSERT INTO {name}({name}) VALUES('rebuild');\n"
+
+
+def inserts(table: Table, pages: Iterator[list[Row]], rowids: bool) -> Iterator[str]:
+    """INSERT statements for pages of rows with the rowid first. `rowids`: write those that counting does not give."""
+    name = literals.name(table.name)
+    plain = f"INSERT INTO {name}({literals.names(table.columns)}) VALUES("
+    with_rowid = f"INSERT INTO {name}({table.rowid},{literals.names(table.columns)}) VALUES("
+    last: object = 0
+    for page in pages:
+        lines = []
+        for rowid, *values in page:
+            told = literals.row(values)
+            counted = not rowids or (isinstance(last, int) and rowid == last + 1)
+            lines.append(f"{plain}{told});\n" if counted else f"{with_rowid}{literals.literal(rowid)},{told});\n")
+            last = rowid
+        yield "".join(lines)
+
+
+class _TableTexts:
+    def __init__(self, source: Snapshot, found: Schema, ways: dict[str, Way]) -> None:
+        self._source = source
+        self._schema = found
+        self._ways = ways
+        self._writable = False
+
+    def text(self, table: Table) -> Iterator[str]:
+        if table.kind == "virtual":
+            yield from self._virtual(table)
+        elif table.kind != "shadow" or self._is_kept(table):
+            yield ended(table.sql)
+            yield from inserts(table, self._rows(table), table.rowid is not None and table.rowid_column is None)
+
+    def counters(self) -> Iterator[str]:
+        """What AUTOINCREMENT counts from, and what ANALYZE noted."""
+        if self._schema.has_autoincrement:
+            yield "DELETE FROM sqlite_sequence;\n"
+            yield from self._plain("sqlite_sequence", "name,seq")
+        if self._schema.has_statistics:
+            yield "ANALYZE sqlite_master;\nDELETE FROM sqlite_stat1;\n"
+            yield from self._plain("sqlite_stat1", "tbl,idx,stat", " WHERE tbl NOT LIKE '\\_sldb\\_%' ESCAPE '\\'")
+
+    def _virtual(self, table: Table) -> Iterator[str]:
+        its_way = self._ways[table.name]
+        if its_way is Way.SHADOWS:
+            if not self._writable:
+                yield "PRAGMA writable_schema=ON;\n"
+                self._writable = True
+            values = literals.row(("table", table.name, table.name, 0, table.sql))
+            yield f"INSERT INTO sqlite_master(type,name,tbl_name,rootpage,sql) VALUES({values});\n"
+            return
+        yield ended(table.sql)
+        if is_fts5(table.sql):
+            yield from self._fts5_settings(table)
+        if its_way is Way.ROWS:
+            yield from inserts(table, self._rows(table), rowids=is_fts5(table.sql))
+
+    def _fts5_settings(self, table: Table) -> Iterator[str]:
+        name, shadow = literals.name(table.name), literals.name(f"{table.name}_config")
+        for key, value in self._source.rows(f"SELECT k, v FROM {shadow} WHERE k <> 'version'"):
+            yield f"INSERT INTO {name}({name},rank) VALUES({literals.literal(key)},{literals.literal(value)});\n"
+
+    def _is_kept(self, shadow: Table) -> bool:
+        """Whether the virtual table that it belongs to is written down by its shadows."""
+        owners = [
+            name
+            for name in self._ways
+            if shadow.name.lower().startswith(name.lower()) and _SHADOW_ENDINGS.fullmatch(shadow.name[len(name) :])
+        ]
+        return not owners or self._ways[max(owners, key=len)] is Way.SHADOWS
+
+    def _plain(self, table: str, columns: str, where: str = "") -> Iterator[str]:
+        for page in self._source.scan(QueryScan(f"SELECT {columns} FROM {table}{where}")):
+            for row in page:
+                yield f"INSERT INTO {table}({columns}) VALUES({literals.row(row)});\n"
+
+    def _rows(self, table: Table) -> Iterator[list[Row]]:
+        return self._source.scan(table.scan(table.columns))

@@ -1,0 +1,217 @@
+"""Rows of JSON: an array of objects, objects one after the other, or one a line (JSON Lines), with the line of each.
+
+Whole numbers are exact, true and false 1 and 0. {"$base64": true, "encoded": …} and {"$blob": …} are blobs,
+{"$float": "inf"} an infinity, as exports write them. Other objects and arrays become JSON text, and so does a whole
+number of more than 64 bits. An object may have keys that those before it had not: the rows before it get NULL.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NoReturn
+
+from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, SldbError, Value
+from sldb.transfer.formats.bad_rows import BadRows, lines
+
+_CHUNK_BYTES = 1 << 18
+_MOST_CHARACTERS = 200_000_000  # of one object
+_SPACE = re.compile(r"[ \t\r\n]*")
+_FLOATS = {"inf": float("inf"), "-inf": float("-inf"), "nan": None}
+
+
+class JsonRows:
+    """Iterate for (line, values) of each row; `columns` grows with the keys."""
+
+    def __init__(self, content: BinaryIO, name: str, by_line: bool, bad: BadRows, encoding: str) -> None:
+        self.columns: list[str] = []
+        self._places: dict[str, int] = {}
+        self._taken: set[str] = set()
+        self._name = name
+        self._bad = bad
+        self._objects = _by_line(content, name, bad, encoding) if by_line else _streamed(content, name, encoding)
+
+    def __iter__(self) -> Iterator[tuple[int, list[Value]]]:
+        for line, document in self._objects:
+            if not isinstance(document, dict):
+                self._bad.at(
+                    self._name, line, 1, f"want an object with a value for each column, got {_shown(document)}"
+                )
+                continue
+            try:
+                yield line, self._row(document)
+            except _Unfit as unfit:
+                self._bad.at(self._name, line, 1, str(unfit))
+
+    def _row(self, document: dict[str, Any]) -> list[Value]:
+        row: list[Value] = [None] * len(self.columns)
+        for key, value in document.items():
+            place = self._places.get(key)
+            if place is None:
+                place = self._new_column(key)
+                row.append(None)
+            row[place] = value if type(value) is str and value.isascii() else _value(value, key)
+        return row
+
+    def _new_column(self, key: str) -> int:
+        if not key or key.lower() in self._taken:
+            raise _Unfit(f"the key {json.dumps(key)} cannot name a column beside the others")
+        self._taken.add(key.lower())
+        self.columns.append(key)
+        self._places[key] = len(self.columns) - 1
+        return self._places[key]
+
+
+class _Unfit(Exception):
+    """A value that no column can hold."""
+
+
+def _value(value: Any, key: str) -> Value:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value if INTEGER_MIN <= value <= INTEGER_MAX else str(value)
+    if isinstance(value, float):
+        return value if value == value else None  # noqa: PLR0124 - NaN, which SQLite stores as NULL
+    if isinstance(value, dict) and (tagged := _tagged(value, key)) is not None:
+        return tagged[0]
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise _Unfit(f"the value of {key} has half a character in it (a lone surrogate)") from None
+    text: str | None = value
+    return text
+
+
+def _tagged(value: dict[str, Any], key: str) -> tuple[Value] | None:
+    encoded = None
+    if value.get("$base64") is True and isinstance(value.get("encoded"), str) and len(value) == 2:
+        encoded = value["encoded"]
+    elif isinstance(value.get("$blob"), str) and len(value) == 1:
+        encoded = value["$blob"]
+    if encoded is not None:
+        try:
+            return (base64.b64decode(encoded, validate=True),)
+        except (binascii.Error, ValueError):
+            raise _Unfit(f"the value of {key} is no base64") from None
+    if len(value) == 1 and value.get("$float") in _FLOATS:
+        return (_FLOATS[value["$float"]],)
+    return None
+
+
+def _shown(document: Any) -> str:
+    text = json.dumps(document)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _by_line(content: BinaryIO, name: str, bad: BadRows, encoding: str) -> Iterator[tuple[int, Any]]:
+    for number, text in lines(content, name, encoding, bad):
+        if not text or text.isspace():
+            continue
+        try:
+            yield number, json.loads(text)
+        except json.JSONDecodeError as error:
+            bad.at(name, number, error.pos + 1, error.msg)
+        except RecursionError:
+            bad.at(name, number, 1, "nested too deeply")
+
+
+def _streamed(content: BinaryIO, name: str, encoding: str) -> Iterator[tuple[int, Any]]:
+    """What stands in an array, or one after the other, without holding all of it."""
+    window = _Window(content, name, encoding)
+    is_array = window.skip("[")
+    first = True
+    while True:
+        if is_array and window.skip("]"):
+            break
+        if is_array and not first and not window.skip(","):
+            window.fail("want , or ] after an object")
+        if not is_array and window.is_at_end():
+            return
+        first = False
+        yield window.document()
+    if not window.is_at_end():
+        window.fail("want nothing after the array")
+
+
+class _Window:
+    """A part of the text, which moves on."""
+
+    def __init__(self, content: BinaryIO, name: str, encoding: str) -> None:
+        self._content = content
+        self._name = name
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
+        self._scan = json.JSONDecoder().raw_decode
+        self._text = ""
+        self._position = 0
+        self._line, self._column = 1, 1  # of the beginning of the text
+        self._is_complete = False
+
+    def skip(self, token: str) -> bool:
+        """Whether the token comes next; then it is behind us."""
+        if not self.is_at_end() and self._text.startswith(token, self._position):
+            self._position += len(token)
+            return True
+        return False
+
+    def is_at_end(self) -> bool:
+        while True:
+            space = _SPACE.match(self._text, self._position)
+            assert space is not None  # it matches anything
+            self._position = space.end()
+            if self._position < len(self._text) or not self._read():
+                return self._position == len(self._text)
+
+    def document(self) -> tuple[int, Any]:
+        """The next one, and the line that it begins at."""
+        if self.is_at_end():
+            self.fail("the text ends early")
+        while True:
+            try:
+                document, end = self._scan(self._text, self._position)
+            except json.JSONDecodeError as error:
+                # Reading on costs the same again each time: so the text doubles.
+                if len(self._text) - self._position > _MOST_CHARACTERS or not self._read(len(self._text)):
+                    self.fail(error.msg, error.pos)
+                continue
+            except RecursionError:
+                self.fail("nested too deeply")
+            # A number may go on behind the end of what has been read.
+            if end < len(self._text) or not self._read():
+                line = self._place(self._position)[0]
+                self._position = end
+                return line, document
+
+    def fail(self, message: str, position: int | None = None) -> NoReturn:
+        line, column = self._place(self._position if position is None else position)
+        raise SldbError("bad_request", f"{self._name}:{line}:{column}: {message}", applied="no")
+
+    def _place(self, position: int) -> tuple[int, int]:
+        newlines = self._text.count("\n", 0, position)
+        if not newlines:
+            return self._line, self._column + position
+        return self._line + newlines, position - self._text.rfind("\n", 0, position)
+
+    def _read(self, least: int = 0) -> bool:
+        """Have more text; False where there is no more."""
+        if self._is_complete:
+            return False
+        if self._position > _CHUNK_BYTES:
+            self._line, self._column = self._place(self._position)
+            self._text, self._position = self._text[self._position :], 0
+        data = self._content.read(max(_CHUNK_BYTES, least))
+        self._is_complete = not data
+        try:
+            more = self._decoder.decode(data, final=self._is_complete)
+        except UnicodeDecodeError as error:
+            self._text += error.object[: error.start].decode(error.encoding)
+            self.fail(f"not {error.encoding} text; see --encoding", len(self._text))
+        self._text += more
+        return bool(more) or not self._is_complete

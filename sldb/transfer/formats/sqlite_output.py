@@ -1,0 +1,65 @@
+"""SQLite files on this machine, written with the server's own SQLite (apsw)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from lambda_handlers.wire import Row, SldbError
+from sldb.render import literals, values
+from sldb.transfer.database import schema
+from sldb.transfer.database.schema import Table
+from sldb.transfer.database.selection import Selection
+from sldb.transfer.database.snapshot import Snapshot
+from sldb.transfer.formats import dump
+
+Counted = Callable[[Iterable[list[Row]]], Iterator[list[Row]]]  # passes pages on, and counts their rows
+
+
+def write(source: Snapshot, what: Selection | None, path: Path, counted: Counted) -> None:
+    """Fill the empty file: with a table and its indexes, with rows as a table whose columns have no types, or with the
+    whole database, as its dump makes it."""
+    with _made(path) as connection:
+        if what is None:
+            for text in dump.dump(source):
+                connection.execute(text)
+            return
+        with connection:  # one transaction
+            if what.table is not None and what.table.kind == "table":
+                _write_table(source, what.table, counted, connection)
+            else:
+                _write_rows(what, counted, connection)
+
+
+@contextmanager
+def _made(path: Path) -> Iterator[apsw.Connection]:
+    """A new database in an empty file, which nobody sees before it is complete."""
+    connection = apsw.Connection(str(path))
+    try:
+        connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+        yield connection
+    except apsw.Error as error:
+        raise SldbError("bad_request", f"a SQLite file cannot be written: {error}") from error
+    finally:
+        connection.close(True)
+
+
+def _write_table(source: Snapshot, table: Table, counted: Counted, connection: apsw.Connection) -> None:
+    keeps_rowids = table.rowid is not None and table.rowid_column is None
+    connection.execute(dump.ended(table.sql))
+    for text in dump.inserts(table, counted(source.scan(table.scan(table.columns))), keeps_rowids):
+        connection.execute(text)
+    for of_table, sql in schema.read(source).indexes:
+        if of_table == table.name:
+            connection.execute(dump.ended(sql))
+
+
+def _write_rows(what: Selection, counted: Counted, connection: apsw.Connection) -> None:
+    name, columns = literals.name(what.name), literals.names(tuple(values.distinct(what.columns)))
+    connection.execute(f"CREATE TABLE {name} ({columns})")
+    holes = ",".join("?" * len(what.columns))
+    for page in counted(what.pages):
+        connection.executemany(f"INSERT INTO {name} VALUES ({holes})", page)

@@ -1,0 +1,293 @@
+"""The statements that bring rows into their tables, and the tables into being where they are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lambda_handlers.wire import Request, SldbError, Statement, Value
+from sldb.client import Client
+from sldb.render import literals
+from sldb.transfer.batches import Batch
+from sldb.transfer.formats.columns import ColumnType
+from sldb.transfer.formats.stream import Extra, Stream, Values
+from sldb.transfer.staging import MOST_PARAMETERS, cells, flat, tuples
+
+_MOST_ROWS = 2_000  # of one INSERT
+_STAGED = "sldb_staging"
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What becomes of the table and of its rows."""
+
+    must_be_new: bool = False  # the table
+    replace: bool = False  # the rows that are there go
+    upsert: tuple[str, ...] = ()  # rows with the same values in these columns are updated
+    skip: bool = False  # bad rows, and rows that constraints refuse
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A stream that has been read, and what was in its columns."""
+
+    stream: Stream
+    types: list[ColumnType] = field(default_factory=list)
+    has_rows: bool = False
+
+    def __post_init__(self) -> None:
+        self.see(())
+
+    def see(self, rows: Sequence[Values]) -> None:
+        self.has_rows = self.has_rows or bool(rows)
+        while len(self.types) < len(self.stream.columns):
+            self.types.append(ColumnType(self.stream.is_text))
+        for place, type_ in enumerate(self.types):
+            if not type_.is_settled:
+                type_.see([row[place] for row in rows if len(row) > place])
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    type: str
+
+
+class Landing:
+    """One import at its end."""
+
+    def __init__(self, client: Client, mode: Mode, loaded: Sequence[Loaded]) -> None:
+        self._client = client
+        self._mode = mode
+        self._loaded = loaded
+        self._is_new = False  # the database
+        self._there: dict[str, list[_Column]] = {}  # tables of the target, by their names in lower case
+        self.made: tuple[str, ...] = ()
+        self.changed = 0
+        self._counted: set[str] = set()  # what the statements begin with that insert rows
+
+    def look(self) -> int:
+        """See which of the tables are there; returns the newest transaction. Raises SldbError."""
+        names = dict.fromkeys(
+            [loaded.stream.table for loaded in self._loaded] + [e.of_table for e in self._extras() if e.of_table]
+        )
+        asked = tuple(Statement("SELECT name, type FROM pragma_table_xinfo(?)", (name,)) for name in names)
+        try:
+            reply = self._client.execute(Request(asked, read_only=True))
+        except SldbError as error:
+            if error.code != "not_found":
+                raise
+            self._there, self._is_new = {}, True
+            return int(error.details.get("txid", 0))
+        self._is_new = reply.txid == 0
+        self._there = {
+            name.lower(): [_Column(str(column), str(type_)) for column, type_ in result.rows]
+            for name, result in zip(names, reply.results, strict=True)
+            if result.rows
+        }
+        return reply.txid
+
+    def begin(self) -> None:
+        """Let a database that a SQLite file is the first content of go on without enforcing foreign keys, as SQLite
+        does."""
+        self.look()
+        if not self._is_new or not all(loaded.stream.is_of_file for loaded in self._loaded):
+            return
+        try:
+            self._client.act("create_database", foreign_keys=False)
+        except SldbError as error:
+            if error.code != "conflict":  # another writer has begun it meanwhile
+                raise
+
+    def land(self, batches: Mapping[int, Sequence[Batch]]) -> int:
+        """Everything in one request. Returns the transaction."""
+        self.look()
+        held = [list(batches.get(place, [])) for place in range(len(self._loaded))]
+        statements = list(self._statements(lambda place: self._inserts(place, held[place])))
+        return self._send(Request((self._foreign_keys(), *statements))) if statements else 0
+
+    def land_staged(self, staging: str, if_txid: int, request_id: str) -> int:
+        attach = Statement(f"ATTACH {literals.literal(staging)} AS {_STAGED}")
+        statements = [self._foreign_keys(), attach, *self._statements(self._copies)]
+        return self._send(Request(tuple(statements), if_txid=if_txid, request_id=request_id))
+
+    def _foreign_keys(self) -> Statement:
+        """How the request treats them: what a file refers to may come after it, or with the next table."""
+        if all(loaded.stream.is_of_dump for loaded in self._loaded):
+            return Statement("PRAGMA foreign_keys = OFF")
+        return Statement("PRAGMA defer_foreign_keys = ON")
+
+    def _statements(self, inserts: Callable[[int], Iterator[Statement]]) -> Iterator[Statement]:
+        """Makes and empties tables, then fills them, then adds what comes with them."""
+        begun: set[str] = set()
+        made: list[str] = []
+        for place, loaded in enumerate(self._loaded):
+            table = loaded.stream.table
+            if table.lower() in self._there:
+                self._check(loaded)
+                if self._mode.replace and table.lower() not in begun:
+                    yield Statement(f"DELETE FROM {literals.name(table)}")
+            elif table.lower() not in begun:
+                yield Statement(loaded.stream.create or self._create(table))
+                made.append(table)
+            begun.add(table.lower())
+            yield from inserts(place)
+        for extra in self._extras():
+            if extra.of_table.lower() not in self._there and (extra.of_table or not self._there):
+                yield Statement(extra.sql, extra.params or None)
+        self.made = tuple(made)
+
+    def _extras(self) -> list[Extra]:
+        return [extra for loaded in self._loaded for extra in loaded.stream.extras]
+
+    def _create(self, table: str) -> str:
+        """By the types of what goes into it, from however many streams."""
+        columns: dict[str, ColumnType] = {}
+        for loaded in self._loaded:
+            if loaded.stream.table.lower() == table.lower():
+                for name, type_ in zip(loaded.stream.columns, loaded.types, strict=True):
+                    merged = columns.setdefault(name, ColumnType(type_.is_text))
+                    merged.seen |= type_.seen
+        if not columns:
+            raise SldbError("bad_request", f"there are no rows, and so no columns to make a table {table} of")
+        declared = [f"{literals.name(name)} {type_.declared}".rstrip() for name, type_ in columns.items()]
+        if self._mode.upsert:
+            self._check_keys(list(columns))
+            declared.append(f"PRIMARY KEY ({literals.names(self._mode.upsert)})")
+        return f"CREATE TABLE {literals.name(table)} ({', '.join(declared)})"
+
+    def _check(self, loaded: Loaded) -> None:
+        """Whether the rows may go into the table that is there."""
+        table = loaded.stream.table
+        if self._mode.must_be_new:
+            raise SldbError("bad_request", f"there is a table {table} already", "without --create its rows are added")
+        there = {column.name.lower(): column for column in self._there[table.lower()]}
+        for _, name in self._cells(loaded):
+            if name.lower() not in there:
+                known = ", ".join(column.name for column in there.values())
+                raise SldbError(
+                    "bad_request", f"{loaded.stream.shown}: table {table} has no column {name}", f"it has: {known}"
+                )
+        for place, name in self._cells(loaded):
+            if loaded.types[place].has_huge and _affinity(there[name.lower()].type) in ("INTEGER", "NUMERIC"):
+                raise SldbError(
+                    "bad_request",
+                    f"{loaded.stream.shown}: column {name} has whole numbers of more than 64 bits, which would lose "
+                    f"digits in {table}.{name} ({there[name.lower()].type})",
+                    "a TEXT column keeps them",
+                )
+        self._check_keys([name for _, name in self._cells(loaded)])
+
+    def _check_keys(self, columns: list[str]) -> None:
+        known = {column.lower() for column in columns}
+        for key in self._mode.upsert:
+            if key.lower() not in known:
+                raise SldbError(
+                    "bad_request", f"--upsert {key}: there is no such column", f"there are {', '.join(columns)}"
+                )
+
+    def _cells(self, loaded: Loaded) -> list[tuple[int, str]]:
+        """Place and name of the columns that are written."""
+        columns = list(enumerate(loaded.stream.columns))
+        is_there = loaded.stream.table.lower() in self._there
+        return columns[1:] if loaded.stream.has_rowid and is_there else columns
+
+    def _insert(self, loaded: Loaded) -> tuple[str, str]:
+        """What an INSERT begins and ends with."""
+        names = tuple(name for _, name in self._cells(loaded))
+        start = "INSERT OR IGNORE INTO" if self._mode.skip else "INSERT INTO"
+        begin = f"{start} {literals.name(loaded.stream.table)} ({literals.names(names)}) "
+        if not self._mode.upsert:
+            return begin, ""
+        keys = {key.lower() for key in self._mode.upsert}
+        updates = [f"{literals.name(n)}=excluded.{literals.name(n)}" for n in names if n.lower() not in keys]
+        action = f"UPDATE SET {','.join(updates)}" if updates else "NOTHING"
+        return begin, f" ON CONFLICT ({literals.names(self._mode.upsert)}) DO {action}"
+
+    def _is_nulled(self, loaded: Loaded, place: int, name: str) -> bool:
+        """Whether the empty text in this column is NULL."""
+        if not loaded.stream.empty_is_null:
+            return False
+        there = self._there.get(loaded.stream.table.lower())
+        if there is None:
+            return loaded.types[place].is_number
+        return any(column.name.lower() == name.lower() and _is_number(column.type) for column in there)
+
+    def _inserts(self, place: int, batches: list[Batch]) -> Iterator[Statement]:
+        loaded = self._loaded[place]
+        begin, end = self._insert(loaded)
+        written = self._cells(loaded)
+        nulled = {cell for cell, name in written if self._is_nulled(loaded, cell, name)}
+        step = max(1, min(_MOST_ROWS, MOST_PARAMETERS // len(written))) if written else 1
+        for batch in batches:
+            for start in range(0, len(batch.rows), step):
+                rows: list[Values] = [_picked(row, written, nulled) for row in batch.rows[start : start + step]]
+                self._counted.add(begin)
+                yield Statement(f"{begin}{tuples(len(written), len(rows))}{end}", flat(len(written), rows))
+
+    def _copies(self, place: int) -> Iterator[Statement]:
+        loaded = self._loaded[place]
+        if not loaded.types or not loaded.has_rows:
+            return
+        begin, end = self._insert(loaded)
+        names = cells(len(loaded.stream.columns))
+        values = [
+            f"nullif({names[cell]},'')" if self._is_nulled(loaded, cell, name) else names[cell]
+            for cell, name in self._cells(loaded)
+        ]
+        self._counted.add(begin)
+        yield Statement(f"{begin}SELECT {','.join(values)} FROM {_STAGED}.s{place} WHERE true ORDER BY rowid{end}")
+
+    def _send(self, request: Request) -> int:
+        try:
+            reply = self._client.execute(request)
+        except SldbError as error:
+            details = error.details
+            kinds = (details.get("reason"), details.get("sqlite_code"), error.code)
+            hint = next((_HINTS[kind] for kind in kinds if kind in _HINTS), error.hint)
+            kept = {name: details[name] for name in ("sqlite_code", "applied") if name in details}
+            raise SldbError(error.code, error.message, hint, **kept) from error
+        self.changed = sum(
+            result.rowcount
+            for statement, result in zip(request.statements, reply.results, strict=True)
+            if statement.query.startswith(tuple(self._counted))
+        )
+        return reply.txid
+
+
+# By the reason, SQLite's code, or the error's.
+_HINTS = {
+    "no_unique_key": "--upsert needs a primary key or unique index of just these columns: CREATE UNIQUE INDEX …",
+    "SQLITE_CONSTRAINT_FOREIGNKEY": "import the tables that these rows refer to first, or with them",
+    "constraint": "--on-error skip leaves such rows out, --upsert KEY updates what is there",
+}
+
+
+def _picked(row: Values, written: list[tuple[int, str]], nulled: set[int]) -> list[Value]:
+    cells = [row[cell] if cell < len(row) else None for cell, _ in written]
+    if nulled:
+        cells = [
+            None if value == "" and cell in nulled else value for value, (cell, _) in zip(cells, written, strict=True)
+        ]
+    return cells
+
+
+def _affinity(declared: str) -> str:
+    """Of a column, by SQLite's rules."""
+    upper = declared.upper()
+    for words, affinity in _AFFINITIES:
+        if any(word in upper for word in words):
+            return affinity
+    return "NUMERIC" if upper else "BLOB"
+
+
+_AFFINITIES = (
+    (("INT",), "INTEGER"),
+    (("CHAR", "CLOB", "TEXT"), "TEXT"),
+    (("BLOB",), "BLOB"),
+    (("REAL", "FLOA", "DOUB"), "REAL"),
+)
+
+
+def _is_number(declared: str) -> bool:
+    return _affinity(declared) in ("INTEGER", "REAL", "NUMERIC")

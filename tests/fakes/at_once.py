@@ -1,0 +1,23 @@
+"""Calls that run when they are started, for simulations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class AtOnce:
+    """A call that is over when it has begun: for simulations, where nothing may happen at the same time."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._value: Any = None
+        self._error: BaseException | None = None
+        try:
+            self._value = function()
+        except Exception as error:  # noqa: BLE001 - raised by result(), as the call in a thread does
+            self._error = error
+
+    def result(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._value

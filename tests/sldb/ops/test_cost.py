@@ -1,0 +1,70 @@
+"""What the stack cost, from lines as the functions and Lambda write them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sldb import price
+from sldb.ops import cost
+from sldb.ops.logs import LogEvent
+from tests.sldb.deploy.commands import Commands
+from tests.sldb.ops.test_logs import put
+
+STATS = {"memory_mb": 1024, "architecture": "aarch64", "ms": 100.0, "store_requests": 5, "store_writes": 3}
+READ = {"event": "request", "aws_request_id": "r1", **STATS, "store_writes": 0, "commit_ms": 0}
+WRITE = {"event": "request", "aws_request_id": "r2", **STATS, "commit_ms": 8.5}
+
+
+def report(request_id: str, ms: int = 100, mb: int = 1024) -> str:
+    return (
+        f"REPORT RequestId: {request_id}\tDuration: {ms - 0.5} ms\tBilled Duration: {ms} ms\t"
+        f"Memory Size: {mb} MB\tMax Memory Used: 90 MB"
+    )
+
+
+MESSAGES = [json.dumps(READ), report("r1"), json.dumps(WRITE), report("r2"), report("error", 200), "START x"]
+EVENTS = [LogEvent(str(i), i, message) for i, message in enumerate(MESSAGES)]
+
+
+def test_each_request_is_counted_once() -> None:
+    read, write, other = cost.queries(EVENTS, "aarch64")
+    assert (read.count, write.count, other.count) == (1, 1, 1)
+    assert read.dollars == pytest.approx(0.2e-6 + 0.1 * 0.0000133334 + 5 * 0.0000004)
+    assert write.dollars == pytest.approx(0.2e-6 + 0.1 * 0.0000133334 + 3 * 0.000005 + 2 * 0.0000004)
+    assert other.dollars == pytest.approx(0.2e-6 + 0.2 * 0.0000133334)
+
+
+def test_the_scheduled_function_and_what_is_kept() -> None:
+    runs = cost.scheduled([LogEvent("1", 0, report("a", mb=512)), LogEvent("2", 0, "free_locks")], "x86_64")
+    assert (runs.count, runs.each) == (1, pytest.approx(0.2e-6 + 0.05 * 0.0000166667))
+    kept = cost.storage([1 << 30, 1 << 30], cost.MONTH_SECONDS / 2)
+    assert kept.dollars == pytest.approx(price.S3_GB_MONTH)
+    assert cost.logging([LogEvent("1", 0, "é" * 487)]).dollars == pytest.approx(1e-6 * price.LOG_GB)
+
+
+def test_the_command(sldb: Commands) -> None:
+    sldb.ok("deploy")
+    put(sldb, *MESSAGES)
+    ran = sldb.ok("cost", "--since", "1h", "--format", "json")
+    rows = {row["what"]: row for row in json.loads(ran.out)}
+    assert [row["number"] for row in rows.values()][:3] == [1, 1, 1]
+    assert rows["queries that write"]["dollars a month"] == pytest.approx(
+        rows["queries that write"]["dollars"] * 720, rel=1e-9
+    )
+    assert rows["log lines"]["number"] >= len(MESSAGES)
+    assert "a month at this pace" in ran.err
+    assert "objects kept" in sldb.ok("cost").out
+    assert sldb("cost", "--since", "x").status == 2
+    assert sldb("--local", "x", "cost").status == 2
+
+
+def test_the_prices_are_told_with_their_sources(sldb: Commands) -> None:
+    rows = json.loads(sldb.ok("cost", "--prices", "--format", "json").out)
+    assert {row["source"].rpartition("/pricing")[0].rpartition("/")[2] for row in rows} == {
+        "lambda",
+        "s3",
+        "cloudwatch",
+    }
+    assert all(0 < row["dollars"] < 1 for row in rows)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from typing import Any
+
+import pytest
+
+from lambda_handlers.shared.held_lock import HeldLock
+from sldb import moments
+from sldb.ops.status import FunctionInfo, Status
+from sldb.ops.status_report import duration, show_status
+from sldb.stack.statuses import health
+
+MAIN = {
+    "name": "main",
+    "state": "ok",
+    "txid": 42,
+    "time": "2023-11-14T22:13:20Z",
+    "bytes": 12_345_678,
+    "foreign_keys": True,
+}
+HURT = {"name": "hurt", "state": "damaged", "txid": 7, "stored_bytes": 9, "problem": "a file is damaged"}
+STATUS = Status(
+    stack="test-db",
+    stack_status="CREATE_COMPLETE",
+    region="eu-west-1",
+    account="123456789012",
+    bucket="test-db-data-123456789012-eu-west-1",
+    bucket_is_gone=False,
+    bundle="f" * 64,
+    lock_kind="security-group",
+    lock_max_age_seconds=90,
+    recoverable_days=0,
+    functions=(FunctionInfo("test-db-function", "Active", "python3.13", "arm64", 1024, 60, "2026-11-24"),),
+    locks=(HeldLock("sg-1", "main", "abc", 1_000.0, "INSERT [red]t"),),
+    databases=(MAIN, HURT),
+    health=health("test-db", "CREATE_COMPLETE"),
+)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, "unknown"), (3.9, "3 s"), (150, "2 min"), (7300, "2 h")])
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_off_a_terminal_columns_are_plain_and_complete() -> None:
+    out = io.StringIO()
+    show_status(STATUS, out, now=1_007.0)
+    text = out.getvalue()
+    assert "\x1b" not in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["stack", "test-db", "(CREATE_COMPLETE)"] in lines
+    assert ["main", "abc", "7", "s", "INSERT", "[red]t"] in lines
+    assert ["main", "12.3", "MB", "42", *moments.local("2023-11-14T22:13:20Z").split(), "on", "ok"] in lines
+    assert ["hurt", "7", "damaged"] in lines
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"bucket_is_gone": True}, "data   s3://test-db-data-123456789012-eu-west-1 is gone"),
+        ({"health": health("test-db", "UPDATE_ROLLBACK_FAILED")}, "next   `sldb deploy` finishes taking"),
+        ({"health": health("orders", "REVIEW_IN_PROGRESS")}, "next   `sldb deploy --stack orders` makes it"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_to_do(change: dict[str, Any], says: str) -> None:
+    out = io.StringIO()
+    show_status(dataclasses.replace(STATUS, **change), out, now=1_007.0)
+    assert says in out.getvalue()
+
+
+def test_json_has_everything() -> None:
+    encoded = json.loads(json.dumps(STATUS.encode(now=1_007.0)))
+    assert encoded["functions"][0]["memory_mb"] == 1024
+    assert encoded["locks"][0]["age_seconds"] == 7
+    assert encoded["databases"] == [MAIN, HURT]

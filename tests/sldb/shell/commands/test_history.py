@@ -1,0 +1,145 @@
+"""Dot commands about the past, other databases and the whole, over a real database in a directory."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lambda_handlers.wire import SldbError
+from sldb.client import Client
+from sldb.shell.commands.registry import obey
+from sldb.shell.output import Output
+from sldb.shell.script import run_script
+from sldb.shell.session import Session
+from sldb.targets.local import LocalTarget
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    output = Output(io.StringIO(), io.StringIO(), format="jsonl", timing=False)
+    with closing(Session(Client(LocalTarget(tmp_path / "db")), output)) as session:
+        yield session
+
+
+def enter(session: Session, *lines: str) -> list[dict[str, object]]:
+    """The rows that are printed."""
+    out = session.output.out = io.StringIO()
+    run_script([f"{line}\n" for line in lines], session, obey)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def said(session: Session) -> str:
+    assert isinstance(session.output.err, io.StringIO)
+    return session.output.err.getvalue()
+
+
+def test_history_and_undo(session: Session) -> None:
+    with pytest.raises(SldbError, match="nothing was ever written"):
+        enter(session, ".undo")
+    enter(session, "create table t(a);", "insert into t values (1);", "delete from t;")
+    assert [(row["txid"], row["kind"]) for row in enter(session, ".history 2")] == [(3, "DELETE"), (2, "INSERT")]
+    asked: list[str] = []
+    session.agree = lambda what: bool(asked.append(what))
+    assert enter(session, ".undo", "select a from t;") == []
+    assert "nothing was changed" in said(session)
+    assert asked[0].startswith("This takes back transaction 3 (DELETE, of ")
+    session.agree = lambda what: True
+    assert enter(session, ".undo", "select a from t;") == [{"a": 1}]
+    assert enter(session, ".undo", "select a from t;") == []
+
+
+def test_at_shows_another_time_to_commands_as_well(session: Session) -> None:
+    enter(session, "create table t(a);", "create table u(b);")
+    assert [row["name"] for row in enter(session, ".at 1", ".tables")] == ["t"]
+    with pytest.raises(SldbError) as caught:
+        enter(session, ".at 9")
+    assert caught.value.code == "not_found"
+    assert session.at == 1  # it stays where it was
+    with pytest.raises(SldbError) as caught:
+        enter(session, ".undo")
+    assert caught.value.code == "read_only"
+    assert len(enter(session, ".at NOW", ".tables")) == 2
+
+
+def test_branches_and_databases(session: Session) -> None:
+    enter(session, "create table t(a);", "insert into t values (1);", ".branch old 1", ".branch new")
+    assert [row["name"] for row in enter(session, ".databases")] == ["main", "new", "old"]
+    assert enter(session, ".database old", "select a from t;") == []
+    assert enter(session, r"\c new", "select a from t;") == [{"a": 1}]
+    enter(session, r"\c main", ".at 1", ".branch older")  # of where it stands
+    assert enter(session, r"\c older", "select a from t;") == []
+
+
+def test_dump_loads_into_sqlite(session: Session, tmp_path: Path) -> None:
+    enter(session, "create table t(a, b);", "insert into t values ('x;\ny', x'00ff');", "delete from t;", ".at 2")
+    enter(session, f'.dump "{tmp_path / "a dump.sql"}"')
+    session.output.out = io.StringIO()
+    run_script([".dump\n"], session, obey)
+    assert session.output.out.getvalue() == (tmp_path / "a dump.sql").read_text("utf-8")
+    connection = sqlite3.connect(":memory:")
+    connection.executescript((tmp_path / "a dump.sql").read_text("utf-8"))
+    assert connection.execute("select a, b from t").fetchall() == [("x;\ny", b"\x00\xff")]
+    connection.close()
+    enter(session, ".at now", "begin;")
+    with pytest.raises(SldbError, match="a transaction is open"):
+        enter(session, ".dump")
+
+
+def test_import_adds_rows(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "some people.csv"
+    path.write_text("name,age\nAda,36\nBob,007\n")
+    assert enter(session, f'.import "{path}" people', "select name, age from people order by name;") == [
+        {"name": "Ada", "age": "36"},
+        {"name": "Bob", "age": "007"},
+    ]
+    assert "2 rows into people (new)" in said(session)
+    assert enter(session, f'.import "{path}" people', "select count(*) as n from people;") == [{"n": 4}]
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ([".import"], "bad_request"),
+        ([".import nothing.csv"], "bad_request"),
+        ([".import -"], "bad_request"),
+        ([".import a b c"], "bad_request"),
+        (["begin;", ".import {path}"], "bad_request"),
+        (["create table t(a);", ".at 1", ".import {path}"], "read_only"),
+    ],
+)
+def test_what_is_not_imported(session: Session, tmp_path: Path, lines: list[str], code: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a\n1\n")
+    with pytest.raises(SldbError) as caught:
+        enter(session, *(line.replace("{path}", str(path)) for line in lines))
+    assert caught.value.code == code, caught.value
+    session.transaction, session.at = None, None
+    if enter(session, "select name from sqlite_schema where name = 't';"):
+        assert enter(session, "select * from t;") == []
+
+
+def test_once_goes_to_the_file_once(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "once.jsonl"
+    assert enter(session, f'.once "{path}"', "select 1 as a;", "select 2 as b;") == [{"b": 2}]
+    assert path.read_text() == '{"a": 1}\n'
+
+
+def test_watch_only_reads(session: Session) -> None:
+    enter(session, "create table t(a);")
+    assert len(enter(session, "select 1 as a;", ".watch 0.1 3")) == 4
+    for line, code in (
+        (".watch", "bad_request"),
+        (".watch 0 1", "bad_request"),
+        (".watch 1 x", "bad_request"),
+        ("insert into t values (1);\n.watch 0.1 2", "read_only"),
+    ):
+        with pytest.raises(SldbError) as caught:
+            enter(session, *line.split("\n"))
+        assert caught.value.code == code
+    assert enter(session, "select count(*) as n from t;") == [{"n": 1}]

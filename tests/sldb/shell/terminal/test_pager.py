@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import io
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from lambda_handlers.wire import SldbError
+from sldb.shell.terminal.editor import edit
+from sldb.shell.terminal.pager import LINES_FOR_THE_PROMPT, Pager, fits
+
+
+@pytest.mark.parametrize(
+    ("shown", "fit"),
+    [
+        ("", True),
+        ("x\n" * (10 - LINES_FOR_THE_PROMPT), True),
+        ("x\n" * (11 - LINES_FOR_THE_PROMPT), False),
+        ("x" * 20 * (10 - LINES_FOR_THE_PROMPT) + "\n", True),
+        ("x" * 20 * (10 - LINES_FOR_THE_PROMPT) + "x\n", False),
+        ("山" * 10 * (10 - LINES_FOR_THE_PROMPT) + "\n", True),
+        ("山" * 10 * (10 - LINES_FOR_THE_PROMPT) + "山\n", False),
+        ("\x1b[1;36mx\x1b[0m" * 20 + "\n", True),
+    ],
+)
+def test_what_fits(shown: str, fit: bool) -> None:
+    assert fits(shown, 20, 10) is fit
+
+
+LONG = "é\n" * 500
+
+
+def test_what_does_not_fit_goes_to_the_pager(tmp_path: Path) -> None:
+    out = io.StringIO()
+    Pager.of({"PAGER": f"tee {shlex.quote(str(tmp_path / 'paged'))}"}, out).show(LONG)
+    assert (out.getvalue(), (tmp_path / "paged").read_text("utf-8")) == ("", LONG)
+
+
+@pytest.mark.parametrize("command", ["", "no-such-program -x"])
+def test_without_one_all_is_printed(command: str) -> None:
+    out = io.StringIO()
+    Pager.of({"PAGER": command}, out).show(LONG)
+    assert out.getvalue() == LONG
+
+
+def test_one_that_leaves_early_is_no_error() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    out = io.StringIO()
+    Pager.of({"PAGER": "head -1"}, out).show("x" * 100 + "\n" + LONG * 1000)
+    assert out.getvalue() == ""
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_editor(tmp_path: Path) -> None:
+    script = tmp_path / "an editor.py"
+    script.write_text("import sys; p = sys.argv[1]; t = open(p).read(); open(p, 'w').write(t.upper() + '\\n')")
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(script))}"
+    assert edit("select 1;", {"EDITOR": "no-such-program", "VISUAL": command}) == "SELECT 1;"
+    for environment in ({"EDITOR": "false"}, {"EDITOR": "no-such-program"}):
+        with pytest.raises(SldbError):
+            edit("select 1;", environment)

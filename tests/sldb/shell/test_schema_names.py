@@ -1,0 +1,158 @@
+"""When the shell looks for names: in the background, after what may have changed them, and never while a key waits."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from lambda_handlers.wire import Reply, Request, SldbError
+from sldb.client import Client
+from sldb.shell.catalog import Names, everything, schema_version
+from sldb.shell.completion import Known, complete
+from sldb.shell.output import Output
+from sldb.shell.schema_names import LiveDatabases, LiveNames
+from sldb.shell.session import Session
+from tests.fakes.sqlite_target import SqliteTarget
+
+
+@dataclass
+class WatchedTarget(SqliteTarget):
+    """Counts what the names ask, and tells whether a write was its own, as the function does."""
+
+    answered: list[Request] = field(default_factory=list)
+
+    def send(self, request: Request) -> Reply:
+        before = self.txid
+        reply = super().send(request)
+        reply.stats["commit_ms"] = 1.0 if self.txid != before else 0.0
+        self.answered.append(request)
+        return reply
+
+    def asked(self) -> list[str]:
+        """The names' requests so far, `version` or `everything`: those that have their answers, which nothing that a
+        test does from now on can change."""
+        kinds = {schema_version().statements: "version", everything().statements: "everything"}
+        return [kinds[request.statements] for request in self.answered if request.statements in kinds]
+
+
+@pytest.fixture
+def target() -> WatchedTarget:
+    return WatchedTarget()
+
+
+@pytest.fixture
+def session(target: WatchedTarget) -> Session:
+    return new_session(target)
+
+
+def new_session(target: SqliteTarget) -> Session:
+    session = Session(Client(target), Output(io.StringIO(), io.StringIO(), timing=False))
+    session.names = LiveNames(
+        lambda: Names.of(session.look(everything())), lambda: session.look(schema_version()).rows[0][0]
+    )
+    return session
+
+
+def wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def known(session: Session) -> list[str]:
+    assert session.names is not None
+    return list(session.names.current.columns)
+
+
+def test_own_changes_of_the_schema_are_seen_and_cost_one_look(session: Session, target: WatchedTarget) -> None:
+    session.run("create table fresh(a);")
+    wait(lambda: known(session) == ["fresh"])
+    session.run("alter table fresh rename to stale;")
+    wait(lambda: known(session) == ["stale"])
+    assert target.asked() == ["everything"] * 2
+
+
+def test_reads_and_writes_of_ones_own_look_for_nothing(session: Session, target: WatchedTarget) -> None:
+    target.connection.execute("create table t(a)")
+    session.run("select 1;")
+    for _ in range(3):
+        session.run("insert into t values ('create table');")
+        session.run("select * from t;")
+    assert target.asked() == []
+
+
+def test_when_others_write_the_version_is_asked_and_no_more(session: Session, target: WatchedTarget) -> None:
+    session.run("create table t(a);")
+    wait(lambda: known(session) == ["t"])
+    target.txid += 5
+    session.run("select 1;")
+    wait(lambda: target.asked() == ["everything", "version"])
+    target.connection.execute("create table theirs(a)")
+    target.txid += 1
+    session.run("select 1;")
+    wait(lambda: known(session) == ["t", "theirs"])
+    assert target.asked() == ["everything", "version", "version", "everything"]
+
+
+def test_a_table_that_is_missed_may_be_new(session: Session, target: WatchedTarget) -> None:
+    with pytest.raises(SldbError):
+        session.run("select * from nope;")
+    wait(lambda: target.asked() == ["everything"])
+
+
+def test_what_a_transaction_makes_is_known_inside_it(session: Session) -> None:
+    assert session.names is not None
+    session.run("begin; create table inside(a);")
+    wait(lambda: known(session) == ["inside"])
+    session.run("rollback;")
+    wait(lambda: known(session) == [])
+
+
+def test_of_a_target_that_fails_there_are_none() -> None:
+    finished = threading.Event()
+
+    def fetch() -> Names:
+        finished.set()
+        raise SldbError("store_error", "not deployed")
+
+    names = LiveNames(fetch, lambda: 1)
+    names.refresh()
+    assert finished.wait(20)
+    assert names.current == Names()
+
+
+@dataclass
+class BlockedTarget(SqliteTarget):
+    """Whoever asks it waits, until it is freed."""
+
+    free: threading.Event = field(default_factory=threading.Event)
+
+    def send(self, request: Request) -> Reply:
+        self.requests.append(request)
+        assert self.free.wait(60)
+        raise SldbError("store_error", "too late")
+
+
+def test_no_key_waits_for_a_target_that_does_not_answer() -> None:
+    target = BlockedTarget()
+    session = new_session(target)
+    assert session.names is not None
+    databases = LiveDatabases(lambda: [str(session.look(schema_version()).txid)])
+    session.names.refresh()
+    wait(lambda: len(target.requests) == 1)
+    for typed in ("select * from us", ".tables u", ".database m", "insert into t values (1); sel"):
+        for end in range(1, len(typed) + 1):
+            choices = {"database": databases.names}
+            complete(
+                typed[:end], "", Known(session.names.current, {".database": "database", ".tables": "table"}, choices)
+            )
+            session.names.refresh()
+            session.names.check()
+    assert len(target.requests) == 1
+    target.free.set()

@@ -1,0 +1,115 @@
+"""Where a run goes to: what is said on several levels becomes one aim, or an error."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambda_handlers.wire import SldbError, with_options
+from sldb.config import Level, Setting
+from sldb.destination import Aim, resolve
+from sldb.stack.names import check_stack_name, default_function
+
+LINE, VARIABLE, PROFILE, FILE, DEFAULT = (
+    *(Level.COMMAND_LINE, Level.ENVIRONMENT, Level.PROFILE, Level.FILE, Level.DEFAULT),
+)
+
+
+def aim(target: tuple[str, Level] = ("lambda", DEFAULT), stack: tuple[str, Level] = ("test-db", DEFAULT)) -> Aim:
+    return resolve(Setting(target[0], "--target", target[1]), Setting(stack[0], "--stack", stack[1]))
+
+
+def test_the_default_is_the_default_stack() -> None:
+    assert aim() == Aim(stack="test-db")
+    assert aim(("lambda", LINE), ("test-db", LINE)) == Aim(stack="test-db")
+
+
+@pytest.mark.parametrize("level", [LINE, VARIABLE, PROFILE, FILE])
+def test_a_stack_that_is_named_on_any_level_is_the_aim(level: Level) -> None:
+    assert aim(stack=("two", level)) == Aim(stack="two", is_plain=False)
+    assert aim(("lambda", level), ("two", level)) == Aim(stack="two", is_plain=False)
+    assert aim(("lambda", LINE), ("two", level)) == Aim(stack="two", is_plain=False)
+
+
+@pytest.mark.parametrize("level", [LINE, VARIABLE, PROFILE, FILE])
+def test_a_function_brings_its_stack_along(level: Level) -> None:
+    assert aim(("lambda:mine", level)) == Aim(function="mine", is_plain=False)
+    assert aim(("lambda:mine", level), ("two", level)) == Aim(function="mine", stack="two", is_plain=False)
+
+
+def test_the_nearer_level_decides() -> None:
+    assert aim(("lambda:mine", LINE), ("two", VARIABLE)) == Aim(function="mine", is_plain=False)
+    assert aim(("lambda:mine", VARIABLE), ("two", LINE)).stack == "two"  # and the function must be of it
+    assert aim(("local:db", LINE), ("two", VARIABLE)) == Aim(directory="db")
+    assert aim(("local:db", PROFILE), ("two", FILE)) == Aim(directory="db", is_plain=False)
+    assert aim(("lambda", LINE), ("two", FILE)).stack == "two"
+
+
+@pytest.mark.parametrize(
+    ("target", "stack"),
+    [(LINE, LINE), (VARIABLE, LINE), (VARIABLE, VARIABLE), (FILE, PROFILE), (PROFILE, VARIABLE), (FILE, LINE)],
+)
+@pytest.mark.parametrize("text", ["local", "local:db"])
+def test_a_directory_is_in_no_stack(text: str, target: Level, stack: Level) -> None:
+    with pytest.raises(SldbError, match="contradict") as caught:
+        aim((text, target), ("two", stack))
+    assert caught.value.exit_code == 2
+    with pytest.raises(SldbError, match="contradict"):
+        aim((text, target), ("test-db", stack))  # named is named, whatever the name
+
+
+@pytest.mark.parametrize("text", ["", "lambda:", "local:", "ftp:x", "Lambda", "lambda mine", "https://example.org"])
+def test_what_is_no_target(text: str) -> None:
+    with pytest.raises(SldbError, match="no such target") as caught:
+        aim((text, LINE))
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["", "Two", "two_", "-two", "two/../test-db", "arn:aws:cloudformation:x", "two --x"])
+def test_what_is_no_name_of_a_stack_is_sent_nowhere(name: str) -> None:
+    for given in (aim, lambda stack: aim(("lambda:mine", LINE), stack)):
+        with pytest.raises(SldbError, match="--stack") as caught:
+            given(stack=(name, LINE))
+        assert caught.value.exit_code == 2
+    with pytest.raises(SldbError):
+        check_stack_name(name)
+
+
+def test_what_a_command_needs_to_go_there() -> None:
+    assert aim().options() == []
+    assert aim(stack=("test-db", LINE)).options() == ["--stack", "test-db"]  # a variable may name another
+    assert aim(stack=("two", VARIABLE)).options() == ["--stack", "two"]
+    assert aim(("local:db", LINE)).options() == ["--local", "db"]
+    assert aim(("local:db", PROFILE)).options() == ["--local", "db"]
+    assert aim(("local", VARIABLE)).options() == ["--target", "local"]
+    assert aim(("lambda:mine", LINE)).options() == ["--target", "lambda:mine"]
+    assert default_function("two") == "two-function"
+
+
+def test_commands_in_messages_have_all_the_options_that_lead_there() -> None:
+    options = ["--stack", "two", "--region", "eu-west-1"]
+    assert with_options("sldb deploy makes it", options) == "sldb deploy --stack two --region eu-west-1 makes it"
+    assert with_options("sldb deploy --stack NAME", ["--target", "lambda:x"]) == "sldb deploy --stack NAME"
+    assert with_options("`sldb deploy --stack two`", options) == "`sldb deploy --region eu-west-1 --stack two`"
+
+
+@pytest.mark.parametrize(
+    ("text", "completed"),
+    [
+        ("sldb deploy makes it", "sldb deploy --stack two makes it"),
+        ("sldb deploy makes it; or give --stack", "sldb deploy --stack two makes it; or give --stack"),
+        ("deploy it with `sldb deploy`, or --stack", "deploy it with `sldb deploy --stack two`, or --stack"),
+        (
+            "sldb logs --function x; sldb unlock frees",
+            "sldb logs --stack two --function x; sldb unlock --stack two frees",
+        ),
+        ("more memory: sldb deploy --memory MB", "more memory: sldb deploy --stack two --memory MB"),
+        ("see `sldb status --stack two`, again", "see `sldb status --stack two`, again"),
+        ("is it sldb's function? sldb says so", "is it sldb's function? sldb says so"),
+        ("s3://sldb deploy/x.sldb deploy", "s3://sldb deploy/x.sldb deploy"),
+        ("", ""),
+    ],
+)
+def test_commands_in_messages_go_where_the_run_went(text: str, completed: str) -> None:
+    assert with_options(text, ["--stack", "two"]) == completed
+    assert with_options(completed, ["--stack", "two"]) == completed
+    assert with_options(text, []) == text

@@ -1,0 +1,96 @@
+"""Side by side: bounded, in order, past one that hangs."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_handlers.wire import SldbError
+from sldb.many_databases import AHEAD, matching, side_by_side
+
+
+def test_patterns() -> None:
+    databases = [{"name": name, "state": "ok"} for name in ("b-2", "a", "b-1", "c")]
+    databases += [{"name": "b-3", "state": "unfinished"}, {"name": "b-4", "state": "dropped"}]
+    assert matching(["b-*"], databases) == ["b-1", "b-2"]
+    assert matching(["?", "b-1", "a"], databases) == ["a", "b-1", "c"]
+    assert matching(["x*"], databases) == []
+
+
+@given(st.lists(st.floats(0, 0.003), max_size=12), st.integers(1, 4))
+def test_all_are_told_in_their_order_and_never_more_run_than_may(pauses: list[float], jobs: int) -> None:
+    now = most = 0
+    counting = threading.Lock()
+
+    def run(name: str) -> str:
+        nonlocal now, most
+        with counting:
+            now += 1
+            most = max(most, now)
+        time.sleep(pauses[int(name)])
+        with counting:
+            now -= 1
+        return name * 2
+
+    names = [str(number) for number in range(len(pauses))]
+    assert list(side_by_side(names, run, jobs)) == [(name, name * 2) for name in names]
+    assert most <= jobs
+
+
+def test_they_do_run_side_by_side() -> None:
+    meeting = threading.Barrier(3)
+    assert len(list(side_by_side(["a", "b", "c"], lambda name: meeting.wait(20), 3))) == 3
+
+
+def test_one_that_fails_sinks_no_other() -> None:
+    def run(name: str) -> str:
+        if name == "b":
+            raise SldbError("sql_error", "no")
+        return name
+
+    told = dict(side_by_side(["a", "b", "c"], run, 1))
+    assert (told["a"], told["c"]) == ("a", "c")
+    assert isinstance(told["b"], SldbError)
+
+
+def test_a_bug_is_raised_where_it_is_seen() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(side_by_side(["a"], lambda name: 1 / 0, 1))
+
+
+def test_one_that_hangs_is_given_up_and_its_place_taken() -> None:
+    hangs = threading.Event()
+
+    def run(name: str) -> str:
+        if name == "a":
+            hangs.wait(60)
+        return name
+
+    told = list(side_by_side(["a", "b", "c"], run, 1, patience=0.2))
+    hangs.set()
+    assert [name for name, _ in told] == ["a", "b", "c"]
+    assert isinstance(told[0][1], SldbError)
+    assert told[0][1].code == "query_timeout"
+    assert [outcome for _, outcome in told[1:]] == ["b", "c"]
+
+
+def test_what_waits_for_an_earlier_one_is_bounded() -> None:
+    first_may_go = threading.Event()
+    begun: list[str] = []
+
+    def run(name: str) -> str:
+        begun.append(name)
+        if name == "0":
+            first_may_go.wait(60)
+        return name
+
+    names = [str(number) for number in range(100)]
+    told = side_by_side(names, run, 2)
+    threading.Timer(0.3, first_may_go.set).start()
+    assert next(told)[0] == "0"
+    assert len(begun) <= 2 * AHEAD + 2
+    assert [name for name, _ in told] == names[1:]

@@ -1,0 +1,121 @@
+"""CSV and TSV: what sldb writes is read back, and what is wrong is told with its place."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lambda_handlers.wire import SldbError
+from sldb.render import formats
+from sldb.render.layout import Layout
+from sldb.transfer.formats.bad_rows import BadRows
+from sldb.transfer.formats.delimited import Delimited
+
+CELLS = st.one_of(
+    st.none(),
+    st.sampled_from(
+        ["", '"', '""', ",", "\n", "\r\n", "\r", "\\N", "\\", "\\t", " a ", "a\tb", "\ufeffx", "\0", "\u2028"]
+    ),
+    st.text(st.characters(blacklist_categories=["Cs"]), max_size=8),
+)
+
+
+def read(
+    text: str | bytes, is_tsv: bool = False, skip: bool = False, delimiter: str | None = None, header: bool = True
+) -> tuple[list[str], list[tuple[int, list[str | None]]], BadRows]:
+    bad = BadRows(skip)
+    content = io.BytesIO(text.encode() if isinstance(text, str) else text)
+    rows = Delimited(content, "people.csv", is_tsv, bad, delimiter, header, "utf-8")
+    return rows.columns, list(rows), bad
+
+
+@pytest.mark.parametrize("is_tsv", [False, True])
+@given(
+    rows=st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1))
+)
+@example([[None]])
+@example([['"', None], [None, "\r\n"]])
+def test_what_is_written_is_read_back(is_tsv: bool, rows: list[list[str | None]]) -> None:
+    names = [f"c{i}" for i in range(len(rows[0]))]
+    lines = formats.tsv_lines if is_tsv else formats.csv_lines
+    text = "\n".join(lines(names, [tuple(row) for row in rows], Layout())) + "\n"
+    columns, found, _ = read(text, is_tsv, delimiter="\t" if is_tsv else ",")
+    assert columns == names
+    assert [cells for _, cells in found] == rows
+
+
+@given(rows=st.lists(st.lists(st.text(st.characters(blacklist_categories=["Cs"]), max_size=6), min_size=2, max_size=2)))
+def test_what_python_writes_is_read(rows: Sequence[Sequence[str]]) -> None:
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([["a", "b"], *rows])
+    assert [cells for _, cells in read(out.getvalue())[1]] == [list(row) for row in rows]
+
+
+def test_nothing_is_null_and_quotes_are_the_empty_text() -> None:
+    assert read('a,b,c\n,"",x\n')[1] == [(2, [None, "", "x"])]
+
+
+def test_lines_are_those_of_the_file() -> None:
+    assert read('a,b\r\n1,"x\r\ny"\r\n\r\n2,z\r\n')[1] == [(2, ["1", "x\r\ny"]), (5, ["2", "z"])]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_another_separator_is_seen_in_the_header(separator: str) -> None:
+    assert read(f"a{separator}b\n1,5{separator}2\n")[:2] == (["a", "b"], [(2, ["1,5", "2"])])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
+    assert read(b"\xef\xbb\xbfid,x\n1,2\n")[0] == ["id", "x"]
+
+
+def test_without_a_header() -> None:
+    assert read("1,2\n3,4\n", header=False)[:2] == (["c1", "c2"], [(1, ["1", "2"]), (2, ["3", "4"])])
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a,b\n1,2\n1,2,3\n", "people.csv:3:5: 3 cells, and the header has 2"),
+        ("a,b\n1\n", "people.csv:2:2: 1 cells, and the header has 2"),
+        ('a,b\n1,"x"y\n', "people.csv:2:6: text after the closing quote of a cell"),
+        ('a,b\n1,"x\n\ny"z\n', "people.csv:4:3: text after the closing quote of a cell"),
+        (b"a,b\n1,2\n\xc3\xa9,\xff\n", "people.csv:3:3: not utf-8 text (byte 0xff); see --encoding"),
+    ],
+)
+def test_a_bad_row_is_told_with_line_and_column(text: str | bytes, place: str) -> None:
+    with pytest.raises(SldbError) as caught:
+        read(text)
+    assert (caught.value.code, caught.value.message) == ("bad_request", place)
+    _, _, bad = read(text, skip=True)
+    assert (bad.count, bad.told) == (1, [place])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "people.csv is empty"),
+        ("a,,c\n", "people.csv:1:2: column 2 has no name"),
+        ("a,b,A\n", "people.csv:1:3: there are two columns A"),
+        ('a,b\n1,"never\n2,x\n', "people.csv:2:3: this quote is never closed"),
+    ],
+)
+def test_what_leaves_nothing_to_go_on_with(text: str, message: str) -> None:
+    for skip in (False, True):
+        with pytest.raises(SldbError) as caught:
+            read(text, skip=skip)
+        assert caught.value.message == message
+
+
+def test_a_long_quoted_cell_takes_no_longer_than_it_is_long() -> None:
+    cell = "line with words\n" * 200_000
+    assert read(f'a,b\n1,"{cell}"\n')[1] == [(2, ["1", cell])]
+
+
+def test_an_open_quote_before_a_large_file_ends_in_time() -> None:
+    with pytest.raises(SldbError, match="never closed"):
+        read('a,b\n1,"' + "x" * 2_000_000)
