@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.client import Client
 from sldb.migrate.files import Block, Migration
-from sldb.shell.reader import is_blank, split, words
+from sldb.sql_text import bare_words, is_blank, split_statements
 
 VERSIONS = "schema_migrations"
 FILES = "schema_migration_files"
@@ -108,8 +108,8 @@ def roll_back(client: Client, version: str, migration: Migration) -> Reply | Non
 def _chunks(block: Block) -> tuple[Chunk, Chunk]:
     """The PRAGMAs that a block begins with, which have to come before the transaction, and the rest."""
     end = 0
-    for statement in split(block.sql):
-        if next(words(statement), "") != "PRAGMA":
+    for statement in split_statements(block.sql):
+        if next(bare_words(statement), "") != "PRAGMA":
             break
         end += len(statement)
     return Chunk(block.sql[:end], block.begins), Chunk(block.sql[end:], block.begins + end)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sldb.shell.catalog import Names
 from sldb.shell.keywords import functions, keywords
-from sldb.shell.reader import is_open, split
+from sldb.sql_text import ends_in_quotes_or_comment, split_statements
 
 MOST_CHARACTERS = 20_000  # of a long script that are looked at, on each side of the cursor
 MOST_FILES = 200
@@ -88,7 +88,7 @@ def suggest(before: str, after: str, names: Names) -> list[str]:
     """The candidates for the word that ends `before`, within the statement that the cursor stands in."""
     before, after = _own_statement(before[-MOST_CHARACTERS:], after[:MOST_CHARACTERS])
     match = _LAST_WORD.search(before)
-    if match is None or is_open(before):
+    if match is None or ends_in_quotes_or_comment(before):
         return []
     tables = _tables_of(before[: match.start()] + " " + after, names)
     if match["owner"]:
@@ -126,9 +126,9 @@ def quote_argument(name: str) -> str:
 
 
 def _own_statement(before: str, after: str) -> tuple[str, str]:
-    pieces = list(split(before))
+    pieces = list(split_statements(before))
     ended = not pieces or pieces[-1].rstrip().endswith(";")
-    return "" if ended else pieces[-1], next(iter(split(after)), "")
+    return "" if ended else pieces[-1], next(iter(split_statements(after)), "")
 
 
 def _candidates(before: str, tables: dict[str, str], names: Names) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import apsw
 
 from sldb.shell.completion import quote
-from sldb.shell.reader import names
+from sldb.sql_text import possible_names
 
 MOST_COLUMNS = 8  # of one table that are tried; the pairs of them are 56
 
@@ -65,7 +65,7 @@ def advise(sql: str, schema: Schema) -> list[str]:
     candidates = _candidates(sql, schema)
     wanted = dict.fromkeys(_used(sql, schema, candidates))
     used = dict.fromkeys(_used(sql, schema, list(wanted)))
-    taken = {name.lower() for statement in schema.statements for name in names(statement)}
+    taken = {name.lower() for statement in schema.statements for name in possible_names(statement)}
     return [_create(index, taken) for index in used]
 
 
@@ -88,11 +88,11 @@ def _candidates(sql: str, schema: Schema) -> list[Index]:
             for name, kind in connection.execute("SELECT name, type FROM pragma_table_list WHERE schema = 'main'")
             if kind == "table" and not str(name).startswith(("sqlite_", "_sldb_"))
         ]
-        named = {name.lower() for name in names(sql)}
+        named = {name.lower() for name in possible_names(sql)}
         views = list(connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'"))
         for name, text in views * len(views):  # a view may stand on others
             if str(name).lower() in named:
-                named |= {other.lower() for other in names(str(text))}
+                named |= {other.lower() for other in possible_names(str(text))}
         indexes = []
         for table in tables:
             if table.lower() in named:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lambda_handlers.wire import SldbError, Value
 from sldb.params import guess
-from sldb.shell.reader import code
+from sldb.sql_text import strip_quoted
 
 _PLACE = re.compile(r"\$([1-9][0-9]?)\b")
 _NAME = re.compile(r"[^\W\d][\w.-]*")
@@ -73,7 +73,7 @@ class NamedQueries:
 
 def bind(name: str, sql: str, arguments: Sequence[str]) -> dict[str, Value] | None:
     """What the arguments bind in the SQL. Raises `bad_request` where they are too few or too many."""
-    places = {int(place) for place in _PLACE.findall(code(sql))}
+    places = {int(place) for place in _PLACE.findall(strip_quoted(sql))}
     if len(arguments) != max(places, default=0):
         wanted = f"{max(places, default=0)}, as the SQL says: {sql}"
         hint = "arguments go where it says $1, $2, …; keep it anew with .save"

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from lambda_handlers.wire import SldbError
-from sldb.shell.reader import DotCommand, NeedMore, Reading, Run, is_blank, read
+from sldb.shell.reader import DotCommand, NeedMore, Reading, Run, read
 from sldb.shell.session import Session
+from sldb.sql_text import is_blank
 
 Obey: TypeAlias = "Callable[[DotCommand, Session], bool]"
 

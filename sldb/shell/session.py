@@ -26,10 +26,10 @@ from sldb.client import Client
 from sldb.database_creation import suggestion
 from sldb.report import count, summary
 from sldb.shell.output import Output
-from sldb.shell.reader import changes_schema, is_blank, split
 from sldb.shell.saved_queries import NamedQueries
 from sldb.shell.schema_names import LiveNames
 from sldb.shell.transaction import Batch, Begin, Commit, Rollback, Transaction, is_silent, parts
+from sldb.sql_text import list_statements, may_change_schema
 from sldb.write_outcome import NOT_CHANGED, UNKNOWN
 
 # With these, nothing says whether the transaction was applied, where they do not say it themselves.
@@ -80,13 +80,13 @@ class Session:
             raise
         if reply is None:
             return
-        if changes_schema(sql):
+        if may_change_schema(sql):
             self.look_again()
         self.show(reply)
 
     def _run_inside(self, transaction: Transaction, sql: str, params: Params, line: int | None) -> Reply | None:
         """In the open transaction; None if it waits."""
-        statements = [Statement(piece.strip(), params) for piece in split(sql) if not is_blank(piece)]
+        statements = [Statement(statement, params) for statement in list_statements(sql)]
         if line is not None and all(is_silent(statement.query) for statement in statements):
             self.transaction = transaction.keep(statements, line=line, proved=False)
             return None
@@ -207,14 +207,14 @@ class Session:
         self.transaction, self.last_ms = None, (time.monotonic() - started) * 1000
         self._note(reply)
         self.output.say(_committed(reply, self.last_ms), softly=True)
-        if any(changes_schema(kept.statement.query) for kept in transaction.statements):
+        if any(may_change_schema(kept.statement.query) for kept in transaction.statements):
             self.look_again()
 
     def _roll_back(self) -> None:
         transaction = self._open_transaction("rollback")
         self.transaction = None
         self.output.say(_dropped(transaction), softly=True)
-        if any(changes_schema(kept.statement.query) for kept in transaction.statements):
+        if any(may_change_schema(kept.statement.query) for kept in transaction.statements):
             self.look_again()
 
     def _open_transaction(self, verb: str) -> Transaction:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
-from sldb.shell.reader import is_blank, split, words
+from sldb.sql_text import bare_words, is_blank, split_statements
 
 MOST_BYTES = 5_900_000  # of its statements in a request, which may have 6 MB in Lambda
 
@@ -68,7 +68,7 @@ _SPELLINGS: dict[tuple[str, ...], Part] = {
 def parts(sql: str) -> Iterator[Part]:
     """What `sql` says, in order. Raises `sql_error` for a BEGIN, COMMIT or ROLLBACK that is none of SQLite's."""
     batch = ""
-    for statement in split(sql):
+    for statement in split_statements(sql):
         control = _control(statement)
         if control is None:
             batch += statement
@@ -82,7 +82,7 @@ def parts(sql: str) -> Iterator[Part]:
 
 
 def _control(statement: str) -> Part | None:
-    said = tuple(words(statement))
+    said = tuple(bare_words(statement))
     if said[:1] not in (("BEGIN",), ("COMMIT",), ("END",), ("ROLLBACK",)):
         return None
     if said[0] == "ROLLBACK" and "TO" in said[1:3]:
@@ -168,13 +168,13 @@ class Transaction:
 
 def is_read(statement: str) -> bool:
     """Whether it certainly changes nothing, so that a replay can do without it."""
-    said = list(words(statement))
+    said = list(bare_words(statement))
     return bool(said) and (said[0] in _READS or (said[0] == "WITH" and not _CHANGES.intersection(said)))
 
 
 def is_silent(statement: str) -> bool:
     """Whether it certainly returns no rows, so that a script need not run it before what follows."""
-    said = list(words(statement))
+    said = list(bare_words(statement))
     return bool(said) and said[0] in _SILENT and "RETURNING" not in said
 
 

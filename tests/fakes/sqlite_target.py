@@ -10,7 +10,7 @@ from typing import Any
 
 from lambda_handlers.sql.errors import reason_of
 from lambda_handlers.wire import Action, Column, Params, Reply, Request, Result, SldbError
-from sldb.shell.reader import is_blank, split
+from sldb.sql_text import is_blank, split_statements
 
 
 @dataclass
@@ -65,7 +65,7 @@ class SqliteTarget:
     def _run_all(self, request: Request) -> list[Result]:
         results = []
         for statement in request.statements:
-            for query in split(statement.query):
+            for query in split_statements(statement.query):
                 if not is_blank(query):
                     results.append(self._run(query, statement.params, len(results)))
         return results

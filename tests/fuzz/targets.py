@@ -27,6 +27,7 @@ from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap, PageMapBuilder
 from lambda_handlers.wire import ERROR_CODES, Action, Column, FarRows, Reply, Request, Result, SldbError, Statement
+from sldb import sql_text
 from sldb.aws.http import HttpReply
 from sldb.params import parse_params
 from sldb.shell import reader
@@ -251,11 +252,11 @@ _TOKENS = [*_SQL, ";", ";;", "'", '"', "`", "[", "]", "/*", "*/", "--", "\n", " 
 def scripts(chance: Random) -> None:
     """Both splitters: the pieces are the text, each ends where SQLite says, and SQLite takes none for two."""
     text = damaged_text(chance, chance.choice(_SQL), _TOKENS)
-    assert "".join(reader.split(text)) == text
-    pieces = list(reader.split(text))
+    assert "".join(sql_text.split_statements(text)) == text
+    pieces = list(sql_text.split_statements(text))
     for piece in pieces[:-1]:
         assert sqlite3.complete_statement(piece)
-    reader.is_blank(text)
+    sql_text.is_blank(text)
     with suppress(SldbError):
         reader.read(text)
     try:
@@ -291,7 +292,7 @@ def _statements_in(text: str) -> int:
 
     def count(_cursor: object, sql: str, bindings: object) -> bool:
         nonlocal seen
-        seen += not reader.is_blank(sql.replace("\ufeff", " "))  # to SQLite that is space
+        seen += not sql_text.is_blank(sql.replace("\ufeff", " "))  # to SQLite that is space
         if seen > 1:
             raise _Stop
         return True

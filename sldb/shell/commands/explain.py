@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.shell import catalog
-from sldb.shell.reader import DotCommand, is_blank, split
+from sldb.shell.reader import DotCommand
 from sldb.shell.result_tables import FOR_PEOPLE, result
 from sldb.shell.session import Session
+from sldb.sql_text import list_statements
 
 if TYPE_CHECKING:
     from sldb.shell.index_advice import Step
@@ -18,7 +19,7 @@ def explain(session: Session, command: DotCommand) -> None:
     from sldb.shell.index_advice import Step, reads_all, tree  # brings SQLite along
 
     text = command.arguments[0] if command.arguments else session.last_sql
-    statements = [piece.strip() for piece in split(text) if not is_blank(piece)]
+    statements = list_statements(text)
     if not statements:
         raise SldbError("bad_request", ".explain: of what?", ".explain SELECT …, or alone after a statement")
     for sql in statements:
