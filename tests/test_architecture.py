@@ -97,6 +97,7 @@ RULES = (
             "lambda_handlers.storage",
             "lambda_handlers.store.protocol",
             "lambda_handlers.store.errors",
+            "lambda_handlers.deadline",
             "lambda_handlers.host",
             "lambda_handlers.log",
             "lambda_handlers.shared",

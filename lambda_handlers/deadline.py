@@ -1,0 +1,53 @@
+"""The deadline of a request: the moment at which it must be over, and the clock that decides whether it is.
+
+The service makes one for each request, and passes it to all that may take long: loops call `check` between two steps,
+waits end after `seconds_left`, SQLite asks `is_over` while a statement runs. It is wall-clock time, as all time of
+the server is (see `host`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from lambda_handlers.wire import SldbError
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    at: float  # unix seconds
+    now: Callable[[], float]  # unix seconds: the clock of the host
+    message: str = "the request ran out of time and was stopped"
+    hint: str = "make it do less, give it more time (timeout), or the function: sldb deploy --timeout SECONDS"
+    applied: str | None = "no"
+
+    @property
+    def seconds_left(self) -> float:
+        """The seconds until the deadline; negative once it has passed."""
+        return self.at - self.now()
+
+    def is_over(self) -> bool:
+        return self.now() >= self.at
+
+    def check(self) -> None:
+        """Raise `query_timeout` if the deadline has passed."""
+        if self.is_over():
+            raise self.error()
+
+    def error(self, statement: int | None = None) -> SldbError:
+        """Return the error of a request that is stopped; `statement`: the position of the one that ran."""
+        return SldbError("query_timeout", self.message, self.hint, statement=statement, applied=self.applied)
+
+    def reporting(
+        self, message: str, hint: str = "give it more time (timeout), or the function: sldb deploy --timeout SECONDS"
+    ) -> Deadline:
+        """Return the same deadline with another text for its error."""
+        return replace(self, message=message, hint=hint)
+
+    def without_outcome(self) -> Deadline:
+        """Return the same deadline, for work of which a part may have been applied."""
+        return replace(self, applied=None)
+
+
+NEVER = Deadline(math.inf, lambda: 0.0)
