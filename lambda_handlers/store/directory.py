@@ -175,10 +175,10 @@ class DirectoryStore:
         parts = key.removesuffix("/").split("/") if key else []
         if any(part in ("", ".", "..") or _FOREIGN.search(part) for part in parts):
             raise Refused(key, "is no key: it leads out of the store's directory")
-        path = self.root
+        path, has_seen_root = self.root, self._has_seen_root  # before the look: another thread may make the root now
         if path.is_dir():
             self._has_seen_root = True
-        elif self._has_seen_root:
+        elif has_seen_root:
             raise Refused(key, "the directory of the databases is gone")
         for part in parts:
             path = path / part

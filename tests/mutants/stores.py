@@ -20,9 +20,17 @@ MUTANTS = (
         "a directory that is gone is an empty one",
         "5",
         "lambda_handlers/store/directory.py",
-        "        elif self._has_seen_root:\n",
+        "        elif has_seen_root:\n",
         "        elif False:\n",
         ("tests/lambda_handlers/store/test_directory.py::test_a_warm_copy_does_not_outlive_its_directory",),
+    ),
+    Mutant(
+        "a directory that another thread has just made is gone",
+        "5",
+        "lambda_handlers/store/directory.py",
+        "        elif has_seen_root:\n",
+        "        elif self._has_seen_root:\n",
+        ("tests/lambda_handlers/store/test_directory.py::test_a_root_that_another_thread_makes_meanwhile_is_not_gone",),
     ),
     Mutant(
         "a foreign store is asked for one condition",

@@ -434,6 +434,28 @@ def test_a_root_that_is_gone_is_not_an_empty_one(tmp_path: Path, ask: Callable[[
     assert store.get("db/1") == b"x"
 
 
+def test_a_root_that_another_thread_makes_meanwhile_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a look at the root that finds none and the verdict on it, another thread writes the first object."""
+    store, is_dir, looks = DirectoryStore(tmp_path / "root"), Path.is_dir, 0
+
+    def look(path: Path) -> bool:
+        nonlocal looks
+        looks += path == store.root
+        found = is_dir(path)
+        if path == store.root and looks == 1:
+            store.create("db/other", b"x")
+        return found
+
+    monkeypatch.setattr(Path, "is_dir", look)
+
+    store.create("db/1", b"y")
+
+    assert looks > 1
+    assert (store.get("db/other"), store.get("db/1")) == (b"x", b"y")
+
+
 def test_a_warm_copy_does_not_outlive_its_directory(tmp_path: Path) -> None:
     with closing(LocalTarget(tmp_path / "root")) as target:
         client = Client(target)
