@@ -30,7 +30,7 @@ from lambda_handlers.sql import request_log
 from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.sql.request_log import Applied, Recorded, Times
 from lambda_handlers.sql.session import Session, WriteNeeded, timed_out
-from lambda_handlers.storage.announcements import MOST_SECONDS
+from lambda_handlers.storage.announcements import MAX_SECONDS
 from lambda_handlers.storage.log import history
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Txid
@@ -186,7 +186,7 @@ class Database:
 
     def leave(self, doubted: bool) -> None:
         """`doubted`: perhaps what was read has lost its files. The newest copy sees to that when it is refreshed."""
-        self._newest.replica.settle()
+        self._newest.replica.cancel_prefetch()
         self._past.drop(but=0 if doubted else KEPT_PAST)
 
     # For actions
@@ -226,7 +226,7 @@ class Database:
     def announce(self, deadline: float) -> None:
         """Have other writers give way to what an attempt of `change` is about to do, where there is no lock to do so.
         The replica stands at the announcement then. Raises SldbError."""
-        self._turns.announce(self._newest.replica, deadline, MOST_SECONDS)
+        self._turns.announce(self._newest.replica, deadline, MAX_SECONDS)
 
     def look(self, deadline: float, ask: Callable[[Session], T]) -> T:
         """What `ask` finds in the newest state, by a session that may not write; asked again when retention removed

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
 from lambda_handlers.storage import announcements
-from lambda_handlers.storage.announcements import MOST_SECONDS, Announcement
+from lambda_handlers.storage.announcements import MAX_SECONDS, Announcement
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Replica
 from lambda_handlers.store.protocol import ObjectStore
@@ -75,7 +75,7 @@ class Turns:
 
     def announce(self, replica: Replica, deadline: float, took_seconds: float) -> None:
         """Have others give way to what is tried next. Where that does not come about, nothing is lost."""
-        seconds = round(min(MOST_SECONDS, max(LEAST_SECONDS, _TIMES_AS_LONG * took_seconds)))
+        seconds = round(min(MAX_SECONDS, max(LEAST_SECONDS, _TIMES_AS_LONG * took_seconds)))
         for _ in range(ANNOUNCE_TRIES if self._is_on else 0):
             self.give_way(replica, deadline)
             if not replica.page_count or self._host.now() >= deadline:

@@ -67,7 +67,7 @@ def databases(context: ActionContext, action: Action) -> dict[str, Any]:
 def _with_setting(context: ActionContext, told: dict[str, Any]) -> dict[str, Any]:
     try:
         with past_of(context.database(told["name"]), told["txid"], context.deadline) as past:
-            return {**told, "foreign_keys": foreign_keys.foreign_keys(past.read(Pgno(1)))}
+            return {**told, "foreign_keys": foreign_keys.are_enforced(past.read(Pgno(1)))}
     except Gone:
         return told
     except SldbError as error:
@@ -109,7 +109,7 @@ def _whole(context: ActionContext, listing: Listing, header: Header, first_page:
         return {**line, "state": "unfinished"}
     if not header.commit:
         return {**line, "until": _until(context, header.timestamp_ms)}
-    return {**line, "foreign_keys": foreign_keys.foreign_keys(first_page) if first_page else None}
+    return {**line, "foreign_keys": foreign_keys.are_enforced(first_page) if first_page else None}
 
 
 def _until(context: ActionContext, timestamp_ms: int) -> str:
@@ -126,7 +126,7 @@ def create_database(context: ActionContext, action: Action) -> dict[str, Any]:
         if current.page_count:
             raise taken(name)
         context.database(name).check_may_create(action.create)
-        page = foreign_keys.with_foreign_keys(_first_page(), enforced)
+        page = foreign_keys.with_enforcement(_first_page(), enforced)
         return _commit_first_page(current, page, Kind.CREATE_DATABASE), True
 
     database = context.database(name)
@@ -143,12 +143,12 @@ def set_database(context: ActionContext, action: Action) -> dict[str, Any]:
         if not current.page_count:
             _check_may_begin(context, current)
             context.database(name).check_may_create(action.create)
-            page = foreign_keys.with_foreign_keys(_first_page(), enforced)
+            page = foreign_keys.with_enforcement(_first_page(), enforced)
             return _commit_first_page(current, page, Kind.SET_DATABASE), True
         first_page = current.read(Pgno(1))
-        if foreign_keys.foreign_keys(first_page) == enforced:
+        if foreign_keys.are_enforced(first_page) == enforced:
             return current.txid, False
-        page = stamped(foreign_keys.with_foreign_keys(first_page, enforced), first_page)
+        page = stamped(foreign_keys.with_enforcement(first_page, enforced), first_page)
         return _commit_first_page(current, page, Kind.SET_DATABASE), True
 
     database = context.database(name)

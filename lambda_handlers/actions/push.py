@@ -87,7 +87,7 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
     assert since is not None
     prepared = _prepared(context, action.database, upload, names, _page_map(given))
     # A file is as SQLite has it.
-    first_page = foreign_keys.with_foreign_keys(_bytes(given, "first_page"), enforced=False)
+    first_page = foreign_keys.with_enforcement(_bytes(given, "first_page"), enforced=False)
     if len(first_page) != prepared.page_size:
         bad_request("arguments.first_page", f"{len(first_page)} bytes", f"a page of {prepared.page_size} bytes")
 

@@ -7,7 +7,7 @@ announcement has ended.
 
 When it ends is in the file: so many seconds (its node id, kinds) after the time in its header. No writer relies on the
 clock of another alone: it waits no longer than those seconds after it saw the announcement first, and never longer than
-`MOST_SECONDS`. Nothing rests on any of it: a function that knows no announcements goes on, and the long operation loses
+`MAX_SECONDS`. Nothing rests on any of it: a function that knows no announcements goes on, and the long operation loses
 that race as it always did.
 """
 
@@ -22,7 +22,7 @@ from lambda_handlers.storage.log.ltx import Decoder, Header, Txid
 from lambda_handlers.store.protocol import ObjectStore, StoreError
 from lambda_handlers.wire import SldbError
 
-MOST_SECONDS = 30
+MAX_SECONDS = 30
 FILE_BYTES = len(ltx.encode(Header(512, 1, 1, 1, 0), ()))  # of any file without a page
 
 
@@ -38,7 +38,7 @@ class Announcement:
         """None for a transaction that is no announcement."""
         if kinds.of_node_id(header.node_id) is not Kind.ANNOUNCEMENT:
             return None
-        seconds = min(kinds.announced_seconds(header.node_id), MOST_SECONDS)
+        seconds = min(kinds.announced_seconds(header.node_id), MAX_SECONDS)
         return cls(header.max_txid, header.node_id, seconds, header.timestamp_ms / 1000 + seconds)
 
 

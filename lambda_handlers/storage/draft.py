@@ -25,7 +25,7 @@ class Draft:
 
     def clear(self) -> None:
         """Begin again from the replica as it is now."""
-        self.replica.settle()
+        self.replica.cancel_prefetch()
         self.time_ms: int | None = None  # of what is recorded in it (Replica.next_time_ms)
         self._dirty.forget()
         # An empty database, new or dropped, may have pages of any size.
@@ -37,10 +37,6 @@ class Draft:
     @property
     def page_size(self) -> int:
         return self._dirty.page_size
-
-    @property
-    def is_dirty(self) -> bool:
-        return len(self._dirty) > 0
 
     @property
     def has_counted_change(self) -> bool:
@@ -55,7 +51,7 @@ class Draft:
         """Whether they are enforced where a request does not say. A database that begins here enforces them."""
         if not self.replica.page_count:
             return True
-        return foreign_keys.foreign_keys(self.replica.read(Pgno(1), before_fetch))
+        return foreign_keys.are_enforced(self.replica.read(Pgno(1), before_fetch))
 
     def read(self, pgno: Pgno, before_fetch: Callable[[], None] = lambda: None) -> bytes:
         """As Replica.read."""
@@ -105,7 +101,7 @@ class Draft:
     def _changes(self, enforced: bool, page_count: int) -> Iterator[tuple[Pgno, bytes]]:
         for pgno in self._changed(page_count):
             page = self.read(pgno)
-            yield pgno, foreign_keys.with_foreign_keys(page, enforced) if pgno == 1 else page
+            yield pgno, foreign_keys.with_enforcement(page, enforced) if pgno == 1 else page
 
     def _changed(self, page_count: int) -> Iterator[Pgno]:
         """The pages to commit: those written, and those that are new although SQLite had no need to write them."""

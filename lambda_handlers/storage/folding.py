@@ -20,7 +20,7 @@ from math import comb
 from lambda_handlers.storage.log.ltx import Txid
 
 UNIT = 16  # transactions
-MOST_FILES = 9
+MAX_FILES = 9
 
 
 def fold_after(txid: Txid, folds_from: Txid) -> Txid | None:
@@ -36,7 +36,7 @@ def fold_after(txid: Txid, folds_from: Txid) -> Txid | None:
 def _newest_file(units: int) -> int:
     """The last summand that is not zero."""
     last = 0
-    for degree in range(MOST_FILES, 0, -1):
+    for degree in range(MAX_FILES, 0, -1):
         if units == 0:
             break
         root = degree

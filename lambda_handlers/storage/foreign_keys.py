@@ -15,12 +15,12 @@ _ENFORCED = (503).to_bytes(4, "big")
 _NONE = bytes(4)
 
 
-def foreign_keys(first_page: bytes) -> bool:
+def are_enforced(first_page: bytes) -> bool:
     return first_page[_FIELD] == _ENFORCED
 
 
-def with_foreign_keys(first_page: bytes, enforced: bool) -> bytes:
+def with_enforcement(first_page: bytes, enforced: bool) -> bytes:
     """The page with that setting."""
-    if foreign_keys(first_page) == enforced:
+    if are_enforced(first_page) == enforced:
         return first_page
     return first_page[: _FIELD.start] + (_ENFORCED if enforced else _NONE) + first_page[_FIELD.stop :]

@@ -23,7 +23,7 @@ from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES
 from lambda_handlers.storage.pages.page_map_binding import bind
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, StoreError
 
-LARGEST_FOLDED_BYTES = 256 << 10  # a larger transaction is maintenance's to merge
+MAX_FOLDED_BYTES = 256 << 10  # a larger transaction is maintenance's to merge
 Warn = Callable[[str, Exception], None]  # what could not be written, and why
 
 
@@ -81,7 +81,7 @@ class Publisher:
         if after is None:
             return None
         for layer in layers:
-            if layer.name.level == 0 and layer.map.file_bytes > LARGEST_FOLDED_BYTES:
+            if layer.name.level == 0 and layer.map.file_bytes > MAX_FOLDED_BYTES:
                 after = max(after, layer.name.max_txid)
         after = _beginning(layers, after)
         pages = layers.changed_since(after)

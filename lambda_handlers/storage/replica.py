@@ -56,7 +56,7 @@ PROBES_BEFORE_CATCHING_UP = PROBES_AT_ONCE - 1  # who is further behind reads fe
 PROBE_BYTES = 1 << 20  # a larger transaction is not read whole
 UNMAPPED_BYTES = 32 << 20  # a file without page map that is larger is left out where others lead as far
 EMPTY_LISTS = 3  # that say, one after the other, that there is no database
-MOST_FILES = 512  # of a chain that a warm copy has followed; then it opens the same state anew, from fewer
+MAX_FILES = 512  # of a chain that a warm copy has followed; then it opens the same state anew, from fewer
 
 __all__ = ["Conflict", "Gone", "Replica", "store_error"]
 
@@ -106,7 +106,7 @@ class Replica:
         self._checked_at = self._known_at = float("-inf")  # unix seconds
         self._has_listed = False  # `_known_at` is by a LIST, and not by the head
         self._must_reopen = False
-        self._reopen_at = MOST_FILES
+        self._reopen_at = MAX_FILES
 
     def _set_layers(self, layers: Layers) -> None:
         self._layers = layers
@@ -132,9 +132,9 @@ class Replica:
             self._fetcher.note_interior(pgno, page)
         return page
 
-    def settle(self) -> None:
+    def cancel_prefetch(self) -> None:
         """A request begins or is over: forget what was being fetched ahead for it."""
-        self._fetcher.settle()
+        self._fetcher.cancel_prefetch()
 
     def refresh(self, max_staleness: float = 0.0, deadline: float = float("inf")) -> None:
         """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds. What would
@@ -143,7 +143,7 @@ class Replica:
         now = self._host.now()
         if max_staleness > 0 and 0 <= now - self._checked_at <= max_staleness and not self._must_reopen:
             return
-        self.settle()
+        self.cancel_prefetch()
         try:
             self._bring_up_to_date(now)
         except StoreError as error:
@@ -518,7 +518,7 @@ class Replica:
         self._must_reopen = False
         self._set_layers(layers)
         self._publisher.files = {layer.name: head_file(layer) for layer in layers}
-        self._reopen_at = max(MOST_FILES, 2 * len(plan.files))
+        self._reopen_at = max(MAX_FILES, 2 * len(plan.files))
         self._applying(self._check_complete)
 
     # Applying files

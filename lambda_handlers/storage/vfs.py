@@ -197,7 +197,7 @@ class _DatabaseFile:
         number, start = divmod(offset, pages.page_size)
         page = pages.read(Pgno(number + 1), self._before_fetch)
         if number == 0:
-            page = foreign_keys.with_foreign_keys(page, enforced=False)
+            page = foreign_keys.with_enforcement(page, enforced=False)
             page = page[: _WAL_VERSIONS.start] + _ROLLBACK_JOURNAL + page[_WAL_VERSIONS.stop :]
         return page if amount == len(page) else page[start : start + amount]
 

@@ -306,7 +306,7 @@ ANNOUNCING = (
         "any number of seconds may be announced",
         "turns",
         "lambda_handlers/storage/announcements.py",
-        "min(kinds.announced_seconds(header.node_id), MOST_SECONDS)",
+        "min(kinds.announced_seconds(header.node_id), MAX_SECONDS)",
         "kinds.announced_seconds(header.node_id)",
         TAKING_TURNS,
     ),

@@ -16,7 +16,7 @@ MUTANTS = (
         "times are taken to ascend",
         "clock",
         HISTORY,
-        "        if len(numbers) > MOST_EXACT:",
+        "        if len(numbers) > MAX_EXACT_TIMES:",
         "        if True:",
         (TESTS + "test_a_long_step_in_a_copy",),
     ),

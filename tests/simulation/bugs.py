@@ -168,7 +168,7 @@ def _() -> list[Patch]:
     real_replica_commit = Replica.commit
 
     def clear_after_commit(self: Draft) -> None:
-        if not hasattr(self, "page_count") or not self.is_dirty or id(self.replica) in _committed:
+        if not hasattr(self, "page_count") or not len(self._dirty) or id(self.replica) in _committed:
             _committed.discard(id(self.replica))
             real_clear(self)
 

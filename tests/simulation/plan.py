@@ -93,14 +93,14 @@ def _knobs(chance: Random) -> dict[str, int]:
         "WHOLE_CHAIN_BYTES": (2 << 20, 6 << 10, 1),
         "PROBE_BYTES": (1 << 20, 3000),
         "STREAM_BYTES": (16 << 20, 8 << 10),
-        "LARGEST_FOLDED_BYTES": (256 << 10, 8 << 10),
+        "MAX_FOLDED_BYTES": (256 << 10, 8 << 10),
         "UNIT": (16, 4, 3),
-        "MOST_FILES_ABOVE_BASE": (4, 1),
+        "MAX_FILES_ABOVE_BASE": (4, 1),
         "WORTH_MERGING_BYTES": (64 << 10, 1),
         "GROUP_PAGES": (16, 2),
         "COMPARED_BYTES": (64 << 20, 4 << 10),
         "SMALL_BYTES": (1 << 20, 2 << 10),
-        "MOST_FILES": (512, 6),
+        "MAX_FILES": (512, 6),
     }.items():
         knobs[name] = chance.choice(values)
     if (worth := knobs["MAP_WORTH_BYTES"]) < 128 << 10:

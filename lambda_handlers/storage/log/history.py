@@ -12,9 +12,9 @@ the files are the store's, whose clock does not step: a transaction was there wh
 5. a moment that is still to come finds the newest transaction, unless that is stamped after it, and less than a minute
    ahead of now.
 
-Where times alone decide, up to `MOST_EXACT` of them are read, and the newest that is not after the moment counts. Of
-more, blocks of 16 neighbours are read, by halves: a step that less than 16 transactions show does not mislead it. A
-search takes a LIST and at most `MOST_HEADERS` headers of a log of 100,000 transactions, mostly 33 of them or fewer.
+Where times alone decide, up to `MAX_EXACT_TIMES` of them are read, and the newest that is not after the moment counts.
+Of more, blocks of 16 neighbours are read, by halves: a step that less than 16 transactions show does not mislead it. A
+search takes a LIST and at most `MAX_HEADERS` headers of a log of 100,000 transactions, mostly 33 of them or fewer.
 
 A merged file stands for its last transaction only: moments before that find the transaction before the file's first.
 """
@@ -36,8 +36,8 @@ from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
 
 BLOCK = 16  # neighbours whose headers are read at once
-MOST_EXACT = 256  # transactions of which every time is read, where times alone decide
-MOST_HEADERS = 2 * MOST_EXACT + 2 * BLOCK  # that are read for one moment, of a log of 100,000 transactions
+MAX_EXACT_TIMES = 256  # transactions of which every time is read, where times alone decide
+MAX_HEADERS = 2 * MAX_EXACT_TIMES + 2 * BLOCK  # that are read for one moment, of a log of 100,000 transactions
 _SLACK_SECONDS = SKEW_SECONDS + ROUNDING_SECONDS
 
 
@@ -166,7 +166,7 @@ class _Search:
     def _newest_of_all(self, numbers: range, span: _Span) -> int | None:
         """The newest of the files whose time is in the span."""
         blocks = [numbers[start : start + BLOCK] for start in range(0, len(numbers), BLOCK)]
-        if len(numbers) > MOST_EXACT:
+        if len(numbers) > MAX_EXACT_TIMES:
             last = bisect_left(blocks, True, key=lambda block: self._newest(block, span) is None)
             blocks = blocks[max(0, last - 1) : last]
         found = (self._newest(block, span) for block in reversed(blocks))

@@ -9,7 +9,7 @@ likely to be used:
   leaves lie anywhere. The page says which children come next; they are asked for together.
 - Misses that follow nothing bring one group each, and a few more at a time when there have been many.
 
-What is in flight belongs to one request: `settle` forgets it.
+What is in flight belongs to one request: `cancel_prefetch` forgets it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 
-LONGEST_RANGE_BYTES = 4 << 20
+MAX_RANGE_BYTES = 4 << 20
 RANGES_IN_FLIGHT = 4  # of one stream
 _GROWTH = 4  # of what a stream or a walk asks for, from one time to the next
 _STREAMS = 8  # that are followed at the same time: a join reads several tables
 _PARENTS = 8  # interior pages that are remembered, for the same reason
 _MISSES_PER_DOUBLING = 16  # of those that follow nothing
-_LONGEST_STRAY = 8  # groups
+_MAX_STRAY_GROUPS = 8  # groups
 _NEAR_PAGES = 256  # around the end of a file, where the next one goes on
 _WALK_AHEAD = 512  # children at most that a walk asks for together
 _WORTH_BRIDGING = 8  # groups between two wanted ones that cost less than another request
@@ -75,9 +75,9 @@ class Fetcher:
         self._host = host
         self._layers = layers
         self._cache = cache
-        self.settle()
+        self.cancel_prefetch()
 
-    def settle(self) -> None:
+    def cancel_prefetch(self) -> None:
         """A request is over, or the layers have changed."""
         self._in_flight: dict[tuple[int, int], _Range] = {}  # by identity of the layer, and group
         self._streams: list[_Stream] = []  # the one used last is the last
@@ -131,7 +131,7 @@ class Fetcher:
         return None
 
     def _stray(self, layer: Layer, group: int) -> _Stream:
-        length = min(1 << self._stray_misses // _MISSES_PER_DOUBLING, _LONGEST_STRAY, self._longest(layer))
+        length = min(1 << self._stray_misses // _MISSES_PER_DOUBLING, _MAX_STRAY_GROUPS, self._longest(layer))
         self._stray_misses += 1
         stream = _Stream(layer, group, group, length)
         self._streams = [*self._streams[1 - _STREAMS :], stream]
@@ -176,7 +176,7 @@ class Fetcher:
         """Groups in the longest range that is worth it, and that the cache can take besides others."""
         _, total = layer.map.span(0, layer.map.group_count - 1)
         group_bytes = max(1, total // layer.map.group_count)
-        longest = max(1, LONGEST_RANGE_BYTES // group_bytes)
+        longest = max(1, MAX_RANGE_BYTES // group_bytes)
         capacity = self._cache.capacity
         if capacity is not None:
             group_pages = -(-layer.map.page_count // layer.map.group_count)

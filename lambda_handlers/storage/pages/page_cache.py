@@ -20,7 +20,7 @@ from typing import IO, Any
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.wire import SldbError
 
-FEWEST_PAGES = 64  # that a cache keeps, however small its limit
+MIN_PAGES = 64  # that a cache keeps, however small its limit
 _GROWTH_BYTES = 4 << 20  # room is asked for in steps, smaller ones below a small limit
 
 
@@ -139,7 +139,7 @@ class PageCache:
         """How many pages it may hold; None: any number."""
         if self._limit_bytes is None or not self.page_size:
             return None
-        return max(FEWEST_PAGES, self._limit_bytes // self.page_size)
+        return max(MIN_PAGES, self._limit_bytes // self.page_size)
 
     def _take_slot(self) -> int:
         if self._free:

@@ -37,10 +37,10 @@ from lambda_handlers.storage.log.ltx import Frame, Pgno
 
 MAP_WORTH_BYTES = 128 << 10  # a smaller file is read whole
 GROUP_PAGES = 16
-MOST_GROUPS = 16_384
+MAX_GROUPS = 16_384
 CARRIED_BYTES = 512 << 10  # compressed
 KEPT_BYTES = 8 << 20  # compressed, of upper pages while a map is made
-MOST_BYTES = 64 << 20  # of a map that is decoded, not compressed
+MAX_MAP_BYTES = 64 << 20  # of a map that is decoded, not compressed
 
 _MAGIC = b"SLPM"
 _VERSION = 1
@@ -159,8 +159,8 @@ class PageMap:
 
 def _inflated(data: bytes, length: int) -> bytes:
     """Exactly `length` bytes; never more in memory, whatever the data would become."""
-    if length > MOST_BYTES:
-        raise BadPageMap(f"{length} bytes; a page map has {MOST_BYTES} at most")
+    if length > MAX_MAP_BYTES:
+        raise BadPageMap(f"{length} bytes; a page map has {MAX_MAP_BYTES} at most")
     inflating = zlib.decompressobj()
     try:
         body = inflating.decompress(data, length + 1)
@@ -209,7 +209,7 @@ class PageMapBuilder:
 
     @property
     def _group_pages(self) -> int:
-        return max(GROUP_PAGES, -(-self.header.commit // MOST_GROUPS))
+        return max(GROUP_PAGES, -(-self.header.commit // MAX_GROUPS))
 
     def add(self, frame: Frame, encoded: bytes | None = None) -> None:
         """`encoded`: the frame's bytes in the file, where the caller has them."""

@@ -50,10 +50,10 @@ RANGES_IN_FLIGHT = 4
 LOOK_AGAIN_SECONDS = 2.0  # for a map that another reader has put meanwhile
 SAVE_SECONDS = 60.0  # between two times that progress is put
 TRIES = 2  # of a GET whose bytes are damaged
-FASTEST_BYTES_PER_SECOND = 512 << 20  # a file that would take too long even so is not begun
-USUAL_BYTES_PER_SECOND = 64 << 20  # in a function of 1 GB
+MAX_BYTES_PER_SECOND = 512 << 20  # a file that would take too long even so is not begun
+TYPICAL_BYTES_PER_SECOND = 64 << 20  # in a function of 1 GB
 MEASURED_SECONDS = 0.5  # of reading, after which the rest is estimated
-LONGEST_WAIT_SECONDS = 900.0  # until the scheduled function looks at a database (maintenance)
+MAX_WAIT_SECONDS = 900.0  # until the scheduled function looks at a database (maintenance)
 
 _MAGIC = b"SLMP"
 _VERSION = 1
@@ -64,7 +64,7 @@ class NotMapped(SldbError):
     """A file has no map that can be believed, and there is no time to read all of it."""
 
     def __init__(self, file: HeadFile, key: str) -> None:
-        minutes = ceil((LONGEST_WAIT_SECONDS + file.size / USUAL_BYTES_PER_SECOND) / 60)
+        minutes = ceil((MAX_WAIT_SECONDS + file.size / TYPICAL_BYTES_PER_SECOND) / 60)
         super().__init__(
             "store_error",
             f"{key} has no page map (any more), and reading all of its {file.size} bytes, which alone verifies them, "
@@ -310,7 +310,7 @@ class _Pace:
 
     @property
     def is_possible(self) -> bool:
-        return self._started + self._size / FASTEST_BYTES_PER_SECOND < self._deadline
+        return self._started + self._size / MAX_BYTES_PER_SECOND < self._deadline
 
     def is_enough_at(self, position: int) -> bool:
         """By what was measured up to `position`."""

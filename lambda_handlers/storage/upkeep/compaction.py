@@ -34,7 +34,7 @@ from lambda_handlers.storage.upkeep.merge import Merge
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, Unavailable
 from lambda_handlers.wire import SldbError
 
-MOST_FILES_ABOVE_BASE = 4
+MAX_FILES_ABOVE_BASE = 4
 WORTH_MERGING_BYTES = 64 << 10  # new since the last merge; less waits until a merge is due by time
 PAST_WORTH_MAPPING_BYTES = 64 << 20  # of a file that is in no chain to the newest state; a smaller one is soon read
 _EMPTY_FILE_BYTES = 200  # a file of no page has fewer
@@ -86,8 +86,8 @@ class Compactor:
         if above and (self._outweighed(there, base, above) or wants_snapshot or self._was_dropped(there[above[-1]])):
             self._make(plan.files, snapshot(plan.reach), there, work)
             work.snapshot = plan.reach
-        elif len(above) > MOST_FILES_ABOVE_BASE and (is_due or _new_bytes(there, above) >= WORTH_MERGING_BYTES):
-            for run in cheapest_runs([there[name].size for name in above], MOST_FILES_ABOVE_BASE):
+        elif len(above) > MAX_FILES_ABOVE_BASE and (is_due or _new_bytes(there, above) >= WORTH_MERGING_BYTES):
+            for run in cheapest_runs([there[name].size for name in above], MAX_FILES_ABOVE_BASE):
                 merged = above[run[0] : run[1]]
                 if len(merged) > 1:
                     target = LtxName(MERGE_LEVEL, merged[0].min_txid, merged[-1].max_txid)
@@ -240,8 +240,3 @@ def cheapest_runs(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
         runs[at : at + 2] = [(runs[at][0], runs[at + 1][1])]
         weights[at : at + 2] = [weights[at] + weights[at + 1]]
     return runs
-
-
-def is_base(name: LtxName) -> bool:
-    """Whether a chain can begin with the file."""
-    return name.min_txid == 1

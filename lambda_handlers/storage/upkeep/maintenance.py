@@ -50,7 +50,7 @@ from lambda_handlers.wire import DATABASE_NAME, SldbError
 
 FULL_PASS_SECONDS = 900.0
 LEASE_SECONDS = 960.0  # a function runs for 900 at most
-SHORTEST_PASS_SECONDS = 5.0  # of the function's time that a pass is begun with
+MIN_PASS_SECONDS = 5.0  # of the function's time that a pass is begun with
 MAPPING_RESERVE_SECONDS = 15.0  # of the function's time, to keep how far a large file has been mapped
 _SECONDS_A_DAY = 86_400.0
 
@@ -122,7 +122,7 @@ class Maintenance:
             self.log.error("maintenance", message=str(error), aws_said=detail_of(error))
             return []
         for database in databases:
-            if self.host.now() + SHORTEST_PASS_SECONDS > deadline:
+            if self.host.now() + MIN_PASS_SECONDS > deadline:
                 break
             try:
                 report = self._pass(database, forced=only is not None, deadline=deadline)

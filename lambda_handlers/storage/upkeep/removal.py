@@ -32,8 +32,8 @@ from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header
 from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.store.protocol import NotFound, ObjectStore
 
-MOST_DELETES = 10_000  # in one pass
-MOST_LOOKS = 500  # at single objects, in one pass
+MAX_DELETES = 10_000  # in one pass
+MAX_LOOKUPS = 500  # at single objects, in one pass
 AT_ONCE = 16
 ROUNDING_SECONDS = 1.0  # of a date in one answer, or the other
 SKEW_SECONDS = 60.0  # that the store's clock and this machine's may differ by
@@ -73,7 +73,7 @@ class Removal:
         """Delete; the files that were deleted."""
         try:
             self._check_clocks()
-            names = sorted(self._proven(retained_seconds))[:MOST_DELETES]
+            names = sorted(self._proven(retained_seconds))[:MAX_DELETES]
             lonely = self._still_old(self._lonely())
         except _Doubt as doubt:
             self._log.warning("nothing_removed", database=self._database, reason=str(doubt))
@@ -105,7 +105,7 @@ class Removal:
             reasons = retention.reasons(dates, self._now, retained_seconds)
             base = retention.needed_base(dates, self._now, retained_seconds)
             deciding = {*reasons.values()} | {name for name in reasons if name.level}
-            wanted = sorted(deciding - looked, key=lambda name: (name != base, name))[: MOST_LOOKS - len(looked)]
+            wanted = sorted(deciding - looked, key=lambda name: (name != base, name))[: MAX_LOOKUPS - len(looked)]
             if not wanted:
                 leaving = {
                     name for name, why in reasons.items() if why in looked and (name in looked or not name.level)
@@ -162,7 +162,7 @@ class Removal:
                 yield key, float(retention.FLOOR_SECONDS)
 
     def _still_old(self, lonely: Iterable[tuple[str, float]]) -> list[str]:
-        chosen = dict(islice(lonely, MOST_LOOKS))
+        chosen = dict(islice(lonely, MAX_LOOKUPS))
         return [key for key, date in zip(chosen, self._dates_of(chosen), strict=True) if date < self._now - chosen[key]]
 
     def _dates_of(self, keys: Iterable[str]) -> Iterator[float]:

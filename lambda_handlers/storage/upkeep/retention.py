@@ -28,14 +28,11 @@ from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL, LtxName
 FLOOR_SECONDS = 3600  # no file younger than this is ever removed; well above the longest request, which is 15 minutes
 
 
-def removable(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> list[LtxName]:
-    """`written_at`: every LTX file of the database with the time at which it was written; `now`: unix seconds, by the
-    same clock."""
-    return sorted(reasons(written_at, now, retention_seconds))
-
-
 def reasons(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> dict[LtxName, LtxName]:
-    """Each file that may go, with the file that makes it unnecessary: the base, or what covers it."""
+    """Return each file that may go, with the file that makes it unnecessary: the base, or one that covers it.
+
+    `written_at`: every LTX file of the database with the time at which it was written; `now`: unix seconds, by the
+    same clock."""
     settled = [name for name, moment in written_at.items() if moment <= now - FLOOR_SECONDS]
     base = needed_base(written_at, now, retention_seconds)
     found = {**dict(_covered(settled)), **dict(_below(base, settled))}

@@ -58,7 +58,7 @@ def committed_pages(store: FaultyStore, txid: int) -> tuple[int, dict[int, bytes
 
 
 def test_an_unwritten_draft_is_the_replica(draft: Draft) -> None:
-    assert (draft.page_count, draft.page_size, draft.is_dirty) == (4, SIZE, False)
+    assert (draft.page_count, draft.page_size, len(draft._dirty)) == (4, SIZE, 0)
     assert [draft.read(Pgno(n)) for n in (1, 2, 3, 4)] == [page(n) for n in (1, 2, 3, 4)]
 
 
@@ -66,10 +66,10 @@ def test_a_dropped_draft_leaves_the_replica_as_it_was(draft: Draft, replica: Rep
     draft.write(Pgno(2), page(20))
     draft.write(Pgno(7), page(70))
     draft.truncate(1)
-    assert draft.is_dirty is False or draft.page_count == 1
+    assert not len(draft._dirty) or draft.page_count == 1
     draft.clear()
 
-    assert (draft.page_count, draft.is_dirty) == (4, False)
+    assert (draft.page_count, len(draft._dirty)) == (4, 0)
     assert [draft.read(Pgno(n)) for n in (1, 2, 3, 4)] == [page(n) for n in (1, 2, 3, 4)]
     assert [replica.read(Pgno(n)) for n in (1, 2, 3, 4)] == [page(n) for n in (1, 2, 3, 4)]
     assert (replica.txid, replica.page_count, len(store.written)) == (1, 4, 1)
@@ -88,7 +88,7 @@ def test_a_commit_takes_only_what_was_written(draft: Draft, replica: Replica, st
 
     assert committed_pages(store, 2) == (4, {3: page(30)})
     assert [replica.read(Pgno(n)) for n in (1, 2, 3, 4)] == [page(n) for n in (1, 2, 30, 4)]
-    assert draft.is_dirty is False
+    assert len(draft._dirty) == 0
 
 
 def test_pages_between_the_old_end_and_the_new_are_zeros_and_committed(draft: Draft, store: FaultyStore) -> None:
@@ -122,7 +122,7 @@ def test_the_header_says_how_much_is_left(draft: Draft, replica: Replica, store:
     assert committed_pages(store, 2) == (2, {1: first_page(2)})
     assert (replica.page_count, draft.page_count) == (2, 2)
     draft.truncate(2)  # as SQLite does now
-    assert draft.is_dirty is False
+    assert len(draft._dirty) == 0
 
 
 @pytest.mark.parametrize("header", [first_page(2, is_valid=False), first_page(0), first_page(9)])

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from lambda_handlers.storage.folding import MOST_FILES, UNIT, fold_after
+from lambda_handlers.storage.folding import MAX_FILES, UNIT, fold_after
 
 
 def follow(until: int, folds_from: int = 0) -> Iterator[tuple[int, list[tuple[int, int]]]]:
@@ -26,7 +26,7 @@ def follow(until: int, folds_from: int = 0) -> Iterator[tuple[int, list[tuple[in
 @pytest.mark.parametrize("folds_from", [0, 1, 4096, 123_457])
 def test_a_reader_never_needs_more_than_a_few(folds_from: int) -> None:
     most = max(len(files) for _, files in follow(folds_from + 12_000, folds_from))
-    assert most <= MOST_FILES + UNIT - 1
+    assert most <= MAX_FILES + UNIT - 1
 
 
 def test_the_files_are_a_chain() -> None:

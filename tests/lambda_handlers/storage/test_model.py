@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from lambda_handlers.log import Log
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB
-from lambda_handlers.storage.pages.page_cache import FEWEST_PAGES
+from lambda_handlers.storage.pages.page_cache import MIN_PAGES
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store.protocol import Unavailable
 from lambda_handlers.wire import SldbError
@@ -27,7 +27,7 @@ from tests.fakes.service import container, run
 from tests.fakes.timed_store import Timed
 
 RETENTION_DAYS = 2.0
-CACHES = (4096 * FEWEST_PAGES, MIB, 100 * MIB)
+CACHES = (4096 * MIN_PAGES, MIB, 100 * MIB)
 
 small = st.integers(0, 30)
 statements = st.one_of(

@@ -10,19 +10,19 @@ from random import Random
 import pytest
 
 from lambda_handlers.log import Log
-from lambda_handlers.storage.folding import MOST_FILES, UNIT
+from lambda_handlers.storage.folding import MAX_FILES, UNIT
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import LtxName, head_key, parse_ltx_key, snapshot, transaction
 from lambda_handlers.storage.pages.head import Head
 from lambda_handlers.storage.replica import RETENTION_FLOOR_SECONDS
-from lambda_handlers.storage.upkeep.compaction import MOST_FILES_ABOVE_BASE
+from lambda_handlers.storage.upkeep.compaction import MAX_FILES_ABOVE_BASE
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine, compact
 from tests.fakes.memory import memory_store
 from tests.fakes.store import FaultyStore, clash, lose_answer, lose_request, refuse
 
-MOST_AT_ALL = 1 + MOST_FILES_ABOVE_BASE + MOST_FILES + UNIT - 1  # the base, merges, folds, transactions since
+MAX_AT_ALL = 1 + MAX_FILES_ABOVE_BASE + MAX_FILES + UNIT - 1  # the base, merges, folds, transactions since
 
 
 class World:
@@ -84,7 +84,7 @@ def test_a_cold_reader_never_needs_many_files(world: World, seed: int) -> None:
             files = len(head.files) + writer.replica.txid - head.txid
             most = max(most, files)
             assert chain.plan([file.name for file in head.files]).reach == head.txid
-    assert most <= MOST_AT_ALL
+    assert most <= MAX_AT_ALL
 
 
 def test_a_fold_begins_where_an_older_one_does(world: World) -> None:

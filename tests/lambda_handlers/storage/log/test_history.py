@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.host import Host
 from lambda_handlers.storage.log import history
-from lambda_handlers.storage.log.history import BLOCK, MOST_EXACT, MOST_HEADERS
+from lambda_handlers.storage.log.history import BLOCK, MAX_EXACT_TIMES, MAX_HEADERS
 from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno, encode
 from lambda_handlers.store.protocol import NotFound, ObjectInfo
@@ -225,7 +225,7 @@ def test_a_search_reads_few_headers(count: int, dates: str) -> None:
         read.clear()
         search = Counting(memory_store(), Clock().host(), "main", files, NOW + 2 * YEAR)
         assert search.at(round((NOW + wanted * step) * 1000)).txid == wanted
-        assert len(read) <= (2 * BLOCK if dates == "its own" else MOST_HEADERS)
+        assert len(read) <= (2 * BLOCK if dates == "its own" else MAX_HEADERS)
 
 
 @given(st.data())
@@ -233,7 +233,7 @@ def test_times_alone_are_as_good_as_a_look_at_each_while_there_are_few(data: st.
     made = data.draw(st.lists(st.integers(0, 50), min_size=1, max_size=3 * BLOCK))
     moment = data.draw(st.integers(-1, 51))
     wanted = max((txid for txid, at in enumerate(made, start=1) if at <= moment), default=0)
-    assert len(made) <= MOST_EXACT
+    assert len(made) <= MAX_EXACT_TIMES
     assert log(made).at(NOW + moment) in (wanted, *([0] if min(made[:BLOCK]) > moment else []))
 
 

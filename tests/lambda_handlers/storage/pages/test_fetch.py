@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from lambda_handlers.storage.log.keys import snapshot, transaction
 from lambda_handlers.storage.log.ltx import Pgno
-from lambda_handlers.storage.pages.fetch import LONGEST_RANGE_BYTES, RANGES_IN_FLIGHT
-from lambda_handlers.storage.pages.page_cache import FEWEST_PAGES
+from lambda_handlers.storage.pages.fetch import MAX_RANGE_BYTES, RANGES_IN_FLIGHT
+from lambda_handlers.storage.pages.page_cache import MIN_PAGES
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.pages.page_map_binding import bind, unbind
 from lambda_handlers.storage.replica import Gone
@@ -83,7 +83,7 @@ orders = st.one_of(
 )
 
 
-@given(st.lists(orders, max_size=6), st.sampled_from([None, 4096 * FEWEST_PAGES, 4096 * 200]))
+@given(st.lists(orders, max_size=6), st.sampled_from([None, 4096 * MIN_PAGES, 4096 * 200]))
 @settings(max_examples=40)
 def test_every_page_is_what_it_is(shared: World, runs: list[list[int]], limit_bytes: int | None) -> None:
     """In any order, forwards, backwards and anywhere, with a cache of any size, across requests."""
@@ -93,7 +93,7 @@ def test_every_page_is_what_it_is(shared: World, runs: list[list[int]], limit_by
         for number in run:
             if number <= len(shared.pages):
                 assert engine.replica.read(Pgno(number)) == shared.pages[number - 1]
-        engine.replica.settle()
+        engine.replica.cancel_prefetch()
     if limit_bytes is not None:
         assert engine.replica.cached_bytes <= limit_bytes
     engine.close()
@@ -126,7 +126,7 @@ def test_a_scan_asks_ahead_and_not_for_everything(shared: World) -> None:
     assert len(engine.rows("SELECT id FROM t LIMIT 40")) == 40
     moved = sum(1 for verb, _ in shared.asked() if verb == "get_range")
     assert moved <= 3
-    assert RANGES_IN_FLIGHT * LONGEST_RANGE_BYTES <= 16 << 20
+    assert RANGES_IN_FLIGHT * MAX_RANGE_BYTES <= 16 << 20
 
 
 def test_a_scan_in_the_order_of_an_index(shared: World) -> None:
@@ -254,13 +254,13 @@ def test_without_a_map_it_takes_more_requests_and_nothing_else(world: World, map
         world.store.delete(key)
         if map_is == "damaged":
             world.store.create(key, b"SLPM and nothing of what it should be")
-    for limit_bytes in (None, 4096 * FEWEST_PAGES):
+    for limit_bytes in (None, 4096 * MIN_PAGES):
         engine = world.engine(limit_bytes)
         compare_all(engine, world)
 
 
 def test_a_file_that_is_gone_is_told_and_read_elsewhere(world: World, tmp_path: Path) -> None:
-    engine = world.engine(4096 * FEWEST_PAGES)
+    engine = world.engine(4096 * MIN_PAGES)
     engine.replica.refresh()
     compact(world.store, snapshot(23), tmp_path)
     for txid in range(1, 23):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from lambda_handlers.storage.log.ltx import Pgno
-from lambda_handlers.storage.pages.page_cache import FEWEST_PAGES, PageCache
+from lambda_handlers.storage.pages.page_cache import MIN_PAGES, PageCache
 
 SIZE = 512
 
@@ -118,7 +118,7 @@ def test_many_pages_are_one_write(cache: PageCache, monkeypatch: pytest.MonkeyPa
     assert [cache.read(Pgno(pgno)) for pgno in (1, 100)] == [page(1), page(100)]
 
 
-@pytest.mark.parametrize("limit_pages", [None, FEWEST_PAGES, FEWEST_PAGES + 7])
+@pytest.mark.parametrize("limit_pages", [None, MIN_PAGES, MIN_PAGES + 7])
 def test_it_is_a_dictionary_of_pages(tmp_path: Path, limit_pages: int | None) -> None:
     """With a limit it is one that forgets, and never above the limit."""
     pgnos = st.integers(1, 200)
@@ -182,14 +182,14 @@ def test_it_is_a_dictionary_of_pages(tmp_path: Path, limit_pages: int | None) ->
 
 
 def test_what_was_read_lately_stays(tmp_path: Path) -> None:
-    cache = PageCache(tmp_path, FEWEST_PAGES * SIZE)
+    cache = PageCache(tmp_path, MIN_PAGES * SIZE)
     cache.page_size = SIZE
-    for pgno in range(1, FEWEST_PAGES + 1):
+    for pgno in range(1, MIN_PAGES + 1):
         cache.write(Pgno(pgno), page(1))
     often = [Pgno(3), Pgno(40)]
     for pgno in range(1000, 1500):
         assert all(cache.read(one) for one in often)
         cache.write(Pgno(pgno), page(2))
 
-    assert len(cache) == FEWEST_PAGES
+    assert len(cache) == MIN_PAGES
     cache.close()

@@ -18,7 +18,7 @@ from lambda_handlers.storage.pages import page_map
 from lambda_handlers.storage.pages.page_map import (
     CARRIED_BYTES,
     GROUP_PAGES,
-    MOST_GROUPS,
+    MAX_GROUPS,
     BadPageMap,
     PageMap,
     PageMapBuilder,
@@ -118,7 +118,7 @@ def test_what_is_no_map_at_all(body: bytes) -> None:
 
 def test_a_huge_file_has_no_more_groups_than_any_other() -> None:
     """A map stays small: groups grow with the database instead of becoming more."""
-    commit = 3 * GROUP_PAGES * MOST_GROUPS
+    commit = 3 * GROUP_PAGES * MAX_GROUPS
     builder = PageMapBuilder(Header(SIZE, commit, 1, 1, 0))
     page = bytes(SIZE)
     frame = ltx.compressed(Pgno(1), page)

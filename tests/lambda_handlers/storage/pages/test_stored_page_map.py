@@ -20,7 +20,7 @@ from lambda_handlers.storage.pages import page_map, stored_page_map
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.page_map import PageMap, PageMapBuilder
 from lambda_handlers.storage.pages.page_map_binding import unbind
-from lambda_handlers.storage.pages.stored_page_map import LONGEST_WAIT_SECONDS, Mapper, NotMapped
+from lambda_handlers.storage.pages.stored_page_map import MAX_WAIT_SECONDS, Mapper, NotMapped
 from lambda_handlers.storage.upkeep import compaction, maintenance
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store.directory import DirectoryStore
@@ -408,7 +408,7 @@ def test_a_restore_of_what_does_not_need_the_file_goes_on(world: World) -> None:
 
 
 def test_a_wait_is_as_long_as_the_scheduled_function_takes() -> None:
-    assert LONGEST_WAIT_SECONDS == maintenance.FULL_PASS_SECONDS
+    assert MAX_WAIT_SECONDS == maintenance.FULL_PASS_SECONDS
 
 
 def test_a_snapshot_that_has_no_map_yet_is_left_out_where_others_lead_as_far(

@@ -13,7 +13,7 @@ from lambda_handlers.actions import replace_content
 from lambda_handlers.service import Service
 from lambda_handlers.storage.log.keys import atlas_key, transaction
 from lambda_handlers.storage.log.ltx import Pgno
-from lambda_handlers.storage.pages.page_cache import FEWEST_PAGES
+from lambda_handlers.storage.pages.page_cache import MIN_PAGES
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.engine import Engine
@@ -23,7 +23,7 @@ from tests.fakes.service import container, run
 from tests.fakes.store import FaultyStore
 
 FILE, MAP = transaction(2).key("main"), transaction(2).page_map_key("main")
-SMALL = 4096 * FEWEST_PAGES  # of a cache, which the file does not fit into
+SMALL = 4096 * MIN_PAGES  # of a cache, which the file does not fit into
 
 
 class World:

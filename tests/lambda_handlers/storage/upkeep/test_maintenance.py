@@ -21,7 +21,7 @@ from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, atlas_key, head_key, parse_ltx_key, transaction
 from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages.head import Head
-from lambda_handlers.storage.upkeep.compaction import MOST_FILES_ABOVE_BASE, cheapest_runs
+from lambda_handlers.storage.upkeep.compaction import MAX_FILES_ABOVE_BASE, cheapest_runs
 from lambda_handlers.storage.upkeep.maintenance import FULL_PASS_SECONDS, LEASE_SECONDS, Maintenance
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
 from lambda_handlers.store.protocol import NotFound, ObjectInfo, Unavailable
@@ -102,7 +102,7 @@ def test_after_a_pass_few_files_are_read(world: World) -> None:
 
     assert cold.image() == before
     assert "list_objects" not in [verb for verb, _ in asked]
-    assert len(asked) <= 1 + 1 + 1 + MOST_FILES_ABOVE_BASE  # the head, the base's map, the next transaction, the rest
+    assert len(asked) <= 1 + 1 + 1 + MAX_FILES_ABOVE_BASE  # the head, the base's map, the next transaction, the rest
 
 
 # The atlas
@@ -203,7 +203,7 @@ def test_an_atlas_that_says_nothing_costs_requests_only(bound: World, spoil: Cal
         bound.store.put(key, spoil(bound.store.get(key)))
     row, asked = cold_row(bound)
     assert (row,) == tuple(bound.writer.rows(A_ROW))
-    assert 4 < len(asked) <= 4 + 1 + MOST_FILES_ABOVE_BASE
+    assert 4 < len(asked) <= 4 + 1 + MAX_FILES_ABOVE_BASE
 
 
 # What a pass makes

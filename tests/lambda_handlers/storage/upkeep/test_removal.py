@@ -16,7 +16,7 @@ from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.upkeep import retention
-from lambda_handlers.storage.upkeep.removal import MOST_DELETES, MOST_LOOKS, SKEW_SECONDS, Listing, Removal
+from lambda_handlers.storage.upkeep.removal import MAX_DELETES, MAX_LOOKUPS, SKEW_SECONDS, Listing, Removal
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
 from lambda_handlers.store.protocol import NotFound, ObjectInfo
 from lambda_handlers.wire import SldbError
@@ -92,7 +92,7 @@ def logs(draw: st.DrawFn) -> dict[LtxName, float]:
         written[LtxName(level, low, high)] = draw(st.integers(int(at[high - 1]), int(NOW)))
     earlier = NOW - draw(st.integers(0, 2 * DAY))
     seen = {name: date for name, date in written.items() if date <= earlier}
-    for name in retention.removable(seen, earlier, draw(st.integers(0, DAY))):
+    for name in sorted(retention.reasons(seen, earlier, draw(st.integers(0, DAY)))):
         del written[name]
     return written
 
@@ -130,7 +130,7 @@ def check(written: dict[LtxName, float], gone: set[LtxName], retained: float) ->
 @given(logs(), st.integers(0, 3 * DAY))
 def test_what_may_go_goes(written: dict[LtxName, float], retained: int) -> None:
     gone = remove(Store(written), listing(written), retained)
-    assert gone == set(retention.removable(written, NOW, retained))
+    assert gone == set(retention.reasons(written, NOW, retained))
     check(written, gone, retained)
 
 
@@ -273,18 +273,18 @@ def test_ten_thousand_files_take_a_handful_of_requests() -> None:
         snapshot(10_001): NOW - 8 * DAY
     }
     store = Store(many)
-    assert len(remove(store, listing(many), DAY)) == MOST_DELETES
+    assert len(remove(store, listing(many), DAY)) == MAX_DELETES
     assert sorted(store.asked) == ["delete_many", "get_range", "info"]
 
 
 def test_compacted_files_go_by_and_by() -> None:
-    many = {LtxName(1, txid, txid + 1): NOW - 9 * DAY for txid in range(1, MOST_LOOKS + 100)}
-    many |= {transaction(txid): NOW - 9 * DAY for txid in range(1, MOST_LOOKS + 101)}
-    many[snapshot(MOST_LOOKS + 100)] = NOW - 8 * DAY
+    many = {LtxName(1, txid, txid + 1): NOW - 9 * DAY for txid in range(1, MAX_LOOKUPS + 100)}
+    many |= {transaction(txid): NOW - 9 * DAY for txid in range(1, MAX_LOOKUPS + 101)}
+    many[snapshot(MAX_LOOKUPS + 100)] = NOW - 8 * DAY
     store = Store(many)
     gone = remove(store, listing(many), DAY)
-    assert store.asked.count("info") == MOST_LOOKS
-    assert len([name for name in gone if name.level]) == MOST_LOOKS - 1
+    assert store.asked.count("info") == MAX_LOOKUPS
+    assert len([name for name in gone if name.level]) == MAX_LOOKUPS - 1
     left = {name: date for name, date in many.items() if name not in gone}
     assert len(remove(Store(left), listing(left), DAY)) == len(left) - 1
 

@@ -11,7 +11,7 @@ from lambda_handlers.storage.upkeep.retention import (
     FLOOR_SECONDS,
     needed_base,
     no_older_than_content,
-    removable,
+    reasons,
     waits_for_snapshot,
 )
 
@@ -42,7 +42,7 @@ def logs(draw: st.DrawFn) -> dict[LtxName, float]:
 @given(logs(), st.integers(0, 3 * DAY))
 def test_what_is_promised_stays_readable(written: dict[LtxName, float], retention: int) -> None:
     """The newest state, and every transaction of the retention period."""
-    gone = set(removable(written, NOW, retention))
+    gone = set(reasons(written, NOW, retention))
     left = written.keys() - gone
     newest = max(name.max_txid for name in written)
     assert chain.plan(left).reach == newest
@@ -53,7 +53,7 @@ def test_what_is_promised_stays_readable(written: dict[LtxName, float], retentio
 
 @given(logs(), st.integers(0, 3 * DAY))
 def test_nothing_young_goes(written: dict[LtxName, float], retention: int) -> None:
-    for name in removable(written, NOW, retention):
+    for name in reasons(written, NOW, retention):
         assert written[name] <= NOW - FLOOR_SECONDS
 
 
@@ -63,7 +63,7 @@ def test_whoever_looked_lately_finds_what_he_saw(written: dict[LtxName, float], 
     there on every later transaction is still at level 0 (rule 5)."""
     then = NOW - ago
     seen = [name for name, moment in written.items() if moment <= then]
-    gone = set(removable(written, NOW, retention))
+    gone = set(reasons(written, NOW, retention))
     reach = chain.plan(seen).reach
     for txid in range(reach + 1, max(name.max_txid for name in written) + 1):
         assert transaction(txid) not in gone
@@ -71,9 +71,9 @@ def test_whoever_looked_lately_finds_what_he_saw(written: dict[LtxName, float], 
 
 @given(logs(), st.integers(0, 3 * DAY))
 def test_it_is_done_when_it_has_been_done(written: dict[LtxName, float], retention: int) -> None:
-    gone = set(removable(written, NOW, retention))
+    gone = set(reasons(written, NOW, retention))
     left = {name: moment for name, moment in written.items() if name not in gone}
-    again = set(removable(left, NOW, retention))
+    again = set(reasons(left, NOW, retention))
     assert chain.plan(left.keys() - again).reach == chain.plan(written).reach
 
 
@@ -82,7 +82,7 @@ def test_a_snapshot_lets_go_of_what_waits_for_it(written: dict[LtxName, float], 
     newest = max(name.max_txid for name in written)
     if waits_for_snapshot(written, NOW, retention):
         later = NOW + max(retention, FLOOR_SECONDS) + 1
-        assert removable(written | {snapshot(newest): NOW}, later, retention)
+        assert reasons(written | {snapshot(newest): NOW}, later, retention)
 
 
 def test_the_base_that_is_needed_is_the_newest_before_the_period() -> None:
@@ -93,13 +93,13 @@ def test_the_base_that_is_needed_is_the_newest_before_the_period() -> None:
     }
     assert needed_base(written, NOW, 2 * DAY) == snapshot(20)
     assert needed_base(written, NOW, 9 * DAY) is None
-    assert removable(written, NOW, 2 * DAY) == [snapshot(10)]
+    assert list(reasons(written, NOW, 2 * DAY)) == [snapshot(10)]
 
 
 def test_the_newest_transaction_stays_although_a_snapshot_has_it() -> None:
     """Not needed to read, but txids must never restart: the snapshot holds the number."""
     written = {transaction(1): NOW - 9 * DAY, snapshot(1): NOW - 9 * DAY}
-    assert set(written) - set(removable(written, NOW, DAY)) == {snapshot(1)}
+    assert set(written) - set(reasons(written, NOW, DAY)) == {snapshot(1)}
 
 
 def test_a_fold_that_is_the_base_stays_although_another_covers_it() -> None:
@@ -107,7 +107,7 @@ def test_a_fold_that_is_the_base_stays_although_another_covers_it() -> None:
     old, young = LtxName(1, 1, 16), LtxName(1, 1, 32)
     singles = {transaction(txid): NOW - (3 if txid <= 16 else 1) * DAY for txid in range(1, 33)}
     written = singles | {old: NOW - 3 * DAY, young: NOW - 1 * DAY}
-    left = set(written) - set(removable(written, NOW, 2 * DAY))
+    left = set(written) - set(reasons(written, NOW, 2 * DAY))
     assert left == {old, young, *(transaction(txid) for txid in range(17, 33))}
     assert all(chain.plan(left, 0, txid).reach == txid for txid in range(16, 33))
 
@@ -116,8 +116,8 @@ def test_a_merge_stays_as_long_as_what_covers_it_is_young() -> None:
     """Somebody may have begun to read before that was there."""
     small, large = LtxName(1, 1, 3), LtxName(2, 1, 6)
     written = {transaction(txid): NOW - DAY for txid in range(1, 8)} | {small: NOW - DAY}
-    assert removable(written | {large: NOW - FLOOR_SECONDS + 1}, NOW, 9 * DAY) == []
-    assert removable(written | {large: NOW - FLOOR_SECONDS}, NOW, 9 * DAY) == [small]
+    assert not reasons(written | {large: NOW - FLOOR_SECONDS + 1}, NOW, 9 * DAY)
+    assert list(reasons(written | {large: NOW - FLOOR_SECONDS}, NOW, 9 * DAY)) == [small]
 
 
 def test_no_file_is_older_than_what_is_in_it() -> None:
