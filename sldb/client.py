@@ -138,10 +138,10 @@ def open_target(text: str, aws: AwsOptions | None = None, stack: str | None = No
     if found.directory is not None:
         return open_local(found.directory)
     from sldb.targets.aws_lambda import LambdaTarget
-    from sldb.targets.deployed_function import Addressee
+    from sldb.targets.deployed_function import DeployedFunction
 
     options = aws or AwsOptions()
-    return LambdaTarget(Addressee(options, stack=found.stack, function=found.function), options)
+    return LambdaTarget(DeployedFunction(options, stack=found.stack, function=found.function), options)
 
 
 def open_local(directory: str) -> Target:

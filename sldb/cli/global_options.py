@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sldb.config import Config, Setting
     from sldb.database_creation import Creation
     from sldb.destination import Aim
-    from sldb.targets.deployed_function import Addressee
+    from sldb.targets.deployed_function import DeployedFunction
     from sldb.targets.protocol import Target
 
 
@@ -79,17 +79,17 @@ class Globals:
         return resolve(self.setting("target"), self.setting("stack"))
 
     @cached_property
-    def addressee(self) -> Addressee:
+    def deployed_function(self) -> DeployedFunction:
         """The query function that the aim means; not for a local target."""
-        from sldb.targets.deployed_function import Addressee
+        from sldb.targets.deployed_function import DeployedFunction
 
-        return Addressee(self.aws, stack=self.aim.stack, function=self.aim.function)
+        return DeployedFunction(self.aws, stack=self.aim.stack, function=self.aim.function)
 
     @cached_property
     def stack(self) -> str:
         """The stack that the aim means (no local one); AWS is asked where a function is named. Raises SldbError."""
         aim = self.aim
-        return str(aim.stack) if aim.function is None else self.addressee.find_stack()
+        return str(aim.stack) if aim.function is None else self.deployed_function.find_stack()
 
     @property
     def database(self) -> str:
@@ -134,7 +134,7 @@ class Globals:
         else:
             from sldb.targets.aws_lambda import LambdaTarget
 
-            target = LambdaTarget(self.addressee, self.aws)
+            target = LambdaTarget(self.deployed_function, self.aws)
         creation = self._creation(create)
         return Client(target, database or self.database, creation, aim.place, self.written.append)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sldb.aws.busy_buckets import while_s3_is_busy
 from sldb.aws.errors import aws_errors
 from sldb.deploy.buckets import BUNDLES, stack_of, stranger_in
-from sldb.stack.account import Cloud, bucket_exists
+from sldb.stack.account import Account, bucket_exists
 from sldb.stack.ownership import TAG
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class BundleBucket:
     region: str
 
     @classmethod
-    def of(cls, cloud: Cloud, stack: str) -> BundleBucket:
-        return cls(cloud.s3, cloud.bundle_bucket(stack), stack, cloud.account, cloud.region)
+    def of(cls, account: Account, stack: str) -> BundleBucket:
+        return cls(account.s3, account.bundle_bucket(stack), stack, account.id, account.region)
 
     def exists(self) -> bool:
         return bucket_exists(self.s3, self.name, self.account)

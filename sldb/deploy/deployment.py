@@ -31,7 +31,7 @@ from sldb.deploy.tags import Tags, as_text, for_locks
 from sldb.deploy.template import template_text
 from sldb.deploy.versions import keep
 from sldb.stack import statuses
-from sldb.stack.account import Cloud, bucket_exists
+from sldb.stack.account import Account, bucket_exists
 from sldb.stack.changes import LOCK_VPC
 from sldb.stack.cloudformation import Stack
 from sldb.stack.lock_groups import free
@@ -42,7 +42,7 @@ from sldb.stack.state import ChangeSet, StackState
 @dataclass(slots=True)
 class Deployment:
     plan: Plan
-    cloud: Cloud
+    account: Account
     stack: Stack
     bucket: BundleBucket
     bundle: Bundle
@@ -70,21 +70,21 @@ class Deployment:
         state = self._execute(self.change_set) if self.change_set else self.present()
         for loss in self.plan.losses:
             if loss.code_of:
-                restore_code(self.cloud, loss.code_of, self.bucket.name, self.bundle.key, self.progress)
+                restore_code(self.account, loss.code_of, self.bucket.name, self.bundle.key, self.progress)
         self.keep_versions()
         self._tag_beside_the_stack()
         return state
 
     def _free_abandoned_locks(self) -> None:
         if abandoned := self.lock_vpc.abandoned:
-            free(self.cloud.ec2, abandoned)
+            free(self.account.ec2, abandoned)
             self.progress.note(f"freed {len(abandoned)} abandoned lock{'s' if len(abandoned) > 1 else ''}")
 
     def _tag_beside_the_stack(self) -> None:
         """The buckets that are not of the template: CloudFormation tags its own."""
         if self.tags.all or self.tags.dropped:
             for bucket in filter(None, (self.bucket.name, self.parameters["ExistingBucket"])):
-                tag(self.cloud.s3, bucket, self.cloud.account, self.tags.all, self.tags.dropped)
+                tag(self.account.s3, bucket, self.account.id, self.tags.all, self.tags.dropped)
 
     def _execute(self, change_set: ChangeSet) -> StackState:
         operation = self.stack.execute(change_set)
@@ -99,10 +99,10 @@ class Deployment:
     def keep_versions(self) -> None:
         """Set the bucket as the stack says, also where its settings were changed by hand."""
         days, adopted = int(self.parameters["RecoverableDays"]), self.parameters["ExistingBucket"]
-        bucket = adopted or self.cloud.data_bucket(self.stack.name)
+        bucket = adopted or self.account.data_bucket(self.stack.name)
         if not (days or self.had_versions or self.sets_versions or adopted):
             return
-        if keep(self.cloud.s3, bucket, self.cloud.account, days):
+        if keep(self.account.s3, bucket, self.account.id, days):
             says = f"can be had back for {days} days" if days else "are kept no more"
             self.progress.note(f"what is deleted from {bucket} from now on: versions {says}")
 
@@ -123,7 +123,7 @@ class Deployment:
 
 @contextmanager
 def prepared(
-    cloud: Cloud,
+    account: Account,
     name: str,
     choices: Choices,
     environment: Mapping[str, str],
@@ -136,13 +136,13 @@ def prepared(
     Raises OperationFailed for a state or a plan that must not go on, `conflict` if somebody else is at it.
     """
     check_stack_name(name)
-    stack = Stack(cloud.cloudformation, name)
+    stack = Stack(account.cloudformation, name)
     state = stack.describe_ours()
     step = statuses.next_step(name, state.status if state else None)
     exists = step in (statuses.Step.UPDATE, statuses.Step.RESUME)
     tags = Tags.choose(state.tags if state else {}, choices.tags, choices.untag)
     previous = state.parameters if state and exists else {}
-    parameters = resolve(name, choices, {**environment, **cloud.variants}, previous)
+    parameters = resolve(name, choices, {**environment, **account.variants}, previous)
     progress.note(f"building the bundle for {parameters['Runtime']} on {parameters['Architecture']}")
     bundle = build(
         Platform.choose(parameters["Runtime"], parameters["Architecture"], environment.get("SLDB_BUNDLE_PLATFORM"))
@@ -150,17 +150,17 @@ def prepared(
     if step is statuses.Step.RECREATE and state:
         _clear_away(stack, state, progress, only_plan=only_plan)
     present = state if exists else None
-    found = survey(cloud, stack, present) if present else Survey(0)
+    found = survey(account, stack, present) if present else Survey(0)
     check_data(name, found, asked_for_new=choices.new_bucket)
     if step is statuses.Step.RESUME and state:
         finish_rollback(stack, state, found, progress, only_plan=only_plan)
     progress.note("working out the changes")
-    vpc = what_becomes(cloud.ec2, name, present, parameters["LockKind"], time.time())
+    vpc = what_becomes(account.ec2, name, present, parameters["LockKind"], time.time())
     parameters = {**parameters, **_derived(parameters, tags, vpc)}
-    plan, change_set, wanted = _plan(cloud, stack, present, parameters, bundle, found, tags)
+    plan, change_set, wanted = _plan(account, stack, present, parameters, bundle, found, tags)
     empty = () if vpc.keeps else (LOCK_VPC,)
     plan = replace(plan, notes=(*plan.notes, *_notes(parameters, tags, vpc)), empty=empty)
-    deployment = Deployment(plan, cloud, stack, BundleBucket.of(cloud, name), bundle, progress, change_set, wanted)
+    deployment = Deployment(plan, account, stack, BundleBucket.of(account, name), bundle, progress, change_set, wanted)
     deployment.sets_versions = choices.recoverable_days is not None
     deployment.had_versions = previous.get("RecoverableDays", "0") != "0"
     deployment.tags, deployment.lock_vpc = tags, vpc
@@ -210,7 +210,7 @@ def _left_behind(vpc_id: str) -> str:
 
 
 def _plan(
-    cloud: Cloud,
+    account: Account,
     stack: Stack,
     state: StackState | None,
     parameters: Mapping[str, str],
@@ -218,8 +218,8 @@ def _plan(
     found: Survey,
     tags: Tags,
 ) -> tuple[Plan, ChangeSet | None, dict[str, str]]:
-    step = _bundle_step(BundleBucket.of(cloud, stack.name), bundle)
-    existing, notes = ("", ()) if found.data else _data_bucket(cloud, stack.name, state)
+    step = _bundle_step(BundleBucket.of(account, stack.name), bundle)
+    existing, notes = ("", ()) if found.data else _data_bucket(account, stack.name, state)
     bundled = {"BundleBucket": step.bucket, "BundleKey": step.key}
     wanted = {**parameters, **bundled, "ExistingBucket": existing, "BucketMade": bucket_made(found, state)}
     template = template_text()
@@ -230,7 +230,7 @@ def _plan(
     kind = Kind.UP_TO_DATE if not has_work else Kind.CREATE if state is None else Kind.UPDATE
     changes = change_set.changes if change_set else ()
     notes = (*notes, *told(found))
-    return Plan(kind, stack.name, cloud.account, cloud.region, step, changes, notes, found.losses), change_set, wanted
+    return Plan(kind, stack.name, account.id, account.region, step, changes, notes, found.losses), change_set, wanted
 
 
 def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:
@@ -239,23 +239,23 @@ def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:
     return BundleStep(bucket.name, bundle.key, bundle.unpacked_bytes, makes_bucket=not found, uploads=not there)
 
 
-def _data_bucket(cloud: Cloud, name: str, state: StackState | None) -> tuple[str, tuple[str, ...]]:
+def _data_bucket(account: Account, name: str, state: StackState | None) -> tuple[str, tuple[str, ...]]:
     """The parameter ExistingBucket, and what to say about it: a stack keeps what it has, a new one finds it again."""
     adopted = state.parameters.get("ExistingBucket", "") if state else ""
     if state is not None and not adopted:
         return "", ()
-    bucket = adopted or cloud.data_bucket(name)
-    if not bucket_exists(cloud.s3, bucket, cloud.account):
+    bucket = adopted or account.data_bucket(name)
+    if not bucket_exists(account.s3, bucket, account.id):
         return adopted, ()
-    _refuse_to_adopt_others(cloud, name, bucket)
+    _refuse_to_adopt_others(account, name, bucket)
     if adopted:
         return adopted, ()
     return bucket, (f"found the data of an earlier stack in {bucket}: the databases in it will be served again",)
 
 
-def _refuse_to_adopt_others(cloud: Cloud, name: str, bucket: str) -> None:
+def _refuse_to_adopt_others(account: Account, name: str, bucket: str) -> None:
     """Raises OperationFailed where no stack of this name left the bucket behind."""
-    if (owner := stack_of(cloud.s3, bucket, cloud.account)) == name:
+    if (owner := stack_of(account.s3, bucket, account.id)) == name:
         return
     says = f"its tag {TAG} names the stack {owner}" if owner else f"it has no tag {TAG}"
     raise OperationFailed(

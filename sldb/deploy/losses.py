@@ -24,7 +24,7 @@ from sldb.stack.account import bucket_exists
 from sldb.stack.changes import DATA_BUCKET
 
 if TYPE_CHECKING:
-    from sldb.stack.account import Cloud
+    from sldb.stack.account import Account
     from sldb.stack.cloudformation import Stack
     from sldb.stack.state import StackResource, StackState
 
@@ -62,7 +62,7 @@ class Survey:
         return next((loss for loss in self.losses if loss.of_data), None)
 
 
-def survey(cloud: Cloud, stack: Stack, state: StackState) -> Survey:
+def survey(account: Account, stack: Stack, state: StackState) -> Survey:
     """Look for everything that the stack rests on."""
     try:
         resources = [each for each in stack.resources() if each.type in _LOOKS]
@@ -71,10 +71,10 @@ def survey(cloud: Cloud, stack: Stack, state: StackState) -> Survey:
     if adopted := state.parameters.get("ExistingBucket"):
         resources.append(_adopted(adopted))
     data_bucket = next((each.physical_id for each in resources if each.logical_id == DATA_BUCKET), "")
-    looks = [_Look(cloud, each, state.parameters, data_bucket) for each in resources]
+    looks = [_Look(account, each, state.parameters, data_bucket) for each in resources]
     losses, unseen = list[Loss](), list[SldbError]()
     for each in looks:
-        _CLIENTS[each.resource.type](cloud)  # here: threads must not make them
+        _CLIENTS[each.resource.type](account)  # here: threads must not make them
     with ThreadPoolExecutor(_THREADS) as pool:
         for found in pool.map(_found, looks):
             if isinstance(found, SldbError):
@@ -93,7 +93,7 @@ def _adopted(bucket: str) -> StackResource:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    cloud: Cloud
+    account: Account
     resource: StackResource
     parameters: Mapping[str, str]
     data_bucket: str
@@ -127,7 +127,7 @@ def _found(look: _Look) -> list[Loss] | SldbError:
 
 
 def _function(look: _Look) -> _Says:
-    what, client = f"the function {look.name}", look.cloud.functions
+    what, client = f"the function {look.name}", look.account.functions
     found = look.ask(what, lambda: client.get_function_configuration(FunctionName=look.name))
     if found is None:
         yield f"{what} is gone"
@@ -140,7 +140,7 @@ def _other_code(look: _Look) -> list[Loss]:
     known, and nothing is wrong: a function keeps its code."""
     if look.resource.type != "AWS::Lambda::Function":
         return []
-    what, functions, s3 = f"the code of {look.name}", look.cloud.functions, look.cloud.s3
+    what, functions, s3 = f"the code of {look.name}", look.account.functions, look.account.s3
     bucket, key = look.parameters["BundleBucket"], look.parameters["BundleKey"]
     bundle = look.ask(what, lambda: s3.head_object(Bucket=bucket, Key=key))
     found = look.ask(what, lambda: functions.get_function_configuration(FunctionName=look.name))
@@ -150,7 +150,7 @@ def _other_code(look: _Look) -> list[Loss]:
 
 
 def _permission(look: _Look) -> _Says:
-    function, client = look.parameters.get("DeadlockFixFunctionName", ""), look.cloud.functions
+    function, client = look.parameters.get("DeadlockFixFunctionName", ""), look.account.functions
     what = f"the right of the schedule to invoke {function}"
     policy = look.ask(what, lambda: client.get_policy(FunctionName=function))
     if policy is None or "events.amazonaws.com" not in policy["Policy"]:
@@ -158,7 +158,7 @@ def _permission(look: _Look) -> _Says:
 
 
 def _role(look: _Look) -> _Says:
-    what, client = f"the role {look.name}", look.cloud.iam
+    what, client = f"the role {look.name}", look.account.iam
     found = look.ask(what, lambda: client.list_role_policies(RoleName=look.name))
     if found is None:
         yield f"{what} is gone"
@@ -176,14 +176,14 @@ def role_policies(logical_id: str, parameters: Mapping[str, str]) -> tuple[str, 
 
 
 def _vpc(look: _Look) -> _Says:
-    what, client = f"the VPC of the locks, {look.name},", look.cloud.ec2
+    what, client = f"the VPC of the locks, {look.name},", look.account.ec2
     if look.ask(what, lambda: client.describe_vpcs(VpcIds=[look.name])) is None:
         yield f"{what} is gone"
 
 
 def _rule(look: _Look) -> _Says:
     name = look.name.rpartition("/")[2].rpartition("|")[2]  # some tell its ARN, or its bus before it
-    what, client = f"the schedule {name}", look.cloud.events
+    what, client = f"the schedule {name}", look.account.events
     rule = look.ask(what, lambda: client.describe_rule(Name=name))
     if rule is None:
         yield f"{what} is gone"
@@ -196,33 +196,33 @@ def _rule(look: _Look) -> _Says:
 
 
 def _log_group(look: _Look) -> _Says:
-    what, client = f"the log group {look.name}", look.cloud.logs
+    what, client = f"the log group {look.name}", look.account.logs
     found = look.ask(what, lambda: client.describe_log_groups(logGroupNamePrefix=look.name))
     if look.name not in [group["logGroupName"] for group in found["logGroups"]]:
         yield f"{what} is gone"
 
 
 def _bucket(look: _Look) -> _Says:
-    if not bucket_exists(look.cloud.s3, look.name, look.cloud.account):
+    if not bucket_exists(look.account.s3, look.name, look.account.id):
         yield f"the data bucket {look.name} is gone, and with it every database that was in it"
 
 
 def _bucket_policy(look: _Look) -> _Says:
     """The policy's own name may be the bucket's, or one that CloudFormation made up."""
-    what, client = f"the policy of the bucket {look.data_bucket}", look.cloud.s3
+    what, client = f"the policy of the bucket {look.data_bucket}", look.account.s3
     if look.ask(what, lambda: client.get_bucket_policy(Bucket=look.data_bucket)) is None:
         yield f"{what} is gone"
 
 
-_CLIENTS: Mapping[str, Callable[[Cloud], Any]] = {
-    "AWS::Lambda::Function": lambda cloud: (cloud.functions, cloud.s3),
-    "AWS::Lambda::Permission": lambda cloud: cloud.functions,
-    "AWS::IAM::Role": lambda cloud: cloud.iam,
-    "AWS::EC2::VPC": lambda cloud: cloud.ec2,
-    "AWS::Events::Rule": lambda cloud: cloud.events,
-    "AWS::Logs::LogGroup": lambda cloud: cloud.logs,
-    "AWS::S3::Bucket": lambda cloud: cloud.s3,
-    "AWS::S3::BucketPolicy": lambda cloud: cloud.s3,
+_CLIENTS: Mapping[str, Callable[[Account], Any]] = {
+    "AWS::Lambda::Function": lambda account: (account.functions, account.s3),
+    "AWS::Lambda::Permission": lambda account: account.functions,
+    "AWS::IAM::Role": lambda account: account.iam,
+    "AWS::EC2::VPC": lambda account: account.ec2,
+    "AWS::Events::Rule": lambda account: account.events,
+    "AWS::Logs::LogGroup": lambda account: account.logs,
+    "AWS::S3::Bucket": lambda account: account.s3,
+    "AWS::S3::BucketPolicy": lambda account: account.s3,
 }
 _LOOKS: Mapping[str, Callable[[_Look], _Says]] = {
     "AWS::Lambda::Function": _function,

@@ -14,7 +14,7 @@ from sldb.stack.cloudformation import Stack
 from sldb.stack.state import StackState
 
 if TYPE_CHECKING:
-    from sldb.stack.account import Cloud
+    from sldb.stack.account import Account
 
 
 def cure(name: str, found: Survey) -> str:
@@ -63,10 +63,10 @@ def finish_rollback(stack: Stack, state: StackState, found: Survey, progress: Pr
         raise failure(stack.name, after, events)
 
 
-def restore_code(cloud: Cloud, function: str, bucket: str, key: str, progress: Progress) -> None:
+def restore_code(account: Account, function: str, bucket: str, key: str, progress: Progress) -> None:
     """Give a function the bundle again. CloudFormation cannot: it does not look at the code that a function has."""
     progress.note(f"giving the function {function} its code again")
-    client = cloud.functions
+    client = account.functions
     with aws_errors(f"give the function {function} its code again"):
         client.update_function_code(FunctionName=function, S3Bucket=bucket, S3Key=key)
         client.get_waiter("function_updated_v2").wait(FunctionName=function)

@@ -23,7 +23,7 @@ from sldb.deploy.versions import kept_days
 from sldb.doctor.finding import Finding, checked, ok, unchecked
 from sldb.doctor.local import engine
 from sldb.ops.status import Status, deployed, read_status
-from sldb.stack.account import Cloud
+from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
 from sldb.stack.state import StackState
 from sldb.stack.statuses import anew, command
@@ -39,34 +39,34 @@ DEPLOY_ACTIONS = tuple(
 USE_ACTIONS = ("lambda:InvokeFunction",)
 
 
-def findings(cloud: Cloud, stack: str, client: Client) -> Iterator[Finding]:
-    yield from _identity(cloud)
-    yield _permissions(cloud)
-    yield _concurrency(cloud)
+def findings(account: Account, stack: str, client: Client) -> Iterator[Finding]:
+    yield from _identity(account)
+    yield _permissions(account)
+    yield _concurrency(account)
     try:
-        state = deployed(cloud, stack)
-        status = read_status(cloud, stack)
+        state = deployed(account, stack)
+        status = read_status(account, stack)
     except SldbError as error:
         yield Finding("stack", "fail", error.message, error.hint)
         return
     yield Finding("stack", status.health.state, status.health.says, status.health.next)
     if not status.health.exists:
         return
-    yield from _resources(cloud, stack, state)
+    yield from _resources(account, stack, state)
     yield from _functions(status)
     yield checked("engine", lambda: engine(client))
     if not status.bucket_is_gone:
-        yield from _conditions(cloud, status.bucket)
-        yield _deleted(cloud, status)
+        yield from _conditions(account, status.bucket)
+        yield _deleted(account, status)
     yield _locks(status)
 
 
-def _identity(cloud: Cloud) -> Iterator[Finding]:
+def _identity(account: Account) -> Iterator[Finding]:
     with aws_errors("find out who you are at AWS"):
         asked = time.time()
-        answer: Any = cloud.session.client("sts").get_caller_identity()
+        answer: Any = account.session.client("sts").get_caller_identity()
         answered = time.time()
-    yield ok("identity", f"{answer['Arn']} in {cloud.region}")
+    yield ok("identity", f"{answer['Arn']} in {account.region}")
     yield clock(answer["ResponseMetadata"]["HTTPHeaders"].get("date"), asked, answered)
 
 
@@ -87,13 +87,13 @@ def policy_source(arn: str) -> str:
     return f"arn:{match[1]}:iam::{match[2]}:role/{match[3]}" if match else arn
 
 
-def _permissions(cloud: Cloud) -> Finding:
+def _permissions(account: Account) -> Finding:
     try:
         with aws_errors("ask what you may do"):
-            arn = cloud.session.client("sts").get_caller_identity()["Arn"]
+            arn = account.session.client("sts").get_caller_identity()["Arn"]
             if arn.endswith(":root"):
                 return ok("permissions", "the account's owner may do everything")
-            answer: Any = cloud.iam.simulate_principal_policy(
+            answer: Any = account.iam.simulate_principal_policy(
                 PolicySourceArn=policy_source(arn), ActionNames=[*DEPLOY_ACTIONS, *USE_ACTIONS]
             )
     except SldbError as error:
@@ -110,10 +110,10 @@ def permissions(refused: list[str]) -> Finding:
     return Finding("permissions", "warn", says, "if it is not allowed on the stack's own either, ask for it")
 
 
-def _concurrency(cloud: Cloud) -> Finding:
+def _concurrency(account: Account) -> Finding:
     try:
         with aws_errors("read the account's limits of Lambda"):
-            limit = cloud.functions.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+            limit = account.functions.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
     except SldbError as error:
         return unchecked("quota", error)
     if limit < FEW_EXECUTIONS:
@@ -122,9 +122,9 @@ def _concurrency(cloud: Cloud) -> Finding:
     return ok("quota", f"{limit:,} Lambda invocations at a time in this region")
 
 
-def _resources(cloud: Cloud, name: str, state: StackState) -> Iterator[Finding]:
+def _resources(account: Account, name: str, state: StackState) -> Iterator[Finding]:
     """What was deleted behind CloudFormation's back."""
-    found = survey(cloud, Stack(cloud.cloudformation, name), state)
+    found = survey(account, Stack(account.cloudformation, name), state)
     if not found.losses and not found.unseen:
         yield ok("resources", f"all {found.looked_for} are there")
     for loss in found.losses:
@@ -158,18 +158,18 @@ def _since(last_modified: str) -> str:
     return f" of {moments.shown(at.start_ms, to_the_second=True)}" if at else ""
 
 
-def _conditions(cloud: Cloud, bucket: str) -> Iterator[Finding]:
+def _conditions(account: Account, bucket: str) -> Iterator[Finding]:
     from sldb.doctor import store
 
     try:
-        yield from store.of_bucket(bucket, cloud.session)
+        yield from store.of_bucket(bucket, account.session)
     except SldbError as error:
         yield unchecked("commits", error)
 
 
-def _deleted(cloud: Cloud, status: Status) -> Finding:
+def _deleted(account: Account, status: Status) -> Finding:
     try:
-        days = kept_days(cloud.s3, status.bucket, cloud.account) if status.bucket else 0
+        days = kept_days(account.s3, status.bucket, account.id) if status.bucket else 0
     except SldbError as error:
         return unchecked("deleted", error)
     if days != status.recoverable_days:

@@ -22,7 +22,7 @@ from lambda_handlers.shared.held_lock import HeldLock, fields_of, of_group, of_o
 from sldb.aws.errors import aws_errors
 from sldb.aws.options import AwsOptions
 from sldb.aws.session import boto3_session
-from sldb.targets.deployed_function import Addressee
+from sldb.targets.deployed_function import DeployedFunction
 
 if TYPE_CHECKING:
     import boto3
@@ -117,15 +117,15 @@ class StackLocks:
 
 def stack_locks(options: AwsOptions, stack: str) -> StackLocks:
     """The locks of a stack. Raises as `locks_of` does."""
-    return locks_of(Addressee(options, stack=stack))
+    return locks_of(DeployedFunction(options, stack=stack))
 
 
-def locks_of(addressee: Addressee) -> StackLocks:
+def locks_of(deployed_function: DeployedFunction) -> StackLocks:
     """The locks that a query function uses. Raises SldbError `store_error` with what to do next where there is none."""
-    addressee.confirm()  # a lock is freed by hand rarely: this may cost a call
-    environment = addressee.settings()
+    deployed_function.confirm()  # a lock is freed by hand rarely: this may cost a call
+    environment = deployed_function.settings()
     with aws_errors("find the locks"):
-        session = boto3_session(addressee.aws)
+        session = boto3_session(deployed_function.aws)
     return StackLocks(session, _place(environment))
 
 

@@ -15,7 +15,7 @@ from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
 from sldb.deploy.tags import Tags
 from sldb.stack import statuses
-from sldb.stack.account import Cloud, bucket_exists
+from sldb.stack.account import Account, bucket_exists
 from sldb.stack.cloudformation import Stack
 from sldb.stack.lock_groups import lock_groups
 from sldb.stack.state import StackState
@@ -63,29 +63,29 @@ class Status:
         return {**asdict(self), "locks": locks}
 
 
-def deployed(cloud: Cloud, name: str) -> StackState:
+def deployed(account: Account, name: str) -> StackState:
     """Raises `store_error` (exit status 3) if the stack does not exist, or is none of sldb's."""
-    state = Stack(cloud.cloudformation, name).describe_ours()
+    state = Stack(account.cloudformation, name).describe_ours()
     if state is None:
         raise SldbError(
             "store_error",
-            f"there is no stack {name} in {cloud.region}, account {cloud.account}",
+            f"there is no stack {name} in {account.region}, account {account.id}",
             "deploy it with `sldb deploy`, or look elsewhere with --stack, --region or --profile",
         )
     return state
 
 
-def read_status(cloud: Cloud, name: str) -> Status:
+def read_status(account: Account, name: str) -> Status:
     """Raises `store_error` (exit status 3) if the stack does not exist."""
-    state = deployed(cloud, name)
-    bucket = _bucket(cloud, name, state)
-    is_there = bool(bucket) and bucket_exists(cloud.s3, bucket, cloud.account)
-    databases = _databases(cloud, bucket, state) if is_there else []
+    state = deployed(account, name)
+    bucket = _bucket(account, name, state)
+    is_there = bool(bucket) and bucket_exists(account.s3, bucket, account.id)
+    databases = _databases(account, bucket, state) if is_there else []
     return Status(
         stack=name,
         stack_status=state.status,
-        region=cloud.region,
-        account=cloud.account,
+        region=account.region,
+        account=account.id,
         bucket=bucket,
         bucket_is_gone=bool(bucket) and not is_there,
         bundle=state.parameters.get("BundleKey", "").removesuffix(".zip"),
@@ -94,23 +94,23 @@ def read_status(cloud: Cloud, name: str) -> Status:
         recoverable_days=int(state.parameters.get("RecoverableDays") or 0),
         permissions_boundary=state.parameters.get("PermissionsBoundary", ""),
         tags=Tags.choose(state.tags, (), ()).before,
-        functions=_functions(cloud.functions, state.outputs),
-        locks=tuple(_locks(cloud, name, state, [each["name"] for each in databases])),
+        functions=_functions(account.functions, state.outputs),
+        locks=tuple(_locks(account, name, state, [each["name"] for each in databases])),
         databases=tuple(each for each in databases if each["state"] != "dropped"),
         health=statuses.health(name, state.status, state.reason),
     )
 
 
-def serving(cloud: Cloud, name: str) -> StackState:
+def serving(account: Account, name: str) -> StackState:
     """Raises `store_error` (exit status 3) if the stack does not exist, or has not come into being."""
-    state = deployed(cloud, name)
+    state = deployed(account, name)
     health = statuses.health(name, state.status, state.reason)
     if not health.exists:
         raise SldbError("store_error", f"the stack {name} is not deployed: {health.says}", health.next)
     return state
 
 
-def _databases(cloud: Cloud, bucket: str, state: StackState) -> list[dict[str, Any]]:
+def _databases(account: Account, bucket: str, state: StackState) -> list[dict[str, Any]]:
     """All databases, also the dropped ones, by the server's own code in this process."""
     from sldb.targets.bucket import databases_in
 
@@ -118,12 +118,12 @@ def _databases(cloud: Cloud, bucket: str, state: StackState) -> list[dict[str, A
         "SLDB_STORE": f"s3://{bucket}/{PREFIX}",
         "SLDB_RETENTION_DAYS": state.parameters.get("RetentionDays", ""),
     }
-    return databases_in(cloud.session, variables)
+    return databases_in(account.session, variables)
 
 
-def _bucket(cloud: Cloud, name: str, state: StackState) -> str:
+def _bucket(account: Account, name: str, state: StackState) -> str:
     """Empty for a stack that has not come so far as to have outputs."""
-    return cloud.data_bucket_of(name, state) if "DataBucket" in state.outputs else ""
+    return account.data_bucket_of(name, state) if "DataBucket" in state.outputs else ""
 
 
 def _functions(client: LambdaClient, outputs: Mapping[str, str]) -> tuple[FunctionInfo, ...]:
@@ -148,13 +148,13 @@ def _function(client: LambdaClient, name: str) -> FunctionInfo:
     )
 
 
-def _locks(cloud: Cloud, name: str, state: StackState, databases: list[str]) -> list[HeldLock]:
+def _locks(account: Account, name: str, state: StackState, databases: list[str]) -> list[HeldLock]:
     """All kinds are looked for where they cost nothing: groups may be left from before the kind was changed."""
     held = []
     if vpc_id := state.outputs.get("LockVpc"):
-        held += lock_groups(cloud.ec2, name, vpc_id)
+        held += lock_groups(account.ec2, name, vpc_id)
     if state.parameters.get("LockKind") == "s3":
-        found = (_lock_object(cloud.s3, _bucket(cloud, name, state), database) for database in databases)
+        found = (_lock_object(account.s3, _bucket(account, name, state), database) for database in databases)
         held += [holder for holder in found if holder is not None]
     return held
 

@@ -72,7 +72,7 @@ def _bucket(client: Client, target: LambdaTarget) -> Iterator[Way]:
     from sldb.push_pull.direct import StoreCarrier
     from sldb.targets.bucket import BucketTarget
 
-    bucket = BucketTarget(target.addressee, target.aws)
+    bucket = BucketTarget(target.deployed_function, target.aws)
     with closing(StoreCarrier(client.database, bucket.open_store)) as carrier:
         yield Way("bucket", replace(client, target=bucket), carrier)
 

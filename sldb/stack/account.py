@@ -32,9 +32,9 @@ _VARIANTS = ("fips", "dualstack")
 
 
 @dataclass(frozen=True)  # no slots: a client takes 50 ms to make, and is made once
-class Cloud:
+class Account:
     session: boto3.Session
-    account: str  # 12 digits
+    id: str  # 12 digits
     region: str
     partition: str  # aws, aws-cn, …
 
@@ -86,21 +86,21 @@ class Cloud:
         return adopted or self.data_bucket(stack)
 
     def _bucket(self, stack: str, what: str) -> str:
-        name = f"{stack}-{what}-{self.account}-{self.region}"
+        name = f"{stack}-{what}-{self.id}-{self.region}"
         if len(name) > _LONGEST_BUCKET_NAME:
-            room = len(stack) - (len(f"{stack}-bundles-{self.account}-{self.region}") - _LONGEST_BUCKET_NAME)
+            room = len(stack) - (len(f"{stack}-bundles-{self.id}-{self.region}") - _LONGEST_BUCKET_NAME)
             raise SldbError("bad_request", f"--stack: {stack!r} is too long, want at most {room} characters")
         return name
 
 
-def connect(options: AwsOptions) -> Cloud:
+def connect(options: AwsOptions) -> Account:
     """Raises `store_error` (exit status 3) without credentials or region, or where AWS cannot be reached."""
     with aws_errors("find out who you are at AWS"):
         session = boto3_session(options)
         if not session.region_name:
             raise SldbError("store_error", "no AWS region is set", REGION_HINT)
         identity = session.client("sts", config=_config()).get_caller_identity()
-    return Cloud(session, identity["Account"], session.region_name, identity["Arn"].split(":")[1])
+    return Account(session, identity["Account"], session.region_name, identity["Arn"].split(":")[1])
 
 
 def bucket_exists(s3: S3Client, bucket: str, account: str) -> bool:

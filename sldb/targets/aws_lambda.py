@@ -29,7 +29,7 @@ from sldb.aws.errors import aws_errors, clock_hint, is_wrong_clock
 from sldb.aws.http import HttpReply, SignedHttp, Unanswered
 from sldb.aws.options import AwsOptions
 from sldb.targets import stored_rows
-from sldb.targets.deployed_function import Addressee
+from sldb.targets.deployed_function import DeployedFunction
 from sldb.targets.lambda_responses import (
     NoSuchFunction,
     cannot_start,
@@ -55,12 +55,14 @@ BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
 class LambdaTarget:
     def __init__(
         self,
-        function: str | Addressee,
+        function: str | DeployedFunction,
         aws: AwsOptions,
         sleep: Callable[[float], None] = time.sleep,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        self.addressee = function if isinstance(function, Addressee) else Addressee(aws, function=function)
+        self.deployed_function = (
+            function if isinstance(function, DeployedFunction) else DeployedFunction(aws, function=function)
+        )
         self.aws = aws
         self._sleep = sleep
         self._read_seconds = read_seconds
@@ -69,7 +71,7 @@ class LambdaTarget:
     @property
     def function(self) -> str:
         """The function's name, as far as it is known."""
-        return self.addressee.function
+        return self.deployed_function.function
 
     @property
     def name(self) -> str:
@@ -115,7 +117,7 @@ class LambdaTarget:
         """Raises _InDoubt also where the function itself does not know what became of it."""
         function = self.function
         try:
-            return decode(self._ask(self.addressee.stamped(event)), function, read)
+            return decode(self._ask(self.deployed_function.stamped(event)), function, read)
         except SldbError as error:
             if self._is_corrected(function, error):
                 return self._decoded(event, read)
@@ -128,7 +130,7 @@ class LambdaTarget:
     def _is_corrected(self, function: str, error: SldbError) -> bool:
         """Return whether the same event goes to another function now. Raises SldbError: nothing ran, then."""
         try:
-            return self.addressee.is_corrected(function, error)
+            return self.deployed_function.is_corrected(function, error)
         except SldbError as found:
             found.details["applied"] = "no"
             raise

@@ -22,7 +22,7 @@ from sldb.aws.endpoints import reached_by
 from sldb.aws.errors import aws_errors
 from sldb.aws.options import AwsOptions
 from sldb.aws.session import boto3_session
-from sldb.targets.deployed_function import Addressee
+from sldb.targets.deployed_function import DeployedFunction
 
 if TYPE_CHECKING:
     import boto3
@@ -33,11 +33,13 @@ CACHE_BYTES = 64 << 20
 
 
 class BucketTarget:
-    def __init__(self, function: str | Addressee, aws: AwsOptions) -> None:
+    def __init__(self, function: str | DeployedFunction, aws: AwsOptions) -> None:
         """Raises SldbError `store_error` where there is no such function, or it may not be seen."""
-        addressee = function if isinstance(function, Addressee) else Addressee(aws, function=function)
-        self._settings = _settings_of(addressee, aws)
-        self.name = f"the bucket of {addressee.function}"
+        deployed_function = (
+            function if isinstance(function, DeployedFunction) else DeployedFunction(aws, function=function)
+        )
+        self._settings = _settings_of(deployed_function, aws)
+        self.name = f"the bucket of {deployed_function.function}"
 
     def send(self, request: Request) -> Reply:
         with closing(self._service()) as service:
@@ -61,9 +63,9 @@ class BucketTarget:
         return Service(self._settings())
 
 
-def _settings_of(addressee: Addressee, aws: AwsOptions) -> Callable[[], Settings]:
-    variables = addressee.settings()
-    with aws_errors(f"find the bucket of {addressee.function}"):
+def _settings_of(deployed_function: DeployedFunction, aws: AwsOptions) -> Callable[[], Settings]:
+    variables = deployed_function.settings()
+    with aws_errors(f"find the bucket of {deployed_function.function}"):
         session = boto3_session(aws)
     ours = {name: value for name, value in variables.items() if name.startswith("SLDB_")}  # all others are for there
     return _settings_for(session, ours)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sldb.stack.state import StackState
 
 
-class Addressee:
+class DeployedFunction:
     """Safe for threads: targets share one."""
 
     def __init__(self, aws: AwsOptions, *, stack: str | None = None, function: str | None = None) -> None:

@@ -117,8 +117,8 @@ LOSSES: dict[str, tuple[Lose, str]] = {
 
 def resources(sldb: Commands) -> list[Finding]:
     """What `sldb doctor` says of what the stack rests on."""
-    cloud = connect(AwsOptions())
-    return list(doctor._resources(cloud, "test-db", deployed(cloud, "test-db")))
+    account = connect(AwsOptions())
+    return list(doctor._resources(account, "test-db", deployed(account, "test-db")))
 
 
 def states(sldb: Commands) -> set[str]:
@@ -427,8 +427,8 @@ def test_a_bucket_policy_is_looked_for_at_the_bucket_whatever_its_own_name_is(
         def resources(self) -> list[StackResource]:
             return [StackResource("DataBucketPolicy", "AWS::S3::BucketPolicy", name, "CREATE_COMPLETE")]
 
-    cloud, stack = cast(Any, SimpleNamespace(s3=S3(), account="1")), cast(Any, CloudFormation())
+    account, stack = cast(Any, SimpleNamespace(s3=S3(), id="1")), cast(Any, CloudFormation())
     state = StackState("id", "CREATE_COMPLETE", parameters={"ExistingBucket": "the-data"})
     monkeypatch.setattr(losses, "bucket_exists", lambda *_: True)
-    assert losses.survey(cloud, stack, state).losses == ()
+    assert losses.survey(account, stack, state).losses == ()
     assert asked == ["the-data"]

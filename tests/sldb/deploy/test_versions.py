@@ -136,8 +136,8 @@ def test_what_is_set_already_is_left_alone(sldb: Commands) -> None:
 
 def test_doctor_compares_the_bucket_with_the_stack(sldb: Commands) -> None:
     sldb.ok("deploy", "--recoverable-days", "3")
-    cloud = connect(AwsOptions())
-    assert _deleted(cloud, read_status(cloud, "test-db")).state == "ok"
+    account = connect(AwsOptions())
+    assert _deleted(account, read_status(account, "test-db")).state == "ok"
     sldb.client("s3").put_bucket_versioning(Bucket=DATA_BUCKET, VersioningConfiguration={"Status": "Suspended"})
-    found = _deleted(cloud, read_status(cloud, "test-db"))
+    found = _deleted(account, read_status(account, "test-db"))
     assert (found.state, "--recoverable-days" in found.next) == ("warn", True)

@@ -67,13 +67,13 @@ def _items(run: Globals, start_ms: int, seconds: float) -> list[Item]:
     from sldb.ops.status import read_status, serving
     from sldb.stack.account import connect
 
-    cloud = connect(run.aws)
-    serving(cloud, run.stack)
-    status = read_status(cloud, run.stack)
-    query, fix = (logs.read(cloud.logs, f"/aws/lambda/{each.name}", start_ms) for each in status.functions)
+    account = connect(run.aws)
+    serving(account, run.stack)
+    status = read_status(account, run.stack)
+    query, fix = (logs.read(account.logs, f"/aws/lambda/{each.name}", start_ms) for each in status.functions)
     machines = ["x86_64" if each.architecture == "x86_64" else "aarch64" for each in status.functions]
     with aws_errors(f"list the objects of {status.bucket}"):
-        pages = cloud.s3.get_paginator("list_objects_v2").paginate(Bucket=status.bucket)
+        pages = account.s3.get_paginator("list_objects_v2").paginate(Bucket=status.bucket)
         sizes = [found["Size"] for page in pages for found in page.get("Contents", ())]
     return [
         *reckoning.queries(query, machines[0]),

@@ -91,8 +91,8 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
 
     refuse_local(run, "deploy")
     display = Display(sys.stderr, run.completed)
-    cloud = connect(run.aws)
-    with prepared(cloud, run.stack, Choices(**choices), os.environ, display, only_plan=only_plan) as deployment:
+    account = connect(run.aws)
+    with prepared(account, run.stack, Choices(**choices), os.environ, display, only_plan=only_plan) as deployment:
         if deployment.plan.up_to_date:
             for note in deployment.plan.notes:
                 display.note(note)

@@ -38,17 +38,17 @@ def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
 
     refuse_local(run, "destroy")
     display = Display(sys.stderr, run.completed)
-    cloud = connect(run.aws)
-    remains = teardown.find(cloud, run.stack, delete_data=delete_data)
+    account = connect(run.aws)
+    remains = teardown.find(account, run.stack, delete_data=delete_data)
     if remains.state is None:
-        display.note(f"there is no stack {run.stack} in {cloud.region}, account {cloud.account}")
+        display.note(f"there is no stack {run.stack} in {account.region}, account {account.id}")
     if remains.nothing and not (delete_data and remains.data_bucket):
         _say_what_stays(remains, display, deleted=False)
         return
     if not yes:
         _ask(run.stack, remains, delete_data)
     with display.following():
-        teardown.destroy(cloud, remains, display, delete_data=delete_data)
+        teardown.destroy(account, remains, display, delete_data=delete_data)
     if remains.state is not None:
         display.note(f"the stack {run.stack} is gone")
     _say_what_stays(remains, display, deleted=delete_data)

@@ -49,11 +49,11 @@ def logs(run: Globals, follow: bool, since: str, function: str, request_id: str 
 
     refuse_local(run, "logs")
     start_ms = moment_options.since_ms(run, since, time.time())
-    cloud = connect(run.aws)
-    state = serving(cloud, run.stack)
+    account = connect(run.aws)
+    state = serving(account, run.stack)
     key = "FunctionName" if function == "query" else "DeadlockFixFunctionName"
     group = f"/aws/lambda/{state.outputs[key]}"
-    found = source.follow(cloud.logs, group, start_ms) if follow else source.read(cloud.logs, group, start_ms)
+    found = source.follow(account.logs, group, start_ms) if follow else source.read(account.logs, group, start_ms)
     wanted = (event for event in found if request_id is None or source.about(event, request_id))
     _show(wanted, as_written=_as_written(run))
 

@@ -35,7 +35,7 @@ def unlock(run_globals: Globals, yes: bool) -> int:
         return 0
     from sldb.ops.locks import locks_of
 
-    locks = locks_of(run_globals.addressee)
+    locks = locks_of(run_globals.deployed_function)
     if locks.place.kind == "none":
         _say(f"The stack {locks.place.stack} works without locks: nothing to free.")
         return 0
