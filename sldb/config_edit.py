@@ -7,11 +7,9 @@ that this does not know), nothing is written and the message says so: no edit ev
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from pathlib import Path
 
 from lambda_handlers.wire import SldbError
+from sldb import atomic_file
 from sldb.config import KEYS, PROFILES, Config, decode, line_of, value_problem
 
 TEMPLATE = """\
@@ -54,26 +52,14 @@ def without(config: Config, key: str, profile: str | None) -> Config:
 
 
 def write(config: Config) -> None:
-    """All of it or nothing, whatever happens meanwhile. Raises `bad_request`."""
+    """Write the file whole or not at all. Raises `bad_request`."""
     if config.path.exists() and not config.path.is_file():  # /dev/null, which the emulator names, may not be replaced
         raise SldbError("bad_request", f"{config.path} is no file that can be written", "see SLDB_CONFIG")
     try:
-        _replace(config)
+        config.path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_file.replace_with(config.path, config.text.encode(), new_mode=0o600)
     except OSError as error:
         raise SldbError("bad_request", f"{config.path} cannot be written: {error.strerror}") from error
-
-
-def _replace(config: Config) -> None:
-    config.path.parent.mkdir(parents=True, exist_ok=True)
-    target = config.path.resolve()  # what a link points to, not the link
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".sldb-config-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(config.text)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _check(key: str) -> None:

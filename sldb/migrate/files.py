@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_handlers.wire import SldbError
+from sldb import atomic_file
 
 TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
 _NAME = re.compile(r"(\d+)(.*)\.sql", re.DOTALL)
@@ -149,8 +150,7 @@ def make(directory: Path, name: str, now: float) -> Path:
     path = directory / f"{time.strftime('%Y%m%d%H%M%S', time.gmtime(now))}_{slug}.sql"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(TEMPLATE)
+        atomic_file.create_with(path, TEMPLATE.encode())
     except OSError as error:
         raise SldbError("bad_request", f"{path} cannot be made: {error.strerror}") from None
     return path

@@ -7,7 +7,6 @@ and is thrown away then. Nothing is at the file's own name before all of it is c
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from lambda_handlers.storage.log.ltx import Decoder
 from lambda_handlers.storage.log.mark import check_name
 from lambda_handlers.store.file_locks import try_lock, unlock
 from lambda_handlers.wire import SldbError
+from sldb import atomic_file
 from sldb.client import Client
 from sldb.push_pull import integrity
 from sldb.push_pull.download import Keeper, LogFile
@@ -162,31 +162,14 @@ def _workplace(out: Path) -> Iterator[Path]:
 
 
 def _publish(made: Path, out: Path, replace: bool) -> None:
-    """The name of the file, at once, and on the disk."""
+    """Give the complete file its name."""
     if replace:
-        # SQLite would take what an old file has beside it for a part of the new one.
+        # SQLite would use the companions of the old file with the new one.
         for companion in _companions(out):
             companion.unlink(missing_ok=True)
-        made.replace(out)
-    else:
-        _rename_if_free(made, out)
-    if os.name != "nt":
-        descriptor = os.open(out.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _rename_if_free(made: Path, out: Path) -> None:
+        atomic_file.move_over(made, out)
+        return
     try:
-        if os.name == "nt":
-            made.rename(out)  # fails there if the name is taken
-        else:
-            out.hardlink_to(made)
+        atomic_file.move_if_free(made, out)
     except FileExistsError as error:
         raise SldbError("bad_request", f"{out} came to be meanwhile", "give --force") from error
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP):
-            raise
-        made.rename(out)  # a file system without links

@@ -6,13 +6,13 @@ Arguments are bound, never pasted into the SQL: what they hold cannot change wha
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lambda_handlers.wire import SldbError, Value
+from sldb import atomic_file
 from sldb.params import guess
 from sldb.sql_text import strip_quoted
 
@@ -56,15 +56,11 @@ class NamedQueries:
         self._write({other: sql for other, sql in self.all().items() if other != name})
 
     def _write(self, queries: dict[str, str]) -> None:
-        """Whole or not at all."""
-        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        text = json.dumps(dict(sorted(queries.items())), indent=2, ensure_ascii=False) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.touch(mode=0o600)  # SQL may hold secrets
-            fresh.write_text(json.dumps(dict(sorted(queries.items())), indent=2, ensure_ascii=False) + "\n", "utf-8")
-            fresh.replace(self.path)
+            atomic_file.replace_with(self.path, text.encode(), new_mode=0o600)  # SQL may hold secrets
         except OSError as error:
-            fresh.unlink(missing_ok=True)
             raise SldbError("bad_request", f"{self.path} cannot be written: {error.strerror or error}") from None
 
     def _unreadable(self, why: object) -> SldbError:

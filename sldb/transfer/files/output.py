@@ -10,14 +10,13 @@ import codecs
 import errno
 import io
 import os
-import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from lambda_handlers.wire import SldbError
+from sldb import atomic_file
 from sldb.render.text import escape_lines
 from sldb.transfer.files import compression
 
@@ -84,35 +83,17 @@ def _is_special(path: Path) -> bool:
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """A file beside `path` that takes its place, safe on the disk, once all is well. Raises `bad_request`."""
+    """Yield a file beside `path` that takes its place when the block ends well. Raises `bad_request`."""
     path = Path(os.path.realpath(path))
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if _is_special(path):
             raise OSError(errno.ENOTSUP, "it is no file, and cannot be replaced by one")
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _usual_mode()
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
+        with atomic_file.replacing(path) as unfinished:
+            yield unfinished
     except OSError as error:
         raise _cannot_be_written(path, error) from error
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        unfinished.chmod(mode)
-        with unfinished.open("rb") as written:
-            os.fsync(written.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        raise _cannot_be_written(path, error) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _usual_mode() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def _cannot_be_written(path: Path, error: OSError) -> SldbError:

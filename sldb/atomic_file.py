@@ -1,0 +1,127 @@
+"""Files that appear whole or not at all: written beside their name, brought to the disk, then renamed.
+
+    with replacing(path) as unfinished: …      any writer fills `unfinished`, an empty file in the same directory
+    replace_with(path, data)                   the same for bytes at hand
+    create_with(path, data)                    only if there is no such file: raises FileExistsError
+    move_over(made, path)                      a complete, synced file in the same file system gets the name
+    move_if_free(made, path)                   the same, only if there is no such file
+
+The content is on the disk (fsync) before the name changes, and the name is on the disk before the function returns. On
+any failure before the rename the temporary file is removed, and the file of that name is as it was. A link is
+followed. A file that was there keeps its mode; a new one gets `new_mode` (0600 for secrets), else what the umask
+leaves of 0666. Every function raises OSError.
+
+The temporary name is of the form `.NAME.….part`. If the process is killed, that file remains.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# A directory may be one to write to and not to read, and some network file systems cannot sync one.
+_CANNOT_SYNC_DIRECTORY = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP)
+_CANNOT_LINK = (errno.EPERM, errno.ENOTSUP)
+
+
+@contextmanager
+def replacing(path: Path, *, new_mode: int | None = None) -> Iterator[Path]:
+    """Yield an empty file beside `path` that takes its place when the block ends without an exception."""
+    path = Path(os.path.realpath(path))
+    with _temporary(path) as unfinished:
+        yield unfinished
+        _set_mode_and_sync(unfinished, _mode_of(path, new_mode))
+        move_over(unfinished, path)
+
+
+def replace_with(path: Path, data: bytes, *, new_mode: int | None = None) -> None:
+    """Replace the content of `path`, or create the file."""
+    with replacing(path, new_mode=new_mode) as unfinished:
+        unfinished.write_bytes(data)
+
+
+def create_with(path: Path, data: bytes, *, new_mode: int | None = None) -> None:
+    """Create the file. Raises FileExistsError."""
+    with _temporary(path) as unfinished:
+        unfinished.write_bytes(data)
+        _set_mode_and_sync(unfinished, _usual_mode() if new_mode is None else new_mode)
+        move_if_free(unfinished, path)
+
+
+def move_over(made: Path, path: Path) -> None:
+    """Rename the complete file `made`, in place of the file of that name if there is one."""
+    made.replace(path)
+    _sync_directory(path.parent)
+
+
+def move_if_free(made: Path, path: Path) -> None:
+    """Rename the complete file `made` if nothing has the name. Raises FileExistsError."""
+    if os.name == "nt":
+        made.rename(path)  # fails there if the name is taken
+    else:
+        _link(made, path)
+    _sync_directory(path.parent)
+
+
+def _link(made: Path, path: Path) -> None:
+    """Give `made` its second name, by an operation that fails if the name is taken, and remove the first."""
+    try:
+        path.hardlink_to(made)
+    except OSError as error:
+        if error.errno not in _CANNOT_LINK:
+            raise
+        if path.exists() or path.is_symlink():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        made.rename(path)  # a file system without links
+    else:
+        made.unlink()
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        yield unfinished
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _mode_of(path: Path, new_mode: int | None) -> int:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return _usual_mode() if new_mode is None else new_mode
+
+
+def _usual_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _set_mode_and_sync(path: Path, mode: int) -> None:
+    with path.open("r+b") as file:  # Windows syncs only what is open for writing
+        path.chmod(mode)
+        os.fsync(file.fileno())
+
+
+def _sync_directory(directory: Path) -> None:
+    """Bring a new name to the disk. Windows cannot open a directory to do so; its file systems journal names."""
+    if os.name == "nt":
+        return
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC_DIRECTORY:
+            raise
