@@ -21,7 +21,7 @@ from lambda_handlers.host import Host
 from lambda_handlers.log import Log
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store.protocol import ObjectStore
-from tests.fakes.memory import memory_store
+from tests.fakes.stores.memory import memory_store
 
 
 class Tally:

@@ -23,7 +23,7 @@ from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.metered import MeteredStore
-from tests.fakes.memory import memory_store
+from tests.fakes.stores.memory import memory_store
 
 UPDATE = "UPDATE users SET karma = karma + 1 WHERE id = 7"
 POINT = "SELECT * FROM users WHERE id = 7"

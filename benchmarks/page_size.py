@@ -9,7 +9,7 @@ import sys
 
 from benchmarks.workload import best_ms, container, fill, run, show
 from lambda_handlers.store.metered import MeteredStore
-from tests.fakes.memory import memory_store
+from tests.fakes.stores.memory import memory_store
 
 
 def measure(page_size: int, size_bytes: int) -> tuple[object, ...]:

@@ -30,7 +30,7 @@ from sldb.push_pull.direct import StoreCarrier
 from sldb.push_pull.pull import Pull
 from sldb.push_pull.push import Push
 from sldb.push_pull.source import open_source
-from tests.fakes.progress import Silent
+from tests.fakes.silent_progress import SilentProgress
 
 
 class _InProcess:
@@ -65,10 +65,10 @@ def transfer(what: str, root: Path, file: Path) -> dict[str, Any]:
 
     def push() -> None:
         with open_source(file) as source:
-            Push(client, carrier, Silent(), Host()).run(source, None, lambda _begun: None)
+            Push(client, carrier, SilentProgress(), Host()).run(source, None, lambda _begun: None)
 
     def pull() -> None:
-        Pull(client, carrier, Silent(), Host()).run(file.with_name("out.db"), None, replace=True, check=True)
+        Pull(client, carrier, SilentProgress(), Host()).run(file.with_name("out.db"), None, replace=True, check=True)
 
     started = time.process_time()
     _, figures = store.measure(push if what == "push" else pull)

@@ -32,7 +32,7 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
     """The endpoint of an emulated S3."""
-    from tests.fakes.aws import serve_aws
+    from tests.fakes.aws.moto_server import serve_aws
 
     with serve_aws() as aws:
         yield aws.url
@@ -59,6 +59,6 @@ def s3_settings(s3_url: str) -> Settings:
 
 @pytest.fixture
 def s3_store(s3_settings: Settings) -> ObjectStore:
-    from tests.fakes.s3 import plain_s3
+    from tests.fakes.stores.s3 import plain_s3
 
     return plain_s3(s3_settings)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import ROOT, environment
+from tests.fakes.terminal.command import ROOT, environment
 
 PACKAGES = ("sldb", "lambda_handlers")
 

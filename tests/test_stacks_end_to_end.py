@@ -26,8 +26,8 @@ from sldb.cli.main import run as run_command
 from sldb.cli.main import sldb as group
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.front.server import Emulator
-from tests.fakes import sqlite_files
-from tests.fakes.terminal import PLAIN, on_terminal
+from tests.fakes.databases import sqlite_files
+from tests.fakes.terminal.pty import PLAIN, on_terminal
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]
 

@@ -21,9 +21,9 @@ from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import AwsError
 from sldb.emulator.front.hooks import ReplyLost
 from sldb.emulator.front.server import Emulator
-from tests.fakes import sqlite_files
-from tests.fakes.forward_proxy import ForwardProxy, serve_proxy
-from tests.fakes.sqlite_files import Recipe
+from tests.fakes.databases import sqlite_files
+from tests.fakes.databases.sqlite_files import Recipe
+from tests.fakes.network.forward_proxy import ForwardProxy, serve_proxy
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import COMMAND, environment
+from tests.fakes.terminal.command import COMMAND, environment
 
 DEMO = [sys.executable, "-m", "demo"]
 

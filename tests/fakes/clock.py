@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 from lambda_handlers.host import Host
-from tests.fakes.at_once import AtOnce
+from tests.fakes.immediate_call import ImmediateCall
 
 
 class Clock:
@@ -35,4 +35,4 @@ class Clock:
         heapq.heappush(self._plans, (time, len(self._plans), action))
 
     def host(self) -> Host:
-        return Host(now=self.now, sleep=self.sleep, entropy=self._random.randbytes, start=AtOnce)
+        return Host(now=self.now, sleep=self.sleep, entropy=self._random.randbytes, start=ImmediateCall)

@@ -33,8 +33,8 @@ from sldb.params import parse_params
 from sldb.shell import reader
 from sldb.targets import stored_rows
 from sldb.targets.lambda_responses import decode
-from tests.fakes.memory import memory_store
-from tests.fakes.service import container
+from tests.fakes.databases.service import container
+from tests.fakes.stores.memory import memory_store
 from tests.fuzz.mutate import damaged, damaged_json, damaged_text
 
 Target: TypeAlias = Callable[[Random], None]

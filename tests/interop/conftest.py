@@ -13,7 +13,7 @@ import pytest
 
 from lambda_handlers.settings import Settings
 from lambda_handlers.store.protocol import ObjectStore
-from tests.fakes.s3 import closed, plain_s3, probed_s3
+from tests.fakes.stores.s3 import closed, plain_s3, probed_s3
 from tests.interop.servers import SERVERS, Server
 
 if not os.environ.get("SLDB_INTEROP"):

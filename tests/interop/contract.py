@@ -19,7 +19,7 @@ from lambda_handlers.store.conditional_writes import race_completions, race_crea
 from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import ObjectStore, StoreError
 from lambda_handlers.wire import Reply, Request, Statement
-from tests.fakes.s3 import closed, plain_s3
+from tests.fakes.stores.s3 import closed, plain_s3
 from tests.interop.servers import Server
 from tests.lambda_handlers.store import test_protocol
 

@@ -24,7 +24,7 @@ import boto3
 import pytest
 
 from lambda_handlers.settings import Credentials, Settings
-from tests.fakes.aws import free_port
+from tests.fakes.aws.moto_server import free_port
 
 REGION = "us-east-1"
 KEYS = Credentials("test", "test")  # those that MiniStack knows

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import COMMAND, environment
+from tests.fakes.terminal.command import COMMAND, environment
 from tests.interop.servers import Server, ministack
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]

@@ -10,7 +10,7 @@ import pytest
 from lambda_handlers.store.conditional_writes import PROBE_KEY
 from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import Unfit
-from tests.fakes.s3 import plain_s3
+from tests.fakes.stores.s3 import plain_s3
 from tests.interop.servers import rclone
 
 

@@ -16,11 +16,11 @@ from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key, snapshot, t
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Reply, SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import compact
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import container, run
-from tests.fakes.store import Act, FaultyStore, meanwhile, works
+from tests.fakes.databases.engine import compact
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.faulty import Act, FaultyStore, meanwhile, works
+from tests.fakes.stores.memory import memory_store
 
 
 @pytest.fixture

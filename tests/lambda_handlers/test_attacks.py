@@ -29,12 +29,12 @@ from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import DATABASE_NAME, Column, FarRows, Reply, Result, SldbError
 from sldb.push_pull import own_names
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act, state
-from tests.fakes.service import container, run
-from tests.fakes.store import PresigningStore
-from tests.fakes.uploads import upload
+from tests.fakes.databases.engine import Engine
+from tests.fakes.databases.past import act, state
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.faulty import PresigningStore
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.uploads import upload
 
 SECRET = "wJalrXUtnFEMI-the-secret-key"
 REFUSED = {"forbidden", "sql_error", "read_only", "bad_request", "not_found", "constraint"}

@@ -17,13 +17,13 @@ from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Action, Request, SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import compact
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import container as new_container
-from tests.fakes.service import run
-from tests.fakes.store import FaultyStore
-from tests.fakes.timed_store import Timed
+from tests.fakes.databases.engine import compact
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container as new_container
+from tests.fakes.databases.service import run
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
 
 MANY_PAGES = """
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)

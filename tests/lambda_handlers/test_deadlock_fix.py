@@ -16,7 +16,7 @@ from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.settings import Settings
 from lambda_handlers.store.open import open_store
-from tests.fakes.aws import REGION, Aws, free_port, serve_aws
+from tests.fakes.aws.moto_server import REGION, Aws, free_port, serve_aws
 
 MAX_AGE = 90.0
 

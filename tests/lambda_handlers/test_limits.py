@@ -21,9 +21,9 @@ from lambda_handlers.locks.file import FileLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.service import Service
 from lambda_handlers.store.directory import DirectoryStore
-from tests.fakes.ec2 import FakeEc2
-from tests.fakes.memory import memory_store
-from tests.fakes.service import container
+from tests.fakes.aws.ec2 import FakeEc2
+from tests.fakes.databases.service import container
+from tests.fakes.stores.memory import memory_store
 
 SECONDS = 0.4  # that a request gets
 REPLY_BYTES = 6_000_000

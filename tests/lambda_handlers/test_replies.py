@@ -21,10 +21,10 @@ from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import FarRows, Reply, Result, SldbError
 from sldb.targets import stored_rows
 from tests.fakes.clock import Clock
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import container, run
-from tests.fakes.store import FaultyStore, PresigningStore, blame_own, clash, lose_answer, lose_request, refuse
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.faulty import FaultyStore, PresigningStore, blame_own, clash, lose_answer, lose_request, refuse
+from tests.fakes.stores.memory import memory_store
 
 LIMIT = 100_000
 SERIES = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT %d) SELECT i, hex(zeroblob(20)) FROM n"

@@ -19,8 +19,8 @@ from lambda_handlers.service import _seconds_for as seconds_for
 from lambda_handlers.service import _seconds_until_late as seconds_until_late
 from lambda_handlers.settings import Settings
 from lambda_handlers.wire import ERROR_CODES, Request, SldbError, Statement
-from tests.fakes.memory import memory_store
-from tests.fakes.service import container, run
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.memory import memory_store
 
 
 @pytest.fixture

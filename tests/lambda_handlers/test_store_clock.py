@@ -22,12 +22,12 @@ from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.store_clock import StoreClock
 from tests.fakes.clock import Clock
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import run
-from tests.fakes.store import FaultyStore
-from tests.fakes.timed_store import Timed
-from tests.fakes.uploads import upload
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import run
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
+from tests.fakes.stores.uploads import upload
 
 HOUR, DAY, YEAR = 3600.0, 86_400.0, 365 * 86_400.0
 AHEAD = (61.5, 900.0, HOUR, DAY, 3 * YEAR)

@@ -20,16 +20,16 @@ from lambda_handlers.storage.log.ltx import Decoder, Header
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore, Unavailable
 from lambda_handlers.wire import SldbError
-from tests.fakes import sqlite_files
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine, compact
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act, image, state
-from tests.fakes.service import container as new_container
-from tests.fakes.service import run
-from tests.fakes.sqlite_files import Recipe
-from tests.fakes.store import FaultyStore, lose_answer, lose_request, meanwhile, refuse
-from tests.fakes.uploads import upload
+from tests.fakes.databases import sqlite_files
+from tests.fakes.databases.engine import Engine, compact
+from tests.fakes.databases.past import act, image, state
+from tests.fakes.databases.service import container as new_container
+from tests.fakes.databases.service import run
+from tests.fakes.databases.sqlite_files import Recipe
+from tests.fakes.stores.faulty import FaultyStore, lose_answer, lose_request, meanwhile, refuse
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.uploads import upload
 
 WRITERS = 8
 BEFORE_IT = 1  # reads of ranges by a warm writer, before it looks at an announcement

@@ -17,10 +17,10 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.service import Service
 from lambda_handlers.watchdog import Watchdog
-from tests.fakes.ec2 import FakeEc2
-from tests.fakes.memory import memory_store
-from tests.fakes.service import container, run
-from tests.fakes.store import FaultyStore
+from tests.fakes.aws.ec2 import FakeEc2
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
 
 STUCK = "SELECT instr(hex(zeroblob(5000000)), hex(zeroblob(8000)) || '1')"  # seconds, in one step
 

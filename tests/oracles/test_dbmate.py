@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import sldb
+from tests.fakes.terminal.command import sldb
 
 DBMATE = shutil.which("dbmate", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 pytestmark = pytest.mark.skipif(DBMATE is None, reason="no dbmate here")

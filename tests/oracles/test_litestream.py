@@ -23,14 +23,14 @@ from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
-from tests.fakes import sqlite_files
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine, compact
-from tests.fakes.past import act
-from tests.fakes.service import container, run
-from tests.fakes.sqlite_files import Recipe
-from tests.fakes.timed_store import Timed
-from tests.fakes.uploads import upload
+from tests.fakes.databases import sqlite_files
+from tests.fakes.databases.engine import Engine, compact
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container, run
+from tests.fakes.databases.sqlite_files import Recipe
+from tests.fakes.stores.timed import Timed
+from tests.fakes.stores.uploads import upload
 
 litestream_vfs = pytest.importorskip("litestream_vfs", reason="no litestream-vfs for this platform")
 SHELL = shutil.which("sqlite3")

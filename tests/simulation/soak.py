@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from tests.simulation.cases import outcome_of, report
-from tests.simulation.outcome import Outcome
-from tests.simulation.world import START
+from tests.simulation.histories.cases import outcome_of, report
+from tests.simulation.histories.outcome import Outcome
+from tests.simulation.world.scheduler import START
 
 USUAL_FIRST = 1_000_000  # those of the tests are below
 

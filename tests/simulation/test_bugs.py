@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.bugs import BUGS, Bug
-from tests.simulation.cases import outcome_of, report
-from tests.simulation.outcome import Outcome
-from tests.simulation.shrink import fewest, shrink
+from tests.simulation.histories.cases import outcome_of, report
+from tests.simulation.histories.outcome import Outcome
+from tests.simulation.histories.shrink import fewest, shrink
 
 RUNS_TO_SHRINK = 40
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.cases import HISTORIES_AT_ONCE, check_seeds
+from tests.simulation.histories.cases import HISTORIES_AT_ONCE, check_seeds
 
 
 @pytest.mark.parametrize("first", range(600, 1200, HISTORIES_AT_ONCE))

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.simulation.cases import outcome_of
+from tests.simulation.histories.cases import outcome_of
 
 ROOT = Path(__file__).parents[2]
-DIGESTS = (
-    "from tests.simulation.cases import outcome_of\nfor seed in range(3): print(outcome_of(seed).history.digest())"
-)
+DIGESTS = """
+from tests.simulation.histories.cases import outcome_of
+for seed in range(3): print(outcome_of(seed).history.digest())
+"""
 
 
 def test_a_seed_gives_the_same_history_again() -> None:

@@ -12,7 +12,7 @@ from lambda_handlers.wire import Action, Request, SldbError, Statement
 from sldb import as_of
 from sldb.client import Client
 from sldb.targets.local import LocalTarget
-from tests.fakes.printed import TIME
+from tests.fakes.terminal.printed import TIME
 
 
 @pytest.fixture

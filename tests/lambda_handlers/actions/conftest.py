@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.memory import memory_store
-from tests.fakes.service import container as new_container
+from tests.fakes.databases.service import container as new_container
+from tests.fakes.stores.memory import memory_store
 
 
 @pytest.fixture

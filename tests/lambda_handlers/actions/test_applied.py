@@ -12,12 +12,12 @@ from lambda_handlers.service import Service
 from lambda_handlers.storage.log.keys import parse_ltx_key
 from lambda_handlers.store.protocol import AlreadyExists, Refused, Unavailable
 from lambda_handlers.wire import SldbError
-from tests.fakes import sqlite_files
-from tests.fakes.past import act, state
-from tests.fakes.service import run
-from tests.fakes.sqlite_files import Recipe
-from tests.fakes.store import Act, FaultyStore, Step
-from tests.fakes.uploads import upload
+from tests.fakes.databases import sqlite_files
+from tests.fakes.databases.past import act, state
+from tests.fakes.databases.service import run
+from tests.fakes.databases.sqlite_files import Recipe
+from tests.fakes.stores.faulty import Act, FaultyStore, Step
+from tests.fakes.stores.uploads import upload
 
 SMALL = Recipe(4096, False, "none", 50, 100, 0, False, False, False, False, 0, 1)
 

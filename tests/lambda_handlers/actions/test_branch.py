@@ -11,12 +11,12 @@ from lambda_handlers.storage import replica, verification
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import compact
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act, image, state
-from tests.fakes.service import container as new_container
-from tests.fakes.service import run
-from tests.fakes.store import FaultyStore, lose_answer, lose_request, meanwhile, works
+from tests.fakes.databases.engine import compact
+from tests.fakes.databases.past import act, image, state
+from tests.fakes.databases.service import container as new_container
+from tests.fakes.databases.service import run
+from tests.fakes.stores.faulty import FaultyStore, lose_answer, lose_request, meanwhile, works
+from tests.fakes.stores.memory import memory_store
 
 
 def fill(service, transactions=4, rows=200):

@@ -13,11 +13,11 @@ from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store.protocol import Unavailable
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import compact
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act, image
-from tests.fakes.service import run
-from tests.fakes.store import FaultyStore, lose_request, meanwhile, works
+from tests.fakes.databases.engine import compact
+from tests.fakes.databases.past import act, image
+from tests.fakes.databases.service import run
+from tests.fakes.stores.faulty import FaultyStore, lose_request, meanwhile, works
+from tests.fakes.stores.memory import memory_store
 
 
 class Damaging(FaultyStore):

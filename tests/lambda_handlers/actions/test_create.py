@@ -10,11 +10,11 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.none import NoLock
 from lambda_handlers.wire import Action, Request, SldbError
 from sldb.targets.local import LocalTarget
-from tests.fakes.past import act
-from tests.fakes.service import run
-from tests.fakes.sqlite_files import Recipe, make
-from tests.fakes.store import FaultyStore, meanwhile, works
-from tests.fakes.uploads import upload
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import run
+from tests.fakes.databases.sqlite_files import Recipe, make
+from tests.fakes.stores.faulty import FaultyStore, meanwhile, works
+from tests.fakes.stores.uploads import upload
 
 MAKE = "CREATE TABLE t (a)"
 

@@ -9,10 +9,10 @@ import pytest
 from lambda_handlers.storage.log.keys import snapshot, transaction
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import compact
-from tests.fakes.past import act, image, state
-from tests.fakes.service import run
-from tests.fakes.store import FaultyStore, lose_answer, lose_request, meanwhile, works
+from tests.fakes.databases.engine import compact
+from tests.fakes.databases.past import act, image, state
+from tests.fakes.databases.service import run
+from tests.fakes.stores.faulty import FaultyStore, lose_answer, lose_request, meanwhile, works
 
 DAY = 86_400
 

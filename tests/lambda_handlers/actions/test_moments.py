@@ -15,10 +15,10 @@ from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import container, run
-from tests.fakes.timed_store import Timed
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
 
 TIMES = (0, 60, 120, 7200, 240, 300, 360)  # seconds
 NOW = 4000  # seconds after the first

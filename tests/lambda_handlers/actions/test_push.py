@@ -13,15 +13,15 @@ import pytest
 from lambda_handlers.storage.log.keys import upload_key
 from lambda_handlers.wire import SldbError
 from sldb.push_pull import encoding
-from tests.fakes import sqlite_files
 from tests.fakes.clock import Clock
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act, state
-from tests.fakes.service import container as new_container
-from tests.fakes.service import run
-from tests.fakes.sqlite_files import Recipe
-from tests.fakes.store import FaultyStore, blame_own, clash, lose_answer, lose_request, meanwhile, refuse, works
-from tests.fakes.uploads import upload
+from tests.fakes.databases import sqlite_files
+from tests.fakes.databases.past import act, state
+from tests.fakes.databases.service import container as new_container
+from tests.fakes.databases.service import run
+from tests.fakes.databases.sqlite_files import Recipe
+from tests.fakes.stores.faulty import FaultyStore, blame_own, clash, lose_answer, lose_request, meanwhile, refuse, works
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.uploads import upload
 
 SMALL = Recipe(4096, False, "none", 50, 100, 0, False, False, False, False, 0, 1)
 LARGER = Recipe(1024, True, "full", 300, 1000, 30, True, False, True, False, 3, 2)

@@ -8,8 +8,8 @@ import pytest
 
 from lambda_handlers.actions.registry import ACTIONS, find
 from lambda_handlers.wire import Action, SldbError
-from tests.fakes.memory import memory_store
-from tests.fakes.service import container
+from tests.fakes.databases.service import container
+from tests.fakes.stores.memory import memory_store
 
 
 @pytest.mark.parametrize("name", sorted(ACTIONS))

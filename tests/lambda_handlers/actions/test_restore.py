@@ -10,12 +10,12 @@ from lambda_handlers.actions import replace_content
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
-from tests.fakes.engine import Engine, compact
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act, image, state
-from tests.fakes.service import container as new_container
-from tests.fakes.service import run
-from tests.fakes.store import FaultyStore, clash, lose_answer, lose_request, meanwhile
+from tests.fakes.databases.engine import Engine, compact
+from tests.fakes.databases.past import act, image, state
+from tests.fakes.databases.service import container as new_container
+from tests.fakes.databases.service import run
+from tests.fakes.stores.faulty import FaultyStore, clash, lose_answer, lose_request, meanwhile
+from tests.fakes.stores.memory import memory_store
 
 
 def fill(service, rows=300):

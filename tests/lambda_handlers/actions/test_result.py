@@ -13,10 +13,10 @@ from lambda_handlers.service import Service
 from lambda_handlers.wire import Reply, Request, SldbError, made_at, new_request_id
 from sldb.targets import stored_rows
 from tests.fakes.clock import Clock
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import container, run
-from tests.fakes.store import PresigningStore
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.faulty import PresigningStore
+from tests.fakes.stores.memory import memory_store
 
 SERIES = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)"
 MANY = f"{SERIES} INSERT INTO t SELECT i FROM n RETURNING a"

@@ -12,11 +12,11 @@ from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key, snapshot, t
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.past import act, image, state
-from tests.fakes.service import container as new_container
-from tests.fakes.service import run
-from tests.fakes.store import FaultyStore, blame_own, lose_answer, lose_request, meanwhile, works
-from tests.fakes.timed_store import Timed
+from tests.fakes.databases.past import act, image, state
+from tests.fakes.databases.service import container as new_container
+from tests.fakes.databases.service import run
+from tests.fakes.stores.faulty import FaultyStore, blame_own, lose_answer, lose_request, meanwhile, works
+from tests.fakes.stores.timed import Timed
 
 COPIED = 4  # the transaction that is copied
 

@@ -31,7 +31,7 @@ from lambda_handlers.aws.sigv4 import sign
 from lambda_handlers.settings import Credentials
 from lambda_handlers.shared.endpoints import Endpoint
 from lambda_handlers.store_clock import StoreClock
-from tests.fakes.aws import REGION, Aws, free_port, serve_aws
+from tests.fakes.aws.moto_server import REGION, Aws, free_port, serve_aws
 from tests.fakes.clock import Clock
 
 KEYS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token/+=")

@@ -14,7 +14,7 @@ from lambda_handlers.locks.none import NoLock
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.settings import BadSetting, Credentials, Settings
-from tests.fakes.memory import memory_store
+from tests.fakes.stores.memory import memory_store
 
 GROUPS = Settings("s3://bucket/prefix", vpc_id="vpc-1", credentials=Credentials("a", "b"))
 

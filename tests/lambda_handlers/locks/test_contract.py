@@ -23,10 +23,10 @@ from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.shared.endpoints import Endpoint
 from lambda_handlers.store.open import open_store
 from lambda_handlers.wire import SldbError
-from tests.fakes.aws import REGION, Aws, serve_aws
+from tests.fakes.aws.ec2 import FakeEc2
+from tests.fakes.aws.moto_server import REGION, Aws, serve_aws
 from tests.fakes.clock import Clock
-from tests.fakes.ec2 import FakeEc2
-from tests.fakes.memory import memory_store
+from tests.fakes.stores.memory import memory_store
 
 MAX_AGE = 90.0
 KEYS = Credentials("test", "test")

@@ -13,8 +13,8 @@ from lambda_handlers.storage.log.keys import lock_key
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.flaky_store import FlakyStore, WriteFault
-from tests.fakes.memory import memory_store
+from tests.fakes.stores.flaky import FlakyStore, WriteFault
+from tests.fakes.stores.memory import memory_store
 
 MAX_AGE = 90.0
 UNCLEAR = [fault for fault in WriteFault if fault is not WriteFault.REFUSE]

@@ -13,8 +13,8 @@ from lambda_handlers.aws.ec2 import SecurityGroup
 from lambda_handlers.locks import security_group
 from lambda_handlers.locks.security_group import SecurityGroupLock, group_name, tag_text
 from lambda_handlers.wire import DATABASE_NAME, SldbError
+from tests.fakes.aws.ec2 import FakeEc2, Fault
 from tests.fakes.clock import Clock
-from tests.fakes.ec2 import FakeEc2, Fault
 
 T = TypeVar("T")
 MAX_AGE = 90.0

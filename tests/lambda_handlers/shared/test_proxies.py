@@ -22,10 +22,10 @@ from lambda_handlers.store import s3 as s3_store
 from lambda_handlers.store import s3_requests
 from lambda_handlers.store.protocol import ObjectStore, Refused, StoreError
 from lambda_handlers.store.s3 import ObstoreStore, open_s3
-from tests.fakes.certificates import Authority
 from tests.fakes.clock import Clock
-from tests.fakes.forward_proxy import ForwardProxy, serve_proxy
-from tests.fakes.scripted_s3 import BUCKET, ScriptedS3, serve_s3
+from tests.fakes.network.certificates import Authority
+from tests.fakes.network.forward_proxy import ForwardProxy, serve_proxy
+from tests.fakes.stores.scripted_s3 import BUCKET, ScriptedS3, serve_s3
 
 KEYS = Credentials("k", "s")
 LARGE = 17 << 20  # goes in parts

@@ -11,9 +11,9 @@ from lambda_handlers.sql import changes
 from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.sql.changes import Changes
 from lambda_handlers.wire import Reply, SldbError
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import container, run
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.memory import memory_store
 
 SCHEMA = """
 CREATE TABLE users (id INTEGER PRIMARY KEY, name UNIQUE, age);

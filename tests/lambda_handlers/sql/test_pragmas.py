@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from lambda_handlers.service import Service
 from lambda_handlers.sql import script
 from lambda_handlers.wire import SldbError
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import container, run
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.memory import memory_store
 
 TABLES = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY);"

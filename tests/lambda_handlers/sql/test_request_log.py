@@ -12,13 +12,13 @@ from lambda_handlers.sql import request_log
 from lambda_handlers.sql.request_log import Times
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import container, run
-from tests.fakes.store import FaultyStore, lose_answer, lose_request, works
-from tests.fakes.timed_store import Timed
-from tests.fakes.uploads import upload
+from tests.fakes.databases.engine import Engine
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.faulty import FaultyStore, lose_answer, lose_request, works
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
+from tests.fakes.stores.uploads import upload
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from lambda_handlers.sql.session import Session
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno, encode
 from lambda_handlers.wire import Request, SldbError, Statement
-from tests.fakes.engine import Engine
-from tests.fakes.memory import memory_store
-from tests.fakes.service import container, run
+from tests.fakes.databases.engine import Engine
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.memory import memory_store
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine
-from tests.fakes.memory import memory_store
-from tests.fakes.store import FaultyStore
-from tests.fakes.timed_store import Timed
+from tests.fakes.databases.engine import Engine
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
 
 
 @pytest.fixture

@@ -30,9 +30,9 @@ from lambda_handlers.storage.replica import RETENTION_FLOOR_SECONDS, Conflict
 from lambda_handlers.storage.upkeep.maintenance import LEASE_SECONDS, Maintenance
 from lambda_handlers.store.protocol import NotFound
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine
-from tests.fakes.memory import memory_store
-from tests.fakes.timed_store import Timed
+from tests.fakes.databases.engine import Engine
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
 
 SMALL = [head_key("main"), lock_key("main"), maintenance_key("main")]
 ROW = "SELECT v, length(x) FROM t WHERE n = 1700"

@@ -13,8 +13,8 @@ from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Header, Pgno
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, Refused, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
-from tests.fakes.memory import memory_store
-from tests.fakes.store import FaultyStore
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
 
 KEY = "main/0000/0000000000000007-0000000000000007.ltx"
 PAGE_SIZE = 512

@@ -14,7 +14,7 @@ from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.replica import Replica
 from tests.fakes.clock import Clock
-from tests.fakes.store import FaultyStore
+from tests.fakes.stores.faulty import FaultyStore
 
 SIZE = 512
 NewReplica: TypeAlias = Callable[[], Replica]
@@ -185,7 +185,7 @@ def test_a_commit_that_fails_keeps_the_draft_and_the_replica(
     draft: Draft, replica: Replica, store: FaultyStore
 ) -> None:
     from lambda_handlers.wire import SldbError
-    from tests.fakes.store import refuse
+    from tests.fakes.stores.faulty import refuse
 
     draft.write(Pgno(2), page(20))
     store.plan("create", refuse)

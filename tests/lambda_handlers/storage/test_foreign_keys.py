@@ -15,11 +15,11 @@ from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno, encode
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
-from tests.fakes.engine import Engine, compact
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act, image
-from tests.fakes.service import container, run
-from tests.fakes.store import FaultyStore
+from tests.fakes.databases.engine import Engine, compact
+from tests.fakes.databases.past import act, image
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
 
 TABLES = "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (of REFERENCES parent ON DELETE CASCADE)"
 ORPHAN = "INSERT INTO child VALUES (999)"

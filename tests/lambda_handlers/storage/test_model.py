@@ -20,11 +20,11 @@ from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store.protocol import Unavailable
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import dump
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import container, run
-from tests.fakes.timed_store import Timed
+from tests.fakes.databases.engine import dump
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
 
 RETENTION_DAYS = 2.0
 CACHES = (4096 * MIN_PAGES, MIB, 100 * MIB)

@@ -10,7 +10,7 @@ import pytest
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
 from lambda_handlers.storage.log.ltx import PAGE_SIZES
-from tests.fakes.memory import memory_store
+from tests.fakes.stores.memory import memory_store
 
 
 @pytest.mark.parametrize("page_size", sorted(PAGE_SIZES))

@@ -16,7 +16,7 @@ from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap, Pag
 from lambda_handlers.storage.prepared import Prepared, beginning, first_frame
 from lambda_handlers.store.protocol import CopyOf
 from lambda_handlers.wire import SldbError
-from tests.fakes.memory import memory_store
+from tests.fakes.stores.memory import memory_store
 
 LATER = {"min_txid": 7, "max_txid": 7, "timestamp_ms": 1_790_000_000_123, "node_id": 0x11FFEEDDCCBBAA99}
 

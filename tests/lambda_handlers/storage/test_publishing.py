@@ -18,9 +18,9 @@ from lambda_handlers.storage.replica import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.upkeep.compaction import MAX_FILES_ABOVE_BASE
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine, compact
-from tests.fakes.memory import memory_store
-from tests.fakes.store import FaultyStore, clash, lose_answer, lose_request, refuse
+from tests.fakes.databases.engine import Engine, compact
+from tests.fakes.stores.faulty import FaultyStore, clash, lose_answer, lose_request, refuse
+from tests.fakes.stores.memory import memory_store
 
 MAX_AT_ALL = 1 + MAX_FILES_ABOVE_BASE + MAX_FILES + UNIT - 1  # the base, merges, folds, transactions since
 

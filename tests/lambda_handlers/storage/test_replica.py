@@ -28,8 +28,8 @@ from lambda_handlers.storage.replica import (
 from lambda_handlers.store.protocol import AlreadyExists
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine, compact
-from tests.fakes.store import (
+from tests.fakes.databases.engine import Engine, compact
+from tests.fakes.stores.faulty import (
     FaultyStore,
     answers,
     blame_own,
@@ -1125,7 +1125,7 @@ def test_no_database_has_no_past(engine: MakeEngine) -> None:
 
 def test_create_meets_what_is_there() -> None:
     """The fakes themselves: a plan runs out, and then the store works."""
-    from tests.fakes.memory import memory_store
+    from tests.fakes.stores.memory import memory_store
 
     store = FaultyStore(memory_store())
     store.plan("create", clash)

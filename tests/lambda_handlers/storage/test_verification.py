@@ -15,7 +15,7 @@ from lambda_handlers.storage.verification import verify
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
-from tests.fakes.memory import memory_store
+from tests.fakes.stores.memory import memory_store
 
 NAME = transaction(7)
 KEY = NAME.key("main")

@@ -19,9 +19,9 @@ from lambda_handlers.storage.log.ltx import PAGE_SIZES, Header, Pgno
 from lambda_handlers.storage.replica import Conflict
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine, dump
-from tests.fakes.memory import memory_store
-from tests.fakes.store import FaultyStore, clash, meanwhile, refuse
+from tests.fakes.databases.engine import Engine, dump
+from tests.fakes.stores.faulty import FaultyStore, clash, meanwhile, refuse
+from tests.fakes.stores.memory import memory_store
 
 MakeEngine: TypeAlias = Callable[..., Engine]
 

@@ -25,7 +25,7 @@ from lambda_handlers.store.protocol import AlreadyExists, CopyOf, NotFound, Refu
 from lambda_handlers.wire import Action, Request, SldbError, Statement
 from sldb.client import Client
 from sldb.targets.local import LocalTarget
-from tests.fakes.service import container, run
+from tests.fakes.databases.service import container, run
 
 ROOT = Path(module.__file__).parent.parent
 

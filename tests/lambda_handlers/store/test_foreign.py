@@ -29,9 +29,9 @@ from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.open import is_foreign, open_store
 from lambda_handlers.store.protocol import AlreadyExists, CopyOf, NotFound, ObjectStore, Refused, Unavailable, Unfit
 from lambda_handlers.wire import Request, SldbError, Statement
-from tests.fakes.aws import Aws, free_port, serve_aws
-from tests.fakes.memory import memory_store
-from tests.fakes.s3 import altered, ignore, is_completion, plain_s3
+from tests.fakes.aws.moto_server import Aws, free_port, serve_aws
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.s3 import altered, ignore, is_completion, plain_s3
 
 MIB = bytes(range(256)) * 4096
 LARGE = 17 << 20

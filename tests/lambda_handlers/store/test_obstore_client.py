@@ -14,7 +14,7 @@ import pytest
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.store import s3 as s3_store
 from lambda_handlers.store.s3 import open_s3
-from tests.fakes.scripted_s3 import BUCKET, ScriptedS3, serve_s3
+from tests.fakes.stores.scripted_s3 import BUCKET, ScriptedS3, serve_s3
 
 # As obstore's documentation names them, and by the other names that its source knows.
 DOCUMENTED = sorted(

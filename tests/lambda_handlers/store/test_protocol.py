@@ -24,8 +24,8 @@ from lambda_handlers.store.protocol import (
     StoreError,
     detail_of,
 )
-from tests.fakes.memory import memory_store
-from tests.fakes.s3 import plain_s3, probed_s3
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.s3 import plain_s3, probed_s3
 
 
 @pytest.fixture(params=["memory", "directory", "s3", "s3 of others"])

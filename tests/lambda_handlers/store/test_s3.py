@@ -13,8 +13,8 @@ from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.store import obstore_client
 from lambda_handlers.store import s3 as s3_store_module
 from lambda_handlers.store.protocol import AlreadyExists, ObjectStore, Refused, StoreError, Unavailable
-from tests.fakes.aws import Aws, free_port, serve_aws
-from tests.fakes.s3 import plain_s3
+from tests.fakes.aws.moto_server import Aws, free_port, serve_aws
+from tests.fakes.stores.s3 import plain_s3
 
 Ask = Callable[[ObjectStore], object]
 READS: list[Ask] = [

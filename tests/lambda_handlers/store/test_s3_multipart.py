@@ -21,7 +21,7 @@ from lambda_handlers.store import s3_multipart, s3_requests
 from lambda_handlers.store.protocol import PART_BYTES, AlreadyExists, CopyOf, NotFound, Refused, StoreError, Unavailable
 from lambda_handlers.store.s3_multipart import create, in_parts
 from lambda_handlers.store.s3_requests import S3Requests
-from tests.fakes.aws import Aws, free_port, serve_aws
+from tests.fakes.aws.moto_server import Aws, free_port, serve_aws
 
 ROOT = Path(s3_multipart.__file__).parents[2]
 Environ: TypeAlias = dict[str, Any]

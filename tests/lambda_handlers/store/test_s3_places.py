@@ -21,7 +21,7 @@ from lambda_handlers.store import s3 as s3_store
 from lambda_handlers.store import s3_requests
 from lambda_handlers.store.protocol import ObjectStore
 from tests.fakes.clock import Clock
-from tests.fakes.scripted_s3 import BUCKET, DROPPED, SECRETS, Answer, Ask, ScriptedS3, refused, serve_s3
+from tests.fakes.stores.scripted_s3 import BUCKET, DROPPED, SECRETS, Answer, Ask, ScriptedS3, refused, serve_s3
 
 ANSWERS: dict[str, Answer] = {
     "dropped": DROPPED,

@@ -20,7 +20,7 @@ from lambda_handlers.store.protocol import (
     StoreError,
     Unavailable,
 )
-from tests.fakes.scripted_s3 import BUCKET, DROPPED, SECRETS, Answer, ScriptedS3, refused, serve_s3
+from tests.fakes.stores.scripted_s3 import BUCKET, DROPPED, SECRETS, Answer, ScriptedS3, refused, serve_s3
 
 ERRORS: dict[str, type[StoreError]] = {
     "refused": Refused,

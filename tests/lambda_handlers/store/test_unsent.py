@@ -16,8 +16,8 @@ from lambda_handlers.store import s3 as s3_store
 from lambda_handlers.store import s3_requests
 from lambda_handlers.store.protocol import PART_BYTES, ObjectStore, StoreError, Unavailable
 from lambda_handlers.store.s3_requests import S3Error, S3Requests
-from tests.fakes.no_answer import SILENCE, UNSENT, Environment, listening
-from tests.fakes.scripted_s3 import BUCKET, SECRETS, refused, serve_s3
+from tests.fakes.network.no_answer import SILENCE, UNSENT, Environment, listening
+from tests.fakes.stores.scripted_s3 import BUCKET, SECRETS, refused, serve_s3
 
 KEYS = Credentials("k", "s")
 

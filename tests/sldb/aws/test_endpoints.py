@@ -24,9 +24,9 @@ from sldb.aws.options import AwsOptions
 from sldb.stack.account import connect
 from sldb.targets import bucket
 from sldb.targets.aws_lambda import LambdaTarget
-from tests.fakes.certificates import Authority
-from tests.fakes.forward_proxy import ForwardProxy, serve_proxy
-from tests.fakes.lambda_service import serve_lambda
+from tests.fakes.aws.lambda_service import serve_lambda
+from tests.fakes.network.certificates import Authority
+from tests.fakes.network.forward_proxy import ForwardProxy, serve_proxy
 
 VPC = "https://bucket.vpce-0a1b-2c3d.s3.eu-west-1.vpce.amazonaws.com"
 SERVICES = f"services = s\n[services s]\ns3 =\n  endpoint_url = {VPC}\nec2 =\n  endpoint_url = http://ec2.test:1\n"

@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 
 from sldb.render import FORMATS
-from tests.fakes.command import COMMAND, environment, sldb
-from tests.fakes.terminal import on_terminal
+from tests.fakes.terminal.command import COMMAND, environment, sldb
+from tests.fakes.terminal.pty import on_terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="terminals and pipes of POSIX")

@@ -13,8 +13,8 @@ import pytest
 from lambda_handlers.wire import Request, Statement
 from sldb.client import Client
 from sldb.targets.local import LocalTarget
-from tests.fakes.command import sldb
-from tests.fakes.terminal import on_terminal
+from tests.fakes.terminal.command import sldb
+from tests.fakes.terminal.pty import on_terminal
 
 NO_SUCH_DATABASE = "error: there is no database tpyo; nothing was applied [not_found]\n"
 on_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from sldb.cli.main import run
-from tests.fakes.aws import free_port
+from tests.fakes.aws.moto_server import free_port
 
 Environment: TypeAlias = "dict[str, str]"
 

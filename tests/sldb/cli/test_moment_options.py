@@ -17,7 +17,7 @@ from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import Decoder, encode
 from sldb.cli.main import run
-from tests.fakes.printed import TIME
+from tests.fakes.terminal.printed import TIME
 
 
 @dataclass

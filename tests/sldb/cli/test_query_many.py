@@ -15,8 +15,8 @@ import pytest
 from lambda_handlers.wire import Request, Statement
 from sldb.client import Client
 from sldb.targets.local import LocalTarget
-from tests.fakes.command import COMMAND, environment, sldb
-from tests.fakes.terminal import on_terminal
+from tests.fakes.terminal.command import COMMAND, environment, sldb
+from tests.fakes.terminal.pty import on_terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 ALL = ("--all-databases", "tenant-*")

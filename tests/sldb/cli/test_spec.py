@@ -16,8 +16,8 @@ from docs import reference
 from lambda_handlers.wire import ERROR_CODES
 from sldb.cli import spec
 from sldb.cli.main import sldb
-from tests.fakes.command import ROOT, environment
-from tests.fakes.command import sldb as run
+from tests.fakes.terminal.command import ROOT, environment
+from tests.fakes.terminal.command import sldb as run
 
 COMMANDS = dict(spec.walk(sldb))
 EXAMPLES = [(path, example.line) for path, command in COMMANDS.items() for example in spec.examples(command)]

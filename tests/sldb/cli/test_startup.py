@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import environment
+from tests.fakes.terminal.command import environment
 
 HEAVY = {
     "rich",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import sldb
-from tests.fakes.terminal import on_terminal
+from tests.fakes.terminal.command import sldb
+from tests.fakes.terminal.pty import on_terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
 

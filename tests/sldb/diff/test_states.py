@@ -22,7 +22,7 @@ from sldb.client import Client
 from sldb.diff.copies import copied
 from sldb.diff.states import Change, Comparison, RowChange, State, ask_schema, schema_of
 from sldb.targets.local import LocalTarget
-from tests.fakes.printed import TIME
+from tests.fakes.terminal.printed import TIME
 
 
 class World:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import sldb
+from tests.fakes.terminal.command import sldb
 
 
 def test_a_directory_that_is_fine_and_one_that_is_not_there_yet(tmp_path: Path) -> None:

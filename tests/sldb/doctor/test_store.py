@@ -13,9 +13,9 @@ import pytest
 
 from lambda_handlers.store.directory import DirectoryStore
 from sldb.doctor import store as doctor
-from tests.fakes.aws import Aws, free_port, serve_aws
-from tests.fakes.command import sldb
-from tests.fakes.s3 import altered, ignore, is_completion
+from tests.fakes.aws.moto_server import Aws, free_port, serve_aws
+from tests.fakes.stores.s3 import altered, ignore, is_completion
+from tests.fakes.terminal.command import sldb
 
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}
 Alter = Callable[[dict[str, Any]], None]

@@ -13,7 +13,7 @@ import pytest
 
 from sldb.cli.main import sldb as root
 from sldb.cli.spec import walk
-from tests.fakes.printed import TIME, times_without_a_zone
+from tests.fakes.terminal.printed import TIME, times_without_a_zone
 from tests.sldb.deploy.commands import Commands, Ran
 from tests.sldb.ops.test_status import put_databases
 

@@ -7,8 +7,8 @@ import pytest
 from lambda_handlers.wire import SldbError
 from sldb.push_pull.direct import TRIES, StoreCarrier
 from sldb.push_pull.transport import Vanished
-from tests.fakes.memory import memory_store
-from tests.fakes.store import FaultyStore, lose_request, refuse
+from tests.fakes.stores.faulty import FaultyStore, lose_request, refuse
+from tests.fakes.stores.memory import memory_store
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from sldb.push_pull import integrity
-from tests.fakes.command import sldb
+from tests.fakes.terminal.command import sldb
 
 UNICASE = "no such collation sequence: unicase"
 FILL = "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT i, 'é' || i FROM n"

@@ -13,7 +13,7 @@ from sldb.aws.http import HttpReply
 from sldb.client import Client
 from sldb.push_pull.presigned import TRIES, AddressCarrier
 from sldb.push_pull.transport import Vanished
-from tests.fakes.scripted_s3 import SECRETS, refused
+from tests.fakes.stores.scripted_s3 import SECRETS, refused
 
 
 class Signing:

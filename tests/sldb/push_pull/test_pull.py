@@ -20,12 +20,12 @@ from sldb.push_pull import download
 from sldb.push_pull.direct import StoreCarrier
 from sldb.push_pull.pull import Pull
 from sldb.push_pull.transport import Vanished
-from tests.fakes import sqlite_files
-from tests.fakes.at_once import AtOnce
-from tests.fakes.engine import compact
-from tests.fakes.memory import memory_store
-from tests.fakes.progress import Silent
-from tests.fakes.service import container, run
+from tests.fakes.databases import sqlite_files
+from tests.fakes.databases.engine import compact
+from tests.fakes.databases.service import container, run
+from tests.fakes.immediate_call import ImmediateCall
+from tests.fakes.silent_progress import SilentProgress
+from tests.fakes.stores.memory import memory_store
 
 
 class OverService:
@@ -85,7 +85,7 @@ def carrier(store):
 @pytest.fixture
 def pull(service, carrier, tmp_path):
     def run_it(out: str = "out.db", at: int | str | None = None, *, replace: bool = False) -> dict[str, Any]:
-        one = Pull(Client(OverService(service)), carrier, Silent(), Host(start=AtOnce))  # type: ignore[arg-type]
+        one = Pull(Client(OverService(service)), carrier, SilentProgress(), Host(start=ImmediateCall))  # type: ignore[arg-type]
         return one.run(tmp_path / out, at, replace=replace, check=True)
 
     return run_it

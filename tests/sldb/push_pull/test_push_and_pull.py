@@ -27,22 +27,22 @@ from sldb.push_pull.pull import Pull
 from sldb.push_pull.push import Push
 from sldb.push_pull.source import open_source
 from sldb.targets.local import LocalTarget
-from tests.fakes import sqlite_files
-from tests.fakes.progress import Silent
-from tests.fakes.sqlite_files import RECIPES, Recipe
+from tests.fakes.databases import sqlite_files
+from tests.fakes.databases.sqlite_files import RECIPES, Recipe
+from tests.fakes.silent_progress import SilentProgress
 
 
 def push(client: Client, file: Path, if_txid: int | None = None, check: bool = True) -> dict[str, Any]:
     assert isinstance(client.target, LocalTarget)
     carrier = StoreCarrier(client.database, client.target.open_store)
     with open_source(file, check) as source:
-        return Push(client, carrier, Silent(), Host()).run(source, if_txid, lambda _begun: None)
+        return Push(client, carrier, SilentProgress(), Host()).run(source, if_txid, lambda _begun: None)
 
 
 def pull(client: Client, out: Path, at: int | str | None = None, **options: bool) -> dict[str, Any]:
     assert isinstance(client.target, LocalTarget)
     carrier = StoreCarrier(client.database, client.target.open_store)
-    one = Pull(client, carrier, Silent(), Host(), is_near=True)
+    one = Pull(client, carrier, SilentProgress(), Host(), is_near=True)
     return one.run(out, at, **{"replace": False, "check": True, **options})
 
 
@@ -181,9 +181,9 @@ def cut() -> None:
 
 
 def at_once() -> Host:
-    from tests.fakes.at_once import AtOnce
+    from tests.fakes.immediate_call import ImmediateCall
 
-    return Host(start=AtOnce)
+    return Host(start=ImmediateCall)
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -195,7 +195,7 @@ def test_a_push_that_is_cut_off_anywhere_goes_on_where_it_stopped(new_client, fi
         carrier = Faulty(client, number, cut)
         try:
             with open_source(file) as source:
-                reply = Push(client, carrier, Silent(), at_once()).run(source, None, lambda _begun: None)
+                reply = Push(client, carrier, SilentProgress(), at_once()).run(source, None, lambda _begun: None)
         except Cut:
             sent.append(carrier.calls - 1)
             assert tables(client) == ["old"]
@@ -224,7 +224,7 @@ def test_parts_that_vanish_before_the_commit_are_sent_again(new_client, file, tm
 
     with open_source(file) as source:
         carrier = Losing(client.database, client.target.open_store)
-        reply = Push(client, carrier, Silent(), at_once()).run(source, None, lambda _begun: None)
+        reply = Push(client, carrier, SilentProgress(), at_once()).run(source, None, lambda _begun: None)
     assert lost
     assert reply["txid"] == 1
     pull(client, tmp_path / "out.db")
@@ -304,11 +304,13 @@ def test_a_writer_in_between_is_a_conflict_only_on_condition(new_client, file):
         rows(client, "INSERT INTO old VALUES (1)")
 
     with open_source(file) as source, pytest.raises(SldbError) as caught:
-        Push(client, Faulty(client, 1, write), Silent(), at_once()).run(source, 1, lambda _begun: None)
+        Push(client, Faulty(client, 1, write), SilentProgress(), at_once()).run(source, 1, lambda _begun: None)
     assert caught.value.code == "conflict"
     assert tables(client) == ["old"]
     with open_source(file) as source:
-        reply = Push(client, Faulty(client, 1, write), Silent(), at_once()).run(source, None, lambda _begun: None)
+        reply = Push(client, Faulty(client, 1, write), SilentProgress(), at_once()).run(
+            source, None, lambda _begun: None
+        )
     assert reply["txid"] == reply["before"] + 1
     assert tables(client) == ["t"]
 
@@ -456,7 +458,7 @@ def test_a_part_that_was_damaged_on_its_way_is_sent_again(new_client, file, tmp_
             super().put(upload, part, body[:-1] + bytes((body[-1] ^ 1,)) if damaged else body)
 
     with open_source(file) as source:
-        Push(client, Damaging(client.database, client.target.open_store), Silent(), at_once()).run(
+        Push(client, Damaging(client.database, client.target.open_store), SilentProgress(), at_once()).run(
             source, None, lambda _begun: None
         )
     assert sent == [*dict.fromkeys(sent), sent[2]]

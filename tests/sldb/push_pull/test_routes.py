@@ -25,10 +25,10 @@ from sldb.push_pull.source import open_source
 from sldb.targets import bucket
 from sldb.targets.aws_lambda import LambdaTarget
 from sldb.targets.bucket import BucketTarget
-from tests.fakes import sqlite_files
-from tests.fakes.progress import Silent
-from tests.fakes.scripted_s3 import BUCKET, SECRETS, Answer, Ask, ScriptedS3, refused, serve_s3
-from tests.fakes.sqlite_files import Recipe
+from tests.fakes.databases import sqlite_files
+from tests.fakes.databases.sqlite_files import Recipe
+from tests.fakes.silent_progress import SilentProgress
+from tests.fakes.stores.scripted_s3 import BUCKET, SECRETS, Answer, Ask, ScriptedS3, refused, serve_s3
 
 LARGER = Recipe(1024, True, "full", 300, 1000, 30, True, False, True, False, 3, 2)
 
@@ -90,7 +90,7 @@ def push(
         def attempt(way: Way) -> dict[str, Any]:
             tried.append(way.name)
             with open_source(file, True) as source:
-                return Push(way.client, way.carrier, Silent(), Host()).run(source, None, lambda _begun: None)
+                return Push(way.client, way.carrier, SilentProgress(), Host()).run(source, None, lambda _begun: None)
 
         client = Client(LambdaTarget("f", AwsOptions()), "main")
         return tried, routes.by_first(client, None, attempt, lambda _text: None)

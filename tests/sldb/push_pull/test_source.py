@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from lambda_handlers.wire import SldbError
 from sldb.push_pull.source import open_source
-from tests.fakes import sqlite_files
-from tests.fakes.sqlite_files import PAGE_SIZES, Recipe
+from tests.fakes.databases import sqlite_files
+from tests.fakes.databases.sqlite_files import PAGE_SIZES, Recipe
 
 PLAIN = Recipe(4096, False, "none", 100, 500, 30, True, False, False, False, 0, 1)
 

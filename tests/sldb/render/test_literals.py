@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sldb.render import literals
-from tests.fakes.random_database import VALUES
+from tests.fakes.databases.random_database import VALUES
 
 
 @given(value=VALUES)

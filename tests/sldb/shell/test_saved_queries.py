@@ -15,7 +15,7 @@ from sldb.shell.output import Output
 from sldb.shell.reader import DotCommand, read
 from sldb.shell.saved_queries import NamedQueries, bind
 from sldb.shell.session import Session
-from tests.fakes.sqlite_target import SqliteTarget
+from tests.fakes.targets.sqlite_target import SqliteTarget
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from sldb.shell.completion import Known, complete
 from sldb.shell.output import Output
 from sldb.shell.schema_names import LiveDatabases, LiveNames
 from sldb.shell.session import Session
-from tests.fakes.sqlite_target import SqliteTarget
+from tests.fakes.targets.sqlite_target import SqliteTarget
 
 
 @dataclass

@@ -18,7 +18,7 @@ from sldb.shell.reader import DotCommand, read
 from sldb.shell.saved_queries import NamedQueries
 from sldb.shell.script import submissions
 from sldb.shell.session import Session
-from tests.fakes.sqlite_target import SqliteTarget
+from tests.fakes.targets.sqlite_target import SqliteTarget
 
 SCHEMA = """create table users(id integer primary key, name text not null default 'x');
 create index by_name on users(name); create view v as select * from users; create table _sldb_requests(id);"""

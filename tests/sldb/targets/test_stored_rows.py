@@ -14,7 +14,7 @@ from lambda_handlers.wire import FarRows, Reply, Result, SldbError, encode_line
 from sldb.aws.http import SignedHttp
 from sldb.aws.options import AwsOptions
 from sldb.targets import stored_rows
-from tests.fakes.service import container, run
+from tests.fakes.databases.service import container, run
 
 ROWS = [(number, "é\n" * 20, None, b"\x00\xff") for number in range(3000)]
 OBJECT = gzip.compress(b"".join(map(encode_line, ROWS)))

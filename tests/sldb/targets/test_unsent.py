@@ -9,7 +9,7 @@ import pytest
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.aws.options import AwsOptions
 from sldb.targets.aws_lambda import LambdaTarget
-from tests.fakes.no_answer import SILENCE, UNSENT, listening
+from tests.fakes.network.no_answer import SILENCE, UNSENT, listening
 
 WRITE = Request((Statement("INSERT INTO t VALUES (1)"),), request_id="once")
 

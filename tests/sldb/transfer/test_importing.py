@@ -28,9 +28,9 @@ from sldb.transfer.formats.dump import dump
 from sldb.transfer.formats.tables import Reading
 from sldb.transfer.importing import Done, Plan, run
 from sldb.transfer.loader import Mode
-from tests.fakes.contents import Rows, contents
-from tests.fakes.limited_target import LimitedTarget
-from tests.fakes.random_database import databases
+from tests.fakes.databases.contents import Rows, contents
+from tests.fakes.databases.random_database import databases
+from tests.fakes.targets.limited_target import LimitedTarget
 from tests.sldb.conftest import NewClient
 from tests.sldb.transfer.formats.test_dump import RICH, SEARCHES
 

@@ -15,9 +15,9 @@ from lambda_handlers.storage.log import file_header, history, ltx
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header, Pgno
 from lambda_handlers.wire import SldbError
-from tests.fakes.at_once import AtOnce
-from tests.fakes.memory import memory_store
-from tests.fakes.store import FaultyStore
+from tests.fakes.immediate_call import ImmediateCall
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
 
 KEY = transaction(7).key("main")
 HEADER = Header(512, 4000, 7, 7, 1_700_000_000_123, node_id=0x0102030405060708)
@@ -108,7 +108,7 @@ def test_a_flipped_bit_never_moves_a_moment() -> None:
 
     for moment_ms in range(500, 20_000, 333):
         store.plan("get", damage)
-        assert history.find(store, Host(start=AtOnce), "main", moment_ms).txid == moment_ms // 1000
+        assert history.find(store, Host(start=ImmediateCall), "main", moment_ms).txid == moment_ms // 1000
         store.forget_plans()
 
 

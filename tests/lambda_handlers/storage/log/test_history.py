@@ -16,10 +16,10 @@ from lambda_handlers.storage.log.ltx import Header, Pgno, encode
 from lambda_handlers.store.protocol import NotFound, ObjectInfo
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine, compact
-from tests.fakes.memory import memory_store
-from tests.fakes.store import FaultyStore
-from tests.fakes.timed_store import Timed
+from tests.fakes.databases.engine import Engine, compact
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
 
 YEAR = 365 * 86_400
 NOW = 1_700_000_000  # unix seconds: of the first transaction, mostly

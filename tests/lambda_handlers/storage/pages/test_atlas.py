@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.storage.log.keys import LtxName, atlas_key, parse_ltx_key, parse_page_map_key
 from lambda_handlers.storage.pages import atlas
-from tests.fakes.memory import memory_store
+from tests.fakes.stores.memory import memory_store
 
 TXIDS = st.integers(1, (1 << 64) - 1)
 NAMES = st.builds(LtxName, st.integers(0, 9), TXIDS, TXIDS)

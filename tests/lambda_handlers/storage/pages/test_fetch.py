@@ -22,9 +22,9 @@ from lambda_handlers.storage.replica import Gone
 from lambda_handlers.store.protocol import Unavailable
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine, compact
-from tests.fakes.memory import memory_store
-from tests.fakes.store import FaultyStore
+from tests.fakes.databases.engine import Engine, compact
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
 
 FILL = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
 

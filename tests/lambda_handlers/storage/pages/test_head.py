@@ -15,9 +15,9 @@ from lambda_handlers.storage.log.keys import LtxName, head_key, snapshot, transa
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.replica import RETENTION_FLOOR_SECONDS, Conflict
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine, compact
-from tests.fakes.memory import memory_store
-from tests.fakes.store import FaultyStore, answers
+from tests.fakes.databases.engine import Engine, compact
+from tests.fakes.stores.faulty import FaultyStore, answers
+from tests.fakes.stores.memory import memory_store
 
 BASE, ABOVE = HeadFile(snapshot(5), 4711, is_mapped=True, in_atlas=True), HeadFile(transaction(6), 120, is_mapped=False)
 HEAD = Head(6, 1_790_000_000.5, 5, (BASE, ABOVE))

@@ -27,12 +27,12 @@ from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine, compact
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act
-from tests.fakes.service import container, run
-from tests.fakes.store import FaultyStore
-from tests.fakes.timed_store import Timed
+from tests.fakes.databases.engine import Engine, compact
+from tests.fakes.databases.past import act
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
 
 NAME = transaction(1)
 KEY = NAME.key("main")

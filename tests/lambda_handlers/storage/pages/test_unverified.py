@@ -16,11 +16,11 @@ from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.pages.page_cache import MIN_PAGES
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine
-from tests.fakes.memory import memory_store
-from tests.fakes.past import act, image
-from tests.fakes.service import container, run
-from tests.fakes.store import FaultyStore
+from tests.fakes.databases.engine import Engine
+from tests.fakes.databases.past import act, image
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
 
 FILE, MAP = transaction(2).key("main"), transaction(2).page_map_key("main")
 SMALL = 4096 * MIN_PAGES  # of a cache, which the file does not fit into

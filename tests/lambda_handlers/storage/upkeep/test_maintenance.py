@@ -27,9 +27,9 @@ from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
 from lambda_handlers.store.protocol import NotFound, ObjectInfo, Unavailable
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
-from tests.fakes.engine import Engine
-from tests.fakes.memory import memory_store
-from tests.fakes.timed_store import Timed
+from tests.fakes.databases.engine import Engine
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
 
 ROWS_OF_A_KILOBYTE = ", ".join(["(randomblob(1000))"] * 3000)
 DAY = 86_400.0

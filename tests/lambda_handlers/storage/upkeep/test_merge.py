@@ -15,8 +15,8 @@ from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.upkeep.merge import Merge
 from lambda_handlers.store.protocol import NotFound
 from lambda_handlers.wire import SldbError
-from tests.fakes.memory import memory_store
-from tests.fakes.store import FaultyStore
+from tests.fakes.stores.faulty import FaultyStore
+from tests.fakes.stores.memory import memory_store
 
 SIZE = 512
 Change = tuple[set[int], int, int]  # pages, pages of the database after it, page size

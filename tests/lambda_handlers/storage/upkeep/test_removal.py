@@ -20,7 +20,7 @@ from lambda_handlers.storage.upkeep.removal import MAX_DELETES, MAX_LOOKUPS, SKE
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
 from lambda_handlers.store.protocol import NotFound, ObjectInfo
 from lambda_handlers.wire import SldbError
-from tests.fakes.at_once import AtOnce
+from tests.fakes.immediate_call import ImmediateCall
 
 DAY = 86_400
 NOW = 1_800_000_000.0
@@ -68,7 +68,7 @@ def remove(store: Store, shown: Listing, retained: float, warnings: list[str] | 
     stream = StringIO()
     log = Log("warning", stream)
     try:
-        return Removal(store, "main", Host(start=AtOnce), log, shown).run(retained)  # type: ignore[arg-type]  # the verbs it uses
+        return Removal(store, "main", Host(start=ImmediateCall), log, shown).run(retained)  # type: ignore[arg-type]  # the verbs it uses
     finally:
         (warnings if warnings is not None else []).append(stream.getvalue())
 

@@ -22,8 +22,8 @@ from lambda_handlers.wire import SldbError
 from sldb.deploy.template import template_text
 from sldb.emulator.access import iam
 from sldb.emulator.front.server import Emulator
-from tests.fakes.s3 import plain_s3
-from tests.fakes.service import run
+from tests.fakes.databases.service import run
+from tests.fakes.stores.s3 import plain_s3
 from tests.sldb.emulator.conftest import zipped
 
 LTX = "main/0000/0000000000000001-0000000000000001.ltx"

@@ -11,7 +11,7 @@ from sldb.shell.output import Output
 from sldb.shell.session import Session
 from sldb.shell.terminal.toolbar import line, prompt
 from sldb.shell.transaction import Transaction
-from tests.fakes.sqlite_target import SqliteTarget
+from tests.fakes.targets.sqlite_target import SqliteTarget
 
 STATS = {"ms": 12.0, "memory_mb": 1024, "architecture": "aarch64", "store_requests": 1, "store_writes": 0}
 

@@ -11,7 +11,7 @@ from lambda_handlers.wire import Request, Statement
 from sldb.client import Client
 from sldb.transfer.database import schema
 from sldb.transfer.database.snapshot import QueryScan, Snapshot
-from tests.fakes.limited_target import LimitedTarget
+from tests.fakes.targets.limited_target import LimitedTarget
 
 ROWS = 40_000
 COUNTING = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})"

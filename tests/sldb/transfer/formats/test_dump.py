@@ -16,8 +16,8 @@ from lambda_handlers.wire import Request, Statement
 from sldb.client import Client
 from sldb.transfer.database.snapshot import Snapshot
 from sldb.transfer.formats.dump import dump
-from tests.fakes.contents import Rows, contents
-from tests.fakes.random_database import databases
+from tests.fakes.databases.contents import Rows, contents
+from tests.fakes.databases.random_database import databases
 from tests.sldb.conftest import NewClient
 
 SHELL = shutil.which("sqlite3")

@@ -14,7 +14,7 @@ from sldb.render import formats
 from sldb.transfer.formats import json_rows
 from sldb.transfer.formats.bad_rows import BadRows
 from sldb.transfer.formats.json_rows import JsonRows
-from tests.fakes.random_database import VALUES
+from tests.fakes.databases.random_database import VALUES
 
 
 def read(

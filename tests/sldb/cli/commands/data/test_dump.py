@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import sldb
+from tests.fakes.terminal.command import sldb
 
 
 @pytest.fixture

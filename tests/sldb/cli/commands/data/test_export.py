@@ -16,7 +16,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from tests.fakes.command import COMMAND, environment, sldb
+from tests.fakes.terminal.command import COMMAND, environment, sldb
 
 MADE = """
 CREATE TABLE t (id INTEGER PRIMARY KEY, x, twice AS (id * 2));

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import COMMAND, environment, sldb
+from tests.fakes.terminal.command import COMMAND, environment, sldb
 
 PEOPLE = "id,name,zip\n1,Ada,01234\n2,Grace,\n"
 

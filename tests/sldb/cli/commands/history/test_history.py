@@ -20,9 +20,9 @@ from lambda_handlers.wire import new_request_id
 from sldb.cli import streams
 from sldb.cli.main import run
 from sldb.targets.local import LocalTarget
-from tests.fakes.engine import Engine
-from tests.fakes.lambda_service import LambdaService, serve_lambda
-from tests.fakes.printed import TIME
+from tests.fakes.aws.lambda_service import LambdaService, serve_lambda
+from tests.fakes.databases.engine import Engine
+from tests.fakes.terminal.printed import TIME
 
 
 @dataclass

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import COMMAND, environment, sldb
-from tests.fakes.lambda_service import Answer, serve_lambda
+from tests.fakes.aws.lambda_service import Answer, serve_lambda
+from tests.fakes.terminal.command import COMMAND, environment, sldb
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import sldb
+from tests.fakes.terminal.command import sldb
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import COMMAND, environment, sldb
+from tests.fakes.terminal.command import COMMAND, environment, sldb
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

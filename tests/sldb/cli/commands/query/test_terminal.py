@@ -13,8 +13,8 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.file import FileLock
 from sldb.render import text
 from sldb.shell.terminal.pager import without_colour
-from tests.fakes.command import COMMAND, environment, sldb
-from tests.fakes.tmux import COLUMNS, Tmux
+from tests.fakes.terminal.command import COMMAND, environment, sldb
+from tests.fakes.terminal.tmux import COLUMNS, Tmux
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 

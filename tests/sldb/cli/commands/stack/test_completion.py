@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import ROOT, environment
-from tests.fakes.command import sldb as run
+from tests.fakes.terminal.command import ROOT, environment
+from tests.fakes.terminal.command import sldb as run
 
 Complete = Callable[..., set[str]]
 SHELLS = [

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.simulation.bucket import Bucket
-from tests.simulation.container import Container
-from tests.simulation.faults import Fault
-from tests.simulation.history import History
-from tests.simulation.ledger import Entry, Ledger
-from tests.simulation.plan import Operation, Plan
+from tests.simulation.checking.ledger import Entry, Ledger
+from tests.simulation.histories.history import History
+from tests.simulation.histories.plan import Operation, Plan
+from tests.simulation.world.bucket import Bucket
+from tests.simulation.world.container import Container
+from tests.simulation.world.faults import Fault
 
 SECOND_DELIVERY = 100  # what its numbers, of the same tries, begin with
 

@@ -13,8 +13,8 @@ from lambda_handlers.storage.pages.head import Head
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
 from lambda_handlers.storage.pages.page_map_binding import unbind
 from lambda_handlers.wire import SldbError
-from tests.simulation.ledger import Log
-from tests.simulation.outcome import Outcome
+from tests.simulation.checking.ledger import Log
+from tests.simulation.histories.outcome import Outcome
 
 
 def check(outcome: Outcome) -> None:

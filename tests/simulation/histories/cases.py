@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from tests.simulation import checker, plan
-from tests.simulation.outcome import Outcome
-from tests.simulation.plan import Plan
-from tests.simulation.run import run
+from tests.simulation.checking import checker
+from tests.simulation.histories import plan
+from tests.simulation.histories.outcome import Outcome
+from tests.simulation.histories.plan import Plan
+from tests.simulation.histories.run import run
 
 HISTORIES_AT_ONCE = 100  # in one test
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fakes.command import COMMAND, environment
+from tests.fakes.terminal.command import COMMAND, environment
 
 PLAIN = {"TERM": "xterm", "NO_COLOR": "1"}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from tests.simulation.world import START
+from tests.simulation.world.scheduler import START
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from typing import Any
 
 from lambda_handlers.host import Call, Host
 from lambda_handlers.store_clock import StoreClock
-from tests.simulation.chance import Chance
-from tests.simulation.faults import BEFORE, Fault, Faults, Meeting
-from tests.simulation.history import History
-from tests.simulation.ledger import MOST_SKEW_SECONDS
-from tests.simulation.world import Crashed, World
+from tests.simulation.checking.ledger import MOST_SKEW_SECONDS
+from tests.simulation.histories.history import History
+from tests.simulation.world.chance import Chance
+from tests.simulation.world.faults import BEFORE, Fault, Faults, Meeting
+from tests.simulation.world.scheduler import Crashed, World
 
 LONGEST_FREEZE_SECONDS = 7200.0
 SIGNATURE_SECONDS = 900.0

@@ -24,7 +24,7 @@ from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.mark import is_mark
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
-from tests.simulation.history import History
+from tests.simulation.histories.history import History
 
 LOCK_MAX_AGE_SECONDS = 90.0
 MOST_SKEW_SECONDS = 25.0  # of a clock, so that two are never a minute apart

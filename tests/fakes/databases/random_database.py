@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Statement, Value
-from tests.fakes.contents import quoted
+from tests.fakes.databases.contents import quoted
 
 _LETTERS = st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")
 NAMES = st.one_of(

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action
-from tests.fakes.forward_proxy import wrap
-from tests.fakes.sqlite_target import SqliteTarget
+from tests.fakes.network.forward_proxy import wrap
+from tests.fakes.targets.sqlite_target import SqliteTarget
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,10 @@ from lambda_handlers.store.protocol import (
     StoreError,
     Unavailable,
 )
-from tests.simulation.container import Container
-from tests.simulation.damage import Answer, flipped, may_take, shortened, with_flipped_entry, with_flipped_number
-from tests.simulation.faults import NOT_APPLIED, Fault, Meeting
-from tests.simulation.ledger import Ledger
+from tests.simulation.checking.ledger import Ledger
+from tests.simulation.world.container import Container
+from tests.simulation.world.damage import Answer, flipped, may_take, shortened, with_flipped_entry, with_flipped_number
+from tests.simulation.world.faults import NOT_APPLIED, Fault, Meeting
 
 LIST_PAGE_KEYS = 7
 CHUNK_BYTES = 4096

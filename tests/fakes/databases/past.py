@@ -9,7 +9,7 @@ from typing import Any
 from lambda_handlers.service import Service
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Action
-from tests.fakes.engine import Engine, dump
+from tests.fakes.databases.engine import Engine, dump
 
 
 def act(service: Service, name: str, database: str = "main", /, **arguments: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from tests.simulation.chance import Chance
+from tests.simulation.world.chance import Chance
 
 
 class Fault(Enum):

@@ -23,10 +23,10 @@ from lambda_handlers.aws.ec2 import (
     SecurityGroup,
     Throttled,
 )
-from tests.simulation.chance import Chance
-from tests.simulation.container import Container
-from tests.simulation.faults import NOT_APPLIED, Fault
-from tests.simulation.ledger import Ledger
+from tests.simulation.checking.ledger import Ledger
+from tests.simulation.world.chance import Chance
+from tests.simulation.world.container import Container
+from tests.simulation.world.faults import NOT_APPLIED, Fault
 
 CHANGES_A_SECOND = 5
 LOOKS_A_SECOND = 20

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from enum import Enum
 
 from lambda_handlers.store.protocol import ObjectInfo
-from tests.simulation.faults import Fault
+from tests.simulation.world.faults import Fault
 
 _DIGITS = frozenset(b"0123456789")
 _WHOLE_DATE = "%Y-%m-%dT%H:%M:%S"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Silent:
+class SilentProgress:
     """Progress that nobody looks at."""
 
     def begin(self, what: str, total_bytes: int) -> None: ...

@@ -17,17 +17,17 @@ from lambda_handlers.storage.log.keys import head_key
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.wire import SldbError
-from tests.simulation import knobs
-from tests.simulation.bucket import Bucket
-from tests.simulation.chance import Chance
-from tests.simulation.container import Container
-from tests.simulation.faults import Faults
-from tests.simulation.history import History
-from tests.simulation.ledger import LOCK_MAX_AGE_SECONDS, MOST_SKEW_SECONDS, Ledger
-from tests.simulation.outcome import SECOND_DELIVERY, Delivery, Outcome, Reading, Seen
-from tests.simulation.plan import Operation, Plan
-from tests.simulation.platform import Context, Platform
-from tests.simulation.world import START, World
+from tests.simulation.checking.ledger import LOCK_MAX_AGE_SECONDS, MOST_SKEW_SECONDS, Ledger
+from tests.simulation.histories.history import History
+from tests.simulation.histories.outcome import SECOND_DELIVERY, Delivery, Outcome, Reading, Seen
+from tests.simulation.histories.plan import Operation, Plan
+from tests.simulation.world import knobs
+from tests.simulation.world.bucket import Bucket
+from tests.simulation.world.chance import Chance
+from tests.simulation.world.container import Container
+from tests.simulation.world.faults import Faults
+from tests.simulation.world.platform import Context, Platform
+from tests.simulation.world.scheduler import START, World
 
 LAST_WRITE_SECONDS = 300.0
 FIRST_OF_LAST, LAST_SWEEP = 10_000, 20_000  # numbers of operations

@@ -23,16 +23,16 @@ from lambda_handlers.settings import Settings
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store_clock import StoreClock
-from tests.simulation.bucket import Bucket, BucketStore
-from tests.simulation.chance import Chance
-from tests.simulation.container import Container
-from tests.simulation.ec2 import Region, RegionClient
-from tests.simulation.faults import Faults
-from tests.simulation.history import History
-from tests.simulation.ledger import LOCK_MAX_AGE_SECONDS
-from tests.simulation.outcome import Delivery
-from tests.simulation.plan import Plan, WrongClock
-from tests.simulation.world import Task, World
+from tests.simulation.checking.ledger import LOCK_MAX_AGE_SECONDS
+from tests.simulation.histories.history import History
+from tests.simulation.histories.outcome import Delivery
+from tests.simulation.histories.plan import Plan, WrongClock
+from tests.simulation.world.bucket import Bucket, BucketStore
+from tests.simulation.world.chance import Chance
+from tests.simulation.world.container import Container
+from tests.simulation.world.ec2 import Region, RegionClient
+from tests.simulation.world.faults import Faults
+from tests.simulation.world.scheduler import Task, World
 
 NEW_CONTAINER_RATE = 0.15
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from tests.fakes.aws import free_port
+from tests.fakes.aws.moto_server import free_port
 
 Environment: TypeAlias = "dict[str, str]"
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from tests.simulation.cases import outcome_of
-from tests.simulation.outcome import Outcome
-from tests.simulation.plan import Operation
+from tests.simulation.histories.cases import outcome_of
+from tests.simulation.histories.outcome import Outcome
+from tests.simulation.histories.plan import Operation
 
 T = TypeVar("T")
 

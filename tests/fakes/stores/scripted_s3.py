@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from tests.fakes.forward_proxy import wrap
+from tests.fakes.network.forward_proxy import wrap
 
 BUCKET = "the-bucket"
 SECRETS = ("arn:aws", "123456789012", "the-role", BUCKET, "REQUEST-ID", "HOST-ID", "<", "http://")  # never in a reply

@@ -39,13 +39,13 @@ from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
 from lambda_handlers.wire import Reply
-from tests.simulation import model, rest
-from tests.simulation.faults import DAMAGE, Fault
-from tests.simulation.ledger import MOST_SKEW_SECONDS, Copy, Entry
-from tests.simulation.model import EMPTY, Ran
-from tests.simulation.outcome import Delivery, Outcome, Reading, Seen
-from tests.simulation.pages import Image
-from tests.simulation.plan import Operation
+from tests.simulation.checking import model, rest
+from tests.simulation.checking.ledger import MOST_SKEW_SECONDS, Copy, Entry
+from tests.simulation.checking.model import EMPTY, Ran
+from tests.simulation.checking.pages import Image
+from tests.simulation.histories.outcome import Delivery, Outcome, Reading, Seen
+from tests.simulation.histories.plan import Operation
+from tests.simulation.world.faults import DAMAGE, Fault
 
 ID_MEMORY_SECONDS = 3600 - 2 * MOST_SKEW_SECONDS
 LATE_SECONDS = 15.0  # what releasing a lock may take, whose calls EC2 turns away

@@ -11,7 +11,7 @@ from lambda_handlers.store.conditional_writes import PROBE_KEY
 from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.store.s3 import ObstoreStore, open_s3
-from tests.fakes.aws import Aws
+from tests.fakes.aws.moto_server import Aws
 
 Environ = dict[str, Any]
 

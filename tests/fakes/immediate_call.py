@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class AtOnce:
+class ImmediateCall:
     """A call that is over when it has begun: for simulations, where nothing may happen at the same time."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
