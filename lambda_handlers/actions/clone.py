@@ -29,7 +29,9 @@ from lambda_handlers.storage.listing import Listing, list_files, side_by_side
 from lambda_handlers.storage.log import kinds, ltx
 from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName, transaction
 from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.storage.log.ltx import Decoder, Header, Txid
+from lambda_handlers.storage.log.ltx import Header, Txid
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.log.mark import MARK_BYTES, is_mark
 from lambda_handlers.storage.pages import head as heads
 from lambda_handlers.storage.pages.head import Head, HeadFile
@@ -202,7 +204,7 @@ class _Copy:
 
     def _put_mark(self) -> None:
         header = mark(self._newest, self._source)
-        body = ltx.encode(header, ())
+        body = encode_ltx(header, ())
         wanted = verification.of_body(transaction(1), header, body)
         self._place(transaction(1), wanted, lambda key: self._store.create(key, body))
 

@@ -16,10 +16,11 @@ from lambda_handlers.actions.clone import read_mark
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, sender
 from lambda_handlers.storage.listing import Listing, list_files
-from lambda_handlers.storage.log import kinds, ltx
+from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.keys import snapshot, transaction
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.verification import verify
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, StoreError, Unavailable
@@ -79,7 +80,7 @@ def _put_base(context: ActionContext, database: str, tombstone: Header) -> None:
     """The same whoever makes it."""
     name = snapshot(tombstone.max_txid)
     key = name.key(database)
-    body = ltx.encode(Header(tombstone.page_size, 0, 1, name.max_txid, tombstone.timestamp_ms, tombstone.node_id), ())
+    body = encode_ltx(Header(tombstone.page_size, 0, 1, name.max_txid, tombstone.timestamp_ms, tombstone.node_id), ())
     try:
         try:
             context.store.create(key, body)

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambda_handlers.storage.log import kinds, ltx
+from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.storage.log.ltx import Decoder, Header, Txid
+from lambda_handlers.storage.log.ltx import Header, Txid
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.store.protocol import ObjectStore, StoreError
 from lambda_handlers.wire import SldbError
 
 MAX_SECONDS = 30
-FILE_BYTES = len(ltx.encode(Header(512, 1, 1, 1, 0), ()))  # of any file without a page
+FILE_BYTES = len(encode_ltx(Header(512, 1, 1, 1, 0), ()))  # of any file without a page
 
 
 @dataclass(frozen=True, slots=True)

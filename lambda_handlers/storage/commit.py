@@ -22,7 +22,9 @@ from typing import Protocol
 
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName
-from lambda_handlers.storage.log.ltx import Decoder, Encoder, Header, Pgno, Txid
+from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import Encoder
 from lambda_handlers.storage.pages.layers import Layer
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMapBuilder
 from lambda_handlers.store.errors import store_error

@@ -10,7 +10,9 @@ from typing import TypeVar
 from lambda_handlers.host import Host
 from lambda_handlers.storage.log import chain, file_header, ltx
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction
-from lambda_handlers.storage.log.ltx import Decoder, Header, Pgno, Txid
+from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_index import decode_index, index_length
 from lambda_handlers.storage.log.mark import MARK_BYTES, check_name
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.page_map import PageMap
@@ -137,14 +139,14 @@ def header_and_page_count(store: ObjectStore, listing: Listing, name: LtxName) -
     if name in listing.mapped and (found := _page_map(store, listing.database, HeadFile(name, size, True))) is not None:
         return header, found.page_count
     tail = store.get_range(key, max(0, size - _TAIL_BYTES), _TAIL_BYTES)
-    needed = ltx.index_length(tail, key) + 8 + ltx.TRAILER_BYTES
+    needed = index_length(tail, key) + 8 + ltx.TRAILER_BYTES
     if needed > len(tail):
         tail = store.get_range(key, max(0, size - needed), needed)
     return header, _count(tail, key)
 
 
 def _count(tail: bytes, key: str) -> int:
-    return sum(1 for _ in ltx.decode_index(tail, key))
+    return sum(1 for _ in decode_index(tail, key))
 
 
 def _page_map(store: ObjectStore, database: str, file: HeadFile) -> PageMap | None:

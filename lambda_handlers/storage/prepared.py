@@ -23,6 +23,7 @@ from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.checksum import moved_up
 from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.ltx import FRAME_HEADER_BYTES, HEADER_BYTES, Frame, Header, Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder, decode_frames
 from lambda_handlers.storage.pages.layers import Layer
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.store.protocol import CopyOf, ObjectStore
@@ -72,7 +73,7 @@ class Prepared:
         _want(key, "txids", (header.min_txid, header.max_txid), (PREPARED.min_txid, PREPARED.max_txid))
         start = len(beginning(header, bytes(header.page_size)))
         _want(key, "bytes up to page 2", min(len(first), start), start)
-        first_page = next(iter(ltx.decode_frames(first[HEADER_BYTES:start], header.page_size, key))).page
+        first_page = next(iter(decode_frames(first[HEADER_BYTES:start], header.page_size, key))).page
         _want(key, "beginning", first[:start], beginning(header, first_page))
         size = sum(part.length for part in parts)
         told = (page_map.page_size, page_map.commit, page_map.file_bytes, page_map.is_whole)
@@ -85,7 +86,7 @@ class Prepared:
         _want(key, "offsets in the page map", is_ascending and is_inside, True)
         _want(key, "group that page 1 is in", offsets[1] <= len(first), True)
         if len(parts) == 1:
-            for _ in ltx.Decoder([first], key).frames():
+            for _ in Decoder([first], key).frames():
                 pass
         return cls(tuple(parts), first, last, page_map, header, first_page)
 

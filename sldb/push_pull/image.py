@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from lambda_handlers.storage.log import ltx
-from lambda_handlers.storage.log.ltx import Decoder, Header, Pgno
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.wire import SldbError
 
 

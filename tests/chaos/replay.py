@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambda_handlers.storage.log.keys import database_prefix, parse_ltx_key
-from lambda_handlers.storage.log.ltx import Decoder
+from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.store.protocol import ObjectStore
 
 

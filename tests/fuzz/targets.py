@@ -22,7 +22,9 @@ from lambda_handlers.shared import sealed
 from lambda_handlers.sql import script
 from lambda_handlers.storage.log import keys, ltx
 from lambda_handlers.storage.log.keys import LtxName
-from lambda_handlers.storage.log.ltx import Decoder, Header, Pgno
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap, PageMapBuilder
@@ -136,7 +138,7 @@ def _files() -> list[tuple[bytes, list[tuple[int, bytes]]]]:
     for page_size, numbers in ((512, range(1, 30)), (4096, (1, 2, 5, 9)), (65536, (1, 3)), (512, ())):
         pages = [(Pgno(number), chance.randbytes(64) * (page_size // 64)) for number in numbers]
         header = Header(page_size, max(numbers, default=0), 1, 7, 1_790_000_000_000, node_id=5)
-        made.append((ltx.encode(header, pages), [(int(pgno), page) for pgno, page in pages]))
+        made.append((encode_ltx(header, pages), [(int(pgno), page) for pgno, page in pages]))
     return made
 
 

@@ -16,7 +16,8 @@ from lambda_handlers.storage import announcements
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.keys import parse_ltx_key, snapshot, transaction
 from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.storage.log.ltx import Decoder, Header
+from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore, Unavailable
 from lambda_handlers.wire import SldbError

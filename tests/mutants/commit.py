@@ -82,7 +82,7 @@ MUTANTS = (
     Mutant(
         "no checksum of a file",
         "2",
-        "lambda_handlers/storage/log/ltx.py",
+        "lambda_handlers/storage/log/ltx_decoder.py",
         '        if got != want:\n            corrupt(self._key, "file checksum"',
         '        if False:\n            corrupt(self._key, "file checksum"',
         ("tests/lambda_handlers/storage/log/test_ltx.py::test_any_flipped_bit_is_found",),

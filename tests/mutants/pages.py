@@ -87,7 +87,7 @@ MUTANTS = (
     Mutant(
         "a file without a map is mapped without its checksum",
         "8",
-        "lambda_handlers/storage/log/ltx.py",
+        "lambda_handlers/storage/log/ltx_decoder.py",
         '        if got != want:\n            corrupt(self._key, "file checksum"',
         '        if False:\n            corrupt(self._key, "file checksum"',
         ("tests/lambda_handlers/storage/pages/test_unverified.py",),
@@ -113,8 +113,8 @@ MUTANTS = (
     Mutant(
         "a file that has been mapped in pieces forgets the checksum of the first ones",
         "8",
-        "lambda_handlers/storage/log/ltx.py",
-        "        self._checksum = mark.checksum if mark else crc64.go_iso(self._head)",
+        "lambda_handlers/storage/log/ltx_decoder.py",
+        "        self._checksum = resume_point.checksum if resume_point else crc64.go_iso(self._head)",
         "        self._checksum = crc64.go_iso(self._head)",
         (
             "tests/lambda_handlers/storage/pages/test_stored_page_map.py::test_a_pass_goes_on_where_the_last_one_stopped",
@@ -157,7 +157,7 @@ MUTANTS = (
     Mutant(
         "a damaged page index is counted",
         "8",
-        "lambda_handlers/storage/log/ltx.py",
+        "lambda_handlers/storage/log/ltx_index.py",
         "        if pgno <= last or offset != position or size <= FRAME_HEADER_BYTES:",
         "        if False:",
         ("tests/lambda_handlers/storage/log/test_file_header.py",),

@@ -22,9 +22,10 @@ from lambda_handlers.locks.security_group import SecurityGroupLock, group_name
 from lambda_handlers.sql import request_log
 from lambda_handlers.storage import commit, replica, verification
 from lambda_handlers.storage.draft import Draft
-from lambda_handlers.storage.log import history, ltx
+from lambda_handlers.storage.log import history
 from lambda_handlers.storage.log.keys import LtxName
-from lambda_handlers.storage.log.ltx import Decoder, Header
+from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.storage.log.ltx_decoder import Decoder, decode_frames
 from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.publishing import Publisher
@@ -243,7 +244,7 @@ def _() -> list[Patch]:
 @bug("a page is believed whatever its checksum", 1000, looks_from=490)
 def _() -> list[Patch]:
     def frames(self: PageMap, data: bytes, first: int, last: int, key: str) -> Any:
-        return ltx.decode_frames(data, self.page_size, key)
+        return decode_frames(data, self.page_size, key)
 
     return [patch.object(PageMap, "frames", frames)]
 

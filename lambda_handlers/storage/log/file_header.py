@@ -10,7 +10,8 @@ Whatever is damaged is read once more.
 from __future__ import annotations
 
 from lambda_handlers.storage.log import ltx
-from lambda_handlers.storage.log.ltx import HEADER_BYTES, Decoder, Header
+from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header
+from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 

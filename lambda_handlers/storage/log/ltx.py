@@ -26,9 +26,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import NewType, NoReturn
 
 import lz4.block
@@ -49,12 +47,12 @@ PAGE_SIZES = frozenset(1 << n for n in range(9, 17))
 _MAGIC = b"LTX1"
 _HEADER = struct.Struct(">4sIIIQQQQQQIIQ16sI")
 _HEADER_MARK = b"HCRC"  # a checksum of the header follows
-_FRAME = struct.Struct(">IHI")
-FRAME_HEADER_BYTES = _FRAME.size
-_SIZED = 1  # frame flag
-_END_OF_PAGES = bytes(6)
-_END_BYTES = 8 + TRAILER_BYTES  # after the page index: its length, and the trailer
-_TOP_BIT = 1 << 63
+FRAME = struct.Struct(">IHI")
+FRAME_HEADER_BYTES = FRAME.size
+SIZED = 1  # frame flag
+END_OF_PAGES = bytes(6)
+END_BYTES = 8 + TRAILER_BYTES  # after the page index: its length, and the trailer
+TOP_BIT = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ class Frame:
     block: bytes  # the page, compressed
 
     def encode(self) -> bytes:
-        return _FRAME.pack(self.pgno, _SIZED, len(self.block)) + self.block
+        return FRAME.pack(self.pgno, SIZED, len(self.block)) + self.block
 
     @property
     def is_canonical(self) -> bool:
@@ -147,251 +145,11 @@ def literal(pgno: Pgno, page: bytes) -> Frame:
     return Frame(pgno, page, b"\xf0" + b"\xff" * (rest // 255) + bytes((rest % 255,)) + page)
 
 
-class Encoder:
-    """A file, piece by piece: `begin`, then `add` for each page in ascending order, then `finish`.
-
-    The lock page must not be added. What stays in memory is the page index, about 9 bytes a page.
-    """
-
-    def __init__(self, header: Header) -> None:
-        self._head = header.encode()
-        self._checksum = crc64.go_iso(self._head)
-        self._index = bytearray()
-        self.length = len(self._head)  # bytes so far
-
-    def begin(self) -> bytes:
-        return self._head
-
-    def add(self, frame: Frame) -> bytes:
-        encoded = frame.encode()
-        self._checksum = crc64.go_iso(encoded[:FRAME_HEADER_BYTES] + frame.page, self._checksum)
-        for number in (frame.pgno, self.length, len(encoded)):
-            _append_uvarint(self._index, number)
-        self.length += len(encoded)
-        return encoded
-
-    def finish(self) -> bytes:
-        self._index.append(0)
-        tail = b"".join((_END_OF_PAGES, self._index, struct.pack(">Q", len(self._index)), bytes(8)))
-        self._index = bytearray()  # of a huge file it is large, and the tail has it
-        self.length += len(tail) + 8
-        return tail + seal(crc64.go_iso(tail, self._checksum))
-
-
 def seal(checksum: int) -> bytes:
     """The last bytes of a file, of which this is the CRC before them."""
-    return struct.pack(">Q", checksum | _TOP_BIT)
+    return struct.pack(">Q", checksum | TOP_BIT)
 
 
 def checksum_of_start(header: Header, first: Frame) -> int:
     """The CRC of a file up to its first page."""
     return crc64.go_iso(first.encode()[:FRAME_HEADER_BYTES] + first.page, crc64.go_iso(header.encode()))
-
-
-def encode(header: Header, pages: Iterable[tuple[Pgno, bytes]]) -> bytes:
-    """A whole file. `pages` ascend, each of header.page_size bytes, without the lock page."""
-    encoder = Encoder(header)
-    parts = [encoder.begin(), *(encoder.add(compressed(pgno, page)) for pgno, page in pages)]
-    return b"".join((*parts, encoder.finish()))
-
-
-def decode_frames(data: bytes, page_size: int, key: str) -> Iterator[Frame]:
-    """The pages of a piece of a file that begins and ends between two frames. Nothing here tells whether a page is
-    damaged: compare the piece's checksum first (page_map)."""
-    position = 0
-    while position < len(data):
-        start = position + _FRAME.size
-        if start > len(data):
-            corrupt(key, "frame", f"{len(data) - position} bytes", f"{_FRAME.size} bytes or more")
-        pgno, flags, size = _FRAME.unpack_from(data, position)
-        if flags != _SIZED or start + size > len(data):
-            corrupt(key, f"frame of page {pgno}", f"flags {flags}, size {size}", "one that fits")
-        position = start + size
-        block = data[start:position]
-        yield Frame(Pgno(pgno), _expand(block, pgno, page_size, key), block)
-
-
-def decode_index(data: bytes, key: str) -> Iterator[tuple[Pgno, int, int]]:
-    """Page number, offset and length of every frame, from the end of a file (all of its index, at least). The frames
-    lie one behind the other, which any damaged number would break; raises `corrupt` there."""
-    end = len(data) - TRAILER_BYTES - 8
-    length = index_length(data, key)
-    if length > end:
-        corrupt(key, "page index", f"{end} bytes", f"{length} bytes")
-    if length < 1 or data[end - 1] != 0:
-        corrupt(key, "page index", "no zero at its end", "one")
-    numbers = _uvarints(data[end - length : end - 1], key)
-    last, position = 0, HEADER_BYTES
-    for pgno in numbers:
-        offset, size = next(numbers, 0), next(numbers, 0)
-        if pgno <= last or offset != position or size <= FRAME_HEADER_BYTES:
-            corrupt(key, "page index", f"page {pgno} at {offset}", f"one above {last} at {position}")
-        last, position = pgno, offset + size
-        yield Pgno(pgno), offset, size
-
-
-def index_length(tail: bytes, key: str) -> int:
-    """Bytes of the page index, which the last 24 bytes of a file tell."""
-    if len(tail) < TRAILER_BYTES + 8:
-        corrupt(key, "length", f"{len(tail)} bytes", "a page index and a trailer")
-    return int.from_bytes(tail[-TRAILER_BYTES - 8 : -TRAILER_BYTES], "big")
-
-
-def _expand(block: bytes, pgno: int, page_size: int, key: str) -> bytes:
-    try:
-        page: bytes = lz4.block.decompress(block, uncompressed_size=page_size)
-    except lz4.block.LZ4BlockError as error:
-        corrupt(key, f"page {pgno}", f"a block that does not expand ({error})", f"{page_size} bytes")
-    if len(page) != page_size:
-        corrupt(key, f"page {pgno}", f"{len(page)} bytes", f"{page_size} bytes")
-    return page
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The place between two frames up to which a file has been decoded."""
-
-    head: bytes  # the header of the file
-    checksum: int  # CRC-64 of what comes before
-    position: int  # bytes from the start of the file
-    last: Pgno  # the page before
-
-
-class Decoder:
-    """One file, read from its pieces; memory stays bounded whatever its size.
-
-    `header` is there at once; `pages()` or `frames()` gives the pages once, and raises `corrupt` at its end where the
-    checksum fails: only then may they be used. With a `mark` that another decoder has left, `chunks` begin there.
-    """
-
-    def __init__(self, chunks: Iterable[bytes], key: str, mark: Mark | None = None) -> None:
-        self._key = key
-        self._source = _Source(iter(chunks), key, mark.position if mark else 0)
-        self._head = mark.head if mark else self._source.read(HEADER_BYTES)
-        self.header = Header.decode(self._head, key)
-        self._checksum = mark.checksum if mark else crc64.go_iso(self._head)
-        self._last = mark.last if mark else Pgno(0)
-
-    @property
-    def mark(self) -> Mark:
-        """The place behind the frame that `frames` gave last."""
-        return Mark(self._head, self._checksum, self.length, self._last)
-
-    def pages(self) -> Iterator[tuple[Pgno, bytes]]:
-        return ((frame.pgno, frame.page) for frame in self.frames())
-
-    def frames(self) -> Iterator[Frame]:
-        page_size = self.header.page_size
-        while pgno_and_size := self._next_frame():
-            pgno, size = pgno_and_size
-            self._check_frame(pgno, size, self._last)
-            block = self._source.read(size)
-            page = _expand(block, pgno, page_size, self._key)
-            self._checksum = crc64.go_iso(_FRAME.pack(pgno, _SIZED, size) + page, self._checksum)
-            self._last = Pgno(pgno)
-            yield Frame(self._last, page, block)
-        self._check_end()
-
-    def _next_frame(self) -> tuple[int, int] | None:
-        """Page number and size of the next frame; None at the end of pages."""
-        start = self._source.read(6)
-        if start == _END_OF_PAGES:
-            return None
-        pgno, flags, size = _FRAME.unpack(start + self._source.read(4))
-        if flags != _SIZED:
-            corrupt(self._key, f"flags of page {pgno}", flags, _SIZED)
-        return pgno, size
-
-    def _check_frame(self, pgno: int, size: int, last: int) -> None:
-        page_size = self.header.page_size
-        if not last < pgno <= self.header.commit:
-            corrupt(self._key, "page number", pgno, f"more than {last}, at most {self.header.commit}")
-        if pgno == lock_page(page_size):
-            corrupt(self._key, "page number", pgno, "any page but SQLite's lock page")
-        # What LZ4 adds at most to what it cannot compress.
-        largest = page_size + page_size // 255 + 16
-        if not 0 < size <= largest:
-            corrupt(self._key, f"size of page {pgno}", size, f"1 to {largest}")
-
-    @property
-    def length(self) -> int:
-        """Bytes of the file that have been read."""
-        return self._source.length
-
-    def _check_end(self) -> None:
-        checksum, length, end = crc64.go_iso(_END_OF_PAGES, self._checksum), 0, b""
-        for piece in self._source.rest():  # of a huge file the index is large
-            length, end = length + len(piece), end + piece
-            cut = max(0, len(end) - _END_BYTES)
-            checksum, end = crc64.go_iso(end[:cut], checksum), end[cut:]
-        if length < 1 + _END_BYTES:
-            corrupt(self._key, "end", f"{length} bytes after the pages", "page index and trailer")
-        index_bytes = int.from_bytes(end[:8], "big")
-        if index_bytes != length - _END_BYTES:
-            corrupt(self._key, "length of the page index", index_bytes, length - _END_BYTES)
-        want = crc64.go_iso(end[:-8], checksum) | _TOP_BIT
-        got = int.from_bytes(end[-8:], "big")
-        if got != want:
-            corrupt(self._key, "file checksum", f"{got:016x}", f"{want:016x}")
-
-
-class _Source:
-    """Exact reads from an iterator of pieces."""
-
-    def __init__(self, chunks: Iterator[bytes], key: str, start: int = 0) -> None:
-        self._chunks = chunks
-        self._key = key
-        self._buffer = b""
-        self._position = 0
-        self._consumed = start  # bytes before the buffer
-
-    def read(self, length: int) -> bytes:
-        end = self._position + length
-        if end > len(self._buffer):
-            self._fill(length)
-            end = length
-        data = self._buffer[self._position : end]
-        self._position = end
-        return data
-
-    def rest(self) -> Iterator[bytes]:
-        """What is left, in pieces."""
-        for piece in chain((self._buffer[self._position :],), self._chunks):
-            self._consumed += self._position + len(piece)
-            self._buffer, self._position = b"", 0
-            yield piece
-
-    @property
-    def length(self) -> int:
-        return self._consumed + self._position
-
-    def _fill(self, length: int) -> None:
-        pieces = [self._buffer[self._position :]]
-        self._consumed += self._position
-        have = len(pieces[0])
-        while have < length:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                corrupt(self._key, "length", f"{self._consumed + have} bytes", f"at least {length - have} more")
-            pieces.append(chunk)
-            have += len(chunk)
-        self._buffer, self._position = b"".join(pieces), 0
-
-
-def _append_uvarint(out: bytearray, number: int) -> None:
-    while number >= 0x80:
-        out.append((number & 0x7F) | 0x80)
-        number >>= 7
-    out.append(number)
-
-
-def _uvarints(data: bytes, key: str) -> Iterator[int]:
-    number = shift = 0
-    for byte in data:
-        number |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            yield number
-            number = shift = 0
-    if shift:
-        corrupt(key, "page index", "a number that does not end", "whole numbers")

@@ -6,9 +6,10 @@ from lambda_handlers.storage.log import kinds, ltx
 from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.wire import SldbError
 
-MARK_BYTES = len(ltx.encode(Header(512, 0, 1, 2, 0), ()))  # no transaction 1 is so short: it would have no page
+MARK_BYTES = len(encode_ltx(Header(512, 0, 1, 2, 0), ()))  # no transaction 1 is so short: it would have no page
 
 
 def is_mark(header: Header, name: LtxName) -> bool:

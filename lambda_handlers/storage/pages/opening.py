@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lambda_handlers.host import Call, Host
-from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.mark import check_name
 from lambda_handlers.storage.pages import atlas, stored_page_map
 from lambda_handlers.storage.pages.head import HeadFile
@@ -120,7 +120,7 @@ class Opener:
 
     def _read_whole(self, name: LtxName, chunks: Iterable[bytes], put: PutPage, is_mapped: bool = False) -> Opened:
         key = name.key(self.database)
-        decoder = ltx.Decoder(chunks, key)
+        decoder = Decoder(chunks, key)
         check_name(decoder.header, name, key)
         builder = PageMapBuilder(decoder.header)
         for frame in decoder.frames():

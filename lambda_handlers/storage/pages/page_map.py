@@ -34,6 +34,7 @@ from itertools import chain
 
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Frame, Pgno
+from lambda_handlers.storage.log.ltx_decoder import decode_frames
 
 MAP_WORTH_BYTES = 128 << 10  # a smaller file is read whole
 GROUP_PAGES = 16
@@ -109,7 +110,7 @@ class PageMap:
             if got != want:
                 pages = f"the pages from {self.group_starts[group]} on"
                 ltx.corrupt(key, f"checksum of {pages}", f"{got:08x}", f"{want:08x}")
-        return ltx.decode_frames(data, self.page_size, key)
+        return decode_frames(data, self.page_size, key)
 
     def encode(self) -> bytes:
         arrays = (self.run_starts, self.run_lengths, self.group_starts, self.offsets, self.checksums)

@@ -37,7 +37,8 @@ from math import ceil
 from lambda_handlers.host import Call, Host
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName
-from lambda_handlers.storage.log.ltx import Decoder, Mark, Pgno
+from lambda_handlers.storage.log.ltx import Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder, ResumePoint
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap, PageMapBuilder
 from lambda_handlers.storage.pages.page_map_binding import bind, unbind
@@ -185,12 +186,12 @@ def decoded(body: bytes, file: HeadFile) -> PageMap | None:
 
 @dataclass(frozen=True, slots=True)
 class _Progress:
-    mark: Mark
+    point: ResumePoint
     builder: PageMapBuilder
 
     def encode(self, file_bytes: int) -> bytes:
         begun, in_group = self.builder.so_far(file_bytes)
-        fields = _FIELDS.pack(_VERSION, in_group, self.mark.checksum, self.mark.last, self.mark.head)
+        fields = _FIELDS.pack(_VERSION, in_group, self.point.checksum, self.point.last, self.point.head)
         body = fields + begun.encode()
         return _MAGIC + struct.pack("<I", zlib.crc32(body)) + body
 
@@ -206,8 +207,8 @@ class _Progress:
         begun = decoded(data[start + _FIELDS.size :], file)
         if version != _VERSION or begun is None:
             return None
-        mark = Mark(head, checksum, begun.offsets[-1], Pgno(last))
-        return cls(mark, PageMapBuilder.resumed(ltx.Header.decode(head, ""), begun, in_group))
+        point = ResumePoint(head, checksum, begun.offsets[-1], Pgno(last))
+        return cls(point, PageMapBuilder.resumed(ltx.Header.decode(head, ""), begun, in_group))
 
 
 class _Making:
@@ -226,10 +227,10 @@ class _Making:
         self._range_bytes = range_bytes
         self._key = key
         self._store = store
-        self._start = begun.mark.position if begun else 0
+        self._start = begun.point.position if begun else 0
         self._read: dict[int, int] = {}  # CRC-32 of the ranges that were read lately, by where they begin
         self._doubted: set[int] = set()  # those among them that are to be read again
-        self._decoder = Decoder(self._pieces(host), key, begun.mark if begun else None)
+        self._decoder = Decoder(self._pieces(host), key, begun.point if begun else None)
         header = self._decoder.header
         if (header.min_txid, header.max_txid) != (file.name.min_txid, file.name.max_txid):
             ltx.corrupt(key, "txids in the file", f"{header.min_txid} to {header.max_txid}", "those of its key")
@@ -270,7 +271,7 @@ class _Making:
         return self._builder.build(self._decoder.length)
 
     def progress(self) -> bytes:
-        return _Progress(self._decoder.mark, self._builder).encode(self._file.size)
+        return _Progress(self._decoder.resume_point, self._builder).encode(self._file.size)
 
     def _pieces(self, host: Host) -> Iterator[bytes]:
         """The file in ranges, of which several are on their way."""

@@ -12,6 +12,8 @@ from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key
 from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.store.protocol import ObjectStore
@@ -116,11 +118,11 @@ def compact(store: ObjectStore, name: LtxName, directory: Path, database: str = 
         for info in store.list_objects(f"{database}/"):
             other = parse_ltx_key(database, info.key)
             if other and name.min_txid <= other.max_txid and other.min_txid <= name.max_txid:
-                changed |= {pgno for pgno, _ in ltx.Decoder([store.get(info.key)], info.key).pages()}
+                changed |= {pgno for pgno, _ in Decoder([store.get(info.key)], info.key).pages()}
         header = Header(
             replica.page_size, replica.page_count, name.min_txid, name.max_txid, replica.timestamp_ms, node_id=0
         )
         pages = ((Pgno(pgno), replica.read(Pgno(pgno))) for pgno in sorted(changed) if pgno <= replica.page_count)
-        store.create(name.key(database), ltx.encode(header, pages))
+        store.create(name.key(database), encode_ltx(header, pages))
     finally:
         engine.close()

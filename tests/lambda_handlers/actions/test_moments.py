@@ -11,8 +11,9 @@ import pytest
 
 from lambda_handlers.service import Service
 from lambda_handlers.shared.times import utc
-from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import transaction
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.databases.past import act
@@ -43,10 +44,10 @@ def service(request: pytest.FixtureRequest) -> Iterator[Service]:
 
 def stamp(store: Timed, txid: int, seconds: float) -> None:
     key = transaction(txid).key("main")
-    decoder = ltx.Decoder([store.get(key)], key)
+    decoder = Decoder([store.get(key)], key)
     pages = list(decoder.pages())
     header = replace(decoder.header, timestamp_ms=round(seconds * 1000), has_checksum=False)
-    store.put(key, ltx.encode(header, pages))
+    store.put(key, encode_ltx(header, pages))
 
 
 def at(seconds: float) -> str:

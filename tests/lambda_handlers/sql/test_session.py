@@ -13,7 +13,8 @@ from lambda_handlers.sql import own_tables
 from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.sql.session import Session
 from lambda_handlers.storage.log.keys import transaction
-from lambda_handlers.storage.log.ltx import Header, Pgno, encode
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.wire import Request, SldbError, Statement
 from tests.fakes.databases.engine import Engine
 from tests.fakes.databases.service import container, run
@@ -254,7 +255,7 @@ def test_what_is_stored_is_no_database():
     store = memory_store()
     header = Header(page_size=4096, commit=2, min_txid=1, max_txid=1, timestamp_ms=1)
     pages = [(Pgno(1), b"not a database header".ljust(4096, b"!")), (Pgno(2), bytes(4096))]
-    store.create(transaction(1).key("main"), encode(header, pages))
+    store.create(transaction(1).key("main"), encode_ltx(header, pages))
     service = container(store)
     for query, fields in [
         ("SELECT * FROM sqlite_schema", {}),

@@ -12,6 +12,7 @@ from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.replica import Replica
 from tests.fakes.clock import Clock
 from tests.fakes.stores.faulty import FaultyStore
@@ -53,7 +54,7 @@ def draft(replica: Replica, tmp_path: Path) -> Iterator[Draft]:
 
 def committed_pages(store: FaultyStore, txid: int) -> tuple[int, dict[int, bytes]]:
     key = transaction(txid).key("main")
-    decoder = ltx.Decoder([store.get(key)], key)
+    decoder = Decoder([store.get(key)], key)
     return decoder.header.commit, dict(decoder.pages())
 
 

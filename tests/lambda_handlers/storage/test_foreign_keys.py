@@ -12,7 +12,8 @@ from lambda_handlers.service import Service
 from lambda_handlers.sql.session import Session
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.keys import LtxName, transaction
-from lambda_handlers.storage.log.ltx import Header, Pgno, encode
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 from tests.fakes.databases.engine import Engine, compact
@@ -57,7 +58,7 @@ def plain_file(store: ObjectStore, database: str, cache_size: int = 0) -> None:
     content = content[:48] + cache_size.to_bytes(4, "big") + content[52:]
     pages = [(Pgno(n + 1), content[n * 4096 : (n + 1) * 4096]) for n in range(len(content) // 4096)]
     header = Header(page_size=4096, commit=len(pages), min_txid=1, max_txid=1, timestamp_ms=1)
-    store.create(transaction(1).key(database), encode(header, pages))
+    store.create(transaction(1).key(database), encode_ltx(header, pages))
 
 
 def test_a_database_that_begins_here_enforces_them(service):

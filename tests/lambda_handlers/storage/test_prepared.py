@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.storage.log import ltx
-from lambda_handlers.storage.log.ltx import Decoder, Encoder, Header, Pgno
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import Encoder, encode_ltx
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
 from lambda_handlers.storage.prepared import Prepared, beginning, first_frame
 from lambda_handlers.store.protocol import CopyOf
@@ -102,7 +104,7 @@ DAMAGE = {
     "cut in the first page": ([BODY[:300], BODY[300:]], MAP),
     "of another transaction": ([encode(Header(512, 3, 2, 2, 0), [b"a" * 512] * 3)[0]], MAP),
     "of more than one transaction": ([encode(Header(512, 3, 1, 9, 0), [b"a" * 512] * 3)[0]], MAP),
-    "its first page is compressed": ([ltx.encode(Header(512, 1, 1, 1, 0), [(Pgno(1), b"a" * 512)])], MAP),
+    "its first page is compressed": ([encode_ltx(Header(512, 1, 1, 1, 0), [(Pgno(1), b"a" * 512)])], MAP),
     "a byte of a page": ([BODY[:900] + bytes([BODY[900] ^ 1]) + BODY[901:]], MAP),
     "a byte of the checksum": ([BODY[:-1] + bytes([BODY[-1] ^ 1])], MAP),
     "the checksum in two parts": ([BODY[:-3], BODY[-3:]], MAP),

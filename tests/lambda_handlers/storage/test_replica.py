@@ -12,9 +12,10 @@ import pytest
 
 from lambda_handlers.host import Host
 from lambda_handlers.storage.commit import COMMIT_TRIES, STREAM_BYTES
-from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.opening import PARALLEL_READS
 from lambda_handlers.storage.pages.page_cache import PageCache
@@ -96,7 +97,7 @@ def test_a_transaction_holds_only_the_pages_that_changed(engine: MakeEngine, sto
     one.write(CREATE, "CREATE TABLE other(x)", *(f"INSERT INTO other VALUES (randomblob({n}))" for n in range(900)))
     one.write(insert(1))
 
-    header, pages = ltx.Decoder([store.get(key(2))], key(2)).header, ltx.Decoder([store.get(key(2))], key(2)).pages()
+    header, pages = Decoder([store.get(key(2))], key(2)).header, Decoder([store.get(key(2))], key(2)).pages()
     assert header.commit == one.replica.page_count > 100
     assert [pgno for pgno, _ in pages] == [1, 2]
 
@@ -772,7 +773,7 @@ def test_a_file_that_grows_the_database_must_bring_its_pages(engine: MakeEngine,
     """What was cut off before is no page of it: the line is `del self._holder[page_count:]` in Layers.add."""
     for txid, (commit, pgnos) in enumerate([(5, (1, 2, 3, 4, 5)), (2, (1,)), (5, (1, 5))], start=1):
         pages = [(Pgno(pgno), bytes([txid]) * 512) for pgno in pgnos]
-        store.create(key(txid), ltx.encode(Header(512, commit, txid, txid, 0), pages))
+        store.create(key(txid), encode_ltx(Header(512, commit, txid, txid, 0), pages))
 
     with pytest.raises(SldbError, match="page 3 as of transaction 3"):
         engine().replica.refresh()
@@ -861,15 +862,15 @@ def flip(body: bytes) -> bytes:
 
 def other_txids(body: bytes) -> bytes:
     """A whole file, but another's."""
-    decoder = ltx.Decoder([body], "")
+    decoder = Decoder([body], "")
     pages = list(decoder.pages())
     header = decoder.header
-    return ltx.encode(Header(header.page_size, header.commit, 7, 7, header.timestamp_ms), pages)
+    return encode_ltx(Header(header.page_size, header.commit, 7, 7, header.timestamp_ms), pages)
 
 
 def other_page_size(body: bytes) -> bytes:
-    header = ltx.Decoder([body], "").header
-    return ltx.encode(Header(512, 2, header.min_txid, header.max_txid, header.timestamp_ms), [(Pgno(1), bytes(512))])
+    header = Decoder([body], "").header
+    return encode_ltx(Header(512, 2, header.min_txid, header.max_txid, header.timestamp_ms), [(Pgno(1), bytes(512))])
 
 
 @pytest.mark.parametrize(
@@ -948,9 +949,9 @@ def test_a_snapshot_without_all_its_pages_is_not_served(engine: MakeEngine, stor
     """The line is `self._check_complete()` in Replica._apply."""
     one = engine()
     one.write(CREATE, "CREATE TABLE b(x)", "INSERT INTO b VALUES (randomblob(20000))")
-    decoder = ltx.Decoder([store.get(key(1))], "")
+    decoder = Decoder([store.get(key(1))], "")
     pages = [(pgno, page) for pgno, page in decoder.pages() if pgno != 3]
-    overwrite(store, key(1), ltx.encode(decoder.header, pages))
+    overwrite(store, key(1), encode_ltx(decoder.header, pages))
 
     with pytest.raises(SldbError, match="main/: page 3 as of transaction 1: got in no file of the chain") as caught:
         engine().replica.refresh()

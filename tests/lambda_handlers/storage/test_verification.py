@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lambda_handlers.storage import verification
-from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.verification import verify
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore
@@ -31,7 +31,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 def body_of(pages: int, name: LtxName = NAME) -> bytes:
     chance = random.Random(pages)
     header = Header(512, pages, name.min_txid, name.max_txid, 1_790_000_000_000, node_id=5)
-    return ltx.encode(header, ((Pgno(number), chance.randbytes(512)) for number in range(1, pages + 1)))
+    return encode_ltx(header, ((Pgno(number), chance.randbytes(512)) for number in range(1, pages + 1)))
 
 
 @pytest.mark.parametrize("range_bytes", [6 << 20, 1 << 30])

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import PAGE_SIZES, Header, Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.replica import Conflict
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
@@ -318,7 +319,7 @@ def test_pages_that_sqlite_took_and_never_wrote(engine: MakeEngine, store: Fault
         "DELETE FROM big",
         "INSERT INTO t VALUES (1)",
     )
-    decoder = ltx.Decoder([store.get(transaction(1).key("main"))], "")
+    decoder = Decoder([store.get(transaction(1).key("main"))], "")
 
     assert [pgno for pgno, _ in decoder.pages()] == list(range(1, decoder.header.commit + 1))
     cold = reopened(engine)
@@ -523,7 +524,7 @@ def imported(store: FaultyStore, path: Path) -> None:
     page_size = int.from_bytes(image[16:18], "big")
     page_size = 65536 if page_size == 1 else page_size
     pages = [(Pgno(n // page_size + 1), image[n : n + page_size]) for n in range(0, len(image), page_size)]
-    store.create(transaction(1).key("main"), ltx.encode(Header(page_size, len(pages), 1, 1, 0), pages))
+    store.create(transaction(1).key("main"), encode_ltx(Header(page_size, len(pages), 1, 1, 0), pages))
 
 
 def test_a_database_in_wal_mode_opens(engine: MakeEngine, store: FaultyStore, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lambda_handlers.storage.log.keys import LtxName
-from lambda_handlers.storage.log.ltx import Decoder, Header
+from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.storage.log.ltx_decoder import Decoder
 
 
 class Image:

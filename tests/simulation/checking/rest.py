@@ -7,7 +7,7 @@ page map, atlas and head that was written, whoever wrote it, agrees with the fil
 from __future__ import annotations
 
 from lambda_handlers.storage.log.keys import LtxName, atlas_key, head_key, parse_page_map_key
-from lambda_handlers.storage.log.ltx import Decoder
+from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages.head import Head
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap

@@ -15,7 +15,8 @@ import pytest
 
 from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.log.keys import transaction
-from lambda_handlers.storage.log.ltx import Decoder, encode
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from sldb.cli.main import run
 from tests.fakes.terminal.printed import TIME
 
@@ -64,7 +65,7 @@ def stamp(root: Path, txid: int, time_ms: int) -> None:
     path = root / transaction(txid).key("main")
     decoder = Decoder([path.read_bytes()], str(path))
     pages = list(decoder.pages())
-    path.write_bytes(encode(replace(decoder.header, timestamp_ms=time_ms), pages))
+    path.write_bytes(encode_ltx(replace(decoder.header, timestamp_ms=time_ms), pages))
     for derived in [*path.parent.parent.rglob("*head*"), *path.parent.parent.rglob("*.map")]:
         derived.unlink()
     os.utime(path, (time_ms / 1000, time_ms / 1000))

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from lambda_handlers.host import Host
-from lambda_handlers.storage.log import file_header, history, ltx
+from lambda_handlers.storage.log import file_header, history
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header, Pgno
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
+from lambda_handlers.storage.log.ltx_index import decode_index
 from lambda_handlers.wire import SldbError
 from tests.fakes.immediate_call import ImmediateCall
 from tests.fakes.stores.faulty import FaultyStore
@@ -26,7 +28,7 @@ OURS = Header(512, 4000, 7, 7, 1_700_000_000_123, node_id=0x0102030405060708, ha
 
 def file(header: Header, pages: int) -> bytes:
     chance = Random(4)
-    return ltx.encode(header, [(Pgno(number), chance.randbytes(512)) for number in range(1, pages + 1)])
+    return encode_ltx(header, [(Pgno(number), chance.randbytes(512)) for number in range(1, pages + 1)])
 
 
 SMALL, MIDDLE, LARGE = 3, 100, 3000  # pages: of 1.6 KB, 53 KB, 1.6 MB
@@ -99,7 +101,7 @@ def test_a_flipped_bit_never_moves_a_moment() -> None:
     store = FaultyStore(memory_store())
     for txid in range(1, 20):
         header = Header(512, 1, txid, txid, txid * 1000, has_checksum=txid % 2 == 0)
-        store.create(transaction(txid).key("main"), ltx.encode(header, [(Pgno(1), bytes(512))]))
+        store.create(transaction(txid).key("main"), encode_ltx(header, [(Pgno(1), bytes(512))]))
     chance = Random(6)
 
     def damage(_key: str, act: Callable[[], Any]) -> Any:
@@ -116,13 +118,13 @@ def test_a_damaged_index_never_counts_wrong() -> None:
     body = file(HEADER, MIDDLE)
     index_bytes = int.from_bytes(body[-24:-16], "big")
     tail = body[-24 - index_bytes :]
-    assert len(list(ltx.decode_index(tail, KEY))) == MIDDLE
+    assert len(list(decode_index(tail, KEY))) == MIDDLE
     for bit in range(8 * (len(tail) - 24 + 8)):
         assert counted(flipped(tail, bit)) in (MIDDLE, "corrupt"), f"bit {bit}"
 
 
 def counted(tail: bytes) -> int | str:
     try:
-        return len(list(ltx.decode_index(tail, KEY)))
+        return len(list(decode_index(tail, KEY)))
     except SldbError as error:
         return error.code

@@ -12,7 +12,8 @@ from lambda_handlers.host import Host
 from lambda_handlers.storage.log import history
 from lambda_handlers.storage.log.history import BLOCK, MAX_EXACT_TIMES, MAX_HEADERS
 from lambda_handlers.storage.log.keys import LtxName, transaction
-from lambda_handlers.storage.log.ltx import Header, Pgno, encode
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.store.protocol import NotFound, ObjectInfo
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
@@ -35,7 +36,7 @@ class Dated:
 
     def put(self, name: LtxName, made_at: float, dated_at: float) -> None:
         header = Header(512, 1, name.min_txid, name.max_txid, round(made_at * 1000))
-        body = encode(header, [(Pgno(1), bytes(512))])
+        body = encode_ltx(header, [(Pgno(1), bytes(512))])
         self.store.store.create(name.key("main"), body)
         self.dates[name.key("main")] = float(int(dated_at))
 

@@ -16,16 +16,9 @@ from fastcrc import crc64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.storage.log.ltx import (
-    HEADER_BYTES,
-    LOCK_BYTE_OFFSET,
-    PAGE_SIZES,
-    Decoder,
-    Header,
-    Pgno,
-    encode,
-    lock_page,
-)
+from lambda_handlers.storage.log.ltx import HEADER_BYTES, LOCK_BYTE_OFFSET, PAGE_SIZES, Header, Pgno, lock_page
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.wire import SldbError
 
 KEY = "main/0000/0000000000000001-0000000000000001.ltx"
@@ -97,7 +90,7 @@ def with_field(offset: int, value: bytes) -> bytes:
 
 
 def test_encode() -> None:
-    assert encode(HEADER, PAGES) == FILE
+    assert encode_ltx(HEADER, PAGES) == FILE
 
 
 def test_decode() -> None:
@@ -112,13 +105,13 @@ def test_a_file_without_pages() -> None:
     """A transaction that empties the database."""
     header = replace(HEADER, commit=0)
 
-    assert decode(encode(header, [])) == (header, [])
-    assert len(encode(header, [])) == 100 + 6 + 1 + 8 + 16
+    assert decode(encode_ltx(header, [])) == (header, [])
+    assert len(encode_ltx(header, [])) == 100 + 6 + 1 + 8 + 16
 
 
 def test_the_index_says_where_every_frame_is() -> None:
     pages = [(Pgno(pgno), os.urandom(4096)) for pgno in (1, 127, 128, 16384, 2_000_000)]
-    file = encode(replace(HEADER, page_size=4096, commit=2_000_000), pages)
+    file = encode_ltx(replace(HEADER, page_size=4096, commit=2_000_000), pages)
     length = int.from_bytes(file[-24:-16], "big")
     numbers, value, shift = [], 0, 0
     for byte in file[-24 - length : -25]:
@@ -150,7 +143,7 @@ def test_what_is_encoded_is_decoded(data: st.DataObject) -> None:
         node_id=data.draw(st.integers(0, (1 << 64) - 1)),
     )
 
-    assert decode(encode(header, pages)) == (header, pages)
+    assert decode(encode_ltx(header, pages)) == (header, pages)
 
 
 def page_contents(page_size: int) -> st.SearchStrategy[bytes]:
@@ -178,7 +171,7 @@ def test_memory_stays_bounded() -> None:
     count, page_size = 1024, 65536
     header = replace(HEADER, page_size=page_size, commit=count)
     noise = os.urandom(page_size)
-    file = encode(header, ((Pgno(pgno), noise) for pgno in range(1, count + 1)))
+    file = encode_ltx(header, ((Pgno(pgno), noise) for pgno in range(1, count + 1)))
     chunks = (bytes(memoryview(file)[start : start + (1 << 20)]) for start in range(0, len(file), 1 << 20))
 
     tracemalloc.start()
@@ -242,7 +235,7 @@ def test_damage_to_any_file_is_found(data: st.DataObject) -> None:
     page_size = data.draw(st.sampled_from([512, 4096, 65536]))
     pages = [(Pgno(pgno), data.draw(page_contents(page_size))) for pgno in (1, 2, 5)]
     header = replace(HEADER, page_size=page_size, commit=5)
-    file = encode(header, pages)
+    file = encode_ltx(header, pages)
     damage: Callable[[bytes, int], bytes] = data.draw(
         st.sampled_from(
             [
@@ -330,7 +323,7 @@ def test_a_short_header_says_so() -> None:
 
 @pytest.mark.parametrize("pgnos", [(1, 1), (3, 1), (2, 1)])
 def test_pages_ascend(pgnos: tuple[int, int]) -> None:
-    file = encode(HEADER, [(Pgno(pgno), page) for pgno, (_, page) in zip(pgnos, PAGES, strict=True)])
+    file = encode_ltx(HEADER, [(Pgno(pgno), page) for pgno, (_, page) in zip(pgnos, PAGES, strict=True)])
 
     assert_corrupt(file, f"page number: got {pgnos[1]}, want more than {pgnos[0]}, at most 3")
 
@@ -339,22 +332,22 @@ def test_pages_ascend(pgnos: tuple[int, int]) -> None:
 def test_the_lock_page_is_never_there(page_size: int) -> None:
     pgno = lock_page(page_size)
     header = replace(HEADER, page_size=page_size, commit=pgno + 1)
-    file = encode(header, [(Pgno(pgno - 1), bytes(page_size)), (Pgno(pgno + 1), bytes(page_size))])
+    file = encode_ltx(header, [(Pgno(pgno - 1), bytes(page_size)), (Pgno(pgno + 1), bytes(page_size))])
     assert [number for number, _ in decode(file)[1]] == [pgno - 1, pgno + 1]
 
-    assert_corrupt(encode(header, [(pgno, bytes(page_size))]), "lock page")
+    assert_corrupt(encode_ltx(header, [(pgno, bytes(page_size))]), "lock page")
 
 
 @pytest.mark.parametrize(("size", "pages"), [(511, PAGES), (513, PAGES), (1024, PAGES)])
 def test_blocks_expand_to_one_page(size: int, pages: object) -> None:
     """An encoder that was given pages of another size than its header says."""
-    assert_corrupt(encode(HEADER, [(Pgno(1), os.urandom(size))]), "page 1|size of page 1")
+    assert_corrupt(encode_ltx(HEADER, [(Pgno(1), os.urandom(size))]), "page 1|size of page 1")
 
 
 def test_noise_may_grow_as_much_as_lz4_lets_it() -> None:
     for page_size in PAGE_SIZES:
         header, noise = replace(HEADER, page_size=page_size), os.urandom(page_size)
-        assert decode(encode(header, [(Pgno(1), noise)])) == (header, [(1, noise)])
+        assert decode(encode_ltx(header, [(Pgno(1), noise)])) == (header, [(1, noise)])
 
 
 @pytest.mark.parametrize("size", [0, 512 + 512 // 255 + 17, 0xFFFFFFFF])

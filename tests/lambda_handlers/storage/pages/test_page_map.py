@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.storage.log import ltx
-from lambda_handlers.storage.log.ltx import Decoder, Header, Pgno
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.pages import page_map
 from lambda_handlers.storage.pages.page_map import (
     CARRIED_BYTES,
@@ -33,7 +35,7 @@ SIZE = 512
 def ltx_file(pgnos: list[int], commit: int | None = None) -> bytes:
     chance = random.Random(len(pgnos))
     header = Header(SIZE, commit or max(pgnos, default=0), 1, 1, 1_700_000_000_000, node_id=7)
-    return ltx.encode(header, [(Pgno(pgno), chance.randbytes(SIZE)) for pgno in pgnos])
+    return encode_ltx(header, [(Pgno(pgno), chance.randbytes(SIZE)) for pgno in pgnos])
 
 
 def map_of(body: bytes) -> PageMap:
@@ -145,7 +147,7 @@ def test_the_upper_pages_of_the_trees_are_carried(tmp_path: Path) -> None:
     """Every page that points to others, and the schema: a point read goes straight to the leaf."""
     pages = database_pages(tmp_path / "a.db", 5000)
     header = Header(512, len(pages), 1, 1, 0)
-    made = map_of(ltx.encode(header, [(Pgno(n), page) for n, page in enumerate(pages, start=1)]))
+    made = map_of(encode_ltx(header, [(Pgno(n), page) for n, page in enumerate(pages, start=1)]))
     interior = {n for n, page in enumerate(pages, start=1) if page_map.is_interior(page, Pgno(n))}
     assert len(interior) > 20
     assert {pgno for pgno, _ in made.carried} == interior | {1}
@@ -156,7 +158,7 @@ def test_what_does_not_fit_is_the_lowest_level(tmp_path: Path, monkeypatch: pyte
     pages = database_pages(tmp_path / "a.db", 5000)
     monkeypatch.setattr(page_map, "CARRIED_BYTES", 3000)
     header = Header(512, len(pages), 1, 1, 0)
-    made = map_of(ltx.encode(header, [(Pgno(n), page) for n, page in enumerate(pages, start=1)]))
+    made = map_of(encode_ltx(header, [(Pgno(n), page) for n, page in enumerate(pages, start=1)]))
     carried = {pgno for pgno, _ in made.carried}
     roots = {2, 3}  # of the table and its index
     assert {1, *roots} <= carried

@@ -15,7 +15,9 @@ from lambda_handlers.log import Log
 from lambda_handlers.storage import replica
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import snapshot, transaction
-from lambda_handlers.storage.log.ltx import Decoder, Encoder, Header, Pgno
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import Encoder, encode_ltx
 from lambda_handlers.storage.pages import page_map, stored_page_map
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.page_map import PageMap, PageMapBuilder
@@ -52,7 +54,7 @@ def database_file(rows: int = 4000) -> bytes:
     connection.close()
     pages = [data[at : at + 512] for at in range(0, len(data), 512)]
     header = Header(512, len(pages), 1, 1, 1_700_000_000_000, node_id=7)
-    return ltx.encode(header, [(Pgno(number), page) for number, page in enumerate(pages, start=1)])
+    return encode_ltx(header, [(Pgno(number), page) for number, page in enumerate(pages, start=1)])
 
 
 BODY = database_file()

@@ -19,6 +19,7 @@ from lambda_handlers.actions.clone import mark
 from lambda_handlers.log import Log
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, atlas_key, head_key, parse_ltx_key, transaction
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages.head import Head
 from lambda_handlers.storage.upkeep.compaction import MAX_FILES_ABOVE_BASE, cheapest_runs
@@ -625,9 +626,9 @@ def test_the_base_of_a_copy_stays_although_a_fold_covers_it(world: World) -> Non
     pages = [(ltx.Pgno(n + 1), at_three[n * size : (n + 1) * size]) for n in range(header.page_count)]
     fold = ltx.Header(size, header.page_count, 1, 3, header.timestamp_ms)
     world.store.create(LtxName(1, 1, 1).key("main"), world.store.get(first))
-    world.store.create(LtxName(1, 1, 3).key("main"), ltx.encode(fold, pages))
+    world.store.create(LtxName(1, 1, 3).key("main"), encode_ltx(fold, pages))
     world.store.delete_many([first])
-    world.store.create(first, ltx.encode(mark(replace(fold, max_txid=2), "source"), ()))
+    world.store.create(first, encode_ltx(mark(replace(fold, max_txid=2), "source"), ()))
     before = world.images(2, 3)
 
     world.clock.time += 2 * FLOOR_SECONDS

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
-from lambda_handlers.storage.log.ltx import Decoder, Header, Pgno
+from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.upkeep.merge import Merge
 from lambda_handlers.store.protocol import NotFound
@@ -48,7 +49,7 @@ def write(store: FaultyStore, log: list[Change]) -> list[tuple[dict[int, bytes],
             pages, page_size = {}, new_size
         content = {pgno: chance.randbytes(8) * (page_size // 8) for pgno in sorted(changed)}
         header = Header(page_size, commit, txid, txid, 1000 + txid, node_id=txid)
-        store.create(transaction(txid).key("main"), ltx.encode(header, [(Pgno(n), p) for n, p in content.items()]))
+        store.create(transaction(txid).key("main"), encode_ltx(header, [(Pgno(n), p) for n, p in content.items()]))
         pages = {pgno: page for pgno, page in (pages | content).items() if pgno <= commit}
         states.append((pages, commit))
     return states

@@ -1,0 +1,181 @@
+"""An LTX file, decoded from its pieces and verified: the format is in `ltx`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+import lz4.block
+from fastcrc import crc64
+
+from lambda_handlers.storage.log.ltx import (
+    END_BYTES,
+    END_OF_PAGES,
+    FRAME,
+    HEADER_BYTES,
+    SIZED,
+    TOP_BIT,
+    Frame,
+    Header,
+    Pgno,
+    corrupt,
+    lock_page,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """The place between two frames up to which a file has been decoded."""
+
+    head: bytes  # the header of the file
+    checksum: int  # CRC-64 of what comes before
+    position: int  # bytes from the start of the file
+    last: Pgno  # the page before
+
+
+class Decoder:
+    """One file, read from its pieces; memory stays bounded whatever its size.
+
+    `header` is there at once. `pages()` or `frames()` returns the pages once, and raises `corrupt` at its end if the
+    checksum fails: they may not be used before. With the `resume_point` of another decoder, `chunks` begin there.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], key: str, resume_point: ResumePoint | None = None) -> None:
+        self._key = key
+        self._source = _Source(iter(chunks), key, resume_point.position if resume_point else 0)
+        self._head = resume_point.head if resume_point else self._source.read(HEADER_BYTES)
+        self.header = Header.decode(self._head, key)
+        self._checksum = resume_point.checksum if resume_point else crc64.go_iso(self._head)
+        self._last = resume_point.last if resume_point else Pgno(0)
+
+    @property
+    def resume_point(self) -> ResumePoint:
+        """The place behind the frame that `frames` gave last."""
+        return ResumePoint(self._head, self._checksum, self.length, self._last)
+
+    def pages(self) -> Iterator[tuple[Pgno, bytes]]:
+        return ((frame.pgno, frame.page) for frame in self.frames())
+
+    def frames(self) -> Iterator[Frame]:
+        page_size = self.header.page_size
+        while pgno_and_size := self._next_frame():
+            pgno, size = pgno_and_size
+            self._check_frame(pgno, size, self._last)
+            block = self._source.read(size)
+            page = _expand(block, pgno, page_size, self._key)
+            self._checksum = crc64.go_iso(FRAME.pack(pgno, SIZED, size) + page, self._checksum)
+            self._last = Pgno(pgno)
+            yield Frame(self._last, page, block)
+        self._check_end()
+
+    def _next_frame(self) -> tuple[int, int] | None:
+        """Page number and size of the next frame; None at the end of pages."""
+        start = self._source.read(6)
+        if start == END_OF_PAGES:
+            return None
+        pgno, flags, size = FRAME.unpack(start + self._source.read(4))
+        if flags != SIZED:
+            corrupt(self._key, f"flags of page {pgno}", flags, SIZED)
+        return pgno, size
+
+    def _check_frame(self, pgno: int, size: int, last: int) -> None:
+        page_size = self.header.page_size
+        if not last < pgno <= self.header.commit:
+            corrupt(self._key, "page number", pgno, f"more than {last}, at most {self.header.commit}")
+        if pgno == lock_page(page_size):
+            corrupt(self._key, "page number", pgno, "any page but SQLite's lock page")
+        # What LZ4 adds at most to what it cannot compress.
+        largest = page_size + page_size // 255 + 16
+        if not 0 < size <= largest:
+            corrupt(self._key, f"size of page {pgno}", size, f"1 to {largest}")
+
+    @property
+    def length(self) -> int:
+        """Bytes of the file that have been read."""
+        return self._source.length
+
+    def _check_end(self) -> None:
+        checksum, length, end = crc64.go_iso(END_OF_PAGES, self._checksum), 0, b""
+        for piece in self._source.rest():  # of a huge file the index is large
+            length, end = length + len(piece), end + piece
+            cut = max(0, len(end) - END_BYTES)
+            checksum, end = crc64.go_iso(end[:cut], checksum), end[cut:]
+        if length < 1 + END_BYTES:
+            corrupt(self._key, "end", f"{length} bytes after the pages", "page index and trailer")
+        index_bytes = int.from_bytes(end[:8], "big")
+        if index_bytes != length - END_BYTES:
+            corrupt(self._key, "length of the page index", index_bytes, length - END_BYTES)
+        want = crc64.go_iso(end[:-8], checksum) | TOP_BIT
+        got = int.from_bytes(end[-8:], "big")
+        if got != want:
+            corrupt(self._key, "file checksum", f"{got:016x}", f"{want:016x}")
+
+
+class _Source:
+    """Exact reads from an iterator of pieces."""
+
+    def __init__(self, chunks: Iterator[bytes], key: str, start: int = 0) -> None:
+        self._chunks = chunks
+        self._key = key
+        self._buffer = b""
+        self._position = 0
+        self._consumed = start  # bytes before the buffer
+
+    def read(self, length: int) -> bytes:
+        end = self._position + length
+        if end > len(self._buffer):
+            self._fill(length)
+            end = length
+        data = self._buffer[self._position : end]
+        self._position = end
+        return data
+
+    def rest(self) -> Iterator[bytes]:
+        """What is left, in pieces."""
+        for piece in chain((self._buffer[self._position :],), self._chunks):
+            self._consumed += self._position + len(piece)
+            self._buffer, self._position = b"", 0
+            yield piece
+
+    @property
+    def length(self) -> int:
+        return self._consumed + self._position
+
+    def _fill(self, length: int) -> None:
+        pieces = [self._buffer[self._position :]]
+        self._consumed += self._position
+        have = len(pieces[0])
+        while have < length:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                corrupt(self._key, "length", f"{self._consumed + have} bytes", f"at least {length - have} more")
+            pieces.append(chunk)
+            have += len(chunk)
+        self._buffer, self._position = b"".join(pieces), 0
+
+
+def decode_frames(data: bytes, page_size: int, key: str) -> Iterator[Frame]:
+    """The pages of a piece of a file that begins and ends between two frames. Nothing here tells whether a page is
+    damaged: compare the piece's checksum first (page_map)."""
+    position = 0
+    while position < len(data):
+        start = position + FRAME.size
+        if start > len(data):
+            corrupt(key, "frame", f"{len(data) - position} bytes", f"{FRAME.size} bytes or more")
+        pgno, flags, size = FRAME.unpack_from(data, position)
+        if flags != SIZED or start + size > len(data):
+            corrupt(key, f"frame of page {pgno}", f"flags {flags}, size {size}", "one that fits")
+        position = start + size
+        block = data[start:position]
+        yield Frame(Pgno(pgno), _expand(block, pgno, page_size, key), block)
+
+
+def _expand(block: bytes, pgno: int, page_size: int, key: str) -> bytes:
+    try:
+        page: bytes = lz4.block.decompress(block, uncompressed_size=page_size)
+    except lz4.block.LZ4BlockError as error:
+        corrupt(key, f"page {pgno}", f"a block that does not expand ({error})", f"{page_size} bytes")
+    if len(page) != page_size:
+        corrupt(key, f"page {pgno}", f"{len(page)} bytes", f"{page_size} bytes")
+    return page
