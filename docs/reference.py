@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 
 from sldb.cli import spec
-from sldb.cli.main import sldb
+from sldb.cli.main import GROUPS, sldb
 
 _HEAD = """\
 # Commands
@@ -24,11 +24,14 @@ def markdown() -> str:
 
 
 def _contents() -> Iterator[str]:
-    yield "| command | |\n|---|---|"
-    for path, command in spec.walk(sldb):
-        name = " ".join(("sldb", *path))
-        yield f"| [`{name}`](#{name.replace(' ', '-')}) | {_cell(command.get_short_help_str(200))} |"
-    yield ""
+    commands = dict(spec.walk(sldb))
+    for group in GROUPS:
+        yield f"| {group.name}: {group.meaning} | |\n|---|---|"
+        for path, command in commands.items():
+            if path[0] in group.commands:
+                name = " ".join(("sldb", *path))
+                yield f"| [`{name}`](#{name.replace(' ', '-')}) | {_cell(command.get_short_help_str(200))} |"
+        yield ""
 
 
 def _global_options() -> Iterator[str]:

@@ -11,7 +11,7 @@ import click
 from sldb.cli import messages
 
 if TYPE_CHECKING:
-    from sldb.cli.main import Globals
+    from sldb.cli.global_options import Globals
     from sldb.client import Client
 
 LANGUAGE = 'a txid, or a time ("2026-11-26 20:04", RFC 3339, 10m, "2h ago", yesterday)'

@@ -33,7 +33,7 @@ class _Place(click.ParamType):  # type: ignore[type-arg]  # click 8.2 is not gen
 PLACES = {"FILE": _Place("file", "file"), "DIR": _Place("directory", "dir")}
 
 
-def name_places(parameters: Iterable[click.Parameter]) -> None:
+def set_path_types(parameters: Iterable[click.Parameter]) -> None:
     """Give those that name files or directories their types."""
     for parameter in parameters:
         if parameter.metavar in PLACES and parameter.type is click.STRING:

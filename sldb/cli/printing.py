@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from sldb.cli import streams
-from sldb.cli.main import Globals
+from sldb.cli.global_options import Globals
 from sldb.render import Layout, check_format
 
 if TYPE_CHECKING:

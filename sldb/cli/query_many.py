@@ -19,7 +19,7 @@ import click
 from lambda_handlers.wire import Column, Reply, Request, SldbError
 from sldb import as_of, many_databases, price, report, write_outcome
 from sldb.cli import messages, streams
-from sldb.cli.main import Globals
+from sldb.cli.global_options import Globals
 from sldb.cli.printing import Printing
 from sldb.cli.query_request import Work
 from sldb.render.merged import Merged

@@ -20,7 +20,7 @@ from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:
     from sldb.cli.confirm import Asking
-    from sldb.cli.main import Globals
+    from sldb.cli.global_options import Globals
     from sldb.cli.printing import Printing
     from sldb.client import Client
     from sldb.param_rows import ParamRow

@@ -15,6 +15,7 @@ import click
 
 from lambda_handlers.wire import ERROR_CODES
 from sldb import __version__
+from sldb.cli.main import COMMANDS, GROUPS
 from sldb.config import FILE_VARIABLE, KEYS, USE_VARIABLE
 from sldb.render import FORMATS
 
@@ -42,6 +43,7 @@ def describe(root: click.Group) -> dict[str, Any]:
         "version": __version__,
         "help": text_of(root).replace("\b\n", ""),
         "global_options": [parameter for each in root.params if (parameter := _option(each))],
+        "groups": [{"name": group.name, "help": group.meaning, "commands": list(group.commands)} for group in GROUPS],
         "commands": [describe_command(path, command, root) for path, command in walk(root)],
         "formats": list(FORMATS),
         "settings": [
@@ -96,6 +98,7 @@ def describe_command(path: tuple[str, ...], command: click.Command, root: click.
     parameters = own_parameters(command, root)
     return {
         "command": list(path),
+        "group": COMMANDS[path[0]].name,
         "usage": usage(path, command),
         "summary": command.get_short_help_str(200),
         "help": text_of(command).replace("\b\n", ""),

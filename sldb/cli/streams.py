@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DEFAULT_MAX_ROWS = 500
 
 
-def stand_in_for_closed() -> None:
+def open_closed_streams() -> None:
     """Open what the caller has closed of the three standard streams, as cron and systemd may: nothing comes in, and
     what goes out is dropped. Otherwise the next file or connection would get the number of the stream, and a message
     land in it. What cannot be said on standard error (a full disk, a reader that left) is dropped, too: it changes

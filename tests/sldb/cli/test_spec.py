@@ -15,7 +15,7 @@ import pytest
 from docs import reference
 from lambda_handlers.wire import ERROR_CODES
 from sldb.cli import spec
-from sldb.cli.main import sldb
+from sldb.cli.main import GROUPS, sldb
 from tests.fakes.terminal.command import ROOT, environment
 from tests.fakes.terminal.command import sldb as run
 
@@ -86,6 +86,22 @@ def test_the_spec_is_complete(tmp_path: Path) -> None:
     (completion,) = [command for command in found["commands"] if command["command"] == ["completion"]]
     assert completion["arguments"][0]["choices"] == ["bash", "zsh", "fish"]
     assert "\b" not in done.stdout
+
+
+def test_the_groups_hold_every_command_once(tmp_path: Path) -> None:
+    found = json.loads(run(tmp_path, "--spec").stdout)
+    grouped = {name: group["name"] for group in found["groups"] for name in group["commands"]}
+    assert sum(len(group["commands"]) for group in found["groups"]) == len(grouped)
+    assert {command["command"][0]: command["group"] for command in found["commands"]} == grouped
+    folders = {path.parent.name for path in (ROOT / "sldb/cli/commands").rglob("*.py") if path.stem != "__init__"}
+    assert {group["name"] for group in found["groups"]} == folders
+
+
+def test_the_help_lists_the_commands_in_their_groups(tmp_path: Path) -> None:
+    lines = run(tmp_path, "--help").stdout.splitlines()
+    for group in GROUPS:
+        start = lines.index(f"{group.name.capitalize()}: {group.meaning}") + 1
+        assert [line.split()[0] for line in lines[start : start + len(group.commands)]] == list(group.commands)
 
 
 def test_the_spec_loads_nothing_heavy(tmp_path: Path) -> None:

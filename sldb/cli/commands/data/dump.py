@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from sldb.cli import messages, moment_options, streams
-from sldb.cli.main import Globals, command
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
 
 HELP = """Write a database as SQL text from which any SQLite makes it again, exactly.
 

@@ -12,7 +12,8 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages
-from sldb.cli.main import Globals, command
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
 
 if TYPE_CHECKING:
     from sldb.client import Client

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sldb.cli import messages, moment_options, streams
-from sldb.cli.main import Globals, command
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sldb.cli import messages, streams
+from sldb.cli.command import command
 from sldb.cli.confirm import create_option
-from sldb.cli.main import Globals, command
+from sldb.cli.global_options import Globals
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages, streams
-from sldb.cli.main import Globals, command, command_group, completes
+from sldb.cli.command import command, command_group, completes
+from sldb.cli.global_options import Globals
 from sldb.write_outcome import NOT_CHANGED
 
 HELP = """List the databases; create, set, rename or drop one.

@@ -12,8 +12,9 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages
+from sldb.cli.command import command, command_group
 from sldb.cli.confirm import create_option
-from sldb.cli.main import Globals, command, command_group
+from sldb.cli.global_options import Globals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

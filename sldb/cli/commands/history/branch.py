@@ -7,7 +7,8 @@ from contextlib import closing
 import click
 
 from sldb.cli import messages, moment_options
-from sldb.cli.main import Globals, command, completes
+from sldb.cli.command import command, completes
+from sldb.cli.global_options import Globals
 from sldb.write_outcome import NOT_CHANGED
 
 HELP = """Make another database that begins as this one is, or was at a transaction or a time.

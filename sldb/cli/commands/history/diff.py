@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sldb.cli import messages
-from sldb.cli.main import Globals, command
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

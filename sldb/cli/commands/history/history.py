@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sldb.cli import messages
-from sldb.cli.main import Globals, command
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
 
 if TYPE_CHECKING:
     from lambda_handlers.wire import Value

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sldb.cli import messages, moment_options
-from sldb.cli.main import Globals, command
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:

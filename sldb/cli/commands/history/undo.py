@@ -9,7 +9,8 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages
-from sldb.cli.main import Globals, command
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
 from sldb.last_write import last_write
 from sldb.write_outcome import NOT_CHANGED
 

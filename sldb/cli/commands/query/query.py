@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sldb.cli import moment_options, sql_sources, streams
+from sldb.cli.command import Command, command
 from sldb.cli.confirm import create_option
-from sldb.cli.main import Command, Globals, command
+from sldb.cli.global_options import Globals
 
 if TYPE_CHECKING:
     from sldb.cli.printing import Printing

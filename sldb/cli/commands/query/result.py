@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from sldb.cli import messages
-from sldb.cli.main import Globals, command
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
 
 HELP = """Tell what became of a request, by its id.
 

@@ -13,8 +13,9 @@ import click
 
 from sldb import __version__
 from sldb.cli import errors, streams
+from sldb.cli.command import command
 from sldb.cli.confirm import create_option
-from sldb.cli.main import Globals, command
+from sldb.cli.global_options import Globals
 
 if TYPE_CHECKING:
     from lambda_handlers.wire import SldbError

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from sldb.cli.main import Globals, command, sldb
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
+from sldb.cli.main import sldb
 
 HELP = """Print what makes a shell complete sldb's commands, options, formats, files and local databases.
 

@@ -6,7 +6,8 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages
-from sldb.cli.main import Globals, command, command_group, completes
+from sldb.cli.command import command, command_group, completes
+from sldb.cli.global_options import Globals
 from sldb.write_outcome import NOT_CHANGED
 
 HELP = """Show the settings in force, and where each comes from.

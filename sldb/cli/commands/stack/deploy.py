@@ -11,7 +11,8 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import streams
-from sldb.cli.main import Command, Globals, command
+from sldb.cli.command import Command, command
+from sldb.cli.global_options import Globals
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import streams
+from sldb.cli.command import command
 from sldb.cli.commands.stack.deploy import refuse_local
-from sldb.cli.main import Globals, command
+from sldb.cli.global_options import Globals
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:

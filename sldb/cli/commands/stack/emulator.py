@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from lambda_handlers.wire import SldbError
-from sldb.cli.main import command
+from sldb.cli.command import command
 
 if TYPE_CHECKING:
-    from sldb.cli.main import Globals
+    from sldb.cli.global_options import Globals
     from sldb.emulator import Emulator
 
 

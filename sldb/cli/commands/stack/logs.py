@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sldb.cli import moment_options
+from sldb.cli.command import command
 from sldb.cli.commands.stack.deploy import refuse_local
-from sldb.cli.main import Globals, command
+from sldb.cli.global_options import Globals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from sldb.cli import messages, streams
-from sldb.cli.main import Globals, command
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
 
 
 @command("status")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sldb.cli import streams
-from sldb.cli.main import Globals, command
+from sldb.cli.command import command
+from sldb.cli.global_options import Globals
 
 if TYPE_CHECKING:
     from lambda_handlers.shared.held_lock import HeldLock
