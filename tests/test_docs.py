@@ -1,0 +1,102 @@
+"""The documentation against the tree: the files, links, anchors, functions and tests that a page names exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/**/*.md")))
+SPAN = re.compile(r"`([^`\n]+)`")
+MODULE = re.compile(r"[\w./-]+\.py")
+# A path that begins with one of the project's folders, of a file or a folder.
+BELOW_ROOT = re.compile(
+    r"(?:lambda_handlers|sldb|tests|docs|demo|benchmarks|cloudformation|\.ci|\.devcontainer)/[\w./-]*"
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.M)
+FENCE = re.compile(r"^```.*?^```", re.M | re.S)
+INVARIANT = re.compile(r"^\| \d+ \| .* \| (?P<kept_by>.*) \| (?P<tests>.*) \|$", re.M)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    assert [path for path in _paths(page) if not _exists(path)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_and_anchor_resolves(page: Path) -> None:
+    for link in LINK.findall(_prose(page)):
+        target, _, anchor = link.partition("#")
+        if "://" in target:
+            continue
+        file = (page.parent / target).resolve() if target else page
+        assert file.exists(), link
+        assert not anchor or anchor in _anchors(file), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = {link.partition("#")[0] for link in LINK.findall(_prose(ROOT / "README.md"))}
+    assert {f"docs/{page.name}" for page in ROOT.glob("docs/*.md")} - linked == set()
+
+
+def test_each_invariant_names_code_that_there_is() -> None:
+    named = [span for kept_by, _ in _invariants() for span in SPAN.findall(kept_by) if not span.endswith(".py")]
+    assert [
+        name for name in named if not re.search(rf"\b{name.rpartition('.')[2]}\b", _source("lambda_handlers"))
+    ] == []
+
+
+def test_each_invariant_names_tests_that_there_are() -> None:
+    """`…part of a name…` stands for the tests whose names contain the part."""
+    parts = [part for _, tests in _invariants() for part in re.findall(r"`…(\w+?)…?`", tests)]
+    assert parts
+    assert [part for part in parts if not re.search(rf"def test_\w*{part}", _source("tests"))] == []
+
+
+def _paths(page: Path) -> Iterator[str]:
+    for span in SPAN.findall(_prose(page)):
+        first = span.split()[-1] if span.startswith("python ") else span.split("::")[0]
+        if MODULE.fullmatch(first) or BELOW_ROOT.fullmatch(first):
+            yield first
+
+
+def _exists(path: str) -> bool:
+    """True for a path below the root, and for the end of the path of a file or folder (`storage/test_head.py`)."""
+    return any(f"/{file}".endswith(f"/{path.rstrip('/')}") for file in _files()) or (ROOT / path).exists()
+
+
+@cache
+def _files() -> frozenset[str]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
+        "\n"
+    )
+    files = {file for file in listed if file} or {str(file.relative_to(ROOT)) for file in ROOT.glob("*/**/*.*")}
+    return frozenset(files)
+
+
+def _invariants() -> list[tuple[str, str]]:
+    return [(row["kept_by"], row["tests"]) for row in INVARIANT.finditer((ROOT / "docs/storage.md").read_text("utf-8"))]
+
+
+@cache
+def _source(folder: str) -> str:
+    return "\n".join(file.read_text("utf-8") for file in (ROOT / folder).rglob("*.py"))
+
+
+def _prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text("utf-8"))
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    return {_anchor(heading) for heading in HEADING.findall(_prose(page))}
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
