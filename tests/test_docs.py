@@ -15,9 +15,8 @@ PAGES = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github
 SPAN = re.compile(r"`([^`\n]+)`")
 MODULE = re.compile(r"[\w./-]+\.py")
 # A path that begins with one of the project's folders, of a file or a folder.
-BELOW_ROOT = re.compile(
-    r"(?:lambda_handlers|sldb|tests|docs|demo|benchmarks|cloudformation|\.ci|\.devcontainer)/[\w./-]*"
-)
+FOLDERS = ("lambda_handlers", "sldb", "tests", "docs", "demo", "benchmarks", "cloudformation", ".ci", ".devcontainer")
+BELOW_ROOT = re.compile(rf"(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]*")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.M)
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
@@ -46,10 +45,9 @@ def test_every_page_is_linked_from_the_readme() -> None:
 
 
 def test_each_invariant_names_code_that_there_is() -> None:
+    source = _source("lambda_handlers")
     named = [span for kept_by, _ in _invariants() for span in SPAN.findall(kept_by) if not span.endswith(".py")]
-    assert [
-        name for name in named if not re.search(rf"\b{name.rpartition('.')[2]}\b", _source("lambda_handlers"))
-    ] == []
+    assert [name for name in named if not re.search(rf"\b{name.rpartition('.')[2]}\b", source)] == []
 
 
 def test_each_invariant_names_tests_that_there_are() -> None:
@@ -73,11 +71,9 @@ def _exists(path: str) -> bool:
 
 @cache
 def _files() -> frozenset[str]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
-        "\n"
-    )
-    files = {file for file in listed if file} or {str(file.relative_to(ROOT)) for file in ROOT.glob("*/**/*.*")}
-    return frozenset(files)
+    """The files of the checkout; outside of one, all that there are."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return frozenset(listed.stdout.splitlines() or [str(file.relative_to(ROOT)) for file in ROOT.rglob("*.*")])
 
 
 def _invariants() -> list[tuple[str, str]]:
