@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from lambda_handlers.wire import Reply, Result, Value
-from sldb import moments
+from lambda_handlers.wire import Reply, Result
 
-DATABASE_COLUMNS = ("database", "size", "txid", "last write", "foreign keys", "state")
-DATABASE_FIELDS = (
-    *("name", "state", "txid", "time", "bytes", "stored_bytes", "page_size"),
-    *("foreign_keys", "until", "problem"),
-)
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -101,18 +94,3 @@ def size(amount: float) -> str:
 
 def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def database_line(one: Mapping[str, Any]) -> list[Value]:
-    """What the action `databases` tells of one, under DATABASE_COLUMNS."""
-    if one["state"] == "damaged":
-        return [one["name"], None, one["txid"], None, None, "damaged"]
-    state = f"dropped, kept until {moments.local(one['until'])}" if one["state"] == "dropped" else one["state"]
-    enforced = database_fields(one)[DATABASE_FIELDS.index("foreign_keys")]
-    return [one["name"], size(one["bytes"]), one["txid"], moments.local(one["time"]), enforced, state]
-
-
-def database_fields(one: Mapping[str, Any]) -> list[Value]:
-    """What the action `databases` tells of one, under DATABASE_FIELDS."""
-    enforced = {None: None, True: "on", False: "off"}[one.get("foreign_keys")]
-    return [enforced if name == "foreign_keys" else one.get(name) for name in DATABASE_FIELDS]

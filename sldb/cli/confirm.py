@@ -1,6 +1,6 @@
 """Questions on the terminal before something is destroyed or created.
 
-`sldb.confirmation` and `sldb.database_creation` decide what is asked.
+`sldb.operations.confirmation` and `sldb.database_creation` decide what is asked.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,18 +14,14 @@ if TYPE_CHECKING:
 
 
 def show_rows(format_name: str, names: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
-    """Rows as data, in any format."""
-    from lambda_handlers.wire import Column, Result
-    from sldb import render
+    """Write rows as data, in any format."""
+    from sldb.render import result_of
 
-    out = streams.data_out()
-    columns = tuple(Column(name, None) for name in names)
-    render.write([Result(columns, [tuple(row) for row in rows], len(rows))], format_name, out, streams.screen(0))
-    out.flush()
+    show_results(format_name, [result_of(names, rows)])
 
 
 def show_results(format_name: str, results: Sequence[Result]) -> None:
-    """What a request gave, as data."""
+    """Write results as data, in any format."""
     from sldb import render
 
     out = streams.data_out()
@@ -40,7 +36,7 @@ def check_format(format_name: str) -> None:
     render.check_format(format_name)
 
 
-def report(format_name: str, reply: dict[str, Any], *sentences: str) -> None:
+def report(format_name: str, reply: Mapping[str, Any], *sentences: str) -> None:
     """What was done: the sentences; for a program that asked for a format, the reply as one row besides."""
     if format_name != "table":
         values = [int(value) if isinstance(value, bool) else value for value in reply.values()]

@@ -41,7 +41,7 @@ def moment(text: str | None) -> int | str | None:
 def tell(client: Client, text: str | None, txid: int, time: str | None = None) -> None:
     """Say which transaction `text`, what --at was given, has meant; nothing where it was not given. `time`: when that
     was made, where the reply says it."""
-    from sldb import as_of
+    from sldb.operations import as_of
 
     if text is None or not txid:
         return
@@ -52,7 +52,8 @@ def tell(client: Client, text: str | None, txid: int, time: str | None = None) -
 def since_ms(run_globals: Globals, text: str, now: float) -> int:
     """Return the unix millisecond from which on something is wanted; `now`: unix seconds. Raise SldbError:
     `bad_request` for what is no moment or in the future, `not_found` for a transaction of which no time is known."""
-    from sldb import as_of, moments
+    from sldb import moments
+    from sldb.operations import as_of
 
     at_ms = moments.since_ms(text, clock=moments.Clock(lambda: now))
     if at_ms is None:

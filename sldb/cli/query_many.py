@@ -17,11 +17,12 @@ from dataclasses import dataclass, field, replace
 import click
 
 from lambda_handlers.wire import Column, Reply, Request, SldbError
-from sldb import as_of, many_databases, price, report, write_outcome
+from sldb import price, report, write_outcome
 from sldb.cli import messages, streams
 from sldb.cli.global_options import Globals
 from sldb.cli.printing import Printing
 from sldb.cli.query_request import Work
+from sldb.operations import as_of, many_databases
 from sldb.render.merged import Merged
 
 GRACE_SECONDS = 10.0  # beyond the request's own time, for the way there and back

@@ -141,7 +141,7 @@ class Sending:
         try:
             if asking is None:
                 return self.client.execute(request)
-            from sldb import confirmation
+            from sldb.operations import confirmation
 
             return confirmation.execute(self.client, request, asking.agree)
         except KeyboardInterrupt:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from lambda_handlers.shared import times
 from sldb.deploy.tags import as_text
+from sldb.operations import databases as listing
 from sldb.render.text import escape
-from sldb.report import DATABASE_COLUMNS, age, database_line
+from sldb.report import age
 
 if TYPE_CHECKING:
     from sldb.ops.status import FunctionInfo, Status
@@ -60,8 +61,8 @@ def _data(status: Status) -> str:
 
 def show_databases(databases: Sequence[Mapping[str, Any]], out: TextIO) -> None:
     """`databases`: as the action `databases` tells them."""
-    rows = [["" if cell is None else str(cell) for cell in database_line(each)] for each in databases]
-    _table(out, "databases: none yet", DATABASE_COLUMNS, rows)
+    rows = [["" if cell is None else str(cell) for cell in listing.cells(each)] for each in databases]
+    _table(out, "databases: none yet", listing.COLUMNS, rows)
 
 
 def duration(seconds: float | None) -> str:

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from lambda_handlers.wire import Result, SldbError
+from lambda_handlers.wire import Column, Result, SldbError, Value
 from sldb.render import formats, text
 from sldb.render.layout import Layout
 from sldb.render.table import Screen, fits, shown_rows, write_table
 
-__all__ = ["FORMATS", "Layout", "Screen", "check_format", "shown_rows", "unseen", "write"]
+__all__ = ["FORMATS", "FOR_PEOPLE", "Layout", "Screen", "check_format", "result_of", "shown_rows", "unseen", "write"]
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown", "vertical", "insert")
-_FOR_PEOPLE = {"table", "markdown", "vertical"}
+FOR_PEOPLE = ("table", "markdown", "vertical")
 _WRITERS = {
     "json": formats.write_json,
     "jsonl": formats.write_jsonl,
@@ -48,10 +48,15 @@ def check_format(name: str, *, to_file: bool = False) -> str:
     return name
 
 
+def result_of(names: Sequence[str], rows: Sequence[Sequence[Value]]) -> Result:
+    """Return rows that are not the reply to SQL as a result, for `write`."""
+    return Result(tuple(Column(name, None) for name in names), [tuple(row) for row in rows], len(rows))
+
+
 def printed(results: Sequence[Result], format_name: str) -> list[Result]:
     """Those of `results` that `write` prints."""
     with_columns = [result for result in results if result.columns]
-    return with_columns if format_name in _FOR_PEOPLE else with_columns[-1:]
+    return with_columns if format_name in FOR_PEOPLE else with_columns[-1:]
 
 
 def write(

@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
-from sldb import confirmation
 from sldb.client import Client
 from sldb.database_creation import suggestion
+from sldb.operations import confirmation
 from sldb.report import count, summary
 from sldb.shell.output import Output
 from sldb.shell.saved_queries import NamedQueries

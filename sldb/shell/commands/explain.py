@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambda_handlers.wire import Request, SldbError, Statement
+from sldb.render import FOR_PEOPLE, result_of
 from sldb.shell import catalog
 from sldb.shell.reader import DotCommand
-from sldb.shell.result_tables import FOR_PEOPLE, result
 from sldb.shell.session import Session
 from sldb.sql_text import list_statements
 
@@ -27,7 +27,7 @@ def explain(session: Session, command: DotCommand) -> None:
         if session.output.format in FOR_PEOPLE:
             session.output.write_lines(tree(plan) if plan else ["nothing to plan"])
         else:
-            session.output.show_data([result(Step._fields, plan)])
+            session.output.show_data([result_of(Step._fields, plan)])
         if reads_all(plan):
             _tell_advice(session, sql)
 

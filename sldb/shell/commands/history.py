@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lambda_handlers.wire import SldbError, Value
-from sldb import as_of
-from sldb.last_write import last_write
-from sldb.moments import local, wire_form
-from sldb.report import count, size
+from lambda_handlers.wire import SldbError
+from sldb.moments import wire_form
+from sldb.operations import as_of
+from sldb.operations.branch import Branch
+from sldb.operations.history import table
+from sldb.operations.undo import Undo
 from sldb.shell.commands.command import argument, whole_number
 from sldb.shell.reader import DotCommand
-from sldb.shell.result_tables import FOR_PEOPLE, result
 from sldb.shell.session import Session
 from sldb.write_outcome import NOT_CHANGED
-
-_FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable")
 
 
 def at(session: Session, command: DotCommand) -> None:
@@ -38,41 +34,24 @@ def history(session: Session, command: DotCommand) -> None:
     limit = None if word is None else whole_number(word, command)
     reply = session.client.act("history", limit=limit)
     lines = reply["transactions"]
-    if session.output.format in FOR_PEOPLE:
-        shown = result(("txid", "time", "what", "pages", "size", "readable"), [_for_people(line) for line in lines])
-    else:
-        rows = [[int(line[name]) if name == "readable" else line[name] for name in _FIELDS] for line in lines]
-        shown = result(_FIELDS, rows)
-    session.output.show_data([shown])
+    session.output.show_data([table(lines, session.output.format)])
     if reply["next"] is not None:
         session.output.say(f"there are older ones: .history {2 * len(lines)}", softly=True)
-
-
-def _for_people(line: dict[str, Any]) -> list[Value]:
-    txids = line["txid"] if line["txid"] == line["min_txid"] else f"{line['min_txid']}..{line['txid']}"
-    time = local(line["time"]) if line["time"] else "gone"
-    pages = "" if line["pages"] is None else line["pages"]
-    return [txids, time, line["kind"] or "", pages, size(line["bytes"]), "yes" if line["readable"] else "no"]
 
 
 def undo(session: Session, command: DotCommand) -> None:
     argument(command)
     session.require_no_transaction(".undo")
     session.require_present(".undo")
-    written = last_write(session.client)
-    if written is None:
-        raise SldbError("not_found", f"nothing was ever written to {session.client.database}")
-    last, line = written.txid, written.line
-    when = f", of {local(line['time'])}" if line["time"] else ""
-    what = f"transaction {last} ({line['kind'] or 'unknown'}{when})"
-    if session.agree is not None and not session.agree(f"This takes back {what}."):
+    taken_back = Undo.find(session.client)
+    if session.agree is not None and not session.agree(f"This takes back {taken_back.subject}."):
         session.output.say(NOT_CHANGED)
         return
-    reply = session.client.act("restore", at=last - 1, if_txid=written.newest)
+    reply = taken_back.run(session.client)
     if not reply["changed"]:
-        session.output.say(f"{what} has nothing left to take back: {NOT_CHANGED}")
+        session.output.say(taken_back.outcome(reply))
         return
-    session.output.say(f"took back {what} · txid {reply['txid']}; .undo once more has it again")
+    session.output.say(f"{taken_back.outcome(reply)}; .undo once more has it again")
     session.look_again()
 
 
@@ -81,12 +60,7 @@ def branch(session: Session, command: DotCommand) -> None:
     if name is None:
         raise SldbError("bad_request", ".branch needs a name", ".help branch tells more")
     then = wire_form(when, ".branch") if when else session.at
-    reply = session.client.act("branch", **{"as": name, "at": then})
-    time = reply.get("time")  # an older function does not tell it
-    what = f"{reply['as']} is {reply['database']} as of {as_of.transaction(reply['at'], time)}"
-    for warning in as_of.warnings(reply["at"], time):
+    made = Branch.create(session.client, name, then)
+    for warning in made.warnings:
         session.output.say(warning)
-    if not reply["created"]:
-        session.output.say(f"{what}, already: {NOT_CHANGED}")
-        return
-    session.output.say(f"{what} · {count(reply['files'], 'file')}, {size(reply['bytes'])}; .database {name} goes there")
+    session.output.say(f"{made.outcome}; .database {name} goes there" if made.is_new else made.outcome)

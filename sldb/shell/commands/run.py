@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb import moments
+from sldb.render import result_of
 from sldb.shell.commands.command import argument, at_most, needed, whole_number
 from sldb.shell.reader import DotCommand
-from sldb.shell.result_tables import result
 from sldb.shell.saved_queries import NamedQueries, bind
 from sldb.shell.script import Obey, run_script
 from sldb.shell.session import Session
@@ -68,7 +68,7 @@ def _seconds(word: str) -> float:
 def named(session: Session, command: DotCommand) -> None:
     """List the named queries, or run one."""
     if not command.arguments:
-        session.output.show_data([result(("name", "sql"), list(_queries(session).all().items()))])
+        session.output.show_data([result_of(("name", "sql"), list(_queries(session).all().items()))])
         return
     name, *arguments = command.arguments
     sql = _queries(session).get(name)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from lambda_handlers.wire import Request, Result, SldbError
-from sldb.report import DATABASE_COLUMNS, DATABASE_FIELDS, database_fields, database_line
+from sldb.operations.databases import problems, table
+from sldb.render import FOR_PEOPLE
 from sldb.shell import catalog
 from sldb.shell.commands.command import argument, needed
 from sldb.shell.reader import DotCommand
-from sldb.shell.result_tables import FOR_PEOPLE, result
 from sldb.shell.session import Session
 
 
@@ -49,14 +49,9 @@ def schema(session: Session, command: DotCommand) -> None:
 def databases(session: Session, command: DotCommand) -> None:
     argument(command)
     found = session.client.act("databases")["databases"]
-    if session.output.format in FOR_PEOPLE:
-        shown = result(DATABASE_COLUMNS, [database_line(one) for one in found])
-    else:
-        shown = result(DATABASE_FIELDS, [database_fields(one) for one in found])
-    session.output.show_data([shown])
-    for one in found:
-        if problem := one.get("problem"):
-            session.output.say(f"{one['name']} is damaged: {problem}")
+    session.output.show_data([table(found, session.output.format)])
+    for sentence in problems(found):
+        session.output.say(sentence)
 
 
 def database(session: Session, command: DotCommand) -> None:

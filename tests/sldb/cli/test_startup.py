@@ -65,8 +65,8 @@ def test_a_plain_query_loads_nothing_that_only_some_want(tmp_path: Path) -> None
     loaded = set(done.stdout.rpartition("|")[2].split())
     assert "sldb.cli.commands.query.query" in loaded
     unwanted = (
-        "sldb.confirmation",
-        "sldb.many_databases",
+        "sldb.operations.confirmation",
+        "sldb.operations.many_databases",
         "sldb.price",
         "sldb.param_rows",
         "sldb.render.parquet",

@@ -78,11 +78,12 @@ def export(
 
 def _format(run_globals: Globals, output: str | None) -> str:
     """What was asked for, else what the file's name says; the formats for people are for other commands."""
+    from sldb.render import FOR_PEOPLE
     from sldb.transfer.export import FORMATS, format_of
 
     if run_globals.format in FORMATS:
         return run_globals.format
-    if run_globals.format_given and run_globals.format not in ("table", "markdown", "vertical"):
+    if run_globals.format_given and run_globals.format not in FOR_PEOPLE:
         raise click.UsageError(f"no format to export to: {run_globals.format}; one of {', '.join(FORMATS)}")
     if output is None:
         return "csv"

@@ -60,7 +60,7 @@ def pull(run_globals: Globals, out: Path, at: str | None, force: bool, through: 
 
 
 def _tell(run_globals: Globals, reply: dict[str, Any], out: Path) -> None:
-    from sldb.as_of import transaction, warnings
+    from sldb.operations.as_of import transaction, warnings
     from sldb.report import size
 
     told = {name: value for name, value in reply.items() if name != "files"}

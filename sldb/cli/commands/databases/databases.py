@@ -47,19 +47,15 @@ def list_(run_globals: Globals, shows_all: bool) -> None:
 
 
 def _list(run_globals: Globals, shows_all: bool) -> None:
+    from sldb.operations.databases import problems, table
     from sldb.render import check_format
-    from sldb.report import DATABASE_COLUMNS, DATABASE_FIELDS, database_fields, database_line
 
     format_name = check_format(run_globals.format)
     with closing(run_globals.client()) as client:
         found = client.act("databases", all=shows_all)["databases"]
-    if format_name in ("table", "markdown", "vertical"):
-        messages.show_rows(format_name, DATABASE_COLUMNS, [database_line(one) for one in found])
-    else:
-        messages.show_rows(format_name, DATABASE_FIELDS, [database_fields(one) for one in found])
-    for one in found:
-        if problem := one.get("problem"):
-            messages.say(f"{one['name']} is damaged: {problem}")
+    messages.show_results(format_name, [table(found, format_name)])
+    for sentence in problems(found):
+        messages.say(sentence)
     if not found:
         missing = run_globals.missing_directory
         first = f"there is no directory {missing}" if missing else "the first write creates main"

@@ -9,7 +9,6 @@ import click
 from sldb.cli import messages, moment_options
 from sldb.cli.command import command, completes
 from sldb.cli.global_options import Globals
-from sldb.write_outcome import NOT_CHANGED
 
 HELP = """Make another database that begins as this one is, or was at a transaction or a time.
 
@@ -28,21 +27,18 @@ again completes it.
 @click.option("--as", "name", required=True, metavar="NAME", help="The name of the new database.")
 @moment_options.at_option("As it was then")
 def branch(run_globals: Globals, source: str | None, name: str, at: str | None) -> None:
-    from sldb.as_of import transaction, warnings
-    from sldb.report import count, size
+    from sldb.operations.branch import Branch
 
     messages.check_format(run_globals.format)
     with closing(run_globals.client(source)) as client:
-        reply = client.act("branch", **{"as": name, "at": moment_options.moment(at)})
-    time = reply.get("time")  # an older function does not tell it
-    what = f"{reply['as']} is {reply['database']} as of {transaction(reply['at'], time)}"
-    if not reply["created"]:
-        messages.report(run_globals.format, reply, f"{what}, already: {NOT_CHANGED}")
+        made = Branch.create(client, name, moment_options.moment(at))
+    if not made.is_new:
+        messages.report(run_globals.format, made.reply, made.outcome)
         return
     messages.report(
         run_globals.format,
-        reply,
-        f"{what} · {count(reply['files'], 'file')}, {size(reply['bytes'])} · txid {reply['txid']}",
-        *warnings(reply["at"], time),
-        f"to undo this: {run_globals.command_line('databases', 'drop', reply['as'])}",
+        made.reply,
+        f"{made.outcome} · txid {made.reply['txid']}",
+        *made.warnings,
+        f"to undo this: {run_globals.command_line('databases', 'drop', name)}",
     )

@@ -49,9 +49,9 @@ _ROWS = ("table", "change", "key", "before", "after")
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Rows of each table."
 )
 def diff(run_globals: Globals, before: str, after: str | None, tables: tuple[str, ...], rows: bool, limit: int) -> None:
-    from sldb import as_of
     from sldb.diff.states import Comparison, State
-    from sldb.render import check_format
+    from sldb.operations import as_of
+    from sldb.render import FOR_PEOPLE, check_format
 
     format_name = check_format(run_globals.format)
     here = run_globals.database
@@ -63,7 +63,7 @@ def diff(run_globals: Globals, before: str, after: str | None, tables: tuple[str
             names = [change.name for change in changes if change.has_rows]
             found = list(comparison.row_changes(answer(comparison.ask_rows(names, limit)))) if rows else []
     if rows:
-        people = format_name in ("table", "markdown", "vertical")
+        people = format_name in FOR_PEOPLE
         messages.show_rows(format_name, _ROWS, [_line(change, people=people) for change in found])
     else:
         messages.show_rows(format_name, _COUNTS, [[getattr(change, name) for name in _COUNTS] for change in changes])

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from sldb.cli import messages
 from sldb.cli.command import command
 from sldb.cli.global_options import Globals
-
-if TYPE_CHECKING:
-    from lambda_handlers.wire import Value
 
 HELP = """List the transactions of a database, newest first.
 
@@ -24,7 +20,6 @@ last one can be read. Sizes and local times in the formats for people, bytes and
   sldb history
   sldb history --limit 5 --format json
 """
-_FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable")
 
 
 @command("history", help=HELP, short_help="List the transactions of a database.")
@@ -33,27 +28,12 @@ _FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable")
 )
 @click.option("--before", type=click.IntRange(min=1), metavar="TXID", help="Only those before this one.")
 def history(run_globals: Globals, limit: int, before: int | None) -> None:
+    from sldb.operations.history import table
     from sldb.render import check_format
 
     format_name = check_format(run_globals.format)
     with closing(run_globals.client()) as client:
         reply = client.act("history", limit=limit, before=before)
-    lines = reply["transactions"]
-    if format_name in ("table", "markdown", "vertical"):
-        names = ("txid", "time", "what", "pages", "size", "readable")
-        messages.show_rows(format_name, names, [_for_people(line) for line in lines])
-    else:
-        rows = [[int(line[name]) if name == "readable" else line[name] for name in _FIELDS] for line in lines]
-        messages.show_rows(format_name, _FIELDS, rows)
+    messages.show_results(format_name, [table(reply["transactions"], format_name)])
     if reply["next"] is not None:
         messages.say(f"more: {run_globals.command_line('history', '--before', str(reply['next']))}")
-
-
-def _for_people(line: dict[str, Any]) -> list[Value]:
-    from sldb.moments import local
-    from sldb.report import size
-
-    txids = line["txid"] if line["txid"] == line["min_txid"] else f"{line['min_txid']}..{line['txid']}"
-    time = local(line["time"]) if line["time"] else "gone"
-    pages = "" if line["pages"] is None else line["pages"]
-    return [txids, time, line["kind"] or "", pages, size(line["bytes"]), "yes" if line["readable"] else "no"]

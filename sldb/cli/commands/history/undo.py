@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
 
 import click
 
-from lambda_handlers.wire import SldbError
 from sldb.cli import messages
 from sldb.cli.command import command
 from sldb.cli.global_options import Globals
-from sldb.last_write import last_write
-from sldb.write_outcome import NOT_CHANGED
+from sldb.operations.undo import Undo
 
 HELP = """Take back the last write to a database.
 
@@ -30,26 +27,9 @@ write that is shown is ever taken back. The command that brings it back is print
 def undo(run_globals: Globals, if_txid: int | None) -> None:
     messages.check_format(run_globals.format)
     with closing(run_globals.client()) as client:
-        written = last_write(client)
-        if written is None:
-            raise SldbError("not_found", f"nothing was ever written to {run_globals.database}")
-        last, newest = (written.txid, written.newest) if if_txid is None else (if_txid, if_txid)
-        reply = client.act("restore", at=last - 1, if_txid=newest)
-    if not reply["changed"]:
-        messages.report(run_globals.format, reply, f"transaction {last} has nothing left to take back: {NOT_CHANGED}")
-        return
-    messages.report(
-        run_globals.format,
-        reply,
-        f"took back transaction {last}{_what(written.line, last)} · txid {reply['txid']}",
-        f"to have it again: {run_globals.command_line('restore', '--at', str(last))}",
-    )
-
-
-def _what(line: dict[str, Any], last: int) -> str:
-    """(DELETE, of 2026-11-24 10:00:00.123+09:00)"""
-    from sldb.moments import local
-
-    if line["txid"] != last or not line["time"]:
-        return ""
-    return f" ({line['kind'] or 'unknown'}, of {local(line['time'])})"
+        taken_back = Undo.find(client, if_txid)
+        reply = taken_back.run(client)
+    again = []
+    if reply["changed"]:
+        again = [f"to have it again: {run_globals.command_line('restore', '--at', str(taken_back.txid))}"]
+    messages.report(run_globals.format, reply, taken_back.outcome(reply), *again)

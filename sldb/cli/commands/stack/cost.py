@@ -34,7 +34,7 @@ sldb query --stats.
 @click.option("--prices", is_flag=True, help="List the prices that this reckons with, and where they are from.")
 def cost(run: Globals, since: str, prices: bool) -> None:
     from sldb import moments
-    from sldb.render import check_format
+    from sldb.render import FOR_PEOPLE, check_format
 
     check_format(run.format)
     if prices:
@@ -45,7 +45,7 @@ def cost(run: Globals, since: str, prices: bool) -> None:
     start_ms = moment_options.since_ms(run, since, now)
     seconds = max(1.0, (int(now * 1000) - start_ms) / 1000)
     items = _items(run, start_ms, seconds)
-    people = run.format in ("table", "markdown", "vertical")
+    people = run.format in FOR_PEOPLE
     rows = [_row(item, seconds, people=people) for item in items]
     messages.show_rows(run.format, ("what", "number", "dollars", "dollars per million", "dollars a month"), rows)
     total = sum(item.dollars for item in items)

@@ -46,13 +46,14 @@ def _show_local(run: Globals, directory: str, *, as_json: bool) -> None:
     from sldb.ops.status_report import show_databases
 
     show_databases(databases, streams.data_out())
-    _tell_problems(databases)
+    _say_problems(databases)
 
 
-def _tell_problems(databases: Iterable[Mapping[str, Any]]) -> None:
-    for each in databases:
-        if problem := each.get("problem"):
-            messages.say(f"{each['name']} is damaged: {problem}")
+def _say_problems(databases: Iterable[Mapping[str, Any]]) -> None:
+    from sldb.operations.databases import problems
+
+    for sentence in problems(databases):
+        messages.say(sentence)
 
 
 def _show_stack(run: Globals, *, as_json: bool) -> None:
@@ -67,4 +68,4 @@ def _show_stack(run: Globals, *, as_json: bool) -> None:
     from sldb.ops.status_report import show_status
 
     show_status(found, streams.data_out(), now)
-    _tell_problems(found.databases)
+    _say_problems(found.databases)

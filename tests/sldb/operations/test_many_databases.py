@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import SldbError
-from sldb.many_databases import AHEAD, matching, side_by_side
+from sldb.operations.many_databases import AHEAD, matching, side_by_side
 
 
 def test_patterns() -> None:

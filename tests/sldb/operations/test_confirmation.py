@@ -9,7 +9,7 @@ import pytest
 
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.client import Client
-from sldb.confirmation import execute, told
+from sldb.operations.confirmation import execute, told
 from sldb.targets.local import LocalTarget
 
 

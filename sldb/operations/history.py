@@ -1,0 +1,32 @@
+"""The history of a database: its transactions as a table, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lambda_handlers.wire import Result, Value
+from sldb.moments import local
+from sldb.render import FOR_PEOPLE, result_of
+from sldb.report import size
+
+COLUMNS = ("txid", "time", "what", "pages", "size", "readable")
+FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable")
+
+
+def table(lines: Iterable[Mapping[str, Any]], format_name: str) -> Result:
+    """Return the `transactions` of the action `history` as rows: COLUMNS for people, FIELDS in the other formats."""
+    if format_name in FOR_PEOPLE:
+        return result_of(COLUMNS, [_cells(line) for line in lines])
+    return result_of(FIELDS, [_values(line) for line in lines])
+
+
+def _cells(line: Mapping[str, Any]) -> list[Value]:
+    txids = line["txid"] if line["txid"] == line["min_txid"] else f"{line['min_txid']}..{line['txid']}"
+    time = local(line["time"]) if line["time"] else "gone"
+    pages = "" if line["pages"] is None else line["pages"]
+    return [txids, time, line["kind"] or "", pages, size(line["bytes"]), "yes" if line["readable"] else "no"]
+
+
+def _values(line: Mapping[str, Any]) -> list[Value]:
+    return [int(line[name]) if name == "readable" else line[name] for name in FIELDS]

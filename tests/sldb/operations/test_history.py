@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from sldb.operations import history
+
+LINE = {"txid": 7, "min_txid": 7, "time": None, "kind": None, "pages": None, "bytes": 4096, "readable": False}
+
+
+def test_a_line_for_people_and_for_programs() -> None:
+    shown = history.table([LINE], "table")
+    assert [column.name for column in shown.columns] == list(history.COLUMNS)
+    assert shown.rows == [(7, "gone", "", "", "4.1 KB", "no")]
+    assert history.table([LINE], "json").rows == [(7, 7, None, None, None, 4096, 0)]
+
+
+def test_a_run_of_transactions_is_one_line() -> None:
+    assert history.table([{**LINE, "min_txid": 3}], "markdown").rows[0][0] == "3..7"
