@@ -1,4 +1,4 @@
-"""What a database holds: the statements that ask for tables, columns, indexes and their SQL.
+"""The catalog: requests for the tables, columns, indexes and their SQL.
 
 SQLite's own tables and ours (`_sldb_…`) are left out.
 """
@@ -38,60 +38,60 @@ WHERE t.type IN ('table', 'view') AND {_visible("t.name")} AND c.hidden <> 1 ORD
 
 
 def tables(pattern: str | None = None) -> Request:
-    """Rows (name, type) of the tables and views; `pattern` is one of LIKE."""
-    return _ask(_TABLES, {"like": pattern})
+    """Request rows (name, type) of the tables and views; `pattern` is one of LIKE."""
+    return _request(_TABLES, {"like": pattern})
 
 
 def views(pattern: str | None = None) -> Request:
-    """Rows (name); `pattern` is one of LIKE."""
-    return _ask(_VIEWS, {"like": pattern})
+    """Request rows (name) of the views; `pattern` is one of LIKE."""
+    return _request(_VIEWS, {"like": pattern})
 
 
 def statements() -> Request:
-    """Rows (name, sql) of all that there is, SQLite's own and ours too, in an order to make it anew in."""
-    return _ask("SELECT name, sql FROM sqlite_schema ORDER BY type <> 'table', rowid", {})
+    """Request rows (name, sql) of all objects, SQLite's own and ours too, in an order in which they can be created."""
+    return _request("SELECT name, sql FROM sqlite_schema ORDER BY type <> 'table', rowid", {})
 
 
 def statistics() -> Request:
-    """What ANALYZE found: the rows of sqlite_stat1, which must be there."""
-    return _ask("SELECT tbl, idx, stat FROM sqlite_stat1", {})
+    """Request the rows of sqlite_stat1, the results of ANALYZE; the table must exist."""
+    return _request("SELECT tbl, idx, stat FROM sqlite_stat1", {})
 
 
 def schema_version() -> Request:
-    """One number, which every change of the schema changes."""
-    return _ask(_VERSION, {})
+    """Request the schema version, a number that every change of the schema increases."""
+    return _request(_VERSION, {})
 
 
 def indexes(table: str | None = None) -> Request:
-    """Rows (name, table)."""
-    return _ask(_INDEXES, {"table": table})
+    """Request rows (name, table) of the indexes."""
+    return _request(_INDEXES, {"table": table})
 
 
 def schema(name: str | None = None) -> Request:
-    """Rows (name, sql) of all that there is, or of what has or belongs to `name`."""
-    return _ask(_SCHEMA, {"name": name})
+    """Request rows (name, sql) of all objects, or of the object `name` and those that belong to it."""
+    return _request(_SCHEMA, {"name": name})
 
 
 def description(name: str) -> Request:
-    """Two results: the columns of the table or view, and its indexes."""
+    """Request two results: the columns of the table or view, and its indexes."""
     return Request((Statement(_COLUMNS, {"name": name}), Statement(_INDEXES_OF, {"name": name})), read_only=True)
 
 
 def everything() -> Request:
-    """Two results for `Names.of`: the schema's version, and rows (table, column)."""
+    """Request two results for `Names.from_reply`: the schema's version, and rows (table, column)."""
     return Request((Statement(_VERSION), Statement(_ALL_COLUMNS)), read_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What can be completed: tables and views, each with its columns."""
+    """The names to complete: tables and views, each with its columns."""
 
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     version: Value = None  # of the schema
 
     @classmethod
-    def of(cls, reply: Reply) -> Names:
-        """From the reply to `everything`."""
+    def from_reply(cls, reply: Reply) -> Names:
+        """Return the names in the reply to `everything`."""
         version, found = reply.results
         columns: dict[str, list[str]] = {}
         for table, column in found.rows:
@@ -99,5 +99,5 @@ class Names:
         return cls(columns, version.rows[0][0])
 
 
-def _ask(sql: str, params: dict[str, Value]) -> Request:
+def _request(sql: str, params: dict[str, Value]) -> Request:
     return Request((Statement(sql, params or None),), read_only=True)

@@ -1,9 +1,8 @@
-"""What may follow: keywords, functions, tables, columns, the columns of an alias after its dot; for dot commands their
-names and arguments.
+"""Completion: keywords, functions, tables, columns, the columns of an alias after its dot; for dot commands their names
+and arguments.
 
-`complete` is pure, but for names of local files: text before and after the cursor, and what is known → candidates.
-Where the names come from, and that they are never fetched while a key is handled, is the business of
-`sldb.shell.schema_names`.
+`complete` is pure, except for the names of local files: text before and after the cursor, and known names → candidates.
+The names are fetched by `sldb.shell.schema_names`, never while a key is handled.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from sldb.shell.catalog import Names
 from sldb.shell.keywords import functions, keywords
 from sldb.sql_text import ends_in_quotes_or_comment, split_statements
 
-MOST_CHARACTERS = 20_000  # of a long script that are looked at, on each side of the cursor
-MOST_FILES = 200
+MAX_CHARACTERS = 20_000  # of a long script that are searched, on each side of the cursor
+MAX_FILES = 200
 
 _BARE_NAME = re.compile(r"[^\W\d]\w*")
 _LAST_WORD = re.compile(r"(?:(?P<owner>\w+|\"[^\"]+\")\.)?(?P<word>\w*)\Z")
@@ -40,35 +39,35 @@ _COMMAND = re.compile(r"\s*(?P<name>[.\\]\S*)(?P<rest>\s.*)?\Z", re.DOTALL)
 @dataclass(frozen=True, slots=True)
 class Candidate:
     text: str
-    replaces: int  # so many characters before the cursor
+    replaces: int  # number of characters before the cursor
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What can be completed."""
+    """The names that can be completed."""
 
     names: Names = field(default_factory=Names)
     commands: Mapping[str, str] = field(default_factory=dict)  # ".tables" → the kind of its argument
-    choices: Mapping[str, Callable[[], Iterable[str]]] = field(default_factory=dict)  # kind → what there is
+    choices: Mapping[str, Callable[[], Iterable[str]]] = field(default_factory=dict)  # kind → possible arguments
 
 
-def complete(before: str, after: str, known: Known, *, asked: bool = False) -> list[Candidate]:
-    """The likeliest kind first. `asked`: somebody pressed Tab; else nothing is proposed for an empty word."""
+def complete(before: str, after: str, known: Known, *, is_requested: bool = False) -> list[Candidate]:
+    """Return candidates, the likeliest kind first. An empty word has some only if `is_requested` (Tab was pressed)."""
     if before.lstrip().startswith((".", "\\")) and (command := _COMMAND.match(before)):
-        return _complete_command(command["name"], command["rest"], after, known, asked=asked)
+        return _complete_command(command["name"], command["rest"], after, known, is_requested=is_requested)
     word = last_word(before)
-    if not word and not asked and not before.endswith("."):
+    if not word and not is_requested and not before.endswith("."):
         return []
     return [Candidate(text, len(word)) for text in suggest(before, after, known.names)]
 
 
-def _complete_command(name: str, rest: str | None, after: str, known: Known, *, asked: bool) -> list[Candidate]:
+def _complete_command(name: str, rest: str | None, after: str, known: Known, *, is_requested: bool) -> list[Candidate]:
     if rest is None:
         found = sorted(spelling for spelling in known.commands if spelling.startswith(name))
         return [Candidate(spelling, len(name)) for spelling in found if spelling != name]
     kind = known.commands.get(name.lower() if name.startswith(".") else name, "")
     if kind == "sql":
-        return complete(rest.lstrip(), after, Known(known.names), asked=asked)
+        return complete(rest.lstrip(), after, Known(known.names), is_requested=is_requested)
     word = rest.split(" ")[-1] if kind != "file" else rest.lstrip().lstrip('"')
     if kind != "file" and rest.strip() != word:
         return []  # one argument is completed
@@ -79,14 +78,14 @@ def _complete_command(name: str, rest: str | None, after: str, known: Known, *, 
 
 
 def last_word(before: str) -> str:
-    """The part of the text before the cursor that a completion replaces."""
+    """Return the part of the text before the cursor that a completion replaces."""
     match = _LAST_WORD.search(before)
     return match["word"] if match else ""
 
 
 def suggest(before: str, after: str, names: Names) -> list[str]:
-    """The candidates for the word that ends `before`, within the statement that the cursor stands in."""
-    before, after = _own_statement(before[-MOST_CHARACTERS:], after[:MOST_CHARACTERS])
+    """Return the candidates for the last word of `before`, within the statement around the cursor."""
+    before, after = _own_statement(before[-MAX_CHARACTERS:], after[:MAX_CHARACTERS])
     match = _LAST_WORD.search(before)
     if match is None or ends_in_quotes_or_comment(before):
         return []
@@ -98,7 +97,7 @@ def suggest(before: str, after: str, names: Names) -> list[str]:
 
 
 def files(prefix: str) -> list[str]:
-    """Paths that begin with `prefix`, those of directories with a slash at their end; hidden ones if it asks so."""
+    """Return paths that begin with `prefix`, directories with a slash at the end; hidden ones only after a dot."""
     directory, _, start = prefix.rpartition("/")
     try:
         with os.scandir(Path(directory + "/" if directory or prefix.startswith("/") else ".").expanduser()) as entries:
@@ -110,18 +109,18 @@ def files(prefix: str) -> list[str]:
     except OSError:
         return []
     head = prefix[: len(prefix) - len(start)]
-    return [head + name for name in found[:MOST_FILES] if name != start]
+    return [head + name for name in found[:MAX_FILES] if name != start]
 
 
 def quote(name: str) -> str:
-    """A name as a statement must have it."""
+    """Return the name as SQL, quoted if necessary."""
     if _BARE_NAME.fullmatch(name) and name.upper() not in keywords():
         return name
     return '"' + name.replace('"', '""') + '"'
 
 
 def quote_argument(name: str) -> str:
-    """A name as a dot command must have it."""
+    """Return the name as an argument of a dot command, quoted if necessary."""
     return f'"{name}"' if any(character.isspace() for character in name) else name
 
 
@@ -146,7 +145,7 @@ def _candidates(before: str, tables: dict[str, str], names: Names) -> Iterator[s
 
 
 def _tables_of(text: str, names: Names) -> dict[str, str]:
-    """Table names and aliases (lower case) that `text` mentions → the table."""
+    """Return table names and aliases (lower case) in `text` → the table."""
     known = {table.lower(): table for table in names.columns}
     found = {}
     for match in (*_TABLE_NAMED.finditer(text), *_INDEX_NAMED.finditer(text)):

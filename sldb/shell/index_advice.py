@@ -1,8 +1,8 @@
-"""What SQLite plans to do for a statement, as a tree; and the indexes that would let it search where it reads all.
+"""The query plan of a statement as a tree, and the indexes with which SQLite would search instead of reading a table.
 
-The advice is SQLite's own: an empty copy of the schema in memory (with the statistics of ANALYZE, where there are any)
-gets an index on every column, and every pair of columns, that the statement names; those that the planner then searches
-with are made alone in another copy, and proposed if it still uses them. No index is guessed from the text.
+The advice is SQLite's own: an empty copy of the schema in memory (with the statistics of ANALYZE, if there are any)
+gets an index on every column, and every pair of columns, named in the statement. Those that the planner uses are then
+created alone in another copy, and proposed if it still uses them. No index is guessed from the text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import apsw
 from sldb.shell.completion import quote
 from sldb.sql_text import possible_names
 
-MOST_COLUMNS = 8  # of one table that are tried; the pairs of them are 56
+MAX_COLUMNS = 8  # tried of one table; they form 56 pairs
 
 _READS_ALL = re.compile(r"SCAN (?!CONSTANT ROW)(?!.* USING )|.* USING AUTOMATIC ")
 _CANDIDATE = "sldb_candidate_"
@@ -47,7 +47,7 @@ class Schema:
 
 
 def tree(plan: Sequence[Step], parent: int = 0, indent: str = "") -> Iterator[str]:
-    """The lines of the plan, what belongs to a step below it."""
+    """Yield the lines of the plan, the substeps of a step below it."""
     steps = [step for step in plan if step.parent == parent]
     for step in steps:
         is_last = step is steps[-1]
@@ -56,12 +56,12 @@ def tree(plan: Sequence[Step], parent: int = 0, indent: str = "") -> Iterator[st
 
 
 def reads_all(plan: Sequence[Step]) -> bool:
-    """Whether it reads a whole table, or makes an index for this once."""
+    """Return True if the plan reads a whole table, or builds an index for this one run."""
     return any(_READS_ALL.match(step.detail) for step in plan)
 
 
 def advise(sql: str, schema: Schema) -> list[str]:
-    """CREATE INDEX statements after which SQLite would search where it reads all now."""
+    """Return CREATE INDEX statements after which SQLite would search instead of reading whole tables."""
     candidates = _candidates(sql, schema)
     wanted = dict.fromkeys(_used(sql, schema, candidates))
     used = dict.fromkeys(_used(sql, schema, list(wanted)))
@@ -70,7 +70,7 @@ def advise(sql: str, schema: Schema) -> list[str]:
 
 
 def _used(sql: str, schema: Schema, indexes: Sequence[Index]) -> Iterator[Index]:
-    """Those of `indexes` that SQLite would search with, cut to the columns that it would use."""
+    """Yield those of `indexes` that SQLite would use, cut to the columns that it would use."""
     with closing(_copy(schema)) as connection:
         for number, index in enumerate(indexes):
             columns = ", ".join(map(quote, index.columns))
@@ -90,20 +90,20 @@ def _candidates(sql: str, schema: Schema) -> list[Index]:
         ]
         named = {name.lower() for name in possible_names(sql)}
         views = list(connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'"))
-        for name, text in views * len(views):  # a view may stand on others
+        for name, text in views * len(views):  # a view may read other views
             if str(name).lower() in named:
                 named |= {other.lower() for other in possible_names(str(text))}
         indexes = []
         for table in tables:
             if table.lower() in named:
-                tried = [column for column in _columns(connection, table) if column.lower() in named][:MOST_COLUMNS]
+                tried = [column for column in _columns(connection, table) if column.lower() in named][:MAX_COLUMNS]
                 indexes += [Index(table, (column,)) for column in tried]
                 indexes += [Index(table, pair) for pair in permutations(tried, 2)]
         return indexes
 
 
 def _columns(connection: apsw.Connection, table: str) -> list[str]:
-    """Without the one that is the rowid, which every index ends with."""
+    """Return the columns, except the rowid, with which every index ends."""
     found = connection.execute(
         "SELECT name, upper(type) = 'INTEGER', pk FROM pragma_table_info(?)", (table,)
     ).fetchall()
@@ -116,7 +116,7 @@ def _copy(schema: Schema) -> apsw.Connection:
     for statement in schema.statements:
         try:
             connection.execute(statement)
-        except apsw.Error:  # the tables behind a virtual one, or a module that is not here: no advice about those
+        except apsw.Error:  # the tables of a virtual one, or a module that is not installed: no advice about those
             continue
     if schema.statistics:
         connection.execute("ANALYZE sqlite_schema")

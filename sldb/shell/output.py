@@ -1,7 +1,7 @@
-"""Where a session's results and remarks go: a terminal, a pipe, a file. No terminal is needed.
+"""The output of a session: results and messages to a terminal, a pipe or a file. No terminal is needed.
 
-Data goes to `out`, everything else to `err`. A screen may have a pager: what goes to it is drawn first, and given to
-the pager's owner as text, who decides whether it fits.
+Data goes to `out`, everything else to `err`. For a screen with a pager the data is rendered to text first, and `page`
+decides if it fits on the screen.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ class Output:
     format: str = "table"
     screen: Screen | None = None  # None: out is no terminal
     timing: bool = True
-    page: Callable[[str], None] | None = None  # shows what was drawn for the screen, all of it or page by page
-    pages: bool = True  # whether it is asked to
-    _turned_from: str = "table"  # the format that turning back goes to
+    page: Callable[[str], None] | None = None  # shows rendered text on the screen, at once or page by page
+    pages: bool = True  # False: `page` is not used
+    _format_before_vertical: str = "table"
     _origin: tuple[TextIO, Screen | None] | None = None  # out and screen while results go to a file
     _once: bool = False  # back to them after the next result
 
     def show_data(self, results: Sequence[Result]) -> None:
-        shown = self._drawing_board()
+        """Print results in the format that is set."""
+        shown = self._data_stream()
         render.write(results, self.format, shown, self.screen)
         self._finish(shown)
         if note := render.unseen(results, self.format, self.screen):
             self.say(note, softly=True)
 
     def write_lines(self, lines: Iterable[str]) -> None:
-        """Text as it is to a file, and harmless to a terminal."""
-        shown = self._drawing_board()
+        """Write text unchanged to a file, with control characters escaped to a terminal."""
+        shown = self._data_stream()
         for line in lines:
             shown.write((text.escape_lines(line) if self.screen else line) + "\n")
         self._finish(shown)
 
-    def _drawing_board(self) -> TextIO:
+    def _data_stream(self) -> TextIO:
         return io.StringIO() if self.screen is not None and self.page is not None and self.pages else self.out
 
     def _finish(self, shown: TextIO) -> None:
@@ -55,7 +56,7 @@ class Output:
             self.redirect(None)
 
     def say(self, message: str, *, softly: bool = False) -> None:
-        """Something about the data; `softly` is dim on a terminal in colour."""
+        """Print a message about the data. `softly`: dim on a terminal in colour."""
         message = text.escape_lines(message)
         screen = self._origin[1] if self._origin else self.screen
         if screen is not None and self.err.isatty():
@@ -64,23 +65,23 @@ class Output:
                 message = f"\x1b[2m{message}\x1b[0m"
         print(message, file=self.err, flush=True)
 
-    def turn(self, wish: str | None = None) -> None:
-        """Print vertically (`on`), as before (`off`, and never vertically), or so only what does not fit (`auto`);
-        without a wish, turn what is now."""
+    def set_vertical(self, wish: str | None = None) -> None:
+        """Print vertically always (`on`), never (`off`), or only what does not fit (`auto`); without a wish, toggle."""
         is_vertical = self.format == "vertical"
         if (not is_vertical) if wish is None else (wish == "on"):
             if not is_vertical:
-                self._turned_from, self.format = self.format, "vertical"
+                self._format_before_vertical, self.format = self.format, "vertical"
         elif is_vertical:
-            self.format = self._turned_from
+            self.format = self._format_before_vertical
         if wish is not None:
             self._change_screens(turns=wish != "off")
 
     def limit_rows(self, rows: int) -> None:
+        """Show at most so many rows of a table; 0: all."""
         self._change_screens(max_rows=rows)
 
-    def widen(self, columns: int) -> None:
-        """The terminal has so many columns now."""
+    def resize(self, columns: int) -> None:
+        """Set the width of the terminal, in characters."""
         self._change_screens(columns=columns)
 
     def _change_screens(self, **changes: int | bool) -> None:
@@ -90,7 +91,7 @@ class Output:
             self._origin = (self._origin[0], replace(self._origin[1], **changes))  # type: ignore[arg-type]
 
     def redirect(self, path: str | None, *, once: bool = False) -> None:
-        """Send results to the file from now on, or `once`; without a path, back to where they went at first."""
+        """Send results to the file from now on, or `once`; without a path, back to the original stream."""
         if self._origin is not None:
             self.out.close()
             (self.out, self.screen), self._origin = self._origin, None

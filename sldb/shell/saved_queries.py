@@ -1,6 +1,6 @@
-"""The user's named queries: SQL under a name, with $1, $2, … where arguments go. One JSON file, for all targets.
+"""The user's saved queries: SQL under a name, with $1, $2, … for arguments. One JSON file, for all targets.
 
-Arguments are bound, never pasted into the SQL: what they hold cannot change what it means.
+Arguments are bound, never pasted into the SQL: their content cannot change its meaning.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _NAME = re.compile(r"[^\W\d][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class NamedQueries:
-    """The file need not exist. Every operation reads it anew: other shells write to it as well."""
+class SavedQueries:
+    """The saved queries in one file, which need not exist. Every operation reads it anew: other shells write to it."""
 
     path: Path
 
     def all(self) -> dict[str, str]:
-        """Name → SQL. Raises `bad_request` for a file that is none of ours."""
+        """Return name → SQL. Raises `bad_request` for a file with other content."""
         try:
             found = json.loads(self.path.read_text("utf-8"))
         except FileNotFoundError:
@@ -39,19 +39,20 @@ class NamedQueries:
         return dict(sorted(found.items()))
 
     def get(self, name: str) -> str:
-        """Raises `not_found`."""
+        """Return the SQL. Raises `not_found`."""
         found = self.all().get(name)
         if found is None:
             raise SldbError("not_found", f"no named query {name}", r"\n lists them, \ns NAME SQL keeps one")
         return found
 
     def save(self, name: str, sql: str) -> None:
+        """Add or replace a query. Raises `bad_request`."""
         if not _NAME.fullmatch(name):
             raise SldbError("bad_request", f"{name}: got {name!r}, want a name: letters, digits, . _ -")
         self._write({**self.all(), name: sql})
 
     def forget(self, name: str) -> None:
-        """Raises `not_found`."""
+        """Remove a query. Raises `not_found`."""
         self.get(name)
         self._write({other: sql for other, sql in self.all().items() if other != name})
 
@@ -67,8 +68,8 @@ class NamedQueries:
         return SldbError("bad_request", f"the named queries cannot be read: {why}", f"mend or remove {self.path}")
 
 
-def bind(name: str, sql: str, arguments: Sequence[str]) -> dict[str, Value] | None:
-    """What the arguments bind in the SQL. Raises `bad_request` where they are too few or too many."""
+def bind_arguments(name: str, sql: str, arguments: Sequence[str]) -> dict[str, Value] | None:
+    """Return the parameters of the SQL by their numbers. Raises `bad_request` for too few or too many arguments."""
     places = {int(place) for place in _PLACE.findall(strip_quoted(sql))}
     if len(arguments) != max(places, default=0):
         wanted = f"{max(places, default=0)}, as the SQL says: {sql}"

@@ -1,6 +1,6 @@
-"""Statements and dot commands from a file or a pipe: no prompts, one after the other, the first error ends it.
+"""A script: statements and dot commands from a file or a pipe, one after the other, up to the first error.
 
-The rule is the shell's: what is complete at the end of a line is submitted, as one transaction.
+As in the shell, the SQL that is complete at the end of a line is submitted, as one transaction.
 """
 
 from __future__ import annotations
@@ -11,33 +11,34 @@ from typing import TypeAlias
 from lambda_handlers.wire import SldbError
 from sldb.shell.reader import DotCommand, NeedMore, Reading, Run, read
 from sldb.shell.session import Session
+from sldb.shell.submission import run_waiting, submit
 from sldb.sql_text import is_blank
 
-Obey: TypeAlias = "Callable[[DotCommand, Session], bool]"
+Obey: TypeAlias = "Callable[[DotCommand, Session], bool]"  # runs a dot command; False: it ends the session
 
 
 def run_script(lines: Iterable[str], session: Session, obey: Obey) -> bool:
-    """Run all that `lines` say; False if a command among them ended the session.
+    """Run the lines; return False if a command among them ended the session.
 
-    Raises the first SldbError; its `details["line"]` is the number of the line where the submission begins.
+    Raises the first SldbError; its `details["line"]` is the line number at which the submission begins.
     """
     for number, submission in submissions(lines):
         try:
             if isinstance(submission, Run):
-                session.run(submission.sql, line=number)
+                submit(session, submission.sql, line=number)
             elif not obey(submission, session):
                 return False
         except SldbError as error:
             error.details.setdefault("line", number)
             raise
-    session.settle()
+    run_waiting(session)
     return True
 
 
 def submissions(lines: Iterable[str]) -> Iterator[tuple[int, Run | DotCommand]]:
-    """What the lines amount to, each with the number (from 1) of the line where it begins.
+    """Yield the submissions in the lines, each with the number (from 1) of its first line.
 
-    What is left over at the end without its semicolon is a submission too.
+    Text at the end without a semicolon is a submission too.
     """
     buffer, begun = "", 0
     for number, line in enumerate(lines, start=1):

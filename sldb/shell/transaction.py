@@ -1,18 +1,18 @@
-"""A transaction that is open at the client, over a function that keeps nothing between requests. Pure: no I/O.
+"""An open transaction: kept by the client, over a function that keeps nothing between requests. Pure: no I/O.
 
-    BEGIN                 Transaction(txid): it stands on what was the newest transaction
-    a statement           replay(…) runs all that was kept, and then it, on that moment, and rolls back (dry_run, at);
-                          shown(…) is its own part of the reply, kept(…) the transaction with it
-    COMMIT                commit() sends what was kept as one request, which applies only if nobody committed since
-                          (if_txid); commit(retry=True) applies it to whatever is the newest by then
-    ROLLBACK              forgetting it
+    BEGIN                 Transaction(txid): based on the newest transaction
+    a statement           replay(…) runs all kept statements and then this one, as of that moment, and rolls back
+                          (dry_run, at); own_part(…) is its part of the reply, keep(…) the transaction with it
+    COMMIT                commit() sends the kept statements as one request, which applies only if no client has
+                          committed since (if_txid); commit(retry=True) applies it to the newest state by then
+    ROLLBACK              drops the Transaction
 
-So inside it everybody's commits since are invisible, its own writes are visible to it alone, and nothing is locked.
-What it cannot promise: a statement runs again with each one after it, and once more for the commit. One that calls
-random() or asks for the time may store another value than it showed, and what it reads of an attached database may have
+So later commits of other clients are invisible inside it, its own writes are visible to it alone, and nothing is
+locked. Its limit: a statement runs again with each one after it, and once more for the commit. One that calls random()
+or reads the time may store another value than it showed, and the rows that it reads of an attached database may have
 changed.
 
-`parts` reads BEGIN, COMMIT and ROLLBACK out of SQL; savepoints are statements like others, and SQLite's to keep.
+`parts` finds BEGIN, COMMIT and ROLLBACK in SQL; savepoints are statements like others, which SQLite handles.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from typing import Any, TypeAlias
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.sql_text import bare_words, is_blank, split_statements
 
-MOST_BYTES = 5_900_000  # of its statements in a request, which may have 6 MB in Lambda
+MAX_BYTES = 5_900_000  # of its statements in a request; the limit of Lambda is 6 MB
 
 _READS = frozenset(("SELECT", "VALUES", "EXPLAIN"))
-_CHANGES = frozenset(("INSERT", "REPLACE", "UPDATE", "DELETE"))  # what may come after WITH
+_CHANGES = frozenset(("INSERT", "REPLACE", "UPDATE", "DELETE"))  # also after WITH
 _SILENT = frozenset(("CREATE", "DROP", "ALTER", "SAVEPOINT", "RELEASE", "ROLLBACK", *_CHANGES))
 
 
@@ -39,7 +39,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    retry: bool = False  # COMMIT RETRY: also if others committed meanwhile
+    retry: bool = False  # COMMIT RETRY: also if other clients have committed meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Statements between those."""
+    """Statements between BEGIN, COMMIT and ROLLBACK."""
 
     sql: str
 
@@ -66,7 +66,7 @@ _SPELLINGS: dict[tuple[str, ...], Part] = {
 
 
 def parts(sql: str) -> Iterator[Part]:
-    """What `sql` says, in order. Raises `sql_error` for a BEGIN, COMMIT or ROLLBACK that is none of SQLite's."""
+    """Yield the parts of `sql` in order. Raises `sql_error` for a BEGIN, COMMIT or ROLLBACK with a syntax error."""
     batch = ""
     for statement in split_statements(sql):
         control = _control(statement)
@@ -82,14 +82,14 @@ def parts(sql: str) -> Iterator[Part]:
 
 
 def _control(statement: str) -> Part | None:
-    said = tuple(bare_words(statement))
-    if said[:1] not in (("BEGIN",), ("COMMIT",), ("END",), ("ROLLBACK",)):
+    words = tuple(bare_words(statement))
+    if words[:1] not in (("BEGIN",), ("COMMIT",), ("END",), ("ROLLBACK",)):
         return None
-    if said[0] == "ROLLBACK" and "TO" in said[1:3]:
+    if words[0] == "ROLLBACK" and "TO" in words[1:3]:
         return None
-    found = _SPELLINGS.get(tuple(word for word in said if word != "TRANSACTION"))
+    found = _SPELLINGS.get(tuple(word for word in words if word != "TRANSACTION"))
     if found is None:
-        raise SldbError("sql_error", f'near "{said[-1]}": syntax error', "", query=statement)
+        raise SldbError("sql_error", f'near "{words[-1]}": syntax error', "", query=statement)
     return found
 
 
@@ -98,29 +98,29 @@ class Kept:
     """A statement that the commit will run."""
 
     statement: Statement
-    line: int | None = None  # of the script that it stands in
+    line: int | None = None  # of the script
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    txid: int  # that it stands on; 0: a database before its first transaction
+    txid: int  # that it is based on; 0: a database before its first transaction
     statements: tuple[Kept, ...] = ()
     size_bytes: int = 0  # of the statements, as a request has them
-    unproved: int = 0  # how many of them, at the end, were never run
-    sent: Request | None = None  # a commit of which nobody knows whether it was applied
+    unproved: int = 0  # number of statements at the end that have never run
+    sent: Request | None = None  # a commit that may or may not have been applied
 
     def replay(self, request: Request) -> Request:
-        """The request as it is answered inside the transaction. Raises `too_large`."""
+        """Return the request as it runs inside the transaction. Raises `too_large`."""
         _check_size(self.size_bytes + _size(request.statements))
         ran = (*self._statements, *request.statements)
         return replace(request, statements=ran, at=self.txid, dry_run=True, read_only=False)
 
-    def shown(self, reply: Reply) -> Reply:
-        """The part of a replay's reply that answers the request."""
+    def own_part(self, reply: Reply) -> Reply:
+        """Return the results of the request itself out of the reply to its replay."""
         return replace(reply, results=reply.results[len(self.statements) :])
 
     def keep(self, statements: Sequence[Statement], *, line: int | None = None, proved: bool = True) -> Transaction:
-        """With what was run, or (not `proved`) is to run before whatever comes next. Raises `too_large`."""
+        """Return the transaction with more statements, which have run, or (not `proved`) wait. Raises `too_large`."""
         fresh = [statement for statement in statements if not is_read(statement.query)]
         size_bytes = self.size_bytes + _size(fresh)
         _check_size(size_bytes)
@@ -130,36 +130,37 @@ class Transaction:
         )
 
     def proven(self) -> Transaction:
-        """All that was kept has run."""
+        """Return the transaction with all kept statements marked as run."""
         return replace(self, unproved=0)
 
     def commit(self, request_id: str, *, retry: bool = False) -> Request:
-        """One whose outcome is unknown is sent again as it was."""
+        """Return the request that commits; the same one again if its outcome is unknown."""
         if self.sent is not None:
             return self.sent
         if_txid = None if retry else self.txid
         return Request(self._statements, if_txid=if_txid, request_id=request_id)
 
     def blame(self, error: SldbError) -> tuple[SldbError, Transaction]:
-        """An error of a replay or a commit as one of the statement that it is about, and what is left of the
-        transaction: without a statement that never ran and turns out not to."""
+        """Return an error of a replay or commit as the error of its statement, and the transaction that remains.
+
+        A kept statement that had never run, and fails now, is dropped with those after it.
+        """
         position = error.details.get("statement")
         if not isinstance(position, int):
             return error, self
         if position >= len(self.statements):
-            asked = error.details.get("statement_count", 0) - len(self.statements)
-            return _about(
-                error, error.message, {"statement": position - len(self.statements), "statement_count": asked}
-            ), self
+            own_count = error.details.get("statement_count", 0) - len(self.statements)
+            own = {"statement": position - len(self.statements), "statement_count": own_count}
+            return _with_details(error, error.message, own), self
         kept = self.statements[position]
         about: dict[str, Any] = {"statement": 0, "statement_count": 1, "query": kept.statement.query}
         if kept.line is not None:
             about["line"] = kept.line
         if position < len(self.statements) - self.unproved:
             again = f"statement {position + 1} of the open transaction fails when it is run again: {error.message}"
-            return _about(error, again, about), self
+            return _with_details(error, again, about), self
         left = replace(self, statements=self.statements[:position], unproved=0)
-        return _about(error, error.message, about), replace(left, size_bytes=_size(left._statements))
+        return _with_details(error, error.message, about), replace(left, size_bytes=_size(left._statements))
 
     @property
     def _statements(self) -> tuple[Statement, ...]:
@@ -167,18 +168,18 @@ class Transaction:
 
 
 def is_read(statement: str) -> bool:
-    """Whether it certainly changes nothing, so that a replay can do without it."""
-    said = list(bare_words(statement))
-    return bool(said) and (said[0] in _READS or (said[0] == "WITH" and not _CHANGES.intersection(said)))
+    """Return True if the statement certainly changes nothing, so that replays can leave it out."""
+    words = list(bare_words(statement))
+    return bool(words) and (words[0] in _READS or (words[0] == "WITH" and not _CHANGES.intersection(words)))
 
 
 def is_silent(statement: str) -> bool:
-    """Whether it certainly returns no rows, so that a script need not run it before what follows."""
-    said = list(bare_words(statement))
-    return bool(said) and said[0] in _SILENT and "RETURNING" not in said
+    """Return True if the statement certainly returns no rows, so that a script need not run it at once."""
+    words = list(bare_words(statement))
+    return bool(words) and words[0] in _SILENT and "RETURNING" not in words
 
 
-def _about(error: SldbError, message: str, details: dict[str, Any]) -> SldbError:
+def _with_details(error: SldbError, message: str, details: dict[str, Any]) -> SldbError:
     return SldbError(error.code, message, error.hint, **{**error.details, **details})
 
 
@@ -187,10 +188,10 @@ def _size(statements: Sequence[Statement]) -> int:
 
 
 def _check_size(size_bytes: int) -> None:
-    if size_bytes > MOST_BYTES:
+    if size_bytes > MAX_BYTES:
         raise SldbError(
             "too_large",
             f"the open transaction would have {size_bytes / 1e6:.1f} MB of SQL, and a request has room for "
-            f"{MOST_BYTES / 1e6:.1f} MB",
+            f"{MAX_BYTES / 1e6:.1f} MB",
             "COMMIT what there is and go on, or bring many rows in with sldb import",
         )

@@ -1,4 +1,4 @@
-"""`.dump`: the database as SQL text, from where the session stands."""
+"""`.dump`: the database as SQL text, as of the moment that the session sees."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 from sldb.report import size
-from sldb.shell.commands.command import argument
+from sldb.shell.commands.command import optional_argument
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 
@@ -16,9 +16,9 @@ def dump(session: Session, command: DotCommand) -> None:
     from sldb.transfer.files.output import writing
     from sldb.transfer.formats.dump import dump as texts
 
-    name = argument(command)
+    name = optional_argument(command)
     session.require_no_transaction(".dump")
-    with session.alone() as client:
+    with session.exclusive_client() as client:
         source = Snapshot(client, session.at)
         pieces = texts(source)
         if name is None:

@@ -1,4 +1,4 @@
-"""`.explain`: what SQLite plans for a statement, and which index it lacks."""
+"""`.explain`: the plan of a statement, and the indexes that it lacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def explain(session: Session, command: DotCommand) -> None:
-    from sldb.shell.index_advice import Step, reads_all, tree  # brings SQLite along
+    from sldb.shell.index_advice import Step, reads_all, tree  # imports apsw
 
     text = command.arguments[0] if command.arguments else session.last_sql
     statements = list_statements(text)
@@ -29,21 +29,23 @@ def explain(session: Session, command: DotCommand) -> None:
         else:
             session.output.show_data([result_of(Step._fields, plan)])
         if reads_all(plan):
-            _tell_advice(session, sql)
+            _say_advice(session, sql)
 
 
 def _plan(session: Session, sql: str) -> list[Step]:
     from sldb.shell.index_advice import Step
 
-    rows = session.ask(Request((Statement(f"EXPLAIN QUERY PLAN {sql}"),), read_only=True)).rows
+    rows = session.execute(Request((Statement(f"EXPLAIN QUERY PLAN {sql}"),), read_only=True)).rows
     return [Step(int(step or 0), int(parent or 0), str(detail)) for step, parent, _, detail in rows]
 
 
-def _tell_advice(session: Session, sql: str) -> None:
+def _say_advice(session: Session, sql: str) -> None:
     from sldb.shell.index_advice import Schema, advise
 
-    (schema,) = session.ask(catalog.statements()).results
-    statistics = session.ask(catalog.statistics()).rows if any(row[0] == "sqlite_stat1" for row in schema.rows) else []
+    (schema,) = session.execute(catalog.statements()).results
+    statistics = (
+        session.execute(catalog.statistics()).rows if any(row[0] == "sqlite_stat1" for row in schema.rows) else []
+    )
     made = [str(text) for _, text in schema.rows if text is not None]
     found = advise(sql, Schema(made, [(table, index, stat) for table, index, stat in statistics]))
     if found:

@@ -8,7 +8,7 @@ from sldb.operations import as_of
 from sldb.operations.branch import Branch
 from sldb.operations.history import table
 from sldb.operations.undo import Undo
-from sldb.shell.commands.command import argument, whole_number
+from sldb.shell.commands.command import optional_argument, whole_number
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 from sldb.write_outcome import NOT_CHANGED
@@ -22,7 +22,7 @@ def at(session: Session, command: DotCommand) -> None:
         session.output.say("statements see and change what is newest")
         return
     time = session.last.time if session.last is not None and session.last.txid == session.at else None
-    with session.alone() as client:
+    with session.exclusive_client() as client:
         seen, *warnings = as_of.told(client, session.at, time)
     session.output.say(f"statements see {session.client.database} {seen}; .at now leaves it")
     for warning in warnings:
@@ -30,7 +30,7 @@ def at(session: Session, command: DotCommand) -> None:
 
 
 def history(session: Session, command: DotCommand) -> None:
-    word = argument(command)
+    word = optional_argument(command)
     limit = None if word is None else whole_number(word, command)
     reply = session.client.act("history", limit=limit)
     lines = reply["transactions"]
@@ -40,11 +40,11 @@ def history(session: Session, command: DotCommand) -> None:
 
 
 def undo(session: Session, command: DotCommand) -> None:
-    argument(command)
+    optional_argument(command)
     session.require_no_transaction(".undo")
     session.require_present(".undo")
     taken_back = Undo.find(session.client)
-    if session.agree is not None and not session.agree(f"This takes back {taken_back.subject}."):
+    if session.confirm is not None and not session.confirm(f"This takes back {taken_back.subject}."):
         session.output.say(NOT_CHANGED)
         return
     reply = taken_back.run(session.client)
@@ -52,13 +52,13 @@ def undo(session: Session, command: DotCommand) -> None:
         session.output.say(taken_back.outcome(reply))
         return
     session.output.say(f"{taken_back.outcome(reply)}; .undo once more has it again")
-    session.look_again()
+    session.refresh_names()
 
 
 def branch(session: Session, command: DotCommand) -> None:
     name, when = next(iter(command.arguments), None), " ".join(command.arguments[1:])
     if name is None:
-        raise SldbError("bad_request", ".branch needs a name", ".help branch tells more")
+        raise SldbError("bad_request", ".branch needs a name", ".help branch says more")
     then = wire_form(when, ".branch") if when else session.at
     made = Branch.create(session.client, name, then)
     for warning in made.warnings:

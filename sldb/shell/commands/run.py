@@ -1,4 +1,4 @@
-"""Dot commands that run SQL: from a file, from the editor, again and again, under a name."""
+"""Dot commands that run SQL: from a file, from the editor, repeatedly, under a name."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pathlib import Path
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb import moments
 from sldb.render import result_of
-from sldb.shell.commands.command import argument, at_most, needed, whole_number
+from sldb.shell.commands.command import optional_argument, optional_arguments, required_argument, whole_number
 from sldb.shell.reader import DotCommand
-from sldb.shell.saved_queries import NamedQueries, bind
+from sldb.shell.saved_queries import SavedQueries, bind_arguments
 from sldb.shell.script import Obey, run_script
 from sldb.shell.session import Session
+from sldb.shell.submission import submit
 
 WATCH_SECONDS = 2.0
 
 
 def read(session: Session, command: DotCommand, obey: Obey) -> None:
-    """`obey` does what the file's own commands say."""
-    path = needed(command)
+    """Run a file. `obey` runs the dot commands in it."""
+    path = required_argument(command)
     try:
         with Path(path).expanduser().open(encoding="utf-8-sig") as lines:
             run_script(lines, session, obey)
@@ -28,24 +29,24 @@ def read(session: Session, command: DotCommand, obey: Obey) -> None:
 
 
 def edit(session: Session, command: DotCommand) -> None:
-    argument(command)
+    optional_argument(command)
     if session.edit is None:
         raise SldbError("bad_request", ".edit needs a terminal", "write the SQL to a file: .read FILE")
     session.draft = session.edit(session.last_sql)
 
 
 def watch(session: Session, command: DotCommand) -> None:
-    """Until Ctrl-C, or so many times. What writes is refused: it would again and again."""
-    seconds, times = at_most(2, command)
+    """Repeat the last submission until Ctrl-C, or so many times. Writes are refused: they would be repeated."""
+    seconds, times = optional_arguments(2, command)
     pause = WATCH_SECONDS if seconds is None else _seconds(seconds)
     left = None if times is None else whole_number(times, command)
-    if left is None and not session.is_interactive:  # nobody would stop it
+    if left is None and not session.is_interactive:  # no user is there to stop it
         raise SldbError("bad_request", ".watch in a script needs to know how often", ".watch SECONDS TIMES")
     if not session.last_sql:
         raise SldbError("bad_request", ".watch runs again what ran last, and nothing has", "run it first")
     try:
         while left is None or left > 0:
-            reply = session.ask(Request((Statement(session.last_sql),), read_only=True))
+            reply = session.execute(Request((Statement(session.last_sql),), read_only=True))
             session.output.say(f"{moments.now()} · every {pause:g} s · Ctrl-C ends it", softly=True)
             session.show(reply)
             left = None if left is None else left - 1
@@ -66,13 +67,13 @@ def _seconds(word: str) -> float:
 
 
 def named(session: Session, command: DotCommand) -> None:
-    """List the named queries, or run one."""
+    """List the saved queries, or run one."""
     if not command.arguments:
         session.output.show_data([result_of(("name", "sql"), list(_queries(session).all().items()))])
         return
     name, *arguments = command.arguments
     sql = _queries(session).get(name)
-    session.run(sql, bind(name, sql, arguments))
+    submit(session, sql, bind_arguments(name, sql, arguments))
 
 
 def save(session: Session, command: DotCommand) -> None:
@@ -87,12 +88,12 @@ def save(session: Session, command: DotCommand) -> None:
 
 
 def forget(session: Session, command: DotCommand) -> None:
-    name = needed(command)
+    name = required_argument(command)
     _queries(session).forget(name)
     session.output.say(f"{name} is forgotten")
 
 
-def _queries(session: Session) -> NamedQueries:
+def _queries(session: Session) -> SavedQueries:
     if session.queries is None:
         raise SldbError("bad_request", "named queries are the shell's", "sldb shell")
     return session.queries

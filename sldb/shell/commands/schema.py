@@ -1,4 +1,4 @@
-"""Dot commands that tell what there is: tables, views, indexes, columns, SQL, databases."""
+"""Dot commands that list tables, views, indexes, columns, SQL and databases."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from lambda_handlers.wire import Request, Result, SldbError
 from sldb.operations.databases import problems, table
 from sldb.render import FOR_PEOPLE
 from sldb.shell import catalog
-from sldb.shell.commands.command import argument, needed
+from sldb.shell.commands.command import optional_argument, required_argument
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 
 
 def tables(session: Session, command: DotCommand) -> None:
-    _show(session, catalog.tables(argument(command)))
+    _show(session, catalog.tables(optional_argument(command)))
 
 
 def views(session: Session, command: DotCommand) -> None:
-    _show(session, catalog.views(argument(command)))
+    _show(session, catalog.views(optional_argument(command)))
 
 
 def indexes(session: Session, command: DotCommand) -> None:
-    _show(session, catalog.indexes(argument(command)))
+    _show(session, catalog.indexes(optional_argument(command)))
 
 
 def describe(session: Session, command: DotCommand) -> None:
-    name = argument(command)
+    name = optional_argument(command)
     if name is None:
         tables(session, command)
         return
-    columns, indexes_of = session.ask(catalog.description(name)).results
+    columns, indexes_of = session.execute(catalog.description(name)).results
     if not columns.rows:
         raise SldbError("not_found", f"no such table or view: {name}", ".tables lists them")
     with_indexes = session.output.format in FOR_PEOPLE and indexes_of.rows
@@ -36,8 +36,8 @@ def describe(session: Session, command: DotCommand) -> None:
 
 
 def schema(session: Session, command: DotCommand) -> None:
-    name = argument(command)
-    reply = session.ask(catalog.schema(name))
+    name = optional_argument(command)
+    reply = session.execute(catalog.schema(name))
     if name is not None and not reply.rows:
         raise SldbError("not_found", f"no such table, view, index or trigger: {name}", ".tables lists them")
     if session.output.format in ("table", "vertical"):
@@ -47,7 +47,7 @@ def schema(session: Session, command: DotCommand) -> None:
 
 
 def databases(session: Session, command: DotCommand) -> None:
-    argument(command)
+    optional_argument(command)
     found = session.client.act("databases")["databases"]
     session.output.show_data([table(found, session.output.format)])
     for sentence in problems(found):
@@ -55,9 +55,9 @@ def databases(session: Session, command: DotCommand) -> None:
 
 
 def database(session: Session, command: DotCommand) -> None:
-    session.switch(needed(command))
+    session.switch_database(required_argument(command))
 
 
 def _show(session: Session, request: Request) -> None:
-    results: tuple[Result, ...] = session.ask(request).results
+    results: tuple[Result, ...] = session.execute(request).results
     session.output.show_data(results)

@@ -1,4 +1,4 @@
-"""The user's editor, on a text of ours."""
+"""The user's editor: a text is edited and read back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _USUAL = ("sensible-editor", "nano", "vim", "vi", "notepad")
 
 
 def edit(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The text as it was saved. Raises `bad_request` where there is no editor, or it fails."""
+    """Return the text as the user saved it. Raises `bad_request` if there is no editor, or it fails."""
     command = _command(environment)
     with tempfile.TemporaryDirectory(prefix="sldb-") as directory:  # only the user may read it
         path = Path(directory) / "statement.sql"

@@ -1,4 +1,4 @@
-"""The pager: what PAGER says, else less. It is asked only for what does not fit on the screen."""
+"""The pager: the command in PAGER, or else less. It gets only text that does not fit on the screen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TextIO
 from sldb.render import text
 
 LESS_OPTIONS = "SRXF"  # chop long lines, colours, leave the text on the screen, leave by itself if it fits
-LINES_FOR_THE_PROMPT = 2
+PROMPT_LINES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +24,28 @@ class Pager:
     command: Sequence[str]  # empty: there is none
 
     @classmethod
-    def of(cls, environment: Mapping[str, str], out: TextIO) -> Pager:
+    def from_environment(cls, environment: Mapping[str, str], out: TextIO) -> Pager:
+        """Return the pager that the environment names."""
         wish = environment.get("PAGER")
         if wish is not None:
             return cls(out, shlex.split(wish))
         return cls(out, ["less", f"-{LESS_OPTIONS}"] if shutil.which("less") else [])
 
     def show(self, shown: str) -> None:
-        """All of it, page by page if that is needed."""
+        """Show the text, page by page if it does not fit."""
         if not self.command or fits(shown, *shutil.get_terminal_size()) or not self._run(shown):
             self.out.write(shown)
             self.out.flush()
 
     def _run(self, shown: str) -> bool:
-        """False if the pager cannot be started."""
+        """Run the pager; return False if it cannot be started."""
         self.out.flush()
         environment = {"LESS": LESS_OPTIONS, "LESSCHARSET": "utf-8", **os.environ}
         try:
             pager = subprocess.Popen(self.command, stdin=subprocess.PIPE, env=environment)
         except OSError:
             return False
-        with _ctrl_c_is_the_pagers():
+        with _ignoring_ctrl_c():
             try:
                 pager.communicate(shown.encode(errors="backslashreplace"))
             except BrokenPipeError:  # it was left before the end
@@ -53,22 +54,24 @@ class Pager:
 
 
 def fits(shown: str, columns: int, lines: int) -> bool:
-    """Whether it can be seen at once, with the prompt below it."""
+    """Return True if the text fits on the screen with the prompt below it."""
     taken = 0
     for line in shown.splitlines():
         taken += max(1, -(-text.width(without_colour(line)) // max(columns, 1)))
-        if taken > lines - LINES_FOR_THE_PROMPT:
+        if taken > lines - PROMPT_LINES:
             return False
     return True
 
 
 def without_colour(line: str) -> str:
+    """Return the line without its escape sequences for colours."""
     pieces = line.split("\x1b[")
     return pieces[0] + "".join(piece.partition("m")[2] for piece in pieces[1:])
 
 
 @contextmanager
-def _ctrl_c_is_the_pagers() -> Iterator[None]:
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """Leave Ctrl-C to the pager."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

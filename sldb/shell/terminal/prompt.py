@@ -1,7 +1,7 @@
-"""The shell on a terminal: prompt_toolkit around `reader.read` and a `Session`. Nothing is decided here.
+"""The prompt: prompt_toolkit around `reader.read` and a `Session`. All decisions are made there, none here.
 
-Enter submits what is complete and else begins a new line; Ctrl-C drops the input, or stops waiting for a reply;
-Ctrl-D on an empty line leaves. What is pasted goes into the input as it is, lines and all.
+Enter submits complete input, or else begins a new line; Ctrl-C drops the input, or stops waiting for a reply; Ctrl-D on
+an empty line leaves. Pasted text goes into the input unchanged, with its lines.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from sldb.shell.completion import Known, complete
 from sldb.shell.reader import DotCommand, NeedMore, Run, read
 from sldb.shell.schema_names import LiveDatabases
 from sldb.shell.session import Session
+from sldb.shell.submission import interrupted_message, submit
 from sldb.shell.terminal import toolbar
 
 # The terminal's own colours, and few: they must be seen on white and on black.
@@ -47,11 +48,11 @@ _STYLE = Style.from_dict(
         "pygments.comment": "dim italic",
     }
 )
-_LONGEST_COLOURED = 100_000  # characters
+_MAX_COLOURED_CHARACTERS = 100_000
 
 
-def talk(session: Session, show_error: Callable[[SldbError], None], history: History, *, vi: bool = False) -> None:
-    """Prompt, read, run, until the user leaves."""
+def run_loop(session: Session, show_error: Callable[[SldbError], None], history: History, *, vi: bool = False) -> None:
+    """Prompt, read and run until the user leaves."""
     prompt: PromptSession[str] = PromptSession(
         lexer=DynamicLexer(_lexer),
         completer=_Completer(session),
@@ -69,20 +70,20 @@ def talk(session: Session, show_error: Callable[[SldbError], None], history: His
         tempfile_suffix=".sql",
     )
 
-    def look(_app: object) -> None:
-        """Once the prompt is there: loads the engine or wakes the function, too, while the user thinks."""
-        prompt.app.after_render -= look
+    def fetch_names(_app: object) -> None:
+        """Fetch once the prompt is visible; that also loads the engine or starts the function while the user types."""
+        prompt.app.after_render -= fetch_names
         if session.names is not None:
-            session.names.on_arrival = lambda: _offer(prompt)
+            session.names.on_arrival = lambda: _complete_now(prompt)
             session.names.refresh()
 
-    prompt.app.after_render += look
+    prompt.app.after_render += fetch_names
     while _take_turn(prompt, session, show_error):
         pass
 
 
-def _offer(prompt: PromptSession[str]) -> None:
-    """Complete what was typed while nobody knew the names yet."""
+def _complete_now(prompt: PromptSession[str]) -> None:
+    """Complete the text that was typed before the names arrived."""
 
     def start() -> None:
         buffer = prompt.default_buffer
@@ -96,35 +97,35 @@ def _offer(prompt: PromptSession[str]) -> None:
 
 
 def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callable[[SldbError], None]) -> bool:
-    """One prompt and what it leads to; False when the user leaves. Ctrl-C ends no more than the turn."""
+    """Prompt once and run the input; return False if the user leaves. Ctrl-C ends only this turn."""
     typed = ""
     try:
         draft, session.draft = session.draft, ""
-        # Its own handler would swallow a Ctrl-C that comes while the prompt goes away.
+        # prompt_toolkit's own handler would swallow a Ctrl-C while the prompt is being removed.
         typed = prompt.prompt(lambda: _prompt(session), default=draft, handle_sigint=False)
-        session.output.widen(shutil.get_terminal_size().columns or 80)
-        return _submit(typed, session)
+        session.output.resize(shutil.get_terminal_size().columns or 80)
+        return _run(typed, session)
     except EOFError:
         return False
     except SldbError as error:
         show_error(error)
     except KeyboardInterrupt:
         if typed:
-            session.output.say(session.left_open())
+            session.output.say(interrupted_message(session))
     return True
 
 
-def _submit(typed: str, session: Session) -> bool:
+def _run(typed: str, session: Session) -> bool:
     match read(typed):
         case Run(sql):
-            session.run(sql)
+            submit(session, sql)
         case DotCommand() as command:
             return obey(command, session)
     return True
 
 
-def agree(where: str, what: str) -> bool:
-    """Ask, below a line that says where this is; Ctrl-C and Ctrl-D say no."""
+def confirm(where: str, what: str) -> bool:
+    """Ask the user, below a line that names the database and stack; Ctrl-C and Ctrl-D mean no."""
     click.echo(f"{where[:1].upper()}{where[1:]}:", err=True)
     try:
         return click.confirm(f"{what} Go on?", err=True)
@@ -133,8 +134,8 @@ def agree(where: str, what: str) -> bool:
         return False
 
 
-def history_at(path: Path) -> History:
-    """The history in the file; only in memory where the file cannot be kept."""
+def open_history(path: Path) -> History:
+    """Return the history in the file, or one in memory if the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)  # statements may hold secrets
@@ -151,8 +152,8 @@ def _keys() -> KeyBindings:
         buffer = event.current_buffer
         completing = buffer.complete_state
         if completing and completing.current_completion and len(completing.completions) > 1:
-            buffer.complete_state = None  # it was chosen from several: there may be more to type
-        elif _wants_more(buffer.text):
+            buffer.complete_state = None  # chosen from several: there may be more to type
+        elif _needs_more(buffer.text):
             buffer.newline(copy_margin=False)
         else:
             buffer.validate_and_handle()
@@ -164,7 +165,7 @@ def _keys() -> KeyBindings:
     return keys
 
 
-def _wants_more(buffer: str) -> bool:
+def _needs_more(buffer: str) -> bool:
     try:
         return isinstance(read(buffer), NeedMore)
     except SldbError:
@@ -172,8 +173,8 @@ def _wants_more(buffer: str) -> bool:
 
 
 def _lexer() -> Lexer | None:
-    """None for the empty prompt, which so need not wait for pygments, and for what takes too long to colour."""
-    return _sql() if 0 < len(get_app().current_buffer.text) < _LONGEST_COLOURED else None
+    """Return None for an empty prompt, which need not wait for pygments, and for text too long to colour."""
+    return _sql() if 0 < len(get_app().current_buffer.text) < _MAX_COLOURED_CHARACTERS else None
 
 
 @functools.cache
@@ -197,12 +198,12 @@ def _toolbar(session: Session) -> StyleAndTextTuples:
 
 
 class _Completer(Completer):
-    """Asks nobody but what is at hand: see `sldb.shell.schema_names`."""
+    """A completer that uses only names at hand: see `sldb.shell.schema_names`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._databases = LiveDatabases(session.database_names)
-        self._commands = {spelling: command.completes for command in COMMANDS for spelling in command.spellings}
+        self._commands = {spelling: command.argument_kind for command in COMMANDS for spelling in command.spellings}
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
         session = self._session
@@ -218,6 +219,8 @@ class _Completer(Completer):
                 "database": self._databases.names,
             },
         )
-        asked = complete_event.completion_requested
-        for candidate in complete(document.text_before_cursor, document.text_after_cursor, known, asked=asked):
+        is_requested = complete_event.completion_requested
+        for candidate in complete(
+            document.text_before_cursor, document.text_after_cursor, known, is_requested=is_requested
+        ):
             yield Completion(candidate.text, start_position=-candidate.replaces)

@@ -1,4 +1,4 @@
-"""The bottom line of the shell: where it is, in which state, and what the last statement took. Pure."""
+"""The bottom line of the shell: target, database, state, and the time and cost of the last statement. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ HELP = ".help"
 
 
 def line(session: Session, columns: int) -> str:
-    """As much of it as fits, the more important first."""
-    parts = [text.escape(session.client.target.name), *_where(session), *_took(session), HELP]
+    """Return as much of the line as fits, the more important parts first."""
+    parts = [text.escape(session.client.target.name), *_place(session), *_cost(session), HELP]
     while parts and text.width(_joined(parts)) > columns:
         shorter = short_name(session.client.target.name)
         if parts[0] != shorter and len(parts) < 6:
@@ -29,7 +29,7 @@ def _joined(parts: list[str]) -> str:
     return " " + " · ".join(parts)
 
 
-def _where(session: Session) -> list[str]:
+def _place(session: Session) -> list[str]:
     past = f"@{session.at}" if session.at is not None else ""
     txid = session.transaction.txid if session.transaction else session.last.txid if session.last else None
     parts = [session.client.database + past]
@@ -46,21 +46,21 @@ def _state(transaction: Transaction | None) -> str:
     return f"OPEN: {count(len(transaction.statements), 'statement')}"
 
 
-def _took(session: Session) -> list[str]:
+def _cost(session: Session) -> list[str]:
     if session.last is None:
         return []
     return list(filter(None, (duration(session.last_ms), price.told(price.estimate(session.last.stats)))))
 
 
 def prompt(session: Session) -> str:
-    """notes/main> ; in the past notes/main@41> ; in an open transaction notes/main*>"""
+    """Return notes/main> ; in the past notes/main@41> ; in an open transaction notes/main*>"""
     past = f"@{session.at}" if session.at is not None else ""
     mark = "*" if session.transaction is not None else ""
     return f"{short_name(session.client.target.name)}/{session.client.database}{past}{mark}> "
 
 
 def short_name(target: str) -> str:
-    """`local:/a/long/way/to/notes` → `local:notes`; other targets as they are."""
+    """Return `local:notes` for `local:/a/long/way/to/notes`; other targets unchanged."""
     kind, _, rest = target.partition(":")
     directory = re.split(r"[/\\]", rest.rstrip("/\\"))[-1]
     return f"local:{text.escape(directory)}" if kind == "local" and directory else text.escape(target)

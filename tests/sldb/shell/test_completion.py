@@ -131,7 +131,7 @@ def test_a_statement_of_several(before: str, after: str, found: list[str]) -> No
 def test_nothing_is_proposed_unasked_for_nothing() -> None:
     assert complete("select ", "", KNOWN) == []
     assert complete("", "", KNOWN) == []
-    assert Candidate("id", 0) in complete("select ", "", KNOWN, asked=True)
+    assert Candidate("id", 0) in complete("select ", "", KNOWN, is_requested=True)
     assert Candidate("id", 0) in complete("select u.", " from users u", KNOWN)
 
 

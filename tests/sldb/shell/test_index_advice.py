@@ -16,6 +16,7 @@ from sldb.shell.index_advice import Schema, Step, advise, reads_all, tree
 from sldb.shell.output import Output
 from sldb.shell.reader import DotCommand, read
 from sldb.shell.session import Session
+from sldb.shell.submission import submit
 from sldb.targets.local import LocalTarget
 
 TABLES = [
@@ -103,20 +104,20 @@ def test_statistics_are_read() -> None:
 
 def test_the_command_tells(tmp_path: Path) -> None:
     with closing(Session(Client(LocalTarget(tmp_path)), Output(io.StringIO(), io.StringIO(), timing=False))) as session:
-        session.run("create table t(a, b); insert into t values (1, 2); analyze;")
+        submit(session, "create table t(a, b); insert into t values (1, 2); analyze;")
         shown = explained(session, ".explain select * from t where b = 'it''s'")
         assert shown == (
             "└─ SCAN t\n",
             "an index would let it search instead of reading all:\n  CREATE INDEX t_b ON t (b);\n",
         )
-        session.run("create index t_b on t(b);")
+        submit(session, "create index t_b on t(b);")
         assert explained(session, ".explain select * from t where b = 'it''s';") == (
             "└─ SEARCH t USING INDEX t_b (b=?)\n",
             "",
         )
-        session.run("delete from t where a = 1;")
+        submit(session, "delete from t where a = 1;")
         assert "SCAN t" in explained(session, ".explain")[0]
-        assert session.ask(Request((Statement("select count(*) from t"),))).rows == [(0,)]
+        assert session.execute(Request((Statement("select count(*) from t"),))).rows == [(0,)]
 
 
 def explained(session: Session, line: str) -> tuple[str, str]:

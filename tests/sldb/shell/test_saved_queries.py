@@ -13,22 +13,22 @@ from sldb.client import Client
 from sldb.shell.commands.registry import obey
 from sldb.shell.output import Output
 from sldb.shell.reader import DotCommand, read
-from sldb.shell.saved_queries import NamedQueries, bind
+from sldb.shell.saved_queries import SavedQueries, bind_arguments
 from sldb.shell.session import Session
 from tests.fakes.targets.sqlite_target import SqliteTarget
 
 
 @pytest.fixture
-def queries(tmp_path: Path) -> NamedQueries:
-    return NamedQueries(tmp_path / "new" / "queries.json")
+def queries(tmp_path: Path) -> SavedQueries:
+    return SavedQueries(tmp_path / "new" / "queries.json")
 
 
-def test_they_are_kept_and_forgotten(queries: NamedQueries) -> None:
+def test_they_are_kept_and_forgotten(queries: SavedQueries) -> None:
     assert queries.all() == {}
     queries.save("top", "select 'é' limit $1")
     queries.save("all", "select 1")
     queries.save("top", "select 2")
-    assert NamedQueries(queries.path).all() == {"all": "select 1", "top": "select 2"}
+    assert SavedQueries(queries.path).all() == {"all": "select 1", "top": "select 2"}
     assert queries.path.stat().st_mode & 0o077 == 0
     queries.forget("all")
     assert list(queries.all()) == ["top"]
@@ -38,7 +38,7 @@ def test_they_are_kept_and_forgotten(queries: NamedQueries) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', "\xff"])
-def test_a_file_of_something_else_is_left_alone(queries: NamedQueries, content: str) -> None:
+def test_a_file_of_something_else_is_left_alone(queries: SavedQueries, content: str) -> None:
     queries.path.parent.mkdir()
     queries.path.write_bytes(content.encode("latin-1"))
     with pytest.raises(SldbError, match="cannot be read"):
@@ -46,7 +46,7 @@ def test_a_file_of_something_else_is_left_alone(queries: NamedQueries, content: 
     assert queries.path.read_bytes() == content.encode("latin-1")
 
 
-def test_a_write_that_fails_keeps_what_was(queries: NamedQueries, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_keeps_what_was(queries: SavedQueries, monkeypatch: pytest.MonkeyPatch) -> None:
     queries.save("a", "select 1")
 
     def fail(*_: object) -> None:
@@ -60,23 +60,23 @@ def test_a_write_that_fails_keeps_what_was(queries: NamedQueries, monkeypatch: p
 
 
 @pytest.mark.parametrize("name", ["", "a b", "1", "../a", "-x"])
-def test_names(queries: NamedQueries, name: str) -> None:
+def test_names(queries: SavedQueries, name: str) -> None:
     with pytest.raises(SldbError, match="want a name"):
         queries.save(name, "select 1")
 
 
 def test_arguments() -> None:
-    assert bind("q", "select $1, $2, '$3' -- $4", ["5", "x'; drop table t; --"]) == {
+    assert bind_arguments("q", "select $1, $2, '$3' -- $4", ["5", "x'; drop table t; --"]) == {
         "1": 5,
         "2": "x'; drop table t; --",
     }
-    assert bind("q", "select 1", []) is None
+    assert bind_arguments("q", "select 1", []) is None
     for arguments in ([], ["1", "2"]):
         with pytest.raises(SldbError, match="want 1"):
-            bind("q", "select $1", arguments)
+            bind_arguments("q", "select $1", arguments)
 
 
-def test_in_the_shell(queries: NamedQueries) -> None:
+def test_in_the_shell(queries: SavedQueries) -> None:
     out = io.StringIO()
     session = Session(Client(SqliteTarget()), Output(out, io.StringIO(), format="jsonl", timing=False), queries=queries)
     for line in (r"\ns twice select $1 || ';' || $1 as t;", r"\n twice 'it''s'", r"\n", r"\nd twice", r"\n"):
@@ -92,5 +92,5 @@ def test_in_the_shell(queries: NamedQueries) -> None:
 @pytest.mark.parametrize("sql", ["select ?", "select ?1", "select :x"])
 def test_who_writes_places_in_another_way_is_told_how(sql: str) -> None:
     with pytest.raises(SldbError) as caught:
-        bind("q", sql, ["1"])
+        bind_arguments("q", sql, ["1"])
     assert "$1" in caught.value.hint

@@ -17,6 +17,7 @@ from sldb.shell.completion import Known, complete
 from sldb.shell.output import Output
 from sldb.shell.schema_names import LiveDatabases, LiveNames
 from sldb.shell.session import Session
+from sldb.shell.submission import submit
 from tests.fakes.targets.sqlite_target import SqliteTarget
 
 
@@ -53,7 +54,7 @@ def session(target: WatchedTarget) -> Session:
 def new_session(target: SqliteTarget) -> Session:
     session = Session(Client(target), Output(io.StringIO(), io.StringIO(), timing=False))
     session.names = LiveNames(
-        lambda: Names.of(session.look(everything())), lambda: session.look(schema_version()).rows[0][0]
+        lambda: Names.from_reply(session.peek(everything())), lambda: session.peek(schema_version()).rows[0][0]
     )
     return session
 
@@ -71,46 +72,46 @@ def known(session: Session) -> list[str]:
 
 
 def test_own_changes_of_the_schema_are_seen_and_cost_one_look(session: Session, target: WatchedTarget) -> None:
-    session.run("create table fresh(a);")
+    submit(session, "create table fresh(a);")
     wait(lambda: known(session) == ["fresh"])
-    session.run("alter table fresh rename to stale;")
+    submit(session, "alter table fresh rename to stale;")
     wait(lambda: known(session) == ["stale"])
     assert target.asked() == ["everything"] * 2
 
 
 def test_reads_and_writes_of_ones_own_look_for_nothing(session: Session, target: WatchedTarget) -> None:
     target.connection.execute("create table t(a)")
-    session.run("select 1;")
+    submit(session, "select 1;")
     for _ in range(3):
-        session.run("insert into t values ('create table');")
-        session.run("select * from t;")
+        submit(session, "insert into t values ('create table');")
+        submit(session, "select * from t;")
     assert target.asked() == []
 
 
 def test_when_others_write_the_version_is_asked_and_no_more(session: Session, target: WatchedTarget) -> None:
-    session.run("create table t(a);")
+    submit(session, "create table t(a);")
     wait(lambda: known(session) == ["t"])
     target.txid += 5
-    session.run("select 1;")
+    submit(session, "select 1;")
     wait(lambda: target.asked() == ["everything", "version"])
     target.connection.execute("create table theirs(a)")
     target.txid += 1
-    session.run("select 1;")
+    submit(session, "select 1;")
     wait(lambda: known(session) == ["t", "theirs"])
     assert target.asked() == ["everything", "version", "version", "everything"]
 
 
 def test_a_table_that_is_missed_may_be_new(session: Session, target: WatchedTarget) -> None:
     with pytest.raises(SldbError):
-        session.run("select * from nope;")
+        submit(session, "select * from nope;")
     wait(lambda: target.asked() == ["everything"])
 
 
 def test_what_a_transaction_makes_is_known_inside_it(session: Session) -> None:
     assert session.names is not None
-    session.run("begin; create table inside(a);")
+    submit(session, "begin; create table inside(a);")
     wait(lambda: known(session) == ["inside"])
-    session.run("rollback;")
+    submit(session, "rollback;")
     wait(lambda: known(session) == [])
 
 
@@ -143,7 +144,7 @@ def test_no_key_waits_for_a_target_that_does_not_answer() -> None:
     target = BlockedTarget()
     session = new_session(target)
     assert session.names is not None
-    databases = LiveDatabases(lambda: [str(session.look(schema_version()).txid)])
+    databases = LiveDatabases(lambda: [str(session.peek(schema_version()).txid)])
     session.names.refresh()
     wait(lambda: len(target.requests) == 1)
     for typed in ("select * from us", ".tables u", ".database m", "insert into t values (1); sel"):

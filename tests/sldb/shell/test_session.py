@@ -15,9 +15,10 @@ from sldb.shell.commands.command import Command
 from sldb.shell.commands.registry import COMMANDS, obey
 from sldb.shell.output import Output
 from sldb.shell.reader import DotCommand, read
-from sldb.shell.saved_queries import NamedQueries
+from sldb.shell.saved_queries import SavedQueries
 from sldb.shell.script import submissions
 from sldb.shell.session import Session
+from sldb.shell.submission import submit
 from tests.fakes.targets.sqlite_target import SqliteTarget
 
 SCHEMA = """create table users(id integer primary key, name text not null default 'x');
@@ -34,7 +35,7 @@ def target() -> SqliteTarget:
 @pytest.fixture
 def session(target: SqliteTarget, tmp_path: Path) -> Session:
     output = Output(io.StringIO(), io.StringIO(), format="json", timing=False)
-    return Session(Client(target), output, queries=NamedQueries(tmp_path / "queries.json"))
+    return Session(Client(target), output, queries=SavedQueries(tmp_path / "queries.json"))
 
 
 def command(session: Session, text: str) -> bool:
@@ -163,19 +164,19 @@ def test_x_turns_and_turns_back(session: Session) -> None:
 
 def test_database_goes_elsewhere(session: Session, target: SqliteTarget) -> None:
     command(session, r"\c other")
-    session.run("select 1")
+    submit(session, "select 1")
     assert target.requests[-1].database == "other"
 
 
 def test_timing_tells_rows_time_and_version(session: Session) -> None:
     session.output.timing = True
-    session.run("insert into users values (1, 'a');")
+    submit(session, "insert into users values (1, 'a');")
     assert said(session).startswith("1 row changed · ")
     assert said(session).endswith(" ms · txid 1 · warm · 1 store request\n")
 
 
 def test_an_escape_in_a_schema_does_nothing_to_a_screen(session: Session) -> None:
-    session.run("create table evil(a default '\x1b[31m');")
+    submit(session, "create table evil(a default '\x1b[31m');")
     session.output.screen = Screen(80, color=False, max_rows=10)
     session.output.format = "table"
     command(session, ".schema evil")

@@ -19,7 +19,8 @@ from sldb.shell.commands.registry import obey
 from sldb.shell.output import Output
 from sldb.shell.script import run_script
 from sldb.shell.session import Session
-from sldb.shell.transaction import MOST_BYTES, Batch, Begin, Commit, Rollback, Transaction, is_read, is_silent, parts
+from sldb.shell.submission import submit
+from sldb.shell.transaction import MAX_BYTES, Batch, Begin, Commit, Rollback, Transaction, is_read, is_silent, parts
 from sldb.targets.local import LocalTarget
 
 TRIGGER = "create trigger t after insert on a begin update b set x = ';'; delete from c; end;"
@@ -39,7 +40,7 @@ NAMES = (f"d{number}" for number in itertools.count())
 def session(target: LocalTarget) -> Session:
     """On a new database with a table."""
     session = new_session(target, next(NAMES))
-    session.run("create table t(a integer primary key, b unique);")
+    submit(session, "create table t(a integer primary key, b unique);")
     return session
 
 
@@ -56,13 +57,13 @@ def run(session: Session, *submissions: str) -> list[dict[str, object]]:
     """The rows that were printed."""
     out = session.output.out = io.StringIO()
     for submission in submissions:
-        session.run(submission)
+        submit(session, submission)
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
 def refused(session: Session, sql: str) -> SldbError:
     with pytest.raises(SldbError) as caught:
-        session.run(sql)
+        submit(session, sql)
     return caught.value
 
 
@@ -164,7 +165,7 @@ def test_its_size_is_bounded() -> None:
     with pytest.raises(SldbError, match=r"6\.0 MB"):
         transaction.keep([Statement("x" * 1_000_000)], proved=False)
     assert (
-        len(json.dumps(transaction.replay(Request((Statement("select 1"),))).encode(), ensure_ascii=False)) < MOST_BYTES
+        len(json.dumps(transaction.replay(Request((Statement("select 1"),))).encode(), ensure_ascii=False)) < MAX_BYTES
     )
 
 
@@ -350,7 +351,7 @@ def test_a_commit_whose_answer_was_lost_is_asked_again(
     doubtful.client = Client(Losing(target, failure, applies=applies), session.client.database)  # type: ignore[arg-type]
     run(doubtful, "begin;", "insert into t(b) values ('x');")
     with pytest.raises(type(failure)):
-        doubtful.run("commit;")
+        submit(doubtful, "commit;")
     assert refused(doubtful, "insert into t(b) values ('y');").code == "conflict"  # it might not be part of it
     run(doubtful, "commit;")
     assert run(session, "select b from t;") == [{"b": "x"}]

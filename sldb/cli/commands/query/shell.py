@@ -44,13 +44,13 @@ without prompts; the first error ends it with its exit status, and an open trans
 def shell(run_globals: Globals, vi: bool, no_pager: bool, yes: bool, creates: bool) -> None:
     from sldb.render import check_format
     from sldb.shell.output import Output
-    from sldb.shell.saved_queries import NamedQueries
+    from sldb.shell.saved_queries import SavedQueries
     from sldb.shell.session import Session
 
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     format_name, screen = check_format(run_globals.format), streams.screen()
     output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
-    queries = NamedQueries(_directory("config") / "queries.json")
+    queries = SavedQueries(_directory("config") / "queries.json")
     client = run_globals.client(create=creates)
     if interactive:
         client = replace(client, on_write=run_globals.tell_write)
@@ -79,16 +79,16 @@ def _talk(run_globals: Globals, session: Session, *, vi: bool, pages: bool, asks
     from sldb.shell.schema_names import LiveNames
     from sldb.shell.terminal.editor import edit
     from sldb.shell.terminal.pager import Pager
-    from sldb.shell.terminal.prompt import agree, history_at, talk
+    from sldb.shell.terminal.prompt import confirm, open_history, run_loop
 
     session.edit = edit
     if asks:
-        session.agree = lambda what: agree(session.client.where, what)
+        session.confirm = lambda what: confirm(session.client.where, what)
     if pages:
-        session.output.page = Pager.of(os.environ, session.output.out).show
+        session.output.page = Pager.from_environment(os.environ, session.output.out).show
     session.names = LiveNames(
-        lambda: catalog.Names.of(session.look(catalog.everything())),
-        lambda: session.look(catalog.schema_version()).rows[0][0],
+        lambda: catalog.Names.from_reply(session.peek(catalog.everything())),
+        lambda: session.peek(catalog.schema_version()).rows[0][0],
     )
     target = session.client.target.name
     place = session.client.place
@@ -98,7 +98,7 @@ def _talk(run_globals: Globals, session: Session, *, vi: bool, pages: bool, asks
         error.hint = run_globals.completed(error.hint)
         errors.show(error)
 
-    talk(session, show, history_at(_history_path(target)), vi=vi)
+    run_loop(session, show, open_history(_history_path(target)), vi=vi)
 
 
 def _history_path(target: str) -> Path:

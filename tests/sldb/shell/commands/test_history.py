@@ -45,11 +45,11 @@ def test_history_and_undo(session: Session) -> None:
     enter(session, "create table t(a);", "insert into t values (1);", "delete from t;")
     assert [(row["txid"], row["kind"]) for row in enter(session, ".history 2")] == [(3, "DELETE"), (2, "INSERT")]
     asked: list[str] = []
-    session.agree = lambda what: bool(asked.append(what))
+    session.confirm = lambda what: bool(asked.append(what))
     assert enter(session, ".undo", "select a from t;") == []
     assert "nothing was changed" in said(session)
     assert asked[0].startswith("This takes back transaction 3 (DELETE, of ")
-    session.agree = lambda what: True
+    session.confirm = lambda what: True
     assert enter(session, ".undo", "select a from t;") == [{"a": 1}]
     assert enter(session, ".undo", "select a from t;") == []
 

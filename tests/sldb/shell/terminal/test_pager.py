@@ -10,19 +10,19 @@ import pytest
 
 from lambda_handlers.wire import SldbError
 from sldb.shell.terminal.editor import edit
-from sldb.shell.terminal.pager import LINES_FOR_THE_PROMPT, Pager, fits
+from sldb.shell.terminal.pager import PROMPT_LINES, Pager, fits
 
 
 @pytest.mark.parametrize(
     ("shown", "fit"),
     [
         ("", True),
-        ("x\n" * (10 - LINES_FOR_THE_PROMPT), True),
-        ("x\n" * (11 - LINES_FOR_THE_PROMPT), False),
-        ("x" * 20 * (10 - LINES_FOR_THE_PROMPT) + "\n", True),
-        ("x" * 20 * (10 - LINES_FOR_THE_PROMPT) + "x\n", False),
-        ("山" * 10 * (10 - LINES_FOR_THE_PROMPT) + "\n", True),
-        ("山" * 10 * (10 - LINES_FOR_THE_PROMPT) + "山\n", False),
+        ("x\n" * (10 - PROMPT_LINES), True),
+        ("x\n" * (11 - PROMPT_LINES), False),
+        ("x" * 20 * (10 - PROMPT_LINES) + "\n", True),
+        ("x" * 20 * (10 - PROMPT_LINES) + "x\n", False),
+        ("山" * 10 * (10 - PROMPT_LINES) + "\n", True),
+        ("山" * 10 * (10 - PROMPT_LINES) + "山\n", False),
         ("\x1b[1;36mx\x1b[0m" * 20 + "\n", True),
     ],
 )
@@ -35,21 +35,21 @@ LONG = "é\n" * 500
 
 def test_what_does_not_fit_goes_to_the_pager(tmp_path: Path) -> None:
     out = io.StringIO()
-    Pager.of({"PAGER": f"tee {shlex.quote(str(tmp_path / 'paged'))}"}, out).show(LONG)
+    Pager.from_environment({"PAGER": f"tee {shlex.quote(str(tmp_path / 'paged'))}"}, out).show(LONG)
     assert (out.getvalue(), (tmp_path / "paged").read_text("utf-8")) == ("", LONG)
 
 
 @pytest.mark.parametrize("command", ["", "no-such-program -x"])
 def test_without_one_all_is_printed(command: str) -> None:
     out = io.StringIO()
-    Pager.of({"PAGER": command}, out).show(LONG)
+    Pager.from_environment({"PAGER": command}, out).show(LONG)
     assert out.getvalue() == LONG
 
 
 def test_one_that_leaves_early_is_no_error() -> None:
     before = signal.getsignal(signal.SIGINT)
     out = io.StringIO()
-    Pager.of({"PAGER": "head -1"}, out).show("x" * 100 + "\n" + LONG * 1000)
+    Pager.from_environment({"PAGER": "head -1"}, out).show("x" * 100 + "\n" + LONG * 1000)
     assert out.getvalue() == ""
     assert signal.getsignal(signal.SIGINT) is before
 
