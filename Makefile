@@ -8,6 +8,7 @@ BIN = $(VENV)/bin
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 TESTS = tests
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
 ONLY =
 BASE = main
 SECONDS = 60
@@ -18,7 +19,7 @@ SEED =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test interop fuzz chaos mutants check lint types template format bench soak pictures docs lock dist clean
+.PHONY: help demo test paths histories everything interop fuzz chaos mutants check lint types template format bench soak pictures docs lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -27,13 +28,23 @@ help: ## this list
 demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and a session with it
 	@$(BIN)/sldb emulator -- $(BIN)/python -m demo
 
+# Five minutes on two cores. What takes longer has the marker `long`, and a step of its own.
 test: $(VENV)/.has-dev ## the tests; some: TESTS="tests/sldb/render -k caret"; those that a change touches: ONLY=changed
 ifeq ($(ONLY),changed)
 	@touched=$$(BASE=$(BASE) $(BIN)/python -m tests.changed) && \
-	if [ -n "$$touched" ]; then $(BIN)/python -m pytest -n 2 --dist loadfile $$touched; else echo "the change touches no test"; fi
+	if [ -n "$$touched" ]; then $(PYTEST) $$touched; else echo "the change touches no test"; fi
 else
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	$(PYTEST) -m "not long" $(TESTS)
 endif
+
+paths: $(VENV)/.has-dev ## the long tests of whole paths: stacks that are deployed, used, broken and mended
+	$(PYTEST) -m long --ignore tests/simulation --ignore tests/chaos --ignore tests/interop tests
+
+histories: $(VENV)/.has-dev ## simulated histories, the same ones each time, and every planted bug
+	$(PYTEST) -m long tests/simulation
+
+everything: check test paths histories ## all that can be checked on this machine, for hours if need be: make everything SECONDS=600
+	$(MAKE) chaos interop mutants fuzz soak bench
 
 interop: $(VENV)/.has-dev $(INTEROP)/.has-servers ## the tests against independent servers: MiniStack, SeaweedFS, LocalStack, rclone
 	SLDB_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 2 --dist loadfile -rs --durations=5 tests/interop
@@ -42,7 +53,7 @@ fuzz: $(VENV)/.has-dev ## damaged inputs for decoders and splitters, other ones 
 	$(BIN)/python -m tests.fuzz $(SECONDS)
 
 chaos: $(VENV)/.has-dev ## real processes killed, frozen and cut off, so long for each scenario: make chaos SECONDS=60
-	CHAOS_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -s tests/chaos
+	CHAOS_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -s -m long tests/chaos
 
 mutants: $(VENV)/.has-dev ## take each invariant out of the code, and see that a test fails
 	$(BIN)/python -m tests.mutants

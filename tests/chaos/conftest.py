@@ -1,4 +1,4 @@
-"""How long chaos reigns: CHAOS_SECONDS for each scenario (`make chaos SECONDS=…`), a few seconds in `make test`."""
+"""The length of a scenario: CHAOS_SECONDS (`make chaos SECONDS=…`), or two seconds. Scenarios are long tests."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 SHORT_SECONDS = 2.0
-LONGEST_SECONDS = (
-    300  # of a test in `make test`, where a scenario takes ten; a long one takes three times its time at most
-)
+MAX_SECONDS = 300  # of a test, beside three times the length of its scenario
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    limit = LONGEST_SECONDS + 3 * float(os.environ.get("CHAOS_SECONDS", SHORT_SECONDS))
+    limit = MAX_SECONDS + 3 * float(os.environ.get("CHAOS_SECONDS", SHORT_SECONDS))
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.timeout(limit))
+            if "seconds" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture

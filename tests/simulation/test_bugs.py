@@ -20,6 +20,7 @@ def first_found(bug: Bug) -> Outcome:
     pytest.fail(f"{bug.name}: not found within {bug.within} seeds")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found_and_found_again_and_its_history_shrinks(bug: Bug) -> None:
     with bug.planted():
