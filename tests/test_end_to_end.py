@@ -21,7 +21,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from lambda_handlers.locks.security_group import CREATE_TIME, DATABASE, DOING, OWNER, STACK, group_name
+from lambda_handlers.shared.holder import STACK_TAG, encode_tags, group_name
 from sldb.cli.main import run as run_command
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.front.hooks import ReplyLost
@@ -74,18 +74,12 @@ class Stack:
         return [row[0] for row in self.run(f"SELECT a FROM {table} ORDER BY rowid")["rows"]]
 
     def locks(self) -> list[dict[str, Any]]:
-        return self.ec2.describe_security_groups(Filters=[{"Name": "tag-key", "Values": [STACK]}])["SecurityGroups"]
+        return self.ec2.describe_security_groups(Filters=[{"Name": "tag-key", "Values": [STACK_TAG]}])["SecurityGroups"]
 
     def take_lock(self, age_seconds: float = 0.0, database: str = "main") -> str:
         """A lock as a writer takes it that then dies; its id."""
-        tags = {
-            CREATE_TIME: f"{time.time() - age_seconds:.3f}",
-            OWNER: "somebody",
-            STACK: "test-db",
-            DATABASE: database,
-            DOING: "INSERT t",
-        }
-        vpc = self.ec2.describe_vpcs(Filters=[{"Name": f"tag:{STACK}", "Values": ["test-db"]}])["Vpcs"][0]["VpcId"]
+        tags = encode_tags("test-db", database, "somebody", time.time() - age_seconds, "INSERT t")
+        vpc = self.ec2.describe_vpcs(Filters=[{"Name": f"tag:{STACK_TAG}", "Values": ["test-db"]}])["Vpcs"][0]["VpcId"]
         group = self.ec2.create_security_group(
             GroupName=group_name("test-db", database),
             Description="lock",

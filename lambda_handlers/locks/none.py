@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lambda_handlers.host import Host
-from lambda_handlers.locks.protocol import Holder, Sweep
+from lambda_handlers.locks.protocol import Sweep
+from lambda_handlers.shared.holder import Holder
 
 
 class NoLock:

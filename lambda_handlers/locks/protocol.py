@@ -13,37 +13,9 @@ system where that knows of the death.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who has a lock."""
-
-    lock_id: str  # what `release` needs: unique per acquire
-    database: str
-    owner: str  # nonce of the acquire; "process <pid>" where the operating system keeps the lock
-    created_at: float | None  # unix seconds, by the holder's clock; None where the lock does not say
-    doing: str = ""  # what for, such as "INSERT users"; never a value
-
-    def age_seconds(self, now: float) -> float | None:
-        return None if self.created_at is None else max(0.0, now - self.created_at)
-
-    def is_expired(self, now: float, max_age_seconds: float) -> bool:
-        """Whether its writer must be gone: also where the time of creation lies as far in the future, which only
-        a broken clock can have said. Never where that time is not known."""
-        return self.created_at is not None and abs(now - self.created_at) > max_age_seconds
-
-    def encode(self, now: float) -> dict[str, Any]:
-        age = self.age_seconds(now)
-        return {
-            "lock_id": self.lock_id,
-            "database": self.database,
-            "owner": self.owner,
-            "created_at": self.created_at,
-            "age_seconds": None if age is None else round(age, 3),
-            "doing": self.doing,
-        }
+from lambda_handlers.shared.holder import Holder
 
 
 @dataclass(frozen=True, slots=True)

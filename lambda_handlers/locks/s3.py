@@ -1,12 +1,11 @@
 """The lock as one object per database: taken and released by conditional writes.
 
-`<database>/lock.json` is {"version": 2, "owner": nonce, "created_at", "doing", "database"} while a writer has the lock,
-then {"version": 2, "owner": null, "released": nonce, "released_at", "database"}; both sealed. It is replaced and never
-deleted: the query function has no right to delete. Every body has the nonce of its acquire in it, so that no ETag ever
-comes back, and a replace that was meant for an earlier state always fails.
+The object and its fields are in `lambda_handlers.shared.holder`. It is replaced and never deleted: the query function
+has no right to delete. Every body has the nonce of its acquire in it, so that no ETag ever comes back, and a replace
+that was meant for an earlier state always fails.
 
-Version 1 had neither version nor checksum and the same fields. Its code takes this one's locks for what they are, and
-this code those: during a deployment writers of both wait for each other.
+Code of version 1 takes this version's locks for what they are, and this code those: during a deployment writers of both
+wait for each other.
 
 A write without a clear answer (see object_store.py) is resolved by reading the object back and comparing nonces.
 A body that cannot be read, or fails its checksum, is read once more, for the answer may have been damaged. If it is the
@@ -16,15 +15,12 @@ the conditional commit decides, as with any lock that is broken.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
 from lambda_handlers.host import Host
-from lambda_handlers.locks.protocol import Holder, Sweep
+from lambda_handlers.locks.protocol import Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
-from lambda_handlers.shared.sealed import seal, unseal_or_plain
-from lambda_handlers.storage.log.keys import lock_key
+from lambda_handlers.shared.holder import Holder, decode_object, encode_held, encode_released, lock_key
 from lambda_handlers.store.protocol import (
     AlreadyExists,
     NotFound,
@@ -39,7 +35,6 @@ from lambda_handlers.wire import DATABASE_NAME, SldbError
 
 POLL_SECONDS = 0.25  # at most, between looks: they are plain reads, which no quota limits
 AGAIN_SECONDS = 0.02  # after a lost race, when the lock is free again
-_VERSION = 2
 TRIES = 6  # requests in a row that the store refused or did not answer (it has its own retries below that)
 
 
@@ -148,7 +143,7 @@ class ObjectLock:
             return self._remember(database, seen)
         mine = Holder(nonce, database, nonce, now, doing)
         try:
-            etag = self._write(database, _held_body(mine), seen.etag, now)
+            etag = self._write(database, encode_held(mine), seen.etag, now)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return self._remember(database, self._read(database))  # perhaps it was ours all the same
         except Unavailable:
@@ -163,16 +158,15 @@ class ObjectLock:
         self._last.pop(database, None)
         now = self._host.now()
         try:
-            etag = self._write(database, _released_body(lock_id, database, now), etag, now)
+            etag = self._write(database, encode_released(lock_id, database, now), etag, now)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return False
         self._remember(database, _Seen(etag, None, lock_id))
         return True
 
-    def _write(self, database: str, body: dict[str, Any], etag: str | None, now: float) -> str:
+    def _write(self, database: str, body: bytes, etag: str | None, now: float) -> str:
         key = lock_key(database)
-        text = seal(body, key)
-        tag = self._store.create(key, text) if etag is None else self._store.replace(key, text, etag)
+        tag = self._store.create(key, body) if etag is None else self._store.replace(key, body, etag)
         self._clock.wrote(key, now, is_worth_a_list=True)
         return tag
 
@@ -199,31 +193,12 @@ class ObjectLock:
             raise _failure(error) from error
 
 
-def _held_body(holder: Holder) -> dict[str, Any]:
-    return {
-        "version": _VERSION,
-        "owner": holder.owner,
-        "created_at": holder.created_at,
-        "doing": holder.doing,
-        "database": holder.database,
-    }
-
-
-def _released_body(lock_id: str, database: str, now: float) -> dict[str, Any]:
-    return {"version": _VERSION, "owner": None, "released": lock_id, "released_at": now, "database": database}
-
-
 def _decode(body: bytes, etag: str, database: str) -> _Seen | None:
-    """None for what no writer has put, of this version or the one before."""
-    fields = unseal_or_plain(body, lock_key(database))
-    if fields is None or not (fields.get("owner") or "released" in fields):
+    """Return None for what no writer has put; a lock without a time would stop all others for ever."""
+    lock = decode_object(database, body)
+    if lock is None or (lock.holder and lock.holder.created_at is None):
         return None
-    owner, created_at = fields.get("owner"), fields.get("created_at")
-    if owner is None:
-        return _Seen(etag, None, str(fields["released"]))
-    if not isinstance(owner, str) or not isinstance(created_at, (int, float)) or not math.isfinite(created_at):
-        return None
-    return _Seen(etag, Holder(owner, database, owner, created_at, str(fields.get("doing", ""))))
+    return _Seen(etag, lock.holder, lock.released)
 
 
 def _failure(error: StoreError) -> SldbError:

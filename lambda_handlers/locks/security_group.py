@@ -1,8 +1,7 @@
 """The lock as an EC2 security group: its name is unique in the VPC, so whoever creates the group has the lock.
 
-    name  sldb-lock-<stack>-<database>, or sldb-lock-<stack>.<database> where the database has a hyphen in its name
-    tags  CreateTime (unix seconds), Owner (nonce), sldb:stack, sldb:database, sldb:doing: set by the same call, so
-          that no group of ours is ever without them
+Its name and its tags are in `lambda_handlers.shared.holder`. One call sets both, so that no group of ours is ever
+without its tags.
 
 The group's id is the lock's id: EC2 never uses one twice, so deleting by id cannot hit a later lock.
 
@@ -21,21 +20,25 @@ EC2 grants an account about five creates and five deletes a second, so a waiting
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 
 from lambda_handlers.aws.ec2 import Ambiguous, Duplicate, Ec2, Ec2Error, NotFound, Refused, SecurityGroup, Throttled
 from lambda_handlers.host import Host
-from lambda_handlers.locks.protocol import Holder, Sweep
+from lambda_handlers.locks.protocol import Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
+from lambda_handlers.shared.holder import (
+    Holder,
+    decode_group,
+    encode_tags,
+    group_filters,
+    group_name,
+    is_group_name,
+    tag_text,
+)
 from lambda_handlers.wire import SldbError
 
-NAME_PREFIX = "sldb-lock-"
 DESCRIPTION = "Write lock of a database; deleted when the transaction ends. See the tags for who holds it"
-CREATE_TIME, OWNER, STACK, DATABASE, DOING = "CreateTime", "Owner", "sldb:stack", "sldb:database", "sldb:doing"
-TAG_VALUE_LENGTH = 256
-_READABLE_STACK = re.compile(r"[a-z0-9-]{1,128}")  # as sldb deploy takes them; SLDB_STACK may say another
 TRIES = 6  # calls in a row that brought no usable answer, before that is what we report
 FRESH_SECONDS = 10.0  # a group that young may be unknown to a delete that comes right after its create
 FRESH_TRIES = 3
@@ -50,22 +53,6 @@ HINTS = {
     "SecurityGroupLimitExceeded": "have the quota for security groups raised, or: sldb deploy --lock s3",
     "DependencyViolation": "something uses the lock's security group: detach it, or: sldb deploy --lock s3",
 }
-
-
-def group_name(stack: str, database: str) -> str:
-    """Another name for each pair, also for EC2, to which upper and lower case are the same: with `-` the database is
-    what follows the last one, with `.` what follows the only one, and a digest follows no stack. Without a VPC of its
-    own, two stacks would otherwise share the lock of a database `b-c` of `a` and of `c` of `a-b`."""
-    if not _READABLE_STACK.fullmatch(stack):
-        from hashlib import sha256
-
-        return f"{NAME_PREFIX}.{sha256(f'{stack}/{database}'.encode()).hexdigest()}"
-    return f"{NAME_PREFIX}{stack}{'.' if '-' in database else '-'}{database}"
-
-
-def tag_text(text: str) -> str:
-    """What EC2 accepts as a tag's value: letters, digits, blanks and + - = . _ : / @, up to 256 characters."""
-    return re.sub(r"[^\w+\-=.:/@]+", " ", text, flags=re.ASCII).strip()[:TAG_VALUE_LENGTH]
 
 
 class SecurityGroupLock:
@@ -109,13 +96,11 @@ class SecurityGroupLock:
             ) from error
 
     def holders(self) -> list[Holder]:
-        filters = {f"tag:{STACK}": self.stack, **self.in_vpc}
         try:
-            groups = self._describe(filters)
+            groups = self._describe(group_filters(self.stack, self.vpc_id))
         except Ec2Error as error:
             raise refusal(error) from error
-        # By the tags, and not by the name: earlier versions named some of them otherwise.
-        return [holder_of(group) for group in groups if group.name.startswith(NAME_PREFIX)]
+        return [_holder(group) for group in groups if is_group_name(group.name)]
 
     def free_expired(self, deadline: float) -> Sweep:
         holders = self.holders()
@@ -223,14 +208,8 @@ class _Acquire:
 
     def _create(self) -> Holder:
         lock, now = self.lock, round(self.host.now(), 3)
-        tags = {
-            **lock.tags,  # those of the lock itself, by which it is found, outweigh them
-            CREATE_TIME: f"{now:.3f}",
-            OWNER: self.owner,
-            STACK: lock.stack,
-            DATABASE: self.database,
-            DOING: self.doing,
-        }
+        own = encode_tags(lock.stack, self.database, self.owner, now, self.doing)
+        tags = {**lock.tags, **own}  # the lock is found by its own, which outweigh the others
         name = group_name(lock.stack, self.database)
         group_id = lock.ec2.create_security_group(name, DESCRIPTION, lock.vpc_id, tags, self._timeout())
         return Holder(group_id, self.database, self.owner, now, self.doing)
@@ -240,7 +219,7 @@ class _Acquire:
         filters = {"group-name": group_name(self.lock.stack, self.database), **self.lock.in_vpc}
         groups = self.lock.ec2.describe_security_groups(filters, self._timeout())
         # Never two at a time, but a group that was deleted may be shown beside its successor.
-        found = sorted(map(holder_of, groups), key=lambda holder: holder.created_at or 0.0)
+        found = sorted(map(_holder, groups), key=lambda holder: holder.created_at or 0.0)
         self.seen = found[-1] if found else None
         return next((holder for holder in found if holder.owner == self.owner), None)
 
@@ -287,15 +266,8 @@ class _Acquire:
         return min(CALL_SECONDS, max(SHORTEST_CALL_SECONDS, self.deadline - self.host.now()))
 
 
-def holder_of(group: SecurityGroup) -> Holder:
-    tags = group.tags
-    return Holder(
-        lock_id=group.group_id,
-        database=tags.get(DATABASE, ""),
-        owner=tags.get(OWNER, ""),
-        created_at=_seconds(tags.get(CREATE_TIME, "")),
-        doing=tags.get(DOING, ""),
-    )
+def _holder(group: SecurityGroup) -> Holder:
+    return decode_group(group.group_id, group.name, group.tags)
 
 
 def refusal(error: Ec2Error) -> SldbError:
@@ -307,11 +279,3 @@ def refusal(error: Ec2Error) -> SldbError:
         HINTS.get(error.code, "send it again; if that keeps happening: sldb status, or sldb deploy --lock s3"),
         applied="no",
     )
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambda_handlers.shared.held_lock import HeldLock
+from lambda_handlers.shared.holder import Holder
 from sldb.aws.errors import aws_errors
 from sldb.stack.lock_groups import lock_groups
 
@@ -28,7 +28,7 @@ class LockVpc:
 
     keeps: bool = False
     why: str = ""  # it is kept
-    abandoned: tuple[HeldLock, ...] = ()  # locks to be freed before it goes
+    abandoned: tuple[Holder, ...] = ()  # locks to be freed before it goes
     goes: str = ""  # its id, where it does
 
 

@@ -5,10 +5,11 @@ the lock of a database, and free exactly the lock that was seen, by its id, so t
 meantime stays. Freeing is always safe: the conditional commit decides, so a writer whose lock was freed can never
 overwrite what others have committed since.
 
-    security-group  group `sldb-lock-…` with the tags sldb:stack, sldb:database, CreateTime, Owner and sldb:doing;
-                    id = group id. Found by its tags: earlier versions named some of them otherwise
-    s3              object `<store>/<database>/lock.json`; id = owner, freed by a replace on condition of its ETag
+    security-group  id = group id
+    s3              id = owner, freed by a replace of the object on condition of its ETag
     none            there are no locks
+
+Their names, tags and fields are in `lambda_handlers.shared.holder`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambda_handlers.shared.held_lock import HeldLock, fields_of, of_group, of_object, released
+from lambda_handlers.shared.holder import Holder, decode_object, encode_released, group_filters, lock_key
 from sldb.aws.errors import aws_errors
 from sldb.aws.options import AwsOptions
 from sldb.aws.session import boto3_session
+from sldb.stack.lock_groups import as_filters, holders_in
 from sldb.targets.deployed_function import DeployedFunction
 
 if TYPE_CHECKING:
@@ -46,28 +48,24 @@ class StackLocks:
         self._session = session
         self.place = place
 
-    def held(self, database: str) -> HeldLock | None:
+    def held(self, database: str) -> Holder | None:
         """The lock of the database, or None if nobody has it."""
         if self.place.kind == "none":
             return None
         with aws_errors(f"look for the lock of {database}"):
             return self._group(database) if self.place.kind == "security-group" else self._object(database)
 
-    def free(self, lock: HeldLock) -> bool:
+    def free(self, lock: Holder) -> bool:
         """Free this very lock; False if it was gone already."""
         with aws_errors(f"free the lock of {lock.database}"):
             return self._delete_group(lock) if lock.etag is None else self._release_object(lock)
 
-    def _group(self, database: str) -> HeldLock | None:
-        filters = {"tag:sldb:stack": self.place.stack, "tag:sldb:database": database}
-        if self.place.vpc_id:
-            filters["vpc-id"] = self.place.vpc_id
-        found = self._session.client("ec2").describe_security_groups(
-            Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()]
-        )["SecurityGroups"]
-        return next((of_group(group) for group in found if group["GroupName"].startswith("sldb-lock-")), None)
+    def _group(self, database: str) -> Holder | None:
+        filters = as_filters(group_filters(self.place.stack, self.place.vpc_id, database))
+        found = self._session.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
+        return next(iter(holders_in(found)), None)
 
-    def _delete_group(self, lock: HeldLock) -> bool:
+    def _delete_group(self, lock: Holder) -> bool:
         from botocore.exceptions import ClientError
 
         try:
@@ -78,9 +76,10 @@ class StackLocks:
             raise
         return True
 
-    def _object(self, database: str) -> HeldLock | None:
+    def _object(self, database: str) -> Holder | None:
         body, etag = self._read_object(database)
-        return of_object(database, body, etag)
+        lock = decode_object(database, body, etag)
+        return lock.holder if lock else None
 
     def _read_object(self, database: str) -> tuple[bytes, str]:
         """The lock object (empty if there is none) and its ETag."""
@@ -94,25 +93,26 @@ class StackLocks:
             raise
         return answer["Body"].read(), answer["ETag"]
 
-    def _release_object(self, lock: HeldLock) -> bool:
+    def _release_object(self, lock: Holder) -> bool:
         from botocore.exceptions import ClientError
 
         try:
             self._session.client("s3").put_object(
                 Bucket=self.place.bucket,
                 Key=self._key(lock.database),
-                Body=released(lock, time.time()),
+                Body=encode_released(lock.lock_id, lock.database, time.time()),
                 IfMatch=str(lock.etag),
             )
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("PreconditionFailed", "NoSuchKey", "404", "412"):
                 raise
             # boto3 sends again what got no answer, and the second may meet the first.
-            return fields_of(lock.database, self._read_object(lock.database)[0]).get("released") == lock.lock_id
+            now = decode_object(lock.database, self._read_object(lock.database)[0])
+            return now is not None and now.released == lock.lock_id
         return True
 
     def _key(self, database: str) -> str:
-        return f"{self.place.prefix}{database}/lock.json"
+        return f"{self.place.prefix}{lock_key(database)}"
 
 
 def stack_locks(options: AwsOptions, stack: str) -> StackLocks:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.shared.held_lock import HeldLock, of_object
+from lambda_handlers.shared.holder import Holder, decode_object, lock_key
 from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
 from sldb.deploy.tags import Tags
@@ -51,7 +51,7 @@ class Status:
     lock_max_age_seconds: int
     recoverable_days: int  # for which deleted objects can be had back; 0: they cannot
     functions: tuple[FunctionInfo, ...]
-    locks: tuple[HeldLock, ...]
+    locks: tuple[Holder, ...]
     databases: tuple[Mapping[str, Any], ...]  # as the action `databases` tells them
     health: statuses.Health
     permissions_boundary: str = ""  # of the functions' roles; empty where there is none
@@ -148,7 +148,7 @@ def _function(client: LambdaClient, name: str) -> FunctionInfo:
     )
 
 
-def _locks(account: Account, name: str, state: StackState, databases: list[str]) -> list[HeldLock]:
+def _locks(account: Account, name: str, state: StackState, databases: list[str]) -> list[Holder]:
     """All kinds are looked for where they cost nothing: groups may be left from before the kind was changed."""
     held = []
     if vpc_id := state.outputs.get("LockVpc"):
@@ -159,10 +159,11 @@ def _locks(account: Account, name: str, state: StackState, databases: list[str])
     return held
 
 
-def _lock_object(s3: S3Client, bucket: str, database: str) -> HeldLock | None:
+def _lock_object(s3: S3Client, bucket: str, database: str) -> Holder | None:
     with aws_errors(f"read the lock of {database}"):
         try:
-            body = s3.get_object(Bucket=bucket, Key=f"{PREFIX}{database}/lock.json")["Body"].read()
+            body = s3.get_object(Bucket=bucket, Key=f"{PREFIX}{lock_key(database)}")["Body"].read()
         except s3.exceptions.NoSuchKey:
             return None
-    return of_object(database, body)
+    lock = decode_object(database, body)
+    return lock.holder if lock else None

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from lambda_handlers.shared.held_lock import HeldLock, of_group
+from lambda_handlers.shared.holder import Holder, decode_group, group_filters, is_group_name
 from sldb.aws.errors import aws_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, SecurityGroupTypeDef
 
 
-def lock_groups(ec2: EC2Client, stack: str, vpc_id: str) -> list[HeldLock]:
+def lock_groups(ec2: EC2Client, stack: str, vpc_id: str) -> list[Holder]:
     """Every security group that is a lock of this stack."""
-    filters: Any = [{"Name": "tag:sldb:stack", "Values": [stack]}, {"Name": "vpc-id", "Values": [vpc_id]}]
+    filters = as_filters(group_filters(stack, vpc_id))
     with aws_errors("look for locks"):
         pages = ec2.get_paginator("describe_security_groups").paginate(Filters=filters)
         groups = [group for page in pages for group in page["SecurityGroups"]]
-    return [of_group(group) for group in groups if group["GroupName"].startswith("sldb-lock-")]
+    return holders_in(groups)
+
+
+def as_filters(filters: Mapping[str, str]) -> list[FilterTypeDef]:
+    """Return filters in the form that boto3 takes."""
+    return [{"Name": name, "Values": [value]} for name, value in filters.items()]
+
+
+def holders_in(groups: Iterable[SecurityGroupTypeDef]) -> list[Holder]:
+    """Return the holders of the locks among groups as boto3 returns them."""
+    return [
+        decode_group(group["GroupId"], group["GroupName"], {tag["Key"]: tag["Value"] for tag in group.get("Tags", ())})
+        for group in groups
+        if is_group_name(group["GroupName"])
+    ]
 
 
 def free_all(ec2: EC2Client, stack: str, vpc_id: str) -> int:
@@ -28,7 +43,7 @@ def free_all(ec2: EC2Client, stack: str, vpc_id: str) -> int:
     return len(locks)
 
 
-def free(ec2: EC2Client, locks: Iterable[HeldLock]) -> None:
+def free(ec2: EC2Client, locks: Iterable[Holder]) -> None:
     """Delete these very locks. Always safe: a writer whose lock is gone cannot commit over another."""
     from botocore.exceptions import ClientError
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
+from lambda_handlers.shared.holder import STACK_TAG
 from lambda_handlers.wire import SldbError
 
 if TYPE_CHECKING:
     from sldb.stack.state import StackState
 
-TAG = "sldb:stack"  # its value: the name of the stack
+TAG = STACK_TAG  # its value: the name of the stack
 DESCRIPTION = "sldb: a relational database without a server."  # how the template's begins
 PARAMETERS = frozenset({"FunctionName", "DeadlockFixFunctionName", "BundleBucket", "BundleKey", "LockKind"})
 

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from lambda_handlers.locks.protocol import Holder
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.settings import MIB
+from lambda_handlers.shared.holder import Holder
 from lambda_handlers.storage.log.keys import snapshot
 from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.store.metered import MeteredStore

@@ -16,9 +16,9 @@ from lambda_handlers import service
 from lambda_handlers.actions import clone
 from lambda_handlers.aws.ec2 import Ec2Error
 from lambda_handlers.database import Database
-from lambda_handlers.locks.protocol import Holder
 from lambda_handlers.locks.s3 import ObjectLock
-from lambda_handlers.locks.security_group import SecurityGroupLock, group_name
+from lambda_handlers.locks.security_group import SecurityGroupLock
+from lambda_handlers.shared.holder import Holder, group_name
 from lambda_handlers.sql import request_log
 from lambda_handlers.storage import commit, replica, verification
 from lambda_handlers.storage.draft import Draft

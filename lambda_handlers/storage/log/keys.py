@@ -11,7 +11,7 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/head.json                what a reader may begin from; a hint, never the truth
     <database>/atlas                    page maps of the newest chain's files, in one object
     <database>/maintenance.json         who compacts at the moment
-    <database>/lock.json                the lock, where its kind is s3
+    <database>/lock.json                the lock, where its kind is s3; its key is in `lambda_handlers.shared.holder`
     <database>/uploads/<id>/<part>      parts of a file that is being pushed
     _replies/<nonce>                    a reply that did not fit into the log of requests
     _replies/<nonce>.jsonl.gz           rows that did not fit into a reply; no database can have the name _replies
@@ -118,10 +118,6 @@ def upload_prefix(database: str, upload_id: str) -> str:
 
 def upload_key(database: str, upload_id: str, part: str) -> str:
     return f"{upload_prefix(database, upload_id)}{part}"
-
-
-def lock_key(database: str) -> str:
-    return f"{database}/lock.json"
 
 
 def replies_prefix() -> str:

@@ -1,30 +1,23 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.aws.ec2 import SecurityGroup
 from lambda_handlers.locks import security_group
-from lambda_handlers.locks.security_group import SecurityGroupLock, group_name, tag_text
-from lambda_handlers.wire import DATABASE_NAME, SldbError
+from lambda_handlers.locks.security_group import SecurityGroupLock
+from lambda_handlers.shared.holder import group_name
+from lambda_handlers.wire import SldbError
 from tests.fakes.aws.ec2 import FakeEc2, Fault
 from tests.fakes.clock import Clock
 
 T = TypeVar("T")
 MAX_AGE = 90.0
 VPC = "vpc-0a1b"
-DATABASES = st.one_of(st.text("ab-", min_size=1, max_size=4), st.text("ab-", min_size=60, max_size=63)).filter(
-    lambda name: DATABASE_NAME.fullmatch(name) is not None
-)
-STACKS = st.one_of(
-    st.text("ab-", min_size=1, max_size=4), st.text("aA.-/", min_size=1, max_size=4), st.text(min_size=1)
-)
 
 
 @pytest.fixture
@@ -82,44 +75,12 @@ class TestTheGroup:
         with pytest.raises(SldbError, match="somebody unknown"):
             lock.acquire("main", clock.now() + 1, "")
 
-    @pytest.mark.parametrize(
-        ("stack", "database", "want"),
-        [
-            ("test-db", "main", "sldb-lock-test-db-main"),
-            ("test-db", "orders-2", "sldb-lock-test-db.orders-2"),
-            ("a", "b-c", "sldb-lock-a.b-c"),
-            ("a-b", "c", "sldb-lock-a-b-c"),
-        ],
-    )
-    def test_has_a_name_that_says_whose_it_is(self, stack: str, database: str, want: str) -> None:
-        assert group_name(stack, database) == want
-
-    @given(STACKS, DATABASES, STACKS, DATABASES)
-    @example("a", "b-c", "a-b", "c")
-    @example("Test", "main", "test", "main")
-    @example("a.b", "c", "a", "b-c")
-    @example("a", "b-", "a-b", "c")
-    @example("a/b", "c", "a", "b-c")
-    def test_of_another_database_has_another_name(self, stack: str, database: str, other: str, another: str) -> None:
-        names = {group_name(*pair).casefold() for pair in ((stack, database), (other, another))}
-        assert len(names) == len({(stack, database), (other, another)})
-        for name in names:
-            assert re.fullmatch(r"[a-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}", name)
-            assert not name.startswith("sg-")
-
     def test_that_an_earlier_version_named_otherwise_is_freed_by_its_age(
         self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
     ) -> None:
         tags = {"CreateTime": "1", "Owner": "x", "sldb:stack": "test-db", "sldb:database": "orders-2"}
         ec2._create("sldb-lock-test-db-orders-2", VPC, tags)
         assert [holder.database for holder in lock.free_expired(clock.now() + 10).freed] == ["orders-2"]
-
-    @given(st.text(max_size=600))
-    def test_tag_text_is_what_ec2_accepts(self, text: str) -> None:
-        assert re.fullmatch(r"[A-Za-z0-9_ +\-=.:/@]{0,256}", tag_text(text))
-
-    def test_tag_text_keeps_what_it_can(self) -> None:
-        assert tag_text('INSERT INTO "users" (a, b)') == "INSERT INTO users a b"
 
 
 class TestACreateWithoutAnAnswer:
@@ -512,13 +473,6 @@ def test_whatever_goes_wrong_ours_is_ours_and_what_stays_behind_goes_by_age(
     clock.time += MAX_AGE + 1
     locks[0].free_expired(clock.now() + 10)
     assert ec2.groups == []
-
-
-def test_holder_without_tags() -> None:
-    holder = security_group.holder_of(SecurityGroup("sg-1", "sldb-lock-x", {}))
-    assert (holder.created_at, holder.age_seconds(1.0), holder.is_expired(1e12, 1.0)) == (None, None, False)
-    assert holder.encode(1.0)["age_seconds"] is None
-    assert replace(holder, created_at=5.0).age_seconds(4.0) == 0.0
 
 
 def test_tags_of_the_stack_are_on_each_group_and_the_locks_own_outweigh_them(ec2: FakeEc2, clock: Clock) -> None:

@@ -12,11 +12,11 @@ import pytest
 
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.log import Log
+from lambda_handlers.shared.holder import lock_key
 from lambda_handlers.shared.sealed import seal
 from lambda_handlers.storage.log.keys import (
     LtxName,
     head_key,
-    lock_key,
     maintenance_key,
     parse_ltx_key,
     parse_page_map_key,

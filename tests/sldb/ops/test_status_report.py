@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.shared.held_lock import HeldLock
+from lambda_handlers.shared.holder import Holder
 from sldb import moments
 from sldb.ops.status import FunctionInfo, Status
 from sldb.ops.status_report import duration, show_status
@@ -34,7 +34,7 @@ STATUS = Status(
     lock_max_age_seconds=90,
     recoverable_days=0,
     functions=(FunctionInfo("test-db-function", "Active", "python3.13", "arm64", 1024, 60, "2026-11-24"),),
-    locks=(HeldLock("sg-1", "main", "abc", 1_000.0, "INSERT [red]t"),),
+    locks=(Holder("sg-1", "main", "abc", 1_000.0, "INSERT [red]t"),),
     databases=(MAIN, HURT),
     health=health("test-db", "CREATE_COMPLETE"),
 )

@@ -12,7 +12,7 @@ from sldb.cli.command import command
 from sldb.cli.global_options import Globals
 
 if TYPE_CHECKING:
-    from lambda_handlers.shared.held_lock import HeldLock
+    from lambda_handlers.shared.holder import Holder
 
 HELP = """Free the write lock of a database.
 
@@ -53,7 +53,7 @@ def unlock(run_globals: Globals, yes: bool) -> int:
     return 0
 
 
-def _show(held: HeldLock, stack: str) -> None:
+def _show(held: Holder, stack: str) -> None:
     from sldb import moments
     from sldb.render.text import escape
     from sldb.report import age
