@@ -6,13 +6,16 @@ red again.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
 from lambda_handlers.settings import Credentials, Settings
@@ -23,6 +26,17 @@ _UNTIMED = settings(deadline=None, database=None, suppress_health_check=[HealthC
 settings.register_profile("default", _UNTIMED, max_examples=60, derandomize=True)
 settings.register_profile("thorough", _UNTIMED, max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Each session of boto3 reads the models of its services anew, for EC2 0.8 s long, and many tests begin a session.
+_load_file = JSONFileLoader.load_file
+_load_once = functools.cache(lambda path: _load_file(JSONFileLoader(), path))
+
+
+def _load_model(self: JSONFileLoader, file_path: str) -> Any:
+    return _load_once(file_path)
+
+
+JSONFileLoader.load_file = _load_model  # type: ignore[method-assign]
 
 # A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that; tests send it to theirs.
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

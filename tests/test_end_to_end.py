@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import threading
 import time
 import urllib.request
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import boto3
@@ -24,15 +23,15 @@ from botocore.config import Config
 from lambda_handlers.shared.holder import STACK_TAG, encode_tags, group_name
 from sldb.cli.main import run as run_command
 from sldb.emulator.calls.call import Answer, Call
-from sldb.emulator.front.hooks import ReplyLost
+from sldb.emulator.front.hooks import Hook, Proceed, ReplyLost
 from sldb.emulator.front.server import Emulator
 from sldb.price import estimate
+from tests.fakes.aws.emulated import emulated_aws, hooked, wheels_of
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
 LOCK_KINDS = ("security-group", "s3", "none")
 FUNCTION, DEADLOCK_FIX = "test-db-function", "test-db-function-deadlock-fix"
-Proceed = Callable[[Call], Answer]
 
 
 class Stack:
@@ -95,13 +94,8 @@ class Stack:
         assert busy.pid is not None
         self.aws.kill_container(busy.pid)
 
-    @contextmanager
-    def hook(self, hook: Callable[[Call, Proceed], Answer]) -> Iterator[None]:
-        self.aws.hooks.append(hook)
-        try:
-            yield
-        finally:
-            self.aws.hooks.remove(hook)
+    def hook(self, hook: Hook) -> AbstractContextManager[None]:
+        return hooked(self.aws, hook)
 
 
 def is_commit(call: Call) -> bool:
@@ -124,20 +118,11 @@ def once(applies: Callable[[Call], bool], then: Callable[[Call, Proceed], Answer
 
 
 @pytest.fixture(scope="module")
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    cache = request.config.cache
-    assert cache is not None
-    with pytest.MonkeyPatch.context() as patch, Emulator(minute_seconds=3600) as aws:
-        for name in [name for name in os.environ if name.startswith(("AWS_", "SLDB_"))]:
-            patch.delenv(name)
-        for name, value in aws.environment().items():
-            patch.setenv(name, value)
-        patch.setenv("XDG_CACHE_HOME", str(cache.mkdir("downloads")))
-        boto3.DEFAULT_SESSION = None
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    with emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config)) as aws:
         stack = Stack(aws)
         assert stack.deploy() == 0
         yield stack
-        boto3.DEFAULT_SESSION = None
 
 
 def test_a_deploy_without_changes_uploads_nothing_and_says_so(stack, capsys):

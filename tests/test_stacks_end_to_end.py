@@ -11,8 +11,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,15 @@ from sldb.cli import spec
 from sldb.cli.main import run as run_command
 from sldb.cli.main import sldb as group
 from sldb.emulator.calls.call import Answer, Call
+from sldb.emulator.front.hooks import Hook, Proceed
 from sldb.emulator.front.server import Emulator
+from tests.fakes.aws.emulated import emulated_aws, hooked, wheels_of
 from tests.fakes.databases import sqlite_files
 from tests.fakes.terminal.pty import PLAIN, on_terminal
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]
 
 STACKS = {"test-db": "test-db-function", "two": "two-function", "three": "mine", "four": "three-function"}
-Proceed = Callable[[Call], Answer]
 Path_ = tuple[str, ...]
 
 # What each command is called with, where it does not change what the next one needs.
@@ -123,7 +123,7 @@ class Account:
         self.aws = aws
         self.directory = directory
 
-    def run(self, *arguments: str, stdin: str = "", hook: Callable[[Call, Proceed], Answer] | None = None) -> Ran:
+    def run(self, *arguments: str, stdin: str = "", hook: Hook | None = None) -> Ran:
         calls: list[Call] = []
 
         def watch(call: Call, proceed: Proceed) -> Answer:
@@ -131,7 +131,7 @@ class Account:
             return hook(call, proceed) if hook else proceed(call)
 
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
-        with pytest.MonkeyPatch.context() as patch, self.hooked(watch):
+        with pytest.MonkeyPatch.context() as patch, hooked(self.aws, watch):
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
@@ -156,28 +156,15 @@ class Account:
     def all_rows(self) -> dict[str, int]:
         return {stack: self.rows(function) for stack, function in STACKS.items()}
 
-    @contextmanager
-    def hooked(self, hook: Callable[[Call, Proceed], Answer]) -> Iterator[None]:
-        self.aws.hooks.append(hook)
-        try:
-            yield
-        finally:
-            self.aws.hooks.remove(hook)
-
 
 @pytest.fixture(scope="module")
 def account(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    cache = request.config.cache
-    assert cache is not None
     directory = tmp_path_factory.mktemp("stacks")
-    with pytest.MonkeyPatch.context() as patch, Emulator(minute_seconds=3600) as aws:
-        for name in [name for name in os.environ if name.startswith(("AWS_", "SLDB_"))]:
-            patch.delenv(name)
-        for name, value in aws.environment().items():
-            patch.setenv(name, value)
-        patch.setenv("XDG_CACHE_HOME", str(cache.mkdir("downloads")))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config)) as aws,
+    ):
         patch.chdir(directory)
-        boto3.DEFAULT_SESSION = None
         account = Account(aws, directory)
         for stack, function in STACKS.items():
             account.ok("deploy", "--stack", stack, "--function", function, "--lock", "none")
@@ -193,7 +180,6 @@ def account(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             "-- migrate:up\nCREATE TABLE one (a);\n-- migrate:down\nDROP TABLE one;\n"
         )
         yield account
-        boto3.DEFAULT_SESSION = None
 
 
 def call(account: Account, path: Path_, *options: str) -> Ran:
@@ -355,7 +341,7 @@ def test_an_older_function_that_knows_no_field_of_ours_creates_nothing_by_mistak
     assert account.all_rows() == {**before, "three": before["three"] + 1}
 
 
-def refusing(*actions: str) -> Callable[[Call, Proceed], Answer]:
+def refusing(*actions: str) -> Hook:
     def hook(call: Call, proceed: Proceed) -> Answer:
         from sldb.emulator.calls.errors import AwsError, render
 
@@ -403,7 +389,7 @@ def test_a_machine_format_stays_as_it_is(account: Account) -> None:
     assert "written to" not in account.ok("--stack", "two", "query", "DELETE FROM t", "--dry-run").err
 
 
-def instead(action: str, function: str, answer: Answer) -> Callable[[Call, Proceed], Answer]:
+def instead(action: str, function: str, answer: Answer) -> Hook:
     """Another answer to an action on a function."""
 
     def hook(call: Call, proceed: Proceed) -> Answer:

@@ -7,7 +7,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,16 +18,15 @@ from lambda_handlers.store.protocol import PART_BYTES
 from sldb.cli.main import run as run_command
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import AwsError
-from sldb.emulator.front.hooks import ReplyLost
+from sldb.emulator.front.hooks import Proceed, ReplyLost
 from sldb.emulator.front.server import Emulator
+from tests.fakes.aws.emulated import emulated_aws, hooked, wheels_of
 from tests.fakes.databases import sqlite_files
 from tests.fakes.databases.sqlite_files import Recipe
 from tests.fakes.network.forward_proxy import ForwardProxy, serve_proxy
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
-Proceed = Callable[[Call], Answer]
-Hook = Callable[[Call, Proceed], Answer]
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -38,27 +36,9 @@ TRUST = {
 @pytest.fixture(scope="module")
 def aws(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """A deployed stack, with the environment that leads to it."""
-    cache = request.config.cache
-    assert cache is not None
-    with pytest.MonkeyPatch.context() as patch, Emulator(minute_seconds=3600) as aws:
-        for name in [name for name in os.environ if name.startswith(("AWS_", "SLDB_"))]:
-            patch.delenv(name)
-        for name, value in aws.environment().items():
-            patch.setenv(name, value)
-        patch.setenv("XDG_CACHE_HOME", str(cache.mkdir("downloads")))
-        boto3.DEFAULT_SESSION = None
+    with emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config)) as aws:
         assert run_command(["deploy"]) == 0
         yield aws
-        boto3.DEFAULT_SESSION = None
-
-
-@contextmanager
-def hooked(aws: Emulator, hook: Hook) -> Iterator[None]:
-    aws.hooks.append(hook)
-    try:
-        yield
-    finally:
-        aws.hooks.remove(hook)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import boto3
-import pytest
 
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.store.open import open_store
@@ -27,6 +26,7 @@ from sldb.emulator.front.server import Emulator
 from sldb.ops.locks import stack_locks
 from sldb.targets.aws_lambda import LambdaTarget
 from tests.chaos.bookkeeping import CREATE
+from tests.fakes.aws.emulated import emulated_aws
 
 FUNCTION, DEADLOCK_FIX = "test-db-function", "test-db-function-deadlock-fix"
 
@@ -179,12 +179,5 @@ def _signal(pid: int, number: int) -> bool:
 @contextmanager
 def stage(cache: Path, *, max_age_seconds: float, minute_seconds: float) -> Iterator[Stage]:
     """`cache`: of downloaded wheels."""
-    with pytest.MonkeyPatch.context() as patch, Emulator(minute_seconds=minute_seconds) as aws:
-        for name in [name for name in os.environ if name.startswith(("AWS_", "SLDB_"))]:
-            patch.delenv(name)
-        for name, value in aws.environment().items():
-            patch.setenv(name, value)
-        patch.setenv("XDG_CACHE_HOME", str(cache))
-        boto3.DEFAULT_SESSION = None
+    with emulated_aws(minute_seconds=minute_seconds, wheels=cache) as aws:
         yield Stage(aws, max_age_seconds)
-        boto3.DEFAULT_SESSION = None

@@ -6,12 +6,10 @@ The bundle of the emulated AWS is the server's code without its packages: the en
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-import boto3
 import pytest
 
 from sldb.client import Client
@@ -22,18 +20,11 @@ NewClient = Callable[[], Client]
 
 
 @pytest.fixture
-def sldb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Commands]:
-    from sldb.emulator import Emulator
+def sldb(capsys: pytest.CaptureFixture[str]) -> Iterator[Commands]:
+    from tests.fakes.aws.emulated import emulated_aws
 
-    with Emulator() as aws:
-        for name in [name for name in os.environ if name.startswith(("AWS_", "SLDB_"))]:
-            monkeypatch.delenv(name)
-        for name, value in aws.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr("sldb.deploy.bundle.archive.fetch", lambda pins, platform, cache: [])
-        boto3.DEFAULT_SESSION = None
+    with emulated_aws() as aws:
         yield Commands(aws, capsys)
-        boto3.DEFAULT_SESSION = None
 
 
 @pytest.fixture(scope="module")

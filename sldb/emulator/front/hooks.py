@@ -12,25 +12,27 @@ It may wait, answer by itself, change the call, replace the answer, or let the c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from sldb.emulator.calls.call import Answer, Call
 
+Proceed: TypeAlias = Callable[[Call], Answer]
+
 
 class Hook(Protocol):
-    def __call__(self, call: Call, proceed: Callable[[Call], Answer], /) -> Answer: ...
+    def __call__(self, call: Call, proceed: Proceed, /) -> Answer: ...
 
 
 class ReplyLost(ConnectionError):
     """Raised by a hook: the connection is closed without an answer."""
 
 
-def chain(hooks: Sequence[Hook], last: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
+def chain(hooks: Sequence[Hook], last: Proceed) -> Proceed:
     answer = last
     for hook in reversed(hooks):
         answer = _bind(hook, answer)
     return answer
 
 
-def _bind(hook: Hook, proceed: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
+def _bind(hook: Hook, proceed: Proceed) -> Proceed:
     return lambda call: hook(call, proceed)

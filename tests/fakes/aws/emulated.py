@@ -1,0 +1,70 @@
+"""The emulated AWS, with the environment of this process set so that it leads there and nowhere else.
+
+`emulated_aws` begins with an empty account. Its bundles hold the server's code without the packages, which is all that
+commands against CloudFormation need; with `wheels`, a directory of downloaded wheels, they are the real ones, and the
+functions run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import boto3
+import pytest
+
+from sldb.deploy.bundle.bytecode import compiled
+from sldb.emulator.front.hooks import Hook
+from sldb.emulator.front.server import Emulator
+from sldb.stack.cloudformation import Stack
+
+POLL_SECONDS = 0.02  # between two looks at a stack; AWS takes minutes for what the emulator does at once
+
+
+@contextmanager
+def emulated_aws(*, minute_seconds: float = 60.0, wheels: Path | None = None) -> Iterator[Emulator]:
+    with pytest.MonkeyPatch.context() as patch, Emulator(minute_seconds=minute_seconds) as aws:
+        for name in [name for name in os.environ if name.startswith(("AWS_", "SLDB_"))]:
+            patch.delenv(name)
+        for name, value in aws.environment().items():
+            patch.setenv(name, value)
+        if wheels is None:
+            patch.setattr("sldb.deploy.bundle.archive.fetch", lambda pins, platform, cache: [])
+        else:
+            patch.setenv("XDG_CACHE_HOME", str(wheels))
+        patch.setattr("sldb.deploy.bundle.archive.compiled", lambda sources: _compiled_once(tuple(sources)))
+        patch.setitem(Stack.__init__.__kwdefaults__, "sleep", _sleep_shortly)
+        boto3.DEFAULT_SESSION = None
+        try:
+            yield aws
+        finally:
+            boto3.DEFAULT_SESSION = None
+
+
+def wheels_of(config: pytest.Config) -> Path:
+    """Return the directory of downloaded wheels that all runs of the tests share."""
+    assert config.cache is not None
+    return config.cache.mkdir("downloads")
+
+
+@contextmanager
+def hooked(aws: Emulator, hook: Hook) -> Iterator[None]:
+    """Let `hook` see, and change, each call to the emulated AWS."""
+    aws.hooks.append(hook)
+    try:
+        yield
+    finally:
+        aws.hooks.remove(hook)
+
+
+def _sleep_shortly(seconds: float) -> None:
+    time.sleep(min(seconds, POLL_SECONDS))
+
+
+@cache
+def _compiled_once(sources: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    return list(compiled(sources))
