@@ -26,7 +26,7 @@ from lambda_handlers.service import Service
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.wire import Action
 from sldb.client import Client
-from sldb.push_pull.direct import StoreCarrier
+from sldb.push_pull.direct import DirectTransport
 from sldb.push_pull.pull import Pull
 from sldb.push_pull.push import Push
 from sldb.push_pull.source import open_source
@@ -61,14 +61,14 @@ def transfer(what: str, root: Path, file: Path) -> dict[str, Any]:
     store = SimulatedS3(DirectoryStore(root))
     service = container(store, cache_bytes=64 << 20)
     client = Client(_InProcess(service))  # type: ignore[arg-type]  # all that is used of a target
-    carrier = StoreCarrier("main", lambda: store)
+    transport = DirectTransport("main", lambda: store)
 
     def push() -> None:
         with open_source(file) as source:
-            Push(client, carrier, SilentProgress(), Host()).run(source, None, lambda _begun: None)
+            Push(client, transport, SilentProgress(), Host()).run(source, None, lambda _begun: None)
 
     def pull() -> None:
-        Pull(client, carrier, SilentProgress(), Host()).run(file.with_name("out.db"), None, replace=True, check=True)
+        Pull(client, transport, SilentProgress(), Host()).run(file.with_name("out.db"), None, replace=True, check=True)
 
     started = time.process_time()
     _, figures = store.measure(push if what == "push" else pull)

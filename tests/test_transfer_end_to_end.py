@@ -295,5 +295,5 @@ def test_where_the_bucket_cannot_be_reached_the_function_carries(
         assert run_command(["--database", database, "push", str(small), "--create"]) == 0
         assert run_command(["--database", database, "pull", str(out)]) == 0
     assert out.exists()
-    assert capsys.readouterr().err.count("no way to the bucket with your own rights: through the function") == 2
+    assert capsys.readouterr().err.count("the bucket is not accessible with your own rights: through the function") == 2
     assert proxy.hosts == {"s3-of-tests"}

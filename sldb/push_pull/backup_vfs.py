@@ -1,7 +1,7 @@
-"""Where SQLite's backup of a file goes that is read and not copied: into a file that keeps nothing.
+"""The pages of a SQLite file, read by SQLite's own backup into a file in memory without storage.
 
-`Connection.cache_flush` writes all pages out that were copied, but page 1, which the backup holds until its end. SQLite
-promises no order; whoever takes the pages checks it.
+`Connection.cache_flush` writes all copied pages out, except page 1, which the backup holds until its end. SQLite
+promises no order; the reader of the pages checks it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _CACHE_PAGES = 2 * _STEP_PAGES  # of the copy: more than a step, so that nothing
 _names = count()
 
 
-class _Catcher(apsw.VFS):
-    """A file system of one file that keeps what is written to it until somebody takes it, and has nothing to read."""
+class _CaptureVfs(apsw.VFS):
+    """A file system of one empty file; writes to it are collected by offset."""
 
     def __init__(self) -> None:
-        self.name = f"sldb-catcher-{next(_names)}"
+        self.name = f"sldb-capture-{next(_names)}"
         self.written: dict[int, bytes] = {}  # by offset
         super().__init__(self.name, "")
 
     def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: ARG002
         flags[1] = flags[0]
-        return _CatchingFile(self.written)
+        return _CapturedFile(self.written)
 
     def xFullPathname(self, name: str) -> str:
         return name
@@ -41,8 +41,8 @@ class _Catcher(apsw.VFS):
         pass
 
 
-class _CatchingFile:
-    """Implements what SQLite calls of a file."""
+class _CapturedFile:
+    """The methods of a file called by SQLite."""
 
     def __init__(self, written: dict[int, bytes]) -> None:
         self._written = written
@@ -85,38 +85,38 @@ class _CatchingFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """A backup that is under way."""
+class Backup:
+    """A backup under way."""
 
     backup: Any
     target: apsw.Connection
-    catcher: _Catcher
+    capture: _CaptureVfs
 
-    def step(self) -> list[tuple[int, bytes]]:
-        """Offset and content of the next pages, ascending; none when all have come. Raises apsw.Error."""
+    def next_pages(self) -> list[tuple[int, bytes]]:
+        """Return offset and content of the next pages, ascending; none at the end. Raises apsw.Error."""
         if self.backup.done:
             return []
         self.backup.step(_STEP_PAGES)
         self.target.cache_flush()
-        pages = sorted(self.catcher.written.items())
-        self.catcher.written.clear()
+        pages = sorted(self.capture.written.items())
+        self.capture.written.clear()
         return pages
 
 
 @contextmanager
-def copying(connection: apsw.Connection) -> Iterator[Copy]:
-    """A backup of a connection's database."""
-    catcher = _Catcher()
-    target = apsw.Connection("copy", vfs=catcher.name)
+def open_backup(connection: apsw.Connection) -> Iterator[Backup]:
+    """Yield a backup of the connection's database."""
+    capture = _CaptureVfs()
+    target = apsw.Connection("copy", vfs=capture.name)
     try:
         target.pragma("journal_mode", "off")
         target.pragma("synchronous", "off")
         target.pragma("cache_size", _CACHE_PAGES)
         backup = target.backup("main", connection, "main")
         try:
-            yield Copy(backup, target, catcher)
+            yield Backup(backup, target, capture)
         finally:
             backup.close(force=True)
     finally:
         target.close()
-        catcher.unregister()
+        capture.unregister()

@@ -1,7 +1,7 @@
-"""The files of a log, read in ranges of which several are on their way, and kept beside the result while it is made.
+"""The download of a log's files: in ranges, several at once, and kept beside the result until it is complete.
 
-A pull that was cut off finds what it has read; a file of a log never changes under its name, but one of the same name
-may have been made anew with other bytes: the file's checksum, which whoever decodes it compares, tells.
+An interrupted pull continues from the kept bytes. A file of a log never changes under its name, but a file of
+the same name may have been created anew with other bytes; the decoder finds it by the file's checksum.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambda_handlers.host import Call, Host
-from sldb.push_pull.transport import Carrier
+from sldb.push_pull.transport import Transport
 
 RANGE_BYTES = 8 << 20
 RANGES_IN_FLIGHT = 4
@@ -21,44 +21,45 @@ RANGES_IN_FLIGHT = 4
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    name: str  # as `pull` names it
+    name: str  # as in the reply to `pull`
     size: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Keeper:
-    """`directory`: where what was read is kept; None: nowhere."""
+class Downloader:
+    """The downloads of one pull. `directory`: of the kept files; None: nothing is kept."""
 
-    carrier: Carrier
+    transport: Transport
     host: Host
     directory: Path | None
 
     def chunks(self, file: LogFile) -> Iterator[bytes]:
-        """The file from its beginning, first what was read before. Raises Vanished, SldbError, OSError."""
+        """Yield the file from its beginning, first the kept bytes. Raises FileVanished, SldbError, OSError."""
         if self.directory is None:
             yield from self._download(file, 0)
             return
         with self._path(file).open("a+b") as kept:
             kept.seek(0)
-            had = 0
+            kept_bytes = 0
             while chunk := kept.read(RANGE_BYTES):
-                had += len(chunk)
+                kept_bytes += len(chunk)
                 yield chunk
-            for chunk in self._download(file, had):
+            for chunk in self._download(file, kept_bytes):
                 kept.write(chunk)
                 yield chunk
 
-    def forget(self, but: tuple[LogFile, ...] = ()) -> None:
-        """Remove what was kept, of files other than these."""
+    def discard(self, except_for: tuple[LogFile, ...] = ()) -> None:
+        """Remove the kept bytes of all files except these."""
         if self.directory is None:
             return
-        wanted = {self._path(file) for file in but}
+        wanted = {self._path(file) for file in except_for}
         for path in self.directory.glob("*.kept"):
             if path not in wanted:
                 with suppress(FileNotFoundError):
                     path.unlink()
 
     def kept_bytes(self, file: LogFile) -> int:
+        """Return the number of kept bytes of a file."""
         if self.directory is None or not self._path(file).exists():
             return 0
         return self._path(file).stat().st_size
@@ -68,14 +69,14 @@ class Keeper:
         return self.directory / f"{file.name.replace('/', '-')}.{file.size}.kept"
 
     def _download(self, file: LogFile, start: int) -> Iterator[bytes]:
-        on_their_way: deque[Call] = deque()
+        in_flight: deque[Call] = deque()
         for begin in range(start, file.size, RANGE_BYTES):
             length = min(RANGE_BYTES, file.size - begin)
-            on_their_way.append(self.host.start(lambda begin=begin, length=length: self._read(file, begin, length)))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
-            if len(on_their_way) >= RANGES_IN_FLIGHT:
-                yield on_their_way.popleft().result()
-        while on_their_way:
-            yield on_their_way.popleft().result()
+            in_flight.append(self.host.start(lambda begin=begin, length=length: self._read(file, begin, length)))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+            if len(in_flight) >= RANGES_IN_FLIGHT:
+                yield in_flight.popleft().result()
+        while in_flight:
+            yield in_flight.popleft().result()
 
     def _read(self, file: LogFile, begin: int, length: int) -> bytes:
-        return self.carrier.read(file.name, begin, length)
+        return self.transport.read(file.name, begin, length)

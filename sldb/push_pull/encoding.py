@@ -1,8 +1,8 @@
-"""A SQLite file as a prepared LTX file (storage.prepared), in parts: what is uploaded.
+"""The upload: a SQLite file as a prepared LTX file (storage.prepared), in parts.
 
 Every part but the last has PART_BYTES, and the last one is long enough to hold the file's checksum in one piece. The
-same file always gives the same parts, each of which is named by its number and the MD5 of what it holds: so an upload
-that was cut off finds again what it has done, and the commit finds what was damaged on the way.
+same file always gives the same parts. Each is named by its number and the MD5 of its content: so an interrupted upload
+finds the parts already sent, and the commit finds parts damaged on the way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lambda_handlers.storage.prepared import PREPARED, first_frame
 from lambda_handlers.store.protocol import PART_BYTES
 from sldb.push_pull.source import Source
 
-_LEAST_BYTES = 64  # of the last part, where there are several
+_MIN_LAST_PART_BYTES = 64  # if there are several parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class Part:
     number: int  # from 1
     name: str
     body: bytes
-    source_bytes: int  # of the SQLite file that it brings
+    source_bytes: int  # of the SQLite file that it contains
 
 
 class Encoding:
-    """`parts` once, then `page_map`."""
+    """The encoding of one source: iterate `parts` once, then read `page_map`."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -40,25 +40,27 @@ class Encoding:
 
     @property
     def upload_id(self) -> str:
-        """Where the parts lie: the same for the same file."""
+        """The name of the upload: the same for the same file."""
         source = self._source
-        told = f"{source.page_size} {source.page_count} ".encode()
-        return hashlib.sha256(told + source.likely_first_page).hexdigest()[:16]
+        sizes = f"{source.page_size} {source.page_count} ".encode()
+        return hashlib.sha256(sizes + source.likely_first_page).hexdigest()[:16]
 
     def parts(self) -> Iterator[Part]:
-        waiting, number, told = bytearray(), 0, 0
+        """Yield the parts in order. Raises SldbError."""
+        waiting, number, counted_bytes = bytearray(), 0, 0
         for piece in self._pieces():
             waiting += piece
-            while len(waiting) >= PART_BYTES + _LEAST_BYTES:
+            while len(waiting) >= PART_BYTES + _MIN_LAST_PART_BYTES:
                 body = bytes(memoryview(waiting)[:PART_BYTES])
                 del waiting[:PART_BYTES]
                 number, reached = number + 1, self._encoded_pages * self._source.page_size
-                yield _part(number, body, reached - told)
-                told = reached
-        yield _part(number + 1, bytes(waiting), self._source.size - told)
+                yield _part(number, body, reached - counted_bytes)
+                counted_bytes = reached
+        yield _part(number + 1, bytes(waiting), self._source.size - counted_bytes)
 
     @property
     def page_map(self) -> PageMap:
+        """The page map of the prepared file, once all parts have been taken."""
         assert self._page_map is not None, "the parts have not been taken"
         return self._page_map
 
@@ -83,5 +85,5 @@ class Encoding:
 
 
 def _part(number: int, body: bytes, source_bytes: int) -> Part:
-    digest = hashlib.md5(body, usedforsecurity=False).hexdigest()  # S3 tells the same of what it has got
+    digest = hashlib.md5(body, usedforsecurity=False).hexdigest()  # S3 reports the same for the part that it received
     return Part(number, f"{number:05}-{digest}", body, source_bytes)

@@ -1,8 +1,8 @@
-"""Whether a SQLite file is damaged, as far as that can be judged here.
+"""The integrity of a SQLite file, as far as it can be checked here.
 
-A file may need what only the program has that made it: a collation or a function that the program registers with
-SQLite. `PRAGMA quick_check` then fails before it looks at anything. So the tables are looked at one by one; of one that
-cannot be checked the rows are read, which finds damaged pages, and it is told apart from what is damaged.
+A file may need a collation or a function known only to its own program. `PRAGMA quick_check` then
+fails before it checks anything. So the tables are checked one by one. If one cannot be checked, its rows are read,
+which finds damaged pages, and it is reported as unchecked and not as damaged.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ MAX_FINDINGS = 5
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    damage: tuple[str, ...] = ()  # in SQLite's words
-    unchecked: tuple[str, ...] = ()  # table: why
+    damage: tuple[str, ...] = ()  # SQLite's messages
+    unchecked: tuple[str, ...] = ()  # "table: reason"
 
 
 def examine(connection: apsw.Connection) -> Findings:
-    """Look at the whole database. Raises apsw.Error where it cannot be read."""
+    """Check the whole database. Raises apsw.Error if it cannot be read."""
     try:
         return Findings(_quick_check(connection))
     except apsw.SQLError:
@@ -42,12 +42,12 @@ def _examine_each(connection: apsw.Connection) -> Findings:
             damage += _quick_check(connection, str(name))
         except apsw.SQLError as error:
             unchecked.append(f"{name}: {error}")
-            damage += _read(connection, str(name))
+            damage += _read_rows(connection, str(name))
     return Findings(tuple(damage[:MAX_FINDINGS]), tuple(unchecked))
 
 
 def _quick_check(connection: apsw.Connection, table: str | None = None) -> tuple[str, ...]:
-    """Return what is damaged, of one table or of all."""
+    """Return SQLite's messages about damage in one table or in all."""
     argument = str(MAX_FINDINGS) if table is None else _quoted(table)
     try:
         found = [" ".join(str(row[0]).split()) for row in connection.execute(f"PRAGMA quick_check({argument})")]
@@ -56,10 +56,10 @@ def _quick_check(connection: apsw.Connection, table: str | None = None) -> tuple
     return () if found == ["ok"] else tuple(found)
 
 
-def _read(connection: apsw.Connection, table: str) -> tuple[str, ...]:
-    """Read all rows, without the indexes, for the damage that this meets."""
+def _read_rows(connection: apsw.Connection, table: str) -> tuple[str, ...]:
+    """Read all rows without the indexes, and return the damage found so."""
     try:
-        with suppress(apsw.SQLError):  # not even that can be done without the program's collation
+        with suppress(apsw.SQLError):  # even reading may need the program's collation
             for _ in connection.execute(f"SELECT * FROM main.{_quoted(table)} NOT INDEXED"):
                 pass
     except apsw.CorruptError as error:

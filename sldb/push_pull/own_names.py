@@ -1,7 +1,7 @@
-"""What a SQLite file has of sldb's own, such as one that was pulled: tables named `_sldb_…`. It is left out of a push,
-since the log of requests that a database was pulled with is not that of the database that it becomes.
+"""The objects of sldb's own in a SQLite file: tables named `_sldb_…`, as in a pulled file. A push leaves them out,
+since the request log of the pulled database does not belong to the new database.
 
-The file itself is not touched: what has such tables is copied, by SQLite's backup, and dropped in the copy.
+The file itself is not touched: it is copied by SQLite's backup, and the objects are dropped in the copy.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ from lambda_handlers.wire import SldbError
 from sldb.render import literals
 from sldb.transfer.database.schema import is_ours
 
-_KINDS = ("trigger", "view", "index", "table")  # in the order in which they are dropped
+_KINDS = ("trigger", "view", "index", "table")  # in the order of dropping
 
 
 def find(connection: apsw.Connection) -> list[tuple[str, str]]:
-    """Return kind and name of what is sldb's own."""
+    """Return kind and name of each object of sldb's own."""
     rows = connection.execute("SELECT type, name FROM main.sqlite_schema WHERE sql NOT NULL").fetchall()
     return [(str(kind), str(name)) for kind, name in rows if kind in _KINDS and is_ours(name)]
 
 
 @contextmanager
 def copy_without(connection: apsw.Connection, path: Path, found: list[tuple[str, str]]) -> Iterator[Path]:
-    """A copy of the database, for as long as it is wanted, in which nothing that was found is left. `path`: of the
-    original, for messages. Raises `bad_request`."""
+    """Yield a temporary copy of the database without the found objects. `path`: of the original, for messages.
+
+    Raises `bad_request`.
+    """
     with tempfile.TemporaryDirectory(prefix="sldb-push-") as directory:
         copied = Path(directory) / "copy.sqlite"
         with _opened(copied) as copy:
@@ -60,17 +62,17 @@ def _drop(copy: apsw.Connection, path: Path, found: list[tuple[str, str]]) -> No
             except apsw.Error as error:
                 raise SldbError(
                     "bad_request",
-                    f"{path}: {name} has a name that only sldb may give, and cannot be left out: {error}",
+                    f"{path}: {name} has a name that is reserved for sldb, and cannot be left out: {error}",
                     "drop it in a copy of the file, and push that",
                 ) from error
 
 
 def _check_shadows(copy: apsw.Connection, path: Path) -> None:
-    """A virtual table named `_sldb` keeps its data in tables whose names are sldb's own."""
+    """Raise `bad_request` for a virtual table `_sldb`: the tables of its data would have names of sldb's own."""
     sql = "SELECT name FROM main.sqlite_schema WHERE lower(name) = '_sldb' AND sql LIKE 'CREATE VIRTUAL%'"
     for (name,) in copy.execute(sql).fetchall():
         raise SldbError(
             "bad_request",
-            f"{path}: the virtual table {name} keeps its data in tables of names that only sldb may give",
+            f"{path}: the virtual table {name} keeps its data in tables with names that are reserved for sldb",
             "rename it in a copy of the file, and push that",
         )

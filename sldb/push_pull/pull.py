@@ -1,8 +1,8 @@
-"""Pull: a database, now or as it was, as a SQLite file that appears whole or not at all.
+"""The pull: a database, now or as it was, as a SQLite file that appears whole or not at all.
 
-The action `pull` names the files of the log that make up one transaction; they are read and folded here. What was read
-is kept beside the file until it is complete (`.NAME.pull/`), so that a pull which was cut off goes on where it stopped,
-and is thrown away then. Nothing is at the file's own name before all of it is checked and on the disk.
+The action `pull` names the files of the log that make up one transaction; they are read and assembled here. The bytes
+read are kept beside the file until it is complete (`.NAME.pull/`), so an interrupted pull continues from there; then
+they are removed. The file gets its own name after it was checked and synced to the disk.
 """
 
 from __future__ import annotations
@@ -26,28 +26,30 @@ from lambda_handlers.wire import SldbError
 from sldb import atomic_file
 from sldb.client import Client
 from sldb.push_pull import integrity
-from sldb.push_pull.download import Keeper, LogFile
+from sldb.push_pull.download import Downloader, LogFile
 from sldb.push_pull.image import Image
-from sldb.push_pull.transport import Carrier, Progress, Vanished
+from sldb.push_pull.transport import FileVanished, Progress, Transport
 
-_TRIES = 3  # when files vanish, or what was kept is of other files
-_COMPANIONS = ("-wal", "-journal", "-shm")  # that SQLite would take for those of the new file
+_TRIES = 3  # if files vanish, or the kept bytes are of other files
+_COMPANIONS = ("-wal", "-journal", "-shm")  # SQLite would use those of an old file with the new one
 
 
 @dataclass(frozen=True, slots=True)
 class Pull:
     client: Client
-    carrier: Carrier
+    transport: Transport
     progress: Progress
     host: Host
-    is_near: bool = False  # the store is on this disk: nothing is kept of what was read
+    is_local: bool = False  # the store is on this disk: nothing is kept
 
     def run(self, out: Path, at: int | str | None, *, replace: bool, check: bool) -> dict[str, Any]:
-        """The reply to `pull`. `replace`: write over a file that is there; `check`: let SQLite look at the result
-        (quick_check) first. Raises SldbError; then nothing at `out` has changed."""
+        """Write the database to `out` and return the reply to `pull`. Raises SldbError; then `out` is unchanged.
+
+        `replace`: overwrite an existing file; `check`: have SQLite check the result (quick_check) first.
+        """
         check_place(out, replace)
-        out = Path(os.path.realpath(out))  # of a link, what it leads to
-        with _workplace(out) as place:
+        out = Path(os.path.realpath(out))  # the target of a link
+        with _work_directory(out) as place:
             try:
                 plan = self._fetch(place, at)
                 if check:
@@ -60,36 +62,36 @@ class Pull:
         return plan
 
     def _fetch(self, place: Path, at: int | str | None) -> dict[str, Any]:
-        keeper = Keeper(self.carrier, self.host, None if self.is_near else place)
+        downloader = Downloader(self.transport, self.host, None if self.is_local else place)
         for last_try in (*[False] * (_TRIES - 1), True):
             plan = self.client.act("pull", at=at)
             files = tuple(LogFile(one["file"], one["bytes"]) for one in plan["files"])
-            keeper.forget(but=files)
-            had = any(keeper.kept_bytes(file) for file in files)
+            downloader.discard(except_for=files)
+            is_continued = any(downloader.kept_bytes(file) for file in files)
             try:
-                self._fold(keeper, files, place / "database", plan)
-            except Vanished as error:
+                self._assemble(downloader, files, place / "database", plan)
+            except FileVanished as error:
                 if last_try:
                     raise SldbError("store_error", f"files vanish while they are read: {error}", "try again") from error
-                at = plan["txid"]  # the same state, from what there is of it now
+                at = plan["txid"]  # the same state, from the files that exist now
             except SldbError as error:
-                # A file that was made anew does not go on as the one of which the beginning was kept.
-                if error.code != "corrupt" or last_try or not had:
+                # A file that was created anew continues differently from the one whose beginning was kept.
+                if error.code != "corrupt" or last_try or not is_continued:
                     raise
-                keeper.forget()
+                downloader.discard()
                 at = plan["txid"]
             else:
                 return plan
         raise AssertionError  # the last try returns or raises
 
-    def _fold(self, keeper: Keeper, files: tuple[LogFile, ...], path: Path, plan: dict[str, Any]) -> None:
+    def _assemble(self, downloader: Downloader, files: tuple[LogFile, ...], path: Path, plan: dict[str, Any]) -> None:
         name = plan["database"]
         self.progress.begin("pulling", sum(file.size for file in files))
         with path.open("w+b") as target:
             image = Image(target)
             for file in files:
                 key = database_prefix(name) + file.name
-                decoder = Decoder(self._counted(keeper.chunks(file)), key)
+                decoder = Decoder(self._counted(downloader.chunks(file)), key)
                 ltx_name = parse_ltx_key(name, key)
                 assert ltx_name is not None, f"{key} is no key of a file of the log"
                 check_name(decoder.header, ltx_name, key)
@@ -103,7 +105,7 @@ class Pull:
             self.progress.advance(len(chunk))
 
     def _check(self, path: Path, plan: dict[str, Any]) -> None:
-        """Raise `corrupt` for what is damaged; the checksums held, so that it was in the database before."""
+        """Raise `corrupt` if the image is damaged. The checksums were right, so the database itself was damaged."""
         self.progress.begin("checking", plan["pages"] * plan["page_size"])
         connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
@@ -124,7 +126,7 @@ class Pull:
 
 
 def check_place(out: Path, replace: bool) -> None:
-    """Raises `bad_request` where no file can or may come to be."""
+    """Raise `bad_request` if no file can or may be created at `out`."""
     if out.is_dir():
         raise SldbError("bad_request", f"{out} is a directory, want the name of a file")
     if not out.parent.is_dir():
@@ -139,8 +141,8 @@ def _companions(out: Path) -> list[Path]:
 
 
 @contextmanager
-def _workplace(out: Path) -> Iterator[Path]:
-    """A directory beside the file, for one pull at a time."""
+def _work_directory(out: Path) -> Iterator[Path]:
+    """Yield a directory beside the file, locked for one pull at a time."""
     place = out.with_name(f".{out.name}.pull")
     try:
         place.mkdir(exist_ok=True)
@@ -154,7 +156,7 @@ def _workplace(out: Path) -> Iterator[Path]:
             yield place
         finally:
             (place / "database").unlink(missing_ok=True)
-            if not any(kept.stat().st_size for kept in place.glob("*.kept")):  # nothing that another try could use
+            if not any(kept.stat().st_size for kept in place.glob("*.kept")):  # nothing for another try to use
                 shutil.rmtree(place, ignore_errors=True)
             unlock(descriptor)
     finally:

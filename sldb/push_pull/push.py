@@ -1,8 +1,8 @@
-"""Push: a SQLite file becomes the content of a database, in one transaction.
+"""The push: a SQLite file becomes the content of a database, in one transaction.
 
-The file is encoded here, part by part, while a few parts are on their way; those that an earlier try has brought are
-not sent again. When all are there, the action `push_commit` makes a transaction of them. Until it does nothing of the
-database has changed, and whatever stops the push, the same push again goes on.
+The file is encoded here, part by part, while a few parts are being sent; parts of an earlier try are not sent again.
+Then the action `push_commit` makes a transaction of the parts. Until then the database is unchanged, and an
+interrupted push continues when it is repeated.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ from lambda_handlers.wire import SldbError
 from sldb.client import Client
 from sldb.push_pull.encoding import Encoding
 from sldb.push_pull.source import Source
-from sldb.push_pull.transport import Carrier, Progress
+from sldb.push_pull.transport import Progress, Transport
 
-PARTS_IN_FLIGHT = 4  # with the one that is being made, each takes some times PART_BYTES of memory
-_ROUNDS = 3  # of uploads, where parts vanish before they are committed
+PARTS_IN_FLIGHT = 4  # and one that is being encoded; each takes several times PART_BYTES of memory
+_ROUNDS = 3  # of uploads, if parts vanish before they are committed
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
     client: Client
-    carrier: Carrier
+    transport: Transport
     progress: Progress
     host: Host
 
     def run(self, source: Source, if_txid: int | None, allow: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        """The reply to `push_commit`, with `sent_bytes`. `allow` gets the reply to `push_begin`, before anything is
-        sent, and raises if that is not wanted. Raises SldbError."""
+        """Push the file and return the reply to `push_commit`, with `sent_bytes`. Raises SldbError.
+
+        `allow` gets the reply to `push_begin` before anything is sent, and raises to stop the push.
+        """
         push, sent = secrets.token_hex(7), 0
         begun = self.client.act("push_begin", upload=Encoding(source).upload_id)
         _check_txid(begun, if_txid)
@@ -44,28 +46,29 @@ class Push:
             encoding = Encoding(source)
             names, newly_sent = self._upload(encoding, source, begun["parts"])
             sent += newly_sent
-            # Asked again just before, so that little has to be looked through for a commit whose answer gets lost.
+            # Repeated just before the commit: if the reply gets lost, few transactions have to be searched for it.
             begun = self.client.act("push_begin", upload=encoding.upload_id)
             try:
                 reply = self._commit(encoding, source, names, push, begun["txid"], if_txid)
             except SldbError as error:
                 if "missing" not in error.details:
                     raise
-                gone = error.details.get("damaged", names)  # who pushes the same file clears all, not only what is told
+                # By default all: another push of the same file removes all parts.
+                gone = error.details.get("damaged", names)
                 begun["parts"] = {name: size for name, size in begun["parts"].items() if name not in gone}
                 missing = error
             else:
-                self.carrier.clear(encoding.upload_id)
+                self.transport.clear(encoding.upload_id)
                 return {**reply, "sent_bytes": sent}
         raise missing
 
     def _upload(self, encoding: Encoding, source: Source, there: dict[str, int]) -> tuple[list[str], int]:
-        """The names of the parts, and how many bytes were sent."""
+        """Send the parts; return their names and the number of bytes sent."""
         self.progress.begin("pushing", source.size)
-        names, sent, on_their_way = [], 0, deque[tuple[Call, int]]()
+        names, sent, in_flight = [], 0, deque[tuple[Call, int]]()
 
-        def arrive() -> None:
-            call, size = on_their_way.popleft()
+        def finish_first() -> None:
+            call, size = in_flight.popleft()
             call.result()
             self.progress.advance(size)
 
@@ -77,16 +80,16 @@ class Push:
                     continue
                 sent += len(part.body)
                 call = self.host.start(
-                    lambda name=part.name, body=part.body: self.carrier.put(encoding.upload_id, name, body)  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+                    lambda name=part.name, body=part.body: self.transport.put(encoding.upload_id, name, body)  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
                 )
-                on_their_way.append((call, part.source_bytes))
-                if len(on_their_way) >= PARTS_IN_FLIGHT:
-                    arrive()
-            while on_their_way:
-                arrive()
+                in_flight.append((call, part.source_bytes))
+                if len(in_flight) >= PARTS_IN_FLIGHT:
+                    finish_first()
+            while in_flight:
+                finish_first()
         except SldbError:
-            # What else is on its way arrives, or fails as this did: the next try finds all of it.
-            for call, _ in on_their_way:
+            # The other parts in flight arrive or fail too: the next try finds those that arrived.
+            for call, _ in in_flight:
                 with suppress(SldbError):
                     call.result()
             raise
@@ -108,7 +111,7 @@ class Push:
 
 
 def _rollback_journal(page: bytes, page_count: int) -> bytes:
-    """Page 1 of a database that keeps no WAL, with the number of pages where old versions of SQLite left it out."""
+    """Return page 1 of a database without WAL, with the number of pages, which old versions of SQLite left out."""
     result = bytearray(page)
     result[18:20] = b"\1\1"
     result[28:32] = page_count.to_bytes(4, "big")
@@ -121,7 +124,7 @@ def _check_txid(begun: dict[str, Any], if_txid: int | None) -> None:
         raise SldbError(
             "conflict",
             f"the newest transaction of {begun['database']} is {begun['txid']}, not {if_txid}",
-            "look again (sldb history), and decide again",
+            "look at the newest state (sldb history), and decide again",
             txid=begun["txid"],
             applied="no",
         )

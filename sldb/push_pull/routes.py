@@ -1,10 +1,10 @@
-"""By which way the bytes of a push or pull go.
+"""The routes for the bytes of a push or pull.
 
     directory   a local target: files on this disk
-    bucket      straight to and from the bucket, with the user's own rights, and without the function
-    function    by addresses that the function signs, with no right but to invoke it
+    bucket      directly to and from the bucket, with the user's own rights, and without the function
+    function    by URLs signed by the function, with no right but to invoke it
 
-Of a deployed stack both are tried, the bucket first; what a push has brought by one the other one finds.
+For a deployed stack both are tried, the bucket first; parts sent by one are found by the other.
 """
 
 from __future__ import annotations
@@ -16,73 +16,72 @@ from typing import TypeVar
 
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
-from sldb.push_pull.presigned import AddressCarrier
-from sldb.push_pull.transport import Carrier
+from sldb.push_pull.presigned import PresignedTransport
+from sldb.push_pull.transport import Transport
 from sldb.targets.aws_lambda import LambdaTarget
 
 T = TypeVar("T")
 
-WAYS = ("bucket", "function")
 _ANSWER_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Route:
     name: str
     client: Client
-    carrier: Carrier
+    transport: Transport
 
 
-def by_first(client: Client, through: str | None, attempt: Callable[[Way], T], note: Callable[[str], None]) -> T:
-    """What `attempt` returns by the first way that lets it. `through`: the only one to try. Raises SldbError."""
+def try_routes(client: Client, through: str | None, attempt: Callable[[Route], T], note: Callable[[str], None]) -> T:
+    """Return the result of `attempt` by the first working route. `through`: the only one to try. Raises SldbError."""
     if not isinstance(client.target, LambdaTarget):
         if through is not None:
             raise SldbError("bad_request", f"--through {through} is for a deployed stack, not for {client.target.name}")
-        with _directory(client) as way:
-            return attempt(way)
+        with _directory(client) as route:
+            return attempt(route)
     if through != "function":
         try:
-            with _bucket(client, client.target) as way:
-                return attempt(way)
+            with _bucket(client, client.target) as route:
+                return attempt(route)
         except SldbError as error:
             if through == "bucket" or not _is_refusal(error):
                 raise
-            note("no way to the bucket with your own rights: through the function")
-    with _function(client, client.target) as way:
-        return attempt(way)
+            note("the bucket is not accessible with your own rights: through the function")
+    with _function(client, client.target) as route:
+        return attempt(route)
 
 
 def _is_refusal(error: SldbError) -> bool:
-    """Whether another way may do what this one could not; never, where it is not known whether it has been done."""
+    """Return True if another route may succeed; never, if this one may have succeeded."""
     return error.code == "store_error" and error.details.get("applied") != "unknown"
 
 
 @contextmanager
-def _directory(client: Client) -> Iterator[Way]:
-    from sldb.push_pull.direct import StoreCarrier
+def _directory(client: Client) -> Iterator[Route]:
+    from sldb.push_pull.direct import DirectTransport
     from sldb.targets.local import LocalTarget
 
     assert isinstance(client.target, LocalTarget)
-    with closing(StoreCarrier(client.database, client.target.open_store)) as carrier:
-        yield Way("directory", client, carrier)
+    with closing(DirectTransport(client.database, client.target.open_store)) as transport:
+        yield Route("directory", client, transport)
 
 
 @contextmanager
-def _bucket(client: Client, target: LambdaTarget) -> Iterator[Way]:
-    from sldb.push_pull.direct import StoreCarrier
+def _bucket(client: Client, target: LambdaTarget) -> Iterator[Route]:
+    from sldb.push_pull.direct import DirectTransport
     from sldb.targets.bucket import BucketTarget
 
     bucket = BucketTarget(target.deployed_function, target.aws)
-    with closing(StoreCarrier(client.database, bucket.open_store)) as carrier:
-        yield Way("bucket", replace(client, target=bucket), carrier)
+    with closing(DirectTransport(client.database, bucket.open_store)) as transport:
+        yield Route("bucket", replace(client, target=bucket), transport)
 
 
 @contextmanager
-def _function(client: Client, target: LambdaTarget) -> Iterator[Way]:
+def _function(client: Client, target: LambdaTarget) -> Iterator[Route]:
     from sldb.aws.http import PlainHttp
 
     http = PlainHttp(target.aws, _ANSWER_SECONDS)
     try:
-        yield Way("function", client, AddressCarrier(client, http.exchange))
+        yield Route("function", client, PresignedTransport(client, http.exchange))
     finally:
         http.close()

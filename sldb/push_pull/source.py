@@ -1,13 +1,13 @@
-"""A SQLite file that is to be pushed: checked, and read page by page as of one moment.
+"""The source of a push: a SQLite file, checked, and read page by page as of one moment.
 
-The pages come from SQLite's own backup, inside one read transaction, so that a -wal beside the file counts as far as it
-is committed, and other programs may write meanwhile: with a WAL they go on, otherwise they wait until all is read. The
-backup writes into a file that keeps nothing (`catcher`), which is why neither memory nor disk limits its size.
+The pages come from SQLite's own backup, inside one read transaction, so the committed part of a -wal beside the file
+counts, and other programs may write meanwhile: with a WAL they continue, otherwise they wait until all is read.
+The backup writes into a file without storage (`backup_vfs`), so neither memory nor disk limits its size.
 
-SQLite copies pages in ascending order, and changes none of them but page 1, which it writes at the very end. Until then
-`likely_first_page` stands in for it: page 1 as it lies in the file, which may be older than what the -wal has.
+SQLite copies pages in ascending order, and changes only page 1, which it writes at the very end. Until then
+`likely_first_page` is used instead: page 1 as stored in the file, which may be older than the one in the -wal.
 
-Tables of sldb's own are left out (`own_names`): a file that has some is copied first.
+Tables of sldb's own are left out (`own_names`): a file with such tables is copied first.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import apsw
 from lambda_handlers.storage.log.ltx import Pgno, lock_page
 from lambda_handlers.wire import SldbError
 from sldb.push_pull import integrity, own_names
-from sldb.push_pull.backup_vfs import copying
+from sldb.push_pull.backup_vfs import open_backup
 
-_LARGEST_PAGE_BYTES = 65536
+_MAX_PAGE_BYTES = 65536
 _BUSY_SECONDS, _BUSY_PAUSE_SECONDS = 30.0, 0.002
 
 
@@ -37,34 +37,34 @@ class Source:
     page_size: int  # bytes
     page_count: int
     likely_first_page: bytes
-    first_page: bytes = b""  # as it is; known when all pages have been read
-    unchecked: tuple[str, ...] = ()  # tables that could not be looked at, and why
+    first_page: bytes = b""  # known after all pages have been read
+    unchecked: tuple[str, ...] = ()  # tables that could not be checked, and the reasons
     _connection: apsw.Connection | None = field(default=None, repr=False)
 
     @property
     def size(self) -> int:
-        """Bytes, as a file without -wal."""
+        """The size in bytes of the file without -wal."""
         return self.page_size * self.page_count
 
     def own_names(self) -> list[tuple[str, str]]:
-        """What only sldb may have made: kinds and names."""
+        """Return kind and name of each object with a name reserved for sldb."""
         if self._connection is None:
             return []
-        with _reading(self.path):
+        with _sqlite_errors(self.path):
             return own_names.find(self._connection)
 
     def pages(self) -> Iterator[tuple[Pgno, bytes]]:
-        """All pages but the first and the lock page, ascending; once. Raises SldbError."""
+        """Yield all pages but the first and the lock page, ascending; once. Raises SldbError."""
         if self._connection is None:
             self.first_page = self.likely_first_page
             return
-        with _reading(self.path):
+        with _sqlite_errors(self.path):
             yield from self._backed_up(self._connection)
 
     def _backed_up(self, connection: apsw.Connection) -> Iterator[tuple[Pgno, bytes]]:
         skipped, expected = lock_page(self.page_size), 2
-        with copying(connection) as copy:
-            while pages := copy.step():
+        with open_backup(connection) as backup:
+            while pages := backup.next_pages():
                 for offset, page in pages:
                     pgno = offset // self.page_size + 1
                     if pgno == 1:
@@ -82,16 +82,18 @@ class Source:
 
 @contextmanager
 def open_source(path: Path, check: bool = True) -> Iterator[Source]:
-    """`check`: let SQLite look for damage first (quick_check), which reads all of the file. Raises SldbError
-    `not_found` or `bad_request` for what is no sound SQLite file."""
-    size = _regular_file(path)
+    """Yield the source. Raises SldbError `not_found`, or `bad_request` for anything but a sound SQLite file.
+
+    `check`: have SQLite look for damage first (quick_check), which reads the whole file.
+    """
+    size = _regular_file_size(path)
     if not size and not _has_wal(path):
         yield _empty(path)
         return
     with ExitStack() as closing:
         source = closing.enter_context(_opened(path, check))
         if found := source.own_names():
-            with _reading(path):
+            with _sqlite_errors(path):
                 assert source._connection is not None
                 copy = closing.enter_context(own_names.copy_without(source._connection, path, found))
             unchecked = source.unchecked
@@ -103,28 +105,25 @@ def open_source(path: Path, check: bool = True) -> Iterator[Source]:
 @contextmanager
 def _opened(path: Path, check: bool) -> Iterator[Source]:
     with ExitStack() as closing:
-        with _reading(path):
-            # Before SQLite opens it: a process that closes any handle of a file loses all its POSIX locks on it.
+        with _sqlite_errors(path):
+            # Read before SQLite opens the file: closing any handle of it drops all POSIX locks of the process on it.
             beginning = _beginning(path)
             connection = _connect(path)
             closing.callback(connection.close)
             connection.execute("PRAGMA query_only = ON; BEGIN")
-            page_count = _one(connection, "SELECT count(*) FROM sqlite_schema; PRAGMA page_count")
-            page_size = _one(connection, "PRAGMA page_size")
+            page_count = _number(connection, "SELECT count(*) FROM sqlite_schema; PRAGMA page_count")
+            page_size = _number(connection, "PRAGMA page_size")
             _check_whole_pages(path, page_size)
             unchecked = _check(path, connection) if check else ()
         if not page_count:
             yield _empty(path)
         else:
-            yield Source(
-                *(path, page_size, page_count, beginning[:page_size].ljust(page_size, b"\0")),
-                unchecked=unchecked,
-                _connection=connection,
-            )
+            first_page = beginning[:page_size].ljust(page_size, b"\0")
+            yield Source(path, page_size, page_count, first_page, unchecked=unchecked, _connection=connection)
 
 
-def _regular_file(path: Path) -> int:
-    """Its size; raises SldbError for what is none."""
+def _regular_file_size(path: Path) -> int:
+    """Return the size of a regular file. Raises SldbError."""
     try:
         status = path.stat()
     except FileNotFoundError as error:
@@ -143,7 +142,7 @@ def _has_wal(path: Path) -> bool:
 
 
 def _empty(path: Path) -> Source:
-    """A database without a page, which SQLite takes for an empty one: as one that has its first page."""
+    """Return the source of an empty database with its first page, for a file without any page."""
     connection = apsw.Connection(":memory:")
     try:
         connection.execute("PRAGMA page_size = 4096; CREATE TABLE t (a); DROP TABLE t; VACUUM")
@@ -154,19 +153,21 @@ def _empty(path: Path) -> Source:
 
 
 def _connect(path: Path) -> apsw.Connection:
-    """Read-only where there is a -wal: the last connection that may write moves it into the file when it closes.
-    Otherwise not, since only one that may write removes what SQLite has put beside the file, and takes back what a
-    writer that died had begun, as any program that opens the file would."""
+    """Connect: read-only if there is a -wal, since the last writable connection moves it into the file on closing.
+
+    Without a -wal the connection is writable: only such a one removes the files put beside it by SQLite, and rolls back
+    the transaction of a dead writer, as any program does on opening the file.
+    """
     may_write = not _has_wal(path)
     connection = apsw.Connection(
         os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE if may_write else apsw.SQLITE_OPEN_READONLY
     )
-    connection.set_busy_handler(_patience())
+    connection.set_busy_handler(_wait_when_busy())
     return connection
 
 
-def _patience() -> Callable[[int], bool]:
-    """Waits for a writer who commits. Looks more often than SQLite's own handler, which a busy writer starves."""
+def _wait_when_busy() -> Callable[[int], bool]:
+    """Return a busy handler that tries more often than SQLite's own: a busy writer would starve that one."""
     until = time.monotonic() + _BUSY_SECONDS
 
     def waits(_tries: int) -> bool:
@@ -177,7 +178,7 @@ def _patience() -> Callable[[int], bool]:
 
 
 def _check_whole_pages(path: Path, page_size: int) -> None:
-    """SQLite takes zeros for what is missing of the last page."""
+    """Raise `bad_request` if the last page is incomplete: SQLite would fill it with zeros."""
     size = path.stat().st_size
     if size % page_size:
         raise SldbError(
@@ -188,7 +189,7 @@ def _check_whole_pages(path: Path, page_size: int) -> None:
 
 
 def _check(path: Path, connection: apsw.Connection) -> tuple[str, ...]:
-    """Return what could not be looked at; raise `bad_request` for what is damaged."""
+    """Check the file, and return the tables without a check. Raises `bad_request` if the file is damaged."""
     found = integrity.examine(connection)
     if found.damage:
         raise SldbError(
@@ -199,22 +200,22 @@ def _check(path: Path, connection: apsw.Connection) -> tuple[str, ...]:
     return found.unchecked
 
 
-def _one(connection: apsw.Connection, sql: str) -> int:
+def _number(connection: apsw.Connection, sql: str) -> int:
     return int(list(connection.execute(sql))[-1][0])
 
 
 def _beginning(path: Path) -> bytes:
-    """As much as the largest first page has."""
+    """Return the beginning of the file, enough for the largest first page."""
     try:
         with path.open("rb") as file:
-            return file.read(_LARGEST_PAGE_BYTES)
+            return file.read(_MAX_PAGE_BYTES)
     except OSError as error:
         raise SldbError("bad_request", f"{path} cannot be read: {error.strerror}") from error
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """What SQLite says of the file, as our errors."""
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about the file into SldbErrors."""
     try:
         yield
     except apsw.NotADBError as error:

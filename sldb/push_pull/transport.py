@@ -1,6 +1,6 @@
-"""How the bytes of a push or pull get to the store and back; `sldb.targets` has what does it.
+"""The transport of a push or pull: the bytes to the store and back. `direct` and `presigned` implement it.
 
-A carrier belongs to one database. Several threads may ask it at once.
+A transport belongs to one database. Several threads may use it at once.
 """
 
 from __future__ import annotations
@@ -8,31 +8,31 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Vanished(Exception):
-    """What should be read is not there any more: retention, or a newer and shorter log, took it."""
+class FileVanished(Exception):
+    """A file to be read does not exist any more: retention, or a newer and shorter log, removed it."""
 
 
-class Carrier(Protocol):
-    """Every verb raises SldbError when it has tried long enough."""
+class Transport(Protocol):
+    """The verbs of a transport. Each raises SldbError after enough tries."""
 
     def put(self, upload: str, part: str, body: bytes) -> None:
-        """A part of an upload; again what is there already does no harm."""
+        """Send a part of an upload; sending it twice does no harm."""
 
     def read(self, file: str, start: int, length: int) -> bytes:
-        """A range of a file of the log, named as the action `pull` names it. Raises Vanished."""
+        """Return a range of a file of the log, by its name in the reply to `pull`. Raises FileVanished."""
 
     def clear(self, upload: str) -> None:
-        """Remove the parts of an upload, where that is allowed; otherwise maintenance does."""
+        """Remove the parts of an upload if allowed; otherwise maintenance does."""
 
 
 class Progress(Protocol):
-    """What whoever waits is told."""
+    """The progress shown to the user."""
 
     def begin(self, what: str, total_bytes: int) -> None:
-        """A step of the work, of so many bytes."""
+        """Begin a step of the work."""
 
     def advance(self, size_bytes: int) -> None:
-        """So much more of it is done."""
+        """Report so many more bytes as done."""
 
     def note(self, text: str) -> None:
-        """Something worth a line."""
+        """Print a line."""

@@ -11,8 +11,8 @@ import pytest
 from lambda_handlers.wire import Action, SldbError
 from sldb.aws.http import HttpReply
 from sldb.client import Client
-from sldb.push_pull.presigned import TRIES, AddressCarrier
-from sldb.push_pull.transport import Vanished
+from sldb.push_pull.presigned import TRIES, PresignedTransport
+from sldb.push_pull.transport import FileVanished
 from tests.fakes.stores.scripted_s3 import SECRETS, refused
 
 
@@ -60,13 +60,13 @@ def signing() -> Signing:
     return Signing()
 
 
-def carrier(signing: Signing, wire: Wire) -> AddressCarrier:
-    return AddressCarrier(Client(signing), wire.exchange, wire.slept.append)  # type: ignore[arg-type]
+def transport(signing: Signing, wire: Wire) -> PresignedTransport:
+    return PresignedTransport(Client(signing), wire.exchange, wire.slept.append)  # type: ignore[arg-type]
 
 
 def test_a_part_goes_with_its_md5(signing):
     wire = Wire(reply(200))
-    carrier(signing, wire).put("0" * 16, "00001-x", b"body")
+    transport(signing, wire).put("0" * 16, "00001-x", b"body")
     ((verb, url, body, headers),) = wire.asked
     assert (verb, url, body) == ("PUT", "https://s3/00001-x?1", b"body")
     assert base64.b64decode(headers["Content-MD5"]) == hashlib.md5(b"body", usedforsecurity=False).digest()
@@ -76,7 +76,7 @@ def test_a_part_goes_with_its_md5(signing):
 @pytest.mark.parametrize("failure", [reply(500), reply(503), reply(403), OSError("no answer")], ids=str)
 def test_what_may_pass_is_tried_again(signing, failure):
     wire = Wire(failure, failure, reply(200))
-    carrier(signing, wire).put("0" * 16, "00001-x", b"body")
+    transport(signing, wire).put("0" * 16, "00001-x", b"body")
     assert len(wire.asked) == 3
     assert wire.slept == sorted(wire.slept)
     assert len({url for _, url, _, _ in wire.asked}) == 3  # each by a new address
@@ -85,7 +85,7 @@ def test_what_may_pass_is_tried_again(signing, failure):
 def test_in_the_end_it_is_an_error_that_says_how_to_go_on(signing):
     wire = Wire(reply(503, SLOW_DOWN))
     with pytest.raises(SldbError, match="S3 answered 503 Service Unavailable, SlowDown") as caught:
-        carrier(signing, wire).put("0" * 16, "00001-x", b"body")
+        transport(signing, wire).put("0" * 16, "00001-x", b"body")
     assert (caught.value.code, len(wire.asked)) == ("store_error", TRIES)
     assert "goes on" in caught.value.hint
     assert "https" not in caught.value.message  # whoever has the address may use it
@@ -96,7 +96,7 @@ def test_in_the_end_it_is_an_error_that_says_how_to_go_on(signing):
 def test_what_is_refused_for_good_is_told_at_once(signing, status, verb):
     wire = Wire(reply(status, SLOW_DOWN.replace(b"SlowDown", b"InvalidRequest")))
     with pytest.raises(SldbError) as caught:
-        carrier(signing, wire).put("0" * 16, "1", b"x") if verb == "put" else carrier(signing, wire).read("f", 0, 1)
+        transport(signing, wire).put("0" * 16, "1", b"x") if verb == "put" else transport(signing, wire).read("f", 0, 1)
     assert (len(wire.asked), wire.slept) == (1, [])
     assert "InvalidRequest" in caught.value.message
     assert not any(secret in caught.value.message for secret in SECRETS)
@@ -105,7 +105,7 @@ def test_what_is_refused_for_good_is_told_at_once(signing, status, verb):
 
 def test_a_file_is_read_by_ranges_of_one_address(signing):
     wire = Wire(reply(206, b"abc"))
-    one = carrier(signing, wire)
+    one = transport(signing, wire)
     assert one.read("0000/x.ltx", 5, 3) == b"abc"
     assert one.read("0000/x.ltx", 8, 3) == b"abc"
     assert [headers["Range"] for *_, headers in wire.asked] == ["bytes=5-7", "bytes=8-10"]
@@ -114,26 +114,26 @@ def test_a_file_is_read_by_ranges_of_one_address(signing):
 
 def test_an_address_that_has_ended_is_renewed(signing):
     wire = Wire(reply(403), reply(206, b"abc"))
-    assert carrier(signing, wire).read("0000/x.ltx", 0, 3) == b"abc"
+    assert transport(signing, wire).read("0000/x.ltx", 0, 3) == b"abc"
     assert len(signing.asked) == 2
 
 
 def test_who_knows_no_ranges_gives_all_of_it(signing):
-    assert carrier(signing, Wire(reply(200, b"0123456789"))).read("0000/x.ltx", 4, 3) == b"456"
+    assert transport(signing, Wire(reply(200, b"0123456789"))).read("0000/x.ltx", 4, 3) == b"456"
 
 
 def test_less_than_was_asked_for_is_damage(signing):
     with pytest.raises(SldbError, match="got 2 bytes") as caught:
-        carrier(signing, Wire(reply(206, b"ab"))).read("0000/x.ltx", 0, 3)
+        transport(signing, Wire(reply(206, b"ab"))).read("0000/x.ltx", 0, 3)
     assert caught.value.code == "corrupt"
 
 
 def test_a_file_that_is_gone(signing):
-    with pytest.raises(Vanished):
-        carrier(signing, Wire(reply(404))).read("0000/x.ltx", 0, 3)
+    with pytest.raises(FileVanished):
+        transport(signing, Wire(reply(404))).read("0000/x.ltx", 0, 3)
 
 
 def test_a_store_without_addresses(signing):
     signing.has_addresses = False
     with pytest.raises(SldbError, match="no addresses"):
-        carrier(signing, Wire(reply(200))).put("0" * 16, "00001-x", b"body")
+        transport(signing, Wire(reply(200))).put("0" * 16, "00001-x", b"body")

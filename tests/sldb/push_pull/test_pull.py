@@ -17,9 +17,9 @@ from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Action, SldbError
 from sldb.client import Client
 from sldb.push_pull import download
-from sldb.push_pull.direct import StoreCarrier
+from sldb.push_pull.direct import DirectTransport
 from sldb.push_pull.pull import Pull
-from sldb.push_pull.transport import Vanished
+from sldb.push_pull.transport import FileVanished
 from tests.fakes.databases import sqlite_files
 from tests.fakes.databases.engine import compact
 from tests.fakes.databases.service import container, run
@@ -42,7 +42,7 @@ class OverService:
     send = result = close = None
 
 
-class Carrier(StoreCarrier):
+class Transport(DirectTransport):
     """Notes what is read, and does `before` each time."""
 
     def __init__(self, store: ObjectStore) -> None:
@@ -78,14 +78,14 @@ def _small_ranges(monkeypatch):
 
 
 @pytest.fixture
-def carrier(store):
-    return Carrier(store)
+def transport(store):
+    return Transport(store)
 
 
 @pytest.fixture
-def pull(service, carrier, tmp_path):
+def pull(service, transport, tmp_path):
     def run_it(out: str = "out.db", at: int | str | None = None, *, replace: bool = False) -> dict[str, Any]:
-        one = Pull(Client(OverService(service)), carrier, SilentProgress(), Host(start=ImmediateCall))  # type: ignore[arg-type]
+        one = Pull(Client(OverService(service)), transport, SilentProgress(), Host(start=ImmediateCall))  # type: ignore[arg-type]
         return one.run(tmp_path / out, at, replace=replace, check=True)
 
     return run_it
@@ -128,91 +128,91 @@ def test_a_database_that_is_not_there_or_was_dropped(service, pull, tmp_path):
     assert rows(tmp_path / "out.db") == [(300, 300)]
 
 
-def test_a_pull_that_is_cut_off_anywhere_goes_on_where_it_stopped(pull, carrier, tmp_path):
+def test_a_pull_that_is_cut_off_anywhere_goes_on_where_it_stopped(pull, transport, tmp_path):
     class Cut(Exception):
         pass
 
     def cut(_file: str, _start: int) -> None:
-        if len(carrier.asked) == 3:
+        if len(transport.asked) == 3:
             raise Cut
 
-    carrier.before = cut
+    transport.before = cut
     read: list[tuple[str, int, int]] = []
     for _ in range(100):
-        carrier.asked.clear()
+        transport.asked.clear()
         try:
             pull()
         except Cut:
-            read += carrier.asked[:2]
+            read += transport.asked[:2]
             assert not (tmp_path / "out.db").exists()
             assert "database" not in names(tmp_path / ".out.db.pull")
         else:
-            read += carrier.asked
+            read += transport.asked
             break
     assert rows(tmp_path / "out.db") == [(300, 300)]
     assert names(tmp_path) == ["out.db"]
     assert len(read) > 6
 
 
-def test_what_was_read_is_not_read_again(service, pull, carrier, tmp_path):
+def test_what_was_read_is_not_read_again(service, pull, transport, tmp_path):
     def fail(file: str, start: int) -> None:
         if start >= 150_000:
             raise SldbError("store_error", "not now")
 
-    carrier.before = fail
+    transport.before = fail
     with pytest.raises(SldbError, match="not now"):
         pull()
-    carrier.before = lambda _file, _start: None
-    carrier.asked.clear()
+    transport.before = lambda _file, _start: None
+    transport.asked.clear()
     run(service, "INSERT INTO t VALUES (1000, 'later')")  # the newest state is another one now
     assert pull()["txid"] == 4
     assert rows(tmp_path / "out.db") == [(301, 301)]
-    again = [(file, start) for file, start, _ in carrier.asked if file.startswith("0000/0000000000000002")]
+    again = [(file, start) for file, start, _ in transport.asked if file.startswith("0000/0000000000000002")]
     assert min(start for _, start in again) >= 50_000
 
 
-def test_a_beginning_of_another_file_is_not_used(service, pull, carrier, tmp_path):
+def test_a_beginning_of_another_file_is_not_used(service, pull, transport, tmp_path):
     """Of the same name and size, but made anew: its checksum fails, and all of it is read."""
 
     def fail(file: str, start: int) -> None:
         if start >= 150_000:
             raise SldbError("store_error", "not now")
 
-    carrier.before = fail
+    transport.before = fail
     with pytest.raises(SldbError, match="not now"):
         pull()
     (kept,) = [path for path in (tmp_path / ".out.db.pull").glob("*.kept") if path.stat().st_size > 10_000]
     data = bytearray(kept.read_bytes())
     data[5000] ^= 1
     kept.write_bytes(data)
-    carrier.before = lambda _file, _start: None
+    transport.before = lambda _file, _start: None
     pull()
     assert rows(tmp_path / "out.db") == [(300, 300)]
 
 
-def test_files_that_vanish_are_found_elsewhere(store, pull, carrier, tmp_path):
+def test_files_that_vanish_are_found_elsewhere(store, pull, transport, tmp_path):
     """Maintenance makes a snapshot, and removes what it covers, while the pull is under way."""
 
     def tidy_up(_file: str, _start: int) -> None:
-        if len(carrier.asked) == 2:
+        if len(transport.asked) == 2:
             compact(store, LtxName(9, 1, 3), tmp_path)
             for txid in (1, 2, 3):
                 store.delete(transaction(txid).key("main"))
 
-    carrier.before = tidy_up
+    transport.before = tidy_up
     assert pull()["txid"] == 3
     assert rows(tmp_path / "out.db") == [(300, 300)]
 
 
-def test_a_state_that_cannot_be_had_any_more_is_said_to_be_so(service, store, pull, carrier, tmp_path):
+def test_a_state_that_cannot_be_had_any_more_is_said_to_be_so(service, store, pull, transport, tmp_path):
     def forget(_file: str, _start: int) -> None:
-        if len(carrier.asked) == 2:
+        if len(transport.asked) == 2:
             run(service, "INSERT INTO t VALUES (1, 1)")
             compact(store, LtxName(9, 1, 4), tmp_path)
             for txid in (1, 2, 3):
                 store.delete(transaction(txid).key("main"))
 
-    carrier.before = forget
+    transport.before = forget
     with pytest.raises(SldbError, match="no state at transaction 3") as caught:
         pull()
     assert caught.value.code == "not_found"
@@ -230,8 +230,8 @@ def test_a_damaged_file_is_named(store, pull, tmp_path):
     assert not (tmp_path / "out.db").exists()
 
 
-def test_writers_meanwhile_change_nothing(service, pull, carrier, tmp_path):
-    carrier.before = lambda _file, _start: run(service, "DELETE FROM t WHERE a = (SELECT min(a) FROM t)") and None
+def test_writers_meanwhile_change_nothing(service, pull, transport, tmp_path):
+    transport.before = lambda _file, _start: run(service, "DELETE FROM t WHERE a = (SELECT min(a) FROM t)") and None
     assert pull()["txid"] == 3
     assert rows(tmp_path / "out.db") == [(300, 300)]
 
@@ -275,9 +275,9 @@ def test_what_belongs_to_an_old_file_does_not_come_to_the_new_one(pull, tmp_path
     assert rows(out) == [(300, 300)]
 
 
-def test_a_file_that_came_to_be_meanwhile_stays(pull, carrier, tmp_path):
+def test_a_file_that_came_to_be_meanwhile_stays(pull, transport, tmp_path):
     out = tmp_path / "out.db"
-    carrier.before = lambda _file, _start: out.write_text("mine") and None
+    transport.before = lambda _file, _start: out.write_text("mine") and None
     with pytest.raises(SldbError, match="came to be meanwhile"):
         pull()
     assert out.read_text() == "mine"
@@ -300,14 +300,14 @@ def test_places_where_no_file_can_be(pull, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_two_pulls_of_one_file_at_once(service, carrier, pull, tmp_path):
+def test_two_pulls_of_one_file_at_once(service, transport, pull, tmp_path):
     reached, goes_on = threading.Event(), threading.Event()
 
     def wait(_file: str, _start: int) -> None:
         reached.set()
         assert goes_on.wait(30)
 
-    carrier.before = wait
+    transport.before = wait
     first = threading.Thread(target=pull)
     first.start()
     assert reached.wait(30)
@@ -319,11 +319,11 @@ def test_two_pulls_of_one_file_at_once(service, carrier, pull, tmp_path):
     assert rows(tmp_path / "out.db") == [(300, 300)]
 
 
-def test_files_that_keep_vanishing_are_an_error(pull, carrier, tmp_path):
+def test_files_that_keep_vanishing_are_an_error(pull, transport, tmp_path):
     def vanish(file: str, _start: int) -> None:
-        raise Vanished(file)
+        raise FileVanished(file)
 
-    carrier.before = vanish
+    transport.before = vanish
     with pytest.raises(SldbError, match="vanish") as caught:
         pull()
     assert caught.value.code == "store_error"

@@ -22,7 +22,7 @@ from lambda_handlers.store.protocol import PART_BYTES, CopyOf
 from lambda_handlers.wire import Action, Request, SldbError, Statement
 from sldb.client import Client
 from sldb.push_pull import encoding
-from sldb.push_pull.direct import StoreCarrier
+from sldb.push_pull.direct import DirectTransport
 from sldb.push_pull.pull import Pull
 from sldb.push_pull.push import Push
 from sldb.push_pull.source import open_source
@@ -34,15 +34,15 @@ from tests.fakes.silent_progress import SilentProgress
 
 def push(client: Client, file: Path, if_txid: int | None = None, check: bool = True) -> dict[str, Any]:
     assert isinstance(client.target, LocalTarget)
-    carrier = StoreCarrier(client.database, client.target.open_store)
+    transport = DirectTransport(client.database, client.target.open_store)
     with open_source(file, check) as source:
-        return Push(client, carrier, SilentProgress(), Host()).run(source, if_txid, lambda _begun: None)
+        return Push(client, transport, SilentProgress(), Host()).run(source, if_txid, lambda _begun: None)
 
 
 def pull(client: Client, out: Path, at: int | str | None = None, **options: bool) -> dict[str, Any]:
     assert isinstance(client.target, LocalTarget)
-    carrier = StoreCarrier(client.database, client.target.open_store)
-    one = Pull(client, carrier, SilentProgress(), Host(), is_near=True)
+    transport = DirectTransport(client.database, client.target.open_store)
+    one = Pull(client, transport, SilentProgress(), Host(), is_local=True)
     return one.run(out, at, **{"replace": False, "check": True, **options})
 
 
@@ -150,7 +150,7 @@ def uploaded(client: Client) -> set[str]:
     return {path.name for path in root.rglob("[!.]*") if path.is_file()}
 
 
-class Faulty(StoreCarrier):
+class Faulty(DirectTransport):
     """Does `act` in place of the call of this number."""
 
     def __init__(self, client: Client, number: int, act: Callable[[], None]) -> None:
@@ -192,12 +192,12 @@ def test_a_push_that_is_cut_off_anywhere_goes_on_where_it_stopped(new_client, fi
     rows(client, "CREATE TABLE old (x)")
     sent = []
     for number in range(1, 100):
-        carrier = Faulty(client, number, cut)
+        transport = Faulty(client, number, cut)
         try:
             with open_source(file) as source:
-                reply = Push(client, carrier, SilentProgress(), at_once()).run(source, None, lambda _begun: None)
+                reply = Push(client, transport, SilentProgress(), at_once()).run(source, None, lambda _begun: None)
         except Cut:
-            sent.append(carrier.calls - 1)
+            sent.append(transport.calls - 1)
             assert tables(client) == ["old"]
         else:
             break
@@ -215,7 +215,7 @@ def test_parts_that_vanish_before_the_commit_are_sent_again(new_client, file, tm
     assert isinstance(client.target, LocalTarget)
     lost = []
 
-    class Losing(StoreCarrier):
+    class Losing(DirectTransport):
         def put(self, upload: str, part: str, body: bytes) -> None:
             super().put(upload, part, body)
             if part.startswith("00003") and not lost:
@@ -223,8 +223,8 @@ def test_parts_that_vanish_before_the_commit_are_sent_again(new_client, file, tm
                 self.clear(upload)
 
     with open_source(file) as source:
-        carrier = Losing(client.database, client.target.open_store)
-        reply = Push(client, carrier, SilentProgress(), at_once()).run(source, None, lambda _begun: None)
+        transport = Losing(client.database, client.target.open_store)
+        reply = Push(client, transport, SilentProgress(), at_once()).run(source, None, lambda _begun: None)
     assert lost
     assert reply["txid"] == 1
     pull(client, tmp_path / "out.db")
@@ -451,7 +451,7 @@ def test_a_file_above_the_lock_page(new_client, tmp_path):
 def test_a_part_that_was_damaged_on_its_way_is_sent_again(new_client, file, tmp_path):
     client, sent = new_client(), []
 
-    class Damaging(StoreCarrier):
+    class Damaging(DirectTransport):
         def put(self, upload: str, part: str, body: bytes) -> None:
             damaged = len(sent) == 2
             sent.append(part)

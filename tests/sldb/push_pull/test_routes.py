@@ -20,7 +20,7 @@ from sldb.aws.options import AwsOptions
 from sldb.client import Client
 from sldb.push_pull import direct, encoding, routes
 from sldb.push_pull.push import Push
-from sldb.push_pull.routes import Way
+from sldb.push_pull.routes import Route
 from sldb.push_pull.source import open_source
 from sldb.targets import bucket
 from sldb.targets.aws_lambda import LambdaTarget
@@ -80,20 +80,20 @@ def push(
         monkeypatch.setattr("lambda_handlers.service.open_store", open_s3)
 
         @contextmanager
-        def function(client: Client, _target: LambdaTarget) -> Iterator[Way]:
+        def function(client: Client, _target: LambdaTarget) -> Iterator[Route]:
             before_function()
-            with closing(direct.StoreCarrier(client.database, lambda: open_s3(settings))) as carrier:
-                yield Way("function", Client(BucketTarget("f", AwsOptions()), client.database), carrier)
+            with closing(direct.DirectTransport(client.database, lambda: open_s3(settings))) as transport:
+                yield Route("function", Client(BucketTarget("f", AwsOptions()), client.database), transport)
 
         monkeypatch.setattr(routes, "_function", function)
 
-        def attempt(way: Way) -> dict[str, Any]:
+        def attempt(way: Route) -> dict[str, Any]:
             tried.append(way.name)
             with open_source(file, True) as source:
-                return Push(way.client, way.carrier, SilentProgress(), Host()).run(source, None, lambda _begun: None)
+                return Push(way.client, way.transport, SilentProgress(), Host()).run(source, None, lambda _begun: None)
 
         client = Client(LambdaTarget("f", AwsOptions()), "main")
-        return tried, routes.by_first(client, None, attempt, lambda _text: None)
+        return tried, routes.try_routes(client, None, attempt, lambda _text: None)
 
     return run
 

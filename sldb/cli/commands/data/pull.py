@@ -14,7 +14,7 @@ from sldb.cli.global_options import Globals
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:
-    from sldb.push_pull.routes import Way
+    from sldb.push_pull.routes import Route
 
 HELP = """Write the database to a SQLite file, as it is or as it was.
 
@@ -50,11 +50,11 @@ def pull(run_globals: Globals, out: Path, at: str | None, force: bool, through: 
     moment = moment_options.moment(at)
     with progress.showing() as shown, closing(run_globals.client()) as client:
 
-        def attempt(way: Way) -> dict[str, Any]:
-            one = Pull(way.client, way.carrier, shown, Host(), is_near=way.name == "directory")
+        def attempt(route: Route) -> dict[str, Any]:
+            one = Pull(route.client, route.transport, shown, Host(), is_local=route.name == "directory")
             return one.run(out, moment, replace=replace, check=check)
 
-        reply = routes.by_first(client, through, attempt, shown.note)
+        reply = routes.try_routes(client, through, attempt, shown.note)
     _tell(run_globals, reply, out)
     return 0
 

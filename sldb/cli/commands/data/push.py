@@ -15,7 +15,7 @@ from sldb.cli.global_options import Globals
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:
-    from sldb.push_pull.routes import Way
+    from sldb.push_pull.routes import Route
 
 HELP = """Make a SQLite file the content of the database, in one transaction.
 
@@ -65,12 +65,12 @@ def push(
                 _ask(begun, file, source.size)
             is_asked = False  # once, whatever way is tried next
 
-        def attempt(way: Way) -> dict[str, Any]:
-            return Push(way.client, way.carrier, shown, Host()).run(source, if_txid, allow)
+        def attempt(route: Route) -> dict[str, Any]:
+            return Push(route.client, route.transport, shown, Host()).run(source, if_txid, allow)
 
         with progress.showing() as shown:
             try:
-                reply = routes.by_first(client, through, attempt, shown.note)
+                reply = routes.try_routes(client, through, attempt, shown.note)
             except _NotWanted:
                 messages.say(NOT_CHANGED)
                 return 1
