@@ -35,7 +35,7 @@ from lambda_handlers.database import dropped, no_database
 from lambda_handlers.shared.times import utc
 from lambda_handlers.sql.session import DEFAULT_PAGE_SIZE
 from lambda_handlers.storage import foreign_keys
-from lambda_handlers.storage.commit import Committed
+from lambda_handlers.storage.commit import Committed, PageChanges
 from lambda_handlers.storage.listing import Listing, header_and_first_page, list_files, read_agreed_header, side_by_side
 from lambda_handlers.storage.log import kinds, ltx
 from lambda_handlers.storage.log.keys import database_prefix, transaction
@@ -166,7 +166,7 @@ def _check_may_begin(context: ActionContext, current: Replica) -> None:
 
 def _commit_first_page(current: Replica, page: bytes, kind: Kind) -> Txid:
     change = (Pgno(1), page)
-    return current.commit(len(page), current.page_count or 1, lambda _count: (change,), 1, kind)
+    return current.commit(PageChanges(len(page), current.page_count or 1, lambda: (change,), 1), kind)
 
 
 def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:
@@ -313,7 +313,7 @@ def _overtaken(name: str, target: str, copied: Txid, newest: Txid) -> SldbError:
 
 
 def _empty(current: Replica) -> Committed:
-    current.commit(current.page_size, 0, lambda _count: (), 0, Kind.DROP_DATABASE, content_ms=0)
+    current.commit(PageChanges(current.page_size, 0, tuple), Kind.DROP_DATABASE, content_ms=0)
     assert current.committed is not None
     return current.committed
 

@@ -13,6 +13,7 @@ import apsw
 from lambda_handlers.sql.own_tables import is_ours
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.prepared import Prepared
+from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
 from lambda_handlers.storage.vfs import PagesVFS
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
@@ -30,7 +31,7 @@ class _PushedPages:
         self._first_page = first_page
         self._read: dict[Pgno, bytes] = {Pgno(1): first_page}
 
-    def read(self, pgno: Pgno, _before_fetch: Callable[[], None] = lambda: None) -> bytes:
+    def read(self, pgno: Pgno, _limit: TimeLimit = NO_LIMIT) -> bytes:
         if pgno not in self._read:
             self._check_time()
             self._read = dict(self._prepared.pages_beside(self._store, pgno))

@@ -16,6 +16,7 @@ from itertools import compress, count
 
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.database import Database
+from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.listing import list_files
 from lambda_handlers.storage.log import chain, ltx
 from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL
@@ -70,16 +71,15 @@ def bring(
     allow()
     stamp = bytes(current.read(Pgno(1))) if current.page_count else b""
 
-    def content(_page_count: int) -> Iterator[tuple[Pgno, bytes]]:
+    def content() -> Iterator[tuple[Pgno, bytes]]:
         for number, pgno in enumerate(pages):
             if number % _PAGES_BETWEEN_CHECKS == 0:
                 check_time(context)
             page = past.read(pgno)
             yield pgno, stamped(page, stamp) if pgno == 1 and stamp else page
 
-    txid = current.commit(
-        *(past.page_size, past.page_count, content, len(pages), kind), keep=False, content_ms=past.timestamp_ms
-    )
+    changes = PageChanges(past.page_size, past.page_count, content, len(pages))
+    txid = current.commit(changes, kind, keep=False, content_ms=past.timestamp_ms)
     size = current.committed.bytes if current.committed else 0
     return Brought(txid, before, len(pages), changed=True, bytes=size)
 

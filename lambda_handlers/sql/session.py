@@ -71,7 +71,7 @@ class Session:
         self.has_written = False
         self._has_setting = False  # that of the database
         self._words: set[str] = set()  # with which the statements that write begin
-        self.connection = vfs.connect(attach, self._check_time)
+        self.connection = vfs.connect(attach, self)
         self._authorizer = Authorizer(new_database=vfs.draft.page_count == 0)
         try:
             _configure(self.connection, is_new=vfs.draft.page_count == 0)
@@ -87,13 +87,13 @@ class Session:
 
     def run(self, statements: Sequence[Statement]) -> tuple[Result, ...]:
         """The results of all statements, in order. Raises SldbError, Conflict, or WriteNeeded."""
-        steps = list(_steps(statements, self._check_time))
+        steps = list(_steps(statements, self.check))
         results: list[Result] = []
         if self.may_write:
             self._adopt_setting()
         for step in steps:
             try:
-                self._check_time()  # SQLite counts the steps of one statement
+                self.check()  # SQLite counts the steps of one statement
                 results.append(self._run_step(step, len(results), alone=len(steps) == 1))
             except SldbError as error:
                 if len(steps) > 1:
@@ -106,10 +106,10 @@ class Session:
         """Enforce foreign keys where the database says so. It takes the first page, which a read may do without."""
         if not self._has_setting:
             self._has_setting = True
-            self._pragmas.begin(self._vfs.draft.foreign_keys(self._check_time))
+            self._pragmas.begin(self._vfs.draft.foreign_keys(self))
 
-    def _check_time(self) -> None:
-        """Before a page is fetched; once the transaction is committed it is too late to be late."""
+    def check(self) -> None:
+        """Raise if the time is over, before a page is fetched. Once the transaction is committed that is too late."""
         if self._vfs.committed is None and self._is_over():
             raise timed_out()
 

@@ -58,6 +58,21 @@ class Committed:
     bytes: int  # of its file
 
 
+@dataclass(frozen=True, slots=True)
+class PageChanges:
+    """The pages that a transaction is to write."""
+
+    page_size: int  # bytes
+    page_count: int  # pages of the database afterwards
+    pages: Callable[[], Iterable[tuple[Pgno, bytes]]]  # ascending; called more than once
+    count: int = 0  # about as many pages
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of all pages, about."""
+        return self.count * self.page_size
+
+
 class Ours(Protocol):
     """What tells the caller's file from any other."""
 

@@ -6,15 +6,17 @@ after a rollback, a lost race or a crash in the middle nothing needs to be broug
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from lambda_handlers.storage import foreign_keys
+from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Pgno, Txid, lock_page
 from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.storage.replica import Replica
+from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
 
 
 class Draft:
@@ -47,19 +49,19 @@ class Draft:
         before = self.replica.read(Pgno(1))[24:28] if self.replica.page_count else bytes(4)
         return self.page_count > 0 and self.read(Pgno(1))[24:28] != before
 
-    def foreign_keys(self, before_fetch: Callable[[], None] = lambda: None) -> bool:
+    def foreign_keys(self, limit: TimeLimit = NO_LIMIT) -> bool:
         """Whether they are enforced where a request does not say. A database that begins here enforces them."""
         if not self.replica.page_count:
             return True
-        return foreign_keys.are_enforced(self.replica.read(Pgno(1), before_fetch))
+        return foreign_keys.are_enforced(self.replica.read(Pgno(1), limit))
 
-    def read(self, pgno: Pgno, before_fetch: Callable[[], None] = lambda: None) -> bytes:
+    def read(self, pgno: Pgno, limit: TimeLimit = NO_LIMIT) -> bytes:
         """As Replica.read."""
         page = self._dirty.read(pgno)
         if page is not None:
             return page
         if pgno <= self._inherited:
-            return self.replica.read(pgno, before_fetch)
+            return self.replica.read(pgno, limit)
         return bytes(self.page_size)
 
     def write(self, pgno: Pgno, page: bytes) -> None:
@@ -77,10 +79,10 @@ class Draft:
         """Make the next transaction of the replica; raises what Replica.commit raises, and then nothing changed."""
         self._check_page_size()
         enforced = self.foreign_keys()  # of the state before: pages are asked for again when the replica has moved on
-        changes = partial(self._changes, enforced)
-        txid = self.replica.commit(
-            *(self.page_size, self._committed_page_count(), changes, len(self._dirty), kind), time_ms=self.time_ms
-        )
+        page_count = self._committed_page_count()
+        pages = partial(self._changes, enforced, page_count)
+        changes = PageChanges(self.page_size, page_count, pages, len(self._dirty))
+        txid = self.replica.commit(changes, kind, time_ms=self.time_ms)
         self.clear()
         return txid
 

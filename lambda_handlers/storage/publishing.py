@@ -6,25 +6,25 @@ needs more requests, so that a failure is told to `warn` and changes nothing els
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from lambda_handlers.host import Host
 from lambda_handlers.storage.commit import STREAM_BYTES, Encoding
 from lambda_handlers.storage.folding import fold_after
+from lambda_handlers.storage.local_pages import LocalPages
 from lambda_handlers.storage.log import chain
-from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName
-from lambda_handlers.storage.log.ltx import Header, Pgno, Txid, lock_page
+from lambda_handlers.storage.log.keys import FOLD_LEVEL
+from lambda_handlers.storage.log.ltx import Header, Txid, lock_page
 from lambda_handlers.storage.pages import head as heads
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.layers import Layer, Layers
+from lambda_handlers.storage.pages.opening import Warn
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES
 from lambda_handlers.storage.pages.page_map_binding import bind
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, StoreError
 
 MAX_FOLDED_BYTES = 256 << 10  # a larger transaction is maintenance's to merge
-Warn = Callable[[str, Exception], None]  # what could not be written, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +34,30 @@ class _Fold:
 
 
 class Publisher:
-    """Of one replica. `files` are those of the chain that the replica stands on, with what a head says of each."""
+    """Publishes for one replica, whose local pages are `pages`."""
 
-    def __init__(self, store: ObjectStore, database: str, host: Host, warn: Warn) -> None:
+    def __init__(self, store: ObjectStore, host: Host, warn: Warn, pages: LocalPages) -> None:
         self._store = store
-        self._database = database
+        self._database = pages.database
         self._host = host
         self._warn = warn
+        self._pages = pages
         self._head: Head | None = None  # as it was last seen, with its ETag
         self._etag: str | None = None
-        self.files: dict[LtxName, HeadFile] = {}
 
     def read_head(self) -> Head | None:
         """Raises StoreError."""
         self._head, self._etag = heads.read(self._store, self._database)
         return self._head
 
-    def publish(
-        self, layers: Layers, committed: Layer, header: Header, read: Callable[[Pgno], bytes], known_at: float
-    ) -> Layer | None:
-        """After a commit. Returns the fold, if one was made: a layer that holds what those that it folds held.
-        `known_at`: unix seconds, before the commit was sent.
+    def publish(self, committed: Layer, header: Header, known_at: float) -> Layer | None:
+        """Write what is due after a commit. Returns the fold, if one was made: a layer that stands for those that it
+        folds. `known_at`: unix seconds, before the commit was sent.
 
         All is sent at once, but that a page map comes after its file: so that the map of a fold can only be about our
         own. A head may name a file whose create fails; who opens the database from it will then LIST.
         """
-        fold = self._fold(layers, header, read)
+        fold = self._fold(header)
         if fold is None and not _is_large(committed):
             return None
         created = self._host.start(lambda: fold is not None and self._create(fold))
@@ -70,13 +68,14 @@ class Publisher:
         ]
         calls = [self._host.start(partial(self._put_page_map, layer)) for layer in mapped]
         for layer in (committed, *((fold.layer,) if fold else ())):
-            self.files[layer.name] = HeadFile(layer.name, layer.map.file_bytes, is_mapped=_is_large(layer))
+            self._pages.files[layer.name] = HeadFile(layer.name, layer.map.file_bytes, is_mapped=_is_large(layer))
         self._advance(header.max_txid, known_at)
         for call in calls:
             call.result()
         return fold.layer if fold and created.result() else None
 
-    def _fold(self, layers: Layers, header: Header, read: Callable[[Pgno], bytes]) -> _Fold | None:
+    def _fold(self, header: Header) -> _Fold | None:
+        layers = self._pages.layers
         after = fold_after(header.max_txid, self._head.folds_from if self._head else 0)
         if after is None:
             return None
@@ -91,7 +90,7 @@ class Publisher:
         skipped = lock_page(header.page_size)
         encoding = Encoding(
             replace(header, min_txid=after + 1, node_id=node_id),
-            lambda: ((pgno, read(pgno)) for pgno in pages if pgno != skipped),
+            lambda: ((pgno, self._pages.read(pgno)) for pgno in pages if pgno != skipped),
         )
         body = b"".join(encoding.pieces())
         return _Fold(encoding.layer(FOLD_LEVEL), body)
@@ -118,13 +117,15 @@ class Publisher:
         when it began to."""
         for _ in range(2):
             seen = self._head.files if self._head else ()
-            names = self.files | {file.name: self._with_own_size(file) for file in seen}
+            names = self._pages.files | {file.name: self._with_own_size(file) for file in seen}
             plan = chain.plan(names)
             if plan.reach != txid:
                 return
-            self.files = {name: names[name] for name in plan.files}
+            files = {name: names[name] for name in plan.files}
+            self._pages.files.clear()
+            self._pages.files.update(files)
             folds_from = self._head.folds_from if self._head else 0
-            head = Head(txid, known_at, folds_from, tuple(self.files.values()))
+            head = Head(txid, known_at, folds_from, tuple(files.values()))
             try:
                 self._etag = heads.advance(self._store, self._database, head, self._etag)
                 self._head = head
@@ -139,7 +140,7 @@ class Publisher:
     def _with_own_size(self, file: HeadFile) -> HeadFile:
         """Of a file that both know, the head knows whether the atlas has it, and the writer, who has read it, its
         size."""
-        mine = self.files.get(file.name)
+        mine = self._pages.files.get(file.name)
         return replace(file, size=mine.size) if mine else file
 
     def _is_behind(self, txid: Txid) -> bool:
@@ -164,7 +165,3 @@ def _beginning(layers: Layers, after: Txid) -> Txid:
 
 def _is_large(layer: Layer) -> bool:
     return layer.map.file_bytes > MAP_WORTH_BYTES
-
-
-def head_file(layer: Layer) -> HeadFile:
-    return HeadFile(layer.name, layer.map.file_bytes, layer.is_mapped, layer.in_atlas)

@@ -33,6 +33,7 @@ from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Pgno, Txid
 from lambda_handlers.storage.replica import Replica
+from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
 
 _CHARACTERISTICS = (
     apsw.SQLITE_IOCAP_ATOMIC
@@ -58,7 +59,7 @@ class Pages(Protocol):
     @property
     def page_count(self) -> int: ...
 
-    def read(self, pgno: Pgno, before_fetch: Callable[[], None] = ..., /) -> bytes: ...
+    def read(self, pgno: Pgno, limit: TimeLimit = ..., /) -> bytes: ...
 
 
 def nothing_to_attach(name: str) -> Replica:
@@ -80,7 +81,7 @@ class PagesVFS(apsw.VFS):
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
             flags[1] = flags[0]
-            return _DatabaseFile(self._pages, lambda: None)  # type: ignore[return-value]  # a file object by its methods
+            return _DatabaseFile(self._pages, NO_LIMIT)  # type: ignore[return-value]  # a file object by its methods
         return _UnsyncedFile("", _filename(name) if name else None, flags)
 
     def xFullPathname(self, name: str) -> str:
@@ -103,16 +104,14 @@ class DraftVFS(apsw.VFS):
         self.kind = Kind.UNKNOWN  # of what is being committed
         self._may_commit = False
         self._attach: Attach = nothing_to_attach
-        self._before_fetch: Callable[[], None] = lambda: None
+        self._limit = NO_LIMIT
         super().__init__(self.name, base="")
 
-    def connect(
-        self, attach: Attach = nothing_to_attach, before_fetch: Callable[[], None] = lambda: None
-    ) -> apsw.Connection:
-        """A fresh connection on the draft as it is now. What it attaches must stay as it is until it is closed. What
-        `before_fetch` raises ends the statement."""
+    def connect(self, attach: Attach = nothing_to_attach, limit: TimeLimit = NO_LIMIT) -> apsw.Connection:
+        """Open a fresh connection on the draft as it is now. The replicas that it attaches must stay as they are until
+        it is closed. The limit is checked before a page is fetched, and its error ends the statement."""
         self._attach = attach
-        self._before_fetch = before_fetch
+        self._limit = limit
         self.committed = None
         self.kind = Kind.UNKNOWN
         # Without a cache of statements every statement is prepared, and so shown to the authorizer.
@@ -157,9 +156,9 @@ class DraftVFS(apsw.VFS):
     def _open_database(self, name: str, flags: list[int]) -> _DatabaseFile:
         if name == _OWN_NAME:
             flags[1] = flags[0]
-            return _DatabaseFile(self.draft, self._before_fetch, self)
+            return _DatabaseFile(self.draft, self._limit, self)
         flags[1] = flags[0] & ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE) | apsw.SQLITE_OPEN_READONLY
-        return _DatabaseFile(self._attach(name), self._before_fetch)
+        return _DatabaseFile(self._attach(name), self._limit)
 
     def xFullPathname(self, name: str) -> str:
         return name
@@ -185,9 +184,9 @@ class _UnsyncedFile(apsw.VFSFile):
 class _DatabaseFile:
     """Pages as a file. Without a VFS to write to, it is one that is only read."""
 
-    def __init__(self, pages: Pages, before_fetch: Callable[[], None], vfs: DraftVFS | None = None) -> None:
+    def __init__(self, pages: Pages, limit: TimeLimit, vfs: DraftVFS | None = None) -> None:
         self._pages = pages
-        self._before_fetch = before_fetch
+        self._limit = limit
         self._vfs = vfs
 
     def xRead(self, amount: int, offset: int) -> bytes:
@@ -195,7 +194,7 @@ class _DatabaseFile:
         if pages.page_size == 0 or offset >= pages.page_count * pages.page_size:
             return b""  # a short read: SQLite takes it for zeros
         number, start = divmod(offset, pages.page_size)
-        page = pages.read(Pgno(number + 1), self._before_fetch)
+        page = pages.read(Pgno(number + 1), self._limit)
         if number == 0:
             page = foreign_keys.with_enforcement(page, enforced=False)
             page = page[: _WAL_VERSIONS.start] + _ROLLBACK_JOURNAL + page[_WAL_VERSIONS.stop :]

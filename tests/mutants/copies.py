@@ -13,16 +13,16 @@ LOCAL = (
     Mutant(
         "the cache stays after a failure",
         "7",
-        LOG + "replica.py",
-        "        except BaseException:\n            self._forget()\n            raise\n\n    def _put",
-        "        except BaseException:\n            raise\n\n    def _put",
+        LOG + "local_pages.py",
+        "        except BaseException:\n            self.forget()\n            raise\n\n    def _set_page_size",
+        "        except BaseException:\n            raise\n\n    def _set_page_size",
         (REPLICA + "test_a_damaged_object_is_named_and_nothing_of_it_is_served",),
     ),
     Mutant(
         "the cache stays when the disk is full",
         "7",
-        LOG + "replica.py",
-        "        except OSError as error:\n            self._forget()\n            raise self._does_not_fit(error) from error\n"
+        LOG + "local_pages.py",
+        "        except OSError as error:\n            self.forget()\n            raise self._does_not_fit(error) from error\n"
         "        except BaseException:",
         "        except OSError as error:\n            raise self._does_not_fit(error) from error\n"
         "        except BaseException:",
@@ -31,15 +31,15 @@ LOCAL = (
     Mutant(
         "a cache that a commit filled in part is kept",
         "7",
-        LOG + "replica.py",
-        "        except (OSError, MemoryError):\n            self._forget()\n            return",
-        "        except (OSError, MemoryError):\n            return",
+        LOG + "local_pages.py",
+        "        except (OSError, MemoryError):\n            self.forget()\n            return False",
+        "        except (OSError, MemoryError):\n            return False",
         (REPLICA + "test_what_cannot_be_kept_after_a_commit_is_forgotten",),
     ),
     Mutant(
         "old pages stay under new files",
         "7",
-        LOG + "replica.py",
+        LOG + "local_pages.py",
         "                    self._cache.drop(pgno)",
         "                    pass",
         (REPLICA + "test_what_a_large_transaction_changed_is_not_read_from_the_cache",),
@@ -47,7 +47,7 @@ LOCAL = (
     Mutant(
         "pages that were cut off come back",
         "7",
-        LOG + "replica.py",
+        LOG + "local_pages.py",
         "        self._cache.truncate(found.commit)\n",
         "",
         (REPLICA + "test_pages_that_were_cut_off_do_not_come_back", STORAGE + "test_vfs.py"),
@@ -297,7 +297,7 @@ ANNOUNCING = (
     Mutant(
         "what was merged holds no announcement",
         "turns",
-        LOG + "replica.py",
+        LOG + "local_pages.py",
         "        self.may_be_announced = is_idle or name.level > 0",
         "        self.may_be_announced = is_idle",
         (SERVER + "test_turns.py::test_an_announcement_in_a_merged_file_is_one",),
@@ -329,7 +329,7 @@ ANNOUNCING = (
     Mutant(
         "an announcement counts as a change",
         "turns",
-        LOG + "replica.py",
+        LOG + "local_pages.py",
         "        if not is_idle:\n            self.unchanged_since",
         "        if True:\n            self.unchanged_since",
         (SERVER + "test_turns.py::test_if_txid_holds_behind_an_announcement",),
@@ -337,7 +337,7 @@ ANNOUNCING = (
     Mutant(
         "what has as many pages counts as unchanged",
         "2",
-        LOG + "replica.py",
+        LOG + "local_pages.py",
         "not found.page_count and found.commit == self.page_count",
         "found.commit == self.page_count",
         (SERVER + "test_database.py", SERVER + "test_turns.py"),

@@ -376,8 +376,8 @@ PUSH = (
         "a restore reads what retention took as if it were there",
         "2",
         HANDLERS + "storage/replica.py",
-        "        if self.txid != txid:\n            newest = self._newest",
-        "        if False:\n            newest = self._newest",
+        "        if self.txid != txid:\n",
+        "        if False:\n",
         ("tests/lambda_handlers/storage/test_replica.py::test_a_moment_that_was_compacted_away_is_not_found",),
     ),
     Mutant(

@@ -184,8 +184,8 @@ MUTANTS = (
         "what records nothing takes the log back",
         "clock",
         REPLICA,
-        "        least_ms = self.timestamp_ms + 1 if least_ms is None else least_ms",
-        "        least_ms = 0 if least_ms is None else least_ms",
+        "        earliest_ms = self.timestamp_ms + 1 if earliest_ms is None else earliest_ms",
+        "        earliest_ms = 0 if earliest_ms is None else earliest_ms",
         (COMMITS + "test_what_records_nothing_does_not_take_the_log_back",),
     ),
     Mutant(

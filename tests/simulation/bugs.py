@@ -20,12 +20,14 @@ from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.shared.holder import Holder, group_name
 from lambda_handlers.sql import request_log
-from lambda_handlers.storage import commit, replica, verification
+from lambda_handlers.storage import commit, freshness, log_follower, replica, verification
+from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.log import history
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_decoder import Decoder, decode_frames
+from lambda_handlers.storage.log_follower import LogFollower
 from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.publishing import Publisher
@@ -127,7 +129,7 @@ def _() -> list[Patch]:
         try:
             real_create(self, key, node_id, send)
         except Conflict:
-            self.txid += 1
+            self._pages.txid += 1
             raise _Rebase from None
 
     def commit_again(self: Replica, *given: Any, **named: Any) -> int:
@@ -135,7 +137,7 @@ def _() -> list[Patch]:
             try:
                 return real_commit(self, *given, **named)
             except _Rebase:
-                self._checked_at = self._host.now()
+                self._freshness.checked_at = self._host.now()
 
     real_create, real_commit = Replica._create, Replica.commit
     return [patch.object(Replica, "_create", create), patch.object(Replica, "commit", commit_again)]
@@ -147,10 +149,10 @@ class _Rebase(Exception):
 
 @bug("the pages of a lost race stay in the cache", 100)
 def _() -> list[Patch]:
-    def commit_eagerly(self: Replica, page_size: int, page_count: int, changes: Any, *more: Any, **named: Any) -> int:
-        for pgno, page in changes(page_count):
-            self._put(pgno, page)
-        return real(self, page_size, page_count, changes, *more, **named)
+    def commit_eagerly(self: Replica, changes: PageChanges, *more: Any, **named: Any) -> int:
+        for pgno, page in changes.pages():
+            self._pages.put(pgno, page)
+        return real(self, changes, *more, **named)
 
     real = Replica.commit
     return [patch.object(Replica, "commit", commit_eagerly)]
@@ -254,7 +256,10 @@ def _() -> list[Patch]:
 
 @bug("a copy is current for ever if the next transaction is not there", 100, looks_from=30)
 def _() -> list[Patch]:
-    return [patch.object(Replica, "_is_fresh", staticmethod(lambda known_at, now: known_at > float("-inf")))]
+    def is_fresh(known_at: float, now: float) -> bool:
+        return known_at > float("-inf")
+
+    return [patch.object(module, "is_fresh", is_fresh) for module in (freshness, log_follower)]
 
 
 @bug("a commit asks neither for news nor how old its state is", 1000, looks_from=200)
@@ -269,9 +274,9 @@ def _() -> list[Patch]:
         finally:
             locked.discard(id(self._newest.replica))
 
-    def refresh(self: Replica, max_staleness: float = 0.0) -> None:
+    def refresh(self: Replica, max_staleness: float = 0.0, deadline: float = float("inf")) -> None:
         if id(self) not in locked:
-            real_refresh(self, max_staleness)
+            real_refresh(self, max_staleness, deadline)
 
     return [
         patch.object(Replica, "_time_to_commit", lambda self: self._host.now()),
@@ -286,23 +291,23 @@ def _() -> list[Patch]:
         head = real_head(self)
         return head and replace(head, checked_at=self._host.now())
 
-    def bring_up_to_date(self: Replica, now: float) -> None:
-        has_slept = self.txid and not self._is_fresh(self._known_at, now) and not self._must_reopen
+    def follow(self: LogFollower, now: float, deadline: float) -> None:
+        has_slept = self._pages.txid and not self._freshness.is_known(now) and not self._pages.must_reopen
         if not (has_slept and self._follow_head(now)):
-            real_update(self, now)
+            real_follow(self, now, deadline)
 
-    real_head, real_update = Publisher.read_head, Replica._bring_up_to_date
+    real_head, real_follow = Publisher.read_head, LogFollower.follow
     return [
         patch.object(Publisher, "read_head", read_head),
-        patch.object(Replica, "_bring_up_to_date", bring_up_to_date),
-        patch.object(Replica, "_look_behind_head", lambda self: None),
+        patch.object(LogFollower, "follow", follow),
+        patch.object(LogFollower, "check_newest", lambda self: None),
     ]
 
 
 @bug("a stale read may be as stale as it likes", 100)
 def _() -> list[Patch]:
-    def refresh(self: Replica, max_staleness: float = 0.0) -> None:
-        real(self, 1e9 if max_staleness else 0.0)
+    def refresh(self: Replica, max_staleness: float = 0.0, deadline: float = float("inf")) -> None:
+        real(self, 1e9 if max_staleness else 0.0, deadline)
 
     real = Replica.refresh
     return [patch.object(Replica, "refresh", refresh)]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.actions import replace_content
+from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
@@ -226,7 +227,7 @@ def replace_with_page_size(store: ObjectStore, directory, page_size: int) -> Non
     ]
     engine = Engine(store, directory)
     engine.replica.refresh()
-    engine.replica.commit(page_size, len(pages), lambda _count: iter(pages), len(pages))
+    engine.replica.commit(PageChanges(page_size, len(pages), lambda: iter(pages), len(pages)))
     engine.close()
 
 

@@ -14,6 +14,7 @@ from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.log import Log
 from lambda_handlers.shared.holder import lock_key
 from lambda_handlers.shared.sealed import seal
+from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.log.keys import (
     LtxName,
     head_key,
@@ -26,7 +27,7 @@ from lambda_handlers.storage.pages import atlas, stored_page_map
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
 from lambda_handlers.storage.pages.page_map_binding import bind, unbind
-from lambda_handlers.storage.replica import RETENTION_FLOOR_SECONDS, Conflict
+from lambda_handlers.storage.replica import Conflict
 from lambda_handlers.storage.upkeep.maintenance import LEASE_SECONDS, Maintenance
 from lambda_handlers.store.protocol import NotFound
 from tests.fakes.clock import Clock

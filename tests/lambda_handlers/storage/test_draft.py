@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
+from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import transaction
@@ -40,7 +41,7 @@ def replica(store: FaultyStore, tmp_path: Path) -> Iterator[Replica]:
     """With pages 1 to 4, which hold their numbers."""
     replica = Replica(store, "main", tmp_path, Clock().host())
     replica.refresh()
-    replica.commit(SIZE, 4, lambda count: [(Pgno(n), page(n)) for n in range(1, count + 1)])
+    replica.commit(PageChanges(SIZE, 4, lambda: [(Pgno(n), page(n)) for n in range(1, 5)]))
     yield replica
     replica.close()
 

@@ -11,10 +11,10 @@ import pytest
 
 from lambda_handlers.log import Log
 from lambda_handlers.storage.folding import MAX_FILES, UNIT
+from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import LtxName, head_key, parse_ltx_key, snapshot, transaction
 from lambda_handlers.storage.pages.head import Head
-from lambda_handlers.storage.replica import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.upkeep.compaction import MAX_FILES_ABOVE_BASE
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from tests.fakes.clock import Clock
@@ -174,7 +174,7 @@ def written_up_to_a_head(world: World) -> Engine:
 
 
 def test_a_head_of_long_ago_is_not_followed(world: World, tmp_path: Path) -> None:
-    """The line is `self._is_fresh(head.checked_at, now)` in Replica._follow_head: what came after it may be gone. That
+    """The line is `is_fresh(head.checked_at, now)` in LogFollower._follow_head: what came after it may be gone. That
     the answer to the question for the next transaction is not believed either would end well, and cost more."""
     writer = written_up_to_a_head(world)
     newest = write_and_take_away(world, writer, tmp_path)
@@ -187,7 +187,7 @@ def test_a_head_of_long_ago_is_not_followed(world: World, tmp_path: Path) -> Non
 
 
 def test_a_copy_that_came_by_a_head_is_as_old_as_that(world: World, tmp_path: Path) -> None:
-    """The line is `self._known_at = head.checked_at` in Replica._follow_head."""
+    """The line is `self._freshness.known_at = head.checked_at` in LogFollower._follow_head."""
     writer = written_up_to_a_head(world)
     world.clock.time += RETENTION_FLOOR_SECONDS / 2 - 60
     reader = world.engine()

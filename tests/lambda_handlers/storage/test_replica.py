@@ -11,21 +11,17 @@ from typing import Any, TypeAlias
 import pytest
 
 from lambda_handlers.host import Host
-from lambda_handlers.storage.commit import COMMIT_TRIES, STREAM_BYTES
+from lambda_handlers.storage.commit import COMMIT_TRIES, STREAM_BYTES, PageChanges
+from lambda_handlers.storage.freshness import CLOCK_SKEW_SECONDS, RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
+from lambda_handlers.storage.log_follower import PROBES_AT_ONCE, PROBES_BEFORE_CATCHING_UP
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.opening import PARALLEL_READS
 from lambda_handlers.storage.pages.page_cache import PageCache
-from lambda_handlers.storage.replica import (
-    CLOCK_SKEW_SECONDS,
-    PROBES_AT_ONCE,
-    PROBES_BEFORE_CATCHING_UP,
-    RETENTION_FLOOR_SECONDS,
-    Conflict,
-)
+from lambda_handlers.storage.replica import Conflict
 from lambda_handlers.store.protocol import AlreadyExists
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
@@ -194,7 +190,7 @@ def test_identical_transactions_of_two_writers_do_not_take_each_other_for_themse
 
 
 def test_a_loser_looks_again_before_it_believes_its_copy(engine: MakeEngine, store: FaultyStore) -> None:
-    """The line is `self._checked_at = …` under `except Conflict` in Replica.commit: what lost must not be served."""
+    """The line is `self._freshness.distrust()` in Replica._create: what lost must not be served."""
     one, other = written(engine(), 1), engine()
     other.replica.refresh()
     one.write(insert(7))
@@ -207,7 +203,7 @@ def test_a_loser_looks_again_before_it_believes_its_copy(engine: MakeEngine, sto
 
 
 def test_nothing_is_committed_on_a_state_that_was_not_read(engine: MakeEngine, store: FaultyStore) -> None:
-    """Invariant 2; the line is `self._checked_at = ...` in Replica._forget."""
+    """Invariant 2; the line is `self.checked_at = _NEVER` in Freshness.reset."""
     written(engine(), 3)
     whole = store.get(key(2))
     overwrite(store, key(2), whole[:-1] + b"\0")
@@ -390,12 +386,12 @@ def test_what_cannot_be_read_for_another_try_leaves_it_open(
     one = written(engine(), 2)
     store.plan("create_from", *lost)
 
-    def fail(_page_count: int) -> Iterator[tuple[Pgno, bytes]]:
+    def fail() -> Iterator[tuple[Pgno, bytes]]:
         raise SldbError("query_timeout", "the time was up", applied="no")
         yield
 
     with pytest.raises(SldbError) as caught:
-        one.replica.commit(4096, one.replica.page_count, fail, change_count=STREAM_BYTES)
+        one.replica.commit(PageChanges(4096, one.replica.page_count, fail, STREAM_BYTES))
     code, applied = ("store_error", "unknown") if lost else ("query_timeout", "no")
     assert (caught.value.code, caught.value.details.get("applied")) == (code, applied)
 
@@ -433,7 +429,7 @@ def test_timestamps_never_go_back(engine: MakeEngine, store: FaultyStore, clock:
 def test_a_container_that_was_frozen_commits_nothing_before_it_looks(
     engine: MakeEngine, store: FaultyStore, clock: Clock
 ) -> None:
-    """Invariant 5; the line is `if not 0 <= now - self._checked_at <= ...` in Replica.commit.
+    """Invariant 5; the line is that of Freshness.may_commit.
 
     While it was frozen, n + 1 came, was compacted and removed: to create n + 1 again would succeed, and lose.
     """
@@ -453,7 +449,7 @@ def test_a_container_that_was_frozen_commits_nothing_before_it_looks(
 def test_a_container_that_thaws_finds_what_was_compacted(
     engine: MakeEngine, store: FaultyStore, clock: Clock, tmp_path: Path
 ) -> None:
-    """Invariant 5; the line is the age of `_known_at` in Replica._is_fresh: the probe alone would say "current"."""
+    """Invariant 5; the line is `is_known(now)` in LogFollower.follow: the probe alone would say "current"."""
     frozen, other = written(engine(), 2), engine()
     other.write(insert(3))
     other.write(insert(4))
@@ -530,8 +526,8 @@ def compacted_away(one: Engine, store: FaultyStore, clock: Clock, directory: Pat
 def test_who_stands_still_while_he_asks_does_not_believe_the_answer(
     engine: MakeEngine, store: FaultyStore, clock: Clock, tmp_path: Path, is_cold: bool
 ) -> None:
-    """Invariant 5; the line is Replica._is_believable: the age was right before the question, and when the answer came,
-    transaction n + 1 had come and gone."""
+    """Invariant 5; the line is LogFollower._is_believable: the age was right before the question, and when the answer
+    came, transaction n + 1 had come and gone."""
     other, reader = written(engine(), 2), engine()
     if is_cold:  # begins from a head
         put_head(store, 2, clock.time)
@@ -623,7 +619,7 @@ def test_a_reader_far_behind_lists_where_there_is_no_head(engine: MakeEngine, st
 def test_half_the_floor_after_the_last_list_it_lists_again(
     engine: MakeEngine, store: FaultyStore, clock: Clock
 ) -> None:
-    """Probes in between do not count: the lines are `self._known_at = ...` in Replica, and no others."""
+    """Probes in between do not count: the lines are `self._freshness.known_at = ...` in LogFollower, and no others."""
     one = written(engine(), 2)
     for _ in range(3):
         clock.time += HALF / 3
@@ -640,7 +636,7 @@ def test_half_the_floor_after_the_last_list_it_lists_again(
 
 @pytest.mark.parametrize("step", [-1 - CLOCK_SKEW_SECONDS, -86400, 365 * 86400])
 def test_a_clock_that_jumps_makes_it_list(engine: MakeEngine, store: FaultyStore, clock: Clock, step: float) -> None:
-    """The lines are `<= now - known_at` in Replica._is_fresh and the `0 <=` in Replica.commit: no age is known."""
+    """The lines are `<= now - known_at` in is_fresh and the `0 <=` in Freshness.may_commit: no age is known."""
     one = written(engine(), 2)
     clock.time += step
     store.verbs()
@@ -789,7 +785,7 @@ def without(*hidden: str) -> Any:
 def test_what_a_list_does_not_show_is_asked_for(
     engine: MakeEngine, store: FaultyStore, clock: Clock, hidden: int, is_warm: bool
 ) -> None:
-    """The line is `following = ...` in Replica._follow_list: one damaged name would make a read stale."""
+    """The line is `following = ...` in LogFollower._follow_list: one damaged name would make a read stale."""
     one, other = written(engine(), 2), engine()
     if is_warm:
         other.replica.refresh()
@@ -806,7 +802,7 @@ def test_what_a_list_does_not_show_is_asked_for(
 def test_a_database_of_one_file_is_not_empty_because_a_list_hides_it(
     engine: MakeEngine, store: FaultyStore, tmp_path: Path
 ) -> None:
-    """The line is `files = files or self._list()` in Replica._follow_list: what looks empty would be written anew."""
+    """The line is `files = files or …` in LogFollower._follow_list: what looks empty would be written anew."""
     written(engine(), 3)
     compact(store, snapshot(3), tmp_path)
     for txid in (1, 2, 3):
@@ -826,7 +822,7 @@ def test_a_moment_that_a_list_does_not_show_is_asked_for(engine: MakeEngine, sto
 
 
 def test_a_list_that_shows_a_later_transaction_but_not_the_one_before(engine: MakeEngine, store: FaultyStore) -> None:
-    """A LIST of many pages is no snapshot; the line is the `while` in Replica._follow_list."""
+    """A LIST of many pages is no snapshot; the line is the `while` in LogFollower._follow_list."""
     written(engine(), 5)
     shown = [info for info in store.list_objects("main/") if info.key not in (key(3), key(4))]
     store.plan("list_objects", answers(shown))
@@ -890,7 +886,7 @@ def other_page_size(body: bytes) -> bytes:
 def test_a_damaged_object_is_named_and_nothing_of_it_is_served(
     engine: MakeEngine, store: FaultyStore, damage: Callable[[bytes], bytes], what: str, is_warm: bool
 ) -> None:
-    """Invariant 7; the line is `self._forget()` under `except BaseException` in Replica._applying."""
+    """Invariant 7; the line is `self.forget()` under `except BaseException` in LocalPages._all_or_nothing."""
     one, reader = written(engine(), 2), engine()
     if is_warm:
         reader.replica.refresh()
@@ -932,7 +928,7 @@ def test_a_missing_object_is_named(engine: MakeEngine, store: FaultyStore) -> No
 
 
 def test_a_history_that_got_shorter_is_not_believed(engine: MakeEngine, store: FaultyStore, clock: Clock) -> None:
-    """Somebody deleted the newest transaction; the line is `if plan.newest < self.txid` in Replica._follow_list."""
+    """The newest transaction was deleted; the line is `if plan.newest < …` in LogFollower._follow_list."""
     one = written(engine(), 4)
     store.store.delete(key(4))
     clock.time += HALF + 1
@@ -946,7 +942,7 @@ def test_a_history_that_got_shorter_is_not_believed(engine: MakeEngine, store: F
 
 
 def test_a_snapshot_without_all_its_pages_is_not_served(engine: MakeEngine, store: FaultyStore) -> None:
-    """The line is `self._check_complete()` in Replica._apply."""
+    """The line is `self._check_complete()` in LocalPages.apply."""
     one = engine()
     one.write(CREATE, "CREATE TABLE b(x)", "INSERT INTO b VALUES (randomblob(20000))")
     decoder = Decoder([store.get(key(1))], "")
@@ -1017,7 +1013,7 @@ def test_a_full_disk_is_told_and_forgotten(engine: MakeEngine, monkeypatch: pyte
 def test_half_of_a_transaction_is_not_served_to_who_accepts_an_old_state(
     engine: MakeEngine, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    """The lines are `self._forget()` in Replica._applying: a copy that is young may have new pages in it."""
+    """The lines are `self.forget()` in LocalPages._all_or_nothing: a copy that is young may have new pages in it."""
     reader, writer = written(engine(), 2), engine()
     reader.replica.refresh()
     reader.image()
@@ -1058,7 +1054,7 @@ def test_what_cannot_be_kept_after_a_commit_is_forgotten(
 ) -> None:
     """Invariant 7: half of a transaction in the local copy would be served as its old state."""
     one = written(engine(), 3)
-    cache, really_write = one.replica._cache, PageCache.write
+    cache, really_write = one.replica._pages._cache, PageCache.write
 
     def fail_at_the_second_page(self: PageCache, pgno: Pgno, page: bytes) -> None:
         if self is cache and pgno > 1:

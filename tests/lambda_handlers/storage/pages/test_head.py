@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.log.keys import LtxName, head_key, snapshot, transaction
 from lambda_handlers.storage.pages.head import Head, HeadFile
-from lambda_handlers.storage.replica import RETENTION_FLOOR_SECONDS, Conflict
+from lambda_handlers.storage.replica import Conflict
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine, compact
 from tests.fakes.stores.faulty import FaultyStore, answers
@@ -180,7 +181,7 @@ def test_a_copy_that_slept_loses_no_write_to_a_wrong_head(
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_cold_writer_loses_no_write_to_a_wrong_head(world: World, wrong: Callable[[World], bytes]) -> None:
-    """Its first commit lists: the line is `self._look_behind_head()` in Replica._time_to_commit."""
+    """Its first commit lists: the line is `self._follower.check_newest()` in Replica._time_to_commit."""
     world.store.put(transaction(4).key("main"), b"")  # what the wrong head names may even be there
     world.store.put(head_key("main"), wrong(world))
     cold = world.engine()

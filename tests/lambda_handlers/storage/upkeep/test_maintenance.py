@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from lambda_handlers.actions.clone import mark
 from lambda_handlers.log import Log
+from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, atlas_key, head_key, parse_ltx_key, transaction
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
@@ -370,7 +371,7 @@ def test_a_missing_page_map_is_made(world: World) -> None:
     assert report["page_maps"] == 1
     cold = world.engine()
     cold.replica.refresh()
-    assert [layer.is_mapped for layer in cold.replica._layers] == [True]
+    assert [layer.is_mapped for layer in cold.replica._pages.layers] == [True]
     assert cold.image() == world.writer.image()
 
 
@@ -400,7 +401,7 @@ def test_a_dropped_database_leaves_an_empty_snapshot(world: World) -> None:
     world.write(5)
     replica = world.writer.replica
     replica.refresh()
-    replica.commit(replica.page_size, 0, lambda _count: ())
+    replica.commit(PageChanges(replica.page_size, 0, tuple))
     world.maintain("main")
     assert LtxName(9, 1, 6) in world.names()
     for _ in range(4):
@@ -418,7 +419,7 @@ def test_another_page_size_begins_anew(world: World) -> None:
     world.write(20)
     replica = world.writer.replica
     replica.refresh()
-    replica.commit(512, 3, lambda _count: ((ltx.Pgno(n), bytes([n]) * 512) for n in (1, 2, 3)))
+    replica.commit(PageChanges(512, 3, lambda: ((ltx.Pgno(n), bytes([n]) * 512) for n in (1, 2, 3))))
     world.maintain("main")
     cold = world.engine()
     cold.replica.refresh()
@@ -560,7 +561,7 @@ class Machine(RuleBasedStateMachine):
         replica = self.world.writer.replica
         replica.refresh()
         if replica.page_count:
-            replica.commit(replica.page_size, 0, lambda _count: ())
+            replica.commit(PageChanges(replica.page_size, 0, tuple))
             self._note()
 
     @rule(hours=st.sampled_from([0.01, 0.3, 1.1, 20, 60]))

@@ -1,0 +1,45 @@
+"""Freshness: how long ago the transaction of a copy was known to be the newest.
+
+A copy at transaction n is current if there is no n + 1 and, less than half the retention floor ago, nothing was known
+to come after n or after an older transaction (rule 5 of `replica`). Otherwise n + 1 may have been compacted away: its
+absence proves nothing. Ages are wall-clock ages, because the monotonic clock of a frozen container stands still.
+"""
+
+from __future__ import annotations
+
+from lambda_handlers.storage.log.ltx import Txid
+
+RETENTION_FLOOR_SECONDS = 3600  # no level-0 file younger than this is ever removed
+CLOCK_SKEW_SECONDS = 60  # that a head may be ahead: another machine put it
+_NEVER = float("-inf")
+
+
+class Freshness:
+    """The times of one copy's checks, in unix seconds."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all checks, with the copy that they were about."""
+        self.checked_at = _NEVER  # the last check for news, of any kind
+        self.known_at = _NEVER  # the last proof that nothing came after the copy's transaction
+        self.is_listed = False  # `known_at` is by a LIST, and not by the head
+        self.listed: tuple[Txid, float] = 0, 0.0  # the newest transaction in the last LIST, and the date of its file
+
+    def distrust(self) -> None:
+        """Have the next request check for news, whatever staleness it accepts."""
+        self.checked_at = _NEVER
+
+    def may_commit(self, now: float) -> bool:
+        """Return True if the copy was checked recently enough to commit on."""
+        return 0 <= now - self.checked_at <= RETENTION_FLOOR_SECONDS / 2
+
+    def is_known(self, now: float) -> bool:
+        """Return True if the absence of the next transaction means that there was none."""
+        return is_fresh(self.known_at, now)
+
+
+def is_fresh(known_at: float, now: float) -> bool:
+    """Return True if nothing that was newest at `known_at` can have been removed by `now`."""
+    return -CLOCK_SKEW_SECONDS <= now - known_at <= RETENTION_FLOOR_SECONDS / 2

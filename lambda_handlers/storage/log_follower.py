@@ -1,0 +1,284 @@
+"""The log follower: it brings the local pages to the newest transaction of the log, or to a past one.
+
+A warm copy requests its next transaction, and applies those that it finds, one by one. A cold copy, or one far behind,
+reads the head, which names the files of the chain; without a head to rely on it lists the database. Every way ends with
+a request for the next transaction, since neither head nor LIST proves that there is none.
+
+Rule 5 of `replica` lives here: whatever says that there is no next transaction counts only if the copy is fresh
+(`freshness`), and its age is compared again when the response is there. If the process was paused between request and
+response, the response proves nothing.
+
+The pages of the files are `local_pages`, the choice of the files from names is `log.chain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from lambda_handlers.host import Call, Host
+from lambda_handlers.storage.commit import Conflict
+from lambda_handlers.storage.freshness import is_fresh
+from lambda_handlers.storage.local_pages import LocalPages
+from lambda_handlers.storage.log import chain, ltx
+from lambda_handlers.storage.log.keys import (
+    SNAPSHOT_LEVEL,
+    LtxName,
+    database_prefix,
+    parse_ltx_key,
+    parse_page_map_key,
+    transaction,
+)
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.pages.stored_page_map import NotMapped
+from lambda_handlers.storage.publishing import Publisher
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError
+from lambda_handlers.store_clock import StoreClock
+from lambda_handlers.wire import SldbError
+
+PROBES_AT_ONCE = 16  # transactions that are requested together, at most
+PROBES_BEFORE_CATCHING_UP = PROBES_AT_ONCE - 1  # a copy further behind reads fewer files by way of the head
+PROBE_BYTES = 1 << 20  # a larger transaction is not read whole
+UNMAPPED_BYTES = 32 << 20  # a file without page map that is larger is left out where others lead as far
+EMPTY_LISTS = 3  # one after the other, before a database counts as absent
+
+
+class LogFollower:
+    """Follows the log of one database for one copy. The times of the checks are in the copy (`freshness`)."""
+
+    def __init__(
+        self, store: ObjectStore, host: Host, clock: StoreClock, pages: LocalPages, publisher: Publisher
+    ) -> None:
+        self.database = pages.database
+        self._store = store
+        self._host = host
+        self._clock = clock
+        self._pages = pages
+        self._publisher = publisher  # it reads the head, and remembers it for the next one that it puts
+        self._freshness = pages.freshness
+        self._deadline = float("inf")  # unix seconds, of the request that the log is followed for
+
+    # To the newest transaction
+
+    def follow(self, now: float, deadline: float) -> None:
+        """Bring the copy to the newest transaction; `now`, `deadline`: unix seconds. Raises StoreError, NotMapped for a
+        file that cannot be read until the deadline, or SldbError."""
+        self._deadline = deadline
+        if self._pages.wants_reopening:
+            self._reopen()
+        # A name that had nothing may have become a copy of another database, whose files begin anywhere.
+        if self._pages.txid and self._freshness.is_known(now) and self._probe():
+            return
+        has_slept = self._pages.txid and not self._is_believable()
+        if not has_slept and self._follow_head(now):
+            return
+        try:
+            self._follow_list(None)
+        except NotFound:  # removed since the LIST: the next one shows what replaced it
+            self._follow_list(None)
+        self._freshness.known_at, self._freshness.is_listed = now, True
+
+    def open_at(self, txid: Txid, deadline: float) -> Txid:
+        """Bring an empty copy to transaction `txid`, or as far as the files lead. Returns the newest transaction that
+        the LIST shows; raises as `follow` does."""
+        self._deadline = deadline
+        return self._follow_list(txid)
+
+    def _is_believable(self) -> bool:
+        """Return True if "no such transaction", just received, means that there was none. A reader that was paused
+        during the request may receive it for a transaction that came and was removed."""
+        return self._freshness.is_known(self._host.now())
+
+    def _probe(self, first: Call | None = None, step: int = 1) -> bool:
+        """Follow the log transaction by transaction, requesting twice as many each time. Returns False if the copy is
+        too far behind for that, or was paused. `first`: the next transaction, if it has been requested; `step`: how
+        many to request after it."""
+        body = first.result() if first else self._get_start(self._pages.txid + 1)
+        if body is None or not self._is_believable():
+            return body is None and self._is_believable()
+        self._apply_body(body)
+        requested = 0
+        while requested < PROBES_BEFORE_CATCHING_UP:
+            for call in [self._request(self._pages.txid + number) for number in range(1, step + 1)]:
+                body = call.result()
+                if body is None or not self._is_believable():
+                    return body is None and self._is_believable()
+                self._apply_body(body)
+            requested += step
+            step = min(2 * step, PROBES_AT_ONCE)
+        return False
+
+    def _request(self, txid: Txid) -> Call:
+        return self._host.start(lambda: self._get_start(txid))
+
+    def _get_start(self, txid: Txid) -> bytes | None:
+        """Return the beginning of a transaction's file, all of it if it is small; None if there is none."""
+        try:
+            return self._store.get_range(transaction(txid).key(self.database), 0, PROBE_BYTES)
+        except NotFound:
+            return None
+
+    def _apply_body(self, body: bytes) -> None:
+        name = transaction(self._pages.txid + 1)
+        if len(body) < PROBE_BYTES:
+            self._pages.apply_body(name, body)
+        else:
+            size = self._store.size(name.key(self.database))
+            self._pages.apply([HeadFile(name, size, is_mapped=True)], self._deadline)
+
+    def _follow_head(self, now: float) -> bool:
+        """Apply the files of the head, and the transactions after it. Returns False if there is no head that may be
+        relied on, or it leads too far back."""
+        head = self._publisher.read_head()
+        if head is None or not is_fresh(head.checked_at, now):
+            return False
+        following = self._request(max(head.txid, self._pages.txid) + 1)
+        if head.txid > self._pages.txid:
+            files = {file.name: file for file in head.files}
+            plan = self._plan(files, None)
+            if plan.reach != head.txid:
+                return False
+            try:
+                self._apply([files[name] for name in plan.files])
+            except NotFound:  # removed since the head was written; a LIST may show other files
+                return False
+            except SldbError as error:  # or other sizes, without which sound files look damaged
+                if isinstance(error, NotMapped) or error.code == "corrupt":
+                    return False
+                raise
+        if not self._freshness.is_known(now):  # else the copy itself knows, and later
+            self._freshness.known_at, self._freshness.is_listed = head.checked_at, False
+        # A cold start waits for one round of these at most: writers fold, and put a head, every 16 transactions.
+        return self._probe(following, PROBES_AT_ONCE)
+
+    def _follow_list(self, upto: Txid | None) -> Txid:
+        """Apply the files that a LIST shows, and the transactions after them. Returns the newest transaction listed."""
+        listed_at = self._host.now()
+        files = self._list_from_here() if upto is None else self.list_files()
+        for _ in range(EMPTY_LISTS - 1):  # one name, damaged in the answer, may be that of the only file
+            files = files or self.list_files()
+        unmapped = {name for name, file in files.items() if not file.is_mapped and file.size > UNMAPPED_BYTES}
+        plan = self._plan_around(unmapped, files, upto)
+        following = self._request(plan.reach + 1) if upto is None or plan.reach < upto else None
+        if plan.newest < self._pages.txid:
+            newest, mine = plan.newest, self._pages.txid
+            self._pages.forget()
+            ltx.corrupt(database_prefix(self.database), "newest transaction", newest, f"{mine}, which was there before")
+        plan = self._apply_plan(plan, files, unmapped, upto)
+        # A LIST of many pages is no snapshot: n + 1 may have been created behind it and n + 2 before it. And a name in
+        # it may be damaged: whether there is a next transaction only its own key tells.
+        while following is not None and (body := following.result()) is not None:
+            if not is_fresh(listed_at, self._host.now()):  # paused: it may have been created anew
+                self._pages.forget()
+                return self._follow_list(upto)
+            self._apply_body(body)
+            following = self._request(self._pages.txid + 1) if upto is None or self._pages.txid < upto else None
+        if self._pages.txid < plan.newest and upto is None:
+            missing, newest = transaction(self._pages.txid + 1).key(self.database), plan.newest
+            self._pages.forget()
+            ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {newest}")
+        return plan.newest
+
+    def _apply_plan(
+        self, plan: chain.Plan, files: dict[LtxName, HeadFile], unmapped: set[LtxName], upto: Txid | None
+    ) -> chain.Plan:
+        """Apply the files of the plan, or of one that needs no page map that is missing. Returns the plan applied."""
+        while True:
+            try:
+                self._apply([files[name] for name in plan.files])
+                return plan
+            except NotMapped as error:
+                if error.name in unmapped:
+                    raise
+                unmapped.add(error.name)
+                files = self.list_files()  # the copy begins anew
+                plan = self._plan_around(unmapped, files, upto)
+
+    def _apply(self, files: list[HeadFile]) -> None:
+        self._pages.apply(files, self._deadline)
+
+    # Plans
+
+    def _plan_around(self, unmapped: Collection[LtxName], names: Iterable[LtxName], upto: Txid | None) -> chain.Plan:
+        """Return the chain without the files that have no page map, if others lead as far."""
+        names = list(names)
+        whole = self._plan(names, upto)
+        # Beside another file of transaction 1 alone, the object at its key is the mark of a copy (actions.clone).
+        left_out = {*unmapped, *(transaction(1) for name in names if name.level and name.max_txid == 1)}
+        around = self._plan([name for name in names if name not in left_out], upto)
+        return replace(around, newest=whole.newest) if around.reach == whole.reach else whole
+
+    def _plan(self, names: Iterable[LtxName], upto: Txid | None) -> chain.Plan:
+        """Return the chain from the copy's transaction; from the beginning if only that leads on, or if the copy was
+        paused. A writer that was frozen may have created a transaction again after retention had removed it: a base has
+        the true one, and only a copy that is older would follow the other."""
+        names = list(names)
+        anew = chain.plan(names, 0, upto)
+        txid = self._pages.txid
+        if not txid:
+            return anew
+        # A snapshot reaches furthest, but would leave no page in place.
+        onward = chain.plan([name for name in names if name.level != SNAPSHOT_LEVEL], txid, upto)
+        is_anew = anew.reach > onward.reach or (anew.reach == onward.reach > txid and not self._is_believable())
+        return anew if is_anew else replace(onward, newest=anew.newest)
+
+    def _reopen(self) -> None:
+        """Make the copy's state of other files: fewer ones, or ones that are still there. Its pages in the cache
+        remain; if the state cannot be had any more, the copy is forgotten."""
+        files = self.list_files()
+        plan = chain.plan(files, 0, self._pages.txid)
+        if plan.reach != self._pages.txid:
+            self._pages.forget()
+            return
+        self._pages.reopen([files[name] for name in plan.files], self._deadline)
+
+    # LISTs
+
+    def _list_from_here(self) -> dict[LtxName, HeadFile]:
+        """Return the files that lead on from the copy's transaction: later ones, and all compacted ones. Returns all
+        files if those do not even lead to it."""
+        txid = self._pages.txid
+        files = self.list_files(after=txid - 1) if txid > 1 else {}
+        return files if any(name.max_txid >= txid for name in files) else self.list_files()
+
+    def list_files(self, after: Txid = 0) -> dict[LtxName, HeadFile]:
+        """Return the database's LTX files, without level-0 files up to transaction `after`. Raises StoreError."""
+        sizes, mapped, newest = {}, set(), (0, 0.0)
+        start = transaction(after).key(self.database) if after else None
+        for info in self._store.list_objects(database_prefix(self.database), start):
+            self._clock.listed(info.key, info.modified_at)
+            if name := parse_ltx_key(self.database, info.key):
+                sizes[name] = info.size
+                newest = max(newest, (name.max_txid, -info.modified_at))  # its oldest file, if there are several
+            elif name := parse_page_map_key(self.database, info.key):
+                mapped.add(name)
+        self._freshness.listed = newest[0], -newest[1]
+        return {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
+
+    # Before a commit
+
+    def check_newest(self) -> None:
+        """List to prove what only the head has said: that nothing came after the copy's transaction. Raises
+        Conflict or SldbError `store_error`."""
+        now, txid = self._host.now(), self._pages.txid
+        try:
+            newest = max((name.max_txid for name in self.list_files(after=txid)), default=txid)
+        except StoreError as error:
+            raise store_error(error) from error
+        if newest > txid:
+            self._freshness.checked_at = self._freshness.known_at = float("-inf")
+            raise Conflict(f"there is a transaction {newest}, of which the head did not know")
+        self._freshness.known_at, self._freshness.is_listed, self._clock.wants_list = now, True, False
+
+    def date_of_newest(self) -> float | None:
+        """Return the date of the newest transaction's file in the store (unix seconds); None if no LIST shows it.
+        Raises SldbError `store_error`."""
+        txid = self._pages.txid
+        if self._freshness.listed[0] != txid:
+            try:
+                self.list_files(after=max(0, txid - 1))
+            except StoreError as error:
+                raise store_error(error, applied="no") from error
+        return self._freshness.listed[1] if self._freshness.listed[0] == txid else None

@@ -1,0 +1,20 @@
+"""The time limit of a request, as the storage sees it: an object to check before every wait for the store."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class TimeLimit(Protocol):
+    """A limit that a read must respect."""
+
+    def check(self) -> None:
+        """Raise if the time is over; the read ends with that error."""
+
+
+class _NoLimit:
+    def check(self) -> None:
+        pass
+
+
+NO_LIMIT: TimeLimit = _NoLimit()
