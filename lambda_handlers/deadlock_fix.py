@@ -27,7 +27,7 @@ from lambda_handlers.settings import BadSetting, Settings, stack_of
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import detail_of
-from lambda_handlers.wire import DATABASE_NAME, SldbError, meant_for_another
+from lambda_handlers.wire import DATABASE_NAME, SldbError, wrong_stack
 
 RESERVE_SECONDS = 3.0  # of the function's time, for the call under way and the reply
 LOCKS_SECONDS = 55.0  # at most, for the locks: the next minute's invocation goes on
@@ -39,7 +39,7 @@ def handler(event: object, context: Any = None) -> dict[str, Any]:
     deadline = host.now() + _seconds_left(context) - RESERVE_SECONDS
     own, meant = stack_of(os.environ), event.get("stack") if isinstance(event, Mapping) else None
     if meant not in (None, own):
-        return _failure(meant_for_another(str(meant), own))
+        return _failure(wrong_stack(str(meant), own))
     try:
         settings = Settings.from_environment(os.environ)
         lock, maintenance = _kept(settings)

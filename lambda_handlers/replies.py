@@ -19,7 +19,7 @@ from lambda_handlers.storage.log.keys import is_reply_key, is_rows_key, replies_
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store.protocol import CHUNK_BYTES, AlreadyExists, StoreError, Unavailable
-from lambda_handlers.wire import FarRows, Reply, Result, Row, SldbError, encode_line
+from lambda_handlers.wire import Reply, Result, Row, SldbError, StoredRows, encode_line
 
 URL_SECONDS = 900.0
 KEPT_SECONDS = 86_400.0
@@ -35,7 +35,7 @@ class Replies:
         self._store = store
         self._host = host
 
-    def send_rows(self, rows: Iterable[Row], check_time: Callable[[], None]) -> FarRows:
+    def send_rows(self, rows: Iterable[Row], check_time: Callable[[], None]) -> StoredRows:
         """Rows into an object, known by its key. Raises `too_large` and what `rows` and `check_time` raise."""
         key = rows_key(self._host.nonce())
         if self._urls(key) is None:
@@ -45,19 +45,19 @@ class Replies:
             self._create(key, stream)
         except StoreError as error:
             raise store_error(error, applied="no") from error
-        return FarRows(key, stream.count)
+        return StoredRows(key, stream.count)
 
     def outgoing(self, reply: Reply) -> Reply:
         """The reply as a client can read it."""
         return replace(reply, results=tuple(map(self._presigned, reply.results)))
 
     def _presigned(self, result: Result) -> Result:
-        if result.far is None:
+        if result.stored is None:
             return result
-        urls = self._urls(result.far.url) if is_rows_key(result.far.url) else None
+        urls = self._urls(result.stored.url) if is_rows_key(result.stored.url) else None
         if urls is None:
             raise SldbError("internal", "rows lie in an object for which this store makes no URL")
-        return replace(result, far=FarRows(urls[0], result.far.count))
+        return replace(result, stored=StoredRows(urls[0], result.stored.count))
 
     def keep(self, body: bytes) -> str:
         """The key under which `kept` gives it back, for a day."""

@@ -32,7 +32,7 @@ from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import ObjectStore, StoreError, detail_of
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.watchdog import Watchdog
-from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action, meant_for_another
+from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action, wrong_stack
 
 DEFAULT_SECONDS = 900.0  # where neither the function nor the request says
 LONGEST_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
@@ -215,7 +215,7 @@ class Service:
     def _refuse_another_stack(self, asked: Request | Action) -> None:
         """Raise `bad_request` for what is meant for another stack than this function's, before anything is opened."""
         if asked.stack is not None and asked.stack != self._settings.stack:
-            raise meant_for_another(asked.stack, self._settings.stack)
+            raise wrong_stack(asked.stack, self._settings.stack)
 
     def _asked_of_store(self) -> dict[str, int]:
         """So far."""

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from lambda_handlers.shared import times
-from lambda_handlers.wire import MOST_TXID_DIGITS, SldbError
+from lambda_handlers.wire import MAX_TXID_DIGITS, SldbError
 
 WANTED = "a txid (41), a time (2026-11-26 20:04 or 2026-11-26T20:04:12Z), 10m, 2h ago, yesterday or now"
 AHEAD_MS = 60_000  # as much may two clocks be apart
@@ -175,7 +175,7 @@ def _is_now(text: str) -> bool:
 
 
 def _is_txid(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= MOST_TXID_DIGITS
+    return text.isascii() and text.isdecimal() and len(text) <= MAX_TXID_DIGITS
 
 
 def _ago_ms(text: str) -> int | None:

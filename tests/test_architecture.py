@@ -73,7 +73,7 @@ RULES = (
         "the shared leaves need nothing of the rest",
         who=("lambda_handlers.wire", "lambda_handlers.shared"),
         never=("sldb", "lambda_handlers", "others"),
-        except_for=("lambda_handlers.shared",),
+        except_for=("lambda_handlers.wire", "lambda_handlers.shared"),
     ),
     Rule(
         "a store knows bytes and keys, not what they mean",

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TypeAlias
 
-from lambda_handlers.wire import Column, FarRows, Row, SldbError
+from lambda_handlers.wire import Column, Row, SldbError, StoredRows
 
-SendAway: TypeAlias = Callable[[Iterable[Row]], FarRows]
+SendAway: TypeAlias = Callable[[Iterable[Row]], StoredRows]
 
 _RESULT_BYTES = 120  # of a result, besides its columns and rows
 _NOT_FOR_ROWS = 0.25  # of a reply: what is left for statements that give none, and for the URLs of those far away
@@ -30,7 +30,7 @@ class ReplyRoom:
         self._taken = 0  # by every result once
         self._repeated = 0  # by the last that returns rows, once more
 
-    def take(self, columns: Iterable[Column], rows: Iterator[Row]) -> tuple[list[Row], FarRows | None]:
+    def take(self, columns: Iterable[Column], rows: Iterator[Row]) -> tuple[list[Row], StoredRows | None]:
         """The rows of a statement, or where they went. Raises `too_large` where not even that fits."""
         if self._send_away is None:
             return list(rows), None
@@ -40,16 +40,16 @@ class ReplyRoom:
             self._settle(limit - self._repeated, 0)
             self._taken += _RESULT_BYTES
             return list(rows), None
-        kept, far, size = self._keep(rows, limit - self._limit * _NOT_FOR_ROWS, own, self._send_away)
+        kept, stored, size = self._keep(rows, limit - self._limit * _NOT_FOR_ROWS, own, self._send_away)
         self._settle(limit, 2 * size)
         self._taken += _RESULT_BYTES + size
         self._repeated = size
-        return kept, far
+        return kept, stored
 
     @staticmethod
     def _keep(
         rows: Iterator[Row], limit: float, own: int, send_away: SendAway
-    ) -> tuple[list[Row], FarRows | None, int]:
+    ) -> tuple[list[Row], StoredRows | None, int]:
         kept: list[Row] = []
         size = own
         for row in rows:

@@ -198,6 +198,6 @@ def _decoded(body: bytes) -> Reply | None:
         reply = Reply.decode(json.loads(zlib.decompress(body)))
     except (zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError, SldbError):
         return None
-    far = [result.far.url for result in reply.results if result.far is not None]
+    stored = [result.stored.url for result in reply.results if result.stored is not None]
     is_ours = isinstance(reply.txid, int) and isinstance(reply.database, str)
-    return reply if is_ours and all(isinstance(key, str) and is_rows_key(key) for key in far) else None
+    return reply if is_ours and all(isinstance(key, str) and is_rows_key(key) for key in stored) else None

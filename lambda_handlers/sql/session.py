@@ -25,7 +25,7 @@ from lambda_handlers.sql.pragmas import FOREIGN_KEYS, Place, Pragmas
 from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.storage.log.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
-from lambda_handlers.wire import Column, FarRows, Params, Result, Row, SldbError, Statement
+from lambda_handlers.wire import Column, Params, Result, Row, SldbError, Statement, StoredRows
 
 if TYPE_CHECKING:
     from lambda_handlers.sql.changes import Changes
@@ -271,7 +271,7 @@ class Session:
         cursor.exec_trace = prepared
         try:
             cursor.execute(sql, params)
-            rows, far = self._room.take(columns, cursor)
+            rows, stored = self._room.take(columns, cursor)
         finally:
             cursor.close(True)
         if writes and self.changes:
@@ -280,14 +280,14 @@ class Session:
             self.changes.savepoint_passed()
         if word in ("ATTACH", "DETACH"):
             self._authorizer.attached = frozenset(name.lower() for name in self.connection.db_names()[2:])
-        return self._result(tuple(columns), rows, far)
+        return self._result(tuple(columns), rows, stored)
 
-    def _result(self, columns: tuple[Column, ...], rows: list[Row], far: FarRows | None) -> Result:
+    def _result(self, columns: tuple[Column, ...], rows: list[Row], stored: StoredRows | None) -> Result:
         if not self._authorizer.counts_rows:
-            return Result(columns, rows, far.count if far else len(rows), far=far)
+            return Result(columns, rows, stored.count if stored else len(rows), stored=stored)
         is_insert = self._authorizer.row_action == "INSERT"
         lastrowid = self.connection.last_insert_rowid() if is_insert else None
-        return Result(columns, rows, self.connection.changes(), lastrowid, far)
+        return Result(columns, rows, self.connection.changes(), lastrowid, stored)
 
     def _execute_own(self, sql: str) -> None:
         with self._authorizer.trusting():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from lambda_handlers.wire import FarRows, Reply, Result, Row, SldbError, decode_line
+from lambda_handlers.wire import Reply, Result, Row, SldbError, StoredRows, decode_line
 
 TRIES = 3
 PAUSE_SECONDS = 0.5
@@ -24,17 +24,17 @@ Download: TypeAlias = Callable[[str], Iterable[bytes]]  # raises OSError where t
 
 def fetch(reply: Reply, download: Download, again: str, sleep: Callable[[float], None] = time.sleep) -> Reply:
     """The reply with all its rows in it. Raises SldbError `store_error`; `again`: how to get them another time."""
-    if not any(result.far for result in reply.results):
+    if not any(result.stored for result in reply.results):
         return reply
     return replace(reply, results=tuple(_complete(result, download, again, sleep) for result in reply.results))
 
 
 def _complete(result: Result, download: Download, again: str, sleep: Callable[[float], None]) -> Result:
-    if result.far is None:
+    if result.stored is None:
         return result
     for sends_left in reversed(range(TRIES)):
         try:
-            return replace(result, rows=_rows(result.far, download), far=None)
+            return replace(result, rows=_rows(result.stored, download), stored=None)
         except (OSError, ValueError, SldbError, zlib.error) as error:
             if not sends_left:
                 raise SldbError(
@@ -44,10 +44,10 @@ def _complete(result: Result, download: Download, again: str, sleep: Callable[[f
     raise AssertionError  # the last try returns or raises
 
 
-def _rows(far: FarRows, download: Download) -> list[Row]:
-    rows = [decode_line(line) for line in _lines(download(far.url))]
-    if len(rows) != far.count:
-        raise ValueError(f"got {len(rows)} rows, want {far.count}")
+def _rows(stored: StoredRows, download: Download) -> list[Row]:
+    rows = [decode_line(line) for line in _lines(download(stored.url))]
+    if len(rows) != stored.count:
+        raise ValueError(f"got {len(rows)} rows, want {stored.count}")
     return rows
 
 

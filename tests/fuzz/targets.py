@@ -28,7 +28,7 @@ from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap, PageMapBuilder
-from lambda_handlers.wire import ERROR_CODES, Action, Column, FarRows, Reply, Request, Result, SldbError, Statement
+from lambda_handlers.wire import ERROR_CODES, Action, Column, Reply, Request, Result, SldbError, Statement, StoredRows
 from sldb import sql_text
 from sldb.aws.http import HttpReply
 from sldb.params import parse_params
@@ -64,7 +64,7 @@ _REPLY = Reply(
 )
 _REPLIES: list[Any] = [
     {"statusCode": 200, "body": _REPLY.encode()},
-    {"statusCode": 200, "body": Reply((Result(far=FarRows("https://x", 3)),), 1, "main").encode()},
+    {"statusCode": 200, "body": Reply((Result(stored=StoredRows("https://x", 3)),), 1, "main").encode()},
     {"statusCode": 409, "body": SldbError("conflict", "m", "h", txid=5, holder={"a": 1}).encode()},
 ]
 
@@ -122,7 +122,7 @@ def distant_rows(chance: Random) -> None:
     """Either exactly the rows that were sent, or an error."""
     data, rows = _far()
     body = damaged(chance, data, [data])
-    reply = Reply((Result((Column("a", None),), rowcount=len(rows), far=FarRows("u", len(rows))),), 1, "main")
+    reply = Reply((Result((Column("a", None),), rowcount=len(rows), stored=StoredRows("u", len(rows))),), 1, "main")
     with suppress(SldbError):
         got = stored_rows.fetch(reply, lambda url: iter((body,)), "", sleep=lambda seconds: None)
         assert got.rows == list(rows)

@@ -26,7 +26,7 @@ from lambda_handlers.sql.attachment import Attachment
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore
-from lambda_handlers.wire import DATABASE_NAME, Column, FarRows, Reply, Result, SldbError
+from lambda_handlers.wire import DATABASE_NAME, Column, Reply, Result, SldbError, StoredRows
 from sldb.push_pull import own_names
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine
@@ -407,7 +407,7 @@ class SigningStore(PresigningStore):
 
 def forged(reply: Reply, key: str) -> bytes:
     """An entry that tells of rows at a key."""
-    far = Result((Column("a", None),), far=FarRows(key, 1))
+    far = Result((Column("a", None),), stored=StoredRows(key, 1))
     return request_log.encode(replace(reply, results=(far,)), lambda body: pytest.fail("it is small"))
 
 

@@ -18,7 +18,7 @@ from lambda_handlers.sql import request_log
 from lambda_handlers.storage.log.keys import replies_prefix
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore
-from lambda_handlers.wire import FarRows, Reply, Result, SldbError
+from lambda_handlers.wire import Reply, Result, SldbError, StoredRows
 from sldb.targets import stored_rows
 from tests.fakes.clock import Clock
 from tests.fakes.databases.past import act
@@ -110,7 +110,7 @@ def test_the_form_of_such_a_reply(service, store):
 
 def test_small_results_after_a_large_one_stay_in_the_reply(service, store):
     results = run(service, f"{MANY}; {FEW}; {FEW}").results
-    assert [result.far is None for result in results] == [False, True, True]
+    assert [result.stored is None for result in results] == [False, True, True]
 
 
 def test_the_past_and_a_dry_run(service, store):
@@ -285,14 +285,14 @@ def test_rows_leave_while_they_come():
     finally:
         tracemalloc.stop()
         service.close()
-    assert reply.results[0].far.count == 5000
+    assert reply.results[0].stored.count == 5000
     assert store.taken > 50_000_000
     assert peak < 12_000_000
 
 
 @pytest.mark.parametrize("key", ["main/lock.json", "_replies/0123456789abcdef", "_replies/../x.jsonl.gz", ""])
 def test_no_other_object_is_signed(store, key):
-    reply = Reply((Result(far=FarRows(key, 1)),), 1, "main")
+    reply = Reply((Result(stored=StoredRows(key, 1)),), 1, "main")
     with pytest.raises(SldbError):
         Replies(store, Clock().host()).outgoing(reply)
 

@@ -95,7 +95,7 @@ MUTANTS = (
     Mutant(
         "a time without a zone is one in UTC",
         "clock",
-        "lambda_handlers/wire.py",
+        "lambda_handlers/wire/checks.py",
         "    if written is None or written.offset_seconds is None:",
         "    if written is None:",
         (DATABASE_TESTS + "test_a_time_on_the_wire_names_its_zone",),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lambda_handlers.wire import MOST_TXID_DIGITS, SldbError
+from lambda_handlers.wire import MAX_TXID_DIGITS, SldbError
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 
@@ -64,7 +64,7 @@ def optional_arguments(max_count: int, command: DotCommand) -> tuple[str | None,
 
 def whole_number(word: str, command: DotCommand) -> int:
     """Return the number. Raises `bad_request`."""
-    if not word.isdecimal() or len(word) > MOST_TXID_DIGITS:
+    if not word.isdecimal() or len(word) > MAX_TXID_DIGITS:
         raise SldbError("bad_request", f".{command.name}: got {word}, want a whole number")
     return int(word)
 

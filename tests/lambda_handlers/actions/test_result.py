@@ -59,7 +59,7 @@ def test_rows_of_which_there_were_many(store, clock):
     first = run(fresh(store, clock, reply_limit_bytes=50_000), MANY, request_id="r")
     told = act(fresh(store, clock, reply_limit_bytes=50_000), "result", request_id="r")
     reply = Reply.decode(told["reply"])
-    assert reply.results[0].far
+    assert reply.results[0].stored
     assert stored_rows.fetch(reply, store.download, "").rows == stored_rows.fetch(first, store.download, "").rows
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from lambda_handlers.wire import FarRows, Reply, Result, SldbError, encode_line
+from lambda_handlers.wire import Reply, Result, SldbError, StoredRows, encode_line
 from sldb.aws.http import SignedHttp
 from sldb.aws.options import AwsOptions
 from sldb.targets import stored_rows
@@ -21,7 +21,7 @@ OBJECT = gzip.compress(b"".join(map(encode_line, ROWS)))
 
 
 def reply(url: str = "u", count: int = len(ROWS)) -> Reply:
-    return Reply((Result(rowcount=1), Result(rowcount=count, far=FarRows(url, count))), 1, "main")
+    return Reply((Result(rowcount=1), Result(rowcount=count, stored=StoredRows(url, count))), 1, "main")
 
 
 def fetched(*answers: bytes | OSError, count: int = len(ROWS)) -> Reply:

@@ -1,0 +1,30 @@
+"""The commands of sldb in the text of messages and hints, and the options that they need to reach the same stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# The commands of sldb that go to a stack.
+STACK_COMMANDS = tuple(
+    """branch cost databases deploy destroy diff doctor dump export history import logs migrate pull push query restore
+    result shell status undo unlock""".split()  # noqa: SIM905 - reads better
+)
+# A command in a message, with its options and arguments.
+_COMMAND = re.compile(rf"(?<![\w./-])sldb (?P<name>{'|'.join(STACK_COMMANDS)})(?![\w-])(?P<rest>[^`;,.:()]*)")
+_PLACES = {"--stack", "--target", "--local"}  # one of them says where a command goes
+
+
+def with_options(text: str, options: Sequence[str]) -> str:
+    """Add options (each with its value) to the commands of sldb in a message, unless they have them already.
+
+    `sldb deploy makes it` becomes `sldb deploy --stack two makes it`."""
+
+    def completed(match: re.Match[str]) -> str:
+        words = set(match["rest"].split())
+        given = words | _PLACES if words & _PLACES else words
+        pairs = zip(options[::2], options[1::2], strict=True)
+        missing = [word for pair in pairs if pair[0] not in given for word in pair]
+        return " ".join(("sldb", match["name"], *missing)) + match["rest"]
+
+    return _COMMAND.sub(completed, text) if options else text

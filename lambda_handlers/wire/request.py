@@ -1,0 +1,110 @@
+"""The request: SQL statements that run in one transaction against one database.
+
+{"query": "SELECT 1", "params": […]} or {"statements": [{"query", "params"}, …]}, and the optional fields of `Request`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_handlers.wire.checks import check_known, decode_optional, defaults_of, encode_optional
+from lambda_handlers.wire.errors import SldbError, bad_request
+from lambda_handlers.wire.names import DEFAULT_DATABASE
+from lambda_handlers.wire.values import Params, decode_value, encode_value
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    query: str  # SQL text; several statements only where params is not a sequence
+    params: Params = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One transaction against one database. Its fields are those of the event, and their defaults are stated only here:
+    an event may leave out all but the SQL."""
+
+    statements: tuple[Statement, ...]
+    database: str = DEFAULT_DATABASE
+    at: int | str | None = None  # txid or RFC 3339 time: a read-only view of that moment
+    max_staleness: float = 0.0  # seconds
+    read_only: bool = False
+    if_txid: int | None = None
+    request_id: str | None = None
+    dry_run: bool = False
+    careful: bool = False  # refuse (`unconfirmed`) a statement that destroys data, and list what it would destroy
+    create: bool = True  # may a write create the database
+    timeout: float | None = None  # seconds
+    stack: str | None = None  # the addressee: a function of another stack refuses
+
+    def encode(self) -> dict[str, Any]:
+        """Return the event of this request, with defaults left out."""
+        event: dict[str, Any] = {}
+        if len(self.statements) == 1:
+            event.update(_encode_statement(self.statements[0]))
+        else:
+            event["statements"] = [_encode_statement(statement) for statement in self.statements]
+        return {**event, **encode_optional(self, _DEFAULTS)}
+
+    @classmethod
+    def decode(cls, event: object) -> Request:
+        """Return the request in an event. Raises `bad_request` with the field, its value and the values that it takes."""
+        if not isinstance(event, Mapping):
+            bad_request("event", event, 'an object such as {"query": "SELECT 1"}')
+        check_known(event, _FIELDS)
+        given = decode_optional(event, _DEFAULTS)
+        return cls(statements=_decode_statements(event), **given)
+
+
+_DEFAULTS = defaults_of(Request)
+_FIELDS = {"query", "params", "statements", *_DEFAULTS}
+
+
+def _encode_statement(statement: Statement) -> dict[str, Any]:
+    encoded: dict[str, Any] = {"query": statement.query}
+    if isinstance(statement.params, dict):
+        encoded["params"] = {name: encode_value(value) for name, value in statement.params.items()}
+    elif statement.params is not None:
+        encoded["params"] = [encode_value(value) for value in statement.params]
+    return encoded
+
+
+def _decode_statements(event: Mapping[str, Any]) -> tuple[Statement, ...]:
+    query, statements = event.get("query"), event.get("statements")
+    if (query is None) == (statements is None):
+        raise SldbError(
+            "bad_request",
+            "the request needs either query or statements, and has " + ("neither" if query is None else "both"),
+            'send {"query": "SELECT 1"} or {"statements": [{"query": …, "params": …}, …]}',
+        )
+    if statements is None:
+        return (_decode_statement("", event),)
+    if event.get("params") is not None:
+        bad_request("params", event["params"], "params inside each entry of statements")
+    if not isinstance(statements, Sequence) or isinstance(statements, str) or not statements:
+        bad_request("statements", statements, "a list of {query, params}")
+    return tuple(_decode_statement(f"statements[{i}].", entry) for i, entry in enumerate(statements))
+
+
+def _decode_statement(where: str, entry: object) -> Statement:
+    if not isinstance(entry, Mapping):
+        bad_request(where.rstrip("."), entry, "an object {query, params}")
+    if where and (unknown := sorted(set(entry) - {"query", "params"})):
+        bad_request(where + str(unknown[0]), entry[unknown[0]], "only query and params")
+    query = entry.get("query")
+    if not isinstance(query, str):
+        bad_request(where + "query", query, "SQL text")
+    return Statement(query, _decode_params(where + "params", entry.get("params")))
+
+
+def _decode_params(where: str, params: object) -> Params:
+    if params is None:
+        return None
+    if isinstance(params, Mapping):
+        # SQLite knows :id, @id and $id; all three spellings of the name mean the same, with or without the sign.
+        return {str(name).lstrip(":@$"): decode_value(value, f"{where}.{name}") for name, value in params.items()}
+    if isinstance(params, Sequence) and not isinstance(params, str):
+        return tuple(decode_value(value, f"{where}[{i}]") for i, value in enumerate(params))
+    bad_request(where, params, "a list or an object")

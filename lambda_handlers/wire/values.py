@@ -1,0 +1,74 @@
+"""Values and rows in JSON: every value survives the round trip exactly.
+
+NULL, INTEGER, REAL and TEXT are null, integer, float and string. Values without a form in JSON are tagged:
+{"$blob": "<base64>"} and {"$float": "inf" | "-inf" | "nan"}.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from lambda_handlers.wire.errors import bad_request
+
+Value: TypeAlias = "int | float | str | bytes | None"
+Row: TypeAlias = "tuple[Value, ...]"
+Params: TypeAlias = "tuple[Value, ...] | dict[str, Value] | None"
+
+INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 63) - 1  # SQLite's INTEGER is 64 bits, signed
+
+
+def encode_value(value: Value) -> Any:
+    """Return a SQLite value in JSON."""
+    if isinstance(value, bytes):
+        return {"$blob": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": repr(value)}
+    return value
+
+
+def decode_value(value: object, where: str = "value") -> Value:
+    """Return the SQLite value of a value in JSON; true and false are 1 and 0. Raises `bad_request` for any other."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        if not INTEGER_MIN <= value <= INTEGER_MAX:
+            bad_request(where, value, "an integer of at most 64 bits, or text")
+        return value
+    if value is None or isinstance(value, float):
+        return value
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            bad_request(where, value, "text without lone surrogates, or a $blob")
+        return value
+    if isinstance(value, Mapping) and value.keys() == {"$blob"}:
+        return _decode_blob(value["$blob"], where)
+    if not isinstance(value, Mapping) or len(value) != 1 or value.get("$float") not in ("inf", "-inf", "nan"):
+        bad_request(where, value, 'null, a number, text, {"$blob": base64} or {"$float": "inf", "-inf" or "nan"}')
+    return float(value["$float"])
+
+
+def _decode_blob(text: object, where: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)  # type: ignore[arg-type]  # a wrong type raises, as it should
+    except (binascii.Error, ValueError, TypeError):
+        bad_request(where, text, "base64 text in $blob")
+
+
+def encode_line(row: Row) -> bytes:
+    """Return a row as one line of JSON."""
+    return _line([encode_value(value) for value in row]).encode() + b"\n"
+
+
+def decode_line(line: bytes) -> Row:
+    """Return the row in a line of JSON. Raises ValueError or SldbError for a line without one."""
+    return tuple([decode_value(value) for value in json.loads(line)])
+
+
+_line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
