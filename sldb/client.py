@@ -1,9 +1,7 @@
-"""Request → Reply over a target: a Lambda function, or the same code in this process over a directory.
+"""The client: Request → Reply over a target, a Lambda function or the same code in this process over a directory.
 
-A target is written `lambda`, `lambda:NAME`, `local` or `local:DIR`; what it means beside a stack is said in
-`sldb.destination`. Heavy imports (boto3, the engine) happen where a target of their kind is opened.
-
-What a target is stands in targets/protocol.py.
+A target is written `lambda`, `lambda:NAME`, `local` or `local:DIR`; `sldb.destination` combines it with a stack, and
+targets/protocol.py defines its verbs. Heavy imports (boto3, the engine) happen as a target of their kind is opened.
 """
 
 from __future__ import annotations
@@ -15,12 +13,12 @@ from typing import Any, TypeVar
 
 from lambda_handlers.wire import DEFAULT_STACK, Action, Reply, Request, SldbError, Statement, check_database
 from sldb.aws.options import AwsOptions
-from sldb.database_creation import Creation
+from sldb.database_creation import DatabaseCreation
 from sldb.targets.protocol import Target, with_id
 
 T = TypeVar("T")
 
-# Actions that write, and the fields of their replies that say so: true where something was done.
+# Actions that write: the field of the reply with the database, and the one that is true after a change.
 _WRITES: dict[str, tuple[str, str | None]] = {
     "restore": ("database", "changed"),
     "branch": ("as", "created"),
@@ -30,20 +28,21 @@ _WRITES: dict[str, tuple[str, str | None]] = {
     "rename_database": ("to", None),
     "push_commit": ("database", None),
 }
+_CREATING_ACTIONS = ("create_database", "push_commit", "set_database")  # see `DatabaseCreation`
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A target and what to tell it with every request."""
+    """A target, and the values common to all requests."""
 
     target: Target
     database: str = "main"
-    creation: Creation = field(default_factory=Creation)
+    creation: DatabaseCreation = field(default_factory=DatabaseCreation)
     place: str = ""  # the target in words, for messages
-    on_write: Callable[[str], None] | None = None  # told the database of each write that was acknowledged
+    on_write: Callable[[str], None] | None = None  # called with the database of each acknowledged write
 
     def __post_init__(self) -> None:
-        """Raise `bad_request` for a name that no database can have: what goes past the function checks none."""
+        """Raise `bad_request` for an invalid database name: requests that bypass the function are not checked there."""
         check_database("database", self.database)
 
     @property
@@ -52,13 +51,13 @@ class Client:
         return f"database {self.database}" + (f" of {self.place}" if self.place else "")
 
     def execute(self, request: Request) -> Reply:
-        """Raises SldbError; its details["query"] is the SQL that details["offset"] counts in."""
+        """Send a request and return its reply. Raises SldbError: its details["offset"] counts in details["query"]."""
         request = with_id(replace(request, database=self.database))
         try:
             reply = self._creating(
                 lambda may_create: self.target.send(replace(request, create=may_create)),
                 may_create=request.create and self.creation.allows(self.database),
-                asks=request.create and not request.dry_run,
+                may_ask=request.create and not request.dry_run,
             )
         except SldbError as error:
             part = error.details.get("part", 0)
@@ -70,8 +69,7 @@ class Client:
         return reply
 
     def act(self, name: str, /, **arguments: Any) -> dict[str, Any]:
-        """Something that is not SQL, on this client's database; arguments that are None are left out. Raises
-        SldbError."""
+        """Run an operation other than SQL on this client's database; None omits an argument. Raises SldbError."""
         given = {key: value for key, value in arguments.items() if value is not None}
         reply = self._creating(
             lambda may_create: self.target.act(Action(name, self.database, given, create=may_create)),
@@ -84,42 +82,41 @@ class Client:
         return reply
 
     def prepare_to_write(self) -> None:
-        """Settle, before work is done for it, whether a write may create the database. Raises SldbError."""
+        """Raise SldbError unless a write may create the database; a question comes before the work for the write."""
         if self.creation.allows(self.database):
             return
         probe = Request((Statement("PRAGMA user_version = 0"),), self.database, dry_run=True)
         self._creating(lambda may_create: self.target.send(replace(probe, create=may_create)), may_create=False)
 
     def database_names(self) -> list[str]:
-        """Return the names of the databases there are, also of damaged and unfinished ones. Raises SldbError."""
+        """Return the names of all databases, damaged and unfinished ones included. Raises SldbError."""
         found = self.target.act(Action("databases", self.database))["databases"]
         return [str(one["name"]) for one in found if one["state"] != "dropped"]
 
-    def _creating(self, send: Callable[[bool], T], *, may_create: bool, asks: bool = True) -> T:
-        """Send what may write; once more, where it was refused for creating the database, and that is agreed to."""
+    def _creating(self, send: Callable[[bool], T], *, may_create: bool, may_ask: bool = True) -> T:
+        """Send a request; send it again if its creation of the database was refused and is then confirmed."""
         try:
             return send(may_create)
         except SldbError as error:
             if not error.details.get("creatable"):
                 raise
-            creation = self.creation if asks else replace(self.creation, ask=None)
-            creation.agree(self.database, error, self.database_names())
+            creation = self.creation if may_ask else replace(self.creation, confirm=None)
+            creation.require(self.database, error, self.database_names())
         return send(True)
 
     def result(self, request_id: str) -> tuple[dict[str, Any], Reply | None]:
-        """What became of a request, as the action `result` tells it, and its reply if it was applied. Raises
-        SldbError."""
+        """Return the outcome of a request, as the action `result` reports it, and its reply if it was applied.
+
+        Raises SldbError.
+        """
         return self.target.result(self.database, request_id)
 
     def close(self) -> None:
         self.target.close()
 
 
-_CREATING_ACTIONS = ("create_database", "push_commit", "set_database")  # and not on purpose: see `Creation`
-
-
 def _has_written(reply: Reply) -> bool:
-    """Whether a request wrote. A reply that was kept, since the first one got lost, tells by what was changed."""
+    """Return True if a request wrote. The stored reply of a repeated request has no commit time, but its changes."""
     if reply.changes is not None:  # a dry run
         return False
     changed = any(not result.columns and result.rowcount for result in reply.results)
@@ -127,10 +124,12 @@ def _has_written(reply: Reply) -> bool:
 
 
 def open_target(text: str, aws: AwsOptions | None = None, stack: str | None = None) -> Target:
-    """The target that `text` names, of the stack where one is named. Raises `bad_request` for a name that is none, and
-    for one that contradicts the stack."""
+    """Return the target with the name `text`, of the given stack if any.
+
+    Raises `bad_request` for an unknown target, and for one that contradicts the stack.
+    """
     from sldb import destination
-    from sldb.config import Level, Setting
+    from sldb.config.settings import Level, Setting
 
     target = Setting(text, "target", Level.COMMAND_LINE)
     named = Setting(stack or DEFAULT_STACK, "stack", Level.COMMAND_LINE if stack else Level.DEFAULT)
@@ -145,14 +144,14 @@ def open_target(text: str, aws: AwsOptions | None = None, stack: str | None = No
 
 
 def open_local(directory: str) -> Target:
-    """The target over a directory; "": over the default one."""
+    """Return the target over a directory; "": over the default one."""
     from sldb.targets.local import LocalTarget
 
     return LocalTarget(Path(directory) if directory else default_directory())
 
 
 def default_directory() -> Path:
-    """Where `local` without a directory keeps its databases."""
+    """Return the directory of the databases of `local` without a directory."""
     import platformdirs
 
     return Path(platformdirs.user_data_dir("sldb", appauthor=False)) / "databases"

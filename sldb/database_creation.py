@@ -1,10 +1,10 @@
-"""Which databases a write may create, and what follows when it must not: a question on a terminal, else an error.
+"""The creation of a database by a write: allowed, confirmed on a terminal, or refused.
 
-The server decides, by the state that the write builds on: a request with `create: false` that would begin a database
-is refused with `not_found` and `creatable`. The client never looks beforehand, for what it saw might have changed.
+The server decides, by the state that the write builds on: a request with `create: false` for a missing database is
+refused with `not_found` and `creatable`. The client never looks beforehand, for the state might change until the write.
 
-`main` is created without a question. Its local directory is made as mkdir would make it: a directory whose parent is
-there, and no longer path, which is more probably a mistyped one.
+`main` is created without a question. Its local directory is made as mkdir would make it: a directory with an existing
+parent. A path with more missing parts is more probably a mistyped one.
 """
 
 from __future__ import annotations
@@ -17,44 +17,46 @@ from pathlib import Path
 from lambda_handlers.wire import DEFAULT_DATABASE, SldbError
 
 VARIABLE = "SLDB_CREATE"
-MAX_NAMES = 10  # that a question or a hint lists
+MAX_NAMES = 10  # in a question or a hint
 
-Ask = Callable[[str], bool]
+Confirm = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Creation:
-    """What the writes of one run may create."""
+class DatabaseCreation:
+    """The rights of one run's writes to create databases."""
 
     is_allowed: bool = True  # any database: --create
-    ask: Ask | None = None  # None: there is no terminal
+    confirm: Confirm | None = None  # None: there is no terminal
     directory: Path | None = None  # of the local target
-    _agreed: set[str] = field(default_factory=set, compare=False)  # databases
+    _confirmed: set[str] = field(default_factory=set, compare=False)  # databases
 
     def allows(self, database: str) -> bool:
-        """Return whether a write may create the database without a question."""
-        if self.is_allowed or database in self._agreed:
+        """Return True if a write may create the database without a question."""
+        if self.is_allowed or database in self._confirmed:
             return True
         return database == DEFAULT_DATABASE and missing_path(self.directory) is None
 
-    def agree(self, database: str, refusal: SldbError, names: Sequence[str]) -> None:
-        """Ask whether the database is to be created; raise the refusal, with a hint, where nobody can be asked or the
-        answer is no. `names`: of the databases there are."""
+    def require(self, database: str, refusal: SldbError, names: Sequence[str]) -> None:
+        """Ask whether to create the database; raise the refusal, with a hint, without a terminal or after a no.
+
+        `names`: of the existing databases.
+        """
         missing = missing_path(self.directory)
-        if self.ask is None or not self.ask(_question(database, refusal, names, missing)):
+        if self.confirm is None or not self.confirm(_question(database, refusal, names, missing)):
             raise _with_hint(database, refusal, names, missing)
-        self._agreed.add(database)
+        self._confirmed.add(database)
 
 
 def missing_path(directory: Path | None) -> Path | None:
-    """Return the directory where it and its parent are not there."""
+    """Return the directory if neither it nor its parent exists."""
     if directory is None or directory.exists() or directory.parent.exists():
         return None
     return directory
 
 
-def suggestion(name: str, names: Sequence[str]) -> str:
-    """Return the names there are in one phrase, those that are like `name` apart."""
+def suggest_names(name: str, names: Sequence[str]) -> str:
+    """Return the existing names in one phrase, those like `name` apart."""
     if not names:
         return "there is no database yet"
     like = get_close_matches(name, names, n=3)
@@ -68,17 +70,17 @@ def _question(database: str, refusal: SldbError, names: Sequence[str], missing: 
     if missing is not None:
         return f"{missing} does not exist: create it?"
     if "txid" in refusal.details:
-        return f"{refusal.message}: begin it anew? ({suggestion(database, names)})"
-    return f"{database} does not exist: create it? ({suggestion(database, names)})"
+        return f"{refusal.message}: begin it anew? ({suggest_names(database, names)})"
+    return f"{database} does not exist: create it? ({suggest_names(database, names)})"
 
 
 def _with_hint(database: str, refusal: SldbError, names: Sequence[str], missing: Path | None) -> SldbError:
-    way = f"--create makes it, as do {VARIABLE}=1 and `sldb databases create {database}`"
+    ways = f"--create makes it, as do {VARIABLE}=1 and `sldb databases create {database}`"
     if missing is not None:
         refusal.message = f"there is no directory {missing}"
-        refusal.hint = way
+        refusal.hint = ways
     elif "txid" in refusal.details:
         refusal.hint = f"{refusal.hint}, with --create or {VARIABLE}=1"
     else:
-        refusal.hint = f"{suggestion(database, names)}; {way}"
+        refusal.hint = f"{suggest_names(database, names)}; {ways}"
     return refusal

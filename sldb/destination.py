@@ -1,12 +1,11 @@
-"""Where a run goes to: the one place where `--target`, `--local`, `--stack`, their variables and the config become one
-aim, which all commands share.
+"""The destination of a run: `--target`, `--local`, `--stack`, their variables and the config, resolved in one place.
 
-    lambda          the query function of the stack that is named, or of test-db
+    lambda          the query function of the named stack, or of test-db
     lambda:NAME     this function; a stack that is named beside it must be its stack
     local:DIR       a directory; there is no stack
 
 A target and a stack may come from different levels (the command line, the environment, the config). The nearer one
-decides; on the same level, and where the stack is the nearer one, they must not contradict each other.
+decides; on the same level, or with the stack nearer, they must not contradict each other.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lambda_handlers.wire import DEFAULT_STACK, SldbError
-from sldb.config import LOCAL, Level, Setting
+from sldb.config.settings import LOCAL, Level, Setting
 from sldb.stack.names import check_stack_name
 
 LAMBDA = "lambda"
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class Destination:
     directory: str | None = None  # of a local target; "": the default one; None: AWS
-    stack: str | None = None  # None: a local target, or whichever stack `function` is of
+    stack: str | None = None  # None: a local target, or the unknown stack of `function`
     function: str | None = None  # None: the stack's own
-    is_plain: bool = True  # the default, or a directory on the command line: needs no mention
+    is_evident: bool = True  # the default, or a directory on the command line: needs no mention
     is_named: bool = field(default=False, compare=False)  # the stack, other than by default
 
     @property
@@ -34,13 +33,13 @@ class Aim:
 
     @property
     def place(self) -> str:
-        """The aim in words, for messages."""
+        """The destination in words, for messages."""
         if self.directory is not None:
             return f"{LOCAL}:{self.directory}" if self.directory else LOCAL
         return f"function {self.function}" if self.function else f"stack {self.stack}"
 
     def options(self) -> list[str]:
-        """The options that a command needs to go there; none for the default stack, unless it was named."""
+        """Return the options of a command to the same destination; none for the default stack, unless it was named."""
         if self.directory is not None:
             return ["--local", self.directory] if self.directory else ["--target", LOCAL]
         if self.function:
@@ -48,22 +47,22 @@ class Aim:
         return [] if self.stack == DEFAULT_STACK and not self.is_named else ["--stack", str(self.stack)]
 
 
-def resolve(target: Setting, stack: Setting) -> Aim:
-    """Return the aim of a run. Raises `bad_request` for a target that is none, and for a contradiction."""
+def resolve(target: Setting, stack: Setting) -> Destination:
+    """Return the destination of a run. Raises `bad_request` for an unknown target, and for a contradiction."""
     kind, colon, rest = target.value.partition(":")
     if kind not in (LAMBDA, LOCAL) or (colon and not rest):
         raise no_such_target(target.value)
     is_named = stack.level > Level.DEFAULT
-    decides = is_named and stack.level >= target.level
+    stack_decides = is_named and stack.level >= target.level
     if kind == LOCAL:
-        if decides:
+        if stack_decides:
             raise _contradiction(target, stack)
-        return Aim(directory=rest, is_plain=target.level == Level.COMMAND_LINE)
-    if rest and not decides:
-        return Aim(function=rest, is_plain=False)
+        return Destination(directory=rest, is_evident=target.level == Level.COMMAND_LINE)
+    if rest and not stack_decides:
+        return Destination(function=rest, is_evident=False)
     check_stack_name(stack.value)
-    is_plain = not rest and stack.value == DEFAULT_STACK
-    return Aim(stack=stack.value, function=rest or None, is_plain=is_plain, is_named=is_named)
+    is_evident = not rest and stack.value == DEFAULT_STACK
+    return Destination(stack=stack.value, function=rest or None, is_evident=is_evident, is_named=is_named)
 
 
 def no_such_target(text: str) -> SldbError:

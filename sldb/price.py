@@ -39,6 +39,6 @@ def run(memory_mb: float, billed_ms: float, machine: str) -> float:
     return LAMBDA_REQUEST + memory_mb / MB_PER_GB * billed_ms / 1000 * gb_second
 
 
-def told(dollars: float) -> str:
+def per_million(dollars: float) -> str:
     """$0.0000031 as "$3.10 per million": a price that a person can hold. Empty where nothing is paid."""
     return f"${dollars * 1_000_000:,.2f} per million" if dollars else ""

@@ -56,7 +56,7 @@ def details(reply: Reply, elapsed_ms: float) -> str:
     if "lock_wait_ms" in stats:
         parts.append(f"lock wait {duration(stats['lock_wait_ms'])}")
     dollars = price.estimate(stats)
-    parts.append(f"about {price.told(dollars)}" if dollars else "no price: it ran on this machine")
+    parts.append(f"about {price.per_million(dollars)}" if dollars else "no price: it ran on this machine")
     return " · ".join(parts)
 
 

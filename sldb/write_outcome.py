@@ -17,7 +17,7 @@ _OUTCOMES = {
 }
 
 
-def told(error: SldbError) -> str:
+def message(error: SldbError) -> str:
     """Return the message with its outcome."""
     outcome = _OUTCOMES.get(str(error.details.get("applied")))
     return f"{error.message}; {outcome}" if outcome else error.message

@@ -182,7 +182,7 @@ RULES = (
     ),
     Rule(
         "rows are rendered without knowing where they come from",
-        who=("sldb.render", "sldb.report", "sldb.params", "sldb.param_rows", "sldb.price"),
+        who=("sldb.render", "sldb.report", "sldb.params", "sldb.price"),
         never=("sldb", "boto3", "botocore", "click", "prompt_toolkit"),
         except_for=("sldb.render", "sldb.params", "sldb.price", "sldb.moments"),
     ),

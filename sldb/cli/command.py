@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from sldb.cli.global_options import Globals
 from sldb.cli.path_types import set_path_types
+from sldb.cli.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,15 +61,15 @@ GLOBAL_OPTIONS = (
 )
 
 
-def take_global_options(ctx: click.Context) -> Globals:
-    """Move the global options from the parameters of a context into the `Globals` of the run, and return that."""
-    run_globals = ctx.ensure_object(Globals)
-    run_globals.update({option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name})
-    return run_globals
+def take_global_options(ctx: click.Context) -> Run:
+    """Move the global options from the parameters of a context into the settings of the `Run`, and return the run."""
+    run = ctx.ensure_object(Run)
+    run.settings.update({option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name})
+    return run
 
 
 class Command(click.Command):
-    """A command with the global options; its callback receives the run's `Globals` as first argument."""
+    """A command with the global options; its callback receives the `Run` as first argument."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,7 +77,7 @@ class Command(click.Command):
         set_path_types(self.params)
 
     def invoke(self, ctx: click.Context) -> Any:
-        run_globals = take_global_options(ctx)
+        run = take_global_options(ctx)
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
@@ -85,16 +85,16 @@ class Command(click.Command):
 
             raise ReaderLeft from error  # click would make it exit status 1
         except OSError:  # most likely the output cannot be written, but the write to a database is done
-            run_globals.tell_writes(also_where_plain=True)
+            run.report_writes(always=True)
             raise
         except Exception as error:
-            _complete_hint(run_globals, error)
+            _complete_hint(run, error)
             raise
         finally:
-            run_globals.tell_writes()
+            run.report_writes()
 
 
-def _complete_hint(run_globals: Globals, error: Exception) -> None:
+def _complete_hint(run: Run, error: Exception) -> None:
     """Add the options of this run's target to the commands in an error's hint."""
     from contextlib import suppress
 
@@ -102,7 +102,7 @@ def _complete_hint(run_globals: Globals, error: Exception) -> None:
 
     if isinstance(error, SldbError):
         with suppress(SldbError):  # the target itself may be what is wrong
-            error.hint = run_globals.completed(error.hint)
+            error.hint = run.complete_commands(error.hint)
 
 
 class CommandGroup(Command, click.Group):
@@ -113,7 +113,7 @@ class CommandGroup(Command, click.Group):
 
 
 def command(name: str, *, cls: type[Command] = Command, **attributes: Any) -> Callable[[F], Command]:
-    """Decorate as `@click.command` does, with the global options; the function's first argument is the `Globals`."""
+    """Decorate as `@click.command` does, with the global options; the function's first argument is the `Run`."""
 
     def decorate(function: F) -> Command:
         return click.command(name, cls=cls, **attributes)(click.pass_obj(function))

@@ -1,5 +1,5 @@
-"""What the shells complete beside the names of commands and options. Nothing here asks the network: a key that waits
-for AWS would be worse than none. Files and directories: `sldb.cli.path_types`.
+"""The completions of values by a shell. None of them uses the network: no completion is better than one that waits
+for AWS. Files and directories: `sldb.cli.path_types`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 
 def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
@@ -22,10 +22,10 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 
 def databases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
-    """Those of a local target: its directories."""
+    """Return the databases of a local target: its directories."""
     from lambda_handlers.wire import DATABASE_NAME
 
-    directory = _globals(ctx).aim.directory
+    directory = _typed_run(ctx).destination.directory
     if directory is None:
         return []
     from sldb.client import default_directory
@@ -36,17 +36,17 @@ def databases(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 def config_profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
-    return [name for name in _globals(ctx).config.profiles if name.startswith(incomplete)]
+    return [name for name in _typed_run(ctx).settings.config.profiles if name.startswith(incomplete)]
 
 
 def config_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
-    from sldb.config import KEYS
+    from sldb.config.settings import KEYS
 
     return [name for name in KEYS if name.startswith(incomplete)]
 
 
 def aws_profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
-    """As they stand in AWS's two files; boto3, which would know them, takes longer to import than anybody waits."""
+    """Return the profiles of AWS's two files; importing boto3 takes too long for a completion."""
     import os
     import re
 
@@ -61,11 +61,11 @@ def aws_profiles(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     return sorted({name for name in names if name.startswith(incomplete)})
 
 
-def _globals(ctx: click.Context) -> Globals:
-    """As far as the line has been typed."""
-    found = Globals()
+def _typed_run(ctx: click.Context) -> Run:
+    """Return the run of the command line as far as it is typed."""
+    found = Run()
     for context in (ctx.find_root(), ctx):
-        found.update({name: value for name, value in context.params.items() if name in _GLOBAL_NAMES})
+        found.settings.update({name: value for name, value in context.params.items() if name in _GLOBAL_NAMES})
     return found
 
 

@@ -89,10 +89,10 @@ def _bug(error: Exception) -> int:
 def show(error: SldbError) -> None:
     """One line with where it happened, what, and the code; the place in the SQL where there is one; what to do next."""
     from sldb.render.text import escape, escape_lines
-    from sldb.write_outcome import told
+    from sldb.write_outcome import message
 
     offset = _offset(error)
-    _say("error:", f"{_where(error, offset)}{escape(told(error))} [{error.code}]", fg="red")
+    _say("error:", f"{_where(error, offset)}{escape(message(error))} [{error.code}]", fg="red")
     for line in _place(error, offset):
         click.echo(line, err=True)
     if error.hint:

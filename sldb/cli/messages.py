@@ -1,4 +1,4 @@
-"""What the commands that are not SQL print: rows that a program may read, and sentences for people."""
+"""The output of commands other than SQL: rows as data, and sentences for people on standard error."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def show_results(format_name: str, results: Sequence[Result]) -> None:
 
 
 def check_format(format_name: str) -> None:
-    """Raise `bad_request` for an unknown format, before anything is done."""
+    """Raise `bad_request` for an unknown format, before the command does anything."""
     from sldb import render
 
     render.check_format(format_name)
 
 
-def report(format_name: str, reply: Mapping[str, Any], *sentences: str) -> None:
-    """What was done: the sentences; for a program that asked for a format, the reply as one row besides."""
+def show_reply(format_name: str, reply: Mapping[str, Any], *sentences: str) -> None:
+    """Write the sentences about a reply; in a format for programs, also the reply as one row."""
     if format_name != "table":
         values = [int(value) if isinstance(value, bool) else value for value in reply.values()]
         show_rows(format_name, list(reply), [values])
@@ -46,11 +46,12 @@ def report(format_name: str, reply: Mapping[str, Any], *sentences: str) -> None:
 
 
 def say(sentence: str) -> None:
+    """Write a sentence to standard error."""
     from sldb.render.text import escape
 
     click.echo(escape(sentence), err=True)
 
 
-def ask_about(where: str) -> None:
-    """Say what the question that follows is about: the database, and the stack or directory that it is in."""
+def say_subject(where: str) -> None:
+    """Write the subject of the question that follows: the database, and its stack or directory."""
     say(f"{where[:1].upper()}{where[1:]}:")

@@ -1,4 +1,4 @@
-"""What the commands share that look at the past: the options --at and --since, and saying which transaction it was."""
+"""The options --at and --since, shared by the commands on the past, and the report of their transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from sldb.cli import messages
 
 if TYPE_CHECKING:
-    from sldb.cli.global_options import Globals
+    from sldb.cli.run import Run
     from sldb.client import Client
 
 LANGUAGE = 'a txid, or a time ("2026-11-26 20:04", RFC 3339, 10m, "2h ago", yesterday)'
@@ -20,43 +20,47 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def at_option(what: str, *, required: bool = False) -> Callable[[F], F]:
-    """The option --at; `what` begins its help."""
+    """Return the option --at; its help begins with `what`."""
     return click.option("--at", required=required, metavar="TXID|TIME", help=f"{what}: {LANGUAGE}.")
 
 
 def since_option(default: str) -> Callable[[F], F]:
-    """The option --since."""
+    """Return the option --since."""
     return click.option(
         "--since", default=default, show_default=True, metavar="TXID|TIME", help=f"From then on: {LANGUAGE}."
     )
 
 
-def moment(text: str | None) -> int | str | None:
-    """Return what the wire calls the moment; None for now. Raise `bad_request`."""
+def parse_moment(text: str | None) -> int | str | None:
+    """Return the moment in its form of the wire; None for now. Raises `bad_request`."""
     from sldb import moments
 
     return None if text is None else moments.wire_form(text)
 
 
-def tell(client: Client, text: str | None, txid: int, time: str | None = None) -> None:
-    """Say which transaction `text`, what --at was given, has meant; nothing where it was not given. `time`: when that
-    was made, where the reply says it."""
+def say_moment(client: Client, text: str | None, txid: int, time: str | None = None) -> None:
+    """Write which transaction --at (its `text`) has selected; nothing without --at.
+
+    `time`: the time of the transaction, if the reply has it.
+    """
     from sldb.operations import as_of
 
     if text is None or not txid:
         return
-    for sentence in as_of.told(client, txid, time):
+    for sentence in as_of.look_up_sentences(client, txid, time):
         messages.say(sentence)
 
 
-def since_ms(run_globals: Globals, text: str, now: float) -> int:
-    """Return the unix millisecond from which on something is wanted; `now`: unix seconds. Raise SldbError:
-    `bad_request` for what is no moment or in the future, `not_found` for a transaction of which no time is known."""
+def resolve_since_ms(run: Run, text: str, now: float) -> int:
+    """Return the moment of --since in unix milliseconds; `now`: unix seconds.
+
+    Raises `bad_request` for an invalid or future moment, `not_found` for a transaction without a known time.
+    """
     from sldb import moments
     from sldb.operations import as_of
 
     at_ms = moments.since_ms(text, clock=moments.Clock(lambda: now))
     if at_ms is None:
-        with closing(run_globals.client()) as client:
-            return as_of.since_ms(client, int(text))
+        with closing(run.client()) as client:
+            return as_of.find_time_ms(client, int(text))
     return at_ms

@@ -96,7 +96,7 @@ def terminal_columns() -> int:
     return shutil.get_terminal_size().columns or 80
 
 
-def somebody_is_there() -> bool:
+def can_ask() -> bool:
     """Whether a question would be seen and could be answered."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
-from sldb.database_creation import Creation
+from sldb.database_creation import DatabaseCreation
 from sldb.diff.states import Change, Comparison, Schema, State, ask_schema, schema_of
 from sldb.migrate import runner
 
@@ -30,7 +30,7 @@ def branch_of(client: Client) -> Iterator[tuple[Client, Rehearsal]]:
     """A client of a branch of the client's database, for as long as this is open. A database that is not there yet
     begins empty."""
     name = f"rehearsal-{uuid.uuid4().hex[:12]}"
-    there = replace(client, database=name, creation=Creation())
+    there = replace(client, database=name, creation=DatabaseCreation())
     try:
         yield there, Rehearsal(name, _begin(client, there))
     finally:

@@ -30,7 +30,7 @@ class Branch:
 
     @property
     def outcome(self) -> str:
-        source = as_of.transaction(self.reply["at"], self._time)
+        source = as_of.label(self.reply["at"], self._time)
         subject = f"{self.reply['as']} is {self.reply['database']} as of {source}"
         if not self.is_new:
             return f"{subject}, already: {NOT_CHANGED}"

@@ -1,9 +1,9 @@
-"""Nothing that is there is destroyed before somebody has said yes: the brain, without a terminal.
+"""The confirmation of destructive requests: data is destroyed only after a yes. This part needs no terminal.
 
-Whether a request destroys, and what, is not read from its words. It is sent as `careful`: the engine runs it, and
-where it would delete, replace or overwrite rows, or drop a table or column, it applies nothing and answers
-`unconfirmed` with what it saw. What was agreed to is then sent for just the state that it was seen on; if somebody has
-written meanwhile, the question is asked anew. What destroys nothing is done with the first request, as ever.
+The words of a request do not show whether it destroys. It is sent as `careful`: the engine runs it, and if it would
+delete, replace or overwrite rows, or drop a table or column, the engine applies nothing and answers `unconfirmed` with
+the losses. After a yes the request is sent on the condition that the state is still the same; after another write in
+between, the question is asked anew. A request that destroys nothing is applied by the first, careful request.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from lambda_handlers.wire import Reply, Request, SldbError
 if TYPE_CHECKING:
     from sldb.client import Client
 
-Agree: TypeAlias = Callable[[str], bool]
+Confirm: TypeAlias = Callable[[str], bool]
 
 
-def execute(client: Client, request: Request, agree: Agree) -> Reply | None:
-    """Run `request`, but what destroys only if `agree` says so, which is given a sentence such as "This deletes 3 of 3
-    rows of users."; None if it does not, and nothing was applied. Raises SldbError as the client does."""
+def execute(client: Client, request: Request, confirm: Confirm) -> Reply | None:
+    """Run `request`; if it destroys, only after `confirm` returns True for a sentence.
+
+    The sentence is such as "This deletes 3 of 3 rows of users.". Returns None after a no, with nothing applied. Raises
+    SldbError as the client does.
+    """
     while True:
         try:
             return client.execute(replace(request, careful=True))
@@ -30,17 +33,17 @@ def execute(client: Client, request: Request, agree: Agree) -> Reply | None:
             if error.code != "unconfirmed":
                 raise
             destroys, seen_at = error.details["destroys"], error.details["txid"]
-        if not agree(told(destroys)):
+        if not confirm(describe_losses(destroys)):
             return None
         try:
             return client.execute(replace(request, if_txid=seen_at))
         except SldbError as error:
             if error.code != "conflict" or "txid" not in error.details:
                 raise
-            # Another txid than the one that was agreed to: look, and ask again.
+            # Another writer has committed since the question: run it carefully again.
 
 
-def told(destroys: Sequence[dict[str, Any]]) -> str:
-    """What the `destroys` of a reply or error come to, in one sentence."""
+def describe_losses(destroys: Sequence[dict[str, Any]]) -> str:
+    """Return the `destroys` of a reply or error in one sentence."""
     messages = [destroyed["message"] for destroyed in destroys]
     return f"This {', and '.join(messages)}."

@@ -1,9 +1,9 @@
-"""Many databases side by side: a bounded number at a time, told in order, and none waits for one that hangs.
+"""Requests to many databases side by side: a bounded number at a time, reported in order, none delayed by another.
 
-    for name, outcome in side_by_side(names, run, jobs=8, patience=35.0): …
+    for name, outcome in run_side_by_side(names, run, jobs=8, timeout_seconds=35.0): …
 
-Outcomes come in the order of `names`, whatever the order in which they arrive. One that has not arrived `patience`
-seconds after it was begun is given up: its thread is left alone, and its place taken by the next.
+Outcomes come in the order of `names`, not of their arrival. A job that has no outcome `timeout_seconds` after its start
+is given up: its thread goes on unobserved, and the next job starts in its place.
 """
 
 from __future__ import annotations
@@ -20,18 +20,23 @@ from sldb.client import Client
 
 T = TypeVar("T")
 
-AHEAD = 8  # times `jobs`: so many outcomes are kept at most that wait for an earlier one to be told
+MAX_AHEAD = 8  # times `jobs`: started jobs whose outcome is not yet reported
 
 
-def matching(patterns: Sequence[str], databases: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names, in order, of those that one of the patterns (of a shell: * ? [abc]) means, and that are there to be
-    asked: one that is damaged says so itself. `databases` as the action of that name tells of them."""
+def find_matching(patterns: Sequence[str], databases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the sorted names of the databases that match a pattern (of a shell: * ? [abc]).
+
+    `databases`: the reply of the action of that name. Dropped ones are left out; a damaged one is included, for its
+    error reports it.
+    """
     names = {str(one["name"]) for one in databases if one["state"] in ("ok", "damaged")}
     return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
 @dataclass(slots=True)
 class _Job(Generic[T]):
+    """The request to one database, in its own thread."""
+
     name: str
     started_at: float
     outcome: T | Exception | None = None
@@ -39,81 +44,84 @@ class _Job(Generic[T]):
 
 
 @dataclass(slots=True)
-class _Runs(Generic[T]):
+class _Jobs(Generic[T]):
+    """The jobs of one run, and the condition that the main thread waits on."""
+
     run: Callable[[str], T]
-    patience: float | None
+    timeout_seconds: float | None
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def start(self, name: str) -> _Job[T]:
         job: _Job[T] = _Job(name, time.monotonic())
-        # Of daemons, so that one that hangs does not keep the process from ending.
+        # A daemon, so that a job that hangs does not keep the process from ending.
         threading.Thread(target=self._work, args=(job,), name=f"sldb-{name}", daemon=True).start()
         return job
 
     def _work(self, job: _Job[T]) -> None:
         try:
             outcome: T | Exception = self.run(job.name)
-        except Exception as error:  # noqa: BLE001 - it is the caller's, in the caller's thread
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
             outcome = error
         with self.changed:
             job.outcome, job.is_over = outcome, True
             self.changed.notify()
 
     def is_late(self, job: _Job[T]) -> bool:
-        return self.patience is not None and time.monotonic() - job.started_at >= self.patience
+        return self.timeout_seconds is not None and time.monotonic() - job.started_at >= self.timeout_seconds
 
     def wait(self, jobs: Sequence[_Job[T]]) -> None:
-        """Until something changed, or the next of the jobs is late."""
+        """Wait until an outcome arrives or the next of the jobs is late."""
         seconds = None
-        if self.patience is not None:
-            ends = [job.started_at + self.patience for job in jobs]
+        if self.timeout_seconds is not None:
+            ends = [job.started_at + self.timeout_seconds for job in jobs]
             seconds = max(0.0, min(ends) - time.monotonic()) if ends else None
         self.changed.wait(seconds)
 
 
-def side_by_side(
-    names: Sequence[str], run: Callable[[str], T], jobs: int, patience: float | None = None
+def run_side_by_side(
+    names: Sequence[str], run: Callable[[str], T], jobs: int, timeout_seconds: float | None = None
 ) -> Iterator[tuple[str, T | SldbError]]:
-    """`run` of each name, or the SldbError that it raised; other exceptions of it are raised here."""
-    runs = _Runs(run, patience)
+    """Yield the result of `run` for each name, or its SldbError; other exceptions of it are raised here."""
+    started = _Jobs(run, timeout_seconds)
     waiting = list(reversed(names))
-    begun: list[_Job[T]] = []  # and not yet told
+    begun: list[_Job[T]] = []  # and not yet reported
     while waiting or begun:
-        with runs.changed:
+        with started.changed:
             while True:
-                running = [job for job in begun if not job.is_over and not runs.is_late(job)]
-                while waiting and len(running) < jobs and len(begun) < AHEAD * jobs:
-                    begun.append(runs.start(waiting.pop()))
+                running = [job for job in begun if not job.is_over and not started.is_late(job)]
+                while waiting and len(running) < jobs and len(begun) < MAX_AHEAD * jobs:
+                    begun.append(started.start(waiting.pop()))
                     running.append(begun[-1])
-                if begun[0].is_over or runs.is_late(begun[0]):
+                if begun[0].is_over or started.is_late(begun[0]):
                     break
-                runs.wait(running)
+                started.wait(running)
             job = begun.pop(0)
-        told = _told(job, patience)
-        yield job.name, told
+        outcome = _outcome(job, timeout_seconds)
+        yield job.name, outcome
 
 
-def _told(job: _Job[T], patience: float | None) -> T | SldbError:
+def _outcome(job: _Job[T], timeout_seconds: float | None) -> T | SldbError:
     if not job.is_over:
         return SldbError(
             "query_timeout",
-            f"{job.name} gave no answer within {patience:.0f} s",
+            f"{job.name} gave no answer within {timeout_seconds:.0f} s",
             "run it on this database alone, or give it more time (--timeout)",
             applied="unknown",
         )
     if isinstance(job.outcome, Exception) and not isinstance(job.outcome, SldbError):
         raise job.outcome
-    return job.outcome  # type: ignore[return-value]  # it is over, and so has one
+    return job.outcome  # type: ignore[return-value]  # the job is over, so it is set
 
 
 class Clients:
-    """As many clients as are needed at once, each used again."""
+    """A pool of clients: one for each concurrent request, used again afterwards."""
 
     def __init__(self, open_client: Callable[[], Client]) -> None:
         self._open = open_client
         self._idle: list[Client] = []
 
     def execute(self, database: str, request: Request) -> Reply:
+        """Run a request on a database with an idle or a new client. Raises SldbError."""
         client = self._idle.pop() if self._idle else self._open()
         try:
             return replace(client, database=database).execute(request)
@@ -121,6 +129,6 @@ class Clients:
             self._idle.append(client)
 
     def close(self) -> None:
-        """Those that nobody uses."""
+        """Close the idle clients."""
         while self._idle:
             self._idle.pop().close()

@@ -19,7 +19,17 @@ from sldb.render import formats, text
 from sldb.render.layout import Layout
 from sldb.render.table import Screen, fits, shown_rows, write_table
 
-__all__ = ["FORMATS", "FOR_PEOPLE", "Layout", "Screen", "check_format", "result_of", "shown_rows", "unseen", "write"]
+__all__ = [
+    "FORMATS",
+    "FOR_PEOPLE",
+    "Layout",
+    "Screen",
+    "check_format",
+    "describe_hidden",
+    "result_of",
+    "shown_rows",
+    "write",
+]
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown", "vertical", "insert")
 FOR_PEOPLE = ("table", "markdown", "vertical")
@@ -82,7 +92,7 @@ def write(
             _WRITERS[format_name](result, out, layout)
 
 
-def unseen(results: Sequence[Result], format_name: str, screen: Screen | None) -> str:
+def describe_hidden(results: Sequence[Result], format_name: str, screen: Screen | None) -> str:
     """What `write` leaves out and how to see it; empty where it prints all."""
     with_columns = [result for result in results if result.columns]
     hidden = len(with_columns) - len(printed(results, format_name))

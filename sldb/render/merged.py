@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from lambda_handlers.wire import Column, Result, Row
-from sldb.render import Layout, Screen, unseen, write
+from sldb.render import Layout, Screen, describe_hidden, write
 
 _AS_IT_COMES = ("jsonl", "csv", "tsv", "insert")
 
@@ -45,4 +45,4 @@ class Merged:
         results = [Result(self.columns, self._kept, len(self._kept))] if self.columns else []
         write(results, self.format, self.out, self.screen, self.layout)
         self.out.flush()
-        return unseen(results, self.format, self.screen)
+        return describe_hidden(results, self.format, self.screen)

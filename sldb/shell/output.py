@@ -35,7 +35,7 @@ class Output:
         shown = self._data_stream()
         render.write(results, self.format, shown, self.screen)
         self._finish(shown)
-        if note := render.unseen(results, self.format, self.screen):
+        if note := render.describe_hidden(results, self.format, self.screen):
             self.say(note, softly=True)
 
     def write_lines(self, lines: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lambda_handlers.wire import SldbError, Value
 from sldb import atomic_file
-from sldb.params import guess
+from sldb.params.arguments import guess
 from sldb.sql_text import strip_quoted
 
 _PLACE = re.compile(r"\$([1-9][0-9]?)\b")

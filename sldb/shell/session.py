@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.client import Client
-from sldb.database_creation import suggestion
+from sldb.database_creation import suggest_names
 from sldb.report import count, summary
 from sldb.shell.output import Output
 from sldb.shell.saved_queries import SavedQueries
@@ -137,7 +137,7 @@ class Session:
         except SldbError as error:
             if error.code != "not_found":
                 raise
-            self.output.say(f"{error.message} ({suggestion(database, self.database_names())})")
+            self.output.say(f"{error.message} ({suggest_names(database, self.database_names())})")
 
     def newest_txid(self) -> int:
         """Return the newest transaction; 0 for a database that does not exist yet."""

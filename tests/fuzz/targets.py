@@ -31,7 +31,7 @@ from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap, PageMapB
 from lambda_handlers.wire import ERROR_CODES, Action, Column, Reply, Request, Result, SldbError, Statement, StoredRows
 from sldb import sql_text
 from sldb.aws.http import HttpReply
-from sldb.params import parse_params
+from sldb.params.arguments import parse_params
 from sldb.shell import reader
 from sldb.targets import stored_rows
 from sldb.targets.lambda_responses import decode

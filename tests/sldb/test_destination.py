@@ -1,12 +1,12 @@
-"""Where a run goes to: what is said on several levels becomes one aim, or an error."""
+"""Where a run goes to: what is said on several levels becomes one destination, or an error."""
 
 from __future__ import annotations
 
 import pytest
 
 from lambda_handlers.wire import SldbError, with_options
-from sldb.config import Level, Setting
-from sldb.destination import Aim, resolve
+from sldb.config.settings import Level, Setting
+from sldb.destination import Destination, resolve
 from sldb.stack.names import check_stack_name, default_function
 
 LINE, VARIABLE, PROFILE, FILE, DEFAULT = (
@@ -14,34 +14,38 @@ LINE, VARIABLE, PROFILE, FILE, DEFAULT = (
 )
 
 
-def aim(target: tuple[str, Level] = ("lambda", DEFAULT), stack: tuple[str, Level] = ("test-db", DEFAULT)) -> Aim:
+def destination(
+    target: tuple[str, Level] = ("lambda", DEFAULT), stack: tuple[str, Level] = ("test-db", DEFAULT)
+) -> Destination:
     return resolve(Setting(target[0], "--target", target[1]), Setting(stack[0], "--stack", stack[1]))
 
 
 def test_the_default_is_the_default_stack() -> None:
-    assert aim() == Aim(stack="test-db")
-    assert aim(("lambda", LINE), ("test-db", LINE)) == Aim(stack="test-db")
+    assert destination() == Destination(stack="test-db")
+    assert destination(("lambda", LINE), ("test-db", LINE)) == Destination(stack="test-db")
 
 
 @pytest.mark.parametrize("level", [LINE, VARIABLE, PROFILE, FILE])
 def test_a_stack_that_is_named_on_any_level_is_the_aim(level: Level) -> None:
-    assert aim(stack=("two", level)) == Aim(stack="two", is_plain=False)
-    assert aim(("lambda", level), ("two", level)) == Aim(stack="two", is_plain=False)
-    assert aim(("lambda", LINE), ("two", level)) == Aim(stack="two", is_plain=False)
+    assert destination(stack=("two", level)) == Destination(stack="two", is_evident=False)
+    assert destination(("lambda", level), ("two", level)) == Destination(stack="two", is_evident=False)
+    assert destination(("lambda", LINE), ("two", level)) == Destination(stack="two", is_evident=False)
 
 
 @pytest.mark.parametrize("level", [LINE, VARIABLE, PROFILE, FILE])
 def test_a_function_brings_its_stack_along(level: Level) -> None:
-    assert aim(("lambda:mine", level)) == Aim(function="mine", is_plain=False)
-    assert aim(("lambda:mine", level), ("two", level)) == Aim(function="mine", stack="two", is_plain=False)
+    assert destination(("lambda:mine", level)) == Destination(function="mine", is_evident=False)
+    assert destination(("lambda:mine", level), ("two", level)) == Destination(
+        function="mine", stack="two", is_evident=False
+    )
 
 
 def test_the_nearer_level_decides() -> None:
-    assert aim(("lambda:mine", LINE), ("two", VARIABLE)) == Aim(function="mine", is_plain=False)
-    assert aim(("lambda:mine", VARIABLE), ("two", LINE)).stack == "two"  # and the function must be of it
-    assert aim(("local:db", LINE), ("two", VARIABLE)) == Aim(directory="db")
-    assert aim(("local:db", PROFILE), ("two", FILE)) == Aim(directory="db", is_plain=False)
-    assert aim(("lambda", LINE), ("two", FILE)).stack == "two"
+    assert destination(("lambda:mine", LINE), ("two", VARIABLE)) == Destination(function="mine", is_evident=False)
+    assert destination(("lambda:mine", VARIABLE), ("two", LINE)).stack == "two"  # and the function must be of it
+    assert destination(("local:db", LINE), ("two", VARIABLE)) == Destination(directory="db")
+    assert destination(("local:db", PROFILE), ("two", FILE)) == Destination(directory="db", is_evident=False)
+    assert destination(("lambda", LINE), ("two", FILE)).stack == "two"
 
 
 @pytest.mark.parametrize(
@@ -51,22 +55,22 @@ def test_the_nearer_level_decides() -> None:
 @pytest.mark.parametrize("text", ["local", "local:db"])
 def test_a_directory_is_in_no_stack(text: str, target: Level, stack: Level) -> None:
     with pytest.raises(SldbError, match="contradict") as caught:
-        aim((text, target), ("two", stack))
+        destination((text, target), ("two", stack))
     assert caught.value.exit_code == 2
     with pytest.raises(SldbError, match="contradict"):
-        aim((text, target), ("test-db", stack))  # named is named, whatever the name
+        destination((text, target), ("test-db", stack))  # named is named, whatever the name
 
 
 @pytest.mark.parametrize("text", ["", "lambda:", "local:", "ftp:x", "Lambda", "lambda mine", "https://example.org"])
 def test_what_is_no_target(text: str) -> None:
     with pytest.raises(SldbError, match="no such target") as caught:
-        aim((text, LINE))
+        destination((text, LINE))
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("name", ["", "Two", "two_", "-two", "two/../test-db", "arn:aws:cloudformation:x", "two --x"])
 def test_what_is_no_name_of_a_stack_is_sent_nowhere(name: str) -> None:
-    for given in (aim, lambda stack: aim(("lambda:mine", LINE), stack)):
+    for given in (destination, lambda stack: destination(("lambda:mine", LINE), stack)):
         with pytest.raises(SldbError, match="--stack") as caught:
             given(stack=(name, LINE))
         assert caught.value.exit_code == 2
@@ -75,13 +79,13 @@ def test_what_is_no_name_of_a_stack_is_sent_nowhere(name: str) -> None:
 
 
 def test_what_a_command_needs_to_go_there() -> None:
-    assert aim().options() == []
-    assert aim(stack=("test-db", LINE)).options() == ["--stack", "test-db"]  # a variable may name another
-    assert aim(stack=("two", VARIABLE)).options() == ["--stack", "two"]
-    assert aim(("local:db", LINE)).options() == ["--local", "db"]
-    assert aim(("local:db", PROFILE)).options() == ["--local", "db"]
-    assert aim(("local", VARIABLE)).options() == ["--target", "local"]
-    assert aim(("lambda:mine", LINE)).options() == ["--target", "lambda:mine"]
+    assert destination().options() == []
+    assert destination(stack=("test-db", LINE)).options() == ["--stack", "test-db"]  # a variable may name another
+    assert destination(stack=("two", VARIABLE)).options() == ["--stack", "two"]
+    assert destination(("local:db", LINE)).options() == ["--local", "db"]
+    assert destination(("local:db", PROFILE)).options() == ["--local", "db"]
+    assert destination(("local", VARIABLE)).options() == ["--target", "local"]
+    assert destination(("lambda:mine", LINE)).options() == ["--target", "lambda:mine"]
     assert default_function("two") == "two-function"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sldb.price import estimate, told
+from sldb.price import estimate, per_million
 
 
 def stats(ms: float, gets: int, puts: int, **others: Any) -> dict[str, Any]:
@@ -39,6 +39,6 @@ def test_what_runs_in_this_process_costs_nothing() -> None:
 
 
 def test_how_it_is_told() -> None:
-    assert told(0.00000127) == "$1.27 per million"
-    assert told(0.0123) == "$12,300.00 per million"
-    assert told(0) == ""
+    assert per_million(0.00000127) == "$1.27 per million"
+    assert per_million(0.0123) == "$12,300.00 per million"
+    assert per_million(0) == ""

@@ -23,7 +23,7 @@ def at(session: Session, command: DotCommand) -> None:
         return
     time = session.last.time if session.last is not None and session.last.txid == session.at else None
     with session.exclusive_client() as client:
-        seen, *warnings = as_of.told(client, session.at, time)
+        seen, *warnings = as_of.look_up_sentences(client, session.at, time)
     session.output.say(f"statements see {session.client.database} {seen}; .at now leaves it")
     for warning in warnings:
         session.output.say(warning)

@@ -49,7 +49,7 @@ def _state(transaction: Transaction | None) -> str:
 def _cost(session: Session) -> list[str]:
     if session.last is None:
         return []
-    return list(filter(None, (duration(session.last_ms), price.told(price.estimate(session.last.stats)))))
+    return list(filter(None, (duration(session.last_ms), price.per_million(price.estimate(session.last.stats)))))
 
 
 def prompt(session: Session) -> str:

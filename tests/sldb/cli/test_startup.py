@@ -68,7 +68,7 @@ def test_a_plain_query_loads_nothing_that_only_some_want(tmp_path: Path) -> None
         "sldb.operations.confirmation",
         "sldb.operations.many_databases",
         "sldb.price",
-        "sldb.param_rows",
+        "sldb.params.rows",
         "sldb.render.parquet",
         "sldb.shell.session",
     )

@@ -17,7 +17,7 @@ Answering = Callable[..., Ran]  # the answer, then the command
 def answering(sldb: Commands, monkeypatch: pytest.MonkeyPatch) -> Answering:
     def run(answer: str, *arguments: str) -> Ran:
         with monkeypatch.context() as patch:
-            patch.setattr(streams, "somebody_is_there", lambda: True)
+            patch.setattr(streams, "can_ask", lambda: True)
             patch.setattr("sys.stdin", io.StringIO(answer + "\n"))
             return sldb(*arguments)
 
@@ -41,7 +41,7 @@ def test_a_yes_goes_on_also_where_something_is_replaced(sldb: Commands, answerin
 
 
 def test_the_end_of_input_is_no_answer(sldb: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "somebody_is_there", lambda: True)
+    monkeypatch.setattr(streams, "can_ask", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert sldb("deploy").status == 130
     assert sldb.stack_status() is None

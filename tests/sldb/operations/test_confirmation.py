@@ -9,7 +9,7 @@ import pytest
 
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.client import Client
-from sldb.operations.confirmation import execute, told
+from sldb.operations.confirmation import describe_losses, execute
 from sldb.targets.local import LocalTarget
 
 
@@ -56,7 +56,7 @@ def test_what_cannot_destroy_is_not_asked_about(client: Client, fields: dict[str
     reply = execute(client, ask("DELETE FROM t", **fields), nobody)
     assert reply is not None
     assert reply.destroys is not None
-    assert told(reply.destroys) == "This deletes 2 of 2 rows of t."
+    assert describe_losses(reply.destroys) == "This deletes 2 of 2 rows of t."
     assert rows(client) == [1, 2]
 
 

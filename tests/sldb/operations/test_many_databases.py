@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import SldbError
-from sldb.operations.many_databases import AHEAD, matching, side_by_side
+from sldb.operations.many_databases import MAX_AHEAD, find_matching, run_side_by_side
 
 
 def test_patterns() -> None:
     databases = [{"name": name, "state": "ok"} for name in ("b-2", "a", "b-1", "c")]
     databases += [{"name": "b-3", "state": "unfinished"}, {"name": "b-4", "state": "dropped"}]
-    assert matching(["b-*"], databases) == ["b-1", "b-2"]
-    assert matching(["?", "b-1", "a"], databases) == ["a", "b-1", "c"]
-    assert matching(["x*"], databases) == []
+    assert find_matching(["b-*"], databases) == ["b-1", "b-2"]
+    assert find_matching(["?", "b-1", "a"], databases) == ["a", "b-1", "c"]
+    assert find_matching(["x*"], databases) == []
 
 
 @given(st.lists(st.floats(0, 0.003), max_size=12), st.integers(1, 4))
@@ -37,13 +37,13 @@ def test_all_are_told_in_their_order_and_never_more_run_than_may(pauses: list[fl
         return name * 2
 
     names = [str(number) for number in range(len(pauses))]
-    assert list(side_by_side(names, run, jobs)) == [(name, name * 2) for name in names]
+    assert list(run_side_by_side(names, run, jobs)) == [(name, name * 2) for name in names]
     assert most <= jobs
 
 
 def test_they_do_run_side_by_side() -> None:
     meeting = threading.Barrier(3)
-    assert len(list(side_by_side(["a", "b", "c"], lambda name: meeting.wait(20), 3))) == 3
+    assert len(list(run_side_by_side(["a", "b", "c"], lambda name: meeting.wait(20), 3))) == 3
 
 
 def test_one_that_fails_sinks_no_other() -> None:
@@ -52,14 +52,14 @@ def test_one_that_fails_sinks_no_other() -> None:
             raise SldbError("sql_error", "no")
         return name
 
-    told = dict(side_by_side(["a", "b", "c"], run, 1))
+    told = dict(run_side_by_side(["a", "b", "c"], run, 1))
     assert (told["a"], told["c"]) == ("a", "c")
     assert isinstance(told["b"], SldbError)
 
 
 def test_a_bug_is_raised_where_it_is_seen() -> None:
     with pytest.raises(ZeroDivisionError):
-        list(side_by_side(["a"], lambda name: 1 / 0, 1))
+        list(run_side_by_side(["a"], lambda name: 1 / 0, 1))
 
 
 def test_one_that_hangs_is_given_up_and_its_place_taken() -> None:
@@ -70,7 +70,7 @@ def test_one_that_hangs_is_given_up_and_its_place_taken() -> None:
             hangs.wait(60)
         return name
 
-    told = list(side_by_side(["a", "b", "c"], run, 1, patience=0.2))
+    told = list(run_side_by_side(["a", "b", "c"], run, 1, timeout_seconds=0.2))
     hangs.set()
     assert [name for name, _ in told] == ["a", "b", "c"]
     assert isinstance(told[0][1], SldbError)
@@ -89,8 +89,8 @@ def test_what_waits_for_an_earlier_one_is_bounded() -> None:
         return name
 
     names = [str(number) for number in range(100)]
-    told = side_by_side(names, run, 2)
+    told = run_side_by_side(names, run, 2)
     threading.Timer(0.3, first_may_go.set).start()
     assert next(told)[0] == "0"
-    assert len(begun) <= 2 * AHEAD + 2
+    assert len(begun) <= 2 * MAX_AHEAD + 2
     assert [name for name, _ in told] == names[1:]

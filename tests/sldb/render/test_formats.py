@@ -197,8 +197,8 @@ def test_a_screen_shows_the_first_rows_and_says_so() -> None:
     shown = written(many, "table", screen)
     assert "499" in shown
     assert "500" not in shown
-    assert render.unseen(many, "table", screen).startswith("first 500 of 1,000 rows")
-    assert render.unseen(many, "table", None) == ""
+    assert render.describe_hidden(many, "table", screen).startswith("first 500 of 1,000 rows")
+    assert render.describe_hidden(many, "table", None) == ""
     assert len(written(many, "table", render.Screen(80, color=False, max_rows=0)).splitlines()) == 1002
     assert len(written(many, "table").splitlines()) == 1002
 
@@ -223,8 +223,8 @@ def test_several_results() -> None:
     assert written(both, "table").count("│") == 0
     assert written(both, "table") == " a\n───\n 1\n\n b\n───\n 2\n"
     assert json.loads(written(both, "json")) == [{"b": 2}]
-    assert render.unseen(both, "json", None).startswith("json prints one result")
-    assert render.unseen(both, "table", None) == ""
+    assert render.describe_hidden(both, "json", None).startswith("json prints one result")
+    assert render.describe_hidden(both, "table", None) == ""
 
 
 def test_unknown_format() -> None:

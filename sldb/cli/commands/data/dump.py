@@ -9,7 +9,7 @@ import click
 
 from sldb.cli import messages, moment_options, streams
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 HELP = """Write a database as SQL text from which any SQLite makes it again, exactly.
 
@@ -26,15 +26,15 @@ All of it is read at one transaction. A file (-o) appears whole or not at all; .
 @command("dump", help=HELP, short_help="Write the database as SQL text.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE.")
 @moment_options.at_option("The database as it was then")
-def dump(run_globals: Globals, output: Path | None, at: str | None) -> None:
+def dump(run: Run, output: Path | None, at: str | None) -> None:
     from sldb.transfer.database.snapshot import Snapshot
     from sldb.transfer.files.output import writing
     from sldb.transfer.formats import dump as dumping
 
     size = 0
-    with closing(run_globals.client()) as client:
-        source = Snapshot(client, moment_options.moment(at))
-        moment_options.tell(client, at, source.txid, source.time)
+    with closing(run.client()) as client:
+        source = Snapshot(client, moment_options.parse_moment(at))
+        moment_options.say_moment(client, at, source.txid, source.time)
         with writing(output, streams.bytes_out()) as out:
             for text in dumping.dump(source):
                 size += out.write(text.encode())

@@ -11,7 +11,7 @@ import click
 
 from sldb.cli import messages, moment_options, streams
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from sldb.aws.options import AwsOptions
@@ -47,7 +47,7 @@ takes the table's name.
 @click.option("--null", metavar="TEXT", help="What stands for NULL in csv and tsv.")
 @click.option("--no-header", is_flag=True, help="csv and tsv without the line of column names.")
 def export(
-    run_globals: Globals,
+    run: Run,
     table: str | None,
     sql: str | None,
     output: str | None,
@@ -61,14 +61,14 @@ def export(
     if parquet is not None and output is not None:
         raise click.UsageError("--parquet FILE is short for --format parquet -o FILE: give one of them")
     output = output or parquet
-    format_name = "parquet" if parquet is not None else _format(run_globals, output)
-    with closing(run_globals.client()) as client, _destination(output, table, run_globals.aws) as path:
+    format_name = "parquet" if parquet is not None else _format(run, output)
+    with closing(run.client()) as client, _destination(output, table, run.aws) as path:
         from sldb.render.layout import Layout
         from sldb.transfer import export as exporting
         from sldb.transfer.database.snapshot import Snapshot
 
-        source = Snapshot(client, moment_options.moment(at))
-        moment_options.tell(client, at, source.txid, source.time)
+        source = Snapshot(client, moment_options.parse_moment(at))
+        moment_options.say_moment(client, at, source.txid, source.time)
         what = _selected(source, table, sql, path)
         layout = Layout(null, header=not no_header, table=what.name if what else "")
         rows = exporting.write(source, what, format_name, path, streams.bytes_out(), layout)
@@ -76,15 +76,15 @@ def export(
         _tell(source, rows if table or sql else None, output)
 
 
-def _format(run_globals: Globals, output: str | None) -> str:
+def _format(run: Run, output: str | None) -> str:
     """What was asked for, else what the file's name says; the formats for people are for other commands."""
     from sldb.render import FOR_PEOPLE
     from sldb.transfer.export import FORMATS, format_of
 
-    if run_globals.format in FORMATS:
-        return run_globals.format
-    if run_globals.format_given and run_globals.format not in FOR_PEOPLE:
-        raise click.UsageError(f"no format to export to: {run_globals.format}; one of {', '.join(FORMATS)}")
+    if run.format in FORMATS:
+        return run.format
+    if run.is_format_given and run.format not in FOR_PEOPLE:
+        raise click.UsageError(f"no format to export to: {run.format}; one of {', '.join(FORMATS)}")
     if output is None:
         return "csv"
     found = format_of(output)

@@ -13,7 +13,7 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from sldb.client import Client
@@ -56,27 +56,27 @@ An import of any size is one transaction. If it is stopped before that, the same
 @click.option("--delimiter", metavar="TEXT", help="What separates the cells of csv and tsv.")
 @click.option("--no-header", is_flag=True, help="The first line of csv and tsv is a row: columns c1, c2, …")
 @click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Of text files.")
-def import_(run_globals: Globals, files: tuple[str, ...], **options: Any) -> None:
+def import_(run: Run, files: tuple[str, ...], **options: Any) -> None:
     from sldb.transfer.importing import sentences
 
     plan = _plan(files, options)
     started = time.monotonic()
-    with closing(run_globals.client(create=options["create"])) as client:
+    with closing(run.client(create=options["create"])) as client:
         client.prepare_to_write()
-        done = _run(run_globals, client, plan)
+        done = _run(run, client, plan)
     for sentence in sentences(done, time.monotonic() - started):
         messages.say(sentence)
 
 
-def _run(run_globals: Globals, client: Client, plan: Plan) -> Done:
-    from sldb.transfer.importing import run
+def _run(run: Run, client: Client, plan: Plan) -> Done:
+    from sldb.transfer import importing
 
     with _progress() as progress:
         try:
-            return run(client, plan, sys.stdin.buffer, progress)
+            return importing.run(client, plan, sys.stdin.buffer, progress)
         except SldbError as error:
             if "staging" in error.details:
-                error.hint = f"{error.hint}; {_kept(run_globals, error.details['staging'])}".removeprefix("; ")
+                error.hint = f"{error.hint}; {_kept(run, error.details['staging'])}".removeprefix("; ")
             raise
         except KeyboardInterrupt:
             messages.say("stopped, with nothing applied; the same command again goes on from here")
@@ -113,8 +113,8 @@ def _check_encoding(name: str) -> None:
         raise click.UsageError(f"no such encoding: {name}") from None
 
 
-def _kept(run_globals: Globals, staging: str) -> str:
-    drop = run_globals.command_line("databases", "drop", staging)
+def _kept(run: Run, staging: str) -> str:
+    drop = run.command_line("databases", "drop", staging)
     return f"the same command again goes on from here (or give it up: {drop})"
 
 

@@ -10,7 +10,7 @@ import click
 
 from sldb.cli import messages, moment_options, streams
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:
@@ -33,41 +33,41 @@ to the database meanwhile. If it is stopped before the end, the same command aga
 @click.option("-f", "--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
 @click.option("--check/--no-check", default=True, help="Let SQLite look for damage before the file appears.")
-def pull(run_globals: Globals, out: Path, at: str | None, force: bool, through: str | None, check: bool) -> int:
+def pull(run: Run, out: Path, at: str | None, force: bool, through: str | None, check: bool) -> int:
     from lambda_handlers.host import Host
     from sldb.cli import progress
     from sldb.push_pull import routes
     from sldb.push_pull.pull import Pull, check_place
 
-    messages.check_format(run_globals.format)
+    messages.check_format(run.format)
     replace = force
-    if out.is_file() and not force and streams.somebody_is_there():
+    if out.is_file() and not force and streams.can_ask():
         replace = click.confirm(f"{out} is there already. Write over it?", err=True)
         if not replace:
             messages.say(NOT_CHANGED)
             return 1
     check_place(out, replace)
-    moment = moment_options.moment(at)
-    with progress.showing() as shown, closing(run_globals.client()) as client:
+    moment = moment_options.parse_moment(at)
+    with progress.showing() as shown, closing(run.client()) as client:
 
         def attempt(route: Route) -> dict[str, Any]:
             one = Pull(route.client, route.transport, shown, Host(), is_local=route.name == "directory")
             return one.run(out, moment, replace=replace, check=check)
 
         reply = routes.try_routes(client, through, attempt, shown.note)
-    _tell(run_globals, reply, out)
+    _tell(run, reply, out)
     return 0
 
 
-def _tell(run_globals: Globals, reply: dict[str, Any], out: Path) -> None:
-    from sldb.operations.as_of import transaction, warnings
+def _tell(run: Run, reply: dict[str, Any], out: Path) -> None:
+    from sldb.operations.as_of import label, warnings
     from sldb.report import size
 
     told = {name: value for name, value in reply.items() if name != "files"}
-    messages.report(
-        run_globals.format,
+    messages.show_reply(
+        run.format,
         {**told, "file": str(out)},
-        f"{out} is {reply['database']} as of {transaction(reply['txid'], reply['time'])} · "
+        f"{out} is {reply['database']} as of {label(reply['txid'], reply['time'])} · "
         f"{size(reply['pages'] * reply['page_size'])}",
         *warnings(reply["txid"], reply["time"]),
     )

@@ -10,8 +10,8 @@ import click
 
 from sldb.cli import messages, streams
 from sldb.cli.command import command
-from sldb.cli.confirm import create_option
-from sldb.cli.global_options import Globals
+from sldb.cli.questions import create_option
+from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ class _NotWanted(Exception):
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
 @click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
 @click.option("--check/--no-check", default=True, help="Look for damage in the file first (default: yes).")
-def push(
-    run_globals: Globals, file: Path, yes: bool, creates: bool, if_txid: int | None, through: str | None, check: bool
-) -> int:
+def push(run: Run, file: Path, yes: bool, creates: bool, if_txid: int | None, through: str | None, check: bool) -> int:
     from lambda_handlers.host import Host
     from sldb.cli import progress
     from sldb.push_pull import routes
@@ -51,9 +49,9 @@ def push(
     from sldb.push_pull.push import Push
     from sldb.push_pull.source import open_source
 
-    messages.check_format(run_globals.format)
-    is_asked = not yes and streams.somebody_is_there()
-    with closing(run_globals.client(create=creates)) as client, open_source(file, check) as source:
+    messages.check_format(run.format)
+    is_asked = not yes and streams.can_ask()
+    with closing(run.client(create=creates)) as client, open_source(file, check) as source:
         for table in source.unchecked:
             messages.say(not_checked(table))
         client.prepare_to_write()
@@ -61,7 +59,7 @@ def push(
         def allow(begun: dict[str, Any]) -> None:
             nonlocal is_asked
             if is_asked and begun["bytes"]:
-                messages.ask_about(client.where)
+                messages.say_subject(client.where)
                 _ask(begun, file, source.size)
             is_asked = False  # once, whatever way is tried next
 
@@ -74,7 +72,7 @@ def push(
             except _NotWanted:
                 messages.say(NOT_CHANGED)
                 return 1
-    _tell(run_globals, reply, source.size)
+    _tell(run, reply, source.size)
     return 0
 
 
@@ -89,16 +87,16 @@ def _ask(begun: dict[str, Any], file: Path, file_bytes: int) -> None:
         raise _NotWanted
 
 
-def _tell(run_globals: Globals, reply: dict[str, Any], file_bytes: int) -> None:
+def _tell(run: Run, reply: dict[str, Any], file_bytes: int) -> None:
     from sldb.report import size
 
     name = reply["database"]
     if reply["replaced_bytes"]:
-        undo = run_globals.command_line("restore", "--at", str(reply["before"]))
+        undo = run.command_line("restore", "--at", str(reply["before"]))
     else:
-        undo = run_globals.command_line("databases", "drop", name)
-    messages.report(
-        run_globals.format,
+        undo = run.command_line("databases", "drop", name)
+    messages.show_reply(
+        run.format,
         reply,
         f"pushed {size(file_bytes)} to {name} · {size(reply['sent_bytes'])} sent · txid {reply['txid']}",
         f"to undo this: {undo}",

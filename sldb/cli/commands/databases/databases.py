@@ -10,7 +10,7 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages, streams
 from sldb.cli.command import command, command_group, completes
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
 HELP = """List the databases; create, set, rename or drop one.
@@ -30,57 +30,57 @@ _VALUES = {"on": True, "off": False}
 @command_group("databases", help=HELP, short_help="List, create, set, rename or drop databases.")
 @click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
 @click.pass_context
-def databases(ctx: click.Context, run_globals: Globals, shows_all: bool) -> None:
+def databases(ctx: click.Context, run: Run, shows_all: bool) -> None:
     if ctx.invoked_subcommand is None:
-        _list(run_globals, shows_all)
+        _list(run, shows_all)
 
 
 @command("list", short_help="List the databases.")
 @click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
-def list_(run_globals: Globals, shows_all: bool) -> None:
+def list_(run: Run, shows_all: bool) -> None:
     """List the databases: their size, newest transaction, when that was, and whether foreign keys are enforced.
 
     \b
       sldb databases list --all
     """
-    _list(run_globals, shows_all)
+    _list(run, shows_all)
 
 
-def _list(run_globals: Globals, shows_all: bool) -> None:
+def _list(run: Run, shows_all: bool) -> None:
     from sldb.operations.databases import problems, table
     from sldb.render import check_format
 
-    format_name = check_format(run_globals.format)
-    with closing(run_globals.client()) as client:
+    format_name = check_format(run.format)
+    with closing(run.client()) as client:
         found = client.act("databases", all=shows_all)["databases"]
     messages.show_results(format_name, [table(found, format_name)])
     for sentence in problems(found):
         messages.say(sentence)
     if not found:
-        missing = run_globals.missing_directory
+        missing = run.missing_directory
         first = f"there is no directory {missing}" if missing else "the first write creates main"
         messages.say(f"no databases yet: {first}")
 
 
 @command("create", short_help="Create an empty database.")
 @click.argument("name")
-def create(run_globals: Globals, name: str) -> None:
+def create(run: Run, name: str) -> None:
     """Create an empty database. (So does a first write with --create.)
 
     \b
       sldb databases create staging
     """
-    messages.check_format(run_globals.format)
-    with closing(run_globals.client(name, create=True)) as client:
+    messages.check_format(run.format)
+    with closing(run.client(name, create=True)) as client:
         reply = client.act("create_database")
     done = "created" if reply["created"] else "there already, and empty"
-    messages.report(run_globals.format, reply, f"{name}: {done} · txid {reply['txid']}")
+    messages.show_reply(run.format, reply, f"{name}: {done} · txid {reply['txid']}")
 
 
 @command("set", short_help="Change the setting of a database.")
 @click.argument("name", shell_complete=completes("databases"))
 @click.argument("setting", metavar="foreign_keys=on|off")
-def set_(run_globals: Globals, name: str, setting: str) -> None:
+def set_(run: Run, name: str, setting: str) -> None:
     """Change the setting of a database: whether foreign keys are enforced.
 
     It holds for each request that does not say otherwise by PRAGMA foreign_keys. Databases that begin here have it on,
@@ -91,16 +91,16 @@ def set_(run_globals: Globals, name: str, setting: str) -> None:
       sldb databases set main foreign_keys=on
       sldb databases set staging foreign_keys=off
     """
-    messages.check_format(run_globals.format)
+    messages.check_format(run.format)
     enforced = _wanted(setting)
-    with closing(run_globals.client(name)) as client:
+    with closing(run.client(name)) as client:
         reply = client.act("set_database", foreign_keys=enforced)
     is_so = f"foreign keys are {'' if enforced else 'not '}enforced"
     if not reply["changed"]:
-        messages.report(run_globals.format, reply, f"{name}: {is_so}, as before")
+        messages.show_reply(run.format, reply, f"{name}: {is_so}, as before")
         return
-    back = run_globals.command_line("databases", "set", name, f"foreign_keys={'off' if enforced else 'on'}")
-    messages.report(run_globals.format, reply, f"{name}: {is_so} · txid {reply['txid']}", f"to undo this: {back}")
+    back = run.command_line("databases", "set", name, f"foreign_keys={'off' if enforced else 'on'}")
+    messages.show_reply(run.format, reply, f"{name}: {is_so} · txid {reply['txid']}", f"to undo this: {back}")
 
 
 def _wanted(setting: str) -> bool:
@@ -113,7 +113,7 @@ def _wanted(setting: str) -> bool:
 @command("rename", short_help="Give a database another name.")
 @click.argument("name", shell_complete=completes("databases"))
 @click.argument("to")
-def rename(run_globals: Globals, name: str, to: str) -> None:
+def rename(run: Run, name: str, to: str) -> None:
     """Give a database another name.
 
     Its files are copied to the new name, then the old name is dropped. These are two steps: if it is stopped between
@@ -122,13 +122,13 @@ def rename(run_globals: Globals, name: str, to: str) -> None:
     \b
       sldb databases rename staging production
     """
-    messages.check_format(run_globals.format)
-    with closing(run_globals.client(name)) as client:
+    messages.check_format(run.format)
+    with closing(run.client(name)) as client:
         reply = client.act("rename_database", to=to)
-    back = run_globals.command_line("restore", "--at", str(reply["at"]), database=name)
-    drop_copy = run_globals.command_line("databases", "drop", to)
-    messages.report(
-        run_globals.format,
+    back = run.command_line("restore", "--at", str(reply["at"]), database=name)
+    drop_copy = run.command_line("databases", "drop", to)
+    messages.show_reply(
+        run.format,
         reply,
         f"{name} is {to} now · txid {reply['txid']}",
         f"to undo this: {back}",
@@ -139,7 +139,7 @@ def rename(run_globals: Globals, name: str, to: str) -> None:
 @command("drop", short_help="Drop a database.")
 @click.argument("name", shell_complete=completes("databases"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def drop(run_globals: Globals, name: str, yes: bool) -> int:
+def drop(run: Run, name: str, yes: bool) -> int:
     """Drop a database. It can be brought back for as long as its history is kept.
 
     Asks for the name, or for --yes. Of a copy that was stopped (state unfinished) nothing can be brought back.
@@ -150,17 +150,17 @@ def drop(run_globals: Globals, name: str, yes: bool) -> int:
     """
     from sldb.moments import local
 
-    messages.check_format(run_globals.format)
-    with closing(run_globals.client(name)) as client:
+    messages.check_format(run.format)
+    with closing(run.client(name)) as client:
         if not yes and not _is_wanted(client.act("databases")["databases"], name, client.where):
             return 1
         reply = client.act("drop_database")
     done = "is dropped" if reply["dropped"] else "was dropped already"
     then = "there is nothing to bring back, and the name can be used again"
     if reply["restore_at"] is not None:
-        back = run_globals.command_line("restore", "--at", str(reply["restore_at"]), database=name)
+        back = run.command_line("restore", "--at", str(reply["restore_at"]), database=name)
         then = f"to bring it back, until {local(reply['until'])}: {back}"
-    messages.report(run_globals.format, reply, f"{name} {done} · txid {reply['txid']}", then)
+    messages.show_reply(run.format, reply, f"{name} {done} · txid {reply['txid']}", then)
     return 0
 
 
@@ -168,7 +168,7 @@ def _is_wanted(found: list[dict[str, Any]], name: str, where: str) -> bool:
     from sldb.moments import local
     from sldb.report import size
 
-    if not streams.somebody_is_there():
+    if not streams.can_ask():
         raise SldbError("bad_request", "drop asks before it does anything, and there is no terminal", "give --yes")
     there = [one for one in found if one["name"] == name]
     if not there:
@@ -179,7 +179,7 @@ def _is_wanted(found: list[dict[str, Any]], name: str, where: str) -> bool:
     what = f"{bytes_there}, last written {written} (transaction {there[0]['txid']})"
     if there[0]["state"] == "unfinished":
         what = "a copy that was stopped, or is under way; nothing of it can be read"
-    messages.ask_about(where)
+    messages.say_subject(where)
     messages.say(f"This drops {name}: {what}.")
     answer = click.prompt(f"Type its name ({name}) to go on", err=True, default="", show_default=False)
     if answer != name:

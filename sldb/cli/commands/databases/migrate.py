@@ -13,8 +13,8 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages
 from sldb.cli.command import command, command_group
-from sldb.cli.confirm import create_option
-from sldb.cli.global_options import Globals
+from sldb.cli.questions import create_option
+from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,21 +42,21 @@ _directory = click.option("--dir", "directory", metavar="DIR", help="Where the m
 @command_group("migrate", help=HELP, short_help="Apply migrations, each exactly once.")
 @_directory
 @click.pass_context
-def migrate(ctx: click.Context, run: Globals, directory: str | None) -> None:
+def migrate(ctx: click.Context, run: Run, directory: str | None) -> None:
     ctx.meta["sldb.migrations"] = directory
     if ctx.invoked_subcommand is None:
         _status(run, _path(ctx, run, None))
 
 
-def _path(ctx: click.Context, run: Globals, directory: str | None) -> Path:
-    return Path(run.setting("migrations", directory or ctx.meta["sldb.migrations"]).value).expanduser()
+def _path(ctx: click.Context, run: Run, directory: str | None) -> Path:
+    return Path(run.settings.find("migrations", directory or ctx.meta["sldb.migrations"]).value).expanduser()
 
 
 @command("new", short_help="Begin a migration.")
 @click.argument("name")
 @_directory
 @click.pass_context
-def new(ctx: click.Context, run: Globals, name: str, directory: str | None) -> None:
+def new(ctx: click.Context, run: Run, name: str, directory: str | None) -> None:
     """Begin a migration: a file that is named after the time in UTC and NAME. Its path is printed.
 
     \b
@@ -72,7 +72,7 @@ def new(ctx: click.Context, run: Globals, name: str, directory: str | None) -> N
 @_directory
 @click.option("--exit-code", is_flag=True, help="Exit status 1 if there is something to apply.")
 @click.pass_context
-def status(ctx: click.Context, run: Globals, directory: str | None, exit_code: bool) -> int:
+def status(ctx: click.Context, run: Run, directory: str | None, exit_code: bool) -> int:
     """Show which migrations are applied, and which are not.
 
     \b
@@ -90,7 +90,7 @@ def status(ctx: click.Context, run: Globals, directory: str | None, exit_code: b
     return 1 if exit_code and pending else 0
 
 
-def _status(run: Globals, directory: Path) -> int:
+def _status(run: Run, directory: Path) -> int:
     from sldb.migrate.files import read_directory, standings
     from sldb.migrate.runner import read_applied
     from sldb.render import check_format
@@ -116,7 +116,7 @@ def _status(run: Globals, directory: Path) -> int:
 @click.pass_context
 def up(
     ctx: click.Context,
-    run: Globals,
+    run: Run,
     directory: str | None,
     to: str | None,
     rehearse: bool,
@@ -176,7 +176,7 @@ def _until(found: Sequence[Standing], to: str | None) -> list[Standing]:
     return [one for one in found if one.version <= max(names)]
 
 
-def _apply(run: Globals, client: Client, pending: Sequence[Migration]) -> None:
+def _apply(run: Run, client: Client, pending: Sequence[Migration]) -> None:
     from sldb.migrate import runner
 
     done = []
@@ -204,14 +204,14 @@ def _timed(migration: Migration, act: Callable[[], Reply | None], done: str) -> 
     return reply
 
 
-def _show_applied(run: Globals, done: Sequence[tuple[Migration, Reply]]) -> None:
+def _show_applied(run: Run, done: Sequence[tuple[Migration, Reply]]) -> None:
     """For a program that asked for a format."""
     if run.format != "table":
         rows: list[tuple[Value, ...]] = [(one.version, one.name, reply.txid) for one, reply in done]
         messages.show_rows(run.format, ("version", "file", "txid"), rows)
 
 
-def _rehearse(run: Globals, client: Client, pending: Sequence[Migration]) -> None:
+def _rehearse(run: Run, client: Client, pending: Sequence[Migration]) -> None:
     from sldb.migrate import rehearsal, runner
     from sldb.report import count
 
@@ -231,7 +231,7 @@ def _rehearse(run: Globals, client: Client, pending: Sequence[Migration]) -> Non
 @click.argument("number", metavar="[N]", type=click.IntRange(min=1), default=1)
 @_directory
 @click.pass_context
-def rollback(ctx: click.Context, run: Globals, number: int, directory: str | None) -> None:
+def rollback(ctx: click.Context, run: Run, number: int, directory: str | None) -> None:
     """Take back the last migration that was applied, or the last N, with what stands below -- migrate:down.
 
     \b

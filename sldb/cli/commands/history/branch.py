@@ -8,7 +8,7 @@ import click
 
 from sldb.cli import messages, moment_options
 from sldb.cli.command import command, completes
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 HELP = """Make another database that begins as this one is, or was at a transaction or a time.
 
@@ -26,19 +26,19 @@ again completes it.
 @click.argument("source", required=False, shell_complete=completes("databases"))
 @click.option("--as", "name", required=True, metavar="NAME", help="The name of the new database.")
 @moment_options.at_option("As it was then")
-def branch(run_globals: Globals, source: str | None, name: str, at: str | None) -> None:
+def branch(run: Run, source: str | None, name: str, at: str | None) -> None:
     from sldb.operations.branch import Branch
 
-    messages.check_format(run_globals.format)
-    with closing(run_globals.client(source)) as client:
-        made = Branch.create(client, name, moment_options.moment(at))
+    messages.check_format(run.format)
+    with closing(run.client(source)) as client:
+        made = Branch.create(client, name, moment_options.parse_moment(at))
     if not made.is_new:
-        messages.report(run_globals.format, made.reply, made.outcome)
+        messages.show_reply(run.format, made.reply, made.outcome)
         return
-    messages.report(
-        run_globals.format,
+    messages.show_reply(
+        run.format,
         made.reply,
         f"{made.outcome} · txid {made.reply['txid']}",
         *made.warnings,
-        f"to undo this: {run_globals.command_line('databases', 'drop', name)}",
+        f"to undo this: {run.command_line('databases', 'drop', name)}",
     )

@@ -11,7 +11,7 @@ import click
 
 from sldb.cli import messages
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,15 +48,15 @@ _ROWS = ("table", "change", "key", "before", "after")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Rows of each table."
 )
-def diff(run_globals: Globals, before: str, after: str | None, tables: tuple[str, ...], rows: bool, limit: int) -> None:
+def diff(run: Run, before: str, after: str | None, tables: tuple[str, ...], rows: bool, limit: int) -> None:
     from sldb.diff.states import Comparison, State
     from sldb.operations import as_of
     from sldb.render import FOR_PEOPLE, check_format
 
-    format_name = check_format(run_globals.format)
-    here = run_globals.database
+    format_name = check_format(run.format)
+    here = run.database
     states = State.parse(before, here), State.parse(after or f"{here}@now", here)
-    with closing(run_globals.client()) as client:
+    with closing(run.client()) as client:
         comparison = Comparison(_schema(client, states[0]), _schema(client, states[1]), tables)
         with _answering(client, comparison) as answer:
             changes = comparison.changes(answer(comparison.ask_counts()))

@@ -8,7 +8,7 @@ import click
 
 from sldb.cli import messages
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 HELP = """List the transactions of a database, newest first.
 
@@ -27,13 +27,13 @@ last one can be read. Sizes and local times in the formats for people, bytes and
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="How many lines."
 )
 @click.option("--before", type=click.IntRange(min=1), metavar="TXID", help="Only those before this one.")
-def history(run_globals: Globals, limit: int, before: int | None) -> None:
+def history(run: Run, limit: int, before: int | None) -> None:
     from sldb.operations.history import table
     from sldb.render import check_format
 
-    format_name = check_format(run_globals.format)
-    with closing(run_globals.client()) as client:
+    format_name = check_format(run.format)
+    with closing(run.client()) as client:
         reply = client.act("history", limit=limit, before=before)
     messages.show_results(format_name, [table(reply["transactions"], format_name)])
     if reply["next"] is not None:
-        messages.say(f"more: {run_globals.command_line('history', '--before', str(reply['next']))}")
+        messages.say(f"more: {run.command_line('history', '--before', str(reply['next']))}")

@@ -9,7 +9,7 @@ import click
 
 from sldb.cli import messages, moment_options
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:
@@ -32,27 +32,25 @@ A time that was written without a zone is one on this machine's clock. Which tra
 @command("restore", help=HELP, short_help="Bring back an earlier state.")
 @moment_options.at_option("The state to bring back", required=True)
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
-def restore(run_globals: Globals, at: str, if_txid: int | None) -> None:
+def restore(run: Run, at: str, if_txid: int | None) -> None:
     from sldb.report import count
 
-    messages.check_format(run_globals.format)
-    moment = moment_options.moment(at)
-    with closing(run_globals.client()) as client:
+    messages.check_format(run.format)
+    moment = moment_options.parse_moment(at)
+    with closing(run.client()) as client:
         if not isinstance(moment, int):
             moment = _by_time(client, moment)
         reply = client.act("restore", at=moment, if_txid=if_txid)
-        moment_options.tell(client, at, reply["restored"], reply.get("time"))
+        moment_options.say_moment(client, at, reply["restored"], reply.get("time"))
     name, restored = reply["database"], reply["restored"]
     if not reply["changed"]:
-        messages.report(
-            run_globals.format, reply, f"{name} is as it was at transaction {restored} already: {NOT_CHANGED}"
-        )
+        messages.show_reply(run.format, reply, f"{name} is as it was at transaction {restored} already: {NOT_CHANGED}")
         return
-    messages.report(
-        run_globals.format,
+    messages.show_reply(
+        run.format,
         reply,
         f"{name} is again as it was at transaction {restored} · {count(reply['pages'], 'page')} · txid {reply['txid']}",
-        f"to undo this: {run_globals.command_line('restore', '--at', str(reply['before']))}",
+        f"to undo this: {run.command_line('restore', '--at', str(reply['before']))}",
     )
 
 

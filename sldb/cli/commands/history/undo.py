@@ -8,7 +8,7 @@ import click
 
 from sldb.cli import messages
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 from sldb.operations.undo import Undo
 
 HELP = """Take back the last write to a database.
@@ -24,12 +24,12 @@ write that is shown is ever taken back. The command that brings it back is print
 
 @command("undo", help=HELP, short_help="Take back the last write.")
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the last write is this transaction.")
-def undo(run_globals: Globals, if_txid: int | None) -> None:
-    messages.check_format(run_globals.format)
-    with closing(run_globals.client()) as client:
+def undo(run: Run, if_txid: int | None) -> None:
+    messages.check_format(run.format)
+    with closing(run.client()) as client:
         taken_back = Undo.find(client, if_txid)
         reply = taken_back.run(client)
     again = []
     if reply["changed"]:
-        again = [f"to have it again: {run_globals.command_line('restore', '--at', str(taken_back.txid))}"]
-    messages.report(run_globals.format, reply, taken_back.outcome(reply), *again)
+        again = [f"to have it again: {run.command_line('restore', '--at', str(taken_back.txid))}"]
+    messages.show_reply(run.format, reply, taken_back.outcome(reply), *again)

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sldb.cli import moment_options, sql_sources, streams
+from sldb.cli import moment_options, streams
 from sldb.cli.command import Command, command
-from sldb.cli.confirm import create_option
-from sldb.cli.global_options import Globals
+from sldb.cli.query import sources
+from sldb.cli.questions import create_option
+from sldb.cli.run import Run
 
 if TYPE_CHECKING:
-    from sldb.cli.printing import Printing
+    from lambda_handlers.wire import Request
+    from sldb.cli.query.printing import Printing
 
 HELP = """Run SQL and print the rows.
 
@@ -81,7 +83,7 @@ reachable; 70 a bug; 75 locked or in conflict, try again; 130 interrupted.
 
 
 class QueryCommand(Command):
-    """Also tells in which order -c and -f stand: click gives the values of each apart."""
+    """A command that records the order of -c and -f: click gives the values of each apart."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         _, _, given = self.make_parser(ctx).parse_args(list(args))
@@ -154,7 +156,7 @@ class QueryCommand(Command):
 def query(
     ctx: click.Context,
     /,
-    run_globals: Globals,
+    run: Run,
     sql: str | None,
     command: tuple[str, ...],
     file: tuple[str, ...],
@@ -172,51 +174,54 @@ def query(
     jobs: int,
     **fields: Any,
 ) -> int:
-    from sldb.cli.printing import Printing
-    from sldb.cli.query_request import Sending, Work, somebody_to_ask
+    from sldb.cli.query.printing import Printing
+    from sldb.cli.query.work import Work
     from sldb.render import Layout
 
-    printing = Printing.chosen(run_globals, Layout(null, not no_header, table), max_rows, output)
-    texts = sql_sources.read(sql, _in_order(ctx.meta["sources"], command, file))
+    printing = Printing.choose(run, Layout(null, not no_header, table), max_rows, output)
+    texts = sources.read(sql, _in_order(ctx.meta["sources"], command, file))
     if any(source.is_dot_command for source in texts):
         if len(texts) > 1 or params or params_from or null is not None or no_header:
             raise click.UsageError("a dot command is run alone, without parameters, --null and --no-header")
-        if printing.format == "insert" and run_globals.setting("format").source != "--format":
-            printing = replace(printing, format="table")  # SQL in a file of that name is .schema's as it is
-        _dot_command(texts[0].text, run_globals, printing, stats, fields["at"], creates)
+        if printing.format == "insert" and not run.settings.find("format").is_option:
+            printing = replace(printing, format="table")  # a .sql file gets the SQL of .schema unchanged
+        _run_dot_command(texts[0].text, run, printing, stats, fields["at"], creates)
         return 0
     work = Work.read(texts, params, params_from)
     if work.rows is not None and not work.rows:
         click.echo(f"{params_from} has no rows: nothing was run", err=True)
         return 0
-    request = work.request(run_globals.database, fields)
+    request = work.request(run.database, fields)
     if all_databases:
-        from sldb.cli import query_many
+        from sldb.cli.query.many_databases import ManyOptions, run_on_many
 
-        if creates:
-            raise click.UsageError("--all-databases runs on databases that are there: leave --create out")
-        if request.if_txid is not None or run_globals.setting("database").source == "--database":
-            raise click.UsageError("--all-databases goes neither with --database nor with --if-txid")
-        request = replace(request, create=False)  # one that is dropped before its turn comes
-        return query_many.run(
-            run_globals, query_many.Wish(all_databases, jobs, yes, stats, fields["at"]), work, request, printing
-        )
-    # Opened first: where the data cannot go to, nothing is run.
-    with printing.out() as (out, screen), closing(run_globals.client(create=creates)) as client:
-        sending = Sending(run_globals, client, work, printing, somebody_to_ask(yes), stats, fields["at"])
-        sending.run(request, out, screen)
+        _check_many(run, request, creates)
+        options = ManyOptions(all_databases, jobs, yes, stats, fields["at"])
+        # A database that is dropped before its turn must not be created.
+        return run_on_many(run, options, work, replace(request, create=False), printing)
+    from sldb.cli.query.sending import Sending
+
+    # The output is opened first: without it nothing must run.
+    with printing.out() as (out, screen), closing(run.client(create=creates)) as client:
+        confirms = not yes and streams.can_ask()
+        Sending(run, client, work, printing, confirms, stats, fields["at"]).send(request, out, screen)
     return 0
 
 
+def _check_many(run: Run, request: Request, creates: bool) -> None:
+    if creates:
+        raise click.UsageError("--all-databases runs on databases that are there: leave --create out")
+    if request.if_txid is not None or run.settings.find("database").is_option:
+        raise click.UsageError("--all-databases goes neither with --database nor with --if-txid")
+
+
 def _in_order(kinds: Sequence[str], commands: Sequence[str], files: Sequence[str]) -> list[tuple[str, str]]:
-    """(kind, value) of each -c and -f, as they stand on the command line."""
+    """Return (kind, value) of each -c and -f, in the order of the command line."""
     values = {"command": iter(commands), "file": iter(files)}
     return [(kind, next(values[kind])) for kind in kinds]
 
 
-def _dot_command(
-    text: str, run_globals: Globals, printing: Printing, stats: bool, at: str | None, creates: bool
-) -> None:
+def _run_dot_command(text: str, run: Run, printing: Printing, stats: bool, at: str | None, creates: bool) -> None:
     from sldb.report import details
     from sldb.shell.commands.registry import obey
     from sldb.shell.output import Output
@@ -228,11 +233,11 @@ def _dot_command(
         return
     with printing.out() as (out, screen):
         output = Output(out, sys.stderr, printing.format, screen, timing=False)
-        with closing(Session(run_globals.client(create=creates), output)) as session:
+        with closing(Session(run.client(create=creates), output)) as session:
             if at is not None:
-                session.go_to(moment_options.moment(at))
+                session.go_to(moment_options.parse_moment(at))
                 if session.last is not None:
-                    moment_options.tell(session.client, at, session.last.txid, session.last.time)
+                    moment_options.say_moment(session.client, at, session.last.txid, session.last.time)
             obey(reading, session)
             if stats and session.last is not None:
                 click.echo(details(session.last, session.last_ms), err=True)

@@ -9,7 +9,7 @@ import click
 
 from sldb.cli import messages
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 HELP = """Tell what became of a request, by its id.
 
@@ -32,15 +32,15 @@ Exit status: 0 applied; 1 not applied, or unknown.
 @command("result", help=HELP, short_help="Tell what became of a request.")
 @click.argument("request_id", metavar="ID")
 @click.option("--rows", is_flag=True, help="Print what the request gave.")
-def result(run_globals: Globals, request_id: str, rows: bool) -> int:
-    messages.check_format(run_globals.format)
-    with closing(run_globals.client()) as client:
+def result(run: Run, request_id: str, rows: bool) -> int:
+    messages.check_format(run.format)
+    with closing(run.client()) as client:
         told, reply = client.result(request_id)
         if rows and reply is not None:
-            messages.show_results(run_globals.format, reply.results)
+            messages.show_results(run.format, reply.results)
         else:
             columns = ("request_id", "state", "txid", "time")
-            messages.show_rows(run_globals.format, columns, [[told[name] for name in columns]])
+            messages.show_rows(run.format, columns, [[told[name] for name in columns]])
     messages.say(_sentence(told))
     return 0 if told["state"] == "applied" else 1
 

@@ -14,8 +14,8 @@ import click
 from sldb import __version__
 from sldb.cli import errors, streams
 from sldb.cli.command import command
-from sldb.cli.confirm import create_option
-from sldb.cli.global_options import Globals
+from sldb.cli.questions import create_option
+from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from lambda_handlers.wire import SldbError
@@ -41,22 +41,22 @@ without prompts; the first error ends it with its exit status, and an open trans
 @click.option("--no-pager", is_flag=True, help="Print what does not fit on the screen, and do not page it.")
 @click.option("--yes", is_flag=True, help="Do not ask before what destroys.")
 @create_option
-def shell(run_globals: Globals, vi: bool, no_pager: bool, yes: bool, creates: bool) -> None:
+def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> None:
     from sldb.render import check_format
     from sldb.shell.output import Output
     from sldb.shell.saved_queries import SavedQueries
     from sldb.shell.session import Session
 
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    format_name, screen = check_format(run_globals.format), streams.screen()
+    format_name, screen = check_format(run.format), streams.screen()
     output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
     queries = SavedQueries(_directory("config") / "queries.json")
-    client = run_globals.client(create=creates)
+    client = run.client(create=creates)
     if interactive:
-        client = replace(client, on_write=run_globals.tell_write)
+        client = replace(client, on_write=run.report_write)
     with closing(Session(client, output, queries=queries, is_interactive=interactive)) as session:
         if interactive:
-            _talk(run_globals, session, vi=vi, pages=not no_pager, asks=not yes)
+            _talk(run, session, vi=vi, pages=not no_pager, asks=not yes)
         else:
             _run_standard_input(session)
 
@@ -74,7 +74,7 @@ def _run_standard_input(session: Session) -> None:
         raise click.UsageError(f"standard input is not UTF-8 text: {error}") from None
 
 
-def _talk(run_globals: Globals, session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
+def _talk(run: Run, session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
     from sldb.shell import catalog
     from sldb.shell.schema_names import LiveNames
     from sldb.shell.terminal.editor import edit
@@ -95,7 +95,7 @@ def _talk(run_globals: Globals, session: Session, *, vi: bool, pages: bool, asks
     click.echo(streams.styled(f"sldb {__version__} · {place} · .help for help", dim=True), err=True)
 
     def show(error: SldbError) -> None:
-        error.hint = run_globals.completed(error.hint)
+        error.hint = run.complete_commands(error.hint)
         errors.show(error)
 
     run_loop(session, show, open_history(_history_path(target)), vi=vi)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
 from sldb.cli.main import sldb
+from sldb.cli.run import Run
 
 HELP = """Print what makes a shell complete sldb's commands, options, formats, files and local databases.
 
@@ -26,7 +26,7 @@ _LINES = {
 
 @command("completion", help=HELP, short_help="Print what makes a shell complete.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(_run: Globals, shell: str) -> None:
+def completion(_run: Run, shell: str) -> None:
     if shell in _LINES:
         click.echo(_LINES[shell])
         return

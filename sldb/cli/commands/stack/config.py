@@ -7,7 +7,7 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages
 from sldb.cli.command import command, command_group, completes
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
 HELP = """Show the settings in force, and where each comes from.
@@ -26,25 +26,25 @@ SLDB_CONFIG names.
 
 @command_group("config", help=HELP, short_help="Show and change the settings.")
 @click.pass_context
-def config(ctx: click.Context, run: Globals) -> None:
+def config(ctx: click.Context, run: Run) -> None:
     if ctx.invoked_subcommand is None:
         _show(run)
 
 
-def _show(run: Globals) -> None:
-    from sldb.config import KEYS
+def _show(run: Run) -> None:
+    from sldb.config.settings import KEYS
     from sldb.render import check_format
 
     format_name = check_format(run.format)
-    settings = [(name, run.setting(name)) for name in KEYS]
+    settings = [(name, run.settings.find(name)) for name in KEYS]
     rows = [(name, setting.value or None, setting.source) for name, setting in settings]
     messages.show_rows(format_name, ("key", "value", "from"), rows)
-    there = "" if run.config.path.exists() else " (not there yet: sldb config init)"
-    messages.say(f"config file: {run.config.path}{there}")
+    there = "" if run.settings.config.path.exists() else " (not there yet: sldb config init)"
+    messages.say(f"config file: {run.settings.config.path}{there}")
 
 
 @command("path", short_help="Print where the config file is.")
-def path(_run: Globals) -> None:
+def path(_run: Run) -> None:
     """Print where the config file is, whether it is there or not.
 
     \b
@@ -53,13 +53,13 @@ def path(_run: Globals) -> None:
     """
     import os
 
-    from sldb.config import config_path
+    from sldb.config.file import config_path
 
     click.echo(str(config_path(os.environ)))
 
 
 @command("init", short_help="Begin a config file.")
-def init(_run: Globals) -> None:
+def init(_run: Run) -> None:
     """Begin a config file: every key is in it, commented out.
 
     \b
@@ -67,8 +67,8 @@ def init(_run: Globals) -> None:
     """
     import os
 
-    from sldb.config import config_path, decode
-    from sldb.config_edit import template, write
+    from sldb.config.edit import template, write
+    from sldb.config.file import config_path, decode
 
     path = config_path(os.environ)
     if path.exists():
@@ -80,7 +80,7 @@ def init(_run: Globals) -> None:
 @command("set", short_help="Set a value in the config file.")
 @click.argument("key", shell_complete=completes("config_keys"))
 @click.argument("value")
-def set_(run: Globals, key: str, value: str) -> None:
+def set_(run: Run, key: str, value: str) -> None:
     """Set a value in the config file: for every run, or with --use NAME in that profile.
 
     All other lines stay as they are.
@@ -89,33 +89,33 @@ def set_(run: Globals, key: str, value: str) -> None:
       sldb config set format jsonl
       sldb config set stack orders --use production
     """
-    from sldb.config_edit import with_value, write
+    from sldb.config.edit import with_value, write
 
-    write(with_value(run.config, key, value, run.use))
+    write(with_value(run.settings.config, key, value, run.settings.use))
     messages.say(f"{key} = {value}, {_where(run)}")
 
 
 @command("unset", short_help="Take a value out of the config file.")
 @click.argument("key", shell_complete=completes("config_keys"))
-def unset(run: Globals, key: str) -> None:
+def unset(run: Run, key: str) -> None:
     """Take a value out of the config file: from its top, or with --use NAME from that profile.
 
     \b
       sldb config unset format
       sldb config unset stack --use production
     """
-    from sldb.config_edit import without, write
+    from sldb.config.edit import without, write
 
-    edited = without(run.config, key, run.use)
-    if edited is run.config:
+    edited = without(run.settings.config, key, run.settings.use)
+    if edited is run.settings.config:
         messages.say(f"{key} was not set, {_where(run)}: {NOT_CHANGED}")
         return
     write(edited)
     messages.say(f"{key} is not set any more, {_where(run)}")
 
 
-def _where(run: Globals) -> str:
-    return f"in {run.config.path}" + (f" for --use {run.use}" if run.use else "")
+def _where(run: Run) -> str:
+    return f"in {run.settings.config.path}" + (f" for --use {run.settings.use}" if run.settings.use else "")
 
 
 for _command in (path, init, set_, unset):

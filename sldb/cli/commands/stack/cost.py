@@ -9,8 +9,7 @@ import click
 
 from sldb.cli import messages, moment_options
 from sldb.cli.command import command
-from sldb.cli.commands.stack.deploy import refuse_local
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from lambda_handlers.wire import Value
@@ -32,7 +31,7 @@ sldb query --stats.
 @command("cost", help=HELP, short_help="Show what the stack cost.")
 @moment_options.since_option("1d")
 @click.option("--prices", is_flag=True, help="List the prices that this reckons with, and where they are from.")
-def cost(run: Globals, since: str, prices: bool) -> None:
+def cost(run: Run, since: str, prices: bool) -> None:
     from sldb import moments
     from sldb.render import FOR_PEOPLE, check_format
 
@@ -40,9 +39,9 @@ def cost(run: Globals, since: str, prices: bool) -> None:
     if prices:
         _show_prices(run)
         return
-    refuse_local(run, "cost")
+    run.refuse_local("cost")
     now = time.time()
-    start_ms = moment_options.since_ms(run, since, now)
+    start_ms = moment_options.resolve_since_ms(run, since, now)
     seconds = max(1.0, (int(now * 1000) - start_ms) / 1000)
     items = _items(run, start_ms, seconds)
     people = run.format in FOR_PEOPLE
@@ -61,7 +60,7 @@ def _months(seconds: float) -> float:
     return MONTH_SECONDS / seconds
 
 
-def _items(run: Globals, start_ms: int, seconds: float) -> list[Item]:
+def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
     from sldb.aws.errors import aws_errors
     from sldb.ops import cost as reckoning
     from sldb.ops import logs
@@ -91,7 +90,7 @@ def _row(item: Item, seconds: float, *, people: bool) -> tuple[Value, ...]:
     return (item.what, item.count, f"{figures[0]:.6f}", f"{figures[1]:,.2f}", f"{figures[2]:.4f}")
 
 
-def _show_prices(run: Globals) -> None:
+def _show_prices(run: Run) -> None:
     from sldb import price
 
     aws = "https://aws.amazon.com"

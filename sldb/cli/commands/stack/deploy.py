@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lambda_handlers.wire import SldbError
 from sldb.cli import streams
 from sldb.cli.command import Command, command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class _DeployCommand(Command):
     help="Tags for the stack and all that it makes, beside those that it has.",
 )
 @click.option("--untag", multiple=True, metavar="KEY...", help="Take these tags off.")
-def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
+def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     """Make the stack in your AWS account, or bring it up to date.
 
     Shows what will change and asks before it does anything. What you do not give stays as it is; what was deleted by
@@ -90,8 +89,8 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
     from sldb.deploy.parameters import Choices
     from sldb.stack.account import connect
 
-    refuse_local(run, "deploy")
-    display = Display(sys.stderr, run.completed)
+    run.refuse_local("deploy")
+    display = Display(sys.stderr, run.complete_commands)
     account = connect(run.aws)
     with prepared(account, run.stack, Choices(**choices), os.environ, display, only_plan=only_plan) as deployment:
         if deployment.plan.up_to_date:
@@ -111,22 +110,12 @@ def deploy(run: Globals, yes: bool, only_plan: bool, **choices: Any) -> None:
     _show_result(run, state, display)
 
 
-def refuse_local(run: Globals, name: str) -> None:
-    """Whoever says --local must not end up in an AWS account."""
-    if run.aim.is_local:
-        raise SldbError(
-            "bad_request",
-            f"{name} is for AWS, and the target is {run.aim.place}",
-            "a local target needs no deployment: leave --local out, or unset SLDB_TARGET",
-        )
-
-
 def _ask(deployment: Deployment, yes: bool) -> None:
     from sldb.deploy.plan import refuse_unasked
 
     if yes:
         return
-    if not streams.somebody_is_there():
+    if not streams.can_ask():
         refuse_unasked(deployment.plan)
     elif not click.confirm("Go on?", err=True):
         click.echo(NOT_CHANGED, err=True)
@@ -143,22 +132,22 @@ def _apply(deployment: Deployment, display: Display) -> StackState:
         raise
 
 
-def _show_result(run: Globals, state: StackState, display: Display) -> None:
+def _show_result(run: Run, state: StackState, display: Display) -> None:
     _print_json(run, state)
     function, bucket = state.outputs["FunctionName"], state.outputs["DataBucket"]
     display.note(f"\n{run.stack} is ready: function {function}, databases in s3://{bucket}/databases")
     display.note(f"next: {_next_command(run)}")
 
 
-def _print_json(run: Globals, state: StackState) -> None:
-    if run.format_given and run.format == "json":
+def _print_json(run: Run, state: StackState) -> None:
+    if run.is_format_given and run.format == "json":
         click.echo(json.dumps({"stack": run.stack, "status": state.status, "outputs": dict(state.outputs)}))
 
 
-def _next_command(run: Globals) -> str:
-    from sldb.destination import Aim
+def _next_command(run: Run) -> str:
+    from sldb.destination import Destination
 
-    options = Aim(stack=run.stack, is_named=run.aim.is_named).options()
+    options = Destination(stack=run.stack, is_named=run.destination.is_named).options()
     if run.aws.profile:
         options += ["--profile", run.aws.profile]
     if run.aws.region and run.aws.region != os.environ.get("AWS_REGION"):

@@ -10,8 +10,7 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import streams
 from sldb.cli.command import command
-from sldb.cli.commands.stack.deploy import refuse_local
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 @command("destroy")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--delete-data", is_flag=True, help="Delete all databases, with all their history, too.")
-def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
+def destroy(run: Run, yes: bool, delete_data: bool) -> None:
     """Take the stack down.
 
     Only what sldb made is touched: a stack or bucket of somebody else that has the name is left alone.
@@ -37,8 +36,8 @@ def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
     from sldb.deploy.display import Display
     from sldb.stack.account import connect
 
-    refuse_local(run, "destroy")
-    display = Display(sys.stderr, run.completed)
+    run.refuse_local("destroy")
+    display = Display(sys.stderr, run.complete_commands)
     account = connect(run.aws)
     remains = teardown.find(account, run.stack, delete_data=delete_data)
     if remains.state is None:
@@ -56,7 +55,7 @@ def destroy(run: Globals, yes: bool, delete_data: bool) -> None:
 
 
 def _ask(stack: str, remains: Remains, delete_data: bool) -> None:
-    if not streams.somebody_is_there():
+    if not streams.can_ask():
         raise SldbError("bad_request", "destroy asks before it does anything, and there is no terminal", "give --yes")
     if not delete_data or remains.data_bucket is None:
         if not click.confirm(f"Take down the stack {stack}? The databases stay.", err=True):

@@ -12,7 +12,7 @@ import click
 
 from sldb.cli import messages
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @command("doctor", help=HELP, short_help="Check everything that sldb rests on.")
 @click.option("--store", metavar="s3://BUCKET[/PREFIX]", help="Check this bucket, and nothing else.")
 @click.option("--endpoint", metavar="URL", help="Of another S3 than AWS's. Default: what the AWS settings say.")
-def doctor(run: Globals, store: str | None, endpoint: str | None) -> int:
+def doctor(run: Run, store: str | None, endpoint: str | None) -> int:
     from sldb.render import check_format
 
     if endpoint and not store:
@@ -47,7 +47,7 @@ def doctor(run: Globals, store: str | None, endpoint: str | None) -> int:
     format_name = check_format(run.format)
     found = []
     for seen in _of_store(run, store, endpoint) if store else _findings(run):
-        finding = replace(seen, next=run.completed(seen.next))
+        finding = replace(seen, next=run.complete_commands(seen.next))
         found.append(finding)
         if format_name == "table":
             _show(finding)
@@ -57,8 +57,8 @@ def doctor(run: Globals, store: str | None, endpoint: str | None) -> int:
     return 1 if any(each.state == "fail" for each in found) else 0
 
 
-def _findings(run: Globals) -> Iterator[Finding]:
-    given = run.aim.directory
+def _findings(run: Run) -> Iterator[Finding]:
+    given = run.destination.directory
     with closing(run.client()) as client:
         if given is not None:
             from sldb.client import default_directory
@@ -73,7 +73,7 @@ def _findings(run: Globals) -> Iterator[Finding]:
         yield from aws.findings(connect(run.aws), run.stack, client)
 
 
-def _of_store(run: Globals, address: str, endpoint: str | None) -> Iterator[Finding]:
+def _of_store(run: Run, address: str, endpoint: str | None) -> Iterator[Finding]:
     from sldb.aws.errors import aws_errors
     from sldb.aws.session import boto3_session
     from sldb.doctor import store

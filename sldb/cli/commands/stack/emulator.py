@@ -10,7 +10,7 @@ from lambda_handlers.wire import SldbError
 from sldb.cli.command import command
 
 if TYPE_CHECKING:
-    from sldb.cli.global_options import Globals
+    from sldb.cli.run import Run
     from sldb.emulator import Emulator
 
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     help="How long a minute of the schedule takes (default: 60).",
 )
 @click.argument("command_line", metavar="[-- CMD [ARGUMENT]...]", nargs=-1, type=click.UNPROCESSED)
-def emulator(_run_globals: Globals, port: int, minute_seconds: float, command_line: tuple[str, ...]) -> int:
+def emulator(_run: Run, port: int, minute_seconds: float, command_line: tuple[str, ...]) -> int:
     """Serve an AWS for this stack on this machine.
 
     S3, EC2, IAM, CloudFormation, Lambda and the schedule: what is deployed to it runs for real, in containers that

@@ -10,8 +10,7 @@ import click
 
 from sldb.cli import moment_options
 from sldb.cli.command import command
-from sldb.cli.commands.stack.deploy import refuse_local
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,13 +42,13 @@ jsonl, the lines as they were written: JSON of the functions, text of Lambda. No
     help="Which of the two functions.",
 )
 @click.option("--request-id", metavar="ID", help="Only what is about this request: its own id, or Lambda's.")
-def logs(run: Globals, follow: bool, since: str, function: str, request_id: str | None) -> None:
+def logs(run: Run, follow: bool, since: str, function: str, request_id: str | None) -> None:
     from sldb.ops import logs as source
     from sldb.ops.status import serving
     from sldb.stack.account import connect
 
-    refuse_local(run, "logs")
-    start_ms = moment_options.since_ms(run, since, time.time())
+    run.refuse_local("logs")
+    start_ms = moment_options.resolve_since_ms(run, since, time.time())
     account = connect(run.aws)
     state = serving(account, run.stack)
     key = "FunctionName" if function == "query" else "DeadlockFixFunctionName"
@@ -59,8 +58,8 @@ def logs(run: Globals, follow: bool, since: str, function: str, request_id: str 
     _show(wanted, as_written=_as_written(run))
 
 
-def _as_written(run: Globals) -> bool:
-    format_setting = run.setting("format")
+def _as_written(run: Run) -> bool:
+    format_setting = run.settings.find("format")
     if format_setting.source == "--format":
         return format_setting.value != "table"
     return not sys.stdout.isatty()

@@ -13,11 +13,11 @@ import click
 
 from sldb.cli import messages, streams
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 
 @command("status")
-def status(run: Globals) -> None:
+def status(run: Run) -> None:
     """Show the stack, its functions, who holds a lock, and the databases with their size and newest transaction.
 
     With --local DIR: the databases in that directory. --format json gives everything as one JSON object.
@@ -27,14 +27,14 @@ def status(run: Globals) -> None:
       sldb status --stack orders --format json
     """
     as_json = run.table_or_json() == "json"
-    directory = run.aim.directory
+    directory = run.destination.directory
     if directory is not None:
         _show_local(run, directory, as_json=as_json)
     else:
         _show_stack(run, as_json=as_json)
 
 
-def _show_local(run: Globals, directory: str, *, as_json: bool) -> None:
+def _show_local(run: Run, directory: str, *, as_json: bool) -> None:
     from sldb.client import default_directory
 
     root = Path(directory) if directory else default_directory()
@@ -56,7 +56,7 @@ def _say_problems(databases: Iterable[Mapping[str, Any]]) -> None:
         messages.say(sentence)
 
 
-def _show_stack(run: Globals, *, as_json: bool) -> None:
+def _show_stack(run: Run, *, as_json: bool) -> None:
     from sldb.ops.status import read_status
     from sldb.stack.account import connect
 

@@ -9,7 +9,7 @@ import click
 
 from sldb.cli import streams
 from sldb.cli.command import command
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from lambda_handlers.shared.holder import Holder
@@ -30,19 +30,19 @@ SAFE = "Its old holder can no longer commit over anyone: if somebody else commit
 
 @command("unlock", help=HELP, short_help="Free a write lock whose writer is gone.")
 @click.option("-y", "--yes", "--force", "yes", is_flag=True, help="Do not ask.")
-def unlock(run_globals: Globals, yes: bool) -> int:
-    if run_globals.aim.is_local:
+def unlock(run: Run, yes: bool) -> int:
+    if run.destination.is_local:
         _say("Nothing to free: the locks of a local target are the operating system's and end with their process.")
         return 0
     from sldb.ops.locks import locks_of
 
-    locks = locks_of(run_globals.deployed_function)
+    locks = locks_of(run.deployed_function)
     if locks.place.kind == "none":
         _say(f"The stack {locks.place.stack} works without locks: nothing to free.")
         return 0
-    held = locks.held(run_globals.database)
+    held = locks.held(run.database)
     if held is None:
-        _say(f"Nobody has the lock of database {run_globals.database}.")
+        _say(f"Nobody has the lock of database {run.database}.")
         return 0
     _show(held, locks.place.stack)
     if not yes and not _confirmed():
@@ -75,7 +75,7 @@ def _show(held: Holder, stack: str) -> None:
 
 
 def _confirmed() -> bool:
-    if not streams.somebody_is_there():
+    if not streams.can_ask():
         raise click.UsageError("this is no terminal, where a question could be answered: add --yes to free the lock")
     return click.confirm("Free this lock?", err=True)
 

@@ -263,7 +263,7 @@ def test_drop_asks_for_the_name(
     sldb: Sldb, monkeypatch: pytest.MonkeyPatch, typed: str, status: int, left: int
 ) -> None:
     sldb("databases", "create", "sales")
-    monkeypatch.setattr(streams, "somebody_is_there", lambda: True)
+    monkeypatch.setattr(streams, "can_ask", lambda: True)
     monkeypatch.setattr(click.termui, "visible_prompt_func", lambda _prompt="": typed)
     done = sldb("databases", "drop", "sales")
     assert done.status == status
@@ -279,7 +279,7 @@ def test_a_copy_that_was_stopped_is_dropped(sldb: Sldb, monkeypatch: pytest.Monk
             path.unlink()
     [half] = [one for one in json.loads(sldb("databases", "--format", "json").out) if one["name"] == "half"]
     assert half["state"] == "unfinished"
-    monkeypatch.setattr(streams, "somebody_is_there", lambda: True)
+    monkeypatch.setattr(streams, "can_ask", lambda: True)
     monkeypatch.setattr(click.termui, "visible_prompt_func", lambda _prompt="": "half")
     done = sldb("databases", "drop", "half")
     assert done.status == 0

@@ -102,7 +102,7 @@ def groups() -> list[str]:
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr(streams, "somebody_is_there", lambda: True)
+    monkeypatch.setattr(streams, "can_ask", lambda: True)
     monkeypatch.setattr(click.termui, "visible_prompt_func", lambda prompt="": text)
 
 
@@ -167,7 +167,7 @@ def test_released_while_the_user_thinks(monkeypatch: pytest.MonkeyPatch, capsys:
         take(vpc, Owner="somebody else")
         return "y"
 
-    monkeypatch.setattr(streams, "somebody_is_there", lambda: True)
+    monkeypatch.setattr(streams, "can_ask", lambda: True)
     monkeypatch.setattr(click.termui, "visible_prompt_func", release_and_agree)
     assert run(["unlock"]) == 0
     assert "released in the meantime" in capsys.readouterr().err

@@ -1,7 +1,7 @@
-"""Changing a config file as its owner would: one line, with all others as they were, comments included.
+"""The edits of a config file: one line changes, all others stay as they were, comments included.
 
-The new text is read before it is written. Where it does not say what it should (a key that was written in some way
-that this does not know), nothing is written and the message says so: no edit ever loses a setting.
+The new text is decoded before it is written. If its settings are not the wanted ones (a key in a spelling that is not
+known here), nothing is written and the message reports it: no edit ever loses a setting.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 
 from lambda_handlers.wire import SldbError
 from sldb import atomic_file
-from sldb.config import KEYS, PROFILES, Config, decode, line_of, value_problem
+from sldb.config.file import PROFILES, Config, decode, line_of
+from sldb.config.settings import KEYS, find_problem
 
 TEMPLATE = """\
 # Settings of sldb's command line. The command line and the environment outweigh them.
@@ -21,7 +22,7 @@ TEMPLATE = """\
 
 
 def template() -> str:
-    """A file with every key, commented out."""
+    """Return the text of a file with every key, commented out."""
     return TEMPLATE.format(keys="".join(f"\n# {key.meaning}\n# {key.name} = {_quoted(key.default)}\n" for key in _ALL))
 
 
@@ -29,11 +30,11 @@ _ALL = tuple(KEYS.values())
 
 
 def with_value(config: Config, key: str, value: str, profile: str | None) -> Config:
-    """`config` with the key set, in a profile or at the top. Raises `bad_request`."""
+    """Return `config` with the key set, in a profile or at the top. Raises `bad_request`."""
     _check(key)
     if not value:
         raise SldbError("bad_request", f"{key}: got nothing, want a value", f"sldb config unset {key} takes it away")
-    if problem := value_problem(key, value):
+    if problem := find_problem(key, value):
         raise SldbError("bad_request", problem)
     if profile is not None and (not profile or any(letter in profile for letter in "\n\"'[].")):
         raise SldbError("bad_request", f"--use: {profile!r} cannot name a profile")
@@ -42,7 +43,7 @@ def with_value(config: Config, key: str, value: str, profile: str | None) -> Con
 
 
 def without(config: Config, key: str, profile: str | None) -> Config:
-    """`config` without the key; the same where it does not set it."""
+    """Return `config` without the key, or `config` itself if it does not set the key."""
     _check(key)
     table = _table(config, profile)
     if key not in table:
@@ -76,7 +77,7 @@ def _header(profile: str | None) -> str:
 
 
 def _set_line(text: str, table: str, key: str, line: str | None) -> str:
-    """`text` with the line of this key replaced, or put behind the last of its table's; None takes it away."""
+    """Return `text` with the line of this key replaced, or added after the last of its table; None removes it."""
     lines = text.removesuffix("\n").split("\n") if text else []
     number = line_of(text, table, key)
     if number:
@@ -101,7 +102,7 @@ def _with_new_line(lines: list[str], text: str, table: str, line: str) -> list[s
 
 
 def _checked(config: Config, text: str, profile: str | None, wanted: dict[str, str]) -> Config:
-    """`text` as a config, if it differs from `config` in just the one table, which is as `wanted`."""
+    """Return `text` as a config. Raises `bad_request` unless it differs from `config` in one table, now `wanted`."""
     profiles = {name: dict(table) for name, table in config.profiles.items()}
     top = dict(config.top)
     if profile is None:
@@ -118,5 +119,5 @@ def _checked(config: Config, text: str, profile: str | None, wanted: dict[str, s
 
 
 def _quoted(value: str) -> str:
-    """A TOML basic string: JSON's escapes are among TOML's, but for DEL."""
+    """Return a TOML basic string: except for DEL, JSON's escapes are valid in TOML."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

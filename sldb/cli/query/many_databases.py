@@ -1,8 +1,9 @@
-"""`sldb query --all-databases`: the same SQL on many databases side by side, their rows as one result.
+"""The option `sldb query --all-databases`: the same SQL on many databases side by side, their rows as one result.
 
-Rows of all come with the database's name before them, ordered by it. A database that fails, is slow, or has other
-columns is reported and sinks no other. As a write to many is not undone by one command, it is asked about (or --yes):
-without, all of them are asked read-only first, and nothing was applied anywhere when the question stands.
+The rows come with the database's name before them, ordered by it. A database that fails, is slow, or has other
+columns is reported and does not stop the others. No single command undoes a write to many databases, so a write needs
+a confirmation or --yes: without --yes all databases first get the request read-only, and nothing is applied anywhere
+until the answer.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import click
 from lambda_handlers.wire import Column, Reply, Request, SldbError
 from sldb import price, report, write_outcome
 from sldb.cli import messages, streams
-from sldb.cli.global_options import Globals
-from sldb.cli.printing import Printing
-from sldb.cli.query_request import Work
+from sldb.cli.query.printing import Printing
+from sldb.cli.query.sending import say_dry_run
+from sldb.cli.query.work import Work
+from sldb.cli.run import Run
 from sldb.operations import as_of, many_databases
 from sldb.render.merged import Merged
 
@@ -30,30 +32,32 @@ NAME_COLUMN = Column("_database", "TEXT")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ManyOptions:
+    """The options of the command for many databases."""
+
     patterns: Sequence[str]
     jobs: int
     yes: bool
-    tells_stats: bool
+    shows_stats: bool
     at: str | None = None  # the moment, as it was given
 
 
-def run(run_globals: Globals, wish: Wish, work: Work, request: Request, printing: Printing) -> int:
-    """The exit status: 1 if any database failed. Raises SldbError."""
-    with closing(run_globals.client()) as client:
-        names = many_databases.matching(wish.patterns, client.act("databases")["databases"])
+def run_on_many(run: Run, options: ManyOptions, work: Work, request: Request, printing: Printing) -> int:
+    """Run the request on all matching databases and return the exit status: 1 if any failed. Raises SldbError."""
+    with closing(run.client()) as client:
+        names = many_databases.find_matching(options.patterns, client.act("databases")["databases"])
     if not names:
         raise SldbError(
-            "not_found", f"no database matches {', '.join(wish.patterns)}", "sldb databases lists those there are"
+            "not_found", f"no database matches {', '.join(options.patterns)}", "sldb databases lists those there are"
         )
-    with printing.out() as (out, screen), closing(many_databases.Clients(run_globals.client)) as clients:
+    with printing.out() as (out, screen), closing(many_databases.Clients(run.client)) as clients:
         merged = Merged(printing.format, out, screen, printing.layout)
-        return _Fleet(wish, work, merged, clients, run_globals.aim.place).run(names, request)
+        return _ManyDatabases(options, work, merged, clients, run.destination.place).run(names, request)
 
 
 @dataclass(slots=True)
-class _Fleet:
-    wish: Wish
+class _ManyDatabases:
+    options: ManyOptions
     work: Work
     merged: Merged
     clients: many_databases.Clients
@@ -67,31 +71,31 @@ class _Fleet:
     def run(self, names: Sequence[str], request: Request) -> int:
         started = time.monotonic()
         cannot_write = request.read_only or request.dry_run or request.at is not None
-        if self.wish.yes or cannot_write:
+        if self.options.yes or cannot_write:
             self._run_on_each(names, request)
         else:
             writers = self._run_on_each(names, replace(request, read_only=True), finds_writers=True)
             if writers:
-                self._ask(writers, request)
+                self._confirm(writers, request)
                 self._run_on_each(writers, request)
         if note := self.merged.end():
             messages.say(note)
-        self._tell(len(names), (time.monotonic() - started) * 1000, dry_run=request.dry_run)
+        self._say_summary(len(names), (time.monotonic() - started) * 1000, dry_run=request.dry_run)
         return 1 if self.failed else 0
 
     def _run_on_each(self, names: Sequence[str], request: Request, *, finds_writers: bool = False) -> list[str]:
-        """Add the rows of each, report what failed; the names of those that refused to write, if that is looked for."""
+        """Add the rows of each and report failures; return the databases that refused to write, if `finds_writers`."""
         writers = []
         answered = 0
         try:
-            for name, told in self._outcomes(names, request):
+            for name, outcome in self._outcomes(names, request):
                 answered += 1
-                if isinstance(told, Reply):
-                    self._add(name, told)
-                elif finds_writers and told.code == "read_only":
+                if isinstance(outcome, Reply):
+                    self._add(name, outcome)
+                elif finds_writers and outcome.code == "read_only":
                     writers.append(name)
                 else:
-                    self._report(name, told)
+                    self._report(name, outcome)
         except KeyboardInterrupt:
             if not (request.read_only or request.dry_run):
                 messages.say(
@@ -102,16 +106,16 @@ class _Fleet:
         return writers
 
     def _outcomes(self, names: Sequence[str], request: Request) -> Iterator[tuple[str, Reply | SldbError]]:
-        patience = None if request.timeout is None else request.timeout + GRACE_SECONDS
-        return many_databases.side_by_side(
-            names, lambda name: self.clients.execute(name, request), self.wish.jobs, patience
+        timeout_seconds = None if request.timeout is None else request.timeout + GRACE_SECONDS
+        return many_databases.run_side_by_side(
+            names, lambda name: self.clients.execute(name, request), self.options.jobs, timeout_seconds
         )
 
     def _add(self, name: str, reply: Reply) -> None:
         reply = replace(reply, results=self.work.results(reply.results))
         columns = (NAME_COLUMN, *reply.columns)
         self._count(reply)
-        if self.wish.at is not None:
+        if self.options.at is not None:
             for sentence in as_of.sentences(reply.txid, reply.time):
                 messages.say(f"{name}: {sentence}")
         if not reply.columns:
@@ -131,43 +135,41 @@ class _Fleet:
 
     def _report(self, name: str, error: SldbError) -> None:
         self.failed.append(name)
-        messages.say(f"error: {name}: {write_outcome.told(error)} [{error.code}]")
+        messages.say(f"error: {name}: {write_outcome.message(error)} [{error.code}]")
 
-    def _ask(self, writers: Sequence[str], request: Request) -> None:
-        """Whether to write. Nothing was applied so far; raises Exit, or SldbError where nobody is there to ask."""
+    def _confirm(self, writers: Sequence[str], request: Request) -> None:
+        """Ask whether to write; nothing is applied yet. Raises Exit after a no, SldbError without a terminal."""
         many = report.count(len(writers), "database")
-        if not streams.somebody_is_there():
+        if not streams.can_ask():
             raise SldbError("bad_request", f"this writes to {many}", "if that is meant, say --yes", applied="no")
         inserted_updated_deleted: Counter[str] = Counter()
         destroyed = 0
-        for name, told in self._outcomes(writers, replace(request, dry_run=True)):
-            if isinstance(told, SldbError):
-                messages.say(f"{name} will fail: {write_outcome.told(told)} [{told.code}]")
+        for name, outcome in self._outcomes(writers, replace(request, dry_run=True)):
+            if isinstance(outcome, SldbError):
+                messages.say(f"{name} will fail: {write_outcome.message(outcome)} [{outcome.code}]")
                 continue
-            for counts in (told.changes or {}).values():
+            for counts in (outcome.changes or {}).values():
                 inserted_updated_deleted.update(counts)
-            destroyed += bool(told.destroys)
-        named = f"database {writers[0]}" if len(writers) == 1 else f"databases {', '.join(self.wish.patterns)}"
-        messages.ask_about(f"{named} of {self.place}")
+            destroyed += bool(outcome.destroys)
+        named = f"database {writers[0]}" if len(writers) == 1 else f"databases {', '.join(self.options.patterns)}"
+        messages.say_subject(f"{named} of {self.place}")
         messages.say(_question(many, inserted_updated_deleted, destroyed))
         if not click.confirm("Go on?", err=True, default=False):
             messages.say(write_outcome.NOT_CHANGED)
             raise click.exceptions.Exit(1)
 
-    def _tell(self, databases: int, elapsed_ms: float, *, dry_run: bool) -> None:
+    def _say_summary(self, databases: int, elapsed_ms: float, *, dry_run: bool) -> None:
         rows = report.count(self.merged.rows_count, "row") if self.merged.columns else ""
         changed = f"{report.count(self.changed_rows, 'row')} changed" if self.changed_rows or not rows else ""
         parts = [f"{report.count(databases, 'database')}: {' + '.join(filter(None, (rows, changed)))}"]
         if self.failed:
             parts.append(f"{len(self.failed)} failed: {_some(self.failed)}")
-        if self.wish.tells_stats:
+        if self.options.shows_stats:
             parts += _stats(self.took, self.dollars, elapsed_ms)
-        if self.failed or self.wish.tells_stats or not rows or (self.merged.screen and sys.stderr.isatty()):
+        if self.failed or self.options.shows_stats or not rows or (self.merged.screen and sys.stderr.isatty()):
             messages.say(" · ".join(parts))
         if dry_run:
-            messages.say("dry run: all of it was rolled back")
-            for line in report.changed(self.changes):
-                messages.say(f"  {line}")
+            say_dry_run(self.changes)
 
 
 _SUMMED = ("ms", "store_requests", "store_writes", "bytes_in", "bytes_out")

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import SldbError
-from sldb import config, config_edit
-from sldb.config import KEYS, Config, decode, line_of, read_config
+from sldb.config import edit as config_edit
+from sldb.config.file import Config, decode, line_of, read_config, user_config_directory
+from sldb.config.settings import KEYS, Setting
 
 HERE = Path("config.toml")
 SAMPLE = """\
@@ -29,10 +30,10 @@ region = 'us-east-1'
 
 def test_a_profile_outweighs_the_top_and_each_value_says_its_line() -> None:
     found = decode(HERE, SAMPLE)
-    assert found.find("region", None) == config.Setting("eu-central-1", "config.toml:2")
-    assert found.find("region", "dev") == config.Setting("eu-central-1", "config.toml:2")
-    assert found.find("region", "two words") == config.Setting("us-east-1", "config.toml:8")
-    assert found.find("target", "dev") == config.Setting("local:~/orders", "config.toml:5")
+    assert found.find("region", None) == Setting("eu-central-1", "config.toml:2")
+    assert found.find("region", "dev") == Setting("eu-central-1", "config.toml:2")
+    assert found.find("region", "two words") == Setting("us-east-1", "config.toml:8")
+    assert found.find("target", "dev") == Setting("local:~/orders", "config.toml:5")
     assert found.find("target", None) is None
 
 
@@ -88,7 +89,7 @@ def test_the_directory_is_the_one_that_platformdirs_knows(monkeypatch: pytest.Mo
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     if xdg is not None:
         monkeypatch.setenv("XDG_CONFIG_HOME", xdg)
-    assert config.user_config_directory() == Path(platformdirs.user_config_dir("sldb", appauthor=False))
+    assert user_config_directory() == Path(platformdirs.user_config_dir("sldb", appauthor=False))
 
 
 @pytest.mark.parametrize("profile", [None, "dev", "two words", "new", "größer"])

@@ -1,4 +1,4 @@
-"""Where `sldb query` has its SQL from: the argument, -c and -f in their order, or standard input."""
+"""The sources of SQL for `sldb query`: the argument, -c and -f in their order, or standard input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sldb.cli import streams
 @dataclass(frozen=True, slots=True)
 class Source:
     text: str
-    file: str | None = None  # which it was read from, for messages
+    file: str | None = None  # its path, for messages
 
     @property
     def is_dot_command(self) -> bool:
@@ -23,7 +23,7 @@ class Source:
 
 
 def read(sql: str | None, given: Sequence[tuple[str, str]]) -> list[Source]:
-    """`given`: ("command", SQL) or ("file", path) for each -c and -f. Raises UsageError."""
+    """Return the sources; `given`: ("command", SQL) or ("file", path) for each -c and -f. Raises UsageError."""
     if sql is not None and given:
         raise click.UsageError("SQL as an argument and -c or -f exclude each other: give one of them")
     if sum(kind == "file" and value == "-" for kind, value in given) > 1:

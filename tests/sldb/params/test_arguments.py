@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import Params, SldbError
-from sldb.params import guess, parse_params
+from sldb.params.arguments import guess, parse_params
 
 
 @pytest.mark.parametrize(

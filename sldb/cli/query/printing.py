@@ -1,4 +1,4 @@
-"""How the results of a command are shown, and where they go."""
+"""The printing of results: format, layout, and the terminal, stream or file for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from sldb.cli import streams
-from sldb.cli.global_options import Globals
+from sldb.cli.run import Run
 from sldb.render import Layout, check_format
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class Printing:
     output: Path | None  # None: standard output
 
     @classmethod
-    def chosen(cls, run_globals: Globals, layout: Layout, max_rows: int, output: Path | None) -> Printing:
-        """Raises `bad_request` or UsageError for what does not go together."""
-        name = run_globals.format
-        # The name of the file is nearer than what environment and config say, and farther than --format.
-        if output is not None and run_globals.setting("format").source != "--format":
+    def choose(cls, run: Run, layout: Layout, max_rows: int, output: Path | None) -> Printing:
+        """Return the printing for the options. Raises `bad_request` or UsageError for contradictory ones."""
+        name = run.format
+        # The name of the file outweighs environment and config, but not --format.
+        if output is not None and not run.settings.find("format").is_option:
             name = FORMAT_OF.get(_suffix(output), name)
         check_format(name, to_file=output is not None)
         if layout.null is not None and name in ("json", "jsonl", "insert", "parquet"):
@@ -52,7 +52,7 @@ class Printing:
 
     @contextmanager
     def out(self) -> Iterator[tuple[TextIO, Screen | None]]:
-        """Where the data goes, and the screen if it is one. A file appears when all went well."""
+        """Yield the stream for the data, and the screen if it is one. A file appears only after success."""
         if self.output is None:
             yield streams.data_out(), streams.screen(self.max_rows)
             return
@@ -67,7 +67,7 @@ class Printing:
 
 
 def _suffix(path: Path) -> str:
-    """In lower case, of the name without the ending of a compression."""
+    """Return the suffix in lower case, without the one of a compression."""
     from sldb.transfer.files.compression import of_name
 
     return Path(of_name(path.name)[0]).suffix.lower()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, SldbError, Value
-from sldb.params import guess
+from sldb.params.arguments import guess
 
 MOST_BYTES = 6_000_000  # what fits into one request to the function; it is one transaction
 

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Column, Result, SldbError, Value
-from sldb import param_rows, render
+from sldb import render
+from sldb.params import rows as param_rows
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.one_of(st.none(), st.integers(INTEGER_MIN, INTEGER_MAX), st.floats(allow_nan=False), TEXTS, st.binary())

@@ -1,0 +1,45 @@
+"""The questions on a terminal: before data is destroyed, and before a database is created.
+
+`sldb.operations.confirmation` and `sldb.database_creation` decide whether a question is needed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import click
+
+from sldb.cli import messages
+
+create_option = click.option("--create", "creates", is_flag=True, help="Create the database if it is not there.")
+
+
+@dataclass(slots=True)
+class Question:
+    """The question of one command, and the time until its answers."""
+
+    where: str  # the database and its place
+    undo: str  # the command that reverts the change
+    was_confirmed: bool = False
+    seconds: float = 0.0  # from the question to the answer
+
+    def confirm(self, sentence: str) -> bool:
+        """Ask whether to destroy the data that the sentence names."""
+        started = time.monotonic()
+        messages.say_subject(self.where)
+        messages.say(f"{sentence} Afterwards, {self.undo} takes it back.")
+        self.was_confirmed = click.confirm("Go on?", err=True, default=False)
+        self.seconds += time.monotonic() - started
+        return self.was_confirmed
+
+
+def confirm_creation(question: str) -> bool:
+    """Ask whether to create a database; Ctrl-C and Ctrl-D answer no."""
+    from sldb.render.text import escape
+
+    try:
+        return click.confirm(escape(question), err=True, default=False)
+    except click.Abort:
+        click.echo(err=True)
+        return False
