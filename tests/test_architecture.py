@@ -54,7 +54,6 @@ RULES = (
             "sldb.emulator",
             "sldb.doctor.store",
             "sldb.aws.endpoints",  # fills in the server's settings, for the target that runs the server here
-            *("sldb.cli.commands.data.push", "sldb.cli.commands.data.pull"),
         ),
     ),
     Rule(

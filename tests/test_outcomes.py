@@ -23,7 +23,7 @@ WORDS_MAY_STAND_IN = {
 }
 # Programs that are not ours have no field for it, or one of English only: read at the boundary, and nowhere else.
 DECISIONS_MAY_STAND_IN = {
-    "sldb/config.py",  # tomllib has the line and the column in its message
+    "sldb/config/file.py",  # tomllib has the line and the column in its message
     "sldb/aws/errors.py",  # CloudFormation's ValidationError is all kinds of things
     "lambda_handlers/sql/errors.py",  # SQLite's SQLITE_ERROR is all kinds of things
     "lambda_handlers/store/s3.py",  # obstore has the status in its message

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Pull:
     client: Client
     transport: Transport
     progress: Progress
-    host: Host
+    host: Host = field(default_factory=Host)
     is_local: bool = False  # the store is on this disk: nothing is kept
 
     def run(self, out: Path, at: int | str | None, *, replace: bool, check: bool) -> dict[str, Any]:

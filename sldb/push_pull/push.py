@@ -12,7 +12,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lambda_handlers.host import Call, Host
@@ -31,7 +31,7 @@ class Push:
     client: Client
     transport: Transport
     progress: Progress
-    host: Host
+    host: Host = field(default_factory=Host)
 
     def run(self, source: Source, if_txid: int | None, allow: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """Push the file and return the reply to `push_commit`, with `sent_bytes`. Raises SldbError.

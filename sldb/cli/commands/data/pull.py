@@ -34,7 +34,6 @@ to the database meanwhile. If it is stopped before the end, the same command aga
 @click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
 @click.option("--check/--no-check", default=True, help="Let SQLite look for damage before the file appears.")
 def pull(run: Run, out: Path, at: str | None, force: bool, through: str | None, check: bool) -> int:
-    from lambda_handlers.host import Host
     from sldb.cli import progress
     from sldb.push_pull import routes
     from sldb.push_pull.pull import Pull, check_place
@@ -51,7 +50,7 @@ def pull(run: Run, out: Path, at: str | None, force: bool, through: str | None, 
     with progress.showing() as shown, closing(run.client()) as client:
 
         def attempt(route: Route) -> dict[str, Any]:
-            one = Pull(route.client, route.transport, shown, Host(), is_local=route.name == "directory")
+            one = Pull(route.client, route.transport, shown, is_local=route.name == "directory")
             return one.run(out, moment, replace=replace, check=check)
 
         reply = routes.try_routes(client, through, attempt, shown.note)

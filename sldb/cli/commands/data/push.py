@@ -42,7 +42,6 @@ class _NotWanted(Exception):
 @click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
 @click.option("--check/--no-check", default=True, help="Look for damage in the file first (default: yes).")
 def push(run: Run, file: Path, yes: bool, creates: bool, if_txid: int | None, through: str | None, check: bool) -> int:
-    from lambda_handlers.host import Host
     from sldb.cli import progress
     from sldb.push_pull import routes
     from sldb.push_pull.integrity import not_checked
@@ -64,7 +63,7 @@ def push(run: Run, file: Path, yes: bool, creates: bool, if_txid: int | None, th
             is_asked = False  # once, whatever way is tried next
 
         def attempt(route: Route) -> dict[str, Any]:
-            return Push(route.client, route.transport, shown, Host()).run(source, if_txid, allow)
+            return Push(route.client, route.transport, shown).run(source, if_txid, allow)
 
         with progress.showing() as shown:
             try:
