@@ -27,6 +27,7 @@ from sldb.emulator.front.hooks import Hook, Proceed, ReplyLost
 from sldb.emulator.front.server import Emulator
 from sldb.price import estimate
 from tests.fakes.aws.emulated import emulated_aws, hooked, wheels_of
+from tests.fakes.waiting import wait_until
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
@@ -332,8 +333,7 @@ def test_an_asynchronous_invocation_that_lambda_repeats_is_applied_once(stack, m
         invoked = stack.functions.invoke(FunctionName=FUNCTION, Payload=event, InvocationType="Event")
         request_id = invoked["ResponseMetadata"]["RequestId"]
         ends = f"END RequestId: {request_id}"
-        while sum(line == ends for line in stack.aws.log(FUNCTION)) < 2:
-            time.sleep(0.1)
+        wait_until(lambda: sum(line == ends for line in stack.aws.log(FUNCTION)) == 2, "a second invocation's end")
     assert stack.rows(table) == [1]
     status, body = stack.invoke({"action": "result", "arguments": {"request_id": request_id}})
     assert (status, body["state"]) == (200, "applied")
@@ -349,7 +349,7 @@ def test_the_command_line_finds_out_what_became_of_a_write_that_lambda_stopped(s
     def stall(call, proceed):
         if applied:
             proceed(call)
-        time.sleep(4)
+        wait_until(lambda: not any(each.busy for each in stack.aws.containers(FUNCTION)), "the function's end")
         raise ReplyLost
 
     stack.functions.update_function_configuration(FunctionName=FUNCTION, Timeout=3)

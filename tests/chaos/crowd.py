@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from tests.chaos.bookkeeping import Attempt, read_journals
+from tests.fakes.waiting import wait_until
 
 T = TypeVar("T")
 
@@ -107,9 +108,12 @@ class Crowd:
 
     def wait_for_work(self) -> None:
         """Until one of them has written something."""
-        while not self.acknowledged():
+
+        def has_begun() -> bool:
             assert any(client.poll() is None for client in self._clients), self.complaints()
-            time.sleep(0.05)
+            return self.acknowledged() > 0
+
+        wait_until(has_begun, "the first write of a client")
 
     def acknowledged(self) -> int:
         """Writes so far."""

@@ -29,6 +29,7 @@ from tests.chaos.proxy import MODES, Proxy
 from tests.chaos.scenario import judge, moody, with_lock
 from tests.chaos.small_disk import needs_mount, small_disk
 from tests.chaos.stage import FUNCTION, Containers, Stage, is_commit, stage
+from tests.fakes.waiting import wait_until
 
 CLIENTS = 3
 LARGEST_BYTES = 40 << 20
@@ -136,13 +137,10 @@ def test_a_store_that_misbehaves(
         disturb(seconds * 2 / 3, lambda: proxy.behave(moody(chance, next(modes))), (0.2, 0.6), chance)
         proxy.behave("refuse")
         ends_at = time.monotonic() + min(OUTAGE_SECONDS, seconds / 3)
-        while time.monotonic() < ends_at or not proxy.seen["refuse"]:
-            time.sleep(0.05)
+        wait_until(lambda: time.monotonic() >= ends_at and proxy.seen["refuse"], "the end of the outage")
         proxy.behave("pass")
         back_at, before = time.monotonic(), crowd.acknowledged()
-        while crowd.acknowledged() <= before:
-            assert time.monotonic() < back_at + 60
-            time.sleep(0.05)
+        wait_until(lambda: crowd.acknowledged() > before, "a write after the outage")
         recovery_seconds = time.monotonic() - back_at
     on_stage.use(kind, AWS_ENDPOINT_URL_S3=on_stage.aws.url, AWS_ENDPOINT_URL_EC2=on_stage.aws.url)
     verdict = judge(
@@ -256,8 +254,7 @@ def test_a_full_disk_under_the_containers(
                 full.enter_context(small_disk(container.tmp_dir, size_kib=chance.choice((4, 16, 48))))
             time.sleep(seconds)
         before = crowd.acknowledged()
-        while crowd.acknowledged() <= before:
-            time.sleep(0.05)
+        wait_until(lambda: crowd.acknowledged() > before, "a write after there is room again")
     verdict = judge(crowd, on_stage, database, tmp_path, "containers with 4 to 48 KB of disk")
     assert set(verdict.errors) <= {"too_large", "lock_timeout", "conflict"}
     assert verdict.errors["too_large"] > 0
@@ -301,8 +298,7 @@ def test_recovery_while_nobody_waits(on_stage: Stage, kind: str) -> None:
         assert killed.is_set()
         crashed_at = time.monotonic()
     assert on_stage.is_locked(database)
-    while on_stage.is_locked(database):
-        time.sleep(0.05)
+    wait_until(lambda: not on_stage.is_locked(database), "the release of the lock")
     recovery_seconds = time.monotonic() - crashed_at
     print(f"{kind}, lock age {MAX_AGE_SECONDS} s, a minute of {MINUTE_SECONDS} s: freed after {recovery_seconds:.2f} s")
     assert recovery_seconds <= MAX_AGE_SECONDS + MINUTE_SECONDS + 2

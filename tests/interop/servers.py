@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import pytest
 
 from lambda_handlers.settings import Credentials, Settings
 from tests.fakes.aws.moto_server import free_port
+from tests.fakes.waiting import wait_until
 
 REGION = "us-east-1"
 KEYS = Credentials("test", "test")  # those that MiniStack knows
@@ -134,7 +134,7 @@ def seaweedfs(directory: Path) -> Iterator[Server]:
     ]
     with _running(command, directory, {}, f"http://127.0.0.1:{ports['s3.port']}") as url:
         server = Server("seaweedfs", url)
-        _until(lambda: _answers(server.bucket), "SeaweedFS makes no bucket")
+        wait_until(lambda: _answers(server.bucket), "SeaweedFS makes a bucket", START_SECONDS)
         yield server
 
 
@@ -199,7 +199,7 @@ def _running(command: Sequence[object], directory: Path, variables: Mapping[str,
             start_new_session=True,
         )
     try:
-        _until(lambda: _listens(process, directory, url), f"{command[0]} does not answer at {url}")
+        wait_until(lambda: _listens(process, directory, url), f"{command[0]} answers at {url}", START_SECONDS)
         yield url
     finally:
         _end(process)
@@ -219,14 +219,6 @@ def _answers(ask: Callable[[], object]) -> bool:
     except Exception:  # noqa: BLE001 - whatever it is: it does not answer yet
         return False
     return True
-
-
-def _until(look: Callable[[], bool], says: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not look():
-        if time.monotonic() > deadline:
-            pytest.fail(says)
-        time.sleep(0.1)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

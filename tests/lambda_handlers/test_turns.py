@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -31,6 +30,7 @@ from tests.fakes.databases.sqlite_files import Recipe
 from tests.fakes.stores.faulty import FaultyStore, lose_answer, lose_request, meanwhile, refuse
 from tests.fakes.stores.memory import memory_store
 from tests.fakes.stores.uploads import upload
+from tests.fakes.waiting import wait_until
 
 WRITERS = 8
 BEFORE_IT = 1  # reads of ranges by a warm writer, before it looks at an announcement
@@ -377,9 +377,8 @@ class Crowd:
         for thread in self._threads:
             thread.start()
         try:
-            while min(self.done) < 2:
-                assert not self.failures
-                time.sleep(0.001)
+            wait_until(lambda: self.failures or min(self.done) >= 2, "two commits of each writer")
+            assert not self.failures
             yield
         finally:
             self._stop.set()
@@ -426,9 +425,10 @@ def test_what_takes_long_gets_through_among_steady_writers(container, real_store
         reply = done_within(3, service, *arguments)
         if what == "restore":  # the writers go on
             seen = list(crowd.done)
-            while min(now - then for now, then in zip(crowd.done, seen, strict=True)) < 1:
-                assert not crowd.failures
-                time.sleep(0.001)
+            wait_until(
+                lambda: crowd.failures or all(now > then for now, then in zip(crowd.done, seen, strict=True)),
+                "one more commit of each writer",
+            )
     assert crowd.failures == []
     assert slow.waits <= 6
     checked = container(real_store)

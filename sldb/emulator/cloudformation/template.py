@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -73,6 +73,7 @@ class Template:
         return (named | referred) & set(self.resources)
 
 
+@lru_cache(maxsize=8)  # PyYAML takes 0.15 s for sldb's template, and one deployment sends it several times
 def load(text: str) -> Template:
     if len(text.encode()) > MAX_BODY_BYTES:
         raise invalid(

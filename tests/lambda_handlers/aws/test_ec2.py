@@ -33,6 +33,7 @@ from lambda_handlers.shared.endpoints import Endpoint
 from lambda_handlers.store_clock import StoreClock
 from tests.fakes.aws.moto_server import REGION, Aws, free_port, serve_aws
 from tests.fakes.clock import Clock
+from tests.fakes.waiting import wait_until
 
 KEYS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token/+=")
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=40)
@@ -350,8 +351,7 @@ class TestTls:
 
 def wait_until_dropped(client: Ec2Client) -> None:
     (connection, _), *_ = client._connections._idle
-    while not connections._is_dropped(connection):
-        time.sleep(0.001)
+    wait_until(lambda: connections._is_dropped(connection), "the end of the connection")
 
 
 def botocore_signature(headers: dict[str, str], body: bytes, url: str, region: str, secret: str) -> str:

@@ -4,6 +4,7 @@ denies nothing that was done."""
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -46,15 +47,22 @@ ARGUMENTS = {
 }
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    (tmp_path / "rows.csv").write_text("a\n7\n")
-    connection = sqlite3.connect(tmp_path / "x.sqlite")
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a database and files, for each test to copy."""
+    directory = tmp_path_factory.mktemp("pattern")
+    (directory / "rows.csv").write_text("a\n7\n")
+    connection = sqlite3.connect(directory / "x.sqlite")
     connection.executescript("CREATE TABLE pushed (a); INSERT INTO pushed VALUES (1)")
     connection.close()
     for sql in ("CREATE TABLE t (a)", "INSERT INTO t VALUES (1), (2)"):
-        assert sldb(tmp_path, NOBODY, "--local", "d", "query", sql) == 0
-    return tmp_path
+        assert sldb(directory, NOBODY, "--local", "d", "query", sql) == 0
+    return directory
+
+
+@pytest.fixture
+def place(pattern: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pattern, tmp_path / "place"))
 
 
 def sldb(place: Path, redirections: str, *arguments: str) -> int:

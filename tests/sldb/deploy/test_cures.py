@@ -17,6 +17,7 @@ from sldb.doctor.finding import Finding
 from sldb.ops.status import deployed
 from sldb.stack.account import connect
 from sldb.stack.state import StackResource, StackState
+from tests.fakes.waiting import wait_until
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands, Ran
 
 if TYPE_CHECKING:
@@ -280,8 +281,7 @@ def get_stuck(sldb: Commands) -> None:
         Parameters=[*others, {"ParameterKey": "MemorySize", "ParameterValue": "3000"}],
         Capabilities=["CAPABILITY_IAM"],
     )
-    while str(sldb.stack_status()).endswith("_IN_PROGRESS"):
-        pass
+    wait_until(lambda: not str(sldb.stack_status()).endswith("_IN_PROGRESS"), "the end of the update")
     assert sldb.stack_status() == "UPDATE_ROLLBACK_FAILED"
 
 

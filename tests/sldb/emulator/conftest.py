@@ -18,6 +18,7 @@ import boto3
 from botocore.config import Config
 
 from sldb.emulator.front.server import Emulator
+from tests.fakes.waiting import wait_until
 
 MINUTE_SECONDS = 0.6
 _names = count(1)
@@ -109,11 +110,4 @@ def account(aws: Emulator) -> Account:
 @pytest.fixture
 def wait() -> Callable[[Callable[[], Any]], Any]:
     """Look again and again until there is something to see, and return it; pytest-timeout is the limit."""
-    import time
-
-    def until(look: Callable[[], Any]) -> Any:
-        while not (found := look()):
-            time.sleep(0.02)
-        return found
-
-    return until
+    return lambda look: wait_until(look, "what the test waits for")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from sldb.shell.schema_names import LiveDatabases, LiveNames
 from sldb.shell.session import Session
 from sldb.shell.submission import submit
 from tests.fakes.targets.sqlite_target import SqliteTarget
+from tests.fakes.waiting import wait_until
 
 
 @dataclass
@@ -60,10 +60,7 @@ def new_session(target: SqliteTarget) -> Session:
 
 
 def wait(until: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not until():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(until, "the names")
 
 
 def known(session: Session) -> list[str]:

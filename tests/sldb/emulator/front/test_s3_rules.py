@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from tests.fakes.waiting import wait_until
 
 
 @pytest.fixture
@@ -88,12 +89,18 @@ def test_presigned_address_ends(s3: Any, bucket: str) -> None:
     with urllib.request.urlopen(url) as answer:
         assert answer.read() == b"1"
     short = s3.generate_presigned_url("get_object", Params=target, ExpiresIn=1)
-    time.sleep(2.1)
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(short)
-    assert caught.value.code == 403
-    assert b"Request has expired" in caught.value.read()
-    caught.value.close()
+    refused = wait_until(lambda: refusal(short), "the end of the address")
+    assert refused.code == 403
+    assert b"Request has expired" in refused.read()
+    refused.close()
+
+
+def refusal(url: str) -> urllib.error.HTTPError | None:
+    try:
+        urllib.request.urlopen(url).close()
+    except urllib.error.HTTPError as error:
+        return error
+    return None
 
 
 def test_unsigned_request_is_refused(aws: Any, bucket: str) -> None:
