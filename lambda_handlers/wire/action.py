@@ -37,7 +37,7 @@ class Action:
 
     @classmethod
     def decode(cls, event: object) -> Action:
-        """Return the action in an event. Raises `bad_request` with the field, its value and the values that it takes."""
+        """Return the action in an event. Raises `bad_request` with the field, its value and the allowed ones."""
         if not isinstance(event, Mapping):
             bad_request("event", event, 'an object such as {"action": "history"}')
         check_known(event, _FIELDS)

@@ -50,7 +50,7 @@ class Request:
 
     @classmethod
     def decode(cls, event: object) -> Request:
-        """Return the request in an event. Raises `bad_request` with the field, its value and the values that it takes."""
+        """Return the request in an event. Raises `bad_request` with the field, its value and the allowed ones."""
         if not isinstance(event, Mapping):
             bad_request("event", event, 'an object such as {"query": "SELECT 1"}')
         check_known(event, _FIELDS)
@@ -105,6 +105,6 @@ def _decode_params(where: str, params: object) -> Params:
     if isinstance(params, Mapping):
         # SQLite knows :id, @id and $id; all three spellings of the name mean the same, with or without the sign.
         return {str(name).lstrip(":@$"): decode_value(value, f"{where}.{name}") for name, value in params.items()}
-    if isinstance(params, Sequence) and not isinstance(params, str):
-        return tuple(decode_value(value, f"{where}[{i}]") for i, value in enumerate(params))
-    bad_request(where, params, "a list or an object")
+    if not isinstance(params, Sequence) or isinstance(params, str):
+        bad_request(where, params, "a list or an object")
+    return tuple(decode_value(value, f"{where}[{i}]") for i, value in enumerate(params))
