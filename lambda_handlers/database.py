@@ -118,7 +118,7 @@ class Database:
         False, and nothing is done, where there is none, or something may have been committed."""
         run = self._in_flight
         vfs = run.runs if run is not None else None
-        if run is None or vfs is None or vfs.is_committing or not self._is_over(run):
+        if run is None or vfs is None or vfs.permit.is_granted or not self._is_over(run):
             return False
         if run.lock_id is not None:
             self._release(run.lock_id)
@@ -495,14 +495,16 @@ class Database:
         if request.careful and changes and changes.destroys:
             raise _unconfirmed(changes.destroys, copy.replica.txid)
         # Whoever has given the request up, because its time was long over, relies on this.
-        if copy.vfs.committed is None and self._is_over(run):
+        if copy.vfs.permit.txid is None and self._is_over(run):
             raise timed_out()
         started = self._host.now()
-        if copy.vfs.committed is None:  # only VACUUM has committed by itself; twice does no harm, so it is not recorded
+        if (
+            copy.vfs.permit.txid is None
+        ):  # only VACUUM has committed by itself; twice does no harm, so it is not recorded
             self._record(session, copy, request_id, self._reply(results, copy.replica.txid + 1))
             session.commit()
         run.stats["commit_ms"] += max(self._ms_since(started), 0.001)  # 0: nothing was committed
-        txid = copy.replica.txid if copy.vfs.committed is None else copy.vfs.committed
+        txid = copy.replica.txid if copy.vfs.permit.txid is None else copy.vfs.permit.txid
         return self._with_stats(self._reply(results, txid), run)
 
     def _applied(self, session: Session, copy: Copy, request_id: str) -> Applied | None:

@@ -110,7 +110,7 @@ class Session:
 
     def check(self) -> None:
         """Raise if the time is over, before a page is fetched. Once the transaction is committed that is too late."""
-        if self._vfs.committed is None and self._is_over():
+        if self._vfs.permit.txid is None and self._is_over():
             raise timed_out()
 
     def _watch(self) -> Changes:
@@ -131,13 +131,12 @@ class Session:
     def _commit(self, kind: Kind) -> None:
         if not self.connection.in_transaction:
             return
-        self._vfs.kind = kind
         try:
-            with self._vfs.committing():
+            with self._vfs.permit.granted(kind):
                 self._execute_own("COMMIT")
         except (apsw.Error, OSError, MemoryError) as error:
             # Once the store has the transaction nothing that SQLite does locally afterwards can undo it.
-            if self._vfs.committed is None:
+            if self._vfs.permit.txid is None:
                 self.explain(error)
 
     def trusted(self, action: Callable[[apsw.Connection], Any]) -> Any:
@@ -226,8 +225,7 @@ class Session:
             raise SldbError("sql_error", "VACUUM cannot run inside a transaction", hint)
         if not self._may_commit:
             raise SldbError("bad_request", "dry_run: VACUUM cannot be rolled back", "send it without dry_run")
-        self._vfs.kind = Kind.VACUUM
-        with self._vfs.committing():
+        with self._vfs.permit.granted(Kind.VACUUM):
             return self._execute(piece.sql, None, "VACUUM", 0)
 
     def _execute_guarded(self, sql: str, params: Params, word: str, position: int) -> Result:

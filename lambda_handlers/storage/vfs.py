@@ -1,37 +1,37 @@
-"""SQLite's files: the database is a draft over a replica, everything else is a local temporary file.
+"""The VFS: SQLite's database is a draft over a replica, every other file is a local temporary file.
 
 How a commit happens. SQLite runs in rollback-journal mode with synchronous FULL: it calls xSync on the database file
-exactly once per commit, after all xWrites, and again where a rollback had pages to bring back. So whoever runs SQL
-says `with vfs.committing()` around COMMIT (or around VACUUM, which commits by itself and without a commit hook), and
-only an xSync in there commits the draft, and only if SQLite's change counter has moved: a COMMIT that fails half-way
-(no memory, no room) is rolled back in there as well. If the commit raises, SQLite itself rolls back and the statement
-fails; COMMIT returns only after the store has the transaction.
+exactly once per commit, after all xWrites, and again after a rollback that had pages to bring back. So code that runs
+SQL grants a `CommitPermit` around COMMIT. Only an xSync during that time commits the draft, and only if SQLite's change
+counter has moved: a COMMIT that fails half-way (no memory, no room) is rolled back during that time as well. If the
+commit raises, SQLite itself rolls back and the statement fails. COMMIT returns only after the store has the
+transaction.
 
-The journal is a local file that xAccess never admits to, so that it is never taken for hot: it serves ROLLBACK and
-savepoints within one process, and keeps the old pages of a large transaction out of memory. Nothing local is synced.
+The journal is a local file. xAccess always denies that it exists, so that it is never taken for hot: it serves ROLLBACK
+and savepoints within one process, and keeps the old pages of a large transaction out of memory. Nothing local is
+synced.
 
-Locks are no-ops: one connection at a time uses a draft. That nobody else writes is the replica's business.
+Locks are no-ops: one connection at a time uses a draft. Other writers are the replica's business.
 
-Whoever runs SQL is asked before a page is fetched: a statement that waits for the store again and again may take few of
-SQLite's steps, and long.
+A time limit is checked before each fetch of a page: a statement that waits for the store again and again may take few
+of SQLite's steps, and long.
 
-A connection may read other replicas beside its draft (ATTACH): SQLite is told that their files are read-only. Which
-replica a name stands for is the caller's to say.
+A connection may read other replicas beside its draft (ATTACH): SQLite is told that their files are read-only. The
+caller decides which replica belongs to a name.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 import apsw
 
 from lambda_handlers.storage import foreign_keys
+from lambda_handlers.storage.commit_permit import CommitPermit
 from lambda_handlers.storage.draft import Draft
-from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.storage.log.ltx import Pgno, Txid
+from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
 
@@ -45,13 +45,13 @@ _NAMELESS_JOURNAL = apsw.SQLITE_OPEN_TEMP_JOURNAL | apsw.SQLITE_OPEN_DELETEONCLO
 _WAL_VERSIONS = slice(18, 20)  # of page 1: 2 means WAL, which this VFS does not do
 _ROLLBACK_JOURNAL = b"\x01\x01"
 _numbers = itertools.count()
-_OWN_NAME = "/database"  # no name that may be attached
+_OWN_NAME = "/database"  # ATTACH never allows this name
 
-Attach: TypeAlias = Callable[[str], Replica]  # by the name that ATTACH gave; raises for those that it may not have
+Attach: TypeAlias = Callable[[str], Replica]  # the replica of a name in ATTACH; raises for a name that is refused
 
 
 class Pages(Protocol):
-    """What a file is read from."""
+    """The pages of a file that SQLite reads."""
 
     @property
     def page_size(self) -> int: ...  # bytes
@@ -63,26 +63,16 @@ class Pages(Protocol):
 
 
 def nothing_to_attach(name: str) -> Replica:
+    """Refuse every name, for connections that may not attach."""
     raise FileNotFoundError(name)
 
 
-class PagesVFS(apsw.VFS):
-    """A VFS for one database that is only read, and local temporary files. Keep a reference for as long as a connection
-    uses it."""
+class _LocalVFS(apsw.VFS):
+    """The part of a VFS that concerns local temporary files. Keep a reference for as long as a connection uses it."""
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self) -> None:
         self.name = f"sldb-{next(_numbers)}"
-        self._pages = pages
         super().__init__(self.name, base="")
-
-    def connect(self) -> apsw.Connection:
-        return apsw.Connection(_OWN_NAME, vfs=self.name, flags=apsw.SQLITE_OPEN_READONLY)
-
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
-        if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
-            flags[1] = flags[0]
-            return _DatabaseFile(self._pages, NO_LIMIT)  # type: ignore[return-value]  # a file object by its methods
-        return _UnsyncedFile("", _filename(name) if name else None, flags)
 
     def xFullPathname(self, name: str) -> str:
         return name
@@ -91,58 +81,59 @@ class PagesVFS(apsw.VFS):
         return False
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
-        """Journals delete themselves when they are closed."""
+        """Do nothing: journals delete themselves when they are closed."""
 
 
-class DraftVFS(apsw.VFS):
-    """A VFS for one draft. Keep a reference for as long as a connection uses it."""
+class PagesVFS(_LocalVFS):
+    """A VFS for one database that is only read."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        super().__init__()
+
+    def connect(self) -> apsw.Connection:
+        """Open a fresh connection."""
+        return apsw.Connection(_OWN_NAME, vfs=self.name, flags=apsw.SQLITE_OPEN_READONLY)
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
+            flags[1] = flags[0]
+            return _DatabaseFile(self._pages, NO_LIMIT)  # type: ignore[return-value]  # a file object by its methods
+        return _UnsyncedFile("", _filename(name) if name else None, flags)
+
+
+class DraftVFS(_LocalVFS):
+    """A VFS for one draft. `permit` is that of the connection that was opened last."""
 
     def __init__(self, draft: Draft) -> None:
-        self.name = f"sldb-{next(_numbers)}"
         self.draft = draft
-        self.committed: Txid | None = None  # by the connection that was opened last
-        self.kind = Kind.UNKNOWN  # of what is being committed
-        self._may_commit = False
+        self.permit = CommitPermit()
         self._attach: Attach = nothing_to_attach
         self._limit = NO_LIMIT
-        super().__init__(self.name, base="")
+        super().__init__()
 
     def connect(self, attach: Attach = nothing_to_attach, limit: TimeLimit = NO_LIMIT) -> apsw.Connection:
         """Open a fresh connection on the draft as it is now. The replicas that it attaches must stay as they are until
         it is closed. The limit is checked before a page is fetched, and its error ends the statement."""
         self._attach = attach
         self._limit = limit
-        self.committed = None
-        self.kind = Kind.UNKNOWN
+        self.permit = CommitPermit()
         # Without a cache of statements every statement is prepared, and so shown to the authorizer.
         return apsw.Connection(_OWN_NAME, vfs=self.name, statementcachesize=0)
 
-    @property
-    def is_committing(self) -> bool:
-        return self._may_commit
-
-    @contextmanager
-    def committing(self) -> Iterator[None]:
-        """What SQLite syncs in here is a transaction to commit."""
-        self._may_commit = True
-        try:
-            yield
-        finally:
-            self._may_commit = False
-
     def sync(self) -> None:
-        if self._may_commit and self.draft.has_counted_change:
-            self._may_commit = False  # if this fails, SQLite rolls back and syncs again
-            self.committed = self.draft.commit(self.kind)
+        """Commit the draft if the sync is that of a COMMIT."""
+        self.permit.use(self.draft)
 
     def write(self, data: bytes, offset: int) -> None:
+        """Write one page into the draft. Raises ValueError for less or more than a page."""
         try:
             page_size = self.draft.page_size or len(data)
             if len(data) != page_size or offset % page_size:
                 raise ValueError(f"SQLite wrote {len(data)} bytes at {offset}; pages have {page_size}")
             self.draft.write(Pgno(offset // page_size + 1), data)
         except BaseException:
-            self._may_commit = False
+            self.permit.withdraw()
             raise
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
@@ -160,29 +151,20 @@ class DraftVFS(apsw.VFS):
         flags[1] = flags[0] & ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE) | apsw.SQLITE_OPEN_READONLY
         return _DatabaseFile(self._attach(name), self._limit)
 
-    def xFullPathname(self, name: str) -> str:
-        return name
-
-    def xAccess(self, pathname: str, flags: int) -> bool:  # noqa: ARG002 - SQLite's signature
-        return False
-
-    def xDelete(self, filename: str, syncdir: bool) -> None:
-        """Journals delete themselves when they are closed."""
-
 
 def _filename(name: str | apsw.URIFilename | None) -> str:
     return name.filename() if isinstance(name, apsw.URIFilename) else str(name)
 
 
 class _UnsyncedFile(apsw.VFSFile):
-    """A local file that need not survive the process."""
+    """A local file, which need not survive the process."""
 
     def xSync(self, flags: int) -> None:
         pass
 
 
 class _DatabaseFile:
-    """Pages as a file. Without a VFS to write to, it is one that is only read."""
+    """Pages as a file; read-only without a VFS to write to."""
 
     def __init__(self, pages: Pages, limit: TimeLimit, vfs: DraftVFS | None = None) -> None:
         self._pages = pages

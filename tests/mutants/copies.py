@@ -63,17 +63,17 @@ LOCAL = (
     Mutant(
         "a rollback commits",
         "7",
-        LOG + "vfs.py",
-        "        if self._may_commit and self.draft.has_counted_change:",
-        "        if self.draft.has_counted_change:",
+        LOG + "commit_permit.py",
+        "        if self.is_granted and draft.has_counted_change:",
+        "        if draft.has_counted_change:",
         (STORAGE + "test_vfs.py",),
     ),
     Mutant(
         "what SQLite rolls back in its COMMIT is committed",
         "7",
-        LOG + "vfs.py",
-        "        if self._may_commit and self.draft.has_counted_change:",
-        "        if self._may_commit:",
+        LOG + "commit_permit.py",
+        "        if self.is_granted and draft.has_counted_change:",
+        "        if self.is_granted:",
         (STORAGE + "test_vfs.py::test_a_commit_that_sqlite_rolls_back_itself_is_none",),
     ),
     Mutant(

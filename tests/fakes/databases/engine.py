@@ -11,6 +11,7 @@ from lambda_handlers.host import Host
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key
+from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
@@ -56,17 +57,17 @@ class Engine:
         finally:
             connection.close(True)
             self.draft.clear()
-        return self.vfs.committed
+        return self.vfs.permit.txid
 
     def commit(self, connection: apsw.Connection) -> None:
-        with self.vfs.committing():
+        with self.vfs.permit.granted(Kind.UNKNOWN):
             connection.execute("COMMIT")
 
     def vacuum(self) -> None:
         self.replica.refresh()
         connection = self.connect()
         try:
-            with self.vfs.committing():
+            with self.vfs.permit.granted(Kind.UNKNOWN):
                 connection.execute("VACUUM")
         finally:
             connection.close(True)

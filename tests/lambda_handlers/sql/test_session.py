@@ -513,7 +513,7 @@ def test_a_virtual_table_that_looks_after_itself_first_is_still_what_is_written_
 
 
 def test_what_fails_after_the_commit_undoes_nothing(monkeypatch):
-    """The store has the transaction; the line is `if self._vfs.committed is None` in Session.commit."""
+    """The store has the transaction; the line is `if self._vfs.permit.txid is None` in Session.commit."""
     service, really_execute = container(memory_store()), Session._execute_own
 
     def fail_afterwards(self, sql):

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambda_handlers.storage.log.keys import transaction
+from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import PAGE_SIZES, Header, Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
@@ -207,7 +208,7 @@ def test_a_rollback_makes_no_transaction(engine: MakeEngine, store: FaultyStore)
 
 
 def test_a_rollback_of_what_was_spilled_makes_no_transaction(engine: MakeEngine, store: FaultyStore) -> None:
-    """SQLite syncs then, too; the line is `if self._may_commit` in DraftVFS.sync."""
+    """SQLite syncs then, too; the line is `if self.is_granted` in CommitPermit.use."""
     one = engine()
     one.write("CREATE TABLE t(x)", "INSERT INTO t VALUES ('before')")
     connection = one.connect()
@@ -379,7 +380,7 @@ def test_a_conflict_at_commit_ends_the_connection_and_the_next_one_is_right(
     with pytest.raises(Conflict):
         one.commit(connection)
 
-    assert one.vfs.committed is None
+    assert one.vfs.permit.txid is None
     with suppress(apsw.Error):
         connection.execute("ROLLBACK")
     connection.close(True)
@@ -393,7 +394,7 @@ def test_a_conflict_at_commit_ends_the_connection_and_the_next_one_is_right(
 def test_a_failed_commit_is_rolled_back_and_not_tried_again(
     engine: MakeEngine, store: FaultyStore, spilled: bool
 ) -> None:
-    """SQLite plays its journal back and syncs again; the line is `self._may_commit = False` in DraftVFS.sync."""
+    """SQLite plays its journal back and syncs again; the line is `self.is_granted = False` in CommitPermit.use."""
     one = engine()
     one.write("CREATE TABLE t(x)", "INSERT INTO t VALUES ('before')")
     store.verbs()
@@ -418,12 +419,12 @@ def test_commit_returns_only_after_the_store_has_the_transaction(engine: MakeEng
     one.write("CREATE TABLE t(x)")
     connection = one.connect()
     connection.execute("BEGIN; INSERT INTO t VALUES (1)")
-    store.plan("create", meanwhile(lambda: seen.append(one.vfs.committed)))
+    store.plan("create", meanwhile(lambda: seen.append(one.vfs.permit.txid)))
     one.commit(connection)
     connection.close()
 
     assert seen == [None]
-    assert one.vfs.committed == 2
+    assert one.vfs.permit.txid == 2
 
 
 def test_a_commit_that_was_doubtful_three_times_leaves_a_usable_copy(engine: MakeEngine, store: FaultyStore) -> None:
@@ -473,12 +474,12 @@ def test_a_vacuum_to_another_page_size_fails_and_commits_nothing(
     before = one.image()
     connection = one.connect()
     connection.execute(f"PRAGMA page_size = {other}")
-    with pytest.raises(ValueError, match=f"got {other}, want 1024"), one.vfs.committing():
+    with pytest.raises(ValueError, match=f"got {other}, want 1024"), one.vfs.permit.granted(Kind.UNKNOWN):
         connection.execute("VACUUM")
     connection.close(True)
     one.draft.clear()
 
-    assert (len(store.written), one.vfs.committed) == (1, None)
+    assert (len(store.written), one.vfs.permit.txid) == (1, None)
     assert one.image() == reopened(engine).image() == before
     one.vacuum()
     assert reopened(engine).replica.page_size == 1024
@@ -489,7 +490,7 @@ def test_a_commit_that_sqlite_rolls_back_itself_is_none(
 ) -> None:
     """The local disk is full when COMMIT writes the last page to the journal: SQLite rolls back, and syncs that.
 
-    The line is `has_counted_change` in DraftVFS.sync; without it a transaction that holds the old pages is committed,
+    The line is `has_counted_change` in CommitPermit.use; without it a transaction with the old pages is committed,
     and the caller takes what was rolled back for committed.
     """
     one = engine()
@@ -510,7 +511,7 @@ def test_a_commit_that_sqlite_rolls_back_itself_is_none(
     connection.close(True)
     one.draft.clear()
 
-    assert (one.vfs.committed, store.verbs()) == (None, [])
+    assert (one.vfs.permit.txid, store.verbs()) == (None, [])
     assert one.rows("SELECT DISTINCT substr(x, 1, 3) FROM t") == [("old",)]
     assert one.is_sound()
 

@@ -1,0 +1,44 @@
+"""The permission of one SQLite connection to commit, and the transaction that it led to.
+
+SQLite syncs a rollback as it syncs a commit, so that a sync alone does not say which one it is. Code that runs SQL
+grants the permission around COMMIT (or around VACUUM, which commits by itself and without a commit hook), and the first
+sync with a counted change uses it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lambda_handlers.storage.draft import Draft
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Txid
+
+
+class CommitPermit:
+    """The permission of one connection. `txid`: the transaction, once the store has it."""
+
+    def __init__(self) -> None:
+        self.txid: Txid | None = None
+        self.is_granted = False
+        self._kind = Kind.UNKNOWN
+
+    @contextmanager
+    def granted(self, kind: Kind) -> Iterator[None]:
+        """Permit a commit of this kind within the context."""
+        self.is_granted, self._kind = True, kind
+        try:
+            yield
+        finally:
+            self.is_granted = False
+
+    def withdraw(self) -> None:
+        """Forbid the commit: after an error SQLite rolls back, and syncs that too."""
+        self.is_granted = False
+
+    def use(self, draft: Draft) -> None:
+        """Commit the draft on a sync, if that is permitted and SQLite has counted a change. Raises as `Draft.commit`
+        does; then SQLite rolls back and syncs again, which is no commit."""
+        if self.is_granted and draft.has_counted_change:
+            self.is_granted = False
+            self.txid = draft.commit(self._kind)
