@@ -1,4 +1,4 @@
-"""Migrations as files, in dbmate's format: `20261125103000_create_users.sql` with
+"""Migration files, in dbmate's format: `20261125103000_create_users.sql` with
 
     -- migrate:up
     CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);
@@ -7,12 +7,12 @@
     DROP TABLE users;
 
 The digits before the name are the version. As with dbmate, versions are compared as text, other files of the directory
-are passed over, only comments may stand before `-- migrate:up`, and there must be a `-- migrate:down`, if only an empty
-one. Beyond it, two files with one version are an error, and so is an option that means nothing here.
+are ignored, only comments may precede `-- migrate:up`, and there must be a `-- migrate:down`, possibly empty. Unlike
+with dbmate, two files with one version are an error, and so is an unknown option.
 
 `transaction:false` is accepted and changes nothing: a migration is one request, and so one transaction, in any case.
-PRAGMAs at the beginning of a block take effect before that transaction (lambda_handlers/sql/session.py), which is what
-that option is mostly for.
+PRAGMAs at the beginning of a block, the usual reason for that option, take effect before that transaction
+(lambda_handlers/sql/session.py).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _OPTIONS = ("transaction:false", "transaction:true")
 class Block:
     sql: str
     begins: int  # characters of the file before it
-    transaction: bool = True  # False: the file asks to do without one
+    transaction: bool = True  # False: the file requests none
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """Of what it does. Line ends and the space around it may change with every checkout."""
+        """The SHA-256 of the statements, without line ends and surrounding space: a checkout may change those."""
         return hashlib.sha256(self.up.sql.replace("\r\n", "\n").strip().encode()).hexdigest()
 
     def place(self, offset: int) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def read_directory(directory: Path) -> tuple[Migration, ...]:
 
 
 def read(path: Path) -> Migration:
-    """Raises `bad_request`."""
+    """Read a migration. Raises `bad_request`."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -98,14 +98,14 @@ def read(path: Path) -> Migration:
 
 
 def parse(path: Path, text: str) -> Migration:
-    """Raises `bad_request` with the place."""
+    """Return the migration in the text of a file. Raises `bad_request` with the place."""
     match = _NAME.fullmatch(path.name)
     if match is None:
         raise SldbError("bad_request", f"{path}: a migration is named VERSION_NAME.sql, its version in digits")
     directives = list(_DIRECTIVE.finditer(text))
-    wrong = _wrong(text, directives)
-    if wrong:
-        message, offset = wrong
+    found_error = _find_error(text, directives)
+    if found_error:
+        message, offset = found_error
         raise SldbError("bad_request", message, _HINT, file=str(path), query=text, offset=offset)
     up, down = directives
     return Migration(
@@ -120,8 +120,8 @@ def parse(path: Path, text: str) -> Migration:
 _HINT = "a migration is: -- migrate:up, its SQL, -- migrate:down, and the SQL that takes it back"
 
 
-def _wrong(text: str, directives: list[re.Match[str]]) -> tuple[str, int] | None:
-    """What is wrong with the directives, and where."""
+def _find_error(text: str, directives: list[re.Match[str]]) -> tuple[str, int] | None:
+    """Return the first error in the directives, and its offset."""
     kinds = [directive[1] for directive in directives]
     for kind in ("up", "down"):
         if kind not in kinds:
@@ -142,8 +142,8 @@ def _wrong(text: str, directives: list[re.Match[str]]) -> tuple[str, int] | None
     return None
 
 
-def make(directory: Path, name: str, now: float) -> Path:
-    """A new file for a migration of this name, with the time in UTC as its version. Raises `bad_request`."""
+def create_file(directory: Path, name: str, now: float) -> Path:
+    """Create the file of a migration of this name, with the time in UTC as its version. Raises `bad_request`."""
     slug = re.sub(r"\s+", "_", name.strip())
     if not re.fullmatch(r"[\w.-]+", slug):
         raise SldbError("bad_request", f"{name!r} cannot name a migration", "letters, digits, - and _ can")
@@ -157,11 +157,11 @@ def make(directory: Path, name: str, now: float) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One version: of the files, of the database, or of both."""
+class VersionStatus:
+    """The status of one version: of the files, of the database, or of both."""
 
     version: str
-    name: str  # of the file; empty where there is none
+    name: str  # of the file; empty if there is none
     state: str  # applied, pending, out_of_order (pending, older than one that is applied), changed, missing
 
     @property
@@ -169,18 +169,18 @@ class Standing:
         return self.state in ("pending", "out_of_order")
 
 
-def standings(migrations: tuple[Migration, ...], applied: Mapping[str, str | None]) -> list[Standing]:
-    """`applied`: version → the sha256 that it had, None where that is not known (dbmate has applied it)."""
+def list_versions(migrations: tuple[Migration, ...], applied: Mapping[str, str | None]) -> list[VersionStatus]:
+    """Return all versions. `applied`: version → sha256 when applied, None if unknown (dbmate has applied it)."""
     newest = max(applied, default="")
     found = [_standing(migration, applied, newest) for migration in migrations]
     known = {migration.version for migration in migrations}
-    found += [Standing(version, "", "missing") for version in applied if version not in known]
-    return sorted(found, key=lambda standing: standing.version)
+    found += [VersionStatus(version, "", "missing") for version in applied if version not in known]
+    return sorted(found, key=lambda version_status: version_status.version)
 
 
-def _standing(migration: Migration, applied: Mapping[str, str | None], newest: str) -> Standing:
+def _standing(migration: Migration, applied: Mapping[str, str | None], newest: str) -> VersionStatus:
     if migration.version not in applied:
         state = "out_of_order" if migration.version < newest else "pending"
     else:
         state = "applied" if applied[migration.version] in (None, migration.sha256) else "changed"
-    return Standing(migration.version, migration.name, state)
+    return VersionStatus(migration.version, migration.name, state)

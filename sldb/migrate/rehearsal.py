@@ -1,6 +1,6 @@
-"""All pending migrations on a branch of the database, to see what they do to the real one: schema and numbers of rows.
+"""The rehearsal: all pending migrations on a branch of the database, to see their effect on schema and numbers of rows.
 
-The branch is made for it and dropped afterwards, whatever happens. The real database is only read.
+The branch is created for it and dropped afterwards in any case. The real database is only read.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ class Rehearsal:
 
 
 @contextmanager
-def branch_of(client: Client) -> Iterator[tuple[Client, Rehearsal]]:
-    """A client of a branch of the client's database, for as long as this is open. A database that is not there yet
-    begins empty."""
+def rehearsal_branch(client: Client) -> Iterator[tuple[Client, Rehearsal]]:
+    """Yield a client of a temporary branch of the client's database; empty if the database does not exist yet."""
     name = f"rehearsal-{uuid.uuid4().hex[:12]}"
     there = replace(client, database=name, creation=DatabaseCreation())
     try:
@@ -41,7 +40,7 @@ def _drop(there: Client) -> None:
     try:
         there.act("drop_database")
     except SldbError as error:
-        if error.code != "not_found":  # it never came to be
+        if error.code != "not_found":  # it was never created
             raise
 
 
@@ -56,7 +55,7 @@ def _begin(client: Client, there: Client) -> int:
 
 
 def changes(there: Client, rehearsal: Rehearsal) -> list[Change]:
-    """What is different now, our own tables apart."""
+    """Return the changes since the branch was created, except in our own tables."""
     before, after = (_schema(there, rehearsal, at) for at in (rehearsal.begins_at, None))
     comparison = Comparison(before, after)
     if before.txid == after.txid:

@@ -1,14 +1,14 @@
-"""Migrations applied to a database, each exactly once, whoever else does the same at that moment.
+"""The runner: migrations applied to a database, each exactly once, also by several runners at the same time.
 
-A migration is one request, and so one transaction: its statements and its row in `schema_migrations`, the table that
-dbmate keeps too, so that either tool can go on where the other was. The row goes in first. Its primary key is the
-guard: of two runners the second fails on it, all of its request is undone, and it goes on with the next migration.
-An answer that gets lost is asked for again by the request's id (sldb/targets), which applies nothing twice.
+A migration is one request, and so one transaction: its statements and its row in `schema_migrations`, the table of
+dbmate, so that either tool can continue after the other. The row is inserted first. Its primary key is the guard: of
+two runners the second fails on it, its whole request is undone, and it continues with the next migration. If a reply
+gets lost, the request is repeated with its id (sldb/targets), which applies nothing twice.
 
-Beside it `schema_migration_files` keeps what each migration's file said, so that a file that was changed afterwards is
-seen. dbmate knows nothing of that table, nor do migrations that it has applied stand in there.
+Beside it `schema_migration_files` keeps the hash of each migration's file, to find files changed afterwards. dbmate
+does not use that table, so it has no rows of migrations applied by dbmate.
 
-Rolling back is guarded by the transaction that the list was read at.
+A roll-back is conditional on the transaction at which the list was read.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from sldb.sql_text import bare_words, is_blank, split_statements
 VERSIONS = "schema_migrations"
 FILES = "schema_migration_files"
 _PREPARE = (
-    Statement(f'CREATE TABLE IF NOT EXISTS "{VERSIONS}" (version varchar(128) primary key)'),  # dbmate's own words
+    Statement(f'CREATE TABLE IF NOT EXISTS "{VERSIONS}" (version varchar(128) primary key)'),  # as dbmate writes it
     Statement(f"CREATE TABLE IF NOT EXISTS {FILES} (version varchar(128) primary key, sha256 text not null)"),
 )
-_TRIES = 5  # of a roll-back, where others write meanwhile
+_TRIES = 5  # of a roll-back, if other clients write meanwhile
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a database says that was applied to it."""
+    """The migrations applied to a database, by its own tables."""
 
-    versions: dict[str, str | None]  # version → sha256 of the file's block, where it is known
+    versions: dict[str, str | None]  # version → sha256 of the file's block, if known
     tables: frozenset[str]
     txid: int
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A part of a request that stands in a migration's file."""
+    """A part of a request from a migration's file."""
 
     sql: str
     begins: int  # characters of the file before it
 
 
 def read_applied(client: Client) -> Applied:
-    """Raises SldbError. A database that is not there has nothing applied."""
+    """Read the applied migrations: none in a database that does not exist. Raises SldbError."""
     find = f"SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('{VERSIONS}', '{FILES}')"
     try:
         found = client.execute(Request((Statement(find),), read_only=True))
@@ -66,8 +66,10 @@ def read_applied(client: Client) -> Applied:
 
 
 def apply(client: Client, migration: Migration) -> Reply | None:
-    """None where it turns out to be applied already: somebody else was faster. Raises SldbError, with the place in the
-    file; then nothing of it was applied."""
+    """Apply a migration; return None if another runner has applied it already.
+
+    Raises SldbError with the place in the file; then nothing of it was applied.
+    """
     guard = Statement(f'INSERT INTO "{VERSIONS}" (version) VALUES (?)', (migration.version,))
     remember = Statement(f"INSERT OR REPLACE INTO {FILES} VALUES (?, ?)", (migration.version, migration.sha256))
     own = (*_PREPARE, guard, remember)
@@ -82,7 +84,10 @@ def apply(client: Client, migration: Migration) -> Reply | None:
 
 
 def roll_back(client: Client, version: str, migration: Migration) -> Reply | None:
-    """None where somebody else has done so. Raises SldbError, with the place in the file; then nothing was changed."""
+    """Roll a migration back; return None if another runner has done so.
+
+    Raises SldbError with the place in the file; then nothing was changed.
+    """
     if is_blank(migration.down.sql):
         raise SldbError(
             "bad_request",
@@ -97,7 +102,7 @@ def roll_back(client: Client, version: str, migration: Migration) -> Reply | Non
         tables = [table for table in (VERSIONS, FILES) if table in applied.tables]
         forget = [Statement(f'DELETE FROM "{table}" WHERE version = ?', (version,)) for table in tables]
         try:
-            # Forgotten first: what a migration creates may be what the table stands on.
+            # The rows are deleted first: the down block may drop objects that the tables depend on.
             return _send(client, migration, [early, *forget, late], applied.txid)
         except SldbError as error:
             if error.code != "conflict" or not tries_left:
@@ -106,7 +111,7 @@ def roll_back(client: Client, version: str, migration: Migration) -> Reply | Non
 
 
 def _chunks(block: Block) -> tuple[Chunk, Chunk]:
-    """The PRAGMAs that a block begins with, which have to come before the transaction, and the rest."""
+    """Split a block into the PRAGMAs at its beginning, which must precede the transaction, and the rest."""
     end = 0
     for statement in split_statements(block.sql):
         if next(bare_words(statement), "") != "PRAGMA":
@@ -115,12 +120,12 @@ def _chunks(block: Block) -> tuple[Chunk, Chunk]:
     return Chunk(block.sql[:end], block.begins), Chunk(block.sql[end:], block.begins + end)
 
 
-def _said(parts: list[Chunk | Statement]) -> list[Chunk | Statement]:
+def _nonblank(parts: list[Chunk | Statement]) -> list[Chunk | Statement]:
     return [part for part in parts if isinstance(part, Statement) or not is_blank(part.sql)]
 
 
 def _send(client: Client, migration: Migration, parts: list[Chunk | Statement], if_txid: int | None) -> Reply:
-    statements = [part if isinstance(part, Statement) else Statement(part.sql) for part in _said(parts)]
+    statements = [part if isinstance(part, Statement) else Statement(part.sql) for part in _nonblank(parts)]
     try:
         return client.execute(Request(tuple(statements), if_txid=if_txid))
     except SldbError as error:
@@ -129,12 +134,12 @@ def _send(client: Client, migration: Migration, parts: list[Chunk | Statement], 
 
 
 def _failed_part(error: SldbError, parts: list[Chunk | Statement]) -> Chunk | Statement | None:
-    said, part = _said(parts), error.details.get("part")
-    return said[part] if isinstance(part, int) and part < len(said) else None
+    nonblank, part = _nonblank(parts), error.details.get("part")
+    return nonblank[part] if isinstance(part, int) and part < len(nonblank) else None
 
 
 def _locate(error: SldbError, migration: Migration, parts: list[Chunk | Statement]) -> None:
-    """Have an error tell the place in the file, and count the file's statements alone."""
+    """Add the place in the file to an error, and make it count only the file's statements."""
     chunk = _failed_part(error, parts)
     if not isinstance(chunk, Chunk):
         error.details["file"] = str(migration.path)

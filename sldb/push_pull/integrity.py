@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import apsw
 
+from sldb.render import literals
+
 MAX_FINDINGS = 5
 
 
@@ -48,7 +50,7 @@ def _examine_each(connection: apsw.Connection) -> Findings:
 
 def _quick_check(connection: apsw.Connection, table: str | None = None) -> tuple[str, ...]:
     """Return SQLite's messages about damage in one table or in all."""
-    argument = str(MAX_FINDINGS) if table is None else _quoted(table)
+    argument = str(MAX_FINDINGS) if table is None else literals.name(table)
     try:
         found = [" ".join(str(row[0]).split()) for row in connection.execute(f"PRAGMA quick_check({argument})")]
     except apsw.CorruptError as error:
@@ -60,12 +62,8 @@ def _read_rows(connection: apsw.Connection, table: str) -> tuple[str, ...]:
     """Read all rows without the indexes, and return the damage found so."""
     try:
         with suppress(apsw.SQLError):  # even reading may need the program's collation
-            for _ in connection.execute(f"SELECT * FROM main.{_quoted(table)} NOT INDEXED"):
+            for _ in connection.execute(f"SELECT * FROM main.{literals.name(table)} NOT INDEXED"):
                 pass
     except apsw.CorruptError as error:
         return (str(error),)
     return ()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

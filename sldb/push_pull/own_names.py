@@ -15,7 +15,7 @@ import apsw
 
 from lambda_handlers.wire import SldbError
 from sldb.render import literals
-from sldb.transfer.database.schema import is_ours
+from sldb.transfer.database.schema import is_reserved
 
 _KINDS = ("trigger", "view", "index", "table")  # in the order of dropping
 
@@ -23,7 +23,7 @@ _KINDS = ("trigger", "view", "index", "table")  # in the order of dropping
 def find(connection: apsw.Connection) -> list[tuple[str, str]]:
     """Return kind and name of each object of sldb's own."""
     rows = connection.execute("SELECT type, name FROM main.sqlite_schema WHERE sql NOT NULL").fetchall()
-    return [(str(kind), str(name)) for kind, name in rows if kind in _KINDS and is_ours(name)]
+    return [(str(kind), str(name)) for kind, name in rows if kind in _KINDS and is_reserved(name)]
 
 
 @contextmanager

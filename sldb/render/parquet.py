@@ -30,9 +30,14 @@ def load(module: str) -> Any:
 def write_parquet(result: Result, out: BinaryIO) -> None:
     kinds = [_kind(column) for column in zip(*result.rows, strict=True)] or ["string"] * len(result.columns)
     what = schema([column.name for column in result.columns], kinds)
-    with load("pyarrow.parquet").ParquetWriter(out, what, compression="zstd") as writer:
+    with open_writer(out, what) as writer:
         if result.rows:
             writer.write_batch(batch(result.rows, kinds, what))
+
+
+def open_writer(out: BinaryIO | str, what: Any) -> Any:
+    """Return a writer, a context manager, for a file of the schema `what`; `out` is its path, or open."""
+    return load("pyarrow.parquet").ParquetWriter(out, what, compression="zstd")
 
 
 def schema(columns: Sequence[str], kinds: Sequence[str]) -> Any:

@@ -1,4 +1,4 @@
-"""Rows out of a database, into a file or a stream of bytes, in a format for programs.
+"""The export: rows of a database to a file or a stream of bytes, in a format for programs.
 
 csv tsv json jsonl   as `sldb query` prints them (sldb.render.formats)
 insert               INSERT statements, as in a dump
@@ -20,7 +20,7 @@ from sldb.render.layout import Layout
 from sldb.transfer.database.selection import Selection
 from sldb.transfer.database.snapshot import Snapshot
 from sldb.transfer.files import compression
-from sldb.transfer.files.output import appearing, writing
+from sldb.transfer.files.output import open_output, replacing_file
 
 FORMATS = ("csv", "tsv", "json", "jsonl", "insert", "parquet", "sqlite")
 _ENDINGS = {
@@ -41,8 +41,8 @@ _LINES_PER_PIECE = 2000
 
 
 def format_of(file_name: str) -> str | None:
-    """What the ending of a name says."""
-    plain, _ = compression.of_name(file_name)
+    """Return the format for the ending of a file name, if there is one."""
+    plain, _ = compression.split_ending(file_name)
     return _ENDINGS.get(plain.rpartition(".")[2].lower()) if "." in plain else None
 
 
@@ -55,30 +55,32 @@ def write(
     layout: Layout,
     progress: Callable[[int], None] = lambda _rows: None,
 ) -> int:
-    """Write `what`, or where it is None the whole database, to `path` or to standard output. Returns the rows; tells
-    `progress` how many there are so far. Raises SldbError, and then there is no file."""
+    """Write `what`, or (None) the whole database, to `path` or to standard output; return the number of rows.
+
+    `progress` is called with the number so far. Raises SldbError; then there is no file.
+    """
     if format_name not in FORMATS:
         raise SldbError("bad_request", f"no format to export to: {format_name}", f"one of {', '.join(FORMATS)}")
     if what is None and format_name != "sqlite":
         raise SldbError("bad_request", f"{format_name} holds one table: say which", "sldb export TABLE, or --query SQL")
-    counted = _Counted(progress)
+    counted = _RowCounter(progress)
     if format_name in _FILES:
         _write_file(source, what, format_name, path, counted)
     elif what is not None:
-        with writing(path, standard_output) as out:
+        with open_output(path, standard_output) as out:
             for piece in _texts(replace(what, pages=counted(what.pages)), format_name, layout):
                 out.write(piece.encode())
     return counted.rows
 
 
 def _write_file(
-    source: Snapshot, what: Selection | None, format_name: str, path: Path | None, counted: _Counted
+    source: Snapshot, what: Selection | None, format_name: str, path: Path | None, counted: _RowCounter
 ) -> None:
     if path is None:
         raise SldbError("bad_request", f"{format_name} is not for standard output", "name a file: -o FILE")
-    if compression.of_name(path.name)[1] is not None:
+    if compression.split_ending(path.name)[1] is not None:
         raise SldbError("bad_request", f"{path}: {format_name} is not compressed from outside", "leave .gz or .zst out")
-    with appearing(path) as unfinished:
+    with replacing_file(path) as unfinished:
         if format_name == "parquet":
             from sldb.transfer.formats import parquet
 
@@ -90,7 +92,9 @@ def _write_file(
         sqlite_output.write(source, what, unfinished, counted)
 
 
-class _Counted:
+class _RowCounter:
+    """Passes pages on, and counts their rows."""
+
     def __init__(self, progress: Callable[[int], None]) -> None:
         self._progress = progress
         self.rows = 0
@@ -103,7 +107,7 @@ class _Counted:
 
 
 def _json(lines: Iterator[str]) -> Iterator[str]:
-    """An array of lines that are objects."""
+    """Yield a JSON array of lines, each of which is an object."""
     start = "[\n"
     while batch := list(islice(lines, _LINES_PER_PIECE)):
         yield start + ",\n".join(batch)

@@ -1,12 +1,12 @@
-"""Files into tables, all or nothing.
+"""The import: files into tables, all or nothing.
 
-What fits into one request is one request. Anything larger goes in batches into a database of its own (staging), from
-which one transaction copies all of it to where it belongs; then that database is dropped. So nobody sees half an
-import, and one that was stopped goes on where it was when the same command is run again: the batches are the same, and
-their digests tell whether the data is.
+An import that fits into one request is one request. A larger one goes in batches into a database of its own (staging);
+then one transaction copies all rows to their tables, and that database is dropped. So no client sees half an import,
+and an interrupted one continues when the same command is run again: the batches are the same, and their digests show if
+the data is too.
 
-Exactly once: the last step names the transaction that it builds on, and is noted before it is tried. Found again, the
-note says in which transaction to look whether it was applied.
+Exactly once: the last step is conditional on the transaction before it, and is noted before it is tried. A note that is
+found again names the transaction to be searched for the import.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ from sldb.transfer.batches import BATCH_BYTES, Batch, Batches
 from sldb.transfer.files.input import STANDARD_INPUT, Input
 from sldb.transfer.formats.bad_rows import BadRows
 from sldb.transfer.formats.stream import Stream
-from sldb.transfer.formats.tables import Reading, read
-from sldb.transfer.loader import Landing, Loaded, Mode
-from sldb.transfer.staging import Earlier, Note, Staging
+from sldb.transfer.formats.tables import ReadOptions, read
+from sldb.transfer.loader import LoadedStream, Loader, Mode
+from sldb.transfer.staging import EarlierProgress, Note, Staging
 
-MOST_ROWS = 50_000  # of a batch
+MAX_ROWS = 50_000  # of a batch
 _COMMIT_TRIES = 20
-_PASSING = ("store_error", "lock_timeout", "conflict", "query_timeout", "internal")  # another try may fare better
+_TRANSIENT = ("store_error", "lock_timeout", "conflict", "query_timeout", "internal")  # another try may succeed
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to import, and how."""
+    """The inputs and options of an import."""
 
     inputs: tuple[str, ...]
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadOptions = field(default_factory=ReadOptions)
     mode: Mode = field(default_factory=Mode)
-    batch_rows: int = MOST_ROWS
+    batch_rows: int = MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    rows: int  # that were read
-    changed: int  # that were inserted or, by an upsert, updated
+class Outcome:
+    rows: int  # read
+    changed: int  # inserted or, by an upsert, updated
     tables: tuple[str, ...]
-    made: tuple[str, ...]  # those of the tables that were not there before
+    made: tuple[str, ...]  # those of the tables that the import created
     bad: BadRows
     txid: int
     resumed_rows: int  # of an earlier run
-    was_done: bool = False  # an earlier run had done it all; it only was not told
+    was_done: bool = False  # an earlier run had applied it, and its reply was lost
 
 
 @dataclass(slots=True)
@@ -68,14 +68,16 @@ class Progress:
 
 
 class _OtherData(Exception):
-    """What an earlier run left is of other data."""
+    """The rows staged by an earlier run are of other data."""
 
 
 def run(
     client: Client, plan: Plan, standard_input: BinaryIO, progress: Callable[[Progress], None] = lambda _: None
-) -> Done:
-    """Raises SldbError, and then nothing was applied unless it says otherwise; `details["staging"]` names the database
-    that an interrupted import goes on from."""
+) -> Outcome:
+    """Import the inputs. Raises SldbError; then nothing was applied unless it says otherwise.
+
+    `details["staging"]` of the error names the database from which an interrupted import continues.
+    """
     try:
         return _Import(client, plan, standard_input, progress).run()
     except _OtherData:
@@ -90,12 +92,12 @@ def run(
     return _Import(client, plan, standard_input, progress).run()
 
 
-def sentences(done: Done, seconds: float) -> Iterator[str]:
-    """What was done, for people: what was left out, and then one line in sum."""
-    for where in done.bad.told:
+def sentences(done: Outcome, seconds: float) -> Iterator[str]:
+    """Yield the report for people: the rows left out, and then one line in sum."""
+    for where in done.bad.messages:
         yield f"left out: {where}"
-    if done.bad.count > len(done.bad.told):
-        yield f"left out: {done.bad.count - len(done.bad.told):,} more"
+    if done.bad.count > len(done.bad.messages):
+        yield f"left out: {done.bad.count - len(done.bad.messages):,} more"
     tables = ", ".join(f"{table} (new)" if table in done.made else table for table in done.tables)
     parts = [f"{count(done.changed, 'row')} into {tables}"]
     if done.was_done:
@@ -109,28 +111,30 @@ def sentences(done: Done, seconds: float) -> Iterator[str]:
 
 
 def _staging_name(client: Client, plan: Plan) -> str:
-    """The same for the same import on the same machine."""
+    """Return a name that is the same for the same import on the same machine."""
     files = [name if name == STANDARD_INPUT else str(Path(name).absolute()) for name in plan.inputs]
     what = [platform.node(), client.database, files, repr(plan.reading), repr(plan.mode), plan.batch_rows]
     return "import-" + hashlib.sha256(json.dumps(what).encode()).hexdigest()[:20]
 
 
 class _Import:
-    def __init__(self, client: Client, plan: Plan, standard_input: BinaryIO, tell: Callable[[Progress], None]) -> None:
+    def __init__(
+        self, client: Client, plan: Plan, standard_input: BinaryIO, report: Callable[[Progress], None]
+    ) -> None:
         self._client = client
         self._plan = plan
         self._staging = Staging(client, _staging_name(client, plan))
         self._standard_input = standard_input
-        self._tell = tell
+        self._report = report
         self._progress = Progress()
-        self._loaded: list[Loaded] = []  # what has been read so far, by table
-        self._held: list[tuple[int, Batch]] = []  # until it is known whether one request is enough
+        self._loaded: list[LoadedStream] = []  # the streams read so far
+        self._held: list[tuple[int, Batch]] = []  # until it is known if one request is enough
         self._is_staged = False
         self._batches = 0
         self._digest = ""
-        self._earlier = Earlier(0, 0, "")  # what an earlier run has staged
+        self._earlier = EarlierProgress(0, 0, "")  # staged by an earlier run
 
-    def run(self) -> Done:
+    def run(self) -> Outcome:
         try:
             return self._run()
         except SldbError as error:
@@ -139,33 +143,33 @@ class _Import:
             raise
 
     def _keep_or_drop(self, error: SldbError) -> None:
-        """What is staged serves another try, unless the data is to blame."""
-        if error.code in _PASSING:
+        """Keep the staged rows for another try, unless the data caused the error."""
+        if error.code in _TRANSIENT:
             error.details["staging"] = self._staging.name
         else:
             self._staging.drop()
 
-    def _run(self) -> Done:
+    def _run(self) -> Outcome:
         bad = BadRows(self._plan.mode.skip)
         for name in self._plan.inputs:
             source = Input(name)
             with closing(read(source, self._plan.reading, bad, self._standard_input)) as streams:
                 for stream in streams:
                     self._read(source, stream)
-        landing = Landing(self._client, self._plan.mode, self._loaded)
+        loader = Loader(self._client, self._plan.mode, self._loaded)
         self._progress.is_copying = True
-        self._tell(self._progress)
-        landing.begin()
+        self._report(self._progress)
+        loader.prepare_database()
         if not self._is_staged:
-            txid, was_done = landing.land(_by_table(self._held)), False
+            txid, was_done = loader.load(_by_table(self._held)), False
         else:
-            txid, was_done = self._copy(landing)
+            txid, was_done = self._copy(loader)
             self._staging.drop()
-        return Done(
+        return Outcome(
             self._progress.rows,
-            landing.changed,
+            loader.changed,
             tuple(dict.fromkeys(loaded.stream.table for loaded in self._loaded)),
-            landing.made,
+            loader.made,
             bad,
             txid,
             self._earlier.rows,
@@ -173,20 +177,20 @@ class _Import:
         )
 
     def _read(self, source: Input, stream: Stream) -> None:
-        """All rows of a stream, kept for one request or staged."""
+        """Read all rows of a stream, and hold them for one request or stage them."""
         place = len(self._loaded)
-        loaded = Loaded(stream)
+        loaded = LoadedStream(stream)
         self._loaded.append(loaded)
         rows = (values for _, values in stream.rows)
         for batch in Batches(rows, self._plan.batch_rows, self._digest):
             self._digest = batch.digest
-            loaded.see(batch.rows)
+            loaded.note_types(batch.rows)
             self._progress.rows += len(batch.rows)
             self._progress.bytes_read, self._progress.bytes_total = source.position_bytes, source.size_bytes
-            self._take(place, len(stream.columns), batch)
-            self._tell(self._progress)
+            self._hold_or_stage(place, len(stream.columns), batch)
+            self._report(self._progress)
 
-    def _take(self, place: int, width: int, batch: Batch) -> None:
+    def _hold_or_stage(self, place: int, width: int, batch: Batch) -> None:
         if not self._is_staged:
             size = batch.size_bytes + sum(held.size_bytes for _, held in self._held)
             rows = len(batch.rows) + sum(len(held.rows) for _, held in self._held)
@@ -198,7 +202,7 @@ class _Import:
 
     def _begin_staging(self) -> None:
         self._is_staged = True
-        self._earlier = self._staging.earlier()
+        self._earlier = self._staging.earlier_progress()
         for place, batch in self._held:
             self._stage(place, max(map(len, batch.rows)), batch)
         self._held.clear()
@@ -208,34 +212,34 @@ class _Import:
         if self._batches <= self._earlier.batches:
             if self._batches == self._earlier.batches and batch.digest != self._earlier.digest:
                 raise _OtherData
-            self._staging.seen(place, width)
+            self._staging.skip(place, width)
             return
         self._staging.add(self._batches, place, width, batch)
 
-    def _copy(self, landing: Landing) -> tuple[int, bool]:
-        """The last step. The transaction, and whether an earlier run has done it."""
+    def _copy(self, loader: Loader) -> tuple[int, bool]:
+        """Copy the staged rows to their tables; return the transaction, and if an earlier run has applied it."""
         if self._batches < self._earlier.batches:
             raise _OtherData
-        noted = self._staging.noted()
+        noted = self._staging.read_note()
         if noted is not None and self._was_applied(noted):
             return noted.before + 1, True
-        # Of this import alone: the same file may well be imported twice.
+        # Unique for this import: the same file may be imported twice on purpose.
         request_id = noted.request_id if noted else f"{self._staging.name}-{uuid.uuid4().hex}"
         for tries_left in reversed(range(_COMMIT_TRIES)):
-            before = landing.look()
-            self._staging.note(Note(request_id, before))
+            before = loader.read_tables()
+            self._staging.write_note(Note(request_id, before))
             try:
-                return landing.land_staged(self._staging.name, before, request_id), False
+                return loader.load_staged(self._staging.name, before, request_id), False
             except SldbError as error:
                 if error.code != "conflict" or not tries_left:
                     raise
         raise AssertionError  # the last try returns or raises
 
     def _was_applied(self, note: Note) -> bool:
-        """Whether the noted request is the transaction after the one that it builds on."""
-        asked = Statement("SELECT 1 FROM _sldb_requests WHERE id = ?", (note.request_id,))
+        """Return True if the noted request is the transaction after the one named in the note."""
+        find = Statement("SELECT 1 FROM _sldb_requests WHERE id = ?", (note.request_id,))
         try:
-            return bool(self._client.execute(Request((asked,), at=note.before + 1, read_only=True)).rows)
+            return bool(self._client.execute(Request((find,), at=note.before + 1, read_only=True)).rows)
         except SldbError as error:
             if error.code == "not_found" or error.details.get("reason") == "no_such_table":
                 return False

@@ -1,4 +1,4 @@
-"""The statements that bring rows into their tables, and the tables into being where they are not there."""
+"""The loader: statements that create the tables of an import, and insert its rows."""
 
 from __future__ import annotations
 
@@ -11,40 +11,39 @@ from sldb.render import literals
 from sldb.transfer.batches import Batch
 from sldb.transfer.formats.columns import ColumnType
 from sldb.transfer.formats.stream import Extra, Stream, Values
-from sldb.transfer.staging import MOST_PARAMETERS, cells, flat, tuples
+from sldb.transfer.staging import cell_names, flattened, rows_per_insert, values_clause
 
-_MOST_ROWS = 2_000  # of one INSERT
 _STAGED = "sldb_staging"
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """What becomes of the table and of its rows."""
+    """The treatment of the table and of its rows."""
 
     must_be_new: bool = False  # the table
-    replace: bool = False  # the rows that are there go
+    replace: bool = False  # existing rows are deleted
     upsert: tuple[str, ...] = ()  # rows with the same values in these columns are updated
     skip: bool = False  # bad rows, and rows that constraints refuse
 
 
 @dataclass(slots=True)
-class Loaded:
-    """A stream that has been read, and what was in its columns."""
+class LoadedStream:
+    """A stream that was read, with the types of its columns."""
 
     stream: Stream
     types: list[ColumnType] = field(default_factory=list)
     has_rows: bool = False
 
     def __post_init__(self) -> None:
-        self.see(())
+        self.note_types(())
 
-    def see(self, rows: Sequence[Values]) -> None:
+    def note_types(self, rows: Sequence[Values]) -> None:
         self.has_rows = self.has_rows or bool(rows)
         while len(self.types) < len(self.stream.columns):
             self.types.append(ColumnType(self.stream.is_text))
         for place, type_ in enumerate(self.types):
-            if not type_.is_settled:
-                type_.see([row[place] for row in rows if len(row) > place])
+            if not type_.is_final:
+                type_.add([row[place] for row in rows if len(row) > place])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,77 +52,77 @@ class _Column:
     type: str
 
 
-class Landing:
-    """One import at its end."""
+class Loader:
+    """The last step of one import."""
 
-    def __init__(self, client: Client, mode: Mode, loaded: Sequence[Loaded]) -> None:
+    def __init__(self, client: Client, mode: Mode, loaded: Sequence[LoadedStream]) -> None:
         self._client = client
         self._mode = mode
         self._loaded = loaded
         self._is_new = False  # the database
-        self._there: dict[str, list[_Column]] = {}  # tables of the target, by their names in lower case
+        self._tables: dict[str, list[_Column]] = {}  # existing tables of the target, by lower-case name
         self.made: tuple[str, ...] = ()
         self.changed = 0
-        self._counted: set[str] = set()  # what the statements begin with that insert rows
+        self._insert_beginnings: set[str] = set()  # of the statements that insert rows
 
-    def look(self) -> int:
-        """See which of the tables are there; returns the newest transaction. Raises SldbError."""
+    def read_tables(self) -> int:
+        """Read the columns of the existing tables; return the newest transaction. Raises SldbError."""
         names = dict.fromkeys(
             [loaded.stream.table for loaded in self._loaded] + [e.of_table for e in self._extras() if e.of_table]
         )
-        asked = tuple(Statement("SELECT name, type FROM pragma_table_xinfo(?)", (name,)) for name in names)
+        queries = tuple(Statement("SELECT name, type FROM pragma_table_xinfo(?)", (name,)) for name in names)
         try:
-            reply = self._client.execute(Request(asked, read_only=True))
+            reply = self._client.execute(Request(queries, read_only=True))
         except SldbError as error:
             if error.code != "not_found":
                 raise
-            self._there, self._is_new = {}, True
+            self._tables, self._is_new = {}, True
             return int(error.details.get("txid", 0))
         self._is_new = reply.txid == 0
-        self._there = {
+        self._tables = {
             name.lower(): [_Column(str(column), str(type_)) for column, type_ in result.rows]
             for name, result in zip(names, reply.results, strict=True)
             if result.rows
         }
         return reply.txid
 
-    def begin(self) -> None:
-        """Let a database that a SQLite file is the first content of go on without enforcing foreign keys, as SQLite
-        does."""
-        self.look()
+    def prepare_database(self) -> None:
+        """Create a new database without enforced foreign keys if its first content is a SQLite file, as SQLite does."""
+        self.read_tables()
         if not self._is_new or not all(loaded.stream.is_of_file for loaded in self._loaded):
             return
         try:
             self._client.act("create_database", foreign_keys=False)
         except SldbError as error:
-            if error.code != "conflict":  # another writer has begun it meanwhile
+            if error.code != "conflict":  # another writer has created it meanwhile
                 raise
 
-    def land(self, batches: Mapping[int, Sequence[Batch]]) -> int:
-        """Everything in one request. Returns the transaction."""
-        self.look()
+    def load(self, batches: Mapping[int, Sequence[Batch]]) -> int:
+        """Load all rows in one request; return the transaction. Raises SldbError."""
+        self.read_tables()
         held = [list(batches.get(place, [])) for place in range(len(self._loaded))]
         statements = list(self._statements(lambda place: self._inserts(place, held[place])))
         return self._send(Request((self._foreign_keys(), *statements))) if statements else 0
 
-    def land_staged(self, staging: str, if_txid: int, request_id: str) -> int:
+    def load_staged(self, staging: str, if_txid: int, request_id: str) -> int:
+        """Copy all rows from the staging database; return the transaction. Raises SldbError."""
         attach = Statement(f"ATTACH {literals.literal(staging)} AS {_STAGED}")
         statements = [self._foreign_keys(), attach, *self._statements(self._copies)]
         return self._send(Request(tuple(statements), if_txid=if_txid, request_id=request_id))
 
     def _foreign_keys(self) -> Statement:
-        """How the request treats them: what a file refers to may come after it, or with the next table."""
+        """Return the setting for foreign keys: a referenced row may come later, or with the next table."""
         if all(loaded.stream.is_of_dump for loaded in self._loaded):
             return Statement("PRAGMA foreign_keys = OFF")
         return Statement("PRAGMA defer_foreign_keys = ON")
 
     def _statements(self, inserts: Callable[[int], Iterator[Statement]]) -> Iterator[Statement]:
-        """Makes and empties tables, then fills them, then adds what comes with them."""
+        """Yield statements that create or empty tables, fill them, and then add their indexes and other extras."""
         begun: set[str] = set()
         made: list[str] = []
         for place, loaded in enumerate(self._loaded):
             table = loaded.stream.table
-            if table.lower() in self._there:
+            if table.lower() in self._tables:
                 self._check(loaded)
                 if self._mode.replace and table.lower() not in begun:
                     yield Statement(f"DELETE FROM {literals.name(table)}")
@@ -133,7 +132,7 @@ class Landing:
             begun.add(table.lower())
             yield from inserts(place)
         for extra in self._extras():
-            if extra.of_table.lower() not in self._there and (extra.of_table or not self._there):
+            if extra.of_table.lower() not in self._tables and (extra.of_table or not self._tables):
                 yield Statement(extra.sql, extra.params or None)
         self.made = tuple(made)
 
@@ -141,7 +140,7 @@ class Landing:
         return [extra for loaded in self._loaded for extra in loaded.stream.extras]
 
     def _create(self, table: str) -> str:
-        """By the types of what goes into it, from however many streams."""
+        """Return CREATE TABLE, with the types of the values in all streams for the table."""
         columns: dict[str, ColumnType] = {}
         for loaded in self._loaded:
             if loaded.stream.table.lower() == table.lower():
@@ -156,12 +155,12 @@ class Landing:
             declared.append(f"PRIMARY KEY ({literals.names(self._mode.upsert)})")
         return f"CREATE TABLE {literals.name(table)} ({', '.join(declared)})"
 
-    def _check(self, loaded: Loaded) -> None:
-        """Whether the rows may go into the table that is there."""
+    def _check(self, loaded: LoadedStream) -> None:
+        """Raise `bad_request` if the rows do not fit the existing table."""
         table = loaded.stream.table
         if self._mode.must_be_new:
             raise SldbError("bad_request", f"there is a table {table} already", "without --create its rows are added")
-        there = {column.name.lower(): column for column in self._there[table.lower()]}
+        there = {column.name.lower(): column for column in self._tables[table.lower()]}
         for _, name in self._cells(loaded):
             if name.lower() not in there:
                 known = ", ".join(column.name for column in there.values())
@@ -186,14 +185,14 @@ class Landing:
                     "bad_request", f"--upsert {key}: there is no such column", f"there are {', '.join(columns)}"
                 )
 
-    def _cells(self, loaded: Loaded) -> list[tuple[int, str]]:
-        """Place and name of the columns that are written."""
+    def _cells(self, loaded: LoadedStream) -> list[tuple[int, str]]:
+        """Return place and name of the columns that are written."""
         columns = list(enumerate(loaded.stream.columns))
-        is_there = loaded.stream.table.lower() in self._there
+        is_there = loaded.stream.table.lower() in self._tables
         return columns[1:] if loaded.stream.has_rowid and is_there else columns
 
-    def _insert(self, loaded: Loaded) -> tuple[str, str]:
-        """What an INSERT begins and ends with."""
+    def _insert(self, loaded: LoadedStream) -> tuple[str, str]:
+        """Return the beginning and the end of an INSERT."""
         names = tuple(name for _, name in self._cells(loaded))
         start = "INSERT OR IGNORE INTO" if self._mode.skip else "INSERT INTO"
         begin = f"{start} {literals.name(loaded.stream.table)} ({literals.names(names)}) "
@@ -204,11 +203,11 @@ class Landing:
         action = f"UPDATE SET {','.join(updates)}" if updates else "NOTHING"
         return begin, f" ON CONFLICT ({literals.names(self._mode.upsert)}) DO {action}"
 
-    def _is_nulled(self, loaded: Loaded, place: int, name: str) -> bool:
-        """Whether the empty text in this column is NULL."""
+    def _is_nulled(self, loaded: LoadedStream, place: int, name: str) -> bool:
+        """Return True if empty text in this column is NULL."""
         if not loaded.stream.empty_is_null:
             return False
-        there = self._there.get(loaded.stream.table.lower())
+        there = self._tables.get(loaded.stream.table.lower())
         if there is None:
             return loaded.types[place].is_number
         return any(column.name.lower() == name.lower() and _is_number(column.type) for column in there)
@@ -218,24 +217,26 @@ class Landing:
         begin, end = self._insert(loaded)
         written = self._cells(loaded)
         nulled = {cell for cell, name in written if self._is_nulled(loaded, cell, name)}
-        step = max(1, min(_MOST_ROWS, MOST_PARAMETERS // len(written))) if written else 1
+        step = rows_per_insert(len(written))
         for batch in batches:
             for start in range(0, len(batch.rows), step):
-                rows: list[Values] = [_picked(row, written, nulled) for row in batch.rows[start : start + step]]
-                self._counted.add(begin)
-                yield Statement(f"{begin}{tuples(len(written), len(rows))}{end}", flat(len(written), rows))
+                rows: list[Values] = [
+                    _selected_values(row, written, nulled) for row in batch.rows[start : start + step]
+                ]
+                self._insert_beginnings.add(begin)
+                yield Statement(f"{begin}{values_clause(len(written), len(rows))}{end}", flattened(len(written), rows))
 
     def _copies(self, place: int) -> Iterator[Statement]:
         loaded = self._loaded[place]
         if not loaded.types or not loaded.has_rows:
             return
         begin, end = self._insert(loaded)
-        names = cells(len(loaded.stream.columns))
+        names = cell_names(len(loaded.stream.columns))
         values = [
             f"nullif({names[cell]},'')" if self._is_nulled(loaded, cell, name) else names[cell]
             for cell, name in self._cells(loaded)
         ]
-        self._counted.add(begin)
+        self._insert_beginnings.add(begin)
         yield Statement(f"{begin}SELECT {','.join(values)} FROM {_STAGED}.s{place} WHERE true ORDER BY rowid{end}")
 
     def _send(self, request: Request) -> int:
@@ -250,12 +251,12 @@ class Landing:
         self.changed = sum(
             result.rowcount
             for statement, result in zip(request.statements, reply.results, strict=True)
-            if statement.query.startswith(tuple(self._counted))
+            if statement.query.startswith(tuple(self._insert_beginnings))
         )
         return reply.txid
 
 
-# By the reason, SQLite's code, or the error's.
+# Keys: the reason, SQLite's code, or the error code.
 _HINTS = {
     "no_unique_key": "--upsert needs a primary key or unique index of just these columns: CREATE UNIQUE INDEX …",
     "SQLITE_CONSTRAINT_FOREIGNKEY": "import the tables that these rows refer to first, or with them",
@@ -263,7 +264,7 @@ _HINTS = {
 }
 
 
-def _picked(row: Values, written: list[tuple[int, str]], nulled: set[int]) -> list[Value]:
+def _selected_values(row: Values, written: list[tuple[int, str]], nulled: set[int]) -> list[Value]:
     cells = [row[cell] if cell < len(row) else None for cell, _ in written]
     if nulled:
         cells = [
@@ -273,7 +274,7 @@ def _picked(row: Values, written: list[tuple[int, str]], nulled: set[int]) -> li
 
 
 def _affinity(declared: str) -> str:
-    """Of a column, by SQLite's rules."""
+    """Return the affinity of a declared type, by SQLite's rules."""
     upper = declared.upper()
     for words, affinity in _AFFINITIES:
         if any(word in upper for word in words):

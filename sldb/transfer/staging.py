@@ -1,11 +1,11 @@
-"""Rows on their way: a database of its own beside the target's, which holds them until one transaction copies all.
+"""Staging: a database of its own beside the target's, for the rows of an import until one transaction copies them all.
 
     done     batch, rows, digest: a row for each batch, written in the batch's own transaction
-    note     request_id, before: the request that the last step is about to send, and the transaction it builds on
+    note     request_id, before: the request of the last step before it is sent, and the transaction before it
     s0 s1 …  the rows of each table, in columns c0 c1 … without types, in the order of their rowids
 
-A batch that is sent twice is applied once: it cannot enter its number a second time. The database is named after the
-import, so that the same command finds it again.
+A batch that is sent twice is applied once: its number is a primary key. The database is named after the import, so that
+the same command finds it again.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from sldb.client import Client
 from sldb.transfer.batches import Batch
 from sldb.transfer.formats.stream import Values
 
-MOST_PARAMETERS = 32_766  # of one statement, in SQLite
-_MOST_ROWS = 2_000  # of one INSERT
+MAX_PARAMETERS = 32_766  # of one statement, in SQLite
+_MAX_ROWS = 2_000  # of one INSERT
 
 _BEGIN = (
     "CREATE TABLE IF NOT EXISTS done (batch INTEGER PRIMARY KEY, rows INT, digest TEXT)",
@@ -28,8 +28,8 @@ _BEGIN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """What earlier runs have staged."""
+class EarlierProgress:
+    """The batches staged by earlier runs."""
 
     batches: int
     rows: int
@@ -38,33 +38,39 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Note:
+    """The request of the last step, and the transaction before it."""
+
     request_id: str
     before: int  # txid
 
 
 class Staging:
+    """The staging database of one import. Every method raises SldbError."""
+
     def __init__(self, client: Client, name: str) -> None:
         self.name = name
         self._client = Client(client.target, name)
         self._target = client
-        self._encoding: Statement | None = None  # known when something is staged
-        self._widths: dict[int, int] = {}  # table → columns that it has
+        self._encoding: Statement | None = None  # known once a batch is staged
+        self._widths: dict[int, int] = {}  # table → number of its columns
 
-    def earlier(self) -> Earlier:
-        """How far earlier runs came."""
+    def earlier_progress(self) -> EarlierProgress:
+        """Return the progress of earlier runs."""
         try:
-            rows = self._ask("SELECT batch, (SELECT sum(rows) FROM done), digest FROM done ORDER BY batch DESC LIMIT 1")
+            rows = self._query(
+                "SELECT batch, (SELECT sum(rows) FROM done), digest FROM done ORDER BY batch DESC LIMIT 1"
+            )
         except SldbError as error:
             if error.code == "not_found":
-                return Earlier(0, 0, "")
+                return EarlierProgress(0, 0, "")
             raise
         [(batch, total, digest)] = rows
         assert isinstance(batch, int)
         assert isinstance(total, int)
-        return Earlier(batch, total, str(digest))
+        return EarlierProgress(batch, total, str(digest))
 
     def add(self, number: int, table: int, width: int, batch: Batch) -> None:
-        """Apply a batch, once. `width`: the columns that the table has by now."""
+        """Apply a batch, once. `width`: the number of columns of the table by now."""
         entry = Statement("INSERT INTO done VALUES (?, ?, ?)", (number, len(batch.rows), batch.digest))
         self._encoding = self._encoding or self._encoding_of_target()
         statements = [
@@ -72,7 +78,7 @@ class Staging:
             *map(Statement, _BEGIN),
             entry,
             *self._widen(table, width),
-            *inserts(f"s{table}", width, batch.rows),
+            *insert_statements(f"s{table}", width, batch.rows),
         ]
         try:
             self._write(f"{self.name}-{number}-{batch.digest[:16]}", *statements)
@@ -82,7 +88,7 @@ class Staging:
         self._widths[table] = width
 
     def _encoding_of_target(self) -> Statement:
-        """Return what gives a new database the text encoding of the target: SQLite attaches no other to it."""
+        """Return the statement that sets the target's text encoding: SQLite attaches no database with another one."""
         try:
             reply = self._target.execute(Request((Statement("PRAGMA encoding"),), read_only=True))
         except SldbError as error:
@@ -91,20 +97,21 @@ class Staging:
             return Statement("PRAGMA encoding = 'UTF-8'")
         return Statement(f"PRAGMA encoding = '{reply.rows[0][0]!s}'")
 
-    def seen(self, table: int, width: int) -> None:
-        """A batch of the table is there from an earlier run."""
+    def skip(self, table: int, width: int) -> None:
+        """Pass over a batch of the table that an earlier run has staged."""
         self._widths[table] = width
 
-    def noted(self) -> Note | None:
-        """What the last step was about to do when it was tried last."""
-        rows = self._ask("SELECT request_id, before FROM note")
+    def read_note(self) -> Note | None:
+        """Return the note of the last try, if there was one."""
+        rows = self._query("SELECT request_id, before FROM note")
         if not rows:
             return None
         request_id, before = rows[0]
         assert isinstance(before, int)
         return Note(str(request_id), before)
 
-    def note(self, note: Note) -> None:
+    def write_note(self, note: Note) -> None:
+        """Replace the note."""
         statements = (
             Statement("DELETE FROM note"),
             Statement("INSERT INTO note VALUES (?, ?)", (note.request_id, note.before)),
@@ -112,20 +119,21 @@ class Staging:
         self._client.execute(Request(statements))
 
     def drop(self) -> None:
+        """Drop the database."""
         self._client.act("drop_database")
 
     def _widen(self, table: int, width: int) -> Iterator[Statement]:
         there = self._widths.get(table, 0)
         if not there:
-            yield Statement(f"CREATE TABLE s{table} ({','.join(cells(width))})")
+            yield Statement(f"CREATE TABLE s{table} ({','.join(cell_names(width))})")
             return
-        for cell in cells(width)[there:]:
+        for cell in cell_names(width)[there:]:
             yield Statement(f"ALTER TABLE s{table} ADD COLUMN {cell}")
 
     def _digest(self, number: int) -> object:
-        return self._ask("SELECT max(digest) FROM done WHERE batch = ?", number)[0][0]
+        return self._query("SELECT max(digest) FROM done WHERE batch = ?", number)[0][0]
 
-    def _ask(self, query: str, *params: int | str) -> list[Values]:
+    def _query(self, query: str, *params: int | str) -> list[Values]:
         reply = self._client.execute(Request((Statement(query, params),), read_only=True))
         return [*reply.rows]
 
@@ -133,25 +141,31 @@ class Staging:
         self._client.execute(Request(statements, request_id=request_id))
 
 
-def cells(width: int) -> list[str]:
+def rows_per_insert(width: int) -> int:
+    """Return the number of rows of one INSERT with a parameter for each value."""
+    return max(1, min(_MAX_ROWS, MAX_PARAMETERS // width)) if width else 1
+
+
+def cell_names(width: int) -> list[str]:
+    """Return c0, c1, …"""
     return [f"c{i}" for i in range(width)]
 
 
-def inserts(table: str, width: int, rows: list[Values]) -> Iterator[Statement]:
-    """Rows as statements with as many parameters as may be."""
-    step = max(1, min(_MOST_ROWS, MOST_PARAMETERS // width))
+def insert_statements(table: str, width: int, rows: list[Values]) -> Iterator[Statement]:
+    """Yield INSERT statements for the rows, each with as many parameters as possible."""
+    step = rows_per_insert(width)
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
-        yield Statement(f"INSERT INTO {table} {tuples(width, len(part))}", flat(width, part))
+        yield Statement(f"INSERT INTO {table} {values_clause(width, len(part))}", flattened(width, part))
 
 
-def tuples(width: int, count: int) -> str:
-    """VALUES with a hole for each value."""
+def values_clause(width: int, count: int) -> str:
+    """Return VALUES with a placeholder for each value."""
     return "VALUES " + ",".join([f"({','.join('?' * width)})"] * count)
 
 
-def flat(width: int, rows: list[Values]) -> tuple[Value, ...]:
-    """All values one after the other; rows from before a column came are short."""
+def flattened(width: int, rows: list[Values]) -> tuple[Value, ...]:
+    """Return all values in one sequence; rows from before a new column are filled up with NULL."""
     return tuple(
         value for row in rows for value in (row if len(row) == width else (*row, *[None] * (width - len(row))))
     )

@@ -56,9 +56,9 @@ class Printing:
         if self.output is None:
             yield streams.data_out(), streams.screen(self.max_rows)
             return
-        from sldb.transfer.files.output import writing
+        from sldb.transfer.files.output import open_output
 
-        with writing(self.output, sys.stdout.buffer) as raw:
+        with open_output(self.output, sys.stdout.buffer) as raw:
             out = io.TextIOWrapper(raw, encoding="utf-8", newline="")
             try:
                 yield out, None
@@ -68,6 +68,6 @@ class Printing:
 
 def _suffix(path: Path) -> str:
     """Return the suffix in lower case, without the one of a compression."""
-    from sldb.transfer.files.compression import of_name
+    from sldb.transfer.files.compression import split_ending
 
-    return Path(of_name(path.name)[0]).suffix.lower()
+    return Path(split_ending(path.name)[0]).suffix.lower()

@@ -13,7 +13,7 @@ from sldb.shell.session import Session
 
 def dump(session: Session, command: DotCommand) -> None:
     from sldb.transfer.database.snapshot import Snapshot
-    from sldb.transfer.files.output import writing
+    from sldb.transfer.files.output import open_output
     from sldb.transfer.formats.dump import dump as texts
 
     name = optional_argument(command)
@@ -25,7 +25,7 @@ def dump(session: Session, command: DotCommand) -> None:
             session.output.write_lines(line for piece in pieces for line in piece.removesuffix("\n").split("\n"))
             return
         path, written = Path(name).expanduser(), 0
-        with writing(path, io.BytesIO()) as out:
+        with open_output(path, io.BytesIO()) as out:
             for piece in pieces:
                 written += out.write(piece.encode())
     session.output.say(f"{source.database} as of transaction {source.txid} · {size(written)} of SQL in {path}")

@@ -13,7 +13,7 @@ from sldb.shell.session import Session
 
 
 def import_(session: Session, command: DotCommand) -> None:
-    from sldb.transfer.formats.tables import Reading
+    from sldb.transfer.formats.tables import ReadOptions
     from sldb.transfer.importing import Plan, run, sentences
 
     name, table = optional_arguments(2, command)
@@ -22,7 +22,7 @@ def import_(session: Session, command: DotCommand) -> None:
     session.require_no_transaction(".import")
     session.require_present(".import")
     # Absolute: to `sldb import` the name - means standard input, from which the shell reads itself.
-    plan = Plan((str(Path(name).expanduser().absolute()),), Reading(table))
+    plan = Plan((str(Path(name).expanduser().absolute()),), ReadOptions(table))
     started = time.monotonic()
     with session.exclusive_client() as client:
         client.prepare_to_write()

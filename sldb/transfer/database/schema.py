@@ -1,7 +1,6 @@
-"""What a database holds: its tables and how to read them, and the other objects as the SQL that makes them.
+"""The schema of a database: its tables and scans of them, and the other objects as CREATE statements.
 
-Tables of SQLite's own and of sldb's are left out. Works on whatever answers queries: a database at one transaction, or
-a file.
+Tables of SQLite's own and of sldb's are left out. The source is a database at one transaction, or a file.
 """
 
 from __future__ import annotations
@@ -20,25 +19,27 @@ _OURS = "_sldb_"
 _GENERATED, _HIDDEN = (2, 3), 1  # `hidden` of PRAGMA table_xinfo
 
 
-class Readable(Protocol):
+class Queryable(Protocol):
+    """A source of rows."""
+
     def rows(self, sql: str) -> list[Row]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     name: str
-    kind: str  # table, virtual or shadow (where a virtual table keeps its data), as PRAGMA table_list says
+    kind: str  # of PRAGMA table_list: table, virtual, or shadow (a table with the data of a virtual one)
     sql: str
-    columns: tuple[str, ...]  # those that can be written: neither generated nor hidden
-    shown: tuple[str, ...]  # those that SELECT * gives
+    columns: tuple[str, ...]  # those to write: neither generated nor hidden
+    shown: tuple[str, ...]  # those of SELECT *
     types: tuple[str, ...]  # as declared
     key: tuple[str, ...]  # the primary key
     has_rowid: bool
-    rowid: str | None  # the name by which the rowid can be asked for, where it has one
+    rowid: str | None  # the name of the rowid in queries, if it has one
     rowid_column: str | None  # the column that is the rowid (INTEGER PRIMARY KEY)
 
     def scan(self, columns: tuple[str, ...]) -> Scan:
-        """Its rows; the first value of each is the rowid, or NULL for a table that has none to be asked for."""
+        """Return a scan of the rows; the first value of each is the rowid, or NULL if queries cannot name it."""
         if self.rowid is not None:
             return KeyScan(self.name, columns, (self.rowid,), self.rowid)
         if not self.has_rowid:
@@ -48,7 +49,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class KeyScan:
-    """The rows of a table in the order of its key, the rowid or else the primary key, from key to key."""
+    """A scan of a table in the order of its key: the rowid, or else the primary key."""
 
     table: str
     columns: tuple[str, ...]
@@ -64,7 +65,7 @@ class KeyScan:
             position or None,
         )
 
-    def position(self, before: Row, rows: Sequence[Row]) -> Row:  # noqa: ARG002 - a query's goes on from there
+    def position(self, before: Row, rows: Sequence[Row]) -> Row:  # noqa: ARG002 - the protocol's
         if self.rowid is not None:
             return (rows[-1][0],)
         return tuple(rows[-1][1 + self.columns.index(column)] for column in self.key)
@@ -72,19 +73,20 @@ class KeyScan:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    tables: tuple[Table, ...]  # in the order in which they were made
+    tables: tuple[Table, ...]  # in the order of their creation
     indexes: tuple[tuple[str, str], ...]  # (its table, SQL)
     views: dict[str, str]  # name → SQL
     triggers: tuple[tuple[str, str], ...]  # (its table or view, SQL)
-    has_autoincrement: bool  # whether there is a table of which sqlite_sequence tells something
-    has_statistics: bool  # whether ANALYZE has left something
+    has_autoincrement: bool  # sqlite_sequence has rows of some table
+    has_statistics: bool  # there are results of ANALYZE
 
     def table(self, name: str) -> Table | None:
-        """The table of that name in any case, as SQLite compares them."""
+        """Return the table of that name; upper and lower case are the same, as in SQLite."""
         return next((table for table in self.tables if table.name.lower() == name.lower()), None)
 
 
-def read(source: Readable) -> Schema:
+def read_schema(source: Queryable) -> Schema:
+    """Return the schema of a source."""
     objects = source.rows("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid")
     listed = source.rows("SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'")
     kinds = {str(name): str(kind) for name, kind, _ in listed}
@@ -121,17 +123,17 @@ WHERE l.schema = 'main' AND l.type <> 'view' ORDER BY l.name, c.cid
 """
 
 
-def is_ours(name: object) -> bool:
-    """Return whether only sldb may give such a name."""
+def is_reserved(name: object) -> bool:
+    """Return True if the name is reserved for sldb."""
     return str(name).lower().startswith(_OURS)
 
 
 def _is_own(name: object, of_table: object) -> bool:
-    return any(is_ours(each) or str(each).lower().startswith("sqlite_") for each in (name, of_table))
+    return any(is_reserved(each) or str(each).lower().startswith("sqlite_") for each in (name, of_table))
 
 
 def _table(name: str, kind: str, sql: str, columns: list[Row], has_rowid: bool) -> Table:
-    """`columns`: name, type, place in the primary key, hidden."""
+    """Return the table. `columns`: name, type, place in the primary key, hidden."""
     taken = {str(column).lower() for column, _, _, hidden in columns if hidden != _HIDDEN}
     written = [(str(n), str(type_)) for n, type_, _, hidden in columns if hidden not in (*_GENERATED, _HIDDEN)]
     key = tuple(str(n) for place, n in sorted((place, n) for n, _, place, _ in columns if place))
@@ -151,6 +153,6 @@ def _table(name: str, kind: str, sql: str, columns: list[Row], has_rowid: bool) 
 
 
 def _is_rowid(column: str, columns: list[tuple[str, str]], sql: str) -> bool:
-    """INTEGER PRIMARY KEY; the same with DESC behind it is no rowid, for reasons of history."""
+    """Return True for an INTEGER PRIMARY KEY; with DESC after it, it is no rowid, for historical reasons."""
     is_integer = any(name == column and type_.upper() == "INTEGER" for name, type_ in columns)
     return is_integer and not re.search(r"\bPRIMARY\s+KEY\s+DESC\b", sql, re.IGNORECASE)

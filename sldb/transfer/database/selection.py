@@ -1,4 +1,4 @@
-"""What is exported: the rows of one table, view or query of a database at one transaction."""
+"""The selection for an export: the rows of one table, view or query of a database at one transaction."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from sldb.transfer.database.snapshot import QueryScan, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is exported: rows with a name and columns."""
+    """The rows to be exported, with a name and columns."""
 
     name: str
     columns: tuple[str, ...]
-    query: str  # a SELECT of the same
+    query: str  # a SELECT of the same rows
     pages: Iterator[list[Row]]  # to be read once
-    table: Table | None = None  # where it is one
+    table: Table | None = None  # if it is one
 
     @property
     def rows(self) -> Iterator[Row]:
+        """The rows of all pages, to be read once."""
         return chain.from_iterable(self.pages)
 
 
 def table(source: Snapshot, name: str) -> Selection:
-    """A table, or a view. Raises `not_found`."""
-    found = schema.read(source)
+    """Select a table or a view. Raises `not_found`."""
+    found = schema.read_schema(source)
     if (one := found.table(name)) is not None:
         pages = ([row[1:] for row in page] for page in source.scan(one.scan(one.shown)))
         return Selection(one.name, one.shown, f"SELECT * FROM {literals.name(one.name)}", pages, one)
@@ -42,13 +43,13 @@ def table(source: Snapshot, name: str) -> Selection:
 
 
 def query(source: Snapshot, sql: str, name: str) -> Selection:
-    """The rows of a SELECT, or of another statement that returns some (all of them in one reply)."""
+    """Select the rows of a SELECT, or of another statement that returns rows (all in one reply)."""
     text = sql.strip().rstrip(";").rstrip()
     try:
         columns = source.columns(text)
     except SldbError as error:
         if error.code != "sql_error":
             raise
-        result = source.result(sql)  # no SELECT, or wrong, and then SQLite says so about the text as it was written
+        result = source.result(sql)  # not a SELECT, or wrong: then SQLite's message is about the original text
         return Selection(name, tuple(column.name for column in result.columns), sql, iter([result.rows]))
     return Selection(name, tuple(column.name for column in columns), text, source.scan(QueryScan(text)))

@@ -1,9 +1,9 @@
-"""How the content of a virtual table is written down, so that it can be made again.
+"""Virtual tables: the methods to dump their content so that it can be restored.
 
-ROWS      make it anew, and insert its rows: FTS5 with its own content, R-tree. Works in every SQLite.
-REBUILD   make it anew, and have it read its content table again: FTS5 over another table or view
-SHADOWS   what the module keeps in ordinary tables, as it is, and the table itself as a row of sqlite_schema: all others
-          (FTS3 and FTS4, contentless FTS5, geopoly), as the `sqlite3` shell dumps every virtual table
+ROWS      create it, and insert its rows: FTS5 with its own content, R-tree. Works in every SQLite.
+REBUILD   create it, and have it read its content table again: FTS5 over another table or view
+SHADOWS   the ordinary tables with the module's data unchanged, and the table itself as a row of sqlite_schema: all
+          others (FTS3 and FTS4, contentless FTS5, geopoly), as the `sqlite3` shell dumps every virtual table
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ _DEFINITION = re.compile(
 _OPTION = re.compile(rf"(?:^|,)\s*(?P<key>\w+)\s*=\s*(?P<value>{_NAME}|[^,\s]*)", re.DOTALL)
 
 
-class Way(Enum):
+class DumpMethod(Enum):
     ROWS = "rows"
     REBUILD = "rebuild"
     SHADOWS = "shadows"
 
 
-def way(sql: str, names: Container[str]) -> Way:
-    """`sql`: of CREATE VIRTUAL TABLE as sqlite_schema has it. `names`: of tables and views there are, in lower case."""
+def dump_method(sql: str, names: Container[str]) -> DumpMethod:
+    """Return the method for a table. `sql`: its definition. `names`: existing tables and views, in lower case."""
     module, options = _parse(sql)
     if module in ("rtree", "rtree_i32"):
-        return Way.ROWS
+        return DumpMethod.ROWS
     if module != "fts5" or {"locale", "contentless_delete", "contentless_unindexed"} & options.keys():
-        return Way.SHADOWS
+        return DumpMethod.SHADOWS
     if "content" not in options:
-        return Way.ROWS
-    return Way.REBUILD if options["content"].lower() in names else Way.SHADOWS
+        return DumpMethod.ROWS
+    return DumpMethod.REBUILD if options["content"].lower() in names else DumpMethod.SHADOWS
 
 
 def is_fts5(sql: str) -> bool:
+    """Return True if the module of the table is FTS5."""
     return _parse(sql)[0] == "fts5"
 
 
 def _parse(sql: str) -> tuple[str, dict[str, str]]:
-    """Module and options (key → value out of its quotes); the key in lower case."""
+    """Return module and options: lower-case key → value without quotes."""
     definition = _DEFINITION.match(sql)
     if definition is None:
         return "", {}

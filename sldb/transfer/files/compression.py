@@ -1,4 +1,4 @@
-"""gzip and zstd, streaming. zstd is in Python from 3.14 on, and in the extra `zstd` before."""
+"""Compression with gzip and zstd, streaming. zstd is in Python from 3.14 on, and in the extra `zstd` before."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _ENDINGS = {".gz": "gzip", ".zst": "zstd"}
 
 
-def of_name(name: str) -> tuple[str, str | None]:
-    """The name without the ending of a compression, and which one it is."""
+def split_ending(name: str) -> tuple[str, str | None]:
+    """Return the name without the ending of a compression, and the compression."""
     for ending, kind in _ENDINGS.items():
         if name.lower().endswith(ending):
             return name[: -len(ending)], kind
     return name, None
 
 
-def of_content(first_bytes: bytes) -> str | None:
+def detect(first_bytes: bytes) -> str | None:
+    """Return the compression of data that begins so."""
     return next((kind for magic, kind in _MAGIC.items() if first_bytes.startswith(magic)), None)
 
 
 def reader(raw: BinaryIO, kind: str | None) -> BinaryIO:
-    """What is in `raw`. Reading damaged data raises an error of `errors`."""
+    """Return the decompressed content of `raw`. Reading damaged data raises an error of `errors`."""
     if kind == "gzip":
         return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
     return cast(BinaryIO, _zstd().ZstdFile(raw)) if kind == "zstd" else raw
 
 
 def writer(raw: BinaryIO, kind: str | None) -> BinaryIO:
-    """Close it to end the data; `raw` stays open."""
+    """Return a compressing writer; closing it ends the data and leaves `raw` open."""
     if kind == "gzip":
         return cast(BinaryIO, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0))
     return cast(BinaryIO, _zstd().ZstdFile(raw, "wb")) if kind == "zstd" else raw
 
 
 def errors() -> tuple[type[Exception], ...]:
-    """What damaged data raises."""
+    """Return the exceptions that damaged data raises."""
     loaded = next((sys.modules[name] for name in _ZSTD if name in sys.modules), None)
     return (gzip.BadGzipFile, EOFError, OSError, *((loaded.ZstdError,) if loaded else ()))
 

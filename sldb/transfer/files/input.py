@@ -1,7 +1,7 @@
-"""A file to import: what it is called, what format it has, and its bytes, decompressed.
+"""The input of an import: its name, its format, and its bytes, decompressed.
 
-The format is what the user says, or else what the first bytes say (SQLite, Parquet, compression), the name's ending, or
-how the text begins.
+The format is given by the user, or else by the first bytes (SQLite, Parquet, compression), the name's ending, or the
+beginning of the text.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ STANDARD_INPUT = "-"
 @dataclass(slots=True)
 class Input:
     name: str  # as it was given; "-" is standard input
-    format: str = ""  # one of FORMATS; empty until `opened` has seen the first bytes, unless the user says it
-    size_bytes: int | None = None  # before it is decompressed; None for what is no file
+    format: str = ""  # one of FORMATS; empty until `opened` has read the first bytes, unless the user gives it
+    size_bytes: int | None = None  # before decompression; None for a pipe
     _raw: BinaryIO | None = field(default=None, repr=False)
     _is_compressed: bool = False
 
@@ -59,24 +59,20 @@ class Input:
         return "standard input" if self.name == STANDARD_INPUT else self.name
 
     @property
-    def can_begin_again(self) -> bool:
-        return self.name != STANDARD_INPUT
-
-    @property
     def position_bytes(self) -> int:
-        """How much of `size_bytes` has been read."""
+        """The part of `size_bytes` that was read."""
         return self._raw.tell() if self._raw is not None and self.size_bytes is not None else 0
 
     @property
     def table(self) -> str:
-        """What a table of its rows is called unless something else is said."""
-        return compression.of_name(Path(self.name).name)[0].rpartition(".")[0] or Path(self.name).name
+        """The default name of a table for its rows."""
+        return compression.split_ending(Path(self.name).name)[0].rpartition(".")[0] or Path(self.name).name
 
     @contextmanager
     def opened(self, standard_input: BinaryIO) -> Iterator[io.BufferedReader]:
-        """Its content; sets `format`. Raises SldbError, also for damage that reading meets."""
+        """Yield the content, and set `format`. Raises SldbError, also for damage found on reading."""
         with self._opened_raw(standard_input) as raw:
-            kind = compression.of_content(raw.peek(8)[:8])
+            kind = compression.detect(raw.peek(8)[:8])
             self._is_compressed = kind is not None
             content = _buffered(_Decompressed(raw, kind, self.shown)) if kind else raw
             self.format = self.format or self._guess(content.peek(_PEEK_BYTES))
@@ -84,7 +80,7 @@ class Input:
 
     @contextmanager
     def as_file(self, standard_input: BinaryIO) -> Iterator[Path]:
-        """A file with its content: itself, unless it is compressed or no file."""
+        """Yield a file with the content: the input itself, unless it is compressed or a pipe."""
         with self.opened(standard_input) as content:
             if self.size_bytes is not None and not self._is_compressed:
                 yield Path(self.name)
@@ -116,7 +112,7 @@ class Input:
         for magic, name in _MAGIC.items():
             if start.startswith(magic):
                 return name
-        plain = compression.of_name(self.name)[0].lower()
+        plain = compression.split_ending(self.name)[0].lower()
         ending = plain.rpartition(".")[2] if "." in plain else ""
         if found := _ENDINGS.get(ending):
             return found
@@ -130,7 +126,7 @@ class Input:
 
 
 class _Decompressed(io.RawIOBase):
-    """What is in compressed data; damage is a `bad_request`."""
+    """The content of compressed data; damage is a `bad_request`."""
 
     def __init__(self, raw: BinaryIO, kind: str, shown: str) -> None:
         self._content = compression.reader(raw, kind)

@@ -1,7 +1,7 @@
-"""Where exported data goes: a file that appears whole or not at all, or standard output; compressed by its name.
+"""The output of an export: a file that appears whole or not at all, or standard output; compressed by its name.
 
-A link is followed, and a file that was there keeps its mode. Devices and pipes (/dev/null, /dev/stdout) are written to
-as they are, and never replaced. To a terminal control characters go as escapes: data may come from strangers.
+Files are replaced by `sldb.atomic_file`. Devices and pipes (/dev/null, /dev/stdout) are written to directly, and never
+replaced. On a terminal control characters are escaped: data may come from strangers.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from sldb.transfer.files import compression
 
 
 @contextmanager
-def writing(path: Path | None, standard_output: BinaryIO) -> Iterator[BinaryIO]:
-    """Bytes for `path`, or for standard output. What is written before an error is in no file."""
+def open_output(path: Path | None, standard_output: BinaryIO) -> Iterator[BinaryIO]:
+    """Yield a stream for `path`, or for standard output. After an error there is no file."""
     if path is None:
         out = _for_device(standard_output)
         yield out
         out.flush()
         return
-    kind = compression.of_name(path.name)[1]
+    kind = compression.split_ending(path.name)[1]
     with (_opened if _is_special(path) else _appearing_open)(path) as raw:
         out = compression.writer(raw, kind)
         yield out
@@ -39,7 +39,7 @@ def writing(path: Path | None, standard_output: BinaryIO) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _appearing_open(path: Path) -> Iterator[BinaryIO]:
-    with appearing(path) as unfinished, unfinished.open("wb") as raw:
+    with replacing_file(path) as unfinished, unfinished.open("wb") as raw:
         yield raw
 
 
@@ -55,12 +55,12 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _for_device(raw: BinaryIO) -> BinaryIO:
-    """The same, unless it is a terminal."""
+    """Return the stream itself, or for a terminal one that escapes control characters."""
     return cast(BinaryIO, _Terminal(raw)) if raw.isatty() else raw
 
 
 class _Terminal(io.BufferedIOBase):
-    """UTF-8 text in pieces that may end anywhere, safe to print."""
+    """A stream that makes UTF-8 text, in pieces of any length, safe to print."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
@@ -82,7 +82,7 @@ def _is_special(path: Path) -> bool:
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
+def replacing_file(path: Path) -> Iterator[Path]:
     """Yield a file beside `path` that takes its place when the block ends well. Raises `bad_request`."""
     path = Path(os.path.realpath(path))
     try:

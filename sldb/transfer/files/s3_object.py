@@ -1,4 +1,4 @@
-"""Objects in S3 as files: written here, then uploaded, where they appear whole or not at all."""
+"""Objects in S3 as files: written here, then uploaded, so that they appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCHEME = "s3://"
 
 @contextmanager
 def uploading(url: str, open_session: Callable[[], boto3.Session]) -> Iterator[Path]:
-    """A file to be written, which is uploaded to `url` once all is well. Raises SldbError."""
+    """Yield a file that is uploaded to `url` when the block ends well. Raises SldbError."""
     bucket, _, key = url.removeprefix(SCHEME).partition("/")
     name = key.rpartition("/")[2]
     if not bucket or not name:

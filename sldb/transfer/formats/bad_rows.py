@@ -1,4 +1,4 @@
-"""Where in a file something is wrong, and what is done about it: stop, or leave the row out and count."""
+"""Bad rows of a file: their places, and the reaction: stop, or leave the row out and count."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from typing import BinaryIO
 
 from lambda_handlers.wire import SldbError
 
-_TOLD = 5  # of the rows that were left out
+_MAX_MESSAGES = 5
 
 
 class BadRows:
-    """What to do about rows that cannot be read."""
+    """The reaction to rows that cannot be read."""
 
     def __init__(self, skip: bool) -> None:
         self._skip = skip
         self.count = 0
-        self.told: list[str] = []  # the first few
+        self.messages: list[str] = []  # of the first few rows
 
-    def at(self, name: str, line: int, column: int, message: str) -> None:
-        """Returns where the row is to be left out; raises `bad_request` where not."""
+    def report(self, name: str, line: int, column: int, message: str) -> None:
+        """Count the row as left out, or raise `bad_request`."""
         where = f"{name}:{line}:{column}: {message}"
         if not self._skip:
             raise SldbError("bad_request", where, "--on-error skip leaves such rows out", applied="no")
         self.count += 1
-        if len(self.told) < _TOLD:
-            self.told.append(where)
+        if len(self.messages) < _MAX_MESSAGES:
+            self.messages.append(where)
 
 
 def lines(content: BinaryIO, name: str, encoding: str, bad: BadRows) -> Iterator[tuple[int, str]]:
-    """The lines with their numbers, without the \\n that ends them. A line that is no text is a bad row."""
+    """Yield the lines with their numbers, without the \\n at the end. A line that is not text is a bad row."""
     for number, raw in enumerate(_raw_lines(content, encoding), start=1):
         try:
             line = raw.decode(encoding)
         except UnicodeDecodeError as error:
             column = len(raw[: error.start].decode(encoding, "replace")) + 1
-            bad.at(name, number, column, f"not {encoding} text (byte {raw[error.start]:#04x}); see --encoding")
+            bad.report(name, number, column, f"not {encoding} text (byte {raw[error.start]:#04x}); see --encoding")
             continue
         if number == 1:
             line = line.removeprefix("\ufeff")

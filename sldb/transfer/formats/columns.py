@@ -1,4 +1,4 @@
-"""Which type a column gets, by all the values that go into it.
+"""The types of columns, chosen by all their values.
 
 INTEGER   whole numbers of 64 bits, written as SQLite writes them: 007 and +49 are text
 REAL      numbers, some of them with a point or an exponent; whole ones among them as far as a double holds them
@@ -26,29 +26,29 @@ _SHORT_DIGITS = 15  # a whole number of no more digits is exact in a double
 
 @dataclass(slots=True)
 class ColumnType:
-    """What has been seen in a column."""
+    """The kinds of values in a column."""
 
-    is_text: bool  # its values come as text, whatever they mean
+    is_text: bool  # its values are text, whatever their meaning
     seen: int = 0
 
-    def see(self, values: Iterable[Value]) -> None:
+    def add(self, values: Iterable[Value]) -> None:
         if not self.is_text:
             for kind in {type(value) for value in values}:
                 self.seen |= _KINDS.get(kind, 0)
             if self.seen & _INTEGER and not self.seen & _LARGE:
-                self._see_large(values)
-        elif not self.is_settled:
+                self._add_large(values)
+        elif not self.is_final:
             for value in values:
                 if value is not None:
                     self.seen |= _kind_of_text(str(value))
 
-    def _see_large(self, values: Iterable[Value]) -> None:
+    def _add_large(self, values: Iterable[Value]) -> None:
         if any(type(value) is int and not -_EXACT_IN_DOUBLE <= value <= _EXACT_IN_DOUBLE for value in values):
             self.seen |= _LARGE
 
     @property
-    def is_settled(self) -> bool:
-        """Whether no further value changes it."""
+    def is_final(self) -> bool:
+        """True if no further value changes the type."""
         return self.is_text and bool(self.seen & _TEXT)
 
     @property
@@ -64,7 +64,7 @@ class ColumnType:
 
     @property
     def has_huge(self) -> bool:
-        """Whether there are whole numbers, as text, that no INTEGER holds."""
+        """True if there are whole numbers, as text, too large for INTEGER."""
         return bool(self.seen & _HUGE)
 
     @property

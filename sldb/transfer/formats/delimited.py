@@ -1,8 +1,8 @@
-"""Rows of CSV and TSV, with the line that each begins at.
+"""CSV and TSV: rows, each with the number of its first line.
 
 csv   RFC 4180: quotes around a cell, doubled inside it; such a cell may hold line ends. Nothing between two commas is
       NULL, "" the empty text. Where the header has no comma, a semicolon, tab or bar in it separates instead.
-tsv   One row a line; \\t \\n \\r \\\\ stand for what they mean, \\N is NULL. Another backslash is one.
+tsv   One row a line; \\t \\n \\r \\\\ have their usual meaning, \\N is NULL. Any other backslash is literal.
 
 A row with more or fewer cells than the header is a bad row. An empty line is one where there are several columns only
 if it stands between rows; where there is one column, it is a NULL.
@@ -22,13 +22,13 @@ Line = tuple[int, str]
 
 _SEPARATORS = (",", ";", "\t", "|")
 _QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"(?!")')
-_MOST_CHARACTERS = 100_000_000  # of one value, as in the server
+_MAX_CHARACTERS = 100_000_000  # of one value, as in the server
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 _ESCAPED = re.compile(r"\\([tnr\\])")
 
 
-class Delimited:
-    """Iterate for (line, cells) of each row."""
+class DelimitedRows:
+    """The rows of a text, by iteration: (line, cells) of each."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Delimited:
         header: bool,
         encoding: str,
     ) -> None:
-        """Raises `bad_request` where there is no header."""
+        """Read the header. Raises `bad_request` if there is none."""
         self._lines = lines(content, name, encoding, bad)
         self._name = name
         self._is_tsv = is_tsv
@@ -71,7 +71,7 @@ class Delimited:
                 continue
             if len(cells) != width:
                 message = f"{len(cells)} cells, and the header has {width}"
-                self._bad.at(self._name, line[0], self._column_of(line[1], min(len(cells), width)), message)
+                self._bad.report(self._name, line[0], self._column_of(line[1], min(len(cells), width)), message)
                 continue
             yield line[0], cells
 
@@ -87,7 +87,7 @@ class Delimited:
         return names
 
     def _column_of(self, text: str, cell: int) -> int:
-        """Roughly where a cell begins: exactly, where no cell before it is quoted."""
+        """Return the column at which a cell begins; approximate if a cell before it is quoted."""
         position = 0
         for _ in range(cell):
             position = text.find(self._delimiter, position) + 1
@@ -96,7 +96,7 @@ class Delimited:
         return position + 1
 
     def _cells(self, line: Line) -> Cells | None:
-        """None for a bad row."""
+        """Return the cells of a line; None for a bad row."""
         number, text = line
         if '"' in text and not self._is_tsv:
             return self._quoted_cells(number, text)
@@ -112,7 +112,7 @@ class Delimited:
             if text.startswith('"', position):
                 found = _QUOTED.match(text, position)
                 if found is None:
-                    text = text[:position] + self._more(text[position:], _place(number, text, position))
+                    text = text[:position] + self._continued(text[position:], _place(number, text, position))
                     continue
                 cells.append(found[1].replace('""', '"'))
                 position = found.end()
@@ -124,12 +124,12 @@ class Delimited:
             if text[position:] in ("", "\r"):
                 return cells
             if not text.startswith(self._delimiter, position):
-                self._bad.at(self._name, *_place(number, text, position), "text after the closing quote of a cell")
+                self._bad.report(self._name, *_place(number, text, position), "text after the closing quote of a cell")
                 return None
             position += len(self._delimiter)
 
-    def _more(self, begun: str, place: tuple[int, int]) -> str:
-        """A quoted cell that is not closed, up to the next line with a quote in it."""
+    def _continued(self, begun: str, place: tuple[int, int]) -> str:
+        """Return an unclosed quoted cell, continued up to the next line with a quote in it."""
         parts = [begun]
         size = len(begun)
         for _, text in self._lines:
@@ -137,9 +137,9 @@ class Delimited:
             size += len(text)
             if '"' in text:
                 return "\n".join(parts)
-            if size > _MOST_CHARACTERS:
+            if size > _MAX_CHARACTERS:
                 break
-        # Never left out: what was taken for the cell may be the rest of the file.
+        # Never left out: the text read as the cell may be the rest of the file.
         raise SldbError("bad_request", f"{self._name}:{place[0]}:{place[1]}: this quote is never closed")
 
 

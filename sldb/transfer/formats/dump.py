@@ -1,7 +1,7 @@
-"""A database as SQL text from which any SQLite makes it again, exactly: also the `sqlite3` shell, and `sldb import`.
+"""The dump: a database as SQL text. Any SQLite, the `sqlite3` shell and `sldb import` restore it exactly.
 
-Tables with their rows first, then indexes, views and triggers, so that no trigger meets old rows. Rowids are kept where
-counting would not give the same ones. Left out are tables of sldb's own, and what ANALYZE noted for STAT4.
+Tables with their rows come first, then indexes, views and triggers, so that no trigger runs for old rows. Rowids are
+written if counting would not give the same ones. Left out are tables of sldb's own, and ANALYZE's results for STAT4.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from sldb.render import literals
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Schema, Table
 from sldb.transfer.database.snapshot import QueryScan, Snapshot
-from sldb.transfer.database.virtual_table import Way, is_fts5, way
+from sldb.transfer.database.virtual_table import DumpMethod, dump_method, is_fts5
 
-_SHADOW_ENDINGS = re.compile(r"_[A-Za-z0-9]+")  # what follows the name of the virtual table
+_SHADOW_ENDINGS = re.compile(r"_[A-Za-z0-9]+")  # after the name of the virtual table
 
 
 def dump(source: Snapshot) -> Iterator[str]:
-    """The text, in pieces that end with a line. Raises SldbError."""
-    found = schema.read(source)
+    """Yield the text in pieces of whole lines. Raises SldbError."""
+    found = schema.read_schema(source)
     settings = _settings(source)
     if source.encoding != "UTF-8":
         yield f"PRAGMA encoding='{source.encoding}';\n"
     yield "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n"
     names = {each.lower() for each in (*(table.name for table in found.tables), *found.views)}
-    ways = {table.name: way(table.sql, names) for table in found.tables if table.kind == "virtual"}
-    told = _TableTexts(source, found, ways)
+    methods = {table.name: dump_method(table.sql, names) for table in found.tables if table.kind == "virtual"}
+    texts = _TableTexts(source, found, methods)
     for table in found.tables:
-        yield from told.text(table)
-    yield from told.counters()
+        yield from texts.text(table)
+    yield from texts.counters()
     yield from (ended(sql) for _, sql in found.indexes)
     yield from (ended(sql) for sql in found.views.values())
-    yield from (_rebuild(name) for name, its_way in ways.items() if its_way is Way.REBUILD)
+    yield from (_rebuild(name) for name, method in methods.items() if method is DumpMethod.REBUILD)
     yield from (ended(sql) for _, sql in found.triggers)
-    if Way.SHADOWS in ways.values():
+    if DumpMethod.SHADOWS in methods.values():
         yield "PRAGMA writable_schema=OFF;\n"
     yield from (f"PRAGMA {name}={literals.literal(value)};\n" for name, value in settings.items() if value)
     yield "COMMIT;\n"
@@ -49,7 +49,7 @@ def _settings(source: Snapshot) -> dict[str, Value]:
 
 
 def ended(sql: str) -> str:
-    """A statement of sqlite_schema with what ends it; its last line may be a comment."""
+    """Return a statement of sqlite_schema with its end; its last line may be a comment."""
     for end in (";\n", "\n;\n", "*/;\n"):
         if sqlite3.complete_statement(sql + end):
             return sql + end
@@ -62,7 +62,7 @@ def _rebuild(table: str) -> str:
 
 
 def inserts(table: Table, pages: Iterator[list[Row]], rowids: bool) -> Iterator[str]:
-    """INSERT statements for pages of rows with the rowid first. `rowids`: write those that counting does not give."""
+    """Yield INSERT statements for pages of rows with the rowid first. `rowids`: write those not given by counting."""
     name = literals.name(table.name)
     plain = f"INSERT INTO {name}({literals.names(table.columns)}) VALUES("
     with_rowid = f"INSERT INTO {name}({table.rowid},{literals.names(table.columns)}) VALUES("
@@ -70,18 +70,18 @@ def inserts(table: Table, pages: Iterator[list[Row]], rowids: bool) -> Iterator[
     for page in pages:
         lines = []
         for rowid, *values in page:
-            told = literals.row(values)
+            text = literals.row(values)
             counted = not rowids or (isinstance(last, int) and rowid == last + 1)
-            lines.append(f"{plain}{told});\n" if counted else f"{with_rowid}{literals.literal(rowid)},{told});\n")
+            lines.append(f"{plain}{text});\n" if counted else f"{with_rowid}{literals.literal(rowid)},{text});\n")
             last = rowid
         yield "".join(lines)
 
 
 class _TableTexts:
-    def __init__(self, source: Snapshot, found: Schema, ways: dict[str, Way]) -> None:
+    def __init__(self, source: Snapshot, found: Schema, methods: dict[str, DumpMethod]) -> None:
         self._source = source
         self._schema = found
-        self._ways = ways
+        self._methods = methods
         self._writable = False
 
     def text(self, table: Table) -> Iterator[str]:
@@ -92,7 +92,7 @@ class _TableTexts:
             yield from inserts(table, self._rows(table), table.rowid is not None and table.rowid_column is None)
 
     def counters(self) -> Iterator[str]:
-        """What AUTOINCREMENT counts from, and what ANALYZE noted."""
+        """Yield the counters of AUTOINCREMENT, and the results of ANALYZE."""
         if self._schema.has_autoincrement:
             yield "DELETE FROM sqlite_sequence;\n"
             yield from self._plain("sqlite_sequence", "name,seq")
@@ -101,8 +101,8 @@ class _TableTexts:
             yield from self._plain("sqlite_stat1", "tbl,idx,stat", " WHERE tbl NOT LIKE '\\_sldb\\_%' ESCAPE '\\'")
 
     def _virtual(self, table: Table) -> Iterator[str]:
-        its_way = self._ways[table.name]
-        if its_way is Way.SHADOWS:
+        method = self._methods[table.name]
+        if method is DumpMethod.SHADOWS:
             if not self._writable:
                 yield "PRAGMA writable_schema=ON;\n"
                 self._writable = True
@@ -112,7 +112,7 @@ class _TableTexts:
         yield ended(table.sql)
         if is_fts5(table.sql):
             yield from self._fts5_settings(table)
-        if its_way is Way.ROWS:
+        if method is DumpMethod.ROWS:
             yield from inserts(table, self._rows(table), rowids=is_fts5(table.sql))
 
     def _fts5_settings(self, table: Table) -> Iterator[str]:
@@ -121,13 +121,13 @@ class _TableTexts:
             yield f"INSERT INTO {name}({name},rank) VALUES({literals.literal(key)},{literals.literal(value)});\n"
 
     def _is_kept(self, shadow: Table) -> bool:
-        """Whether the virtual table that it belongs to is written down by its shadows."""
+        """Return True if the virtual table of this shadow is dumped by its shadows."""
         owners = [
             name
-            for name in self._ways
+            for name in self._methods
             if shadow.name.lower().startswith(name.lower()) and _SHADOW_ENDINGS.fullmatch(shadow.name[len(name) :])
         ]
-        return not owners or self._ways[max(owners, key=len)] is Way.SHADOWS
+        return not owners or self._methods[max(owners, key=len)] is DumpMethod.SHADOWS
 
     def _plain(self, table: str, columns: str, where: str = "") -> Iterator[str]:
         for page in self._source.scan(QueryScan(f"SELECT {columns} FROM {table}{where}")):

@@ -1,8 +1,8 @@
-"""Rows of JSON: an array of objects, objects one after the other, or one a line (JSON Lines), with the line of each.
+"""JSON rows: an array of objects, objects one after the other, or one a line (JSON Lines), with the line of each.
 
-Whole numbers are exact, true and false 1 and 0. {"$base64": true, "encoded": …} and {"$blob": …} are blobs,
+Whole numbers are exact, true and false are 1 and 0. {"$base64": true, "encoded": …} and {"$blob": …} are blobs,
 {"$float": "inf"} an infinity, as exports write them. Other objects and arrays become JSON text, and so does a whole
-number of more than 64 bits. An object may have keys that those before it had not: the rows before it get NULL.
+number of more than 64 bits. An object may have new keys: the rows before it get NULL.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, SldbError, Value
 from sldb.transfer.formats.bad_rows import BadRows, lines
 
 _CHUNK_BYTES = 1 << 18
-_MOST_CHARACTERS = 200_000_000  # of one object
+_MAX_CHARACTERS = 200_000_000  # of one object
 _SPACE = re.compile(r"[ \t\r\n]*")
 _FLOATS = {"inf": float("inf"), "-inf": float("-inf"), "nan": None}
 
 
 class JsonRows:
-    """Iterate for (line, values) of each row; `columns` grows with the keys."""
+    """The rows of a text, by iteration: (line, values) of each. `columns` grows with the keys."""
 
     def __init__(self, content: BinaryIO, name: str, by_line: bool, bad: BadRows, encoding: str) -> None:
         self.columns: list[str] = []
@@ -38,14 +38,14 @@ class JsonRows:
     def __iter__(self) -> Iterator[tuple[int, list[Value]]]:
         for line, document in self._objects:
             if not isinstance(document, dict):
-                self._bad.at(
+                self._bad.report(
                     self._name, line, 1, f"want an object with a value for each column, got {_shown(document)}"
                 )
                 continue
             try:
                 yield line, self._row(document)
-            except _Unfit as unfit:
-                self._bad.at(self._name, line, 1, str(unfit))
+            except _InvalidValue as error:
+                self._bad.report(self._name, line, 1, str(error))
 
     def _row(self, document: dict[str, Any]) -> list[Value]:
         row: list[Value] = [None] * len(self.columns)
@@ -59,15 +59,15 @@ class JsonRows:
 
     def _new_column(self, key: str) -> int:
         if not key or key.lower() in self._taken:
-            raise _Unfit(f"the key {json.dumps(key)} cannot name a column beside the others")
+            raise _InvalidValue(f"the key {json.dumps(key)} cannot name a column beside the others")
         self._taken.add(key.lower())
         self.columns.append(key)
         self._places[key] = len(self.columns) - 1
         return self._places[key]
 
 
-class _Unfit(Exception):
-    """A value that no column can hold."""
+class _InvalidValue(Exception):
+    """The value fits into no column."""
 
 
 def _value(value: Any, key: str) -> Value:
@@ -85,7 +85,7 @@ def _value(value: Any, key: str) -> Value:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise _Unfit(f"the value of {key} has half a character in it (a lone surrogate)") from None
+            raise _InvalidValue(f"the value of {key} has half a character in it (a lone surrogate)") from None
     text: str | None = value
     return text
 
@@ -100,7 +100,7 @@ def _tagged(value: dict[str, Any], key: str) -> tuple[Value] | None:
         try:
             return (base64.b64decode(encoded, validate=True),)
         except (binascii.Error, ValueError):
-            raise _Unfit(f"the value of {key} is no base64") from None
+            raise _InvalidValue(f"the value of {key} is no base64") from None
     if len(value) == 1 and value.get("$float") in _FLOATS:
         return (_FLOATS[value["$float"]],)
     return None
@@ -118,13 +118,13 @@ def _by_line(content: BinaryIO, name: str, bad: BadRows, encoding: str) -> Itera
         try:
             yield number, json.loads(text)
         except json.JSONDecodeError as error:
-            bad.at(name, number, error.pos + 1, error.msg)
+            bad.report(name, number, error.pos + 1, error.msg)
         except RecursionError:
-            bad.at(name, number, 1, "nested too deeply")
+            bad.report(name, number, 1, "nested too deeply")
 
 
 def _streamed(content: BinaryIO, name: str, encoding: str) -> Iterator[tuple[int, Any]]:
-    """What stands in an array, or one after the other, without holding all of it."""
+    """Yield the objects of an array, or those one after the other, without holding all of them in memory."""
     window = _Window(content, name, encoding)
     is_array = window.skip("[")
     first = True
@@ -142,7 +142,7 @@ def _streamed(content: BinaryIO, name: str, encoding: str) -> Iterator[tuple[int
 
 
 class _Window:
-    """A part of the text, which moves on."""
+    """A moving window on the text."""
 
     def __init__(self, content: BinaryIO, name: str, encoding: str) -> None:
         self._content = content
@@ -155,13 +155,14 @@ class _Window:
         self._is_complete = False
 
     def skip(self, token: str) -> bool:
-        """Whether the token comes next; then it is behind us."""
+        """Pass over the token if it is next, and return True."""
         if not self.is_at_end() and self._text.startswith(token, self._position):
             self._position += len(token)
             return True
         return False
 
     def is_at_end(self) -> bool:
+        """Pass over space, and return True at the end of the text."""
         while True:
             space = _SPACE.match(self._text, self._position)
             assert space is not None  # it matches anything
@@ -170,20 +171,20 @@ class _Window:
                 return self._position == len(self._text)
 
     def document(self) -> tuple[int, Any]:
-        """The next one, and the line that it begins at."""
+        """Return the line of the next document, and the document."""
         if self.is_at_end():
             self.fail("the text ends early")
         while True:
             try:
                 document, end = self._scan(self._text, self._position)
             except json.JSONDecodeError as error:
-                # Reading on costs the same again each time: so the text doubles.
-                if len(self._text) - self._position > _MOST_CHARACTERS or not self._read(len(self._text)):
+                # Each attempt scans from the beginning of the document: so the text is doubled.
+                if len(self._text) - self._position > _MAX_CHARACTERS or not self._read(len(self._text)):
                     self.fail(error.msg, error.pos)
                 continue
             except RecursionError:
                 self.fail("nested too deeply")
-            # A number may go on behind the end of what has been read.
+            # A number may continue after the end of the window.
             if end < len(self._text) or not self._read():
                 line = self._place(self._position)[0]
                 self._position = end
@@ -199,14 +200,14 @@ class _Window:
             return self._line, self._column + position
         return self._line + newlines, position - self._text.rfind("\n", 0, position)
 
-    def _read(self, least: int = 0) -> bool:
-        """Have more text; False where there is no more."""
+    def _read(self, min_bytes: int = 0) -> bool:
+        """Read more text; return False at the end."""
         if self._is_complete:
             return False
         if self._position > _CHUNK_BYTES:
             self._line, self._column = self._place(self._position)
             self._text, self._position = self._text[self._position :], 0
-        data = self._content.read(max(_CHUNK_BYTES, least))
+        data = self._content.read(max(_CHUNK_BYTES, min_bytes))
         self._is_complete = not data
         try:
             more = self._decoder.decode(data, final=self._is_complete)

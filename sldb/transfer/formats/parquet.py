@@ -1,7 +1,6 @@
-"""Parquet, by pyarrow (the extra `parquet`).
+"""Parquet files, by pyarrow (the extra `parquet`).
 
-Writing: which type of Parquet's a column has (render.parquet) is asked of the rows, all of them, before the first is
-written.
+The types of the columns (see render.parquet) are determined by a query of all rows before the first is written.
 """
 
 from __future__ import annotations
@@ -22,20 +21,21 @@ _READ_ROWS = 2_000
 
 
 def write(source: Snapshot, what: Selection, path: Path) -> None:
+    """Write the rows to the file. Raises SldbError."""
     kinds = _kinds(source, what.query, len(what.columns))
     schema = parquet.schema(what.columns, kinds)
-    with parquet.load("pyarrow.parquet").ParquetWriter(str(path), schema, compression="zstd") as writer:
+    with parquet.open_writer(str(path), schema) as writer:
         for page in what.pages:
             writer.write_batch(parquet.batch(page, kinds, schema))
 
 
 def _kinds(source: Snapshot, query: str, width: int) -> list[str]:
-    """pyarrow's name of the type of each column."""
+    """Return pyarrow's name of the type of each column."""
     cells = [f"c{i}" for i in range(width)]
-    most = parquet.EXACT_IN_DOUBLE
+    limit = parquet.EXACT_IN_DOUBLE
     seen = ",".join(
         f"sum(typeof({cell})='integer'),sum(typeof({cell})='real'),sum(typeof({cell})='text'),sum(typeof({cell})='blob'),"
-        f"sum(typeof({cell})='integer' AND {cell} NOT BETWEEN {-most} AND {most})"
+        f"sum(typeof({cell})='integer' AND {cell} NOT BETWEEN {-limit} AND {limit})"
         for cell in cells
     )
     [counts] = source.rows(f"WITH r({literals.names(tuple(cells))}) AS (\n{query}\n) SELECT {seen} FROM r")
@@ -43,7 +43,7 @@ def _kinds(source: Snapshot, query: str, width: int) -> list[str]:
 
 
 def read(path: Path, table: str, shown: str) -> Stream:
-    """The rows of a file. Dates, times and decimals become text, lists and structures JSON text."""
+    """Return the rows of a file. Dates, times and decimals become text, lists and structures JSON text."""
     pyarrow = parquet.load("pyarrow.parquet")
     try:
         file = pyarrow.ParquetFile(str(path))

@@ -1,7 +1,7 @@
-"""The tables of a SQLite file, or of an SQL dump, which is loaded into such a file on this machine first.
+"""SQLite files and SQL dumps as inputs. A dump is loaded into a SQLite file on this machine first.
 
-The server's own SQLite (apsw) reads it, so that what a dump of the `sqlite3` shell does (PRAGMA, BEGIN, rows of
-sqlite_schema for virtual tables) works as it does there, and nothing of it reaches the server but tables and rows.
+The server's own SQLite (apsw) reads it, so that the statements of a dump by the `sqlite3` shell (PRAGMA, BEGIN, rows of
+sqlite_schema for virtual tables) work, and only tables and rows reach the server.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from lambda_handlers.wire import Row, SldbError
 from sldb.render import literals
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Schema, Table
-from sldb.transfer.database.virtual_table import Way, is_fts5, way
+from sldb.transfer.database.virtual_table import DumpMethod, dump_method, is_fts5
 from sldb.transfer.formats.stream import Extra, Stream, Values
 
-_MOST_CHARACTERS = 400_000_000  # of one statement: a blob of 100 MB as a literal, and more
+_MAX_CHARACTERS = 400_000_000  # of one statement: a blob of 100 MB as a literal, and more
 _REFUSED = {apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH}
 
 
-def of_file(path: Path, shown: str, only: str | None) -> Iterator[Stream]:
-    """Of a SQLite file. `only`: the one table that is wanted. Raises `bad_request`."""
-    for stream in _of_file(path, shown, only):
+def read_file(path: Path, shown: str, only: str | None) -> Iterator[Stream]:
+    """Yield the streams of a SQLite file. `only`: the one table to read. Raises `bad_request`."""
+    for stream in _read_file(path, shown, only):
         stream.is_of_file = True
         yield stream
 
 
-def _of_file(path: Path, shown: str, only: str | None) -> Iterator[Stream]:
+def _read_file(path: Path, shown: str, only: str | None) -> Iterator[Stream]:
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     except apsw.Error as error:
@@ -45,13 +45,13 @@ def _of_file(path: Path, shown: str, only: str | None) -> Iterator[Stream]:
         connection.close(True)
 
 
-def of_dump(path: Path, shown: str, only: str | None) -> Iterator[Stream]:
-    """Of SQL text. Raises `bad_request` with the line of a statement that fails."""
+def read_dump(path: Path, shown: str, only: str | None) -> Iterator[Stream]:
+    """Yield the streams of SQL text. Raises `bad_request` with the line of a statement that fails."""
     with tempfile.TemporaryDirectory(prefix="sldb-") as directory:
         made = Path(directory) / "loaded.sqlite"
         with _empty(made) as connection:
             _load(path, shown, connection)
-        yield from _of_file(made, shown, only)
+        yield from _read_file(made, shown, only)
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def _load(path: Path, shown: str, connection: apsw.Connection) -> None:
 
 
 def _statements(path: Path, shown: str) -> Iterator[tuple[int, str]]:
-    """Each with the line that it begins at."""
+    """Yield the statements, each with the number of its first line."""
     begun: list[str] = []
     size = first_line = 0
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -95,7 +95,7 @@ def _statements(path: Path, shown: str) -> Iterator[tuple[int, str]]:
                 if ";" in line and apsw.complete("".join(begun)):
                     yield first_line, "".join(begun)
                     begun = []
-                elif size > _MOST_CHARACTERS:
+                elif size > _MAX_CHARACTERS:
                     raise SldbError("bad_request", f"{shown}:{first_line}:1: this statement does not end")
         except UnicodeDecodeError as error:
             raise SldbError("bad_request", f"{shown} is not UTF-8 text: {error}") from error
@@ -105,7 +105,7 @@ def _statements(path: Path, shown: str) -> Iterator[tuple[int, str]]:
 
 
 class _File:
-    """What schema.read asks."""
+    """A file as a source for `read_schema`."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
@@ -115,16 +115,16 @@ class _File:
 
 
 def _streams(connection: apsw.Connection, shown: str, only: str | None) -> Iterator[Stream]:
-    found = schema.read(_File(connection))
+    found = schema.read_schema(_File(connection))
     names = {each.lower() for each in (*(table.name for table in found.tables), *found.views)}
     tables = [table for table in found.tables if table.kind != "shadow" and only in (None, table.name)]
     if not tables:
         there = ", ".join(table.name for table in found.tables if table.kind != "shadow")
         what = "no tables" if only is None else f"no table {only}"
         raise SldbError("bad_request", f"{shown} has {what}", f"it has: {there}" if there else "")
-    ways = {table.name: way(table.sql, names) for table in tables if table.kind == "virtual"}
-    for name, its_way in ways.items():
-        if its_way is Way.SHADOWS:
+    methods = {table.name: dump_method(table.sql, names) for table in tables if table.kind == "virtual"}
+    for name, method in methods.items():
+        if method is DumpMethod.SHADOWS:
             raise SldbError(
                 "bad_request",
                 f"{shown}: the virtual table {name} keeps what SQL statements cannot put there again",
@@ -133,8 +133,8 @@ def _streams(connection: apsw.Connection, shown: str, only: str | None) -> Itera
     for table in tables:
         extras = _extras(connection, found, table)
         if table is tables[-1] and only is None:
-            extras += _of_all(connection, found, ways)
-        yield _stream(connection, table, shown, extras, is_empty=ways.get(table.name) is Way.REBUILD)
+            extras += _database_extras(connection, found, methods)
+        yield _stream(connection, table, shown, extras, is_empty=methods.get(table.name) is DumpMethod.REBUILD)
 
 
 def _stream(connection: apsw.Connection, table: Table, shown: str, extras: list[Extra], is_empty: bool) -> Stream:
@@ -149,7 +149,7 @@ def _stream(connection: apsw.Connection, table: Table, shown: str, extras: list[
         try:
             found = connection.execute(f"SELECT {names} FROM {literals.name(table.name)} {order}")
             yield from enumerate(found, start=1)
-        except apsw.SQLError as error:  # what needs a collation or function of the program that made the file
+        except apsw.SQLError as error:  # it needs a collation or function of another program
             hint = "sldb push copies a SQLite file as it is"
             raise SldbError("bad_request", f"{shown} ({table.name}) cannot be read: {error}", hint) from error
 
@@ -166,7 +166,7 @@ def _stream(connection: apsw.Connection, table: Table, shown: str, extras: list[
 
 
 def _extras(connection: apsw.Connection, found: Schema, table: Table) -> list[Extra]:
-    """Indexes, settings of FTS5, and where AUTOINCREMENT counts from."""
+    """Return indexes, settings of FTS5, and the counter of AUTOINCREMENT of a table."""
     extras = [Extra(sql, table.name) for of_table, sql in found.indexes if of_table == table.name]
     if found.has_autoincrement:
         for (seq,) in connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)):
@@ -179,10 +179,10 @@ def _extras(connection: apsw.Connection, found: Schema, table: Table) -> list[Ex
     return extras
 
 
-def _of_all(connection: apsw.Connection, found: Schema, ways: dict[str, Way]) -> list[Extra]:
+def _database_extras(connection: apsw.Connection, found: Schema, methods: dict[str, DumpMethod]) -> list[Extra]:
     extras = [Extra(sql, name) for name, sql in found.views.items()]
-    for name, its_way in ways.items():
-        if its_way is Way.REBUILD:
+    for name, method in methods.items():
+        if method is DumpMethod.REBUILD:
             quoted = literals.name(name)
             extras.append(Extra(f"INSERT INTO {quoted}({quoted}) VALUES ('rebuild')", name))
     extras += [Extra(sql, of_table) for of_table, sql in found.triggers]

@@ -1,4 +1,4 @@
-"""SQLite files on this machine, written with the server's own SQLite (apsw)."""
+"""SQLite files as outputs, written with the server's own SQLite (apsw)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ Counted = Callable[[Iterable[list[Row]]], Iterator[list[Row]]]  # passes pages o
 
 
 def write(source: Snapshot, what: Selection | None, path: Path, counted: Counted) -> None:
-    """Fill the empty file: with a table and its indexes, with rows as a table whose columns have no types, or with the
-    whole database, as its dump makes it."""
-    with _made(path) as connection:
+    """Fill the empty file: with a table and its indexes, with rows as a table without types, or the whole database.
+
+    The whole database is restored from its dump. Raises SldbError.
+    """
+    with _new_database(path) as connection:
         if what is None:
             for text in dump.dump(source):
                 connection.execute(text)
@@ -35,8 +37,8 @@ def write(source: Snapshot, what: Selection | None, path: Path, counted: Counted
 
 
 @contextmanager
-def _made(path: Path) -> Iterator[apsw.Connection]:
-    """A new database in an empty file, which nobody sees before it is complete."""
+def _new_database(path: Path) -> Iterator[apsw.Connection]:
+    """Yield a new database in an empty file; unsynced, since it is not visible before it is complete."""
     connection = apsw.Connection(str(path))
     try:
         connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
@@ -52,7 +54,7 @@ def _write_table(source: Snapshot, table: Table, counted: Counted, connection: a
     connection.execute(dump.ended(table.sql))
     for text in dump.inserts(table, counted(source.scan(table.scan(table.columns))), keeps_rowids):
         connection.execute(text)
-    for of_table, sql in schema.read(source).indexes:
+    for of_table, sql in schema.read_schema(source).indexes:
         if of_table == table.name:
             connection.execute(dump.ended(sql))
 
@@ -60,6 +62,6 @@ def _write_table(source: Snapshot, table: Table, counted: Counted, connection: a
 def _write_rows(what: Selection, counted: Counted, connection: apsw.Connection) -> None:
     name, columns = literals.name(what.name), literals.names(tuple(values.distinct(what.columns)))
     connection.execute(f"CREATE TABLE {name} ({columns})")
-    holes = ",".join("?" * len(what.columns))
+    placeholders = ",".join("?" * len(what.columns))
     for page in counted(what.pages):
-        connection.executemany(f"INSERT INTO {name} VALUES ({holes})", page)
+        connection.executemany(f"INSERT INTO {name} VALUES ({placeholders})", page)

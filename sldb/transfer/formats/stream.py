@@ -1,4 +1,4 @@
-"""The rows of one table of an input, to be read once."""
+"""A stream: the rows of one table of an input, to be read once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Values = Sequence[Value]  # of one row
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """Something that comes with tables that are made: an index, a view, a counter."""
+    """An addition to created tables: an index, a view, a counter."""
 
     sql: str
-    of_table: str  # only where that table is made; of a view its own name: only where there is nothing of that name
+    of_table: str  # used only if that table is created; a view has its own name: used only if that is free
     params: tuple[str | int, ...] = ()
 
 
@@ -24,13 +24,13 @@ class Stream:
     """Rows for one table, to be read once."""
 
     table: str
-    shown: str  # what they come from, for messages
+    shown: str  # the source, for messages
     columns: list[str]  # grows while JSON is read
     rows: Iterable[tuple[int, Values]]  # (line or number of the row, values)
-    is_text: bool = False  # values come as text, and the columns' types make of them what they are
+    is_text: bool = False  # values are text, converted by the columns' types
     empty_is_null: bool = False  # the empty text in a column of numbers is NULL
-    create: str | None = None  # the SQL that makes the table; None: by the types of what is in it
-    has_rowid: bool = False  # the first value is the rowid, for a table that is made
+    create: str | None = None  # CREATE TABLE; None: by the types of the values
+    has_rowid: bool = False  # the first value is the rowid, for a created table
     extras: tuple[Extra, ...] = ()
-    is_of_dump: bool = False  # an SQL dump or a SQLite file: rows are brought as they are, orphans too
+    is_of_dump: bool = False  # an SQL dump or a SQLite file: rows are copied unchanged, orphans too
     is_of_file: bool = False  # a SQLite file

@@ -1,4 +1,4 @@
-"""What an input holds: for each table of it, its columns and rows."""
+"""The tables of an input: a stream with columns and rows for each."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import BinaryIO
 from lambda_handlers.wire import SldbError
 from sldb.transfer.files.input import STANDARD_INPUT, Input
 from sldb.transfer.formats.bad_rows import BadRows
-from sldb.transfer.formats.delimited import Delimited
+from sldb.transfer.formats.delimited import DelimitedRows
 from sldb.transfer.formats.json_rows import JsonRows
 from sldb.transfer.formats.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How inputs are read."""
+class ReadOptions:
+    """The options for reading inputs."""
 
     table: str | None = None
     format: str | None = None
@@ -25,52 +25,52 @@ class Reading:
     encoding: str = "utf-8"
 
 
-def read(source: Input, how: Reading, bad: BadRows, standard_input: BinaryIO) -> Generator[Stream, None, None]:
-    """The streams one after the other; each must be read before the next is asked for. Raises SldbError."""
-    source.format = how.format or source.format
+def read(source: Input, options: ReadOptions, bad: BadRows, standard_input: BinaryIO) -> Generator[Stream, None, None]:
+    """Yield the streams; each must be read before the next is taken. Raises SldbError."""
+    source.format = options.format or source.format
     if source.format in _OF_FILES:
-        yield from _of_file(source, how, standard_input)
+        yield from _of_file(source, options, standard_input)
         return
     with source.opened(standard_input) as content:
         if source.format not in _OF_FILES:
-            yield _of_text(source, how, bad, content)
+            yield _of_text(source, options, bad, content)
             return
     if source.name == STANDARD_INPUT:
         raise SldbError(
             "bad_request",
-            f"standard input holds {source.format}, which is known too late",
+            f"standard input holds {source.format}, which is detected too late",
             f"say --input-format {source.format}",
         )
-    yield from _of_file(source, how, standard_input)
+    yield from _of_file(source, options, standard_input)
 
 
 _OF_FILES = ("parquet", "sqlite", "sql")
 
 
-def _of_text(source: Input, how: Reading, bad: BadRows, content: BinaryIO) -> Stream:
-    table, name = _table(source, how), source.shown
+def _of_text(source: Input, options: ReadOptions, bad: BadRows, content: BinaryIO) -> Stream:
+    table, name = _table(source, options), source.shown
     if source.format in ("json", "jsonl"):
-        rows = JsonRows(content, name, source.format == "jsonl", bad, how.encoding)
+        rows = JsonRows(content, name, source.format == "jsonl", bad, options.encoding)
         return Stream(table, name, rows.columns, rows)
     is_tsv = source.format == "tsv"
-    cells = Delimited(content, name, is_tsv, bad, how.delimiter, how.header, how.encoding)
+    cells = DelimitedRows(content, name, is_tsv, bad, options.delimiter, options.header, options.encoding)
     return Stream(table, name, cells.columns, cells, is_text=True, empty_is_null=is_tsv)
 
 
-def _of_file(source: Input, how: Reading, standard_input: BinaryIO) -> Iterator[Stream]:
+def _of_file(source: Input, options: ReadOptions, standard_input: BinaryIO) -> Iterator[Stream]:
     with source.as_file(standard_input) as path:
         if source.format == "parquet":
             from sldb.transfer.formats import parquet
 
-            yield parquet.read(path, _table(source, how), source.shown)
+            yield parquet.read(path, _table(source, options), source.shown)
             return
         from sldb.transfer.formats import sqlite_input
 
-        load = sqlite_input.of_dump if source.format == "sql" else sqlite_input.of_file
-        yield from load(path, source.shown, how.table)
+        load = sqlite_input.read_dump if source.format == "sql" else sqlite_input.read_file
+        yield from load(path, source.shown, options.table)
 
 
-def _table(source: Input, how: Reading) -> str:
-    if how.table is None and source.name == STANDARD_INPUT:
+def _table(source: Input, options: ReadOptions) -> str:
+    if options.table is None and source.name == STANDARD_INPUT:
         raise SldbError("bad_request", "standard input has no name to call a table by", "say --table NAME")
-    return how.table or source.table
+    return options.table or source.table

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.wire import SldbError
 from sldb.migrate import files
-from sldb.migrate.files import parse, read_directory, standings
+from sldb.migrate.files import list_versions, parse, read_directory
 
 PATH = Path("20260101000000_a.sql")
 SAMPLE = "-- what it is for\n\n-- migrate:up\nCREATE TABLE t(a);\n\n-- migrate:down transaction:false\nDROP TABLE t;\n"
@@ -88,19 +88,19 @@ def test_a_directory_in_order_of_versions_without_what_is_none(tmp_path: Path) -
 
 
 def test_new_files_are_migrations_and_never_overwrite(tmp_path: Path) -> None:
-    path = files.make(tmp_path / "db" / "migrations", "create  users", 0.0)
+    path = files.create_file(tmp_path / "db" / "migrations", "create  users", 0.0)
     assert path.name == "19700101000000_create_users.sql"
     assert files.read(path).up.sql.strip() == ""
     with pytest.raises(SldbError, match="cannot be made"):
-        files.make(tmp_path / "db" / "migrations", "create users", 0.0)
+        files.create_file(tmp_path / "db" / "migrations", "create users", 0.0)
     for name in ("../x", "a/b", "", "a\nb;c"):
         with pytest.raises(SldbError, match="cannot name a migration"):
-            files.make(tmp_path, name, 0.0)
+            files.create_file(tmp_path, name, 0.0)
 
 
 def test_standings() -> None:
     one, two, three = (replace(parse(PATH, SAMPLE), version=version) for version in "123")
     applied = {"1": one.sha256, "3": "another", "0": None}
-    found = [(each.version, each.state) for each in standings((one, two, three), applied)]
+    found = [(each.version, each.state) for each in list_versions((one, two, three), applied)]
     assert found == [("0", "missing"), ("1", "applied"), ("2", "out_of_order"), ("3", "changed")]
-    assert [each.state for each in standings((one, two), {"1": None})] == ["applied", "pending"]
+    assert [each.state for each in list_versions((one, two), {"1": None})] == ["applied", "pending"]

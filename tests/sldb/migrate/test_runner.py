@@ -173,7 +173,7 @@ def test_a_rehearsal_tells_what_would_change_and_changes_nothing(client: Client,
         client.execute(Request((Statement("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)"),)))
     before = runner.read_applied(client)
     later = migration(2, "CREATE TABLE IF NOT EXISTS t(a, b);DELETE FROM t WHERE a > 1; CREATE INDEX i ON t(b);")
-    with rehearsal.branch_of(client) as (there, branch):
+    with rehearsal.rehearsal_branch(client) as (there, branch):
         assert runner.apply(there, later) is not None
         changes = {change.name: change for change in rehearsal.changes(there, branch)}
     assert changes["i"].schema == "created"
@@ -188,7 +188,7 @@ def test_a_rehearsal_that_fails_leaves_no_branch(client: Client) -> None:
     runner.apply(client, CREATE)
 
     def rehearse() -> None:
-        with rehearsal.branch_of(client) as (there, _):
+        with rehearsal.rehearsal_branch(client) as (there, _):
             runner.apply(there, migration(2, "SELECT nope;"))
 
     with pytest.raises(SldbError, match="no such column: nope"):

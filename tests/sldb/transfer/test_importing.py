@@ -25,8 +25,8 @@ from sldb.client import Client
 from sldb.targets.protocol import Target
 from sldb.transfer.database.snapshot import Snapshot
 from sldb.transfer.formats.dump import dump
-from sldb.transfer.formats.tables import Reading
-from sldb.transfer.importing import Done, Plan, run
+from sldb.transfer.formats.tables import ReadOptions
+from sldb.transfer.importing import Outcome, Plan, run
 from sldb.transfer.loader import Mode
 from tests.fakes.databases.contents import Rows, contents
 from tests.fakes.databases.random_database import databases
@@ -92,8 +92,10 @@ def write(client: Client, *queries: str) -> None:
     client.execute(Request(tuple(map(Statement, queries))))
 
 
-def load(client: Client, *files: Path | str, batch_rows: int = 50_000, stdin: bytes = b"", **options: Any) -> Done:
-    reading = Reading(**{name: options.pop(name) for name in list(options) if name in Reading.__dataclass_fields__})
+def load(client: Client, *files: Path | str, batch_rows: int = 50_000, stdin: bytes = b"", **options: Any) -> Outcome:
+    reading = ReadOptions(
+        **{name: options.pop(name) for name in list(options) if name in ReadOptions.__dataclass_fields__}
+    )
     return run(client, Plan(tuple(map(str, files)), reading, Mode(**options), batch_rows), io.BytesIO(stdin))
 
 
@@ -289,7 +291,7 @@ def test_an_import_of_other_data_begins_anew(client: Client, tmp_path: Path) -> 
 
 def test_other_data_on_standard_input_is_told(client: Client) -> None:
     first, other = (b"a\n" + b"%d\n" % i * 20 for i in (1, 2))
-    plan = Plan(("-",), Reading(table="t"), batch_rows=4)
+    plan = Plan(("-",), ReadOptions(table="t"), batch_rows=4)
     with pytest.raises(Killed):
         run(replace(client, target=Dying(client.target, 5, is_applied=True)), plan, io.BytesIO(first))
     with pytest.raises(SldbError, match="had other data"):

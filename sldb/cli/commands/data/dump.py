@@ -28,14 +28,14 @@ All of it is read at one transaction. A file (-o) appears whole or not at all; .
 @moment_options.at_option("The database as it was then")
 def dump(run: Run, output: Path | None, at: str | None) -> None:
     from sldb.transfer.database.snapshot import Snapshot
-    from sldb.transfer.files.output import writing
+    from sldb.transfer.files.output import open_output
     from sldb.transfer.formats import dump as dumping
 
     size = 0
     with closing(run.client()) as client:
         source = Snapshot(client, moment_options.parse_moment(at))
         moment_options.say_moment(client, at, source.txid, source.time)
-        with writing(output, streams.bytes_out()) as out:
+        with open_output(output, streams.bytes_out()) as out:
             for text in dumping.dump(source):
                 size += out.write(text.encode())
     if output is not None:

@@ -17,7 +17,7 @@ from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from sldb.client import Client
-    from sldb.transfer.importing import Done, Plan, Progress
+    from sldb.transfer.importing import Outcome, Plan, Progress
 
 HELP = """Read files into tables, all or nothing.
 
@@ -68,7 +68,7 @@ def import_(run: Run, files: tuple[str, ...], **options: Any) -> None:
         messages.say(sentence)
 
 
-def _run(run: Run, client: Client, plan: Plan) -> Done:
+def _run(run: Run, client: Client, plan: Plan) -> Outcome:
     from sldb.transfer import importing
 
     with _progress() as progress:
@@ -85,8 +85,8 @@ def _run(run: Run, client: Client, plan: Plan) -> Done:
 
 def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
     from sldb.transfer.files.input import FORMATS
-    from sldb.transfer.formats.tables import Reading
-    from sldb.transfer.importing import MOST_ROWS, Plan
+    from sldb.transfer.formats.tables import ReadOptions
+    from sldb.transfer.importing import MAX_ROWS, Plan
     from sldb.transfer.loader import Mode
 
     format_name = options["input_format"]
@@ -98,9 +98,9 @@ def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
     upsert = tuple(key.strip() for key in (options["upsert"] or "").split(",") if key.strip())
     return Plan(
         files,
-        Reading(options["table"], format_name, options["delimiter"], not options["no_header"], options["encoding"]),
+        ReadOptions(options["table"], format_name, options["delimiter"], not options["no_header"], options["encoding"]),
         Mode(options["create"], options["replace"], upsert, skip=options["on_error"] == "skip"),
-        options["batch"] or MOST_ROWS,
+        options["batch"] or MAX_ROWS,
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lambda_handlers.wire import Reply, Value
     from sldb.client import Client
-    from sldb.migrate.files import Migration, Standing
+    from sldb.migrate.files import Migration, VersionStatus
 
 HELP = """Apply the migrations of a directory to a database, each exactly once.
 
@@ -63,9 +63,9 @@ def new(ctx: click.Context, run: Run, name: str, directory: str | None) -> None:
       sldb migrate new create_users
       $EDITOR "$(sldb migrate new add_email)"
     """
-    from sldb.migrate.files import make
+    from sldb.migrate.files import create_file
 
-    click.echo(str(make(_path(ctx, run, directory), name, time.time())))
+    click.echo(str(create_file(_path(ctx, run, directory), name, time.time())))
 
 
 @command("status", short_help="Show which migrations are applied.")
@@ -91,7 +91,7 @@ def status(ctx: click.Context, run: Run, directory: str | None, exit_code: bool)
 
 
 def _status(run: Run, directory: Path) -> int:
-    from sldb.migrate.files import read_directory, standings
+    from sldb.migrate.files import list_versions, read_directory
     from sldb.migrate.runner import read_applied
     from sldb.render import check_format
     from sldb.report import count
@@ -99,7 +99,7 @@ def _status(run: Run, directory: Path) -> int:
     format_name = check_format(run.format)
     migrations = read_directory(directory)
     with closing(run.client()) as client:
-        found = standings(migrations, read_applied(client).versions)
+        found = list_versions(migrations, read_applied(client).versions)
     rows = [(one.version, one.state, one.name or None) for one in found]
     messages.show_rows(format_name, ("version", "state", "file"), rows)
     pending = sum(one.is_pending for one in found)
@@ -134,13 +134,13 @@ def up(
       sldb migrate up --to 20261125103000
       sldb migrate up --strict --database orders --dir orders/migrations
     """
-    from sldb.migrate.files import read_directory, standings
+    from sldb.migrate.files import list_versions, read_directory
     from sldb.migrate.runner import read_applied
 
     messages.check_format(run.format)
     migrations = read_directory(_path(ctx, run, directory))
     with closing(run.client(create=creates)) as client:
-        found = standings(migrations, read_applied(client).versions)
+        found = list_versions(migrations, read_applied(client).versions)
         _tell_oddities(found, strict)
         waiting = {one.version for one in _until(found, to) if one.is_pending}
         pending = [migration for migration in migrations if migration.version in waiting]
@@ -154,7 +154,7 @@ def up(
             _apply(run, client, pending)
 
 
-def _tell_oddities(found: Sequence[Standing], strict: bool) -> None:
+def _tell_oddities(found: Sequence[VersionStatus], strict: bool) -> None:
     says = {
         "out_of_order": "{0} is older than one that is applied",
         "changed": "{0} was changed after it was applied",
@@ -167,7 +167,7 @@ def _tell_oddities(found: Sequence[Standing], strict: bool) -> None:
         messages.say(f"note: {sentence}")
 
 
-def _until(found: Sequence[Standing], to: str | None) -> list[Standing]:
+def _until(found: Sequence[VersionStatus], to: str | None) -> list[VersionStatus]:
     if to is None:
         return list(found)
     names = {one.version for one in found} & {to, to.partition("_")[0]}
@@ -215,7 +215,7 @@ def _rehearse(run: Run, client: Client, pending: Sequence[Migration]) -> None:
     from sldb.migrate import rehearsal, runner
     from sldb.report import count
 
-    with rehearsal.branch_of(client) as (there, branch):
+    with rehearsal.rehearsal_branch(client) as (there, branch):
         messages.say(f"rehearsing on {branch.branch}, a branch of {run.database}")
         for migration in pending:
             _timed(migration, partial(runner.apply, there, migration), "applied there")

@@ -38,7 +38,7 @@ def write(client: Client, *queries: str) -> None:
 def test_a_table_of_any_size_is_read_in_pages(client: Client, made: str) -> None:
     write(client, made, f"{COUNTING} INSERT INTO t (i, x) SELECT i, printf('%.*c', 1 + i % 300, 'x') FROM n")
     source = Snapshot(client)
-    table = schema.read(source).table("T")
+    table = schema.read_schema(source).table("T")
     assert table is not None
     pages = list(source.scan(table.scan(table.columns)))
     rows = [row[1:3] for page in pages for row in page]
@@ -70,7 +70,7 @@ def test_a_value_larger_than_a_reply_comes_in_pieces(client: Client, encoding: s
         "zeroblob(4500001)), (3, 'z', 'b', NULL)",
     )
     source = Snapshot(client)
-    table = schema.read(source).table("t")
+    table = schema.read_schema(source).table("t")
     assert table is not None
     assert [row for page in source.scan(table.scan(table.columns)) for row in page] == [
         (1, 1, 1.5, "a", b"\0"),

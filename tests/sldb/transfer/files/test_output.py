@@ -13,20 +13,20 @@ from pathlib import Path
 import pytest
 
 from lambda_handlers.wire import SldbError
-from sldb.transfer.files.output import appearing, writing
+from sldb.transfer.files.output import open_output, replacing_file
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="devices, links and modes of POSIX")
 
 
 def put(path: Path, data: bytes = b"new") -> None:
-    with writing(path, io.BytesIO()) as out:
+    with open_output(path, io.BytesIO()) as out:
         out.write(data)
 
 
 def test_a_file_appears_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")
-    with writing(path, io.BytesIO()) as out:
+    with open_output(path, io.BytesIO()) as out:
         out.write(b"new")
         out.flush()
         assert path.read_bytes() == b"old"
@@ -41,7 +41,7 @@ def test_a_failure_leaves_what_was(tmp_path: Path) -> None:
     path.write_bytes(b"old")
 
     def fail() -> None:
-        with writing(path, io.BytesIO()) as out:
+        with open_output(path, io.BytesIO()) as out:
             out.write(b"new")
             raise ZeroDivisionError
 
@@ -72,7 +72,7 @@ def test_a_device_or_pipe_is_written_to_and_never_replaced(tmp_path: Path) -> No
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     put(Path("/dev/null"))
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
-    with pytest.raises(SldbError, match="is no file"), appearing(pipe):
+    with pytest.raises(SldbError, match="is no file"), replacing_file(pipe):
         pass
 
 

@@ -35,7 +35,7 @@ def test_of_text(texts: list[str | None], declared: str) -> None:
     for order in (texts, texts[::-1]):
         column = ColumnType(is_text=True)
         for text in order:
-            column.see([text])
+            column.add([text])
         assert column.declared == declared
 
 
@@ -57,11 +57,11 @@ def test_of_text(texts: list[str | None], declared: str) -> None:
 def test_of_values(values: list[Value], declared: str) -> None:
     for order in (values, values[::-1]):
         column = ColumnType(is_text=False)
-        column.see(order)
+        column.add(order)
         assert column.declared == declared
 
 
 def test_whole_numbers_that_no_integer_holds_are_remembered() -> None:
     column = ColumnType(is_text=True)
-    column.see(["1", "9223372036854775808"])
+    column.add(["1", "9223372036854775808"])
     assert column.has_huge

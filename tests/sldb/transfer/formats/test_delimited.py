@@ -14,7 +14,7 @@ from lambda_handlers.wire import SldbError
 from sldb.render import formats
 from sldb.render.layout import Layout
 from sldb.transfer.formats.bad_rows import BadRows
-from sldb.transfer.formats.delimited import Delimited
+from sldb.transfer.formats.delimited import DelimitedRows
 
 CELLS = st.one_of(
     st.none(),
@@ -30,7 +30,7 @@ def read(
 ) -> tuple[list[str], list[tuple[int, list[str | None]]], BadRows]:
     bad = BadRows(skip)
     content = io.BytesIO(text.encode() if isinstance(text, str) else text)
-    rows = Delimited(content, "people.csv", is_tsv, bad, delimiter, header, "utf-8")
+    rows = DelimitedRows(content, "people.csv", is_tsv, bad, delimiter, header, "utf-8")
     return rows.columns, list(rows), bad
 
 
@@ -92,7 +92,7 @@ def test_a_bad_row_is_told_with_line_and_column(text: str | bytes, place: str) -
         read(text)
     assert (caught.value.code, caught.value.message) == ("bad_request", place)
     _, _, bad = read(text, skip=True)
-    assert (bad.count, bad.told) == (1, [place])
+    assert (bad.count, bad.messages) == (1, [place])
 
 
 @pytest.mark.parametrize(

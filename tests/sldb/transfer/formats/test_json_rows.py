@@ -111,7 +111,7 @@ def test_a_bad_row_of_lines(line: str, message: str) -> None:
         read(text, by_line=True)
     assert caught.value.message == message
     _, rows, bad = read(text, by_line=True, skip=True)
-    assert ([values for _, values in rows], bad.told) == ([[1], [2]], [message])
+    assert ([values for _, values in rows], bad.messages) == ([[1], [2]], [message])
 
 
 def test_an_object_that_is_longer_than_what_is_read_at_once() -> None:
