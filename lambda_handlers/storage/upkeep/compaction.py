@@ -1,15 +1,15 @@
-"""Fewer files for the same history: what a maintenance pass makes of one database's log.
+"""Compaction: a maintenance pass makes fewer files for the same history of one database.
 
-After a pass at most four files follow the base, which is the snapshot or whatever else begins the chain. Neighbours are
-merged for that, the cheapest first. A new snapshot is made when the files above the base weigh as much as it does, so
-that what is written again stays in proportion to what was written; when the database was dropped; and when retention
-waits for one. Page maps that are missing or damaged are made, the atlas is put when what it lacks weighs as much as it
-does, and the head.
+After a pass at most four files follow the base (a snapshot or another first file of the chain). Neighbours are merged
+for that, the cheapest first. A pass makes a new snapshot in three cases: the files above the base are as large as the
+base, which keeps the bytes written again in proportion to the bytes written; the database was dropped; retention waits
+for one. It also makes missing or damaged page maps, the head, and the atlas once the page maps missing from it are as
+large as the atlas itself.
 
-No file is deleted here (retention), none is written over, and no order of events can harm: every file is made by a
-conditional create from files that stay where they are, and means the same whoever makes it and when. A pass that ends
-anywhere leaves files that are right, and the next one goes on. Two passes at once do work twice. Only what is no page
-map although it has the name of one is removed.
+Compaction deletes no file (retention does), overwrites none, and no order of events can do harm: it makes every file by
+a conditional create from files that stay in place, so the file has the same content for any process at any time. A pass
+that is stopped anywhere leaves correct files, and the next one continues. Two passes at once do the work twice. The
+only object that it removes is one with the name of a page map but other content.
 
 Write amplification is measured by benchmarks/amplification.py; figures in docs/storage.md.
 """
@@ -42,7 +42,7 @@ _EMPTY_FILE_BYTES = 200  # a file of no page has fewer
 
 @dataclass(slots=True)
 class Work:
-    """What a pass did to one database."""
+    """The work of one pass on one database."""
 
     txid: Txid
     merged: int = 0  # files made by merging
@@ -53,8 +53,8 @@ class Work:
 
 
 class Compactor:
-    """`deadline`: unix seconds, until when large files are mapped; `seen_maps`: the files whose page map was looked at
-    and found good, to which this adds."""
+    """The compaction of one database. `deadline`: unix seconds, the limit for mapping large files; `seen_maps`: the
+    files with a page map that was checked and found good, extended by this pass."""
 
     def __init__(
         self,
@@ -73,8 +73,8 @@ class Compactor:
         self._made: set[LtxName] = set()
 
     def run(self, files: Mapping[LtxName, HeadFile], known_at: float, is_due: bool, wants_snapshot: bool) -> Work:
-        """`files`: what a LIST found that began at `known_at` (unix seconds). `is_due`: merge even if it is little;
-        `wants_snapshot`: retention has files to remove as soon as there is one. Raises StoreError, or SldbError
+        """Compact `files`, the result of a LIST that began at `known_at` (unix seconds). `is_due`: merge even a little;
+        `wants_snapshot`: retention has files to remove as soon as there is a snapshot. Raises StoreError, or SldbError
         `corrupt` for a chain with a gap or a damaged file: nothing is made of those."""
         there = dict(files)
         plan = chain.plan(there)
@@ -101,8 +101,8 @@ class Compactor:
         return work
 
     def _are_sized(self, files: Iterable[HeadFile], seen: Head | None) -> bool:
-        """Whether a checksum covers the size of each file: a head would pass on what a damaged answer said. Those that
-        were made here have their sizes from their making."""
+        """Return True if a checksum covers the size of each file: a head would pass on the size in a damaged answer.
+        Files made by this pass have the sizes known from their making."""
         known = {(file.name, file.size) for file in seen.files} if seen else set()
         doubtful = [file for file in files if file.name not in self._made and (file.name, file.size) not in known]
         return all(self._is_sized(file) for file in doubtful)
@@ -112,7 +112,7 @@ class Compactor:
             return self._mapper.look(file).page_map is not None
         try:
             verification.verify(self._store, self._database, file.name, file.size)
-        except SldbError:  # a reader of a damaged file is told so; without a head, by way of a LIST
+        except SldbError:  # a reader of a damaged file gets its error; without a head it lists first
             return False
         return True
 
@@ -135,14 +135,14 @@ class Compactor:
         return file_header.read(self._store, newest.name.key(self._database), newest.size).commit == 0
 
     def _make(self, names: Sequence[LtxName], target: LtxName, there: dict[LtxName, HeadFile], work: Work) -> None:
-        """Create one file out of several, unless somebody else has."""
+        """Create one file out of several, unless another pass has."""
         node_id = int.from_bytes(self._host.entropy(8), "big")
         merge = Merge(self._store, self._database, names, target, node_id)
         key = target.key(self._database)
         try:
             self._store.create_from(key, merge.pieces())
         except (AlreadyExists, Unavailable):
-            # Perhaps ours after all: then all of it is there, for an object comes to be whole. Whose it is matters
+            # Perhaps ours after all: then all of it is there, because an object appears complete. Its owner matters
             # only to the page map, which is about its bytes: leave that to the next pass.
             there[target] = HeadFile(target, self._store.size(key), is_mapped=False)
             return
@@ -154,14 +154,14 @@ class Compactor:
         self._made.add(target)
 
     def map_others(self, files: Iterable[HeadFile], work: Work) -> None:
-        """Make the page maps of large files that are in no chain to the newest state: of past moments."""
+        """Make the page maps of large files that only past moments need."""
         for file in sorted(files, key=lambda file: file.name.max_txid, reverse=True):
             if file.size >= PAST_WORTH_MAPPING_BYTES and self._host.now() < self._deadline:
                 self._mapped(file, work)
 
     def _mapped(self, file: HeadFile, work: Work) -> HeadFile:
-        """Make the page map that a large file lacks, or that is damaged. All of the file is read and compared with its
-        checksum for it; where there is no time to, the next pass goes on."""
+        """Make a missing page map of a large file, or replace a damaged one. The file is read completely and compared
+        with its checksum; without enough time for that, the next pass continues."""
         if file.size <= MAP_WORTH_BYTES or file.name in self._seen_maps:
             return file
         found = self._mapper.look(file)
@@ -179,14 +179,15 @@ class Compactor:
         return replace(file, is_mapped=True)
 
     def _put_map(self, name: LtxName, made: PageMap) -> int:
-        """Bytes written."""
+        """Store a page map and return the number of bytes written."""
         written = self._mapper.put(made, name, name.page_map_key(self._database))
         if written:
             self._seen_maps.add(name)
         return written
 
     def _bound(self, files: tuple[HeadFile, ...], seen: Head | None, work: Work) -> tuple[HeadFile, ...]:
-        """The files with what the atlas has of them; puts one that has all of them, where that pays."""
+        """Return the files with their presence in the atlas updated; write an atlas with all of them if that is worth
+        its cost."""
         known = {file.name for file in seen.files if file.in_atlas} if seen else set()
         files = tuple(replace(file, in_atlas=file.name in known) for file in files)
         lacking = sum(file.size for file in files if not file.in_atlas)
@@ -201,7 +202,7 @@ class Compactor:
         return tuple(replace(file, in_atlas=True) for file in files)
 
     def _mapped_bytes(self, files: Iterable[HeadFile]) -> int:
-        """Of page maps, about what an atlas of them weighs."""
+        """Return the bytes of the page maps: about the size of their atlas."""
         return sum(self._store.size(file.name.page_map_key(self._database)) for file in files if file.is_mapped)
 
     def _encoded_map(self, file: HeadFile) -> bytes:
@@ -231,8 +232,8 @@ def _new_bytes(there: Mapping[LtxName, HeadFile], above: Iterable[LtxName]) -> i
 
 
 def cheapest_runs(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
-    """Group neighbours into at most `most` runs (first, end), so that little is written: the pair of neighbours that
-    weighs least becomes one, until few enough are left."""
+    """Group neighbours into at most `most` runs (first, end) with few bytes to write: the lightest pair of neighbours
+    is joined until few enough are left."""
     runs = [(at, at + 1) for at in range(len(sizes))]
     weights = list(sizes)
     while len(runs) > most:

@@ -1,16 +1,16 @@
-"""Keeps the databases of a store short to read and free of what retention no longer wants: compaction, then retention.
+"""Maintenance: compaction, then retention, for each database of a store.
 
-Run by the scheduled function, which alone may delete. A pass over a database is due when transactions have come since
-the last one, and at least every quarter of an hour, so that heads stay young enough to be used. A container remembers
-what it saw: a database that nobody writes to costs one GET a minute, and a LIST every quarter of an hour.
+The scheduled function runs it; only that function may delete. A pass over a database is due after new transactions, and
+at least every quarter of an hour, so that heads stay young enough to be used. A container remembers its last view of
+each database: a database without writes costs one GET a minute, and a LIST every quarter of an hour.
 
-A lease (maintenance.json) keeps invocations that overlap from doing the same work twice. Nothing rests on it: files are
-made by conditional creates, what is removed nobody needs whoever removes it, and a holder that is gone is not waited
-for longer than a function can run.
+A lease (maintenance.json) keeps overlapping invocations from doing the same work twice. Safety does not depend on it:
+files are made by conditional creates, removed files are needed by no process, and the lease of a dead holder ends after
+the longest run of a function.
 
-What is deleted is decided from a LIST, in which the lease, just written, tells the time by the store's clock, and from
-what confirms it (removal). Page maps go before their files, so that none can outlive its file and be taken for that of
-another with the same name.
+Deletion is decided by a LIST and its confirmation (removal). The LIST shows the lease, just written, and so the time by
+the store's clock. Page maps are deleted before their files, so that none can outlive its file and be mistaken for that
+of another one with the same name.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _SECONDS_A_DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was done to one database, or why it was not."""
+    """The result for one database, or the reason why there is none."""
 
     database: str
     work: Work | None = None
@@ -80,7 +80,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Seen:
-    """What a container remembers of a database."""
+    """A container's memory of a database."""
 
     txid: Txid
     passed_at: float  # unix seconds
@@ -102,7 +102,7 @@ class _Listing:
 
 @dataclass(slots=True)
 class Maintenance:
-    """Of one store; one of these lives as long as its container."""
+    """The maintenance of one store; it lives as long as its container."""
 
     store: ObjectStore
     host: Host
@@ -113,8 +113,8 @@ class Maintenance:
     _listed_at: float = float("-inf")
 
     def run(self, deadline: float, only: str | None = None) -> list[Report]:
-        """A pass over each database for which one is due, until `deadline` (unix seconds); over `only` in any case.
-        An error is told in its report, and does not stop the others."""
+        """Run the passes that are due, until `deadline` (unix seconds), and one over `only` in any case. An error goes
+        into its database's report, and does not stop the others."""
         reports = []
         try:
             databases = (only,) if only else self._those_there()
@@ -134,7 +134,7 @@ class Maintenance:
         return reports
 
     def _those_there(self) -> tuple[str, ...]:
-        """The databases, the one that was passed over longest ago first."""
+        """Return the databases, the one with the oldest pass first."""
         if self.host.now() - self._listed_at > FULL_PASS_SECONDS:
             names = self.store.list_directories("")
             self._databases = tuple(name for name in names if DATABASE_NAME.fullmatch(name))
@@ -143,7 +143,7 @@ class Maintenance:
         return tuple(sorted(self._databases, key=lambda name: self._seen.get(name, never).passed_at))
 
     def _pass(self, database: str, forced: bool, deadline: float) -> Report | None:
-        """None where none is due, or another invocation is at it."""
+        """Run a pass; return None if none is due, or if another invocation holds the lease."""
         if not forced and not self._is_due(database):
             return None
         before = self.host.now()
@@ -198,7 +198,7 @@ class Maintenance:
         return Report(database, work, len(gone))
 
     def _leave_alone(self, database: str, listing: _Listing, now: float) -> None:
-        """A copy that is under way or was stopped: told once, and looked at now and then."""
+        """Skip an unfinished copy: log it once, and check it again from time to time."""
         if database not in self._seen:
             self.log.info("unfinished", database=database)
         newest = max(name.max_txid for name in listing.files)
@@ -235,7 +235,7 @@ class Maintenance:
     # The lease
 
     def _take_lease(self, database: str) -> str | None:
-        """The lease's ETag; None where another invocation has it."""
+        """Take the lease and return its ETag; None if another invocation has it."""
         key, now = maintenance_key(database), self.host.now()
         body = _lease(database, self.host.nonce(), now + LEASE_SECONDS)
         try:
@@ -254,8 +254,8 @@ class Maintenance:
             return mine
 
     def _lease_that_is(self, database: str, body: bytes) -> str | None:
-        """The lease's ETag, where it is the one that was just written: by a write whose answer got lost. A lease that
-        its own writer does not know of would keep everyone away until it ends."""
+        """Return the ETag of the lease if it is the one just written, by a write with a lost answer. A lease unknown to
+        its own writer would block every invocation until it ends."""
         try:
             found, etag = self.store.get_with_tag(maintenance_key(database))
         except NotFound:
@@ -270,18 +270,18 @@ class Maintenance:
 
 
 def _is_unfinished(listing: _Listing) -> bool:
-    """Whether nothing begins the log but the mark of a copy (actions), of which nothing can be made."""
+    """Return True if the log begins with nothing but the mark of a copy (actions), which cannot be compacted."""
     begins = [file for name, file in listing.files.items() if name.min_txid == 1]
     return [(file.name, file.size) for file in begins] == [(transaction(1), MARK_BYTES)]
 
 
 def _lease(database: str, owner: str, expires_at: float) -> bytes:
-    """Version 1 had the same fields, and neither a version nor a checksum. Either code reads both."""
+    """Encode a lease. Version 1 had the same fields without a version and a checksum. Either version's code reads both."""
     return seal({"version": 2, "owner": owner, "expires_at": expires_at}, maintenance_key(database))
 
 
 def _expiry(database: str, lease: bytes) -> float:
-    """Unix seconds; 0 for what is no lease, or a damaged one."""
+    """Return the end of a lease in unix seconds; 0 for another object, or a damaged lease."""
     try:
         return float((unseal_or_plain(lease, maintenance_key(database)) or {})["expires_at"])
     except (ValueError, KeyError, TypeError):

@@ -1,9 +1,10 @@
-"""One LTX file out of several adjacent ones, in bounded memory: the last version of every page, the last commit.
+"""Merging: one LTX file out of several adjacent ones, in bounded memory. It has the last version of every page and the
+last commit.
 
-The files stream through side by side in the order of their page numbers; compressed pages are copied as they are. A
-page that a later file cut off is dropped, and so is everything before a file that emptied the database or gave it
-another page size. A source whose checksum fails says so when it ends: the merge fails with it, and nothing is made,
-because an object only comes to be when its last byte has been sent.
+The files are streamed side by side in the order of their page numbers; compressed pages are copied unchanged. A page
+beyond a later file's page count is dropped, and so is everything before a file that emptied the database or changed its
+page size. A source with a wrong checksum fails at its end: then the merge fails, and no object is made, because an
+object appears only after its last byte has been sent.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class _Source:
 
 
 class Merge:
-    """`names` in the order in which they apply; `target` spans them. Take all `pieces`, then ask for the `layer`."""
+    """A merge. `names` are in the order in which they apply; `target` spans them. Take all `pieces`, then request the
+    `layer`."""
 
     def __init__(
         self, store: ObjectStore, database: str, names: Sequence[LtxName], target: LtxName, node_id: int
@@ -78,7 +80,7 @@ def _with_source(source: _Source) -> Iterator[tuple[Frame, _Source]]:
 
 
 def _sources(decoders: Sequence[Decoder]) -> Iterator[_Source]:
-    """From the newest to the oldest that still counts."""
+    """Yield the sources from the newest to the oldest that still counts."""
     page_size, end = decoders[-1].header.page_size, decoders[-1].header.commit
     for age, decoder in enumerate(reversed(decoders)):
         header: Header = decoder.header

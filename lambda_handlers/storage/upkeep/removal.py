@@ -1,20 +1,20 @@
-"""Deletes what retention no longer wants, on evidence: no date that is wrong by itself lets anything go.
+"""Removal: deletes the files that retention selects, and only on evidence; one wrong date alone causes no deletion.
 
-A LIST shows when each file was written, but one digit of it may be wrong: flipped on its way, or set by a program that
-copied a directory. So
+A LIST shows the write time of each file, but one digit of it may be wrong: flipped in transit, or set by a program that
+copied a directory. Therefore:
 
-- the time is told by the store's clock and by this machine's, the earlier of which counts; where they differ by more
-  than a minute, or anything is dated later than both, nothing is deleted at all;
-- no file counts as older than the transactions in it or before it (retention.no_older_than_content);
-- a file by which others go, or a compacted file that goes, is asked for once more by itself: where that gives another
-  date, nothing is deleted. The base, by which all go that lie below it, is opened too: it cannot be older than its
-  newest transaction says;
-- what goes by its own age alone (parts of pushes, page maps without a file) is asked for once more likewise;
-- whatever all that led to, no transaction behind the base becomes unreadable by it, or nothing is deleted.
+- The time comes from the store's clock and from this machine's, and the earlier one counts. If they differ by more than
+  a minute, or any file is dated later than both, nothing is deleted at all.
+- No file counts as older than the transactions in it or before it (retention.no_older_than_content).
+- A file that justifies deletions, and a compacted file that is deleted, is requested once more by itself: if its date
+  differs, nothing is deleted. The base, which justifies the deletion of everything below it, is opened too: it cannot
+  be older than the time of its newest transaction.
+- Objects deleted for their own age alone (parts of pushes, page maps without a file) are requested once more likewise.
+- Finally, if any transaction behind the base would become unreadable, nothing is deleted.
 
-Transactions below the base need no such question, however many they are: they are older than the base, which has them.
-A writer whose clock was ahead dates its transactions too late, and they stay longer; a time that has not come yet says
-nothing, and then the store's two answers decide.
+Transactions below the base need no such request, regardless of their number: they are older than the base, which
+contains them. A writer with a fast clock dates its transactions too late, and they stay longer. A time in the future
+proves nothing, and then the store's two answers decide.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _UNKNOWN = float("inf")  # as young as can be
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a LIST of one database showed."""
+    """The content of a LIST of one database."""
 
     written_at: Mapping[LtxName, float]  # its files, but the mark; all dates by the store's clock, in unix seconds
     page_maps: Mapping[str, tuple[LtxName, float]]  # by key: the file, and when the map was written
@@ -55,11 +55,11 @@ class Listing:
 
 
 class _Doubt(Exception):
-    """Why nothing is deleted."""
+    """The reason why nothing is deleted."""
 
 
 class Removal:
-    """Of one database, in one pass. Raises StoreError, or SldbError `corrupt` for a base that is damaged."""
+    """The removal for one database, in one pass. Raises StoreError, or SldbError `corrupt` for a damaged base."""
 
     def __init__(self, store: ObjectStore, database: str, host: Host, log: Log, listing: Listing) -> None:
         self._store = store
@@ -70,7 +70,7 @@ class Removal:
         self._now = min(listing.store_time, listing.leased_at[0])
 
     def run(self, retained_seconds: float) -> set[LtxName]:
-        """Delete; the files that were deleted."""
+        """Delete, and return the deleted files."""
         try:
             self._check_clocks()
             names = sorted(self._proven(retained_seconds))[:MAX_DELETES]
@@ -86,7 +86,7 @@ class Removal:
         return leaving
 
     def _check_clocks(self) -> None:
-        """Raises _Doubt where no date can be believed."""
+        """Raise _Doubt if no date can be trusted."""
         listing, (before, after) = self._listing, self._listing.leased_at
         if not before - SKEW_SECONDS <= listing.store_time <= after + SKEW_SECONDS:
             raise _Doubt(
@@ -98,7 +98,7 @@ class Removal:
             raise _Doubt(f"an object was written at {latest:.0f}, and it is {listing.listed_at:.0f}")
 
     def _proven(self, retained_seconds: float) -> set[LtxName]:
-        """The files that may go now that every date by which that is decided has been confirmed. Raises _Doubt."""
+        """Confirm every date that decides, and return the files that may be deleted. Raises _Doubt."""
         dates = retention.no_older_than_content(self._listing.written_at)
         looked: set[LtxName] = set()
         while True:
@@ -119,20 +119,20 @@ class Removal:
             looked.update(wanted)
 
     def _mark(self, has_old_base: bool) -> set[LtxName]:
-        """The mark of a copy, once it stands beside a confirmed base that is older than the retention period. It is no
-        transaction: the copy's first one is only in its base, and no file of the log makes that needless."""
+        """Return the mark of a copy, once there is a confirmed base older than the retention period beside it. The mark
+        is no transaction: the copy's first one is only in its base, and no file of the log replaces the mark."""
         mark_at = self._listing.mark_at
         is_old = mark_at is not None and mark_at <= self._now - retention.FLOOR_SECONDS
         return {transaction(1)} if has_old_base and is_old else set()
 
     def _confirm(self, listed: Mapping[str, float]) -> None:
-        """Raises _Doubt where an object of itself does not have the date that the LIST showed."""
+        """Raise _Doubt if the date of an object itself differs from its date in the LIST."""
         for (key, date), found in zip(listed.items(), self._dates_of(listed), strict=True):
             if abs(found - date) > ROUNDING_SECONDS:
                 raise _Doubt(f"{key} was written at {date:.0f} as the LIST has it, and at {found:.0f} by itself")
 
     def _check_readable(self, leaving: set[LtxName], base: LtxName | None) -> None:
-        """Raises _Doubt where a transaction behind the base could not be read any more."""
+        """Raise _Doubt if a transaction behind the base would become unreadable."""
         there = self._listing.written_at.keys()
         lost = chain.readable(there) - chain.readable(there - leaving)
         lost = {txid for txid in lost if base is None or txid >= base.max_txid}
@@ -140,8 +140,8 @@ class Removal:
             raise _Doubt(f"transaction {min(lost)} could not be read any more")
 
     def _newest_in(self, base: LtxName) -> float:
-        """When the newest transaction in a file was made, by its writer's clock; 0 where that is still to come, and the
-        end of time for what is not the file of that name, as the mark of a copy (actions)."""
+        """Return the time of the newest transaction in a file, by its writer's clock; 0 if that is in the future, and
+        infinity if the object is not the file of that name, such as the mark of a copy (actions)."""
         key = base.key(self._database)
         try:
             header = Header.decode(self._store.get_range(key, 0, HEADER_BYTES), key)
@@ -153,7 +153,7 @@ class Removal:
         return made_at if made_at <= self._now + SKEW_SECONDS else 0.0
 
     def _lonely(self) -> Iterator[tuple[str, float]]:
-        """What goes by its own age: its key, and the age that it must have, in seconds."""
+        """Yield the objects that are deleted for their own age: the key, and the required age in seconds."""
         for key, at in self._listing.uploads.items():
             if at < self._now - UPLOAD_SECONDS:
                 yield key, UPLOAD_SECONDS
@@ -174,5 +174,5 @@ class Removal:
     def _date_of(self, key: str) -> float:
         try:
             return self._store.info(key).modified_at
-        except NotFound:  # nothing is to be decided by what is not there
+        except NotFound:  # a missing object decides nothing
             return _UNKNOWN

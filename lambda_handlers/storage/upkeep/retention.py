@@ -1,19 +1,19 @@
-"""Which files of a database may go: pure.
+"""Retention: selects the files of a database that may be deleted. Pure.
 
-Kept is whatever is needed for the newest state and for every transaction of the retention period. Two kinds may go,
-once they are older than the floor:
+Every file that the newest state or a transaction of the retention period needs is kept. Two kinds may be deleted, once
+they are older than the floor:
 
-1. What lies at or below the *oldest base that is needed*: the newest file with which a chain can begin, of those that
-   were written before the retention period. Every transaction of the period is after it.
-2. Folds and merges that another one covers. Level 0 has each of their transactions, and keeps them for `at`. A fold
-   that is the base of rule 1 is no such file: level 0 may have been removed below it.
+1. Files at or below the *oldest base that is needed*: the newest file that can begin a chain, among those written
+   before the retention period. Every transaction of the period is after it.
+2. Folds and merges covered by another one. Level 0 has each of their transactions, and keeps them for `at`. A fold that
+   is the base of rule 1 is exempt: level 0 may have been removed below it.
 
-Whatever makes a file unnecessary must be older than the floor too: a reader may have begun on the log before it was
-there. So no reader that looked less than half the floor ago depends on what goes (rules 4 and 5 in docs/storage.md).
-The newest transaction always stays, so that txids never restart; of a dropped database an empty snapshot stays.
+The replacement of a file must be older than the floor too: a reader may have begun on the log before it existed.
+So a reader that checked less than half the floor ago depends on no deleted file (rules 4 and 5 in docs/storage.md). The
+newest transaction always stays, so that txids never restart; of a dropped database an empty snapshot stays.
 
-Ages are by the store's clock, on both sides of each comparison. Dates may be wrong: the caller has those confirmed by
-which anything goes (`reasons`; lambda_handlers.storage.upkeep.removal), and hands in none that contradicts the others
+Ages are by the store's clock, on both sides of each comparison. Dates may be wrong: the caller confirms the dates that
+justify a deletion (`reasons`; lambda_handlers.storage.upkeep.removal), and passes in none that contradicts the others
 (`no_older_than_content`).
 """
 
@@ -29,10 +29,10 @@ FLOOR_SECONDS = 3600  # no file younger than this is ever removed; well above th
 
 
 def reasons(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> dict[LtxName, LtxName]:
-    """Return each file that may go, with the file that makes it unnecessary: the base, or one that covers it.
+    """Return each file that may be deleted, with the file that replaces it: the base, or one that covers it.
 
-    `written_at`: every LTX file of the database with the time at which it was written; `now`: unix seconds, by the
-    same clock."""
+    `written_at`: every LTX file of the database with its write time; `now`: unix seconds, by the same clock.
+    """
     settled = [name for name, moment in written_at.items() if moment <= now - FLOOR_SECONDS]
     base = needed_base(written_at, now, retention_seconds)
     found = {**dict(_covered(settled)), **dict(_below(base, settled))}
@@ -40,8 +40,8 @@ def reasons(written_at: Mapping[LtxName, float], now: float, retention_seconds: 
 
 
 def no_older_than_content(written_at: Mapping[LtxName, float]) -> dict[LtxName, float]:
-    """The same files, none older than a transaction in it or before it that is still there: whatever its date says, it
-    was written after those."""
+    """Return the same files, none older than an existing transaction in it or before it: regardless of its date, it was
+    written after those."""
     singles = sorted((name.max_txid, moment) for name, moment in written_at.items() if name.level == 0)
     txids = [txid for txid, _ in singles]
     latest = list(accumulate((moment for _, moment in singles), max))
@@ -53,14 +53,14 @@ def no_older_than_content(written_at: Mapping[LtxName, float]) -> dict[LtxName, 
 
 
 def needed_base(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> LtxName | None:
-    """The newest base that was written before the retention period; None if there is none."""
+    """Return the newest base from before the retention period; None if there is none."""
     period_began = now - max(retention_seconds, FLOOR_SECONDS)
     bases = [name for name, moment in written_at.items() if name.min_txid == 1 and moment <= period_began]
     return max(bases, key=lambda name: (name.max_txid, name.level), default=None)
 
 
 def waits_for_snapshot(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> bool:
-    """Whether transactions have outlived the period, and only a newer base would let them go."""
+    """Return True if transactions have outlived the period, and only a newer base would allow their deletion."""
     period_began = now - max(retention_seconds, FLOOR_SECONDS)
     newest_base = max((name for name in written_at if name.min_txid == 1), key=lambda name: name.max_txid, default=None)
     if newest_base is None or written_at[newest_base] > period_began:
@@ -85,7 +85,8 @@ def _covered(settled: Collection[LtxName]) -> Iterator[tuple[LtxName, LtxName]]:
 
 
 def _covers(one: LtxName, other: LtxName) -> bool:
-    """Of two files of the same transactions the more compacted one covers the other."""
+    """Return True if `one` covers `other`: of two files of the same transactions, the more compacted one covers the
+    other."""
     if (one.min_txid, one.max_txid) == (other.min_txid, other.max_txid):
         return one.level > other.level
     return one.min_txid <= other.min_txid and other.max_txid <= one.max_txid
