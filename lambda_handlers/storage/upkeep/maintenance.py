@@ -276,7 +276,7 @@ def _is_unfinished(listing: _Listing) -> bool:
 
 
 def _lease(database: str, owner: str, expires_at: float) -> bytes:
-    """Encode a lease. Version 1 had the same fields without a version and a checksum. Either version's code reads both."""
+    """Encode a lease. Version 1 had neither a version nor a checksum. Either version's code reads both."""
     return seal({"version": 2, "owner": owner, "expires_at": expires_at}, maintenance_key(database))
 
 
