@@ -93,7 +93,7 @@ def wire_form(text: str, option: str = "--at", clock: Clock = LOCAL) -> int | st
     return found if isinstance(found, int) else times.utc(found.end_ms)
 
 
-def looks_like_one(text: str) -> bool:
+def looks_like_moment(text: str) -> bool:
     """Return whether a text is written as a moment, whatever it may mean."""
     plain = _plain(text)
     return plain in ("now", "yesterday") or bool(_DATE.match(plain)) or _is_txid(plain) or _ago_ms(plain) is not None

@@ -1,8 +1,8 @@
-"""Two states of different text encodings, which SQLite does not attach to each other: copied, and compared here.
+"""The copies of two states of different text encodings: SQLite does not attach these to each other.
 
-The tables that are compared are read, each state at its transaction, into a temporary database of this process, which
-has them in UTF-8. The statements of the comparison then run on that. Values stay what they are: the columns of the
-copies have no types, and keys keep their collations.
+The compared tables are read, each state at its transaction, into a temporary UTF-8 database of this process. The
+statements of the comparison then run on that. Values keep their types: the columns of the copies have none, and keys
+keep their collations.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import apsw
 
 from lambda_handlers.wire import Column, Request, Result, SldbError
 from sldb.client import Client
-from sldb.diff.states import Comparison, Schema, Table
+from sldb.diff.comparison import Comparison
+from sldb.diff.schema import Schema, Table
 from sldb.render import literals
 from sldb.transfer.database.schema import KeyScan
 from sldb.transfer.database.snapshot import QueryScan, Scan, Snapshot
@@ -38,8 +39,8 @@ class Copies:
 
 @contextmanager
 def copied(client: Client, comparison: Comparison) -> Iterator[Copies]:
-    """Copies of the tables that are compared, until this is left. Raises SldbError."""
-    connection = apsw.Connection("")  # in memory while it is small, then in a file that SQLite removes
+    """Yield copies of the compared tables. Raises SldbError."""
+    connection = apsw.Connection("")  # in memory while small, then in a temporary file of SQLite
     try:
         connection.execute("ATTACH '' AS before")
         for before, after in comparison.tables:
@@ -59,7 +60,7 @@ def _copy(connection: apsw.Connection, side: str, client: Client, schema: Schema
     collations = {} if has_rowid else _collations(snapshot, table)
     try:
         connection.execute(f"CREATE TABLE {target} {_columns(table, collations, has_rowid)}")
-    except apsw.SQLError as error:  # a collation that only the program has which made the database
+    except apsw.SQLError as error:  # a collation that exists only in the program that made the database
         raise SldbError("sql_error", str(error)) from error
     insert = f"INSERT INTO {target} ({literals.names(columns)}) VALUES ({','.join('?' * len(columns))})"
     for page in snapshot.scan(_scan(table, has_rowid)):
@@ -68,7 +69,7 @@ def _copy(connection: apsw.Connection, side: str, client: Client, schema: Schema
 
 
 def _scan(table: Table, has_rowid: bool) -> Scan:
-    """Return what gives the columns of the copy; from rowid to rowid it needs no collation that may be unknown."""
+    """Return the scan for the columns of the copy; a scan by rowid needs no collation, which may be unknown."""
     if has_rowid:
         return KeyScan(table.name, table.columns, table.key, table.key[0])
     return QueryScan(f"SELECT {literals.names(table.columns)} FROM {literals.name(table.name)}")
@@ -82,7 +83,7 @@ def _columns(table: Table, collations: dict[str, str], has_rowid: bool) -> str:
 
 
 def _collations(snapshot: Snapshot, table: Table) -> dict[str, str]:
-    """Return those of the columns of a primary key, which say whether two rows are the same."""
+    """Return the collations of the columns of a primary key: they decide if two rows are the same."""
     name = literals.literal(table.name)
     found = snapshot.rows(
         f"SELECT c.name, c.coll FROM pragma_index_list({name}) AS i, pragma_index_xinfo(i.name) AS c "

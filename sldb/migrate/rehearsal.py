@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
 from sldb.database_creation import DatabaseCreation
-from sldb.diff.states import Change, Comparison, Schema, State, ask_schema, schema_of
+from sldb.diff.comparison import Change, Comparison
+from sldb.diff.schema import Schema, State, decode_schema, schema_request
 from sldb.migrate import runner
 
 OURS = (runner.VERSIONS, runner.FILES)
@@ -60,9 +61,9 @@ def changes(there: Client, rehearsal: Rehearsal) -> list[Change]:
     comparison = Comparison(before, after)
     if before.txid == after.txid:
         return []
-    counts = there.execute(comparison.ask_counts())
+    counts = there.execute(comparison.count_request())
     return [change for change in comparison.changes(counts.results) if change.name not in OURS]
 
 
 def _schema(there: Client, rehearsal: Rehearsal, at: int | None) -> Schema:
-    return schema_of(there.execute(ask_schema(State(rehearsal.branch, at))))
+    return decode_schema(there.execute(schema_request(State(rehearsal.branch, at))))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.shared import times
 from lambda_handlers.wire import SldbError
-from sldb.moments import Clock, Moment, is_ahead, local, looks_like_one, now, parse, shown, since_ms, wire_form
+from sldb.moments import Clock, Moment, is_ahead, local, looks_like_moment, now, parse, shown, since_ms, wire_form
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 NOW = 1_795_690_000.25  # 2026-11-26T10:46:40.250Z
@@ -82,7 +82,7 @@ def refused(text: str, clock: Clock) -> str:
 )
 def test_the_language(text: str, meant: int | str | None) -> None:
     assert wire_form(text, clock=clock_of("Asia/Tokyo")) == meant
-    assert looks_like_one(text)
+    assert looks_like_moment(text)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`sldb diff`: what differs between two states."""
+"""The command `sldb diff`: the differences between two states."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from lambda_handlers.wire import Reply, Request, Result, Value
     from sldb.client import Client
-    from sldb.diff.states import Comparison, RowChange, Schema, State
+    from sldb.diff.comparison import Comparison, RowChange
+    from sldb.diff.schema import Schema, State
 
 HELP = """Show what differs between two states: tables, indexes, views and triggers, and how many rows.
 
@@ -36,7 +37,6 @@ Rows are the same row if they have the same rowid, or the same primary key in a 
 is compared is read in both states. Where one has its text in UTF-8 and the other in UTF-16, it is read into this
 process, and compared here.
 """
-_COUNTS = ("name", "type", "schema", "added", "removed", "changed", "before", "after")
 _ROWS = ("table", "change", "key", "before", "after")
 
 
@@ -49,7 +49,8 @@ _ROWS = ("table", "change", "key", "before", "after")
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Rows of each table."
 )
 def diff(run: Run, before: str, after: str | None, tables: tuple[str, ...], rows: bool, limit: int) -> None:
-    from sldb.diff.states import Comparison, State
+    from sldb.diff.comparison import Comparison, changes_table
+    from sldb.diff.schema import State
     from sldb.operations import as_of
     from sldb.render import FOR_PEOPLE, check_format
 
@@ -58,15 +59,15 @@ def diff(run: Run, before: str, after: str | None, tables: tuple[str, ...], rows
     states = State.parse(before, here), State.parse(after or f"{here}@now", here)
     with closing(run.client()) as client:
         comparison = Comparison(_schema(client, states[0]), _schema(client, states[1]), tables)
-        with _answering(client, comparison) as answer:
-            changes = comparison.changes(answer(comparison.ask_counts()))
+        with _open_answers(client, comparison) as answer:
+            changes = comparison.changes(answer(comparison.count_request()))
             names = [change.name for change in changes if change.has_rows]
-            found = list(comparison.row_changes(answer(comparison.ask_rows(names, limit)))) if rows else []
+            found = list(comparison.row_changes(answer(comparison.row_request(names, limit)))) if rows else []
     if rows:
         people = format_name in FOR_PEOPLE
-        messages.show_rows(format_name, _ROWS, [_line(change, people=people) for change in found])
+        messages.show_rows(format_name, _ROWS, [_cells(change, people=people) for change in found])
     else:
-        messages.show_rows(format_name, _COUNTS, [[getattr(change, name) for name in _COUNTS] for change in changes])
+        messages.show_results(format_name, [changes_table(changes)])
     for state, schema in zip(states, (comparison.before, comparison.after), strict=True):
         if state.at is not None:
             for sentence in as_of.sentences(schema.txid, schema.time):
@@ -75,11 +76,11 @@ def diff(run: Run, before: str, after: str | None, tables: tuple[str, ...], rows
 
 
 @contextmanager
-def _answering(client: Client, comparison: Comparison) -> Iterator[Callable[[Request], Sequence[Result]]]:
-    """Yield what answers the requests of a comparison: the server, or where it cannot, copies in this process."""
+def _open_answers(client: Client, comparison: Comparison) -> Iterator[Callable[[Request], Sequence[Result]]]:
+    """Yield the function that runs the requests of a comparison: on the server, or if it cannot, on local copies."""
     with _errors_without_its_sql():
         if comparison.is_attachable:
-            yield lambda request: _ask(client, request).results
+            yield lambda request: _execute(client, request).results
             return
         from sldb.diff.copies import copied
 
@@ -89,7 +90,7 @@ def _answering(client: Client, comparison: Comparison) -> Iterator[Callable[[Req
 
 @contextmanager
 def _errors_without_its_sql() -> Iterator[None]:
-    """Say of what SQLite refuses that it is the comparison: its statements are none that the user knows."""
+    """Report an error of SQLite as one of the comparison, without its statements, unknown to the user."""
     from lambda_handlers.wire import SldbError
 
     try:
@@ -99,29 +100,29 @@ def _errors_without_its_sql() -> Iterator[None]:
             raise
         known = {name: error.details[name] for name in ("reason", "sqlite_code") if error.details.get(name)}
         raise SldbError(
-            error.code, f"the states cannot be compared: {error.message}", error.hint or _OF_A_PROGRAM, **known
+            error.code, f"the states cannot be compared: {error.message}", error.hint or _COLLATION_HINT, **known
         ) from error
 
 
-_OF_A_PROGRAM = (
+_COLLATION_HINT = (
     "a key with a collation that only the program has which made the database tells no rows apart here; "
     "--table NAME compares other tables"
 )
 
 
 def _schema(client: Client, state: State) -> Schema:
-    from sldb.diff.states import ask_schema, schema_of
+    from sldb.diff.schema import decode_schema, schema_request
 
-    return schema_of(_ask(client, ask_schema(state)))
+    return decode_schema(_execute(client, schema_request(state)))
 
 
-def _ask(client: Client, request: Request) -> Reply:
+def _execute(client: Client, request: Request) -> Reply:
     return replace(client, database=request.database).execute(request)
 
 
-def _line(change: RowChange, *, people: bool) -> list[Value]:
+def _cells(change: RowChange, *, people: bool) -> list[Value]:
     before, after = change.before, change.after
-    if people and before and after:  # only what is not the same
+    if people and before and after:  # show only the changed columns
         changed = [name for name in before.keys() & after.keys() if not _same(before[name], after[name])]
         before, after = (
             {name: side[name] for name in side if name in changed or name not in other}
@@ -135,7 +136,7 @@ def _same(one: Value, other: Value) -> bool:
 
 
 def _text(values: Mapping[str, Value] | None) -> str | None:
-    """JSON, with the tags of the wire for what JSON cannot say."""
+    """Return JSON, with the tags of the wire for other values."""
     from lambda_handlers.wire import encode_value
 
     if values is None:

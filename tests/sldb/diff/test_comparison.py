@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.cli.main import run as sldb
 from sldb.client import Client
+from sldb.diff.comparison import Change, Comparison, RowChange
 from sldb.diff.copies import copied
-from sldb.diff.states import Change, Comparison, RowChange, State, ask_schema, schema_of
+from sldb.diff.schema import State, decode_schema, schema_request
 from sldb.targets.local import LocalTarget
 from tests.fakes.terminal.printed import TIME
 
@@ -37,17 +38,19 @@ class World:
         schemas = []
         for text in (before, after):
             state = State.parse(text, "main")
-            reply = self.target.send(ask_schema(state))
-            schemas.append(schema_of(reply))
+            reply = self.target.send(schema_request(state))
+            schemas.append(decode_schema(reply))
         return Comparison(*schemas, only=only)
 
     def changes(self, before: str, after: str = "main") -> dict[str, Change]:
         comparison = self.compare(before, after)
-        return {change.name: change for change in comparison.changes(self.target.send(comparison.ask_counts()).results)}
+        return {
+            change.name: change for change in comparison.changes(self.target.send(comparison.count_request()).results)
+        }
 
     def rows(self, before: str, table: str, after: str = "main") -> list[RowChange]:
         comparison = self.compare(before, after)
-        return list(comparison.row_changes(self.target.send(comparison.ask_rows([table], 1000)).results))
+        return list(comparison.row_changes(self.target.send(comparison.row_request([table], 1000)).results))
 
 
 @pytest.fixture
@@ -199,44 +202,8 @@ def test_a_writer_in_between_changes_nothing(world: World) -> None:
     world.run("INSERT INTO t VALUES (1)")
     comparison = world.compare("1")
     world.run("INSERT INTO t VALUES (2); CREATE TABLE u (b)")
-    changes = comparison.changes(world.target.send(comparison.ask_counts()).results)
+    changes = comparison.changes(world.target.send(comparison.count_request()).results)
     assert [(change.name, change.added) for change in changes] == [("t", 1)]
-
-
-# What names a state
-
-
-@pytest.mark.parametrize(
-    ("text", "state"),
-    [
-        ("41", State("here", 41)),
-        ("2026-11-01T10:00:00Z", State("here", "2026-11-01T10:00:00.999Z")),
-        ("2026-11-01 19:00:00+09:00", State("here", "2026-11-01T10:00:00.999Z")),
-        ("yesterday@now", State("yesterday", None)),
-        ("staging", State("staging", None)),
-        ("staging@41", State("staging", 41)),
-        ("staging@now", State("staging", None)),
-        ("2026@now", State("2026", None)),
-        ("a@2026-11-01T10:00:00.5Z", State("a", "2026-11-01T10:00:00.500Z")),
-    ],
-)
-def test_states(text: str, state: State) -> None:
-    assert State.parse(text, "here") == state
-
-
-@pytest.mark.parametrize("text", ["yesterday", "2h ago", "10m", "2026-11-01", "2026-11-01 10:00"])
-def test_what_can_be_read_as_a_moment_is_one(text: str) -> None:
-    for named, database in ((text, "here"), (f"staging@{text}", "staging")):
-        state = State.parse(named, "here")
-        assert state.database == database
-        assert isinstance(state.at, str)
-        assert state.at.endswith("Z")
-
-
-@pytest.mark.parametrize("text", ["", "Main", "a b", "@41", "main@", "../x@1"])
-def test_what_names_none(text: str) -> None:
-    with pytest.raises(SldbError, match="names no state"):
-        State.parse(text, "here")
 
 
 # The command
@@ -328,9 +295,9 @@ def test_what_differs_does_not_depend_on_the_encodings(tmp_path: Path, r1: Any, 
     comparison = world.compare("one", "two")
     assert not comparison.is_attachable
     with copied(client, comparison) as copies:
-        found = comparison.changes(copies.answer(comparison.ask_counts()))
+        found = comparison.changes(copies.answer(comparison.count_request()))
         names = [change.name for change in found]
-        rows = list(comparison.row_changes(copies.answer(comparison.ask_rows(names, 1000))))
+        rows = list(comparison.row_changes(copies.answer(comparison.row_request(names, 1000))))
     assert {change.name: change for change in found} == world.changes("one", "same")
     expected = [row for name in names for row in world.rows("one", name, "same")]
     assert sorted(map(repr, rows)) == sorted(map(repr, expected))

@@ -1,0 +1,49 @@
+"""The parts that the commands of `sldb migrate` share: the directory of migrations, and the report of applied ones."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sldb.cli import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lambda_handlers.wire import Reply, Value
+    from sldb.cli.run import Run
+    from sldb.migrate.files import Migration
+
+DIRECTORY_KEY = "sldb.migrations"  # in click's context: --dir of the group, before the name of the subcommand
+directory_option = click.option("--dir", "directory", metavar="DIR", help="Where the migrations are.")
+
+
+def directory_path(ctx: click.Context, run: Run, directory: str | None) -> Path:
+    """Return the directory of migrations; `directory`: --dir of the subcommand."""
+    return Path(run.settings.find("migrations", directory or ctx.meta[DIRECTORY_KEY]).value).expanduser()
+
+
+def report_step(migration: Migration, act: Callable[[], Reply | None], done: str) -> Reply | None:
+    """Run the step of one migration and report it as `done`; return its reply, None if another client was first."""
+    from sldb.report import duration
+
+    started = time.monotonic()
+    reply = act()
+    took = duration((time.monotonic() - started) * 1000)
+    if reply is None:
+        messages.say(f"{migration.name}: {done} already, by somebody else")
+        return None
+    block = migration.down if done == "rolled back" else migration.up
+    note = "" if block.transaction else " · as one transaction, although transaction:false"
+    messages.say(f"{done} {migration.name} · {took} · txid {reply.txid}{note}")
+    return reply
+
+
+def show_applied(run: Run, done: Sequence[tuple[Migration, Reply]]) -> None:
+    """Write the migrations as rows, in a format for programs."""
+    if run.format != "table":
+        rows: list[tuple[Value, ...]] = [(one.version, one.name, reply.txid) for one, reply in done]
+        messages.show_rows(run.format, ("version", "file", "txid"), rows)
