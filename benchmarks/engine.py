@@ -15,10 +15,10 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.workload import best_ms, container, fill, run, show
-from lambda_handlers.database import Copy
+from lambda_handlers.database.local_copy import Copy
+from lambda_handlers.deadline import NEVER
 from lambda_handlers.host import Host
-from lambda_handlers.sql.reply_limit import ReplyRoom
-from lambda_handlers.sql.session import Session
+from lambda_handlers.sql.session import READ, Session
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.store.directory import DirectoryStore
@@ -72,7 +72,7 @@ def counts(size_bytes: int) -> None:
 
 
 def _open(vfs: DraftVFS) -> None:
-    Session(vfs, may_write=False, may_commit=False, is_over=lambda: False, room=ReplyRoom()).close()
+    Session(vfs, READ, NEVER).close()
 
 
 SERVE = """

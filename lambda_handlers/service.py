@@ -1,4 +1,4 @@
-"""What a container keeps between requests: settings, store, lock, and a copy of each database it has served.
+"""The service: a container's settings, store and lock, and its copy of each database that it has served.
 
 `reply` answers one request with a Reply or an SldbError, `act` one action; `handle` does so for an event in any of
 its shapes, and never raises: a bug leaves a traceback in the log and becomes `internal`. One request runs at a time.
@@ -19,13 +19,13 @@ import apsw
 from lambda_handlers import events
 from lambda_handlers.actions import registry
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.database import Database
+from lambda_handlers.database.database import Database
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log, trace
+from lambda_handlers.resources import Resources
 from lambda_handlers.settings import MIB, Settings
-from lambda_handlers.sql.session import timed_out
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store.open import open_store
@@ -34,13 +34,13 @@ from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.watchdog import Watchdog
 from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action, wrong_stack
 
-DEFAULT_SECONDS = 900.0  # where neither the function nor the request says
-LONGEST_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
-SHORTEST_MARGIN_SECONDS = 0.25
+DEFAULT_SECONDS = 900.0  # unless the function or the request sets a limit
+MAX_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
+MIN_MARGIN_SECONDS = 0.25
 
 
 class Context(Protocol):
-    """What is used of Lambda's context object."""
+    """The part of Lambda's context object that is used here."""
 
     aws_request_id: str
 
@@ -54,22 +54,23 @@ class Service:
         host: Host | None = None,
         store: ObjectStore | None = None,
         lock: WriteLock | None = None,
-        clock: StoreClock | None = None,  # the store's, where the lock tells it the time
+        clock: StoreClock | None = None,  # the store's, if the lock shows it the time
     ) -> None:
         self._settings = settings
         self._host = host or Host()
         self._log = Log(settings.log_level, now=self._host.now)
         self._has_opened_store = store is None  # and closes it
         self._store = MeteredStore(store or open_store(settings), clock)
-        self._lock = lock or build_lock(settings, self._store, self._host, self._store.clock)
+        lock = lock or build_lock(settings, self._store, self._host, self._store.clock)
+        directory = Path(settings.temp_dir)
+        self._resources = Resources(settings, self._store, lock, self._host, self._log, directory)
         self._databases: dict[str, Database] = {}  # the one used last is the last
-        self._in_use: set[str] = set()  # those that what is running has asked for
-        self._directory = Path(settings.temp_dir)  # shared with others: what is made in it has no name
+        self._in_use: set[str] = set()  # by the request or action that runs
         self._machine = _billed_machine(settings)
-        self._init_ms: float | None = None  # that no reply has told of yet
+        self._init_ms: float | None = None  # until a reply has reported it
         self._running = threading.Lock()
         self._watchdog = Watchdog(settings.runtime_api) if settings.runtime_api else None
-        # SQLite's own memory; what is left is for Python, the rows of a reply and the bodies of objects.
+        # SQLite's own memory; the rest is for Python, the rows of a reply and the bodies of objects.
         apsw.hard_heap_limit(settings.memory_bytes // 2)
 
     def reply(
@@ -80,43 +81,41 @@ class Service:
         as_text: bool = False,
         invocation_id: str | None = None,
     ) -> Reply:
-        """Raises SldbError. `remaining_seconds`: what the function has left. `as_text`: the reply goes out as a string
-        inside another JSON value, which at worst doubles its length. `invocation_id`: Lambda's, which stays the same
-        when Lambda itself repeats an invocation."""
+        """Return the reply to a request. Raises SldbError. `remaining_seconds`: the time left to the function.
+        `as_text`: the reply goes out as a string inside another JSON value, at worst with double length.
+        `invocation_id`: Lambda's; it stays the same when Lambda itself repeats an invocation."""
         self._refuse_another_stack(request)
         limit = self._settings.reply_limit_bytes
         with self._running:
             started = self._host.now()
-            deadline = started + _seconds_for(request, remaining_seconds)
-            before = self._asked_of_store()
+            deadline = self._resources.deadline(_seconds_for(request, remaining_seconds))
+            before = self._store_counters()
             with self._running_request():
                 reply_limit = limit // 2 if limit and as_text else limit
                 database = self._database(request.database)
                 reply = database.execute(request, deadline, reply_limit, invocation_id)
-            asked = {name: count - before[name] for name, count in self._asked_of_store().items()}
-            reply.stats.update(**asked, **self._machine, ms=round((self._host.now() - started) * 1000, 3))
+            used = {name: count - before[name] for name, count in self._store_counters().items()}
+            reply.stats.update(**used, **self._machine, ms=round((self._host.now() - started) * 1000, 3))
             if self._init_ms is not None:
                 reply.stats["init_ms"], self._init_ms = self._init_ms, None
             return reply
 
     def initialized(self, init_ms: float | None) -> None:
-        """The container is ready, so long after it was begun. The next reply tells: it is billed as that one's time."""
+        """Note the time that the start of the container took. The next reply reports it, since it is billed with it."""
         self._init_ms = init_ms
 
     def act(self, action: Action, remaining_seconds: float | None = None) -> dict[str, Any]:
-        """Raises SldbError. `remaining_seconds`: what the function has left."""
+        """Return the reply to an action. Raises SldbError. `remaining_seconds`: the time left to the function."""
         self._refuse_another_stack(action)
         run = registry.find(action.name)
         with self._running:
-            deadline = self._host.now() + _seconds_for(action, remaining_seconds)
-            context = ActionContext(
-                *(self._store, self._settings, self._host, self._log, self._lock, deadline, self._database)
-            )
+            deadline = self._resources.deadline(_seconds_for(action, remaining_seconds))
+            context = ActionContext(self._resources, deadline, self._database)
             with self._running_request():
                 return run(context, action)
 
     def handle(self, event: object, context: Context | None = None) -> dict[str, Any]:
-        """The reply to an event, in the shape that goes with the event's."""
+        """Return the reply to an event, in the shape for that kind of event."""
         if self._watchdog is None or context is None:
             return self._handle(event, context)
         late = _seconds_until_late(context.get_remaining_time_in_millis() / 1000)
@@ -124,12 +123,13 @@ class Service:
             return self._handle(event, context)
 
     def _give_up(self, event: object, context: Context) -> dict[str, Any] | None:
-        """The reply to a request that SQLite does not let go of, once its lock is free; None if it may yet end well."""
-        if not any(database.give_up() for database in list(self._databases.values())):
+        """Return the reply to a request that SQLite does not end, once its lock is free; None if it may end well."""
+        errors = (database.give_up() for database in list(self._databases.values()))
+        error = next((error for error in errors if error is not None), None)
+        if error is None:
             return None
-        error = timed_out()
         self._log.error("given_up", aws_request_id=context.aws_request_id, code=error.code)
-        if events.is_queue(event):  # the whole batch goes back; what was applied of it is known by its ids
+        if events.is_queue(event):  # the whole batch goes back; applied requests are recognised by their ids
             return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
         body = error.for_stack(self._settings.stack).encode()
         return (
@@ -156,8 +156,8 @@ class Service:
                 self._store.close()
 
     def _handle_queue(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
-        """Whatever was not applied goes back to the queue, whose dead-letter queue takes what never succeeds: a message
-        that this dropped would be a write lost. In a FIFO queue the rest of its group goes back with it, untried."""
+        """Return each message that was not applied to the queue: to drop one would lose a write, and the dead-letter
+        queue takes those that never succeed. In a FIFO queue the rest of its group goes back with it, untried."""
         failed: list[str] = []
         stopped_groups: set[str] = set()
         for record in event["Records"]:
@@ -171,22 +171,22 @@ class Service:
     def _answer(
         self, read: Callable[[], object], context: Context | None, *, as_text: bool = False
     ) -> tuple[int, dict[str, Any]]:
-        """Status and body for the request that `read` gives; writes the request's line to the log."""
+        """Return status and body for the request that `read` returns; write the request's line to the log."""
         started = self._host.now()
         line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
         try:
-            asked = read()
+            received = read()
             remaining = context.get_remaining_time_in_millis() / 1000 if context else None
             status = 200
             body = (
-                self._act(asked, remaining, line)
-                if is_action(asked)
-                else self._execute(asked, remaining, line, as_text)
+                self._act(received, remaining, line)
+                if is_action(received)
+                else self._execute(received, remaining, line, as_text)
             )
         except SldbError as error:
             line.update(code=error.code, applied=error.details.get("applied"))
-            if said := detail_of(error):
-                line.update(aws_said=said)
+            if detail := detail_of(error):
+                line.update(aws_said=detail)
             status, body = error.status, error.for_stack(self._settings.stack).encode()
         except Exception as error:  # noqa: BLE001 - a bug: this is the one place that turns it into a reply
             line.update(code="internal", traceback=trace(error))
@@ -206,19 +206,18 @@ class Service:
 
     def _act(self, event: object, remaining: float | None, line: dict[str, Any]) -> dict[str, Any]:
         action = Action.decode(event)
-        registry.find(action.name)  # the log takes no name that is none
+        registry.find(action.name)  # the log takes no unknown name
         line.update(action=action.name, database=action.database)
         body = self.act(action, remaining)
         line.update(txid=body.get("txid"))
         return body
 
-    def _refuse_another_stack(self, asked: Request | Action) -> None:
-        """Raise `bad_request` for what is meant for another stack than this function's, before anything is opened."""
-        if asked.stack is not None and asked.stack != self._settings.stack:
-            raise wrong_stack(asked.stack, self._settings.stack)
+    def _refuse_another_stack(self, received: Request | Action) -> None:
+        """Raise `bad_request` for a request to another stack than this function's, before anything is opened."""
+        if received.stack is not None and received.stack != self._settings.stack:
+            raise wrong_stack(received.stack, self._settings.stack)
 
-    def _asked_of_store(self) -> dict[str, int]:
-        """So far."""
+    def _store_counters(self) -> dict[str, int]:
         store = self._store
         return {
             "store_requests": store.requests,
@@ -229,8 +228,8 @@ class Service:
 
     @contextmanager
     def _running_request(self) -> Iterator[None]:
-        """While it runs, the databases that it asks for stay open. An error of the store that reaches this place is
-        a bug, and says nothing of a write."""
+        """Keep the databases open that a request uses. An error of the store that reaches this place is a bug, and
+        leaves the outcome of a write open."""
         try:
             yield
         except StoreError as error:
@@ -240,17 +239,15 @@ class Service:
 
     def _database(self, name: str) -> Database:
         database = self._databases.pop(name, None) or Database(
-            *(name, self._store, self._lock, self._settings, self._host, self._directory, self._log),
-            make_room=partial(self._make_room, name),
-            find=self._database,
+            name, self._resources, make_room=partial(self._make_room, name), find=self._database
         )
         self._databases[name] = database
         self._in_use.add(name)
         return database
 
     def _make_room(self, used: str, size_bytes: int) -> None:
-        """Before a copy of `used` takes so many bytes: drop those of databases that nothing reads from now, the longest
-        unused first, until all fit into the cache's budget."""
+        """Close databases that are not in use, the longest unused first, until a copy of `used` with so many bytes fits
+        into the cache's budget."""
         others = {name: database.size_bytes for name, database in self._databases.items() if name != used}
         for name in [name for name in others if name not in self._in_use]:
             if sum(others.values()) + size_bytes <= self._settings.cache_bytes:
@@ -267,7 +264,7 @@ def _seconds_for(request: Request | Action, remaining_seconds: float | None) -> 
 
 
 def _billed_machine(settings: Settings) -> dict[str, Any]:
-    """What Lambda's price for a second goes by; nothing where no second is paid for."""
+    """Return what Lambda's price of a second depends on; nothing if seconds cost nothing."""
     if not settings.on_lambda:
         return {}
     return {"memory_mb": settings.memory_bytes // MIB, "architecture": os.uname().machine}
@@ -276,12 +273,12 @@ def _billed_machine(settings: Settings) -> dict[str, Any]:
 def _margin(remaining_seconds: float) -> float:
     """Return the seconds before the end of the function at which a request must be over. Freeing the lock and answering
     take as long in a function of four seconds as in one of a minute: a short function gives up a third of its time."""
-    return max(SHORTEST_MARGIN_SECONDS, min(LONGEST_MARGIN_SECONDS, remaining_seconds / 3))
+    return max(MIN_MARGIN_SECONDS, min(MAX_MARGIN_SECONDS, remaining_seconds / 3))
 
 
 def _seconds_until_late(remaining_seconds: float) -> float:
-    """Return when the watchdog looks: SQLite gets a quarter of the margin to notice that the request is over, the other
-    three are for freeing the lock and answering."""
+    """Return when the watchdog checks: SQLite gets a quarter of the margin to notice the end of the request's time, the
+    other three are for freeing the lock and answering."""
     return remaining_seconds - _margin(remaining_seconds) * 3 / 4
 
 

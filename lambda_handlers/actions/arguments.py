@@ -1,4 +1,4 @@
-"""What the arguments of an action must be. Every check names the argument, what it got and what it wants."""
+"""The checks of an action's arguments. Each error names the argument, what it got and what it wants."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lambda_handlers.wire import DATABASE_NAME, Action, bad_request, moment_ms
 
 
 def known(action: Action, *names: str) -> Mapping[str, Any]:
-    """The arguments of the action, without those that are null; raises `bad_request` for one that it does not have."""
+    """Return the arguments of the action, without nulls. Raises `bad_request` for an unknown one."""
     unknown = sorted(set(action.arguments) - set(names))
     if unknown:
         wanted = f"one of the arguments {', '.join(names)}" if names else "no argument"
@@ -30,7 +30,7 @@ def txid(given: Mapping[str, Any], name: str) -> int | None:
 
 
 def moment(given: Mapping[str, Any], name: str) -> int | str | None:
-    """A txid, or the text of a time with its zone."""
+    """Return a txid, or the text of a time with its zone."""
     value = given.get(name)
     if isinstance(value, str):
         moment_ms(f"arguments.{name}", value)

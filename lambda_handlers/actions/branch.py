@@ -1,13 +1,13 @@
-"""branch: another database that begins as this one was at a transaction. Every file is read once, to verify it; but for
-small ones the store makes the copies by itself (copying).
+"""branch: another database that begins with the state of this one at a transaction. Every file is read once, to verify
+it; except for small ones the store makes the copies by itself (clone).
 
 Arguments   as: the name of the branch; at: a txid or an RFC 3339 time, default now
-Reply       {"database", "as", "at": the txid that was copied, "time": when that was made, "txid": the newest one of the
-            branch, "files", "bytes", "created"}
+Reply       {"database", "as", "at": the copied txid, "time": of that transaction, "txid": the newest one of the branch,
+            "files", "bytes", "created"}
 
-A name that exists is refused. One that was dropped goes on counting: there the branch is one transaction that holds
-every page. The same branch again, while nobody has written to it, completes or finds what the first one did
-(`created` is false then).
+A name that exists is refused. A dropped name goes on counting its txids: there the branch is one transaction with every
+page. The same branch again, before anything is written to it, completes or finds the first one (`created` is false
+then).
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.actions import arguments, unfinished_copy
-from lambda_handlers.actions.clone import Proofs, copy_database, is_mark_of, is_unfinished, read_mark, taken
+from lambda_handlers.actions.clone import copy_database
+from lambda_handlers.actions.clone_mark import is_mark_of, is_unfinished, read_mark, taken
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.replace_content import Brought, bring, past_of
+from lambda_handlers.actions.replace_content import Replaced, past_of, replace_content
 from lambda_handlers.actions.restore import check_readable
-from lambda_handlers.database import dropped
+from lambda_handlers.actions.verified_files import VerifiedFiles
+from lambda_handlers.database.errors import dropped
 from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.listing import Listing, list_files, read_header
 from lambda_handlers.storage.log import kinds
@@ -35,18 +37,18 @@ from lambda_handlers.wire import Action, bad_request
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A branch that is complete."""
+class Branch:
+    """A complete branch."""
 
     source: str
     target: str
-    at: Txid  # of the source, that was copied
-    time_ms: int  # when that was made, unix milliseconds
+    at: Txid  # the copied one of the source
+    time_ms: int  # of that transaction, unix milliseconds
     txid: Txid  # the newest one of the branch
     files: int
     bytes: int
     is_new: bool  # false: an earlier try had made all of it
-    is_on_top: bool  # of a name that was dropped: its newest transaction brings every page
+    is_on_top: bool  # of a dropped database: its newest transaction holds every page
 
     def reply(self) -> dict[str, Any]:
         ends = {"at": self.at, "time": utc(self.time_ms), "txid": self.txid}
@@ -66,27 +68,29 @@ def branch(context: ActionContext, action: Action) -> dict[str, Any]:
 
 
 def _branch(context: ActionContext, source: str, target: str, at: int | str | None) -> dict[str, Any]:
-    there = unfinished_copy.settle(context, list_files(context.store, target))
-    return make_branch(context, source, there, _moment(context, source, there, at)).reply()
+    there = unfinished_copy.complete_drop(context, list_files(context.store, target))
+    return make_branch(context, source, there, _txid_to_copy(context, source, there, at)).reply()
 
 
-def make_branch(context: ActionContext, source: str, there: Listing, txid: Txid, proofs: Proofs | None = None) -> Made:
-    """Complete the branch. `there` is what lies below its name, `proofs` of files of the source that were verified
-    before. Raises StoreError or SldbError."""
+def make_branch(
+    context: ActionContext, source: str, there: Listing, txid: Txid, verified: VerifiedFiles | None = None
+) -> Branch:
+    """Complete the branch. `there`: the files below its name; `verified`: files of the source. Raises StoreError or
+    SldbError."""
     target = there.database
     time_ms = check_has_content(context, source, txid).timestamp_ms
     if not _goes_on(context.store, there):
-        copied = copy_database(context, source, target, txid, proofs)
-        return Made(source, target, txid, time_ms, txid, copied.files, copied.bytes, copied.is_new, is_on_top=False)
-    brought = _bring_over(context, source, target, txid)
-    # What was just committed is not asked for again: the answer might not come, and it is done all the same.
-    size = brought.bytes if brought.changed else context.store.size(transaction(brought.txid).key(target))
-    return Made(source, target, txid, time_ms, brought.txid, 1, size, brought.changed, is_on_top=True)
+        copied = copy_database(context, source, target, txid, verified)
+        return Branch(source, target, txid, time_ms, txid, copied.files, copied.bytes, copied.is_new, is_on_top=False)
+    replaced = _replace(context, source, target, txid)
+    # No request follows a commit: its answer might not come, and the branch is made all the same.
+    size = replaced.bytes if replaced.changed else context.store.size(transaction(replaced.txid).key(target))
+    return Branch(source, target, txid, time_ms, replaced.txid, 1, size, replaced.changed, is_on_top=True)
 
 
-def _moment(context: ActionContext, source: str, there: Listing, at: int | str | None) -> Txid:
-    """Which transaction to copy: the one that an earlier try began with, where nothing else is said. Raises `conflict`
-    where the name is that of a copy of something else."""
+def _txid_to_copy(context: ActionContext, source: str, there: Listing, at: int | str | None) -> Txid:
+    """Return the transaction to copy; without `at` the one that an earlier try began with, or the newest. Raises
+    `conflict` if the name is that of a copy of another database."""
     begun = read_mark(context.store, there.database)
     if begun is not None and (there.newest == begun.max_txid or is_unfinished(context.store, there)):
         if not is_mark_of(begun, source):
@@ -97,17 +101,17 @@ def _moment(context: ActionContext, source: str, there: Listing, at: int | str |
 
 
 def check_has_content(context: ActionContext, database: str, txid: Txid) -> Header:
-    """Return the header of the file that ends with `txid`; raise `not_found` where there is nothing to copy."""
+    """Return the header of the file that ends with `txid`. Raises `not_found` if there is nothing to copy."""
     listing = check_readable(context, database, txid)
     newest = listing.chain_to(txid)[-1]
     header = read_header(context.store, database, newest, listing.sizes[newest])
     if not header.commit:
-        raise dropped(database, txid, header.timestamp_ms, context.settings.retention_days)
+        raise dropped(database, txid, header.timestamp_ms, context.retention_days)
     return header
 
 
 def _goes_on(store: ObjectStore, listing: Listing) -> bool:
-    """Whether the branch is a transaction on top: of a name that was dropped, or for the second time. Raises
+    """Return True if the branch is a transaction on top: of a dropped database, or for the second time. Raises
     StoreError."""
     header = newest_header(store, listing)
     if header is None or header.max_txid != listing.newest or is_mark(header, transaction(1)):
@@ -116,18 +120,18 @@ def _goes_on(store: ObjectStore, listing: Listing) -> bool:
 
 
 def newest_header(store: ObjectStore, listing: Listing) -> Header | None:
-    """Of a file that ends with the newest transaction; None where there is no file."""
+    """Return the header of a file that ends with the newest transaction; None if there is no file."""
     name = listing.newest_file
     return read_header(store, listing.database, name, listing.sizes[name]) if name else None
 
 
-def _bring_over(context: ActionContext, source: str, target: str, txid: Txid) -> Brought:
-    def attempt(current: Replica) -> Brought:
-        def allow() -> None:
-            if current.page_count:  # somebody began it anew meanwhile
+def _replace(context: ActionContext, source: str, target: str, txid: Txid) -> Replaced:
+    def attempt(current: Replica) -> Replaced:
+        def check_empty() -> None:
+            if current.page_count:  # another writer began it anew meanwhile
                 raise taken(target)
 
         with past_of(context.database(source), txid, context.deadline) as past:
-            return bring(context, current, past, Kind.BRANCH, allow)
+            return replace_content(context, current, past, Kind.BRANCH, check_empty)
 
     return context.database(target).change(f"branch of {source}", context.deadline, attempt)

@@ -1,24 +1,36 @@
-"""What an action works with: all that a container has, and until when."""
+"""The context of an action: the resources of the container, the databases that it keeps, and the action's deadline."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lambda_handlers.database import Database
+from lambda_handlers.database.database import Database
+from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Host
-from lambda_handlers.locks.protocol import WriteLock
-from lambda_handlers.log import Log
-from lambda_handlers.settings import Settings
+from lambda_handlers.resources import Resources
 from lambda_handlers.store.metered import MeteredStore
 
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
-    store: MeteredStore
-    settings: Settings
-    host: Host
-    log: Log
-    lock: WriteLock
-    deadline: float  # unix seconds
-    database: Callable[[str], Database]  # by its name; the container keeps it
+    resources: Resources
+    deadline: Deadline
+    database: Callable[[str], Database]  # by its name; the container keeps it open
+
+    @property
+    def store(self) -> MeteredStore:
+        return self.resources.store
+
+    @property
+    def host(self) -> Host:
+        return self.resources.host
+
+    @property
+    def retention_days(self) -> float:
+        return self.resources.settings.retention_days
+
+    @property
+    def reading_deadline(self) -> Deadline:
+        """The deadline, with the error of an action that is stopped while it reads pages."""
+        return self.deadline.reporting("the time was up before all pages were read")

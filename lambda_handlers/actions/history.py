@@ -4,8 +4,9 @@ Arguments   limit (default 20), before: a txid, for the page after this one
 Reply       {"database", "txid": the newest, "transactions": [{"txid", "min_txid", "time", "kind", "pages", "bytes",
             "readable"}, …], "next": the txid to give as `before`, or null}
 
-`min_txid` is less than `txid` where only a file of several transactions is left of them; `kind` is null then, as it is
-where nobody wrote it down. `pages` and `bytes` are those of the file, `readable` says whether `at` can still go there.
+`min_txid` is less than `txid` if only a file of several transactions is left of them; `kind` is null then, as it is
+for writers that do not record it. `pages` and `bytes` are those of the file, `readable` is true if `at` can still go
+there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.database import no_database
+from lambda_handlers.database.errors import no_database
 from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.listing import Listing, header_and_page_count, list_files, side_by_side, steps_back
 from lambda_handlers.storage.log import kinds
@@ -27,26 +28,26 @@ from lambda_handlers.store.protocol import NotFound, StoreError
 from lambda_handlers.wire import DEFAULT_DATABASE, Action
 
 DEFAULT_LIMIT = 20
-MOST = 1000
+MAX_LIMIT = 1000
 
 
 def history(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "limit", "before")
-    limit = arguments.whole_number(given, "limit", DEFAULT_LIMIT, least=1, most=MOST)
+    limit = arguments.whole_number(given, "limit", DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
     before = arguments.txid(given, "before")
     listing = list_files(context.store, action.database)
     if not listing.sizes and action.database != DEFAULT_DATABASE:
         raise no_database(action.database)
     wanted = list(islice(steps_back(listing, listing.newest + 1 if before is None else before), limit + 1))
     try:
-        told = list(side_by_side(context.host, lambda step: _told(context, listing, *step), wanted[:limit]))
+        entries = list(side_by_side(context.host, lambda step: _entry(context, listing, *step), wanted[:limit]))
     except StoreError as error:
         raise store_error(error) from error
     following = wanted[limit - 1][0].min_txid if len(wanted) > limit else None
-    return {"database": action.database, "txid": listing.newest, "transactions": told, "next": following}
+    return {"database": action.database, "txid": listing.newest, "transactions": entries, "next": following}
 
 
-def _told(context: ActionContext, listing: Listing, name: LtxName, txid: Txid) -> dict[str, Any]:
+def _entry(context: ActionContext, listing: Listing, name: LtxName, txid: Txid) -> dict[str, Any]:
     line = {
         "txid": txid,
         "min_txid": name.min_txid,

@@ -1,12 +1,12 @@
-"""pull: what a client needs to put a database together as a SQLite file, now or as it was: which files, where.
+"""pull: the files of a database, now or in the past, and their URLs, for a client that makes a SQLite file of them.
 
 The client reads the files of the chain by itself and folds them; none of them passes through here. Files of a chain
-are never changed. One that retention removed meanwhile is in another chain for the same txid: the client asks again.
+are never changed. If retention has removed one meanwhile, another chain leads to the same txid: the client pulls again.
 
 pull            Arguments: at: a txid or an RFC 3339 time, default now
                 Reply: {"database", "txid", "time", "page_size", "pages", "files": [{"file", "bytes"}, …] in the order
-                in which they apply; a file is named as below <database>/}
-pull_urls       Arguments: files. Reply: {"urls": where each may be read, or null if there is no such way, "seconds"}
+                in which they apply; names of files are those below <database>/}
+pull_urls       Arguments: files. Reply: {"urls": of each file, or null if the store has none, "seconds"}
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.restore import check_readable
-from lambda_handlers.database import dropped
+from lambda_handlers.database.errors import dropped
+from lambda_handlers.database.vanishing import repeat_while_vanishing
 from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.listing import Listing, check_finished, header_and_page_count, list_files, read_header
 from lambda_handlers.storage.log import chain, ltx
@@ -25,26 +26,25 @@ from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.log.mark import check_name
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, StoreError
-from lambda_handlers.wire import Action, SldbError, bad_request
+from lambda_handlers.wire import Action, bad_request
 
 URL_SECONDS = 900
-MOST_URLS = 1000
-WORTH_LEAVING_BYTES = 1 << 20  # a smaller file is read as fast as it is asked about
-_TRIES = 3  # when files are merged and removed meanwhile
+MAX_URLS = 1000
+WORTH_LEAVING_BYTES = 1 << 20  # a smaller file is read as fast as the question is answered
 
 
 def pull(context: ActionContext, action: Action) -> dict[str, Any]:
     at = arguments.moment(arguments.known(action, "at"), "at")
-    for _ in range(_TRIES):
+
+    def attempt() -> dict[str, Any]:
         try:
             return _pull(context, action.database, at)
-        except NotFound as error:
-            reason = error
+        except NotFound:
+            raise
         except StoreError as error:
             raise store_error(error) from error
-    raise SldbError(
-        "store_error", f"files of {action.database} vanish while they are read: {reason}", "try again", applied="no"
-    )
+
+    return repeat_while_vanishing(attempt, action.database, NotFound)
 
 
 def _pull(context: ActionContext, database: str, at: int | str | None) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _pull(context: ActionContext, database: str, at: int | str | None) -> dict[s
     header = read_header(context.store, database, names[-1], listing.sizes[names[-1]])
     check_name(header, names[-1], names[-1].key(database))
     if not header.commit:
-        raise dropped(database, txid, header.timestamp_ms, context.settings.retention_days)
+        raise dropped(database, txid, header.timestamp_ms, context.retention_days)
     names = _needed(context, listing, names)
     return {
         "database": database,
@@ -68,12 +68,12 @@ def _pull(context: ActionContext, database: str, at: int | str | None) -> dict[s
 
 def pull_urls(context: ActionContext, action: Action) -> dict[str, Any]:
     names = arguments.known(action, "files").get("files")
-    if not isinstance(names, list) or not 1 <= len(names) <= MOST_URLS:
-        bad_request("arguments.files", names, f"1 to {MOST_URLS} names of files")
+    if not isinstance(names, list) or not 1 <= len(names) <= MAX_URLS:
+        bad_request("arguments.files", names, f"1 to {MAX_URLS} names of files")
     keys = [f"{database_prefix(action.database)}{name}" for name in names]
     for name, key in zip(names, keys, strict=True):
         if parse_ltx_key(action.database, key) is None:
-            bad_request("arguments.files", name, "names of files that `pull` has told")
+            bad_request("arguments.files", name, "names of files from the reply of `pull`")
     try:
         urls = context.store.presign("GET", keys, URL_SECONDS)
     except StoreError as error:
@@ -82,8 +82,8 @@ def pull_urls(context: ActionContext, action: Action) -> dict[str, Any]:
 
 
 def _newest(context: ActionContext, database: str) -> Txid:
-    """The newest transaction to which the log leads. A LIST of many pages is no snapshot: n + 1 may have been created
-    behind it and n + 2 before it, so that a gap is none before it is there a second time."""
+    """Return the newest transaction to which the log leads. A LIST of many pages is no snapshot: n + 1 may have been
+    created behind it and n + 2 before it, so that only a gap in a second LIST is one."""
     listing = list_files(context.store, database)
     check_finished(context.store, listing)
     plan = chain.plan(listing.sizes)
@@ -96,8 +96,8 @@ def _newest(context: ActionContext, database: str) -> Txid:
 
 
 def _needed(context: ActionContext, listing: Listing, chain_: tuple[LtxName, ...]) -> tuple[LtxName, ...]:
-    """The end of a chain that begins with the newest file of every page: of those before it (a push came on top of
-    them) nothing is left. Only large files are worth the question."""
+    """Return the end of a chain, from the newest file with every page on: those before it have no page left (a push
+    came on top of them). Only large files are worth the question."""
     for at in range(len(chain_) - 1, 0, -1):
         if listing.sizes[chain_[at]] >= WORTH_LEAVING_BYTES:
             header, count = header_and_page_count(context.store, listing, chain_[at])

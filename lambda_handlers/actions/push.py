@@ -1,20 +1,20 @@
-"""push: a SQLite file as the new content of a database, in one transaction, whatever its size.
+"""push: a SQLite file as the new content of a database, in one transaction of any size.
 
 The client encodes the file as an LTX file (storage.prepared), puts it in parts below <database>/uploads/<upload>/, and
-has it committed: what moves through here is its first and its last part. Parts are named by their number and the MD5 of
-what they hold, so that an upload that was cut off goes on where it stopped, and two at once do each other no harm.
-Before the commit each is compared with its name: by the ETag in a LIST, or, where that is no MD5, by reading it.
-Until the commit nothing of the database has changed; parts that are never committed are removed by maintenance.
+has it committed: only its first and its last part pass through here. Parts are named by their number and the MD5 of
+their content, so that an interrupted upload goes on from where it stopped, and two at once do each other no harm.
+Before the commit each is compared with its name: by the ETag in a LIST, or, if that is no MD5, by reading it.
+Until the commit nothing of the database has changed; maintenance removes parts that are never committed.
 
 push_begin      Arguments: upload. Reply: {"database", "txid", "bytes": of the database as it is, "parts": {name: bytes}
                 that are there}
-push_urls       Arguments: upload, parts. Reply: {"urls": where each may be PUT, or null if there is no such way,
+push_urls       Arguments: upload, parts. Reply: {"urls": for a PUT of each, or null if the store has none,
                 "seconds": for how long}
 push_commit     Arguments: upload, parts: in their order; page_map, first_page: base64; push: 14 hex digits, of this
-                push alone; since: a txid before which it was not committed; if_txid
+                push alone; since: a txid, after which it may have been committed; if_txid
                 Reply: {"database", "txid", "before": the newest txid before, "replaced_bytes", "pages", "bytes"}
 
-A commit that is sent again finds by `push` what the first has done.
+A commit that is sent again finds the transaction of the first by `push`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from lambda_handlers.actions import arguments
 from lambda_handlers.actions.branch import newest_header
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.pushed_schema import check_names
-from lambda_handlers.actions.replace_content import check_time, stamped
-from lambda_handlers.actions.restore import check_newest
+from lambda_handlers.actions.replace_content import stamped
+from lambda_handlers.database.newest_state import check_newest
 from lambda_handlers.storage import foreign_keys
 from lambda_handlers.storage.listing import list_files, read_agreed_header, side_by_side
 from lambda_handlers.storage.log import kinds
@@ -46,10 +46,10 @@ from lambda_handlers.store.protocol import CopyOf, NotFound, ObjectInfo, ObjectS
 from lambda_handlers.wire import Action, SldbError, bad_request
 
 URL_SECONDS = 900
-MOST_URLS = 100
-MOST_PARTS = 10_000  # S3's limit for one object
-MOST_SINCE = 10_000  # transactions among which an earlier commit of this push is looked for
-LEAST_PART_BYTES = 5 << 20  # S3's limit for every part but the last
+MAX_URLS = 100
+MAX_PARTS = 10_000  # S3's limit for one object
+MAX_SINCE = 10_000  # transactions among which an earlier commit of this push is looked for
+MIN_PART_BYTES = 5 << 20  # S3's limit for every part but the last
 _UPLOAD = re.compile(r"[0-9a-f]{16}")
 _PART = re.compile(r"[0-9]{5}-[0-9a-f]{32}")
 _PUSH = re.compile(r"[0-9a-f]{14}")
@@ -69,7 +69,7 @@ def push_begin(context: ActionContext, action: Action) -> dict[str, Any]:
 
 def push_urls(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "upload", "parts")
-    upload, parts = _text(given, "upload", _UPLOAD), _names(given, MOST_URLS)
+    upload, parts = _text(given, "upload", _UPLOAD), _names(given, MAX_URLS)
     keys = [upload_key(action.database, upload, part) for part in parts]
     try:
         urls = context.store.presign("PUT", keys, URL_SECONDS)
@@ -81,7 +81,7 @@ def push_urls(context: ActionContext, action: Action) -> dict[str, Any]:
 def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "upload", "parts", "page_map", "first_page", "push", "since", "if_txid")
     arguments.required(given, ("since",))
-    upload, names = _text(given, "upload", _UPLOAD), _names(given, MOST_PARTS)
+    upload, names = _text(given, "upload", _UPLOAD), _names(given, MAX_PARTS)
     since, if_txid = arguments.txid(given, "since"), arguments.txid(given, "if_txid")
     node_id = kinds.node_id(Kind.PUSH, bytes.fromhex("00" + _text(given, "push", _PUSH)))
     assert since is not None
@@ -91,7 +91,7 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
     if len(first_page) != prepared.page_size:
         bad_request("arguments.first_page", f"{len(first_page)} bytes", f"a page of {prepared.page_size} bytes")
 
-    _check_names(context, prepared, first_page)
+    _check_schema(context, prepared, first_page)
 
     def attempt(current: Replica) -> dict[str, Any]:
         done = _find_done(context, current, since, node_id)
@@ -99,13 +99,13 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
             return {"txid": done, "before": done - 1, "replaced_bytes": None}
         check_newest(current, if_txid)
         database.check_may_create(action.create)
-        check_time(context)
+        context.reading_deadline.check()
         before, replaced = current.txid, current.page_count * current.page_size
         stamp = bytes(current.read(Pgno(1))) if current.page_count else b""
         page = stamped(first_page, stamp) if stamp else first_page
         try:
             txid = current.commit_prepared(prepared, page, node_id)
-        except NotFound as error:  # whoever pushed the same file at the same time has committed, and cleared its parts
+        except NotFound as error:  # another client pushed the same file at the same time, and its parts were cleared
             raise _missing([error.key.rpartition("/")[2]]) from error
         return {"txid": txid, "before": before, "replaced_bytes": replaced}
 
@@ -120,9 +120,9 @@ def _prepared(context: ActionContext, database: str, upload: str, names: list[st
         missing = [name for name in names if name not in there]
         if missing:
             raise _missing(missing)
-        small = [name for name in names[:-1] if there[name].size < LEAST_PART_BYTES]
+        small = [name for name in names[:-1] if there[name].size < MIN_PART_BYTES]
         if small:
-            bad_request("arguments.parts", f"{small[0]} of {there[small[0]].size} bytes", f"{LEAST_PART_BYTES} or more")
+            bad_request("arguments.parts", f"{small[0]} of {there[small[0]].size} bytes", f"{MIN_PART_BYTES} or more")
         parts = [CopyOf(there[name].key, 0, there[name].size) for name in names]
         first = _read_part(context.store, names[0], there[names[0]])
         last = first if len(parts) == 1 else _read_part(context.store, names[-1], there[names[-1]])
@@ -135,7 +135,8 @@ def _prepared(context: ActionContext, database: str, upload: str, names: list[st
 
 
 def _read_part(store: ObjectStore, name: str, info: ObjectInfo) -> bytes:
-    """A part that is what its name says; asked for again where it is not, for the answer may have been damaged."""
+    """Return the bytes of a part; read it again if they differ from its name: the answer may have been damaged. Raises
+    `not_found`."""
     for _ in range(2):
         body = store.get(info.key)
         if _is_named(name, (body,)):
@@ -144,23 +145,23 @@ def _read_part(store: ObjectStore, name: str, info: ObjectInfo) -> bytes:
 
 
 def _check_parts(context: ActionContext, names: list[str], there: Mapping[str, ObjectInfo]) -> None:
-    """Raises `not_found` for parts that are not what their names say. Where the store tells an MD5, and they are named
+    """Raise `not_found` for parts whose content differs from their names. If the store shows an MD5, and they are named
     by it, nothing is read for that."""
 
     def is_sound(name: str) -> bool:
-        check_time(context)
+        context.reading_deadline.check()
         info = there[name]
         return _is_named(name, context.store.chunks(info.key)) or _is_named(name, context.store.chunks(info.key))
 
-    unproved = [name for name in names if there[name].etag.strip('"') != _hash_in(name)]
-    found = zip(unproved, side_by_side(context.host, is_sound, unproved), strict=True)
+    unverified = [name for name in names if there[name].etag.strip('"') != _hash_in(name)]
+    found = zip(unverified, side_by_side(context.host, is_sound, unverified), strict=True)
     damaged = [name for name, sound in found if not sound]
     if damaged:
         raise _damaged(damaged)
 
 
 def _is_named(name: str, chunks: Iterable[bytes]) -> bool:
-    """Whether a part has the hash that its name tells: an MD5, or the beginning of a SHA-256, as of older clients."""
+    """Return True if a part has the hash in its name: an MD5, or the beginning of a SHA-256, as of older clients."""
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     for chunk in chunks:
         md5.update(chunk)
@@ -172,9 +173,9 @@ def _hash_in(name: str) -> str:
     return name.partition("-")[2]
 
 
-def _check_names(context: ActionContext, prepared: Prepared, first_page: bytes) -> None:
+def _check_schema(context: ActionContext, prepared: Prepared, first_page: bytes) -> None:
     try:
-        check_names(context.store, prepared, first_page, lambda: check_time(context))
+        check_names(context.store, prepared, first_page, context.reading_deadline)
     except NotFound as error:
         raise _missing([error.key.rpartition("/")[2]]) from error
     except StoreError as error:
@@ -199,7 +200,7 @@ def _missing(names: list[str]) -> SldbError:
 def _damaged(names: list[str]) -> SldbError:
     return SldbError(
         "not_found",
-        f"{len(names)} of the parts that were uploaded are not what was sent, the first is {names[0]}",
+        f"{len(names)} of the parts that were uploaded differ from what was sent, the first is {names[0]}",
         "push again: what is sound is not sent again",
         missing=names,
         damaged=names,
@@ -208,7 +209,7 @@ def _damaged(names: list[str]) -> SldbError:
 
 
 def _find_done(context: ActionContext, current: Replica, since: Txid, node_id: int) -> Txid | None:
-    """The transaction that this very push has made, if there is one."""
+    """Return the transaction that this very push has made, if there is one."""
 
     def header_of(txid: Txid) -> Header | None:
         try:
@@ -217,8 +218,8 @@ def _find_done(context: ActionContext, current: Replica, since: Txid, node_id: i
             return None
 
     txids = range(since + 1, current.txid + 1)
-    if len(txids) > MOST_SINCE:
-        bad_request("arguments.since", since, f"a txid at most {MOST_SINCE} before {current.txid}")
+    if len(txids) > MAX_SINCE:
+        bad_request("arguments.since", since, f"a txid at most {MAX_SINCE} before {current.txid}")
     try:
         for txid, header in zip(txids, side_by_side(context.host, header_of, txids), strict=True):
             if header is not None and header.node_id == node_id:

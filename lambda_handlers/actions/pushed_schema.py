@@ -1,15 +1,14 @@
-"""A look into a pushed file before it becomes a database: whether its schema has names that only sldb may give.
+"""The schema of a pushed file, before it becomes a database: names that only sldb may give are refused.
 
-What such tables say would be believed, and a file may say anything. `sldb push` leaves them out of the file; what still
-has them is refused. Only the pages of the schema are read.
+The content of such tables would be believed, and a file may hold anything. `sldb push` leaves them out of the file;
+a file with them is refused. Only the pages of the schema are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import apsw
 
+from lambda_handlers.deadline import Deadline
 from lambda_handlers.sql.own_tables import is_ours
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.prepared import Prepared
@@ -20,10 +19,8 @@ from lambda_handlers.wire import SldbError
 
 
 class _PushedPages:
-    def __init__(
-        self, store: ObjectStore, prepared: Prepared, first_page: bytes, check_time: Callable[[], None]
-    ) -> None:
-        self._check_time = check_time
+    def __init__(self, store: ObjectStore, prepared: Prepared, first_page: bytes, deadline: Deadline) -> None:
+        self._deadline = deadline
         self.page_size = prepared.page_size
         self.page_count = prepared.page_count
         self._store = store
@@ -33,21 +30,21 @@ class _PushedPages:
 
     def read(self, pgno: Pgno, _limit: TimeLimit = NO_LIMIT) -> bytes:
         if pgno not in self._read:
-            self._check_time()
+            self._deadline.check()
             self._read = dict(self._prepared.pages_beside(self._store, pgno))
             self._read[Pgno(1)] = self._first_page
         return self._read[pgno]
 
 
-def check_names(store: ObjectStore, prepared: Prepared, first_page: bytes, check_time: Callable[[], None]) -> None:
-    """Raise `bad_request` if the file has tables, or anything else, by names of sldb's own. Raises StoreError, and what
-    `check_time` raises before pages are read."""
-    names = _names(_PushedPages(store, prepared, first_page, check_time))
+def check_names(store: ObjectStore, prepared: Prepared, first_page: bytes, deadline: Deadline) -> None:
+    """Raise `bad_request` if the file has tables, or anything else, by names of sldb's own. Raises StoreError, or
+    `query_timeout` before pages are read."""
+    names = _names(_PushedPages(store, prepared, first_page, deadline))
     if not names:
         return
     raise SldbError(
         "bad_request",
-        f"the pushed file has what only sldb may make: {', '.join(names)}",
+        f"the pushed file has names that only sldb may give: {', '.join(names)}",
         "push it with `sldb push`, which leaves that out, or drop it in a copy of the file",
         applied="no",
     )

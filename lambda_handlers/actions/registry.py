@@ -1,9 +1,9 @@
-"""Which actions there are: name → the module and the function that does it, imported when it is first asked for, so
-that a cold start for a query pays for none of them.
+"""The actions: name → the module and the function for it, imported when it is first requested, so that a cold start for
+a query pays for none of them.
 
-An action takes the context and the `Action`, checks its arguments (`bad_request`), and returns what JSON can say. One
-that writes does so by the same lock and the same conditional commit as SQL, and finds done what it did before: a client
-that got no answer sends it again.
+An action takes the context and the `Action`, checks its arguments (`bad_request`), and returns JSON values. If it
+writes, it does so by the same lock and the same conditional commit as SQL, and may be repeated: a client without an
+answer sends it again.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ Run: TypeAlias = Callable[[ActionContext, Action], dict[str, Any]]
 
 ACTIONS: dict[str, str] = {
     "branch": "lambda_handlers.actions.branch:branch",
-    "create_database": "lambda_handlers.actions.databases:create_database",
+    "create_database": "lambda_handlers.actions.create_database:create_database",
     "databases": "lambda_handlers.actions.databases:databases",
-    "drop_database": "lambda_handlers.actions.databases:drop_database",
+    "drop_database": "lambda_handlers.actions.drop_database:drop_database",
     "history": "lambda_handlers.actions.history:history",
     "pull": "lambda_handlers.actions.pull:pull",
     "pull_urls": "lambda_handlers.actions.pull:pull_urls",
     "push_begin": "lambda_handlers.actions.push:push_begin",
     "push_commit": "lambda_handlers.actions.push:push_commit",
     "push_urls": "lambda_handlers.actions.push:push_urls",
-    "rename_database": "lambda_handlers.actions.databases:rename_database",
+    "rename_database": "lambda_handlers.actions.rename_database:rename_database",
     "result": "lambda_handlers.actions.result:result",
     "restore": "lambda_handlers.actions.restore:restore",
-    "set_database": "lambda_handlers.actions.databases:set_database",
+    "set_database": "lambda_handlers.actions.create_database:set_database",
 }
 
 
 def find(name: str) -> Run:
-    """Raises `bad_request` for a name that is no action."""
+    """Import and return the function of an action. Raises `bad_request` for an unknown name."""
     if name not in ACTIONS:
         bad_request("action", name, f"one of {', '.join(sorted(ACTIONS))}")
     module, _, function = ACTIONS[name].partition(":")

@@ -1,10 +1,10 @@
 """One transaction that gives a database the content of another moment, its own or another database's.
 
-Nothing is removed: what was there stays in the history, and the same way leads back. Only pages that may differ are
-read, and only one group of them at a time is in memory.
+Nothing is removed: the old content stays in the history, and can be restored in the same way. Only pages that may
+differ are read, and only one group of them at a time is in memory.
 
-Page 1 is not brought as it was: its change counter and its schema cookie go on from where the database stands, as they
-do for SQLite's own backup, so that no connection of another reader takes what it has cached for what is there now.
+Page 1 is not copied unchanged: its change counter and its schema cookie follow those of the page that it replaces, as
+they do in SQLite's own backup, so that another reader's connection does not take its cached pages for the new content.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from itertools import compress, count
 
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.database import Database
+from lambda_handlers.database.database import Database
+from lambda_handlers.deadline import Deadline
 from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.listing import list_files
 from lambda_handlers.storage.log import chain, ltx
@@ -29,7 +30,6 @@ from lambda_handlers.storage.pages.stored_page_map import NotMapped
 from lambda_handlers.storage.replica import Gone, Replica
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, StoreError
-from lambda_handlers.wire import SldbError
 
 PAST_CACHE_BYTES = 64 << 20  # beside the copy of the newest state
 COMPARED_BYTES = 64 << 20  # of pages that may differ; of more, all are written as soon as one does
@@ -39,63 +39,54 @@ _COUNTER, _COOKIE, _VALID_FOR = slice(24, 28), slice(40, 44), slice(92, 96)  # o
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
-    txid: Txid  # that the database stands at now
-    before: Txid  # that it stood at
+class Replaced:
+    txid: Txid  # the newest one now
+    before: Txid  # the newest one before
     pages: int  # written; 0: there was nothing to write
     changed: bool
     bytes: int = 0  # of the file that was written
 
 
 @contextmanager
-def past_of(database: Database, txid: Txid, deadline: float) -> Iterator[Replica]:
-    """The state of a database at `txid`; raises `not_found`, or NotMapped where it cannot be opened until `deadline`
-    (unix seconds)."""
+def past_of(database: Database, txid: Txid, deadline: Deadline) -> Iterator[Replica]:
+    """Open the state of a database at `txid`. Raises `not_found`, or NotMapped if it cannot be opened in time."""
     replica = database.new_replica(PAST_CACHE_BYTES)
     try:
-        replica.open_at(txid, deadline)
+        replica.open_at(txid, deadline.at)
         yield replica
     finally:
         replica.close()
 
 
-def bring(
-    context: ActionContext, current: Replica, past: Replica, kind: Kind, allow: Callable[[], None] = lambda: None
-) -> Brought:
-    """Commit `past` on top of `current`, which stands at the newest transaction. `allow` raises if that is not wanted;
-    it is asked only if they differ. Raises Conflict, Gone or SldbError."""
+def replace_content(
+    context: ActionContext, current: Replica, past: Replica, kind: Kind, check: Callable[[], None] = lambda: None
+) -> Replaced:
+    """Commit `past` on top of `current`, which is at the newest transaction. `check` is called only if they differ, and
+    raises if that is not wanted. Raises Conflict, Gone or SldbError."""
     before = current.txid
     pages = _differing(context, current, past)
     if not pages and current.page_count == past.page_count:
-        return Brought(before, before, 0, changed=False)
-    allow()
-    stamp = bytes(current.read(Pgno(1))) if current.page_count else b""
+        return Replaced(before, before, 0, changed=False)
+    check()
+    old_first = bytes(current.read(Pgno(1))) if current.page_count else b""
 
     def content() -> Iterator[tuple[Pgno, bytes]]:
         for number, pgno in enumerate(pages):
             if number % _PAGES_BETWEEN_CHECKS == 0:
-                check_time(context)
+                context.reading_deadline.check()
             page = past.read(pgno)
-            yield pgno, stamped(page, stamp) if pgno == 1 and stamp else page
+            yield pgno, stamped(page, old_first) if pgno == 1 and old_first else page
 
+    # The log of requests in `past` may hold entries as late as its time: a transaction that is earlier than they are
+    # (its clock was put right since) would make them count as entries of the future, and requests run twice.
     changes = PageChanges(past.page_size, past.page_count, content, len(pages))
     txid = current.commit(changes, kind, keep=False, content_ms=past.timestamp_ms)
     size = current.committed.bytes if current.committed else 0
-    return Brought(txid, before, len(pages), changed=True, bytes=size)
-
-
-def check_time(context: ActionContext) -> None:
-    if context.host.now() >= context.deadline:
-        raise SldbError(
-            "query_timeout",
-            "the time was up before all pages were read",
-            "give it more time (timeout), or the function: sldb deploy --timeout SECONDS",
-            applied="no",
-        )
+    return Replaced(txid, before, len(pages), changed=True, bytes=size)
 
 
 def stamped(page: bytes, current: bytes) -> bytes:
-    """Page 1 with counters that follow those of the page 1 that it replaces."""
+    """Return page 1 with counters that follow those of `current`, the page 1 that it replaces."""
     counter = int.from_bytes(current[_COUNTER], "big") + 1 & 0xFFFFFFFF
     cookie = int.from_bytes(current[_COOKIE], "big") + 1 & 0xFFFFFFFF
     # The size in the header counts only where these two agree: where they did not, they still must not.
@@ -107,7 +98,7 @@ def stamped(page: bytes, current: bytes) -> bytes:
 
 
 def _differing(context: ActionContext, current: Replica, past: Replica) -> Sequence[Pgno]:
-    """The pages of `past` to write, ascending; all that may differ, where it would take long to compare them."""
+    """Return the pages of `past` to write, ascending; all that may differ, if it would take long to compare them."""
     candidates = _candidates(context, current, past)
     if current.page_size != past.page_size:
         return candidates
@@ -121,7 +112,7 @@ def _differing(context: ActionContext, current: Replica, past: Replica) -> Seque
     def compared() -> Iterator[Pgno]:
         for number, pgno in enumerate(candidates):
             if number % _PAGES_BETWEEN_CHECKS == 0:
-                check_time(context)
+                context.reading_deadline.check()
             if differs(pgno):
                 yield pgno
 
@@ -133,12 +124,12 @@ def _differing(context: ActionContext, current: Replica, past: Replica) -> Seque
 
 
 def _same_first(ours: bytes, theirs: bytes) -> bool:
-    """Whether two first pages differ in their counters at most."""
+    """Return True if two first pages differ in their counters at most."""
     return all(ours[low:high] == theirs[low:high] for low, high in ((0, 24), (28, 40), (44, 92), (96, len(ours))))
 
 
 def _candidates(context: ActionContext, current: Replica, past: Replica) -> Sequence[Pgno]:
-    """Every page of `past` that may be another one in `current`."""
+    """Return every page of `past` that may differ in `current`."""
     end, skipped = past.page_count, ltx.lock_page(past.page_size)
     wanted = bytearray(b"\x01" * end)
     if current.page_count and current.page_size == past.page_size and current.database == past.database:
@@ -152,7 +143,7 @@ def _candidates(context: ActionContext, current: Replica, past: Replica) -> Sequ
 
 
 def _pages_of(layers: Iterable[Layer], current_end: int, end: int) -> bytearray:
-    """One for every page that a layer has, or that was cut off since, of `end` pages."""
+    """Return a byte for each of `end` pages: 1 if a layer has it, or if it was cut off since."""
     wanted = bytearray(end)
     for layer in layers:
         for start, length in layer.map.runs():
@@ -165,7 +156,7 @@ def _pages_of(layers: Iterable[Layer], current_end: int, end: int) -> bytearray:
 
 
 def _layers_between(context: ActionContext, database: str, after: Txid, upto: Txid) -> list[Layer] | None:
-    """The files that lead from one state to the other, and perhaps begin before; None where there are none such."""
+    """Return the files from one state to the other, which perhaps begin earlier; None if there are none such."""
     listing = list_files(context.store, database)
     names = [name for name in listing.sizes if name.level != SNAPSHOT_LEVEL]
     plan = chain.plan(names, after, upto)
@@ -175,7 +166,7 @@ def _layers_between(context: ActionContext, database: str, after: Txid, upto: Tx
     opener = Opener(context.store, database, context.host, whole_limit=0)
     layers = []
     try:
-        for opened in opener.open(heads, lambda _pgno, _page: None, context.deadline):
+        for opened in opener.open(heads, lambda _pgno, _page: None, context.deadline.at):
             layers.append(opened.layer)
     except NotMapped:
         return None
@@ -183,5 +174,5 @@ def _layers_between(context: ActionContext, database: str, after: Txid, upto: Tx
         raise Gone(str(error)) from error
     except StoreError as error:
         raise store_error(error) from error
-    # Where the size of pages changed in between, what was changed before that is not told by page numbers.
+    # If the size of pages changed in between, page numbers do not show the changes before that.
     return layers if len({layer.map.page_size for layer in layers}) <= 1 else None

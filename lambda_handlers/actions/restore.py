@@ -1,21 +1,23 @@
-"""restore: a transaction that brings back the state of an earlier one. What came since stays in the history.
+"""restore: a transaction that brings back the state of an earlier one. Later transactions stay in the history.
 
 Arguments   at: a txid or an RFC 3339 time; if_txid: only if this is the newest transaction
-Reply       {"database", "restored": the txid that was asked for, "time": when that was made, "txid": the newest one
-            now, "before": the newest one before, "pages": how many were written, "changed"}
+Reply       {"database", "restored": the requested txid, "time": the time of that transaction, "txid": the newest one
+            now, "before": the newest one before, "pages": the number of pages written, "changed"}
 
-`changed` is false where the newest state is that of `restored` already: nothing is written then, whatever `if_txid`
-says. So a restore that is sent twice is done once.
+`changed` is false if the newest state is that of `restored` already: then nothing is written, regardless of `if_txid`.
+So a restore that is sent twice is done once.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.replace_content import Brought, bring, past_of
-from lambda_handlers.database import no_database
+from lambda_handlers.actions.replace_content import Replaced, past_of, replace_content
+from lambda_handlers.database.errors import no_database
+from lambda_handlers.database.newest_state import check_newest
 from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.listing import Listing, check_finished, list_files
 from lambda_handlers.storage.log.kinds import Kind
@@ -33,25 +35,25 @@ def restore(context: ActionContext, action: Action) -> dict[str, Any]:
     txid = database.txid_at(at)
     check_readable(context, action.database, txid)
 
-    def attempt(current: Replica) -> tuple[Brought, int]:
+    def attempt(current: Replica) -> tuple[Replaced, int]:
         with past_of(database, txid, context.deadline) as past:
-            brought = bring(context, current, past, Kind.RESTORE, allow=lambda: check_newest(current, if_txid))
-            return brought, past.timestamp_ms
+            check = partial(check_newest, current, if_txid)
+            return replace_content(context, current, past, Kind.RESTORE, check), past.timestamp_ms
 
-    brought, timestamp_ms = database.change(f"restore {txid}", context.deadline, attempt)
+    replaced, timestamp_ms = database.change(f"restore {txid}", context.deadline, attempt)
     return {
         "database": action.database,
         "restored": txid,
         "time": utc(timestamp_ms),
-        "txid": brought.txid,
-        "before": brought.before,
-        "pages": brought.pages,
-        "changed": brought.changed,
+        "txid": replaced.txid,
+        "before": replaced.before,
+        "pages": replaced.pages,
+        "changed": replaced.changed,
     }
 
 
 def check_readable(context: ActionContext, database: str, txid: Txid) -> Listing:
-    """The files of a database; raises `not_found` where its state at `txid` cannot be had."""
+    """Return the files of a database. Raises `not_found` if its state at `txid` is not available."""
     listing = list_files(context.store, database)
     if not listing.sizes:
         raise no_database(database)
@@ -69,21 +71,3 @@ def check_readable(context: ActionContext, database: str, txid: Txid) -> Listing
             newest=newest,
         )
     return listing
-
-
-def check_newest(current: Replica, if_txid: Txid | None) -> None:
-    """Raise `conflict` where the newest transaction is another one. One that changed nothing (announcing) counts as the
-    one before it."""
-    if if_txid is None or not current.unchanged_since <= if_txid <= current.txid:
-        check_txid(current.database, current.txid, if_txid)
-
-
-def check_txid(database: str, newest: Txid, if_txid: Txid | None) -> None:
-    if if_txid is not None and newest != if_txid:
-        raise SldbError(
-            "conflict",
-            f"the newest transaction of {database} is {newest}, not {if_txid}",
-            "look again (sldb history), and decide again",
-            txid=newest,
-            applied="no",
-        )

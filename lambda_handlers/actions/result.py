@@ -1,12 +1,12 @@
-"""result: what became of the request with an id.
+"""result: the outcome of the request with an id.
 
 Arguments   request_id
-Reply       {"database", "request_id", "state", "since": the time from which on requests are remembered (an hour before
-            the newest transaction, and before now), "txid", "time", "reply"}; the last three are null unless the state
-            is `applied`, and `reply` is then the body of the request's own reply
+Reply       {"database", "request_id", "state", "since": requests are remembered from this time on (an hour before the
+            newest transaction, and before now), "txid", "time", "reply"}; the last three are null unless the state is
+            `applied`, and `reply` is then the body of the request's own reply
 
 States      applied      by transaction `txid`
-            not_applied  by no transaction since `since`; one that is on its way may still come
+            not_applied  by no transaction since `since`; one on its way may still come
             unknown      the id, as sldb makes them, was made before `since`: if it was applied, that is forgotten
 
 Only writes are recorded, and VACUUM is not: it may run twice.
@@ -18,7 +18,7 @@ from typing import Any
 
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.replies import Replies
+from lambda_handlers.database.replies import Replies
 from lambda_handlers.shared.times import utc
 from lambda_handlers.wire import Action, check_request_id, made_at
 
@@ -29,11 +29,11 @@ def result(context: ActionContext, action: Action) -> dict[str, Any]:
     request_id = given["request_id"]
     check_request_id("arguments.request_id", request_id)
     found, since = context.database(action.database).applied(request_id, context.deadline)
-    told = {"database": action.database, "request_id": request_id, "since": utc(round(since * 1000))}
+    body = {"database": action.database, "request_id": request_id, "since": utc(round(since * 1000))}
     if found is None:
         was_made = made_at(request_id)
         state = "unknown" if was_made is not None and was_made < since else "not_applied"
-        return {**told, "state": state, "txid": None, "time": None, "reply": None}
+        return {**body, "state": state, "txid": None, "time": None, "reply": None}
     reply = Replies(context.store, context.host).outgoing(found.reply)
     time = utc(round(found.at * 1000))
-    return {**told, "state": "applied", "txid": reply.txid, "time": time, "reply": reply.encode()}
+    return {**body, "state": "applied", "txid": reply.txid, "time": time, "reply": reply.encode()}

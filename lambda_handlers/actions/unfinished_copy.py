@@ -1,18 +1,18 @@
-"""A database that is becoming a copy and was stopped: dropped, whatever is left of it.
+"""The drop of an unfinished copy: a database that was becoming a copy when that was stopped.
 
-No chain can be read, so that there is nothing to empty by a transaction on top. The drop is two files instead:
+Its chain cannot be read, so that no transaction on top can empty it. The drop is two files instead:
 
-1. The transaction after the one that the copy was to reach, without a page: the commit. A copy that is completed at the
-   same time, and written to, has that key; then it is a database like any other, and is dropped as such.
-2. An empty snapshot at the same transaction, with which the chain begins from now on. Until it is there the name is
-   unfinished as before, and the next drop, branch or rename makes it (`settle`).
+1. The transaction after the last one of the copy, without a page: the commit. If the copy is completed at the same
+   time, and written to, its first write has that key; then it is a database like any other, and is dropped as such.
+2. An empty snapshot at the same transaction: the chain begins with it from now on. Until it is there the name is
+   unfinished as before, and the next drop, branch or rename makes it (`complete_drop`).
 
-txids go on: a copy that goes on all the same puts its base below the drop. What it has left goes with retention.
+txids go on: a copy that goes on all the same puts its base below the drop. Retention removes its files.
 """
 
 from __future__ import annotations
 
-from lambda_handlers.actions.clone import read_mark
+from lambda_handlers.actions.clone_mark import read_mark
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, sender
 from lambda_handlers.storage.listing import Listing, list_files
@@ -28,16 +28,16 @@ from lambda_handlers.wire import SldbError
 
 
 def drop(context: ActionContext, listing: Listing) -> Header | None:
-    """The header of the transaction that drops an unfinished copy. None where it is none (any more), and nothing was
-    done. Raises SldbError, whose details say whether it was applied."""
+    """Drop an unfinished copy; return the header of that transaction. None, without any effect, if it is none (any
+    more). Raises SldbError with `applied` in its details."""
     header = _tombstone(context, listing) or _commit(context, listing)
     if header is not None:
         _put_base(context, listing.database, header)
     return header
 
 
-def settle(context: ActionContext, listing: Listing) -> Listing:
-    """The files of a name once a drop that was stopped between its two steps is done."""
+def complete_drop(context: ActionContext, listing: Listing) -> Listing:
+    """Complete a drop that was stopped between its two steps, if there is one; return the files of the name then."""
     header = _tombstone(context, listing)
     if header is None:
         return listing
@@ -46,7 +46,7 @@ def settle(context: ActionContext, listing: Listing) -> Listing:
 
 
 def _tombstone(context: ActionContext, listing: Listing) -> Header | None:
-    """What an earlier try has committed."""
+    """Return the header of the drop that an earlier try has committed."""
     newest = transaction(listing.newest)
     if not listing.looks_unfinished or newest not in listing.sizes:
         return None
@@ -77,7 +77,7 @@ def _now_ms(context: ActionContext) -> int:
 
 
 def _put_base(context: ActionContext, database: str, tombstone: Header) -> None:
-    """The same whoever makes it."""
+    """Put the empty snapshot: the same bytes in each try."""
     name = snapshot(tombstone.max_txid)
     key = name.key(database)
     body = encode_ltx(Header(tombstone.page_size, 0, 1, name.max_txid, tombstone.timestamp_ms, tombstone.node_id), ())

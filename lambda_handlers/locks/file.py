@@ -19,9 +19,10 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Sweep
 from lambda_handlers.locks.waiting import lock_timeout, sleep_within
 from lambda_handlers.shared.holder import Holder
+from lambda_handlers.storage.log.keys import database_names
 from lambda_handlers.store.file_locks import open_lock_file, try_lock, unlock
 from lambda_handlers.store_clock import StoreClock
-from lambda_handlers.wire import DATABASE_NAME, SldbError
+from lambda_handlers.wire import SldbError
 
 NAME = "lock"
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.010, 0.050
@@ -72,8 +73,8 @@ class FileLock:
         return True
 
     def holders(self) -> list[Holder]:
-        databases = sorted(path.parent.name for path in self._directory.glob(f"*/{NAME}"))
-        found = (self._holder(name) for name in databases if DATABASE_NAME.fullmatch(name))
+        names = sorted(path.parent.name for path in self._directory.glob(f"*/{NAME}"))
+        found = (self._holder(name) for name in database_names(names))
         return [holder for holder in found if holder]
 
     def free_expired(self, deadline: float) -> Sweep:  # noqa: ARG002 - the protocol's signature

@@ -21,6 +21,7 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
 from lambda_handlers.shared.holder import Holder, decode_object, encode_held, encode_released, lock_key
+from lambda_handlers.storage.log.keys import database_names
 from lambda_handlers.store.protocol import (
     AlreadyExists,
     NotFound,
@@ -31,7 +32,7 @@ from lambda_handlers.store.protocol import (
     Unavailable,
 )
 from lambda_handlers.store_clock import StoreClock
-from lambda_handlers.wire import DATABASE_NAME, SldbError
+from lambda_handlers.wire import SldbError
 
 POLL_SECONDS = 0.25  # at most, between looks: they are plain reads, which no quota limits
 AGAIN_SECONDS = 0.02  # after a lost race, when the lock is free again
@@ -187,8 +188,8 @@ class ObjectLock:
 
     def _all(self) -> list[_Seen]:
         try:
-            names = self._store.list_directories("")
-            return [self._read(name) for name in names if DATABASE_NAME.fullmatch(name)]
+            names = database_names(self._store.list_directories(""))
+            return [self._read(name) for name in names]
         except StoreError as error:
             raise _failure(error) from error
 

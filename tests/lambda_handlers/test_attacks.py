@@ -552,7 +552,7 @@ def test_push_such_a_file_with_another_client(
     store = memory_store()
     monkeypatch.setattr(own_names, "find", lambda connection: [])
     monkeypatch.setattr("sldb.push_pull.encoding.PART_BYTES", 10_000)
-    monkeypatch.setattr("lambda_handlers.actions.push.LEAST_PART_BYTES", 5_000)
+    monkeypatch.setattr("lambda_handlers.actions.push.MIN_PART_BYTES", 5_000)
     file = database_file(
         tmp_path / "in.db",
         f"PRAGMA encoding = '{encoding}'; CREATE TABLE t (a INTEGER PRIMARY KEY, b)",
@@ -563,7 +563,7 @@ def test_push_such_a_file_with_another_client(
     ready = upload(store, file)
     assert (len(ready["parts"]) > 2) == bool(tables)
     service = container(store)
-    with pytest.raises(SldbError, match=r"what only sldb may make: _(sldb|SLDB)_") as caught:
+    with pytest.raises(SldbError, match=r"names that only sldb may give: _(sldb|SLDB)_") as caught:
         act(service, "push_commit", **ready)
     assert caught.value.code == "bad_request"
     assert state(store) == []

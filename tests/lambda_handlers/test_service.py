@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers import db_function, deadlock_fix
-from lambda_handlers.service import LONGEST_MARGIN_SECONDS, Service
+from lambda_handlers.service import MAX_MARGIN_SECONDS, Service
 from lambda_handlers.service import _seconds_for as seconds_for
 from lambda_handlers.service import _seconds_until_late as seconds_until_late
 from lambda_handlers.settings import Settings
@@ -217,7 +217,7 @@ def test_a_request_ends_before_its_function(service):
 def test_a_request_leaves_its_function_time_to_roll_back_and_answer(remaining, timeout):
     seconds = seconds_for(Request((Statement("SELECT 1"),), timeout=timeout), remaining)
     assert 0 <= seconds <= max(0, remaining - 0.25)
-    assert seconds <= max(0, remaining - min(LONGEST_MARGIN_SECONDS, remaining / 3))
+    assert seconds <= max(0, remaining - min(MAX_MARGIN_SECONDS, remaining / 3))
     assert timeout is None or seconds <= timeout
 
 
@@ -356,7 +356,7 @@ FOR_ANOTHER_STACK = {
 def test_what_is_meant_for_another_stack_is_refused_before_anything_is_opened(event, shape):
     service = container(memory_store(), stack="one")
     run(service, "CREATE TABLE t (a)")
-    before = service._asked_of_store()
+    before = service._store_counters()
     text = json.dumps(event)
     if shape == "queue":
         record = {"eventSource": "aws:sqs", "messageId": "m", "body": text}
@@ -369,7 +369,7 @@ def test_what_is_meant_for_another_stack_is_refused_before_anything_is_opened(ev
         error = answer["body"]["error"]
         assert (answer["statusCode"], error["code"]) == (400, "bad_request")
         assert (error["field"], error["stack"]) == ("stack", "one")
-    assert service._asked_of_store() == before
+    assert service._store_counters() == before
     assert run(service, "SELECT count(*) FROM t").rows == [(0,)]
     service.close()
 

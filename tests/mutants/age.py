@@ -414,7 +414,7 @@ NAMES = (
     Mutant(
         "a dropped name begins anew at 1",
         "6",
-        HANDLERS + "actions/databases.py",
+        HANDLERS + "actions/drop_database.py",
         "    current.commit(PageChanges(current.page_size, 0, tuple), Kind.DROP_DATABASE, content_ms=0)\n    assert current.committed is not None\n    return current.committed",
         "    return Committed(current.txid, current.timestamp_ms, 0)",
         (ACTIONS + "test_databases.py::test_a_dropped_name_begins_anew_and_goes_on_counting",),
@@ -498,7 +498,7 @@ NAMES = (
         "a mark that comes late is as good as one in time",
         "6",
         "lambda_handlers/actions/clone.py",
-        "            self._check_time()  # what was frozen before the mark knows no longer what there is\n",
+        "            self._deadline.check()  # if the process was frozen before the mark, its listing proves nothing any more\n",
         "",
         (ACTIONS + "test_branch.py::test_frozen_before_the_mark_while_the_name_came_to_life",),
     ),

@@ -267,7 +267,7 @@ MUTANTS = (
         "the size of a branch is asked for after its commit",
         "3",
         HANDLERS + "actions/branch.py",
-        "    size = brought.bytes if brought.changed else context",
+        "    size = replaced.bytes if replaced.changed else context",
         "    size = context",
         (APPLIED + "::test_what_fails_after_the_commit_does_not_deny_it",),
     ),
@@ -346,7 +346,7 @@ MUTANTS = (
     Mutant(
         "a lock that cannot be released denies a commit",
         "3",
-        HANDLERS + "database.py",
+        HANDLERS + "database/write_access.py",
         "        except Exception as error:  # noqa: BLE001 - a bug, which must not deny",
         "        except KeyError as error:  # deny",
         ("tests/lambda_handlers/store/test_s3_places.py::test_a_bug_of_the_lock_denies_no_commit",),
@@ -397,7 +397,7 @@ MUTANTS = (
     Mutant(
         "half a rename is denied",
         "3",
-        HANDLERS + "actions/databases.py",
+        HANDLERS + "actions/rename_database.py",
         '**{**error.details, "applied": "unknown"},',
         "**error.details,",
         (APPLIED + "::test_half_a_rename_is_not_denied",),

@@ -55,10 +55,10 @@ LOCAL = (
     Mutant(
         "a draft outlives a lost race",
         "7",
-        HANDLERS + "database.py",
-        "    def _attempt(self, run: _Run, copy: Copy, may_write: bool) -> Reply:\n        copy.draft.clear()",
-        "    def _attempt(self, run: _Run, copy: Copy, may_write: bool) -> Reply:\n        pass",
-        (SERVER + "test_database.py",),
+        HANDLERS + "database/request_runner.py",
+        "        request = run.request\n        copy.draft.clear()",
+        "        request = run.request\n        pass",
+        (SERVER + "database/test_database.py",),
     ),
     Mutant(
         "a rollback commits",
@@ -157,23 +157,23 @@ DATABASES = (
     Mutant(
         "a file that was read before is sent as it comes the second time",
         "10",
-        COPYING,
-        "        if not proof.is_same((body,)) and not proof.is_same((body := store.get(key),)):",
+        "lambda_handlers/actions/verified_files.py",
+        "        if not file.is_same((body,)) and not file.is_same((body := store.get(key),)):",
         "        if not body:",
         ("tests/lambda_handlers/actions/test_clone.py::test_what_does_not_stay_in_memory_is_compared_again",),
     ),
     Mutant(
         "a rename drops what it has not seen to open under the new name",
         "10",
-        HANDLERS + "actions/databases.py",
-        "            _check_copy(context, made, current)\n",
+        HANDLERS + "actions/rename_database.py",
+        "        _check_copy(context, made, current)\n",
         "",
         ("tests/lambda_handlers/actions/test_clone.py::test_a_copy_that_does_not_open_is_no_reason_to_drop",),
     ),
     Mutant(
         "one damaged answer about the mark is believed",
         "10",
-        COPYING,
+        "lambda_handlers/actions/clone_mark.py",
         "    decoder = Decoder((body,), key)\n    for _ in decoder.frames():\n        pass\n",
         "    decoder = Decoder((body,), key)\n",
         ("tests/lambda_handlers/actions/test_clone.py::test_a_damaged_mark_is_no_reason_to_take_another_moment",),
@@ -226,7 +226,7 @@ DROPPING = (
         "a drop that was stopped is not completed by a branch",
         "6",
         HANDLERS + "actions/branch.py",
-        "unfinished_copy.settle(context, list_files(context.store, target))",
+        "unfinished_copy.complete_drop(context, list_files(context.store, target))",
         "list_files(context.store, target)",
         DROPPED,
     ),
@@ -258,17 +258,17 @@ DROPPING = (
     ),
 )
 
-TURNS = HANDLERS + "turns.py"
-TAKING_TURNS = (SERVER + "test_turns.py",)
+TURNS = HANDLERS + "database/turns.py"
+TAKING_TURNS = (SERVER + "database/test_turns.py",)
 
 ANNOUNCING = (
     Mutant(
         "nothing is announced",
         "turns",
         TURNS,
-        "        for _ in range(ANNOUNCE_TRIES if self._is_on else 0):",
+        "        for _ in range(MAX_ANNOUNCE_ATTEMPTS if self._is_on else 0):",
         "        for _ in range(0):",
-        (SERVER + "test_turns.py::test_what_takes_long_gets_through_among_steady_writers",),
+        (SERVER + "database/test_turns.py::test_what_takes_long_gets_through_among_steady_writers",),
     ),
     Mutant(
         "no writer gives way",
@@ -276,22 +276,22 @@ ANNOUNCING = (
         TURNS,
         "            if left <= 0:",
         "            if True:",
-        (SERVER + "test_turns.py::test_a_writer_waits_for_what_was_announced",),
+        (SERVER + "database/test_turns.py::test_a_writer_waits_for_what_was_announced",),
     ),
     Mutant(
         "a writer that died is waited for until its clock says so",
         "turns",
         TURNS,
-        "min(found.ends_at, self._seen_at + found.seconds, most)",
-        "min(found.ends_at, most)",
+        "min(found.ends_at, self._seen_at + found.seconds, wait_until)",
+        "min(found.ends_at, wait_until)",
         TAKING_TURNS,
     ),
     Mutant(
         "a writer waits until its own time is up",
         "turns",
         TURNS,
-        "max(0.0, deadline - self._host.now()) / 2",
-        "max(0.0, deadline - self._host.now())",
+        "max(0.0, deadline.seconds_left) / 2",
+        "max(0.0, deadline.seconds_left)",
         TAKING_TURNS,
     ),
     Mutant(
@@ -300,7 +300,7 @@ ANNOUNCING = (
         LOG + "local_pages.py",
         "        self.may_be_announced = is_idle or name.level > 0",
         "        self.may_be_announced = is_idle",
-        (SERVER + "test_turns.py::test_an_announcement_in_a_merged_file_is_one",),
+        (SERVER + "database/test_turns.py::test_an_announcement_in_a_merged_file_is_one",),
     ),
     Mutant(
         "any number of seconds may be announced",
@@ -313,16 +313,16 @@ ANNOUNCING = (
     Mutant(
         "what failed stays announced",
         "turns",
-        HANDLERS + "database.py",
-        "            self._turns.withdraw(self._newest.replica)\n",
+        HANDLERS + "database/write_access.py",
+        "            self._turns.withdraw(self._replica)\n",
         "",
-        (SERVER + "test_turns.py::test_what_fails_after_all_is_taken_back",),
+        (SERVER + "database/test_turns.py::test_what_fails_after_all_is_taken_back",),
     ),
     Mutant(
         "with a lock, too, is announced",
         "turns",
-        HANDLERS + "database.py",
-        'is_on=settings.lock == "none"',
+        HANDLERS + "database/write_access.py",
+        "is_on=not resources.has_lock",
         "is_on=True",
         TAKING_TURNS,
     ),
@@ -332,7 +332,7 @@ ANNOUNCING = (
         LOG + "local_pages.py",
         "        if not is_idle:\n            self.unchanged_since",
         "        if True:\n            self.unchanged_since",
-        (SERVER + "test_turns.py::test_if_txid_holds_behind_an_announcement",),
+        (SERVER + "database/test_turns.py::test_if_txid_holds_behind_an_announcement",),
     ),
     Mutant(
         "what has as many pages counts as unchanged",
@@ -340,15 +340,15 @@ ANNOUNCING = (
         LOG + "local_pages.py",
         "not found.page_count and found.commit == self.page_count",
         "found.commit == self.page_count",
-        (SERVER + "test_database.py", SERVER + "test_turns.py"),
+        (SERVER + "database/test_database.py", SERVER + "database/test_turns.py"),
     ),
     Mutant(
         "a rename among writers copies before it announces itself",
         "turns",
-        HANDLERS + "actions/databases.py",
-        "            if is_crowded:",
-        "            if False:",
-        (SERVER + "test_turns.py::test_what_takes_long_gets_through_among_steady_writers",),
+        HANDLERS + "actions/rename_database.py",
+        "        if is_crowded:",
+        "        if False:",
+        (SERVER + "database/test_turns.py::test_what_takes_long_gets_through_among_steady_writers",),
     ),
 )
 

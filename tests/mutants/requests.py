@@ -6,22 +6,22 @@ from tests.mutants.mutant import ACTIONS, SERVER, Mutant
 
 HANDLERS = "lambda_handlers/"
 TARGET = "tests/sldb/targets/test_aws_lambda.py::"
-DATABASE = SERVER + "test_database.py::"
+DATABASE = SERVER + "database/test_database.py::"
 
 ONCE = (
     Mutant(
         "the record is a transaction of its own",
         "once",
-        HANDLERS + "database.py",
-        "            self._record(session, copy, request_id, self._reply(results, copy.replica.txid + 1))\n            session.commit()",
-        "            session.commit()\n            self._record(session, copy, request_id, self._reply(results, copy.replica.txid))\n"
+        HANDLERS + "database/request_runner.py",
+        "            self._applied.record(session, copy, run.request_id(session.may_write), reply)\n            session.commit()",
+        "            session.commit()\n            reply = replace(reply, txid=copy.replica.txid)\n            self._applied.record(session, copy, run.request_id(session.may_write), reply)\n"
         "            session.commit()",
-        (DATABASE + "test_another_container_knows_the_request", SERVER + "test_database.py"),
+        (DATABASE + "test_another_container_knows_the_request", SERVER + "database/test_database.py"),
     ),
     Mutant(
         "nobody looks whether it was applied",
         "once",
-        HANDLERS + "database.py",
+        HANDLERS + "database/applied_requests.py",
         "        return Applied(found.at, reply)",
         "        return None",
         (DATABASE + "test_a_request_id_applies_once_and_gives_the_first_result",),
@@ -29,7 +29,7 @@ ONCE = (
     Mutant(
         "it is not recorded",
         "once",
-        HANDLERS + "database.py",
+        HANDLERS + "database/applied_requests.py",
         "        if request_id is not None:\n            session.trusted(lambda connection: request_log.record",
         "        if False:\n            session.trusted(lambda connection: request_log.record",
         (DATABASE + "test_a_request_id_applies_once_and_gives_the_first_result",),
@@ -40,7 +40,10 @@ ONCE = (
         HANDLERS + "sql/request_log.py",
         "            return reply\n    raise SldbError(",
         "            return reply\n    return None\n    raise SldbError(",
-        (SERVER + "test_replies.py::test_a_kept_reply_that_is_damaged_is_no_reason_to_apply_the_request_again",),
+        (
+            SERVER
+            + "database/test_replies.py::test_a_kept_reply_that_is_damaged_is_no_reason_to_apply_the_request_again",
+        ),
     ),
     Mutant(
         "it is forgotten at once",
@@ -48,7 +51,7 @@ ONCE = (
         HANDLERS + "sql/request_log.py",
         "        return min(self.clock, self.log) - MEMORY_SECONDS",
         "        return min(self.clock, self.log) + MEMORY_SECONDS",
-        (SERVER + "test_database.py", SERVER + "test_service.py"),
+        (SERVER + "database/test_database.py", SERVER + "test_service.py"),
     ),
     Mutant(
         "it is forgotten by the clock of one machine",
@@ -85,35 +88,35 @@ ONCE = (
     Mutant(
         "if_txid is decided before the lock",
         "once",
-        HANDLERS + "database.py",
-        "            self._check_txid(request.if_txid)\n",
+        HANDLERS + "database/request_runner.py",
+        "            self._newest.check_txid(request.if_txid)\n",
         "            pass\n",
         (DATABASE + "test_if_txid", DATABASE + "test_a_lost_race_with_if_txid_is_a_conflict"),
     ),
     Mutant(
         "if_txid is decided before the log of requests is looked at",
         "once",
-        HANDLERS + "database.py",
+        HANDLERS + "database/request_runner.py",
         "        request, request_id = run.request, run.request_id(session.may_write)\n",
         "        request, request_id = run.request, run.request_id(session.may_write)\n"
-        "        if session.may_write:\n            self._check_txid(request.if_txid)\n",
+        "        if session.may_write:\n            self._newest.check_txid(request.if_txid)\n",
         (DATABASE + "test_a_request_that_another_delivery_applied_meanwhile_is_no_conflict",),
     ),
     Mutant(
         "under the lock nobody looks again",
         "once",
-        HANDLERS + "database.py",
-        '        if self._settings.lock != "none" or run.request.max_staleness:\n            self._newest.replica.refresh(',
-        "        if False:\n            self._newest.replica.refresh(",
+        HANDLERS + "database/database.py",
+        "        if self._resources.has_lock or run.request.max_staleness:\n            self._newest.refresh(",
+        "        if False:\n            self._newest.refresh(",
         (DATABASE + "test_if_txid_is_decided_on_the_newest_transaction_even_from_a_stale_copy",),
     ),
     Mutant(
         "a lost race is not run again",
         "once",
-        HANDLERS + "database.py",
-        "            self._back_off(number, deadline)\n            replica.refresh(deadline=deadline)",
+        HANDLERS + "database/write_access.py",
+        "            self._back_off(number, deadline)\n            replica.refresh(deadline=deadline.at)",
         "            break",
-        (DATABASE + "test_writers_without_a_lock_lose_nothing", SERVER + "test_database.py"),
+        (DATABASE + "test_writers_without_a_lock_lose_nothing", SERVER + "database/test_database.py"),
     ),
     Mutant(
         "a message of a queue that failed is dropped",
@@ -143,8 +146,8 @@ ONCE = (
         "a commit that SQLite fails after is a failure",
         "once",
         HANDLERS + "sql/session.py",
-        "            if self._vfs.permit.txid is None:\n                self.explain(error)",
-        "            self.explain(error)",
+        "            if self._vfs.permit.txid is None:\n                self._fail(error)",
+        "            self._fail(error)",
         (SERVER + "sql/test_session.py::test_what_fails_after_the_commit_undoes_nothing",),
     ),
     Mutant(
@@ -198,25 +201,25 @@ COPIES = (
     Mutant(
         "a branch knows the requests of what it was made of",
         "once",
-        HANDLERS + "database.py",
-        "        if reply.database != self.name and not",
+        HANDLERS + "database/applied_requests.py",
+        "        if reply.database != self._database and not",
         "        if False and not",
         (LOG + "test_a_branch_does_not_know_the_requests_of_what_it_was_made_of",),
     ),
     Mutant(
         "a rename notes nothing",
         "once",
-        HANDLERS + "actions/databases.py",
-        "                context.database(name).note_rename(target, context.deadline)",
-        "                pass",
+        HANDLERS + "actions/rename_database.py",
+        "            database.note_rename(self.target, context.deadline)",
+        "            pass",
         (LOG + "test_after_a_rename_the_id_of_a_write_made_under_the_old_name_still_answers",),
     ),
     Mutant(
         "a rename that is refused leaves a note",
         "once",
-        HANDLERS + "actions/databases.py",
-        "            if not _has_content(context, there):  # else",
-        "            if True:  # else",
+        HANDLERS + "actions/rename_database.py",
+        "        if not _has_content(context, there):  # else",
+        "        if True:  # else",
         (LOG + "test_a_rename_that_is_refused_leaves_no_note",),
     ),
     Mutant(
@@ -306,7 +309,7 @@ OWN = (
         "whoever commits a pushed file does not look at its names",
         "once",
         "lambda_handlers/actions/push.py",
-        "    _check_names(context, prepared, first_page)\n",
+        "    _check_schema(context, prepared, first_page)\n",
         "",
         (ATTACKS + "test_push_such_a_file_with_another_client",),
     ),
@@ -337,10 +340,10 @@ OWN = (
     Mutant(
         "rows are signed wherever they lie",
         "once",
-        HANDLERS + "replies.py",
+        HANDLERS + "database/replies.py",
         " if is_rows_key(result.stored.url) else None",
         "",
-        (SERVER + "test_replies.py::test_no_other_object_is_signed",),
+        (SERVER + "database/test_replies.py::test_no_other_object_is_signed",),
     ),
     Mutant(
         "an entry of the future is believed",
@@ -384,7 +387,7 @@ PUSH = (
         "the counters of page 1 go back",
         "7",
         "lambda_handlers/actions/replace_content.py",
-        "            yield pgno, stamped(page, stamp) if pgno == 1 and stamp else page",
+        "            yield pgno, stamped(page, old_first) if pgno == 1 and old_first else page",
         "            yield pgno, page",
         (SERVER + "actions/test_restore.py::test_the_counters_go_on",),
     ),
@@ -410,8 +413,8 @@ TIME = (
     Mutant(
         "races go on past the deadline",
         "time",
-        HANDLERS + "database.py",
-        "        if self._host.now() + pause >= deadline:",
+        HANDLERS + "database/write_access.py",
+        "        if self._host.now() + pause >= deadline.at:",
         "        if False:",
         (DATABASE + "test_races_end_with_the_time_of_the_request",),
     ),
@@ -419,7 +422,7 @@ TIME = (
         "a statement runs past the deadline",
         "time",
         HANDLERS + "sql/session.py",
-        "        self.connection.set_progress_handler(is_over, INSTRUCTIONS_BETWEEN_CHECKS)",
+        "        self.connection.set_progress_handler(deadline.is_over, INSTRUCTIONS_BETWEEN_CHECKS)",
         "        pass",
         (SERVER + "sql/test_session.py::test_a_runaway_statement_is_stopped",),
     ),
@@ -435,24 +438,23 @@ TIME = (
         "pages are fetched past the deadline",
         "time",
         HANDLERS + "sql/session.py",
-        "        if self._vfs.permit.txid is None and self._is_over():",
-        "        if False:",
+        "        if self._vfs.permit.txid is None:\n            self._deadline.check()",
+        "        if False:\n            self._deadline.check()",
         (DATABASE + "test_a_statement_that_waits_for_page_after_page_ends_with_its_time",),
     ),
     Mutant(
         "the lock outlives a request that fails",
         "time",
-        HANDLERS + "database.py",
-        "            return self._write_locked(run)\n        finally:\n            self._release(holder.lock_id)",
-        "            reply = self._write_locked(run)\n        finally:\n            pass\n"
-        "        self._release(holder.lock_id)\n        return reply",
+        HANDLERS + "database/write_access.py",
+        "            yield holder\n        finally:\n            self.release(holder.lock_id)",
+        "            yield holder\n        finally:\n            pass\n        self.release(holder.lock_id)",
         (DATABASE + "test_a_request_that_fails_leaves_no_lock",),
     ),
     Mutant(
         "a lock that cannot be released fails the write",
         "lock",
-        HANDLERS + "database.py",
-        '            self._log.warning("lock_not_released", database=self.name, lock_id=lock_id, error=error.message)\n'
+        HANDLERS + "database/write_access.py",
+        '            log.warning("lock_not_released", database=self._database, lock_id=lock_id, error=error.message)\n'
         "            return",
         "            raise error",
         (DATABASE + "test_a_lost_lock_does_not_make_a_committed_write_fail",),
@@ -483,15 +485,15 @@ CREATES = (
     Mutant(
         "only the state before the lock is looked at",
         "create",
-        HANDLERS + "database.py",
-        "            self.check_may_create(request.create)\n        started",
-        "        started",
+        HANDLERS + "database/request_runner.py",
+        "            self._newest.check_may_create(request.create)\n        with",
+        "        with",
         (CREATE + "test_one_that_is_dropped_while_the_write_waits_for_its_lock",),
     ),
     Mutant(
         "the lock is taken before anybody looks",
         "create",
-        HANDLERS + "database.py",
+        HANDLERS + "database/database.py",
         "        if not may_create:\n            self._newest",
         "        if False:\n            self._newest",
         (CREATE + "test_what_is_refused_leaves_no_trace_in_a_directory",),

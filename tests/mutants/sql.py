@@ -47,8 +47,8 @@ MUTANTS = (
         "the transaction begins with the first statement",
         "sql",
         SQL + "session.py",
-        '            if self.may_write and (word == "SAVEPOINT" or',
-        '            if self.may_write and (word != "PRAGMA" or',
+        '        if self.may_write and (word == "SAVEPOINT" or',
+        '        if self.may_write and (word != "PRAGMA" or',
         (PRAGMAS,),
     ),
     Mutant(
@@ -79,8 +79,8 @@ MUTANTS = (
         "what is set for the database is asked of SQLite alone",
         "sql",
         SQL + "session.py",
-        "            if FOREIGN_KEYS in piece.sql.lower():",
-        "            if False:",
+        "        if FOREIGN_KEYS in piece.sql.lower():",
+        "        if False:",
         (SETTING,),
     ),
     Mutant(
@@ -166,9 +166,9 @@ MUTANTS = (
     Mutant(
         "a request attaches as many as it names",
         "sql",
-        "lambda_handlers/attached_databases.py",
-        "            if len(self._views) >= MOST_VIEWS:",
+        "lambda_handlers/database/attached_databases.py",
+        "            if len(self._views) >= MAX_VIEWS:",
         "            if False:",
-        ("tests/lambda_handlers/test_attached_databases.py::test_what_a_request_attaches_has_an_end",),
+        ("tests/lambda_handlers/database/test_attached_databases.py::test_what_a_request_attaches_has_an_end",),
     ),
 )

@@ -146,10 +146,10 @@ MUTANTS = (
     Mutant(
         "a kept reply is put",
         "1",
-        HANDLERS + "replies.py",
+        HANDLERS + "database/replies.py",
         "                self._store.create(key, body)",
         "                self._store.put(key, body)",
-        (SERVER + "test_replies.py::test_what_is_kept_is_created_and_never_written_over",),
+        (SERVER + "database/test_replies.py::test_what_is_kept_is_created_and_never_written_over",),
     ),
     Mutant(
         "two databases with one lock",

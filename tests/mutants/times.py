@@ -9,7 +9,7 @@ CLOCK = "lambda_handlers/store_clock.py"
 REPLICA = "lambda_handlers/storage/replica.py"
 COMMITS = "tests/lambda_handlers/test_store_clock.py::"
 TESTS = "tests/lambda_handlers/storage/log/test_history.py::"
-DATABASE_TESTS = "tests/lambda_handlers/test_database.py::"
+DATABASE_TESTS = "tests/lambda_handlers/database/test_database.py::"
 
 MUTANTS = (
     Mutant(
@@ -111,8 +111,8 @@ MUTANTS = (
     Mutant(
         "a moment in the future is one like any other",
         "clock",
-        "lambda_handlers/database.py",
-        "        if moment > (now + AHEAD_SECONDS) * 1000 and found_ms <= now * 1000:",
+        "lambda_handlers/database/moments.py",
+        "        if moment > (now + MAX_AHEAD_SECONDS) * 1000 and found_ms <= now * 1000:",
         "        if False:",
         (DATABASE_TESTS + "test_a_moment_in_the_future_is_no_moment",),
     ),

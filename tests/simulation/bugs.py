@@ -15,7 +15,9 @@ from unittest.mock import patch
 from lambda_handlers import service
 from lambda_handlers.actions import clone
 from lambda_handlers.aws.ec2 import Ec2Error
-from lambda_handlers.database import Database
+from lambda_handlers.database.applied_requests import AppliedRequests
+from lambda_handlers.database.database import Database
+from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.shared.holder import Holder, group_name
@@ -223,10 +225,10 @@ def _() -> list[Patch]:
 
 @bug("a name without a first transaction is free", 1000, looks_from=620)
 def _() -> list[Patch]:
-    def copy(context: Any, listing: Any, target: str, txid: int, proofs: Any) -> Any:
-        there = clone.files.list_files(context.store, target)
-        found = proofs.of(listing, listing.chain_to(txid))
-        made = clone._Copy(context, proofs, listing.database, there, [found[n] for n in listing.chain_to(txid)])
+    def copy(context: Any, listing: Any, target: str, txid: int, verified: Any) -> Any:
+        there = clone.list_files(context.store, target)
+        found = verified.verify(listing, listing.chain_to(txid))
+        made = clone._Clone(context, verified, there, listing.database, [found[n] for n in listing.chain_to(txid)])
         with patch.object(made, "_check_free", lambda: None):
             return made.run()
 
@@ -239,8 +241,8 @@ def _() -> list[Patch]:
         self._copy(self._base)
         return real(self)
 
-    real = clone._Copy.run
-    return [patch.object(clone._Copy, "run", run)]
+    real = clone._Clone.run
+    return [patch.object(clone._Clone, "run", run)]
 
 
 @bug("a page is believed whatever its checksum", 1000, looks_from=490)
@@ -328,16 +330,16 @@ def _() -> list[Patch]:
 
 @bug("requests are looked up before the lock only", 100)
 def _() -> list[Patch]:
-    def applied(self: Database, session: Any, copy: Any, request_id: str) -> Any:
+    def find(self: AppliedRequests, session: Any, copy: Any, request_id: str) -> Any:
         return None if session.may_write else real(self, session, copy, request_id)
 
-    real = Database._applied
-    return [patch.object(Database, "_applied", applied)]
+    real = AppliedRequests.find
+    return [patch.object(AppliedRequests, "find", find)]
 
 
 @bug("if_txid is not compared", 100)
 def _() -> list[Patch]:
-    return [patch.object(Database, "_check_txid", lambda self, if_txid: None)]
+    return [patch.object(NewestState, "check_txid", lambda self, if_txid: None)]
 
 
 # Compaction and retention

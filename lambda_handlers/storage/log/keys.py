@@ -22,7 +22,10 @@ Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.l
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from lambda_handlers.wire import DATABASE_NAME
 
 FOLD_LEVEL = 1  # what writers fold of the newest transactions
 MERGE_LEVEL = 2  # what maintenance merges of them
@@ -140,3 +143,8 @@ def is_reply_key(key: str) -> bool:
 
 def is_rows_key(key: str) -> bool:
     return _ROWS_KEY.fullmatch(key) is not None
+
+
+def database_names(directories: Iterable[str]) -> list[str]:
+    """Return the names of databases among the directories of the store."""
+    return [name for name in directories if DATABASE_NAME.fullmatch(name)]

@@ -23,6 +23,7 @@ from lambda_handlers.log import Log
 from lambda_handlers.shared.sealed import seal, unseal_or_plain
 from lambda_handlers.storage.log.keys import (
     LtxName,
+    database_names,
     database_prefix,
     maintenance_key,
     parse_ltx_key,
@@ -46,7 +47,7 @@ from lambda_handlers.store.protocol import (
     Unavailable,
     detail_of,
 )
-from lambda_handlers.wire import DATABASE_NAME, SldbError
+from lambda_handlers.wire import SldbError
 
 FULL_PASS_SECONDS = 900.0
 LEASE_SECONDS = 960.0  # a function runs for 900 at most
@@ -136,8 +137,7 @@ class Maintenance:
     def _those_there(self) -> tuple[str, ...]:
         """Return the databases, the one with the oldest pass first."""
         if self.host.now() - self._listed_at > FULL_PASS_SECONDS:
-            names = self.store.list_directories("")
-            self._databases = tuple(name for name in names if DATABASE_NAME.fullmatch(name))
+            self._databases = tuple(database_names(self.store.list_directories("")))
             self._listed_at = self.host.now()
         never = _Seen(0, float("-inf"), 0, set())
         return tuple(sorted(self._databases, key=lambda name: self._seen.get(name, never).passed_at))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.actions import clone
+from lambda_handlers.actions import verified_files
 from lambda_handlers.storage import log_follower, verification
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.wire import SldbError
@@ -217,7 +217,7 @@ def test_of_a_compacted_one(service, store, tmp_path, name):
 
 
 def test_files_and_page_maps_are_copied_inside_the_store(container, store, monkeypatch):
-    monkeypatch.setattr(clone, "SMALL_BYTES", 1000)
+    monkeypatch.setattr(verified_files, "SMALL_BYTES", 1000)
     fill(container(store), rows=4000)
     faulty = FaultyStore(store)
     act(container(faulty), "branch", **{"as": "staging"})

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lambda_handlers.actions import clone
+from lambda_handlers.actions import verified_files
+from lambda_handlers.storage import verification
 from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key, snapshot, transaction
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.metered import MeteredStore
@@ -94,7 +95,7 @@ def fill(service, database="main"):
 def size(request, monkeypatch):
     """Small files go through the function, large ones are copied inside the store."""
     if request.param == "large":
-        monkeypatch.setattr(clone, "SMALL_BYTES", 50)
+        monkeypatch.setattr(verified_files, "SMALL_BYTES", 50)
         monkeypatch.setattr("lambda_handlers.storage.verification.RANGE_BYTES", 20_000)
 
 
@@ -276,17 +277,17 @@ def test_a_copy_whose_answer_got_lost_is_read_back(container, store, how):
 
 @pytest.mark.parametrize("how", DAMAGES)
 def test_what_does_not_stay_in_memory_is_compared_again(container, store, monkeypatch, how):
-    monkeypatch.setattr(clone, "KEPT_BYTES", 0)
+    monkeypatch.setattr(verified_files, "KEPT_BYTES", 0)
     fill(container(store))
     damaging = Damaging(store, how, transaction(2).key("main"))
-    really_verify = clone.verification.verify
+    really_verify = verification.verify
 
     def then_damage(*args):
         proof = really_verify(*args)
         damaging.is_on = True
         return proof
 
-    monkeypatch.setattr(clone.verification, "verify", then_damage)
+    monkeypatch.setattr(verification, "verify", then_damage)
     act(container(damaging), "branch", **{"as": "new"})
     assert damaging.times == 0
     assert is_sound(store, "new", "main", at=3)
@@ -332,7 +333,7 @@ def test_what_it_costs(container, store, monkeypatch):
     fill(container(store))
     total = sum(info.size for info in store.list_objects("main/") if info.key.endswith(".ltx"))
     for small_bytes in (1 << 20, 50):
-        monkeypatch.setattr(clone, "SMALL_BYTES", small_bytes)
+        monkeypatch.setattr(verified_files, "SMALL_BYTES", small_bytes)
         metered = MeteredStore(store)
         service = container(metered)
         act(service, "branch", **{"as": f"new-{small_bytes}"})

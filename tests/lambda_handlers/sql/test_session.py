@@ -9,9 +9,9 @@ import time
 import apsw
 import pytest
 
+from lambda_handlers.deadline import NEVER, Deadline
 from lambda_handlers.sql import own_tables
-from lambda_handlers.sql.reply_limit import ReplyRoom
-from lambda_handlers.sql.session import Session
+from lambda_handlers.sql.session import READ, WRITE, Session
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
@@ -243,7 +243,7 @@ def test_query_only_is_about_the_statements_of_the_request(pragma, request_id):
 def test_what_goes_wrong_in_our_own_statements_is_told_like_any_failure(tmp_path):
     """Nobody calls it a bug."""
     engine = Engine(memory_store(), tmp_path)
-    session = Session(engine.vfs, may_write=False, may_commit=False, is_over=lambda: False, room=ReplyRoom())
+    session = Session(engine.vfs, READ, NEVER)
     with pytest.raises(SldbError) as caught:
         session.trusted(lambda connection: connection.execute("SELECT nope"))
     assert (caught.value.code, caught.value.message) == ("sql_error", "no such column: nope")
@@ -355,7 +355,7 @@ def session(tmp_path):
         "INSERT INTO child VALUES (1)",
     )
     engine.draft.clear()
-    session = Session(engine.vfs, may_write=True, may_commit=True, is_over=lambda: False, room=ReplyRoom())
+    session = Session(engine.vfs, WRITE, NEVER)
     session.run([Statement("PRAGMA foreign_keys = ON"), Statement("SAVEPOINT s")])
     yield session
     session.close()
@@ -399,9 +399,9 @@ def test_many_small_statements_are_stopped(service, writes):
 
 
 def test_the_clock_is_looked_at_between_statements(tmp_path):
-    engine, is_over = Engine(memory_store(), tmp_path), []
-    session = Session(engine.vfs, False, False, lambda: bool(is_over), ReplyRoom())
-    session.connection.create_scalar_function("late", lambda: is_over.append(1))
+    engine, times = Engine(memory_store(), tmp_path), [0.0]
+    session = Session(engine.vfs, READ, Deadline(1.0, lambda: times[-1]))
+    session.connection.create_scalar_function("late", lambda: times.append(1.0))
     with pytest.raises(SldbError) as caught:
         session.run([Statement("SELECT late(); SELECT 1")])
     assert (caught.value.code, caught.value.details["begins"]) == ("query_timeout", 15)

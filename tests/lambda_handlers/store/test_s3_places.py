@@ -294,7 +294,7 @@ def test_the_log_has_what_a_reply_has_not(
 def test_what_nobody_expects_of_the_store_is_no_bug(
     container: Callable[[], Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lambda_handlers.database import Database
+    from lambda_handlers.database.database import Database
     from lambda_handlers.store.protocol import AlreadyExists
 
     def fail(*_: object) -> None:

@@ -134,7 +134,7 @@ def test_one_after_the_other_each_stays_readable(new_client, recipes):
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a file of some pages has several."""
     monkeypatch.setattr(encoding, "PART_BYTES", 40_000)
-    monkeypatch.setattr("lambda_handlers.actions.push.LEAST_PART_BYTES", 20_000)
+    monkeypatch.setattr("lambda_handlers.actions.push.MIN_PART_BYTES", 20_000)
 
 
 @pytest.fixture

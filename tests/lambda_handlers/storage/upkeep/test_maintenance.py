@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from lambda_handlers.actions.clone import mark
+from lambda_handlers.actions.clone_mark import mark
 from lambda_handlers.log import Log
 from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.log import ltx

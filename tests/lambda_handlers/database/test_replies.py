@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers import replies
-from lambda_handlers.replies import Replies
+from lambda_handlers.database import replies
+from lambda_handlers.database.replies import Replies
 from lambda_handlers.sql import request_log
 from lambda_handlers.storage.log.keys import replies_prefix
 from lambda_handlers.store.directory import DirectoryStore
@@ -231,7 +231,7 @@ def test_a_store_that_does_not_take_the_rows(service, store, step):
 
 
 def test_a_bound_remains(service, store, monkeypatch):
-    monkeypatch.setattr(replies, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(replies, "MAX_BYTES", 10_000)
     with pytest.raises(SldbError) as caught:
         run(service, MANY)
     assert caught.value.code == "too_large"
@@ -305,7 +305,7 @@ def test_what_is_kept_is_created_and_never_written_over(fault):
     key = kept.keep(b"body")
     assert kept.kept(key) == b"body"
     assert "put" not in dict(store.calls)
-    store.plan("create", *[fault] * replies.TRIES)
+    store.plan("create", *[fault] * replies.MAX_ATTEMPTS)
     with pytest.raises(SldbError) as caught:
         kept.keep(b"another")
     assert (caught.value.code, caught.value.details["applied"]) == ("store_error", "no")

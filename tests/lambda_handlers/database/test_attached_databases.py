@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers import attached_databases
+from lambda_handlers.database import attached_databases
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB
 from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key, snapshot, transaction
@@ -360,7 +360,7 @@ def open_files() -> int:
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_what_a_request_attaches_has_an_end(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each that is attached keeps files open until the request is over."""
-    monkeypatch.setattr(attached_databases, "MOST_VIEWS", 6)
+    monkeypatch.setattr(attached_databases, "MAX_VIEWS", 6)
     for number in range(6):
         run(service, f"INSERT INTO orders VALUES ({number}, 0)", database="other")
     before = open_files()

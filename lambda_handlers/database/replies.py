@@ -1,19 +1,22 @@
-"""What does not fit into a reply: an object of its own below `_replies/`, for a day.
+"""Large replies: rows and recorded replies stored as S3 objects below `_replies/` for a day, because they exceed the
+limit of a reply or of the log of requests.
 
-Rows go there while SQLite gives them, compressed, so that a result of any size takes a few parts of memory and nothing
-of /tmp. Inside the server they are known by the object's key; the URL that a reply gives the client is made anew each
-time, as it ends within minutes. Whatever names a key, only one of the form that this module gives is read or signed.
+Rows go there while SQLite returns them, compressed, so that a result of any size takes a few parts of memory and
+nothing of /tmp. Inside the server they are known by the object's key; the URL for the client is made anew for each
+reply, as it ends within minutes. A key from any source is read or signed only if it has the form that this module
+gives.
 
-In a bucket the lifecycle rule of the stack removes what is old: the query function may delete nothing. A store that
-can make no URLs (a directory) has no such rule; there each write removes what is older.
+In a bucket the lifecycle rule of the stack removes old objects: the query function may delete nothing. A store without
+URLs (a directory) has no such rule; there each write removes older objects.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Host
 from lambda_handlers.storage.log.keys import is_reply_key, is_rows_key, replies_prefix, reply_key, rows_key
 from lambda_handlers.store.errors import store_error
@@ -23,8 +26,8 @@ from lambda_handlers.wire import Reply, Result, Row, SldbError, StoredRows, enco
 
 URL_SECONDS = 900.0
 KEPT_SECONDS = 86_400.0
-TRIES = 3
-MOST_BYTES = 1 << 30  # of the rows of one statement, before they are compressed
+MAX_ATTEMPTS = 3
+MAX_BYTES = 1 << 30  # of the rows of one statement, before they are compressed
 _LEVEL = 1  # of zlib: three times as fast as the usual one
 _GZIP = 16 + zlib.MAX_WBITS
 _ROWS_BETWEEN_CHECKS = 256
@@ -35,12 +38,12 @@ class Replies:
         self._store = store
         self._host = host
 
-    def send_rows(self, rows: Iterable[Row], check_time: Callable[[], None]) -> StoredRows:
-        """Rows into an object, known by its key. Raises `too_large` and what `rows` and `check_time` raise."""
+    def send_rows(self, rows: Iterable[Row], deadline: Deadline) -> StoredRows:
+        """Store rows as an object, and return its key. Raises `too_large`, `query_timeout` and what `rows` raises."""
         key = rows_key(self._host.nonce())
         if self._urls(key) is None:
             raise too_large("they do not fit into one reply of the function (6 MB)")
-        stream = _Compressed(rows, check_time)
+        stream = _CompressedRows(rows, deadline)
         try:
             self._create(key, stream)
         except StoreError as error:
@@ -48,7 +51,7 @@ class Replies:
         return StoredRows(key, stream.count)
 
     def outgoing(self, reply: Reply) -> Reply:
-        """The reply as a client can read it."""
+        """Return the reply as a client can read it: with URLs in place of keys."""
         return replace(reply, results=tuple(map(self._presigned, reply.results)))
 
     def _presigned(self, result: Result) -> Result:
@@ -56,13 +59,13 @@ class Replies:
             return result
         urls = self._urls(result.stored.url) if is_rows_key(result.stored.url) else None
         if urls is None:
-            raise SldbError("internal", "rows lie in an object for which this store makes no URL")
+            raise SldbError("internal", "rows are stored as an object for which this store makes no URL")
         return replace(result, stored=StoredRows(urls[0], result.stored.count))
 
     def keep(self, body: bytes) -> str:
-        """The key under which `kept` gives it back, for a day."""
+        """Store the body of a reply for a day; return the key for `kept`."""
         try:
-            key = self._create_somewhere(body)
+            key = self._create_anywhere(body)
             if self._urls(key) is None:
                 self._remove_old()
         except StoreError as error:
@@ -70,6 +73,7 @@ class Replies:
         return key
 
     def kept(self, key: str) -> bytes:
+        """Return the body that `keep` has stored. Raises `store_error`, which says that the request was applied."""
         assert is_reply_key(key), key  # the log believes no other
         try:
             return self._store.get(key)
@@ -82,9 +86,10 @@ class Replies:
                 applied="yes",
             ) from error
 
-    def _create_somewhere(self, body: bytes) -> str:
-        """The key. Where it is not sure what became of it, another takes its place: nobody looks for the first one."""
-        for tries_left in reversed(range(TRIES)):
+    def _create_anywhere(self, body: bytes) -> str:
+        """Create an object, and return its key. If the outcome is in doubt, create another one: nothing refers to the
+        first."""
+        for tries_left in reversed(range(MAX_ATTEMPTS)):
             key = reply_key(self._host.nonce())
             try:
                 self._store.create(key, body)
@@ -99,7 +104,7 @@ class Replies:
         try:
             self._store.create_from(key, chunks)
         except AlreadyExists:
-            self._store.size(key)  # our own, whose answer got lost: nobody else has the name
+            self._store.size(key)  # our own, its answer got lost: the name is unique
 
     def _urls(self, key: str) -> list[str] | None:
         return self._store.presign("GET", [key], URL_SECONDS)
@@ -111,13 +116,13 @@ class Replies:
             self._store.delete_many(old)
 
 
-class _Compressed:
+class _CompressedRows:
     """Rows as chunks of a gzip file; counts them. To be iterated once."""
 
-    def __init__(self, rows: Iterable[Row], check_time: Callable[[], None]) -> None:
+    def __init__(self, rows: Iterable[Row], deadline: Deadline) -> None:
         self.count = 0
         self._rows = rows
-        self._check_time = check_time
+        self._deadline = deadline
 
     def __iter__(self) -> Iterator[bytes]:
         gzip = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
@@ -126,21 +131,21 @@ class _Compressed:
             line = encode_line(row)
             self.count += 1
             taken += len(line)
-            if taken > MOST_BYTES:
-                raise too_large(f"they have more than {MOST_BYTES >> 20} MiB")
+            if taken > MAX_BYTES:
+                raise too_large(f"they have more than {MAX_BYTES >> 20} MiB")
             waiting += gzip.compress(line)
             if len(waiting) >= CHUNK_BYTES:
                 yield bytes(waiting)
                 waiting.clear()
             if self.count % _ROWS_BETWEEN_CHECKS == 0:
-                self._check_time()
+                self._deadline.check()
         yield bytes(waiting + gzip.flush())
 
 
-def too_large(what: str) -> SldbError:
+def too_large(reason: str) -> SldbError:
     return SldbError(
         "too_large",
-        f"the rows of this request are too many: {what}",
+        f"the rows of this request are too many: {reason}",
         "ask for fewer rows or columns: LIMIT … OFFSET, or WHERE id > … in steps",
         applied="no",
     )

@@ -1,17 +1,18 @@
-"""Whose turn it is to write where no lock is taken: announcing what takes long, and giving way to what was announced.
+"""Turns of writers without a lock: a long transaction is announced, and other writers give way to an announcement.
 
-A writer that lost a race finds an announcement (storage.announcing) as the newest transaction, and waits for the next
-one: with pauses that differ, until the announcement ends, and for no more than half of the time that its request has
-left, so that it can commit all the same. Reads never wait.
+A writer that lost a race finds an announcement (storage.announcements) as the newest transaction, and waits for the
+next one: with pauses that differ, until the announcement ends, and for no more than half of the time that its request
+has left, so that it can commit all the same. Reads never wait.
 
-The first race that is lost shows that there are other writers; before that nothing is announced, so that a database to
-which one client writes pays nothing. `Patience` says which losses are enough.
+The first lost race shows that there are other writers; before that nothing is announced, so that a database with one
+client pays nothing. `Patience` says which losses are enough.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
 from lambda_handlers.storage import announcements
@@ -21,15 +22,15 @@ from lambda_handlers.storage.replica import Conflict, Replica
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
-ANNOUNCE_TRIES = 50  # each is a request or two: against eight writers one in nine succeeds
-LEAST_SECONDS = 2
-_TIMES_AS_LONG = 3  # an announcement holds as the try that was lost took
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.05, 1.0
+MAX_ANNOUNCE_ATTEMPTS = 50  # each is a request or two: against eight writers one in nine succeeds
+MIN_SECONDS = 2
+_TIMES_AS_LONG = 3  # as the lost attempt took: the length of an announcement
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many races a writer loses before it announces itself: `quick` of them, or `slow` where each try took
+    """The races that a writer loses before it announces itself: `quick` of them, or `slow` if each attempt took
     `slow_seconds` or more."""
 
     quick: int
@@ -45,7 +46,7 @@ OF_REQUEST = Patience(quick=10, slow=3, slow_seconds=1.0)
 
 
 class Turns:
-    """Of one database of one container; not for two threads at a time."""
+    """The turns of one database in one container; not for two threads at a time."""
 
     def __init__(self, store: ObjectStore, host: Host, log: Log, is_on: bool) -> None:
         self._store = store
@@ -53,37 +54,37 @@ class Turns:
         self._log = log
         self._is_on = is_on
         self._mine: Announcement | None = None
-        self._looked_at: Txid = 0
-        self._found: Announcement | None = None  # what transaction `_looked_at` announces
+        self._read_at: Txid = 0
+        self._found: Announcement | None = None  # what transaction `_read_at` announces
         self._seen_at = 0.0  # unix seconds: when that was found
 
-    def give_way(self, replica: Replica, deadline: float) -> None:
-        """Wait while the newest transaction is another's announcement, but not for long; `replica` is refreshed
+    def give_way(self, replica: Replica, deadline: Deadline) -> None:
+        """Wait while the newest transaction is another writer's announcement, but not for long; `replica` is refreshed
         meanwhile. Raises SldbError."""
         if not self._is_on:
             return
-        most = self._host.now() + max(0.0, deadline - self._host.now()) / 2
-        longest = FIRST_PAUSE_SECONDS
+        wait_until = self._host.now() + max(0.0, deadline.seconds_left) / 2
+        max_pause = FIRST_PAUSE_SECONDS
         while (found := self._announced(replica)) is not None:
             now = self._host.now()
-            left = min(found.ends_at, self._seen_at + found.seconds, most) - now
+            left = min(found.ends_at, self._seen_at + found.seconds, wait_until) - now
             if left <= 0:
                 return
-            self._host.sleep(min(left, longest * (1 + self._host.jitter()) / 2))
-            longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
-            replica.refresh(deadline=deadline)
+            self._host.sleep(min(left, max_pause * (1 + self._host.jitter()) / 2))
+            max_pause = min(2 * max_pause, MAX_PAUSE_SECONDS)
+            replica.refresh(deadline=deadline.at)
 
-    def announce(self, replica: Replica, deadline: float, took_seconds: float) -> None:
-        """Have others give way to what is tried next. Where that does not come about, nothing is lost."""
-        seconds = round(min(MAX_SECONDS, max(LEAST_SECONDS, _TIMES_AS_LONG * took_seconds)))
-        for _ in range(ANNOUNCE_TRIES if self._is_on else 0):
+    def announce(self, replica: Replica, deadline: Deadline, took_seconds: float) -> None:
+        """Make other writers give way to the next attempt. If that fails, nothing is lost."""
+        seconds = round(min(MAX_SECONDS, max(MIN_SECONDS, _TIMES_AS_LONG * took_seconds)))
+        for _ in range(MAX_ANNOUNCE_ATTEMPTS if self._is_on else 0):
             self.give_way(replica, deadline)
-            if not replica.page_count or self._host.now() >= deadline:
+            if not replica.page_count or deadline.is_over():
                 return
             try:
                 self._mine = Announcement.of(replica.announce(seconds))
             except Conflict:
-                replica.refresh(deadline=deadline)
+                replica.refresh(deadline=deadline.at)
             except SldbError as error:
                 self._log.warning("not_announced", database=replica.database, error=error.message)
                 return
@@ -92,7 +93,7 @@ class Turns:
                 return
 
     def withdraw(self, replica: Replica) -> None:
-        """What was announced is not going to be: let the others go on, unless they do."""
+        """Withdraw the announcement of a transaction that failed, unless other writers go on already."""
         mine, self._mine = self._mine, None
         if mine is None or replica.txid != mine.txid or self._host.now() >= mine.ends_at:
             return
@@ -102,11 +103,11 @@ class Turns:
             self._log.info("not_withdrawn", database=replica.database, txid=mine.txid, error=str(error))
 
     def _announced(self, replica: Replica) -> Announcement | None:
-        """What the newest transaction announces, if it is another writer's."""
+        """Return the announcement that the newest transaction is, if it is another writer's."""
         if not replica.may_be_announced:
             return None
-        if self._looked_at != replica.txid:
+        if self._read_at != replica.txid:
             self._found = announcements.read(self._store, replica.database, replica.txid)
-            self._looked_at, self._seen_at = replica.txid, self._host.now()
+            self._read_at, self._seen_at = replica.txid, self._host.now()
         is_mine = self._found is not None and self._mine is not None and self._found.node_id == self._mine.node_id
         return None if is_mine else self._found

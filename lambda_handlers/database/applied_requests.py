@@ -1,0 +1,74 @@
+"""Applied requests of one database: found by their ids, and recorded with the reply in the transaction that they make.
+
+The table and its rules are in `sql.request_log`; here is what it needs of the database: its name, its copy, two clocks,
+and the store for a reply that is too large for the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import apsw
+
+from lambda_handlers.database.local_copy import Copy
+from lambda_handlers.database.newest_state import NewestState
+from lambda_handlers.database.replies import Replies
+from lambda_handlers.resources import Resources
+from lambda_handlers.sql import request_log
+from lambda_handlers.sql.request_log import Applied, Recorded, Times
+from lambda_handlers.sql.session import Session
+from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.wire import Reply
+
+
+class AppliedRequests:
+    def __init__(self, resources: Resources, newest: NewestState, replies: Replies) -> None:
+        self._database = newest.database
+        self._clock = resources.store.clock
+        self._host = resources.host
+        self._newest = newest
+        self._replies = replies
+
+    def find(self, session: Session, copy: Copy, request_id: str) -> Applied | None:
+        """Return the request with this id, if it was applied to this database and is remembered in the copy."""
+        times = self.times(copy)
+        found: Recorded | None = session.trusted(lambda connection: request_log.find(connection, request_id, times))
+        reply = request_log.decode(found.entry, self._replies.kept) if found else None
+        if found is None or reply is None:
+            return None
+        if reply.database != self._database and not session.trusted(
+            lambda connection: request_log.was_renamed(connection, reply.database, found.at, self._database, times)
+        ):
+            return None  # of the database that this one is a branch of
+        return Applied(found.at, reply)
+
+    def record(self, session: Session, copy: Copy, request_id: str | None, reply: Reply) -> None:
+        """Record a request in its open transaction, if it has an id, and give the transaction its time."""
+        entry = request_log.encode(reply, self._replies.keep) if request_id is not None else b""
+        times = self._times_of_next(copy)
+        if request_id is not None:
+            session.trusted(lambda connection: request_log.record(connection, request_id, times, entry))
+        elif times.now < times.log:
+            session.trusted(lambda connection: request_log.take_back(connection, times))
+
+    def note_rename(self, session: Session, target: str) -> None:
+        """Commit a note that the database is about to be renamed to `target`, if there is anything to remember. Raises
+        Conflict, Gone or SldbError."""
+        times = self.times(self._newest.copy)
+
+        def note(connection: apsw.Connection) -> None:
+            request_log.note_rename(connection, self._database, target, times)
+
+        session.write_own(Kind.RENAME_DATABASE, note)
+
+    def times(self, copy: Copy, now: float | None = None) -> Times:
+        """Return the times by which entries in a copy are judged: of this machine and of the newest transaction."""
+        clock, replica = self._clock.corrected(self._host.now() if now is None else now), copy.replica
+        is_known = copy is self._newest.copy and replica.txid > 0
+        return Times(clock, replica.timestamp_ms / 1000 if is_known else clock)
+
+    def _times_of_next(self, copy: Copy) -> Times:
+        """Return the times with that of the transaction that is about to be made, which the draft gets, too."""
+        now = self._host.now()
+        copy.draft.time_ms = copy.replica.next_time_ms(now)
+        return replace(self.times(copy, now), made=copy.draft.time_ms / 1000)

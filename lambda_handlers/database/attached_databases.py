@@ -1,0 +1,69 @@
+"""Attached databases: what one run of a request reads beside its own database, as its ATTACH statements name it.
+
+Every database, and every past moment of one, is refreshed or opened when it is first attached, and then stays as it is
+until the run is over: attached again, under whatever name, it is the same. The newest state of the request's own
+database is the one with which the request began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from lambda_handlers.deadline import Deadline
+from lambda_handlers.sql import attachment
+from lambda_handlers.sql.attachment import Attachment
+from lambda_handlers.storage.replica import Replica
+from lambda_handlers.wire import SldbError
+
+MAX_VIEWS = 100  # of one run: each keeps files open until it is over
+
+
+class Readable(Protocol):
+    """The part of a Database that is used here."""
+
+    def view(self, at: int | str | None, max_staleness: float, deadline: Deadline) -> Replica: ...
+
+    def end_view(self, has_lost_files: bool) -> None: ...
+
+
+class AttachedDatabases:
+    def __init__(
+        self,
+        find: Callable[[str], Readable],  # by its name; it stays open until the request is over
+        max_staleness: float,  # seconds
+        views: dict[str, Replica],  # those that are there already, by their names in ATTACH
+        deadline: Deadline,
+    ) -> None:
+        self._find = find
+        self._max_staleness = max_staleness
+        self._deadline = deadline
+        self._views = views
+        self._databases: dict[str, Readable] = {}
+
+    def open(self, name: str) -> Replica:
+        """Return the database or moment that ATTACH names. Raises SldbError: `forbidden`, `not_found`, or what reading
+        the log raises."""
+        wanted = Attachment.parse(name)
+        if wanted is None:
+            raise SldbError("forbidden", f"ATTACH {name!r} is none of the stack's databases", attachment.HINT)
+        if name not in self._views:
+            if len(self._views) >= MAX_VIEWS:
+                raise _too_many()
+            database = self._databases.setdefault(wanted.database, self._find(wanted.database))
+            self._views[name] = database.view(wanted.at, self._max_staleness, self._deadline)
+        return self._views[name]
+
+    def close(self, has_lost_files: bool = False) -> None:
+        """End all views. `has_lost_files`: files of one of them are gone."""
+        for database in self._databases.values():
+            database.end_view(has_lost_files)
+
+
+def _too_many() -> SldbError:
+    return SldbError(
+        "too_large",
+        f"a request may attach {MAX_VIEWS} databases and past moments in all",
+        "send several requests",
+        applied="no",
+    )

@@ -1,0 +1,300 @@
+"""One request against one database: refresh, run, and if it writes: lock, run again, commit.
+
+A request first runs without the lock and without the right to write. If SQLite says that a statement writes, all is
+run again from the start: under the lock, on the newest transaction, inside one SQLite transaction (`request_runner`).
+How writers come to commit one after the other is in `write_access`; how a request is applied only once in
+`applied_requests`.
+
+A request may read other databases beside its own (ATTACH); each of its runs attaches them afresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from lambda_handlers.database.applied_requests import AppliedRequests
+from lambda_handlers.database.attached_databases import Readable
+from lambda_handlers.database.errors import read_only
+from lambda_handlers.database.local_copy import Copy
+from lambda_handlers.database.moments import Moments
+from lambda_handlers.database.newest_state import NewestState
+from lambda_handlers.database.replies import Replies
+from lambda_handlers.database.request_runner import RequestRunner
+from lambda_handlers.database.run import Run
+from lambda_handlers.database.turns import OF_ACTION, OF_REQUEST
+from lambda_handlers.database.vanishing import repeat_while_vanishing
+from lambda_handlers.database.write_access import WriteAccess
+from lambda_handlers.deadline import Deadline
+from lambda_handlers.resources import Resources
+from lambda_handlers.shared.times import utc
+from lambda_handlers.sql.request_log import Applied
+from lambda_handlers.sql.session import READ, WRITE, Mode, Session, WriteNeeded
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.replica import Gone, Replica
+from lambda_handlers.store.protocol import detail_of
+from lambda_handlers.wire import Reply, Request, SldbError
+
+T = TypeVar("T")
+
+KEPT_MOMENTS = 2  # moments of which a database keeps a copy between requests
+
+
+class Database:
+    """One database of one container; not for two threads at a time."""
+
+    def __init__(
+        self,
+        name: str,
+        resources: Resources,
+        make_room: Callable[[int], None],  # called before a copy takes so many bytes
+        find: Callable[[str], Readable],  # a database of the stack, which stays open until the request is over
+    ) -> None:
+        self.name = name
+        self._resources = resources
+        self._make_room = make_room
+        self._newest = NewestState(name, self._new_copy(), resources.settings.retention_days)
+        self._moments = Moments(name, resources, self._new_copy)
+        self._writes = WriteAccess(name, resources, self._newest.replica)
+        replies = Replies(resources.store, resources.host)
+        self._applied = AppliedRequests(resources, self._newest, replies)
+        self._runner = RequestRunner(self._newest, replies, self._applied, find)
+        self._in_flight: Run | None = None
+        self._is_cold = True
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the local copies."""
+        return self._newest.replica.cached_bytes + self._moments.size_bytes
+
+    def close(self) -> None:
+        self._newest.copy.close()
+        self._moments.drop()
+
+    def execute(
+        self,
+        request: Request,
+        deadline: Deadline,
+        reply_limit_bytes: int | None = None,
+        invocation_id: str | None = None,
+    ) -> Reply:
+        """Return the reply to a request. `invocation_id`: identifies a write that has no id of its own. Raises
+        SldbError; unless it says otherwise, nothing was applied."""
+        stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
+        run = self._in_flight = Run(request, deadline, stats, reply_limit_bytes, invocation_id)
+
+        def answer() -> Reply:
+            try:
+                return self._answer(run)
+            except Gone as gone:  # nothing was applied: a commit does not end like this
+                self._resources.log.info("opened_again", database=self.name, reason=str(gone))
+                raise
+            finally:
+                self._moments.drop(keep=KEPT_MOMENTS)
+
+        return repeat_while_vanishing(answer, self.name)
+
+    def give_up(self) -> SldbError | None:
+        """Free the lock of a request whose time is over but which SQLite does not end; called by another thread. Return
+        the error for it, or None, without any effect, if there is none or something may have been committed."""
+        run = self._in_flight
+        vfs = run.executing if run is not None else None
+        if run is None or vfs is None or vfs.permit.is_granted or not run.deadline.is_over():
+            return None
+        if run.lock_id is not None:
+            self._writes.release(run.lock_id)
+        return run.deadline.error()
+
+    # Requests
+
+    def _answer(self, run: Run) -> Reply:
+        request = run.request
+        if request.at is not None:
+            return self._answer_from_past(run, request.at)
+        try:
+            return self._answer_from_newest(run, request.max_staleness)
+        except SldbError as error:
+            if not request.max_staleness or error.code not in ("sql_error", "constraint", "not_found"):
+                raise
+        # An old state may lack what the request is about, and the request itself, where it is sent again.
+        return self._answer_from_newest(run, 0.0)
+
+    def _answer_from_newest(self, run: Run, max_staleness: float) -> Reply:
+        """Run on the newest state, or on one that was checked within `max_staleness` seconds."""
+        self._refresh(run.deadline, max_staleness)
+        try:
+            reply = self._runner.run(run, self._newest.copy, may_write=False)
+        except WriteNeeded as need:
+            return self._write(run, need.doing)
+        except SldbError:
+            self._newest.check_exists()
+            raise
+        self._newest.check_exists()
+        return reply
+
+    def _refresh(self, deadline: Deadline, max_staleness: float) -> None:
+        self._newest.refresh(deadline, max_staleness)
+        self._is_cold = False
+
+    def _answer_from_past(self, run: Run, at: int | str) -> Reply:
+        txid = self.txid_at(at)
+        # The shell's open transactions mostly read a state that is still the newest: that copy is warm.
+        is_newest = txid > 0 and txid == self._newest.replica.txid
+        copy = self._newest.copy if is_newest else self._moments.copy_at(txid, run.deadline, run.request.dry_run)
+        self._is_cold = False
+        try:
+            reply = self._run_in_past(run, copy, txid)
+        except Gone:
+            self._moments.drop()
+            if is_newest:
+                self._newest.refresh(run.deadline)
+            raise
+        return replace(reply, time=utc(copy.replica.timestamp_ms)) if txid else reply
+
+    def _run_in_past(self, run: Run, copy: Copy, txid: Txid) -> Reply:
+        """Run on a past state. Only a dry run may write there: its writes are dropped with it."""
+        try:
+            return self._runner.run(run, copy, may_write=False)
+        except WriteNeeded as need:
+            if run.request.read_only or not run.request.dry_run:
+                subject = "a read-only request" if run.request.read_only else f"a view of transaction {txid}"
+                raise read_only(need, subject) from None
+        return self._runner.run(run, copy, may_write=True)
+
+    def _write(self, run: Run, doing: str) -> Reply:
+        request = run.request
+        if request.read_only:
+            raise read_only(doing, "a read-only request")
+        self._newest.check_may_create(request.create)  # before the lock is taken, which leaves its traces
+        if request.dry_run:
+            return self._run_writing(run)
+        started = run.deadline.now()
+        with self._writes.locked(doing, run.deadline) as holder:
+            run.lock_id = holder.lock_id
+            run.stats["lock_wait_ms"] = run.ms_since(started)
+            return self._write_locked(run)
+
+    def _write_locked(self, run: Run) -> Reply:
+        # Without a lock nothing has passed since the refresh that this request began with, unless it asked for a
+        # stale one. With a lock, another writer may have come and gone while this one waited.
+        if self._resources.has_lock or run.request.max_staleness:
+            self._newest.refresh(run.deadline)
+        return self._writes.commit(lambda: self._run_writing(run), run.deadline, OF_REQUEST)
+
+    def _run_writing(self, run: Run) -> Reply:
+        return self._runner.run(run, self._newest.copy, may_write=True)
+
+    # For requests that attach it
+
+    def view(self, at: int | str | None, max_staleness: float, deadline: Deadline) -> Replica:
+        """Return the database now or at a moment in the past, to be read until `end_view`. Raises SldbError."""
+        if at is not None:
+            return self._moments.copy_at(self.txid_at(at), deadline).replica
+        self._refresh(deadline, max_staleness)
+        self._newest.check_exists()
+        return self._newest.replica
+
+    def end_view(self, has_lost_files: bool) -> None:
+        """End all views. `has_lost_files`: one of them may have lost files; the next refresh of the newest copy finds
+        others."""
+        self._newest.replica.cancel_prefetch()
+        self._moments.drop(keep=0 if has_lost_files else KEPT_MOMENTS)
+
+    # For actions
+
+    def change(self, doing: str, deadline: Deadline, attempt: Callable[[Replica], T], *, may_create: bool = True) -> T:
+        """Return what `attempt` returns, which gets the replica at the newest transaction, under the lock, and may
+        commit one; it is repeated when that meets a Conflict, or when retention removed what it reads. If it must not
+        create the database, that is checked before the lock is taken, too. Raises SldbError."""
+        if not may_create:
+            self._newest.refresh(deadline)
+            self._newest.check_may_create(may_create)
+
+        def change_newest() -> T:
+            self._newest.refresh(deadline)
+            return self._writes.commit(lambda: attempt(self._newest.replica), deadline, OF_ACTION)
+
+        with self._writes.locked(doing, deadline):
+            return repeat_while_vanishing(change_newest, self.name)
+
+    def has_other_writers(self, seen: Txid | None) -> bool:
+        """Return True if others write to the database without a lock, whose newest transaction was `seen` a while ago.
+        Raises SldbError."""
+        return self._writes.has_other_writers(seen)
+
+    def announce(self, deadline: Deadline) -> None:
+        """Make other writers give way to what an attempt of `change` is about to do, if there is no lock to do so. The
+        replica is at the announcement then. Raises SldbError."""
+        self._writes.announce(deadline)
+
+    def check_may_create(self, may_create: bool) -> None:
+        """Raise `not_found`, with `creatable`, if an attempt of `change` would create the database and must not."""
+        self._newest.check_may_create(may_create)
+
+    def look_up(self, deadline: Deadline, query: Callable[[Session], T]) -> T:
+        """Return what `query` finds in the newest state, by a session that may not write; it is repeated when retention
+        removed what it reads. A database without transactions is empty; raises SldbError for one that was dropped."""
+
+        def find() -> T:
+            self._newest.refresh(deadline)
+            self._newest.check_not_dropped()
+            with self._own_session(deadline, READ) as session:
+                return query(session)
+
+        return repeat_while_vanishing(find, self.name)
+
+    def applied(self, request_id: str, deadline: Deadline) -> tuple[Applied | None, float]:
+        """Return what the newest state remembers of a request, and since when it remembers requests (unix seconds).
+        Raises SldbError."""
+        copy = self._newest.copy
+        return self.look_up(
+            deadline,
+            lambda session: (self._applied.find(session, copy, request_id), self._applied.times(copy).since),
+        )
+
+    def note_rename(self, target: str, deadline: Deadline) -> None:
+        """Commit a note in the log of requests that the database is about to be named `target`, if there is anything to
+        remember. To be called by an attempt of `change`. Raises Conflict, Gone or SldbError."""
+        with self._own_session(deadline, WRITE) as session:
+            self._applied.note_rename(session, target)
+
+    def txid_at(self, at: int | str) -> Txid:
+        """Return the transaction that `at` means, a txid or an RFC 3339 time. Raises `bad_request` or `not_found`."""
+        return self._moments.txid_at(at)
+
+    def new_replica(self, max_cache_bytes: int | None = None) -> Replica:
+        """Return an unopened copy; the caller closes it. `max_cache_bytes`: besides the usual limit of its cache."""
+        resources = self._resources
+        cache_bytes = resources.settings.cache_bytes
+        return Replica(
+            resources.store,
+            self.name,
+            resources.directory,
+            resources.host,
+            min(cache_bytes, max_cache_bytes or cache_bytes),
+            self._make_room,
+            warn=self._warn,
+            clock=resources.store.clock,
+        )
+
+    def _new_copy(self) -> Copy:
+        return Copy(self.new_replica(), self._resources.directory)
+
+    @contextmanager
+    def _own_session(self, deadline: Deadline, mode: Mode) -> Iterator[Session]:
+        """Open a session for statements of sldb's own."""
+        copy = self._newest.copy
+        copy.draft.clear()
+        session = Session(copy.vfs, mode, deadline)
+        try:
+            yield session
+        finally:
+            session.close()
+            copy.draft.clear()
+
+    def _warn(self, what: str, error: Exception) -> None:
+        """Log that something which only serves speed could not be written after a commit."""
+        fields = {"what": what, "error": str(error), "aws_said": detail_of(error) or None}
+        self._resources.log.warning("not_published", database=self.name, **fields)

@@ -1,0 +1,63 @@
+"""Errors of a whole database: it is missing, dropped, written to meanwhile, or not to be written to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambda_handlers.shared.times import utc
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.wire import SldbError
+
+MS_A_DAY = 86_400_000
+
+
+def no_database(name: str, **details: Any) -> SldbError:
+    """Return the error for a database that has never been written to."""
+    hint = f"`sldb databases` lists those there are, `sldb databases create {name}` makes it"
+    return SldbError("not_found", f"there is no database {name}", hint, **details)
+
+
+def dropped(name: str, txid: Txid, timestamp_ms: int, retention_days: float) -> SldbError:
+    """Return the error for a database that transaction `txid` dropped."""
+    until = kept_until(timestamp_ms, retention_days)
+    return SldbError(
+        "not_found",
+        f"database {name} was dropped by transaction {txid}, at {utc(timestamp_ms)}",
+        f"until {until}, sldb restore --database {name} --at {txid - 1} brings it back; a write begins it anew",
+        txid=txid,
+    )
+
+
+def kept_until(timestamp_ms: int, retention_days: float) -> str:
+    """Return the time (RFC 3339) until which retention keeps the state before a transaction of that time."""
+    return utc(timestamp_ms + round(retention_days * MS_A_DAY))
+
+
+def check_txid(database: str, newest: Txid, if_txid: Txid | None) -> None:
+    """Raise `conflict` if `if_txid` is given and another transaction is the newest."""
+    if if_txid is not None and newest != if_txid:
+        raise SldbError(
+            "conflict",
+            f"the newest transaction of {database} is {newest}, not {if_txid}",
+            "look again (sldb history), and decide again",
+            txid=newest,
+            applied="no",
+        )
+
+
+def unconfirmed(destroys: list[dict[str, Any]], txid: Txid) -> SldbError:
+    """Return the error for a careful request that destroys something."""
+    return SldbError(
+        "unconfirmed",
+        f"this {', '.join(destroyed['message'] for destroyed in destroys)}",
+        f"if that is meant, send it again without careful, with if_txid {txid} so that it is just that",
+        destroys=destroys,
+        txid=txid,
+        applied="no",
+    )
+
+
+def read_only(doing: object, subject: str) -> SldbError:
+    """Return the error for a write in a request or a view without that right; `subject` names it."""
+    message = f"{subject} may not write, and this would: {doing}"
+    return SldbError("read_only", message, "send it without read_only and at")

@@ -1,0 +1,86 @@
+"""Moments in the past of one database: transactions found by txid or time, and the local copies opened last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lambda_handlers.database.local_copy import Copy
+from lambda_handlers.deadline import Deadline
+from lambda_handlers.resources import Resources
+from lambda_handlers.shared.times import utc
+from lambda_handlers.storage.log import history
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.protocol import StoreError
+from lambda_handlers.wire import SldbError, bad_request, moment_ms
+
+MAX_AHEAD_SECONDS = 60.0  # two clocks may differ by this much without one of them being called wrong
+
+
+class Moments:
+    def __init__(self, database: str, resources: Resources, make_copy: Callable[[], Copy]) -> None:
+        """`make_copy` returns an unopened copy."""
+        self._database = database
+        self._resources = resources
+        self._make_copy = make_copy
+        self._copies: dict[Txid, Copy] = {}  # the last one is the one requested last
+        self._has_reported_descent = False  # that a clock stepped: once for a container
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the local copies."""
+        return sum(copy.replica.cached_bytes for copy in self._copies.values())
+
+    def txid_at(self, at: int | str) -> Txid:
+        """Return the transaction that `at` means, a txid or an RFC 3339 time. Raises `bad_request` or `not_found`."""
+        if isinstance(at, str):
+            return self._txid_at_time(at)
+        if at >= 1 << 64:
+            bad_request("at", at, "a txid")
+        return at
+
+    def copy_at(self, txid: Txid, deadline: Deadline, may_be_empty: bool = False) -> Copy:
+        """Return an open copy of the state at a transaction. `may_be_empty`: 0 is the empty database, before its first
+        transaction. Raises `not_found`, or what reading the log raises."""
+        if txid == 0 and not may_be_empty:
+            raise SldbError("not_found", f"database {self._database} has no transaction 0", "the first one is 1")
+        copy = self._copies.pop(txid) if txid in self._copies else self._open(txid, deadline)
+        self._copies[txid] = copy
+        return copy
+
+    def drop(self, keep: int = 0) -> None:
+        """Close the copies, except for so many that were requested last."""
+        for txid in list(self._copies)[: max(0, len(self._copies) - keep)]:
+            self._copies.pop(txid).close()
+
+    def _open(self, txid: Txid, deadline: Deadline) -> Copy:
+        copy = self._make_copy()
+        try:
+            if txid:
+                copy.replica.open_at(txid, deadline.at)
+            copy.draft.clear()
+        except BaseException:
+            copy.close()
+            raise
+        return copy
+
+    def _txid_at_time(self, text: str) -> Txid:
+        moment, resources = moment_ms("at", text), self._resources
+        try:
+            found = history.find(resources.store, resources.host, self._database, moment)
+        except StoreError as error:
+            raise store_error(error) from error
+        if found.descends_at and not self._has_reported_descent:
+            self._has_reported_descent = True
+            resources.log.warning("times_descend", database=self._database, txid=found.descends_at)
+        self._check_not_ahead(text, moment, found.time_ms)
+        if found.txid == 0:
+            raise SldbError("not_found", f"database {self._database} has no transaction at or before {text}")
+        return found.txid
+
+    def _check_not_ahead(self, text: str, moment: int, found_ms: int) -> None:
+        """Raise `bad_request` for a moment in the future, unless the log itself ends there: then a clock was ahead.
+        `found_ms`: the time of the transaction that was found."""
+        now = self._resources.host.now()
+        if moment > (now + MAX_AHEAD_SECONDS) * 1000 and found_ms <= now * 1000:
+            bad_request("at", text, f"a moment that has come: it is {utc(int(now * 1000))}")

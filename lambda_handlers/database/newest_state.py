@@ -1,0 +1,60 @@
+"""The newest state of a database: its local copy, and the conditions under which requests may read or write it."""
+
+from __future__ import annotations
+
+from lambda_handlers.database.errors import check_txid, dropped, no_database
+from lambda_handlers.database.local_copy import Copy
+from lambda_handlers.deadline import Deadline
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.replica import Replica
+from lambda_handlers.wire import DEFAULT_DATABASE, SldbError
+
+
+class NewestState:
+    def __init__(self, database: str, copy: Copy, retention_days: float) -> None:
+        self.database = database
+        self.copy = copy
+        self._retention_days = retention_days
+
+    @property
+    def replica(self) -> Replica:
+        return self.copy.replica
+
+    def refresh(self, deadline: Deadline, max_staleness: float = 0.0) -> None:
+        """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds."""
+        self.replica.refresh(max_staleness, deadline.at)
+
+    def check_exists(self) -> None:
+        """Raise `not_found` for a database that was dropped or never written to; only the default one may be read
+        before its first write."""
+        self.check_not_dropped()
+        if self.replica.txid == 0 and self.database != DEFAULT_DATABASE:
+            raise no_database(self.database)
+
+    def check_not_dropped(self) -> None:
+        replica = self.replica
+        if replica.txid and not replica.page_count:
+            raise dropped(self.database, replica.txid, replica.timestamp_ms, self._retention_days)
+
+    def check_may_create(self, may_create: bool) -> None:
+        """Raise `not_found`, with `creatable`, if a write would create the database and must not: the state that it
+        builds on has no pages. To be called with each state on which a write is tried."""
+        if may_create or self.replica.page_count:
+            return
+        try:
+            self.check_not_dropped()
+        except SldbError as error:
+            error.details.update(creatable=True, applied="no")
+            raise
+        raise no_database(self.database, creatable=True, applied="no")
+
+    def check_txid(self, if_txid: Txid | None) -> None:
+        """Raise `conflict` if another transaction than `if_txid` is the newest."""
+        check_newest(self.replica, if_txid)
+
+
+def check_newest(current: Replica, if_txid: Txid | None) -> None:
+    """Raise `conflict` if another transaction than `if_txid` is the newest. One that changed nothing (an announcement)
+    counts as the one before it."""
+    if if_txid is None or not current.unchanged_since <= if_txid <= current.txid:
+        check_txid(current.database, current.txid, if_txid)

@@ -1,0 +1,41 @@
+"""A run: one request under way, its limits, and what it has taken so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_handlers.deadline import Deadline
+from lambda_handlers.storage.vfs import DraftVFS
+from lambda_handlers.wire import Request
+
+
+@dataclass(slots=True)
+class Run:
+    request: Request
+    deadline: Deadline
+    stats: dict[str, Any]
+    reply_limit_bytes: int | None
+    invocation_id: str | None
+    lock_id: str | None = None  # of the lock that it has taken
+    executing: DraftVFS | None = None  # while its statements run, and nothing has been committed
+
+    def request_id(self, may_write: bool) -> str | None:
+        """Return the id for the log of requests. A read without an id of its own does not look there: that would take
+        a page."""
+        return self.request.request_id or (self.invocation_id if may_write else None)
+
+    def ms_since(self, started: float) -> float:
+        return round((self.deadline.now() - started) * 1000, 3)
+
+    @contextmanager
+    def executing_on(self, vfs: DraftVFS) -> Iterator[None]:
+        """Mark the run as one that may still be given up, while SQLite executes its statements."""
+        started, self.executing = self.deadline.now(), vfs
+        try:
+            yield
+        finally:
+            self.executing = None
+        self.stats["execute_ms"] += self.ms_since(started)

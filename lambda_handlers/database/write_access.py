@@ -1,0 +1,126 @@
+"""Write access to one database: its lock, the turn of each writer where there is none, and new attempts after a lost
+race.
+
+The conditional create of a transaction's object is the commit and the only thing that safety rests on. A writer that
+loses the race for it runs again on the newest state, within a bound. A lock that cannot be released does not make
+a committed write fail: its age frees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from lambda_handlers.database.turns import Patience, Turns
+from lambda_handlers.deadline import Deadline
+from lambda_handlers.log import trace
+from lambda_handlers.resources import Resources
+from lambda_handlers.shared.holder import Holder
+from lambda_handlers.storage.announcements import MAX_SECONDS
+from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.replica import Conflict, Gone, Replica
+from lambda_handlers.wire import SldbError
+
+T = TypeVar("T")
+
+COMMIT_ATTEMPTS = 20  # lost races after which a request fails
+RECENT_SECONDS, RECHECK_SECONDS = 1.0, 0.2  # a steady writer writes again within the second
+FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.01, 1.0
+
+
+class WriteAccess:
+    """To be used by one thread at a time."""
+
+    def __init__(self, database: str, resources: Resources, replica: Replica) -> None:
+        """`replica`: the copy of the newest state."""
+        self._database = database
+        self._resources = resources
+        self._host = resources.host
+        self._replica = replica
+        self._turns = Turns(resources.store, resources.host, resources.log, is_on=not resources.has_lock)
+
+    @contextmanager
+    def locked(self, doing: str, deadline: Deadline) -> Iterator[Holder]:
+        """Hold the lock. Raises SldbError `lock_timeout` or `store_error`."""
+        holder = self._resources.lock.acquire(self._database, deadline.at, doing)
+        try:
+            yield holder
+        finally:
+            self.release(holder.lock_id)
+
+    def release(self, lock_id: str) -> None:
+        """Release the lock; raise nothing, since the outcome of the transaction stands either way."""
+        log = self._resources.log
+        try:
+            released = self._resources.lock.release(lock_id, self._database)
+        except SldbError as error:
+            log.warning("lock_not_released", database=self._database, lock_id=lock_id, error=error.message)
+            return
+        except Exception as error:  # noqa: BLE001 - a bug, which must not deny a transaction that was committed
+            log.error("lock_not_released", database=self._database, lock_id=lock_id, traceback=trace(error))
+            return
+        if not released:
+            log.warning("lock_was_broken", database=self._database, lock_id=lock_id)
+
+    def commit(self, attempt: Callable[[], T], deadline: Deadline, patience: Patience) -> T:
+        """Return what `attempt` returns, which may commit a transaction on the state of the replica; repeat it on the
+        newest state after each Conflict. Raises Gone or SldbError."""
+        self._turns.give_way(self._replica, deadline)
+        try:
+            return self._repeat(attempt, deadline, patience)
+        except Gone:  # it begins again at once
+            raise
+        except Exception:
+            self._turns.withdraw(self._replica)
+            raise
+
+    def has_other_writers(self, seen: Txid | None) -> bool:
+        """Return True if other writers commit without a lock: since the transaction `seen`, which was the newest
+        a while ago, or within a moment if it is a recent one. Raises SldbError."""
+        replica = self._replica
+        if self._resources.has_lock or replica.txid != seen:
+            return not self._resources.has_lock
+        if 0 <= self._host.now() - replica.timestamp_ms / 1000 < RECENT_SECONDS:
+            self._host.sleep(RECHECK_SECONDS)
+            replica.refresh()
+        return replica.txid != seen
+
+    def announce(self, deadline: Deadline) -> None:
+        """Make other writers give way to what an attempt is about to do, if there is no lock to do so. The announcement
+        is the newest transaction of the replica then. Raises SldbError."""
+        self._turns.announce(self._replica, deadline, MAX_SECONDS)
+
+    def _repeat(self, attempt: Callable[[], T], deadline: Deadline, patience: Patience) -> T:
+        replica, lost_races = self._replica, 0
+        for number in range(COMMIT_ATTEMPTS):
+            before, started = replica.txid, self._host.now()
+            try:
+                return attempt()
+            except Conflict as conflict:
+                lost = conflict
+            took = self._host.now() - started
+            self._back_off(number, deadline)
+            replica.refresh(deadline=deadline.at)
+            self._turns.give_way(replica, deadline)
+            lost_races += replica.txid > before
+            if patience.is_over(lost_races, took):
+                self._turns.announce(replica, deadline, took)
+        raise SldbError(
+            "conflict",
+            f"other writers of {self._database} came first, {COMMIT_ATTEMPTS} times ({lost})",
+            "try again; with SLDB_LOCK=none many writers at once get in each other's way",
+            applied="no",
+        )
+
+    def _back_off(self, attempt: int, deadline: Deadline) -> None:
+        max_pause = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2**attempt)
+        pause = max_pause * self._host.jitter()
+        if self._host.now() + pause >= deadline.at:
+            raise SldbError(
+                "conflict",
+                f"other writers of {self._database} came first until the time was up",
+                "try again, or give the request more time (timeout)",
+                applied="no",
+            )
+        self._host.sleep(pause)

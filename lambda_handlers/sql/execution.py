@@ -1,0 +1,131 @@
+"""Execution of one statement: SQLite prepares it, its effects are compared with the rights of the session, it runs, and
+its rows go into the reply.
+
+SQLite decides whether a statement writes, once it has prepared it: `_prepared` is called between the two, and what it
+raises keeps the statement from running.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import apsw
+
+from lambda_handlers.sql.authorizer import Authorizer
+from lambda_handlers.sql.pragmas import Pragmas
+from lambda_handlers.sql.reply_limit import ReplyRoom
+from lambda_handlers.wire import Column, Params, Result, Row, SldbError, StoredRows
+
+if TYPE_CHECKING:
+    from lambda_handlers.sql.changes import Changes
+
+
+class WriteNeeded(Exception):
+    """The request writes, and its session may not. `doing` describes the statement, such as "INSERT users"."""
+
+    def __init__(self, doing: str) -> None:
+        super().__init__(doing)
+        self.doing = doing
+
+
+class BeginNeeded(Exception):
+    """The statement writes, and there is no transaction yet."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """The parts of a session that its statements share."""
+
+    connection: apsw.Connection
+    authorizer: Authorizer
+    pragmas: Pragmas
+    room: ReplyRoom
+    changes: Changes | None  # counts what statements change, in a session that is asked to
+    may_write: bool
+    written: set[str] = field(default_factory=set)  # the first words of the statements that wrote
+
+
+class Execution:
+    """To be run once."""
+
+    def __init__(self, engine: Engine, sql: str, params: Params, word: str) -> None:
+        """`word`: the first one of the statement."""
+        self._engine = engine
+        self._authorizer = engine.authorizer
+        self._sql = sql
+        self._params = params
+        self._word = word
+        self._columns: list[Column] = []
+        self._has_prepared = False
+        self._writes = False
+
+    def run(self, position: int) -> Result:
+        """Return the result of the statement at a position of the request. Raises WriteNeeded, BeginNeeded, SldbError,
+        and errors of SQLite."""
+        self._authorizer.begin_statement(self._word)
+        cursor = self._engine.connection.cursor()
+        cursor.exec_trace = self._prepared
+        try:
+            cursor.execute(self._sql, self._params)
+            rows, stored = self._engine.room.take(self._columns, cursor)
+        finally:
+            cursor.close(True)
+        self._count_changes(position)
+        if self._word in ("ATTACH", "DETACH"):
+            names = self._engine.connection.db_names()[2:]
+            self._authorizer.attached = frozenset(name.lower() for name in names)
+        return self._result(rows, stored)
+
+    def _prepared(self, cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
+        if self._has_prepared:  # the script was split otherwise than SQLite does
+            message = f"query: {self._word} is followed by another statement, without a semicolon"
+            raise SldbError("bad_request", message)
+        self._has_prepared = True
+        if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_asks):
+            self._begin_writing()
+        if cursor.is_explain:
+            self._authorizer.only_explains()
+        self._columns.extend(Column(name, type_) for name, type_ in cursor.get_description())
+        if self._writes and self._engine.changes:
+            self._engine.changes.begin()
+        return True
+
+    def _begin_writing(self) -> None:
+        """Raise unless the statement may write now."""
+        engine, word = self._engine, self._word
+        if self._authorizer.attached_write:
+            raise attached_is_read_only(self._authorizer.attached_write)
+        if not engine.may_write:
+            raise WriteNeeded(self._authorizer.doing or word)
+        if not engine.connection.in_transaction and word != "VACUUM":
+            raise BeginNeeded
+        engine.pragmas.before_write(word)
+        self._writes = True
+        engine.written.add(self._authorizer.row_action or word if word == "WITH" else word)
+
+    def _count_changes(self, position: int) -> None:
+        changes = self._engine.changes
+        if changes and self._writes:
+            changes.end(position)
+        elif changes:
+            changes.savepoint_passed()
+
+    def _result(self, rows: list[Row], stored: StoredRows | None) -> Result:
+        columns = tuple(self._columns)
+        if not self._authorizer.counts_rows:
+            return Result(columns, rows, stored.count if stored else len(rows), stored=stored)
+        connection = self._engine.connection
+        is_insert = self._authorizer.row_action == "INSERT"
+        lastrowid = connection.last_insert_rowid() if is_insert else None
+        return Result(columns, rows, connection.changes(), lastrowid, stored)
+
+
+def attached_is_read_only(doing: str, statement: int | None = None) -> SldbError:
+    return SldbError(
+        "read_only",
+        f"an attached database can only be read, and this would write to it: {doing}",
+        "send what writes to that database as a request of its own, with `database` naming it",
+        statement=statement,
+        applied="no",
+    )
