@@ -15,9 +15,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from botocore.exceptions import ClientError, ParamValidationError
-
 from sldb.emulator.calls.errors import AwsError
+from sldb.emulator.cloudformation.failures import Failed, not_there, reason_of
 from sldb.emulator.cloudformation.plan import difference
 from sldb.emulator.cloudformation.resources import TYPES
 from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New
@@ -25,14 +24,6 @@ from sldb.emulator.cloudformation.stack import Resource, Stack, Step, now
 from sldb.emulator.cloudformation.target import Known, Target
 
 _logger = logging.getLogger(__name__)
-
-
-class _Failed(Exception):
-    """A resource could not be made, changed or removed; its event says why."""
-
-    def __init__(self, logical_id: str) -> None:
-        super().__init__(logical_id)
-        self.logical_id = logical_id
 
 
 class Operation:
@@ -61,7 +52,7 @@ class Operation:
             for name in target.order:
                 self._bring(name, target)
             outputs = target.outputs(self._known())
-        except _Failed as failure:
+        except Failed as failure:
             done(False)
             words = "create" if creates else "update"
             reason = f"The following resource(s) failed to {words}: [{failure.logical_id}]. "
@@ -88,7 +79,7 @@ class Operation:
                 continue
             try:
                 self._delete(resource)
-            except _Failed:
+            except Failed:
                 failed.append(name)
                 continue
             self._forget(name)
@@ -177,7 +168,7 @@ class Operation:
         wanted = Resource(old.logical_id, old.type, old.physical_id, properties, old.attributes, **policies)
         self._steps.append(Step(old.logical_id, old, wanted))
         if handler.actual(self._existing(old)) is None:
-            self._fail(old.logical_id, old.type, "UPDATE", old.physical_id, _not_there(old))
+            self._fail(old.logical_id, old.type, "UPDATE", old.physical_id, not_there(old))
         try:
             handler.update(self._existing(old), properties)
             attributes = handler.attributes(self._existing(wanted))
@@ -207,7 +198,7 @@ class Operation:
             else:
                 try:
                     self._delete(resource)
-                except _Failed:
+                except Failed:
                     _logger.warning("%s: %s was left behind", self._stack.name, resource.physical_id)
         for resource in gone:
             self._forget(resource.logical_id)
@@ -233,7 +224,7 @@ class Operation:
         for step in steps:
             try:
                 self._undo(step, retain_except_on_create)
-            except _Failed:
+            except Failed:
                 failed.append(step)
         with self._lock:
             self._stack.stuck = failed
@@ -264,7 +255,7 @@ class Operation:
     def _revert(self, before: Resource, after: Resource) -> None:
         self._report(before, "UPDATE_IN_PROGRESS")
         if TYPES[before.type].actual(self._existing(after)) is None:
-            self._fail(before.logical_id, before.type, "UPDATE", before.physical_id, _not_there(after))
+            self._fail(before.logical_id, before.type, "UPDATE", before.physical_id, not_there(after))
         try:
             TYPES[before.type].update(self._existing(after), before.properties)
         except Exception as error:  # noqa: BLE001  # as in _create
@@ -305,27 +296,4 @@ class Operation:
 
     def _fail(self, name: str, resource_type: str, verb: str, physical_id: str, error: Exception) -> NoReturn:
         self._event(name, resource_type, f"{verb}_FAILED", physical_id, reason_of(error))
-        raise _Failed(name) from error
-
-
-def _not_there(resource: Resource) -> AwsError:
-    words = f"Resource of type '{resource.type}' with identifier '{resource.physical_id}' was not found."
-    return AwsError("NotFound", words)
-
-
-def reason_of(error: Exception) -> str:
-    """Why a resource failed, in CloudFormation's words."""
-    if isinstance(error, ClientError):
-        metadata = error.response["ResponseMetadata"]
-        service = error.operation_name
-        return (
-            f'Resource handler returned message: "{error.response["Error"]["Message"]}" (Operation: {service}, Status '
-            f"Code: {metadata['HTTPStatusCode']}, Error Code: {error.response['Error']['Code']}, "
-            f"Request ID: {metadata.get('RequestId', '')})"
-        )
-    if isinstance(error, AwsError):
-        return f'Resource handler returned message: "{error.message}" (HandlerErrorCode: {error.code})'
-    if isinstance(error, (ParamValidationError, KeyError)):
-        return f"Properties validation failed: {error}"
-    _logger.error("a resource failed in a way that AWS would not", exc_info=error)
-    return f"Internal failure of the emulator: {error!r}"
+        raise Failed(name) from error

@@ -322,7 +322,7 @@ def test_and_where_that_does_not_help_it_can_be_made_anew(sldb: Commands) -> Non
 
 def force_status(sldb: Commands, status: str) -> None:
     """A state that only other tools leave."""
-    (stack,) = (each for each in sldb.aws._cloudformation._stacks.values() if each.deleted_at is None)
+    stack = sldb.aws._cloudformation._stacks.existing("us-east-1", "test-db")
     stack.status = status
 
 
