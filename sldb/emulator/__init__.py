@@ -1,14 +1,14 @@
-"""An AWS for this project on loopback: what `sldb emulator` serves, and what tests deploy to.
+"""An AWS for this project on loopback, for `sldb emulator` and for tests.
 
     with Emulator() as aws:
         subprocess.run([...], env=aws.command_environment(os.environ))
 
-Importing this package costs nothing; `Emulator` loads moto when it is first asked for. The way of a call:
+Importing this package costs nothing; `Emulator` loads moto on first use. The path of a call:
 
 server      one WSGI application; hooks see every call first
-  signatures  is the call of a function signed with what its container was given?
+  signatures  is the call of a function signed with the credentials of its container?
   iam       may the role of the calling function do this?
-  *_rules   what AWS refuses and moto accepts
+  *_rules   calls refused by AWS and accepted by moto
   moto_app  everything else, behind one lock
   cloudformation/   stacks: change sets, events, roll-back; makes resources by calling the same server
   functions   invocations: containers, each a process that runs the deployed bundle

@@ -1,7 +1,7 @@
 """An emulator from the command line: for one command, or until a signal.
 
 Ctrl-C reaches the whole foreground of a terminal, hence the command by itself; SIGTERM reaches this process only and
-is passed on. Either way this process outlives the command, so that containers never stay behind.
+is passed on. Either way this process outlives the command, so that no container is left behind.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INTERRUPTED, TERMINATED = 130, 143
 
 
 def export_lines(environment: Mapping[str, str]) -> list[str]:
-    """What to paste into a shell of this system."""
+    """Return the lines for a shell of this system."""
     if os.name == "nt":
         return [f"$env:{name} = '{value}'" for name, value in environment.items()]
     return [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
@@ -44,14 +44,14 @@ def run(command_line: list[str], aws: Emulator) -> int:
 
 
 def wait_for_signal() -> int:
-    """Sleep until Ctrl-C or SIGTERM; the exit status that says which."""
+    """Sleep until Ctrl-C or SIGTERM; return its exit status."""
     with _signals() as received:
         received.wait()
     return TERMINATED if received.terminated else INTERRUPTED
 
 
 class _Received:
-    """Signals that came while a command ran, or instead of one."""
+    """The signals received during a command, or instead of one."""
 
     def __init__(self) -> None:
         self.terminated = False

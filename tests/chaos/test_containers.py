@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -58,6 +59,20 @@ def proxy(on_stage: Stage) -> Iterator[Proxy]:
         yield proxy
 
 
+def crowd_of(
+    on_stage: Stage, database: str, directory: Path, chance: random.Random, size: int = CLIENTS, **options: Any
+) -> Crowd:
+    """Return clients of a database of the deployed stack."""
+    return Crowd(
+        f"lambda:{FUNCTION}",
+        directory / "clients",
+        size,
+        TIMEOUT_SECONDS,
+        chance,
+        **{"environment": on_stage.environment(), "database": database, **options},
+    )
+
+
 @with_lock("security-group", "s3", "none")
 def test_everything_that_may_happen_to_processes(
     on_stage: Stage, kind: str, tmp_path: Path, seconds: float, chance: random.Random
@@ -81,17 +96,16 @@ def test_everything_that_may_happen_to_processes(
                 crowd.kill_one()
         crowd.keep_up()
 
-    with Crowd(
-        *(f"lambda:{FUNCTION}", tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance),
-        environment=on_stage.environment(),
-        database=database,
-    ) as crowd:
+    with crowd_of(on_stage, database, tmp_path, chance) as crowd:
         crowd.wait_for_work()
         disturb(seconds, something, (0.1, 0.6), chance)
         containers.thaw_all()
         containers.kill_one()
     verdict = judge(
-        *(crowd, on_stage, database, tmp_path),
+        crowd,
+        on_stage,
+        database,
+        tmp_path,
         f"{kind}: {containers.kills} containers killed, {containers.freezes} frozen, {containers.unlocks} locks broken",
     )
     assert set(verdict.errors) <= {"lock_timeout", "conflict", "internal", "query_timeout", "store_error"}
@@ -106,11 +120,7 @@ def test_a_lock_that_is_broken_again_and_again(
     on_stage.use(kind)
     database = on_stage.new_database(f"unlocked-{kind}")
     containers = Containers(on_stage, database, chance)
-    with Crowd(
-        *(f"lambda:{FUNCTION}", tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance),
-        environment=on_stage.environment(),
-        database=database,
-    ) as crowd:
+    with crowd_of(on_stage, database, tmp_path, chance) as crowd:
         crowd.wait_for_work()
         disturb(seconds, containers.unlock, (0.0, 0.02), chance)
         while not containers.unlocks:
@@ -128,11 +138,7 @@ def test_a_store_that_misbehaves(
     database = on_stage.new_database(f"store-{kind}")
     on_stage.use(kind, AWS_ENDPOINT_URL_S3=proxy.url, AWS_ENDPOINT_URL_EC2=proxy.url)
     modes = rounds(chance, *(mode for mode in MODES if mode not in ("pass", "refuse")))
-    with Crowd(
-        *(f"lambda:{FUNCTION}", tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance),
-        environment=on_stage.environment(),
-        database=database,
-    ) as crowd:
+    with crowd_of(on_stage, database, tmp_path, chance) as crowd:
         crowd.wait_for_work()
         disturb(seconds * 2 / 3, lambda: proxy.behave(moody(chance, next(modes))), (0.2, 0.6), chance)
         proxy.behave("refuse")
@@ -144,7 +150,10 @@ def test_a_store_that_misbehaves(
         recovery_seconds = time.monotonic() - back_at
     on_stage.use(kind, AWS_ENDPOINT_URL_S3=on_stage.aws.url, AWS_ENDPOINT_URL_EC2=on_stage.aws.url)
     verdict = judge(
-        *(crowd, on_stage, database, tmp_path),
+        crowd,
+        on_stage,
+        database,
+        tmp_path,
         f"{kind}: connections spoiled: {dict(proxy.seen)}, writing again {recovery_seconds:.1f} s after the outage",
     )
     assert set(verdict.errors) <= {"lock_timeout", "conflict", "store_error", "query_timeout", "internal"}
@@ -165,19 +174,17 @@ def test_large_transactions(
         else:
             proxy.behave(moody(chance, act))
 
-    with Crowd(
-        *(f"lambda:{FUNCTION}", tmp_path / "clients", 2, TIMEOUT_SECONDS, chance),
-        environment=on_stage.environment(),
-        database=database,
-        largest_bytes=LARGEST_BYTES,
-    ) as crowd:
+    with crowd_of(on_stage, database, tmp_path, chance, size=2, largest_bytes=LARGEST_BYTES) as crowd:
         crowd.wait_for_work()
         disturb(seconds, something, (0.3, 1.0), chance)
         proxy.behave("pass")
     on_stage.use("s3", AWS_ENDPOINT_URL_S3=on_stage.aws.url)
     large = [each for each in crowd.attempts() if each.outcome == "acknowledged" and each.size_bytes > STREAM_BYTES]
     verdict = judge(
-        *(crowd, on_stage, database, tmp_path),
+        crowd,
+        on_stage,
+        database,
+        tmp_path,
         f"s3: {len(large)} writes of {STREAM_BYTES >> 20} to {LARGEST_BYTES >> 20} MiB, {containers.kills} containers "
         f"killed, connections spoiled: {dict(proxy.seen)}",
     )
@@ -225,11 +232,7 @@ def test_clients_that_are_cut_off(
     on_stage.use("s3")
     database = on_stage.new_database("clients")
     modes = rounds(chance, "reset", "cut", "refuse", "trickle", "503")
-    with Crowd(
-        *(f"lambda:{FUNCTION}", tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance),
-        environment=on_stage.environment(proxy.url),
-        database=database,
-    ) as crowd:
+    with crowd_of(on_stage, database, tmp_path, chance, environment=on_stage.environment(proxy.url)) as crowd:
         crowd.wait_for_work()
         disturb(seconds, lambda: proxy.behave(moody(chance, next(modes))), (0.2, 0.6), chance)
     verdict = judge(crowd, on_stage, database, tmp_path, f"connections spoiled: {dict(proxy.seen)}")
@@ -243,11 +246,7 @@ def test_a_full_disk_under_the_containers(
     """/tmp of those that there are gets too small for anything; when it has room again, they go on."""
     on_stage.use("s3")
     database = on_stage.new_database("small")
-    with Crowd(
-        *(f"lambda:{FUNCTION}", tmp_path / "clients", CLIENTS, TIMEOUT_SECONDS, chance),
-        environment=on_stage.environment(),
-        database=database,
-    ) as crowd:
+    with crowd_of(on_stage, database, tmp_path, chance) as crowd:
         crowd.wait_for_work()
         with ExitStack() as full:
             for container in on_stage.aws.containers(FUNCTION):

@@ -1,8 +1,8 @@
-"""May the caller do this? moto does not ask; this does, for every call.
+"""The authorization of every call; moto has none.
 
-The account's owner may do what no policy of a bucket denies. A function may do what the policies of its role, or of
-the bucket, allow and none denies, within the permissions boundary of the role. The words of a refusal are AWS's, which
-name who, what and why.
+The account's owner may do everything but what a bucket's policy denies. A function needs the permission of its role's
+policies, or of the bucket's, without a denial, and within the permissions boundary of the role. A refusal has AWS's
+words, with the caller, the action and the reason.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Authorizer:
         self._bucket_policies = bucket_policies
 
     def authorize(self, call: Call, principal: Principal | None) -> None:
-        """Raises AwsError where AWS would refuse the caller. `principal` is None for the account's owner."""
+        """Raise AwsError if AWS would refuse the caller. `principal` is None for the account's owner."""
         of_bucket = self._bucket_policies.of(split_bucket_and_key(call.path)[0]) if call.service == "s3" else []
         names = [ACCOUNT, _ROOT, *([principal.role_arn, principal.arn] if principal else [])]
         for request in required(self._moto, call):
@@ -53,13 +53,13 @@ class Authorizer:
                 raise _denied(call, request, principal, why)
 
     def conceal(self, call: Call, principal: Principal | None, answer: Answer) -> Answer:
-        """S3 tells that a key is absent only to those who may list the bucket; to others it is forbidden."""
+        """Replace a 404 for a key by a 403 if the caller may not list the bucket, as S3 does."""
         if principal is None or answer.status != 404 or call.action not in ("GetObject", "HeadObject"):
             return answer
         bucket, key = split_bucket_and_key(call.path)
-        if bucket not in self._moto.backend("s3", call.region).buckets:  # that is told to all
+        if bucket not in self._moto.backend("s3", call.region).buckets:  # AWS reports that to every caller
             return answer
-        context = {"aws:securetransport": ("true",), **prefix_of_a_look(unquote(key))}
+        context = {"aws:securetransport": ("true",), **condition_of_existence_check(unquote(key))}
         listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", context)
         may_list = policy.decide(self._role_policies(principal), listing) == "allow"
         if may_list and self._is_within_boundary(principal, listing):
@@ -71,7 +71,7 @@ class Authorizer:
         return [] if role is None else list(_documents_of(role))
 
     def _is_within_boundary(self, principal: Principal, request: Request) -> bool:
-        """Whether the permissions boundary of the role, if it has one, allows this, too."""
+        """Return True if the role has no permissions boundary, or if its boundary allows this."""
         role = self._role(principal)
         arn = role.permissions_boundary_arn if role is not None else None
         if not arn:
@@ -84,20 +84,22 @@ class Authorizer:
         return next((each for each in roles if each.arn == principal.role_arn), None)
 
     def check_boundary_in(self, call: Call) -> None:
-        """Refuse a permissions boundary that is no policy of the account."""
+        """Raise AwsError if a permissions boundary is no policy of the account."""
         arn = call.form.get("PermissionsBoundary") if call.service == "iam" else None
         if arn and arn not in self._moto.backend("iam", "aws").managed_policies:
             raise AwsError("NoSuchEntity", f"Scope ARN: {arn} does not exist or is not attachable.", 404)
 
 
-def prefix_of_a_look(key: str) -> dict[str, tuple[str, ...]]:
-    """Return what a policy is told of the listing that S3 imagines before it says that a key is absent: by what others
-    have seen it takes the key for the prefix; AWS does not document it."""
+def condition_of_existence_check(key: str) -> dict[str, tuple[str, ...]]:
+    """Return the condition key of the listing that a caller must be allowed before S3 reports a missing key.
+
+    Its prefix is the key, according to reports of users; AWS does not document it.
+    """
     return {"s3:prefix": (key,)}
 
 
 def check_policies_in(call: Call) -> None:
-    """Refuse a policy that is about to be stored and that could not be evaluated later."""
+    """Raise UnknownElement if a policy to be stored could not be evaluated later."""
     texts = [call.form[name] for name in _POLICY_PARAMETERS if name in call.form]
     if call.action == "PutBucketPolicy":
         texts.append(call.body.decode())

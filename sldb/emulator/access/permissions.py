@@ -1,4 +1,4 @@
-"""Which permissions a call needs: action, resource and condition keys, as the service authorization reference has them.
+"""The permissions of a call: action, resource and condition keys, from the service authorization reference.
 
 Reads moto's state (tags of groups, of the VPC), so call it under moto's lock.
 """
@@ -46,7 +46,7 @@ _VERSIONED = {"GetObject": "GetObjectVersion", "DeleteObject": "DeleteObjectVers
 
 
 def required(moto: Moto, call: Call) -> list[Request]:
-    """The permissions that the caller must have, all of them; none for what everybody may do."""
+    """Return the permissions of a call; the caller needs all of them. Some calls need none."""
     if call.service == "s3":
         return _s3(call)
     if call.service == "ec2":
@@ -61,7 +61,7 @@ def required(moto: Moto, call: Call) -> list[Request]:
 
 
 def _common(call: Call) -> dict[str, tuple[str, ...]]:
-    # On loopback nobody listens: what AWS demands of TLS counts as given.
+    # Loopback cannot be overheard: the demands of policies for TLS count as met.
     return {"aws:securetransport": ("true",), "s3:tlsversion": ("1.3",), "aws:requestedregion": (call.region,)}
 
 

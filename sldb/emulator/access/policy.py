@@ -1,7 +1,7 @@
 """IAM's policy language, as far as this project's policies use it. Pure: documents and a request in, a decision out.
 
-An element that is not evaluated here (an operator, a condition key, a policy variable) is refused where the policy
-is stored, by `check`: a condition that is silently taken for true or false would prove nothing.
+`check` refuses to store a policy with an element that is not evaluated here (an operator, a condition key, a policy
+variable): a condition taken for true or false in silence would prove nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SETS = ("ForAllValues:", "ForAnyValue:")
 
 
 class UnknownElement(Exception):
-    """A policy says something that this evaluator cannot judge."""
+    """An element of a policy that is not evaluated here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class Request:
 
 
 def matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
-    """Whether `pattern`, in which * stands for any text and ? for one character, covers `text`."""
+    """Return True if `pattern` covers `text`; * stands for any text, ? for one character."""
     parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", pattern))
     return re.fullmatch("".join(parts), text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
 
 
 def decide(documents: Iterable[Document], request: Request, principals: Sequence[str] | None = None) -> Decision:
-    """What the documents say about a request: a deny outweighs every allow.
+    """Return the decision of the documents on a request: a deny outweighs every allow.
 
     `principals` are the names of the caller, for policies of a resource; None for policies of the caller.
     """
@@ -61,7 +61,7 @@ def decide(documents: Iterable[Document], request: Request, principals: Sequence
 
 
 def check(document: Document) -> None:
-    """Raises UnknownElement, naming what cannot be evaluated here."""
+    """Raise UnknownElement for the first element that cannot be evaluated here."""
     for statement in _list(document["Statement"]):
         for operator, conditions in statement.get("Condition", {}).items():
             if operator != "Null":

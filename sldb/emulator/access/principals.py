@@ -1,6 +1,6 @@
-"""Who calls: access keys of running containers, each with the role of its function.
+"""The callers: access keys of running containers, each with the role of its function.
 
-Any other key is the account's owner, who may do everything, as the person has who starts the emulator.
+Any other key is the account's owner, like the user at the keyboard, and may do everything.
 """
 
 from __future__ import annotations
@@ -51,6 +51,6 @@ class Principals:
         return credentials
 
     def find(self, access_key: str) -> Principal | None:
-        """None: the account's owner."""
+        """Return the caller with an access key, None for the account's owner."""
         with self._lock:
             return self._by_key.get(access_key)

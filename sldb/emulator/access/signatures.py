@@ -1,7 +1,7 @@
-"""Signature Version 4, checked: a function's calls must be signed with the credentials that its container was given.
+"""Signature Version 4, checked: a function must sign its calls with the credentials of its container.
 
-Only they are checked. The account's owner may use any key and secret, as tools on this machine do; an address that
-was presigned is checked for its end alone (s3_rules).
+The calls of the account's owner are not checked: tools on this machine use any key and secret. Of a presigned URL
+the expiry alone is checked (s3_rules).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UNHASHED = ("UNSIGNED-PAYLOAD", "STREAMING-")
 
 
 def check(call: Call, credentials: Credentials) -> None:
-    """Raises AwsError for a call that AWS would not accept as coming from whoever has these credentials."""
+    """Raise AwsError if AWS would not accept the call as signed with these credentials."""
     found = _AUTHORIZATION.fullmatch(call.headers.get("authorization", ""))
     if found is None:
         return  # presigned

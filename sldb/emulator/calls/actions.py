@@ -1,6 +1,6 @@
-"""Which action a REST request means: S3 and Lambda name it by method, path and query.
+"""The action of a REST request: S3 and Lambda encode it in method, path and query.
 
-The names are those of the API models. Pure; the empty string where the emulator knows no such request.
+The names are those of the API models. Pure; an unknown request has the empty string.
 """
 
 from __future__ import annotations
@@ -118,6 +118,6 @@ def lambda_action(method: str, path: str) -> str:
 
 
 def function_in(path: str) -> str:
-    """The function that a Lambda path names, as the caller wrote it: a name, name:qualifier or ARN."""
+    """Return the function in a Lambda path, as the caller wrote it: a name, name:qualifier or ARN."""
     # An ARN may come percent-encoded once more than the path itself; slashes it has none.
     return path.split("/")[3].replace("%3A", ":").replace("%3a", ":")

@@ -1,6 +1,6 @@
-"""One call of an AWS API as it came over HTTP, and its answer.
+"""A call of an AWS API over HTTP, and its answer.
 
-`decode` says which service and action a request means, as AWS's own front ends do: the service from the credential
+`decode` finds the service and action of a request, as AWS's own front ends do: the service from the credential
 scope of the signature (in the header, or in the query of a presigned address), the action from the form, the
 target header, or method and path. Unsigned requests have no access key, and count as S3.
 """
@@ -41,7 +41,7 @@ class Call:
         return replace(self, environ={name: value for name, value in environ.items() if value is not None})
 
     def replayable_environ(self) -> dict[str, Any]:
-        """A WSGI environment whose input can be read (again)."""
+        """Return a WSGI environment with an input that can be read again."""
         return {
             **{name: value for name, value in self.environ.items() if name != "HTTP_TRANSFER_ENCODING"},
             "wsgi.input": io.BytesIO(self.body),
@@ -77,7 +77,7 @@ def decode(environ: Mapping[str, Any]) -> Call:
 
 
 def _scope(headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[str, str, str]:
-    if "AWSAccessKeyId" in query:  # an address presigned the old way, as boto3 still does by default
+    if "AWSAccessKeyId" in query:  # a URL presigned with version 2, still boto3's default
         return query["AWSAccessKeyId"], DEFAULT_REGION, "s3"
     presigned = "Credential=" + query.get("X-Amz-Credential", "")
     found = _SCOPE.search(headers.get("authorization", "")) or _SCOPE.search(presigned)

@@ -1,6 +1,6 @@
-"""AWS's errors, and how each protocol words them on the wire.
+"""AWS's errors, and their form on the wire in each protocol.
 
-`AwsError` is raised wherever the emulator refuses a call; `render` is the only place that knows the four shapes.
+The emulator refuses a call with `AwsError`; `render` alone knows the four shapes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class AwsError(Exception):
 
 
 class NotEmulated(AwsError):
-    """Something that AWS has and this emulator has not: refused by name, never passed over in silence."""
+    """A feature of AWS that is not emulated: refused by name, never ignored in silence."""
 
     def __init__(self, what: str) -> None:
         super().__init__("NotImplemented", f"sldb emulator does not supply {what}", 501)

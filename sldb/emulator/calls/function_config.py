@@ -1,6 +1,6 @@
-"""A deployed function as its containers need it: frozen, so that a changed one is seen to differ.
+"""A deployed function as its containers need it: frozen, so that two configurations can be compared.
 
-moto holds the configuration; `read` copies it out under moto's lock. `same_machine` says whether a bundle for the
+moto holds the configuration; `read` copies it out under moto's lock. `same_machine` is true if a bundle for the
 function's runtime and architecture can run here.
 """
 

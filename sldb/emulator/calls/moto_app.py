@@ -1,8 +1,8 @@
 """moto, as one application behind one lock.
 
-moto checks and then acts, without a lock of its own: under threads two callers can both create what only one may.
-Every request, and every look at moto's state, happens while `lock` is held. Nothing that waits for a Lambda
-function may hold it.
+moto checks and then acts, without a lock of its own: of two callers in threads, both could create the same object.
+Every request to moto, and every read of its state, holds `lock`. Code must not hold it while it waits for a Lambda
+function.
 
 moto keeps its state in the process. `Moto()` starts from nothing, so there can be one at a time.
 """
@@ -59,7 +59,7 @@ class Moto:
         return region in get_backend("ec2")[ACCOUNT].regions
 
     def regions(self, service: str) -> list[str]:
-        """The regions that hold state of a service."""
+        """Return the regions with state of a service."""
         return list(get_backend(service)[ACCOUNT])  # type: ignore[call-overload]
 
 

@@ -1,6 +1,6 @@
-"""CloudFormation's actions: which of them a stack's state allows, and their answers.
+"""CloudFormation's actions, as far as a stack's state allows them, and their answers.
 
-Every action names the parameters that it acts on; a call with any other is refused by name.
+Every action names its parameters; a call with any other is refused by name.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class CloudFormation:
         return query.render(call.action, result)
 
     def close(self) -> None:
-        """Wait for operations that run; they end by themselves."""
+        """Wait for the running operations; they end by themselves."""
         for thread in self._threads:
             thread.join()
 
@@ -242,7 +242,7 @@ class CloudFormation:
         )
 
     def _actual(self, stack: Stack) -> dict[str, Any]:
-        """The properties of a stack's resources as they are; None for what is gone."""
+        """Return the actual properties of a stack's resources; None for a resource that is gone."""
         cloud = self._cloud(stack.region)
         return {
             name: TYPES[each.type].actual(Existing(cloud, each.physical_id, each.properties))

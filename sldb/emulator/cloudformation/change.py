@@ -21,7 +21,7 @@ class Change:
     drift: str | None = None  # of a drift-aware change set: IN_SYNC, MODIFIED or DELETED
 
     def encode(self) -> dict[str, Any]:
-        """As DescribeChangeSet answers it."""
+        """Return the member of DescribeChangeSet's answer."""
         replaces = TYPES[self.type].replaces if self.type in TYPES else frozenset[str]()
         change = {
             "Action": self.action,

@@ -1,4 +1,4 @@
-"""Change sets: the difference between a stack and a target, and the states in which it may be executed."""
+"""Change sets: the difference between a stack and a target, and its execution status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How stacks, change sets and resources are told to the caller: the members of the API's answers. Pure."""
+"""The members of the API's answers for stacks, change sets and resources. Pure."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Brings a stack to a target, one resource after the other, and back if that fails.
+"""The engine: creates, updates and deletes the resources of a stack in order, and rolls back if one fails.
 
-A creation or update that fails rolls back: what was made is deleted, what was changed is changed back, and the stack
-ends in ROLLBACK_COMPLETE or UPDATE_ROLLBACK_COMPLETE. What was replaced or is no longer wanted is removed only when
-everything else has succeeded. Everything that happens is an event, as in AWS.
+A failed creation or update rolls back: new resources are deleted, changed ones are changed back, and the stack ends
+in ROLLBACK_COMPLETE or UPDATE_ROLLBACK_COMPLETE. Replaced and unwanted resources are removed only after everything
+else has succeeded. Every step is an event, as in AWS.
 
-Runs in threads of its own. `lock` guards the stack; it is never held while a resource is at work.
+Runs in threads of its own. `lock` guards the stack; it is never held during the calls of a resource.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Operation:
-    """One creation, update or deletion of one stack."""
+    """A creation, update or deletion of one stack."""
 
     def __init__(self, stack: Stack, cloud: Cloud, lock: AbstractContextManager[object]) -> None:
         self._stack = stack
@@ -45,12 +45,15 @@ class Operation:
         done: Callable[[bool], None],
         actual: Mapping[str, Any],
     ) -> None:
-        """Create or update. `done` is told whether it succeeded; `actual`: what a drift-aware change set has found."""
+        """Create or update the stack, and call `done` with True for success.
+
+        `actual`: the properties found by a drift-aware change set.
+        """
         self._actual = actual
         verb = "CREATE" if creates else "UPDATE"
         try:
             for name in target.order:
-                self._bring(name, target)
+                self._apply_resource(name, target)
             outputs = target.outputs(self._known())
         except Failed as failure:
             done(False)
@@ -69,7 +72,7 @@ class Operation:
         done(True)
 
     def delete(self, retained: Collection[str]) -> None:
-        """Remove the stack's resources; those that cannot be removed leave it in DELETE_FAILED."""
+        """Remove the stack's resources. If one cannot be removed, the stack ends in DELETE_FAILED."""
         failed = []
         for name in reversed(self._removal_order()):
             resource = self._stack.resources[name]
@@ -91,8 +94,8 @@ class Operation:
             self._stack.outputs = []
         self._become("DELETE_COMPLETE")
 
-    def _bring(self, name: str, target: Target) -> None:
-        """One resource to what the target wants of it."""
+    def _apply_resource(self, name: str, target: Target) -> None:
+        """Create, replace, update or keep one resource, as the target wants it."""
         old = self._stack.resources.get(name)
         definition = target.template.resources[name]
         resource_type = definition["Type"]
@@ -164,7 +167,7 @@ class Operation:
     def _update(self, old: Resource, properties: dict[str, Any], policies: dict[str, str]) -> None:
         self._report(old, "UPDATE_IN_PROGRESS")
         handler = TYPES[old.type]
-        # Even a change that fails half-way is to be taken back.
+        # A change that fails half-way has to be undone, too.
         wanted = Resource(old.logical_id, old.type, old.physical_id, properties, old.attributes, **policies)
         self._steps.append(Step(old.logical_id, old, wanted))
         if handler.actual(self._existing(old)) is None:
@@ -186,7 +189,7 @@ class Operation:
         self._report(resource, "DELETE_COMPLETE")
 
     def _clean_up(self, target: Target, creates: bool) -> None:
-        """Remove what was replaced, and what the target no longer has. A failure here fails nothing any more."""
+        """Remove replaced resources and those that are no longer in the target. A failure here is only logged."""
         if creates:
             return
         self._become("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
@@ -209,7 +212,7 @@ class Operation:
         self._undo_all(self._steps[::-1], creates, retain_except_on_create)
 
     def continue_roll_back(self, skipped: Collection[str]) -> None:
-        """Undo what a roll-back could not, but for the resources that are to be left as they are."""
+        """Undo the steps that failed in a roll-back, without those of the skipped resources."""
         self._become("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
         for step in self._stack.stuck:
             if step.logical_id in skipped:
@@ -264,7 +267,7 @@ class Operation:
         self._report(before, "UPDATE_COMPLETE")
 
     def _removal_order(self) -> list[str]:
-        """The stack's resources, each after those that it needs."""
+        """Return the names of the stack's resources, each after its dependencies."""
         target = self._stack.target
         ordered = [name for name in (target.template.order if target else ()) if name in self._stack.resources]
         return ordered + [name for name in self._stack.resources if name not in ordered]

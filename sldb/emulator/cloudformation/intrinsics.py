@@ -1,4 +1,4 @@
-"""Intrinsic functions: what a value in a template comes to, and what it refers to. Pure, given a Scope."""
+"""Intrinsic functions: the evaluation of a value in a template, and its references. Pure, given a Scope."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_VALUE = _NoValue()
 
 
 class Scope(Protocol):
-    """What names stand for."""
+    """The values of names."""
 
     def ref(self, name: str) -> Any: ...
 
@@ -57,7 +57,7 @@ def holds(value: Any, scope: Scope) -> bool:
 
 
 def references(value: Any) -> Iterator[Reference]:
-    """What a value refers to by Ref, Fn::GetAtt or Fn::Sub, the branches not taken included."""
+    """Yield the references of a value by Ref, Fn::GetAtt or Fn::Sub, those in untaken branches included."""
     if isinstance(value, list):
         for item in value:
             yield from references(item)

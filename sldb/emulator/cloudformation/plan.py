@@ -1,7 +1,7 @@
-"""What would change: a stack's resources and a target → changes, in the order in which they would be applied. Pure.
+"""The plan: a stack's resources and a target → changes, in the order of their execution. Pure.
 
-As in CloudFormation, a property that refers by Fn::GetAtt to something that is about to be modified counts as
-changing, because its value is not known yet; whether it does is seen when it is applied.
+As in CloudFormation, a property with an Fn::GetAtt of a resource to be modified counts as changing, because its value
+is not known yet; its execution may find that it does not.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def plan(
     target: Target, deployed: Mapping[str, Resource], actual: Mapping[str, Properties | None] | None = None
 ) -> tuple[Change, ...]:
-    """`actual`: of a drift-aware change set, the properties of each resource as they are; None for one that is gone."""
+    """Return the changes. `actual`: properties found by a drift-aware change set, None for a resource that is gone."""
     known: dict[str, Known] = {}
     changes: list[Change] = []
     modified: set[str] = set()
@@ -66,7 +66,7 @@ def _made_again(target: Target, old: Resource) -> Change:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
-    """The properties that differ."""
+    """Return the names of the differing properties."""
     return tuple(name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name))
 
 

@@ -1,5 +1,5 @@
-"""What is known about a stack: its state, its resources, its history. Changed by the engine and the API, under the
-lock of `CloudFormation`."""
+"""A stack: its state, its resources, its history. Changed by the engine and the API, under the lock of
+`CloudFormation`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ChangeSet:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What an operation has done, and is to be undone in a roll-back."""
+    """A step of an operation, to be undone in a roll-back."""
 
     logical_id: str
     before: Resource | None  # None: it was made

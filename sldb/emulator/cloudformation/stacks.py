@@ -1,4 +1,4 @@
-"""All stacks of the account, the deleted ones included."""
+"""The stacks of the account, including the deleted ones."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def submitted_target(stack: Stack, given: Mapping[str, Any]) -> Target:
 
 
 def submitted_template(given: Mapping[str, Any], previous: Target | None = None) -> Template:
-    """Return the template of a request. Raises NotEmulated if this emulator would have to leave something out."""
+    """Return the template of a request. Raises NotEmulated for an unsupported type or property."""
     template = load(_body(given, previous))
     _check_supplied(template)
     return template
@@ -54,7 +54,7 @@ def _body(given: Mapping[str, Any], previous: Target | None) -> str:
 
 
 def _check_supplied(template: Template) -> None:
-    """Raise NotEmulated for a type or property that this emulator would have to leave out."""
+    """Raise NotEmulated for an unsupported type or property."""
     for name, definition in template.resources.items():
         resource_type = TYPES.get(definition["Type"])
         if resource_type is None:

@@ -1,6 +1,6 @@
-"""What a stack is to become: a template with the values of its parameters, in an account and a region.
+"""The target of an operation: a template with the values of its parameters, in an account and a region.
 
-A value that is known only after a change was applied is PENDING in a plan.
+A value is PENDING in a plan if only the execution of a change determines it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PENDING = "{{changeSet:KNOWN_AFTER_APPLY}}"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What Ref and Fn::GetAtt say about a resource."""
+    """The values of Ref and Fn::GetAtt for a resource."""
 
     ref: str
     attributes: Mapping[str, str] | None = field(default_factory=dict)  # None: all of them are pending
@@ -48,7 +48,7 @@ class Target:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """The resources whose condition holds, each after those that it needs."""
+        """The resources without those of false conditions, each after its dependencies."""
         return tuple(name for name in self.template.order if self._wanted(self.template.resources[name]))
 
     def properties(self, logical_id: str, resources: Mapping[str, Known]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A template: text → checked value. Raises AwsError ValidationError with CloudFormation's words.
 
-Sections and attributes that this emulator does not act on are refused, not skipped.
+Unsupported sections and attributes are refused, not skipped.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Template:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """The resources, each after those that it needs."""
+        """The resources, each after its dependencies."""
         needs = {name: self._needs(name) for name in self.resources}
         try:
             return tuple(TopologicalSorter(needs).static_order())

@@ -1,4 +1,4 @@
-"""What EC2 refuses about security groups and moto accepts. Called under moto's lock, so that check and create are one.
+"""Rules of EC2 for security groups that moto lacks. Called under moto's lock, so that check and create are one.
 
 Names are unique in a VPC whatever their case, have at most 255 characters of a small set, and do not begin with
 `sg-`; the VPC exists (API reference of CreateSecurityGroup).
@@ -15,7 +15,7 @@ from sldb.emulator.calls.errors import AwsError, NotEmulated
 from sldb.emulator.calls.moto_app import Moto
 
 _TEXT = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
-# The actions of this stack and of whoever looks at it; everything else moto may do differently from EC2.
+# The actions of this stack and of its users; in all others moto may differ from EC2.
 ACTIONS = frozenset(
     {
         *("CreateSecurityGroup", "DeleteSecurityGroup", "DescribeSecurityGroups"),

@@ -1,4 +1,4 @@
-"""Where tests put their faults: a hook stands around every call and decides what becomes of it.
+"""Hooks, for the faults of tests: a hook receives every call and decides its fate.
 
     def slow_create(call, proceed):
         if call.action == "CreateSecurityGroup":

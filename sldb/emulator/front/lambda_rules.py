@@ -1,4 +1,4 @@
-"""What Lambda's control plane refuses and moto accepts. Called under moto's lock.
+"""Rules of Lambda's control plane that moto lacks. Called under moto's lock.
 
 The zip exists and can be unpacked, the role exists and trusts Lambda, and the environment has no reserved names.
 """

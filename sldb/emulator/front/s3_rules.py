@@ -1,6 +1,6 @@
-"""What S3 does and moto does not. Called under moto's lock, so that check and write are one.
+"""Rules of S3 that moto lacks. Called under moto's lock, so that check and write are one.
 
-* A presigned address ends when it says so.
+* A presigned URL expires.
 * CopyObject and CompleteMultipartUpload keep to If-None-Match and If-Match; DeleteObject knows If-Match: *.
 """
 

@@ -113,7 +113,7 @@ class Emulator:
         self._release()
 
     def environment(self) -> dict[str, str]:
-        """What a program needs in its environment to use this AWS and no other."""
+        """Return the environment variables for programs that are to use this AWS and no other."""
         environment = {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": DEFAULT_REGION,
@@ -146,7 +146,7 @@ class Emulator:
         self._functions.pool.kill(pid)
 
     def log(self, function: str, region: str = DEFAULT_REGION) -> list[str]:
-        """Every line that the function's containers wrote."""
+        """Return every line of the function's containers."""
         return self._functions.log(function_config.read(self._moto, FunctionName.parse(function, region)))
 
     def _release(self) -> None:
@@ -171,7 +171,7 @@ class Emulator:
         return [b"" if call.method == "HEAD" else answer.body]
 
     def _answer(self, call: Call) -> Answer:
-        """The answer of AWS, errors included: what hooks see is what the caller would get."""
+        """Return the answer of AWS; an error is an answer, too, so that hooks see it."""
         try:
             return self._apply(call)
         except AwsError as error:
@@ -211,7 +211,7 @@ class Emulator:
 
 
 def _wrong_region(call: Call) -> AwsError:
-    """Return what AWS says of a signature for a region that there is not."""
+    """Return AWS's error for a signature with an unknown region."""
     if call.service == "s3":
         message = f"The authorization header is malformed; the region '{call.region}' is wrong"
         return AwsError("AuthorizationHeaderMalformed", message, 400)
@@ -228,7 +228,7 @@ class _QuietHandler(MotoRequestHandler):
 
 
 def _without_proxy() -> dict[str, str]:
-    """Return the variables by which programs connect to this machine directly, whatever else goes by a proxy."""
+    """Return the variables that exempt this machine from a proxy."""
     said = {name: os.environ[name] for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)} or {"NO_PROXY": ""}
     return {name: value if value == "*" else ",".join(filter(None, (value, _HOST))) for name, value in said.items()}
 
@@ -237,7 +237,9 @@ def _listen(port: int, application: Callable[..., Iterable[bytes]]) -> BaseWSGIS
     # Bound here, because werkzeug ends the process where a port is taken.
     with socket.create_server((_HOST, port), backlog=128) as bound:
         return make_server(
-            *(_HOST, port, application),
+            host=_HOST,
+            port=port,
+            app=application,
             threaded=True,
             request_handler=_QuietHandler,
             fd=bound.fileno(),

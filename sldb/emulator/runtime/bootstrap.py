@@ -1,7 +1,7 @@
 """The first lines of a container's Python: python -I -S -B bootstrap.py TASK_DIR RUNTIME_DIR RUNTIME HANDLER
 
 -I and -S leave nothing but the standard library to import from; then come the bundle and, as in Lambda, the runtime's
-own packages. What the bundle lacks is missing here too, whatever the machine has installed.
+own packages. A package missing from the bundle is missing here too, even if the machine has it installed.
 """
 
 import runpy

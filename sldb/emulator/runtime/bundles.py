@@ -1,4 +1,4 @@
-"""What a container finds on its disk: the function's zip, unpacked, and the Lambda runtime's own packages.
+"""The files of a container: the function's zip, unpacked, and the Lambda runtime's own packages.
 
 Unpacked bundles are shared between containers, as /var/task is read-only in Lambda, and kept by the hash of the zip.
 """
@@ -23,12 +23,12 @@ _READABLE_BY_ALL = 0o004
 
 
 class UnusableBundle(Exception):
-    """A zip that Lambda would not run either."""
+    """An error for a zip: Lambda would not run it either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What asks for invocations and calls the handler."""
+    """A Lambda runtime: it polls for invocations and calls the handler."""
 
     directory: Path  # with it and what it needs, and with nothing else of this machine's Python
     module: str  # to be run as __main__
@@ -41,7 +41,7 @@ class Bundles:
         self._runtime: Runtime | None = None
 
     def task_dir(self, code: bytes, code_sha256: str) -> Path:
-        """Where the bundle with this hash lies unpacked."""
+        """Return the directory of the unpacked bundle with this hash."""
         # The hash is base64: a slash in it is no directory.
         target = self._root / "tasks" / code_sha256.replace("/", "_").rstrip("=")
         with self._lock:
@@ -63,7 +63,7 @@ class Bundles:
 
 
 def check(code: bytes) -> None:
-    """Raises UnusableBundle for what Lambda refuses, or accepts and then cannot read."""
+    """Raise UnusableBundle if Lambda would refuse the zip, or accept it and then fail to read it."""
     try:
         entries = zipfile.ZipFile(io.BytesIO(code)).infolist()
     except zipfile.BadZipFile as error:

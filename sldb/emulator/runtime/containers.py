@@ -1,10 +1,10 @@
 """A container: one execution environment of a Lambda function. It runs one invocation at a time.
 
-It has a /tmp of its own (TMPDIR), which outlives the process, and at most one process, which runs the unpacked
-bundle. What ends a process is what ends it in Lambda, with Lambda's words: the time-out, the memory limit, its own
-exit. The next invocation then starts a new process in the same container: memory is lost, /tmp is not.
+It has a /tmp of its own (TMPDIR), which outlives the process, and at most one process with the unpacked bundle.
+A process ends as in Lambda, with Lambda's words: by the time-out, the memory limit, or its own exit. The next
+invocation then starts a new process in the same container: memory is lost, /tmp is not.
 
-A container's log is one file: START, END and REPORT lines of the emulator, between them what the process printed.
+A container's log is one file: the emulator's START, END and REPORT lines, and the output of the process between them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from sldb.emulator.runtime import runtime_api
 from sldb.emulator.runtime.process import Process, Program
 from sldb.emulator.runtime.runtime_api import (
     Exited,
-    Happening,
     InitFailed,
     Invocation,
+    ProcessEvent,
     Raised,
     Ready,
     Responded,
@@ -45,7 +45,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an invocation came to."""
+    """The outcome of an invocation."""
 
     body: bytes
     failed: bool  # the body is an error: errorType, errorMessage
@@ -53,7 +53,7 @@ class Outcome:
 
 
 class _Failure(Exception):
-    """The process gave no result and cannot go on; `body` is what Lambda's caller sees instead."""
+    """The process gave no result and cannot go on; Lambda's caller gets `body` instead."""
 
     def __init__(self, body: bytes, log_line: str = "") -> None:
         super().__init__(body)
@@ -61,7 +61,7 @@ class _Failure(Exception):
         self.log_line = log_line
 
 
-class _Late(Exception):
+class _DeadlineReached(Exception):
     """The deadline passed."""
 
 
@@ -103,13 +103,13 @@ class Container:
             return file.read()
 
     def kill(self) -> None:
-        """As if the process had been killed from outside, at any moment."""
+        """Kill the process, at any moment."""
         process = self._process
         if process is not None:
             process.kill()
 
     def end(self) -> None:
-        """Kill the process, and any that an invocation may start from now on."""
+        """Kill the process, and prevent new ones."""
         self._ended = True
         self.kill()
 
@@ -129,7 +129,7 @@ class Container:
             if process is None:
                 process = self._start_process(deadline, request_id)
             return self._deliver(process, Invocation(request_id, event, deadline, self.program.function_arn))
-        except _Late:
+        except _DeadlineReached:
             seconds = self.limits.timeout_seconds
             message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
             raise _failure("Sandbox.Timedout", message) from None
@@ -139,7 +139,7 @@ class Container:
         self._fresh = False
         try:
             return self._start_process(time.time() + INIT_SECONDS, request_id)
-        except _Late:
+        except _DeadlineReached:
             self._end_process()
             self._write_log(f"INIT_REPORT Init Duration: {INIT_SECONDS * 1000:.2f} ms Status: timeout")
             return None
@@ -155,44 +155,44 @@ class Container:
         self._process = process = Process(self.program, environment, self.log_path)
         if self._ended:  # while the process was being made
             process.kill()
-        happening = self._await(process, deadline, request_id)
-        if isinstance(happening, InitFailed):
-            raise _Failure(happening.body)
+        event = self._await(process, deadline, request_id)
+        if isinstance(event, InitFailed):
+            raise _Failure(event.body)
         return process
 
     def _deliver(self, process: Process, invocation: Invocation) -> tuple[bytes, bool]:
         process.api.invocations.put(invocation)
         while True:
-            happening = self._await(process, invocation.deadline, invocation.request_id)
-            match happening:
+            event = self._await(process, invocation.deadline, invocation.request_id)
+            match event:
                 case Responded():
-                    return happening.body, False
+                    return event.body, False
                 case Raised():
-                    return happening.body, True
+                    return event.body, True
                 case ResponseTooLarge():
                     message = (
-                        f"Response payload size ({happening.size_bytes} bytes) exceeded maximum allowed "
+                        f"Response payload size ({event.size_bytes} bytes) exceeded maximum allowed "
                         f"payload size ({runtime_api.MAX_RESPONSE_BYTES} bytes)."
                     )
                     raise _failure("Function.ResponseSizeTooLarge", message)
                 case Ready():
-                    pass  # it asked again after its last answer: the invocation is on its way
+                    pass  # it polled again after its last answer: the invocation will follow
 
-    def _await(self, process: Process, deadline: float, request_id: str) -> Happening:
-        """What the process does next. Raises _Late at the deadline, _Failure when the process ends."""
+    def _await(self, process: Process, deadline: float, request_id: str) -> ProcessEvent:
+        """Return the next event of the process. Raises _DeadlineReached, or _Failure if the process ends."""
         while True:
             remaining = deadline - time.time()
             try:
-                happening = process.api.happenings.get(timeout=max(0.001, min(_MEMORY_CHECK_SECONDS, remaining)))
+                event = process.api.events.get(timeout=max(0.001, min(_MEMORY_CHECK_SECONDS, remaining)))
             except queue.Empty:
                 process.kill_if_above(self.limits.memory_mb)
                 if time.time() >= deadline:
-                    raise _Late from None
+                    raise _DeadlineReached from None
                 continue
-            if isinstance(happening, Exited):
-                message = f"RequestId: {request_id} Error: Runtime exited {_how(happening.status)}"
+            if isinstance(event, Exited):
+                message = f"RequestId: {request_id} Error: Runtime exited {_how(event.status)}"
                 raise _failure("Runtime.ExitError", message)
-            return happening
+            return event
 
     def _end_process(self) -> None:
         process, self._process = self._process, None

@@ -1,9 +1,9 @@
 """Lambda's data plane: invocations run the deployed bundle for real, in containers on this machine.
 
 RequestResponse waits for the result; Event answers 202 and is tried up to three times, one and two minutes apart, as
-Lambda does; DryRun answers 204. Nothing here holds moto's lock while a function runs.
+Lambda does; DryRun answers 204. moto's lock is not held while a function runs.
 
-What containers print is theirs as files, and is copied to CloudWatch Logs after every invocation.
+The output of a container is a file, copied to CloudWatch Logs after every invocation.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Functions:
             thread.start()
 
     def log(self, config: FunctionConfig) -> list[str]:
-        """Every line that the function's containers have written, as CloudWatch Logs has them."""
+        """Return every line of the function's containers, from CloudWatch Logs."""
         with self._moto.lock:
             group = self._moto.backend("logs", config.region).groups.get(config.log_group)
             streams = list(group.streams.values()) if group is not None else []
@@ -204,6 +204,6 @@ def _wrong_machine(config: FunctionConfig) -> str:
 
 
 def _machine_environment() -> dict[str, str]:
-    """What any process needs of this machine, and nothing that is the user's."""
+    """Return the variables that any process needs on this machine, and none of the user's own."""
     wanted = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
     return {"LANG": "en_US.UTF-8", **{name: os.environ[name] for name in wanted if name in os.environ}}

@@ -1,7 +1,7 @@
 """The containers of all functions: warm ones are used again, busy ones call for another, outdated ones retire.
 
-A container belongs to one configuration of its function; when code or configuration changed, idle containers of the
-old one go at once and busy ones after their invocation. At most `max_idle` warm containers of a function are kept.
+A container belongs to one configuration of its function; after a change of it, idle containers of the
+old one end at once and busy ones after their invocation. At most `max_idle` warm containers of a function are kept.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Pool:
             )
 
     def kill(self, pid: int) -> None:
-        """kill -9 the process of the container that has this process id. Raises LookupError."""
+        """Kill (-9) the container process with this id. Raises LookupError if there is none."""
         with self._lock:
             container = next((entry.container for entry in self._entries if entry.container.pid == pid), None)
         if container is None:
@@ -76,7 +76,7 @@ class Pool:
         container.kill()
 
     def close(self) -> None:
-        """End every container, and wait for the invocations that this ends."""
+        """End every container, and wait for their invocations."""
         with self._changed:
             self._closed = True
             for entry in self._entries:

@@ -1,4 +1,4 @@
-"""One process of a container, from its start to its death, with the Runtime API that it polls."""
+"""A process of a container, from its start to its end, with its Runtime API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a container's processes run."""
+    """The program of a container's processes."""
 
     function_arn: str
     handler: str
@@ -34,7 +34,7 @@ class Process:
         self.api = RuntimeApi()
         self._peak_memory_bytes = 0
         self._killing = threading.Lock()
-        self._killed = False  # once: a process id may be used again by somebody else
+        self._killed = False  # once: another process may get the same id
         with log_path.open("ab") as log:
             self._popen = subprocess.Popen(
                 # Isolated and without the site packages of this environment; see bootstrap.py.
@@ -61,17 +61,17 @@ class Process:
         return self._popen.poll() is None
 
     def kill_if_above(self, memory_mb: int) -> None:
-        """As Lambda's sandbox does; where the system does not tell a process's memory, there is no limit."""
+        """Kill the process if it uses more memory, as Lambda does. Without measurements there is no limit."""
         if self.measure_memory() > memory_mb << 20:
             self._popen.kill()
 
     def measure_memory(self) -> int:
-        """The most bytes of memory that it was ever seen with."""
+        """Return the greatest measured use of memory, in bytes."""
         self._peak_memory_bytes = max(self._peak_memory_bytes, _resident_bytes(self.pid))
         return self._peak_memory_bytes
 
     def kill(self) -> None:
-        """End it and what it started, and wait until it is gone."""
+        """Kill the process and its children, and wait for its end."""
         with self._killing:
             if not self._killed:
                 self._killed = True
@@ -79,7 +79,7 @@ class Process:
 
     def _kill(self) -> None:
         if hasattr(os, "killpg"):
-            # Its group outlives it, as far as it started others; else nobody is left in it.
+            # Its group outlives it if it has started other processes; otherwise the group is empty.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         else:
@@ -88,7 +88,7 @@ class Process:
         self.api.close()
 
     def _report_exit(self) -> None:
-        self.api.happenings.put(Exited(self._popen.wait()))
+        self.api.events.put(Exited(self._popen.wait()))
 
 
 def _resident_bytes(pid: int) -> int:

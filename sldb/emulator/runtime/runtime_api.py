@@ -1,12 +1,12 @@
-"""The Runtime API of one process: the HTTP service that a Lambda runtime polls for its next invocation.
+"""The Runtime API of one process: a Lambda runtime polls it for its next invocation.
 
     GET  /2018-06-01/runtime/invocation/next            blocks until there is one
-    POST /2018-06-01/runtime/invocation/{id}/response   what the handler returned
-    POST /2018-06-01/runtime/invocation/{id}/error      what it raised
+    POST /2018-06-01/runtime/invocation/{id}/response   the handler's result
+    POST /2018-06-01/runtime/invocation/{id}/error      its error
     POST /2018-06-01/runtime/init/error                 it could not be imported
 
-What the process does comes out of `happenings`, in order. An instance serves one process and is closed with it: a
-poll that is still open when its process dies must never take an invocation meant for the next one.
+The queue `events` holds the events of the process, in order. An instance serves one process and is closed with it:
+an open poll of a dead process must never take an invocation meant for the next one.
 """
 
 from __future__ import annotations
@@ -63,17 +63,17 @@ class InitFailed:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The process is gone. Put here by whoever watches it."""
+    """The process has ended. Put into the queue by the thread that waits for it."""
 
     status: int  # as Popen.returncode: negative for a signal
 
 
-Happening: TypeAlias = "Ready | Responded | Raised | ResponseTooLarge | InitFailed | Exited"
+ProcessEvent: TypeAlias = "Ready | Responded | Raised | ResponseTooLarge | InitFailed | Exited"
 
 
 class RuntimeApi:
     def __init__(self) -> None:
-        self.happenings: queue.Queue[Happening] = queue.Queue()
+        self.events: queue.Queue[ProcessEvent] = queue.Queue()
         self.invocations: queue.Queue[Invocation | None] = queue.Queue()  # None: closed
         self._server = _Server(self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -90,14 +90,14 @@ class RuntimeApi:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False  # a poll of a dead process has nobody to answer to
+    block_on_close = False  # a poll of a dead process needs no answer
 
     def __init__(self, api: RuntimeApi) -> None:
         self.api = api
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A process that was killed leaves broken connections behind; `Exited` says so already."""
+        """Ignore broken connections of a killed process; `Exited` reports its end."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != _NEXT:
             self._reply(404, b"")
             return
-        self.server.api.happenings.put(Ready())
+        self.server.api.events.put(Ready())
         invocation = self.server.api.invocations.get()
         if invocation is None:
             self.close_connection = True
@@ -131,18 +131,18 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._read()
         result = _RESULT.fullmatch(self.path)
         if result is not None and result[2] == "response" and len(body) > MAX_RESPONSE_BYTES:
-            self.server.api.happenings.put(ResponseTooLarge(result[1], len(body)))
+            self.server.api.events.put(ResponseTooLarge(result[1], len(body)))
             self._reply(413, b'{"errorType":"RequestEntityTooLarge"}')
             return
-        happening = self._happening(body)
-        if happening is None:
+        event = self._decode_event(body)
+        if event is None:
             self._reply(404, b"")
             return
-        # Answered first: whoever takes the happening may kill the process or hand it its next invocation.
+        # Answered first: the reader of the event may kill the process or give it its next invocation.
         self._reply(202, b'{"status":"OK"}')
-        self.server.api.happenings.put(happening)
+        self.server.api.events.put(event)
 
-    def _happening(self, body: bytes) -> Happening | None:
+    def _decode_event(self, body: bytes) -> ProcessEvent | None:
         if self.path == _INIT_ERROR:
             return InitFailed(body)
         result = _RESULT.fullmatch(self.path)

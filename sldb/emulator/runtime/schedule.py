@@ -1,7 +1,7 @@
 """The schedule: EventBridge rules with a rate invoke their functions, asynchronously, at that rate.
 
-A rule fires for the first time one period after it was first seen. AWS would swallow what cannot be invoked; here a
-target that is no function, a function that does not let the rule invoke it, and a cron expression are logged as
+A rule fires for the first time one period after its creation is noticed. AWS would ignore failed invocations; here a
+target other than a function, a function without a permission for the rule, and a cron expression are logged as
 warnings, once for each rule.
 """
 
@@ -63,7 +63,7 @@ class Schedule:
             self.tick(time.monotonic())
 
     def tick(self, now: float) -> None:
-        """Fire what is due at `now` (monotonic seconds)."""
+        """Fire the rules due at `now` (monotonic seconds)."""
         rules = self._rules()
         self._due = {rule: self._due.get(rule, now + self._period(rule)) for rule in rules}
         for rule in rules:

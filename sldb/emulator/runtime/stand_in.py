@@ -1,5 +1,5 @@
-"""A Lambda runtime for systems that awslambdaric is not published for (macOS, Windows): the same Runtime API, the same
-words for errors, in the standard library alone. Runs in the container, where nothing of this project can be imported.
+"""A Lambda runtime for systems without awslambdaric (macOS, Windows): the same Runtime API and words for errors, in the
+standard library alone. Runs in the container, without access to this project's modules.
 
     python -m stand_in HANDLER
 """
@@ -20,7 +20,7 @@ _API = "/2018-06-01/runtime"
 
 
 class Context:
-    """What a handler is told about its invocation."""
+    """A handler's information about its invocation."""
 
     def __init__(self, headers: http.client.HTTPMessage) -> None:
         self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]

@@ -162,7 +162,10 @@ def _with_wrong_clock(chance: Random, plan: Plan) -> Plan:
         time = stepped.at + chance.choice((0.0, 100.0, 400.0, 2000.0)) + chance.expovariate(0.05)
         operations.append(
             Operation(
-                *(number, time, "sql", "read of a moment"),
+                number,
+                time,
+                "sql",
+                "read of a moment",
                 statements=chance.choice(READS),
                 past=("ago", chance.choice((1.0, 20.0, 100.0, 300.0, 2000.0))),
             )

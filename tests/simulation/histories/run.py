@@ -253,7 +253,11 @@ class Simulation:
 
     def _last_write(self, number: int, database: str) -> None:
         operation = Operation(
-            *(FIRST_OF_LAST + number, 0.0, "sql", "last write", database),
+            FIRST_OF_LAST + number,
+            0.0,
+            "sql",
+            "last write",
+            database,
             statements=(("CREATE TABLE IF NOT EXISTS last (id)", ()), ("INSERT INTO last VALUES (1)", ())),
             patience=LAST_WRITE_SECONDS,
             function_seconds=LAST_WRITE_SECONDS,

@@ -1,4 +1,4 @@
-"""The resource types that a stack may have here. Any other is refused by name."""
+"""The supported resource types. Any other is refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a resource type does, and the means that it has: clients of the emulator's own services."""
+"""Resource types: their operations, and the clients of the emulator's own services that they use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A resource that is there."""
+    """An existing resource."""
 
     cloud: Cloud
     physical_id: str
@@ -32,7 +32,7 @@ class Existing:
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """A resource that is to be made."""
+    """A resource to be created."""
 
     cloud: Cloud
     stack_name: str
@@ -41,12 +41,12 @@ class New:
     made: Callable[[str], None]  # to be called with the physical id
 
     def name(self, max_length: int = 64) -> str:
-        """A name that nobody else has, as CloudFormation makes them."""
+        """Return a unique name of the form of CloudFormation's."""
         suffix = "".join(secrets.choice(_ALPHABET) for _ in range(12))
         return f"{self.stack_name}-{self.logical_id}"[: max_length - 13] + "-" + suffix
 
     def existing(self, physical_id: str) -> Existing:
-        """What was just made, without any of its properties yet."""
+        """Return the resource just created, without any properties yet."""
         return Existing(self.cloud, physical_id, {})
 
 
@@ -60,31 +60,32 @@ class ResourceType:
         raise NotImplementedError
 
     def update(self, it: Existing, wanted: Properties) -> None:
-        """Bring it to the wanted properties, where none of the changes replaces it."""
+        """Change the resource to the wanted properties; none of them requires a replacement."""
         raise NotImplementedError
 
     def delete(self, it: Existing) -> None:
-        """Remove it. One that is gone already counts as removed."""
+        """Delete the resource. A missing one counts as deleted."""
         raise NotImplementedError
 
     def actual(self, it: Existing) -> Properties | None:
-        """Return the properties as they are now, those of the template apart that this emulator does not compare; None
-        for a resource that is gone."""
+        """Return the properties as they are now, None for a resource that is gone.
+
+        Properties without a comparison here are returned as the template gives them."""
         raise NotImplementedError
 
     def attributes(self, it: Existing) -> dict[str, str]:  # noqa: ARG002  # most types have some
-        """What Fn::GetAtt can ask for."""
+        """Return the attributes for Fn::GetAtt."""
         return {}
 
 
 def with_actual(properties: Properties, actual: Properties) -> Properties:
-    """The properties that a template has given, with their actual values; numbers are text there, mostly."""
+    """Return the given properties of a template with their actual values; numbers are mostly text there."""
     found = {name: value for name, value in actual.items() if name in properties}
     return {**properties, **{name: value for name, value in found.items() if str(value) != str(properties[name])}}
 
 
 class Cloud:
-    """Clients of one region, which act as the account's owner. What they call passes through the whole emulator."""
+    """The clients of one region, acting as the account's owner. Their calls pass through the whole emulator."""
 
     def __init__(self, url: str, region: str) -> None:
         self.region = region
@@ -108,8 +109,8 @@ class Cloud:
                     region_name=self.region,
                     endpoint_url=self._url,
                     aws_access_key_id="cloudformation",
-                    aws_secret_access_key="cloudformation",  # nobody checks it
-                    # Whatever the user's environment says of the way to AWS: this one is here.
+                    aws_secret_access_key="cloudformation",  # not checked
+                    # A proxy in the user's environment does not apply: the emulator is on this machine.
                     config=Config(
                         retries={"total_max_attempts": 1},
                         proxies={},
@@ -120,7 +121,7 @@ class Cloud:
             return self._clients[service]
 
     def call(self, service: str, operation: str, **parameters: Any) -> Any:
-        """Call an operation by its API name, with text turned into the types that it wants."""
+        """Call an operation by its API name, with texts converted to the types of its parameters."""
         client = self.client(service)
         shape = client.meta.service_model.operation_model(operation).input_shape
         method = {api: python for python, api in client.meta.method_to_api_mapping.items()}[operation]

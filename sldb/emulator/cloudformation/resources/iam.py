@@ -28,7 +28,7 @@ class Role(ResourceType):
         trust = json.dumps(new.properties["AssumeRolePolicyDocument"])
         new.cloud.call("iam", "CreateRole", RoleName=name, AssumeRolePolicyDocument=trust, **optional)
         new.made(name)
-        self._bring(new.cloud, name, {}, new.properties)
+        self._set_policies(new.cloud, name, {}, new.properties)
 
     def update(self, it: Existing, wanted: Properties) -> None:
         trust = json.dumps(wanted["AssumeRolePolicyDocument"])
@@ -44,7 +44,7 @@ class Role(ResourceType):
         if wanted.get("Tags"):
             it.cloud.call("iam", "TagRole", RoleName=it.physical_id, Tags=wanted["Tags"])
         self._bound(it, wanted.get("PermissionsBoundary"))
-        self._bring(it.cloud, it.physical_id, it.properties, wanted)
+        self._set_policies(it.cloud, it.physical_id, it.properties, wanted)
 
     def _bound(self, it: Existing, boundary: str | None) -> None:
         if boundary == it.properties.get("PermissionsBoundary"):
@@ -56,7 +56,7 @@ class Role(ResourceType):
 
     def delete(self, it: Existing) -> None:
         try:
-            self._bring(it.cloud, it.physical_id, it.properties, {})
+            self._set_policies(it.cloud, it.physical_id, it.properties, {})
             it.cloud.call("iam", "DeleteRole", RoleName=it.physical_id)
         except it.cloud.client("iam").exceptions.NoSuchEntityException:
             pass
@@ -80,8 +80,8 @@ class Role(ResourceType):
         role = it.cloud.call("iam", "GetRole", RoleName=it.physical_id)["Role"]
         return {"Arn": role["Arn"], "RoleId": role["RoleId"]}
 
-    def _bring(self, cloud: Cloud, role: str, old: Properties, new: Properties) -> None:
-        """Policies, inline and managed, from the old set to the new one."""
+    def _set_policies(self, cloud: Cloud, role: str, old: Properties, new: Properties) -> None:
+        """Change the policies of a role, inline and managed, from the old set to the new one."""
         before, after = _by_name(old), _by_name(new)
         attached = set(cloud.call("iam", "ListRolePolicies", RoleName=role)["PolicyNames"])
         for name in (before.keys() - after.keys()) & attached:
@@ -101,7 +101,7 @@ class Role(ResourceType):
 
 
 class InlinePolicy(ResourceType):
-    """A policy that lives in roles."""
+    """A policy inside roles."""
 
     properties = frozenset({"PolicyName", "PolicyDocument", "Roles"})
     replaces = frozenset({"PolicyName"})

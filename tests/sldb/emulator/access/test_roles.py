@@ -203,7 +203,7 @@ def test_what_is_not_there_is_not_found_and_not_forbidden(
     the key for one when it asks itself that is not documented: both ways must do."""
     store = plain_s3(clean.settings(role))
     if not key_is_prefix:
-        monkeypatch.setattr(iam, "prefix_of_a_look", lambda _key: {})
+        monkeypatch.setattr(iam, "condition_of_existence_check", lambda _key: {})
     for ask in (lambda: store.get(LTX), lambda: store.size(LTX), lambda: store.get_range("new/head.json", 0, 1)):
         with pytest.raises(NotFound):
             ask()
