@@ -13,7 +13,7 @@ What a LIST shows to be dated d, when it reads t, was written by then: it is ahe
 
 from __future__ import annotations
 
-SKEW_SECONDS = 60.0  # that two clocks may differ by; more is wrong
+SKEW_SECONDS = 60.0  # by which two clocks may differ; a greater difference means that one of them is wrong
 ROUNDING_SECONDS = 1.0  # of the dates that a store gives
 _BELIEVED_SECONDS = 3600.0  # by this machine's clock: a step of more than this makes what was told worthless
 _MOST_NOTES = 100

@@ -12,9 +12,8 @@ from lambda_handlers.storage.log import history
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import StoreError
+from lambda_handlers.store_clock import SKEW_SECONDS
 from lambda_handlers.wire import SldbError, bad_request, moment_ms
-
-MAX_AHEAD_SECONDS = 60.0  # two clocks may differ by this much without one of them being called wrong
 
 
 class Moments:
@@ -82,5 +81,5 @@ class Moments:
         """Raise `bad_request` for a moment in the future, unless the log itself ends there: then a clock was ahead.
         `found_ms`: the time of the transaction that was found."""
         now = self._resources.host.now()
-        if moment > (now + MAX_AHEAD_SECONDS) * 1000 and found_ms <= now * 1000:
+        if moment > (now + SKEW_SECONDS) * 1000 and found_ms <= now * 1000:
             bad_request("at", text, f"a moment that has come: it is {utc(int(now * 1000))}")

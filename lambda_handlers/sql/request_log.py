@@ -30,11 +30,11 @@ import apsw
 
 from lambda_handlers.sql.own_tables import OUR_TABLES, OwnTable
 from lambda_handlers.storage.log.keys import is_reply_key, is_rows_key
+from lambda_handlers.store_clock import SKEW_SECONDS
 from lambda_handlers.wire import Reply, SldbError
 
 TABLE = OUR_TABLES + "requests"
 MEMORY_SECONDS = 3600
-CLOCK_SKEW_SECONDS = 60  # between the clocks of two machines
 MOST_BEHIND_SECONDS = 86_400  # that the clock of a machine is taken to be
 MOST_BYTES = 64 << 10  # of a compressed reply here
 _NOTE, _END_OF_NOTES = "\x01", "\x02"  # how the id of a note begins; that of a request has printable characters only
@@ -74,7 +74,7 @@ class Times:
     @property
     def until(self) -> float:
         """The latest time that an entry can have."""
-        return max(self.clock, self.log) + CLOCK_SKEW_SECONDS
+        return max(self.clock, self.log) + SKEW_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

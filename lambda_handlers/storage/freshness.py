@@ -8,9 +8,9 @@ absence proves nothing. Ages are wall-clock ages, because the monotonic clock of
 from __future__ import annotations
 
 from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.store_clock import SKEW_SECONDS
 
 RETENTION_FLOOR_SECONDS = 3600  # no level-0 file younger than this is ever removed
-CLOCK_SKEW_SECONDS = 60  # that a head may be ahead: another machine put it
 _NEVER = float("-inf")
 
 
@@ -42,4 +42,4 @@ class Freshness:
 
 def is_fresh(known_at: float, now: float) -> bool:
     """Return True if nothing that was newest at `known_at` can have been removed by `now`."""
-    return -CLOCK_SKEW_SECONDS <= now - known_at <= RETENTION_FLOOR_SECONDS / 2
+    return -SKEW_SECONDS <= now - known_at <= RETENTION_FLOOR_SECONDS / 2

@@ -31,7 +31,7 @@ from lambda_handlers.storage.commit import (
     create_transaction,
     sender,
 )
-from lambda_handlers.storage.freshness import CLOCK_SKEW_SECONDS, RETENTION_FLOOR_SECONDS
+from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.local_pages import Gone, LocalPages
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.keys import transaction
@@ -268,7 +268,7 @@ class Replica:
         # If the process was paused for so long between check and create, retention may have left a gap before the key:
         # then the create has made a file that is in no chain.
         took = self._host.now() - self._freshness.checked_at
-        if not -CLOCK_SKEW_SECONDS <= took <= RETENTION_FLOOR_SECONDS - 2 * CLOCK_SKEW_SECONDS:
+        if not -SKEW_SECONDS <= took <= RETENTION_FLOOR_SECONDS - 2 * SKEW_SECONDS:
             self._freshness.distrust()
             doubt = Unavailable(key, "the answer came so late that it does not tell whether this is in the log")
             raise store_error(doubt, applied="unknown")

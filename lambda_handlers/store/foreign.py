@@ -24,8 +24,9 @@ from typing import Any
 from lambda_handlers.store import conditional_writes
 from lambda_handlers.store.protocol import PART_BYTES, CopyOf, ObjectStore, Refused, StoreError, Unfit
 from lambda_handlers.store.s3 import ObstoreStore
-from lambda_handlers.store.s3_requests import FileBody, S3Error, S3Requests
+from lambda_handlers.store.s3_requests import FileBody, S3Requests
 from lambda_handlers.store.s3_responses import Kind, error_of
+from lambda_handlers.store.s3_retries import S3Error
 
 HELD_BYTES = 16 << 20  # of an object in memory; more goes to a file
 LARGEST_PUT_BYTES = 5 << 30  # S3's limit for one put
@@ -133,7 +134,7 @@ class ForeignStore(ObstoreStore):
 
     def _put_file(self, key: str, body: FileBody) -> str:
         try:
-            answer = self._requests().ask("PUT", key, [], body, {"if-none-match": "*"}, tries=1)
+            answer = self._requests().send("PUT", key, [], body, {"if-none-match": "*"}, tries=1)
         except S3Error as error:
             raise error_of(Kind.CREATE, key, error.failure) from error
         return answer.headers.get("etag", "")

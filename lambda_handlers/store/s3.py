@@ -22,7 +22,8 @@ from obstore import exceptions
 from lambda_handlers.settings import Credentials
 from lambda_handlers.store.obstore_client import RETRY_SECONDS, maker
 from lambda_handlers.store.protocol import CHUNK_BYTES, CopyOf, NotFound, ObjectInfo, Unavailable
-from lambda_handlers.store.s3_responses import Failure, Kind, code_in, doubted, error_of, may_be_applied, may_pass
+from lambda_handlers.store.s3_responses import Failure, Kind, code_in, error_of, is_transient
+from lambda_handlers.store.s3_retries import S3Error, send_with_retries
 
 if TYPE_CHECKING:
     from lambda_handlers.settings import Settings
@@ -186,23 +187,24 @@ class ObstoreStore:
             _asking(keys[0], lambda: obstore.delete(self._store, list(keys)), Kind.DELETE)
 
     def _writing(self, kind: Kind, key: str, write: Callable[[Any], T]) -> T:
-        """A conditional write, sent again while that may help."""
-        store, give_up_at, in_doubt = self._client(0), time.monotonic() + RETRY_SECONDS, False
-        for number in range(1 + RETRIES):
+        """Send a conditional write, again while that may help."""
+        give_up_at = time.monotonic() + RETRY_SECONDS
+
+        def attempt() -> T | Failure:
             try:
-                return write(store)
+                return write(self._client(0))
             except _FAILURES as error:
-                failure, cause = _failure_of(error), error
-            in_doubt = in_doubt or may_be_applied(failure)
+                return _failure_of(error)
+
+        def may_retry(failure: Failure) -> bool:
             # A conflict with a write at the same moment: S3 says to try again.
-            passes = may_pass(failure) or failure.code == "ConditionalRequestConflict"
-            if not passes or number == RETRIES or time.monotonic() >= give_up_at:
-                break
-            self._sleep(FIRST_PAUSE_SECONDS * 2**number)
+            is_worth_it = is_transient(failure) or failure.code == "ConditionalRequestConflict"
+            return is_worth_it and time.monotonic() < give_up_at
+
         try:
-            raise error_of(kind, key, doubted(failure) if in_doubt else failure) from cause
-        finally:
-            del cause  # it refers to this frame, and this frame to a client, which would keep its connections
+            return send_with_retries(attempt, 1 + RETRIES, FIRST_PAUSE_SECONDS, self._sleep, may_retry)
+        except S3Error as error:
+            raise error_of(kind, key, error.verdict) from error
 
 
 _FAILURES = (exceptions.BaseError, OSError)

@@ -23,8 +23,9 @@ from xml.sax.saxutils import escape
 
 from lambda_handlers.host import InThread
 from lambda_handlers.store.protocol import PART_BYTES, CopyOf, NotFound, StoreError
-from lambda_handlers.store.s3_requests import S3Error, S3Requests, element
-from lambda_handlers.store.s3_responses import Kind, doubted, error_of
+from lambda_handlers.store.s3_requests import S3Requests, element
+from lambda_handlers.store.s3_responses import Kind, error_of
+from lambda_handlers.store.s3_retries import S3Error
 
 PARTS_IN_FLIGHT = 4  # of those that are sent: each takes PART_BYTES of memory
 COPIES_IN_FLIGHT = 16  # they take S3's time only
@@ -53,7 +54,7 @@ class _Upload:
         self._sending: deque[InThread] = deque()
         self._is_wanted = True
         try:
-            answer = requests.ask("POST", key, [("uploads", "")], expects="UploadId")
+            answer = requests.send("POST", key, [("uploads", "")], expects="UploadId")
         except S3Error as error:
             raise _unmade(key, error) from error
         self._id = element(answer, "UploadId")
@@ -77,13 +78,12 @@ class _Upload:
         )
         body = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
         try:
-            answer = self._requests.ask(
+            answer = self._requests.send(
                 "POST", self._key, [("uploadId", self._id)], body, {"if-none-match": "*"}, expects="ETag"
             )
         except S3Error as error:
             # 404: the upload is gone, completed by a try whose answer got lost, or aborted by another process.
-            failure = doubted(error.failure) if error.may_be_applied else error.failure
-            raise error_of(Kind.COMPLETE, self._key, failure) from error
+            raise error_of(Kind.COMPLETE, self._key, error.verdict) from error
         return element(answer, "ETag")
 
     def abort(self) -> None:
@@ -93,7 +93,7 @@ class _Upload:
             with suppress(StoreError):
                 self._sending.popleft().result()
         with suppress(S3Error):
-            self._requests.ask("DELETE", self._key, [("uploadId", self._id)], tries=ABORT_TRIES)
+            self._requests.send("DELETE", self._key, [("uploadId", self._id)], tries=ABORT_TRIES)
 
     def _start(self, number: int, part: Part) -> InThread:
         return InThread(lambda: self._send_part(number, part))
@@ -102,7 +102,7 @@ class _Upload:
         query = [("partNumber", str(number)), ("uploadId", self._id)]
         if isinstance(part, bytes):
             try:
-                sent = self._requests.ask("PUT", self._key, query, part, is_wanted=self._goes_on)
+                sent = self._requests.send("PUT", self._key, query, part, is_wanted=self._goes_on)
             except S3Error as error:
                 raise _unmade(self._key, error) from error
             return sent.headers.get("etag", "")
@@ -111,7 +111,7 @@ class _Upload:
             "x-amz-copy-source-range": f"bytes={part.start}-{part.start + part.length - 1}",
         }
         try:
-            copied = self._requests.ask(
+            copied = self._requests.send(
                 "PUT", self._key, query, headers=source, expects="ETag", is_wanted=self._goes_on
             )
         except S3Error as error:

@@ -16,20 +16,12 @@ from lambda_handlers.aws.connections import Answer, Connections, NoAnswer, Unrea
 from lambda_handlers.aws.sigv4 import canonical_query, sign
 from lambda_handlers.settings import Credentials
 from lambda_handlers.shared.endpoints import Endpoint
-from lambda_handlers.store.s3_responses import Failure, code_in, may_be_applied, may_pass
+from lambda_handlers.store.s3_responses import Failure, code_in, is_transient
+from lambda_handlers.store.s3_retries import send_with_retries
 
 TRIES = 5
 FIRST_PAUSE_SECONDS = 0.2  # doubled from try to try
 ANSWER_SECONDS = 120.0  # to wait for a packet; a copied part takes S3 some seconds
-
-
-class S3Error(Exception):
-    """What S3 said last, or why it said nothing."""
-
-    def __init__(self, failure: Failure, may_be_applied: bool) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
-        self.may_be_applied = may_be_applied  # by this try, or by one before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +55,7 @@ class S3Requests:
         self._sleep = sleep
         self._connections = Connections(endpoint, ANSWER_SECONDS, now)
 
-    def ask(
+    def send(
         self,
         method: str,
         key: str,
@@ -75,25 +67,22 @@ class S3Requests:
         tries: int = TRIES,
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> Answer:
-        """A good answer, with an element of the name `expects` in it; raises S3Error. Tries on while it `is_wanted`."""
-        in_doubt = False
-        for number in range(tries):
-            if number:
-                self._sleep(FIRST_PAUSE_SECONDS * 2 ** (number - 1))
+        """Return a good answer, with an element of the name `expects` in it. Raises S3Error. Sends again while that may
+        help and `is_wanted`."""
+
+        def attempt() -> Answer | Failure:
             try:
-                answer = self._send(method, key, query, body, headers or {})
+                answer = self._send_once(method, key, query, body, headers or {})
             except NoAnswer as error:
                 was_sent = not isinstance(error, Unreached)
                 reason = "no answer" if was_sent else "no connection"
-                failure = Failure(0, reason=reason, detail=str(error), was_sent=was_sent)
-            else:
-                if _is_good(answer, expects):
-                    return answer
-                failure = _failure_of(answer)
-            in_doubt = in_doubt or may_be_applied(failure)
-            if not may_pass(failure) or not is_wanted():
-                break
-        raise S3Error(failure, in_doubt)
+                return Failure(0, reason=reason, detail=str(error), was_sent=was_sent)
+            return answer if _is_good(answer, expects) else _failure_of(answer)
+
+        def may_retry(failure: Failure) -> bool:
+            return is_transient(failure) and is_wanted()
+
+        return send_with_retries(attempt, tries, FIRST_PAUSE_SECONDS, self._sleep, may_retry)
 
     def copy_source(self, key: str) -> str:
         """The value of x-amz-copy-source."""
@@ -102,7 +91,7 @@ class S3Requests:
     def close(self) -> None:
         self._connections.close()
 
-    def _send(
+    def _send_once(
         self, method: str, key: str, query: Sequence[tuple[str, str]], body: bytes | FileBody, more: Mapping[str, str]
     ) -> Answer:
         path, canonical = self._root + key, canonical_query(query)

@@ -11,7 +11,7 @@ Rules:
 4. Whatever else is no success is `Unavailable` too: it may have been carried out.
 
 A message has the status and S3's code, which name nobody's role, account, bucket or address; S3's own words go into
-`detail`, for the log. Whether another try may help: `may_pass`.
+`detail`, for the log. Whether another try may help: `is_transient`.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Failure:
         return f"{told}, {self.code}{words}" if self.code else told
 
 
-def may_pass(failure: Failure) -> bool:
+def is_transient(failure: Failure) -> bool:
     """Whether another try may help."""
     if _is_definite(failure):
         return False
@@ -152,7 +152,7 @@ def may_be_applied(failure: Failure) -> bool:
     return failure.was_sent and not _is_definite(failure) and failure.status not in (409, 412, 429)
 
 
-def doubted(failure: Failure) -> Failure:
+def unclear(failure: Failure) -> Failure:
     """The failure as it counts after a try of the same write that may have been carried out: none is definite."""
     if failure.was_sent and not _is_definite(failure):
         return failure

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from lambda_handlers.store.s3_responses import Failure, code_in, may_pass
+from lambda_handlers.store.s3_responses import Failure, code_in, is_transient
 from lambda_handlers.wire import SldbError
 from sldb.aws.http import HttpReply
 from sldb.client import Client
@@ -86,7 +86,7 @@ class PresignedTransport:
                 reason = f"S3 {failure}"
                 if answer.status == 403:
                     self._urls.pop(what, None)  # it may have expired
-                elif not may_pass(failure):
+                elif not is_transient(failure):
                     break
             except OSError as error:
                 reason = str(error)

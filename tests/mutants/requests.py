@@ -349,7 +349,7 @@ OWN = (
         "an entry of the future is believed",
         "once",
         HANDLERS + "sql/request_log.py",
-        "        return max(self.clock, self.log) + CLOCK_SKEW_SECONDS",
+        "        return max(self.clock, self.log) + SKEW_SECONDS",
         '        return float("inf")',
         (ATTACKS + "test_an_entry_of_the_future_proves_nothing",),
     ),

@@ -31,12 +31,12 @@ from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header
 from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.store.protocol import NotFound, ObjectStore
+from lambda_handlers.store_clock import SKEW_SECONDS
 
 MAX_DELETES = 10_000  # in one pass
 MAX_LOOKUPS = 500  # at single objects, in one pass
 AT_ONCE = 16
 ROUNDING_SECONDS = 1.0  # of a date in one answer, or the other
-SKEW_SECONDS = 60.0  # that the store's clock and this machine's may differ by
 UPLOAD_SECONDS = 86_400.0  # parts that were pushed and never committed
 _UNKNOWN = float("inf")  # as young as can be
 

@@ -12,7 +12,7 @@ import pytest
 
 from lambda_handlers.host import Host
 from lambda_handlers.storage.commit import COMMIT_TRIES, STREAM_BYTES, PageChanges
-from lambda_handlers.storage.freshness import CLOCK_SKEW_SECONDS, RETENTION_FLOOR_SECONDS
+from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder
@@ -23,6 +23,7 @@ from lambda_handlers.storage.pages.opening import PARALLEL_READS
 from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.storage.replica import Conflict
 from lambda_handlers.store.protocol import AlreadyExists
+from lambda_handlers.store_clock import SKEW_SECONDS
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine, compact
@@ -634,7 +635,7 @@ def test_half_the_floor_after_the_last_list_it_lists_again(
     assert store.verbs() == ["get_range"]
 
 
-@pytest.mark.parametrize("step", [-1 - CLOCK_SKEW_SECONDS, -86400, 365 * 86400])
+@pytest.mark.parametrize("step", [-1 - SKEW_SECONDS, -86400, 365 * 86400])
 def test_a_clock_that_jumps_makes_it_list(engine: MakeEngine, store: FaultyStore, clock: Clock, step: float) -> None:
     """The lines are `<= now - known_at` in is_fresh and the `0 <=` in Freshness.may_commit: no age is known."""
     one = written(engine(), 2)

@@ -15,7 +15,8 @@ from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.store import s3 as s3_store
 from lambda_handlers.store import s3_requests
 from lambda_handlers.store.protocol import PART_BYTES, ObjectStore, StoreError, Unavailable
-from lambda_handlers.store.s3_requests import S3Error, S3Requests
+from lambda_handlers.store.s3_requests import S3Requests
+from lambda_handlers.store.s3_retries import S3Error
 from tests.fakes.network.no_answer import SILENCE, UNSENT, Environment, listening
 from tests.fakes.stores.scripted_s3 import BUCKET, SECRETS, refused, serve_s3
 
@@ -126,7 +127,7 @@ def test_our_own_requests_tell_as_well(reason: str, listen: Callable[..., int]) 
     settings = settings_of(environment)
     requests = S3Requests(settings.region, KEYS, "b", "p", settings.s3_bucket("b"))
     with closing(requests), pytest.raises(S3Error) as caught:
-        requests.ask("POST", "a", [("uploadId", "1")], b"", {"if-none-match": "*"}, expects="ETag")
+        requests.send("POST", "a", [("uploadId", "1")], b"", {"if-none-match": "*"}, expects="ETag")
     assert caught.value.may_be_applied == (reason in SILENCE)
     assert caught.value.failure.was_sent == (reason in SILENCE)
 

@@ -16,9 +16,10 @@ from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.upkeep import retention
-from lambda_handlers.storage.upkeep.removal import MAX_DELETES, MAX_LOOKUPS, SKEW_SECONDS, Listing, Removal
+from lambda_handlers.storage.upkeep.removal import MAX_DELETES, MAX_LOOKUPS, Listing, Removal
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
 from lambda_handlers.store.protocol import NotFound, ObjectInfo
+from lambda_handlers.store_clock import SKEW_SECONDS
 from lambda_handlers.wire import SldbError
 from tests.fakes.immediate_call import ImmediateCall
 
