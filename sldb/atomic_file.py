@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside their name, brought to the disk, then renamed.
+"""Atomic file writes: a file appears whole or not at all. It is written beside its name, synced, then renamed.
 
     with replacing(path) as unfinished: …      any writer fills `unfinished`, an empty file in the same directory
     replace_with(path, data)                   the same for bytes at hand
@@ -7,11 +7,11 @@
     move_if_free(made, path)                   the same, only if there is no such file
 
 The content is on the disk (fsync) before the name changes, and the name is on the disk before the function returns. On
-any failure before the rename the temporary file is removed, and the file of that name is as it was. A link is
-followed. A file that was there keeps its mode; a new one gets `new_mode` (0600 for secrets), else what the umask
-leaves of 0666. Every function raises OSError.
+any failure before the rename the temporary file is removed, and the old file is unchanged. A link is followed. An
+existing file keeps its mode; a new one gets `new_mode` (0600 for secrets), else 0666 without the umask. Every function
+raises OSError.
 
-The temporary name is of the form `.NAME.….part`. If the process is killed, that file remains.
+The temporary name is of the form `.NAME.….part`. If the process is killed, the temporary file remains.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CANNOT_LINK = (errno.EPERM, errno.ENOTSUP)
 
 @contextmanager
 def replacing(path: Path, *, new_mode: int | None = None) -> Iterator[Path]:
-    """Yield an empty file beside `path` that takes its place when the block ends without an exception."""
+    """Yield an empty file beside `path`; at the end of the block, unless an exception leaves it, it is renamed."""
     path = Path(os.path.realpath(path))
     with _temporary(path) as unfinished:
         yield unfinished
@@ -69,7 +69,7 @@ def move_if_free(made: Path, path: Path) -> None:
 
 
 def _link(made: Path, path: Path) -> None:
-    """Give `made` its second name, by an operation that fails if the name is taken, and remove the first."""
+    """Give `made` its second name by a link, since that fails if the name is taken, and remove the first."""
     try:
         path.hardlink_to(made)
     except OSError as error:

@@ -48,7 +48,7 @@ def views(pattern: str | None = None) -> Request:
 
 
 def statements() -> Request:
-    """Request rows (name, sql) of all objects, SQLite's own and ours too, in an order in which they can be created."""
+    """Request rows (name, sql) of all objects, SQLite's own and ours too, in a possible order of creation."""
     return _request("SELECT name, sql FROM sqlite_schema ORDER BY type <> 'table', rowid", {})
 
 
@@ -68,7 +68,7 @@ def indexes(table: str | None = None) -> Request:
 
 
 def schema(name: str | None = None) -> Request:
-    """Request rows (name, sql) of all objects, or of the object `name` and those that belong to it."""
+    """Request rows (name, sql) of all objects, or of the object `name` and those belonging to it."""
     return _request(_SCHEMA, {"name": name})
 
 

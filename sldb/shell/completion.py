@@ -44,7 +44,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The names that can be completed."""
+    """The names to complete."""
 
     names: Names = field(default_factory=Names)
     commands: Mapping[str, str] = field(default_factory=dict)  # ".tables" → the kind of its argument
@@ -78,7 +78,7 @@ def _complete_command(name: str, rest: str | None, after: str, known: Known, *, 
 
 
 def last_word(before: str) -> str:
-    """Return the part of the text before the cursor that a completion replaces."""
+    """Return the word before the cursor, to be replaced by a completion."""
     match = _LAST_WORD.search(before)
     return match["word"] if match else ""
 

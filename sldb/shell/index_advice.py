@@ -1,7 +1,7 @@
-"""The query plan of a statement as a tree, and the indexes with which SQLite would search instead of reading a table.
+"""The query plan of a statement as a tree, and indexes for SQLite to search instead of reading a table.
 
 The advice is SQLite's own: an empty copy of the schema in memory (with the statistics of ANALYZE, if there are any)
-gets an index on every column, and every pair of columns, named in the statement. Those that the planner uses are then
+gets an index on every column, and every pair of columns, named in the statement. Those used by the planner are then
 created alone in another copy, and proposed if it still uses them. No index is guessed from the text.
 """
 
@@ -61,7 +61,7 @@ def reads_all(plan: Sequence[Step]) -> bool:
 
 
 def advise(sql: str, schema: Schema) -> list[str]:
-    """Return CREATE INDEX statements after which SQLite would search instead of reading whole tables."""
+    """Return CREATE INDEX statements for SQLite to search instead of reading whole tables."""
     candidates = _candidates(sql, schema)
     wanted = dict.fromkeys(_used(sql, schema, candidates))
     used = dict.fromkeys(_used(sql, schema, list(wanted)))
@@ -70,7 +70,7 @@ def advise(sql: str, schema: Schema) -> list[str]:
 
 
 def _used(sql: str, schema: Schema, indexes: Sequence[Index]) -> Iterator[Index]:
-    """Yield those of `indexes` that SQLite would use, cut to the columns that it would use."""
+    """Yield those of `indexes` used by SQLite, cut to the columns used."""
     with closing(_copy(schema)) as connection:
         for number, index in enumerate(indexes):
             columns = ", ".join(map(quote, index.columns))
@@ -103,7 +103,7 @@ def _candidates(sql: str, schema: Schema) -> list[Index]:
 
 
 def _columns(connection: apsw.Connection, table: str) -> list[str]:
-    """Return the columns, except the rowid, with which every index ends."""
+    """Return the columns, except the rowid: every index ends with it."""
     found = connection.execute(
         "SELECT name, upper(type) = 'INTEGER', pk FROM pragma_table_info(?)", (table,)
     ).fetchall()

@@ -1,4 +1,4 @@
-"""The names that a shell completes, fetched in the background and never while a key is handled."""
+"""The names for completion, fetched in the background and never while a key is handled."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class LiveDatabases:
         self._is_requested = False
 
     def names(self) -> list[str]:
-        """Return at once the names that are known by now."""
+        """Return at once the names known by now."""
         if not self._is_requested:
             self._is_requested = True
             threading.Thread(target=self._run, name="sldb-databases", daemon=True).start()

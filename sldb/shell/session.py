@@ -1,11 +1,11 @@
-"""A conversation with a database, without a terminal: its state, and the requests that are sent from that state.
+"""A conversation with a database, without a terminal: its state, and the requests sent from it.
 
 A session sees the newest state of the database; or a moment of the past, to which nothing can be written; or an open
 transaction (see `sldb.shell.transaction`). SQL is run by `sldb.shell.submission`. Errors leave as SldbError: the loop
 around the session decides if they end the run.
 
-The names for completion (see `sldb.shell.schema_names`) are fetched again after a statement that may have changed the
-schema, or has met a table that does not exist.
+The names for completion (see `sldb.shell.schema_names`) are fetched again after a possible change of the schema,
+and after an error about a missing table.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Session:
     last: Reply | None = None
     last_ms: float = 0.0
     last_sql: str = ""  # the submission that ran last
-    is_interactive: bool = False  # a user sees what runs and can stop it
-    confirm: Callable[[str], bool] | None = None  # asks the user before what destroys; None: there is no user to ask
+    is_interactive: bool = False  # a user watches, and can stop a command
+    confirm: Callable[[str], bool] | None = None  # confirms destructive statements; None: there is no user to ask
     queries: SavedQueries | None = None  # None: there is no place to keep them
     edit: Callable[[str], str] | None = None  # None: there is no editor
     draft: str = ""  # the text that the next prompt begins with
@@ -67,24 +67,24 @@ class Session:
             if isinstance(position, int) and position < len(request.statements):
                 blamed.details.setdefault("query", request.statements[position].query)
             raise blamed from None
-        self.transaction = transaction.proven()
+        self.transaction = transaction.with_all_run()
         return transaction.own_part(reply)
 
     def peek(self, request: Request) -> Reply:
-        """Return the reply like `execute`, and change nothing of the session: for the thread that fetches names."""
+        """Return the reply like `execute`, and change nothing of the session: for the thread of the names."""
         transaction, at = self.transaction, self.at
         if transaction is None:
             return self.send(replace(request, at=at))
         return transaction.own_part(self.send(transaction.replay(request)))
 
     def send(self, request: Request) -> Reply:
-        """Send the request as it is, when no other thread is sending one."""
+        """Send the request unchanged, after those of other threads."""
         with self._sending:
             return self.client.execute(request)
 
     @contextmanager
     def exclusive_client(self) -> Iterator[Client]:
-        """Yield the client, and keep other threads (the one that fetches names) from using it meanwhile."""
+        """Yield the client, and keep other threads (the one of the names) from using it meanwhile."""
         with self._sending:
             yield self.client
 
@@ -165,7 +165,7 @@ class Session:
             return self.client.database_names()
 
     def query_names(self) -> list[str]:
-        """Return the names of the saved queries; none if they cannot be read, an error that using one reports."""
+        """Return the names of the saved queries; none if they cannot be read: using one reports the error."""
         try:
             return list(self.queries.all()) if self.queries is not None else []
         except SldbError:
@@ -178,7 +178,7 @@ class Session:
 
 
 def rollback_message(transaction: Transaction) -> str:
-    """Return the sentence about a transaction that was dropped."""
+    """Return the sentence about a dropped transaction."""
     if transaction.sent is not None:
         return f"{UNKNOWN} (request {transaction.sent.request_id})"
     dropped = count(len(transaction.statements), "statement")

@@ -1,10 +1,10 @@
-"""A submission: the SQL that is entered at once, run in a session.
+"""A submission: SQL entered at once, run in a session.
 
 Outside of an open transaction a submission is one transaction, however many statements it has. BEGIN, COMMIT and
 ROLLBACK are the client's own (see `sldb.shell.transaction`).
 
-In a script (`line` is given) the statements of an open transaction that return no rows wait for the first one that
-does, or for the commit: so a thousand INSERTs between BEGIN and COMMIT are one request.
+In a script (`line` is given) statements of an open transaction without rows wait for the first one with rows, or for
+the commit: so a thousand INSERTs between BEGIN and COMMIT are one request.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _UNKNOWN_OUTCOMES = ("store_error", "query_timeout", "internal")
 
 
 def submit(session: Session, sql: str, params: Params = None, *, line: int | None = None) -> None:
-    """Run one submission and print its results. `line`: of the script that it begins at. Raises SldbError."""
+    """Run one submission and print its results. `line`: its first one in a script. Raises SldbError."""
     session.last_sql = sql
     for part in parts(sql):
         match part:
@@ -42,13 +42,13 @@ def submit(session: Session, sql: str, params: Params = None, *, line: int | Non
 
 
 def run_waiting(session: Session) -> None:
-    """Run the statements of the open transaction that wait, at the end of a script. Raises what they raise."""
-    if session.transaction is not None and session.transaction.unproved:
+    """Run the waiting statements of the open transaction, at the end of a script. Raises their SldbErrors."""
+    if session.transaction is not None and session.transaction.waiting:
         session.execute(Request((Statement("SELECT 1"),)))
 
 
 def interrupted_message(session: Session) -> str:
-    """Return the sentence about the state that Ctrl-C leaves."""
+    """Return the sentence about the state after Ctrl-C."""
     if session.transaction is None:
         return "stopped waiting; what writes may still be applied (.history tells)"
     if session.transaction.sent is None:
@@ -81,7 +81,7 @@ def _run_inside(session: Session, transaction: Transaction, sql: str, params: Pa
     """Run statements in the open transaction; return None if they wait."""
     statements = [Statement(statement, params) for statement in list_statements(sql)]
     if line is not None and all(is_silent(statement.query) for statement in statements):
-        session.transaction = transaction.keep(statements, line=line, proved=False)
+        session.transaction = transaction.keep(statements, line=line, has_run=False)
         return None
     reply = session.execute(Request(tuple(statements)))
     session.transaction = transaction.keep(statements, line=line)
@@ -105,7 +105,7 @@ def _run_alone(session: Session, statement: Statement, *, confirms: bool) -> Rep
 
 
 class _Timed:
-    """A question to the user, with the time that the answers took."""
+    """A question to the user, with the time of the answers."""
 
     def __init__(self, confirm: Callable[[str], bool]) -> None:
         self._confirm = confirm

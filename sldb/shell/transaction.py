@@ -1,4 +1,4 @@
-"""An open transaction: kept by the client, over a function that keeps nothing between requests. Pure: no I/O.
+"""An open transaction: kept by the client, over a stateless function. Pure: no I/O.
 
     BEGIN                 Transaction(txid): based on the newest transaction
     a statement           replay(…) runs all kept statements and then this one, as of that moment, and rolls back
@@ -9,10 +9,9 @@
 
 So later commits of other clients are invisible inside it, its own writes are visible to it alone, and nothing is
 locked. Its limit: a statement runs again with each one after it, and once more for the commit. One that calls random()
-or reads the time may store another value than it showed, and the rows that it reads of an attached database may have
-changed.
+or reads the time may store another value than it showed, and its rows of an attached database may have changed.
 
-`parts` finds BEGIN, COMMIT and ROLLBACK in SQL; savepoints are statements like others, which SQLite handles.
+`parts` finds BEGIN, COMMIT and ROLLBACK in SQL; savepoints are statements like others, handled by SQLite.
 """
 
 from __future__ import annotations
@@ -95,7 +94,7 @@ def _control(statement: str) -> Part | None:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A statement that the commit will run."""
+    """A statement kept for the commit."""
 
     statement: Statement
     line: int | None = None  # of the script
@@ -106,7 +105,7 @@ class Transaction:
     txid: int  # that it is based on; 0: a database before its first transaction
     statements: tuple[Kept, ...] = ()
     size_bytes: int = 0  # of the statements, as a request has them
-    unproved: int = 0  # number of statements at the end that have never run
+    waiting: int = 0  # number of statements at the end that have never run
     sent: Request | None = None  # a commit that may or may not have been applied
 
     def replay(self, request: Request) -> Request:
@@ -119,31 +118,31 @@ class Transaction:
         """Return the results of the request itself out of the reply to its replay."""
         return replace(reply, results=reply.results[len(self.statements) :])
 
-    def keep(self, statements: Sequence[Statement], *, line: int | None = None, proved: bool = True) -> Transaction:
-        """Return the transaction with more statements, which have run, or (not `proved`) wait. Raises `too_large`."""
+    def keep(self, statements: Sequence[Statement], *, line: int | None = None, has_run: bool = True) -> Transaction:
+        """Return the transaction with more statements that have run, or (not `has_run`) wait. Raises `too_large`."""
         fresh = [statement for statement in statements if not is_read(statement.query)]
         size_bytes = self.size_bytes + _size(fresh)
         _check_size(size_bytes)
         kept = self.statements + tuple(Kept(statement, line) for statement in fresh)
         return replace(
-            self, statements=kept, size_bytes=size_bytes, unproved=0 if proved else self.unproved + len(fresh)
+            self, statements=kept, size_bytes=size_bytes, waiting=0 if has_run else self.waiting + len(fresh)
         )
 
-    def proven(self) -> Transaction:
+    def with_all_run(self) -> Transaction:
         """Return the transaction with all kept statements marked as run."""
-        return replace(self, unproved=0)
+        return replace(self, waiting=0)
 
     def commit(self, request_id: str, *, retry: bool = False) -> Request:
-        """Return the request that commits; the same one again if its outcome is unknown."""
+        """Return the request for the commit; the same one again if its outcome is unknown."""
         if self.sent is not None:
             return self.sent
         if_txid = None if retry else self.txid
         return Request(self._statements, if_txid=if_txid, request_id=request_id)
 
     def blame(self, error: SldbError) -> tuple[SldbError, Transaction]:
-        """Return an error of a replay or commit as the error of its statement, and the transaction that remains.
+        """Return an error of a replay or commit as the error of its statement, and the remaining transaction.
 
-        A kept statement that had never run, and fails now, is dropped with those after it.
+        A waiting statement that fails is dropped, with those after it.
         """
         position = error.details.get("statement")
         if not isinstance(position, int):
@@ -156,10 +155,10 @@ class Transaction:
         about: dict[str, Any] = {"statement": 0, "statement_count": 1, "query": kept.statement.query}
         if kept.line is not None:
             about["line"] = kept.line
-        if position < len(self.statements) - self.unproved:
+        if position < len(self.statements) - self.waiting:
             again = f"statement {position + 1} of the open transaction fails when it is run again: {error.message}"
             return _with_details(error, again, about), self
-        left = replace(self, statements=self.statements[:position], unproved=0)
+        left = replace(self, statements=self.statements[:position], waiting=0)
         return _with_details(error, error.message, about), replace(left, size_bytes=_size(left._statements))
 
     @property
@@ -168,13 +167,13 @@ class Transaction:
 
 
 def is_read(statement: str) -> bool:
-    """Return True if the statement certainly changes nothing, so that replays can leave it out."""
+    """Return True if the statement certainly changes nothing: replays leave it out."""
     words = list(bare_words(statement))
     return bool(words) and (words[0] in _READS or (words[0] == "WITH" and not _CHANGES.intersection(words)))
 
 
 def is_silent(statement: str) -> bool:
-    """Return True if the statement certainly returns no rows, so that a script need not run it at once."""
+    """Return True if the statement certainly returns no rows: a script need not run it at once."""
     words = list(bare_words(statement))
     return bool(words) and words[0] in _SILENT and "RETURNING" not in words
 

@@ -1,4 +1,4 @@
-"""`.dump`: the database as SQL text, as of the moment that the session sees."""
+"""`.dump`: the database as SQL text, as of the session's moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`.explain`: the plan of a statement, and the indexes that it lacks."""
+"""`.explain`: the plan of a statement, and missing indexes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dot commands for the output: the format of results, and the file that they go to."""
+"""Dot commands for the output: the format of results, and their file."""
 
 from __future__ import annotations
 

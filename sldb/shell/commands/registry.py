@@ -1,7 +1,7 @@
 """The dot commands, each also in psql's spelling: the list of them, `.help`, and running one.
 
-Their functions are in the other modules of this package. They print through the session's output, so that
-`sldb query .tables --format json` is data like any other.
+Their functions are in the other modules of this package. They print through the session's output, so the
+rows of `sldb query .tables --format json` are data like any other.
 """
 
 from __future__ import annotations

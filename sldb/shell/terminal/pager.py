@@ -1,4 +1,4 @@
-"""The pager: the command in PAGER, or else less. It gets only text that does not fit on the screen."""
+"""The pager: the command in PAGER, or else less. It gets only text too long for the screen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pager:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], out: TextIO) -> Pager:
-        """Return the pager that the environment names."""
+        """Return the pager named in the environment."""
         wish = environment.get("PAGER")
         if wish is not None:
             return cls(out, shlex.split(wish))

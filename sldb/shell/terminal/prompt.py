@@ -83,7 +83,7 @@ def run_loop(session: Session, show_error: Callable[[SldbError], None], history:
 
 
 def _complete_now(prompt: PromptSession[str]) -> None:
-    """Complete the text that was typed before the names arrived."""
+    """Complete the text typed before the names arrived."""
 
     def start() -> None:
         buffer = prompt.default_buffer
@@ -173,7 +173,7 @@ def _needs_more(buffer: str) -> bool:
 
 
 def _lexer() -> Lexer | None:
-    """Return None for an empty prompt, which need not wait for pygments, and for text too long to colour."""
+    """Return None for an empty prompt, lest it wait for pygments, and for text too long to colour."""
     return _sql() if 0 < len(get_app().current_buffer.text) < _MAX_COLOURED_CHARACTERS else None
 
 
@@ -198,7 +198,7 @@ def _toolbar(session: Session) -> StyleAndTextTuples:
 
 
 class _Completer(Completer):
-    """A completer that uses only names at hand: see `sldb.shell.schema_names`."""
+    """A completer with only the names at hand: see `sldb.shell.schema_names`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

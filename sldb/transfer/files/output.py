@@ -1,4 +1,4 @@
-"""The output of an export: a file that appears whole or not at all, or standard output; compressed by its name.
+"""The output of an export: an atomically written file, or standard output; compressed by its name.
 
 Files are replaced by `sldb.atomic_file`. Devices and pipes (/dev/null, /dev/stdout) are written to directly, and never
 replaced. On a terminal control characters are escaped: data may come from strangers.
@@ -55,12 +55,12 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _for_device(raw: BinaryIO) -> BinaryIO:
-    """Return the stream itself, or for a terminal one that escapes control characters."""
+    """Return the stream itself, or for a terminal one with control characters escaped."""
     return cast(BinaryIO, _Terminal(raw)) if raw.isatty() else raw
 
 
 class _Terminal(io.BufferedIOBase):
-    """A stream that makes UTF-8 text, in pieces of any length, safe to print."""
+    """A stream for UTF-8 text, in pieces of any length, made safe to print."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
@@ -83,7 +83,7 @@ def _is_special(path: Path) -> bool:
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a file beside `path` that takes its place when the block ends well. Raises `bad_request`."""
+    """Yield a file beside `path`, to be renamed at the end of the block. Raises `bad_request`."""
     path = Path(os.path.realpath(path))
     try:
         if path.is_dir():

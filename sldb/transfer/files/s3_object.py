@@ -1,4 +1,4 @@
-"""Objects in S3 as files: written here, then uploaded, so that they appear whole or not at all."""
+"""Objects in S3 as files: written here, then uploaded; they appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCHEME = "s3://"
 
 @contextmanager
 def uploading(url: str, open_session: Callable[[], boto3.Session]) -> Iterator[Path]:
-    """Yield a file that is uploaded to `url` when the block ends well. Raises SldbError."""
+    """Yield a file, and upload it to `url` at the end of the block. Raises SldbError."""
     bucket, _, key = url.removeprefix(SCHEME).partition("/")
     name = key.rpartition("/")[2]
     if not bucket or not name:

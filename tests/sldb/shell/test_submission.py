@@ -1,0 +1,372 @@
+"""Submissions: what a person sees of transactions and scripts, compared with sqlite3 itself."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_handlers.wire import Reply, Request, SldbError, Statement
+from sldb.client import Client
+from sldb.shell.commands.registry import obey
+from sldb.shell.output import Output
+from sldb.shell.script import run_script
+from sldb.shell.session import Session
+from sldb.shell.submission import submit
+from sldb.targets.local import LocalTarget
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTarget]:
+    target = LocalTarget(tmp_path_factory.mktemp("databases"))
+    yield target
+    target.close()
+
+
+NAMES = (f"d{number}" for number in itertools.count())
+
+
+@pytest.fixture
+def session(target: LocalTarget) -> Session:
+    """On a new database with a table."""
+    session = new_session(target, next(NAMES))
+    submit(session, "create table t(a integer primary key, b unique);")
+    return session
+
+
+def new_session(target: LocalTarget, database: str) -> Session:
+    return Session(Client(target, database), Output(io.StringIO(), io.StringIO(), format="jsonl", timing=False))
+
+
+def other(session: Session) -> Session:
+    """Somebody else at the same database."""
+    return Session(session.client, Output(io.StringIO(), io.StringIO(), format="jsonl", timing=False))
+
+
+def run(session: Session, *submissions: str) -> list[dict[str, object]]:
+    """The rows that were printed."""
+    out = session.output.out = io.StringIO()
+    for submission in submissions:
+        submit(session, submission)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def refused(session: Session, sql: str) -> SldbError:
+    with pytest.raises(SldbError) as caught:
+        submit(session, sql)
+    return caught.value
+
+
+def said(session: Session) -> str:
+    assert isinstance(session.output.err, io.StringIO)
+    return session.output.err.getvalue()
+
+
+def test_nothing_is_applied_before_commit(session: Session) -> None:
+    run(session, "begin;", "insert into t values (1, 'x');")
+    assert run(session, "select b from t;") == [{"b": "x"}]
+    assert run(other(session), "select b from t;") == []
+    run(session, "commit;")
+    assert run(other(session), "select b from t;") == [{"b": "x"}]
+    assert session.transaction is None
+    assert "committed 1 statement: 1 row changed" in said(session)
+
+
+def test_rollback_and_leaving_apply_nothing(session: Session) -> None:
+    run(session, "begin;", "insert into t values (1, 'x');", "rollback;")
+    assert run(session, "select b from t;") == []
+    left = other(session)
+    run(left, "begin;", "insert into t values (1, 'x'); insert into t values (2, 'y');")
+    left.client = session.client
+    txid = session.client.execute(Request((Statement("select 1"),))).txid
+    left.transaction, transaction = None, left.transaction
+    assert transaction is not None
+    assert txid == transaction.txid
+
+
+def test_others_commits_are_not_seen_and_refuse_the_commit(session: Session) -> None:
+    run(session, "begin;", "insert into t values (1, 'mine');")
+    run(other(session), "insert into t values (7, 'theirs');")
+    assert run(session, "select b from t;") == [{"b": "mine"}]
+    error = refused(session, "commit;")
+    assert error.code == "conflict"
+    assert "COMMIT RETRY" in error.hint
+    assert run(session, "select b from t;") == [{"b": "mine"}]  # still open
+    run(session, "commit retry;")
+    assert run(session, "select b from t order by a;") == [{"b": "mine"}, {"b": "theirs"}]
+
+
+def test_an_error_drops_its_statement_and_leaves_the_rest(session: Session) -> None:
+    run(session, "begin;", "insert into t values (1, 'x');")
+    error = refused(session, "insert into t values (2, 'y'); insert into t values (1, 'z');")
+    assert (error.code, error.details["statement"], error.details["query"]) == (
+        "constraint",
+        1,
+        "insert into t values (1, 'z');",
+    )
+    error = refused(session, "insert into t values (3, nope);")
+    assert (error.details["query"], error.details["offset"]) == ("insert into t values (3, nope);", 25)
+    run(session, "insert into t values (4, 'w');", "commit;")
+    assert run(session, "select a from t;") == [{"a": 1}, {"a": 4}]
+
+
+def test_savepoints(session: Session) -> None:
+    run(session, "begin;", "insert into t values (1, 'x');", "savepoint s;", "insert into t values (2, 'y');")
+    assert len(run(session, "select a from t;")) == 2
+    assert len(run(session, "rollback to s;", "select a from t;")) == 1
+    assert refused(session, "release nope;").message == "no such savepoint: nope"
+    run(session, "insert into t values (3, 'z');", "release s;", "commit;")
+    assert run(session, "select a from t;") == [{"a": 1}, {"a": 3}]
+
+
+def test_the_schema_may_change_inside(session: Session) -> None:
+    run(session, "begin;", "alter table t add column c default 5;", "create table u(x);", "insert into u select 9;")
+    session.output.out = io.StringIO()
+    obey_text(session, ".tables")
+    assert isinstance(session.output.out, io.StringIO)
+    assert '"u"' in session.output.out.getvalue()
+    run(session, "commit;")
+    assert run(session, "select x from u;") == [{"x": 9}]
+
+
+def obey_text(session: Session, text: str) -> None:
+    run_script([text], session, obey)
+
+
+def test_only_results_of_the_last_submission_are_shown(session: Session) -> None:
+    assert run(session, "begin;", "insert into t values (1, 'x') returning a;") == [{"a": 1}]
+    assert run(session, "insert into t values (2, 'y') returning a;") == [{"a": 2}]
+
+
+def test_all_in_one_submission(session: Session) -> None:
+    run(session, "insert into t values (1, 'x'); begin; insert into t values (2, 'y'); rollback; select 1;")
+    assert run(session, "select a from t;") == [{"a": 1}]
+    run(session, "begin; insert into t values (3, 'z'); end;")
+    assert len(run(session, "select a from t;")) == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "sql", "message"),
+    [
+        ("begin;", "begin;", "cannot start a transaction within a transaction"),
+        ("select 1;", "commit;", "cannot commit - no transaction is active"),
+        ("select 1;", "rollback;", "cannot rollback - no transaction is active"),
+    ],
+)
+def test_they_are_refused_as_sqlite_refuses_them(session: Session, before: str, sql: str, message: str) -> None:
+    run(session, before)
+    assert refused(session, sql).message == message
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute(before)
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        connection.execute(sql)
+    connection.close()
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("command", [".database other", ".at 1", ".undo"])
+def test_an_open_transaction_is_not_left_behind(session: Session, command: str) -> None:
+    run(session, "begin;")
+    with pytest.raises(SldbError, match="a transaction is open"):
+        obey_text(session, command)
+
+
+def test_a_view_of_the_past_begins_none(session: Session) -> None:
+    run(session, "insert into t values (1, 'x');")
+    obey_text(session, ".at 1")
+    assert run(session, "select * from t;") == []
+    assert refused(session, "begin;").code == refused(session, "delete from t;").code == "read_only"
+    obey_text(session, ".at now")
+    assert run(session, "select a from t;") == [{"a": 1}]
+
+
+def test_the_first_transaction_of_a_database(target: LocalTarget) -> None:
+    session = new_session(target, next(NAMES))
+    run(session, "begin;", "create table t(a);", "insert into t values (1);")
+    assert run(session, "select a from t;") == [{"a": 1}]
+    with pytest.raises(SldbError):
+        run(other(session), "select 1;")
+    run(session, "commit;")
+    assert run(other(session), "select a from t;") == [{"a": 1}]
+
+
+def test_one_without_writes_commits_nothing(session: Session) -> None:
+    txid = session.client.execute(Request((Statement("select 1"),))).txid
+    run(session, "begin;", "select 1;", "commit;")
+    assert session.client.execute(Request((Statement("select 1"),))).txid == txid
+    assert "nothing to commit" in said(session)
+
+
+def test_a_deferred_constraint_fails_the_commit_and_can_be_mended(session: Session) -> None:
+    run(session, "create table c(a references t deferrable initially deferred);")
+    run(session, "begin;", "pragma foreign_keys = on;", "insert into c values (1);")
+    assert refused(session, "commit;").code == "constraint"
+    run(session, "insert into t values (1, 'x');", "commit;")
+    assert run(session, "select a from c;") == [{"a": 1}]
+
+
+# The commit's outcome
+
+
+class Losing:
+    """A target whose answer to the next commit gets lost, after it was applied or before."""
+
+    name = "losing"
+
+    def __init__(self, target: LocalTarget, failure: BaseException, *, applies: bool) -> None:
+        self._target, self._failure, self._applies = target, failure, applies
+        self.lost = 0
+
+    def send(self, request: Request) -> Reply:
+        if request.if_txid is None or self.lost:
+            return self._target.send(request)
+        self.lost += 1
+        if self._applies:
+            self._target.send(request)
+        raise self._failure
+
+    def act(self, action: object) -> dict[str, object]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("applies", [True, False])
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), SldbError("store_error", "no answer", applied="unknown")])
+def test_a_commit_whose_answer_was_lost_is_asked_again(
+    session: Session, target: LocalTarget, failure: BaseException, applies: bool
+) -> None:
+    doubtful = other(session)
+    doubtful.client = Client(Losing(target, failure, applies=applies), session.client.database)  # type: ignore[arg-type]
+    run(doubtful, "begin;", "insert into t(b) values ('x');")
+    with pytest.raises(type(failure)):
+        submit(doubtful, "commit;")
+    assert refused(doubtful, "insert into t(b) values ('y');").code == "conflict"  # it might not be part of it
+    run(doubtful, "commit;")
+    assert run(session, "select b from t;") == [{"b": "x"}]
+    assert doubtful.transaction is None
+
+
+def test_a_commit_that_certainly_failed_may_grow(session: Session, target: LocalTarget) -> None:
+    failing = other(session)
+    failure = SldbError("lock_timeout", "somebody has it")
+    failing.client = Client(Losing(target, failure, applies=False), session.client.database)  # type: ignore[arg-type]
+    run(failing, "begin;", "insert into t(b) values ('x');")
+    assert refused(failing, "commit;").code == "lock_timeout"
+    run(failing, "insert into t(b) values ('y');", "commit;")
+    assert len(run(session, "select b from t;")) == 2
+
+
+# Scripts
+
+
+class Counting:
+    name = "counting"
+
+    def __init__(self, target: LocalTarget) -> None:
+        self._target = target
+        self.requests: list[Request] = []
+
+    def send(self, request: Request) -> Reply:
+        self.requests.append(request)
+        return self._target.send(request)
+
+    def act(self, action: object) -> dict[str, object]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_thousand_statements_of_a_script_are_one_request(session: Session, target: LocalTarget) -> None:
+    counting = Counting(target)
+    scripted = other(session)
+    scripted.client = Client(counting, session.client.database)  # type: ignore[arg-type]
+    lines = ["begin;\n", *(f"insert into t values ({n}, 'x{n}');\n" for n in range(1000)), "commit;\n"]
+    assert run_script(lines, scripted, obey)
+    assert [len(request.statements) for request in counting.requests] == [1, 1000]
+    assert run(session, "select count(*) as n from t;") == [{"n": 1000}]
+
+
+@pytest.mark.parametrize("asks", ["select count(*) from t;\n", ".tables\n", "commit;\n", ""])
+def test_an_error_that_comes_late_names_its_line(session: Session, asks: str) -> None:
+    scripted = other(session)
+    lines = ["begin;\n", "insert into t values (1, 'x');\n", "\n", "insert into\n", "t values (1, 'y');\n", asks]
+    with pytest.raises(SldbError) as caught:
+        run_script(lines, scripted, obey)
+    assert (caught.value.code, caught.value.details["line"]) == ("constraint", 4)
+    assert caught.value.details["query"] == "insert into\nt values (1, 'y');"
+    assert scripted.transaction is not None
+    assert len(scripted.transaction.statements) == 1
+    assert run(session, "select * from t;") == []
+
+
+def test_the_end_says_what_was_dropped(tmp_path: Path) -> None:
+    session = new_session(LocalTarget(tmp_path), "main")
+    run_script(["create table t(a);\n", "begin;\n", "insert into t values (1);\n"], session, obey)
+    session.close()
+    assert "rolled back: 1 statement not applied" in said(session)
+
+
+# Against SQLite itself
+
+STATEMENTS = st.sampled_from(
+    [
+        "begin;",
+        "begin;",
+        "commit;",
+        "rollback;",
+        "savepoint s;",
+        "savepoint S;",
+        "savepoint r;",
+        "release s;",
+        "rollback to s;",
+        "rollback to r;",
+        "insert into t(b) values (1);",
+        "insert into t(b) values (2) returning a, b;",
+        "insert into t values (7, 7);",
+        "insert or replace into t values (7, 8);",
+        "update t set b = b + 10 where a < 3;",
+        "delete from t where a = 1;",
+        "delete from t;",
+        "create table u(x);",
+        "drop table u;",
+        "alter table t add column c default 3;",
+        "select count(*) as n, sum(b) as s from t;",
+        "insert into u select b from t;",
+        "with x as (select max(a) + 1 as m from t) insert into t(b) select m from x;",
+        "select nope;",
+    ]
+)
+
+
+@given(st.lists(STATEMENTS, max_size=14))
+def test_a_conversation_goes_as_with_sqlite(target: LocalTarget, submissions: list[str]) -> None:
+    ours, theirs = new_session(target, next(NAMES)), sqlite3.connect(":memory:", isolation_level=None)
+    for sql in ["create table t(a integer primary key, b unique);", *submissions, "select * from t;"]:
+        if not theirs.in_transaction and sql.startswith(("savepoint", "release", "rollback to")):
+            continue  # outside of a transaction SQLite would begin one
+        ours.output.out = io.StringIO()
+        expected: object
+        try:
+            cursor = theirs.execute(sql)
+            names = [column[0] for column in cursor.description or ()]
+            expected = [dict(zip(names, row, strict=True)) for row in cursor]
+        except sqlite3.Error as error:
+            expected = str(error)
+        found: object
+        try:
+            found = run(ours, sql)
+        except SldbError as error:
+            found = error.message
+        assert found == expected, sql
+        assert (ours.transaction is not None) == theirs.in_transaction
+    theirs.close()
