@@ -362,7 +362,7 @@ PUSH = (
         "lambda_handlers/actions/push.py",
         "        if done is not None:",
         "        if False:",
-        ("tests/sldb/push_pull/test_push_and_pull.py::test_a_commit_that_is_sent_twice_finds_what_the_first_has_done",),
+        ("tests/sldb/push_pull/test_push.py::test_a_commit_that_is_sent_twice_finds_what_the_first_has_done",),
     ),
     Mutant(
         "a restore that was done is done again",
