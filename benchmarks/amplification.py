@@ -1,10 +1,10 @@
-"""How many bytes are written for each byte that was committed, and what a cold reader pays after many commits.
+"""Write amplification: bytes written for each committed byte, and the cost of a cold read after many commits.
 
     python -m benchmarks.amplification [MEGABYTES] [COMMITS] [COMMITS A PASS]        default: 100 10000 900
 
 One-row updates of random rows by one warm writer, with its folds, page maps and heads, and a maintenance pass after
-every so many (a minute at full speed). Bytes are counted by what they were for; nothing is timed. The cold reads are
-taken on the simulated S3 at the moments at which the most files are to be read, and right after a pass.
+every so many (a minute at full speed). Bytes are counted by their purpose; nothing is timed. The cold reads are taken
+on the simulated S3 at the moments with the most files to read, and right after a pass.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.fakes.stores.memory import memory_store
 
 
 class Tally:
-    """A store that adds up what is written to it, by purpose."""
+    """A store that adds up the bytes written to it, by purpose."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store

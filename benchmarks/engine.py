@@ -1,4 +1,4 @@
-"""What the engine asks of the store and of the machine for the operations that users wait for.
+"""The engine's requests, bytes and memory for the operations that users wait for.
 
     python -m benchmarks.engine [MEGABYTES]
 

@@ -1,4 +1,4 @@
-"""Which page size a new database should have: what a one-row update uploads, what reads and scans take.
+"""The page size for new databases: bytes uploaded by a one-row update, times of reads and scans.
 
 python benchmarks/page_size.py [MEGABYTES]
 """

@@ -1,8 +1,9 @@
-"""A store that takes as long as S3 does, and says what was asked of it.
+"""A store with the latency of S3 that counts its requests.
 
-GET takes 15 ms and PUT, LIST and DELETE take 30 ms until the first byte, bodies move at 90 MB/s on each connection, as
-many at once as are asked for. `rounds` is the longest chain of requests of which none began before the last had ended:
-what latency makes a user wait for. Times contain this process's own work, as they would in a function.
+GET takes 15 ms and PUT, LIST and DELETE take 30 ms until the first byte, bodies move at 90 MB/s on each connection,
+with any number of connections at once. `rounds` is the length of the longest chain of requests in which each began
+after the previous one had ended: the latency that a user waits for. Times contain this process's own work, as in a
+function.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Figures:
 
 
 class SimulatedS3:
-    """Over any store. `is_slow` may be turned off while a database is being filled."""
+    """A simulated S3 over any store. `is_slow` may be turned off while a database is being filled."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
@@ -125,7 +126,7 @@ class SimulatedS3:
         self._ask("PUT", PUT_SECONDS, lambda: self.store.create_from(key, counted()), up=lambda: up)
 
     def __getattr__(self, verb: str) -> Any:
-        """Every other verb takes as long as a PUT."""
+        """Return any other verb, with the latency of a PUT."""
         act = getattr(self.store, verb)
         return lambda *arguments: self._ask(verb.upper(), PUT_SECONDS, lambda: act(*arguments))
 

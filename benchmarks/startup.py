@@ -1,4 +1,4 @@
-"""How long starting takes: the handler's import (cold start), and the command line.
+"""Start-up times: the handler's import (cold start), and the command line.
 
     python -m benchmarks.startup
 
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _to_the_prompt(directory: str, environment: dict[str, str]) -> None:
-    """Until the shell has drawn its prompt on a terminal."""
+    """Run the shell until it has drawn its prompt on a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {**environment, "TERM": "xterm-256color", "HOME": directory, "PROMPT_TOOLKIT_NO_CPR": "1"}

@@ -1,9 +1,9 @@
-"""What reading and writing cost at any size, on a simulated S3: the figures of docs/storage.md.
+"""The costs of reading and writing at any size, on a simulated S3: the figures of docs/storage.md.
 
     python -m benchmarks.storage [MEGABYTES …]        default: 1 100; 1000 takes some minutes
 
-Databases of users and posts with an index, made through the product's own SQL. Requests, rounds and bytes are exact
-and repeat; times are this machine's, and contain the simulated latency.
+Databases of users and posts with an index, made through the product's own SQL. Requests, rounds and bytes are exact and
+repeat; times are this machine's, and contain the simulated latency.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def cold_read(note: Callable[..., Figures], store: SimulatedS3, name: str) -> No
 
 
 def small_cache(root: str) -> None:
-    """Queries on a database that is larger than the cache; in a process that has done nothing else."""
+    """Query a database that is larger than the cache; in a process that has done nothing else."""
     service = container(DirectoryStore(Path(root)), cache_bytes=64 * MIB)
     started = time.perf_counter()
     for query in (POINT, SCAN, INDEX_SCAN, UPDATE, POINT):
@@ -89,7 +89,7 @@ def small_cache(root: str) -> None:
 
 
 def peak_kb() -> int:
-    """Of this process since its program was loaded; getrusage begins with what its parent had (Linux)."""
+    """Return this process's peak since its program was loaded; getrusage begins with the parent's value (Linux)."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1])
 

@@ -1,9 +1,9 @@
-"""What a push and a pull cost: requests, bytes and memory, on a simulated S3; the figures of docs/transfer.md.
+"""The costs of a push and a pull: requests, bytes and memory, on a simulated S3; the figures of docs/transfer.md.
 
     python -m benchmarks.transfer [MEGABYTES …]        default: 100; 1000 takes some minutes
 
 Each runs in a process of its own, client and commit together, so that its peak memory is its own. Requests and bytes
-are exact and repeat; times are this machine's, and contain simulated latency and the local disk that stands in for S3.
+are exact and repeat; times are this machine's, and contain simulated latency and the local disk in place of S3.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _InProcess:
 
 
 def make(path: Path, size_bytes: int) -> None:
-    """Users and posts with an index, as in the other benchmarks."""
+    """Make a file of users and posts with an index, as in the other benchmarks."""
     connection = sqlite3.connect(path)
     connection.executescript(f"PRAGMA synchronous = off; {SCHEMA}")
     connection.execute(

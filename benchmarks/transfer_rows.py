@@ -1,9 +1,9 @@
-"""What importing and exporting rows takes: a million rows of CSV in, a hundred thousand out, over a directory.
+"""The costs of importing and exporting rows: a million rows of CSV in, a hundred thousand out, with a directory.
 
     python -m benchmarks.transfer_rows [ROWS]
 
-Requests and bytes are counted as a function would see them: as JSON events. Memory is the most that this process, with
-the engine in it, has had at any time (RSS).
+Requests and bytes are counted as a function would see them: as JSON events. Memory is the peak (RSS) of this process,
+with the engine in it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ EXPORTED = 100_000
 
 
 class Counting(LocalTarget):
-    """The target over a directory, counting what goes to it."""
+    """The target with a directory, counting requests and bytes."""
 
     requests = largest_bytes = sent_bytes = 0
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: databases of users and posts with an index, containers over a store that counts, and
+"""The shared parts of the benchmarks: databases of users and posts with an index, containers over a counting store, and
 tables of figures. Counts are exact; times are this machine's, so compare them within one run only.
 """
 

@@ -1,7 +1,9 @@
-"""Does a test see it when an invariant is taken out of the code? python -m tests.mutants [part of a name …]
+"""The mutation runner: checks that a test fails for each invariant removed from the code.
 
-Each mutation is applied to a copy of the sources, in which the tests that must see it run until the first fails. A
-mutant *survived* where none did. First of all the same tests run on the copy as it is, where none may fail.
+    python -m tests.mutants [part of a name …]
+
+Each mutation is applied to a copy of the sources, in which its tests run until the first fails. A mutant *survived* if
+none did. First of all the same tests run on the unchanged copy, where none may fail.
 
 Exit status 0: all were killed; 1: some survived; 2: nothing could be tried.
 """
@@ -67,7 +69,7 @@ def _summary(chosen: Sequence[Mutant], survived: Sequence[Mutant]) -> int:
 
 
 def _try(mutant: Mutant, idle: SimpleQueue[Path]) -> bool:
-    """Whether a test saw it."""
+    """Return True if a test failed."""
     copy, started = idle.get(), time.monotonic()
     path = copy / mutant.path
     source = path.read_text()
@@ -90,7 +92,7 @@ def mutated(source: str, mutant: Mutant) -> str:
 
 
 def _run(copy: Path, tests: Sequence[str], seconds: float, expected: Sequence[int] = (PASSED, FAILED)) -> int | None:
-    """pytest's exit status; None where it does not end."""
+    """Run the tests and return pytest's exit status; None if it does not end."""
     command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *QUICK]
     try:
         done = subprocess.run(

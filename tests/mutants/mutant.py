@@ -1,4 +1,4 @@
-"""A mutation: an invariant taken out of the code, and the tests that must see it."""
+"""A mutation: the removal of an invariant from the code, and the tests that must fail because of it."""
 
 from __future__ import annotations
 

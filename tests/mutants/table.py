@@ -1,4 +1,4 @@
-"""All mutations."""
+"""The table of mutations."""
 
 from __future__ import annotations
 

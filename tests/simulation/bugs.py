@@ -1,4 +1,5 @@
-"""Bugs to be found: each takes one rule out of the product's code for a while. What does not find them proves nothing.
+"""Planted bugs: each disables one rule of the product's code for a while. A checker that does not find them proves
+nothing.
 
 They live here, and are patched in from outside; the product has no switch for them.
 """

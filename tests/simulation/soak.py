@@ -1,6 +1,6 @@
 """Histories for a given time on all cores: `make soak SECONDS=600`, from `FROM=` on. `make soak SEED=…` shows one.
 
-Exit status 1 if a promise was broken: the seeds that show it are printed, each with what it broke.
+Exit status 1 if a promise was broken: the seeds are printed, each with its broken promise.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Tally:
 
 
 def soak(first: int, step: int, until: float) -> Tally:
-    """Seeds first, first + step, … until that time."""
+    """Run the seeds first, first + step, … until that time."""
     tally, seed = Tally(), first
     while time.time() < until:
         tally.add(outcome_of(seed))

@@ -1,27 +1,27 @@
-"""Whether a history keeps the promises: strict serializability, by replay.
+"""The checker: verifies that a history keeps the promises. Strict serializability, by replay.
 
-The order of writes is the log's, and it is total; so the statements of each transaction are run again, in that order,
-in plain SQLite (`model`), and everything that anybody was told is compared with it:
+The order of writes is the log's, and it is total. So the statements of each transaction are run again, in that order,
+in plain SQLite (`model`), and every answer to a client is compared with the result:
 
-- every transaction's pages make the database that the model has, and SQLite finds it sound (`content`, `soundness`)
-- a write that was acknowledged is there once, with these results; one that was refused never is; one that nobody
-  answered for is there at most once (`lost write`, `results`, `refused yet applied`, `applied twice`)
-- a read gave what the model has at its txid (`results`), and no older state than anybody had seen when it began,
-  unless it allowed that, and then not older than it allowed (`stale`)
-- with one request_id there is one effect and one result, however often it is sent
-- nobody waits longer than his request's time, where nothing went wrong with it (`late`)
-- what a failure says is true of some state that there was meanwhile (`false error`), and nothing is a bug (`bug`)
-- after a clock was wrong for one transaction, the others have their own times, and a moment finds the state that there
-  was then (`clock`, `history`)
-- compacted files hold exactly what the transactions hold (`compaction`)
-- when all is over a new container reads every database as it is, and as it was at some transactions of the retention
-  period (`history`)
-- what copies, restores and renames say that there is, there is; a copy appears whole, and over nothing (`copy`)
-- page maps, atlases and heads are right about their files (`at rest`, see rest)
-- what is not verified is not believed: where answers are damaged a request may fail with `corrupt` or `store_error`,
-  and all of the above holds
+- Every transaction's pages make the model's database, and SQLite finds it intact (`content`, `soundness`).
+- An acknowledged write is there once, with these results; a refused one never is; one without an answer is there at
+  most once (`lost write`, `results`, `refused yet applied`, `applied twice`).
+- A read returned the model's result at its txid (`results`), and no older state than any client had seen when it began,
+  unless it allowed that, and then not older than it allowed (`stale`).
+- One request_id has one effect and one result, regardless of the number of deliveries.
+- No client waits longer than its request's time, if nothing went wrong with it (`late`).
+- A failure describes some state that existed meanwhile (`false error`), and nothing is a bug (`bug`).
+- After a clock was wrong for one transaction, the others have their own times, and a moment finds its state (`clock`,
+  `history`).
+- Compacted files have exactly the content of their transactions (`compaction`).
+- At the end a new container reads every database in its newest state, and at some transactions of the retention period
+  (`history`).
+- Copies, restores and renames report only existing things; a copy appears complete, and over nothing (`copy`).
+- Page maps, atlases and heads are right about their files (`at rest`, see rest).
+- Unverified data is not believed: with damaged answers a request may fail with `corrupt` or `store_error`, and all of
+  the above holds.
 
-Gaps, second creates and deletions of what is needed are seen when they happen (ledger).
+Gaps, second creates and deletions of needed files are detected when they happen (ledger).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ UNEXPECTED = frozenset({"internal", "corrupt", "too_large", "bad_request", "forb
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """After one transaction."""
+    """The state after one transaction."""
 
     database: bytes  # of the model
     ran: Ran | None  # None at the beginning, and where no statement made it
@@ -64,7 +64,7 @@ class State:
 
 
 def check(outcome: Outcome) -> None:
-    """Adds to the history's violations. A log that is no log is not looked at further."""
+    """Add to the history's violations. A malformed log is not checked further."""
     if outcome.history.violations:
         return
     replay = Replay(outcome)
@@ -81,7 +81,7 @@ def check(outcome: Outcome) -> None:
 
 
 class Replay:
-    """The states of each database, by txid, and what its files should hold."""
+    """The states of each database, by txid, and the expected content of its files."""
 
     def __init__(self, outcome: Outcome) -> None:
         self.states: dict[str, list[State]] = {}
@@ -91,7 +91,7 @@ class Replay:
         self._compacted = {name: sorted(log.compacted, key=_newest_last, reverse=True) for name, log in logs}
 
     def follow(self, database: str, entry: Entry) -> None:
-        """One more transaction."""
+        """Follow one more transaction."""
         states = self.states.setdefault(database, [BEGINNING])
         image = self._images.setdefault(database, Image())
         header = image.apply(entry.body, f"{database} {entry.txid}")
@@ -108,7 +108,7 @@ class Replay:
         self._compare_compacted(database, entry.txid, image)
 
     def _check_stamp(self, database: str, entry: Entry, header: Header) -> None:
-        """What is recorded does not carry on the time of a clock that was ahead; what is not, may."""
+        """Check that a recorded request does not continue the time of a clock that was ahead; unrecorded ones may."""
         operation, wrong = entry.by.operation, self._outcome.plan.wrong_clock
         if operation.action or operation.what == "vacuum" or entry.is_announcement:
             return
@@ -120,7 +120,7 @@ class Replay:
             )
 
     def copy(self, copy: Copy) -> None:
-        """A database that appears."""
+        """Follow the appearance of a copy."""
         if not copy.source:  # what was there is not, and never was, to be read
             self.states[copy.database] = [BEGINNING] * (copy.txid + 1)
             return
@@ -138,7 +138,7 @@ class Replay:
             self._violate("copy", f"{what} was to be copied at {wanted}")
 
     def check_reading(self, reading: Reading) -> None:
-        """What a reader without faults, and without anything kept, found at the end."""
+        """Check the final reading by a container without faults and without a cache."""
         log, states = self._outcome.ledger.log(reading.database), self.states.get(reading.database, [BEGINNING])
         what = f"{reading.database} at {reading.at or 'the end'}"
         if reading.problem:
@@ -149,7 +149,7 @@ class Replay:
             self._compare(f"{what}, read by a new container,", reading.file, states[reading.txid].database)
 
     def _made(self, database: str, states: list[State], entry: Entry) -> State:
-        """What the statements of a request make."""
+        """Return the state that the statements of a request make."""
         operation: Operation = entry.by.operation
         if entry.by.event.get("at") is not None or operation.fields.get("dry_run"):
             self._violate("wrote", f"{entry.by} may not write, and made transaction {entry.txid}")
@@ -162,7 +162,7 @@ class Replay:
         return State(ran.state, ran, 0, entry.at)
 
     def _made_by_action(self, database: str, entry: Entry, header: Header, file: bytes) -> State:
-        """The one of the states which the action may bring that it did bring; any where it is none of them."""
+        """Return the actual state among those that the action may produce; any of them if it is none of them."""
         arguments = entry.by.event["arguments"]
         self._check_if_txid(database, entry, arguments.get("if_txid"))
         candidates = self._brings(database, entry, is_note=header.commit > 0)
@@ -174,7 +174,7 @@ class Replay:
         return State(found, None, 0, entry.at)
 
     def _brings(self, database: str, entry: Entry, is_note: bool) -> list[bytes]:
-        """`is_note`: a rename does not empty its database yet."""
+        """Return the states that an action may produce. `is_note`: a rename does not empty its database yet."""
         operation, at = entry.by.operation, entry.by.event["arguments"].get("at")
         source = self.states[operation.database]
         if operation.action == "drop_database":
@@ -187,13 +187,13 @@ class Replay:
         return [source[at].database] if isinstance(at, int) else [state.database for state in source]
 
     def _check_renamed(self, entry: Entry, target: str, last: State) -> None:
-        """Before the old name goes, all of it must be under the new one."""
+        """Check that all of it is under the new name before the old name goes."""
         content = model.content(last.database)
         if not any(model.content(state.database) == content for state in reversed(self.states.get(target, []))):
             self._violate("copy", f"{entry.by} dropped what is not in {target}")
 
     def _check_if_txid(self, database: str, entry: Entry, wanted: int | None) -> None:
-        """What only announces another transaction counts as the one before it."""
+        """Check `if_txid`. An announcement counts as the transaction before it."""
         if wanted is None:
             return
         between = self._outcome.ledger.log(database).entries[wanted : entry.txid - 1]
@@ -226,7 +226,7 @@ BEGINNING = State(EMPTY, None, 0, 0.0)
 
 
 def _is_note(entry: Entry) -> bool:
-    """Whether a transaction is what a rename writes before it copies."""
+    """Return True if a transaction is the note that a rename writes before it copies."""
     return entry.by.operation.action == "rename_database" and Header.decode(entry.body, "").commit > 0
 
 
@@ -235,7 +235,7 @@ def _newest_last(file: tuple[LtxName, bytes]) -> int:
 
 
 class Told:
-    """What one delivery was told."""
+    """The answer to one delivery."""
 
     def __init__(self, outcome: Outcome, delivery: Delivery, by_database: Mapping[str, list[State]]) -> None:
         self._outcome = outcome
@@ -264,7 +264,8 @@ class Told:
         self._outcome.history.violate(promise, f"{self._delivery} {self._operation.what}: {details}")
 
     def _check_once(self) -> None:
-        """VACUUM has no id: twice does no harm. An action finds done what it did, unless others came in between."""
+        """Check for a single effect. VACUUM has no id: twice does no harm. An action recognises its earlier effect,
+        unless other transactions came in between."""
         if self._operation.what == "vacuum" or self._operation.action:
             return
         for first, second in pairwise(self._entries):
@@ -273,8 +274,8 @@ class Told:
                 self._violate("applied twice", f"as {first.txid} and as {second.txid}")
 
     def _is_undated(self, entry: Entry, until: float) -> bool:
-        """Return whether a transaction was made by a clock that was behind, with the one before it so old that its time
-        does not correct that: the id is then as old as that one (docs/reliability.md)."""
+        """Return True if a transaction was made by a slow clock, after one so old that its time does not correct that:
+        the id is then as old as that one (docs/reliability.md)."""
         wrong = self._outcome.plan.wrong_clock
         if wrong is None or wrong.seconds >= 0 or entry.by.operation.number != wrong.operation or entry.txid < 2:
             return False
@@ -282,7 +283,7 @@ class Told:
         return until - before.at >= ID_MEMORY_SECONDS - MOST_AHEAD_SECONDS
 
     def _was_forgotten(self, entry: Entry, until: float) -> bool:
-        """Whether the database went back to a state before a transaction, or began anew."""
+        """Return True if the database went back to a state before a transaction, or began anew."""
         entries = self._outcome.ledger.log(self._operation.database).entries
         later = [one for one in entries if entry.txid < one.txid and one.at < until and not one.is_announcement]
         return any(one.by.operation.action and not _is_note(one) for one in later)
@@ -310,7 +311,7 @@ class Told:
             self._check_age(txid)
 
     def _check_action(self, body: dict[str, Any]) -> None:
-        """What it says that there is, there is."""
+        """Check that everything that its reply reports exists."""
         match self._operation.action:
             case "restore":
                 self._want_same(self._states, body["txid"], self._states, body["restored"])
@@ -326,7 +327,7 @@ class Told:
             self._check_age(body["at"])
 
     def _was_begun_before(self) -> bool:
-        """Whether the name was that of a copy already: the same branch again finds what the first one did."""
+        """Return True if the name was that of a copy already: the same branch again finds the earlier result."""
         target = self._outcome.ledger.log(self._operation.fields["as"])
         return target.begins_at > 0 and any(
             isinstance(event, Copy) and event.database == self._operation.fields["as"]
@@ -404,7 +405,7 @@ class Told:
             self._violate("history", f"asked for {at}, got {txid}, stamped {self._states[txid].timestamp_ms}")
 
     def _was_there_then(self, txid: int, later: list[State], moment: float) -> bool:
-        """Whether the store had the transaction by a moment, and no later one a while before it."""
+        """Return True if the store had the transaction by a moment, and no later one a while before it."""
         return (
             self._outcome.plan.wrong_clock is not None
             and self._states[txid].made_at <= moment + MOST_AHEAD_SECONDS
@@ -434,8 +435,8 @@ class Told:
         return faults_of(self._outcome, self._delivery)
 
     def _denies_what_is_there(self, error: dict[str, Any]) -> bool:
-        """Whether somebody was refused for what the state is, although another delivery of the request had been
-        applied, and he was to be told what that one was."""
+        """Return True if a client was refused because of the state, although another delivery of the request had been
+        applied, and the client should have got that one's result."""
         first = self._entries[0]
         if self._delivery.ended_at - first.at > ID_MEMORY_SECONDS or self._operation.action:
             return False
@@ -447,7 +448,7 @@ class Told:
         return self._operation.has_id and is_about_state and first.at < self._delivery.begun_at
 
     def _could_fail(self) -> bool:
-        """Whether some state that the delivery may have seen makes SQLite refuse its statements."""
+        """Return True if some state that the delivery may have seen makes SQLite refuse its statements."""
         at = self._delivery.event.get("at")
         if isinstance(at, int):
             return at >= len(self._states) or model.fails(self._states[at].database, self._operation.statements)
@@ -463,7 +464,7 @@ class Told:
         return at is None and was_there and not any(state.database == EMPTY for state in self._meanwhile())
 
     def _meanwhile(self) -> list[State]:
-        """The states that the delivery may have seen."""
+        """Return the states that the delivery may have seen."""
         allowed = self._operation.fields.get("max_staleness", 0.0) + 2 * MOST_SKEW_SECONDS
         seen = self._outcome.seen.get(self._operation.database, Seen())
         oldest = 0 if self._delivery.event.get("at") else seen.at(self._delivery.begun_at - allowed)
@@ -471,7 +472,7 @@ class Told:
 
 
 def met_damage(outcome: Outcome, delivery: Delivery) -> bool:
-    """Whether an answer that the delivery had from the store was damaged."""
+    """Return True if an answer from the store to the delivery was damaged."""
     return any(fault in DAMAGE for fault in faults_of(outcome, delivery))
 
 

@@ -1,14 +1,13 @@
-"""The log as it really came about: every LTX file at the moment at which the store took it, and who made it.
+"""The ledger: every LTX file at the moment at which the store accepted it, and its maker.
 
-What can be seen at once is checked at once: transactions come one after the other without a gap, none is ever made
-twice, no deletion makes a transaction unreadable that retention promises, and no lock is freed by somebody who neither
-has it, nor finds it past its age, nor uses force.
+Some rules are checked at once: transactions follow each other without a gap, none is ever made twice, no deletion makes
+a transaction unreadable during its retention period, and a lock is freed only by its holder, past its age, or by force.
 
 A copy of a database (branch, rename) appears at once, when its base is written: from then on its log is that of its
-source up to the transaction that was copied, and of that on it promises what any log does.
+source up to the copied transaction, and from there it keeps the promises of any log.
 
-Where processes may stand still for hours in the middle of a request and then go on (`are_patient`), one of them may
-make a transaction again that came and was removed meanwhile. That file is in no chain, and nobody may be told of it.
+If processes may be paused for hours in the middle of a request and then continue (`are_patient`), one of them may make
+a transaction again that came and was removed meanwhile. That file is in no chain, and no client may get it as a result.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Entry:
 
     @property
     def is_announcement(self) -> bool:
-        """Whether it only says that another is coming; the checker looks that it changes nothing."""
+        """True if it is an announcement; the checker verifies that it changes nothing."""
         return kinds.of_node_id(Header.decode(self.body, "entry").node_id) is Kind.ANNOUNCEMENT
 
 
@@ -60,7 +59,7 @@ class Copy:
 
 @dataclass(slots=True)
 class Log:
-    """Of one database."""
+    """The log of one database."""
 
     entries: list[Entry] = field(default_factory=list)  # the one of transaction n is at n - 1
     compacted: list[tuple[LtxName, bytes]] = field(default_factory=list)
@@ -81,13 +80,13 @@ class Log:
         return sum(entry.at < time for entry in self.entries) if self.appeared_at < time else 0
 
     def promised_from(self, now: float, retention_seconds: float) -> int:
-        """The first transaction that was the newest one at some moment of the retention period."""
+        """Return the first transaction that was the newest one at some moment of the retention period."""
         began = now - max(retention_seconds, FLOOR_SECONDS) + PERIOD_SLACK_SECONDS
         first = next((e.txid for e, later in pairwise(self.entries) if later.at > began), self.newest)
         return max(first, self.begins_at)
 
     def is_readable(self, txid: int) -> bool:
-        """Whether the files that are there lead to a transaction: straight from the definition of a chain."""
+        """Return True if the existing files lead to a transaction: directly from the definition of a chain."""
         usable = sorted((n for n in self.there if n.max_txid <= txid), key=lambda n: n.min_txid)
         reach = max((n.max_txid for n in usable if n.min_txid == 1), default=0)
         for name in usable:
@@ -157,7 +156,7 @@ class Ledger:
             )
 
     def _copied(self, database: str, name: LtxName, body: bytes, by: Any) -> bool:
-        """Whether the file is one of a copy, and neither a transaction on top nor a fold of such."""
+        """Return True if the file is one of a copy, and neither a later transaction nor a fold of such."""
         log, header = self.log(database), Header.decode(body, str(name))
         is_late = log.entries and name.level == 0 and name.max_txid <= log.begins_at
         if is_mark(header, name):
@@ -174,7 +173,7 @@ class Ledger:
         return True
 
     def _dropped_unfinished(self, database: str, txid: int, by: Any) -> None:
-        """A copy that was never complete is dropped behind where it was to end; of what was before nobody may read."""
+        """Drop a copy that was never complete, behind its intended end; no client may read the remains."""
         log = self.log(database)
         log.entries = [Entry(number, b"", by, self._history.now()) for number in range(1, txid + 1)]
         log.begins_at, log.appeared_at = txid + 1, self._history.now()

@@ -1,4 +1,4 @@
-"""What a database should be: plain SQLite, to which the transactions of the log are applied one after the other.
+"""The model: the expected content of a database, from plain SQLite and the transactions of the log one after the other.
 
 A state is the bytes of a database; the empty one is `EMPTY`.
 """
@@ -22,7 +22,7 @@ _COUNTING = ("INSERT", "UPDATE", "DELETE")
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What statements gave, and what they left behind."""
+    """The results of statements, and the state after them."""
 
     rows: tuple[Rows, ...]  # of each statement
     counts: tuple[int | None, ...]  # rows changed; None where nobody counts them
@@ -30,7 +30,7 @@ class Ran:
 
 
 def run(state: bytes, statements: Sql) -> Ran:
-    """As one transaction. Raises apsw.Error."""
+    """Run statements as one transaction. Raises apsw.Error."""
     with _opened(state) as connection:
         alone = len(statements) == 1 and statements[0][0] == "VACUUM"
         if not alone:
@@ -53,7 +53,7 @@ def fails(state: bytes, statements: Sql) -> bool:
 
 
 def content(state: bytes) -> Rows:
-    """All that a database says: its schema and every row of every table. Raises apsw.Error."""
+    """Return the content of a database: its schema and every row of every table. Raises apsw.Error."""
     try:
         return _content(state)
     except UnicodeDecodeError as error:
@@ -72,7 +72,7 @@ def _content(state: bytes) -> Rows:
 
 
 def is_sound(state: bytes) -> list[str]:
-    """What SQLite finds wrong with a database: nothing."""
+    """Return SQLite's complaints about a database: none."""
     with _opened(state) as connection:
         found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
         return [] if found == ["ok"] else found

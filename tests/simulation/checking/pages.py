@@ -8,7 +8,7 @@ from lambda_handlers.storage.log.ltx_decoder import Decoder
 
 
 class Image:
-    """Begins empty."""
+    """The pages; empty at first."""
 
     def __init__(self) -> None:
         self._pages: dict[int, bytes] = {}
@@ -28,14 +28,14 @@ class Image:
         return header
 
     def file(self) -> bytes:
-        """Empty where there is no page."""
+        """Return the database file; empty without a page."""
         if self._header is None or not self._header.commit:
             return b""
         blank = bytes(self._header.page_size)
         return b"".join(self._pages.get(pgno, blank) for pgno in range(1, self._header.commit + 1))
 
     def differs(self, body: bytes, name: LtxName) -> str:
-        """What is wrong with a compacted file that ends here; empty if nothing is."""
+        """Describe the fault of a compacted file that ends here; empty if there is none."""
         assert self._header is not None
         header, pages = _decoded(body, str(name))
         if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):

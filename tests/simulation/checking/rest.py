@@ -1,7 +1,7 @@
-"""Whether what lies in the store at the end is right: damage on the way never becomes damage at rest (`at rest`).
+"""The check of stored objects at the end: damage in transit never becomes damage at rest (`at rest`).
 
-Files themselves are compared page by page where the log is replayed (checker). Here it is what they are read by: every
-page map, atlas and head that was written, whoever wrote it, agrees with the files that it is about.
+Files themselves are compared page by page during the replay of the log (checker). This module checks the objects for
+reading them: every page map, atlas and head ever written, by any writer, agrees with its files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.simulation.histories.outcome import Outcome
 
 
 def check(outcome: Outcome) -> None:
-    """Adds to the history's violations."""
+    """Add to the history's violations."""
     for database, log in outcome.ledger.logs.items():
         files = _files(log)
         for key, body, by in log.advice:
@@ -27,7 +27,7 @@ def check(outcome: Outcome) -> None:
 
 
 def _files(log: Log) -> dict[LtxName, list[bytes]]:
-    """Whatever was written under each name; a file that was removed may have been made again."""
+    """Return every body written under each name; a removed file may have been made again."""
     found: dict[LtxName, list[bytes]] = {}
     for entry in log.entries:
         found.setdefault(LtxName(0, entry.txid, entry.txid), []).append(entry.body)
@@ -37,7 +37,7 @@ def _files(log: Log) -> dict[LtxName, list[bytes]]:
 
 
 def _problem(database: str, key: str, body: bytes, files: dict[LtxName, list[bytes]]) -> str:
-    """What is wrong with a page map, atlas or head; empty if nothing is."""
+    """Describe the fault of a page map, atlas or head; empty if there is none."""
     if key == head_key(database):
         return _problem_of_head(database, body, files)
     if key == atlas_key(database):

@@ -1,4 +1,4 @@
-"""Histories as test cases: run, check, and say what went wrong so that it can be run again."""
+"""Histories as test cases: run them, check them, and report a failure with the means to repeat it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HISTORIES_AT_ONCE = 100  # in one test
 
 
 def outcome_of(which: Plan | int | str, left_out: Collection[str] = ()) -> Outcome:
-    """Of a plan, or of the one that a seed makes: run and checked."""
+    """Run and check a plan, or the plan of a seed."""
     made = which if isinstance(which, Plan) else plan.make(str(which))
     outcome = run(made, left_out)
     checker.check(outcome)

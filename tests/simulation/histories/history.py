@@ -1,4 +1,4 @@
-"""What happened: a list of events as people can read it, the same for the same seed to the letter."""
+"""The history: a list of events, readable for people, exactly the same for the same seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a plan: who was told what, and what the log says."""
+"""The outcome of a plan: the answers to each client, and the content of the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECOND_DELIVERY = 100  # what its numbers, of the same tries, begin with
 
 
 class Delivery:
-    """One time that an operation reached a container."""
+    """One arrival of an operation at a container."""
 
     def __init__(self, operation: Operation, number: int, event: Any, begun_at: float) -> None:
         self.operation = operation
@@ -32,7 +32,7 @@ class Delivery:
 
     @property
     def invocation_id(self) -> str:
-        """Lambda's: the same when Lambda itself delivers an invocation twice."""
+        """Lambda's id: the same when Lambda itself delivers an invocation twice."""
         return f"invocation-{self.operation.number}-{self.number % SECOND_DELIVERY}"
 
     def next_call(self) -> str:
@@ -46,7 +46,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A database as a new container found it at the end, page by page."""
+    """A database as read by a new container at the end, page by page."""
 
     database: str
     at: int | None  # None: the newest state
@@ -57,7 +57,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Seen:
-    """What clients know of one database: at which time they had an answer from which transaction."""
+    """The knowledge of clients about one database: the time of each answer and its transaction."""
 
     times: list[tuple[float, int]] = field(default_factory=list)  # ascending in both
 
@@ -70,7 +70,7 @@ class Seen:
         return self.times[-1][1] if self.times else 0
 
     def at(self, time: float) -> int:
-        """What had been seen before a moment."""
+        """Return the newest transaction seen before a moment."""
         return max((txid for moment, txid in self.times if moment < time), default=0)
 
 
@@ -93,7 +93,7 @@ class Outcome:
         return Counter(fault.value for fault in self.faults.values())
 
     def counted(self) -> Counter[str]:
-        """What was done, by kind."""
+        """Return the number of operations, by kind."""
         requests = [one for one in self.deliveries if one.operation.kind in ("sql", "action")]
         logs = self.ledger.logs.values()
         return Counter(

@@ -1,7 +1,7 @@
-"""A history that breaks a promise, made small: fewer operations and fewer faults, and the same promise broken.
+"""Shrinking: reduces a history that breaks a promise to fewer operations and fewer faults that break the same promise.
 
-Delta debugging (Zeller and Hildebrandt, 2002): leave out a half, then quarters, and so on, and keep what still fails.
-What is left out changes nothing else, as every decision has a name of its own (chance).
+Delta debugging (Zeller and Hildebrandt, 2002): leave out a half, then quarters, and so on, and keep the parts that
+still fail. Leaving out one part changes no other, because every decision has a name of its own (chance).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Shrinking:
 
 
 def shrink(outcome: Outcome, most_runs: int = 400) -> Shrinking:
-    """Of an outcome with a violation."""
+    """Shrink an outcome with a violation."""
     shrinking = Shrinking(outcome, outcome.history.violations[0].promise, most_runs)
     fewest(outcome.plan.operations, lambda kept: shrinking.fails(kept, ()))
     met = tuple(shrinking.smallest.faults)
@@ -48,7 +48,7 @@ def shrink(outcome: Outcome, most_runs: int = 400) -> Shrinking:
 
 
 def fewest(items: Sequence[T], fails: Callable[[Sequence[T]], bool]) -> Sequence[T]:
-    """Few of them that still fail, in their order."""
+    """Return few of the items that still fail, in their order."""
     kept, size = list(items), max(1, len(items) // 2)
     while kept:
         at, before = 0, len(kept)

@@ -1,11 +1,11 @@
-"""S3 as one container sees it: every request takes its time and may go wrong; what is applied is applied at one moment.
+"""S3 as one container sees it: every request takes time and may go wrong; an effect happens at one moment.
 
-`Bucket` is the truth: objects by key, conditional writes, strongly consistent, with the time at which they were written
-in whole seconds, as S3 tells it. `BucketStore` is what a container has: the verbs of `ObjectStore`, each of which is a
-point where others run and faults happen. A LIST comes in small pages, so that it is no snapshot.
+`Bucket` is the truth: objects by key, conditional writes, strongly consistent, with their write times in whole seconds,
+as in S3. `BucketStore` is the container's view: the verbs of `ObjectStore`, each of which is a point at which other
+tasks run and faults happen. A LIST comes in small pages, so that it is no snapshot.
 
-Answers may be damaged on their way to a container (damage). A stale answer is one that was right up to a quarter of an
-hour ago; of an object that is written over, ever.
+Answers may be damaged in transit to a container (damage). A stale answer was right up to a quarter of an hour ago; for
+an object that is replaced, at any time before.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Bucket:
         return self.objects[key]
 
     def get_earlier(self, key: str, size: float) -> Object:
-        """What may have been answered at some time; `size` in [0, 1) says when."""
+        """Return an answer from an earlier time; `size` in [0, 1) selects the time."""
         versions = [None, *(version for _, version in self._versions.get(key, ()))]
         found = versions[int(size * len(versions))]
         if found is None:
@@ -71,7 +71,7 @@ class Bucket:
         return found
 
     def page_earlier(self, prefix: str, after: str | None, seconds: float) -> list[ObjectInfo]:
-        """A page of a LIST as it was so long ago."""
+        """Return a page of a LIST from `seconds` ago."""
         moment = self._now() - seconds
         found = []
         for key in sorted(self._versions):
@@ -204,7 +204,7 @@ class BucketStore:
             self.delete(key)
 
     def close(self) -> None:
-        """It has no connections."""
+        """Do nothing: it has no connections."""
 
     def _get(
         self,

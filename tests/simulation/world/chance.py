@@ -1,8 +1,8 @@
-"""Chance by name: the same seed and the same name give the same numbers, whatever else was asked for before.
+"""Chance by name: the same seed and the same name give the same numbers, independent of earlier calls.
 
 A history that draws all its numbers from one stream becomes another history as soon as one operation is left out. Here
-every decision has a name (operation, delivery, number of the call), so that a history can be shrunk: what is left
-behaves as it did, as far as it depends on itself.
+every decision has a name (operation, delivery, number of the call), so that a history can be shrunk: the rest behaves
+as before, as far as it depends on itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Chance:
         self._keyed = blake2b(key=self._key)  # copied for each name: that costs less than a new one
 
     def numbers(self, name: str, count: int = 1) -> list[float]:
-        """`count` (at most 8) numbers from 0 to 1."""
+        """Return `count` (at most 8) numbers from 0 to 1."""
         keyed = self._keyed.copy()
         keyed.update(name.encode())
         return [word * _SCALE for word in _WORDS[count].unpack_from(keyed.digest())]

@@ -1,7 +1,7 @@
 """One container: a host whose clock, chance and threads are simulated, and which can be frozen or killed at any call.
 
-What runs in it (a Service, or the scheduled function) is the product's own code. Its calls to the store, to EC2 and to
-the clock come through here: `meet` says what happens to a call, `go` is its way there, `come_back` the answer's.
+The product's own code runs in it (a Service, or the scheduled function). Its calls to the store, to EC2 and to the
+clock pass through here: `meet` decides the fate of a call, `go` is its way there, `come_back` the answer's.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Container:
 
     @property
     def context(self) -> Any:
-        """What the running task works for."""
+        """The context of the running task."""
         return self.world.current.context
 
     # The host
@@ -60,7 +60,7 @@ class Container:
         return time
 
     def told_time(self) -> None:
-        """The Date of an answer, which the container relates to its own clock."""
+        """Return the Date of an answer, which the container relates to its own clock."""
         if self.store_clock is not None:
             self.store_clock.told(float(int(self.world.now)), self.world.now + self._skew)
 
@@ -89,7 +89,7 @@ class Container:
         return meeting
 
     def go(self, meeting: Meeting) -> bool:
-        """False where it took so long that its signature is not valid any more."""
+        """Send a call; False if it took so long that its signature is no longer valid."""
         if meeting.fault in BEFORE:
             self._suffer(meeting)
         signed_at = self.world.now
@@ -116,7 +116,7 @@ class Container:
         return self._stood_still_until > time
 
     def die(self) -> None:
-        """All of its memory is gone, and its tasks end where they are."""
+        """Die: all of its memory is gone, and its tasks end at once."""
         if self.is_dead:
             return
         self.is_dead = True
@@ -127,7 +127,7 @@ class Container:
         self.world.at(self.world.now, self.close)  # once they have ended
 
     def close(self) -> None:
-        """Give back what the machine really has of it: files."""
+        """Return its real resources to the machine: files."""
         if not all(task.is_done for task in self.tasks):
             self.world.at(self.world.now, self.close)
         elif self.what_runs is not None:

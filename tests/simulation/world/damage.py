@@ -1,8 +1,8 @@
-"""Which answers of the store may be damaged on their way, and what becomes of them: one bit is another, or their end is
-missing. docs/reliability.md says why the others may not. Pure.
+"""Damage: the answers of the store that may be damaged in transit, and their damaged form: one flipped bit, or a
+missing end. docs/reliability.md gives the reasons for the others. Pure.
 
-`size` is the fault's, in [0, 1): where it strikes. In JSON it strikes a digit half of the time, since what it makes of
-one still decodes; in a LIST it strikes one entry, in its key, size or date.
+`size` is the fault's, in [0, 1): its position. In JSON it hits a digit half of the time, because the result still
+decodes; in a LIST it hits one entry, in its key, size or date.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BITS_OF_A_DIGIT = 4  # of which any makes another character of the digits' sixt
 
 
 class Answer(Enum):
-    """What is asked for."""
+    """The object of a request."""
 
     FILE = "an LTX file, or its pieces one after the other"
     RANGE = "a range of an LTX file"
@@ -52,7 +52,7 @@ def may_take(answer: Answer) -> frozenset[Fault]:
 
 
 def flipped(body: bytes, size: float) -> bytes:
-    """The body with one bit flipped; an empty one stays empty."""
+    """Return the body with one bit flipped; an empty one stays empty."""
     if not body:
         return body
     half, rest = _split(size, 2)
@@ -69,14 +69,14 @@ def flipped(body: bytes, size: float) -> bytes:
 
 
 def shortened(body: bytes, size: float) -> bytes:
-    """The beginning of a body: all but a little of it as often as any other part."""
+    """Return the beginning of a body: nearly all of it as often as any other part."""
     half, rest = _split(size, 2)
     lost = min(len(body), 1 + int(rest * 24)) if half else round(rest * len(body))
     return body[: len(body) - lost]
 
 
 def with_flipped_entry(page: Sequence[ObjectInfo], size: float) -> list[ObjectInfo]:
-    """A page of a LIST in which one entry has another key, size or date."""
+    """Return a page of a LIST with another key, size or date in one entry."""
     if not page:
         return list(page)
     which, rest = _split(size, len(page))
@@ -96,7 +96,7 @@ def with_flipped_number(number: int, size: float) -> int:
 
 
 def _with_other_character(key: str, size: float) -> str:
-    """Behind the name of the database, which the LIST was asked for."""
+    """Change a character behind the name of the database, the prefix of the LIST."""
     start = key.find("/") + 1
     at, rest = _split(size, len(key) - start)
     at += start
@@ -104,7 +104,7 @@ def _with_other_character(key: str, size: float) -> str:
 
 
 def _with_other_digit(number: str, size: float) -> str:
-    """One bit of one digit is another, and it is a digit still."""
+    """Flip one bit of one digit so that it stays a digit."""
     at, rest = _split(size, len(number))
     digit = int(number[at])
     others = [digit ^ 1 << bit for bit in range(_BITS_OF_A_DIGIT) if digit ^ 1 << bit <= 9]
@@ -112,7 +112,7 @@ def _with_other_digit(number: str, size: float) -> str:
 
 
 def _with_other_date(moment: float, size: float) -> float:
-    """One that is a date still, as its text has it; the same where the digit that is struck allows none."""
+    """Return another date, valid as text; the same one if the hit digit allows none."""
     text = datetime.fromtimestamp(moment, timezone.utc).strftime(_WHOLE_DATE)
     digits = [at for at, character in enumerate(text) if character.isdigit()]
     which, rest = _split(size, len(digits))
@@ -125,7 +125,7 @@ def _with_other_date(moment: float, size: float) -> float:
 
 
 def _split(size: float, count: int) -> tuple[int, float]:
-    """One of `count`, and a number in [0, 1) for what comes after."""
+    """Return one of `count`, and a number in [0, 1) for the next decision."""
     scaled = size * count
     which = min(int(scaled), count - 1)
     return which, scaled - which

@@ -1,8 +1,8 @@
 """EC2's security groups as one container sees them.
 
-Names are unique whatever their case, ids are never used twice, a create is atomic with its tags. What `describe` shows
-lags behind: a group may not be shown yet, or still be shown after its end; a delete may not find a group yet. The
-account may make so many calls a second, all containers together.
+Names are unique regardless of case, ids are never used twice, a create is atomic with its tags. `describe` lags behind:
+a new group may be missing, or a deleted one still be shown; a delete may not find a group yet. The account may make a
+limited number of calls a second, all containers together.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Group:
 
 
 class Region:
-    """The truth, and what is shown of it."""
+    """The truth, and its visible part."""
 
     def __init__(self, now: Callable[[], float], chance: Chance, ledger: Ledger) -> None:
         self._now = now

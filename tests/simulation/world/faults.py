@@ -1,11 +1,11 @@
-"""What may go wrong with one call to the store, to EC2 or to the clock, and how often it does in one history.
+"""Faults: the possible faults of one call to the store, to EC2 or to the clock, and their rates in one history.
 
-Answers of the store may also be damaged (`DAMAGE`): they are not what is stored, and do not say so. Which answers may
-take which damage is the store's to say (bucket).
+Answers of the store may also be damaged (`DAMAGE`): they differ from the stored object without showing it. The store
+decides which answers may take which damage (bucket).
 
 Every history has a profile of its own: some kinds of faults off, others rare, others frequent ("swarm testing"), since
-what one fault hides another may show. Whether a fault happens is decided by the name of the call, so that it can be
-left out by that name when a history is shrunk.
+one fault may hide another. The name of a call decides whether a fault happens, so that it can be left out by that name
+when a history is shrunk.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _MORE_OR_LESS = {
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """What becomes of one call."""
+    """The fate of one call."""
 
     fault: Fault
     going: float  # seconds until it is applied
@@ -87,7 +87,7 @@ _NOTHING = Meeting(Fault.NONE, 0.0, 0.0, 0.0)
 
 
 class Faults:
-    """`left_out`: the names of calls that nothing happens to. `met`: those that something happened to."""
+    """The faults of a history. `left_out`: the names of calls without a fault. `met`: those with one."""
 
     def __init__(self, chance: Chance, left_out: Collection[str] = ()) -> None:
         self._chance = chance
@@ -107,7 +107,8 @@ class Faults:
         return self._chance.choice(f"rate of {fault.name}", _RATES) * _MORE_OR_LESS.get(fault, 1.0) * intensity
 
     def at_read(self, name: str, damage: Collection[Fault] = (), likely: float = 1.0) -> Meeting:
-        """`damage`: the kinds of it that the answer may take; `likely`: so many times as often as others."""
+        """Decide about a read. `damage`: the kinds of it that the answer may take; `likely`: so many times as often as
+        others."""
         meeting = self._meet(name, self._reads)
         if meeting.fault is not Fault.NONE or not damage or not self._damage:
             return meeting

@@ -1,6 +1,6 @@
-"""Constants of the product that are set for one history, wherever they have been imported to.
+"""Constants of the product, set for one history in every module that has imported them.
 
-A module that takes its values from them at each use behaves as it would with large databases, only sooner.
+A module that takes its values from them at each use behaves as with large databases, only sooner.
 """
 
 from __future__ import annotations

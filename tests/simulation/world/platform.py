@@ -1,8 +1,8 @@
-"""Lambda, as far as it matters: which container serves a request, and what lives in one.
+"""Lambda, as far as it matters: the assignment of requests to containers, and the content of a container.
 
-A request goes to an idle container or to a new one; a container serves one request at a time and keeps what it has
-between them; while there is none it stands still. It is killed when its function's time is up, unless the plan has
-processes that live on (`are_patient`), such as those over a directory.
+A request goes to an idle container or to a new one; a container serves one request at a time and keeps its state
+between them; without a request it is frozen. It is killed when its function's time is up, unless the plan has processes
+that live on (`are_patient`), such as those over a directory.
 """
 
 from __future__ import annotations
@@ -59,24 +59,24 @@ class Platform:
         return self._pick("sweeper", delivery, self._sweeper)
 
     def for_operator(self) -> tuple[Container, WriteLock]:
-        """Somebody's machine, and the lock as it sees it."""
+        """Return an operator's machine, and the lock as it sees it."""
         container = self._new("operator")
         return container, self._lock(container, BucketStore(self._bucket, container))
 
     def for_reader(self, database: str) -> tuple[Container, Callable[[], Replica]]:
-        """A new container, and what opens copies of a database in it."""
+        """Return a new container, and a function that opens replicas of a database in it."""
         container = self._new("reader")
         store = BucketStore(self._bucket, container)
         limit = self._plan.cache_bytes
         return container, lambda: Replica(store, database, Path(self._directory), container.host, limit)
 
     def some(self, name: str) -> Container | None:
-        """One of those that serve requests, by chance."""
+        """Return one of the serving containers, by chance."""
         alive = self._alive("c")
         return self._chance.choice(name, alive) if alive else None
 
     def serve(self, container: Container, delivery: Delivery, work: Callable[[], object]) -> Task:
-        """`work` in a task of the container."""
+        """Run `work` in a task of the container."""
         delivery.container = container
         container.busy_with = delivery
 
@@ -159,7 +159,7 @@ class Platform:
 
 
 class PlannedClock(StoreClock):
-    """What a container knows of the store's clock, while its own takes the step of the plan."""
+    """A container's knowledge of the store's clock, while its own takes the step of the plan."""
 
     def __init__(self, container: Container, wrong: WrongClock) -> None:
         super().__init__()
@@ -176,13 +176,13 @@ class PlannedClock(StoreClock):
         return super().corrected(self._read(now))
 
     def _read(self, now: float) -> float:
-        """What the clock of the container shows then."""
+        """Return the reading of the container's clock at that time."""
         is_wrong = self._container.context.operation.number == self._wrong.operation
         return now + self._wrong.seconds if is_wrong else now
 
 
 class Sweeper:
-    """What a container of the scheduled function keeps, and does: as deadlock_fix.handler."""
+    """The state and the work of a container of the scheduled function, like deadlock_fix.handler."""
 
     def __init__(self, container: Container, store: BucketStore, lock: WriteLock, retention_days: float) -> None:
         self._host = container.host
@@ -196,11 +196,11 @@ class Sweeper:
         self._maintenance.run(deadline)
 
     def close(self) -> None:
-        """It holds nothing."""
+        """Do nothing: it holds nothing."""
 
 
 class Context:
-    """Lambda's."""
+    """Lambda's context."""
 
     def __init__(self, world: World, delivery: Delivery) -> None:
         self.aws_request_id = delivery.invocation_id

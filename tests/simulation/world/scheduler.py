@@ -1,11 +1,12 @@
-"""Simulated time, and who runs when: one operating-system thread, one greenlet a task, and a heap of wake-up times.
+"""The scheduler: simulated time and the order of tasks. One operating-system thread, one greenlet a task, and a heap of
+wake-up times.
 
-Nothing runs at the same time as anything else. A task runs until it waits; then the task or plan whose time comes
-first goes on. All waiting is simulated, so that a night passes in no time. Greenlets can be switched inside SQLite's
-callbacks, as each keeps its own C stack.
+Nothing runs at the same time as anything else. A task runs until it waits; then the task or plan with the earliest time
+continues. All waiting is simulated, so that a night passes in no time. Greenlets can be switched inside SQLite's
+callbacks, because each keeps its own C stack.
 
-A task may belong to a container. While that is frozen none of its tasks go on; when it dies they all end in `Crashed`,
-which no code of the product catches for good.
+A task may belong to a container. While that is frozen none of its tasks continue; when it dies they all end in
+`Crashed`, which no code of the product catches for good.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ START = 1_800_000_000.0  # unix seconds
 
 
 class Crashed(BaseException):
-    """The container is gone: what runs in it ends here."""
+    """The container is gone: its tasks end here."""
 
 
 class Owner(Protocol):
-    """What a task may belong to."""
+    """The possible owner of a task."""
 
     is_dead: bool
     frozen_until: float
@@ -55,11 +56,11 @@ class Task:
             self._world.wake(task)
 
     def tell(self, task: Task) -> None:
-        """Wake somebody when it is done."""
+        """Wake a task when this one is done."""
         self._waiting.append(task)
 
     def result(self) -> Any:
-        """What it returned, or raises what it raised; waits for it."""
+        """Wait for it, and return its result or raise its exception."""
         while not self.is_done:
             self._world.check()
             self.tell(self._world.current)
@@ -103,18 +104,18 @@ class World:
         self.pause()
 
     def pause(self) -> None:
-        """Let the others run until somebody wakes this task."""
+        """Let the others run until this task is woken."""
         self.hub.switch()
         self.check()
 
     def check(self) -> None:
-        """Raises Crashed in a task whose container is gone."""
+        """Raise Crashed in a task of a dead container."""
         owner = self.current.owner
         if owner is not None and owner.is_dead:
             raise Crashed
 
     def run(self) -> None:
-        """Until nobody has anything left to do."""
+        """Run until no task has anything left to do."""
         while self._heap:
             time, _, what, alarm = heapq.heappop(self._heap)
             if not isinstance(what, Task):
