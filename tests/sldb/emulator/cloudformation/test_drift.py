@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.sldb.emulator.cloudformation.test_api import Stack, _names, template
+from tests.fakes.aws.cloudformation import Stack, names, template
 
 ALLOW = {"Effect": "Allow", "Action": "ec2:DescribeVpcs", "Resource": "*"}
 INLINE = {"PolicyName": "inline", "PolicyDocument": {"Version": "2012-10-17", "Statement": [ALLOW]}}
@@ -37,7 +37,7 @@ def deployed(account: Any, wait: Any, aws: Any) -> Iterator[Stack]:
 def revert_drift(stack: Stack, whole: dict[str, Any]) -> dict[str, Any]:
     made = stack.client.create_change_set(
         StackName=stack.name,
-        ChangeSetName=f"revert-{next(_names)}",
+        ChangeSetName=f"revert-{next(names)}",
         ChangeSetType="UPDATE",
         TemplateBody=json.dumps(whole),
         Capabilities=["CAPABILITY_IAM"],
