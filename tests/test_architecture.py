@@ -53,7 +53,6 @@ RULES = (
             "sldb.push_pull",
             "sldb.emulator",
             "sldb.doctor.store",
-            "sldb.aws.endpoints",  # fills in the server's settings, for the target that runs the server here
         ),
     ),
     Rule(

@@ -10,7 +10,7 @@
 Version 1 of the object had neither version nor checksum and the same fields. Both are read here.
 
 The only place that encodes and decodes these names, tags and fields. `lambda_handlers.locks` takes and frees the locks
-with it, and `sldb.ops.locks` and `sldb.stack.lock_groups` show and free them from outside.
+with it, and `sldb.stack.lock_groups` and `sldb.stack.lock_objects` show and free them from outside.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Where AWS is for this user, and the way there: endpoints, proxies and certificates as botocore's clients find them,
-for those connections that none of its clients makes.
+"""Endpoints, proxies and certificates of this user, found as botocore's clients find them: for connections without such
+a client.
 
 Endpoints: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, `services` and `endpoint_url` of the profile, unless
-AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is set; else the host that AWS has in the region's partition, also a FIPS or
+AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is set; else AWS's own host in the region's partition, also a FIPS or
 dual-stack one. Proxies: HTTP_PROXY, HTTPS_PROXY, NO_PROXY, or the system's. Certificates: AWS_CA_BUNDLE, `ca_bundle`
 of the profile, REQUESTS_CA_BUNDLE.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,7 +18,7 @@ from urllib.request import getproxies
 
 from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.httpsession import URLLib3Session
-from botocore.utils import ensure_boolean, should_bypass_proxies
+from botocore.utils import should_bypass_proxies
 
 from lambda_handlers.shared.endpoints import Partition, has_certificates, is_endpoint_url, partition_of, service_url
 from lambda_handlers.shared.proxies import is_proxy
@@ -30,22 +29,26 @@ if TYPE_CHECKING:
 
     import botocore.session
 
-    from lambda_handlers.settings import Settings
-
 CONNECT_SECONDS = 10.0
 
 
 def endpoint_url(session: botocore.session.Session, service: str, region: str) -> str:
-    """Raises SldbError where what is configured is no URL."""
+    """Return the configured endpoint of a service, else AWS's own. Raises SldbError if the configured one is no URL."""
     configured = configured_url(session, service)
     if configured:
         return configured
+    fips, dual_stack = endpoint_variants(session)
+    return service_url(service, region, find_partition(session, region), fips=fips, dual_stack=dual_stack)
+
+
+def endpoint_variants(session: botocore.session.Session) -> tuple[bool, bool]:
+    """Return whether FIPS and dual-stack endpoints are configured."""
     fips, dual_stack = (bool(session.get_config_variable(f"use_{name}_endpoint")) for name in ("fips", "dualstack"))
-    return service_url(service, region, _partition(session, region), fips=fips, dual_stack=dual_stack)
+    return fips, dual_stack
 
 
 def configured_url(session: botocore.session.Session, service: str) -> str | None:
-    """Raises SldbError where what is configured is no URL."""
+    """Return the configured endpoint of a service, None if there is none. Raises SldbError if it is no URL."""
     if session.get_config_variable("ignore_configured_endpoint_urls"):
         return None
     url = ConfiguredEndpointProvider(session.full_config, session.get_scoped_config(), service).provide()
@@ -53,6 +56,7 @@ def configured_url(session: botocore.session.Session, service: str) -> str | Non
 
 
 def checked_url(url: str, service: str) -> str:
+    """Return the URL. Raises SldbError if it is none."""
     if is_endpoint_url(url):
         return url
     raise SldbError(
@@ -63,53 +67,27 @@ def checked_url(url: str, service: str) -> str:
     )
 
 
-def check_way(session: botocore.session.Session, url: str, service: str) -> None:
-    """Raise SldbError where the URL is none, or there is no way to it: certificates or a proxy that cannot be."""
+def check_connection_settings(session: botocore.session.Session, url: str, service: str) -> None:
+    """Raise SldbError if the URL is none, or if the certificates or the proxy for it are unusable."""
     checked_url(url, service)
     ca_bundle(session)
-    _proxies((url,))
-
-
-def reached_by(
-    settings: Settings, session: botocore.session.Session, region: str, endpoint: str | None = None
-) -> Settings:
-    """Return the settings with the places and the ways that hold for this user. `endpoint`: of S3, given by hand."""
-    s3_section = session.get_scoped_config().get("s3") or {}
-    section = s3_section if isinstance(s3_section, dict) else {}
-    partition = _partition(session, region)
-    fips, dual_stack = (bool(session.get_config_variable(f"use_{name}_endpoint")) for name in ("fips", "dualstack"))
-    s3 = checked_url(endpoint, "s3") if endpoint else configured_url(session, "s3")
-    if s3 is None and ensure_boolean(section.get("use_dualstack_endpoint")):
-        s3 = service_url("s3", region, partition, fips=fips, dual_stack=True)
-    placed = replace(
-        settings,
-        region=region,
-        url_suffix=partition.suffix,
-        fips=fips,
-        dual_stack=dual_stack,
-        endpoint_url=s3,
-        ec2_endpoint_url=configured_url(session, "ec2"),
-        virtual_hosted=section.get("addressing_style") == "virtual",
-        ca_bundle=ca_bundle(session),
-    )
-    bucket = settings.store.removeprefix("s3://").partition("/")[0]
-    return replace(placed, proxies=_proxies((placed.s3_bucket(bucket).url, placed.ec2.url)))
+    proxy_settings((url,))
 
 
 def ca_bundle(session: botocore.session.Session) -> str | None:
-    """Raises SldbError where there is no such file, or it holds none."""
+    """Return the path of the file of certificates. Raises SldbError if there is no such file, or none in it."""
     path = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
     if not path:
         return None
     try:
         if has_certificates(Path(path).read_bytes()):
             return str(path)
-        what = "holds none (PEM)"
+        problem = "it holds none (PEM)"
     except OSError as error:
-        what = error.strerror or str(error)
+        problem = error.strerror or str(error)
     raise SldbError(
         "store_error",
-        f"the file of certificates {path}: {what}",
+        f"the file of certificates {path}: {problem}",
         "see AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle of your AWS profile",
         applied="no",
     )
@@ -118,10 +96,10 @@ def ca_bundle(session: botocore.session.Session) -> str | None:
 def transport(
     session: botocore.session.Session, url: str, read_seconds: float, socket_options: list[tuple[int, int, int]]
 ) -> URLLib3Session:
-    """Return botocore's own for a URL. Raises SldbError for a proxy or certificates that cannot be."""
+    """Return botocore's own transport for a URL. Raises SldbError for an unusable proxy or unusable certificates."""
     return URLLib3Session(
         verify=ca_bundle(session) or True,  # type: ignore[arg-type]  # the stubs know only bool
-        proxies={name.removesuffix("_proxy"): proxy for name, proxy in _proxies((url,)) if name != "no_proxy"}
+        proxies={name.removesuffix("_proxy"): proxy for name, proxy in proxy_settings((url,)) if name != "no_proxy"}
         if not should_bypass_proxies(url)
         else {},
         timeout=(CONNECT_SECONDS, read_seconds),  # type: ignore[arg-type]  # the stubs know one of its forms
@@ -129,27 +107,27 @@ def transport(
     )
 
 
-def _proxies(urls: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Return what settings have of proxies: those of the environment or the system, and which of the URLs' hosts are
-    excepted."""
-    found, places = getproxies(), [urlsplit(url) for url in urls if not should_bypass_proxies(url)]
-    for scheme in {place.scheme for place in places}:
+def proxy_settings(urls: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return the proxies of the environment or the system, and the exceptions from them among the hosts of the URLs, as
+    variables. Raises SldbError for a proxy that is no URL."""
+    found, proxied = getproxies(), [urlsplit(url) for url in urls if not should_bypass_proxies(url)]
+    for scheme in {url.scheme for url in proxied}:
         if found.get(scheme) and not is_proxy(found[scheme]):
             raise SldbError(
                 "store_error",
-                f"the proxy for {scheme} is none that can be used",
-                f"want http://host:port, with user:password@ where it asks for them: {scheme.upper()}_PROXY",
+                f"the proxy for {scheme} cannot be used",
+                f"want http://host:port, with user:password@ if it requires them: {scheme.upper()}_PROXY",
                 applied="no",
             )
-    excepted = ",".join({urlsplit(url).netloc for url in urls} - {place.netloc for place in places})
-    return tuple((f"{name}_proxy", value) for name, value in {**found, "no": excepted}.items() if name in _KINDS)
+    excepted = ",".join({urlsplit(url).netloc for url in urls} - {url.netloc for url in proxied})
+    return tuple((f"{name}_proxy", value) for name, value in {**found, "no": excepted}.items() if name in _PROXY_KINDS)
 
 
-_KINDS = ("http", "https", "no")
+_PROXY_KINDS = ("http", "https", "no")
 
 
-def _partition(session: botocore.session.Session, region: str) -> Partition:
-    """Return the partition (aws, aws-cn, aws-us-gov, …) that has the region, or looks as if it had."""
+def find_partition(session: botocore.session.Session, region: str) -> Partition:
+    """Return the partition (aws, aws-cn, aws-us-gov, …) of a region, for an unknown region by the pattern of names."""
     partitions = session.get_data("partitions")["partitions"]
     for partition in partitions:
         if region in partition["regions"] or re.match(partition["regionRegex"], region):

@@ -1,9 +1,9 @@
-"""What may go wrong with a deployment, and the one place where AWS's errors become ours.
+"""Errors of AWS and its libraries, and their conversion into sldb's, in this one place.
 
-`OperationFailed`  exit status 1: the deployment itself failed or was refused. The message says what and where, the hint
-                   what to do next.
-`SldbError`        `store_error` (3): no credentials, no region, not reachable, not allowed; `conflict` (75): somebody
-                   else is changing the stack; `bad_request` (2): an option that makes no sense.
+`OperationFailed`  exit status 1: the deployment itself failed or was refused. The message names the failure and its
+                   place, the hint the next step.
+`SldbError`        `store_error` (3): no credentials, no region, not reachable, not allowed; `conflict` (75): another
+process is changing the stack; `bad_request` (2): a senseless option.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lambda_handlers.wire import SldbError
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError, ProxyConnectionError
+    from botocore.exceptions import BotoCoreError, ClientError, ProxyConnectionError
 
 _STALE_CREDENTIALS = {
     "ExpiredToken",
@@ -29,8 +29,8 @@ _STALE_CREDENTIALS = {
     "AuthFailure",
     "InvalidAccessKeyId",
 }
-_CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
-_SIGNED_AT_ANOTHER_TIME = ("Signature expired", "Signature not yet current")
+_CLOCK_CODES = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+_CLOCK_MESSAGES = ("Signature expired", "Signature not yet current")
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
 _BUSY = {
     "InvalidChangeSetStatus",
@@ -41,7 +41,7 @@ _BUSY = {
 
 
 class OperationFailed(SldbError):
-    """Of the client's own: it never travels, and has no place among the codes of the wire."""
+    """An error of the client alone: it is never sent, and has no place among the codes of the wire."""
 
     def __init__(self, message: str, hint: str = "", **details: Any) -> None:
         super().__init__("failed", message, hint, **details)
@@ -57,100 +57,121 @@ class OperationFailed(SldbError):
 
 @contextmanager
 def aws_errors(doing: str) -> Iterator[None]:
-    """Whatever botocore raises inside becomes an SldbError that says what we were doing."""
-    from botocore import exceptions as aws
+    """Raise the errors of botocore as SldbErrors with `doing` in the message, such as "describe the stack"."""
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
-    except aws.ProfileNotFound as error:
-        raise SldbError("store_error", _text(error), "see `aws configure list-profiles`, or --profile") from error
-    except aws.NoRegionError as error:
-        raise SldbError("store_error", f"cannot {doing}: no AWS region is set", REGION_HINT) from error
-    except aws.ClientError as error:
-        raise _of_client_error(doing, error) from error
-    except aws.ProxyConnectionError as error:
-        raise SldbError("store_error", f"cannot {doing}: {_said_of_proxy(error)}", _PROXY_HINT) from error
-    except aws.SSLError as error:
-        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", _CERTIFICATES_HINT) from error
-    except (aws.HTTPClientError, aws.ConnectionError) as error:
-        hint = "check the network, the region and AWS_ENDPOINT_URL"
-        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", hint) from error
-    except aws.ParamValidationError as error:  # a name that was put together from what AWS or the user said
-        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", "look at the names in it") from error
-    except aws.RefreshWithMFAUnsupportedError as error:
-        hint = "run the command again: it asks for another MFA code"
-        raise SldbError("store_error", f"cannot {doing}: the role's session has ended", hint) from error
-    except _of_credentials(aws) as error:
-        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", _CREDENTIALS_HINT) from error
-    except (aws.IncompleteReadError, aws.ChecksumError, aws.FlexibleChecksumError) as error:
-        raise SldbError("store_error", f"cannot {doing}: {_text(error)}", "try again") from error
-    except aws.BotoCoreError as error:
-        raise SldbError(
-            "store_error", f"cannot {doing}: {_text(error)}", "look at the AWS settings it names"
-        ) from error
-
-
-def _of_credentials(aws: Any) -> tuple[type[Exception], ...]:
-    return (
-        *(
-            aws.NoCredentialsError,
-            aws.PartialCredentialsError,
-            aws.CredentialRetrievalError,
-            aws.UnknownCredentialError,
-        ),
-        *(aws.SSOError, aws.LoginError, aws.TokenRetrievalError, aws.NoAuthTokenError, aws.MetadataRetrievalError),
-    )
+    except ClientError as error:
+        raise _from_response(doing, error) from error
+    except BotoCoreError as error:
+        raise _from_botocore(doing, error) from error
 
 
 def is_missing_stack(error: ClientError) -> bool:
-    """Return whether CloudFormation says that there is no such stack, for which it has no code of its own."""
+    """Return True if CloudFormation knows no such stack: it has no code of its own for that."""
     return error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error)
 
 
 REGION_HINT = "give --region, set AWS_REGION, or run `aws configure`"
-_PROXY_HINT = "check the proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
-_CERTIFICATES_HINT = "where a proxy has certificates of its own, AWS_CA_BUNDLE names the file of those to trust"
 _CREDENTIALS_HINT = "run `aws configure` or `aws sso login`, or give --profile"
 
 
-def _of_client_error(doing: str, error: Any) -> SldbError:
-    code = error.response.get("Error", {}).get("Code", "")
+def _from_botocore(doing: str, error: BotoCoreError) -> SldbError:
+    """Return the error for one of botocore without a response of the service."""
+    from botocore import exceptions as aws
+
+    said = _text(error)
+    if isinstance(error, aws.ProfileNotFound):
+        return SldbError("store_error", said, _hint(error))
+    if isinstance(error, aws.NoRegionError):
+        said = "no AWS region is set"
+    if isinstance(error, aws.RefreshWithMFAUnsupportedError):
+        said = "the role's session has ended"
+    # botocore leaves out the response of the proxy.
+    if isinstance(error, aws.ProxyConnectionError) and (refusal := _proxy_refusal(error)):
+        said = f"{said} ({refusal})"
+    return SldbError("store_error", f"cannot {doing}: {said}", _hint(error))
+
+
+def _hint(error: BotoCoreError) -> str:
+    return next(hint for kinds, hint in _hints() if isinstance(error, kinds))
+
+
+def _hints() -> Iterator[tuple[type[Exception] | tuple[type[Exception], ...], str]]:
+    """The kinds of errors and their hints. The first match counts."""
+    from botocore import exceptions as aws
+
+    yield aws.ProfileNotFound, "see `aws configure list-profiles`, or --profile"
+    yield aws.NoRegionError, REGION_HINT
+    yield aws.ProxyConnectionError, "check the proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+    yield aws.SSLError, "where a proxy has certificates of its own, AWS_CA_BUNDLE names the file of those to trust"
+    yield (aws.HTTPClientError, aws.ConnectionError), "check the network, the region and AWS_ENDPOINT_URL"
+    # A name that was put together from what AWS or the user gave.
+    yield aws.ParamValidationError, "look at the names in it"
+    yield aws.RefreshWithMFAUnsupportedError, "run the command again: it asks for another MFA code"
+    yield _credential_errors(), _CREDENTIALS_HINT
+    yield (aws.IncompleteReadError, aws.ChecksumError, aws.FlexibleChecksumError), "try again"
+    yield aws.BotoCoreError, "look at the AWS settings it names"
+
+
+def _credential_errors() -> tuple[type[Exception], ...]:
+    from botocore import exceptions as aws
+
+    return (
+        aws.NoCredentialsError,
+        aws.PartialCredentialsError,
+        aws.CredentialRetrievalError,
+        aws.UnknownCredentialError,
+        aws.SSOError,
+        aws.LoginError,
+        aws.TokenRetrievalError,
+        aws.NoAuthTokenError,
+        aws.MetadataRetrievalError,
+    )
+
+
+def _from_response(doing: str, error: ClientError) -> SldbError:
+    """Return the error for a response of the service."""
+    response: Any = error.response
+    code = response.get("Error", {}).get("Code", "")
+    said = _text(error)
     if is_wrong_clock(code, str(error)):
-        date = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-        return SldbError("store_error", f"cannot {doing}: {_text(error)}", clock_hint(date))
+        date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        return SldbError("store_error", f"cannot {doing}: {said}", clock_hint(date))
     if code in _STALE_CREDENTIALS:
-        return SldbError("store_error", f"cannot {doing}: {_text(error)}", _CREDENTIALS_HINT)
+        return SldbError("store_error", f"cannot {doing}: {said}", _CREDENTIALS_HINT)
     if code in _DENIED:
-        hint = "your AWS identity needs this permission"
-        return SldbError("store_error", f"not allowed to {doing}: {_text(error)}", hint)
+        return SldbError("store_error", f"not allowed to {doing}: {said}", "your AWS identity needs this permission")
     if code in _BUSY or (code == "ValidationError" and "_IN_PROGRESS" in str(error)):
-        hint = "somebody else is changing the stack: when `sldb status` says that it is done, deploy again"
-        return SldbError("conflict", f"cannot {doing}: {_text(error)}", hint)
+        hint = "another process is changing the stack: when `sldb status` says that it is done, deploy again"
+        return SldbError("conflict", f"cannot {doing}: {said}", hint)
     if code == "OperationAborted":
         hint = "S3 has not finished with a bucket of this name, deleted a moment ago perhaps: try again in some minutes"
-        return SldbError("store_error", f"cannot {doing}: {_text(error)}", hint)
-    return SldbError("store_error", f"cannot {doing}: {_text(error)}")
+        return SldbError("store_error", f"cannot {doing}: {said}", hint)
+    return SldbError("store_error", f"cannot {doing}: {said}")
 
 
 def is_wrong_clock(code: str, message: str) -> bool:
-    """Whether AWS refuses a request because of the time at which it says that it was signed."""
-    return code in _CLOCK or any(said in message for said in _SIGNED_AT_ANOTHER_TIME)
+    """Return True if AWS refuses a request because of the time of its signature."""
+    return code in _CLOCK_CODES or any(text in message for text in _CLOCK_MESSAGES)
 
 
 def clock_hint(date: str | None) -> str:
-    """What to do about a wrong clock; `date` is AWS's own, the header of its answer, where there is one."""
+    """Return the advice about a wrong clock. `date`: AWS's own time, from the header of its response, if there is
+    one."""
     if date is None:
         return "set the clock of this machine: AWS refuses what is signed 5 minutes too early or too late"
     off = time.time() - parsedate_to_datetime(date).timestamp()
     return f"set the clock of this machine: it is {abs(off):,.0f} s {'ahead of' if off > 0 else 'behind'} AWS's"
 
 
-def _said_of_proxy(error: ProxyConnectionError) -> str:
-    """What botocore says, which leaves out what the proxy has said."""
-    why = re.search(r"Tunnel connection failed: ([^'\")]*)", str(error.kwargs["error"]))
-    return f"{_text(error)} ({why[1].strip()})" if why else _text(error)
+def _proxy_refusal(error: ProxyConnectionError) -> str:
+    """Return the refusal of a proxy; empty if there is none in the error."""
+    found = re.search(r"Tunnel connection failed: ([^'\")]*)", str(error.kwargs["error"]))
+    return found[1].strip() if found else ""
 
 
 def _text(error: BaseException) -> str:
-    """In one line, and without what may be the password of a proxy or an endpoint."""
+    """Return the message in one line, without a password of a proxy or an endpoint."""
     return re.sub(r"(//)[^/\s\"']*@", r"\1***@", " ".join(str(error).split()))

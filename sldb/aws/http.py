@@ -4,7 +4,7 @@ Making a botocore client parses the service's model and costs 60 ms at every sta
 against 120 ms); one POST needs none of it. Profiles, SSO, roles, regions, endpoints (AWS_ENDPOINT_URL and its kin),
 proxies and CA bundles are still botocore's to find, so that they work as everywhere.
 
-What botocore raises passes through: the caller knows what for (see `sldb.aws.errors.aws_errors`).
+The errors of botocore pass through: the caller knows the purpose of the request (see `sldb.aws.errors.aws_errors`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class HttpReply:
 
 
 class Unanswered(Exception):
-    """No usable answer. `was_sent`: whether the request, or a part of it, may have arrived. `error` is botocore's."""
+    """The lack of a usable response. `was_sent`: the request, or a part of it, may have arrived. `error`:
+    botocore's."""
 
     def __init__(self, error: BotoCoreError, *, was_sent: bool) -> None:
         super().__init__(str(error))
@@ -52,8 +53,9 @@ class Unanswered(Exception):
 
 
 class _Body(io.BytesIO):
-    """The body of a request. It is taken when there is a connection to send it by, and not before: botocore's errors
-    do not tell a handshake that failed from an answer that broke off, nor what is no address from what is no HTTP."""
+    """The body of a request. It is read once there is a connection to send it by, and not before: botocore's errors do
+    not distinguish a failed handshake from an incomplete response, nor an invalid address from a response other than
+    HTTP."""
 
     was_taken = False
 
@@ -63,10 +65,10 @@ class _Body(io.BytesIO):
 
 
 class SignedHttp:
-    """Requests to `service`, over connections that stay open."""
+    """Requests to `service`, over persistent connections."""
 
     def __init__(self, service: str, options: AwsOptions, read_seconds: float) -> None:
-        """Raises BotoCoreError where profile, region or credentials are missing."""
+        """Raises BotoCoreError if profile, region or credentials are missing."""
         session = botocore_session(options)
         self._session = session
         self._service = service
@@ -79,7 +81,8 @@ class SignedHttp:
         self._http = _transport(session, self.endpoint, read_seconds)
 
     def post(self, path: str, body: bytes) -> HttpReply:
-        """Raises Unanswered; BotoCoreError where the credentials cannot be refreshed."""
+        """Send a signed POST and return the response. Raises Unanswered; BotoCoreError if the credentials cannot be
+        refreshed."""
         request = AWSRequest("POST", self.endpoint + path, {"Content-Type": "application/json"}, body)
         SigV4Auth(self._credentials.get_frozen_credentials(), self._service, self.region).add_auth(request)
         prepared, sent = request.prepare(), _Body(body)
@@ -91,14 +94,14 @@ class SignedHttp:
             raise Unanswered(error, was_sent=sent.was_taken) from error
 
     def download(self, url: str) -> Iterator[bytes]:
-        """What a presigned URL gives, while it comes in; it may end early. Raises OSError, which does not name the URL:
-        whoever has it may read."""
+        """Yield the content of a presigned URL as it arrives; it may end early. Raises OSError without the URL in it:
+        the URL alone is the right to read."""
         with closing(_transport(self._session, url, DOWNLOAD_SECONDS)) as http:
             try:
-                answer = http.send(AWSRequest("GET", url, stream_output=True).prepare())
-                with closing(answer.raw) as body:
-                    if answer.status_code != _OK:
-                        raise OSError(f"it answered {answer.status_code}")
+                response = http.send(AWSRequest("GET", url, stream_output=True).prepare())
+                with closing(response.raw) as body:
+                    if response.status_code != _OK:
+                        raise OSError(f"it answered {response.status_code}")
                     yield from body.stream(DOWNLOAD_PIECE_BYTES)
             except (BotoCoreError, HTTPError) as error:
                 raise OSError(f"no answer, or not all of it ({type(error).__name__})") from error
@@ -108,7 +111,7 @@ class SignedHttp:
 
 
 class PlainHttp:
-    """Requests to addresses that somebody else has signed, over connections that stay open. Safe for threads."""
+    """Requests to presigned addresses, over persistent connections. Safe for threads."""
 
     def __init__(self, options: AwsOptions, read_seconds: float) -> None:
         self._options = options
@@ -117,7 +120,8 @@ class PlainHttp:
         self._http: URLLib3Session | None = None
 
     def exchange(self, verb: str, url: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
-        """Raises OSError, which does not name the URL: whoever has it may use it."""
+        """Send a request and return the response. Raises OSError without the URL in it: the URL alone is the right to
+        use it."""
         try:
             with self._opening:
                 http = self._http = self._http or self._transport_to(url)

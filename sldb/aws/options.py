@@ -1,4 +1,4 @@
-"""The profile and the region that the user chose, for every client of AWS."""
+"""The user's profile and region, for every client of AWS."""
 
 from __future__ import annotations
 

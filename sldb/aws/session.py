@@ -1,7 +1,7 @@
-"""Sessions of the AWS libraries, with the profile and the region that the user chose.
+"""Sessions of the AWS libraries, with the user's profile and region.
 
-A role that asks for an MFA code asks on the terminal only: botocore itself falls back to standard input, and would take
-a line of what is piped into the command for the code.
+An MFA code is asked for on the terminal only: botocore itself falls back to standard input, and would take a line of
+piped input for the code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_handlers.wire import SldbError
-from sldb.aws.endpoints import check_way, configured_url
+from sldb.aws.endpoints import check_connection_settings, configured_url
 from sldb.aws.options import AwsOptions
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ CODE_HINT = (
 
 
 class _Session(botocore.session.Session):
-    """Fetches credentials at once, and calls what goes wrong by its name.
+    """A session that fetches credentials at once, and reports errors in the settings as such.
 
-    botocore runs and reads what the user's settings name (a program, a file with a token, an address in a container),
-    some of it when the first request is signed, and lets the errors of that through as they come: a file that is
-    missing, a text that is no JSON, a date that is none."""
+    botocore runs and reads the sources in the user's settings (a program, a file with a token, an address in a
+    container), some of them when the first request is signed, and lets their errors through unchanged: a missing file,
+    invalid JSON, an invalid date."""
 
     def get_credentials(self) -> Any:
         with _settings_errors(f"no AWS credentials{self._origin()}", CREDENTIALS_HINT):
@@ -53,7 +53,7 @@ class _Session(botocore.session.Session):
             return found
 
     def _origin(self) -> str:
-        """Where they would come from, as far as that is a setting."""
+        """Return the configured source of the credentials in words; empty if none is configured."""
         process = self.get_scoped_config().get("credential_process")
         named = [f"credential_process ({str(process).split(maxsplit=1)[0]} …)"] if process else []
         named += [name for name in _CREDENTIAL_VARIABLES if os.environ.get(name)]
@@ -63,13 +63,13 @@ class _Session(botocore.session.Session):
         configured_url(self, service_name)
         with _settings_errors("the AWS settings make no sense", SETTINGS_HINT):
             client = super().create_client(service_name, *args, **kwargs)
-        check_way(self, client.meta.endpoint_url, service_name)
+        check_connection_settings(self, client.meta.endpoint_url, service_name)
         return client
 
 
 def _check_characters(credentials: ReadOnlyCredentials) -> None:
-    """Raise ValueError for what no header can carry, a line break most likely: the HTTP client would print the secret
-    with its error."""
+    """Raise ValueError for characters that are invalid in a header, a line break most likely: the HTTP client would
+    print the secret with its error."""
     parts = ("access key id", credentials.access_key), ("secret", credentials.secret_key), ("token", credentials.token)
     for name, value in parts:
         if value and not (value.isascii() and value.isprintable()):
@@ -78,7 +78,7 @@ def _check_characters(credentials: ReadOnlyCredentials) -> None:
 
 @contextmanager
 def _settings_errors(what: str, hint: str) -> Iterator[None]:
-    """What botocore does not call an error of its own, and is one of the settings that it was given."""
+    """Raise SldbError for an error in the settings that botocore does not turn into one of its own."""
     try:
         yield
     except (BotoCoreError, ClientError, SldbError):
@@ -89,23 +89,23 @@ def _settings_errors(what: str, hint: str) -> Iterator[None]:
 
 
 def botocore_session(options: AwsOptions) -> botocore.session.Session:
-    """Raises BotoCoreError where there is no such profile."""
+    """Return a session for the user's profile. Raises BotoCoreError if there is no such profile."""
     with _settings_errors("the AWS settings make no sense", SETTINGS_HINT):
         session = _Session(profile=options.profile)
-        # There is no public way to say who asks.
-        session.get_component("credential_provider").get_provider("assume-role")._prompter = ask_for_code
+        # There is no public way to set the prompter.
+        session.get_component("credential_provider").get_provider("assume-role")._prompter = prompt_for_code
     return session
 
 
 def boto3_session(options: AwsOptions) -> boto3.Session:
-    """Raises BotoCoreError where there is no such profile."""
+    """Return a session for the user's profile and region. Raises BotoCoreError if there is no such profile."""
     import boto3
 
     return boto3.Session(botocore_session=botocore_session(options), region_name=options.region)
 
 
-def ask_for_code(prompt: str) -> str:
-    """Return the MFA code that the user types. Raises SldbError `store_error` where there is no terminal to ask on."""
+def prompt_for_code(prompt: str) -> str:
+    """Return the user's MFA code. Raises SldbError `store_error` if there is no terminal."""
     if not _has_terminal():
         what = "the profile's role wants an MFA code, and there is no terminal to ask for it on"
         raise SldbError("store_error", what, CODE_HINT)
@@ -113,7 +113,7 @@ def ask_for_code(prompt: str) -> str:
 
 
 def _has_terminal() -> bool:
-    """Whether getpass would ask a person: it takes the controlling terminal, whatever standard input is."""
+    """Return True if getpass would ask a person: it takes the controlling terminal, independently of standard input."""
     if sys.platform == "win32":
         return sys.stdin is not None and sys.stdin.isatty()
     try:

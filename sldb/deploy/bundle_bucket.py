@@ -1,7 +1,7 @@
-"""The bucket of bundles: where the code waits for Lambda. Private, encrypted, made by the deployer and not by the stack
+"""The bucket of bundles: Lambda reads the code from it. Private, encrypted, made by the deployer and not by the stack
 (the code must be in S3 before the stack can begin), and removed by `destroy`.
 
-A bundle's key is its digest, so that one that is there need not be sent again.
+A bundle's key is its digest: an existing one need not be sent again.
 """
 
 from __future__ import annotations
@@ -10,44 +10,44 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sldb.aws.busy_buckets import while_s3_is_busy
+from sldb.aws.busy_buckets import retry_while_busy
 from sldb.aws.errors import aws_errors
-from sldb.deploy.buckets import BUNDLES, stack_of, stranger_in
-from sldb.stack.account import Account, bucket_exists
+from sldb.deploy.bucket_content import BUNDLE_LAYOUT, find_foreign_key
+from sldb.deploy.bucket_tags import owner_of, put_tags
+from sldb.stack.account import Account
 from sldb.stack.ownership import TAG
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+    from sldb.stack.bucket import Bucket
 
 
 @dataclass(frozen=True, slots=True)
 class BundleBucket:
-    s3: S3Client
-    name: str
+    bucket: Bucket
     stack: str
-    account: str
     region: str
 
     @classmethod
     def of(cls, account: Account, stack: str) -> BundleBucket:
-        return cls(account.s3, account.bundle_bucket(stack), stack, account.id, account.region)
+        return cls(account.bundle_bucket(stack), stack, account.region)
 
-    def exists(self) -> bool:
-        return bucket_exists(self.s3, self.name, self.account)
+    @property
+    def name(self) -> str:
+        return self.bucket.name
 
-    def stranger(self) -> str | None:
-        """Return what in it is none of ours: a key, or the stack that its tag names; None where all of it is ours."""
-        owner = stack_of(self.s3, self.name, self.account)
+    def foreign_content(self) -> str | None:
+        """Return a foreign part of the bucket: a key, or the stack in its tag; None if all of it is ours."""
+        owner = owner_of(self.bucket)
         if owner not in (None, self.stack):
             return f"the tag of the stack {owner}"
-        return stranger_in(self.s3, self.name, self.account, BUNDLES)
+        return find_foreign_key(self.bucket, BUNDLE_LAYOUT)
 
     def has(self, key: str) -> bool:
         from botocore.exceptions import ClientError
 
         with aws_errors(f"look for the bundle in {self.name}"):
             try:
-                self.s3.head_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self.account)
+                self.bucket.s3.head_object(Bucket=self.name, Key=key, **self._owner)
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                     return False
@@ -55,43 +55,44 @@ class BundleBucket:
         return True
 
     def create(self) -> None:
+        s3 = self.bucket.s3
         with aws_errors(f"make the bucket {self.name}"):
-            with suppress(self.s3.exceptions.BucketAlreadyOwnedByYou):  # another deploy was faster
-                while_s3_is_busy(lambda: self.s3.create_bucket(Bucket=self.name, **_location(self.region)))
-            while_s3_is_busy(self._close_to_the_public)
-            while_s3_is_busy(self._tag)
-            while_s3_is_busy(self._encrypt)
+            with suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # another deploy was faster
+                retry_while_busy(lambda: s3.create_bucket(Bucket=self.name, **_location(self.region)))
+            retry_while_busy(self._block_public_access)
+            retry_while_busy(lambda: put_tags(self.bucket, {TAG: self.stack}))
+            retry_while_busy(self._encrypt)
 
-    def _close_to_the_public(self) -> None:
-        self.s3.put_public_access_block(
+    def _block_public_access(self) -> None:
+        self.bucket.s3.put_public_access_block(
             Bucket=self.name,
-            ExpectedBucketOwner=self.account,
             PublicAccessBlockConfiguration={
                 "BlockPublicAcls": True,
                 "IgnorePublicAcls": True,
                 "BlockPublicPolicy": True,
                 "RestrictPublicBuckets": True,
             },
+            **self._owner,
         )
 
-    def _tag(self) -> None:
-        tags: Any = {"TagSet": [{"Key": TAG, "Value": self.stack}]}
-        self.s3.put_bucket_tagging(Bucket=self.name, ExpectedBucketOwner=self.account, Tagging=tags)
-
     def _encrypt(self) -> None:
-        self.s3.put_bucket_encryption(
+        self.bucket.s3.put_bucket_encryption(
             Bucket=self.name,
-            ExpectedBucketOwner=self.account,
             ServerSideEncryptionConfiguration={
                 "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
             },
+            **self._owner,
         )
 
     def upload(self, key: str, body: bytes) -> None:
         with aws_errors(f"upload the bundle to {self.name}"):
-            self.s3.put_object(
-                Bucket=self.name, Key=key, Body=body, ContentType="application/zip", ExpectedBucketOwner=self.account
+            self.bucket.s3.put_object(
+                Bucket=self.name, Key=key, Body=body, ContentType="application/zip", **self._owner
             )
+
+    @property
+    def _owner(self) -> Any:
+        return {"ExpectedBucketOwner": self.bucket.account_id}
 
 
 def _location(region: str) -> Any:

@@ -1,7 +1,7 @@
-"""What the user sees of a deployment, on standard error: the plan, the events, short notes.
+"""The display of a deployment on standard error: the plan, the events, short notes.
 
-On a terminal rich draws tables, and one line per resource that changes while the stack works. Anywhere else there is
-one plain line for each thing that happens. Names and reasons come from AWS and are only ever shown as text.
+On a terminal rich draws tables, and one line per resource, updated while the stack works. Anywhere else there is one
+plain line for each event. Names and reasons come from AWS and are only ever shown as text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STYLES = {"+": "green", "~": "yellow", "-": "red", "±": "red", "<": "green", "
 
 class Display:
     def __init__(self, stream: TextIO, completed: Callable[[str], str] = str) -> None:
-        """`completed`: gives a message whose commands go to the same stack."""
+        """`completed`: adds the options of this run to the commands in a message."""
         from rich.console import Console
 
         # rich honours NO_COLOR and TERM; markup and highlighting are for texts that are our own.
@@ -60,7 +60,7 @@ class Display:
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """While this is open, events may come."""
+        """Show events while this is open."""
         self._latest = {}
         if not self.on_terminal:
             yield
@@ -79,7 +79,7 @@ class Display:
         self._latest[event.logical_id] = event
         if self._live is not None:
             self._live.update(self._event_table())
-        elif before is None or before.status != event.status:  # AWS says IN_PROGRESS twice: with the id, and before
+        elif before is None or before.status != event.status:  # AWS reports IN_PROGRESS twice: with the id, and before
             reason = event.reason if event.failed else ""
             self.note("  ".join(filter(None, (f"  {event.status:<18}", event.logical_id, event.type, reason))))
 
@@ -104,7 +104,7 @@ def sign(change: Change) -> str:
 
 
 def details(change: Change) -> str:
-    """What changes of a resource that exists, and whether it survives."""
+    """Return the changed properties of an existing resource, and the word REPLACED if it is replaced."""
     if change.is_gone:
         return "is gone, and made anew"
     words = []
@@ -128,14 +128,14 @@ def _change_table(title: str, changes: Sequence[Change]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    tells = any(map(details, changes))
+    has_details = any(map(details, changes))
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for name in ("", title, "type", *(["what changes"] if tells else [])):
+    for name in ("", title, "type", *(["what changes"] if has_details else [])):
         table.add_column(Text(name), overflow="fold")
     for change in changes:
         mark = sign(change)
         cells = [Text(mark, style=_STYLES[mark]), Text(change.logical_id), Text(change.type, style="dim")]
-        if tells:
+        if has_details:
             cells.append(Text(details(change), style="red" if change.replaces else ""))
         table.add_row(*cells)
     return table

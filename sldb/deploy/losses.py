@@ -1,14 +1,14 @@
-"""What a stack rests on and is gone, while CloudFormation believes it to be there: deleted behind its back.
+"""Losses: resources of a stack, deleted without CloudFormation and still existing for it.
 
-CloudFormation compares templates, not what there is: it calls such a stack up to date, and an update of what is gone
-fails, as does its roll-back. So every resource is looked for, with the caller's own rights: one or two calls each, side
-by side. What may not be looked for is told apart from what is gone.
+CloudFormation compares templates, not the resources: it calls such a stack up to date, and an update of a missing
+resource fails, as does its roll-back. So every resource is looked for, with the caller's own rights: one or two calls
+each, side by side. A resource without the right to look for it is reported apart from a missing one.
 
-That a drift-aware change set makes anew what is gone is AWS's word, tested over the emulator only; where CloudFormation
-would overlook something, `plan.refuse_to_overlook` says so and what to do.
+That a drift-aware change set makes missing resources anew is AWS's word, tested over the emulator only; if
+CloudFormation would overlook one, `plan.refuse_overlooked_losses` reports it and the next step.
 
-What was changed and is still there is not looked at, but for what the functions cannot do without: the policies of the
-roles, and the schedule.
+Changes to an existing resource are not looked at, except if they stop the functions: the policies of the roles, and the
+schedule.
 """
 
 from __future__ import annotations
@@ -20,18 +20,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
-from sldb.stack.account import bucket_exists
 from sldb.stack.changes import DATA_BUCKET
+from sldb.stack.state import StackResource
 
 if TYPE_CHECKING:
     from sldb.stack.account import Account
     from sldb.stack.cloudformation import Stack
-    from sldb.stack.state import StackResource, StackState
+    from sldb.stack.state import StackState
 
 _THREADS = 8
-_GONE = {  # what the services call it
-    *("ResourceNotFoundException", "NoSuchEntity", "InvalidVpcID.NotFound", "NoSuchBucketPolicy", "NoSuchBucket"),
-    *("404", "NoSuchKey"),
+_MISSING_CODES = {  # of the services
+    "ResourceNotFoundException",
+    "NoSuchEntity",
+    "InvalidVpcID.NotFound",
+    "NoSuchBucketPolicy",
+    "NoSuchBucket",
+    "404",
+    "NoSuchKey",
 }
 
 
@@ -39,60 +44,54 @@ _GONE = {  # what the services call it
 class Loss:
     logical_id: str  # in the template
     says: str  # such as: the function test-db-function is gone
-    code_of: str = ""  # the function that runs other code, which CloudFormation does not look at
+    other_code_in: str = ""  # the function that runs other code; CloudFormation does not look at the code
 
     @property
-    def of_data(self) -> bool:
+    def is_data(self) -> bool:
         return self.logical_id == DATA_BUCKET
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
-    looked_for: int  # resources
+class LossReport:
+    checked: int = 0  # resources
     losses: tuple[Loss, ...] = ()
-    unseen: tuple[SldbError, ...] = ()  # why some could not be looked for
+    errors: tuple[SldbError, ...] = ()  # the reasons why some could not be looked for
 
     @property
     def of_stack(self) -> tuple[Loss, ...]:
-        """Those that a drift-aware change set mends."""
-        return tuple(loss for loss in self.losses if not loss.code_of)
+        """The losses for a drift-aware change set to repair."""
+        return tuple(loss for loss in self.losses if not loss.other_code_in)
 
     @property
     def data(self) -> Loss | None:
-        return next((loss for loss in self.losses if loss.of_data), None)
+        """The loss of the data bucket."""
+        return next((loss for loss in self.losses if loss.is_data), None)
 
 
-def survey(account: Account, stack: Stack, state: StackState) -> Survey:
-    """Look for everything that the stack rests on."""
+def find_losses(account: Account, stack: Stack, state: StackState) -> LossReport:
+    """Look for every resource of the stack, and for the data bucket of an earlier stack."""
     try:
-        resources = [each for each in stack.resources() if each.type in _LOOKS]
+        resources = [each for each in stack.resources() if each.type in _PROBES]
     except SldbError as error:
-        return Survey(0, unseen=(error,))
-    if adopted := state.parameters.get("ExistingBucket"):
-        resources.append(_adopted(adopted))
+        return LossReport(errors=(error,))
+    if state.adopted_bucket:  # none of CloudFormation's resources
+        resources.append(StackResource(DATA_BUCKET, "AWS::S3::Bucket", state.adopted_bucket, ""))
     data_bucket = next((each.physical_id for each in resources if each.logical_id == DATA_BUCKET), "")
-    looks = [_Look(account, each, state.parameters, data_bucket) for each in resources]
-    losses, unseen = list[Loss](), list[SldbError]()
-    for each in looks:
-        _CLIENTS[each.resource.type](account)  # here: threads must not make them
+    checks = [_Check(account, each, state.parameters, data_bucket) for each in resources]
+    losses, errors = list[Loss](), list[SldbError]()
+    for check in checks:
+        _CLIENTS[check.resource.type](account)  # here: threads must not make them
     with ThreadPoolExecutor(_THREADS) as pool:
-        for found in pool.map(_found, looks):
+        for found in pool.map(_losses_of, checks):
             if isinstance(found, SldbError):
-                unseen.append(found)
+                errors.append(found)
             else:
                 losses += found
-    return Survey(len(looks), tuple(losses), tuple(unseen))
-
-
-def _adopted(bucket: str) -> StackResource:
-    """A data bucket that an earlier stack left is none of CloudFormation's resources."""
-    from sldb.stack.state import StackResource
-
-    return StackResource(DATA_BUCKET, "AWS::S3::Bucket", bucket, "")
+    return LossReport(len(checks), tuple(losses), tuple(errors))
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Check:
     account: Account
     resource: StackResource
     parameters: Mapping[str, str]
@@ -102,116 +101,116 @@ class _Look:
     def name(self) -> str:
         return self.resource.physical_id
 
-    def ask(self, what: str, call: Callable[[], Any]) -> Any:
-        """The answer; None where there is no such thing. Raises SldbError where AWS does not tell."""
+    def describe(self, subject: str, call: Callable[[], Any]) -> Any:
+        """Return the response; None if the resource does not exist. Raises SldbError for other errors."""
         from botocore.exceptions import ClientError
 
-        with aws_errors(f"look for {what}"):
+        with aws_errors(f"look for {subject}"):
             try:
                 return call()
             except ClientError as error:
-                if error.response["Error"]["Code"] in _GONE:
+                if error.response["Error"]["Code"] in _MISSING_CODES:
                     return None
                 raise
 
 
-_Says: TypeAlias = Iterator[str]
+_Problems: TypeAlias = Iterator[str]
 
 
-def _found(look: _Look) -> list[Loss] | SldbError:
+def _losses_of(check: _Check) -> list[Loss] | SldbError:
     try:
-        found = [Loss(look.resource.logical_id, says) for says in _LOOKS[look.resource.type](look)]
-        return found or _other_code(look)
+        found = [Loss(check.resource.logical_id, problem) for problem in _PROBES[check.resource.type](check)]
+        return found or _other_code(check)
     except SldbError as error:
         return error
 
 
-def _function(look: _Look) -> _Says:
-    what, client = f"the function {look.name}", look.account.functions
-    found = look.ask(what, lambda: client.get_function_configuration(FunctionName=look.name))
+def _function(check: _Check) -> _Problems:
+    subject, client = f"the function {check.name}", check.account.functions
+    found = check.describe(subject, lambda: client.get_function_configuration(FunctionName=check.name))
     if found is None:
-        yield f"{what} is gone"
+        yield f"{subject} is gone"
     elif not {"SLDB_STORE", "SLDB_STACK"} <= set(found.get("Environment", {}).get("Variables", {})):
-        yield f"{what} has lost its settings"
+        yield f"{subject} has lost its settings"
 
 
-def _other_code(look: _Look) -> list[Loss]:
-    """Of a function: whether it runs what was deployed, by the size of the code. Where the bundle is gone nothing is
-    known, and nothing is wrong: a function keeps its code."""
-    if look.resource.type != "AWS::Lambda::Function":
+def _other_code(check: _Check) -> list[Loss]:
+    """Return a loss for a function with other code than was deployed, by the size of the code. If the bundle is gone,
+    nothing is known, and nothing is wrong: a function keeps its code."""
+    if check.resource.type != "AWS::Lambda::Function":
         return []
-    what, functions, s3 = f"the code of {look.name}", look.account.functions, look.account.s3
-    bucket, key = look.parameters["BundleBucket"], look.parameters["BundleKey"]
-    bundle = look.ask(what, lambda: s3.head_object(Bucket=bucket, Key=key))
-    found = look.ask(what, lambda: functions.get_function_configuration(FunctionName=look.name))
+    subject, functions, s3 = f"the code of {check.name}", check.account.functions, check.account.s3
+    bucket, key = check.parameters["BundleBucket"], check.parameters["BundleKey"]
+    bundle = check.describe(subject, lambda: s3.head_object(Bucket=bucket, Key=key))
+    found = check.describe(subject, lambda: functions.get_function_configuration(FunctionName=check.name))
     if bundle is None or found is None or found["CodeSize"] == bundle["ContentLength"]:
         return []
-    return [Loss(look.resource.logical_id, f"the function {look.name} runs other code than was deployed", look.name)]
+    return [Loss(check.resource.logical_id, f"the function {check.name} runs other code than was deployed", check.name)]
 
 
-def _permission(look: _Look) -> _Says:
-    function, client = look.parameters.get("DeadlockFixFunctionName", ""), look.account.functions
-    what = f"the right of the schedule to invoke {function}"
-    policy = look.ask(what, lambda: client.get_policy(FunctionName=function))
+def _permission(check: _Check) -> _Problems:
+    function, client = check.parameters.get("DeadlockFixFunctionName", ""), check.account.functions
+    subject = f"the right of the schedule to invoke {function}"
+    policy = check.describe(subject, lambda: client.get_policy(FunctionName=function))
     if policy is None or "events.amazonaws.com" not in policy["Policy"]:
-        yield f"{what} is gone"
+        yield f"{subject} is gone"
 
 
-def _role(look: _Look) -> _Says:
-    what, client = f"the role {look.name}", look.account.iam
-    found = look.ask(what, lambda: client.list_role_policies(RoleName=look.name))
+def _role(check: _Check) -> _Problems:
+    subject, client = f"the role {check.name}", check.account.iam
+    found = check.describe(subject, lambda: client.list_role_policies(RoleName=check.name))
     if found is None:
-        yield f"{what} is gone"
+        yield f"{subject} is gone"
         return
-    for policy in role_policies(look.resource.logical_id, look.parameters):
+    for policy in role_policies(check.resource.logical_id, check.parameters):
         if policy not in found["PolicyNames"]:
-            yield f"the policy {policy} of {what} is gone"
+            yield f"the policy {policy} of {subject} is gone"
 
 
 def role_policies(logical_id: str, parameters: Mapping[str, str]) -> tuple[str, ...]:
-    """The policies that the template writes into a role; a test compares."""
+    """Return the policies of a role, as in the template; a test compares."""
     has_vpc = parameters.get("LockKind") == "security-group" or parameters.get("KeepLockVpc") == "true"
     takes_locks = logical_id == "DeadlockFixRole" or has_vpc
     return ("data", "logs", "locks") if takes_locks else ("data", "logs")
 
 
-def _vpc(look: _Look) -> _Says:
-    what, client = f"the VPC of the locks, {look.name},", look.account.ec2
-    if look.ask(what, lambda: client.describe_vpcs(VpcIds=[look.name])) is None:
-        yield f"{what} is gone"
+def _vpc(check: _Check) -> _Problems:
+    subject, client = f"the VPC of the locks, {check.name},", check.account.ec2
+    if check.describe(subject, lambda: client.describe_vpcs(VpcIds=[check.name])) is None:
+        yield f"{subject} is gone"
 
 
-def _rule(look: _Look) -> _Says:
-    name = look.name.rpartition("/")[2].rpartition("|")[2]  # some tell its ARN, or its bus before it
-    what, client = f"the schedule {name}", look.account.events
-    rule = look.ask(what, lambda: client.describe_rule(Name=name))
+def _rule(check: _Check) -> _Problems:
+    name = check.name.rpartition("/")[2].rpartition("|")[2]  # some servers return its ARN, or its bus before it
+    subject, client = f"the schedule {name}", check.account.events
+    rule = check.describe(subject, lambda: client.describe_rule(Name=name))
     if rule is None:
-        yield f"{what} is gone"
+        yield f"{subject} is gone"
         return
     if rule["State"] == "DISABLED":
-        yield f"{what} is switched off"
-    targets = look.ask(what, lambda: client.list_targets_by_rule(Rule=name))
+        yield f"{subject} is switched off"
+    targets = check.describe(subject, lambda: client.list_targets_by_rule(Rule=name))
     if targets is None or not targets["Targets"]:
-        yield f"{what} invokes nothing"
+        yield f"{subject} invokes nothing"
 
 
-def _log_group(look: _Look) -> _Says:
-    what, client = f"the log group {look.name}", look.account.logs
-    found = look.ask(what, lambda: client.describe_log_groups(logGroupNamePrefix=look.name))
-    if look.name not in [group["logGroupName"] for group in found["logGroups"]]:
-        yield f"{what} is gone"
+def _log_group(check: _Check) -> _Problems:
+    subject, client = f"the log group {check.name}", check.account.logs
+    found = check.describe(subject, lambda: client.describe_log_groups(logGroupNamePrefix=check.name))
+    if check.name not in [group["logGroupName"] for group in found["logGroups"]]:
+        yield f"{subject} is gone"
 
 
-def _bucket(look: _Look) -> _Says:
-    if not bucket_exists(look.account.s3, look.name, look.account.id):
-        yield f"the data bucket {look.name} is gone, and with it every database that was in it"
+def _bucket(check: _Check) -> _Problems:
+    if not check.account.bucket(check.name).exists():
+        yield f"the data bucket {check.name} is gone, and with it every database that was in it"
 
 
-def _bucket_policy(look: _Look) -> _Says:
-    """The policy's own name may be the bucket's, or one that CloudFormation made up."""
-    what, client = f"the policy of the bucket {look.data_bucket}", look.account.s3
-    if look.ask(what, lambda: client.get_bucket_policy(Bucket=look.data_bucket)) is None:
-        yield f"{what} is gone"
+def _bucket_policy(check: _Check) -> _Problems:
+    """Look at the data bucket: the policy's own name may be the bucket's, or one that CloudFormation generated."""
+    subject, client = f"the policy of the bucket {check.data_bucket}", check.account.s3
+    if check.describe(subject, lambda: client.get_bucket_policy(Bucket=check.data_bucket)) is None:
+        yield f"{subject} is gone"
 
 
 _CLIENTS: Mapping[str, Callable[[Account], Any]] = {
@@ -224,7 +223,7 @@ _CLIENTS: Mapping[str, Callable[[Account], Any]] = {
     "AWS::S3::Bucket": lambda account: account.s3,
     "AWS::S3::BucketPolicy": lambda account: account.s3,
 }
-_LOOKS: Mapping[str, Callable[[_Look], _Says]] = {
+_PROBES: Mapping[str, Callable[[_Check], _Problems]] = {
     "AWS::Lambda::Function": _function,
     "AWS::Lambda::Permission": _permission,
     "AWS::IAM::Role": _role,

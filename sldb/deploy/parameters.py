@@ -1,8 +1,8 @@
-"""The parameters of the stack: what the user asks for, what the stack has, what the template says.
+"""The parameters of the stack, from the user's choices, the environment, the stack and the template. Pure.
 
-Pure: given beats the environment, which beats what the stack has, which beats the default. All values are text, as
-CloudFormation has them. `BundleBucket`, `BundleKey`, `ExistingBucket`, `BucketMade`, `LockTags` and `KeepLockVpc`
-follow from what is there, and come later.
+The choices take precedence over the environment, the environment over the stack, the stack over the defaults. All
+values are text, as in CloudFormation. `BundleBucket`, `BundleKey`, `ExistingBucket`, `BucketMade`, `LockTags` and
+`KeepLockVpc` follow from the existing resources: `sldb.deploy.preparation` adds them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from dataclasses import dataclass
 
 from lambda_handlers.wire import SldbError
 from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
-from sldb.stack.names import check_stack_name, default_function
-
-__all__ = ["DEFAULTS", "Choices", "check_stack_name", "default_function", "resolve"]
+from sldb.stack.names import MAX_FUNCTION_NAME, deadlock_fix_function, default_function
 
 LOCK_KINDS = ("security-group", "s3", "none")
 MIB = 1 << 20
 CACHE_SHARE = 0.8  # of /tmp; the rest is for transactions that spill, journals and sorting
-NO_BOUNDARY = "none"  # of --permissions-boundary: takes it off
+NO_BOUNDARY = "none"  # as --permissions-boundary: removes it
 
 # As in the template; a test compares them.
 DEFAULTS = {
@@ -70,12 +68,11 @@ _OPTIONS = {
 }
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+")
-_DEADLOCK_FIX = "-deadlock-fix"
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the user gave on the command line; None leaves it as it is."""
+    """The options on the command line; None leaves a parameter as it is."""
 
     runtime: str | None = None
     architecture: str | None = None
@@ -87,7 +84,7 @@ class Choices:
     retention_days: int | None = None
     recoverable_days: int | None = None
     function: str | None = None
-    new_bucket: bool = False  # where the data bucket is gone: no parameter of the stack
+    new_bucket: bool = False  # in place of a lost data bucket: no parameter of the stack
     permissions_boundary: str | None = None  # an ARN, or NO_BOUNDARY
     tags: tuple[str, ...] = ()  # KEY=VALUE
     untag: tuple[str, ...] = ()  # keys
@@ -112,12 +109,15 @@ class Choices:
 def resolve(
     stack: str, choices: Choices, environment: Mapping[str, str], previous: Mapping[str, str]
 ) -> dict[str, str]:
-    """All parameters that somebody may choose, checked. `previous` is what the stack has; empty for a new one."""
-    asked = {name: environment[variable] for name, variable in _ENVIRONMENT.items() if environment.get(variable)}
+    """Return all parameters of the user's choice, checked. `previous`: of the stack; empty for a new one. Raises
+    `bad_request`."""
+    from_environment = {
+        name: environment[variable] for name, variable in _ENVIRONMENT.items() if environment.get(variable)
+    }
     defaults = {**DEFAULTS, "FunctionName": default_function(stack)}
     kept = {name: previous[name] for name in defaults if name in previous}
-    values = {**defaults, **kept, **asked, **choices.parameters()}
-    values["DeadlockFixFunctionName"] = values["FunctionName"] + _DEADLOCK_FIX
+    values = {**defaults, **kept, **from_environment, **choices.parameters()}
+    values["DeadlockFixFunctionName"] = deadlock_fix_function(values["FunctionName"])
     for name, value in values.items():
         _check(name, value)
     _check_lock_age(int(values["Timeout"]), int(values["LockMaxAgeSeconds"]))
@@ -128,21 +128,20 @@ def resolve(
 def _check(name: str, value: str) -> None:
     allowed = _ALLOWED.get(name)
     if allowed and value not in allowed:
-        raise SldbError("bad_request", f"{_where(name)}: got {value!r}, want one of {', '.join(allowed)}")
+        raise SldbError("bad_request", f"{_option(name)}: got {value!r}, want one of {', '.join(allowed)}")
     if name in _RANGES:
         low, high, unit = _RANGES[name]
         if not value.isdigit() or not low <= int(value) <= high:
-            raise SldbError("bad_request", f"{_where(name)}: got {value!r}, want {low} to {high} {unit}")
+            raise SldbError("bad_request", f"{_option(name)}: got {value!r}, want {low} to {high} {unit}")
     if name == "PermissionsBoundary" and value and not _POLICY_ARN.fullmatch(value):
         want = f"the ARN of a policy, such as arn:aws:iam::123456789012:policy/boundary, or {NO_BOUNDARY}"
-        raise SldbError("bad_request", f"{_where(name)}: got {value!r}, want {want}")
-    longest = 64 - len(_DEADLOCK_FIX)
-    if name == "FunctionName" and not (_FUNCTION_NAME.fullmatch(value) and len(value) <= longest):
-        want = f"1 to {longest} letters, digits, hyphens and underscores"
-        raise SldbError("bad_request", f"{_where(name)}: got {value!r}, want {want}")
+        raise SldbError("bad_request", f"{_option(name)}: got {value!r}, want {want}")
+    if name == "FunctionName" and not (_FUNCTION_NAME.fullmatch(value) and len(value) <= MAX_FUNCTION_NAME):
+        want = f"1 to {MAX_FUNCTION_NAME} letters, digits, hyphens and underscores"
+        raise SldbError("bad_request", f"{_option(name)}: got {value!r}, want {want}")
 
 
-def _where(name: str) -> str:
+def _option(name: str) -> str:
     variable = _ENVIRONMENT.get(name)
     return f"{_OPTIONS[name]} ({variable})" if variable else _OPTIONS[name]
 

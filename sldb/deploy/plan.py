@@ -1,8 +1,8 @@
-"""What a deployment will do, as frozen values: shown to the user, judged by rules, then applied. Pure.
+"""The plan of a deployment, as frozen values: shown to the user, judged by rules, then applied. Pure.
 
-A plan is read from a CloudFormation change set; what the deployer does on its own (the bucket of bundles, the upload)
-is in it too. Two rules judge it: nothing may remove or replace what holds the data; and where nobody can be asked,
-nothing may be removed or replaced but what holds nothing: the VPC of the locks, once no lock is in it.
+A plan is decoded from a CloudFormation change set; the deployer's own steps (the bucket of bundles, the upload) are in
+it too. Two rules judge it: no change may remove or replace the data bucket; and without a terminal to ask on, no change
+may remove or replace anything but an empty resource: the VPC of the locks, once no lock is in it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from sldb.aws.errors import OperationFailed
-from sldb.stack import statuses
 from sldb.stack.changes import DATA_BUCKET, Change
+from sldb.stack.statuses import REMAKE
 
 if TYPE_CHECKING:
     from sldb.deploy.losses import Loss
@@ -28,7 +28,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BundleStep:
-    """The code, and how it gets to where Lambda can read it."""
+    """The code, and its way into the bucket of bundles."""
 
     bucket: str
     key: str
@@ -45,9 +45,9 @@ class Plan:
     region: str
     bundle: BundleStep
     changes: tuple[Change, ...] = ()
-    notes: tuple[str, ...] = ()  # what the user should know before
-    losses: tuple[Loss, ...] = ()  # what is gone, and is made anew
-    empty: tuple[str, ...] = ()  # logical ids of what was found to hold nothing, and may go unasked
+    notes: tuple[str, ...] = ()  # for the user, before the deployment
+    losses: tuple[Loss, ...] = ()  # repaired by the deployment
+    empty: tuple[str, ...] = ()  # logical ids of empty resources, which may be removed without a question
 
     @property
     def up_to_date(self) -> bool:
@@ -55,36 +55,35 @@ class Plan:
 
     @property
     def destructive(self) -> tuple[Change, ...]:
-        """What goes. A right that was given to what is gone goes with it, and a new one is given."""
-        kept = (change for change in self.changes if not (self.losses and change.replaces and change.is_right))
+        """The changes that remove or replace a resource. Not the permission of a lost resource: it is lost with it, and
+        a new one is made."""
+        kept = (change for change in self.changes if not (self.losses and change.replaces and change.is_permission))
         going = (change for change in kept if change.removes or change.replaces)
         return tuple(change for change in going if not (change.removes and change.logical_id in self.empty))
 
 
-def refuse_to_lose_data(changes: Iterable[Change]) -> None:
-    """Raises OperationFailed for a plan that takes the data bucket out of the stack or puts another in its place."""
+def refuse_data_loss(changes: Iterable[Change]) -> None:
+    """Raise OperationFailed for a plan that removes or replaces the data bucket."""
     for change in changes:
         if change.logical_id == DATA_BUCKET and (change.removes or change.replaces):
-            what = "remove" if change.removes else "replace"
+            verb = "remove" if change.removes else "replace"
             raise OperationFailed(
-                f"refused: this would {what} {DATA_BUCKET}, which holds the databases",
+                f"refused: this would {verb} {DATA_BUCKET}, which holds the databases",
                 "deploy with the version of sldb that made this stack, or deploy a new stack with --stack",
                 applied="no",
             )
 
 
-def refuse_to_overlook(stack: str, losses: Iterable[Loss], changes: Iterable[Change]) -> None:
-    """Raises OperationFailed where CloudFormation would not make anew all that is gone."""
+def refuse_overlooked_losses(losses: Iterable[Loss], changes: Iterable[Change]) -> None:
+    """Raise OperationFailed if CloudFormation would not make all lost resources anew."""
     changing = {change.logical_id for change in changes}
     overlooked = [loss.says for loss in losses if loss.logical_id not in changing]
     if overlooked:
-        raise OperationFailed(
-            f"{'; '.join(overlooked)}, and CloudFormation does not see it", statuses.anew(stack), applied="no"
-        )
+        raise OperationFailed(f"{'; '.join(overlooked)}, and CloudFormation does not see it", REMAKE, applied="no")
 
 
-def refuse_unasked(plan: Plan) -> None:
-    """Raises OperationFailed where nobody can be asked and the plan removes or replaces something."""
+def refuse_unconfirmed(plan: Plan) -> None:
+    """Raise OperationFailed for a destructive plan: for use without a terminal."""
     if plan.destructive:
         names = ", ".join(change.logical_id for change in plan.destructive)
         raise OperationFailed(

@@ -1,13 +1,13 @@
-"""What an operation on a stack tells while it goes on, and why it failed."""
+"""The progress of an operation on a stack, and the reason of its failure."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from sldb.aws.errors import OperationFailed
-from sldb.stack import statuses
 from sldb.stack.events import StackEvent, advice, root_cause
 from sldb.stack.state import StackState
+from sldb.stack.statuses import REMAKE
 
 
 class Progress(Protocol):
@@ -16,23 +16,23 @@ class Progress(Protocol):
     def event(self, event: StackEvent) -> None: ...
 
 
-def failure(name: str, state: StackState, events: list[StackEvent]) -> OperationFailed:
-    """Why a stack did not get where it should, and what to do next."""
+def stack_failure(name: str, state: StackState, events: list[StackEvent]) -> OperationFailed:
+    """Return the error for a failed operation, with its reason and the next step."""
     cause = root_cause(events)
     reason = f"{cause.logical_id}: {cause.reason or cause.status}" if cause else state.reason or "no reason was given"
     hint = advice(cause.reason) if cause else ""
     return OperationFailed(
         f"the stack {name} is {state.status}. The first failure: {reason}",
-        hint or _after(name, state.status),
+        hint or _next_step(state.status),
         status=state.status,
     )
 
 
-def _after(name: str, status: str) -> str:
+def _next_step(status: str) -> str:
     if status == "UPDATE_ROLLBACK_COMPLETE":
         return "the stack is as it was before; mend the cause and deploy again"
     if status == "DELETE_FAILED":
-        return f"mend the cause, and run {statuses.command('destroy', name)} again"
+        return "mend the cause, and run `sldb destroy` again"
     if status == "UPDATE_ROLLBACK_FAILED":
-        return f"mend the cause and deploy again; or {statuses.anew(name)}"
+        return f"mend the cause and deploy again; or {REMAKE}"
     return "mend the cause and deploy again"

@@ -1,76 +1,81 @@
-"""Versions of the data bucket's objects: what is deleted or overwritten can be had back for some days.
+"""Versions of the data bucket's objects: deleted or overwritten objects can be had back for some days.
 
-The template sets that for the bucket that it makes. A bucket that an earlier stack left behind is not the template's to
-change, and taking a property out of a template does not promise that versioning ends: both are done here, after the
-stack. Versioning cannot be taken back, only suspended; what there is of versions goes by the lifecycle then.
+The template sets them for its own bucket. It cannot change a bucket of an earlier stack, and removing a property from a
+template does not promise that versioning ends: both are done here, after the stack. Versioning cannot be taken back,
+only suspended; the lifecycle then removes the existing versions.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sldb.aws.busy_buckets import while_s3_is_busy
+from sldb.aws.busy_buckets import retry_while_busy
 from sldb.aws.errors import aws_errors
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+    from sldb.stack.bucket import Bucket
 
 RULE = "expire-deleted"  # as in the template
 
 
-def keep(s3: S3Client, bucket: str, account: str, days: int) -> bool:
-    """Keep versions for so many days; 0 keeps no more. Returns whether that changed anything."""
-    with aws_errors(f"set for how long deleted objects are kept in {bucket}"):
-        status = _status(s3, bucket, account)
+def keep_versions(bucket: Bucket, days: int) -> bool:
+    """Keep versions for so many days; 0 keeps no more. Return True if that changed anything."""
+    with aws_errors(f"set for how long deleted objects are kept in {bucket.name}"):
+        status = _status(bucket)
         if not days and not status:
             return False
-        rules = _rules(s3, bucket, account)
-        is_ruled = any(_days_of(rule) == max(days, 1) for rule in rules)
-        if not is_ruled:
+        rules = _rules(bucket)
+        has_rule = any(_days_of(rule) == max(days, 1) for rule in rules)
+        if not has_rule:
             others = [rule for rule in rules if rule.get("ID") != RULE]
-            while_s3_is_busy(
-                lambda: s3.put_bucket_lifecycle_configuration(
-                    Bucket=bucket,
-                    LifecycleConfiguration={"Rules": [_rule(max(days, 1)), *others]},
-                    ExpectedBucketOwner=account,
-                )
-            )
-        wanted: Any = "Enabled" if days else "Suspended"
+            retry_while_busy(lambda: _put_rules(bucket, [_rule(max(days, 1)), *others]))
+        wanted = "Enabled" if days else "Suspended"
         if status != wanted:
-            while_s3_is_busy(
-                lambda: s3.put_bucket_versioning(
-                    Bucket=bucket, VersioningConfiguration={"Status": wanted}, ExpectedBucketOwner=account
-                )
-            )
-        return status != wanted or not is_ruled
+            retry_while_busy(lambda: _put_status(bucket, wanted))
+        return status != wanted or not has_rule
 
 
-def kept_days(s3: S3Client, bucket: str, account: str) -> int:
-    """For how many days deleted objects can be had back, as the bucket is set; 0 where they cannot."""
-    with aws_errors(f"see whether deleted objects are kept in {bucket}"):
-        if _status(s3, bucket, account) != "Enabled":
+def kept_days(bucket: Bucket) -> int:
+    """Return the number of days for which deleted objects can be had back, by the settings of the bucket; 0 if they
+    cannot."""
+    with aws_errors(f"see whether deleted objects are kept in {bucket.name}"):
+        if _status(bucket) != "Enabled":
             return 0
-        return next((days for rule in _rules(s3, bucket, account) if (days := _days_of(rule))), 0)
+        return next((days for rule in _rules(bucket) if (days := _days_of(rule))), 0)
 
 
-def _status(s3: S3Client, bucket: str, account: str) -> str:
-    """Empty where there never were versions."""
-    return s3.get_bucket_versioning(Bucket=bucket, ExpectedBucketOwner=account).get("Status", "")
+def _status(bucket: Bucket) -> str:
+    """Return Enabled or Suspended; empty if there never were versions."""
+    found = bucket.s3.get_bucket_versioning(Bucket=bucket.name, ExpectedBucketOwner=bucket.account_id)
+    return found.get("Status", "")
 
 
-def _rules(s3: S3Client, bucket: str, account: str) -> list[Any]:
+def _put_status(bucket: Bucket, status: Any) -> None:
+    bucket.s3.put_bucket_versioning(
+        Bucket=bucket.name, ExpectedBucketOwner=bucket.account_id, VersioningConfiguration={"Status": status}
+    )
+
+
+def _rules(bucket: Bucket) -> list[Any]:
     from botocore.exceptions import ClientError
 
     try:
-        return list(s3.get_bucket_lifecycle_configuration(Bucket=bucket, ExpectedBucketOwner=account)["Rules"])
+        found = bucket.s3.get_bucket_lifecycle_configuration(Bucket=bucket.name, ExpectedBucketOwner=bucket.account_id)
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchLifecycleConfiguration":
             return []
         raise
+    return list(found["Rules"])
+
+
+def _put_rules(bucket: Bucket, rules: list[Any]) -> None:
+    bucket.s3.put_bucket_lifecycle_configuration(
+        Bucket=bucket.name, ExpectedBucketOwner=bucket.account_id, LifecycleConfiguration={"Rules": rules}
+    )
 
 
 def _days_of(rule: Any) -> int:
-    """0 for another rule."""
+    """Return the days of our rule; 0 for another rule."""
     if rule.get("ID") != RULE or rule.get("Status") != "Enabled":
         return 0
     return int(rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays", 0))

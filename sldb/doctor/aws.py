@@ -1,6 +1,6 @@
-"""Whether the stack works, and whether whoever asks may deploy and use it: one thing after another, each on its own.
+"""Checks of a stack, and of the user's rights to deploy and use it: one after another, each on its own.
 
-The check of conditional writes, on which every commit rests, is store.py: it writes objects beside the databases
+The check of conditional writes, on which every commit rests, is in store.py: it writes objects beside the databases
 (`doctor/…`) and deletes them.
 """
 
@@ -17,8 +17,8 @@ from lambda_handlers.wire import SldbError
 from sldb import moments
 from sldb.aws.errors import aws_errors
 from sldb.client import Client
-from sldb.deploy.losses import survey
-from sldb.deploy.repair import cure
+from sldb.deploy.losses import find_losses
+from sldb.deploy.repair import repair_hint
 from sldb.deploy.versions import kept_days
 from sldb.doctor.finding import Finding, checked, ok, unchecked
 from sldb.doctor.local import engine
@@ -26,11 +26,11 @@ from sldb.ops.status import Status, deployed, read_status
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
 from sldb.stack.state import StackState
-from sldb.stack.statuses import anew, command
+from sldb.stack.statuses import REMAKE
 
-ODD_SECONDS, REFUSED_SECONDS = 60, 300  # of the clock; AWS refuses signatures that are five minutes off
-FEW_EXECUTIONS = 100
-# What deploying needs, and what using needs; docs/security.md has what the functions themselves may do.
+WARN_SECONDS, FAIL_SECONDS = 60, 300  # of the clock; AWS refuses signatures that are five minutes off
+MIN_EXECUTIONS = 100  # at a time, without a warning
+# Needed for deploying, and for using; docs/security.md has the rights of the functions themselves.
 DEPLOY_ACTIONS = tuple(
     """cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:DescribeStacks
     cloudformation:DescribeStackEvents s3:CreateBucket s3:PutObject iam:CreateRole iam:PutRolePolicy iam:PassRole
@@ -45,44 +45,44 @@ def findings(account: Account, stack: str, client: Client) -> Iterator[Finding]:
     yield _concurrency(account)
     try:
         state = deployed(account, stack)
-        status = read_status(account, stack)
+        status = read_status(account, stack, state)
     except SldbError as error:
         yield Finding("stack", "fail", error.message, error.hint)
         return
     yield Finding("stack", status.health.state, status.health.says, status.health.next)
     if not status.health.exists:
         return
-    yield from _resources(account, stack, state)
+    yield from resources(account, stack, state)
     yield from _functions(status)
     yield checked("engine", lambda: engine(client))
     if not status.bucket_is_gone:
         yield from _conditions(account, status.bucket)
-        yield _deleted(account, status)
+        yield recoverable_days(account, status)
     yield _locks(status)
 
 
 def _identity(account: Account) -> Iterator[Finding]:
     with aws_errors("find out who you are at AWS"):
-        asked = time.time()
-        answer: Any = account.session.client("sts").get_caller_identity()
-        answered = time.time()
-    yield ok("identity", f"{answer['Arn']} in {account.region}")
-    yield clock(answer["ResponseMetadata"]["HTTPHeaders"].get("date"), asked, answered)
+        sent_at = time.time()
+        response: Any = account.session.client("sts").get_caller_identity()
+        received_at = time.time()
+    yield ok("identity", f"{response['Arn']} in {account.region}")
+    yield clock(response["ResponseMetadata"]["HTTPHeaders"].get("date"), sent_at, received_at)
 
 
-def clock(date: str | None, asked: float, answered: float) -> Finding:
-    """The machine's clock against AWS's, which tells whole seconds, between asking and answer."""
+def clock(date: str | None, sent_at: float, received_at: float) -> Finding:
+    """Compare the machine's clock with AWS's, in whole seconds, between request and response."""
     if date is None:
-        return Finding("clock", "warn", "could not be checked: AWS's answer has no date")
-    theirs = parsedate_to_datetime(date).timestamp()
-    off = max(asked - theirs - 1, theirs - answered, 0.0)
-    state = "ok" if off < ODD_SECONDS else "warn" if off < REFUSED_SECONDS else "fail"
+        return Finding("clock", "warn", "could not be checked: AWS's response has no date")
+    aws_at = parsedate_to_datetime(date).timestamp()
+    off = max(sent_at - aws_at - 1, aws_at - received_at, 0.0)
+    state = "ok" if off < WARN_SECONDS else "warn" if off < FAIL_SECONDS else "fail"
     says = f"{off:.0f} s off AWS's" if off >= 1 else "agrees with AWS's"
     return Finding("clock", state, says, "" if state == "ok" else "set the clock: AWS refuses what is 5 minutes off")
 
 
 def policy_source(arn: str) -> str:
-    """What iam:SimulatePrincipalPolicy knows the caller as: of a session, its role."""
+    """Return the caller's ARN for iam:SimulatePrincipalPolicy: for a session, that of its role."""
     match = re.fullmatch(r"arn:([\w-]+):sts::(\d+):assumed-role/([^/]+)/.*", arn)
     return f"arn:{match[1]}:iam::{match[2]}:role/{match[3]}" if match else arn
 
@@ -93,19 +93,19 @@ def _permissions(account: Account) -> Finding:
             arn = account.session.client("sts").get_caller_identity()["Arn"]
             if arn.endswith(":root"):
                 return ok("permissions", "the account's owner may do everything")
-            answer: Any = account.iam.simulate_principal_policy(
+            response: Any = account.iam.simulate_principal_policy(
                 PolicySourceArn=policy_source(arn), ActionNames=[*DEPLOY_ACTIONS, *USE_ACTIONS]
             )
     except SldbError as error:
         return unchecked("permissions", error)
-    refused = [each["EvalActionName"] for each in answer["EvaluationResults"] if each["EvalDecision"] != "allowed"]
+    refused = [each["EvalActionName"] for each in response["EvaluationResults"] if each["EvalDecision"] != "allowed"]
     return permissions(refused)
 
 
 def permissions(refused: list[str]) -> Finding:
     if not refused:
         return ok("permissions", "deploy, query and push are allowed, as far as your own policies go")
-    # A policy may allow an action on this stack's resources alone: only their names could tell.
+    # A policy may allow an action on this stack's resources alone: only a check with their names could show that.
     says = f"not allowed on every resource: {', '.join(sorted(refused))}"
     return Finding("permissions", "warn", says, "if it is not allowed on the stack's own either, ask for it")
 
@@ -116,26 +116,26 @@ def _concurrency(account: Account) -> Finding:
             limit = account.functions.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
     except SldbError as error:
         return unchecked("quota", error)
-    if limit < FEW_EXECUTIONS:
+    if limit < MIN_EXECUTIONS:
         hint = "ask for more in Service Quotas; new accounts begin with 10"
         return Finding("quota", "warn", f"only {limit} Lambda invocations at a time in this region", hint)
     return ok("quota", f"{limit:,} Lambda invocations at a time in this region")
 
 
-def _resources(account: Account, name: str, state: StackState) -> Iterator[Finding]:
-    """What was deleted behind CloudFormation's back."""
-    found = survey(account, Stack(account.cloudformation, name), state)
-    if not found.losses and not found.unseen:
-        yield ok("resources", f"all {found.looked_for} are there")
+def resources(account: Account, stack: str, state: StackState) -> Iterator[Finding]:
+    """Find resources deleted or damaged without CloudFormation."""
+    found = find_losses(account, Stack(account.cloudformation, stack), state)
+    if not found.losses and not found.errors:
+        yield ok("resources", f"all {found.checked} are there")
     for loss in found.losses:
-        yield Finding("resources", "fail", loss.says, cure(name, found))
-    for why in found.unseen:
-        yield unchecked("resources", why)
+        yield Finding("resources", "fail", loss.says, repair_hint(found))
+    for error in found.errors:
+        yield unchecked("resources", error)
 
 
-# What Lambda says of a function → what to do about it.
+# The state of a function, as Lambda reports it → the next step.
 _NEXT = {
-    "missing": "{deploy} makes it anew",
+    "missing": "`sldb deploy` makes it anew",
     "Pending": "look again: Lambda is at work on it",
     "Inactive": "a query wakes it: sldb query 'SELECT 1'",
 }
@@ -144,7 +144,7 @@ _NEXT = {
 def _functions(status: Status) -> Iterator[Finding]:
     for function in status.functions:
         if function.state != "Active":
-            next_ = _NEXT.get(function.state, anew(status.stack)).format(deploy=command("deploy", status.stack))
+            next_ = _NEXT.get(function.state, REMAKE)
             state = "warn" if function.state in ("Pending", "Inactive") else "fail"
             yield Finding("function", state, f"{function.name} is {function.state}", next_)
             continue
@@ -153,7 +153,7 @@ def _functions(status: Status) -> Iterator[Finding]:
 
 
 def _since(last_modified: str) -> str:
-    """of 2026-11-26 20:04:12+09:00"""
+    """Return the time as in: of 2026-11-26 20:04:12+09:00"""
     at = times.read(last_modified)
     return f" of {moments.shown(at.start_ms, to_the_second=True)}" if at else ""
 
@@ -162,14 +162,14 @@ def _conditions(account: Account, bucket: str) -> Iterator[Finding]:
     from sldb.doctor import store
 
     try:
-        yield from store.of_bucket(bucket, account.session)
+        yield from store.check_bucket(bucket, account.session)
     except SldbError as error:
         yield unchecked("commits", error)
 
 
-def _deleted(account: Account, status: Status) -> Finding:
+def recoverable_days(account: Account, status: Status) -> Finding:
     try:
-        days = kept_days(account.s3, status.bucket, account.id) if status.bucket else 0
+        days = kept_days(account.bucket(status.bucket)) if status.bucket else 0
     except SldbError as error:
         return unchecked("deleted", error)
     if days != status.recoverable_days:

@@ -1,4 +1,4 @@
-"""What a check found. A check that could not be made is a warning that says so, and never an ok."""
+"""The finding of a check. An impossible check is a warning with the reason, and never an ok."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Finding:
     check: str
     state: str  # ok, warn or fail
     says: str
-    next: str = ""  # what to do about it
+    next: str = ""  # the next step for the user
 
 
 def ok(check: str, says: str) -> Finding:
@@ -25,7 +25,7 @@ def unchecked(check: str, error: SldbError) -> Finding:
 
 
 def checked(check: str, action: Callable[[], Finding]) -> Finding:
-    """What `action` finds; its SldbError is a failure of what is checked."""
+    """Return the finding of `action`; its SldbError is a finding that fails."""
     try:
         return action()
     except SldbError as error:

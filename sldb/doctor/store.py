@@ -1,6 +1,6 @@
-"""Whether a store keeps the conditions of writes, on which every commit rests: in S3, AWS's or another, or a directory.
+"""Checks of a store: the conditions of writes, on which every commit rests. In S3, AWS's or another, or in a directory.
 
-Small objects are written below a name that no database can have, overwritten in vain, raced for, and removed.
+The checks write small objects below a name reserved for them, try to overwrite them, race for them, and remove them.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from sldb.targets.bucket import bare_store
 if TYPE_CHECKING:
     import boto3
 
-FEW_ROUNDS = 5  # where a failure would be news
-AVOID = "do not write to databases there: two writers could overwrite each other"
+FEW_ROUNDS = 5  # for stores that are known to be right
+_AVOID_HINT = "do not write to databases there: two writers could overwrite each other"
 
 
-def of_address(address: str, session: boto3.Session, endpoint_url: str | None) -> Iterator[Finding]:
-    """Of any S3, with or without a stack: `address` is s3://bucket or s3://bucket/prefix. Raises SldbError."""
+def check_address(address: str, session: boto3.Session, endpoint_url: str | None) -> Iterator[Finding]:
+    """Check any S3, with or without a stack: `address` is s3://bucket or s3://bucket/prefix. Raises SldbError."""
     store, is_foreign = bare_store(f"{address.rstrip('/')}/_doctor", session, endpoint_url)
     try:
         next(iter(store.list_objects("")), None)
@@ -36,26 +36,26 @@ def of_address(address: str, session: boto3.Session, endpoint_url: str | None) -
         yield Finding("store", "fail", f"{address} cannot be read: {error}", "check the name, the rights, the endpoint")
         return
     yield ok("store", f"{address} can be read{' (not AWS)' if is_foreign else ''}")
-    yield from conditions(store, is_foreign)
+    yield from check_conditions(store, is_foreign)
 
 
-def of_bucket(bucket: str, session: boto3.Session) -> Iterator[Finding]:
-    """Of a deployed stack. Raises SldbError."""
-    yield from conditions(*bare_store(f"s3://{bucket}/doctor", session))
+def check_bucket(bucket: str, session: boto3.Session) -> Iterator[Finding]:
+    """Check the bucket of a deployed stack. Raises SldbError."""
+    yield from check_conditions(*bare_store(f"s3://{bucket}/doctor", session))
 
 
-def of_directory(existing: Path) -> Finding:
+def check_directory(existing: Path) -> Finding:
     with tempfile.TemporaryDirectory(prefix=".sldb-doctor-", dir=existing) as directory:
         store = DirectoryStore(Path(directory) / "store")
-        return _tried("commits", lambda: _commits(store, FEW_ROUNDS))
+        return _checked("commits", lambda: _commits(store, FEW_ROUNDS))
 
 
-def conditions(store: ObjectStore, is_foreign: bool) -> Iterator[Finding]:
+def check_conditions(store: ObjectStore, is_foreign: bool) -> Iterator[Finding]:
     rounds = conditional_writes.ROUNDS if is_foreign else FEW_ROUNDS
-    commits = _tried("commits", lambda: _commits(store, rounds))
+    commits = _checked("commits", lambda: _commits(store, rounds))
     yield commits
     if commits.state == "ok":
-        yield _tried("large", lambda: _completions(store, rounds, is_foreign))
+        yield _checked("large", lambda: _completions(store, rounds, is_foreign))
 
 
 def _commits(store: ObjectStore, rounds: int) -> Finding:
@@ -66,33 +66,35 @@ def _commits(store: ObjectStore, rounds: int) -> Finding:
         with suppress(StoreError):
             store.delete(f"{prefix}probe")
     if missing:
-        return Finding("commits", "fail", missing, AVOID)
+        return Finding("commits", "fail", missing, _AVOID_HINT)
     for race in (conditional_writes.race_creates, conditional_writes.race_replaces):
-        told = race(store, prefix, rounds)
-        if not told.holds:
-            return Finding("commits", "fail", f"two writers at once won with {told.condition} ({_when(told)})", AVOID)
+        result = race(store, prefix, rounds)
+        if not result.holds:
+            return Finding(
+                "commits", "fail", f"two writers at once won with {result.condition} ({_round(result)})", _AVOID_HINT
+            )
     return ok("commits", f"it refuses to overwrite, and {_writers()} raced {rounds} times: one won each time")
 
 
 def _completions(store: ObjectStore, rounds: int, is_foreign: bool) -> Finding:
-    told = conditional_writes.race_completions(store, f"{uuid.uuid4().hex}-", rounds)
-    if told.holds:
+    result = conditional_writes.race_completions(store, f"{uuid.uuid4().hex}-", rounds)
+    if result.holds:
         hint = "SLDB_LARGE_COMMITS=parts may be set there" if is_foreign else ""
         return Finding("large", "ok", f"of multipart uploads completed at once one won, {rounds} times", hint)
-    says = f"of multipart uploads completed at once several won ({_when(told)})"
+    says = f"of multipart uploads completed at once several won ({_round(result)})"
     if is_foreign:
         return Finding("large", "warn", says, "large commits go there as one put: leave SLDB_LARGE_COMMITS as it is")
-    return Finding("large", "fail", says, AVOID)
+    return Finding("large", "fail", says, _AVOID_HINT)
 
 
-def _tried(check: str, try_it: Callable[[], Finding]) -> Finding:
+def _checked(check: str, action: Callable[[], Finding]) -> Finding:
     try:
-        return try_it()
+        return action()
     except StoreError as error:
         return unchecked(check, SldbError("store_error", str(error), "writing and deleting below doctor/ needs rights"))
 
 
-def _when(race: Race) -> str:
+def _round(race: Race) -> str:
     return f"in round {race.rounds}"
 
 

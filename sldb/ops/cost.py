@@ -1,7 +1,8 @@
-"""What the stack cost over a time, reckoned from what its functions logged and what its bucket holds.
+"""The cost of a stack over a period, estimated from the logs of its functions and the objects in its bucket.
 
-A query's line in the log has what it took, store requests included. Of what has no such line (actions, errors, the
-scheduled function) Lambda's own REPORT line has the billed time; what those asked of S3 is in no log, and not counted.
+A query's line in the log has its figures, store requests included. For requests without such a line (actions, errors,
+the scheduled function) Lambda's own REPORT line has the billed time; their requests to S3 are in no log, and not
+counted.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _REPORT = re.compile(
 class Item:
     what: str
     count: int
-    dollars: float  # over the time that was asked about; for what is kept, as if all of it was kept all that time
+    dollars: float  # over the period; for stored objects, as if all of them had been there for the whole period
 
     @property
     def each(self) -> float:
@@ -31,10 +32,10 @@ class Item:
 
 
 def queries(events: Iterable[LogEvent], machine: str) -> Iterator[Item]:
-    """Of the query function: what reads, what writes, and all the rest."""
+    """Yield the costs of the query function: of reading queries, writing queries, and all other requests."""
     kinds: dict[str, list[float]] = {"queries that read": [], "queries that write": []}
     reported: dict[str, float] = {}
-    told: set[str] = set()
+    counted: set[str] = set()
     for event in events:
         fields = event.fields
         if fields is None:
@@ -42,14 +43,14 @@ def queries(events: Iterable[LogEvent], machine: str) -> Iterator[Item]:
         elif fields["event"] == "request" and "memory_mb" in fields:
             kind = "queries that write" if fields.get("commit_ms") else "queries that read"
             kinds[kind].append(price.estimate(fields))
-            told.add(str(fields.get("aws_request_id")))
+            counted.add(str(fields.get("aws_request_id")))
     yield from (Item(kind, len(each), sum(each)) for kind, each in kinds.items())
-    others = [dollars for request_id, dollars in reported.items() if request_id not in told]
+    others = [dollars for request_id, dollars in reported.items() if request_id not in counted]
     yield Item("other requests, without S3", len(others), sum(others))
 
 
 def scheduled(events: Iterable[LogEvent], machine: str) -> Item:
-    """Of the function that a schedule runs."""
+    """Return the cost of the scheduled function."""
     runs = dict(report for event in events for report in _reports(event, machine))
     return Item("scheduled function, without S3", len(runs), sum(runs.values()))
 

@@ -1,7 +1,7 @@
-"""What the functions have logged: read from CloudWatch Logs, and told in a line for each request.
+"""The logs of the functions: read from CloudWatch Logs, and shown in a line for each request.
 
-CloudWatch hands events out in no exact order and some of them late, so what is followed is asked for again over the
-last seconds, and told apart by its id.
+CloudWatch returns events in no exact order and some of them late, so following a log reads the last seconds again, and
+distinguishes the events by their ids.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sldb.aws.errors import aws_errors
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-LATE_SECONDS = 15.0  # how long after its time an event may still come to be seen
+LATE_SECONDS = 15.0  # after its time an event may still appear
 _POLL_SECONDS = 1.0
 _PLATFORM = re.compile(r"(START|END|REPORT|INIT_START|INIT_REPORT) ")
 
@@ -33,7 +33,7 @@ class LogEvent:
 
     @property
     def fields(self) -> dict[str, Any] | None:
-        """Of a line that the functions' own log wrote; None for others."""
+        """The fields of a line of the functions' own log; None for other lines."""
         if not self.message.startswith("{"):
             return None
         try:
@@ -44,7 +44,7 @@ class LogEvent:
 
 
 def read(client: CloudWatchLogsClient, group: str, start_ms: int) -> list[LogEvent]:
-    """All events since then, the oldest first. Raises SldbError."""
+    """Return all events since then, the oldest first. Raises SldbError."""
     with aws_errors(f"read the log {group}"):
         try:
             pages = client.get_paginator("filter_log_events").paginate(
@@ -72,7 +72,7 @@ def follow(
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[LogEvent]:
-    """Each event once, for ever."""
+    """Yield each event once, without end."""
     seen: dict[str, int] = {}
     while True:
         for event in read(client, group, start_ms):
@@ -85,15 +85,15 @@ def follow(
 
 
 def about(event: LogEvent, request_id: str) -> bool:
-    """Whether it belongs to the request, by our id or by Lambda's."""
+    """Return True if the event belongs to the request, by our id or by Lambda's."""
     fields = event.fields
     if fields is not None:
         return request_id in (fields.get("request_id"), fields.get("aws_request_id"))
     return request_id in event.message.split()
 
 
-def told(event: LogEvent) -> str | None:
-    """One line for a person; None for what Lambda itself says about every invocation."""
+def line_for(event: LogEvent) -> str | None:
+    """Return one line for a person; None for Lambda's own lines about each invocation."""
     clock = moments.shown(event.at_ms, to_the_second=True)
     fields = event.fields
     if fields is None:
@@ -106,8 +106,8 @@ def told(event: LogEvent) -> str | None:
 
 
 def _request(fields: dict[str, Any]) -> str:
-    """main  query  12.3 ms  200  txid 7 · cold · 3 store requests"""
-    what = fields.get("action") or "query"
+    """Return a line such as: main  query  12.3 ms  200  txid 7 · cold · 3 store requests"""
+    operation = fields.get("action") or "query"
     status = " ".join(str(fields[name]) for name in ("status", "code") if fields.get(name) is not None)
     notes = []
     if fields.get("txid") is not None:
@@ -118,7 +118,7 @@ def _request(fields: dict[str, Any]) -> str:
         notes.append(f"{fields['lock_wait_ms']:.0f} ms waiting for the lock")
     if "store_requests" in fields:
         notes.append(f"{fields['store_requests']} store requests")
-    line = f"{fields.get('database') or '-':<16}  {what:<8}  {fields.get('ms', 0):>9,.1f} ms  {status:<4}"
+    line = f"{fields.get('database') or '-':<16}  {operation:<8}  {fields.get('ms', 0):>9,.1f} ms  {status:<4}"
     line += "  " + " · ".join(notes) if notes else ""
     return line.rstrip() + (f"\n{fields['traceback'].rstrip()}" if fields.get("traceback") else "")
 

@@ -1,36 +1,38 @@
-"""`sldb status`: the stack, its functions, who holds a lock, and the databases. Reads only.
+"""`sldb status`: the stack, its functions, the holders of its locks, and the databases. Reads only.
 
-The databases and the locks are looked up with the caller's own rights and without the functions, so that they are
-seen also when the functions do not work. The databases are listed by the server's code, in this process.
+The databases and the locks are read with the caller's own rights and without the functions, so that they are shown also
+if the functions do not work. The databases are listed by the server's code, in this process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.shared.holder import Holder, decode_object, lock_key
+from lambda_handlers.shared.holder import Holder
 from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
 from sldb.deploy.tags import Tags
-from sldb.stack import statuses
-from sldb.stack.account import Account, bucket_exists
+from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
-from sldb.stack.lock_groups import lock_groups
-from sldb.stack.state import StackState
+from sldb.stack.lock_groups import list_lock_groups
+from sldb.stack.lock_objects import LockObjects
+from sldb.stack.names import DATABASES_PREFIX
+from sldb.stack.ownership import no_such_stack
+from sldb.stack.statuses import Health, health
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_s3 import S3Client
 
-PREFIX = "databases/"  # below which the functions keep the databases
+    from sldb.stack.bucket import Bucket
+    from sldb.stack.state import StackState
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionInfo:
     name: str
-    state: str  # Active, Pending, Inactive or Failed; "missing" where there is none
+    state: str  # Active, Pending, Inactive or Failed; "missing" if there is none
     runtime: str = ""
     architecture: str = ""
     memory_mb: int = 0
@@ -52,83 +54,71 @@ class Status:
     recoverable_days: int  # for which deleted objects can be had back; 0: they cannot
     functions: tuple[FunctionInfo, ...]
     locks: tuple[Holder, ...]
-    databases: tuple[Mapping[str, Any], ...]  # as the action `databases` tells them
-    health: statuses.Health
-    permissions_boundary: str = ""  # of the functions' roles; empty where there is none
+    databases: tuple[Mapping[str, Any], ...]  # as in the reply to the action `databases`
+    health: Health
+    permissions_boundary: str = ""  # of the functions' roles; empty if there is none
     tags: Mapping[str, str] = field(default_factory=dict)  # of the stack, without AWS's own
 
     def encode(self, now: float) -> dict[str, Any]:
-        """As JSON can say it."""
+        """Return the status as an object for JSON."""
         locks = [{**asdict(lock), "age_seconds": lock.age_seconds(now)} for lock in self.locks]
         return {**asdict(self), "locks": locks}
 
 
-def deployed(account: Account, name: str) -> StackState:
-    """Raises `store_error` (exit status 3) if the stack does not exist, or is none of sldb's."""
-    state = Stack(account.cloudformation, name).describe_ours()
+def deployed(account: Account, stack: str) -> StackState:
+    """Return the state of a stack of sldb's. Raises `store_error` (exit status 3) if it does not exist, or is another
+    tool's."""
+    state = Stack(account.cloudformation, stack).describe_ours()
     if state is None:
-        raise SldbError(
-            "store_error",
-            f"there is no stack {name} in {account.region}, account {account.id}",
-            "deploy it with `sldb deploy`, or look elsewhere with --stack, --region or --profile",
-        )
+        raise no_such_stack(stack, account.region, account.id)
     return state
 
 
-def read_status(account: Account, name: str) -> Status:
-    """Raises `store_error` (exit status 3) if the stack does not exist."""
-    state = deployed(account, name)
-    bucket = _bucket(account, name, state)
-    is_there = bool(bucket) and bucket_exists(account.s3, bucket, account.id)
-    databases = _databases(account, bucket, state) if is_there else []
+def serving(account: Account, stack: str) -> StackState:
+    """Return the state of a stack with functions and a bucket. Raises `store_error` (exit status 3) if the stack does
+    not exist, or was never completed."""
+    state = deployed(account, stack)
+    found = health(state.status, state.reason)
+    if not found.exists:
+        raise SldbError("store_error", f"the stack {stack} is not deployed: {found.says}", found.next)
+    return state
+
+
+def read_status(account: Account, stack: str, state: StackState | None = None) -> Status:
+    """Return the status of a stack; `state`: its state, if it is known. Raises as `deployed` does."""
+    state = state or deployed(account, stack)
+    bucket = account.data_bucket(stack, state) if state.has_data_bucket else None
+    is_there = bucket is not None and bucket.exists()
+    databases = _databases(account, bucket, state) if bucket and is_there else []
     return Status(
-        stack=name,
+        stack=stack,
         stack_status=state.status,
         region=account.region,
         account=account.id,
-        bucket=bucket,
-        bucket_is_gone=bool(bucket) and not is_there,
+        bucket=bucket.name if bucket else "",
+        bucket_is_gone=bucket is not None and not is_there,
         bundle=state.parameters.get("BundleKey", "").removesuffix(".zip"),
-        lock_kind=state.parameters.get("LockKind", ""),
-        lock_max_age_seconds=int(state.parameters.get("LockMaxAgeSeconds") or 0),
+        lock_kind=state.lock_kind,
+        lock_max_age_seconds=state.lock_max_age_seconds,
         recoverable_days=int(state.parameters.get("RecoverableDays") or 0),
         permissions_boundary=state.parameters.get("PermissionsBoundary", ""),
         tags=Tags.choose(state.tags, (), ()).before,
-        functions=_functions(account.functions, state.outputs),
-        locks=tuple(_locks(account, name, state, [each["name"] for each in databases])),
+        functions=tuple(_function(account.functions, name) for name in state.functions),
+        locks=tuple(_locks(account, stack, state, [each["name"] for each in databases])),
         databases=tuple(each for each in databases if each["state"] != "dropped"),
-        health=statuses.health(name, state.status, state.reason),
+        health=health(state.status, state.reason),
     )
 
 
-def serving(account: Account, name: str) -> StackState:
-    """Raises `store_error` (exit status 3) if the stack does not exist, or has not come into being."""
-    state = deployed(account, name)
-    health = statuses.health(name, state.status, state.reason)
-    if not health.exists:
-        raise SldbError("store_error", f"the stack {name} is not deployed: {health.says}", health.next)
-    return state
-
-
-def _databases(account: Account, bucket: str, state: StackState) -> list[dict[str, Any]]:
-    """All databases, also the dropped ones, by the server's own code in this process."""
-    from sldb.targets.bucket import databases_in
+def _databases(account: Account, bucket: Bucket, state: StackState) -> list[dict[str, Any]]:
+    """Return all databases, also the dropped ones, by the server's own code in this process."""
+    from sldb.targets.bucket import list_databases
 
     variables = {
-        "SLDB_STORE": f"s3://{bucket}/{PREFIX}",
+        "SLDB_STORE": f"s3://{bucket.name}/{DATABASES_PREFIX}",
         "SLDB_RETENTION_DAYS": state.parameters.get("RetentionDays", ""),
     }
-    return databases_in(account.session, variables)
-
-
-def _bucket(account: Account, name: str, state: StackState) -> str:
-    """Empty for a stack that has not come so far as to have outputs."""
-    return account.data_bucket_of(name, state) if "DataBucket" in state.outputs else ""
-
-
-def _functions(client: LambdaClient, outputs: Mapping[str, str]) -> tuple[FunctionInfo, ...]:
-    names = [outputs[key] for key in ("FunctionName", "DeadlockFixFunctionName") if key in outputs]
-    return tuple(_function(client, name) for name in names)
+    return list_databases(account.session, variables)
 
 
 def _function(client: LambdaClient, name: str) -> FunctionInfo:
@@ -148,22 +138,12 @@ def _function(client: LambdaClient, name: str) -> FunctionInfo:
     )
 
 
-def _locks(account: Account, name: str, state: StackState, databases: list[str]) -> list[Holder]:
-    """All kinds are looked for where they cost nothing: groups may be left from before the kind was changed."""
-    held = []
-    if vpc_id := state.outputs.get("LockVpc"):
-        held += lock_groups(account.ec2, name, vpc_id)
-    if state.parameters.get("LockKind") == "s3":
-        found = (_lock_object(account.s3, _bucket(account, name, state), database) for database in databases)
-        held += [holder for holder in found if holder is not None]
+def _locks(account: Account, stack: str, state: StackState, databases: list[str]) -> list[Holder]:
+    """Return the holders of all locks. Security groups are looked for independently of the kind of lock, since that
+    costs nothing: some may be left from before the kind was changed."""
+    held = list_lock_groups(account.ec2, stack, state.lock_vpc) if state.lock_vpc else []
+    if state.lock_kind == "s3" and databases:
+        objects = LockObjects(account.s3, account.data_bucket(stack, state).name, DATABASES_PREFIX)
+        found = (objects.holder(database) for database in databases)
+        held += [replace(holder, etag=None) for holder in found if holder is not None]
     return held
-
-
-def _lock_object(s3: S3Client, bucket: str, database: str) -> Holder | None:
-    with aws_errors(f"read the lock of {database}"):
-        try:
-            body = s3.get_object(Bucket=bucket, Key=f"{PREFIX}{lock_key(database)}")["Body"].read()
-        except s3.exceptions.NoSuchKey:
-            return None
-    lock = decode_object(database, body)
-    return lock.holder if lock else None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def show_status(status: Status, out: TextIO, now: float) -> None:
+    """Write the status as tables. `now`: unix seconds."""
     facts = [
         ("stack", f"{status.stack} ({status.stack_status})"),
         ("where", f"{status.region}, account {status.account}"),
@@ -39,7 +40,7 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
 
 
 def _function(function: FunctionInfo, now: float) -> tuple[str, ...]:
-    """One row; that a function is active goes without saying, so that the row fits into 80 columns."""
+    """Return one row; without the state of an active function, to fit into 80 columns."""
     name = function.name if function.state == "Active" else f"{function.name} ({function.state})"
     modified = times.read(function.last_modified)
     changed = f"{age(max(0.0, now - modified.start_ms / 1000))} ago" if modified else ""
@@ -60,7 +61,7 @@ def _data(status: Status) -> str:
 
 
 def show_databases(databases: Sequence[Mapping[str, Any]], out: TextIO) -> None:
-    """`databases`: as the action `databases` tells them."""
+    """Write a table of the databases, as in the reply to the action `databases`."""
     rows = [["" if cell is None else str(cell) for cell in listing.cells(each)] for each in databases]
     _table(out, "databases: none yet", listing.COLUMNS, rows)
 
@@ -75,7 +76,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _table(out: TextIO, nothing: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    safe = [[escape(cell) for cell in row] for row in rows]  # a lock names the table that its holder writes to
+    safe = [[escape(cell) for cell in row] for row in rows]  # a lock has the name of a table in it
     if not safe:
         out.write(nothing + "\n")
     elif out.isatty():

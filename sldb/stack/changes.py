@@ -1,4 +1,4 @@
-"""A change that CloudFormation will make to one resource of a stack."""
+"""A planned change of CloudFormation to one resource of a stack."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-DATA_BUCKET = "DataBucket"  # logical id, in the template
-
-
-LOCK_VPC = "LockVpc"  # likewise
-
-
+DATA_BUCKET, LOCK_VPC = "DataBucket", "LockVpc"  # logical ids, in the template
 _PERMISSION_TYPES = ("AWS::IAM::", "AWS::Lambda::Permission", "AWS::S3::BucketPolicy")
 
 
@@ -22,11 +17,12 @@ class Change:
     type: str  # such as AWS::S3::Bucket
     replacement: str = ""  # True, False, Conditional; empty where nothing exists yet
     properties: tuple[str, ...] = ()  # that change
-    is_gone: bool = False  # what the stack had of it: it is made anew
+    is_gone: bool = False  # the existing resource: it is made anew
 
     @property
     def replaces(self) -> bool:
-        """Whether the resource may go and another come in its place; a maybe counts as a yes. What is gone cannot."""
+        """True if another resource may take the place of this one; a conditional replacement counts. A missing resource
+        cannot be replaced."""
         return not self.is_gone and self.replacement in ("True", "Conditional")
 
     @property
@@ -35,17 +31,17 @@ class Change:
 
     @property
     def grants(self) -> bool:
-        """Whether it changes who may do what."""
+        """True if it changes permissions."""
         return self.type.startswith(_PERMISSION_TYPES)
 
     @property
-    def is_right(self) -> bool:
-        """Whether it is nothing but a right of another resource."""
+    def is_permission(self) -> bool:
+        """True if the resource is nothing but a permission of another one."""
         return self.type == "AWS::Lambda::Permission"
 
     @classmethod
     def decode(cls, resource: Mapping[str, Any]) -> Change:
-        """From a `ResourceChange` of DescribeChangeSet."""
+        """Return the change in a `ResourceChange` of DescribeChangeSet."""
         targets = [detail.get("Target", {}) for detail in resource.get("Details", ())]
         names = {target.get("Name") or target.get("Attribute") for target in targets}
         return cls(

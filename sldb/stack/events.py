@@ -1,4 +1,4 @@
-"""What CloudFormation tells while it works, and what of it is the reason when it fails. Pure."""
+"""The events of a stack while CloudFormation works on it, and the reason of a failure among them. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 _CASCADE = re.compile(r"^Resource (creation|update|deletion) cancelled", re.IGNORECASE)
-# What a reason says → what to do about it. The first that fits counts.
+# A pattern in a reason → the advice. The first that matches counts.
 _ADVICE = (
     (
-        r"not authorized to perform:? (?P<what>[\w:]+)",
-        "your AWS identity needs {what}; then deploy again",
+        r"not authorized to perform:? (?P<action>[\w:]+)",
+        "your AWS identity needs {action}; then deploy again",
     ),
     (
         r"(VpcLimitExceeded|maximum number of VPCs)",
@@ -72,7 +72,7 @@ class StackEvent:
 
 
 def root_cause(events: Sequence[StackEvent]) -> StackEvent | None:
-    """The first failure that is not the echo of another one. `events` in the order in which they happened."""
+    """Return the first failure, not counting the consequences of another one. `events`: in order of time."""
     failures = [event for event in events if event.failed]
     causes = [event for event in failures if not _CASCADE.match(event.reason)]
     # A stack's own failure sums up those of its resources.
@@ -84,9 +84,9 @@ def _resources_first(events: Iterable[StackEvent]) -> Iterator[StackEvent]:
 
 
 def advice(reason: str) -> str:
-    """What to do about a failure, as far as its reason tells; empty if it does not."""
-    for pattern, what in _ADVICE:
+    """Return the advice about a failure, by its reason; empty if the reason is not known."""
+    for pattern, text in _ADVICE:
         found = re.search(pattern, reason)
         if found:
-            return what.format(**found.groupdict())
+            return text.format(**found.groupdict())
     return ""

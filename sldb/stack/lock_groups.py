@@ -1,8 +1,12 @@
-"""All locks of a stack, to show them, or to take them away with their VPC."""
+"""Security groups as locks of a stack: listed and deleted from outside the function.
+
+The server's side is `lambda_handlers.locks.security_group`. Deleting is always safe: a writer without its lock cannot
+commit over another one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lambda_handlers.shared.holder import Holder, decode_group, group_filters, is_group_name
@@ -10,47 +14,35 @@ from sldb.aws.errors import aws_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
-    from mypy_boto3_ec2.type_defs import FilterTypeDef, SecurityGroupTypeDef
+    from mypy_boto3_ec2.type_defs import SecurityGroupTypeDef
 
 
-def lock_groups(ec2: EC2Client, stack: str, vpc_id: str) -> list[Holder]:
-    """Every security group that is a lock of this stack."""
-    filters = as_filters(group_filters(stack, vpc_id))
-    with aws_errors("look for locks"):
-        pages = ec2.get_paginator("describe_security_groups").paginate(Filters=filters)
-        groups = [group for page in pages for group in page["SecurityGroups"]]
-    return holders_in(groups)
-
-
-def as_filters(filters: Mapping[str, str]) -> list[FilterTypeDef]:
-    """Return filters in the form that boto3 takes."""
-    return [{"Name": name, "Values": [value]} for name, value in filters.items()]
-
-
-def holders_in(groups: Iterable[SecurityGroupTypeDef]) -> list[Holder]:
-    """Return the holders of the locks among groups as boto3 returns them."""
+def list_lock_groups(ec2: EC2Client, stack: str, vpc_id: str | None, database: str | None = None) -> list[Holder]:
+    """Return the holders of the locks of a stack, or of one of its databases. `vpc_id`: None: in any VPC."""
     return [
         decode_group(group["GroupId"], group["GroupName"], {tag["Key"]: tag["Value"] for tag in group.get("Tags", ())})
-        for group in groups
+        for group in list_security_groups(ec2, group_filters(stack, vpc_id, database))
         if is_group_name(group["GroupName"])
     ]
 
 
-def free_all(ec2: EC2Client, stack: str, vpc_id: str) -> int:
-    """Delete every lock of a stack that is going away: a VPC that holds groups cannot be deleted."""
-    locks = lock_groups(ec2, stack, vpc_id)
-    free(ec2, locks)
-    return len(locks)
+def list_security_groups(ec2: EC2Client, filters: Mapping[str, str]) -> list[SecurityGroupTypeDef]:
+    with aws_errors("look for locks"):
+        pages = ec2.get_paginator("describe_security_groups").paginate(
+            Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()]
+        )
+        return [group for page in pages for group in page["SecurityGroups"]]
 
 
-def free(ec2: EC2Client, locks: Iterable[Holder]) -> None:
-    """Delete these very locks. Always safe: a writer whose lock is gone cannot commit over another."""
+def delete_lock_group(ec2: EC2Client, lock: Holder) -> bool:
+    """Delete this very lock; return False if it was gone already."""
     from botocore.exceptions import ClientError
 
-    with aws_errors("free the locks"):
-        for lock in locks:
-            try:
-                ec2.delete_security_group(GroupId=lock.lock_id)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "InvalidGroup.NotFound":  # else its holder was faster
-                    raise
+    with aws_errors(f"free the lock of {lock.database}"):
+        try:
+            ec2.delete_security_group(GroupId=lock.lock_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidGroup.NotFound":
+                return False
+            raise
+    return True

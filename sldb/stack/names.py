@@ -1,4 +1,4 @@
-"""What a stack may be named, and the names that follow from that."""
+"""The names of a stack and of its parts: functions, buckets, logs, and the databases in the bucket. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import re
 
 from lambda_handlers.wire import SldbError
 
+DATABASES_PREFIX = "databases/"  # of keys in the data bucket: the databases are below it
 _STACK_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
+_MAX_BUCKET_NAME = 63  # characters
+_DEADLOCK_FIX = "-deadlock-fix"
 
 
 def check_stack_name(stack: str) -> None:
-    """Raise `bad_request` for what is no name: buckets and locks are named after the stack, in lower case only."""
+    """Raise `bad_request` for an invalid name: buckets and locks are named after the stack, in lower case only."""
     if not _STACK_NAME.fullmatch(stack):
         raise SldbError(
             "bad_request",
@@ -19,5 +22,35 @@ def check_stack_name(stack: str) -> None:
 
 
 def default_function(stack: str) -> str:
-    """Return the name of the query function where `sldb deploy --function` gave no other."""
+    """Return the name of the query function, unless `sldb deploy --function` gave another."""
     return f"{stack}-function"
+
+
+def deadlock_fix_function(function: str) -> str:
+    """Return the name of the scheduled function beside a query function."""
+    return f"{function}{_DEADLOCK_FIX}"
+
+
+MAX_FUNCTION_NAME = 64 - len(_DEADLOCK_FIX)  # characters, of a query function
+
+
+def log_group(function: str) -> str:
+    return f"/aws/lambda/{function}"
+
+
+def data_bucket(stack: str, account_id: str, region: str) -> str:
+    """Return the name of the data bucket, as in the template. Raises `bad_request` if the stack's name is too long."""
+    return _bucket(stack, "data", account_id, region)
+
+
+def bundle_bucket(stack: str, account_id: str, region: str) -> str:
+    """Return the name of the bucket of bundles. Raises `bad_request` if the stack's name is too long."""
+    return _bucket(stack, "bundles", account_id, region)
+
+
+def _bucket(stack: str, purpose: str, account_id: str, region: str) -> str:
+    name = f"{stack}-{purpose}-{account_id}-{region}"
+    if len(name) > _MAX_BUCKET_NAME:
+        max_stack = _MAX_BUCKET_NAME - len(f"-bundles-{account_id}-{region}")
+        raise SldbError("bad_request", f"--stack: {stack!r} is too long, want at most {max_stack} characters")
+    return name

@@ -1,9 +1,8 @@
-"""The marks of a stack that is sldb's: never the name alone, which others may have given to theirs. Pure.
+"""The marks of sldb's own stacks: never the name alone, since another tool may have given it to its own. Pure.
 
-A stack is ours if it has our parameters, and our description or our tag: both are in the answer that every command
-asks for anyway, and stacks of earlier versions have them too. (Where the answer lacks the description, the template is
-asked for.) A bucket is ours if it has our tag, which the template
-gives; `buckets` has the rest about those.
+A stack is ours if it has our parameters, and our description or our tag: both are in the response that every command
+needs anyway, and stacks of earlier versions have them too. (If the response lacks the description, the template is
+read.) A bucket is ours if it has our tag, from the template; `sldb.deploy.bucket_content` has the rest about buckets.
 """
 
 from __future__ import annotations
@@ -23,20 +22,30 @@ PARAMETERS = frozenset({"FunctionName", "DeadlockFixFunctionName", "BundleBucket
 
 
 def is_ours(name: str, state: StackState) -> bool:
-    """Return whether `sldb deploy` made the stack of this name, this version or an earlier one."""
-    says_so = state.description.startswith(DESCRIPTION) or state.tags.get(TAG) == name
-    return has_marks(state.parameters.keys(), describes_us=says_so)
+    """Return True if `sldb deploy` made the stack of this name, in this version or an earlier one."""
+    is_marked = state.description.startswith(DESCRIPTION) or state.tags.get(TAG) == name
+    return has_marks(state.parameters.keys(), is_marked=is_marked)
 
 
-def has_marks(parameters: Set[str], *, describes_us: bool) -> bool:
-    """Return whether a template with these parameters is ours; `describes_us`: so its description or a tag says."""
-    return describes_us and parameters >= PARAMETERS
+def has_marks(parameters: Set[str], *, is_marked: bool) -> bool:
+    """Return True if a template with these parameters is ours; `is_marked`: so says its description or a tag."""
+    return is_marked and parameters >= PARAMETERS
 
 
-def not_ours(name: str) -> SldbError:
-    """Return the refusal to touch a stack of others."""
+def not_ours(stack: str) -> SldbError:
+    """Return the refusal to touch a stack of another tool."""
     return SldbError(
         "store_error",
-        f"the stack {name} is none of sldb's, and is left alone",
+        f"the stack {stack} is none of sldb's, and is left alone",
         "give the name of another with --stack, or look elsewhere with --region or --profile",
+    )
+
+
+def no_such_stack(stack: str, region: str, account_id: str = "") -> SldbError:
+    """Return the error for a missing stack."""
+    place = f"{region}, account {account_id}" if account_id else region
+    return SldbError(
+        "store_error",
+        f"there is no stack {stack} in {place}",
+        "`sldb deploy` makes it; if it is elsewhere, give --stack, --region or --profile",
     )

@@ -20,7 +20,41 @@ class StackState:
     updated_at: float = 0.0  # unix seconds, of the last change
 
     @property
-    def settled(self) -> bool:
+    def function(self) -> str:
+        """The name of the query function."""
+        return self.outputs.get("FunctionName") or self.parameters["FunctionName"]
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of the query function and the scheduled function, as far as the stack has outputs."""
+        outputs = ("FunctionName", "DeadlockFixFunctionName")
+        return tuple(self.outputs[key] for key in outputs if key in self.outputs)
+
+    @property
+    def adopted_bucket(self) -> str:
+        """The data bucket of an earlier stack; empty if the stack made its own."""
+        return self.parameters.get("ExistingBucket", "")
+
+    @property
+    def has_data_bucket(self) -> bool:
+        """False for an unfinished stack without outputs."""
+        return "DataBucket" in self.outputs
+
+    @property
+    def lock_kind(self) -> str:
+        return self.parameters.get("LockKind", "")
+
+    @property
+    def lock_vpc(self) -> str | None:
+        """The id of the VPC of the locks."""
+        return self.outputs.get("LockVpc")
+
+    @property
+    def lock_max_age_seconds(self) -> int:
+        return int(self.parameters.get("LockMaxAgeSeconds") or 0)
+
+    @property
+    def is_at_rest(self) -> bool:
         return not self.status.endswith("_IN_PROGRESS")
 
     @property
@@ -40,13 +74,13 @@ class StackResource:
 class ChangeSet:
     id: str
     stack_id: str
-    creates: bool  # the stack came into being, in REVIEW_IN_PROGRESS, for this change set
+    creates: bool  # the stack was created for this change set, in REVIEW_IN_PROGRESS
     changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Something that the stack has begun to do."""
+    """A running operation on a stack."""
 
     stack_id: str
     before: frozenset[str]  # ids of the events that belong to earlier operations

@@ -1,12 +1,15 @@
-"""What can be done with a stack in which state, and how it is. Pure: a CloudFormation status in, a decision, a verdict
-or a clear error out."""
+"""The statuses of a stack: the next step of a deployment, and the stack's health. Pure: a CloudFormation status in, a
+decision, a verdict or a clear error out.
+
+Hints name commands without the stack: the command line adds the options of the run (`Run.complete_commands`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-from lambda_handlers.wire import DEFAULT_STACK, SldbError
+from lambda_handlers.wire import SldbError
 from sldb.aws.errors import OperationFailed
 
 
@@ -21,32 +24,23 @@ class Step(Enum):
 class Health:
     state: str  # ok, warn or fail
     says: str
-    next: str = ""  # what to do about it
-    exists: bool = True  # whether it has come into being: functions, a bucket
+    next: str = ""  # the next step for the user
+    exists: bool = True  # the stack has been created: functions, a bucket
 
 
 _WORKING = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 _TAKEN_BACK = ("UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")  # works, as it was before
 _NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")  # can only be deleted
-_STUCK = (
-    "UPDATE_FAILED",
-    "IMPORT_ROLLBACK_FAILED",
-)  # by other tools: `sldb deploy` always rolls back, and imports nothing
+# By other tools: `sldb deploy` always rolls back, and imports nothing.
+_STUCK = ("UPDATE_FAILED", "IMPORT_ROLLBACK_FAILED")
 _NOTHING = (None, "DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 
-
-def command(verb: str, stack: str) -> str:
-    """The command for a stack as a user types it."""
-    return f"`sldb {verb}{'' if stack == DEFAULT_STACK else f' --stack {stack}'}`"
-
-
-def anew(stack: str) -> str:
-    """How to make all of a stack anew."""
-    return f"{command('destroy', stack)}, then {command('deploy', stack)}, makes all of it anew: the databases stay"
+REMAKE = "`sldb destroy`, then `sldb deploy`, makes all of it anew: the databases stay"
 
 
 def next_step(stack: str, status: str | None) -> Step:
-    """How to deploy over a stack in this state; None is no stack. Raises SldbError where that must not be."""
+    """Return the way to deploy over a stack in this state; None is no stack. Raises SldbError if nothing may be
+    deployed now."""
     if status in _NOTHING:
         return Step.CREATE
     if status in _NEVER_MADE:
@@ -55,47 +49,49 @@ def next_step(stack: str, status: str | None) -> Step:
         return Step.RESUME
     refuse_if_busy(stack, status or "")
     if status == "DELETE_FAILED":
-        raise OperationFailed(f"the stack {stack} is half deleted ({status})", f"run {command('destroy', stack)} again")
+        raise OperationFailed(f"the stack {stack} is half deleted ({status})", "run `sldb destroy` again")
     if status in _STUCK:
         raise OperationFailed(
-            f"the stack {stack} is stuck half-way ({status}), and was not brought there by sldb", anew(stack)
+            f"the stack {stack} is stuck half-way ({status}), and was not brought there by sldb", REMAKE
         )
     return Step.UPDATE
 
 
 def refuse_if_busy(stack: str, status: str) -> None:
-    """Raises `conflict` (exit status 75) while somebody else is changing the stack."""
+    """Raise `conflict` (exit status 75) while another process is changing the stack."""
     if is_busy(status):
         raise SldbError(
             "conflict",
             f"the stack {stack} is being changed right now ({status})",
-            f"wait until it is done: {command('status', stack)}",
+            "wait until it is done: `sldb status`",
         )
 
 
 def is_busy(status: str) -> bool:
-    """Whether AWS is at work on it. It is not on a stack in review, whose first change set was never executed."""
+    """Return True if AWS is working on the stack. It is not on a stack in review: its first change set was never
+    executed."""
     return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
 
 
-def health(stack: str, status: str, reason: str = "") -> Health:
-    """How a stack in this state is, and what to do about it."""
+def health(status: str, reason: str = "") -> Health:
+    """Return the health of a stack in this state, and the next step."""
     says = f"{status}: {reason}" if reason else status
-    deploy = command("deploy", stack)
     if status in _WORKING:
         return Health("ok", says)
     if status in _TAKEN_BACK:
-        return Health("warn", f"{says} (the last change of it failed, and was taken back)", f"{deploy} tries again")
+        said = f"{says} (the last change of it failed, and was taken back)"
+        return Health("warn", said, "`sldb deploy` tries again")
     if status == "REVIEW_IN_PROGRESS":
-        return Health("fail", f"{says}: it was prepared and never made", f"{deploy} makes it", exists=False)
+        said = f"{says}: it was prepared and never made"
+        return Health("fail", said, "`sldb deploy` makes it", exists=False)
     if status in _NEVER_MADE:
-        return Health("fail", says, f"{deploy} deletes what is left of it and makes it anew", exists=False)
+        return Health("fail", says, "`sldb deploy` deletes what is left of it and makes it anew", exists=False)
     if is_busy(status):
         exists = not status.startswith(("CREATE_", "ROLLBACK_", "DELETE_"))
         return Health("warn", f"{says}: AWS is at work on it", "look again when it is done", exists=exists)
     if status == "DELETE_FAILED":
-        next_ = f"{command('destroy', stack)} finishes deleting it; then {deploy} makes it anew"
-        return Health("fail", says, next_, exists=False)
+        step = "`sldb destroy` finishes deleting it; then `sldb deploy` makes it anew"
+        return Health("fail", says, step, exists=False)
     if status == "UPDATE_ROLLBACK_FAILED":
-        return Health("fail", says, f"{deploy} finishes taking the failed change back, and goes on")
-    return Health("fail", says, anew(stack))
+        return Health("fail", says, "`sldb deploy` finishes taking the failed change back, and goes on")
+    return Health("fail", says, REMAKE)

@@ -1,16 +1,16 @@
-"""The targets `lambda` and `lambda:NAME`: invoke the deployed function and wait for its reply. Which function that is,
-and how a stack's is found, is `sldb.targets.deployed_function`'s business.
+"""The targets `lambda` and `lambda:NAME`: invoke the deployed function and wait for its reply.
+`sldb.targets.deployed_function` finds the function of a stack.
 
-Every request has a `request_id`, so sending it again is safe: what did not reach the function, was throttled or got
-a 5xx is sent again with back-off, a few times, and a function that crashed is asked once more. Where there is no answer
-all the same, or Lambda stopped the function, the function is asked what became of the id (the action `result`): the
-user gets the reply of what was applied. So too where a later try was refused, a lock being taken perhaps by an earlier
-one that is at work yet. What is not there then may come yet, from a function that nobody has heard of or from the line
-that a container that was stopped has left behind: the outcome is unknown, and the error says how the id resolves it.
+Every request has a `request_id`, so sending it again is safe: a request is sent again with back-off, a few times, if it
+did not reach the function, was throttled or got a 5xx, and a crashed function is invoked once more. If there is no
+response all the same, or Lambda stopped the function, the action `result` looks the id up: the user gets the reply of
+the applied request. The same holds if a later try was refused: an earlier one, still running, may have the lock. A
+request without a result then may be applied later, by a function that is still running or by a write from a stopped
+container: the outcome is unknown, and the error says how the id resolves it.
 
-Where the function itself does not know whether a write was applied, it is asked in the same way.
+If the function itself does not know whether a write was applied, the id is looked up in the same way.
 
-An action has no id and is sent again all the same: it finds done what it did before.
+An action has no id and is sent again all the same: a repetition finds its earlier effect.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from sldb.targets.lambda_responses import (
     crash_report,
     crashed,
     decode,
+    is_temporary,
     lambda_error,
-    may_pass,
-    refused_for_now,
+    temporary_refusal,
     timed_out,
 )
 from sldb.targets.protocol import with_id
 
 T = TypeVar("T")
 
-READ_SECONDS = 930.0  # Lambda's longest run is 900: after this nobody is at work on the request
+READ_SECONDS = 930.0  # Lambda's longest run is 900: after this no function is at work on the request
 MAX_REQUEST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
-SETTLE_SECONDS = 1.0  # a write that a container had on its way when it was stopped has mostly arrived by then
+SETTLE_SECONDS = 1.0  # most writes that a stopped container had on the way have arrived by then
 SENDS = 4  # in all, for one request
 BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
 
@@ -60,9 +60,7 @@ class LambdaTarget:
         sleep: Callable[[float], None] = time.sleep,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        self.deployed_function = (
-            function if isinstance(function, DeployedFunction) else DeployedFunction(aws, function=function)
-        )
+        self.deployed_function = DeployedFunction.of(function, aws)
         self.aws = aws
         self._sleep = sleep
         self._read_seconds = read_seconds
@@ -71,18 +69,17 @@ class LambdaTarget:
     @property
     def function(self) -> str:
         """The function's name, as far as it is known."""
-        return self.deployed_function.function
+        return self.deployed_function.name
 
     @property
     def name(self) -> str:
         return f"lambda:{self.function}"
 
     def send(self, request: Request) -> Reply:
-        """As the function replies; `store_error` where it cannot be reached or is not there."""
+        """Return the function's reply. Raises `store_error` if it cannot be reached or does not exist."""
         request = with_id(request)
         again = (
-            f"the same statement with --request-id {request.request_id} tells what became of it, and applies nothing "
-            "twice"
+            f"the same statement with --request-id {request.request_id} returns its result, and applies nothing twice"
         )
         try:
             reply = self._decoded(request.encode(), Reply.decode)
@@ -90,23 +87,23 @@ class LambdaTarget:
             if request.read_only or request.at is not None:
                 doubt.error.details.pop("applied", None)  # it writes nothing
                 raise doubt.error from doubt
-            reply = self._find_out(request, doubt, again)
+            reply = self._look_up_result(request, doubt, again)
         return stored_rows.fetch(reply, self._connection().download, again, self._sleep)
 
     def act(self, action: Action) -> dict[str, Any]:
-        """As the function replies; `store_error` where it cannot be reached or is not there."""
+        """Return the function's reply. Raises `store_error` if it cannot be reached or does not exist."""
         try:
             return self._decoded(action.encode(), dict)
         except _InDoubt as doubt:
             raise doubt.unresolved("the same command again finds what was done, and goes on from there") from doubt
 
     def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
-        """As the function replies; `store_error` where it cannot be reached or is not there."""
-        told = self.act(Action("result", database, {"request_id": request_id}))
-        if told["reply"] is None:
-            return told, None
-        reply = Reply.decode(told["reply"])
-        return told, stored_rows.fetch(reply, self._connection().download, "ask again", self._sleep)
+        """Return the function's reply. Raises `store_error` if it cannot be reached or does not exist."""
+        found = self.act(Action("result", database, {"request_id": request_id}))
+        if found["reply"] is None:
+            return found, None
+        reply = Reply.decode(found["reply"])
+        return found, stored_rows.fetch(reply, self._connection().download, "ask again", self._sleep)
 
     def close(self) -> None:
         if self._http is not None:
@@ -114,10 +111,10 @@ class LambdaTarget:
             self._http = None
 
     def _decoded(self, event: dict[str, Any], read: Callable[[Any], T]) -> T:
-        """Raises _InDoubt also where the function itself does not know what became of it."""
+        """Return the decoded reply. Raises _InDoubt also if the function itself does not know the outcome."""
         function = self.function
         try:
-            return decode(self._ask(self.deployed_function.stamped(event)), function, read)
+            return decode(self._invoke(self.deployed_function.addressed(event)), function, read)
         except SldbError as error:
             if self._is_corrected(function, error):
                 return self._decoded(event, read)
@@ -128,15 +125,15 @@ class LambdaTarget:
             raise _InDoubt(error) from error
 
     def _is_corrected(self, function: str, error: SldbError) -> bool:
-        """Return whether the same event goes to another function now. Raises SldbError: nothing ran, then."""
+        """Return True if the same event is to be sent again, corrected. Raises SldbError: nothing ran, then."""
         try:
-            return self.deployed_function.is_corrected(function, error)
+            return self.deployed_function.correct(function, error)
         except SldbError as found:
             found.details["applied"] = "no"
             raise
 
-    def _find_out(self, request: Request, doubt: _InDoubt, again: str) -> Reply:
-        """The reply of a request that may have been applied, if it was."""
+    def _look_up_result(self, request: Request, doubt: _InDoubt, again: str) -> Reply:
+        """Return the reply of a request that may have been applied. Raises SldbError if it was not found."""
         self._sleep(SETTLE_SECONDS)
         try:
             _, reply = self.result(request.database, str(request.request_id))
@@ -146,49 +143,49 @@ class LambdaTarget:
             return reply
         raise doubt.not_applied(again) from doubt
 
-    def _ask(self, event: dict[str, Any]) -> HttpReply:
-        """An answer of the function's own. Raises SldbError where nothing ran, else _InDoubt."""
+    def _invoke(self, event: dict[str, Any]) -> HttpReply:
+        """Return a response of the function's own. Raises SldbError if nothing ran, else _InDoubt."""
         body = json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
         if len(body) > MAX_REQUEST_BYTES:
             raise _too_large(f"the request has {len(body):,} bytes; Lambda takes {MAX_REQUEST_BYTES:,}")
-        answer, may_have_run = self._deliver(body)
-        if crashed(answer) and not timed_out(answer):
-            answer, may_have_run = self._deliver(body, may_have_run or not cannot_start(answer))
-        if crashed(answer):
-            raise self._crash(answer, may_have_run)
-        refusal = refused_for_now(answer)
+        response, may_have_run = self._deliver(body)
+        if crashed(response) and not timed_out(response):
+            response, may_have_run = self._deliver(body, may_have_run or not cannot_start(response))
+        if crashed(response):
+            raise self._crash(response, may_have_run)
+        refusal = temporary_refusal(response)
         if refusal is not None and may_have_run:
             raise _InDoubt(_sent_again(refusal))
-        return answer
+        return response
 
     def _deliver(self, body: bytes, may_have_run: bool = False) -> tuple[HttpReply, bool]:
-        """Send until there is an answer that sending again would not change, and return that, and whether one of the
-        tries before it may have run: one that had no usable answer, or an earlier delivery's. Raises as `_ask` does."""
+        """Send until the response is final; return it, and True if one of the tries before it may have run: one without
+        a usable response, or one of an earlier delivery. Raises as `_invoke` does."""
         try:
             with aws_errors(f"invoke {self.function}"):
                 http = self._connection()
                 for sends_left in reversed(range(SENDS)):
                     try:
-                        answer = self._post(http, body)
-                        may_have_run |= answer.status >= 500
-                        if not (sends_left and may_pass(answer)):
+                        response = self._post(http, body)
+                        may_have_run |= response.status >= 500
+                        if not (sends_left and is_temporary(response)):
                             break
                     except Unanswered as failed:
                         may_have_run |= failed.was_sent
                         if not sends_left:
                             raise failed.error from None
                     self._sleep(BACKOFF_SECONDS * 2 ** (SENDS - sends_left) * random.uniform(0.5, 1.0))
-            if answer.status >= 400:
-                raise self._refused(answer, http)
+            if response.status >= 400:
+                raise self._refused(response, http)
         except SldbError as error:
             if may_have_run:
                 raise _InDoubt(error) from error
             error.details["applied"] = "no"
             raise
-        return answer, may_have_run
+        return response, may_have_run
 
     def _post(self, http: SignedHttp, body: bytes) -> HttpReply:
-        """Raises Unanswered; _InDoubt where the function was silent for as long as it may run."""
+        """Send once. Raises Unanswered; _InDoubt if the function was silent for as long as it may run."""
         try:
             return http.post(f"/2015-03-31/functions/{quote(self.function, safe='')}/invocations", body)
         except Unanswered as failed:
@@ -203,46 +200,46 @@ class LambdaTarget:
             self._http = SignedHttp("lambda", self.aws, self._read_seconds)
         return self._http
 
-    def _refused(self, answer: HttpReply, http: SignedHttp) -> SldbError:
-        """Lambda's own errors: nothing ran."""
-        code, message = lambda_error(answer)
+    def _refused(self, response: HttpReply, http: SignedHttp) -> SldbError:
+        """Return the error for a response of Lambda's own: nothing ran."""
+        code, message = lambda_error(response)
         there = f"{self.function} in {http.region}"
         if code == "ResourceNotFoundException":
             return NoSuchFunction(self.function, http.region)
-        if answer.status == 413:
+        if response.status == 413:
             return _too_large(f"Lambda refused the request: {message}")
         if code == "TooManyRequestsException":
             return SldbError("store_error", f"{there} is throttled: {message}", "try again later")
         if is_wrong_clock(code, message):
             refused = f"AWS refused to invoke {there}: {message} [{code}]"
-            return SldbError("store_error", refused, clock_hint(answer.headers.get("date")))
-        if answer.status in (401, 403):
+            return SldbError("store_error", refused, clock_hint(response.headers.get("date")))
+        if response.status in (401, 403):
             return SldbError(
                 "store_error",
                 f"AWS refused to invoke {there}: {message} [{code}]",
                 "check the credentials (aws sts get-caller-identity); they need lambda:InvokeFunction",
             )
-        return SldbError("store_error", f"{there} cannot be invoked: {message} [{code}]", "sldb status tells more")
+        return SldbError("store_error", f"{there} cannot be invoked: {message} [{code}]", "sldb status shows more")
 
-    def _crash(self, answer: HttpReply, may_have_run: bool) -> SldbError | _InDoubt:
-        """The function did not end as it should, or could not begin. `may_have_run`: an earlier try may have."""
-        message, _ = crash_report(answer)
-        if cannot_start(answer):
+    def _crash(self, response: HttpReply, may_have_run: bool) -> SldbError | _InDoubt:
+        """Return the error for a function that crashed or could not start. `may_have_run`: an earlier try may have."""
+        message, _ = crash_report(response)
+        if cannot_start(response):
             said, hint = f"{self.function} cannot start: {message}", "sldb deploy installs it again"
             error = SldbError("store_error", said, hint, applied="no")
             return _InDoubt(error) if may_have_run else error
-        if timed_out(answer):
+        if timed_out(response):
             hint = "make it do less, or give the function more time: sldb deploy --timeout SECONDS"
             error = SldbError("query_timeout", f"Lambda stopped {self.function}: {message}", hint)
         else:
-            error = SldbError("internal", f"{self.function} crashed, twice: {message}", "sldb logs tells more")
+            error = SldbError("internal", f"{self.function} crashed, twice: {message}", "sldb logs shows more")
         return _InDoubt(error)
 
 
 class _InDoubt(Exception):
-    """The request may have been applied, and nobody has said so. `error` tells what happened; `may_come_yet`, whether
-    it may be applied later than anybody can ask: a function may be at work on it, or a container that was stopped may
-    have left its commit on the way, to a store that takes its time."""
+    """The request may have been applied, and there is no reply. `error`: the reason. `may_come_yet`: the request may be
+    applied after a look at its result: a function may be at work on it, or a stopped container may have left its commit
+    on the way to a slow store."""
 
     def __init__(self, error: SldbError, *, may_come_yet: bool = True) -> None:
         super().__init__(error.message)
@@ -250,34 +247,34 @@ class _InDoubt(Exception):
         self._may_come_yet = may_come_yet
 
     def unresolved(self, again: str) -> SldbError:
-        return self._told(self.error.message, again, "unknown")
+        return self._with(self.error.message, again, "unknown")
 
     def not_applied(self, again: str) -> SldbError:
         if self._may_come_yet:
-            message = f"{self.error.message}; asked afterwards, it had not been applied yet"
-            return self._told(message, f"{again}; {self.error.hint}" if self.error.hint else again, "unknown")
-        return self._told(f"{self.error.message}; it was asked for afterwards", self.error.hint, "no")
+            message = f"{self.error.message}; looked up afterwards, it had not been applied yet"
+            return self._with(message, f"{again}; {self.error.hint}" if self.error.hint else again, "unknown")
+        return self._with(f"{self.error.message}; its result was looked up afterwards", self.error.hint, "no")
 
-    def _told(self, message: str, hint: str, applied: str) -> SldbError:
+    def _with(self, message: str, hint: str, applied: str) -> SldbError:
         return SldbError(self.error.code, message, hint, **{**self.error.details, "applied": applied})
 
 
 def _sent_again(refusal: SldbError) -> SldbError:
-    """Who answered last speaks for his own try, and not for those before it, of which nobody has heard."""
+    """Return the refusal of a later try: it holds for that try, and not for those before it without a response."""
     return SldbError(refusal.code, f"{refusal.message}, when it was sent again", refusal.hint, **refusal.details)
 
 
 def _too_old(function: str, refusal: SldbError) -> SldbError:
-    """Return what to do about a function that does not know the field `create`, which keeps it from creating."""
+    """Return the error for a function that does not know the field `create`, and would create the database."""
     message = f"{function} is of an older version, which cannot be kept from creating a database"
     hint = "sldb deploy brings it up to date; --create allows it"
     return SldbError(refusal.code, message, hint, field="create", applied="no")
 
 
-def _too_large(what: str) -> SldbError:
+def _too_large(message: str) -> SldbError:
     return SldbError(
         "too_large",
-        what,
+        message,
         "split it into several requests; sldb import loads data in pieces, sldb push a whole database",
         applied="no",
     )

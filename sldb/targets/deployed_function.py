@@ -1,12 +1,12 @@
-"""The query function that requests go to, and the stack that they are meant for.
+"""The query function for the requests, and the stack that they are meant for.
 
-Of a stack it is `<stack>-function` by convention, so that a request pays no call to find out. Each event carries the
-name of the stack, which the function compares with its own before it opens anything. Where that fails (there is no such
-function; it is of another stack, or none of sldb's; it is so old that it does not know the field), CloudFormation is
-asked for the stack's function, once. A function that is named (`lambda:NAME`) is used as it is; a stack that is named
-beside it must be its own.
+The function of a stack is `<stack>-function` by convention, so that a request pays no call to find out. Each event
+carries the name of the stack; the function compares it with its own before it opens anything. If that fails (there is
+no such function; it belongs to another stack, or is not sldb's; it is so old that it does not know the field),
+CloudFormation is queried for the stack's function, once. A named function (`lambda:NAME`) is used as it is; a stack
+named beside it must be its own.
 
-`settings` answers for what is done without the function: its environment, once it is the right one.
+`environment` returns the function's variables, once it is the right function: for operations without it.
 """
 
 from __future__ import annotations
@@ -27,62 +27,67 @@ if TYPE_CHECKING:
 
 
 class DeployedFunction:
-    """Safe for threads: targets share one."""
+    """A query function, found by its name or by its stack. Safe for threads: targets share one."""
 
     def __init__(self, aws: AwsOptions, *, stack: str | None = None, function: str | None = None) -> None:
-        """`function`: the one to use, else the stack's."""
+        """`function`: its name; None: the function of the stack."""
         assert stack or function
         self.aws = aws
-        self.stack = stack  # that requests are meant for; None: whichever the function is of
-        self.function = function or default_function(str(stack))
+        self.stack = stack  # that requests are meant for; None: any
+        self.name = function or default_function(str(stack))
         self._is_named = function is not None
-        self._claims = stack is not None  # events carry the stack
-        self._has_looked = False  # at CloudFormation
+        self._sends_stack = stack is not None  # in the events
+        self._is_looked_up = False  # in CloudFormation
         self._correcting = threading.Lock()
 
-    def stamped(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the event as it goes out."""
-        return {**event, "stack": self.stack} if self._claims else event
+    @classmethod
+    def of(cls, function: str | DeployedFunction, aws: AwsOptions) -> DeployedFunction:
+        """Return the function; for a name, a new one."""
+        return function if isinstance(function, DeployedFunction) else cls(aws, function=function)
 
-    def is_corrected(self, function: str, error: SldbError) -> bool:
-        """Return whether what `function` answered shows that another one is meant, or that it must be told less: then
-        the same event goes to what is right by now. Raises SldbError where there is nothing right."""
+    def addressed(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the event, with the name of the stack in it if the function is to compare it."""
+        return {**event, "stack": self.stack} if self._sends_stack else event
+
+    def correct(self, name: str, error: SldbError) -> bool:
+        """Correct the name or the events after an error of the function `name`; return True if the same event is to be
+        sent again. Raises SldbError if there is no right function."""
         is_about_function = isinstance(error, (NoSuchFunction, NotOurs)) or error.details.get("field") == "stack"
         if self.stack is None or not is_about_function:
             return False
         with self._correcting:
-            if function != self.function:  # by another thread, meanwhile
+            if name != self.name:  # corrected by another thread meanwhile
                 return True
             return self._correct(error)
 
-    def settings(self) -> Mapping[str, str]:
-        """Return the environment of the function, once it is known to be the right one. Raises SldbError."""
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables of the function, once it is known to be the right one. Raises SldbError."""
         while True:
-            function = self.function
+            name = self.name
             try:
-                return self._settings(function)
+                return self._environment(name)
             except SldbError as error:
-                if not self.is_corrected(function, error):
+                if not self.correct(name, error):
                     raise
 
-    def confirm(self) -> None:
-        """Take nothing but CloudFormation's word for which function the stack has. Raises SldbError."""
+    def look_up(self) -> None:
+        """Set the name to the one in CloudFormation, and trust no convention. Raises SldbError."""
         if self._is_named:
             self.find_stack()
             return
-        self.function = self._function_of(str(self.stack))
-        self._has_looked = True
+        self.name = self._function_of(str(self.stack))
+        self._is_looked_up = True
 
     def find_stack(self) -> str:
-        """Return the stack that the function is of, whose query function it must be. Raises SldbError."""
+        """Return the stack of the function, its query function. Raises SldbError."""
         if not self._is_named:
             return str(self.stack)
-        own = self.settings()["SLDB_STACK"]
-        theirs = self._function_of(own)
-        if not _is_same(theirs, self.function):
+        own = self.environment()["SLDB_STACK"]
+        found = self._function_of(own)
+        if not _is_same(found, self.name):
             raise SldbError(
                 "store_error",
-                f"the function {self.function} says that it is of the stack {own}, whose query function is {theirs}",
+                f"the function {self.name} says that it is of the stack {own}, whose query function is {found}",
                 "name the stack that is meant: --stack NAME",
             )
         return own
@@ -91,21 +96,21 @@ class DeployedFunction:
         own = error.details.get("stack")  # of a function that knows the field
         if self._is_named:
             return self._correct_named(error, own)
-        if self._has_looked:
+        if self._is_looked_up:
             if isinstance(error, NotOurs):
                 return False
             if isinstance(error, NoSuchFunction) or own is not None:
                 raise self._broken(own)
-            self._claims = False  # CloudFormation says that it is the right one
+            self._sends_stack = False  # CloudFormation says that it is the right one
             return True
         try:
             found = self._function_of(str(self.stack))
-        except _CannotLook as reason:
+        except _LookUpFailed as reason:
             raise self._unverified(error, reason) from reason
-        self._has_looked = True
-        if _is_same(found, self.function):
+        self._is_looked_up = True
+        if _is_same(found, self.name):
             return self._correct(error)
-        self.function = found
+        self.name = found
         return True
 
     def _correct_named(self, error: SldbError, own: str | None) -> bool:
@@ -113,11 +118,11 @@ class DeployedFunction:
             return False
         if own is None:  # it does not know the field
             try:
-                theirs = self._function_of(str(self.stack))
-            except _CannotLook as reason:
+                found = self._function_of(str(self.stack))
+            except _LookUpFailed as reason:
                 raise self._unverified(error, reason) from reason
-            if _is_same(theirs, self.function):
-                self._claims = False
+            if _is_same(found, self.name):
+                self._sends_stack = False
                 return True
         raise self._contradiction(own) from error
 
@@ -125,44 +130,44 @@ class DeployedFunction:
         what = f"which is of the stack {own}" if own else f"which is not the function of the stack {self.stack}"
         return SldbError(
             "bad_request",
-            f"--target lambda:{self.function}, {what}, and --stack {self.stack} contradict each other",
+            f"--target lambda:{self.name}, {what}, and --stack {self.stack} contradict each other",
             "give one of them",
         )
 
     def _broken(self, own: str | None) -> SldbError:
-        says = f"says that it is of the stack {own}" if own else "is not there"
+        problem = f"says that it is of the stack {own}" if own else "is not there"
         return SldbError(
             "store_error",
-            f"the function {self.function} of the stack {self.stack} {says}",
+            f"the function {self.name} of the stack {self.stack} {problem}",
             "sldb deploy brings it up to date",
         )
 
     def _unverified(self, error: SldbError, reason: SldbError) -> SldbError:
-        """Say what is in the way, where CloudFormation cannot be asked."""
+        """Return the error for a function that CloudFormation could not be queried about."""
         if isinstance(error, NoSuchFunction):
-            what = error.message
+            problem = error.message
         else:
-            what = f"{self.function} may be the function of another stack than {self.stack}"
+            problem = f"{self.name} may be the function of another stack than {self.stack}"
         return SldbError(
             "store_error",
-            f"{what}, and the stack's function cannot be looked up: {reason.message}",
+            f"{problem}, and the stack's function cannot be looked up: {reason.message}",
             f"{reason.hint}; or name the function: --target lambda:NAME".removeprefix("; "),
         )
 
     def _function_of(self, stack: str) -> str:
-        """Return the name of the query function, as CloudFormation has it. Raises _CannotLook; other SldbErrors where
-        the stack is not there, or none of sldb's."""
-        from sldb.stack.ownership import not_ours
+        """Return the name of a stack's query function in CloudFormation. Raises _LookUpFailed; other SldbErrors if the
+        stack does not exist, or is not sldb's."""
+        from sldb.stack.ownership import no_such_stack, not_ours
 
         region, state, is_ours = self._look_up(stack)
         if state is not None and not is_ours:
             raise not_ours(stack)
         if state is None or state.status == "REVIEW_IN_PROGRESS":  # prepared, and not there yet
             raise no_such_stack(stack, region)
-        return state.outputs.get("FunctionName") or state.parameters["FunctionName"]
+        return state.function
 
     def _look_up(self, name: str) -> tuple[str, StackState | None, bool]:
-        """Return the region, the stack that is there, and whether it is sldb's. Raises _CannotLook."""
+        """Return the region, the existing stack, and True if it is sldb's. Raises _LookUpFailed."""
         from sldb.aws.errors import aws_errors
         from sldb.stack.cloudformation import Stack
 
@@ -175,24 +180,24 @@ class DeployedFunction:
                     return session.region_name, None, False
                 return session.region_name, state, stack.is_ours(state)
         except SldbError as error:
-            raise _CannotLook(error) from error
+            raise _LookUpFailed(error) from error
 
-    def _settings(self, function: str) -> Mapping[str, str]:
+    def _environment(self, name: str) -> Mapping[str, str]:
         from sldb.aws.errors import aws_errors
 
-        with aws_errors(f"read the settings of the function {function}"):
+        with aws_errors(f"read the settings of the function {name}"):
             session = self._session()
             client = session.client("lambda")
             try:
-                found = client.get_function_configuration(FunctionName=function)
+                found = client.get_function_configuration(FunctionName=name)
             except client.exceptions.ResourceNotFoundException as error:
-                raise NoSuchFunction(function, session.region_name) from error
+                raise NoSuchFunction(name, session.region_name) from error
         variables = found.get("Environment", {}).get("Variables", {})
         own = variables.get("SLDB_STACK")
         if self.stack is not None and own is not None and own != self.stack:
-            raise SldbError("bad_request", f"{function} is of the stack {own}", field="stack", stack=own)
+            raise SldbError("bad_request", f"{name} is of the stack {own}", field="stack", stack=own)
         if own is None or not variables.get("SLDB_STORE", "").startswith("s3://"):
-            raise NotOurs("store_error", f"the function {function} is none of sldb's", "sldb deploy makes one")
+            raise NotOurs("store_error", f"the function {name} is none of sldb's", "sldb deploy makes one")
         return variables
 
     def _session(self) -> boto3.Session:
@@ -201,19 +206,11 @@ class DeployedFunction:
         return boto3_session(self.aws)
 
 
-class _CannotLook(SldbError):
-    """CloudFormation could not be asked."""
+class _LookUpFailed(SldbError):
+    """CloudFormation could not be queried."""
 
     def __init__(self, error: SldbError) -> None:
         super().__init__(error.code, error.message, error.hint, **error.details)
-
-
-def no_such_stack(stack: str, region: str) -> SldbError:
-    return SldbError(
-        "store_error",
-        f"there is no stack {stack} in {region}",
-        "sldb deploy makes it; if it is elsewhere, give --stack, --region or --profile",
-    )
 
 
 def _is_same(name: str, other: str) -> bool:
@@ -221,6 +218,6 @@ def _is_same(name: str, other: str) -> bool:
 
 
 def _bare(name: str) -> str:
-    """The function's name alone, of `NAME`, `NAME:VERSION` or an ARN."""
+    """Return the function's name alone, from `NAME`, `NAME:VERSION` or an ARN."""
     parts = name.split(":")
     return parts[6] if parts[0] == "arn" and len(parts) > 6 else parts[0]

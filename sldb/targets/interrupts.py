@@ -1,9 +1,9 @@
-"""Ctrl-C while the engine runs in this process: noticed where it can be answered, and nowhere else.
+"""Interrupts: Ctrl-C while the engine runs in this process, raised only at points prepared for it.
 
-Python raises KeyboardInterrupt at whatever it does when the signal comes. Inside a callback of SQLite's that cannot
-fail, such an exception is printed and lost; between a commit and its bookkeeping it could do worse. So the signal is
-only noted, and the exception is raised where the engine asks for the time or pauses: between statements' steps,
-while it waits for a lock, before a commit.
+Python raises KeyboardInterrupt at any instruction. Inside an infallible callback of SQLite's, such an exception is
+printed and lost; between a commit and its bookkeeping it could do worse. So the signal is only noted, and the exception
+is raised when the engine reads the clock or pauses: between statements' steps, while it waits for a lock, before a
+commit.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Interrupts:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note Ctrl-C instead of raising it at once; raises it at the end if it was not answered before.
+        """Note Ctrl-C instead of raising it at once; raise it at the end if it was not raised before.
 
-        Does nothing outside of the main thread, which no signal reaches, or where somebody else handles the signal.
+        Does nothing outside of the main thread (no signal reaches another one), or if the signal has another handler.
         """
         in_main_thread = threading.current_thread() is threading.main_thread()
         if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -47,12 +47,12 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def now(self) -> float:
-        """Unix seconds; raises KeyboardInterrupt (once) after Ctrl-C was noted."""
+        """Return the time in unix seconds. Raises KeyboardInterrupt (once) after Ctrl-C was noted."""
         self._raise_if_noted()
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        """Raises as `now` does, and soon."""
+        """Sleep. Raises as `now` does, within PAUSE_SECONDS."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._raise_if_noted()

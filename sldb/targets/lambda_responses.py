@@ -1,4 +1,4 @@
-"""What Lambda answers to an invocation, read: the function's reply, its crash, or an error of Lambda's own. Pure."""
+"""Responses of Lambda to an invocation: the function's reply, its crash, or an error of Lambda's own. Pure."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class NotOurs(SldbError):
     """The function is none of sldb's."""
 
 
-def may_pass(answer: HttpReply) -> bool:
-    """Whether the same request may fare better a moment later: throttled, 5xx, or the function is being updated."""
+def is_temporary(response: HttpReply) -> bool:
+    """Return True if the same request may succeed a moment later: throttled, 5xx, or the function is being updated."""
     return (
-        answer.status == 429
-        or answer.status >= 500
-        or (answer.status == 409 and lambda_error(answer)[0] == "ResourceConflictException")
+        response.status == 429
+        or response.status >= 500
+        or (response.status == 409 and lambda_error(response)[0] == "ResourceConflictException")
     )
 
 
-def crashed(answer: HttpReply) -> bool:
-    return "x-amz-function-error" in answer.headers
+def crashed(response: HttpReply) -> bool:
+    return "x-amz-function-error" in response.headers
 
 
-def cannot_start(answer: HttpReply) -> bool:
-    """Return whether a crash was one before any code of the function's own had run."""
-    return crash_report(answer)[1] in _CANNOT_START
+def cannot_start(response: HttpReply) -> bool:
+    """Return True for a crash before any code of the function's own had run."""
+    return crash_report(response)[1] in _CANNOT_START
 
 
 _CANNOT_START = {
@@ -57,37 +57,37 @@ _CANNOT_START = {
 }
 
 
-def timed_out(answer: HttpReply) -> bool:
-    message, kind = crash_report(answer)
+def timed_out(response: HttpReply) -> bool:
+    message, kind = crash_report(response)
     return kind == "Sandbox.Timedout" or "Task timed out after" in message
 
 
-_FOR_NOW = ("conflict", "lock_timeout", "query_timeout", "store_error", "internal", "too_large")
+_TEMPORARY = ("conflict", "lock_timeout", "query_timeout", "store_error", "internal", "too_large")
 
 
-def refused_for_now(answer: HttpReply) -> SldbError | None:
-    """The function's error, where the very same request may have fared otherwise before."""
-    reply = _json_object(answer.body)
+def temporary_refusal(response: HttpReply) -> SldbError | None:
+    """Return the function's error if the very same request may have succeeded before; None for other responses."""
+    reply = _json_object(response.body)
     if not isinstance(reply.get("statusCode"), int) or reply["statusCode"] < 400:
         return None
     try:
         error = SldbError.decode(reply["body"])
-    except (KeyError, TypeError, ValueError):  # no reply of sldb: `decode` says so
+    except (KeyError, TypeError, ValueError):  # no reply of sldb: `decode` reports it
         return None
-    return error if error.code in _FOR_NOW else None
+    return error if error.code in _TEMPORARY else None
 
 
-def crash_report(answer: HttpReply) -> tuple[str, str]:
-    """(message, type) of what Lambda says about a crash."""
-    report = _json_object(answer.body)
+def crash_report(response: HttpReply) -> tuple[str, str]:
+    """Return message and type from Lambda's report of a crash."""
+    report = _json_object(response.body)
     kind = str(report.get("errorType") or "")
     return str(report.get("errorMessage") or kind or "no message"), kind
 
 
-def lambda_error(answer: HttpReply) -> tuple[str, str]:
-    """(code, message) of an error of Lambda's API."""
-    report = _json_object(answer.body)
-    code = answer.headers.get("x-amzn-errortype") or report.get("__type") or str(answer.status)
+def lambda_error(response: HttpReply) -> tuple[str, str]:
+    """Return code and message of an error of Lambda's API."""
+    report = _json_object(response.body)
+    code = response.headers.get("x-amzn-errortype") or report.get("__type") or str(response.status)
     code = str(code).split(":")[0].split("#")[-1]
     return code, str(report.get("message") or report.get("Message") or "no message")
 
@@ -100,16 +100,16 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return decoded if isinstance(decoded, dict) else {}
 
 
-def decode(answer: HttpReply, function: str, read: Callable[[Any], T]) -> T:
-    """What `read` makes of the reply's body. Raises SldbError: the function's own, or `internal` for no reply."""
+def decode(response: HttpReply, function: str, read: Callable[[Any], T]) -> T:
+    """Return the reply's body, decoded by `read`. Raises SldbError: the function's own, or `internal` for no reply."""
     try:
-        reply = json.loads(answer.body)
+        reply = json.loads(response.body)
         failed, body = reply["statusCode"] >= 400, reply["body"]
         decoded = SldbError.decode(body) if failed else read(body)
     except (ValueError, KeyError, TypeError, SldbError) as error:
         raise NotOurs(
             "internal",
-            f"{function} answered something else than a reply of sldb ({type(error).__name__}: {error})",
+            f"{function} responded with something else than a reply of sldb ({type(error).__name__}: {error})",
             "is it sldb's function, and of this version? sldb deploy brings it up to date",
             applied="unknown",
         ) from error

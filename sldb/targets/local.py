@@ -63,8 +63,8 @@ class LocalTarget:
             return self._service.act(action)
 
     def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
-        told = self.act(Action("result", database, {"request_id": request_id}))
-        return told, None if told["reply"] is None else Reply.decode(told["reply"])
+        found = self.act(Action("result", database, {"request_id": request_id}))
+        return found, None if found["reply"] is None else Reply.decode(found["reply"])
 
     def open_store(self) -> ObjectStore:
         from lambda_handlers.store.directory import DirectoryStore

@@ -15,10 +15,11 @@ from lambda_handlers.wire import DATABASE_NAME
 from sldb.deploy import losses
 from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
 from sldb.deploy.losses import role_policies
-from sldb.deploy.parameters import DEFAULTS, LOCK_KINDS, Choices, default_function, resolve
+from sldb.deploy.parameters import DEFAULTS, LOCK_KINDS, Choices, resolve
 from sldb.deploy.template import template_path, template_text
 from sldb.deploy.versions import RULE
 from sldb.stack.changes import DATA_BUCKET
+from sldb.stack.names import default_function
 
 # What the emulated AWS can make.
 TYPES = {
@@ -205,7 +206,7 @@ def test_the_deployer_misses_every_policy_that_a_role_has(
 
 
 def test_the_deployer_looks_for_every_resource(template: dict[str, Any]) -> None:
-    assert {each["Type"] for each in template["Resources"].values()} == set(losses._LOOKS)
+    assert {each["Type"] for each in template["Resources"].values()} == set(losses._PROBES)
 
 
 def test_the_schedule_runs_the_deadlock_fix_function_every_minute(template: dict[str, Any]) -> None:

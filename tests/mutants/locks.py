@@ -165,8 +165,8 @@ LOCK = (
     Mutant(
         "unlock frees whoever has it by now, S3",
         "lock",
-        "sldb/ops/locks.py",
-        "                IfMatch=str(lock.etag),\n",
+        "sldb/stack/lock_objects.py",
+        "                    IfMatch=str(lock.etag),\n",
         "",
         ("tests/sldb/cli/commands/stack/test_unlock.py::test_an_object_that_was_taken_again_stays",),
     ),

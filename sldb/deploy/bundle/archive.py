@@ -1,12 +1,12 @@
-"""The code bundle of the functions: the server's modules and the wheels that they need, as one zip.
+"""The code bundle of the functions: the server's modules and their wheels, as one zip.
 
-What is in it: `lambda_handlers/**/*.py` and the contents of the wheels, without what a function never imports (tests,
-type stubs, command-line tools, lists of files). Licences stay.
+Its content: `lambda_handlers/**/*.py` and the contents of the wheels, without the files that a function never imports
+(tests, type stubs, command-line tools, lists of files). Licences stay.
 
-A bundle is known by the SHA-256 of what was put in (names, modes, bytes), not of the zip: versions of zlib compress
+The name of a bundle is the SHA-256 of its content (names, modes, bytes), not of the zip: versions of zlib compress
 differently, patch releases of Python compile differently, and the same code must keep its name. The zip itself has
-sorted names, fixed dates and modes set by hand (Lambda cannot read what its user may not), so that the same machine
-always makes the same bytes.
+sorted names, fixed dates and modes set by hand (Lambda cannot read files without them), so that the same machine always
+makes the same bytes.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Bundle:
         total = hashlib.sha256()
         for entry in self.entries:
             total.update(f"{entry.name}\0{entry.mode:o}\0".encode())
-            # Of bytecode only its being there counts.
+            # Only the presence of bytecode counts.
             data = b"" if entry.name.endswith(".pyc") else entry.data
             total.update(hashlib.sha256(data).digest())
         return total.hexdigest()
@@ -85,7 +85,7 @@ class Bundle:
 
 
 def build(platform: Platform, cache: Path | None = None) -> Bundle:
-    """The bundle for a platform; fetches the wheels where the cache has them not."""
+    """Return the bundle for a platform; fetch wheels missing from the cache."""
     wheels = fetch(pins_for(platform), platform, cache)
     return assemble(platform, Path(lambda_handlers.__file__).parent, wheels)
 
@@ -113,7 +113,7 @@ def _wheel_entries(wheel: Path) -> Iterator[Entry]:
 
 
 def _installed_name(name: str) -> str | None:
-    """Where an installer puts a wheel's file, relative to the packages; None for what goes elsewhere."""
+    """Return the path of an installed file of a wheel, relative to the packages; None for a file outside of them."""
     data = _WHEEL_DATA.match(name)
     if data is None:
         return name

@@ -1,8 +1,8 @@
 """Bytecode for the bundle: a function's directory is read-only, so without it every cold start compiles every module.
 
-Only the interpreter that will run the bundle can make it; for another Python version the bundle goes without. It is
-made in a process of its own: what `marshal` writes depends on which strings the process has seen before. The files
-are of the unchecked kind, since the dates of a bundle say nothing.
+Only the bundle's interpreter can make it; a bundle for another Python version has none. It is made in a process of its
+own: the output of `marshal` depends on the strings in the process before it. The files are of the unchecked kind, since
+the dates of a bundle mean nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 
 from sldb.aws.errors import OperationFailed
 
-_TASK_ROOT = "/var/task"  # where Lambda unpacks a bundle: what tracebacks will name
+_TASK_ROOT = "/var/task"  # where Lambda unpacks a bundle: in the paths of tracebacks
 
 
 def compiled(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of the bytecode of every Python source among (name, bytes), with names as in a zip."""
+    """Yield name and bytes of the bytecode of every Python source among pairs of name and bytes; names as in a zip."""
     with tempfile.TemporaryDirectory(prefix="sldb-") as temp:
         root = Path(temp)
         for name, data in sources:

@@ -1,8 +1,8 @@
-"""The lock file of the functions: which version of each package, and the hashes that its files may have.
+"""The lock file of the functions: the version of each package, and the valid hashes of its files.
 
-Read from `lambda_handlers/requirements.txt` (and `requirements-al2.txt`, for runtimes on Amazon Linux 2), which
-`make lock` writes. pip would judge the `;` markers by the interpreter that runs it, not by the one that the bundle is
-for, so they are judged here. The lock file is ours: whatever is not of its form is an error, never skipped.
+Read from `lambda_handlers/requirements.txt` (and `requirements-al2.txt`, for runtimes on Amazon Linux 2), both written
+by `make lock`. pip would evaluate the `;` markers for its own interpreter, not for the bundle's, so they are evaluated
+here. The lock file is ours: a line of another form is an error, never skipped.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def pins_for(platform: Platform) -> tuple[Pin, ...]:
 
 
 def select(text: str, python: tuple[int, int]) -> Iterator[Pin]:
-    """The pins of a lock file that count for this Python. Raises ValueError for a line that is no pin."""
+    """Yield the pins of a lock file for this Python. Raises ValueError for a line that is no pin."""
     for line in text.replace("\\\n", " ").splitlines():
         if not line.strip() or line.startswith("#"):
             continue

@@ -1,8 +1,8 @@
-"""Where the bundle will run: a Lambda runtime on one architecture, or this machine.
+"""The platform of the bundle: a Lambda runtime on one architecture, or this machine.
 
-Lambda's runtimes from python3.12 on stand on Amazon Linux 2023 (glibc 2.34), the older ones on Amazon Linux 2
-(glibc 2.26). `host` stands for the platform of the running interpreter: for an emulator that runs the bundle right
-here. It is asked for by SLDB_BUNDLE_PLATFORM=host.
+Lambda's runtimes from python3.12 on are based on Amazon Linux 2023 (glibc 2.34), the older ones on Amazon Linux 2
+(glibc 2.26). `host` is the platform of the running interpreter: for an emulator on this machine.
+SLDB_BUNDLE_PLATFORM=host chooses it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lambda_handlers.wire import SldbError
 RUNTIMES = ("python3.10", "python3.11", "python3.12", "python3.13", "python3.14")
 ARCHITECTURES = ("arm64", "x86_64")
 _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
-_OLDEST_GLIBC = 5  # minor version: wheels below manylinux_2_5 do not exist
+_MIN_GLIBC = 5  # minor version: wheels below manylinux_2_5 do not exist
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Platform:
 
     @property
     def python(self) -> str:
-        """As in "3.13"."""
+        """The version, such as "3.13"."""
         return self.runtime.removeprefix("python")
 
     @property
@@ -40,22 +40,22 @@ class Platform:
 
     @property
     def runs_this_python(self) -> bool:
-        """Whether bytecode of the running interpreter is good there."""
+        """True if bytecode of the running interpreter is valid there."""
         return self.python_version == sys.version_info[:2] and sys.implementation.name == "cpython"
 
     @property
     def wheel_tags(self) -> tuple[str, ...]:
-        """The platform tags of wheels that run there, best first; none for the host, which pip knows itself."""
+        """The platform tags of usable wheels, best first; none for the host: pip knows it."""
         if self.host:
             return ()
         machine = _MACHINES[self.architecture]
         newest = 26 if self.on_amazon_linux_2 else 34
-        numbered = [f"manylinux_2_{glibc}_{machine}" for glibc in range(newest, _OLDEST_GLIBC - 1, -1)]
+        numbered = [f"manylinux_2_{glibc}_{machine}" for glibc in range(newest, _MIN_GLIBC - 1, -1)]
         return (*numbered, f"manylinux2014_{machine}")
 
     @classmethod
     def choose(cls, runtime: str, architecture: str, where: str | None) -> Platform:
-        """Where the bundle will run; `where` is what SLDB_BUNDLE_PLATFORM says, if anything."""
+        """Return the platform. `where`: the value of SLDB_BUNDLE_PLATFORM, if any. Raises `bad_request`."""
         if where not in (None, "", "lambda", "host"):
             raise SldbError("bad_request", f"SLDB_BUNDLE_PLATFORM: got {where!r}, want lambda or host")
         platform = cls(runtime, architecture, host=where == "host")

@@ -2,7 +2,7 @@
 
 pip does the fetching, so that the user's own index, proxy and certificates are honoured. It runs in a subprocess,
 with hashes required and sources refused. Each wheel is complete before it is renamed into its place, so that two
-deploys at once cannot meet a half of it; what is taken from the cache is hashed again.
+deploys at once cannot read a partial one; a wheel from the cache is hashed again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def default_cache() -> Path:
 def fetch(
     pins: Sequence[Pin], platform: Platform, cache: Path | None = None, download: Download | None = None
 ) -> list[Path]:
-    """One wheel for each pin, in the order of the pins. Raises OperationFailed with what pip said."""
+    """Return one wheel for each pin, in the order of the pins. Raises OperationFailed with the error of pip."""
     directory = (cache or default_cache()) / _entry(pins, platform)
     wheels = _verified(pins, directory)
     if wheels is None:
@@ -63,7 +63,7 @@ def pip_command(platform: Platform, requirements: Path, directory: Path) -> list
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--require-hashes", "--only-binary=:all:", "--no-deps", "--dest", str(directory)]
     if not platform.host:
-        # Without the implementation pip takes no abi3 wheel for another platform, and settles for an old version.
+        # Without the implementation pip takes no abi3 wheel for another platform, but an old version.
         command += ["--python-version", platform.python, "--implementation", "cp"]
         command += [f"--platform={tag}" for tag in platform.wheel_tags]
     return [*command, "--requirement", str(requirements)]
@@ -71,13 +71,13 @@ def pip_command(platform: Platform, requirements: Path, directory: Path) -> list
 
 def _entry(pins: Sequence[Pin], platform: Platform) -> str:
     here = sys.version if platform.host else ""
-    asked = "\n".join([*map(str, pins), platform.python, *platform.wheel_tags, here])
+    key = "\n".join([*map(str, pins), platform.python, *platform.wheel_tags, here])
     where = "host" if platform.host else platform.architecture
-    return f"{platform.runtime}-{where}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+    return f"{platform.runtime}-{where}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def _verified(pins: Sequence[Pin], directory: Path) -> list[Path] | None:
-    """The wheel of each pin; None if one is missing or is not what the lock file says."""
+    """Return the wheel of each pin; None if one is missing, or its hash is not in the lock file."""
     if not directory.is_dir():
         return None
     by_hash = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in sorted(directory.glob("*.whl"))}

@@ -18,7 +18,6 @@ from botocore.config import Config
 from lambda_handlers.settings import Settings
 from lambda_handlers.store.open import is_foreign
 from lambda_handlers.wire import Request, SldbError, Statement
-from sldb.aws.endpoints import reached_by
 from sldb.aws.http import PlainHttp, SignedHttp
 from sldb.aws.options import AwsOptions
 from sldb.stack.account import connect
@@ -68,8 +67,8 @@ def profile(tmp_path: Path, lines: str) -> botocore.session.Session:
     return botocore.session.Session(profile="p")
 
 
-def reached(session: botocore.session.Session, bucket: str = "a.bucket") -> Settings:
-    return reached_by(Settings(f"s3://{bucket}/databases"), session, session.get_config_variable("region"))
+def reached(session: botocore.session.Session, name: str = "a.bucket") -> Settings:
+    return bucket.add_endpoints(Settings(f"s3://{name}/databases"), session, session.get_config_variable("region"))
 
 
 @pytest.mark.parametrize(("case", "name"), [*((case, "a.bucket") for case in CASES), ("virtual-hosted", "a-bucket")])

@@ -66,7 +66,7 @@ def test_without_a_terminal_it_says_what_to_do_and_reads_nothing(tmp_path: Path,
 def test_where_there_is_a_terminal_it_is_asked_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "_has_terminal", lambda: True)
     monkeypatch.setattr("getpass.getpass", lambda prompt: f"typed at {prompt}")
-    assert session.ask_for_code("code: ") == "typed at code: "
+    assert session.prompt_for_code("code: ") == "typed at code: "
     monkeypatch.setattr(session, "_has_terminal", lambda: False)
     with pytest.raises(SldbError, match="no terminal"):
-        session.ask_for_code("code: ")
+        session.prompt_for_code("code: ")

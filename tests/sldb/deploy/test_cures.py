@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -15,7 +14,8 @@ from sldb.deploy import losses
 from sldb.doctor import aws as doctor
 from sldb.doctor.finding import Finding
 from sldb.ops.status import deployed
-from sldb.stack.account import connect
+from sldb.stack.account import Account, connect
+from sldb.stack.bucket import Bucket
 from sldb.stack.state import StackResource, StackState
 from tests.fakes.waiting import wait_until
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands, Ran
@@ -119,7 +119,7 @@ LOSSES: dict[str, tuple[Lose, str]] = {
 def resources(sldb: Commands) -> list[Finding]:
     """What `sldb doctor` says of what the stack rests on."""
     account = connect(AwsOptions())
-    return list(doctor._resources(account, "test-db", deployed(account, "test-db")))
+    return list(doctor.resources(account, "test-db", deployed(account, "test-db")))
 
 
 def states(sldb: Commands) -> set[str]:
@@ -427,8 +427,10 @@ def test_a_bucket_policy_is_looked_for_at_the_bucket_whatever_its_own_name_is(
         def resources(self) -> list[StackResource]:
             return [StackResource("DataBucketPolicy", "AWS::S3::BucketPolicy", name, "CREATE_COMPLETE")]
 
-    account, stack = cast(Any, SimpleNamespace(s3=S3(), id="1")), cast(Any, CloudFormation())
+    account = Account(session=cast(Any, None), id="1", region="", partition="")
+    account.__dict__["s3"] = S3()
+    stack = cast(Any, CloudFormation())
     state = StackState("id", "CREATE_COMPLETE", parameters={"ExistingBucket": "the-data"})
-    monkeypatch.setattr(losses, "bucket_exists", lambda *_: True)
-    assert losses.survey(account, stack, state).losses == ()
+    monkeypatch.setattr(Bucket, "exists", lambda _: True)
+    assert losses.find_losses(account, stack, state).losses == ()
     assert asked == ["the-data"]

@@ -151,11 +151,11 @@ def test_without_terminal_nothing_is_replaced_unasked(sldb: Commands) -> None:
 
 def test_a_plan_that_loses_the_data_is_refused_even_with_yes(sldb: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     sldb.ok("deploy")
-    from sldb.deploy import deployment
+    from sldb.deploy import preparation
     from sldb.deploy.template import template_text
 
     without = template_text().replace("-data-${AWS::AccountId}", "-elsewhere-${AWS::AccountId}")
-    monkeypatch.setattr(deployment, "template_text", lambda: without)
+    monkeypatch.setattr(preparation, "template_text", lambda: without)
     ran = sldb("deploy", "--yes")
     assert ran.status == 1
     assert "would replace DataBucket" in ran.err

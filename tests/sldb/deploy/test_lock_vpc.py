@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sldb.deploy.lock_vpc import LockVpc, what_becomes
+from sldb.deploy.lock_vpc import LockVpc, plan_lock_vpc
 from sldb.stack.state import StackState
 from tests.sldb.deploy.commands import Commands
 from tests.sldb.stack.test_ownership import deploy_earlier
@@ -46,7 +46,7 @@ def take_lock(sldb: Commands, vpc: str, name: str = "sldb-lock-test-db-main", cr
 def later(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let the deployer look at the clock of so many seconds later."""
     return lambda seconds: monkeypatch.setattr(
-        "sldb.deploy.deployment.time", SimpleNamespace(time=lambda: time.time() + seconds)
+        "sldb.deploy.preparation.time", SimpleNamespace(time=lambda: time.time() + seconds)
     )
 
 
@@ -137,4 +137,4 @@ def test_a_stack_that_is_new_or_has_none_needs_no_look() -> None:
     state = StackState("id", "CREATE_COMPLETE", parameters={"LockKind": "s3"})
     nobody: Any = None  # would fail if it was asked
     for each in (None, state):
-        assert what_becomes(nobody, "test-db", each, "s3", 0.0) == LockVpc()
+        assert plan_lock_vpc(nobody, "test-db", each, "s3", 0.0) == LockVpc()

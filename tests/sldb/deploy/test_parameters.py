@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from lambda_handlers.wire import SldbError
-from sldb.deploy.parameters import DEFAULTS, Choices, check_stack_name, resolve
+from sldb.deploy.parameters import DEFAULTS, Choices, resolve
+from sldb.stack.names import check_stack_name
 
 
 def test_a_new_stack_gets_the_defaults() -> None:

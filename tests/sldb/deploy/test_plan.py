@@ -6,7 +6,7 @@ import pytest
 
 from sldb.aws.errors import OperationFailed
 from sldb.deploy.display import Display, details, sign
-from sldb.deploy.plan import BundleStep, Kind, Plan, refuse_to_lose_data, refuse_unasked
+from sldb.deploy.plan import BundleStep, Kind, Plan, refuse_data_loss, refuse_unconfirmed
 from sldb.stack.changes import Change
 
 STEP = BundleStep("test-db-bundles-1-r", "abc.zip", 1_000_000, makes_bucket=True, uploads=True)
@@ -48,7 +48,7 @@ def test_a_change_is_read_from_what_cloudformation_says() -> None:
 )
 def test_the_bucket_with_the_data_stays(change: Change) -> None:
     with pytest.raises(OperationFailed, match="DataBucket") as caught:
-        refuse_to_lose_data([Change("Add", "X", "AWS::EC2::VPC"), change])
+        refuse_data_loss([Change("Add", "X", "AWS::EC2::VPC"), change])
     assert caught.value.exit_code == 1
     assert caught.value.details["applied"] == "no"
 
@@ -62,13 +62,13 @@ def test_the_bucket_with_the_data_stays(change: Change) -> None:
     ],
 )
 def test_everything_else_may_change(change: Change) -> None:
-    refuse_to_lose_data([change])
+    refuse_data_loss([change])
 
 
 def test_unasked_nothing_is_removed_or_replaced() -> None:
-    refuse_unasked(plan(Change("Modify", "QueryFunction", "AWS::Lambda::Function", "False")))
+    refuse_unconfirmed(plan(Change("Modify", "QueryFunction", "AWS::Lambda::Function", "False")))
     with pytest.raises(OperationFailed, match="LockVpc, QueryFunction") as caught:
-        refuse_unasked(
+        refuse_unconfirmed(
             plan(
                 Change("Remove", "LockVpc", "AWS::EC2::VPC"),
                 Change("Modify", "QueryFunction", "AWS::Lambda::Function", "Conditional"),

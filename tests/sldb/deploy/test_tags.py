@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lambda_handlers.wire import SldbError
-from sldb.deploy.tags import MOST, Tags, for_locks
+from sldb.deploy.tags import MAX_TAGS, Tags, for_locks
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 FUNCTIONS = ("test-db-function", "test-db-function-deadlock-fix")
@@ -124,8 +124,8 @@ def test_a_tag_that_is_none(word: str, want: str) -> None:
 
 
 def test_tags_that_do_not_go_together() -> None:
-    many = [f"k{number}=v" for number in range(MOST)]
-    assert len(Tags.choose({}, many, []).all) == MOST
+    many = [f"k{number}=v" for number in range(MAX_TAGS)]
+    assert len(Tags.choose({}, many, []).all) == MAX_TAGS
     for before, given, dropped, message in (
         ({"one": "more"}, many, [], "want at most"),
         ({"Team": "a"}, ["team=b"], [], "one key for IAM"),

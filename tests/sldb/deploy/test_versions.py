@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from sldb.aws.options import AwsOptions
-from sldb.deploy.versions import RULE, keep, kept_days
-from sldb.doctor.aws import _deleted
+from sldb.deploy.versions import RULE, keep_versions, kept_days
+from sldb.doctor.aws import recoverable_days
 from sldb.ops.status import read_status
 from sldb.stack.account import connect
+from sldb.stack.bucket import Bucket
 from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 KEY = "databases/main/0000/0000000000000001-0000000000000001.ltx"
@@ -122,22 +123,23 @@ def test_what_is_set_already_is_left_alone(sldb: Commands) -> None:
     sldb.ok("deploy")
     s3 = sldb.client("s3")
     account = sldb.client("sts").get_caller_identity()["Account"]
-    assert not keep(s3, DATA_BUCKET, account, 0)
-    assert keep(s3, DATA_BUCKET, account, 3)
-    assert kept_days(s3, DATA_BUCKET, account) == 3
-    assert not keep(s3, DATA_BUCKET, account, 3)
-    assert keep(s3, DATA_BUCKET, account, 0)
-    assert not keep(s3, DATA_BUCKET, account, 0)
-    assert kept_days(s3, DATA_BUCKET, account) == 0
+    data = Bucket(s3, DATA_BUCKET, account)
+    assert not keep_versions(data, 0)
+    assert keep_versions(data, 3)
+    assert kept_days(data) == 3
+    assert not keep_versions(data, 3)
+    assert keep_versions(data, 0)
+    assert not keep_versions(data, 0)
+    assert kept_days(data) == 0
     s3.delete_bucket_lifecycle(Bucket=DATA_BUCKET)
-    assert keep(s3, DATA_BUCKET, account, 2)
-    assert kept_days(s3, BUNDLE_BUCKET, account) == 0
+    assert keep_versions(data, 2)
+    assert kept_days(Bucket(s3, BUNDLE_BUCKET, account)) == 0
 
 
 def test_doctor_compares_the_bucket_with_the_stack(sldb: Commands) -> None:
     sldb.ok("deploy", "--recoverable-days", "3")
     account = connect(AwsOptions())
-    assert _deleted(account, read_status(account, "test-db")).state == "ok"
+    assert recoverable_days(account, read_status(account, "test-db")).state == "ok"
     sldb.client("s3").put_bucket_versioning(Bucket=DATA_BUCKET, VersioningConfiguration={"Status": "Suspended"})
-    found = _deleted(account, read_status(account, "test-db"))
+    found = recoverable_days(account, read_status(account, "test-db"))
     assert (found.state, "--recoverable-days" in found.next) == ("warn", True)

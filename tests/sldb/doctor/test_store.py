@@ -44,7 +44,7 @@ def _few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(bucket: str, url: str) -> dict[str, tuple[str, str]]:
     session = boto3.Session("k", "s", region_name="us-east-1")
-    found = list(doctor.of_address(f"s3://{bucket}/some/where", session, url))
+    found = list(doctor.check_address(f"s3://{bucket}/some/where", session, url))
     return {each.check: (each.state, each.says) for each in found}
 
 
@@ -84,7 +84,7 @@ def test_a_store_that_is_right_alone_and_not_when_several_write(tmp_path: Path) 
                 return super().create(key, body)
             return self.put(key, body)
 
-    finding = next(doctor.conditions(Racy(tmp_path), True))
+    finding = next(doctor.check_conditions(Racy(tmp_path), True))
     assert (finding.check, finding.state) == ("commits", "fail")
     assert "two writers at once won with If-None-Match (in round 1)" in finding.says
 

@@ -8,7 +8,7 @@ import time
 from itertools import islice
 from typing import Any
 
-from sldb.ops.logs import LogEvent, follow, told
+from sldb.ops.logs import LogEvent, follow, line_for
 from tests.sldb.deploy.commands import Commands
 
 GROUP = "/aws/lambda/test-db-function"
@@ -102,10 +102,14 @@ def test_what_comes_late_is_shown_once() -> None:
 
 
 def test_what_cannot_be_read_is_shown_as_it_is() -> None:
-    assert (told(LogEvent("1", 0, '{"broken')) or "").endswith('  {"broken')
-    assert (told(LogEvent("1", 0, '{"event": "free_locks", "checked": 2}')) or "").endswith("  free_locks  checked=2")
-    assert told(LogEvent("1", 0, "REPORT RequestId: x")) is None
-    failed = told(LogEvent("1", 0, json.dumps({**LINE, "status": 500, "code": "internal", "traceback": "Trace\n x"})))
+    assert (line_for(LogEvent("1", 0, '{"broken')) or "").endswith('  {"broken')
+    assert (line_for(LogEvent("1", 0, '{"event": "free_locks", "checked": 2}')) or "").endswith(
+        "  free_locks  checked=2"
+    )
+    assert line_for(LogEvent("1", 0, "REPORT RequestId: x")) is None
+    failed = line_for(
+        LogEvent("1", 0, json.dumps({**LINE, "status": 500, "code": "internal", "traceback": "Trace\n x"}))
+    )
     assert failed is not None
     assert "500 internal" in failed
     assert failed.endswith("\nTrace\n x")

@@ -36,7 +36,7 @@ STATUS = Status(
     functions=(FunctionInfo("test-db-function", "Active", "python3.13", "arm64", 1024, 60, "2026-11-24"),),
     locks=(Holder("sg-1", "main", "abc", 1_000.0, "INSERT [red]t"),),
     databases=(MAIN, HURT),
-    health=health("test-db", "CREATE_COMPLETE"),
+    health=health("CREATE_COMPLETE"),
 )
 
 
@@ -61,8 +61,8 @@ def test_off_a_terminal_columns_are_plain_and_complete() -> None:
     ("change", "says"),
     [
         ({"bucket_is_gone": True}, "data   s3://test-db-data-123456789012-eu-west-1 is gone"),
-        ({"health": health("test-db", "UPDATE_ROLLBACK_FAILED")}, "next   `sldb deploy` finishes taking"),
-        ({"health": health("orders", "REVIEW_IN_PROGRESS")}, "next   `sldb deploy --stack orders` makes it"),
+        ({"health": health("UPDATE_ROLLBACK_FAILED")}, "next   `sldb deploy` finishes taking"),
+        ({"health": health("REVIEW_IN_PROGRESS")}, "next   `sldb deploy` makes it"),
     ],
 )
 def test_what_is_wrong_is_said_with_what_to_do(change: dict[str, Any], says: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from sldb.deploy.display import Display
-from sldb.deploy.progress import failure
+from sldb.deploy.progress import stack_failure
 from sldb.stack.events import StackEvent, advice, root_cause
 from sldb.stack.state import StackState
 
@@ -39,7 +39,7 @@ def test_the_reason_is_the_first_failure_and_not_its_echo() -> None:
 
 
 def test_a_failed_stack_names_its_reason_and_the_next_step() -> None:
-    error = failure("test-db", StackState("id", "ROLLBACK_COMPLETE"), FAILED_CREATE)
+    error = stack_failure("test-db", StackState("id", "ROLLBACK_COMPLETE"), FAILED_CREATE)
     assert "ROLLBACK_COMPLETE" in error.message
     assert "LockVpc: The maximum number of VPCs" in error.message
     assert "unused VPC" in error.hint
@@ -64,7 +64,7 @@ def test_without_another_cause_the_echo_is_better_than_nothing() -> None:
 
 
 def test_a_stack_without_failed_events_falls_back_to_its_own_reason() -> None:
-    error = failure("test-db", StackState("id", "ROLLBACK_COMPLETE", "because"), [])
+    error = stack_failure("test-db", StackState("id", "ROLLBACK_COMPLETE", "because"), [])
     assert "because" in error.message
     assert error.hint
 

@@ -40,7 +40,7 @@ def test_a_busy_stack_is_a_conflict(status: str) -> None:
 def test_a_stack_that_another_tool_left_half_way_says_how_to_get_out(status: str) -> None:
     with pytest.raises(OperationFailed) as caught:
         next_step("orders", status)
-    assert "`sldb destroy --stack orders`, then `sldb deploy --stack orders`" in caught.value.hint
+    assert "`sldb destroy`, then `sldb deploy`" in caught.value.hint
 
 
 def test_a_half_deleted_stack_says_how_to_go_on() -> None:
@@ -61,7 +61,7 @@ def test_every_status_has_an_answer(status: str) -> None:
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_every_status_has_a_verdict_and_what_is_not_well_a_next_step(status: str) -> None:
-    found = health("test-db", status)
+    found = health(status)
     assert status in found.says
     assert (found.state == "ok") == (not found.next)
     assert (found.state == "ok") == (status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
@@ -72,4 +72,4 @@ def test_every_status_has_a_verdict_and_what_is_not_well_a_next_step(status: str
 
 
 def test_the_reason_is_told() -> None:
-    assert health("test-db", "ROLLBACK_COMPLETE", "User Initiated").says == "ROLLBACK_COMPLETE: User Initiated"
+    assert health("ROLLBACK_COMPLETE", "User Initiated").says == "ROLLBACK_COMPLETE: User Initiated"

@@ -229,7 +229,7 @@ def test_what_the_function_does_not_know_it_is_asked_for(service: LambdaService,
         return
     error = failure()
     assert (error.code, error.details["applied"]) == (code, "unknown")
-    assert "asked afterwards" in error.message
+    assert "looked up afterwards" in error.message
     assert target().send(replace(INSERT, request_id=service_id(error))).txid == 1
     assert rows(service) == 1
 

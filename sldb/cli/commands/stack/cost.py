@@ -66,11 +66,11 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
     from sldb.ops import logs
     from sldb.ops.status import read_status, serving
     from sldb.stack.account import connect
+    from sldb.stack.names import log_group
 
     account = connect(run.aws)
-    serving(account, run.stack)
-    status = read_status(account, run.stack)
-    query, fix = (logs.read(account.logs, f"/aws/lambda/{each.name}", start_ms) for each in status.functions)
+    status = read_status(account, run.stack, serving(account, run.stack))
+    query, fix = (logs.read(account.logs, log_group(each.name), start_ms) for each in status.functions)
     machines = ["x86_64" if each.architecture == "x86_64" else "aarch64" for each in status.functions]
     with aws_errors(f"list the objects of {status.bucket}"):
         pages = account.s3.get_paginator("list_objects_v2").paginate(Bucket=status.bucket)

@@ -87,18 +87,20 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     from sldb.deploy.deployment import prepared
     from sldb.deploy.display import Display
     from sldb.deploy.parameters import Choices
+    from sldb.deploy.preparation import Order
     from sldb.stack.account import connect
 
     run.refuse_local("deploy")
     display = Display(sys.stderr, run.complete_commands)
     account = connect(run.aws)
-    with prepared(account, run.stack, Choices(**choices), os.environ, display, only_plan=only_plan) as deployment:
+    order = Order(run.stack, Choices(**choices), os.environ, only_plan)
+    with prepared(account, order, display) as deployment:
         if deployment.plan.up_to_date:
             for note in deployment.plan.notes:
                 display.note(note)
             if not only_plan:
-                deployment.keep_versions()
-                _print_json(run, deployment.present())
+                deployment.set_versions()
+                _print_json(run, deployment.describe())
             display.note(f"the stack {run.stack} is up to date")
             return
         display.plan(deployment.plan)
@@ -111,12 +113,12 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
 
 
 def _ask(deployment: Deployment, yes: bool) -> None:
-    from sldb.deploy.plan import refuse_unasked
+    from sldb.deploy.plan import refuse_unconfirmed
 
     if yes:
         return
     if not streams.can_ask():
-        refuse_unasked(deployment.plan)
+        refuse_unconfirmed(deployment.plan)
     elif not click.confirm("Go on?", err=True):
         click.echo(NOT_CHANGED, err=True)
         raise click.exceptions.Exit(1)

@@ -15,7 +15,7 @@ from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:
     from sldb.deploy.display import Display
-    from sldb.deploy.teardown import Remains
+    from sldb.deploy.teardown import TeardownPlan
 
 
 @command("destroy")
@@ -39,30 +39,30 @@ def destroy(run: Run, yes: bool, delete_data: bool) -> None:
     run.refuse_local("destroy")
     display = Display(sys.stderr, run.complete_commands)
     account = connect(run.aws)
-    remains = teardown.find(account, run.stack, delete_data=delete_data)
-    if remains.state is None:
+    plan = teardown.plan_teardown(account, run.stack, delete_data=delete_data)
+    if plan.state is None:
         display.note(f"there is no stack {run.stack} in {account.region}, account {account.id}")
-    if remains.nothing and not (delete_data and remains.data_bucket):
-        _say_what_stays(remains, display, deleted=False)
+    if plan.is_empty and not (delete_data and plan.data_bucket):
+        _say_what_stays(plan, display, deleted=False)
         return
     if not yes:
-        _ask(run.stack, remains, delete_data)
+        _ask(run.stack, plan, delete_data)
     with display.following():
-        teardown.destroy(account, remains, display, delete_data=delete_data)
-    if remains.state is not None:
+        teardown.tear_down(account, plan, display, delete_data=delete_data)
+    if plan.state is not None:
         display.note(f"the stack {run.stack} is gone")
-    _say_what_stays(remains, display, deleted=delete_data)
+    _say_what_stays(plan, display, deleted=delete_data)
 
 
-def _ask(stack: str, remains: Remains, delete_data: bool) -> None:
+def _ask(stack: str, plan: TeardownPlan, delete_data: bool) -> None:
     if not streams.can_ask():
         raise SldbError("bad_request", "destroy asks before it does anything, and there is no terminal", "give --yes")
-    if not delete_data or remains.data_bucket is None:
+    if not delete_data or plan.data_bucket is None:
         if not click.confirm(f"Take down the stack {stack}? The databases stay.", err=True):
             raise click.exceptions.Exit(1)
         return
     click.echo(
-        f"This deletes ALL databases of the stack {stack}, in {remains.data_bucket}, with their history, for good.",
+        f"This deletes ALL databases of the stack {stack}, in {plan.data_bucket.name}, with their history, for good.",
         err=True,
     )
     if (
@@ -73,10 +73,10 @@ def _ask(stack: str, remains: Remains, delete_data: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _say_what_stays(remains: Remains, display: Display, *, deleted: bool) -> None:
-    for kept in remains.kept:
+def _say_what_stays(plan: TeardownPlan, display: Display, *, deleted: bool) -> None:
+    for kept in plan.kept:
         display.note(kept)
-    if remains.data_bucket is None or deleted:
+    if plan.data_bucket is None or deleted:
         return
-    display.note(f"the databases stay in s3://{remains.data_bucket}: `sldb deploy` serves them again,")
+    display.note(f"the databases stay in s3://{plan.data_bucket.name}: `sldb deploy` serves them again,")
     display.note("`sldb destroy --delete-data` deletes them")

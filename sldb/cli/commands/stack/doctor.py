@@ -80,7 +80,7 @@ def _of_store(run: Run, address: str, endpoint: str | None) -> Iterator[Finding]
 
     with aws_errors("use your credentials"):
         session = boto3_session(run.aws)
-    yield from store.of_address(address, session, endpoint)
+    yield from store.check_address(address, session, endpoint)
 
 
 def _show(finding: Finding) -> None:

@@ -46,13 +46,14 @@ def logs(run: Run, follow: bool, since: str, function: str, request_id: str | No
     from sldb.ops import logs as source
     from sldb.ops.status import serving
     from sldb.stack.account import connect
+    from sldb.stack.names import log_group
 
     run.refuse_local("logs")
     start_ms = moment_options.resolve_since_ms(run, since, time.time())
     account = connect(run.aws)
     state = serving(account, run.stack)
-    key = "FunctionName" if function == "query" else "DeadlockFixFunctionName"
-    group = f"/aws/lambda/{state.outputs[key]}"
+    query, deadlock_fix = state.functions
+    group = log_group(query if function == "query" else deadlock_fix)
     found = source.follow(account.logs, group, start_ms) if follow else source.read(account.logs, group, start_ms)
     wanted = (event for event in found if request_id is None or source.about(event, request_id))
     _show(wanted, as_written=_as_written(run))
@@ -66,11 +67,11 @@ def _as_written(run: Run) -> bool:
 
 
 def _show(events: Iterable[LogEvent], *, as_written: bool) -> None:
-    from sldb.ops.logs import told
+    from sldb.ops.logs import line_for
     from sldb.render.text import escape_lines
 
     for event in events:
-        line = event.message.rstrip("\n") if as_written else told(event)
+        line = event.message.rstrip("\n") if as_written else line_for(event)
         if line is not None:
             click.echo(line if as_written else escape_lines(line))
             sys.stdout.flush()

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def _show_stack(run: Run, *, as_json: bool) -> None:
     from sldb.stack.account import connect
 
     found = read_status(connect(run.aws), run.stack)
+    found = replace(found, health=replace(found.health, next=run.complete_commands(found.health.next)))
     now = time.time()
     if as_json:
         click.echo(json.dumps(found.encode(now), indent=2))

@@ -34,9 +34,9 @@ def unlock(run: Run, yes: bool) -> int:
     if run.destination.is_local:
         _say("Nothing to free: the locks of a local target are the operating system's and end with their process.")
         return 0
-    from sldb.ops.locks import locks_of
+    from sldb.ops.locks import function_locks
 
-    locks = locks_of(run.deployed_function)
+    locks = function_locks(run.deployed_function)
     if locks.place.kind == "none":
         _say(f"The stack {locks.place.stack} works without locks: nothing to free.")
         return 0

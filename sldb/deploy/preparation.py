@@ -1,0 +1,165 @@
+"""The preparation of a deployment: the wanted state of the stack, and the plan for it.
+
+Builds the bundle on this machine and has CloudFormation work out the changes, as a change set, without executing it.
+Before, it repairs a stack that cannot be updated as it is; nothing else changes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sldb.deploy.bundle.archive import Bundle, build
+from sldb.deploy.bundle.platform import Platform
+from sldb.deploy.bundle_bucket import BundleBucket
+from sldb.deploy.data_bucket import find_adopted
+from sldb.deploy.lock_vpc import SECURITY_GROUP, LockVpc, plan_lock_vpc
+from sldb.deploy.losses import LossReport, find_losses
+from sldb.deploy.parameters import Choices, resolve
+from sldb.deploy.plan import BundleStep, Kind, Plan
+from sldb.deploy.progress import Progress
+from sldb.deploy.repair import bucket_made, check_data, delete_remains, finish_rollback, loss_notes
+from sldb.deploy.tags import Tags, as_text, for_locks
+from sldb.deploy.template import template_text
+from sldb.stack.account import Account
+from sldb.stack.changes import LOCK_VPC
+from sldb.stack.cloudformation import Stack
+from sldb.stack.names import check_stack_name
+from sldb.stack.state import ChangeSet, StackState
+from sldb.stack.statuses import Step, next_step
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The user's order for a deployment."""
+
+    stack: str
+    choices: Choices
+    environment: Mapping[str, str]  # of this process
+    only_plan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """The result: a plan, and the values for applying it."""
+
+    plan: Plan
+    change_set: ChangeSet | None  # None: there is nothing to do for CloudFormation
+    bundle: Bundle
+    parameters: Mapping[str, str]  # of the stack, as wanted
+    tags: Tags
+    lock_vpc: LockVpc
+    losses: LossReport
+    sets_versions: bool  # this deployment or the one before asked for recoverable objects
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The stack before the deployment, and the wishes for it."""
+
+    stack: Stack
+    state: StackState | None  # None: there is no stack to update
+    losses: LossReport
+    tags: Tags
+    bundle: Bundle
+    bucket: BundleBucket
+
+
+def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
+    """Return the plan and its change set. Raises OperationFailed for a refused state, `conflict` if another process is
+    changing the stack."""
+    check_stack_name(order.stack)
+    stack = Stack(account.cloudformation, order.stack)
+    found = stack.describe_ours()
+    step = next_step(order.stack, found.status if found else None)
+    state = found if step in (Step.UPDATE, Step.RESUME) else None
+    tags = Tags.choose(found.tags if found else {}, order.choices.tags, order.choices.untag)
+    previous = state.parameters if state else {}
+    parameters = resolve(order.stack, order.choices, {**order.environment, **account.variants}, previous)
+    bundle = _build(parameters, order.environment, progress)
+    if step is Step.RECREATE and found:
+        delete_remains(stack, found, progress, only_plan=order.only_plan)
+    losses = find_losses(account, stack, state) if state else LossReport()
+    check_data(order.stack, losses, new_bucket=order.choices.new_bucket)
+    if step is Step.RESUME and found:
+        finish_rollback(stack, found, losses, progress, only_plan=order.only_plan)
+    progress.note("working out the changes")
+    start = _Start(stack, state, losses, tags, bundle, BundleBucket.of(account, order.stack))
+    asks_for_versions = order.choices.recoverable_days is not None or previous.get("RecoverableDays", "0") != "0"
+    return _plan(account, start, parameters, sets_versions=asks_for_versions)
+
+
+def _build(parameters: Mapping[str, str], environment: Mapping[str, str], progress: Progress) -> Bundle:
+    runtime, architecture = parameters["Runtime"], parameters["Architecture"]
+    progress.note(f"building the bundle for {runtime} on {architecture}")
+    return build(Platform.choose(runtime, architecture, environment.get("SLDB_BUNDLE_PLATFORM")))
+
+
+def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_versions: bool) -> Preparation:
+    """Return the plan. `chosen`: the parameters of the user's choice; all others are added here."""
+    lock_vpc = plan_lock_vpc(account.ec2, start.stack.name, start.state, chosen["LockKind"], time.time())
+    lock_tags = for_locks(start.tags.all) if chosen["LockKind"] == SECURITY_GROUP else ""
+    step = _bundle_step(start.bucket, start.bundle)
+    adopted, bucket_notes = "", tuple[str, ...]()
+    if not start.losses.data:
+        adopted, bucket_notes = find_adopted(account, start.stack.name, start.state)
+    parameters = {
+        **chosen,
+        "LockTags": lock_tags,
+        "KeepLockVpc": str(lock_vpc.is_kept).lower(),
+        "BundleBucket": step.bucket,
+        "BundleKey": step.key,
+        "ExistingBucket": adopted,
+        "BucketMade": bucket_made(start.losses, start.state),
+    }
+    change_set = _change_set(start, parameters)
+    plan = Plan(
+        kind=_kind(start, change_set),
+        stack=start.stack.name,
+        account=account.id,
+        region=account.region,
+        bundle=step,
+        changes=change_set.changes if change_set else (),
+        notes=(*bucket_notes, *loss_notes(start.losses), *_notes(parameters, start.tags, lock_vpc)),
+        losses=start.losses.losses,
+        empty=() if lock_vpc.is_kept else (LOCK_VPC,),
+    )
+    return Preparation(plan, change_set, start.bundle, parameters, start.tags, lock_vpc, start.losses, sets_versions)
+
+
+def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:
+    exists = bucket.bucket.exists()
+    is_uploaded = exists and bucket.has(bundle.key)
+    return BundleStep(bucket.name, bundle.key, bundle.unpacked_bytes, makes_bucket=not exists, uploads=not is_uploaded)
+
+
+def _change_set(start: _Start, parameters: Mapping[str, str]) -> ChangeSet | None:
+    """Have CloudFormation work out the changes; return None if the stack is as wanted."""
+    template, lost = template_text(), bool(start.losses.of_stack)
+    if not (start.tags.changed or lost) and _is_up_to_date(start, template, parameters):
+        return None
+    return start.stack.prepare(template, parameters, start.tags.sent, creates=start.state is None, reverts_drift=lost)
+
+
+def _is_up_to_date(start: _Start, template: str, parameters: Mapping[str, str]) -> bool:
+    if start.state is None or dict(start.state.parameters) != dict(parameters):
+        return False
+    return start.stack.template() == template
+
+
+def _kind(start: _Start, change_set: ChangeSet | None) -> Kind:
+    if change_set is None and not start.losses.losses:
+        return Kind.UP_TO_DATE
+    return Kind.CREATE if start.state is None else Kind.UPDATE
+
+
+def _notes(parameters: Mapping[str, str], tags: Tags, lock_vpc: LockVpc) -> Iterator[str]:
+    if boundary := parameters["PermissionsBoundary"]:
+        yield f"permissions boundary of the roles: {boundary}"
+    if tags.all:
+        yield f"tags of all that can have some: {as_text(tags.all)}"
+    if tags.dropped:
+        yield f"tags that are taken off: {', '.join(tags.dropped)}"
+    if lock_vpc.is_kept:
+        yield f"the VPC of the locks stays for now: {lock_vpc.reason}"
