@@ -1,12 +1,12 @@
-"""The create that makes a transaction: what is sent, and what its answer means.
+"""The create of a transaction: the bytes to send, and the meaning of the store's answer.
 
 Rules 1 and 3 of `replica` live here. Every answer but a plain success is resolved by reading the key back: it may be
-about another writer's object, about none, or wrong. What is read back may be damaged or cut off itself, so that nothing
-is believed of it but two facts that agree:
+about another writer's object, about none, or wrong. The object read back may be damaged or cut off itself, so that
+nothing of it is believed but two facts that agree:
 
-- A small file is read whole, and its checksum covers the node id that tells whose it is.
-- Of a large one the header and the last bytes, which are its checksum, come by two requests. Both are those of the
-  caller's file, or neither is, twice in a row.
+- A small file is read whole, and its checksum covers the node id of its writer.
+- Of a large one the header and the last bytes, its checksum, come by two requests. Both are those of the caller's file,
+  or neither is, twice in a row.
 
 Otherwise it is read again, and in the end it is unknown whether the transaction was applied.
 
@@ -26,7 +26,8 @@ from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import Encoder
 from lambda_handlers.storage.pages.layers import Layer
-from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMapBuilder
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES
+from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore, Refused, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
@@ -43,7 +44,7 @@ class Conflict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a file ends: other files of the same header end otherwise."""
+    """The end of a file: other files of the same header end otherwise."""
 
     length: int  # bytes of the file
     seal: bytes  # its last bytes: the checksum of all before them
@@ -51,7 +52,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A transaction that is in the store: what a caller says of it, whatever fails afterwards."""
+    """A transaction in the store: the facts to report, whatever fails afterwards."""
 
     txid: Txid
     timestamp_ms: int  # unix milliseconds
@@ -60,7 +61,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class PageChanges:
-    """The pages that a transaction is to write."""
+    """The pages to write in a transaction."""
 
     page_size: int  # bytes
     page_count: int  # pages of the database afterwards
@@ -74,18 +75,18 @@ class PageChanges:
 
 
 class Ours(Protocol):
-    """What tells the caller's file from any other."""
+    """The marks of the caller's file, to tell it from any other."""
 
     @property
     def header(self) -> Header: ...
 
     @property
     def ending(self) -> Ending | None:
-        """Of the file, once all of it has been sent."""
+        """The end of the file, once all of it has been sent."""
 
 
 class Encoding:
-    """One LTX file that is to be written. `changes()` gives its pages, ascending, as often as it is asked."""
+    """An LTX file to be written. `changes()` returns its pages, ascending, at each call."""
 
     def __init__(self, header: Header, changes: Callable[[], Iterable[tuple[Pgno, bytes]]]) -> None:
         self.header = header
@@ -112,8 +113,8 @@ class Encoding:
 
 
 def create_transaction(store: ObjectStore, key: str, ours: Ours, send: Callable[[], object]) -> None:
-    """Return when the transaction is in the store, which `send` creates at `key`. Raises Conflict, or SldbError whose
-    details say whether it was applied: "no", or "unknown" where the store could not be asked."""
+    """Return when the transaction is in the store, after `send` has created it at `key`. Raises Conflict, or SldbError
+    with `applied` in its details: "no", or "unknown" if the store could not be asked."""
     doubt: StoreError | None = None
     for _ in range(COMMIT_TRIES):
         try:
@@ -140,7 +141,7 @@ def create_transaction(store: ObjectStore, key: str, ours: Ours, send: Callable[
 
 
 def sender(store: ObjectStore, key: str, encoding: Encoding, size_bytes: int) -> Callable[[], object]:
-    """What creates the file. `size_bytes`: of its pages."""
+    """Return the function that creates the file. `size_bytes`: the size of its pages."""
     if size_bytes > STREAM_BYTES:
         return lambda: store.create_from(key, encoding.pieces())
     body = b"".join(encoding.pieces())
@@ -148,7 +149,8 @@ def sender(store: ObjectStore, key: str, encoding: Encoding, size_bytes: int) ->
 
 
 def _is_mine_although_refused(store: ObjectStore, key: str, ours: Ours, refusal: StoreError) -> bool:
-    """As `_is_mine`; what another's file keeps out for ever is not applied."""
+    """Return the same as `_is_mine`; if another writer's file is there, raise the refusal: the transaction is not
+    applied."""
     try:
         return _is_mine(store, key, ours, refusal)
     except Conflict:
@@ -156,7 +158,8 @@ def _is_mine_although_refused(store: ObjectStore, key: str, ours: Ours, refusal:
 
 
 def _is_mine(store: ObjectStore, key: str, ours: Ours, doubt: StoreError) -> bool:
-    """Whether the object at `key` is this attempt's. False if there is none; raises Conflict if it is another's."""
+    """Return True if the object at `key` is this attempt's, False if there is none. Raises Conflict if it is
+    another's."""
     shown: list[bytes] = []
     for _ in range(READINGS):
         try:
@@ -181,7 +184,7 @@ class _Whose(Enum):
 
 
 def _read_back(store: ObjectStore, key: str, ours: Ours) -> tuple[_Whose, bytes]:
-    """Whose the object is, and the bytes that tell."""
+    """Return the owner of the object, and the bytes that show it."""
     start = store.get_range(key, 0, WHOLE_BYTES)
     if len(start) < WHOLE_BYTES:
         return _whose_whole(start, key, ours.header), start
@@ -196,7 +199,7 @@ def _read_back(store: ObjectStore, key: str, ours: Ours) -> tuple[_Whose, bytes]
 
 
 def _whose_whole(body: bytes, key: str, ours: Header) -> _Whose:
-    """Of a file that was read whole, unless it was cut off."""
+    """Return the owner of a file that was read whole, unless it was cut off."""
     try:
         decoder = Decoder([body], key)
         for _ in decoder.frames():

@@ -1,6 +1,6 @@
 """The permission of one SQLite connection to commit, and the transaction that it led to.
 
-SQLite syncs a rollback as it syncs a commit, so that a sync alone does not say which one it is. Code that runs SQL
+SQLite syncs a rollback as it syncs a commit, so that the sync itself does not tell them apart. Code that runs SQL
 grants the permission around COMMIT (or around VACUUM, which commits by itself and without a commit hook), and the first
 sync with a counted change uses it up.
 """
@@ -33,12 +33,12 @@ class CommitPermit:
             self.is_granted = False
 
     def withdraw(self) -> None:
-        """Forbid the commit: after an error SQLite rolls back, and syncs that too."""
+        """Forbid the commit: after an error SQLite rolls back, and syncs the rollback too."""
         self.is_granted = False
 
     def use(self, draft: Draft) -> None:
-        """Commit the draft on a sync, if that is permitted and SQLite has counted a change. Raises as `Draft.commit`
-        does; then SQLite rolls back and syncs again, which is no commit."""
+        """Commit the draft on a sync, if there is the permission and SQLite has counted a change. Raises as
+        `Draft.commit` does; then SQLite rolls back and syncs again, without a commit."""
         if self.is_granted and draft.has_counted_change:
             self.is_granted = False
             self.txid = draft.commit(self._kind)

@@ -1,4 +1,4 @@
-"""The log of one database as a LIST shows it, and what the heads and tails of its files tell."""
+"""The log of one database as a LIST shows it, and the facts in the heads and tails of its files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from lambda_handlers.storage.log.ltx_index import decode_index, index_length
 from lambda_handlers.storage.log.mark import MARK_BYTES, check_name
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.page_map import PageMap
-from lambda_handlers.storage.pages.page_map_binding import unbind
-from lambda_handlers.storage.pages.stored_page_map import decoded
+from lambda_handlers.storage.pages.page_map_binding import decoded, unbind
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError, Unavailable
 
@@ -31,7 +30,7 @@ U = TypeVar("U")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Of `database`: its LTX files, their sizes in bytes, those that have a page map, and their ETags."""
+    """The LTX files of `database`: their sizes in bytes, the ones with a page map, and their ETags."""
 
     database: str
     sizes: dict[LtxName, int]
@@ -41,31 +40,32 @@ class Listing:
 
     @property
     def newest(self) -> Txid:
+        """The newest transaction; 0 if there is none."""
         return max((name.max_txid for name in self.sizes), default=0)
 
     @property
     def looks_unfinished(self) -> bool:
-        """Whether nothing begins the log but what has the size of a mark (copying)."""
+        """True if the log begins with nothing but a file of the size of a mark (log.mark)."""
         return self.has_mark and all(name == transaction(1) for name in self.sizes if name.min_txid == 1)
 
     @property
     def has_mark(self) -> bool:
-        """Whether the file of transaction 1 is none, but keeps the name for a copy."""
+        """True if the file of transaction 1 is none, but reserves the name for a copy."""
         return self.sizes.get(transaction(1)) == MARK_BYTES
 
     @property
     def newest_file(self) -> LtxName | None:
-        """One that ends with the newest transaction; the smallest, if there are several."""
+        """The smallest of the files that end with the newest transaction."""
         return min((name for name in self.sizes if name.max_txid == self.newest), default=None)
 
     def chain_to(self, txid: Txid) -> tuple[LtxName, ...]:
-        """The files that make up the state at `txid`; none if that cannot be had any more."""
+        """Return the files that make up the state at `txid`; none if it is not available any more."""
         plan = chain.plan(self._files(), 0, txid)
         return plan.files if plan.reach == txid else ()
 
     @property
     def oldest_readable(self) -> Txid:
-        """0 if nothing is."""
+        """The oldest transaction with a chain to it; 0 if there is none."""
         return min((name.max_txid for name in self._files() if name.min_txid == 1), default=0)
 
     def _files(self) -> Iterator[LtxName]:
@@ -73,7 +73,7 @@ class Listing:
 
 
 def list_files(store: ObjectStore, database: str) -> Listing:
-    """Raises SldbError `store_error`."""
+    """Return the files of a database. Raises SldbError `store_error`."""
     sizes: dict[LtxName, int] = {}
     etags: dict[LtxName, str] = {}
     mapped: set[LtxName] = set()
@@ -91,13 +91,14 @@ def list_files(store: ObjectStore, database: str) -> Listing:
 
 
 def read_header(store: ObjectStore, database: str, name: LtxName, size: int | None = None) -> Header:
-    """`size`: of the file, where it is known. Raises NotFound, StoreError, or SldbError `corrupt`."""
+    """Return the header of a file. `size`: its size in bytes, if it is known. Raises NotFound, StoreError, or SldbError
+    `corrupt`."""
     return file_header.read(store, name.key(database), size)
 
 
 def read_agreed_header(store: ObjectStore, database: str, name: LtxName) -> Header:
-    """As `read_header`, for decisions, which a header that is read as damaged leaves open. One that has no checksum is
-    believed when it reads the same twice in a row."""
+    """Return the header of a file for a decision that a damaged reading must not make. A header without a checksum is
+    believed after two equal readings in a row. Raises as `read_header` does."""
     key, before = name.key(database), b""
     for _ in range(_HEADER_READINGS):
         shown = store.get_range(key, 0, ltx.HEADER_BYTES)
@@ -108,8 +109,8 @@ def read_agreed_header(store: ObjectStore, database: str, name: LtxName) -> Head
 
 
 def header_and_first_page(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, bytes | None]:
-    """What a file says of itself, with one request, and page 1 if the file is small and has it; its checksum holds
-    then. Raises as `read_header` does."""
+    """Return the header of a file, with one request, and page 1 if the file is small and has it; then its checksum has
+    been compared. Raises as `read_header` does."""
     key = name.key(listing.database)
     if listing.sizes[name] > file_header.SMALL_BYTES:
         return read_header(store, listing.database, name), None
@@ -118,7 +119,7 @@ def header_and_first_page(store: ObjectStore, listing: Listing, name: LtxName) -
 
 
 def check_finished(store: ObjectStore, listing: Listing) -> None:
-    """Raise `not_found`, which says what to do, for a copy that was stopped or is under way."""
+    """Raise `not_found`, with the next step as its hint, for a copy that was stopped or is under way."""
     if not listing.looks_unfinished:
         return
     name = transaction(1)
@@ -130,7 +131,7 @@ def check_finished(store: ObjectStore, listing: Listing) -> None:
 
 
 def header_and_page_count(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, int]:
-    """What a file says of itself, and how many pages it has, without reading those. Raises as `read_header` does."""
+    """Return the header of a file and its number of pages, without reading the pages. Raises as `read_header` does."""
     key, size = name.key(listing.database), listing.sizes[name]
     if size <= file_header.SMALL_BYTES:
         decoder = Decoder([store.get(key)], key)
@@ -157,7 +158,7 @@ def _page_map(store: ObjectStore, database: str, file: HeadFile) -> PageMap | No
 
 
 def side_by_side(host: Host, function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """`function` of each item, in order, several at a time."""
+    """Yield the results of `function` for all items, in order; several calls run at a time."""
     waiting = list(items)
     for start in range(0, len(waiting), AT_ONCE):
         calls = [host.start(lambda item=item: function(item)) for item in waiting[start : start + AT_ONCE]]  # type: ignore[misc]  # mypy cannot infer a lambda with a default
@@ -166,8 +167,8 @@ def side_by_side(host: Host, function: Callable[[T], U], items: Iterable[T]) -> 
 
 
 def steps_back(listing: Listing, before: Txid) -> Iterator[tuple[LtxName, Txid]]:
-    """The transactions below `before`, newest first: the file that tells most about each, and the newest transaction
-    that it stands for. Where level 0 is gone, a merged file stands for all of its transactions that are left."""
+    """Yield the transactions below `before`, newest first: for each one file, the most informative one, and the newest
+    transaction in it. If level 0 is gone, a merged file stands for all of its transactions that are left."""
     compacted = sorted((name for name in listing.sizes if name.level), key=lambda name: name.max_txid)
     ends = [name.max_txid for name in compacted]
     txid = min(before - 1, listing.newest)

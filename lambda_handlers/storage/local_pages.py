@@ -16,12 +16,12 @@ from lambda_handlers.storage.freshness import Freshness
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, transaction
 from lambda_handlers.storage.log.ltx import Pgno, Txid
+from lambda_handlers.storage.pages.btree import INTERIOR_KINDS
 from lambda_handlers.storage.pages.fetch import Fetcher
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.layers import Layer, Layers
 from lambda_handlers.storage.pages.opening import Opened, Opener
 from lambda_handlers.storage.pages.page_cache import PageCache
-from lambda_handlers.storage.pages.page_map import INTERIOR_KINDS
 from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, StoreError
@@ -31,8 +31,8 @@ MAX_FILES = 512  # of a chain that a warm copy has followed; then it opens the s
 
 
 class Gone(Exception):
-    """A file that the copy reads from was removed after the copy was opened: retention took it, and other files hold
-    its pages. The copy must be refreshed; then the read may be repeated."""
+    """A file was removed after the copy was opened: retention took it, and other files hold its pages. The copy must be
+    refreshed; then the read may be repeated."""
 
 
 class LocalPages:
@@ -96,7 +96,7 @@ class LocalPages:
     # Reading
 
     def read(self, pgno: Pgno, limit: TimeLimit = NO_LIMIT) -> bytes:
-        """Return one page. Before the store is waited for, the limit is checked, which may raise.
+        """Return one page. The limit is checked before a wait for the store, and may raise.
 
         Raises Gone, or SldbError `store_error`, `corrupt` or `too_large`."""
         page = self._cache.read(pgno)
@@ -126,7 +126,7 @@ class LocalPages:
             raise
 
     def cancel_prefetch(self) -> None:
-        """Forget the pages that are being fetched ahead for a request that is over."""
+        """Forget the pages in flight for a request that is over."""
         self._fetcher.cancel_prefetch()
 
     # Applying files
@@ -143,7 +143,7 @@ class LocalPages:
         self._all_or_nothing(push_all)
 
     def apply_body(self, name: LtxName, body: bytes) -> None:
-        """Put one file on top, of which the whole body is here. Raises as `apply` does."""
+        """Put one file on top, with its whole body at hand. Raises as `apply` does."""
         self._all_or_nothing(lambda: self._push_layer(self._opener.opened(name, body, self.put)))
 
     def reopen(self, files: Sequence[HeadFile], deadline: float) -> None:
@@ -179,7 +179,7 @@ class LocalPages:
         self._cache.write(pgno, page)
 
     def _all_or_nothing(self, action: Callable[[], None]) -> None:
-        """Run `action`, and forget the copy if that fails: pages count only when all of their file has been read."""
+        """Run `action`, and forget the copy if it fails: pages count only after all of their file has been read."""
         try:
             action()
         except OSError as error:

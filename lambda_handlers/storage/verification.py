@@ -1,12 +1,12 @@
-"""One LTX file, read whole once and found to be what its key and a LIST say: the proof that a copy needs.
+"""The verification of one LTX file: read whole once, and compared with its key and a LIST. A copy needs this proof.
 
 `verify` decodes the file (its checksum, its txids, its length) while it streams through, and notes an MD5 of each range
-of `RANGE_BYTES`. A copy is the same file when its ranges have the same MD5s. Where the store tells an MD5 of what it
-has, as S3's ETags do, that is compared without reading anything (`has_tag`); of an object made of parts, S3's ETag is
-the MD5 of the parts' MD5s, so that a copy is made of just these ranges. Where the store tells nothing, or something
-that cannot be compared (encryption with KMS), the copy is read back (`is_same`).
+of `RANGE_BYTES`. A copy is the same file if its ranges have the same MD5s. If the store reports an MD5 of its object,
+as S3's ETags do, the two are compared without reading anything (`has_tag`). Of an object made of parts, S3's ETag is
+the MD5 of the parts' MD5s, so that a copy is made of just these ranges. If the store reports nothing, or a tag of
+another kind (encryption with KMS), the copy is read back (`is_same`).
 
-Damage may be in an answer or in the object: what does not decode is read once more.
+Damage may be in a response or in the object: a file that does not decode is read once more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.mark import check_name
-from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
+from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
 from lambda_handlers.store.protocol import CopyOf, ObjectStore
 from lambda_handlers.wire import SldbError
 
@@ -30,7 +31,7 @@ Tick = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was read. `body` is None where it was not to be kept."""
+    """A file that was read. `body` is None if it was not to be kept."""
 
     name: LtxName
     header: Header
@@ -40,19 +41,19 @@ class Verified:
     body: bytes | None = None
 
     def ranges(self, key: str) -> list[CopyOf]:
-        """The file in pieces, as a copy is made of them."""
+        """Return the file in pieces, the ones that a copy is made of."""
         starts = range(0, self.size, RANGE_BYTES)
         return [CopyOf(key, start, min(RANGE_BYTES, self.size - start)) for start in starts]
 
     def has_tag(self, etag: str) -> bool:
-        """Whether a store's ETag proves that an object has these bytes."""
+        """Return True if a store's ETag proves that an object has these bytes."""
         tag = etag.strip('"')
         combined = hashlib.md5(b"".join(self.digests), usedforsecurity=False).hexdigest()
         is_single = len(self.digests) == 1 and tag == self.digests[0].hex()
         return is_single or tag == f"{combined}-{len(self.digests)}"
 
     def is_same(self, chunks: Iterable[bytes]) -> bool:
-        """Whether an object that is read has these bytes."""
+        """Return True if the chunks of an object are these bytes."""
         digests = _Digests()
         for chunk in chunks:
             digests.add(chunk)
@@ -60,7 +61,7 @@ class Verified:
 
 
 def of_body(name: LtxName, header: Header, body: bytes) -> Verified:
-    """A file that was made here."""
+    """Return the facts of a file made here."""
     digests = _Digests()
     digests.add(body)
     return Verified(name, header, len(body), digests.finish(), None, body)
@@ -74,8 +75,8 @@ def verify(
     tick: Tick = lambda: None,
     keeps_body: bool = False,
 ) -> Verified:
-    """Read a file; `size`: bytes that it must have; `tick` is called now and then, and may raise. Raises `corrupt`
-    where the file is damaged or has another size, NotFound, or another StoreError."""
+    """Read and verify a file. `size`: bytes that it must have; `tick` is called now and then, and may raise. Raises
+    NotFound, another StoreError, or `corrupt` if the file is damaged or has another size."""
     try:
         return _read(store, database, name, size, tick, keeps_body)
     except SldbError as error:
@@ -102,7 +103,7 @@ def _read(store: ObjectStore, database: str, name: LtxName, size: int | None, ti
 
 @dataclass(slots=True)
 class _Digests:
-    """MD5s of the ranges of what is added, piece by piece."""
+    """The MD5s of the ranges of a file, added piece by piece."""
 
     _done: list[bytes] = field(default_factory=list)
     _hash: hashlib._Hash = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))

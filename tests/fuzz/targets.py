@@ -27,7 +27,8 @@ from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages.head import Head, HeadFile
-from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap, PageMapBuilder
+from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
+from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
 from lambda_handlers.wire import ERROR_CODES, Action, Column, Reply, Request, Result, SldbError, Statement, StoredRows
 from sldb import sql_text
 from sldb.aws.http import HttpReply

@@ -71,7 +71,7 @@ MUTANTS = (
     Mutant(
         "the page map of a file of another length is believed",
         "8",
-        "lambda_handlers/storage/pages/stored_page_map.py",
+        "lambda_handlers/storage/pages/page_map_binding.py",
         "    return found if found.file_bytes == file.size else None",
         "    return found",
         ("tests/lambda_handlers/storage/pages/test_fetch.py::test_a_map_of_another_file_is_none",),
@@ -105,7 +105,7 @@ MUTANTS = (
     Mutant(
         "progress of a map is believed without its checksum",
         "8",
-        "lambda_handlers/storage/pages/stored_page_map.py",
+        "lambda_handlers/storage/pages/mapping.py",
         '        if zlib.crc32(data[start:]) != int.from_bytes(data[len(_MAGIC) : start], "little"):',
         "        if False:",
         ("tests/lambda_handlers/storage/pages/test_stored_page_map.py::test_progress_that_is_damaged_is_none",),
@@ -131,7 +131,7 @@ MUTANTS = (
     Mutant(
         "a map is made of bytes that only expand to what they should be",
         "8",
-        "lambda_handlers/storage/pages/stored_page_map.py",
+        "lambda_handlers/storage/pages/mapping.py",
         "            if not frame.is_canonical:",
         "            if False:",
         (

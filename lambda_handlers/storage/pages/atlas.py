@@ -1,16 +1,16 @@
-"""atlas: the page maps of a chain's files in one object, so that a cold reader asks once where everything lies.
+"""The atlas: the page maps of a chain's files in one object, so that a cold reader requests them once.
 
-A maintenance pass puts it, and the head says which files are in it (`HeadFile.in_atlas`). Files are found by their
-names and never change, so that whatever an atlas says is right, by whichever pass and when it was put; what it does not
-say, because a later pass has put another one, the files themselves do. It is a hint like the head: it may be missing or
-damaged. The checksum covers the name of the database too, for a branch has files of the same names. Version 1 ("SLAT")
-did not; the code of either takes the atlas of the other for none.
+A maintenance pass puts it, and the head lists the files in it (`HeadFile.in_atlas`). Files are found by their names and
+never change, so that the maps of any atlas are right, whatever its age; if a later pass has put another atlas without
+some of them, the files have their own maps. It is a hint like the head: it may be missing or damaged. The checksum
+covers the name of the database too, for a branch has files of the same names. Version 1 ("SLAT") did not; the code of
+either version takes the atlas of the other for none.
 
 Format, integers little-endian:
 
     magic       "SLA2"
-    u32         CRC-32 of the atlas's key, a newline, and all that follows
-    u32         how many page maps there are
+    u32         CRC-32 of the atlas's key, a newline, and the rest
+    u32         number of page maps
     each        u32 level of the file, u64 first and last transaction in it, u32 bytes of its page map
     then        the page maps, in that order (page_map)
 """
@@ -31,13 +31,14 @@ _ENTRY = struct.Struct("<IQQI")
 
 
 def encode(maps: Mapping[LtxName, bytes], database: str) -> bytes:
+    """Return the atlas of these page maps."""
     entries = (_ENTRY.pack(name.level, name.min_txid, name.max_txid, len(body)) for name, body in maps.items())
     body = b"".join((_COUNT.pack(len(maps)), *entries, *maps.values()))
     return _MAGIC + _checksum(body, database) + body
 
 
 def decode(data: bytes, database: str) -> dict[LtxName, bytes]:
-    """The page maps that are there; none for what is no atlas of this database, or a damaged one."""
+    """Return the page maps in an atlas; none for another object, the atlas of another database, or a damaged one."""
     checked_from = len(_MAGIC) + _CHECKSUM.size
     start = checked_from + _COUNT.size
     if len(data) < start or data[: len(_MAGIC)] != _MAGIC:
@@ -56,7 +57,7 @@ def decode(data: bytes, database: str) -> dict[LtxName, bytes]:
 
 
 def read(store: ObjectStore, database: str) -> dict[LtxName, bytes]:
-    """Raises StoreError, but NotFound."""
+    """Return the page maps in the atlas of a database; none if it has no atlas. Raises StoreError."""
     try:
         return decode(store.get(atlas_key(database)), database)
     except NotFound:
@@ -68,5 +69,5 @@ def _checksum(body: bytes | memoryview, database: str) -> bytes:
 
 
 def put(store: ObjectStore, database: str, body: bytes) -> None:
-    """Over whatever is there: of two, either is right. Raises StoreError."""
+    """Put an atlas over any other: of two, either is right. Raises StoreError."""
     store.put(atlas_key(database), body)

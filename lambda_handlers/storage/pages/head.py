@@ -1,21 +1,21 @@
-"""head.json: where a cold reader may begin without a LIST.
+"""The head (head.json): the files with which a cold reader may begin without a LIST.
 
-It says which files made up the newest state when a writer last knew, and when that was. It is a hint and never the
-truth: a reader goes on from `txid` by asking for the next transaction, and may use the hint only while `checked_at` is
-younger than half the retention floor, for until then nothing that came after `txid` can have been compacted away. It
-may be stale, damaged, deleted or name files that are gone: then a LIST tells, as it would without it. No transaction is
+It lists the files of the newest state at a writer's last check, and the time of that check. It is a hint and never the
+truth: a reader goes on from `txid` by requesting the next transaction, and may use the hint only while `checked_at` is
+younger than half the retention floor, for until then nothing after `txid` can have been compacted away. It may be
+stale, damaged, deleted or name files that are gone: then a LIST decides, as it would without a head. No transaction is
 committed on the word of a head (replica).
 
-Writers put it when they fold and maintenance when it has passed. It only moves forward, by conditional replace; the
+Writers put it with a fold, and maintenance at the end of a pass. It only moves forward, by conditional replace; the
 loser of that race leaves it.
 
     {"version":2,"txid":4711,"checked_at":1790000000.5,"folds_from":4096,
-     "files":[[level, min txid, max txid, bytes, whether it has a page map, whether the atlas has one],…],"crc32":"…"}
+     "files":[[level, min txid, max txid, bytes, has a page map (bool), is in the atlas (bool)],…],"crc32":"…"}
 
 The checksum (sealed) covers all of it and the name of the database. A head is believed only if its own files are a
-chain that ends at `txid`, and none that it leads to looks damaged: with a wrong size a sound file does, so that a LIST
-has the last word. Who puts a head gives only sizes that a checksum covers.Version 1
-had no checksum: it is no head to this code, nor is this one to the code of then, which puts its own over it.
+chain that ends at `txid`, and none of them looks damaged: with a wrong size a sound file does, so that a LIST has the
+last word. A writer of a head gives only sizes covered by a checksum. Version 1 had no checksum: it is no head to this
+code, nor is this one to the earlier code, which puts its own over it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class HeadFile:
+    """A file of the chain."""
+
     name: LtxName
     size: int  # bytes
     is_mapped: bool  # a page map lies beside it
@@ -41,12 +43,15 @@ class HeadFile:
 
 @dataclass(frozen=True, slots=True)
 class Head:
+    """The content of a head."""
+
     txid: Txid
     checked_at: float  # unix seconds: at this moment there was no transaction after `txid`
     folds_from: Txid  # the end of what maintenance has merged; writers' folds are counted from there
     files: tuple[HeadFile, ...]  # the chain to `txid`, in the order in which they apply
 
     def encode(self, database: str) -> bytes:
+        """Return the head as an object's body."""
         files = [[f.name.level, f.name.min_txid, f.name.max_txid, f.size, f.is_mapped, f.in_atlas] for f in self.files]
         fields = {
             "version": _VERSION,
@@ -59,7 +64,7 @@ class Head:
 
     @classmethod
     def decode(cls, data: bytes, database: str) -> Head | None:
-        """None for what is no head of this database and version, or a damaged one."""
+        """Return the head; None for any other object, another database or version, or a damaged one."""
         fields = unseal(data, head_key(database))
         if fields is None or fields.get("version") != _VERSION:
             return None
@@ -75,7 +80,7 @@ class Head:
 
     @property
     def is_sound(self) -> bool:
-        """Whether its files lead from nothing to its transaction, and no further."""
+        """True if its files lead from nothing to its transaction, and no further."""
         are_names = all(
             0 <= f.name.level <= SNAPSHOT_LEVEL and 1 <= f.name.min_txid <= f.name.max_txid for f in self.files
         )
@@ -84,7 +89,7 @@ class Head:
 
 
 def read(store: ObjectStore, database: str) -> tuple[Head | None, str | None]:
-    """The head, where there is a readable one, and the ETag of whatever is there. Raises StoreError, but NotFound."""
+    """Return the head, if there is a readable one, and the ETag of the object there. Raises StoreError."""
     try:
         body, etag = store.get_with_tag(head_key(database))
     except NotFound:
@@ -93,8 +98,8 @@ def read(store: ObjectStore, database: str) -> tuple[Head | None, str | None]:
 
 
 def advance(store: ObjectStore, database: str, head: Head, etag: str | None) -> str:
-    """Put a head that is newer than the one which was read with `etag` (None: there was none). Returns the new ETag;
-    raises AlreadyExists, PreconditionFailed or NotFound where another writer was faster, or another StoreError."""
+    """Put a head newer than the one that was read with `etag` (None: there was none). Returns the new ETag. Raises
+    StoreError; AlreadyExists, PreconditionFailed or NotFound mean that another writer was faster."""
     if etag is None:
         return store.create(head_key(database), head.encode(database))
     return store.replace(head_key(database), head.encode(database), etag)

@@ -1,4 +1,4 @@
-"""Which file of the chain holds each page of a database: the newest that has it.
+"""The layers: for each page of a database the file of the chain with its newest version.
 
 A chain is a snapshot and the files that extend it; a page as of the chain's end is in the last file that changed it.
 Only page numbers are here, never pages: two bytes a page, whatever the size of the files.
@@ -14,12 +14,12 @@ from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Pgno, Txid, lock_page
 from lambda_handlers.storage.pages.page_map import PageMap
 
-_SPARE_FILES = 64  # that hold no page any more, before they are let go
+_SPARE_FILES = 64  # without a newest page, before they are dropped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One file of the chain."""
+    """A file of the chain."""
 
     name: LtxName
     map: PageMap
@@ -28,13 +28,15 @@ class Layer:
 
 
 class Layers:
+    """The files of a chain, in their order."""
+
     def __init__(self) -> None:
-        self._layers: list[Layer | None] = [None]  # by the number that `_holder` has
+        self._layers: list[Layer | None] = [None]  # by the number in `_holder`
         self._holder = array("H")  # by page number - 1; 0: no file
-        self._let_go_at = _SPARE_FILES
+        self._drop_at = _SPARE_FILES
 
     def __iter__(self) -> Iterator[Layer]:
-        """From the oldest to the newest."""
+        """Yield the layers from the oldest to the newest."""
         return (layer for layer in self._layers if layer is not None)
 
     def __len__(self) -> int:
@@ -42,6 +44,7 @@ class Layers:
 
     @property
     def page_count(self) -> int:
+        """The number of pages of the database."""
         return len(self._holder)
 
     def add(self, layer: Layer) -> None:
@@ -54,15 +57,16 @@ class Layers:
             self._holder.frombytes(bytes((page_count - len(self._holder)) * self._holder.itemsize))
         for start, length in layer.map.runs():
             self._holder[start - 1 : start - 1 + length] = array("H", (number,)) * length
-        if len(self._layers) > self._let_go_at:
-            self._let_go()
+        if len(self._layers) > self._drop_at:
+            self._drop_covered()
 
     def holder(self, pgno: Pgno) -> Layer | None:
+        """Return the layer with the newest version of a page."""
         return self._layers[self._holder[pgno - 1]] if pgno <= len(self._holder) else None
 
     def changed_since(self, txid: Txid) -> list[Pgno] | None:
-        """Every page that a transaction after `txid` changed, and perhaps others; None where a file that begins
-        before does not let it be told."""
+        """Return every page that a transaction after `txid` changed, and perhaps others; None if a file begins before
+        `txid` and ends after it."""
         pages: set[Pgno] = set()
         for layer in self:
             if layer.name.max_txid > txid:
@@ -72,7 +76,7 @@ class Layers:
         return sorted(pgno for pgno in pages if pgno <= self.page_count)
 
     def first_missing(self, page_size: int) -> Pgno | None:
-        """The first page that no file holds, other than the lock page."""
+        """Return the first page in no file, other than the lock page."""
         skipped, position = lock_page(page_size), 0
         while True:
             try:
@@ -82,11 +86,11 @@ class Layers:
             if position != skipped:
                 return Pgno(position)
 
-    def _let_go(self) -> None:
-        """Forget the files that hold no page any more."""
+    def _drop_covered(self) -> None:
+        """Forget the files without a newest version of any page."""
         held = set(self._holder)
         kept = [number for number in range(1, len(self._layers)) if number in held or number == len(self._layers) - 1]
         renumbered = {old: new for new, old in enumerate(kept, start=1)} | {0: 0}
         self._holder = array("H", (renumbered[number] for number in self._holder))
         self._layers = [None, *(self._layers[number] for number in kept)]
-        self._let_go_at = max(2 * len(self._layers), _SPARE_FILES)
+        self._drop_at = max(2 * len(self._layers), _SPARE_FILES)

@@ -1,9 +1,9 @@
-"""From the names of a chain's files to layers: where every page lies, with as few bytes and round trips as that takes.
+"""The opener: layers from the names of a chain's files, with as few bytes and round trips as possible.
 
-A small file is read whole, and its checksum compared. Of a large one its page map is read; where there is none that
-can be believed, all of the file is read once and its map put, since only that verifies it (mapping). Its pages go to
-the cache if that can take all of them. Page maps that are in the atlas are read from there, all with one request. All
-that is asked of the store is asked at once.
+A small file is read whole, and its checksum compared. Of a large one the page map is read. If none can be believed, all
+of the file is read once and its map put, since only that verifies it (stored_page_map). Its pages go to the cache if
+that can take all of them. Page maps in the atlas are read from there, all with one request. All requests are sent at
+once.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.mark import check_name
-from lambda_handlers.storage.pages import atlas, stored_page_map
+from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.layers import Layer
-from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
-from lambda_handlers.storage.pages.page_map_binding import unbind
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
+from lambda_handlers.storage.pages.page_map_binding import decoded, unbind
+from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
 from lambda_handlers.storage.pages.stored_page_map import Mapper
 from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError
 
@@ -35,12 +36,16 @@ Warn = Callable[[str, Exception], None]  # what could not be written, and why
 
 @dataclass(frozen=True, slots=True)
 class Opened:
+    """An opened file."""
+
     layer: Layer
     is_read: bool  # whole: `put` got its pages
 
 
 @dataclass(frozen=True, slots=True)
 class Opener:
+    """The opener of one database."""
+
     store: ObjectStore
     database: str
     host: Host
@@ -48,9 +53,9 @@ class Opener:
     warn: Warn = lambda _what, _error: None
 
     def open(self, files: Sequence[HeadFile], put: PutPage, deadline: float = float("inf")) -> Iterator[Opened]:
-        """The layers of the files, in their order. Of those that are read whole, `put` gets the pages, before the
-        layer comes. Raises StoreError (NotFound: a file is gone), NotMapped where there is no time until `deadline`
-        (unix seconds) to read a file that has no page map, or SldbError `corrupt`."""
+        """Yield the layers of the files, in their order. `put` gets the pages of a file that is read whole, before its
+        layer comes. Raises StoreError (NotFound: a file is gone), SldbError `corrupt`, or NotMapped: there is no time
+        until `deadline` (unix seconds) to read a file without a page map."""
         is_small = sum(file.size for file in files) <= WHOLE_CHAIN_BYTES
         whole_limit = WHOLE_CHAIN_BYTES if is_small else MAP_WORTH_BYTES
         maps: Call | None = None
@@ -66,14 +71,12 @@ class Opener:
             file, call = asked.popleft()
             opened = None
             if maps and call is maps:
-                opened = _opened_by(
-                    file, stored_page_map.decoded(maps.result().get(file.name, b""), file), in_atlas=True
-                )
+                opened = _opened_by(file, decoded(maps.result().get(file.name, b""), file), in_atlas=True)
                 call = None if opened else self._ask(file, whole_limit)
             yield opened or self._opened(file, call, put, deadline)
 
     def opened(self, name: LtxName, body: bytes, put: PutPage) -> Opened:
-        """The layer of a file whose body is here."""
+        """Return the layer of a file with this body."""
         return self._read_whole(name, [body], put)
 
     def _ask(self, file: HeadFile, whole_limit: int) -> Call | None:
@@ -97,10 +100,10 @@ class Opener:
         return _opened_by(file, self._decoded(body, file)) or self._unmapped(file, put, deadline)
 
     def _decoded(self, body: bytes, file: HeadFile) -> PageMap | None:
-        return stored_page_map.decoded(unbind(body, file.name, self.database), file)
+        return decoded(unbind(body, file.name, self.database), file)
 
     def _unmapped(self, file: HeadFile, put: PutPage, deadline: float) -> Opened:
-        """Of a file that has no map, or none that is where it should be."""
+        """Return the layer of a file without a map at the expected place."""
         mapper = Mapper(self.store, self.database, self.host)
         found = mapper.look(file)
         if opened := _opened_by(file, found.page_map):
@@ -131,5 +134,5 @@ class Opener:
 
 
 def _opened_by(file: HeadFile, found: PageMap | None, in_atlas: bool = False) -> Opened | None:
-    """The file by its map; None if there is none."""
+    """Return the file, opened by its map; None if there is none."""
     return Opened(Layer(file.name, found, is_mapped=True, in_atlas=in_atlas), is_read=False) if found else None

@@ -1,8 +1,8 @@
-"""Pages in a local file: the part of a database that a warm container keeps, and the pages that a running transaction
-has written.
+"""The page cache: pages in a local file. It holds the part of a database that a warm container keeps, and the pages
+that a running transaction has written.
 
-A cache with a limit stays below it by dropping pages that were not read lately (the clock algorithm: a page that was
-read since the hand last passed is spared once). One without a limit keeps everything.
+A cache with a limit stays below it by dropping pages that were not read lately (the clock algorithm: a page read since
+the last pass of the hand is spared once). One without a limit keeps everything.
 
 Disposable: nothing here is the truth, the log is. After a crash or any doubt it is forgotten and fetched again.
 """
@@ -25,11 +25,10 @@ _GROWTH_BYTES = 4 << 20  # room is asked for in steps, smaller ones below a smal
 
 
 class PageCache:
-    """Pages by number, all of one size; the file is removed when it is closed.
+    """Pages by number, all of one size; the file is removed on closing.
 
-    A page lies in a slot of the file; slots are taken in order, and given to other pages when theirs were dropped.
-    `make_room(size)` is called before the file grows to `size` bytes.
-    """
+    A page lies in a slot of the file. Slots are taken in order, and reused after their pages are dropped.
+    `make_room(size)` is called before the file grows to `size` bytes."""
 
     def __init__(
         self,
@@ -56,10 +55,11 @@ class PageCache:
 
     @property
     def size_bytes(self) -> int:
-        """Of the local file."""
+        """The size of the local file."""
         return len(self._page_in) * self.page_size
 
     def read(self, pgno: Pgno) -> bytes | None:
+        """Return a page; None if it is not here."""
         if pgno > len(self._slot_of) or not (slot := self._slot_of[pgno - 1]):
             return None
         self._was_read[slot - 1] = 1
@@ -69,6 +69,7 @@ class PageCache:
         return pgno <= len(self._slot_of) and self._slot_of[pgno - 1] != 0
 
     def write(self, pgno: Pgno, page: bytes) -> None:
+        """Write a page, over any older version."""
         if pgno > len(self._slot_of):
             self._slot_of.frombytes(bytes((pgno - len(self._slot_of)) * self._slot_of.itemsize))
         slot = self._slot_of[pgno - 1] - 1
@@ -81,7 +82,7 @@ class PageCache:
         self._page_in[slot] = pgno
 
     def write_many(self, pages: Sequence[tuple[Pgno, bytes]]) -> None:
-        """Take pages that are not here yet: with one write, while the cache still grows."""
+        """Write pages not yet here: with one write, while the cache still grows."""
         capacity = self.capacity
         if self._free or (capacity is not None and len(self._page_in) + len(pages) > capacity):
             for pgno, page in pages:
@@ -119,16 +120,17 @@ class PageCache:
             del self._slot_of[page_count:]
 
     def forget(self) -> None:
+        """Forget all pages, and give the space back."""
         if self._page_in:
             os.ftruncate(self._fd, 0)
         self._empty()
 
     def pages(self) -> Iterator[Pgno]:
-        """The pages that are present, ascending."""
+        """Return the numbers of the present pages, ascending."""
         return iter(sorted(Pgno(pgno) for pgno in self._page_in if pgno))
 
     def __len__(self) -> int:
-        """How many pages are present."""
+        """Return the number of present pages."""
         return len(self._page_in) - len(self._free)
 
     def close(self) -> None:
@@ -136,7 +138,7 @@ class PageCache:
 
     @property
     def capacity(self) -> int | None:
-        """How many pages it may hold; None: any number."""
+        """The number of pages that it may hold; None: any number."""
         if self._limit_bytes is None or not self.page_size:
             return None
         return max(MIN_PAGES, self._limit_bytes // self.page_size)
@@ -159,7 +161,7 @@ class PageCache:
             self._make_room(self._reserved_bytes)
 
     def _evict(self) -> int:
-        """The slot of a page that was not read since the hand last passed."""
+        """Return the slot of a page not read since the last pass of the hand."""
         while self._was_read[self._hand]:
             self._was_read[self._hand] = 0
             self._hand = (self._hand + 1) % len(self._page_in)
@@ -171,7 +173,8 @@ class PageCache:
 
 
 def _nameless_file(directory: Path) -> IO[bytes]:
-    """A file that no other user can find, open or put something in the way of. Raises SldbError `store_error`."""
+    """Return a file that no other user can find, open or put something in the way of. Raises SldbError
+    `store_error`."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryFile(dir=directory, prefix="sldb-", buffering=0)

@@ -1,15 +1,15 @@
-"""A page map in the store, bound to the file that it is about.
+"""The binding of a stored page map to its file.
 
-Two files may have the same length, and a page map says nothing else of its file: one that a store or a copy tool put at
-another name would be believed, and the upper pages that it carries are read without a look at the file. So the object
-begins with a checksum over the file's key, database and all, and the map.
+Two files may have the same length, and a page map has nothing else of its file: one put at another name by a store or a
+copy tool would be believed, and its upper pages are read without a look at the file. So the object begins with a
+checksum over the file's key, database and all, and the map.
 
     magic       "SLPB"
-    u32         CRC-32 of the file's key, a newline, and all that follows; little-endian
+    u32         CRC-32 of the file's key, a newline, and the rest; little-endian
     then        the page map (page_map)
 
-Maps that were put before were not bound, and are believed as they were then: their own checksum covers all of them. The
-code of then takes bound ones for damaged and reads the file instead.
+Maps of earlier versions are not bound, and are believed as before: their own checksum covers all of them. Earlier code
+takes bound ones for damaged and reads the file instead.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from __future__ import annotations
 import zlib
 
 from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
 
 _MAGIC = b"SLPB"
 _START = len(_MAGIC) + 4
 
 
 def bind(page_map: bytes, name: LtxName, database: str) -> bytes:
+    """Return the object of a page map."""
     return _MAGIC + _checksum(page_map, name, database) + page_map
 
 
 def unbind(data: bytes, name: LtxName, database: str) -> bytes:
-    """The page map in the object; an object that is none as it is; empty for the map of another file, or a damaged
-    one."""
+    """Return the page map in the object; the object itself if it is not bound; nothing for the map of another file, or
+    a damaged one."""
     if data[: len(_MAGIC)] != _MAGIC:
         return data
     page_map = data[_START:]
@@ -38,3 +41,12 @@ def unbind(data: bytes, name: LtxName, database: str) -> bytes:
 def _checksum(page_map: bytes, name: LtxName, database: str) -> bytes:
     key = name.key(database).encode()
     return zlib.crc32(page_map, zlib.crc32(key + b"\n")).to_bytes(4, "little")
+
+
+def decoded(body: bytes, file: HeadFile) -> PageMap | None:
+    """Return the map in an object; None if it is none, or damaged, or of another file."""
+    try:
+        found = PageMap.decode(body)
+    except BadPageMap:
+        return None
+    return found if found.file_bytes == file.size else None

@@ -95,7 +95,7 @@ class Compactor:
                     work.merged += 1
         work.files = tuple(self._mapped(there[name], work) for name in chain.plan(there).files)
         seen, etag = heads.read(self._store, self._database)
-        work.files = self._bound(work.files, seen, work)
+        work.files = self._with_atlas(work.files, seen, work)
         if self._are_sized(work.files, seen):
             self._put_head(work, known_at, seen, etag)
         return work
@@ -165,7 +165,7 @@ class Compactor:
         if file.size <= MAP_WORTH_BYTES or file.name in self._seen_maps:
             return file
         found = self._mapper.look(file)
-        made = found.page_map or self._mapper.go_on(file, self._deadline)
+        made = found.page_map or self._mapper.resume(file, self._deadline)
         if made is None:
             return replace(file, is_mapped=False)
         for key in found.damaged:
@@ -185,7 +185,7 @@ class Compactor:
             self._seen_maps.add(name)
         return written
 
-    def _bound(self, files: tuple[HeadFile, ...], seen: Head | None, work: Work) -> tuple[HeadFile, ...]:
+    def _with_atlas(self, files: tuple[HeadFile, ...], seen: Head | None, work: Work) -> tuple[HeadFile, ...]:
         """Return the files with their presence in the atlas updated; write an atlas with all of them if that is worth
         its cost."""
         known = {file.name for file in seen.files if file.in_atlas} if seen else set()

@@ -118,7 +118,7 @@ class Maintenance:
         into its database's report, and does not stop the others."""
         reports = []
         try:
-            databases = (only,) if only else self._those_there()
+            databases = (only,) if only else self._databases_there()
         except StoreError as error:
             self.log.error("maintenance", message=str(error), aws_said=detail_of(error))
             return []
@@ -134,7 +134,7 @@ class Maintenance:
                 reports.append(report)
         return reports
 
-    def _those_there(self) -> tuple[str, ...]:
+    def _databases_there(self) -> tuple[str, ...]:
         """Return the databases, the one with the oldest pass first."""
         if self.host.now() - self._listed_at > FULL_PASS_SECONDS:
             self._databases = tuple(database_names(self.store.list_directories("")))

@@ -19,7 +19,8 @@ from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import Encoder
 from lambda_handlers.storage.log.mark import check_name
 from lambda_handlers.storage.pages.layers import Layer
-from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMapBuilder
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES
+from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
 from lambda_handlers.store.protocol import ObjectStore
 
 

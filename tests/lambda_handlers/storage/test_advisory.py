@@ -23,7 +23,7 @@ from lambda_handlers.storage.log.keys import (
     parse_page_map_key,
     snapshot,
 )
-from lambda_handlers.storage.pages import atlas, stored_page_map
+from lambda_handlers.storage.pages import atlas, page_map_binding
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
 from lambda_handlers.storage.pages.page_map_binding import bind, unbind
@@ -269,5 +269,5 @@ def test_a_map_of_another_length_is_none(world: World) -> None:
     key, name = next((key, name) for key in world.advisory if (name := parse_page_map_key("main", key)))
     file = HeadFile(name, len(world.objects[name.key("main")]), is_mapped=True)
     body = unbind(world.objects[key], name, "main")
-    assert stored_page_map.decoded(body, file) is not None
-    assert stored_page_map.decoded(body, HeadFile(name, file.size + 1, is_mapped=True)) is None
+    assert page_map_binding.decoded(body, file) is not None
+    assert page_map_binding.decoded(body, HeadFile(name, file.size + 1, is_mapped=True)) is None

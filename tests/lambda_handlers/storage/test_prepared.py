@@ -14,7 +14,8 @@ from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Header, Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import Encoder, encode_ltx
-from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap, PageMapBuilder
+from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
+from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
 from lambda_handlers.storage.prepared import Prepared, beginning, first_frame
 from lambda_handlers.store.protocol import CopyOf
 from lambda_handlers.wire import SldbError

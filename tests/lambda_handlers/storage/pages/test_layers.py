@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.ltx import LOCK_BYTE_OFFSET, Header, Pgno, compressed, lock_page
 from lambda_handlers.storage.pages.layers import Layer, Layers
-from lambda_handlers.storage.pages.page_map import PageMap, PageMapBuilder
+from lambda_handlers.storage.pages.page_map import PageMap
+from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
 
 PAGE_SIZE = 512
 

@@ -16,16 +16,10 @@ from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Header, Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
-from lambda_handlers.storage.pages import page_map
-from lambda_handlers.storage.pages.page_map import (
-    CARRIED_BYTES,
-    GROUP_PAGES,
-    MAX_GROUPS,
-    BadPageMap,
-    PageMap,
-    PageMapBuilder,
-    children,
-)
+from lambda_handlers.storage.pages import page_map_builder
+from lambda_handlers.storage.pages.btree import children, is_interior
+from lambda_handlers.storage.pages.page_map import GROUP_PAGES, BadPageMap, PageMap
+from lambda_handlers.storage.pages.page_map_builder import CARRIED_BYTES, MAX_GROUPS, PageMapBuilder
 from lambda_handlers.wire import SldbError
 
 KEY = "main/0009/0000000000000001-0000000000000001.ltx"
@@ -148,7 +142,7 @@ def test_the_upper_pages_of_the_trees_are_carried(tmp_path: Path) -> None:
     pages = database_pages(tmp_path / "a.db", 5000)
     header = Header(512, len(pages), 1, 1, 0)
     made = map_of(encode_ltx(header, [(Pgno(n), page) for n, page in enumerate(pages, start=1)]))
-    interior = {n for n, page in enumerate(pages, start=1) if page_map.is_interior(page, Pgno(n))}
+    interior = {n for n, page in enumerate(pages, start=1) if is_interior(page, Pgno(n))}
     assert len(interior) > 20
     assert {pgno for pgno, _ in made.carried} == interior | {1}
     assert all(page == pages[pgno - 1] for pgno, page in made.carried)
@@ -156,13 +150,13 @@ def test_the_upper_pages_of_the_trees_are_carried(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_the_lowest_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = database_pages(tmp_path / "a.db", 5000)
-    monkeypatch.setattr(page_map, "CARRIED_BYTES", 3000)
+    monkeypatch.setattr(page_map_builder, "CARRIED_BYTES", 3000)
     header = Header(512, len(pages), 1, 1, 0)
     made = map_of(encode_ltx(header, [(Pgno(n), page) for n, page in enumerate(pages, start=1)]))
     carried = {pgno for pgno, _ in made.carried}
     roots = {2, 3}  # of the table and its index
     assert {1, *roots} <= carried
-    assert len(carried) < sum(page_map.is_interior(page, Pgno(n)) for n, page in enumerate(pages, start=1))
+    assert len(carried) < sum(is_interior(page, Pgno(n)) for n, page in enumerate(pages, start=1))
     assert CARRIED_BYTES > 3000
 
 

@@ -18,10 +18,11 @@ from lambda_handlers.storage.log.keys import snapshot, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import Encoder, encode_ltx
-from lambda_handlers.storage.pages import page_map, stored_page_map
+from lambda_handlers.storage.pages import page_map_builder, stored_page_map
 from lambda_handlers.storage.pages.head import HeadFile
-from lambda_handlers.storage.pages.page_map import PageMap, PageMapBuilder
+from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.pages.page_map_binding import unbind
+from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
 from lambda_handlers.storage.pages.stored_page_map import MAX_WAIT_SECONDS, Mapper, NotMapped
 from lambda_handlers.storage.upkeep import compaction, maintenance
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
@@ -193,7 +194,7 @@ def flipped(body: bytes, bit: int) -> bytes:
 def test_a_pass_goes_on_where_the_last_one_stopped(mapper: Mapper, store: Slow, clock: Clock) -> None:
     made, calls = None, 0
     while made is None:
-        made = mapper.go_on(FILE, deadline=clock.time)  # time for one range
+        made = mapper.resume(FILE, deadline=clock.time)  # time for one range
         calls += 1
     assert calls > 15
     assert made == whole_map()
@@ -209,16 +210,16 @@ def test_a_pass_that_is_killed_has_kept_how_far_it_came(mapper: Mapper, store: S
 
     store.plan("get_range", die)
     with pytest.raises(KeyboardInterrupt):
-        mapper.go_on(FILE, clock.time + 1000)
+        mapper.resume(FILE, clock.time + 1000)
     store.forget_plans()
     store.read_bytes = 0
-    assert mapper.go_on(FILE, clock.time + 1000) == whole_map()
+    assert mapper.resume(FILE, clock.time + 1000) == whole_map()
     assert store.read_bytes < len(BODY) * 0.8
 
 
 def half_done(mapper: Mapper, clock: Clock) -> bytes:
     for _ in range(8):
-        assert mapper.go_on(FILE, deadline=clock.time) is None
+        assert mapper.resume(FILE, deadline=clock.time) is None
     return mapper.store.get(NAME.map_progress_key("main"))
 
 
@@ -228,10 +229,10 @@ def test_progress_that_is_damaged_is_none(mapper: Mapper, store: Slow, clock: Cl
         damaged = bytearray(body)
         damaged[bit // 8] ^= 1 << bit % 8
         store.put(NAME.map_progress_key("main"), bytes(damaged))
-        assert mapper.go_on(FILE, clock.time + 900) == whole_map()
+        assert mapper.resume(FILE, clock.time + 900) == whole_map()
     for cut in (0, 7, 100, len(body) - 1):
         store.put(NAME.map_progress_key("main"), body[:cut])
-        assert mapper.go_on(FILE, clock.time + 900) == whole_map()
+        assert mapper.resume(FILE, clock.time + 900) == whole_map()
 
 
 def literal_file(changed: bytes = b"") -> bytes:
@@ -249,11 +250,11 @@ def test_progress_of_another_file_of_that_name_ends_with_the_checksum(
     one, other = literal_file(), literal_file(b"changed")
     file = HeadFile(NAME, len(one), is_mapped=False)
     store.put(KEY, one)
-    assert [mapper.go_on(file, deadline=clock.time) for _ in range(8)] == [None] * 8
+    assert [mapper.resume(file, deadline=clock.time) for _ in range(8)] == [None] * 8
     store.put(KEY, other)
     with pytest.raises(SldbError, match="file checksum"):
-        mapper.go_on(file, clock.time + 900)
-    assert mapper.go_on(file, clock.time + 900) == whole_map(other)
+        mapper.resume(file, clock.time + 900)
+    assert mapper.resume(file, clock.time + 900) == whole_map(other)
 
 
 def test_a_range_that_was_damaged_on_its_way_does_not_stay_in_what_is_kept(
@@ -269,8 +270,8 @@ def test_a_range_that_was_damaged_on_its_way_does_not_stay_in_what_is_kept(
 
     store.plan("get_range", damage)
     with pytest.raises(SldbError, match="file checksum"):
-        mapper.go_on(file, clock.time + 900)
-    assert mapper.go_on(file, clock.time + 900) == whole_map(body)
+        mapper.resume(file, clock.time + 900)
+    assert mapper.resume(file, clock.time + 900) == whole_map(body)
 
 
 def test_a_damaged_file_is_told_also_when_it_was_mapped_in_pieces(mapper: Mapper, store: Slow, clock: Clock) -> None:
@@ -278,15 +279,15 @@ def test_a_damaged_file_is_told_also_when_it_was_mapped_in_pieces(mapper: Mapper
     damaged[len(damaged) // 3] ^= 4
     store.put(KEY, bytes(damaged))
     file = HeadFile(NAME, len(damaged), is_mapped=False)
-    assert [mapper.go_on(file, deadline=clock.time) for _ in range(8)] == [None] * 8
+    assert [mapper.resume(file, deadline=clock.time) for _ in range(8)] == [None] * 8
     with pytest.raises(SldbError) as caught:
-        mapper.go_on(file, clock.time + 900)
+        mapper.resume(file, clock.time + 900)
     assert (caught.value.code, caught.value.details["key"]) == ("corrupt", KEY)
 
 
 def test_upper_pages_that_are_too_many_are_let_go_from_the_lowest_level(monkeypatch: pytest.MonkeyPatch) -> None:
     every = {pgno for pgno, _ in whole_map().carried}
-    monkeypatch.setattr(page_map, "KEPT_BYTES", 4000)
+    monkeypatch.setattr(page_map_builder, "KEPT_BYTES", 4000)
     kept = {pgno for pgno, _ in whole_map().carried}
     assert {1, 2, 3} <= kept < every
 
@@ -311,8 +312,8 @@ def test_mapping_takes_a_bounded_part_of_memory(tmp_path: Path, resumed: bool) -
     tracemalloc.start()
     try:
         if resumed:
-            assert mapper.go_on(file, clock.time) is None
-            made = mapper.go_on(file, clock.time + 900)
+            assert mapper.resume(file, clock.time) is None
+            made = mapper.resume(file, clock.time + 900)
         else:
             made = mapper.make(file)[0]
         _, peak = tracemalloc.get_traced_memory()

@@ -1,0 +1,132 @@
+"""The builder of page maps: it notes the frames of a file, and keeps the upper pages of the b-trees."""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.ltx import Frame, Pgno
+from lambda_handlers.storage.pages.btree import SCHEMA_ROOT, children, is_interior
+from lambda_handlers.storage.pages.page_map import GROUP_PAGES, PageMap
+
+MAX_GROUPS = 16_384
+CARRIED_BYTES = 512 << 10  # compressed
+KEPT_BYTES = 8 << 20  # compressed, of upper pages while a map is made
+_LOWEST = 2  # rank of the upper pages that are carried last
+
+
+@dataclass(slots=True)
+class PageMapBuilder:
+    """The maker of a file's map from its frames, while they are written or read: `add` each, in order, then `build`."""
+
+    header: ltx.Header
+    _run_starts: array[int] = field(default_factory=lambda: array("I"))
+    _run_lengths: array[int] = field(default_factory=lambda: array("I"))
+    _group_starts: array[int] = field(default_factory=lambda: array("I"))
+    _offsets: array[int] = field(default_factory=lambda: array("Q"))
+    _checksums: array[int] = field(default_factory=lambda: array("I"))
+    _position: int = ltx.HEADER_BYTES
+    _in_group: int = 0
+    _interior: dict[Pgno, bytes] = field(default_factory=dict)  # compressed
+    _interior_bytes: int = 0
+    _schema_pages: frozenset[int] = frozenset()
+    _previous: int = 0
+
+    @classmethod
+    def resumed(cls, header: ltx.Header, begun: PageMap, in_group: int) -> PageMapBuilder:
+        """Return a builder that continues after the frames of another one, from the result of its `so_far`."""
+        builder = cls(header)
+        builder._run_starts, builder._run_lengths = begun.run_starts, begun.run_lengths
+        builder._group_starts, builder._checksums = begun.group_starts, begun.checksums
+        builder._offsets, builder._position = begun.offsets[:-1], begun.offsets[-1]
+        builder._in_group = in_group
+        for pgno, page in begun.carried:
+            builder._keep_if_upper(Frame(pgno, page, b""))
+        if begun.run_starts:
+            builder._previous = begun.run_starts[-1] + begun.run_lengths[-1] - 1
+        return builder
+
+    def so_far(self, file_bytes: int) -> tuple[PageMap, int]:
+        """Return the map of the added frames, and how many of them the last group has: the arguments of `resumed`."""
+        begun = self.build(file_bytes, carry=False)
+        carried = tuple((pgno, zlib.decompress(block)) for pgno, block in sorted(self._interior.items()))
+        return replace(begun, carried=carried), self._in_group
+
+    @property
+    def _group_pages(self) -> int:
+        return max(GROUP_PAGES, -(-self.header.commit // MAX_GROUPS))
+
+    def add(self, frame: Frame, encoded: bytes | None = None) -> None:
+        """Add a frame. `encoded`: the frame's bytes in the file, if they are at hand."""
+        encoded = frame.encode() if encoded is None else encoded
+        if self._previous and frame.pgno == self._previous + 1:
+            self._run_lengths[-1] += 1
+        else:
+            self._run_starts.append(frame.pgno)
+            self._run_lengths.append(1)
+        self._previous = frame.pgno
+        if self._in_group in (0, self._group_pages):
+            self._in_group = 0
+            self._group_starts.append(frame.pgno)
+            self._offsets.append(self._position)
+            self._checksums.append(0)
+        self._in_group += 1
+        self._checksums[-1] = zlib.crc32(encoded, self._checksums[-1])
+        self._position += len(encoded)
+        self._keep_if_upper(frame)
+
+    def build(self, file_bytes: int, carry: bool = True) -> PageMap:
+        """Return the map. `carry`: with the upper pages of the b-trees."""
+        offsets = array("Q", self._offsets)
+        offsets.append(self._position)
+        return PageMap(
+            self.header.page_size,
+            self.header.commit,
+            self.header.timestamp_ms,
+            file_bytes,
+            self._run_starts,
+            self._run_lengths,
+            self._group_starts,
+            offsets,
+            self._checksums,
+            tuple(self._carried()) if carry else (),
+        )
+
+    def _keep_if_upper(self, frame: Frame) -> None:
+        is_upper = is_interior(frame.page, frame.pgno)
+        if frame.pgno == SCHEMA_ROOT and is_upper:
+            self._schema_pages = frozenset(children(frame.page, frame.pgno))
+        if is_upper or frame.pgno == SCHEMA_ROOT or frame.pgno in self._schema_pages:
+            self._interior[frame.pgno] = block = zlib.compress(frame.page, 1)
+            self._interior_bytes += len(block)
+            if self._interior_bytes > KEPT_BYTES:
+                self._forget_lowest()
+
+    def _forget_lowest(self) -> None:
+        """Drop those of the upper pages that would be carried last."""
+        pages = {pgno: zlib.decompress(block) for pgno, block in self._interior.items()}
+        for end in (_LOWEST, _LOWEST - 1):
+            kept = {pgno: block for pgno, block in self._interior.items() if self._rank(pgno, pages) < end}
+            self._interior, self._interior_bytes = kept, sum(map(len, kept.values()))
+            if self._interior_bytes <= KEPT_BYTES // 2:
+                return
+
+    def _carried(self) -> Iterator[tuple[Pgno, bytes]]:
+        """Return the carried pages in ascending order, as many as fit: the schema first, then interior pages above
+        others, then the rest."""
+        pages = {pgno: zlib.decompress(block) for pgno, block in self._interior.items()}
+        taken, size = [], 0
+        for pgno in sorted(pages, key=lambda pgno: (self._rank(pgno, pages), pgno)):
+            size += len(self._interior[pgno])
+            if size > CARRIED_BYTES:
+                break
+            taken.append(pgno)
+        return ((pgno, pages[pgno]) for pgno in sorted(taken))
+
+    def _rank(self, pgno: Pgno, pages: Mapping[Pgno, bytes]) -> int:
+        if pgno == SCHEMA_ROOT or pgno in self._schema_pages:
+            return 0
+        return 1 if next(children(pages[pgno], pgno), 0) in pages else _LOWEST
