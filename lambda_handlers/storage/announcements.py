@@ -1,14 +1,13 @@
-"""Announcements: a transaction that changes nothing and says that a long operation is about to commit the next one.
+"""Announcements: transactions that change nothing, and reserve the next one for a long operation.
 
-Where no lock is taken, an operation that takes seconds (a push, a rename, a restore) loses to writers that take
-milliseconds, again and again. So it commits an announcement, which is as quick as they are: an LTX file without a page.
-A writer that finds one as the newest transaction gives way (turns) until the next transaction is there, or the
-announcement has ended.
+If no lock is taken, an operation of seconds (a push, a rename, a restore) loses to writers of milliseconds, again and
+again. So it commits an announcement, as quickly as they commit: an LTX file without a page. A writer that finds one as
+the newest transaction waits (turns) until the next transaction is there, or the announcement has ended.
 
-When it ends is in the file: so many seconds (its node id, kinds) after the time in its header. No writer relies on the
-clock of another alone: it waits no longer than those seconds after it saw the announcement first, and never longer than
-`MAX_SECONDS`. Nothing rests on any of it: a function that knows no announcements goes on, and the long operation loses
-that race as it always did.
+The end of an announcement is in the file: a number of seconds (in its node id, kinds) after the time in its header. No
+writer relies on the clock of another alone: it waits no longer than those seconds after its first sight of the
+announcement, and never longer than `MAX_SECONDS`. Announcements are advisory: a function without support for them goes
+on, and the long operation loses that race as before.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Announcement:
 
     @classmethod
     def of(cls, header: Header) -> Announcement | None:
-        """None for a transaction that is no announcement."""
+        """Return the announcement in a transaction's header; None for any other transaction."""
         if kinds.of_node_id(header.node_id) is not Kind.ANNOUNCEMENT:
             return None
         seconds = min(kinds.announced_seconds(header.node_id), MAX_SECONDS)
@@ -45,7 +44,8 @@ class Announcement:
 
 
 def read(store: ObjectStore, database: str, txid: Txid) -> Announcement | None:
-    """What a transaction announces. None where it is something else, or cannot be read: then no writer waits for it."""
+    """Return the announcement that a transaction makes. Returns None for any other transaction, and for one that cannot
+    be read: then no writer waits for it."""
     key = transaction(txid).key(database)
     try:
         body = store.get_range(key, 0, FILE_BYTES + 1)

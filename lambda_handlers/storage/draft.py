@@ -1,7 +1,7 @@
-"""A transaction that is being written: the pages that SQLite wrote, over the replica that it began from.
+"""The draft: a transaction that is being written, as pages over the replica that it began from.
 
-The replica's own pages stay as they are until the commit, so that dropping a transaction is forgetting the draft:
-after a rollback, a lost race or a crash in the middle nothing needs to be brought back.
+The replica's own pages stay as they are until the commit, so that dropping a transaction means forgetting the draft:
+after a rollback, a lost race or a crash in the middle nothing needs to be restored.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ class Draft:
 
     @property
     def has_counted_change(self) -> bool:
-        """Whether SQLite has counted a change (bytes 24 to 27 of page 1), as it does when it commits.
+        """True if SQLite has counted a change (bytes 24 to 27 of page 1), as it does at a commit.
 
-        Dirty pages alone say nothing: a rollback writes the old ones back.
-        """
+        Dirty pages alone prove nothing: a rollback writes the old ones back."""
         before = self.replica.read(Pgno(1))[24:28] if self.replica.page_count else bytes(4)
         return self.page_count > 0 and self.read(Pgno(1))[24:28] != before
 
     def foreign_keys(self, limit: TimeLimit = NO_LIMIT) -> bool:
-        """Whether they are enforced where a request does not say. A database that begins here enforces them."""
+        """Return True if foreign keys are enforced for requests without a choice of their own. A new database enforces
+        them."""
         if not self.replica.page_count:
             return True
         return foreign_keys.are_enforced(self.replica.read(Pgno(1), limit))
 
     def read(self, pgno: Pgno, limit: TimeLimit = NO_LIMIT) -> bytes:
-        """As Replica.read."""
+        """Return one page, as `Replica.read` does."""
         page = self._dirty.read(pgno)
         if page is not None:
             return page
@@ -65,18 +65,21 @@ class Draft:
         return bytes(self.page_size)
 
     def write(self, pgno: Pgno, page: bytes) -> None:
+        """Write one page. The first page of a new database decides its page size."""
         if self.page_size == 0:
             self._dirty.page_size = len(page)  # the first write to a new database says what its pages are
         self._dirty.write(pgno, page)
         self.page_count = max(self.page_count, pgno)
 
     def truncate(self, page_count: int) -> None:
+        """Cut the database off after `page_count` pages."""
         self._dirty.truncate(page_count)
         self.page_count = page_count
         self._inherited = min(self._inherited, page_count)
 
     def commit(self, kind: Kind = Kind.UNKNOWN) -> Txid:
-        """Make the next transaction of the replica; raises what Replica.commit raises, and then nothing changed."""
+        """Make the draft the next transaction of the replica. Raises as Replica.commit does, and then nothing has
+        changed."""
         self._check_page_size()
         enforced = self.foreign_keys()  # of the state before: pages are asked for again when the replica has moved on
         page_count = self._committed_page_count()
@@ -87,14 +90,16 @@ class Draft:
         return txid
 
     def _check_page_size(self) -> None:
-        """A VACUUM may change the size of pages (PRAGMA page_size), and then still writes in pieces of the old size."""
+        """Raise ValueError if a VACUUM has changed the page size (PRAGMA page_size): it still writes in pieces of the
+        old size."""
         field = int.from_bytes(self.read(Pgno(1))[16:18], "big")
         size = 65536 if field == 1 else field
         if size != self.page_size:
             raise ValueError(f"the pages of a database keep their size: got {size}, want {self.page_size}")
 
     def _committed_page_count(self) -> int:
-        """SQLite cuts the file only after it has committed; its header (bytes 28 to 31) tells the size before."""
+        """Return the size that SQLite's header (bytes 28 to 31) has already: SQLite cuts the file only after it has
+        committed."""
         header = self.read(Pgno(1))[:100]
         size_in_header = int.from_bytes(header[28:32], "big")
         is_valid = header[24:28] == header[92:96] and 0 < size_in_header <= self.page_count
@@ -106,7 +111,7 @@ class Draft:
             yield pgno, foreign_keys.with_enforcement(page, enforced) if pgno == 1 else page
 
     def _changed(self, page_count: int) -> Iterator[Pgno]:
-        """The pages to commit: those written, and those that are new although SQLite had no need to write them."""
+        """Return the pages to commit: the written ones, and the new ones that SQLite had no need to write."""
         skipped = lock_page(self.page_size)
         new_from = self._inherited + 1
         for pgno in self._dirty.pages():

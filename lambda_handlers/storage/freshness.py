@@ -21,14 +21,14 @@ class Freshness:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all checks, with the copy that they were about."""
+        """Forget all checks, together with the pages of the copy."""
         self.checked_at = _NEVER  # the last check for news, of any kind
         self.known_at = _NEVER  # the last proof that nothing came after the copy's transaction
         self.is_listed = False  # `known_at` is by a LIST, and not by the head
         self.listed: tuple[Txid, float] = 0, 0.0  # the newest transaction in the last LIST, and the date of its file
 
     def distrust(self) -> None:
-        """Have the next request check for news, whatever staleness it accepts."""
+        """Have the next request check for news, even if it accepts staleness."""
         self.checked_at = _NEVER
 
     def may_commit(self, now: float) -> bool:
@@ -36,10 +36,10 @@ class Freshness:
         return 0 <= now - self.checked_at <= RETENTION_FLOOR_SECONDS / 2
 
     def is_known(self, now: float) -> bool:
-        """Return True if the absence of the next transaction means that there was none."""
+        """Return True if the absence of the next transaction proves that none came."""
         return is_fresh(self.known_at, now)
 
 
 def is_fresh(known_at: float, now: float) -> bool:
-    """Return True if nothing that was newest at `known_at` can have been removed by `now`."""
+    """Return True if a transaction that was the newest at `known_at` cannot have been removed by `now`."""
     return -SKEW_SECONDS <= now - known_at <= RETENTION_FLOOR_SECONDS / 2

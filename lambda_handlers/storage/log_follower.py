@@ -1,12 +1,12 @@
 """The log follower: it brings the local pages to the newest transaction of the log, or to a past one.
 
-A warm copy requests its next transaction, and applies those that it finds, one by one. A cold copy, or one far behind,
-reads the head, which names the files of the chain; without a head to rely on it lists the database. Every way ends with
-a request for the next transaction, since neither head nor LIST proves that there is none.
+A warm copy requests its next transaction, and applies the ones that it finds, one by one. A cold copy, or one far
+behind, reads the head, which names the files of the chain; without a head to rely on it lists the database. Every way
+ends with a request for the next transaction, since neither head nor LIST proves that there is none.
 
-Rule 5 of `replica` lives here: whatever says that there is no next transaction counts only if the copy is fresh
-(`freshness`), and its age is compared again when the response is there. If the process was paused between request and
-response, the response proves nothing.
+Rule 5 of `replica` lives here: the absence of the next transaction counts only if the copy is fresh (`freshness`), and
+its age is compared again after the response. If the process was paused between request and response, the response
+proves nothing.
 
 The pages of the files are `local_pages`, the choice of the files from names is `log.chain`.
 """
@@ -63,8 +63,8 @@ class LogFollower:
     # To the newest transaction
 
     def follow(self, now: float, deadline: float) -> None:
-        """Bring the copy to the newest transaction; `now`, `deadline`: unix seconds. Raises StoreError, NotMapped for a
-        file that cannot be read until the deadline, or SldbError."""
+        """Bring the copy to the newest transaction; `now`, `deadline`: unix seconds. Raises StoreError, SldbError, or
+        NotMapped for a file too large to read until the deadline."""
         self._deadline = deadline
         if self._pages.wants_reopening:
             self._reopen()
@@ -81,20 +81,20 @@ class LogFollower:
         self._freshness.known_at, self._freshness.is_listed = now, True
 
     def open_at(self, txid: Txid, deadline: float) -> Txid:
-        """Bring an empty copy to transaction `txid`, or as far as the files lead. Returns the newest transaction that
-        the LIST shows; raises as `follow` does."""
+        """Bring an empty copy to transaction `txid`, or as far as the files lead. Returns the newest transaction in the
+        LIST; raises as `follow` does."""
         self._deadline = deadline
         return self._follow_list(txid)
 
     def _is_believable(self) -> bool:
-        """Return True if "no such transaction", just received, means that there was none. A reader that was paused
-        during the request may receive it for a transaction that came and was removed."""
+        """Return True if "no such transaction", just received, means that there was none. After a pause during the
+        request it may be about a transaction that came and was removed."""
         return self._freshness.is_known(self._host.now())
 
     def _probe(self, first: Call | None = None, step: int = 1) -> bool:
         """Follow the log transaction by transaction, requesting twice as many each time. Returns False if the copy is
-        too far behind for that, or was paused. `first`: the next transaction, if it has been requested; `step`: how
-        many to request after it."""
+        too far behind for it, or was paused. `first`: the next transaction, if it has been requested; `step`: how many
+        to request after it."""
         body = first.result() if first else self._get_start(self._pages.txid + 1)
         if body is None or not self._is_believable():
             return body is None and self._is_believable()
@@ -129,8 +129,8 @@ class LogFollower:
             self._pages.apply([HeadFile(name, size, is_mapped=True)], self._deadline)
 
     def _follow_head(self, now: float) -> bool:
-        """Apply the files of the head, and the transactions after it. Returns False if there is no head that may be
-        relied on, or it leads too far back."""
+        """Apply the files of the head, and the transactions after it. Returns False if there is no head to rely on, or
+        it leads too far back."""
         head = self._publisher.read_head()
         if head is None or not is_fresh(head.checked_at, now):
             return False
@@ -154,7 +154,7 @@ class LogFollower:
         return self._probe(following, PROBES_AT_ONCE)
 
     def _follow_list(self, upto: Txid | None) -> Txid:
-        """Apply the files that a LIST shows, and the transactions after them. Returns the newest transaction listed."""
+        """Apply the files in a LIST, and the transactions after them. Returns the newest transaction listed."""
         listed_at = self._host.now()
         files = self._list_from_here() if upto is None else self.list_files()
         for _ in range(EMPTY_LISTS - 1):  # one name, damaged in the answer, may be that of the only file
@@ -184,7 +184,8 @@ class LogFollower:
     def _apply_plan(
         self, plan: chain.Plan, files: dict[LtxName, HeadFile], unmapped: set[LtxName], upto: Txid | None
     ) -> chain.Plan:
-        """Apply the files of the plan, or of one that needs no page map that is missing. Returns the plan applied."""
+        """Apply the files of the plan, or of another one without the files that lack a page map. Returns the plan
+        applied."""
         while True:
             try:
                 self._apply([files[name] for name in plan.files])
@@ -211,9 +212,9 @@ class LogFollower:
         return replace(around, newest=whole.newest) if around.reach == whole.reach else whole
 
     def _plan(self, names: Iterable[LtxName], upto: Txid | None) -> chain.Plan:
-        """Return the chain from the copy's transaction; from the beginning if only that leads on, or if the copy was
-        paused. A writer that was frozen may have created a transaction again after retention had removed it: a base has
-        the true one, and only a copy that is older would follow the other."""
+        """Return the chain from the copy's transaction; from the beginning if only that leads on, or if the process was
+        paused. A frozen writer may have created a transaction again after retention had removed it: a base has the true
+        one, and only an older copy would follow the other."""
         names = list(names)
         anew = chain.plan(names, 0, upto)
         txid = self._pages.txid
@@ -225,8 +226,8 @@ class LogFollower:
         return anew if is_anew else replace(onward, newest=anew.newest)
 
     def _reopen(self) -> None:
-        """Make the copy's state of other files: fewer ones, or ones that are still there. Its pages in the cache
-        remain; if the state cannot be had any more, the copy is forgotten."""
+        """Make the copy's state of other files: fewer ones, or ones still there. Its pages in the cache remain; if the
+        state is not available any more, the copy is forgotten."""
         files = self.list_files()
         plan = chain.plan(files, 0, self._pages.txid)
         if plan.reach != self._pages.txid:
@@ -237,8 +238,8 @@ class LogFollower:
     # LISTs
 
     def _list_from_here(self) -> dict[LtxName, HeadFile]:
-        """Return the files that lead on from the copy's transaction: later ones, and all compacted ones. Returns all
-        files if those do not even lead to it."""
+        """Return the later files and all compacted ones; all files if those do not even lead to the copy's
+        transaction."""
         txid = self._pages.txid
         files = self.list_files(after=txid - 1) if txid > 1 else {}
         return files if any(name.max_txid >= txid for name in files) else self.list_files()
@@ -260,8 +261,8 @@ class LogFollower:
     # Before a commit
 
     def check_newest(self) -> None:
-        """List to prove what only the head has said: that nothing came after the copy's transaction. Raises
-        Conflict or SldbError `store_error`."""
+        """List to prove the word of the head: nothing came after the copy's transaction. Raises Conflict or SldbError
+        `store_error`."""
         now, txid = self._host.now(), self._pages.txid
         try:
             newest = max((name.max_txid for name in self.list_files(after=txid)), default=txid)

@@ -1,13 +1,13 @@
-"""A file of every page that was encoded before anybody knew which transaction it would be: so `push` commits a
-database of any size without moving it through here.
+"""The prepared file: a file of every page, encoded before its transaction is known. So `push` commits a database of any
+size without moving it through here.
 
-The prepared file is a whole LTX file, of transaction 1, that lies in the store in parts. What depends on the moment of
-the commit is its header, its page 1 (whose counters go on from those of the database that it replaces) and its
-checksum. Page 1 is stored as a literal block, so that none of these changes its length: the first part with another
-beginning, the parts between as they are, and the last part with another checksum are the transaction. The store copies
-those between by itself; the checksum follows from the old one (`checksum`).
+It is a whole LTX file, of transaction 1, that lies in the store in parts. Three things depend on the moment of the
+commit: its header, its page 1 (whose counters go on from those of the database that it replaces) and its checksum. Page
+1 is stored as a literal block, so that none of these changes its length. The transaction is the first part with another
+beginning, the parts between as they are, and the last part with another checksum. The store copies those between by
+itself; the checksum follows from the old one (`checksum`).
 
-The page map that comes with the file is exchanged in the same places. Pure, but for `create`.
+The page map of the file is changed in the same places. Pure, but for `create`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FIRST = Pgno(1)
 
 
 def beginning(header: Header, first_page: bytes) -> bytes:
-    """A file up to its first page; as long for any header and page of a size."""
+    """Return a file up to its first page; the length is the same for any header and page of a size."""
     return header.encode() + ltx.literal(_FIRST, first_page).encode()
 
 
@@ -57,6 +57,8 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
+    """A checked prepared file."""
+
     parts: tuple[CopyOf, ...]  # whole objects, in their order: the file
     first: bytes  # the first of them
     last: bytes  # the last of them; `first` where there is one
@@ -66,8 +68,8 @@ class Prepared:
 
     @classmethod
     def check(cls, parts: Sequence[CopyOf], first: bytes, last: bytes, page_map: PageMap) -> Prepared:
-        """Raises `corrupt` for parts that are no such file, or a map that is of another one. The pages themselves are
-        not looked at, unless all of them are here: who sent them has seen to them."""
+        """Return the prepared file. Raises `corrupt` for parts of another file, or a map of another one. The pages
+        themselves are not compared, unless all of them are here: the sender has done that."""
         key = parts[0].key
         header = Header.decode(first, key)
         _want(key, "txids", (header.min_txid, header.max_txid), (PREPARED.min_txid, PREPARED.max_txid))
@@ -103,8 +105,8 @@ class Prepared:
         return self.page_map.file_bytes
 
     def pages_beside(self, store: ObjectStore, pgno: Pgno) -> Iterator[tuple[Pgno, bytes]]:
-        """The page and those of its group, compared with the page map. Raises StoreError, or `corrupt` where the two
-        differ."""
+        """Yield the page and the others of its group, compared with the page map. Raises StoreError, or `corrupt` if
+        the two differ."""
         if not 1 <= pgno <= self.page_count:
             raise LookupError(f"page {pgno} of {self.page_count}")
         group = self.page_map.group_of(pgno)
@@ -119,7 +121,7 @@ class Prepared:
             yield frame.pgno, frame.page
 
     def _bytes(self, store: ObjectStore, offset: int, length: int) -> bytes:
-        """A range of the file, from the parts that it lies in."""
+        """Return a range of the file, from the parts around it."""
         found, begin = [], 0
         for number, part in enumerate(self.parts):
             start, end = max(offset - begin, 0), min(offset + length - begin, part.length)
@@ -136,6 +138,7 @@ class Prepared:
         return store.get_range(self.parts[number].key, start, end - start)
 
     def as_transaction(self, header: Header, first_page: bytes) -> Made:
+        """Return the file as the transaction of this header, with this page 1."""
         start = beginning(header, first_page)
         first = start + self.first[len(start) :]
         seal = ltx.seal(self._checksum(header, first_page))
@@ -165,7 +168,7 @@ class Prepared:
 
 
 def first_frame(first_page: bytes) -> Frame:
-    """The frame with which a prepared file begins."""
+    """Return the first frame of a prepared file."""
     return ltx.literal(_FIRST, first_page)
 
 

@@ -1,7 +1,7 @@
-"""What a writer leaves for those who open the database after it: folds, page maps and the head.
+"""Publishing: folds, page maps and the head, written after a commit for later readers.
 
-None of it is part of the transaction. It is written when that is in the store, and where it cannot be written a reader
-needs more requests, so that a failure is told to `warn` and changes nothing else.
+None of it is part of the transaction. It is written after that is in the store. Without it a reader needs more
+requests, so that a failure is reported to `warn` and changes nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Fold:
 
 
 class Publisher:
-    """Publishes for one replica, whose local pages are `pages`."""
+    """The publisher of one replica, whose local pages are `pages`."""
 
     def __init__(self, store: ObjectStore, host: Host, warn: Warn, pages: LocalPages) -> None:
         self._store = store
@@ -46,17 +46,16 @@ class Publisher:
         self._etag: str | None = None
 
     def read_head(self) -> Head | None:
-        """Raises StoreError."""
+        """Read the head, and remember it for the next one to put. Raises StoreError."""
         self._head, self._etag = heads.read(self._store, self._database)
         return self._head
 
     def publish(self, committed: Layer, header: Header, known_at: float) -> Layer | None:
-        """Write what is due after a commit. Returns the fold, if one was made: a layer that stands for those that it
-        folds. `known_at`: unix seconds, before the commit was sent.
+        """Write the files due after a commit. Returns the fold, if one was made: a layer in place of the folded ones.
+        `known_at`: unix seconds, before the commit was sent.
 
-        All is sent at once, but that a page map comes after its file: so that the map of a fold can only be about our
-        own. A head may name a file whose create fails; who opens the database from it will then LIST.
-        """
+        All is sent at once, but a page map comes after its file: so the map of a fold can only be about our own. A head
+        may name a file whose create fails; a reader of that head will then LIST."""
         fold = self._fold(header)
         if fold is None and not _is_large(committed):
             return None
@@ -113,8 +112,8 @@ class Publisher:
             self._warn("page map", error)
 
     def _advance(self, txid: Txid, known_at: float) -> None:
-        """Put a head that says what this writer knows: it has made transaction `txid`, so that there was none after it
-        when it began to."""
+        """Put a head with this writer's knowledge: it has made transaction `txid`, so that there was none after it
+        before the commit was sent."""
         for _ in range(2):
             seen = self._head.files if self._head else ()
             names = self._pages.files | {file.name: self._with_own_size(file) for file in seen}
@@ -138,13 +137,13 @@ class Publisher:
                 return
 
     def _with_own_size(self, file: HeadFile) -> HeadFile:
-        """Of a file that both know, the head knows whether the atlas has it, and the writer, who has read it, its
-        size."""
+        """Return the file with the size from its reading here. The head knows whether the atlas has the file, the
+        writer has read it and knows its size."""
         mine = self._pages.files.get(file.name)
         return replace(file, size=mine.size) if mine else file
 
     def _is_behind(self, txid: Txid) -> bool:
-        """Whether the head in the store, read again, is older than this transaction."""
+        """Return True if the head in the store, read again, is older than this transaction."""
         try:
             seen = self.read_head()
         except StoreError as error:
@@ -154,8 +153,9 @@ class Publisher:
 
 
 def _beginning(layers: Layers, after: Txid) -> Txid:
-    """Where a fold of what comes after `after` begins: earlier where an older fold reaches beyond that. It does so
-    after a maintenance pass, which merges as far as it can see, and not to where folds end."""
+    """Return the start of a fold of the transactions after `after`: earlier if an older fold reaches beyond it. That
+    happens after a maintenance pass, which merges up to the newest transaction listed, and not up to the end of a
+    fold."""
     for layer in reversed(list(layers)):
         name = layer.name
         if name.level == FOLD_LEVEL and name.min_txid <= after < name.max_txid:

@@ -80,7 +80,7 @@ class Replica:
 
     @property
     def txid(self) -> Txid:
-        """The transaction that the copy is at."""
+        """The transaction of the copy."""
         return self._pages.txid
 
     @property
@@ -100,7 +100,7 @@ class Replica:
 
     @property
     def unchanged_since(self) -> Txid:
-        """The oldest transaction that is known to have the same content."""
+        """The oldest transaction known to have the same content."""
         return self._pages.unchanged_since
 
     @property
@@ -114,13 +114,13 @@ class Replica:
         return self._pages.cached_bytes
 
     def read(self, pgno: Pgno, limit: TimeLimit = NO_LIMIT) -> bytes:
-        """Return one page. Before the store is waited for, the limit is checked, which may raise.
+        """Return one page. The limit is checked before a wait for the store, and may raise.
 
         Raises Gone, or SldbError `store_error`, `corrupt` or `too_large`."""
         return self._pages.read(pgno, limit)
 
     def cancel_prefetch(self) -> None:
-        """Forget the pages that are being fetched ahead for a request that is over."""
+        """Forget the pages in flight for a request that is over."""
         self._pages.cancel_prefetch()
 
     def changed_since(self, txid: Txid) -> list[Pgno] | None:
@@ -133,7 +133,7 @@ class Replica:
 
     def refresh(self, max_staleness: float = 0.0, deadline: float = float("inf")) -> None:
         """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds. Raises
-        NotMapped for a file that cannot be read until `deadline` (unix seconds), or SldbError."""
+        SldbError, or NotMapped for a file too large to read until `deadline` (unix seconds)."""
         now = self._host.now()
         age = now - self._freshness.checked_at
         if max_staleness > 0 and 0 <= age <= max_staleness and not self._pages.must_reopen:
@@ -146,7 +146,7 @@ class Replica:
         self._freshness.checked_at = now
 
     def open_at(self, txid: Txid, deadline: float = float("inf")) -> None:
-        """Make the copy that of one past transaction. Raises `not_found` for a txid outside history, or NotMapped."""
+        """Make the copy one of a past transaction. Raises `not_found` for a txid outside history, or NotMapped."""
         self._pages.forget()
         try:
             newest = self._follower.open_at(txid, deadline)
@@ -171,15 +171,14 @@ class Replica:
         time_ms: int | None = None,
         content_ms: int | None = None,
     ) -> Txid:
-        """Create transaction txid + 1. `keep`: put the changed pages into the local cache too, for which they are
-        taken again after the commit; they must be at hand then.
+        """Create transaction txid + 1. `keep`: put the changed pages into the local cache too. For that they are taken
+        again after the commit, and must be at hand then.
 
         The transaction is not before `time_ms`, a result of `next_time_ms`. If it brings the state of another moment,
         it is not before that one, `content_ms` (0: nothing). If neither is given, it is after the one before it.
 
-        Raises Conflict, or SldbError `store_error`: its details say whether the transaction was applied, "no", or
-        "unknown" if the store could not be asked.
-        """
+        Raises Conflict, or SldbError `store_error` with `applied` in its details: "no", or "unknown" if the store could
+        not be asked."""
         now = self._time_to_commit()
         earliest_ms = time_ms if content_ms is None else max(self.next_time_ms(now), content_ms)
         node_id = kinds.node_id(kind, self._host.entropy(8))
@@ -192,7 +191,7 @@ class Replica:
         return header.max_txid
 
     def announce(self, seconds: int) -> Header:
-        """Create transaction txid + 1, which changes nothing and announces the one after it (announcements). Returns
+        """Create transaction txid + 1 without changes, as an announcement of the one after it (announcements). Returns
         its header; raises as `commit` does."""
         now = self._time_to_commit()
         node_id = kinds.announcement_id(seconds, self._host.entropy(8))
@@ -206,8 +205,7 @@ class Replica:
         return header
 
     def commit_prepared(self, prepared: Prepared, first_page: bytes, node_id: int) -> Txid:
-        """Create transaction txid + 1 from a file of every page that is in the store already, with this page 1. Raises
-        as `commit` does."""
+        """Create transaction txid + 1 from a prepared file in the store, with this page 1. Raises as `commit` does."""
         now = self._time_to_commit()
         earliest_ms = self.next_time_ms(now)
         header = self._next_header(prepared.page_size, prepared.page_count, node_id, now, earliest_ms)
@@ -219,8 +217,8 @@ class Replica:
         return header.max_txid
 
     def _time_to_commit(self) -> float:
-        """Return now, in unix seconds. Raises Conflict if the copy is too old: a container that was frozen since its
-        last check may be before transactions that came and were compacted."""
+        """Return now, in unix seconds. Raises Conflict if the copy is too old: since its last check a frozen container
+        may have missed transactions, compacted by now."""
         now = self._check_age()
         if self._freshness.is_listed and not self._clock.wants_list:
             return now
@@ -244,8 +242,8 @@ class Replica:
     def next_time_ms(self, now: float) -> int:
         """Return the time of the next transaction (unix milliseconds), for the records in it; `now`: unix seconds.
 
-        It is after the newest one, so that a time tells them apart, unless that one has a time that was still to come
-        when the store received it: a clock was wrong then. Raises Conflict or SldbError."""
+        It is after the newest one, so that a time tells them apart. The exception is a newest time still to come at its
+        arrival in the store: a clock was wrong then. Raises Conflict or SldbError."""
         if self._clock.wants_list:
             self._follower.check_newest()
         own_ms = int(self._clock.corrected(now) * 1000)

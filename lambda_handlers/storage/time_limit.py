@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class TimeLimit(Protocol):
-    """A limit that a read must respect."""
+    """The time limit of a read."""
 
     def check(self) -> None:
-        """Raise if the time is over; the read ends with that error."""
+        """Raise if the time is over; the read ends with the same error."""
 
 
 class _NoLimit:

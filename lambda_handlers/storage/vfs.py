@@ -7,17 +7,17 @@ counter has moved: a COMMIT that fails half-way (no memory, no room) is rolled b
 commit raises, SQLite itself rolls back and the statement fails. COMMIT returns only after the store has the
 transaction.
 
-The journal is a local file. xAccess always denies that it exists, so that it is never taken for hot: it serves ROLLBACK
+The journal is a local file. xAccess always denies its existence, so that it is never taken for hot: it serves ROLLBACK
 and savepoints within one process, and keeps the old pages of a large transaction out of memory. Nothing local is
 synced.
 
 Locks are no-ops: one connection at a time uses a draft. Other writers are the replica's business.
 
-A time limit is checked before each fetch of a page: a statement that waits for the store again and again may take few
-of SQLite's steps, and long.
+A time limit is checked before each fetch of a page: a statement with many waits for the store may take few of SQLite's
+steps, and long.
 
 A connection may read other replicas beside its draft (ATTACH): SQLite is told that their files are read-only. The
-caller decides which replica belongs to a name.
+caller chooses the replica for a name.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Attach: TypeAlias = Callable[[str], Replica]  # the replica of a name in ATTACH;
 
 
 class Pages(Protocol):
-    """The pages of a file that SQLite reads."""
+    """The pages of a file for SQLite to read."""
 
     @property
     def page_size(self) -> int: ...  # bytes
@@ -63,12 +63,12 @@ class Pages(Protocol):
 
 
 def nothing_to_attach(name: str) -> Replica:
-    """Refuse every name, for connections that may not attach."""
+    """Refuse every name: for connections without ATTACH."""
     raise FileNotFoundError(name)
 
 
 class _LocalVFS(apsw.VFS):
-    """The part of a VFS that concerns local temporary files. Keep a reference for as long as a connection uses it."""
+    """The part of a VFS for local temporary files. Keep a reference for as long as a connection uses it."""
 
     def __init__(self) -> None:
         self.name = f"sldb-{next(_numbers)}"
@@ -81,7 +81,7 @@ class _LocalVFS(apsw.VFS):
         return False
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
-        """Do nothing: journals delete themselves when they are closed."""
+        """Do nothing: journals delete themselves on closing."""
 
 
 class PagesVFS(_LocalVFS):
@@ -103,7 +103,7 @@ class PagesVFS(_LocalVFS):
 
 
 class DraftVFS(_LocalVFS):
-    """A VFS for one draft. `permit` is that of the connection that was opened last."""
+    """A VFS for one draft. `permit` is the one of the connection opened last."""
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
@@ -122,7 +122,7 @@ class DraftVFS(_LocalVFS):
         return apsw.Connection(_OWN_NAME, vfs=self.name, statementcachesize=0)
 
     def sync(self) -> None:
-        """Commit the draft if the sync is that of a COMMIT."""
+        """Commit the draft if the sync is part of a COMMIT."""
         self.permit.use(self.draft)
 
     def write(self, data: bytes, offset: int) -> None:
@@ -157,7 +157,7 @@ def _filename(name: str | apsw.URIFilename | None) -> str:
 
 
 class _UnsyncedFile(apsw.VFSFile):
-    """A local file, which need not survive the process."""
+    """A local file without need to survive the process."""
 
     def xSync(self, flags: int) -> None:
         pass

@@ -1,8 +1,8 @@
-"""Which files make up the state at a txid: pure planning over what a LIST found.
+"""The chain: the files that make up the state at a txid. Pure planning over the names of a LIST.
 
-The chain is the newest snapshot at or below the txid, then files that extend it without a gap, longest reach first.
-Any file with min <= position + 1 <= max extends a position: its pages as of max win over what they replace, so an
-overlap does no harm. A reader that stands at `start` plans from there, with the same rule.
+It is the newest snapshot at or below the txid, then files that extend it without a gap, longest reach first. Any file
+with min <= position + 1 <= max extends a position: its pages as of max replace the older ones, so an overlap does no
+harm. A reader at `start` plans from there, with the same rule.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from lambda_handlers.storage.log.ltx import Txid
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """The files of a chain, and its reach."""
+
     files: tuple[LtxName, ...]  # in the order in which they apply
     reach: Txid  # the txid that they lead to
     newest: Txid  # the newest txid that any file holds; more than `reach` means a gap, or an `upto` before the end
 
 
 def plan(names: Iterable[LtxName], start: Txid = 0, upto: Txid | None = None) -> Plan:
-    """The chain from `start` to `upto` (default: as far as it goes)."""
+    """Return the chain from `start` to `upto` (default: as far as it goes)."""
     every = sorted(names, key=lambda name: name.min_txid)
     usable = [name for name in every if name.max_txid > start and (upto is None or name.max_txid <= upto)]
     files: list[LtxName] = []
@@ -40,7 +42,7 @@ def plan(names: Iterable[LtxName], start: Txid = 0, upto: Txid | None = None) ->
 
 
 def readable(names: Iterable[LtxName]) -> set[Txid]:
-    """Every transaction to which a chain leads."""
+    """Return every transaction with a chain to it."""
     found: set[Txid] = set()
     reach = -1  # the newest of them below the file that is looked at
     for name in sorted(names, key=lambda name: name.max_txid):

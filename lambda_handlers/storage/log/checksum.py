@@ -1,4 +1,4 @@
-"""Arithmetic on the checksum of LTX files, CRC-64/GO-ISO: what becomes of it when the beginning of a file is exchanged.
+"""Arithmetic on the checksum of LTX files, CRC-64/GO-ISO, for a file with another beginning.
 
 A CRC is linear: for beginnings A and B of one length and any rest R, crc(A R) xor crc(B R) is crc(A) xor crc(B), moved
 up by the length of R. Moving up is multiplication by a power of x modulo the polynomial, as in zlib's crc32_combine
@@ -12,7 +12,7 @@ _ONE = 1 << 63
 
 
 def moved_up(difference: int, length: int) -> int:
-    """What two checksums differ by when `length` bytes, the same for both, follow what they are of."""
+    """Return the difference of two checksums after `length` equal bytes have followed on both sides."""
     return _multiply(_power_of_x(8 * length), difference)
 
 

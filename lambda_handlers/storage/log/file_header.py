@@ -1,10 +1,10 @@
-"""The header of a file without the rest of it: believed only where a checksum covers it.
+"""The header of a file without the rest of it: believed only if a checksum covers it.
 
-A file of ours has a checksum of its header in it. A small file is read whole, whose checksum covers the header. Of a
-large file that has none in its header (Litestream's, those of versions before) two readings must agree, so that what
-was damaged on its way is not believed.
+A file of ours has a checksum of its header in it. A small file is read whole, and its checksum covers the header. Of a
+large file without a header checksum (Litestream's, those of earlier versions) two readings must agree, so that damage
+on the way is not believed.
 
-Whatever is damaged is read once more.
+A damaged reading is repeated once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ TRIES = 2
 
 
 def read(store: ObjectStore, key: str, size: int | None = None) -> Header:
-    """`size`: of the file, where it is known. Raises NotFound, another StoreError, or SldbError `corrupt`."""
+    """Return the header of a file. `size`: its size in bytes, if it is known. Raises NotFound, another StoreError, or
+    SldbError `corrupt`."""
     is_small = size is not None and size <= SMALL_BYTES
     for _ in range(TRIES - 1):
         try:
@@ -32,7 +33,7 @@ def read(store: ObjectStore, key: str, size: int | None = None) -> Header:
 
 
 def is_checked(data: bytes, key: str) -> bool:
-    """Whether the bytes of a header have a checksum that holds."""
+    """Return True if the bytes of a header have a checksum, and it is right."""
     try:
         return Header.decode(data, key).has_checksum
     except SldbError:

@@ -1,19 +1,19 @@
-"""The past of a database: which transaction was the newest at a moment.
+"""The past of a database: the newest transaction at a moment.
 
 Clocks of writers step, ahead and back, so that the times in the files need not ascend with their txids. The dates of
-the files are the store's, whose clock does not step: a transaction was there when its file was dated, or before. So
+the files are the store's, whose clock does not step: a transaction was there at the date of its file, or before. So
 
-1. what the store dated more than a minute before the moment was there by then, whatever its time says;
-2. of what it dated within a minute of the moment, the newest whose time is not after it counts;
-3. what it dated later may be older than its date: a copy (branch, a backup that was brought back), a merged file, what
-   Litestream sent when it was online again. If the oldest of it were made by then, times alone decide there;
-4. where times are ahead of the dates, the oldest and the newest too, and none is still to come, the dates are by
-   another clock than the times, and times alone decide;
-5. a moment that is still to come finds the newest transaction, unless that is stamped after it, and less than a minute
-   ahead of now.
+1. a transaction dated more than a minute before the moment was there by then, whatever its time;
+2. of those dated within a minute of the moment, the newest with a time not after it counts;
+3. a later date may be wrong for: a copy (branch, a backup brought back), a merged file, files from Litestream after a
+   time offline. If the oldest of them were made by then, times alone decide there;
+4. if times are ahead of the dates, the oldest and the newest too, and none is still to come, the dates are by another
+   clock than the times, and times alone decide;
+5. a moment still to come finds the newest transaction, unless that is stamped after it, and less than a minute ahead of
+   now.
 
-Where times alone decide, up to `MAX_EXACT_TIMES` of them are read, and the newest that is not after the moment counts.
-Of more, blocks of 16 neighbours are read, by halves: a step that less than 16 transactions show does not mislead it. A
+If times alone decide, up to `MAX_EXACT_TIMES` of them are read, and the newest one not after the moment counts. Of
+more, blocks of 16 neighbours are read, by halves: a step shown by less than 16 transactions does not mislead it. A
 search takes a LIST and at most `MAX_HEADERS` headers of a log of 100,000 transactions, mostly 33 of them or fewer.
 
 A merged file stands for its last transaction only: moments before that find the transaction before the file's first.
@@ -43,7 +43,7 @@ _SLACK_SECONDS = SKEW_SECONDS + ROUNDING_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a moment means."""
+    """The transaction at a moment."""
 
     txid: Txid  # 0: there was none
     time_ms: int = 0  # unix milliseconds by its own file, which may be ahead of the moment, and of now
@@ -51,15 +51,15 @@ class Found:
 
 
 def find(store: ObjectStore, host: Host, database: str, moment_ms: int) -> Found:
-    """Return the newest transaction that was made at `moment_ms` (unix milliseconds) or before. Raise StoreError, or
-    SldbError `corrupt`."""
+    """Return the newest transaction made at `moment_ms` (unix milliseconds) or before. Raises StoreError, or SldbError
+    `corrupt`."""
     files = _list(store, database)
     return _Search(store, host, database, files, host.now()).at(moment_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One that tells about the transaction that it ends with."""
+    """The file of one transaction, its last."""
 
     name: LtxName
     size: int  # bytes
@@ -67,7 +67,8 @@ class _File:
 
 
 def _list(store: ObjectStore, database: str) -> list[_File]:
-    """One file for each transaction that one ends with, ascending: the oldest, which tells most about it."""
+    """Return one file for each transaction at the end of a file, ascending: the oldest file, which is the most
+    exact."""
     found: dict[Txid, _File] = {}
     for info in store.list_objects(database_prefix(database)):
         name = parse_ltx_key(database, info.key)
@@ -89,7 +90,7 @@ class _Span:
 
 
 def _ascending(dates: Sequence[float]) -> list[float]:
-    """The dates, with those that do not fit to the others (fewest of all) replaced by the next one that does."""
+    """Return the dates, with the ones out of order (fewest of all) replaced by the next one in order."""
     if all(before <= after for before, after in pairwise(dates)):
         return list(dates)
     ends: list[float] = []  # the least date with which so many that ascend may end
@@ -116,6 +117,7 @@ class _Search:
         self._times: dict[int, int] = {}  # by the number of the file: unix milliseconds
 
     def at(self, moment_ms: int) -> Found:
+        """Return the transaction at a moment."""
         number = self._number_at(moment_ms)
         if number < 0:
             return Found(0, descends_at=self._descent())
@@ -123,7 +125,7 @@ class _Search:
         return Found(self._files[number].name.max_txid, self._times[number], self._descent())
 
     def _number_at(self, moment_ms: int) -> int:
-        """The number of the file; -1 for none."""
+        """Return the number of the file; -1 for none."""
         moment, end = moment_ms / 1000, len(self._files)
         if moment >= self._now and (newest := self._newest_of_now(moment_ms)) is not None:
             return newest
@@ -139,8 +141,8 @@ class _Search:
         return near - 1 if found is None else found
 
     def _newest_of_now(self, moment_ms: int) -> int | None:
-        """The newest file of a moment that is still to come. This machine's clock may be a little behind those that
-        stamped the last ones: of those that it may be, what is after the moment does not count."""
+        """Return the newest file for a moment still to come. This machine's clock may be a little behind those of the
+        last writers: files that may be from such a writer do not count after the moment."""
         likely = _Span(moment_ms + 1, int((self._now + SKEW_SECONDS) * 1000))
         for number in reversed(range(len(self._files))[-BLOCK:]):
             self._read((number,))
@@ -149,14 +151,15 @@ class _Search:
         return None
 
     def _time_before(self, number: int) -> int:
-        """When the transaction before a file was made, at the latest: what has an earlier time came after a step."""
+        """Return the latest possible time of the transaction before a file: an earlier time after it is due to a
+        step."""
         if not number:
             return 0
         self._read((number - 1,))
         return min(self._times[number - 1], int(self._dates[number - 1] * 1000))
 
     def _are_of_other_clocks(self, number: int, moment_ms: int) -> bool:
-        """Return whether the dates say nothing about the times, as this file, the oldest and the newest one show."""
+        """Return True if the dates prove nothing about the times, as this file, the oldest and the newest one show."""
         self._read((0, number, -1 % len(self._files)))
         return self._times[number] > moment_ms and all(
             self._dates[each] + _SLACK_SECONDS < self._times[each] / 1000 <= self._now + SKEW_SECONDS
@@ -164,7 +167,7 @@ class _Search:
         )
 
     def _newest_of_all(self, numbers: range, span: _Span) -> int | None:
-        """The newest of the files whose time is in the span."""
+        """Return the newest of the files with a time in the span."""
         blocks = [numbers[start : start + BLOCK] for start in range(0, len(numbers), BLOCK)]
         if len(numbers) > MAX_EXACT_TIMES:
             last = bisect_left(blocks, True, key=lambda block: self._newest(block, span) is None)
@@ -173,7 +176,7 @@ class _Search:
         return next((number for number in found if number is not None), None)
 
     def _newest(self, numbers: range, span: _Span) -> int | None:
-        """The newest of a few files whose time is in the span."""
+        """Return the newest of a few files with a time in the span."""
         self._read(numbers)
         return next((number for number in reversed(numbers) if span.has(self._times[number])), None)
 

@@ -1,20 +1,20 @@
-"""Every object key, built and parsed here and nowhere else.
+"""Object keys: every one is built and parsed here and nowhere else.
 
 Below the store's prefix (the layout of Litestream 0.5 on S3):
 
     <database>/0000/<txid>-<txid>.ltx   level 0: one committed transaction
     <database>/0001/ … 0008/            compacted runs of transactions
     <database>/0009/<1>-<txid>.ltx      snapshot: every page as of txid
-    <database>/…/<min>-<max>.pages      page map of the large LTX file with the same name: where its pages lie
-    <database>/…/<min>-<max>.2.pages    the same, where a damaged one lies at the first name
-    <database>/…/<min>-<max>.part.pages what the scheduled function has mapped so far of a very large file
-    <database>/head.json                what a reader may begin from; a hint, never the truth
+    <database>/…/<min>-<max>.pages      page map of the large LTX file with the same name: the places of its pages
+    <database>/…/<min>-<max>.2.pages    the same, if a damaged one lies at the first name
+    <database>/…/<min>-<max>.part.pages the scheduled function's progress in mapping a very large file
+    <database>/head.json                the files for a reader to begin with; a hint, never the truth
     <database>/atlas                    page maps of the newest chain's files, in one object
-    <database>/maintenance.json         who compacts at the moment
-    <database>/lock.json                the lock, where its kind is s3; its key is in `lambda_handlers.shared.holder`
-    <database>/uploads/<id>/<part>      parts of a file that is being pushed
-    _replies/<nonce>                    a reply that did not fit into the log of requests
-    _replies/<nonce>.jsonl.gz           rows that did not fit into a reply; no database can have the name _replies
+    <database>/maintenance.json         the lease of the current maintenance pass
+    <database>/lock.json                the lock, if its kind is s3
+    <database>/uploads/<id>/<part>      parts of a file being pushed
+    _replies/<nonce>                    a reply too large for the log of requests
+    _replies/<nonce>.jsonl.gz           rows too many for a reply; no database can have the name _replies
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
 """
@@ -38,21 +38,22 @@ _ROWS_KEY = re.compile(r"_replies/[0-9a-f]{16}\.jsonl\.gz")
 
 @dataclass(frozen=True, slots=True, order=True)
 class LtxName:
-    """Which transactions one LTX file holds, and at which level."""
+    """The transactions in one LTX file, and its level."""
 
     level: int
     min_txid: int
     max_txid: int
 
     def key(self, database: str) -> str:
+        """Return the key of the file."""
         return f"{self._stem(database)}.ltx"
 
     def page_map_key(self, database: str) -> str:
         return f"{self._stem(database)}.pages"
 
     def page_map_keys(self, database: str) -> tuple[str, str]:
-        """Where its page map may lie. The second name is used where a damaged object lies at the first, which a query
-        may neither write over nor delete."""
+        """Return the two possible keys of its page map. The second is used if a damaged object lies at the first, which
+        a query may neither write over nor delete."""
         return self.page_map_key(database), f"{self._stem(database)}.2.pages"
 
     def map_progress_key(self, database: str) -> str:
@@ -63,31 +64,32 @@ class LtxName:
 
 
 def database_prefix(database: str) -> str:
+    """Return the prefix of all keys of a database."""
     return f"{database}/"
 
 
 def transaction(txid: int) -> LtxName:
-    """The level-0 file of one transaction."""
+    """Return the name of the level-0 file of one transaction."""
     return LtxName(0, txid, txid)
 
 
 def snapshot(txid: int) -> LtxName:
-    """The file of every page as of `txid`."""
+    """Return the name of the file of every page as of `txid`."""
     return LtxName(SNAPSHOT_LEVEL, 1, txid)
 
 
 def parse_ltx_key(database: str, key: str) -> LtxName | None:
-    """None for a key that is no LTX file of this database."""
+    """Return the name of an LTX file of this database; None for any other key."""
     return _parse(database, key, "ltx")
 
 
 def parse_page_map_key(database: str, key: str) -> LtxName | None:
-    """The LTX file that a page map is about; None for a key that is no page map of this database."""
+    """Return the LTX file of a page map of this database; None for any other key."""
     return _parse(database, key, "pages", "2.pages")
 
 
 def parse_map_progress_key(database: str, key: str) -> LtxName | None:
-    """The LTX file that is being mapped; None for a key that is no such progress."""
+    """Return the LTX file of a mapping in progress; None for any other key."""
     return _parse(database, key, "part.pages")
 
 
@@ -128,12 +130,12 @@ def replies_prefix() -> str:
 
 
 def reply_key(nonce: str) -> str:
-    """The object that keeps a reply for the log of requests. `nonce`: 16 hex digits."""
+    """Return the key of a reply for the log of requests. `nonce`: 16 hex digits."""
     return f"{replies_prefix()}{nonce}"
 
 
 def rows_key(nonce: str) -> str:
-    """The object with the rows of a reply. `nonce`: 16 hex digits."""
+    """Return the key of the rows of a reply. `nonce`: 16 hex digits."""
     return f"{replies_prefix()}{nonce}.jsonl.gz"
 
 

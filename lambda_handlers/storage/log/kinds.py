@@ -1,11 +1,10 @@
-"""What made a transaction: a byte for the history, and for nothing else.
+"""The kind of a transaction: a byte for the history, and for nothing else.
 
-It is the top byte of the node id in the header of a level-0 file; the other 56 bits are random, which tells whose file
-it is (commit). Nobody else reads node ids: Litestream writes 0, and other writers what they like, so that a byte that
-means nothing here is `UNKNOWN`. Files that were compacted have node ids of their own and no kind.
+It is the top byte of the node id in the header of a level-0 file; the other 56 bits are random, and identify the writer
+of a file (commit). No other program reads node ids: Litestream writes 0, and other writers any value, so that an
+unknown byte is `UNKNOWN`. Compacted files have node ids of their own and no kind.
 
-An announcement (announcing) also says for how many seconds it holds: the byte below the kind, so that 48 bits are
-random.
+An announcement (announcements) also has its number of seconds: the byte below the kind, so that 48 bits are random.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _SECONDS_BITS = 8
 
 
 class Kind(IntEnum):
-    """Numbers are stored: they never change their meaning."""
+    """The kinds. Numbers are stored: they never change their meaning."""
 
     UNKNOWN = 0
     INSERT = 1
@@ -41,7 +40,7 @@ class Kind(IntEnum):
 
     @property
     def label(self) -> str:
-        """As people may read it: INSERT for a statement, "drop database" for what is none."""
+        """The kind for people to read: INSERT for a statement, "drop database" for another operation."""
         return self.name if self < Kind.SEVERAL else self.name.lower().replace("_", " ")
 
 
@@ -49,7 +48,7 @@ _BY_WORD = {kind.name: kind for kind in Kind if kind < Kind.SEVERAL} | {"REPLACE
 
 
 def of_statements(words: Collection[str]) -> Kind:
-    """The kind of a transaction whose writing statements begin with these words (upper case)."""
+    """Return the kind of a transaction from the first words of its writing statements (upper case)."""
     kinds = {_BY_WORD.get(word, Kind.OTHER) for word in words}
     if len(kinds) > 1:
         return Kind.SEVERAL
@@ -57,23 +56,24 @@ def of_statements(words: Collection[str]) -> Kind:
 
 
 def node_id(kind: Kind, entropy: bytes) -> int:
-    """The node id of a transaction; `entropy`: 8 random bytes."""
+    """Return the node id of a transaction; `entropy`: 8 random bytes."""
     return kind << _RANDOM_BITS | int.from_bytes(entropy, "big") & ((1 << _RANDOM_BITS) - 1)
 
 
 def announcement_id(seconds: int, entropy: bytes) -> int:
-    """The node id of an announcement that holds for `seconds` (at most 255)."""
+    """Return the node id of an announcement for `seconds` (at most 255)."""
     random = node_id(Kind.ANNOUNCEMENT, entropy)
     below = _RANDOM_BITS - _SECONDS_BITS
     return random & ~(((1 << _SECONDS_BITS) - 1) << below) | seconds << below
 
 
 def announced_seconds(number: int) -> int:
-    """For how long the announcement with this node id holds."""
+    """Return the seconds of the announcement with this node id."""
     return number >> (_RANDOM_BITS - _SECONDS_BITS) & ((1 << _SECONDS_BITS) - 1)
 
 
 def of_node_id(number: int) -> Kind:
+    """Return the kind in a node id."""
     try:
         return Kind(number >> _RANDOM_BITS)
     except ValueError:

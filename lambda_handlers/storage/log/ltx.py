@@ -1,4 +1,4 @@
-"""LTX, the file format of Litestream (version 3): the pages that a run of transactions changed, as one object.
+"""LTX, the file format of Litestream (version 3): the pages changed by a run of transactions, as one object.
 
 All integers are big-endian.
 
@@ -6,20 +6,21 @@ All integers are big-endian.
                         u64 pre-apply checksum, u64 WAL offset, u64 WAL size, u32 salt 1, u32 salt 2, u64 node id,
                         12 zero bytes; of a file of ours "HCRC" and the u32 CRC-32 of the 96 bytes before that,
                         else 8 zero bytes more
-    page frames         per page, ascending: u32 page number, u16 flags (1: a size follows), u32 size of what follows,
+    page frames         per page, ascending: u32 page number, u16 flags (1: a size follows), u32 size of the rest,
                         the page as an LZ4 block without a size of its own
     end of pages        6 zero bytes
     page index          per page three unsigned LEB128 integers: page number, offset of its frame from the start of
                         the file, length of its frame; one zero byte; u64 length of the index with that byte
     trailer, 16 bytes   u64 post-apply checksum, u64 file checksum
 
-The file checksum is CRC-64/GO-ISO with the top bit set, over everything before it, where a page counts as its
-10 header bytes and its *decompressed* content. Files of ours say "no database checksum" (flag 2), so the pre- and
-post-apply checksums are 0. The page that holds SQLite's lock byte (offset 0x40000000) is never in a file.
+The file checksum is CRC-64/GO-ISO with the top bit set, over everything before it. A page counts as its 10 header bytes
+and its *decompressed* content. Files of ours say "no database checksum" (flag 2), so the pre- and post-apply checksums
+are 0. The page of SQLite's lock byte (offset 0x40000000) is never in a file.
 
-Encoding and decoding are pure. Decoding distrusts: a file that is not exactly this is `corrupt`, with its key, what
-it has and what belongs there; no page of it may be used before `Decoder.frames` has ended. Format: the README of
-superfly/ltx, and files that Litestream 0.5 wrote.
+Here are the header and the frames. `ltx_encoder` writes a file, `ltx_decoder` reads one, `ltx_index` is its page index.
+All are pure. Decoding distrusts: any other file is `corrupt`, with its key, the value found and the one wanted; no page
+of it may be used before `Decoder.frames` has ended. Format: the README of superfly/ltx, and files written by Litestream
+0.5.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ TOP_BIT = 1 << 63
 
 @dataclass(frozen=True, slots=True)
 class Header:
+    """The header of a file."""
+
     page_size: int  # bytes
     commit: int  # pages of the database after this file
     min_txid: Txid
@@ -66,6 +69,7 @@ class Header:
     has_checksum: bool = field(default=False, compare=False)  # of the header itself, which other programs do not write
 
     def encode(self) -> bytes:
+        """Return the 100 bytes of the header."""
         head = _HEADER.pack(
             _MAGIC,
             NO_DATABASE_CHECKSUM,
@@ -87,6 +91,7 @@ class Header:
 
     @classmethod
     def decode(cls, data: bytes, key: str) -> Header:
+        """Return the header at the start of `data`. Raises `corrupt` with the file's key."""
         if len(data) < HEADER_BYTES:
             corrupt(key, "header", f"{len(data)} bytes", f"{HEADER_BYTES} bytes")
         magic, flags, page_size, commit, low, high, timestamp_ms, *_, node_id, rest, crc = _HEADER.unpack_from(data)
@@ -105,6 +110,7 @@ class Header:
 
 
 def corrupt(key: str, what: str, got: object, want: object) -> NoReturn:
+    """Raise `corrupt`, with the value found and the one wanted."""
     raise SldbError(
         "corrupt",
         f"{key}: {what}: got {got}, want {want}",
@@ -114,13 +120,13 @@ def corrupt(key: str, what: str, got: object, want: object) -> NoReturn:
 
 
 def lock_page(page_size: int) -> Pgno:
-    """The page that SQLite never uses, because its lock byte lies in it."""
+    """Return the page of SQLite's lock byte, which SQLite never uses."""
     return Pgno(LOCK_BYTE_OFFSET // page_size + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One page in a file."""
+    """A page in a file."""
 
     pgno: Pgno
     page: bytes
@@ -131,25 +137,27 @@ class Frame:
 
     @property
     def is_canonical(self) -> bool:
-        """Whether the block is what we make of the page: then no other bytes could be meant."""
+        """True if the block is the one made here of the page: then no other bytes could be meant."""
         return self.block == compressed(self.pgno, self.page).block or self.block == literal(self.pgno, self.page).block
 
 
 def compressed(pgno: Pgno, page: bytes) -> Frame:
+    """Return the page as a compressed block."""
     return Frame(pgno, page, lz4.block.compress(page, store_size=False))
 
 
 def literal(pgno: Pgno, page: bytes) -> Frame:
-    """The page as a block that is as long for any page of its size: LZ4's literals, nothing but the page itself."""
+    """Return the page as a block of the same length for any page of its size: LZ4's literals, nothing but the page
+    itself."""
     rest = len(page) - 15  # every page is longer; the token tells the first 15 bytes of the length
     return Frame(pgno, page, b"\xf0" + b"\xff" * (rest // 255) + bytes((rest % 255,)) + page)
 
 
 def seal(checksum: int) -> bytes:
-    """The last bytes of a file, of which this is the CRC before them."""
+    """Return the last bytes of a file from the CRC of those before them."""
     return struct.pack(">Q", checksum | TOP_BIT)
 
 
 def checksum_of_start(header: Header, first: Frame) -> int:
-    """The CRC of a file up to its first page."""
+    """Return the CRC of a file up to its first page."""
     return crc64.go_iso(first.encode()[:FRAME_HEADER_BYTES] + first.page, crc64.go_iso(header.encode()))

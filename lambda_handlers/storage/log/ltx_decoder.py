@@ -26,7 +26,7 @@ from lambda_handlers.storage.log.ltx import (
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """The place between two frames up to which a file has been decoded."""
+    """The place between two frames after a decoded part of a file."""
 
     head: bytes  # the header of the file
     checksum: int  # CRC-64 of what comes before
@@ -35,11 +35,10 @@ class ResumePoint:
 
 
 class Decoder:
-    """One file, read from its pieces; memory stays bounded whatever its size.
+    """A file, read from its pieces; memory stays bounded whatever its size.
 
     `header` is there at once. `pages()` or `frames()` returns the pages once, and raises `corrupt` at its end if the
-    checksum fails: they may not be used before. With the `resume_point` of another decoder, `chunks` begin there.
-    """
+    checksum fails: they may not be used before. With the `resume_point` of another decoder, `chunks` begin there."""
 
     def __init__(self, chunks: Iterable[bytes], key: str, resume_point: ResumePoint | None = None) -> None:
         self._key = key
@@ -51,13 +50,15 @@ class Decoder:
 
     @property
     def resume_point(self) -> ResumePoint:
-        """The place behind the frame that `frames` gave last."""
+        """The place behind the last frame of `frames`."""
         return ResumePoint(self._head, self._checksum, self.length, self._last)
 
     def pages(self) -> Iterator[tuple[Pgno, bytes]]:
+        """Return the pages with their numbers."""
         return ((frame.pgno, frame.page) for frame in self.frames())
 
     def frames(self) -> Iterator[Frame]:
+        """Yield the frames. Raises `corrupt` at the end if the checksum fails."""
         page_size = self.header.page_size
         while pgno_and_size := self._next_frame():
             pgno, size = pgno_and_size
@@ -70,7 +71,7 @@ class Decoder:
         self._check_end()
 
     def _next_frame(self) -> tuple[int, int] | None:
-        """Page number and size of the next frame; None at the end of pages."""
+        """Return page number and size of the next frame; None at the end of pages."""
         start = self._source.read(6)
         if start == END_OF_PAGES:
             return None
@@ -92,7 +93,7 @@ class Decoder:
 
     @property
     def length(self) -> int:
-        """Bytes of the file that have been read."""
+        """The number of bytes read so far."""
         return self._source.length
 
     def _check_end(self) -> None:
@@ -132,7 +133,7 @@ class _Source:
         return data
 
     def rest(self) -> Iterator[bytes]:
-        """What is left, in pieces."""
+        """Yield the remaining bytes, in pieces."""
         for piece in chain((self._buffer[self._position :],), self._chunks):
             self._consumed += self._position + len(piece)
             self._buffer, self._position = b"", 0
@@ -156,8 +157,8 @@ class _Source:
 
 
 def decode_frames(data: bytes, page_size: int, key: str) -> Iterator[Frame]:
-    """The pages of a piece of a file that begins and ends between two frames. Nothing here tells whether a page is
-    damaged: compare the piece's checksum first (page_map)."""
+    """Yield the pages of a piece of a file that begins and ends between two frames. Damage of a page is not noticed
+    here: compare the piece's checksum first (page_map)."""
     position = 0
     while position < len(data):
         start = position + FRAME.size

@@ -14,8 +14,7 @@ from lambda_handlers.storage.log.ltx_index import append_uvarint
 class Encoder:
     """A file, piece by piece: `begin`, then `add` for each page in ascending order, then `finish`.
 
-    The lock page must not be added. What stays in memory is the page index, about 9 bytes a page.
-    """
+    The lock page must not be added. Only the page index stays in memory, about 9 bytes a page."""
 
     def __init__(self, header: Header) -> None:
         self._head = header.encode()
@@ -43,7 +42,7 @@ class Encoder:
 
 
 def encode_ltx(header: Header, pages: Iterable[tuple[Pgno, bytes]]) -> bytes:
-    """A whole file. `pages` ascend, each of header.page_size bytes, without the lock page."""
+    """Return a whole file. `pages` ascend, each of header.page_size bytes, without the lock page."""
     encoder = Encoder(header)
     parts = [encoder.begin(), *(encoder.add(compressed(pgno, page)) for pgno, page in pages)]
     return b"".join((*parts, encoder.finish()))

@@ -8,8 +8,8 @@ from lambda_handlers.storage.log.ltx import FRAME_HEADER_BYTES, HEADER_BYTES, TR
 
 
 def decode_index(data: bytes, key: str) -> Iterator[tuple[Pgno, int, int]]:
-    """Page number, offset and length of every frame, from the end of a file (all of its index, at least). The frames
-    lie one behind the other, which any damaged number would break; raises `corrupt` there."""
+    """Yield page number, offset and length of every frame, from the end of a file (all of its index, at least). The
+    frames lie one behind the other, and any damaged number would break that; raises `corrupt` there."""
     end = len(data) - TRAILER_BYTES - 8
     length = index_length(data, key)
     if length > end:
@@ -27,13 +27,14 @@ def decode_index(data: bytes, key: str) -> Iterator[tuple[Pgno, int, int]]:
 
 
 def index_length(tail: bytes, key: str) -> int:
-    """Bytes of the page index, which the last 24 bytes of a file tell."""
+    """Return the length of the page index, from the last 24 bytes of a file."""
     if len(tail) < TRAILER_BYTES + 8:
         corrupt(key, "length", f"{len(tail)} bytes", "a page index and a trailer")
     return int.from_bytes(tail[-TRAILER_BYTES - 8 : -TRAILER_BYTES], "big")
 
 
 def append_uvarint(out: bytearray, number: int) -> None:
+    """Append a number as unsigned LEB128."""
     while number >= 0x80:
         out.append((number & 0x7F) | 0x80)
         number >>= 7

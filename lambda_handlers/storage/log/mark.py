@@ -1,4 +1,4 @@
-"""The mark: the file that keeps the key of transaction 1 while a database is made as a copy of another one."""
+"""The mark: the file at the key of transaction 1 that reserves a database's name during the making of a copy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ MARK_BYTES = len(encode_ltx(Header(512, 0, 1, 2, 0), ()))  # no transaction 1 is
 
 
 def is_mark(header: Header, name: LtxName) -> bool:
-    """Whether a file is no transaction, but keeps the name of a database for a copy that is being made (actions)."""
+    """Return True if a file is no transaction, but reserves the name of a database for a copy in progress
+    (actions.clone)."""
     is_reach_beyond = name == transaction(1) and header.min_txid == 1 < header.max_txid
     return is_reach_beyond and kinds.of_node_id(header.node_id) is Kind.BRANCH
 
 
 def check_name(header: Header, name: LtxName, key: str) -> None:
+    """Raise `not_found` for a mark, `corrupt` for the file of another key."""
     if is_mark(header, name):
         raise SldbError(
             "not_found",
