@@ -71,7 +71,7 @@ def read_directory(directory: Path) -> tuple[Migration, ...]:
         raise SldbError(
             "bad_request",
             f"the directory of the migrations, {directory}, cannot be read: {error.strerror}",
-            "sldb migrate new NAME begins one; --dir DIR names another",
+            "sldb migrate new NAME creates one; --dir DIR names another",
         ) from None
     found: dict[str, Migration] = {}
     for path in paths:
@@ -80,7 +80,7 @@ def read_directory(directory: Path) -> tuple[Migration, ...]:
             raise SldbError(
                 "bad_request",
                 f"{found[migration.version].name} and {path.name} have the same version, {migration.version}",
-                "give one of them another",
+                "give one of them another version",
             )
         found[migration.version] = migration
     return tuple(found[version] for version in sorted(found))
@@ -117,7 +117,7 @@ def parse(path: Path, text: str) -> Migration:
     )
 
 
-_HINT = "a migration is: -- migrate:up, its SQL, -- migrate:down, and the SQL that takes it back"
+_HINT = "a migration is: -- migrate:up, its SQL, -- migrate:down, and the SQL that reverts it"
 
 
 def _find_error(text: str, directives: list[re.Match[str]]) -> tuple[str, int] | None:
@@ -133,7 +133,7 @@ def _find_error(text: str, directives: list[re.Match[str]]) -> tuple[str, int] |
             if option not in _OPTIONS:
                 return f"no such option: {option}", directive.start(2) + directive[2].index(option)
     if kinds != ["up", "down"]:
-        return "-- migrate:down stands before -- migrate:up", directives[0].start()
+        return "-- migrate:down comes before -- migrate:up", directives[0].start()
     offset = 0
     for line in text[: directives[0].start()].splitlines(keepends=True):
         if line.strip() and not line.lstrip().startswith("--"):
@@ -146,13 +146,13 @@ def create_file(directory: Path, name: str, now: float) -> Path:
     """Create the file of a migration of this name, with the time in UTC as its version. Raises `bad_request`."""
     slug = re.sub(r"\s+", "_", name.strip())
     if not re.fullmatch(r"[\w.-]+", slug):
-        raise SldbError("bad_request", f"{name!r} cannot name a migration", "letters, digits, - and _ can")
+        raise SldbError("bad_request", f"{name!r} cannot name a migration", "use letters, digits, - and _")
     path = directory / f"{time.strftime('%Y%m%d%H%M%S', time.gmtime(now))}_{slug}.sql"
     try:
         directory.mkdir(parents=True, exist_ok=True)
         atomic_file.create_with(path, TEMPLATE.encode())
     except OSError as error:
-        raise SldbError("bad_request", f"{path} cannot be made: {error.strerror}") from None
+        raise SldbError("bad_request", f"{path} cannot be created: {error.strerror}") from None
     return path
 
 

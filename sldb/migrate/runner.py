@@ -92,7 +92,7 @@ def roll_back(client: Client, version: str, migration: Migration) -> Reply | Non
         raise SldbError(
             "bad_request",
             f"{migration.name} has nothing below -- migrate:down: it cannot be rolled back",
-            "write there what takes it back, or go back in time: sldb undo, sldb restore --at TXID",
+            "write SQL there that reverts it, or go back in time: sldb undo, sldb restore --at TXID",
         )
     early, late = _chunks(migration.down)
     for tries_left in reversed(range(_TRIES)):

@@ -33,7 +33,7 @@ def examine(connection: apsw.Connection) -> Findings:
 
 def not_checked(table: str) -> str:
     """Return the sentence about one of `unchecked`."""
-    return f"note: not checked for damage: {table}; statements that need that fail in sldb"
+    return f"note: not checked for damage: {table}; statements that need it fail in sldb"
 
 
 def _examine_each(connection: apsw.Connection) -> Findings:

@@ -68,9 +68,7 @@ class PresignedTransport:
     def _signed(self, action: str, what: str, name: str, **more: str) -> tuple[str, float]:
         reply = self._client.act(action, **{what: [name]}, **more)
         if reply["urls"] is None:
-            raise SldbError(
-                "store_error", "the function's store has no addresses to move data by", "use --through bucket"
-            )
+            raise SldbError("store_error", "the function's store cannot sign URLs for the data", "use --through bucket")
         return reply["urls"][0], reply["seconds"]
 
     def _exchange_with_retries(
@@ -95,6 +93,6 @@ class PresignedTransport:
         raise SldbError(
             "store_error",
             f"{what} cannot be moved: {reason}",
-            "the same command again goes on where this one stopped",
+            "the same command continues where this one stopped",
             **({"applied": "no"} if verb == "PUT" else {}),
         )

@@ -121,7 +121,7 @@ class Pull:
             raise SldbError(
                 "corrupt",
                 f"{plan['database']} at transaction {plan['txid']} is damaged: {what}",
-                "sldb pull --at an earlier txid, or --no-check to have it as it is",
+                "sldb pull --at an earlier txid, or --no-check to pull it damaged",
             )
 
 
@@ -130,10 +130,10 @@ def check_place(out: Path, replace: bool) -> None:
     if out.is_dir():
         raise SldbError("bad_request", f"{out} is a directory, want the name of a file")
     if not out.parent.is_dir():
-        raise SldbError("bad_request", f"{out.parent} is no directory")
+        raise SldbError("bad_request", f"{out.parent} is not a directory")
     there = [path for path in (out, *_companions(out)) if path.exists() or path.is_symlink()]
     if there and not replace:
-        raise SldbError("bad_request", f"{there[0]} is there already", "give --force to replace it")
+        raise SldbError("bad_request", f"{there[0]} already exists", "give --force to replace it")
 
 
 def _companions(out: Path) -> list[Path]:
@@ -174,4 +174,4 @@ def _publish(made: Path, out: Path, replace: bool) -> None:
     try:
         atomic_file.move_if_free(made, out)
     except FileExistsError as error:
-        raise SldbError("bad_request", f"{out} came to be meanwhile", "give --force") from error
+        raise SldbError("bad_request", f"{out} was created meanwhile", "give --force") from error

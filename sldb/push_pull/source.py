@@ -131,7 +131,7 @@ def _regular_file_size(path: Path) -> int:
     except OSError as error:
         raise SldbError("bad_request", f"{path}: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):
-        what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise SldbError("bad_request", f"{path} is {what}, want a SQLite file")
     return status.st_size
 
@@ -183,7 +183,7 @@ def _check_whole_pages(path: Path, page_size: int) -> None:
     if size % page_size:
         raise SldbError(
             "bad_request",
-            f"{path} is cut off: {size} bytes are no whole number of pages of {page_size} bytes",
+            f"{path} is cut off: {size} bytes are not a whole number of pages of {page_size} bytes",
             "take a whole copy",
         )
 
@@ -219,7 +219,7 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except apsw.NotADBError as error:
-        raise SldbError("bad_request", f"{path} is no SQLite database, or an encrypted one") from error
+        raise SldbError("bad_request", f"{path} is not a SQLite database, or an encrypted one") from error
     except apsw.CorruptError as error:
         raise SldbError(
             "bad_request",

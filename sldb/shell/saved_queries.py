@@ -65,7 +65,7 @@ class SavedQueries:
             raise SldbError("bad_request", f"{self.path} cannot be written: {error.strerror or error}") from None
 
     def _unreadable(self, why: object) -> SldbError:
-        return SldbError("bad_request", f"the named queries cannot be read: {why}", f"mend or remove {self.path}")
+        return SldbError("bad_request", f"the named queries cannot be read: {why}", f"repair or remove {self.path}")
 
 
 def bind_arguments(name: str, sql: str, arguments: Sequence[str]) -> dict[str, Value] | None:

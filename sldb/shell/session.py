@@ -188,8 +188,8 @@ def rollback_message(transaction: Transaction) -> str:
 def _unknown_outcome(sent: Request) -> SldbError:
     return SldbError(
         "conflict",
-        "the last COMMIT had no clear answer",
-        "COMMIT asks again, and applies nothing twice; ROLLBACK leaves it at that",
+        "the outcome of the last COMMIT is unknown",
+        "COMMIT sends it again, and applies nothing twice; ROLLBACK leaves the outcome unknown",
         applied="unknown",
         request_id=sent.request_id,
     )

@@ -50,10 +50,10 @@ def run_waiting(session: Session) -> None:
 def interrupted_message(session: Session) -> str:
     """Return the sentence about the state after Ctrl-C."""
     if session.transaction is None:
-        return "stopped waiting; what writes may still be applied (.history tells)"
+        return "stopped waiting; a write may still be applied (see .history)"
     if session.transaction.sent is None:
         return "stopped waiting; the transaction is still open"
-    return f"stopped waiting; {UNKNOWN}: COMMIT asks again"
+    return f"stopped waiting; {UNKNOWN}: COMMIT sends it again"
 
 
 # Statements
@@ -179,5 +179,5 @@ def _is_outcome_unknown(error: SldbError) -> bool:
 
 def _not_committed(error: SldbError) -> SldbError:
     if error.code == "conflict":
-        error.hint = "COMMIT RETRY applies it to what is the newest by now; ROLLBACK drops it"
+        error.hint = "COMMIT RETRY applies it to the newest state; ROLLBACK drops it"
     return error

@@ -192,5 +192,5 @@ def _check_size(size_bytes: int) -> None:
             "too_large",
             f"the open transaction would have {size_bytes / 1e6:.1f} MB of SQL, and a request has room for "
             f"{MAX_BYTES / 1e6:.1f} MB",
-            "COMMIT what there is and go on, or bring many rows in with sldb import",
+            "COMMIT these statements and continue, or load many rows with sldb import",
         )

@@ -79,7 +79,9 @@ def _write_file(
     if path is None:
         raise SldbError("bad_request", f"{format_name} is not for standard output", "name a file: -o FILE")
     if compression.split_ending(path.name)[1] is not None:
-        raise SldbError("bad_request", f"{path}: {format_name} is not compressed from outside", "leave .gz or .zst out")
+        raise SldbError(
+            "bad_request", f"{path}: {format_name} files are not compressed as a whole", "leave .gz or .zst out"
+        )
     with replacing_file(path) as unfinished:
         if format_name == "parquet":
             from sldb.transfer.formats import parquet

@@ -148,7 +148,7 @@ class Loader:
                     merged = columns.setdefault(name, ColumnType(type_.is_text))
                     merged.seen |= type_.seen
         if not columns:
-            raise SldbError("bad_request", f"there are no rows, and so no columns to make a table {table} of")
+            raise SldbError("bad_request", f"there are no rows, and so no columns to create a table {table}")
         declared = [f"{literals.name(name)} {type_.declared}".rstrip() for name, type_ in columns.items()]
         if self._mode.upsert:
             self._check_keys(list(columns))
@@ -159,7 +159,7 @@ class Loader:
         """Raise `bad_request` if the rows do not fit the existing table."""
         table = loaded.stream.table
         if self._mode.must_be_new:
-            raise SldbError("bad_request", f"there is a table {table} already", "without --create its rows are added")
+            raise SldbError("bad_request", f"table {table} already exists", "without --create its rows are added")
         there = {column.name.lower(): column for column in self._tables[table.lower()]}
         for _, name in self._cells(loaded):
             if name.lower() not in there:

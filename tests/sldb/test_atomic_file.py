@@ -160,7 +160,7 @@ def test_content_is_synced_before_the_name_and_the_name_before_the_end(
 def test_a_directory_that_cannot_be_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raises: bool
 ) -> None:
-    """No file system that cannot do it is an error; a disk that fails is."""
+    """A file system without that operation is no error; a failing disk is."""
     sync = os.fsync
 
     def fail_for_directories(descriptor: int) -> None:

@@ -42,7 +42,7 @@ def optional_argument(command: DotCommand) -> str | None:
     """Return the only argument, or None. Raises `bad_request` for several."""
     if len(command.arguments) > 1:
         extra = " ".join(command.arguments[1:])
-        raise SldbError("bad_request", f".{command.name}: what is {extra}?", 'a name with spaces needs quotes: "…"')
+        raise SldbError("bad_request", f".{command.name}: unexpected {extra}", 'a name with spaces needs quotes: "…"')
     return command.arguments[0] if command.arguments else None
 
 
@@ -58,7 +58,7 @@ def optional_arguments(max_count: int, command: DotCommand) -> tuple[str | None,
     """Return `max_count` arguments, None for each that is missing. Raises `bad_request` for more."""
     if len(command.arguments) > max_count:
         extra = " ".join(command.arguments[max_count:])
-        raise SldbError("bad_request", f".{command.name}: what is {extra}?", f".help {command.name} says more")
+        raise SldbError("bad_request", f".{command.name}: unexpected {extra}", f".help {command.name} says more")
     return (*command.arguments, *[None] * (max_count - len(command.arguments)))
 
 

@@ -21,7 +21,7 @@ def explain(session: Session, command: DotCommand) -> None:
     text = command.arguments[0] if command.arguments else session.last_sql
     statements = list_statements(text)
     if not statements:
-        raise SldbError("bad_request", ".explain: of what?", ".explain SELECT …, or alone after a statement")
+        raise SldbError("bad_request", ".explain needs a statement", ".explain SELECT …, or alone after a statement")
     for sql in statements:
         plan = _plan(session, sql)
         if session.output.format in FOR_PEOPLE:
@@ -49,6 +49,6 @@ def _say_advice(session: Session, sql: str) -> None:
     made = [str(text) for _, text in schema.rows if text is not None]
     found = advise(sql, Schema(made, [(table, index, stat) for table, index, stat in statistics]))
     if found:
-        session.output.say("an index would let it search instead of reading all:")
+        session.output.say("an index would let SQLite search instead of reading everything:")
     for statement in found:
         session.output.say(f"  {statement}")

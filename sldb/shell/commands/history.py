@@ -19,7 +19,7 @@ def at(session: Session, command: DotCommand) -> None:
     if word:
         session.go_to(wire_form(word, ".at"))
     if session.at is None:
-        session.output.say("statements see and change what is newest")
+        session.output.say("statements see and change the newest state")
         return
     time = session.last.time if session.last is not None and session.last.txid == session.at else None
     with session.exclusive_client() as client:
@@ -51,7 +51,7 @@ def undo(session: Session, command: DotCommand) -> None:
     if not reply["changed"]:
         session.output.say(taken_back.outcome(reply))
         return
-    session.output.say(f"{taken_back.outcome(reply)}; .undo once more has it again")
+    session.output.say(f"{taken_back.outcome(reply)}; a second .undo restores it")
     session.refresh_names()
 
 

@@ -12,7 +12,7 @@ def mode(session: Session, command: DotCommand) -> None:
     name = optional_argument(command)
     if name is not None:
         session.output.format = render.check_format(name)
-    session.output.say(f"results print as {session.output.format}; there are {', '.join(render.FORMATS)}")
+    session.output.say(f"results print as {session.output.format}; formats: {', '.join(render.FORMATS)}")
 
 
 def vertical(session: Session, command: DotCommand) -> None:

@@ -43,7 +43,7 @@ def watch(session: Session, command: DotCommand) -> None:
     if left is None and not session.is_interactive:  # no user is there to stop it
         raise SldbError("bad_request", ".watch in a script needs to know how often", ".watch SECONDS TIMES")
     if not session.last_sql:
-        raise SldbError("bad_request", ".watch runs again what ran last, and nothing has", "run it first")
+        raise SldbError("bad_request", ".watch repeats the last statement, and none has run", "run it first")
     try:
         while left is None or left > 0:
             reply = session.execute(Request((Statement(session.last_sql),), read_only=True))
@@ -84,7 +84,7 @@ def save(session: Session, command: DotCommand) -> None:
     if not sql:
         raise SldbError("bad_request", f".save {name}: there is no SQL", "give it, or run it before")
     _queries(session).save(name, sql)
-    session.output.say(rf"kept: \n {name} runs it")
+    session.output.say(rf"saved: \n {name} runs it")
 
 
 def forget(session: Session, command: DotCommand) -> None:
@@ -95,5 +95,5 @@ def forget(session: Session, command: DotCommand) -> None:
 
 def _queries(session: Session) -> SavedQueries:
     if session.queries is None:
-        raise SldbError("bad_request", "named queries are the shell's", "sldb shell")
+        raise SldbError("bad_request", "named queries exist only in the shell", "sldb shell")
     return session.queries

@@ -24,7 +24,7 @@ def edit(text: str, environment: Mapping[str, str] = os.environ) -> str:
         try:
             status = subprocess.call([*command, str(path)])
             if status != 0:
-                raise SldbError("bad_request", f"{command[0]} ended with status {status}: nothing was taken over")
+                raise SldbError("bad_request", f"{command[0]} ended with status {status}: the edited text was dropped")
             return path.read_text("utf-8").rstrip()
         except (OSError, UnicodeDecodeError) as error:
             raise SldbError("bad_request", f"{command[0]}: {error}", "VISUAL or EDITOR names the editor") from None

@@ -48,7 +48,7 @@ def read(path: Path, table: str, shown: str) -> Stream:
     try:
         file = pyarrow.ParquetFile(str(path))
     except (OSError, ValueError) as error:
-        raise SldbError("bad_request", f"{shown} is no Parquet file: {error}") from error
+        raise SldbError("bad_request", f"{shown} is not a Parquet file: {error}") from error
     names = [str(name) for name in file.schema_arrow.names]
 
     def rows() -> Iterator[tuple[int, list[Value]]]:

@@ -73,7 +73,7 @@ def _load(path: Path, shown: str, connection: apsw.Connection) -> None:
             raise SldbError(
                 "bad_request",
                 f"{shown}:{line}:1: {error}",
-                "a dump makes its tables itself; statements for tables that are there are for sldb query -f FILE",
+                "a dump creates its tables itself; run statements for existing tables with sldb query -f FILE",
             ) from error
     if connection.in_transaction:
         raise SldbError("bad_request", f"{shown} ends before its COMMIT: is it whole?")
@@ -127,8 +127,8 @@ def _streams(connection: apsw.Connection, shown: str, only: str | None) -> Itera
         if method is DumpMethod.SHADOWS:
             raise SldbError(
                 "bad_request",
-                f"{shown}: the virtual table {name} keeps what SQL statements cannot put there again",
-                "sldb push copies a SQLite file as it is; --table NAME imports one of the other tables",
+                f"{shown}: the virtual table {name} has content that SQL statements cannot restore",
+                "sldb push copies a SQLite file unchanged; --table NAME imports one of the other tables",
             )
     for table in tables:
         extras = _extras(connection, found, table)
@@ -150,7 +150,7 @@ def _stream(connection: apsw.Connection, table: Table, shown: str, extras: list[
             found = connection.execute(f"SELECT {names} FROM {literals.name(table.name)} {order}")
             yield from enumerate(found, start=1)
         except apsw.SQLError as error:  # it needs a collation or function of another program
-            hint = "sldb push copies a SQLite file as it is"
+            hint = "sldb push copies a SQLite file unchanged"
             raise SldbError("bad_request", f"{shown} ({table.name}) cannot be read: {error}", hint) from error
 
     return Stream(

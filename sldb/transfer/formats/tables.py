@@ -72,5 +72,5 @@ def _of_file(source: Input, options: ReadOptions, standard_input: BinaryIO) -> I
 
 def _table(source: Input, options: ReadOptions) -> str:
     if options.table is None and source.name == STANDARD_INPUT:
-        raise SldbError("bad_request", "standard input has no name to call a table by", "say --table NAME")
+        raise SldbError("bad_request", "standard input has no name for a table", "say --table NAME")
     return options.table or source.table

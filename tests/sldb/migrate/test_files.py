@@ -33,7 +33,7 @@ def test_two_blocks_with_their_places() -> None:
         ("", 1, "no line -- migrate:up"),
         ("CREATE TABLE t(a);", 1, "no line -- migrate:up"),
         ("-- migrate:up\nCREATE TABLE t(a);", 2, "no line -- migrate:down"),
-        ("-- migrate:down\n\n-- migrate:up\n", 1, "down stands before"),
+        ("-- migrate:down\n\n-- migrate:up\n", 1, "down comes before"),
         ("-- migrate:up\n-- migrate:up\n-- migrate:down\n", 2, "a second line -- migrate:up"),
         ("-- a\n\n  SELECT 1;\n-- migrate:up\n-- migrate:down\n", 3, "SQL before -- migrate:up"),
         ("-- migrate:up transaktion:false\n-- migrate:down\n", 1, "no such option: transaktion:false"),
@@ -91,7 +91,7 @@ def test_new_files_are_migrations_and_never_overwrite(tmp_path: Path) -> None:
     path = files.create_file(tmp_path / "db" / "migrations", "create  users", 0.0)
     assert path.name == "19700101000000_create_users.sql"
     assert files.read(path).up.sql.strip() == ""
-    with pytest.raises(SldbError, match="cannot be made"):
+    with pytest.raises(SldbError, match="cannot be created"):
         files.create_file(tmp_path / "db" / "migrations", "create users", 0.0)
     for name in ("../x", "a/b", "", "a\nb;c"):
         with pytest.raises(SldbError, match="cannot name a migration"):

@@ -1,4 +1,4 @@
-"""A small file to push, and parts that are smaller still."""
+"""A small file to push, and still smaller parts."""
 
 from __future__ import annotations
 

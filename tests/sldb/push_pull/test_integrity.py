@@ -1,4 +1,4 @@
-"""What only the program has that made a file cannot be judged here, and is no damage."""
+"""Collations and functions of another program: tables with them are not checked, and not called damaged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OTHERS = (
 
 
 def make(path: Path, schema: str) -> Path:
-    """As a program makes it that has registered a collation and a function."""
+    """Make a file like a program with its own collation and function."""
     with closing(sqlite3.connect(path)) as connection:
         connection.create_collation("unicase", lambda a, b: (a.lower() > b.lower()) - (a.lower() < b.lower()))
         connection.create_function("isok", 1, lambda _: 1, deterministic=True)
@@ -48,7 +48,7 @@ def examine(path: Path) -> integrity.Findings:
 
 
 def root_of(path: Path, name: str) -> tuple[int, int]:
-    """Where the first page of a table lies, and how long it is."""
+    """Return the offset and size of the first page of a table."""
     with closing(sqlite3.connect(path)) as connection:
         [(page_size,)] = connection.execute("PRAGMA page_size")
         [(root,)] = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,))
@@ -97,7 +97,7 @@ def test_such_a_file_goes_in_and_comes_back(tmp_path: Path, program: str) -> Non
     make(tmp_path / "in.db", schema)
     pushed = sldb(tmp_path, "--local", "db", "push", "in.db")
     assert pushed.returncode == 0, pushed.stderr
-    assert f"note: not checked for damage: t: {why}; statements that need that fail in sldb" in pushed.stderr
+    assert f"note: not checked for damage: t: {why}; statements that need it fail in sldb" in pushed.stderr
     assert sldb(tmp_path, "--local", "db", "query", "DELETE FROM other").returncode == 0
     assert sldb(tmp_path, "--local", "db", "restore", "--at", "1").returncode == 0
     assert sldb(tmp_path, "--local", "db", "branch", "--as", "copy").returncode == 0
@@ -127,4 +127,4 @@ def test_a_table_that_cannot_be_read_is_not_imported_and_no_bug(tmp_path: Path) 
     done = sldb(tmp_path, "--local", "db", "import", "in.db", "--table", "t")
     assert done.returncode == 2
     assert "in.db (t) cannot be read" in done.stderr
-    assert "sldb push --local db copies a SQLite file as it is" in done.stderr
+    assert "sldb push --local db copies a SQLite file unchanged" in done.stderr

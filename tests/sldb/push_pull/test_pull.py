@@ -29,7 +29,7 @@ from tests.fakes.stores.memory import memory_store
 
 
 class OverService:
-    """A target that is a container in this process."""
+    """A target over a container in this process."""
 
     name = "service"
 
@@ -43,7 +43,7 @@ class OverService:
 
 
 class Transport(DirectTransport):
-    """Notes what is read, and does `before` each time."""
+    """Notes the ranges read, and calls `before` each time."""
 
     def __init__(self, store: ObjectStore) -> None:
         super().__init__("main", lambda: store)
@@ -172,7 +172,7 @@ def test_what_was_read_is_not_read_again(service, pull, transport, tmp_path):
 
 
 def test_a_beginning_of_another_file_is_not_used(service, pull, transport, tmp_path):
-    """Of the same name and size, but made anew: its checksum fails, and all of it is read."""
+    """A file of the same name and size with other bytes: its checksum fails, and all of it is read again."""
 
     def fail(file: str, start: int) -> None:
         if start >= 150_000:
@@ -191,7 +191,7 @@ def test_a_beginning_of_another_file_is_not_used(service, pull, transport, tmp_p
 
 
 def test_files_that_vanish_are_found_elsewhere(store, pull, transport, tmp_path):
-    """Maintenance makes a snapshot, and removes what it covers, while the pull is under way."""
+    """Maintenance makes a snapshot, and removes the covered files, while the pull is under way."""
 
     def tidy_up(_file: str, _start: int) -> None:
         if len(transport.asked) == 2:
@@ -248,7 +248,7 @@ def test_a_database_that_shrank_and_changed_its_page_size(service, pull, tmp_pat
 def test_a_file_that_is_there_stays_unless_that_is_wanted(pull, tmp_path):
     out = tmp_path / "out.db"
     out.write_text("mine")
-    with pytest.raises(SldbError, match="there already"):
+    with pytest.raises(SldbError, match="already exists"):
         pull()
     assert out.read_text() == "mine"
     pull(replace=True)
@@ -268,7 +268,7 @@ def test_what_belongs_to_an_old_file_does_not_come_to_the_new_one(pull, tmp_path
     out.unlink()
     beside = Path(f"{out}{suffix}")
     beside.write_bytes(wal)
-    with pytest.raises(SldbError, match="there already"):
+    with pytest.raises(SldbError, match="already exists"):
         pull()
     pull(replace=True)
     assert not beside.exists()
@@ -278,7 +278,7 @@ def test_what_belongs_to_an_old_file_does_not_come_to_the_new_one(pull, tmp_path
 def test_a_file_that_came_to_be_meanwhile_stays(pull, transport, tmp_path):
     out = tmp_path / "out.db"
     transport.before = lambda _file, _start: out.write_text("mine") and None
-    with pytest.raises(SldbError, match="came to be meanwhile"):
+    with pytest.raises(SldbError, match="was created meanwhile"):
         pull()
     assert out.read_text() == "mine"
 
@@ -293,7 +293,7 @@ def test_a_link_is_followed(pull, tmp_path):
 
 
 def test_places_where_no_file_can_be(pull, tmp_path):
-    for out, why in (("", "is a directory"), ("none/out.db", "is no directory")):
+    for out, why in (("", "is a directory"), ("none/out.db", "is not a directory")):
         with pytest.raises(SldbError, match=why) as caught:
             pull(out)
         assert caught.value.code == "bad_request"

@@ -1,4 +1,4 @@
-"""Pushes that are cut off, meet other writers, or lose parts, and finish all the same."""
+"""Pushes: interrupted, with other writers, or with lost parts, they are finished all the same."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_parts_that_vanish_before_the_commit_are_sent_again(new_client, file, tm
 
 @pytest.mark.parametrize("meanwhile", [None, "CREATE TABLE later (x)"], ids=["at once", "after another write"])
 def test_a_commit_that_is_sent_twice_finds_what_the_first_has_done(new_client, file, monkeypatch, meanwhile):
-    """As a client does that got no answer."""
+    """A client without a reply repeats its commit."""
     client, really_act = new_client(), LocalTarget.act
     rows(client, "CREATE TABLE old (x)")
 
@@ -129,7 +129,7 @@ def test_a_commit_that_is_sent_twice_finds_what_the_first_has_done(new_client, f
 
 @pytest.mark.usefixtures("small_parts")
 def test_parts_that_vanish_while_they_are_assembled_are_sent_again(new_client, file, tmp_path, monkeypatch):
-    """As when the same file is pushed twice at once, and who commits first clears the parts of both."""
+    """Two pushes of the same file at once: the first commit removes the parts of both."""
     client, really_assemble, cleared = new_client(), DirectoryStore.assemble, []
 
     def clear_once(store: DirectoryStore, key: str, parts: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whole files there and back: as SQLite has them, as of one moment, and what was in the database before."""
+"""Whole files there and back: unchanged, as of one moment, over older content."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def test_a_file_comes_back_as_it_was(new_client, recipe):
 
 
 def enforces(client: Client) -> bool | None:
-    """What `databases` tells of the client's own, among those of other tests."""
+    """Return the setting of the client's database in `databases`, among those of other tests."""
     told = {one["name"]: one["foreign_keys"] for one in client.act("databases")["databases"]}
     return told[client.database]
 
 
 def test_a_file_that_is_pushed_is_as_sqlite_has_it(new_client, tmp_path):
-    """Also one that was pulled from a database that enforces foreign keys, and over one that does."""
+    """Foreign keys are not enforced, even in a file pulled from a database with enforced ones, or pushed over one."""
     client = new_client()
     client.execute(Request((Statement("CREATE TABLE p (a PRIMARY KEY); CREATE TABLE c (a REFERENCES p)"),)))
     assert enforces(client) is True

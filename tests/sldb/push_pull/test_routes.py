@@ -1,4 +1,4 @@
-"""The ways of a push: one that S3 refuses is told at once, and gives way to the other; no connection outlives it."""
+"""The routes of a push: one refused by S3 fails at once, and the other is tried; no connection outlives it."""
 
 from __future__ import annotations
 
@@ -67,8 +67,10 @@ def file(tmp_path: Path) -> Path:
 def push(
     settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Callable[[], object]], tuple[list[str], dict[str, Any]]]:
-    """Pushes the file to a stack whose bucket and function are this S3. `before_function`: what happens when the second
-    way is tried. Returns the ways that were tried, and the reply."""
+    """Push the file to a stack with this S3 as bucket and function; return the routes tried, and the reply.
+
+    `before_function` is called before the second route is tried.
+    """
 
     def open_s3(_settings: Settings) -> s3_store.ObstoreStore:
         return s3_store.open_s3(settings, BUCKET, "p")  # as it is where the S3 is AWS's

@@ -1,4 +1,4 @@
-"""What is no sound SQLite file is refused, clearly; and a file that is read stays as it was."""
+"""Sources: unsound files are refused with clear messages, and reading changes no file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def read(path: Path, check: bool = True) -> bytes:
-    """All pages, in order."""
+    """Return all pages in order."""
     with open_source(path, check) as source:
         rest = b"".join(page for _, page in source.pages())
         assert len(source.first_page) + len(rest) == source.size
@@ -78,7 +78,7 @@ def test_a_wal_whose_writer_is_gone(tmp_path):
 
 
 def test_a_transaction_whose_writer_died_is_taken_back(tmp_path):
-    """As by any program that opens the file: its journal is hot."""
+    """The file's journal is hot: any program rolls it back on opening."""
     path, left = tmp_path / "journal.db", tmp_path / "left.db"
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in ("CREATE TABLE t (x)", "INSERT INTO t VALUES ('committed')", "PRAGMA cache_size = 1"):
@@ -116,15 +116,15 @@ def test_what_is_not_there_or_no_file(tmp_path):
     assert refusal(tmp_path / "none.db").code == "not_found"
     assert "a directory" in refusal(tmp_path).message
     os.mkfifo(tmp_path / "pipe")
-    assert "no regular file" in refusal(tmp_path / "pipe").message
+    assert "not a regular file" in refusal(tmp_path / "pipe").message
 
 
 def test_what_is_no_database(tmp_path):
     path = tmp_path / "text.db"
     path.write_text("hello " * 1000)
-    assert "no SQLite database, or an encrypted one" in refusal(path).message
+    assert "not a SQLite database, or an encrypted one" in refusal(path).message
     path.write_bytes(os.urandom(8192))  # as SQLCipher leaves them
-    assert "no SQLite database, or an encrypted one" in refusal(path).message
+    assert "not a SQLite database, or an encrypted one" in refusal(path).message
 
 
 @given(st.data())

@@ -94,7 +94,7 @@ def test_an_index_that_is_there_is_not_proposed_again() -> None:
 
 
 def test_statistics_are_read() -> None:
-    """Of a table with a single row nothing is worth an index."""
+    """For a table with a single row no index is worth it."""
     sql = "SELECT * FROM users JOIN orders ON users.email = orders.at"
     assert len(advise(sql, Schema(TABLES))) == 1
     (few_users,) = advise(sql, Schema(TABLES, [("users", None, "10"), ("orders", None, "1000000")]))
@@ -108,7 +108,7 @@ def test_the_command_tells(tmp_path: Path) -> None:
         shown = explained(session, ".explain select * from t where b = 'it''s'")
         assert shown == (
             "└─ SCAN t\n",
-            "an index would let it search instead of reading all:\n  CREATE INDEX t_b ON t (b);\n",
+            "an index would let SQLite search instead of reading everything:\n  CREATE INDEX t_b ON t (b);\n",
         )
         submit(session, "create index t_b on t(b);")
         assert explained(session, ".explain select * from t where b = 'it''s';") == (

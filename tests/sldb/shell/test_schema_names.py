@@ -1,4 +1,4 @@
-"""When the shell looks for names: in the background, after what may have changed them, and never while a key waits."""
+"""The fetches of names: in the background, after possible changes, and never while a key waits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.fakes.waiting import wait_until
 
 @dataclass
 class WatchedTarget(SqliteTarget):
-    """Counts what the names ask, and tells whether a write was its own, as the function does."""
+    """Counts the requests for names, and reports own writes, as the function does."""
 
     answered: list[Request] = field(default_factory=list)
 
@@ -35,8 +35,7 @@ class WatchedTarget(SqliteTarget):
         return reply
 
     def asked(self) -> list[str]:
-        """The names' requests so far, `version` or `everything`: those that have their answers, which nothing that a
-        test does from now on can change."""
+        """Return the answered requests for names so far, `version` or `everything`."""
         kinds = {schema_version().statements: "version", everything().statements: "everything"}
         return [kinds[request.statements] for request in self.answered if request.statements in kinds]
 
@@ -127,7 +126,7 @@ def test_of_a_target_that_fails_there_are_none() -> None:
 
 @dataclass
 class BlockedTarget(SqliteTarget):
-    """Whoever asks it waits, until it is freed."""
+    """Every request waits until the target is freed."""
 
     free: threading.Event = field(default_factory=threading.Event)
 

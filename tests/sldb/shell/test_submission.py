@@ -46,7 +46,7 @@ def new_session(target: LocalTarget, database: str) -> Session:
 
 
 def other(session: Session) -> Session:
-    """Somebody else at the same database."""
+    """Return another session with the same database."""
     return Session(session.client, Output(io.StringIO(), io.StringIO(), format="jsonl", timing=False))
 
 

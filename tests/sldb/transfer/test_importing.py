@@ -106,7 +106,7 @@ def test_other_data_on_standard_input_is_told(client: Client) -> None:
 
 
 def test_writers_in_between_are_neither_lost_nor_disturbed(client: Client, tmp_path: Path) -> None:
-    """Somebody writes before each of the import's requests."""
+    """Another client writes before each of the import's requests."""
     path = tmp_path / "t.csv"
     path.write_text("a\n" + "".join(f"{i}\n" for i in range(10)))
     write(client, "CREATE TABLE others (i)")

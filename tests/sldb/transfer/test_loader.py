@@ -30,7 +30,7 @@ class TestModes:
 
     def test_only_if_it_is_new(self, client: Client, people: Path, batch_rows: int) -> None:
         load(client, people, batch_rows=batch_rows, must_be_new=True)
-        with pytest.raises(SldbError, match="there is a table people already"):
+        with pytest.raises(SldbError, match="table people already exists"):
             load(client, people, batch_rows=batch_rows, must_be_new=True)
         assert rows(client, "SELECT count(*) FROM people") == [(3,)]
 

@@ -60,7 +60,7 @@ def test_what_cannot_be_a_file(tmp_path: Path, name: str) -> None:
 
 @posix
 def test_a_device_or_pipe_is_written_to_and_never_replaced(tmp_path: Path) -> None:
-    """As root, /dev/null would become a file."""
+    """Root would turn /dev/null into a file."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Which type a column gets."""
+"""The type of a column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV and TSV: what sldb writes is read back, and what is wrong is told with its place."""
+"""CSV and TSV: sldb reads its own output back, and reports errors with their places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `dump` writes makes the same database again: in the sqlite3 shell, and in the SQLite of Python."""
+"""Dumps restore the same database: in the sqlite3 shell, and in the SQLite of Python."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def load_in_shell(sql: str, path: Path) -> None:
 
 @pytest.fixture(params=["python", "shell", "apsw"])
 def loaded(request: pytest.FixtureRequest, client: Client, tmp_path: Path) -> sqlite3.Connection | apsw.Connection:
-    """What the dump of RICH makes."""
+    """The database made by the dump of RICH."""
     write(client, Statement(RICH))
     sql = "".join(dump(Snapshot(client)))
     path = tmp_path / "made.sqlite"

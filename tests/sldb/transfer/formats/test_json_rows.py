@@ -1,4 +1,4 @@
-"""JSON in its three shapes: what sldb writes is read back, and what is wrong is told with its place."""
+"""JSON in its three shapes: sldb reads its own output back, and reports errors with their places."""
 
 from __future__ import annotations
 

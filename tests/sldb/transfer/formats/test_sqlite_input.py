@@ -72,7 +72,7 @@ def test_random_databases_are_imported_as_they_were_dumped(
 
 
 def told(client: Client) -> bool | None:
-    """Whether the database enforces foreign keys."""
+    """Return True if the database enforces foreign keys."""
     found = {one["name"]: one["foreign_keys"] for one in client.act("databases")["databases"]}
     return found.get(client.database)
 
@@ -85,7 +85,7 @@ FAMILY = (
 
 @pytest.mark.parametrize("batch_rows", [1, 50_000])
 def test_a_sqlite_file_comes_with_its_orphans(client: Client, tmp_path: Path, batch_rows: int) -> None:
-    """What it begins goes on as SQLite does; what was there stays as it is."""
+    """A new database continues like SQLite; an existing one keeps its setting."""
     with closing(sqlite3.connect(tmp_path / "x.db")) as made:
         made.executescript(FAMILY)
     load(client, tmp_path / "x.db", batch_rows=batch_rows)

@@ -85,12 +85,12 @@ def test_parquet(client: Client, tmp_path: Path) -> None:
         ("x.sql", "ATTACH '/tmp/other' AS o;\n", "x.sql:1:1: not authorized"),
         ("x.sql", "-- nothing\n", "x.sql has no tables"),
         ("x.db", "no database, but long enough to be read as one " * 30, "x.db cannot be read: file is not a database"),
-        ("x.parquet", "PAR1 no, it is not", "x.parquet is no Parquet file"),
-        ("x.json", "[]", "there are no rows, and so no columns to make a table x of"),
+        ("x.parquet", "PAR1 no, it is not", "x.parquet is not a Parquet file"),
+        ("x.json", "[]", "there are no rows, and so no columns to create a table x"),
         (
             "x.sql",
             "CREATE VIRTUAL TABLE h USING fts5(z, content='');",
-            "virtual table h keeps what SQL statements cannot",
+            "virtual table h has content that SQL statements cannot",
         ),
     ],
 )

@@ -158,7 +158,7 @@ def test_parquet_goes_to_s3(home: Path, s3_url: str) -> None:
         (("t", "-o", "t.xyz"), 2, "what format is t.xyz?"),
         (("t", "--format", "sqlite"), 2, "not for standard output"),
         (("t", "--format", "parquet"), 2, "not for standard output"),
-        (("t", "-o", "t.sqlite.gz"), 2, "not compressed from outside"),
+        (("t", "-o", "t.sqlite.gz"), 2, "not compressed as a whole"),
         (("t", "--format", "xml"), 2, "no format to export to: xml"),
         (("-q", "SELECT nope FROM t"), 1, "no such column: nope"),
         (("-q", "DELETE FROM t RETURNING id"), 1, "read-only"),

@@ -85,7 +85,7 @@ def test_what_is_odd_is_said_and_refused_if_asked(run: Run, tmp_path: Path) -> N
 
 
 def test_usage(run: Run, tmp_path: Path) -> None:
-    assert "sldb migrate --local store new NAME begins one" in run("migrate").stderr
+    assert "sldb migrate --local store new NAME creates one" in run("migrate").stderr
     write(tmp_path / "db" / "migrations", 1, "SELECT 1;")
     assert run("migrate", "up", "--to", "7").returncode == 2
     assert run("migrate", "rollback", "0").returncode == 2
