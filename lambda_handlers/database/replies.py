@@ -80,8 +80,8 @@ class Replies:
         except StoreError as error:
             raise SldbError(
                 "store_error",
-                f"the request was applied before, and what it gave then cannot be read: {error}",
-                "its rows are in the database; the reply that told of them is not to be had",
+                f"the request was applied before, and its reply cannot be read: {error}",
+                "its rows are in the database; its reply is lost",
                 key=error.key,
                 applied="yes",
             ) from error

@@ -88,7 +88,7 @@ class RequestRunner:
         started = run.deadline.now()
         if (
             copy.vfs.permit.txid is None
-        ):  # only VACUUM has committed by itself; twice does no harm, so it is not recorded
+        ):  # else VACUUM has committed by itself; twice does no harm, so it is not recorded
             reply = self._reply(results, copy.replica.txid + 1)
             self._applied.record(session, copy, run.request_id(session.may_write), reply)
             session.commit()

@@ -1,5 +1,5 @@
-"""What ATTACH may name: a database of the stack, `other`, or a past moment of one, `other@17` (a txid) or
-`other@2026-11-01T10:00:00Z` (a time as in the request's `at`). Pure; whether there is such a database others tell.
+"""The names for ATTACH: a database of the stack, `other`, or a past moment of one, `other@17` (a txid) or
+`other@2026-11-01T10:00:00Z` (a time as in the request's `at`). Pure: the database may be missing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Attachment:
 
     @classmethod
     def parse(cls, name: str) -> Attachment | None:
-        """None for what ATTACH may not name."""
+        """Return the database and moment of a name; None if ATTACH may not name it."""
         found = _NAME.fullmatch(name)
         if found is None:
             return None

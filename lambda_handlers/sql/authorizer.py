@@ -1,12 +1,11 @@
-"""What a statement may do: SQLite asks for every table, function and pragma before it runs anything.
+"""The authorizer: SQLite calls it for every table, function and pragma of a statement, before the statement runs.
 
-Refused is what reaches outside the stack's databases (other files, extensions), what would break their storage (journal
-modes, raw pages, the schema table), what would outlive the request (transactions are the request's own), and writes
-to tables of ours (`_sldb_…`). docs/security.md has the table. Everything else is the user's right.
+It refuses access outside the stack's databases (other files, extensions), damage to their storage (journal modes, raw
+pages, the schema table), effects beyond the request (transactions are the request's own), and writes to tables of
+sldb's own (`_sldb_…`). docs/security.md has the table. Everything else is the user's right.
 
-Databases that are attached can only be read. Who writes to one is noted here and told by the session, since only
-a prepared statement says whether it writes: virtual tables prepare writes that they may never run. What slips through
-(shadow tables, PRAGMA optimize) meets a file that SQLite knows to be read-only.
+Attached databases can only be read. A write to one is noted here and raised by the session, since virtual tables
+prepare writes which they may never run. Writes not noted (shadow tables, PRAGMA optimize) meet a read-only file.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from lambda_handlers.sql import attachment
 from lambda_handlers.sql.attachment import Attachment
 from lambda_handlers.sql.own_tables import is_ours
 
-# Pragmas that only tell, or that set what a transaction may set.
+# Pragmas that only read, or whose setting is within a transaction's rights.
 _FREE_PRAGMAS = frozenset(
     """
     analysis_limit application_id auto_vacuum automatic_index busy_timeout case_sensitive_like cell_size_check
@@ -31,14 +30,14 @@ _FREE_PRAGMAS = frozenset(
     user_version
     """.split()  # noqa: SIM905 - names read better as a block of words
 )
-# Pragmas that may be asked, but whose setting belongs to the storage or the function.
+# Pragmas that may be read, but whose setting belongs to the storage or the function.
 _READABLE_PRAGMAS = frozenset(
     """
     cache_size journal_mode locking_mode max_page_count mmap_size page_size schema_version secure_delete synchronous
     temp_store trusted_schema wal_autocheckpoint writable_schema
     """.split()  # noqa: SIM905
 )
-# What the names of the tables end in that virtual tables keep their data in, and prepare their writes to.
+# The endings of shadow tables: virtual tables keep their data in them, and prepare writes to them.
 _SHADOWS = tuple(
     "_config _content _data _docsize _idx _node _parent _rowid _segdir _segments _stat".split()  # noqa: SIM905
 )
@@ -80,9 +79,9 @@ def not_yours(name: str) -> str:
 
 
 def _may_trust(action: int, one: str, two: str, trigger: str | None) -> bool:
-    """Return whether a statement of ours may do this: write to our tables, and only by itself. What a trigger or a
-    cascade would add to it is the user's; both are switched off besides (own_tables.undisturbed). Virtual tables write
-    what they hold back when a savepoint or the transaction ends."""
+    """Return True if a statement of sldb's own may do this: write to sldb's tables, and only by itself. Triggers and
+    cascades are the user's; both are switched off besides (own_tables.undisturbed). Virtual tables write their pending
+    changes when a savepoint or the transaction ends."""
     if action not in _ROW_ACTIONS and action not in _SCHEMA_ACTIONS:
         return True
     is_known = is_ours(one) or is_ours(two) or one.startswith("sqlite_") or one.lower().endswith(_SHADOWS)
@@ -90,12 +89,12 @@ def _may_trust(action: int, one: str, two: str, trigger: str | None) -> bool:
 
 
 def is_shadow(table: str, virtual_tables: Collection[str]) -> bool:
-    """Whether one of the virtual tables keeps its data in the table."""
+    """Return True if one of the virtual tables keeps its data in the table."""
     return table.lower().endswith(_SHADOWS) and table.rpartition("_")[0] in virtual_tables
 
 
 class Authorizer:
-    """Called by SQLite while it prepares a statement; remembers what the statement does, or why it was refused."""
+    """The callback for statements that SQLite prepares; it remembers their effects, or the reason of a refusal."""
 
     def __init__(self, new_database: bool) -> None:
         self.refusal = ""  # why the last refused statement was
@@ -116,18 +115,18 @@ class Authorizer:
         self.schema_name = ""
         self.savepoint = ("", "")  # BEGIN, RELEASE or ROLLBACK, and its name
         self.pragmas: list[tuple[str, str | None, str]] = []  # name, argument, schema; all in lower case but the second
-        self.only_asks = False  # a PRAGMA that SQLite counts as a write, although without a value it tells
+        self.only_reads = False  # a PRAGMA that SQLite counts as a write, although without a value it reads
         self._vacuuming = first_word == "VACUUM"
 
     def only_explains(self) -> None:
-        """What the statement explains is not done; a PRAGMA that is explained is."""
+        """Forget the effects of a statement that is only explained; an explained PRAGMA takes effect."""
         pragmas = self.pragmas
         self.begin_statement("")
         self.pragmas = pragmas
 
     @contextmanager
     def trusting(self) -> Iterator[None]:
-        """For our own statements: BEGIN, COMMIT, and what concerns our tables."""
+        """Allow statements of sldb's own: BEGIN, COMMIT, and those on its tables."""
         self._trusted = True
         try:
             yield
@@ -135,8 +134,8 @@ class Authorizer:
             self._trusted = False
 
     def row_change(self, virtual_tables: Collection[str] = ()) -> tuple[str, str]:
-        """Whether the statement is an INSERT, UPDATE or DELETE, and of which table; ("", "") for none. A virtual table
-        that the connection uses for the first time may prepare what it does to its own tables before that is told."""
+        """Return INSERT, UPDATE or DELETE and the table of the statement; ("", "") for others. On its first use in
+        a connection, a virtual table may prepare the changes of its shadow tables before SQLite reports its own."""
         others = (change for change in self._row_changes if not is_shadow(change[1], virtual_tables))
         action, table = next(others, ("", ""))
         wanted = (change for change in self._row_changes if is_shadow(table, (change[1],)))
@@ -148,12 +147,12 @@ class Authorizer:
 
     @property
     def counts_rows(self) -> bool:
-        """Whether the statement inserts, updates or deletes rows of a table, and does nothing to the schema."""
+        """True if the statement inserts, updates or deletes rows of a table, and leaves the schema alone."""
         return bool(self.row_action) and not self.schema_action
 
     @property
     def doing(self) -> str:
-        """What the statement does and to what: never a value. Empty where SQLite did not say."""
+        """The kind of the statement and its table, never a value; empty if SQLite did not report them."""
         if self.schema_action:
             return f"{self.schema_action} {self.schema_name}".strip()[:_DOING_CHARACTERS]
         return " ".join(self.row_change()).strip()[:_DOING_CHARACTERS]
@@ -174,8 +173,8 @@ class Authorizer:
         return apsw.SQLITE_IGNORE if self._would_corrupt(action, one, two) else apsw.SQLITE_OK
 
     def _would_corrupt(self, action: int, one: str | None, two: str | None) -> bool:
-        """Return whether the statement sets the encoding of a database that has one. SQLite ignores that, but in a
-        database without tables: there it writes the schema in one encoding and says the other in the header."""
+        """Return True if the statement sets the encoding of an existing database. SQLite ignores it, except in
+        a database without tables: there the encoding of the schema then differs from that in the header."""
         sets_encoding = action == apsw.SQLITE_PRAGMA and (one or "").lower() == "encoding" and two is not None
         return sets_encoding and not self._new_database
 
@@ -236,7 +235,7 @@ class Authorizer:
         if name in _FREE_PRAGMAS:
             return ""
         if name in _READABLE_PRAGMAS and argument is None:
-            self.only_asks = True
+            self.only_reads = True
             return ""
         if name == "page_size" and self._new_database:
             return ""

@@ -1,4 +1,4 @@
-"""Errors of SQLite and of Python as the user should see them: the one map between the two."""
+"""Errors of SQLite and of Python, translated for the user: the one map between the two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_VALUE_BYTES = 100_000_000
 
 
 def translated(error: Exception, statement: int | None, piece: Piece | None) -> SldbError:
-    """`statement`: its position in the request, `piece`: its text."""
+    """Return the error for the user. `statement`: its position in the request, `piece`: its text."""
     if isinstance(error, apsw.Error):
         return _translated_sqlite(error, statement, piece)
     if isinstance(error, KeyError):
@@ -83,7 +83,7 @@ _HINTS = {
 
 
 def reason_of(message: str) -> tuple[str | None, str | None]:
-    """Return the reason of what SQLite calls SQLITE_ERROR and tells in English only, and the name that is missing."""
+    """Return the reason of an SQLITE_ERROR, from its English text, and the missing name."""
     if missing := _NO_SUCH.fullmatch(message):
         return f"no_such_{missing[1].replace(' ', '_')}", missing[2]
     if unknown := _UNKNOWN.fullmatch(message):
@@ -105,7 +105,7 @@ def _wrong_params(message: str, statement: int | None) -> SldbError:
 
 def _offset(error: apsw.Error, piece: Piece | None, reason: str | None, name: str | None) -> int | None:
     """Return characters into the query's text. SQLite counts bytes into the statement's, and gives no offset for an
-    early end and most missing names, which are looked for."""
+    early end and most missing names: those are searched."""
     if piece is None:
         return None
     offset = getattr(error, "error_offset", -1)

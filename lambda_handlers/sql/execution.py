@@ -82,7 +82,7 @@ class Execution:
             message = f"query: {self._word} is followed by another statement, without a semicolon"
             raise SldbError("bad_request", message)
         self._has_prepared = True
-        if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_asks):
+        if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_reads):
             self._begin_writing()
         if cursor.is_explain:
             self._authorizer.only_explains()

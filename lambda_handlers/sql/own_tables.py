@@ -1,14 +1,13 @@
-"""Tables of sldb's own, whose names begin with `_sldb_`: how they are made and recognised, and what SQL may not do
-around them.
+"""Tables of sldb's own, with names that begin with `_sldb_`: making and recognising them, and guarding them from SQL.
 
-An `OwnTable` is trusted only as sldb made it: with another column, index or trigger it is replaced. Statements of ours
-run `undisturbed`, so that they fire no trigger and cascade nowhere.
+An `OwnTable` is trusted only as sldb made it: with another column, index or trigger it is replaced. Statements of
+sldb's own run `undisturbed`, so that they fire no trigger and cascade nowhere.
 
-The authorizer refuses what names such a table. It is not told two things, so `reach` is compared before and after a
-statement that changes the schema: the new name that ALTER TABLE gives, and the parent of a foreign key.
+The authorizer refuses statements that name such a table. SQLite hides two names from it: the new one in ALTER TABLE,
+and the parent of a foreign key. So `reach` is compared before and after a change of the schema.
 
-Everything here names the schema it asks, and asks by PRAGMA: a temporary table may have any name, that of a table of
-`main` or of a table-valued function such as pragma_foreign_key_list.
+All queries here name their schema, and use PRAGMAs: a temporary table may have any name, that of a table of `main` or
+of a table-valued function such as pragma_foreign_key_list.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class OwnTable:
     statements: tuple[str, ...]  # CREATE TABLE and CREATE INDEX, as SQLite keeps them
 
     def is_there(self, connection: apsw.Connection) -> bool:
-        """Return whether the table, its indexes and its triggers are those that sldb makes."""
+        """Return True if the table, its indexes and its triggers are exactly those of sldb."""
         found = connection.execute(
             "SELECT sql FROM main.sqlite_schema "
             "WHERE (name = ?1 COLLATE NOCASE OR tbl_name = ?1 COLLATE NOCASE) AND sql NOT NULL",
@@ -50,7 +49,7 @@ class OwnTable:
         return sorted(str(sql) for (sql,) in found.fetchall()) == sorted(self.statements)
 
     def make(self, connection: apsw.Connection) -> None:
-        """Make the table in place of whatever has its name."""
+        """Make the table in place of any other object with its name."""
         kind = connection.execute(
             "SELECT upper(type) FROM main.sqlite_schema WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')",
             (self.name,),
@@ -63,7 +62,7 @@ class OwnTable:
 
 @contextmanager
 def undisturbed(connection: apsw.Connection) -> Iterator[None]:
-    """Keep foreign keys and triggers from reacting to the statements inside, whatever the request has set."""
+    """Keep foreign keys and triggers from reacting to the statements inside, against settings of the request."""
     before = [connection.config(reaction, -1) for reaction in _REACTIONS]
     try:
         for reaction in _REACTIONS:
@@ -75,12 +74,12 @@ def undisturbed(connection: apsw.Connection) -> Iterator[None]:
 
 
 def may_reach(sql: str) -> bool:
-    """Return whether a statement may give a name of ours: SQLite has no way to write a name but in one piece."""
+    """Return True if a statement may give a name of sldb's own: SQLite has names in one piece only."""
     return _SHORTEST in sql.lower()
 
 
 def reach(connection: apsw.Connection) -> Counter[str]:
-    """Count, for each table of ours, the objects of that name and the foreign keys whose parent it is."""
+    """Count, for each table of sldb's own, the objects of its name and the foreign keys to it."""
     reached: Counter[str] = Counter()
     for schema in _SCHEMAS:
         named = connection.execute(f"SELECT lower(name) FROM {schema}.sqlite_schema WHERE {_OURS}").fetchall()

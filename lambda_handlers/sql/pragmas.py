@@ -1,15 +1,15 @@
-"""PRAGMAs that SQLite ignores without a word once it is too late for them: foreign_keys inside a transaction, and
-encoding, page_size and auto_vacuum once the database has content.
+"""PRAGMAs, ignored by SQLite without a word if they come too late: foreign_keys inside a transaction, and encoding,
+page_size and auto_vacuum once the database has content.
 
-Here a request is a transaction, so that a script which SQLite's shell runs statement by statement would do something
-else. The rules:
+Here a request is a transaction, so that a script for SQLite's shell, which runs it statement by statement, would have
+another effect. The rules:
 
     before the request's first write    a change takes effect, even in a transaction that has begun: also where tables,
                                         columns or indexes were made before it, as Prisma's migrations do
-    after it                            it is late. foreign_keys goes back to what it was when the request began, in
-                                        effect; any other late change is an error if a statement follows that writes
-                                        and that it would matter to, or that asks for it
-    at the end                          it is accepted, since nothing comes that it could change
+    after it                            it is late. foreign_keys can only go back to its setting at the beginning of the
+                                        request; any other late change is an error if a writing statement follows to
+                                        which it would matter, or one that reads it
+    at the end                          it is accepted, since no statement follows for it to change
 
 PRAGMAs that write (user_version) do not count as writes here, since no foreign key is concerned.
 """
@@ -25,7 +25,7 @@ from lambda_handlers.wire import SldbError
 
 FOREIGN_KEYS = "foreign_keys"
 _OF_A_NEW_DATABASE = ("auto_vacuum", "encoding", "page_size")
-# What does the same whether foreign keys are enforced or not.
+# Statements with the same effect with and without the enforcement of foreign keys.
 _WITHOUT_FOREIGN_KEYS = frozenset(
     (
         *("CREATE INDEX", "CREATE TABLE", "CREATE TRIGGER", "CREATE VIEW"),
@@ -59,7 +59,7 @@ class _Late(NamedTuple):
 
 
 class Pragmas:
-    """Those of one session. `begin` comes before its statements, `before_write` when one that writes is prepared,
+    """The PRAGMAs of one session. Call `begin` before its statements, `before_write` when a writing one is prepared,
     `after` when a statement has run."""
 
     def __init__(self, connection: apsw.Connection, authorizer: Authorizer, new_database: bool) -> None:
@@ -77,7 +77,7 @@ class Pragmas:
         self._enforced = foreign_keys
 
     def before_write(self, word: str) -> None:
-        """Raise `sql_error` where an earlier change has not taken effect. `word`: the first of the statement."""
+        """Raise `sql_error` if an earlier change has not taken effect. `word`: the first of the statement."""
         if word == "PRAGMA":
             return
         self._has_begun = True
@@ -87,7 +87,7 @@ class Pragmas:
                 raise late.error()
 
     def _only_declares(self) -> bool:
-        """Return whether the statement changes the schema and no row: it does the same with foreign keys or without."""
+        """Return True if the statement changes the schema and no row: foreign keys make no difference to it."""
         action = self._authorizer.schema_action
         return action in _WITHOUT_FOREIGN_KEYS or action == "ALTER TABLE"
 
@@ -97,12 +97,12 @@ class Pragmas:
             if name != FOREIGN_KEYS and (name not in _OF_A_NEW_DATABASE or schema not in ("", "main")):
                 continue
             if argument is not None:
-                self._see(name, argument, place)
+                self._apply(name, argument, place)
             elif name in self._late:
                 raise self._late[name].error()
 
-    def _see(self, name: str, argument: str, place: Place) -> None:
-        """Whether SQLite has made the change; a late one is made here, or remembered."""
+    def _apply(self, name: str, argument: str, place: Place) -> None:
+        """Check that SQLite has made the change; make a late one here, or remember it."""
         value = self._value(name)
         wanted = _meant(name, argument, value)
         if wanted != value and name == FOREIGN_KEYS and (not self._has_written or wanted == self._enforced):
@@ -132,7 +132,7 @@ class Pragmas:
         self._connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, int(value))
 
     def _set_foreign_keys_between(self, value: bool) -> None:
-        """In the middle of the transaction. What is violated and deferred would be counted by both rules."""
+        """Set the PRAGMA in the middle of a transaction; deferred violations would be counted by both rules."""
         if self._connection.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
             raise SldbError(
                 "constraint",
@@ -144,8 +144,8 @@ class Pragmas:
 
 
 def _meant(name: str, argument: str, value: object) -> Any:
-    """What the argument sets in a new database, in SQLite's own words. `value` is what was set before: a page size that
-    there cannot be leaves it."""
+    """Return the value of the argument in a new database, in SQLite's own words. `value`: the one before, which an
+    impossible page size leaves."""
     connection = apsw.Connection(":memory:")
     try:
         for text in (str(value), argument) if name == "page_size" else (argument,):

@@ -1,22 +1,22 @@
-"""Exactly once: which requests were applied, and what they gave, in the database that they changed.
+"""The log of requests: ids and replies of applied requests, in the database changed by them, for exactly-once writes.
 
 A request with a `request_id` records it in the same SQLite transaction as its writes, so either both are in the log
-or neither. Before it runs it looks here.
+or neither. Before it runs, its id is looked up here.
 
-A clock may be wrong, so an entry's hour is over when two say so: the machine's, and the log's, which is the time of the
-newest transaction. Then it is not found any more, and goes with the next recorded write. An entry has the later of the
-two times, as its transaction has, so that a clock that is behind shortens its hour by no more than nothing was written
-before it. One that is later than both proves nothing and is not believed. (Two writes in a row by a clock that is an
-hour ahead look like an hour.)
+A clock may be wrong, so an entry expires only after an hour on two clocks: the machine's, and the log's, the time of
+the newest transaction. Then it is not found any more, and the next recorded write deletes it. An entry has the later of
+the two times, like its transaction: a slow clock shortens its hour at most by the time without writes before it. An
+entry later than both proves nothing and is not believed. (Two writes in a row by a clock an hour ahead look like an
+hour.)
 
-Where a transaction goes back in time, because a clock had been ahead (Replica.next_time_ms), it takes the entries
-along: none is later than its log.
+If a transaction goes back in time, because a clock had been ahead (Replica.next_time_ms), it takes the entries along:
+none is later than its log.
 
-An entry is about the database that its reply names. A branch holds those of what it was made of, and they say nothing
-about it. A database that is renamed notes that first, in its own log, so that the copy has the note, and requests of
-the old name are answered under the new one.
+An entry is about the database named in its reply. A branch holds the entries of its source, and they prove nothing for
+the branch. Before a database is renamed, a note of that goes into its own log, so that the copy has the note, and
+requests of the old name are answered under the new one.
 
-A reply of many rows would make the transaction as large as itself: it goes to an object of the store, and its key here.
+A reply of many rows would make the transaction as large as itself: it is stored as an object, and its key here.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from lambda_handlers.wire import Reply, SldbError
 
 TABLE = OUR_TABLES + "requests"
 MEMORY_SECONDS = 3600
-MOST_BEHIND_SECONDS = 86_400  # that the clock of a machine is taken to be
-MOST_BYTES = 64 << 10  # of a compressed reply here
+MAX_BEHIND_SECONDS = 86_400  # that the clock of a machine is taken to be
+MAX_BYTES = 64 << 10  # of a compressed reply here
 _NOTE, _END_OF_NOTES = "\x01", "\x02"  # how the id of a note begins; that of a request has printable characters only
 _READINGS = 2  # of what is kept elsewhere: it may have been damaged on its way
 _AT_KEY = b"key:"  # how an entry begins that is kept elsewhere; zlib's own begin with a byte 0x78
@@ -54,7 +54,7 @@ LOG = OwnTable(
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """What an entry's time is compared with: what two clocks say that it is, in unix seconds."""
+    """The current time by two clocks, in unix seconds, to compare an entry's time with."""
 
     clock: float  # of this machine
     log: float  # of the newest transaction
@@ -62,14 +62,14 @@ class Times:
 
     @property
     def since(self) -> float:
-        """The time from which on requests are remembered."""
+        """The time since when requests are remembered."""
         return min(self.clock, self.log) - MEMORY_SECONDS
 
     @property
     def now(self) -> float:
-        """The time of an entry that is made. A log that is further ahead than a day makes none that stays for ever."""
+        """The time of a new entry. A log more than a day ahead makes no entry that stays for ever."""
         made = max(self.clock, self.log) if self.made is None else self.made
-        return min(made, self.clock + MOST_BEHIND_SECONDS)
+        return min(made, self.clock + MAX_BEHIND_SECONDS)
 
     @property
     def until(self) -> float:
@@ -85,7 +85,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A request that was applied, and is remembered."""
+    """An applied request, remembered in the log."""
 
     at: float  # unix seconds
     reply: Reply
@@ -103,7 +103,7 @@ def find(connection: apsw.Connection, request_id: str, times: Times) -> Recorded
 
 
 def record(connection: apsw.Connection, request_id: str, times: Times, entry: bytes) -> None:
-    """Note the request that the open transaction belongs to; `entry` is its reply by `encode`."""
+    """Record the request of the open transaction; `entry` is its reply by `encode`."""
     if not LOG.is_there(connection):
         LOG.make(connection)
     connection.execute(
@@ -114,14 +114,14 @@ def record(connection: apsw.Connection, request_id: str, times: Times, entry: by
 
 
 def take_back(connection: apsw.Connection, times: Times) -> None:
-    """Where the time of the transaction that is being made goes back behind the newest one's, take along what is
-    recorded: later than its own log it would not be believed any more."""
+    """Take the entries along if the time of the open transaction goes back behind the newest one's: later than their
+    own log they would not be believed any more."""
     if times.now < times.log and LOG.is_there(connection):
         connection.execute(f"UPDATE main.{TABLE} SET recorded_at = ? WHERE recorded_at > ?", (times.now, times.now))
 
 
 def note_rename(connection: apsw.Connection, name: str, target: str, times: Times) -> None:
-    """Note that the database is about to get another name, if it remembers requests and this is not noted."""
+    """Note that the database is about to get another name, unless it remembers no requests or has the note."""
     if not LOG.is_there(connection):
         return
     note = _note_of(name, target)
@@ -134,7 +134,7 @@ def note_rename(connection: apsw.Connection, name: str, target: str, times: Time
 
 
 def was_renamed(connection: apsw.Connection, database: str, at: float, name: str, times: Times) -> bool:
-    """Return whether the database named `name` had the name `database` at a time (unix seconds)."""
+    """Return True if the database named `name` had the name `database` at a time (unix seconds)."""
     found = connection.execute(
         f"SELECT id, recorded_at FROM main.{TABLE} WHERE id >= ? AND id < ? AND recorded_at > ? AND recorded_at <= ?",
         (_NOTE, _END_OF_NOTES, times.since, times.until),
@@ -150,7 +150,7 @@ def was_renamed(connection: apsw.Connection, database: str, at: float, name: str
 
 
 def _newest(connection: apsw.Connection, comparison: str, id_: str, times: Times) -> float | None:
-    """The newest of the entries whose ids compare so."""
+    """Return the time of the newest entry with an id that compares so."""
     found = connection.execute(
         f"SELECT recorded_at FROM main.{TABLE} WHERE id {comparison} ? AND recorded_at > ? AND recorded_at <= ? "
         "ORDER BY recorded_at DESC LIMIT 1",
@@ -168,16 +168,16 @@ def _note_of(name: str, target: str) -> str:
 
 
 def encode(reply: Reply, keep: Callable[[bytes], str]) -> bytes:
-    """`keep` gives a key for what is too large for the table."""
+    """Return the entry of a reply. `keep` stores one that is too large for the table, and returns its key."""
     body = zlib.compress(json.dumps(replace(reply, stats={}).encode(), separators=(",", ":")).encode())
-    return body if len(body) <= MOST_BYTES else _AT_KEY + keep(body).encode()
+    return body if len(body) <= MAX_BYTES else _AT_KEY + keep(body).encode()
 
 
 def decode(entry: bytes, kept: Callable[[str], bytes]) -> Reply | None:
-    """Return the reply, or None for an entry that sldb did not write. `kept` gives back what `keep` was given; it is
-    called with keys of their form only. Raises `corrupt` where that is damaged, twice: the request was applied."""
+    """Return the reply, or None for an entry not written by sldb. `kept` reads a body stored by `keep`; it is called
+    with keys of their form only. Raises `corrupt` for a damaged body, read twice: the request was applied."""
     if not entry.startswith(_AT_KEY):
-        return _decoded(entry) if len(entry) <= MOST_BYTES else None
+        return _decoded(entry) if len(entry) <= MAX_BYTES else None
     key = entry[len(_AT_KEY) :].decode("utf-8", errors="replace")
     if not is_reply_key(key):
         return None
@@ -186,8 +186,8 @@ def decode(entry: bytes, kept: Callable[[str], bytes]) -> Reply | None:
             return reply
     raise SldbError(
         "corrupt",
-        f"{key}: the request was applied before, and what it gave then is damaged",
-        "its rows are in the database; the reply that told of them is not to be had",
+        f"{key}: the request was applied before, and its reply is damaged",
+        "its rows are in the database; its reply is lost",
         key=key,
         applied="yes",
     )

@@ -1,4 +1,4 @@
-"""A script into its statements. Pure; SQLite decides where one ends (`apsw.complete` knows trigger bodies)."""
+"""A script, split into its statements. Pure; SQLite decides on their ends (`apsw.complete` knows trigger bodies)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMMENT = re.compile(r"--[^\n]*|/\*(?=.).*?(?:\*/|\Z)", re.DOTALL)
 _BEGIN = re.compile(r"BEGIN(?: (?:DEFERRED|IMMEDIATE|EXCLUSIVE))?(?: TRANSACTION)?", re.IGNORECASE)
 _COMMIT = re.compile(r"(?:COMMIT|END)(?: TRANSACTION)?", re.IGNORECASE)
 _OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
-_MOST_STATEMENTS = 250_000  # empty ones too: in a request of 6 MB there is room for millions
+_MAX_STATEMENTS = 250_000  # empty ones too: in a request of 6 MB there is room for millions
 _SEMICOLONS_IN_ONE = 1000  # a trigger may have this many
 _TOKENS_BETWEEN_CHECKS = 1000
 _END = "END"  # what stands between the last two semicolons of a trigger
@@ -39,8 +39,8 @@ class Piece(NamedTuple):
 
 
 def split(script: str, check_time: Callable[[], None] = lambda: None) -> Iterator[Piece]:
-    """The statements in order, each with its semicolon; the last may lack one. Comments alone are no statement. What
-    `check_time` raises ends the splitting."""
+    """Yield the statements in order, each with its semicolon; the last may lack one. Comments alone are no statement.
+    An error of `check_time` ends the splitting."""
     _check_text(script)
     start = tries = statements = 0
     words, read = "", 0  # since the last semicolon, without comments, up to where they are more than END
@@ -57,18 +57,18 @@ def split(script: str, check_time: Callable[[], None] = lambda: None) -> Iterato
             raise SldbError("too_large", f"one statement holds more than {_SEMICOLONS_IN_ONE} semicolons", applied="no")
         # SQLite reads a statement from its start whenever it is asked: of one with many semicolons, for minutes.
         if may_end and apsw.complete(sql := script[start:read]):
-            if _says_something(sql):
+            if _is_statement(sql):
                 yield Piece(sql, start)
             start, tries, statements = read, 0, statements + 1
-            if statements > _MOST_STATEMENTS:
-                raise SldbError("too_large", f"the query holds more than {_MOST_STATEMENTS:,} statements", applied="no")
-    if _says_something(script[start:]):
+            if statements > _MAX_STATEMENTS:
+                raise SldbError("too_large", f"the query holds more than {_MAX_STATEMENTS:,} statements", applied="no")
+    if _is_statement(script[start:]):
         yield Piece(script[start:], start)
 
 
 def enclosing(statements: Sequence[str]) -> frozenset[int]:
-    """The positions of a BEGIN and the COMMIT that it goes with, if they stand around all statements (PRAGMAs apart):
-    as in the output of sqlite3's .dump. To a request, which is a transaction, they say nothing new."""
+    """Return the positions of a BEGIN and its COMMIT around all statements (PRAGMAs apart), as in the output of
+    sqlite3's .dump. A request is a transaction anyway, so they are redundant."""
     words = [first_word(sql) for sql in statements]
     inner = [position for position, word in enumerate(words) if word not in _OUTSIDE_TRANSACTION]
     if len(inner) < 2:
@@ -80,7 +80,7 @@ def enclosing(statements: Sequence[str]) -> frozenset[int]:
 
 
 def _bare(sql: str) -> str:
-    """A statement that holds no quotes, without its comments and semicolon."""
+    """Return a statement without quotes, stripped of its comments and semicolon."""
     return " ".join(_COMMENT.sub(" ", sql).replace(";", " ").split())
 
 
@@ -94,18 +94,18 @@ def _check_text(script: str) -> None:
 
 
 def first_word(sql: str) -> str:
-    """The first word of a statement, in upper case: what no quoting can hide. Empty where it begins otherwise."""
+    """Return the first word of a statement, in upper case: no quoting can hide it. Empty if it begins otherwise."""
     match = _FIRST_WORD.match(sql)
     return match[1].upper() if match else ""
 
 
 def second_name(sql: str) -> str:
-    """The name that follows the first word, out of its quotes; for messages."""
+    """Return the name after the first word, out of its quotes; for messages."""
     match = _FIRST_WORD.match(sql)
     rest = sql[match.end() :] if match else ""
     return rest.strip("; \t\r\n").strip("\"'`[]")
 
 
-def _says_something(sql: str) -> bool:
+def _is_statement(sql: str) -> bool:
     match = _FIRST_WORD.match(sql)
     return (match is not None and match.end() < len(sql)) or bool(first_word(sql))

@@ -1,4 +1,4 @@
-"""Steps: the statements of a request in the order in which they run, each with its params and its place."""
+"""The steps of a request: its statements in their order, each with its params and its place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Step(NamedTuple):
 
 
 def steps_of(statements: Sequence[Statement], check_time: Callable[[], None]) -> Iterator[Step]:
-    """Split the statements of a request. Raises `bad_request`, `too_large`, and what `check_time` raises."""
+    """Split the statements of a request. Raises `bad_request`, `too_large`, and the errors of `check_time`."""
     split = [list(script.split(statement.query, check_time)) for statement in statements]
     around = script.enclosing([piece.sql for pieces in split for piece in pieces])
     position = 0

@@ -126,7 +126,7 @@ MUTANTS = (
     Mutant(
         "rows that the statement itself brought are somebody's loss",
         "sql",
-        SQL + "changes.py",
+        SQL + "row_changes.py",
         "        is_new = rowid in self._added",
         "        is_new = False",
         (CHANGES,),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.sql import changes
+from lambda_handlers.sql import changes, destruction, row_changes
 from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.sql.changes import Changes
 from lambda_handlers.wire import Reply, SldbError
@@ -294,7 +294,8 @@ def test_each_destruction_names_its_statement_and_figures(service):
 
 
 def test_a_large_table_is_not_counted_to_its_end(service, monkeypatch):
-    monkeypatch.setattr(changes, "MOST_COUNTED", 1)
+    for module in (changes, destruction, row_changes):
+        monkeypatch.setattr(module, "MAX_COUNTED", 1)
     told = [
         rehearsed(service, query).destroys[0]["message"]
         for query in (

@@ -83,7 +83,7 @@ def naive(text: str) -> list[str]:
         if token[0] == ";" and apsw.complete(text[start : token.end()]):
             pieces.append(text[start : token.end()])
             start = token.end()
-    return [piece for piece in [*pieces, text[start:]] if script._says_something(piece)]
+    return [piece for piece in [*pieces, text[start:]] if script._is_statement(piece)]
 
 
 WORDS = [

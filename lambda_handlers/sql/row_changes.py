@@ -1,0 +1,48 @@
+"""The row changes of one table by one statement, as SQLite's preupdate hook reports them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import apsw
+
+MAX_COUNTED = 10_000  # rows that are counted, or remembered
+
+
+@dataclass(slots=True)
+class RowChanges:
+    """The effect of a statement on those rows of a table that existed before it."""
+
+    removed: int = 0
+    removed_directly: int = 0  # by no trigger and no cascade
+    updated: int = 0
+    put_back: int = 0  # of the removed, by their rowids
+    fewer: int | None = None  # rows than before, where the table's own changes do not tell
+    # Rowids; beyond MAX_COUNTED of them a row may be taken for an older one. 0 is perhaps that of a table without.
+    _added: set[int] = field(default_factory=set)
+    _removed: set[int] = field(default_factory=set)
+    _updated: set[int] = field(default_factory=set)
+
+    def note(self, change: apsw.PreUpdate) -> None:
+        rowid, rowid_new = change.rowid, change.rowid_new
+        is_new = rowid in self._added
+        self._added.discard(rowid)
+        was_updated = rowid in self._updated
+        self._updated.discard(rowid)
+        if change.op == "INSERT":
+            self.put_back += rowid_new in self._removed
+            _remember(self._added, rowid_new)
+        elif change.op == "DELETE":
+            self.removed += not is_new
+            self.removed_directly += not is_new and not change.depth
+            _remember(self._removed, 0 if is_new else rowid)
+        elif is_new:
+            _remember(self._added, rowid_new)
+        else:
+            self.updated += not was_updated
+            _remember(self._updated, rowid_new)
+
+
+def _remember(rowids: set[int], rowid: int) -> None:
+    if rowid and len(rowids) < MAX_COUNTED:
+        rowids.add(rowid)
