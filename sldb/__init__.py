@@ -1,6 +1,6 @@
-"""sldb: a relational database without a server, seen from the user's machine.
+"""The client of sldb, a relational database without a server.
 
-Importing this package costs nothing: everything heavy is imported where it is first used.
+Importing this package costs nothing: heavy modules are imported on first use.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m sldb` is the command `sldb`."""
+"""The command `sldb`, as `python -m sldb`."""
 
 from sldb.cli.main import main
 

@@ -42,7 +42,7 @@ class Client:
     on_write: Callable[[str], None] | None = None  # called with the database of each acknowledged write
 
     def __post_init__(self) -> None:
-        """Raise `bad_request` for an invalid database name: requests that bypass the function are not checked there."""
+        """Raise `bad_request` for an invalid database name: only the function checks the names in requests."""
         check_database("database", self.database)
 
     @property
@@ -126,7 +126,7 @@ def _has_written(reply: Reply) -> bool:
 def open_target(text: str, aws: AwsOptions | None = None, stack: str | None = None) -> Target:
     """Return the target with the name `text`, of the given stack if any.
 
-    Raises `bad_request` for an unknown target, and for one that contradicts the stack.
+    Raises `bad_request` for an unknown target, and for a contradiction of target and stack.
     """
     from sldb import destination
     from sldb.config.settings import Level, Setting

@@ -1,6 +1,6 @@
 """The creation of a database by a write: allowed, confirmed on a terminal, or refused.
 
-The server decides, by the state that the write builds on: a request with `create: false` for a missing database is
+The server decides, by the state before the write: a request with `create: false` for a missing database is
 refused with `not_found` and `creatable`. The client never looks beforehand, for the state might change until the write.
 
 `main` is created without a question. Its local directory is made as mkdir would make it: a directory with an existing

@@ -1,7 +1,7 @@
 """The destination of a run: `--target`, `--local`, `--stack`, their variables and the config, resolved in one place.
 
     lambda          the query function of the named stack, or of test-db
-    lambda:NAME     this function; a stack that is named beside it must be its stack
+    lambda:NAME     this function; a stack given beside it must be its stack
     local:DIR       a directory; there is no stack
 
 A target and a stack may come from different levels (the command line, the environment, the config). The nearer one

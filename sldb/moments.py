@@ -1,19 +1,19 @@
-"""Moments as people write and read them: the one language of --at, .at and --since, and how times are printed. Pure.
+"""The moments that people write and read: the one language of --at, .at and --since, and printed times. Pure.
 
     41                                          a transaction
     2026-11-26T20:04:12.345+09:00, …Z           RFC 3339
     2026-11-26 20:04, 2026-11-26                a time on the local clock, of that second or the day's first
     10m, 2h ago, 1h30m, 90 seconds, 7d, 2w      so long ago; a day has 24 hours
-    yesterday                                   yesterday, when the local clock read what it reads now
+    yesterday                                   yesterday, at the present time of the local clock
     now
 
-Only what leaves the client is exact: a txid, or a time in UTC (`wire_form`). A time to the second means the end of that
-second where a state is asked for (--at), and its start where something begins (--since), so that a time which another
-program has printed without a fraction finds its transaction. A reading of the local clock that a change of the clock
-made twice, or left out, is refused.
+The form for the server is exact: a txid, or a time in UTC (`wire_form`). A time to the second means the end of that
+second for a state (--at), and its start for the begin of a span (--since): a time from another program, printed
+without a fraction, so finds its transaction. A reading of the local clock is refused if a change of the clock repeated
+or skipped it.
 
-Printed times are local, with their offset, and to the millisecond where they are those of a transaction: given back,
-they find it. The server's half, and the syntax of times, is `lambda_handlers.shared.times`.
+Printed times are local, with their offset. Times of transactions have milliseconds: given back, they find the
+transaction. The server's half, and the syntax of times, is `lambda_handlers.shared.times`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _local_offset(at_seconds: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What the clock on the wall shows."""
+    """The local clock and its offsets from UTC."""
 
     now: Callable[[], float] = time.time  # unix seconds
     offset: Callable[[int], int] = _local_offset  # seconds east of UTC, at a unix second
@@ -63,14 +63,14 @@ class Clock:
         return int(self.now() * 1000)
 
     def moments(self, wall_ms: int) -> list[int]:
-        """Return all unix milliseconds at which the clock reads so: mostly one, none or two around a change."""
+        """Return all unix milliseconds with this reading of the clock: usually one, none or two around a change."""
         around = range(-2 * _DAY_MS, 2 * _DAY_MS + 1, _DAY_MS // 4)
         offsets = {self.offset((wall_ms + distance) // 1000) for distance in around}
         candidates = {wall_ms - offset * 1000 for offset in offsets}
         return sorted(each for each in candidates if self.wall_ms(each) == wall_ms)
 
     def wall_ms(self, at_ms: int) -> int:
-        """Return the reading of the clock at a unix millisecond, as if that reading were UTC."""
+        """Return the reading of the clock at a unix millisecond, as if the reading were in UTC."""
         return at_ms + self.offset(at_ms // 1000) * 1000
 
 
@@ -79,14 +79,14 @@ LOCAL = Clock()
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a text means: from `start_ms` to `end_ms` (unix milliseconds), both among them."""
+    """The span of a text: from `start_ms` to `end_ms` (unix milliseconds), both included."""
 
     start_ms: int
     end_ms: int
 
 
 def wire_form(text: str, option: str = "--at", clock: Clock = LOCAL) -> int | str | None:
-    """Return what the wire calls a moment: a txid, or a time in UTC; None for now. Raise `bad_request`."""
+    """Return a moment in its form of the wire: a txid, or a time in UTC; None for now. Raises `bad_request`."""
     if _is_now(text):
         return None
     found = parse(text, option, clock)
@@ -94,13 +94,13 @@ def wire_form(text: str, option: str = "--at", clock: Clock = LOCAL) -> int | st
 
 
 def looks_like_moment(text: str) -> bool:
-    """Return whether a text is written as a moment, whatever it may mean."""
+    """Return True if a text has the syntax of a moment, valid or not."""
     plain = _plain(text)
     return plain in ("now", "yesterday") or bool(_DATE.match(plain)) or _is_txid(plain) or _ago_ms(plain) is not None
 
 
 def parse(text: str, option: str, clock: Clock = LOCAL) -> int | Moment:
-    """Return the txid, or the moment, that a text means. Raise `bad_request`, which begins with the option's name."""
+    """Return the txid or the moment of a text. Raises `bad_request`, with the option's name first."""
     plain = _plain(text)
     if _is_txid(plain):
         return int(plain)
@@ -122,8 +122,10 @@ def parse(text: str, option: str, clock: Clock = LOCAL) -> int | Moment:
 
 
 def since_ms(text: str, option: str = "--since", clock: Clock = LOCAL) -> int | None:
-    """Return the unix millisecond from which on something is wanted; None for a txid, whose time only the database
-    knows. Raise `bad_request`, for one in the future too."""
+    """Return the unix millisecond of --since; None for a txid: its time is in the database.
+
+    Raises `bad_request`, for a moment in the future too.
+    """
     found = parse(text, option, clock)
     if isinstance(found, int):
         return None
@@ -146,7 +148,7 @@ def shown(at_ms: int, clock: Clock = LOCAL, *, to_the_second: bool = False) -> s
 
 
 def local(text: str, clock: Clock = LOCAL) -> str:
-    """Return a time of the wire (RFC 3339 with its zone) as `shown` prints it."""
+    """Return a time of the wire (RFC 3339 with its zone) in the form of `shown`."""
     return shown(of_wire(text), clock)
 
 
@@ -156,7 +158,7 @@ def now(clock: Clock = LOCAL) -> str:
 
 
 def is_ahead(text: str, clock: Clock = LOCAL) -> bool:
-    """Return whether a time of the wire is later than now: a clock was wrong then, or is now."""
+    """Return True if a time of the wire is later than now: a clock was wrong then, or is now."""
     return of_wire(text) > clock.now_ms + AHEAD_MS
 
 
@@ -179,7 +181,7 @@ def _is_txid(text: str) -> bool:
 
 
 def _ago_ms(text: str) -> int | None:
-    """None for what is no span of time."""
+    """Return the milliseconds of a span of time; None for another text."""
     whole = _AGO.fullmatch(text)
     if whole is None:
         return None
@@ -196,8 +198,7 @@ def _known(start_ms: int, rest_ms: int, text: str, option: str) -> Moment:
 
 
 def _on_the_wall(wall_ms: int, text: str, option: str, clock: Clock) -> int:
-    """Return the one unix millisecond at which the local clock read so. Raise `bad_request` where it did twice, or
-    never."""
+    """Return the unix millisecond of a reading of the local clock. Raises `bad_request` for a repeated or skipped one."""
     found = clock.moments(wall_ms)
     if len(found) == 1:
         return found[0]
@@ -209,7 +210,7 @@ def _on_the_wall(wall_ms: int, text: str, option: str, clock: Clock) -> int:
 
 
 def _around_the_gap(wall_ms: int, clock: Clock) -> tuple[str, str]:
-    """Return the last second before the reading that was left out, and the first one after it."""
+    """Return the last second before a skipped reading, and the first one after it."""
     low, high = (wall_ms - 2 * _DAY_MS) // 1000, (wall_ms + 2 * _DAY_MS) // 1000
     while high - low > 1:
         middle = (low + high) // 2

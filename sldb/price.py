@@ -1,12 +1,12 @@
-"""What one request costs, estimated from the `stats` of its reply.
+"""The price of one request, estimated from the `stats` of its reply.
 
-Prices in dollars, of us-east-1 and without any free tier, as they stand in the README: Lambda's of
+The prices are in dollars, of us-east-1 and without any free tier, as in the README: Lambda's of
 https://aws.amazon.com/lambda/pricing/ and S3 Standard's of https://aws.amazon.com/s3/pricing/, both of 2026. The calls
-to EC2 that take and free a lock cost nothing, nor does what goes between S3 and a function of the same region.
+to EC2 for a lock are free, and so is traffic between S3 and a function of the same region.
 
-Counted is what the function itself can see: its time from request to reply (`ms`), after a cold start the time until it
-was ready (`init_ms`, billed since August 2025), its memory, and what it asked of S3. Not counted: storage, an API
-gateway in front, and what leaves AWS.
+The estimate counts the measures of the function itself: its time from request to reply (`ms`), after a cold start the
+time until it was ready (`init_ms`, billed since August 2025), its memory, and its requests to S3. Not counted: storage,
+an API gateway in front, and traffic out of AWS.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MB_PER_GB = 1024
 
 
 def estimate(stats: Mapping[str, Any]) -> float:
-    """Dollars for the request that a reply with these `stats` answered; 0 where no function ran (`local`)."""
+    """Return the dollars for the request of a reply with these `stats`; 0 without a function (`local`)."""
     if "memory_mb" not in stats:
         return 0.0
     function = run(stats["memory_mb"], stats["ms"] + stats.get("init_ms", 0.0), stats.get("architecture", ""))
@@ -34,11 +34,11 @@ def estimate(stats: Mapping[str, Any]) -> float:
 
 
 def run(memory_mb: float, billed_ms: float, machine: str) -> float:
-    """Dollars for one invocation of a function, without what it asks of others."""
+    """Return the dollars for one invocation of a function, without its requests to other services."""
     gb_second = LAMBDA_GB_SECOND.get(machine, LAMBDA_GB_SECOND["aarch64"])
     return LAMBDA_REQUEST + memory_mb / MB_PER_GB * billed_ms / 1000 * gb_second
 
 
 def per_million(dollars: float) -> str:
-    """$0.0000031 as "$3.10 per million": a price that a person can hold. Empty where nothing is paid."""
+    """Return $0.0000031 as "$3.10 per million", a readable price; an empty text for 0."""
     return f"${dollars * 1_000_000:,.2f} per million" if dollars else ""

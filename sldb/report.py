@@ -1,4 +1,4 @@
-"""What is said about a reply, beside its data: how many rows, how long it took, which version it is of."""
+"""The summary of a reply beside its data: number of rows, duration and version; and numbers with their units."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 def outcome(result: Result) -> str:
-    """3 rows; 1 row changed; done."""
+    """Return "3 rows", "1 row changed" or "done"."""
     if result.columns:
         return count(len(result.rows), "row")
     return f"{count(result.rowcount, 'row')} changed" if result.rowcount else "done"
 
 
 def outcomes(reply: Reply) -> str:
-    """All statements of a reply in one phrase; those that returned nothing and changed nothing are passed over."""
-    told = [outcome(result) for result in reply.results if result.columns or result.rowcount]
-    if len(told) > 3:
+    """Return all statements of a reply in one phrase, without those that returned and changed nothing."""
+    phrases = [outcome(result) for result in reply.results if result.columns or result.rowcount]
+    if len(phrases) > 3:
         changed = sum(result.rowcount for result in reply.results if not result.columns)
         rows = sum(len(result.rows) for result in reply.results)
-        told = [f"{count(len(reply.results), 'statement')}: {count(rows, 'row')}, {changed:,} changed"]
-    return " + ".join(told) or "done"
+        phrases = [f"{count(len(reply.results), 'statement')}: {count(rows, 'row')}, {changed:,} changed"]
+    return " + ".join(phrases) or "done"
 
 
 def summary(reply: Reply, elapsed_ms: float) -> str:
-    """3 rows · 12 ms · txid 7 · warm · 1 store request"""
+    """Return a line such as "3 rows · 12 ms · txid 7 · warm · 1 store request"."""
     parts = [outcomes(reply), duration(elapsed_ms), f"txid {reply.txid}"]
     stats = reply.stats
     if "cold" in stats:
@@ -40,7 +40,7 @@ def summary(reply: Reply, elapsed_ms: float) -> str:
 
 
 def details(reply: Reply, elapsed_ms: float) -> str:
-    """All that is known of what a request took, in one line: for --stats."""
+    """Return all measures of a request in one line, for --stats."""
     from sldb import price
 
     stats = reply.stats
@@ -61,7 +61,7 @@ def details(reply: Reply, elapsed_ms: float) -> str:
 
 
 def changed(changes: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """users: 2 inserted, 1 deleted; a line for each table."""
+    """Return a line such as "users: 2 inserted, 1 deleted" for each table."""
     done = {"insert": "inserted", "update": "updated", "delete": "deleted"}
     return [
         f"{table}: " + ", ".join(f"{rows:,} {done[operation]}" for operation, rows in counts.items() if rows)
@@ -76,7 +76,7 @@ def duration(milliseconds: float) -> str:
 
 
 def age(seconds: float) -> str:
-    """45 s, 3 min, 2 h, 5 days"""
+    """Return a text such as "45 s", "3 min", "2 h" or "5 days"."""
     for unit_seconds, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * unit_seconds:
             return f"{seconds / unit_seconds:.0f} {unit}"
@@ -84,7 +84,7 @@ def age(seconds: float) -> str:
 
 
 def size(amount: float) -> str:
-    """120 B, 4.5 KB, 1.2 GB"""
+    """Return a text such as "120 B", "4.5 KB" or "1.2 GB"."""
     for unit in _UNITS:
         if amount < 1000 or unit == _UNITS[-1]:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"

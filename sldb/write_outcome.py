@@ -1,14 +1,14 @@
-"""What an error says to people: what happened and, where that is known to matter, what became of the write.
+"""The outcome of a write in an error's message for people.
 
-The fact is `details["applied"]`, which programs read; these are its only words. What the error is about (file, line,
-statement) and its code stand around it, see `sldb.cli.errors`.
+Programs read the field `details["applied"]`; its words are defined here only. `sldb.cli.errors` adds the subject of the
+error (file, line, statement) and its code.
 """
 
 from __future__ import annotations
 
 from lambda_handlers.wire import SldbError
 
-NOT_CHANGED = "nothing was changed"  # where a command ends without having done anything
+NOT_CHANGED = "nothing was changed"  # for a command that ends without any effect
 UNKNOWN = "whether it was applied is unknown"
 _OUTCOMES = {
     "no": "nothing was applied",
@@ -18,6 +18,6 @@ _OUTCOMES = {
 
 
 def message(error: SldbError) -> str:
-    """Return the message with its outcome."""
+    """Return the message of an error with the outcome of the write."""
     outcome = _OUTCOMES.get(str(error.details.get("applied")))
     return f"{error.message}; {outcome}" if outcome else error.message

@@ -1,7 +1,7 @@
 """The edits of a config file: one line changes, all others stay as they were, comments included.
 
-The new text is decoded before it is written. If its settings are not the wanted ones (a key in a spelling that is not
-known here), nothing is written and the message reports it: no edit ever loses a setting.
+The new text is decoded before it is written. If its settings are not the wanted ones (a key in a spelling unknown
+here), nothing is written and the message reports it: no edit ever loses a setting.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
     [profiles.dev]                         # with --use dev, or SLDB_USE=dev
     target = "local:~/orders"
 
-The file is `config.toml` in the user's configuration directory, or the one that SLDB_CONFIG names; it is optional.
+The file is `config.toml` in the user's configuration directory, or the path in SLDB_CONFIG; it is optional.
 Content without meaning (another key, a value other than text, bad TOML) is an error with its line.
 """
 
@@ -130,7 +130,7 @@ def _find_problem(key: str, value: object) -> str:
 
 
 def line_of(text: str, table: str, key: str) -> int:
-    """Return the number of the line (from 1) that sets the key of a table ("": the top); 0 if none is recognized."""
+    """Return the line (from 1) with the key of a table ("": the top); 0 if none is recognized."""
     here = ""
     for number, line in enumerate(text.split("\n"), start=1):
         if header := _HEADER.match(line):

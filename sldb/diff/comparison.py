@@ -5,7 +5,7 @@ text encodings): the later one is `main`, the earlier one is attached as `before
 gets in between.
 
 Rows are the same row if they have the same key: the rowid, or the primary key of a table WITHOUT ROWID. Values are
-compared exactly: 1 is not 1.0, and 'a' is not 'A' whatever the column's collation. If the columns of a table changed,
+compared exactly: 1 is not 1.0, and 'a' is not 'A' under any collation of the column. If the columns of a table changed,
 the common ones are compared. The shadow tables of a virtual table are compared as that virtual table.
 """
 
@@ -70,7 +70,7 @@ class Comparison:
 
     @property
     def tables(self) -> list[tuple[Table | None, Table | None]]:
-        """Each table before and after; None if a state lacks it. Raises `not_found` for one that both lack."""
+        """Each table before and after; None for a missing one. Raises `not_found` for a table missing in both."""
         names = sorted(self.before.tables.keys() | self.after.tables.keys())
         if missing := set(self.only) - set(names):
             raise SldbError("not_found", f"neither state has a table {min(missing)}", ".tables lists them")
@@ -78,11 +78,11 @@ class Comparison:
         return [pair for name, pair in zip(names, pairs, strict=True) if not self.only or name in self.only]
 
     def count_request(self) -> Request:
-        """Return the request for the numbers of rows that differ, of all tables."""
+        """Return the request for the numbers of different rows, of all tables."""
         return self._request(queries.count_rows(before, after) for before, after in self.tables)
 
     def row_request(self, tables: Sequence[str], limit: int) -> Request:
-        """Return the request for the rows that differ, at most `limit` of each of these tables."""
+        """Return the request for the different rows, at most `limit` of each of these tables."""
         pairs = {(before or after).name: (before, after) for before, after in self.tables if before or after}  # type: ignore[union-attr]  # one of them is there
         return self._request(queries.select_rows(*pairs[name], limit) for name in tables)
 
@@ -99,7 +99,7 @@ class Comparison:
         return [change for change in found if not change.is_none]
 
     def row_changes(self, results: Sequence[Result]) -> Iterator[RowChange]:
-        """Yield the rows that differ. `results`: of `row_request`."""
+        """Yield the different rows. `results`: of `row_request`."""
         for result in results:
             for row in result.rows:
                 yield _row_change([column.name for column in result.columns], row)

@@ -69,7 +69,7 @@ def _copy(connection: apsw.Connection, side: str, client: Client, schema: Schema
 
 
 def _scan(table: Table, has_rowid: bool) -> Scan:
-    """Return the scan for the columns of the copy; a scan by rowid needs no collation, which may be unknown."""
+    """Return the scan for the columns of the copy; a scan by rowid needs no (possibly unknown) collation."""
     if has_rowid:
         return KeyScan(table.name, table.columns, table.key, table.key[0])
     return QueryScan(f"SELECT {literals.names(table.columns)} FROM {literals.name(table.name)}")

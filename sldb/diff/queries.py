@@ -1,6 +1,6 @@
-"""The SQL of a comparison: the numbers of rows that differ between two states of a table, and those rows.
+"""The SQL of a comparison: the numbers of different rows between two states of a table, and those rows.
 
-The later state is `main`, the earlier one is attached as `before`; a table is None in the state that lacks it.
+The later state is `main`, the earlier one is attached as `before`; a table missing in a state is None.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ _NOTHING = Table("", (), ())
 
 
 def _same_row(before: Table, after: Table) -> str | None:
-    """Return the condition for two rows to be the same row; None without a key that both states have."""
+    """Return the condition for two rows to be the same row; None without a common key."""
     if not before.key or before.key != after.key:
         return None
     return " AND ".join(f"a.{quote(column)} = b.{quote(column)}" for column in before.key)

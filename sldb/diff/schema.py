@@ -24,7 +24,7 @@ _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 class State:
     """A state as a user names it: `41`, a time, `staging`, `staging@41`, `staging@2h ago`.
 
-    A text that can be read as a moment is one: a database with the name `yesterday` is `yesterday@now`.
+    A text with the syntax of a moment is one: a database with the name `yesterday` is `yesterday@now`.
     """
 
     database: str

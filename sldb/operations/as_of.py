@@ -1,4 +1,4 @@
-"""The transaction of a moment and its time, in the sentences that every command with --at or --since shares."""
+"""The transaction of a moment and its time, in sentences for all commands with --at or --since."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
     for name, outcome in run_side_by_side(names, run, jobs=8, timeout_seconds=35.0): …
 
-Outcomes come in the order of `names`, not of their arrival. A job that has no outcome `timeout_seconds` after its start
+Outcomes come in the order of `names`, not of their arrival. A job without an outcome `timeout_seconds` after its start
 is given up: its thread goes on unobserved, and the next job starts in its place.
 """
 
@@ -24,7 +24,7 @@ MAX_AHEAD = 8  # times `jobs`: started jobs whose outcome is not yet reported
 
 
 def find_matching(patterns: Sequence[str], databases: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the sorted names of the databases that match a pattern (of a shell: * ? [abc]).
+    """Return the sorted names of all databases matching a pattern (of a shell: * ? [abc]).
 
     `databases`: the reply of the action of that name. Dropped ones are left out; a damaged one is included, for its
     error reports it.
@@ -45,7 +45,7 @@ class _Job(Generic[T]):
 
 @dataclass(slots=True)
 class _Jobs(Generic[T]):
-    """The jobs of one run, and the condition that the main thread waits on."""
+    """The jobs of one run, with the condition for the waits of the main thread."""
 
     run: Callable[[str], T]
     timeout_seconds: float | None

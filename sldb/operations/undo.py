@@ -16,7 +16,7 @@ _PAGE_LINES = 5  # of the history in one request: announcements are rare
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """The transaction to take back, and the newest one that this is conditional on."""
+    """The transaction to take back, on the condition of the newest one."""
 
     txid: int
     newest: int  # the same, or announcements of other writers that came to nothing
@@ -24,7 +24,7 @@ class Undo:
 
     @classmethod
     def find(cls, client: Client, if_txid: int | None = None) -> Undo:
-        """Return the undo of the last write, which must be transaction `if_txid` if that is given.
+        """Return the undo of the last write, on the condition that it is transaction `if_txid` if given.
 
         Raises `not_found` if the database was never written to, and other SldbErrors of the client.
         """

@@ -1,14 +1,14 @@
-"""Parameters of statements as the command line says them.
+"""The parameters of statements in the syntax of the command line.
 
     VALUE                 the next positional parameter (?)
     NAME=VALUE            the parameter :NAME (or @NAME, $NAME)
-    NAME:TYPE=VALUE       with its type said; `:TYPE=VALUE` for a positional one, `=VALUE` for one with a "=" in it
+    NAME:TYPE=VALUE       with a type; `:TYPE=VALUE` for a positional one, `=VALUE` for one with a "=" in it
     NAME=@FILE            the text in a file; `@FILE` for a positional one
 
-A value without a type is text, unless it is a number that is written just as SQLite itself would write it back
-(5, -3, 2.5; not 007, +1, 1e3, 2.50): so nothing is lost either way, and a comparison with a column of numbers
-finds what it should. Types: text, int, real, null, json (checked, bound as text; or @FILE), blob (hex digits, or
-@FILE), file (the text in a file). A text that begins with @ needs its type: `name:text=@ada`.
+A value without a type is text, unless it is a number in the spelling that SQLite itself prints (5, -3, 2.5; not 007,
++1, 1e3, 2.50): so nothing is lost either way, and a comparison with a column of numbers works. Types: text, int, real,
+null, json (checked, bound as text; or @FILE), blob (hex digits, or @FILE), file (the text in a file). A text with @ as
+first character needs its type: `name:text=@ada`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _REAL_DIGITS = 15  # as many as SQLite prints of a REAL that becomes TEXT
 
 
 def parse_params(texts: Sequence[str]) -> Params:
-    """What to bind for the given texts; raises `bad_request` for one that makes no sense."""
+    """Return the values to bind for the given texts. Raises `bad_request` for an invalid one."""
     parsed = [_parse(text) for text in texts]
     if not parsed:
         return None
@@ -58,7 +58,7 @@ def _guess_or_file(value: str, whole: str) -> Value:
 
 
 def guess(text: str) -> Value:
-    """The number that `text` is the one spelling of, or else `text`."""
+    """Return the number with `text` as its only spelling, or else `text`."""
     if _INTEGER.fullmatch(text):
         number = int(text) if len(text) <= 20 else INTEGER_MAX + 1
         return number if INTEGER_MIN <= number <= INTEGER_MAX else text

@@ -1,13 +1,13 @@
-"""Parameters of many executions from a file: one row, one execution.
+"""The parameters of many executions from a file: one row, one execution.
 
     .jsonl, .ndjson  an object (named parameters) or array (?) a line
     .json            an array of them
-    .csv, .tsv       the header names the parameters; values as `--param` reads them (a number where it is written as
-                     SQLite would write it, else text); NULL is nothing between the commas, "" the empty text; in tsv
+    .csv, .tsv       the header names the parameters; values as `--param` reads them (a number in SQLite's own spelling,
+                     else text); NULL is nothing between the commas, "" the empty text; in tsv
                      \\N and \\t \\n \\r \\\\ as `--format tsv` writes them
 
 In JSON, {"$base64": true, "encoded": …} and {"$blob": …} are blobs, {"$float": "inf"} an infinity, true and false 1 and
-0; other objects and arrays become their JSON text. So what `--format jsonl` and `--format csv` wrote can be read again.
+0; other objects and arrays become their JSON text. The output of `--format jsonl` and `--format csv` can be read again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, SldbError, Value
 from sldb.params.arguments import guess
 
-MOST_BYTES = 6_000_000  # what fits into one request to the function; it is one transaction
+MAX_BYTES = 6_000_000  # of one request to the function, and so of one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ParamRow:
 
 
 def read(path: Path) -> list[ParamRow]:
-    """The rows in order. Raises `bad_request` with file and line for what makes no sense, `too_large` for too much."""
+    """Return the rows in order. Raises `bad_request` with file and line for invalid content, and `too_large`."""
     kind = path.suffix.lower()
     if kind not in _READERS:
         raise SldbError(
@@ -46,7 +46,7 @@ def read(path: Path) -> list[ParamRow]:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise too_large(path)
         return path.read_bytes().decode("utf-8-sig")  # read_text would change line breaks inside of values
     except UnicodeDecodeError as error:
@@ -58,7 +58,7 @@ def _text(path: Path) -> str:
 def too_large(path: Path) -> SldbError:
     return SldbError(
         "too_large",
-        f"{path} is more than one request can hold ({MOST_BYTES // 1_000_000} MB), and so more than one transaction",
+        f"{path} is more than one request can hold ({MAX_BYTES // 1_000_000} MB), and so more than one transaction",
         f"sldb import {path} loads files of any size into a table",
         applied="no",
     )
@@ -160,7 +160,7 @@ def _tsv_cell(cell: str) -> Value:
 
 
 def _named(records: Iterator[tuple[int, list[Value]]], path: Path) -> Iterator[tuple[int, dict[str, Value]]]:
-    """The first record names the parameters. A line that is empty is no row, but where there is one column: NULL."""
+    """Yield the records after the first, the header. An empty line is NULL in a file of one column, else no row."""
     names: list[str] | None = None
     for line, cells in records:
         if names is None:

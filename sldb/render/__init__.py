@@ -1,11 +1,10 @@
-"""Results as text, in the formats of `FORMATS`. Data only: what is said about data (counts, timings) is the
-caller's to print, elsewhere.
+"""The rendering of results in the formats of `FORMATS`. Data only: the caller prints counts and timings elsewhere.
 
-table, markdown and vertical print every result that has columns, with an empty line between them; the formats for
-programs print one result, the last that has columns, so that a program that reads them meets one header and one
-array. On a terminal a table of too many columns is printed as vertical instead.
+table, markdown and vertical print every result with columns, separated by an empty line. The formats for programs print
+one result, the last with columns: a program then reads one header or one array. On a terminal a table of too many
+columns is printed as vertical instead.
 
-parquet is bytes, and goes to a file only: to the buffer below `out`. It wants a package of its own.
+parquet is bytes, and goes to a file only: to the buffer below `out`. It needs a package of its own.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _USUAL = Layout()
 
 
 def check_format(name: str, *, to_file: bool = False) -> str:
-    """`name` if it is one of FORMATS, or parquet where it goes to a file; else raises `bad_request`."""
+    """Return `name` if it is one of FORMATS, or parquet for a file; else raise `bad_request`."""
     if name == "parquet":
         if not to_file:
             raise SldbError("bad_request", "parquet is bytes for a file", "name one: --output FILE.parquet")
@@ -59,12 +58,12 @@ def check_format(name: str, *, to_file: bool = False) -> str:
 
 
 def result_of(names: Sequence[str], rows: Sequence[Sequence[Value]]) -> Result:
-    """Return rows that are not the reply to SQL as a result, for `write`."""
+    """Return rows from another source than SQL as a result, for `write`."""
     return Result(tuple(Column(name, None) for name in names), [tuple(row) for row in rows], len(rows))
 
 
 def printed(results: Sequence[Result], format_name: str) -> list[Result]:
-    """Those of `results` that `write` prints."""
+    """Return the results for `write` to print."""
     with_columns = [result for result in results if result.columns]
     return with_columns if format_name in FOR_PEOPLE else with_columns[-1:]
 
@@ -72,7 +71,7 @@ def printed(results: Sequence[Result], format_name: str) -> list[Result]:
 def write(
     results: Sequence[Result], format_name: str, out: TextIO, screen: Screen | None = None, layout: Layout = _USUAL
 ) -> None:
-    """Write `results` to `out`; `screen` says that `out` is a terminal."""
+    """Write `results` to `out`; `screen` is given if `out` is a terminal."""
     shown = printed(results, format_name)
     if format_name == "parquet":
         from sldb.render.parquet import write_parquet
@@ -93,7 +92,7 @@ def write(
 
 
 def describe_hidden(results: Sequence[Result], format_name: str, screen: Screen | None) -> str:
-    """What `write` leaves out and how to see it; empty where it prints all."""
+    """Return a note on the rows or results omitted by `write`; empty if it prints all."""
     with_columns = [result for result in results if result.columns]
     hidden = len(with_columns) - len(printed(results, format_name))
     if hidden:
@@ -119,7 +118,7 @@ def _write_to_screen(result: Result, format_name: str, out: TextIO, screen: Scre
 
 
 class _Safe:
-    """A terminal that csv and tsv, which change no character, can do no harm to."""
+    """A terminal protected from control characters: csv and tsv escape none."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out

@@ -1,4 +1,4 @@
-"""The place in a statement that an error is about: its line, and a caret below the place."""
+"""The place of an error in a statement: its line, and a caret below the place."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from sldb.render import text
 
 
 def point(query: str, offset: int, columns: int) -> tuple[str, str]:
-    """The line of `query` that holds character `offset`, and a line with `^` under that character.
+    """Return the line of `query` with character `offset`, and a line with `^` under that character.
 
-    No line is wider than `columns`: what stands too far from the place is replaced by "…".
+    No line is wider than `columns`: distant parts are replaced by "…".
     """
     offset = min(max(offset, 0), len(query))
     start = query.rfind("\n", 0, offset) + 1
@@ -25,7 +25,7 @@ def line_number(query: str, offset: int) -> int:
 
 
 def column_number(query: str, offset: int) -> int:
-    """In characters, from 1."""
+    """Return the column in characters, from 1."""
     return offset - query.rfind("\n", 0, offset)
 
 

@@ -1,16 +1,16 @@
-"""Rows for programs: json, jsonl, csv, tsv, insert; for documents: markdown, vertical. Each function writes one result.
+"""The formats for programs: json, jsonl, csv, tsv, insert; for documents: markdown, vertical. Each function writes one result.
 
 json      one array of objects, one row a line; `[]` without rows. jsonl: the objects alone.
           Integers are exact, a blob is {"$base64": true, "encoded": …}, an infinity {"$float": "inf"}.
           Columns of the same name become id, id:1, … so that none is lost.
 csv       RFC 4180 with \\n. NULL is nothing between the commas, the empty text is "".
-tsv       one row a line, whatever it holds: \\t \\n \\r \\\\ in cells are escaped, NULL is \\N.
+tsv       one row a line, for any values: \\t \\n \\r \\\\ in cells are escaped, NULL is \\N.
 markdown  a table of GitHub's kind.
 vertical  one line for each cell, for wide rows.
 insert    INSERT statements, for any SQLite.
 
-A `Layout` may choose what stands for NULL (not in json, jsonl and insert, which have their own word for it), leave out
-the header, and name the table of the INSERTs.
+A `Layout` may choose the text for NULL (not in json, jsonl and insert, with their own word for it), leave out the
+header, and name the table of the INSERTs.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def write_insert(result: Result, out: TextIO, layout: Layout) -> None:
 
 
 def numeric_columns(result: Result) -> list[bool]:
-    """Which columns hold nothing but numbers (and NULL), judged by their first rows."""
+    """Return for each column True if it holds only numbers (and NULL), judged by the first rows."""
     sample = result.rows[:1000]
     return [
         any(row[i] is not None for row in sample)
@@ -112,7 +112,7 @@ def _names(result: Result) -> list[str]:
 
 
 def json_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    """One object for each row."""
+    """Yield one object for each row."""
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     names = values.distinct(columns)
     for row in rows:
@@ -155,7 +155,7 @@ _CSV_QUOTED = re.compile(r'[",\r\n]|^\s|\s$|^$')
 
 
 def _csv_cells(null: str) -> Callable[[Value], str]:
-    """A text that is the same as what stands for NULL is told from it by its quotes."""
+    """Return the function for one cell. A text equal to the one for NULL is distinguished by quotes."""
 
     def cell(value: Value) -> str:
         if not isinstance(value, str):

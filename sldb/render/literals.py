@@ -1,7 +1,7 @@
-"""Names and values as SQL text that any SQLite reads back as exactly what they were.
+"""The names and values of SQL text: any SQLite reads them back exactly.
 
-Older versions (3.40, say) do not round every decimal number to the nearest double: what they may get wrong is written
-with 18 digits, and below 1e-90 as divisions by powers of two, which lose nothing. The `sqlite3` shell drops the \\r of
+Older versions (3.40, say) do not round every decimal number to the nearest double: a number at risk is written with 18
+digits, and below 1e-90 as exact divisions by powers of two. The `sqlite3` shell drops the \\r of
 a \\r\\n, and a NUL ends a literal: both are put in by `replace`.
 """
 
@@ -24,7 +24,7 @@ _LITERAL_ENDED = re.compile("[\0\r]")
 
 
 def name(text: str) -> str:
-    """A name of a table, column, …"""
+    """Return a name of a table, column, … in quotes."""
     return '"' + text.replace('"', '""') + '"'
 
 
@@ -60,7 +60,7 @@ def _text(value: str) -> str:
 
 
 def _unused(text: str) -> str:
-    """A word that does not occur in `text`."""
+    """Return a word without an occurrence in `text`."""
     number = 0
     while (word := f"\\{number}\\") in text:
         number += 1

@@ -1,7 +1,7 @@
-"""Results of equal columns that come one after the other, written as if they were one.
+"""The merging of results: those of equal columns come one after the other, and are written as one.
 
-What a program reads line by line (jsonl, csv, tsv, insert) is written as it comes; what needs to know all rows first
-(table, vertical, markdown, json) is kept until the end.
+Formats of lines (jsonl, csv, tsv, insert) are written at once; formats of all rows together (table, vertical, markdown,
+json) are kept until the end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Merged:
     _kept: list[Row] = field(default_factory=list)
 
     def add(self, columns: tuple[Column, ...], rows: Sequence[Row]) -> None:
-        """`columns` have the same names every time."""
+        """Add rows; `columns` have the same names every time."""
         is_first = not self.columns
         self.columns = self.columns or columns
         self.rows_count += len(rows)
@@ -39,7 +39,7 @@ class Merged:
         self.out.flush()
 
     def end(self) -> str:
-        """Write what is left; what of it is not shown, in words."""
+        """Write the kept rows; return a note on the omitted ones."""
         if self.format in _AS_IT_COMES:
             return ""
         results = [Result(self.columns, self._kept, len(self._kept))] if self.columns else []

@@ -1,8 +1,8 @@
-"""Rows as Parquet, by pyarrow (the extra `parquet`, imported when it is first used).
+"""The format Parquet, by pyarrow (the extra `parquet`, imported on first use).
 
-SQLite's columns hold any type, Parquet's one: int64, double (also for integers among reals, where a double holds them
-all), binary, or string. A column in which these mix is a string column with the values as they print; one of NULLs
-alone is a string column too.
+SQLite's columns hold any type, Parquet's one: int64, double (also for integers among reals, if a double holds them
+all), binary, or string. A column of mixed types is a string column of printed values; one of NULLs alone is a string
+column too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXACT_IN_DOUBLE = 1 << 53  # integers up to here
 
 
 def load(module: str) -> Any:
-    """`pyarrow`, or a part of it."""
+    """Return `pyarrow`, or a part of it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -47,8 +47,10 @@ def schema(columns: Sequence[str], kinds: Sequence[str]) -> Any:
 
 
 def kind_of(integers: Value, reals: Value, texts: Value, blobs: Value, large: Value) -> str:
-    """pyarrow's name of the type of a column that has so many of each (or whether it has any); `large` integers are
-    those that a double may not hold."""
+    """Return pyarrow's type of a column with these numbers of values by type (or their presence).
+
+    `large`: of integers beyond the exact range of a double.
+    """
     there = [bool(integers or reals), bool(texts), bool(blobs)]
     if there == [True, False, False] and not (reals and large):
         return "float64" if reals else "int64"
@@ -56,7 +58,7 @@ def kind_of(integers: Value, reals: Value, texts: Value, blobs: Value, large: Va
 
 
 def batch(rows: Sequence[Row], kinds: Sequence[str], what: Any) -> Any:
-    """A record batch of the schema `what`."""
+    """Return a record batch of the schema `what`."""
     arrow = load("pyarrow")
     arrays = [
         arrow.array(_as(kind, column), getattr(arrow, kind)())

@@ -1,8 +1,8 @@
-"""Tables for people. On a terminal rich draws the first rows, in colour and folded to its width; everywhere else a
-writer of our own prints all rows, which is two hundred times as fast.
+"""The tables for people. On a terminal rich draws the first rows, in colour and folded to its width; everywhere else
+our own writer prints all rows, two hundred times as fast.
 
-Numbers stand to the right, NULL is told from the text '' (and on a terminal from the text 'NULL' by its colour),
-and no cell can do anything but be seen: see `sldb.render.text`.
+Numbers are aligned to the right, NULL differs from the text '' (and on a terminal from the text 'NULL' by its colour),
+and no cell can control the terminal: see `sldb.render.text`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _RICH_ROWS = 500  # rich needs 0.2 ms for a row
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """The terminal that a table goes to."""
+    """The terminal for a table."""
 
     columns: int
     color: bool
     max_rows: int  # 0: all
-    turns: bool = True  # a table that does not fit is printed vertically; else in full, beyond the edge
+    turns: bool = True  # a table too wide is printed vertically; else in full, beyond the edge
 
 
 def write_table(result: Result, out: TextIO, screen: Screen | None, layout: Layout) -> None:
@@ -43,7 +43,7 @@ def write_table(result: Result, out: TextIO, screen: Screen | None, layout: Layo
 
 
 def fits(result: Result, screen: Screen, layout: Layout) -> bool:
-    """Whether the table is readable on the screen: each column gets what it needs, or at least 8 characters."""
+    """Return True if the table is readable on the screen: each column has its width, or at least 8 characters."""
     null = layout.null_or("NULL")
     needs = [
         max(text.width(cell) for cell in (column.name, *(_cell(row[i], null) for row in result.rows[:50])))

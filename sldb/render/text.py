@@ -1,7 +1,7 @@
-"""Text of strangers on a terminal: what is safe to print, and how wide it is.
+"""The printing of untrusted text on a terminal: escapes, and widths.
 
 A cell, an error message or a name may hold anything. Control characters (with the escape character first among
-them), and the characters that reorder what stands beside them, are shown as Python would write them: \\x1b, \\n.
+them), and the characters that reorder their neighbours, are shown in the notation of Python: \\x1b, \\n.
 Everything else prints as it is.
 """
 
@@ -18,17 +18,17 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escape(text: str) -> str:
-    """`text` on one line, safe to print."""
+    """Return `text` on one line, safe to print."""
     return _UNSAFE.sub(_visible, text) if not text.isprintable() else text
 
 
 def escape_lines(text: str) -> str:
-    """`text` safe to print, with its line breaks and tabs left in."""
+    """Return `text` safe to print, with its line breaks and tabs."""
     return _UNSAFE_IN_LINES.sub(_visible, text)
 
 
 def escape_json(document: str) -> str:
-    """A JSON document with the same meaning that is safe to print."""
+    """Return a JSON document of the same meaning, safe to print."""
     return _UNSAFE_IN_LINES.sub(lambda match: f"\\u{ord(match.group()):04x}", document)
 
 
@@ -39,21 +39,21 @@ def _visible(match: re.Match[str]) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal `text` takes."""
+    """Return the number of terminal columns of `text`."""
     if text.isascii():
         return len(text)
     return sum(map(_character_width, text))
 
 
 def widest(texts: Sequence[str]) -> int:
-    """The width of the widest; 0 for none. One pass in C where all of them are ASCII, as most columns are."""
+    """Return the greatest width; 0 for none. One pass in C if all texts are ASCII, as in most columns."""
     if all(map(str.isascii, texts)):
         return max(map(len, texts), default=0)
     return max(map(width, texts))
 
 
 def fold(line: str, columns: int) -> str:
-    """`line` broken between words, so that no piece is wider than it must be."""
+    """Return `line` broken between words, into pieces of at most `columns` if possible."""
     pieces, piece = [], ""
     for word in line.split(" "):
         longer = f"{piece} {word}" if piece else word
@@ -72,7 +72,7 @@ def _character_width(character: str) -> int:
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
-    """`text` filled up to `columns`; to the right side where `right`."""
+    """Return `text` filled up to `columns`, aligned to the right if `right`."""
     if text.isascii():
         return text.rjust(columns) if right else text.ljust(columns)
     fill = " " * (columns - width(text))

@@ -1,7 +1,7 @@
-"""One SQLite value as text: for people, and for SQL.
+"""The text of one SQLite value, for people and for SQL.
 
-Integers and reals print so that reading them back gives the same number. A blob prints as SQLite's literal
-X'00ff', which can be pasted into a statement.
+Integers and reals print exactly: reading them back gives the same number. A blob prints as SQLite's literal X'00ff',
+ready to be pasted into a statement.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def blob(value: bytes) -> str:
 
 
 def plain(value: Value, null: str) -> str:
-    """`value` as text, not escaped in any way."""
+    """Return `value` as text, without any escapes."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -34,7 +34,7 @@ def plain(value: Value, null: str) -> str:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The names with repeated ones told apart as SQLite itself does it: id, id:1, id:2."""
+    """Return the names, repeated ones numbered as SQLite does: id, id:1, id:2."""
     taken = set(names)
     seen: set[str] = set()
     result = []

@@ -107,7 +107,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 def test_a_file_too_large_for_a_request_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "big.csv"
     with path.open("wb") as file:
-        file.truncate(param_rows.MOST_BYTES + 1)
+        file.truncate(param_rows.MAX_BYTES + 1)
     monkeypatch.setattr(Path, "read_bytes", None)
     with pytest.raises(SldbError) as caught:
         param_rows.read(path)
