@@ -1,10 +1,10 @@
-"""What `make demo` shows: a deploy, a short session, a writer that dies, on an AWS that runs on this machine.
+"""The demo of `make demo`: a deploy, a short session and a dying writer, on an emulated AWS on this machine.
 
     sldb emulator -- python -m demo
 
-Every command that is shown is run as it is shown, and what follows it is its own output.
+Every command is run exactly as shown, followed by its own output.
 
-scenes        what is shown, as data
+scenes        the commands and remarks, as data
 stage         shows a command and runs it
-lost_writer   a writer that is killed while it has the lock
+lost_writer   a writer killed during its lock
 """

@@ -1,4 +1,4 @@
-"""`sldb emulator -- python -m demo`: show the scenes; on a terminal, leave the user in the shell."""
+"""The command `sldb emulator -- python -m demo`: show the scenes; on a terminal, leave the user in the shell."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from demo.stage import Derailed, Stage
     "--pace",
     type=click.FloatRange(min=0),
     default=1.0,
-    help="On a terminal: 1 as somebody types (default), 0.5 twice as fast, 0 at once.",
+    help="On a terminal: 1 as a person types (default), 0.5 twice as fast, 0 at once.",
 )
 def demo(pace: float) -> None:
-    """Deploy to an emulated AWS and use what is there; on a terminal, end in the shell."""
+    """Deploy to an emulated AWS and use the databases there; on a terminal, end in the shell."""
     if not _is_emulated(os.environ.get("AWS_ENDPOINT_URL", "")):
         raise click.UsageError("the demo is for an emulated AWS: sldb emulator -- python -m demo")
     stage = Stage(os.environ, pace=pace)
@@ -33,16 +33,16 @@ def demo(pace: float) -> None:
 
 
 def play(stage: Stage, number: int, scene: scenes.Scene) -> None:
-    """Raises Derailed where it does not go as it is written."""
+    """Show one scene. Raises Derailed for an unexpected end of a command."""
     stage.title(number, scene.title, scene.remark)
     for step in scene.steps:
         match step:
             case scenes.Command(text, status):
                 stage.run(text, status)
             case scenes.LostWriter(sql):
-                from demo.lost_writer import lose
+                from demo.lost_writer import kill_writer
 
-                lose(stage, sql)
+                kill_writer(stage, sql)
 
 
 def _end(stage: Stage) -> None:
@@ -55,7 +55,7 @@ def _end(stage: Stage) -> None:
 
 
 def _is_emulated(endpoint: str) -> bool:
-    """Whether it is on this machine: the demo must never deploy to somebody's account."""
+    """Return True for an endpoint on this machine: the demo must never deploy to a real account."""
     return urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
 
 

@@ -1,6 +1,6 @@
-"""A writer that dies while it has the lock, for real: the processes of client and function are killed (kill -9).
+"""The lost writer: the processes of client and function are killed (kill -9) during a lock, for real.
 
-The function runs in a container of the emulator, which is a child of the process that started this one.
+The function runs in a container of the emulator, a child of this process's parent.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PATIENCE_SECONDS = 20.0
 LOOK_SECONDS = 0.1
 
 
-def lose(stage: Stage, sql: str, stack: str = "test-db", database: str = "main") -> None:
-    """Start a writer, wait until it has the lock, and kill it. Raises Derailed if it does not come to that."""
+def kill_writer(stage: Stage, sql: str, stack: str = "test-db", database: str = "main") -> None:
+    """Start a writer, wait until it has the lock, and kill it. Raises Derailed if it takes no lock."""
     locks = stack_locks(AwsOptions(), stack)
     client = stage.start(f'sldb query "{sql}"')
     try:
@@ -47,7 +47,7 @@ def _wait_until_locked(locks: StackLocks, database: str, client: subprocess.Pope
 
 
 def _containers(emulator: int) -> list[int]:
-    """The processes that run the query function for this emulator. Raises Derailed if there are none."""
+    """Return the processes of the query function for this emulator. Raises Derailed if there are none."""
     found = [pid for pid, parent, words in _processes() if parent == emulator and HANDLER in words]
     if not found:
         raise Derailed("no container of the emulator runs the query function; was this started by `sldb emulator --`?")
@@ -55,8 +55,8 @@ def _containers(emulator: int) -> list[int]:
 
 
 def _processes() -> Iterator[tuple[int, int, list[str]]]:
-    """(process id, that of its parent, command) of all that run."""
-    # Linux tells without ps, which small images lack.
+    """Yield (process id, parent's process id, command) of all processes."""
+    # Linux needs no ps, and small images lack it.
     return _from_proc() if Path("/proc/self").exists() else _from_ps()
 
 

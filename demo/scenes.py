@@ -1,4 +1,4 @@
-"""What the demo shows, in order. Plain data; `stage` shows and runs it.
+"""The scenes of the demo, in order. Plain data; `stage` shows and runs it.
 
 A command is shell text, shown as it stands here. Its exit status is part of the script: another one ends the demo.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# It never ends: whoever runs it has the lock until somebody takes it away.
+# It never ends: its writer has the lock until that is freed.
 ENDLESS = (
     "UPDATE peaks SET metres = (WITH RECURSIVE n AS (SELECT 1 UNION ALL\n  SELECT 1 FROM n) SELECT count(*) FROM n)"
 )
@@ -16,12 +16,12 @@ ENDLESS = (
 @dataclass(frozen=True, slots=True)
 class Command:
     text: str
-    status: int = 0  # the exit status that belongs to it
+    status: int = 0  # the expected exit status
 
 
 @dataclass(frozen=True, slots=True)
 class LostWriter:
-    """A writer that is killed in the middle of its transaction, and the client that waits for it, too."""
+    """A writer killed in the middle of its transaction, together with its waiting client."""
 
     sql: str
 

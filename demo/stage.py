@@ -1,7 +1,7 @@
-"""Where commands are shown and run: as somebody would type them, each followed by its own output.
+"""The stage: commands are shown as a person would type them, and run, each followed by its own output.
 
 Colours and the pace of typing are for terminals. Children write to our standard output themselves, standard error
-included, so that everything comes in the order in which it happens, wherever it goes.
+included, so that all output keeps its order in time.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ LOOK_SECONDS = 0.7  # to read what a command has printed
 
 
 class Derailed(Exception):
-    """A command ended as it should not have; the message says which, and how."""
+    """The unexpected end of a command; the message names the command and its status."""
 
 
 class Stage:
-    """`environment` is that of the commands; `sldb` is found beside this Python first."""
+    """A terminal or file for the demo. `environment`: of the commands; `sldb` is found beside this Python first."""
 
     def __init__(self, environment: Mapping[str, str], *, pace: float = 1.0) -> None:
         scripts = sysconfig.get_path("scripts")
@@ -43,7 +43,7 @@ class Stage:
         self._write(f"{click.style(remark, dim=True)}\n")
 
     def run(self, text: str, status: int = 0) -> None:
-        """Raises Derailed for another exit status."""
+        """Show and run a command. Raises Derailed for another exit status."""
         self.show(text)
         got = self._popen(arguments(text)).wait()
         if got != status:
@@ -56,7 +56,7 @@ class Stage:
         return self._popen(arguments(text))
 
     def show(self, text: str) -> None:
-        """A prompt, and the command as it is typed."""
+        """Write a prompt, and the command as if typed."""
         self._write(f"\n{click.style('$', fg='green', bold=True)} ")
         lines = text.split("\n")
         for i, line in enumerate(lines):
@@ -70,7 +70,7 @@ class Stage:
         time.sleep(LOOK_SECONDS * self._pace)
 
     def become(self, command: Sequence[str]) -> None:
-        """Go on as this command, which then has the terminal and its signals to itself."""
+        """Replace this process by the command: it then owns the terminal and its signals."""
         sys.stdout.flush()
         os.execvpe(command[0], list(command), self.environment)
 

@@ -1,4 +1,4 @@
-"""docs/commands.md, from the commands themselves: `python -m docs.reference` prints it, `make docs` writes it."""
+"""The page docs/commands.md, made from the commands: `python -m docs.reference` prints it, `make docs` writes it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _commands() -> Iterator[str]:
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """Paragraphs as text; what is printed as it stands, as code."""
+    """Yield the paragraphs of a help: verbatim blocks as code, the others as text."""
     for block in re.split(r"\n\s*\n", text):
         if block.startswith("\b"):
             yield "```\n" + block.removeprefix("\b\n").rstrip() + "\n```\n"
@@ -84,7 +84,7 @@ def _cell(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Text of a help page, in which Markdown finds nothing but code."""
+    """Return text of a help page with all of Markdown escaped except code."""
     parts = text.split("`")
     parts[::2] = [re.sub(r"([\\*_<\[])", r"\\\1", part) for part in parts[::2]]
     return "`".join(parts)

@@ -198,7 +198,7 @@ def _known(start_ms: int, rest_ms: int, text: str, option: str) -> Moment:
 
 
 def _on_the_wall(wall_ms: int, text: str, option: str, clock: Clock) -> int:
-    """Return the unix millisecond of a reading of the local clock. Raises `bad_request` for a repeated or skipped one."""
+    """Return the unix millisecond of a clock reading. Raises `bad_request` for a repeated or skipped one."""
     found = clock.moments(wall_ms)
     if len(found) == 1:
         return found[0]

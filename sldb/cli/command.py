@@ -1,6 +1,6 @@
-"""The click classes of commands: each takes the global options, before or after its name, and reports what it wrote.
+"""The click classes of commands, with the global options and the report of writes.
 
-The option nearer to the end of the command line wins.
+A global option may come before or after the name of the command; the one nearer to the end of the line wins.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def completes(values: str) -> Callable[..., list[Any]]:
-    """Return a completion of `sldb.cli.completers`, a module that is imported when a shell requests the completion."""
+    """Return a completion of `sldb.cli.completers`, a module imported only at the request of a shell."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from lambda_handlers.wire import SldbError

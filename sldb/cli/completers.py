@@ -1,5 +1,5 @@
-"""The completions of values by a shell. None of them uses the network: no completion is better than one that waits
-for AWS. Files and directories: `sldb.cli.path_types`.
+"""The completions of values by a shell. None of them uses the network: no completion is better than a wait for
+AWS. Files and directories: `sldb.cli.path_types`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where errors become messages on standard error and exit statuses; see `sldb.cli.main` for the table."""
+"""The end of all errors: messages on standard error, and exit statuses; see `sldb.cli.main` for the table."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ INTERRUPTED, BUG = 130, 70
 
 
 class ReaderLeft(Exception):  # nothing is wrong
-    """Standard output is a pipe whose reader (head, less) has seen enough."""
+    """The reader of standard output (head, less) has closed its pipe."""
 
 
 def guard(action: Callable[[], object]) -> int:
-    """Run `action`; whatever leaves it becomes one message and an exit status."""
+    """Run `action` and return its exit status; an exception becomes one message and a status."""
     try:
         status = action()
-        sys.stdout.flush()  # here, where a closed pipe is no traceback
+        sys.stdout.flush()  # here a closed pipe makes no traceback
         return status if isinstance(status, int) else 0
-    except Exception as error:  # noqa: BLE001  # the one place where errors end
+    except Exception as error:  # noqa: BLE001  # the end of all errors
         return _failed(error)
     except KeyboardInterrupt:
         return _interrupted()
@@ -59,7 +59,7 @@ def _failed(error: Exception) -> int:
 
 
 def _refused_by_the_system(error: OSError) -> SldbError:
-    """A file or directory that the system does not let be used, where no command has said so itself."""
+    """Return the error for a file or directory refused by the system, if the command itself has none."""
     where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
     hint = "look whether it is there, and may be read and written: HOME, TMPDIR and the XDG_ variables name such places"
     return SldbError("store_error", f"{where}{error.strerror}", hint)
@@ -69,7 +69,7 @@ _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _give_up_output() -> None:
-    """Keep the interpreter from flushing at exit what cannot be written."""
+    """Redirect standard output, so that the interpreter does not flush into it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -87,30 +87,30 @@ def _bug(error: Exception) -> int:
 
 
 def show(error: SldbError) -> None:
-    """One line with where it happened, what, and the code; the place in the SQL where there is one; what to do next."""
+    """Write an error: one line with place, message and code; its place in the SQL, if any; and the hint."""
     from sldb.render.text import escape, escape_lines
     from sldb.write_outcome import message
 
     offset = _offset(error)
-    _say("error:", f"{_where(error, offset)}{escape(message(error))} [{error.code}]", fg="red")
+    _write_line("error:", f"{_where(error, offset)}{escape(message(error))} [{error.code}]", fg="red")
     for line in _place(error, offset):
         click.echo(line, err=True)
     if error.hint:
-        _say("hint:", escape_lines(error.hint))
+        _write_line("hint:", escape_lines(error.hint))
 
 
-def _say(label: str, message: str, fg: str | None = None) -> None:
-    """One line; on a terminal folded between words."""
+def _write_line(label: str, message: str, fg: str | None = None) -> None:
+    """Write one line; on a terminal folded between words."""
     from sldb.render.text import fold
 
-    said = f"{label} {message}"
+    line = f"{label} {message}"
     if sys.stderr.isatty():
-        said = "\n".join(fold(line, terminal_columns()) for line in said.split("\n"))
-    click.echo(styled(label, fg=fg, bold=True) + said[len(label) :], err=True)
+        line = "\n".join(fold(part, terminal_columns()) for part in line.split("\n"))
+    click.echo(styled(label, fg=fg, bold=True) + line[len(label) :], err=True)
 
 
 def _where(error: SldbError, offset: int | None) -> str:
-    """schema.sql:12:3: statement 4 of 9:"""
+    """Return the place of an error, such as "schema.sql:12:3: statement 4 of 9: "."""
     from sldb.render.caret import column_number, line_number
     from sldb.render.text import escape
 
@@ -131,7 +131,7 @@ def _where(error: SldbError, offset: int | None) -> str:
 
 
 def _place(error: SldbError, offset: int | None) -> list[str]:
-    """The line of SQL with a caret below the place that the error is about."""
+    """Return the line of SQL with the error, and a line with a caret below its place."""
     if offset is None:
         return []
     from sldb.render.caret import line_number, point
@@ -144,8 +144,7 @@ def _place(error: SldbError, offset: int | None) -> list[str]:
 
 
 def _offset(error: SldbError) -> int | None:
-    """Characters into the SQL before the place that the error is about: of a word of it, else of its statement where
-    there are several."""
+    """Return the offset of the error in the SQL, in characters: of a word, else of its statement if several."""
     query, offset = error.details.get("query"), error.details.get("offset")
     if not isinstance(query, str):
         return None

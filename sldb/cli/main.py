@@ -1,6 +1,6 @@
-"""The command `sldb`: the table of commands in their groups, the root group that loads them, and the entry points.
+"""The command `sldb`: the table of commands in their groups, the root group, and the entry points.
 
-A command is imported when it runs, so that `sldb --version` imports click and nothing else.
+A command is imported only for its run: `sldb --version` imports click and nothing else.
 
 Exit statuses: 0; 1 the statement or operation failed; 2 usage; 3 not deployed, no credentials, not reachable;
 70 a bug; 75 locked or in conflict, try again; 130 interrupted. The codes of `wire.ERROR_CODES` map onto these.
@@ -46,7 +46,7 @@ _ATTRIBUTES = {"import": "import_"}  # of modules and functions, for a name that
 
 
 class RootGroup(click.Group):
-    """The group `sldb`: it imports a command when that is needed, and lists them by their groups."""
+    """The group `sldb`: it imports commands on demand, and lists them by their groups."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)

@@ -53,5 +53,5 @@ def say(sentence: str) -> None:
 
 
 def say_subject(where: str) -> None:
-    """Write the subject of the question that follows: the database, and its stack or directory."""
+    """Write the subject of the next question: the database, and its stack or directory."""
     say(f"{where[:1].upper()}{where[1:]}:")

@@ -1,4 +1,4 @@
-"""The parts that the commands of `sldb migrate` share: the directory of migrations, and the report of applied ones."""
+"""The shared parts of the commands of `sldb migrate`: the directory of migrations, and the report of applied ones."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ LANGUAGE = 'a txid, or a time ("2026-11-26 20:04", RFC 3339, 10m, "2h ago", yest
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def at_option(what: str, *, required: bool = False) -> Callable[[F], F]:
-    """Return the option --at; its help begins with `what`."""
-    return click.option("--at", required=required, metavar="TXID|TIME", help=f"{what}: {LANGUAGE}.")
+def at_option(subject: str, *, required: bool = False) -> Callable[[F], F]:
+    """Return the option --at, with `subject` as the begin of its help."""
+    return click.option("--at", required=required, metavar="TXID|TIME", help=f"{subject}: {LANGUAGE}.")
 
 
 def since_option(default: str) -> Callable[[F], F]:
@@ -39,7 +39,7 @@ def parse_moment(text: str | None) -> int | str | None:
 
 
 def say_moment(client: Client, text: str | None, txid: int, time: str | None = None) -> None:
-    """Write which transaction --at (its `text`) has selected; nothing without --at.
+    """Write the transaction of --at (its `text`); nothing without --at.
 
     `time`: the time of the transaction, if the reply has it.
     """

@@ -1,6 +1,6 @@
-"""Parameters that name files or directories, known by the word that stands for their value: FILE, DIR.
+"""The types of parameters for files and directories, recognized by their metavar: FILE, DIR.
 
-Shells complete them as such. Whether something is there is the command's business, and so is a `-`.
+Shells complete them as such. The command itself checks for existence, and handles a `-`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-class _Place(click.ParamType):  # type: ignore[type-arg]  # click 8.2 is not generic yet
-    """Text that names something on the disk; whether it is there is the command's business."""
+class _PathType(click.ParamType):  # type: ignore[type-arg]  # click 8.2 is not generic yet
+    """The path of a file or directory; the command checks for existence."""
 
     def __init__(self, name: str, kind: str) -> None:
         self.name = name
@@ -30,11 +30,11 @@ class _Place(click.ParamType):  # type: ignore[type-arg]  # click 8.2 is not gen
         return [CompletionItem(incomplete, type=self._kind)]
 
 
-PLACES = {"FILE": _Place("file", "file"), "DIR": _Place("directory", "dir")}
+PLACES = {"FILE": _PathType("file", "file"), "DIR": _PathType("directory", "dir")}
 
 
 def set_path_types(parameters: Iterable[click.Parameter]) -> None:
-    """Give those that name files or directories their types."""
+    """Set the types of the parameters for files and directories."""
     for parameter in parameters:
         if parameter.metavar in PLACES and parameter.type is click.STRING:
             parameter.type = PLACES[parameter.metavar]

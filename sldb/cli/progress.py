@@ -1,4 +1,4 @@
-"""How far something long has come, on standard error: a bar on a terminal, with rate and time left; else the notes."""
+"""The progress of a long operation on standard error: a bar on a terminal, with rate and time left; else notes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Lines:
 
 
 class _Bar:
-    """Shown from the first step on: a question may come before."""
+    """A bar that appears at the first step: a question may come before."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
@@ -47,7 +47,7 @@ class _Bar:
 
 
 @contextmanager
-def showing() -> Iterator[Progress]:
+def show_progress() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield _Lines()
         return

@@ -25,7 +25,7 @@ class Question:
     seconds: float = 0.0  # from the question to the answer
 
     def confirm(self, sentence: str) -> bool:
-        """Ask whether to destroy the data that the sentence names."""
+        """Ask for a yes to the sentence on the data to destroy."""
         started = time.monotonic()
         messages.say_subject(self.where)
         messages.say(f"{sentence} Afterwards, {self.undo} takes it back.")
@@ -35,7 +35,7 @@ class Question:
 
 
 def confirm_creation(question: str) -> bool:
-    """Ask whether to create a database; Ctrl-C and Ctrl-D answer no."""
+    """Ask for a yes to the creation of a database; Ctrl-C and Ctrl-D answer no."""
     from sldb.render.text import escape
 
     try:

@@ -1,4 +1,4 @@
-"""The run of one command: its settings, destination and client, and the databases that it wrote to."""
+"""The run of one command: its settings, destination, client and writes."""
 
 from __future__ import annotations
 
@@ -136,12 +136,12 @@ class Run:
         return DatabaseCreation(create or read_switch(VARIABLE), confirm, self._directory)
 
     def report_write(self, database: str) -> None:
-        """Report at once that a write to this database succeeded."""
+        """Report a successful write to this database at once."""
         self.written.append(database)
         self.report_writes()
 
     def report_writes(self, *, always: bool = False) -> None:
-        """Report the databases that were written to, unless the destination is evident."""
+        """Report the databases of successful writes, unless the destination is evident."""
         from sldb.render.text import escape
 
         databases = list(dict.fromkeys(self.written))
@@ -170,7 +170,7 @@ class Run:
         return with_options(text, [shlex.quote(word) for word in options])
 
     def command_line(self, *words: str, database: str | None = None) -> str:
-        """Return a command to type that reaches the same place as this one, by the options of this one."""
+        """Return a command to type, with the options of this run and so the same destination."""
         import shlex
 
         given = {name: value for name, value in self.settings.given.items() if name != "format"}

@@ -1,6 +1,6 @@
 """The settings of one run: each from the command line, the environment, the config file or its default.
 
-The config file is read at the first setting that neither the command line nor the environment gives.
+The config file is read at the first setting without a value on the command line or in the environment.
 """
 
 from __future__ import annotations

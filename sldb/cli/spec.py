@@ -1,7 +1,7 @@
-"""The command line as data: what `sldb --spec` prints for programs, and what docs/commands.md is made from.
+"""The command line as data: the output of `sldb --spec` for programs, and the source of docs/commands.md.
 
-An example is a line that begins with "sldb" in a block of a command's help that is printed as it stands (click's \\b);
-what follows behind two spaces explains it.
+An example is a line with "sldb" as first word in a verbatim block (click's \\b) of a command's help; its explanation
+follows behind two spaces.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Example(NamedTuple):
 
 
 def describe(root: click.Group) -> dict[str, Any]:
-    """All of it, as JSON can say it."""
+    """Return the whole command line as values of JSON."""
     return {
         "name": "sldb",
         "version": __version__,
@@ -60,7 +60,7 @@ def describe(root: click.Group) -> dict[str, Any]:
 
 
 def walk(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command with its words, groups before what is in them."""
+    """Yield every command with its words, groups before their commands."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -85,7 +85,7 @@ def examples(command: click.Command) -> list[Example]:
 
 
 def own_parameters(command: click.Command, root: click.Group) -> list[click.Parameter]:
-    """Without the global options, which every command takes."""
+    """Return the parameters of a command without the global options."""
     return [parameter for parameter in command.params if parameter not in root.params]
 
 

@@ -1,4 +1,4 @@
-"""The streams of a command: data to standard output in UTF-8, a screen if it is one, and who may be asked."""
+"""The standard streams of a command: data in UTF-8, the screen, and the check for a user to ask."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ DEFAULT_MAX_ROWS = 500
 
 
 def open_closed_streams() -> None:
-    """Open what the caller has closed of the three standard streams, as cron and systemd may: nothing comes in, and
-    what goes out is dropped. Otherwise the next file or connection would get the number of the stream, and a message
-    land in it. What cannot be said on standard error (a full disk, a reader that left) is dropped, too: it changes
-    nothing of what was done."""
+    """Open the standard streams closed by the caller, as cron and systemd may: input is empty, output is dropped.
+
+    Otherwise the next file or connection would get the number of the stream, and a message land in it. A failed write
+    to standard error (a full disk, a closed pipe) is dropped, too: it changes nothing about the work done.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             setattr(sys, name, _nothing(number))
@@ -28,7 +29,7 @@ def open_closed_streams() -> None:
 
 
 def _nothing(number: int) -> TextIO:
-    """The null device as a standard stream, under its number if that is free."""
+    """Return the null device as a standard stream, under its number if free."""
     opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
     if opened > number and not _is_open(number):
         os.dup2(opened, number)
@@ -54,24 +55,24 @@ class _Unfailing(io.FileIO):
 
 
 def data_out() -> TextIO:
-    """Standard output for data: UTF-8 and \\n wherever it is not a terminal, whatever the locale says."""
+    """Return standard output for data: UTF-8 and \\n except on a terminal, in any locale."""
     out = sys.stdout
     reconfigure = getattr(out, "reconfigure", None)
     if reconfigure is not None:
         if out.isatty():
-            reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
+            reconfigure(errors="backslashreplace")  # a missing character of a terminal is no reason to fail
         else:
             reconfigure(encoding="utf-8", errors="strict", newline="")
     return out
 
 
 def bytes_out() -> BinaryIO:
-    """Standard output for data that is bytes already."""
+    """Return standard output for bytes."""
     return sys.stdout.buffer
 
 
 def screen(max_rows: int = DEFAULT_MAX_ROWS) -> Screen | None:
-    """The terminal that standard output is, if it is one."""
+    """Return the terminal of standard output, if it is one."""
     if not sys.stdout.isatty():
         return None
     from sldb.render import Screen
@@ -80,27 +81,27 @@ def screen(max_rows: int = DEFAULT_MAX_ROWS) -> Screen | None:
 
 
 def color_is_wanted() -> bool:
-    """By who looks at the terminal, if there is one."""
+    """Return False if the user of a terminal has switched colors off."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def styled(text: str, **style: Any) -> str:
-    """For a terminal, with click's styles (fg, bold, dim); click takes them out again for files."""
+    """Return text with click's styles (fg, bold, dim) for a terminal; click removes them again for files."""
     import click
 
     return click.style(text, **style) if color_is_wanted() else text
 
 
 def terminal_columns() -> int:
-    """80 where the terminal does not say; Python 3.10 takes its 0 at its word."""
+    """Return the width of the terminal; 80 if it reports none, as 0 in Python 3.10."""
     return shutil.get_terminal_size().columns or 80
 
 
 def can_ask() -> bool:
-    """Whether a question would be seen and could be answered."""
+    """Return True if a user could see and answer a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def read_standard_input() -> str:
-    """All of standard input, as UTF-8 whatever the locale says."""
+    """Return all of standard input, as UTF-8 in any locale."""
     return sys.stdin.buffer.read().decode("utf-8-sig")

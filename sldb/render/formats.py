@@ -1,4 +1,6 @@
-"""The formats for programs: json, jsonl, csv, tsv, insert; for documents: markdown, vertical. Each function writes one result.
+"""The formats json, jsonl, csv, tsv and insert for programs, markdown and vertical for documents.
+
+Each function writes one result.
 
 json      one array of objects, one row a line; `[]` without rows. jsonl: the objects alone.
           Integers are exact, a blob is {"$base64": true, "encoded": …}, an infinity {"$float": "inf"}.

@@ -84,7 +84,7 @@ class _ManyDatabases:
         return 1 if self.failed else 0
 
     def _run_on_each(self, names: Sequence[str], request: Request, *, finds_writers: bool = False) -> list[str]:
-        """Add the rows of each and report failures; return the databases that refused to write, if `finds_writers`."""
+        """Add the rows of each and report failures; return the databases with refused writes, if `finds_writers`."""
         writers = []
         answered = 0
         try:

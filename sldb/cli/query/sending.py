@@ -99,7 +99,7 @@ class Sending:
 
 
 def say_dry_run(changes: Mapping[str, Mapping[str, int]]) -> None:
-    """Write that a dry run was rolled back, and the numbers of changed rows."""
+    """Write the numbers of rows changed by a dry run, and its rollback."""
     messages.say("dry run: all of it was rolled back")
     for line in report.changed(changes):
         messages.say(f"  {line}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Texts of SQL that run once each, or one text that runs once for each row of parameters."""
+    """Texts of SQL for one run each, or one text for a run with each row of parameters."""
 
     texts: Sequence[Source]
     params: Sequence[str]  # as --param has them

@@ -1,4 +1,4 @@
-"""`sldb dump`: the whole database as SQL text."""
+"""The command `sldb dump`: the whole database as SQL text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sldb export`: rows out of the database, into a file."""
+"""The command `sldb export`: rows out of the database, into a file."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ def export(
         layout = Layout(null, header=not no_header, table=what.name if what else "")
         rows = exporting.write(source, what, format_name, path, streams.bytes_out(), layout)
     if output is not None:
-        _tell(source, rows if table or sql else None, output)
+        _say_result(source, rows if table or sql else None, output)
 
 
 def _format(run: Run, output: str | None) -> str:
-    """What was asked for, else what the file's name says; the formats for people are for other commands."""
+    """Return the requested format, else the one of the file's name; formats for people are for other commands."""
     from sldb.render import FOR_PEOPLE
     from sldb.transfer.export import FORMATS, format_of
 
@@ -116,7 +116,7 @@ def _selected(source: Snapshot, table: str | None, sql: str | None, path: Path |
     return None if table is None else selection.table(source, table)
 
 
-def _tell(source: Snapshot, rows: int | None, output: str) -> None:
+def _say_result(source: Snapshot, rows: int | None, output: str) -> None:
     from sldb.report import count
 
     what = source.database if rows is None else count(rows, "row")

@@ -1,4 +1,4 @@
-"""`sldb import`: files into tables."""
+"""The command `sldb import`: files into tables."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _kept(run: Run, staging: str) -> str:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Progress], None]]:
-    """On a terminal a bar with rate and time left; else nothing."""
+    """Yield the function for progress: on a terminal a bar with rate and time left, else none."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -133,7 +133,7 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
         task = bar.add_task("reading", total=None, rate="")
         started = time.monotonic()
 
-        def tell(progress: Progress) -> None:
+        def show(progress: Progress) -> None:
             rate = progress.rows / max(0.1, time.monotonic() - started)
             what = "copying into place" if progress.is_copying else f"{progress.rows:,} rows"
             bar.update(
@@ -144,4 +144,4 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
                 rate=f"{rate:,.0f} rows/s",
             )
 
-        yield tell
+        yield show

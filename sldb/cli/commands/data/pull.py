@@ -1,4 +1,4 @@
-"""`sldb pull`: a database as a SQLite file."""
+"""The command `sldb pull`: a database as a SQLite file."""
 
 from __future__ import annotations
 
@@ -47,25 +47,25 @@ def pull(run: Run, out: Path, at: str | None, force: bool, through: str | None, 
             return 1
     check_place(out, replace)
     moment = moment_options.parse_moment(at)
-    with progress.showing() as shown, closing(run.client()) as client:
+    with progress.show_progress() as shown, closing(run.client()) as client:
 
         def attempt(route: Route) -> dict[str, Any]:
             one = Pull(route.client, route.transport, shown, is_local=route.name == "directory")
             return one.run(out, moment, replace=replace, check=check)
 
         reply = routes.try_routes(client, through, attempt, shown.note)
-    _tell(run, reply, out)
+    _show_result(run, reply, out)
     return 0
 
 
-def _tell(run: Run, reply: dict[str, Any], out: Path) -> None:
+def _show_result(run: Run, reply: dict[str, Any], out: Path) -> None:
     from sldb.operations.as_of import label, warnings
     from sldb.report import size
 
-    told = {name: value for name, value in reply.items() if name != "files"}
+    fields = {name: value for name, value in reply.items() if name != "files"}
     messages.show_reply(
         run.format,
-        {**told, "file": str(out)},
+        {**fields, "file": str(out)},
         f"{out} is {reply['database']} as of {label(reply['txid'], reply['time'])} · "
         f"{size(reply['pages'] * reply['page_size'])}",
         *warnings(reply["txid"], reply["time"]),

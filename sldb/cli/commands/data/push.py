@@ -1,4 +1,4 @@
-"""`sldb push`: a SQLite file becomes the content of a database."""
+"""The command `sldb push`: a SQLite file becomes the content of a database."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ changed, and the same command again goes on where it stopped.
 """
 
 
-class _NotWanted(Exception):
-    """Somebody was asked, and said no."""
+class _Declined(Exception):
+    """The user declined the question."""
 
 
 @command("push", help=HELP, short_help="Make a SQLite file the content of a database.")
@@ -59,23 +59,23 @@ def push(run: Run, file: Path, yes: bool, creates: bool, if_txid: int | None, th
             nonlocal is_asked
             if is_asked and begun["bytes"]:
                 messages.say_subject(client.where)
-                _ask(begun, file, source.size)
+                _confirm(begun, file, source.size)
             is_asked = False  # once, whatever way is tried next
 
         def attempt(route: Route) -> dict[str, Any]:
             return Push(route.client, route.transport, shown).run(source, if_txid, allow)
 
-        with progress.showing() as shown:
+        with progress.show_progress() as shown:
             try:
                 reply = routes.try_routes(client, through, attempt, shown.note)
-            except _NotWanted:
+            except _Declined:
                 messages.say(NOT_CHANGED)
                 return 1
-    _tell(run, reply, source.size)
+    _show_result(run, reply, source.size)
     return 0
 
 
-def _ask(begun: dict[str, Any], file: Path, file_bytes: int) -> None:
+def _confirm(begun: dict[str, Any], file: Path, file_bytes: int) -> None:
     from sldb.report import size
 
     messages.say(
@@ -83,10 +83,10 @@ def _ask(begun: dict[str, Any], file: Path, file_bytes: int) -> None:
         f"with {file} ({size(file_bytes)}). What is there stays in its history."
     )
     if not click.confirm("Go on?", err=True):
-        raise _NotWanted
+        raise _Declined
 
 
-def _tell(run: Run, reply: dict[str, Any], file_bytes: int) -> None:
+def _show_result(run: Run, reply: dict[str, Any], file_bytes: int) -> None:
     from sldb.report import size
 
     name = reply["database"]

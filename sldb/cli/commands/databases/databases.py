@@ -1,4 +1,4 @@
-"""`sldb databases`: which there are; create, set, rename and drop them."""
+"""The command `sldb databases`: list, create, set, rename and drop databases."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def databases(ctx: click.Context, run: Run, shows_all: bool) -> None:
 @command("list", short_help="List the databases.")
 @click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
 def list_(run: Run, shows_all: bool) -> None:
-    """List the databases: their size, newest transaction, when that was, and whether foreign keys are enforced.
+    """List the databases: their size, newest transaction and its time, and if foreign keys are enforced.
 
     \b
       sldb databases list --all
@@ -81,18 +81,18 @@ def create(run: Run, name: str) -> None:
 @click.argument("name", shell_complete=completes("databases"))
 @click.argument("setting", metavar="foreign_keys=on|off")
 def set_(run: Run, name: str, setting: str) -> None:
-    """Change the setting of a database: whether foreign keys are enforced.
+    """Change the setting of a database: the enforcement of foreign keys.
 
-    It holds for each request that does not say otherwise by PRAGMA foreign_keys. Databases that begin here have it on,
-    those that came as SQLite files (push) have it off, as SQLite does. What is there already is not checked: PRAGMA
-    foreign_key_check finds rows without their parents.
+    It holds for each request without a PRAGMA foreign_keys of its own. Databases that begin here have it on, SQLite
+    files (push) have it off, as SQLite does. Existing rows are not checked: PRAGMA foreign_key_check finds rows without
+    their parents.
 
     \b
       sldb databases set main foreign_keys=on
       sldb databases set staging foreign_keys=off
     """
     messages.check_format(run.format)
-    enforced = _wanted(setting)
+    enforced = _parse_setting(setting)
     with closing(run.client(name)) as client:
         reply = client.act("set_database", foreign_keys=enforced)
     is_so = f"foreign keys are {'' if enforced else 'not '}enforced"
@@ -103,7 +103,7 @@ def set_(run: Run, name: str, setting: str) -> None:
     messages.show_reply(run.format, reply, f"{name}: {is_so} · txid {reply['txid']}", f"to undo this: {back}")
 
 
-def _wanted(setting: str) -> bool:
+def _parse_setting(setting: str) -> bool:
     name, _, value = setting.partition("=")
     if name.strip().lower() != "foreign_keys" or value.strip().lower() not in _VALUES:
         raise SldbError("bad_request", f"got {setting!r}, want foreign_keys=on or foreign_keys=off")
@@ -117,7 +117,8 @@ def rename(run: Run, name: str, to: str) -> None:
     """Give a database another name.
 
     Its files are copied to the new name, then the old name is dropped. These are two steps: if it is stopped between
-    them both names are there, and the same command again goes on. Who uses the old name is told that it was dropped.
+    them both names are there, and the same command again goes on. Clients of the old name get an error: it was
+    dropped.
 
     \b
       sldb databases rename staging production
@@ -142,7 +143,7 @@ def rename(run: Run, name: str, to: str) -> None:
 def drop(run: Run, name: str, yes: bool) -> int:
     """Drop a database. It can be brought back for as long as its history is kept.
 
-    Asks for the name, or for --yes. Of a copy that was stopped (state unfinished) nothing can be brought back.
+    Asks for the name, or for --yes. A copy that was stopped (state unfinished) cannot be brought back.
 
     \b
       sldb databases drop staging
@@ -152,7 +153,7 @@ def drop(run: Run, name: str, yes: bool) -> int:
 
     messages.check_format(run.format)
     with closing(run.client(name)) as client:
-        if not yes and not _is_wanted(client.act("databases")["databases"], name, client.where):
+        if not yes and not _confirm_drop(client.act("databases")["databases"], name, client.where):
             return 1
         reply = client.act("drop_database")
     done = "is dropped" if reply["dropped"] else "was dropped already"
@@ -164,7 +165,7 @@ def drop(run: Run, name: str, yes: bool) -> int:
     return 0
 
 
-def _is_wanted(found: list[dict[str, Any]], name: str, where: str) -> bool:
+def _confirm_drop(found: list[dict[str, Any]], name: str, where: str) -> bool:
     from sldb.moments import local
     from sldb.report import size
 

@@ -44,7 +44,7 @@ def migrate(ctx: click.Context, run: Run, directory: str | None) -> None:
 @directory_option
 @click.pass_context
 def new(ctx: click.Context, run: Run, name: str, directory: str | None) -> None:
-    """Begin a migration: a file that is named after the time in UTC and NAME. Its path is printed.
+    """Begin a migration: a file named after the time in UTC and NAME. Its path is printed.
 
     \b
       sldb migrate new create_users
@@ -55,12 +55,12 @@ def new(ctx: click.Context, run: Run, name: str, directory: str | None) -> None:
     click.echo(str(create_file(directory_path(ctx, run, directory), name, time.time())))
 
 
-@command("status", short_help="Show which migrations are applied.")
+@command("status", short_help="Show the state of each migration.")
 @directory_option
 @click.option("--exit-code", is_flag=True, help="Exit status 1 if there is something to apply.")
 @click.pass_context
 def status(ctx: click.Context, run: Run, directory: str | None, exit_code: bool) -> int:
-    """Show which migrations are applied, and which are not.
+    """Show the state of each migration.
 
     \b
     applied        and the file is as it was

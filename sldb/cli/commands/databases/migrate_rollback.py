@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @directory_option
 @click.pass_context
 def rollback(ctx: click.Context, run: Run, number: int, directory: str | None) -> None:
-    """Take back the last migration that was applied, or the last N, with what stands below -- migrate:down.
+    """Take back the last applied migration, or the last N, by the SQL below -- migrate:down.
 
     \b
       sldb migrate rollback

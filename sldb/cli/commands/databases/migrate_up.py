@@ -38,10 +38,10 @@ def up(
     strict: bool,
     creates: bool,
 ) -> None:
-    """Apply the migrations that are pending, in the order of their versions.
+    """Apply the pending migrations in the order of their versions.
 
-    The first that fails ends it: nothing of that one is applied, and those before it stay. With --rehearse all run on
-    a branch of the database, and what they change is shown: tables, indexes, and numbers of rows.
+    The first failure ends it: nothing of that migration is applied, and those before it stay. With --rehearse all run
+    on a branch of the database, and their changes are shown: tables, indexes, and numbers of rows.
 
     \b
       sldb migrate up

@@ -1,4 +1,4 @@
-"""`sldb branch`: another database that begins as this one was."""
+"""The command `sldb branch`: another database that begins with the content of this one."""
 
 from __future__ import annotations
 

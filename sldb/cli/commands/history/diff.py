@@ -77,7 +77,7 @@ def diff(run: Run, before: str, after: str | None, tables: tuple[str, ...], rows
 
 @contextmanager
 def _open_answers(client: Client, comparison: Comparison) -> Iterator[Callable[[Request], Sequence[Result]]]:
-    """Yield the function that runs the requests of a comparison: on the server, or if it cannot, on local copies."""
+    """Yield the function for the requests of a comparison: on the server, or if it cannot, on local copies."""
     with _errors_without_its_sql():
         if comparison.is_attachable:
             yield lambda request: _execute(client, request).results

@@ -1,4 +1,4 @@
-"""`sldb history`: the transactions of a database, newest first."""
+"""The command `sldb history`: the transactions of a database, newest first."""
 
 from __future__ import annotations
 

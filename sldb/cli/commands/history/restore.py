@@ -1,4 +1,4 @@
-"""`sldb restore`: bring back an earlier state of a database."""
+"""The command `sldb restore`: bring back an earlier state of a database."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def restore(run: Run, at: str, if_txid: int | None) -> None:
 
 
 def _by_time(client: Client, moment: str | None) -> int | str:
-    """Return the moment, or the newest transaction for now, after a warning where times of the log are ahead of now."""
+    """Return the moment, or the newest transaction for now, after a warning if times of the log are ahead of now."""
     from sldb.operations.as_of import warning_before_restore
 
     if moment is None:

@@ -1,4 +1,4 @@
-"""`sldb undo`: take back the last write."""
+"""The command `sldb undo`: take back the last write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sldb query`: run SQL once and print what it gives."""
+"""The command `sldb query`: run SQL once and print the rows."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ reachable; 70 a bug; 75 locked or in conflict, try again; 130 interrupted.
 
 
 class QueryCommand(Command):
-    """A command that records the order of -c and -f: click gives the values of each apart."""
+    """The command with a record of the order of -c and -f: click gives the values of each apart."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         _, _, given = self.make_parser(ctx).parse_args(list(args))

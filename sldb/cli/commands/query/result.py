@@ -1,4 +1,4 @@
-"""`sldb result`: what became of a request."""
+"""The command `sldb result`: the outcome of a request."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sldb.cli import messages
 from sldb.cli.command import command
 from sldb.cli.run import Run
 
-HELP = """Tell what became of a request, by its id.
+HELP = """Show the outcome of a request, by its id.
 
-The id is the one that an error names, that sldb query --request-id gave, or Lambda's own of an invocation. Requests are
+The id is the one in an error, the one given to sldb query --request-id, or Lambda's own of an invocation. Requests are
 remembered for an hour after they were applied.
 
 \b
-  applied      with the transaction and the time; --rows prints what it gave, as sldb query did
-  not_applied  not since the time that is told; what is on its way may still come
+  applied      with the transaction and the time; --rows prints its rows, as sldb query did
+  not_applied  not since the time shown; a request on its way may still be applied
   unknown      it was made too long ago
 
 \b
@@ -29,29 +29,29 @@ Exit status: 0 applied; 1 not applied, or unknown.
 """
 
 
-@command("result", help=HELP, short_help="Tell what became of a request.")
+@command("result", help=HELP, short_help="Show the outcome of a request.")
 @click.argument("request_id", metavar="ID")
-@click.option("--rows", is_flag=True, help="Print what the request gave.")
+@click.option("--rows", is_flag=True, help="Print the rows of the request.")
 def result(run: Run, request_id: str, rows: bool) -> int:
     messages.check_format(run.format)
     with closing(run.client()) as client:
-        told, reply = client.result(request_id)
+        outcome, reply = client.result(request_id)
         if rows and reply is not None:
             messages.show_results(run.format, reply.results)
         else:
             columns = ("request_id", "state", "txid", "time")
-            messages.show_rows(run.format, columns, [[told[name] for name in columns]])
-    messages.say(_sentence(told))
-    return 0 if told["state"] == "applied" else 1
+            messages.show_rows(run.format, columns, [[outcome[name] for name in columns]])
+    messages.say(_sentence(outcome))
+    return 0 if outcome["state"] == "applied" else 1
 
 
-def _sentence(told: dict[str, Any]) -> str:
+def _sentence(outcome: dict[str, Any]) -> str:
     from sldb.moments import local
 
-    match told["state"]:
+    match outcome["state"]:
         case "applied":
-            return f"applied by transaction {told['txid']}, {local(told['time'])}"
+            return f"applied by transaction {outcome['txid']}, {local(outcome['time'])}"
         case "unknown":
             return "the request was made more than an hour ago: if it was applied, that is forgotten"
         case _:
-            return f"not applied since {local(told['since'])}; if it is on its way, it may still be"
+            return f"not applied since {local(outcome['since'])}; if it is on its way, it may still be"

@@ -1,4 +1,4 @@
-"""`sldb shell`: SQL interactively; from a file or a pipe, a script."""
+"""The command `sldb shell`: SQL interactively; from a file or a pipe, a script."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _talk(run: Run, session: Session, *, vi: bool, pages: bool, asks: bool) -> N
 
 
 def _history_path(target: str) -> Path:
-    """One file for each target, named so that any target's name makes a file name."""
+    """Return the file of a target's history, with a valid file name for any target."""
     import hashlib
 
     name = "".join(character if character.isalnum() else "-" for character in target)[-40:].strip("-")

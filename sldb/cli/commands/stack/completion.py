@@ -1,4 +1,4 @@
-"""`sldb completion`: what makes a shell complete sldb's commands, options and their values."""
+"""The command `sldb completion`: the completion of commands, options and their values in a shell."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from sldb.cli.command import command
 from sldb.cli.main import sldb
 from sldb.cli.run import Run
 
-HELP = """Print what makes a shell complete sldb's commands, options, formats, files and local databases.
+HELP = """Print the line for a shell to complete sldb's commands, options, formats, files and local databases.
 
 \b
   sldb completion bash >> ~/.bashrc
   sldb completion zsh >> ~/.zshrc            after the line with compinit
   sldb completion fish > ~/.config/fish/completions/sldb.fish
 
-The line that it prints asks the installed sldb each time, so that it stays right when sldb is updated. Nothing that is
-completed asks the network.
+The printed line asks the installed sldb each time, and so stays right after an update of sldb. No completion uses the
+network.
 """
 _LINES = {
     "bash": 'eval "$(_SLDB_COMPLETE=bash_source sldb)"',
@@ -24,7 +24,7 @@ _LINES = {
 }
 
 
-@command("completion", help=HELP, short_help="Print what makes a shell complete.")
+@command("completion", help=HELP, short_help="Print the line for completion in a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(_run: Run, shell: str) -> None:
     if shell in _LINES:

@@ -1,4 +1,4 @@
-"""`sldb config`: what is in force and where it comes from; change the config file."""
+"""The command `sldb config`: the settings in force and their sources; changes of the config file."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def _show(run: Run) -> None:
     messages.say(f"config file: {run.settings.config.path}{there}")
 
 
-@command("path", short_help="Print where the config file is.")
+@command("path", short_help="Print the path of the config file.")
 def path(_run: Run) -> None:
-    """Print where the config file is, whether it is there or not.
+    """Print the path of the config file, existing or not.
 
     \b
       $EDITOR "$(sldb config path)"

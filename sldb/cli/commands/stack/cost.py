@@ -1,4 +1,4 @@
-"""`sldb cost`: what the stack cost, and what a query costs."""
+"""The command `sldb cost`: the cost of the stack and of a query."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from lambda_handlers.wire import Value
     from sldb.ops.cost import Item
 
-HELP = """Show what the stack cost, and what a query costs: an estimate from the functions' logs and the bucket.
+HELP = """Show the cost of the stack and of a query: an estimate from the functions' logs and the bucket.
 
-Prices are those of us-east-1 without any free tier (--prices lists them). Each query's log line says what it took of
-Lambda and S3. Of other requests and of the scheduled function only Lambda's time is known. What single queries cost:
+Prices are those of us-east-1 without any free tier (--prices lists them). Each query's log line holds its use of
+Lambda and S3. Of other requests and of the scheduled function only Lambda's time is known. The cost of single queries:
 sldb query --stats.
 
 \b
@@ -28,9 +28,9 @@ sldb query --stats.
 """
 
 
-@command("cost", help=HELP, short_help="Show what the stack cost.")
+@command("cost", help=HELP, short_help="Show the cost of the stack.")
 @moment_options.since_option("1d")
-@click.option("--prices", is_flag=True, help="List the prices that this reckons with, and where they are from.")
+@click.option("--prices", is_flag=True, help="List the prices of the estimate and their sources.")
 def cost(run: Run, since: str, prices: bool) -> None:
     from sldb import moments
     from sldb.render import FOR_PEOPLE, check_format

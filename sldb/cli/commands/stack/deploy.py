@@ -1,4 +1,4 @@
-"""`sldb deploy`: make the stack, or bring it up to date."""
+"""The command `sldb deploy`: make the stack, or bring it up to date."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from sldb.deploy.display import Display
     from sldb.stack.state import StackState
 
-SEVERAL = ("--tags", "--untag")
+_OF_SEVERAL_WORDS = ("--tags", "--untag")
 
 
 class _DeployCommand(Command):
-    """Takes several words after --tags and --untag, as the AWS CLI does."""
+    """The command with several words after --tags and --untag, as in the AWS CLI."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         spread, option = [], ""
         for position, word in enumerate(args):
             if word.startswith("-"):
                 name = word.partition("=")[0]
-                option = name if name in SEVERAL else ""
+                option = name if name in _OF_SEVERAL_WORDS else ""
             elif option and args[position - 1] != option:
                 spread.append(option)
             spread.append(word)
@@ -107,12 +107,12 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
         if only_plan:
             display.note(f"{NOT_CHANGED}: this was only the plan")
             return
-        _ask(deployment, yes)
+        _confirm(deployment, yes)
         state = _apply(deployment, display)
     _show_result(run, state, display)
 
 
-def _ask(deployment: Deployment, yes: bool) -> None:
+def _confirm(deployment: Deployment, yes: bool) -> None:
     from sldb.deploy.plan import refuse_unconfirmed
 
     if yes:

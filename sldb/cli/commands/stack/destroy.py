@@ -1,4 +1,4 @@
-"""`sldb destroy`: take the stack down; the databases stay unless that is asked for."""
+"""The command `sldb destroy`: take the stack down; the databases stay, except with --delete-data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def destroy(run: Run, yes: bool, delete_data: bool) -> None:
     """Take the stack down.
 
-    Only what sldb made is touched: a stack or bucket of somebody else that has the name is left alone.
+    Only resources of sldb are touched: another stack or bucket of the same name is left alone.
     The databases stay in their bucket, and a later `sldb deploy` of the same stack serves them again. With
     --delete-data they are deleted as well, for good: that asks for the stack's name, or for --yes.
 
@@ -46,7 +46,7 @@ def destroy(run: Run, yes: bool, delete_data: bool) -> None:
         _say_what_stays(plan, display, deleted=False)
         return
     if not yes:
-        _ask(run.stack, plan, delete_data)
+        _confirm(run.stack, plan, delete_data)
     with display.following():
         teardown.tear_down(account, plan, display, delete_data=delete_data)
     if plan.state is not None:
@@ -54,7 +54,7 @@ def destroy(run: Run, yes: bool, delete_data: bool) -> None:
     _say_what_stays(plan, display, deleted=delete_data)
 
 
-def _ask(stack: str, plan: TeardownPlan, delete_data: bool) -> None:
+def _confirm(stack: str, plan: TeardownPlan, delete_data: bool) -> None:
     if not streams.can_ask():
         raise SldbError("bad_request", "destroy asks before it does anything, and there is no terminal", "give --yes")
     if not delete_data or plan.data_bucket is None:

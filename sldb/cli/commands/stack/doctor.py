@@ -1,4 +1,4 @@
-"""`sldb doctor`: does everything work that a stack, or a directory of databases, rests on?"""
+"""The command `sldb doctor`: the checks of everything below a stack or a directory of databases."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def doctor(run: Run, store: str | None, endpoint: str | None) -> int:
         raise click.BadParameter(f"{store} is no address like s3://bucket/prefix", param_hint="--store")
     format_name = check_format(run.format)
     found = []
-    for seen in _of_store(run, store, endpoint) if store else _findings(run):
+    for seen in _store_findings(run, store, endpoint) if store else _findings(run):
         finding = replace(seen, next=run.complete_commands(seen.next))
         found.append(finding)
         if format_name == "table":
@@ -73,7 +73,7 @@ def _findings(run: Run) -> Iterator[Finding]:
         yield from aws.findings(connect(run.aws), run.stack, client)
 
 
-def _of_store(run: Run, address: str, endpoint: str | None) -> Iterator[Finding]:
+def _store_findings(run: Run, address: str, endpoint: str | None) -> Iterator[Finding]:
     from sldb.aws.errors import aws_errors
     from sldb.aws.session import boto3_session
     from sldb.doctor import store

@@ -1,4 +1,4 @@
-"""`sldb emulator`: an AWS on loopback, for as long as it runs or for one command."""
+"""The command `sldb emulator`: an AWS on loopback, for as long as it runs or for one command."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def emulator(_run: Run, port: int, minute_seconds: float, command_line: tuple[str, ...]) -> int:
     """Serve an AWS for this stack on this machine.
 
-    S3, EC2, IAM, CloudFormation, Lambda and the schedule: what is deployed to it runs for real, in containers that
+    S3, EC2, IAM, CloudFormation, Lambda and the schedule: deployed functions run for real, in containers that
     are processes here. Without CMD it serves until Ctrl-C. With CMD it runs CMD against it, then stops, with the
     exit status of CMD.
 

@@ -1,4 +1,4 @@
-"""`sldb logs`: what the functions have logged."""
+"""The command `sldb logs`: the log lines of the functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sldb.ops.logs import LogEvent
 
-HELP = """Show what the functions have logged, from CloudWatch Logs.
+HELP = """Show the log lines of the functions, from CloudWatch Logs.
 
 On a terminal a line for each request: time, database, what, how long it took, status. Otherwise, and with --format
 jsonl, the lines as they were written: JSON of the functions, text of Lambda. No SQL and no values are ever logged.
@@ -31,7 +31,7 @@ jsonl, the lines as they were written: JSON of the functions, text of Lambda. No
 """
 
 
-@command("logs", help=HELP, short_help="Show what the functions have logged.")
+@command("logs", help=HELP, short_help="Show the log lines of the functions.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @moment_options.since_option("10m")
 @click.option(

@@ -1,4 +1,4 @@
-"""`sldb status`: the stack, its functions, its locks and the databases."""
+"""The command `sldb status`: the stack, its functions, its locks and the databases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sldb.cli.run import Run
 
 @command("status")
 def status(run: Run) -> None:
-    """Show the stack, its functions, who holds a lock, and the databases with their size and newest transaction.
+    """Show the stack, its functions, the held locks, and the databases with their size and newest transaction.
 
     With --local DIR: the databases in that directory. --format json gives everything as one JSON object.
 

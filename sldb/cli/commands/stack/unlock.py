@@ -1,4 +1,4 @@
-"""`sldb unlock`: free a write lock whose writer is gone."""
+"""The command `sldb unlock`: free the write lock of a dead writer."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 HELP = """Free the write lock of a database.
 
-Shows who has it, for how long and for what, and asks. A lock whose writer is gone is freed by itself after a while;
-this does it now. It is always safe: the writer that had the lock can no longer commit over anyone.
+Shows its holder, age and purpose, and asks. The lock of a dead writer is freed by itself after a while; this does it
+now. It is always safe: the old holder can no longer commit over another writer.
 
 Without a terminal, --yes is needed to free it.
 
@@ -25,10 +25,10 @@ Without a terminal, --yes is needed to free it.
   sldb unlock
   sldb unlock --database orders --yes
 """
-SAFE = "Its old holder can no longer commit over anyone: if somebody else commits first, its own commit is refused."
+SAFE = "Its old holder can no longer commit over another writer: after another commit, its own is refused."
 
 
-@command("unlock", help=HELP, short_help="Free a write lock whose writer is gone.")
+@command("unlock", help=HELP, short_help="Free the write lock of a dead writer.")
 @click.option("-y", "--yes", "--force", "yes", is_flag=True, help="Do not ask.")
 def unlock(run: Run, yes: bool) -> int:
     if run.destination.is_local:

@@ -112,7 +112,7 @@ def test_shows_the_holder_and_frees_it(capsys: pytest.CaptureFixture[str], unask
     assert run(["unlock", unasked]) == 0
     shown = capsys.readouterr()
     assert shown.out == ""
-    for part in (lock_id, "abc123", "5 min ago", "INSERT users", "can no longer commit over anyone"):
+    for part in (lock_id, "abc123", "5 min ago", "INSERT users", "can no longer commit over another writer"):
         assert part in shown.err
     assert groups() == []
 
