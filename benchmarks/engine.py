@@ -2,7 +2,7 @@
 
     python -m benchmarks.engine [MEGABYTES]
 
-Requests and bytes are counted at the store; memory is that of a process of its own, which opens the database from a
+Requests and bytes are counted at the store; memory is measured in a process of its own: it opens the database from a
 directory and serves a read and a write.
 """
 

@@ -58,7 +58,7 @@ def fill(service: Service, size_bytes: int, page_size: int = sql_session.DEFAULT
 
 
 def best_ms(action: Callable[[], object], runs: int = 5) -> float:
-    """The fastest of some runs: the one that the machine disturbed least."""
+    """Return the time of the fastest run, the least disturbed one."""
     times = []
     for _ in range(runs):
         started = time.perf_counter()

@@ -1,8 +1,8 @@
-"""The test files that a change touches: `make test ONLY=changed`.
+"""The test files touched by a change: `make test ONLY=changed`.
 
-A change is what differs from the branch `main` (another one: BASE=…), committed or not. It touches a test file that is
-itself changed, has the name of a changed module, or imports one. That is the part to run while one writes; a module may
-break tests that know it only by way of others, for which there is `make test`.
+A change is the difference from the branch `main` (another one: BASE=…), committed or not. It touches a test file if
+that is changed, has the name of a changed module, or imports one. This part is for use during development; a module may
+break tests that use it only indirectly, for which there is `make test`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def touched(changed: Iterable[str], tests: dict[str, set[str]]) -> list[str]:
-    """Return the test files that a change of `changed` touches. `tests`: the modules that each imports."""
+    """Return the test files touched by a change of `changed`. `tests`: the imported modules of each."""
     paths = set(changed)
     modules = {_module(path) for path in paths if path.endswith(".py")}
     return sorted(
@@ -26,7 +26,7 @@ def touched(changed: Iterable[str], tests: dict[str, set[str]]) -> list[str]:
 
 
 def imports(source: str) -> set[str]:
-    """Return the dotted names of all modules that a source may import, wherever the import stands."""
+    """Return the dotted names of all modules imported by a source, at any place in it."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -41,7 +41,7 @@ def _module(path: str) -> str:
 
 
 def _tested(path: str) -> str:
-    """Return the path of the module of which a test file has the name."""
+    """Return the path of the module with the name of a test file."""
     inside = PurePosixPath(path).relative_to("tests")
     return str(inside.with_name(inside.name.removeprefix("test_")))
 

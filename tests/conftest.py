@@ -1,4 +1,4 @@
-"""What all tests share: how hard hypothesis tries, and one emulated S3 for the whole run.
+"""Fixtures of all tests: hypothesis' profiles, and one emulated S3 for the whole run.
 
 HYPOTHESIS_PROFILE=thorough looks longer and differently each time; the default repeats itself, so that a red run is
 red again.
@@ -54,7 +54,7 @@ def s3_url() -> Iterator[str]:
 
 @pytest.fixture
 def s3_settings(s3_url: str) -> Settings:
-    """Of a store in a bucket that nobody else uses."""
+    """The settings of a store in a bucket of its own."""
     import boto3
 
     # moto has one state for the whole process, and so also the buckets of the emulator's tests.

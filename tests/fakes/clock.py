@@ -1,4 +1,4 @@
-"""A host whose time passes only in sleep, and whose chance repeats."""
+"""A host with simulated time, which passes only in sleep, and repeatable chance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fakes.immediate_call import ImmediateCall
 
 
 class Clock:
-    """`at` plans what happens while somebody sleeps: that is how the rest of the world moves."""
+    """`at` plans the events of other processes during a sleep."""
 
     def __init__(self, start: float = 1_800_000_000.0, seed: int = 0) -> None:
         self.time = start

@@ -1,4 +1,4 @@
-"""Calls that run when they are started, for simulations."""
+"""Calls that run at their start, for simulations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ImmediateCall:
-    """A call that is over when it has begun: for simulations, where nothing may happen at the same time."""
+    """A call that runs at its start: for simulations, without concurrency."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self._value: Any = None

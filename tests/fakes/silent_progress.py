@@ -1,10 +1,10 @@
-"""Progress of a push or pull that is shown nowhere."""
+"""Progress of a push or pull, without a display."""
 
 from __future__ import annotations
 
 
 class SilentProgress:
-    """Progress that nobody looks at."""
+    """Progress without a display."""
 
     def begin(self, what: str, total_bytes: int) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a bound: the only way in which a test waits for other threads and processes."""
+"""Waiting for a condition, with a bound, in place of a sleep."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Damage, by chance that can be repeated: bytes that are flipped, cut, doubled, moved and spliced, and JSON values of
-which a part is another.
-"""
+"""Damage by repeatable chance: bytes flipped, cut, doubled, moved and spliced; parts of JSON values replaced."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ _ODD_VALUES: tuple[Any, ...] = (
 
 
 def damaged(chance: Random, data: bytes, others: list[bytes]) -> bytes:
-    """`data` after a few accidents; `others` give what is spliced in."""
+    """Return `data` after a few accidents; parts of `others` are spliced in."""
     body = bytearray(data)
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         at = chance.randrange(len(body) + 1)
@@ -58,7 +56,7 @@ def damaged_text(chance: Random, text: str, others: list[str]) -> str:
 
 
 def damaged_json(chance: Random, value: Any) -> Any:
-    """A copy of which a part, at any depth, is another."""
+    """Return a copy with a part, at any depth, replaced."""
     value = copy.deepcopy(value)
     for _ in range(chance.choice((1, 1, 2, 3))):
         value = _replaced(chance, value)

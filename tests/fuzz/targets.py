@@ -1,7 +1,7 @@
-"""What is fuzzed, and what must hold for any input. A target takes chance, makes one input, and raises if it does not.
+"""The targets of fuzzing, with the rule for any input. A target takes chance, makes one input, and raises on a breach.
 
-Decoders raise the errors that their callers expect and no other; what they accept is what was written, or has all that
-such a thing has. The checksums of half the damaged files are made right again: so what lies behind them is reached.
+Decoders raise the errors expected by their callers and no other; an accepted input is the written one, or complete. The
+checksums of half the damaged files are made right again, to reach the code behind them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _REPLIES: list[Any] = [
 
 
 def events(chance: Random) -> None:
-    """What is decoded is encoded to an event that means the same; anything else is a bad_request."""
+    """Check that a decoded event is encoded to an equivalent one, and any other is a bad_request."""
     kind, seeds = chance.choice(((Request, _EVENTS), (Action, _ACTIONS)))
     try:
         asked = kind.decode(damaged_json(chance, chance.choice(seeds)))
@@ -89,7 +89,7 @@ def _service() -> Any:
 
 
 def shapes(chance: Random) -> None:
-    """Whatever arrives has a reply, and none is a bug of ours."""
+    """Check that any event has a reply, and none is an internal error."""
     reply = _service().handle(damaged_json(chance, chance.choice((*_SHAPES, *_EVENTS, *_ACTIONS))))
     if "batchItemFailures" not in reply:
         body = json.loads(reply["body"]) if isinstance(reply["body"], str) else reply["body"]
@@ -97,7 +97,7 @@ def shapes(chance: Random) -> None:
 
 
 def answers(chance: Random) -> None:
-    """A client takes what is a reply, and says of anything else that it is none."""
+    """Check that a client accepts replies, and reports anything else as none."""
     body = json.dumps(damaged_json(chance, chance.choice(_REPLIES))).encode()
     if chance.random() < 0.3:
         body = damaged(chance, body, [body])
@@ -120,7 +120,7 @@ def _far() -> tuple[bytes, tuple[tuple[Any, ...], ...]]:
 
 
 def distant_rows(chance: Random) -> None:
-    """Either exactly the rows that were sent, or an error."""
+    """Check that exactly the rows sent are read, or there is an error."""
     data, rows = _far()
     body = damaged(chance, data, [data])
     reply = Reply((Result((Column("a", None),), rowcount=len(rows), stored=StoredRows("u", len(rows))),), 1, "main")
@@ -144,7 +144,7 @@ def _files() -> list[tuple[bytes, list[tuple[int, bytes]]]]:
 
 
 def _signed(data: bytes) -> bytes:
-    """The file with a checksum that fits what it holds now, as far as that can be read."""
+    """Return the file with a checksum of its present contents, as far as they can be read."""
     try:
         head, position = data[: ltx.HEADER_BYTES], ltx.HEADER_BYTES
         page_size, checksum = int.from_bytes(head[8:12], "big"), crc64.go_iso(head)
@@ -192,7 +192,7 @@ def _maps() -> list[bytes]:
 
 
 def page_maps(chance: Random) -> None:
-    """A map that decodes answers questions; nothing else than BadPageMap comes of one that does not."""
+    """Check that a decoded map answers lookups, and any other raises BadPageMap."""
     data = chance.choice(_maps())
     body = damaged(chance, data, _maps())
     if chance.random() < 0.5 and len(body) > 8:  # damage behind the checksums
@@ -206,7 +206,7 @@ def page_maps(chance: Random) -> None:
 
 
 def atlases(chance: Random) -> None:
-    """One that is damaged has no page maps, nor has rubbish behind a checksum that fits any that are longer than it."""
+    """Check that a damaged atlas has no page maps, and rubbish with a right checksum none longer than itself."""
     data = atlas.encode({LtxName(9, 1, number): one for number, one in enumerate(_maps(), start=1)}, "main")
     body = damaged(chance, data, [data])
     if body != data:
@@ -220,7 +220,7 @@ _HEAD = Head(7, 1.79e9, 3, _HEAD_FILES).encode("main")
 
 
 def heads(chance: Random) -> None:
-    """A head, or none: bytes that were damaged are none, and other fields below a right checksum are looked at."""
+    """Check that damaged bytes are no head, and that the fields below a right checksum are checked."""
     body = damaged(chance, _HEAD, [_HEAD])
     assert (Head.decode(body, "main") is None) == (body != _HEAD)
     fields = damaged_json(chance, json.loads(_HEAD))
@@ -229,7 +229,7 @@ def heads(chance: Random) -> None:
 
 
 def object_keys(chance: Random) -> None:
-    """A key that is parsed is the key that is built."""
+    """Check that a parsed key is built again."""
     names = ["main/0000/0000000000000001-0000000000000001.ltx", "main/0009/0000000000000001-00000000000000ff.pages"]
     key = damaged_text(chance, chance.choice(names), [*names, "/../", "０٣", "ABCDEF", "\n"])
     found = keys.parse_ltx_key("main", key)
@@ -253,7 +253,7 @@ _TOKENS = [*_SQL, ";", ";;", "'", '"', "`", "[", "]", "/*", "*/", "--", "\n", " 
 
 
 def scripts(chance: Random) -> None:
-    """Both splitters: the pieces are the text, each ends where SQLite says, and SQLite takes none for two."""
+    """Check both splitters: the pieces are the text, each ends at SQLite's end, and none is two to SQLite."""
     text = damaged_text(chance, chance.choice(_SQL), _TOKENS)
     assert "".join(sql_text.split_statements(text)) == text
     pieces = list(sql_text.split_statements(text))
@@ -280,7 +280,7 @@ def scripts(chance: Random) -> None:
 
 
 def _says(text: str) -> bool:
-    """Whether SQLite would run anything of it."""
+    """Return True if SQLite would run a part of it."""
     return _statements_in(text) > 0
 
 
@@ -289,7 +289,7 @@ class _Stop(Exception):
 
 
 def _statements_in(text: str) -> int:
-    """How many statements SQLite's parser begins with, at least; one that it refuses counts as one."""
+    """Return the least number of statements that SQLite's parser finds; a refused one counts."""
     connection = apsw.Connection(":memory:")
     seen = 0
 
@@ -317,7 +317,7 @@ _PARAMS = ["a=1", "n:int=5", "x:null", "b:blob=00ff", "j:json=[1,2]", "r:real=1e
 
 
 def parameters(chance: Random) -> None:
-    """`--param` gives values that a request can hold, or a bad_request."""
+    """Check that `--param` gives values for a request, or a bad_request."""
     texts = [damaged_text(chance, chance.choice(_PARAMS), [*_PARAMS, "@", "é", "9" * 30]) for _ in range(2)]
     if any("@" in text or "file" in text for text in texts):
         return  # would read files
@@ -341,7 +341,7 @@ TARGETS: dict[str, Target] = {
 
 
 def cases(name: str, first: int, count: int | None = None) -> Iterator[int]:
-    """Run the target with one seed after the other; what fails names its seed."""
+    """Run the target with one seed after the other; a failure names its seed."""
     target, number = TARGETS[name], first
     while count is None or number < first + count:
         try:

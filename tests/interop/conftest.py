@@ -1,6 +1,6 @@
-"""Only `make interop` runs these: it installs the servers and says where (SLDB_INTEROP).
+"""The tests of `make interop`: it installs the servers and passes their place (SLDB_INTEROP).
 
-A module of tests names its SERVER, which runs while the module does; contract.py has what all of them must do.
+A module of tests names its SERVER, started for the module; contract.py has the common tests.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def settings(server: Server) -> Settings:
-    """Of a store of its own."""
+    """The settings of a store of its own."""
     return server.settings(f"stores/{uuid.uuid4().hex}")
 
 
 @pytest.fixture
 def store(server: Server, settings: Settings, request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
-    """As a container uses it."""
+    """The store as in a container."""
     if reason := LACKS.get((server.name, request.function.__name__)):
         request.applymarker(pytest.mark.xfail(reason=reason))
     with closed(probed_s3(settings)) as store:

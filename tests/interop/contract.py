@@ -1,5 +1,5 @@
-"""What each server must do: the contract of the object stores, as a container uses them; two processes that count
-together, with each kind of lock that applies; and the races that say which servers hold.
+"""The contract of each server: the object stores' contract, as in a container; two processes that count together, with
+each kind of lock; and races, to tell the safe servers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMPLETES_ATOMICALLY = {"ministack"}
 
 
 def contract() -> Iterator[tuple[str, object]]:
-    """Its tests that ask for one store."""
+    """Return the contract's tests of one store."""
     for name, test in vars(test_protocol).items():
         if name.startswith("test_") and {"store", "s3_store"} & set(test.__code__.co_varnames):
             yield name, test

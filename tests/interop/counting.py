@@ -1,4 +1,4 @@
-"""A writer: adds one, so many times, in a process of its own. Prints how often it was told that it had.
+"""A writer: adds one, so many times, in a process of its own. Prints the number of acknowledged additions.
 
 python -m tests.interop.counting DATABASE TIMES, with the settings of the functions in the environment.
 """

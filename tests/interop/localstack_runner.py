@@ -1,7 +1,7 @@
-"""Starts LocalStack, on 127.0.0.1 alone and without TLS: run by LocalStack's own Python.
+"""A starter of LocalStack, on 127.0.0.1 alone and without TLS: run by LocalStack's own Python.
 
-Its wheel lacks the entry point that names its components, its server listens on all interfaces whatever it is told, and
-TLS wants a certificate from the network.
+Its wheel lacks the entry point with its components, its server listens on all interfaces regardless of its settings,
+and TLS needs a certificate from the network.
 """
 
 from functools import partial

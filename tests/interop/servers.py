@@ -47,7 +47,7 @@ class Server:
         )
 
     def bucket(self) -> str:
-        """A bucket that is there."""
+        """Return the name of a new bucket."""
         client = self.client("s3")
         with suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
             client.create_bucket(Bucket="interop")
@@ -65,7 +65,7 @@ class Server:
         )
 
     def environment(self) -> dict[str, str]:
-        """Of a program that should find this server and no other."""
+        """Return the environment of a program that is to use this server and no other."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": KEYS.access_key_id,
@@ -80,7 +80,7 @@ class Server:
 
 
 def installed(program: str) -> Path:
-    """Skips the test where the environment has not got the program."""
+    """Skip the test if the environment lacks the program."""
     environment = Path(os.environ["SLDB_INTEROP"]).absolute()
     if not (environment / program).exists():
         pytest.skip(f"{program} is not in {environment}: it could not be installed on this system")
@@ -103,7 +103,7 @@ def ministack(directory: Path) -> Iterator[Server]:
 
 @contextmanager
 def seaweedfs(directory: Path) -> Iterator[Server]:
-    """Signatures are enforced: whoever is not in the file is refused."""
+    """Run SeaweedFS with enforced signatures: only the users of its file are accepted."""
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     keys = {"accessKey": KEYS.access_key_id, "secretKey": KEYS.secret_access_key}
     identity = {"name": "interop", "credentials": [keys], "actions": actions}
@@ -186,7 +186,7 @@ SERVERS: Mapping[str, Callable[[Path], object]] = {
 
 @contextmanager
 def _running(command: Sequence[object], directory: Path, variables: Mapping[str, str], url: str) -> Iterator[str]:
-    """A process and all that it starts, once it answers at the URL."""
+    """Run a process and its children; yield once it answers at the URL."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(

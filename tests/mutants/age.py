@@ -1,4 +1,4 @@
-"""What may go, who may rely on what he saw, and names: invariants 4, 5 and 6."""
+"""Removal, promises to readers, and names: invariants 4, 5 and 6."""
 
 from __future__ import annotations
 

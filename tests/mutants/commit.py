@@ -1,4 +1,4 @@
-"""How a transaction comes to be, and how it is read again: invariants 1, 2 and 3."""
+"""Commits, and reading them: invariants 1, 2 and 3."""
 
 from __future__ import annotations
 

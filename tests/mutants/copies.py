@@ -1,5 +1,5 @@
-"""Local pages are disposable, and what SQLite does with them: invariant 7, and 2 as far as SQLite decides it; and
-databases that are copied: invariant 10; and whose turn it is without a lock."""
+"""Disposable local pages and their use by SQLite: invariant 7, and 2 as far as it depends on SQLite; copied databases:
+invariant 10; and the turns of writers without a lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks that are freed by id and age alone, and objects that are on the disk."""
+"""Locks, freed by id and age alone, and objects, synced to the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages that are fetched by range, and files that are made of others: invariants 8 and 9."""
+"""Pages fetched by range, and files assembled from others: invariants 8 and 9."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that are applied once, and end in time."""
+"""Requests: applied once, and ended in time."""
 
 from __future__ import annotations
 

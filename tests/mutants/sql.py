@@ -1,4 +1,4 @@
-"""SQL that does what SQLite would do, or says that it does not."""
+"""SQL: the same effect as in SQLite, or an error."""
 
 from __future__ import annotations
 

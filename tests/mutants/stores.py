@@ -1,4 +1,4 @@
-"""What S3 by somebody else than AWS must hold, and how that is looked at."""
+"""Guarantees of other S3 servers than AWS's, and their probe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clocks that step: which transaction a moment means, and what time a commit has."""
+"""Stepping clocks: the transaction of a moment, and the time of a commit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""EC2's security groups in memory, with the faults that the real one has; held to moto by the tests of locks.
+"""EC2's security groups in memory, with EC2's faults; compared with moto by the tests of locks.
 
-Names are unique in a VPC whatever their case, ids are never used twice, a create is atomic with its tags.
+Names are unique in a VPC regardless of case, ids are never used twice, a create is atomic with its tags.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class FakeEc2:
         self._lock = threading.Lock()
 
     def plan(self, action: str, *faults: Fault) -> None:
-        """What the next calls of `create`, `describe` or `delete` meet."""
+        """Plan the faults of the next calls of `create`, `describe` or `delete`."""
         self._faults.setdefault(action, deque()).extend(faults)
 
     def arrive(self) -> None:
-        """Apply the calls that were under way."""
+        """Apply the delayed calls."""
         for apply in self._late:
             _unheard(apply)
         self._late.clear()

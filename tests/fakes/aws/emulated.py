@@ -1,8 +1,8 @@
 """The emulated AWS, with the environment of this process set so that it leads there and nowhere else.
 
-`emulated_aws` begins with an empty account. Its bundles hold the server's code without the packages, which is all that
-commands against CloudFormation need; with `wheels`, a directory of downloaded wheels, they are the real ones, and the
-functions run.
+`emulated_aws` begins with an empty account. Its bundles hold the server's code without the packages; commands against
+CloudFormation need no more. With `wheels`, a directory of downloaded wheels, they are the real ones, and the functions
+run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def emulated_aws(*, minute_seconds: float = 60.0, wheels: Path | None = None) ->
 
 
 def wheels_of(config: pytest.Config) -> Path:
-    """Return the directory of downloaded wheels that all runs of the tests share."""
+    """Return the directory of downloaded wheels, shared by all runs of the tests."""
     assert config.cache is not None
     return config.cache.mkdir("downloads")
 

@@ -18,7 +18,7 @@ from tests.fakes.targets.sqlite_target import SqliteTarget
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to answer instead of the function; `runs` says whether the function has run before all the same."""
+    """An answer instead of the function's; `runs`: the function runs before it all the same."""
 
     status: int = 200
     body: object = None
@@ -45,7 +45,7 @@ class LambdaService:
         return [request.request_id for request in self.target.requests]
 
     def invoke(self, event: object) -> dict[str, Any]:
-        """As the function does: an error is a reply, and a request_id is applied once."""
+        """Answer as the function does: an error is a reply, and a request_id is applied once."""
         with self._turn:
             if is_action(event):
                 return self._act(Action.decode(event))

@@ -1,4 +1,4 @@
-"""moto over HTTP on loopback, made atomic by one lock, with a hook that sees (and may spoil) each answer."""
+"""moto over HTTP on loopback, made atomic by one lock, with a hook for each answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that a database holds, whatever answers the queries, so that two of them can be compared."""
+"""The contents of a database over any target, for comparisons."""
 
 from __future__ import annotations
 

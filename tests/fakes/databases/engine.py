@@ -1,4 +1,4 @@
-"""A database on a store with SQLite over it: what one container has, without the requests."""
+"""A database on a store with SQLite over it: a container without the requests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Engine:
         return connection
 
     def write(self, *statements: str, page_size: int = 4096, refresh: bool = True) -> Txid | None:
-        """One transaction on the newest state; its txid, or None if SQLite had nothing to commit."""
+        """Commit one transaction on the newest state; return its txid, None if SQLite had nothing to commit."""
         if refresh:
             self.replica.refresh()
         connection = self.connect(page_size)
@@ -74,7 +74,7 @@ class Engine:
             self.draft.clear()
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Of the state where the replica stands."""
+        """Return the rows of a query on the replica's state."""
         connection = self.connect()
         try:
             return list(connection.execute(query))
@@ -99,7 +99,7 @@ class Engine:
 
 
 def dump(execute: Callable[[str], object]) -> list[tuple[object, ...]]:
-    """All that a database says: its schema and every row of every table, in an order of their own."""
+    """Return the schema and every row of every table, sorted."""
     schema = sorted(execute("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"))  # type: ignore[call-overload]  # rows of any cursor
     found: list[tuple[object, ...]] = list(schema)
     for kind, name, _, sql in schema:
@@ -110,7 +110,7 @@ def dump(execute: Callable[[str], object]) -> list[tuple[object, ...]]:
 
 
 def compact(store: ObjectStore, name: LtxName, directory: Path, database: str = "main") -> None:
-    """Make a merged file or a snapshot of what the log says, as a maintenance pass does; deletes nothing."""
+    """Write a merged file or a snapshot of the log, as a maintenance pass does; deletes nothing."""
     engine = Engine(store, directory, database=database)
     try:
         engine.replica.open_at(name.max_txid)

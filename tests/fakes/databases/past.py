@@ -17,7 +17,7 @@ def act(service: Service, name: str, database: str = "main", /, **arguments: Any
 
 
 def state(store: ObjectStore, database: str = "main", at: int | None = None) -> list[tuple[object, ...]]:
-    """What is in a database, newly opened: schema, rows, and that SQLite finds it sound."""
+    """Return the schema and rows of a newly opened database, after an integrity check."""
     engine = Engine(store, Path(tempfile.gettempdir()), database=database)
     try:
         engine.replica.refresh() if at is None else engine.replica.open_at(at)
@@ -27,7 +27,7 @@ def state(store: ObjectStore, database: str = "main", at: int | None = None) -> 
 
 
 def image(store: ObjectStore, database: str = "main", at: int | None = None) -> bytes:
-    """The pages, without the counters of page 1 that every transaction moves."""
+    """Return the pages, without page 1's counters, changed by every transaction."""
     engine = Engine(store, Path(tempfile.gettempdir()), database=database)
     try:
         engine.replica.refresh() if at is None else engine.replica.open_at(at)

@@ -1,4 +1,4 @@
-"""Random databases: schemas and rows that may hold all that SQLite can."""
+"""Random databases: schemas and rows with every kind of value."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _inserts(draw: st.DrawFn, table: str, columns: list[str], kind: str) -> Stat
 
 @st.composite
 def databases(draw: st.DrawFn) -> list[Statement]:
-    """What makes one."""
+    """Return a strategy for one."""
     names = draw(st.lists(NAMES, min_size=1, max_size=3, unique_by=str.lower))
     made = [draw(tables(name)) for name in names]
     statements = [Statement(table.sql) for table in made]

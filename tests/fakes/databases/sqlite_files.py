@@ -14,7 +14,7 @@ PAGE_SIZES = [1 << power for power in range(9, 17)]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What goes into a file, so that hypothesis shows it."""
+    """The contents of a file, in a form for hypothesis to show."""
 
     page_size: int
     has_wal: bool
@@ -81,7 +81,7 @@ def make(path: Path, recipe: Recipe) -> sqlite3.Connection:
 
 
 def dump(path: Path) -> list[str]:
-    """All that the file holds, and that SQLite finds it sound."""
+    """Return the contents of the file, after an integrity check."""
     connection = sqlite3.connect(path)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -92,6 +92,6 @@ def dump(path: Path) -> list[str]:
 
 
 def pages(path: Path) -> bytes:
-    """The file, without what a transaction writes into page 1: counters, SQLite's version, whether there is a WAL."""
+    """Return the file without the fields of page 1 written by a transaction: counters, SQLite's version, WAL mode."""
     data = path.read_bytes()
     return data[:18] + data[20:24] + data[28:40] + data[44:92] + data[100:] if data else data

@@ -1,11 +1,11 @@
-"""A forward proxy on loopback: CONNECT for TLS, whole addresses for what is plain, as companies have them.
+"""A forward proxy on loopback, as companies have them: CONNECT for TLS, absolute URLs for plain HTTP.
 
     with serve_proxy(("127.0.0.1", port)) as proxy:
         proxy.seen         what it was asked for: "CONNECT host:443", "PUT http://host/key"
         proxy.user = "user:password"   wanted from now on: 407 without it
         proxy.refuses = 403            says no to all
 
-Whatever host is asked for, the one at `upstream` answers. With a certificate, the proxy itself speaks TLS.
+Requests for any host go to `upstream`. With a certificate, the proxy itself speaks TLS.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ForwardProxy:
 
     @property
     def hosts(self) -> set[str]:
-        """Those that it was asked for, without ports."""
+        """The requested hosts, without ports."""
         return {urlsplit(place if "//" in place else f"//{place}").hostname or "" for place in self._places()}
 
     def url_for(self, user: str) -> str:
@@ -95,7 +95,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves is nothing to tell of."""
+        """Ignore closed connections."""
 
 
 @contextmanager

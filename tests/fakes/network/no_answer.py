@@ -15,7 +15,7 @@ Environment: TypeAlias = "dict[str, str]"
 
 
 class Listener:
-    """Answers each connection with the same bytes, at once or when a request has come, and hangs up."""
+    """A server that answers each connection with the same bytes, at once or after a request, and hangs up."""
 
     def __init__(self, answer: bytes, *, listens: bool) -> None:
         self._answer, self._listens = answer, listens
@@ -41,7 +41,7 @@ class Listener:
 
 @contextmanager
 def listening() -> Iterator[Callable[..., int]]:
-    """Give what opens a `Listener` and returns its port."""
+    """Yield a function to open a `Listener`; it returns the port."""
     opened: list[Listener] = []
 
     def listen(answer: bytes = b"", *, listens: bool = True) -> int:

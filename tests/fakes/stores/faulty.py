@@ -1,9 +1,9 @@
-"""An object store around any other, which keeps a record of what is asked of it and goes wrong by plan.
+"""An object store around another one: it records its calls, and fails by plan.
 
     store.plan("create", lose_answer, works, clash)    # the next three creates
 
-A step gets the key and the act, which does the real thing, and answers in its stead. `meanwhile` makes a step of
-what the rest of the world does just before.
+A step gets the key and the real act, and answers in its stead. `meanwhile` makes a step of an action of another process
+just before.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ def works(key: str, act: Act) -> Any:
 
 
 def lose_request(key: str, act: Act) -> Any:
-    """It never arrives, and nobody answers."""
+    """Lose the request: it never arrives, and there is no answer."""
     raise Unavailable(key, "no answer")
 
 
 def never_leave(key: str, act: Act) -> Any:
-    """There is no connection to send it by."""
+    """Fail before sending: there is no connection."""
     error = Unavailable(key, "no connection")
     error.is_unmade = True
     raise error
 
 
 def lose_answer(key: str, act: Act) -> Any:
-    """It is applied, and nobody answers."""
+    """Apply the request and lose the answer."""
     act()
     raise Unavailable(key, "no answer")
 
 
 def blame_own(key: str, act: Act) -> Any:
-    """Applied, then sent again by the client library, which meets its own object."""
+    """Apply the request; the client library sends it again and is refused because of its own object."""
     act()
     raise AlreadyExists(key)
 
@@ -65,7 +65,7 @@ def meanwhile(action: Callable[[], object]) -> Step:
 
 
 def answers(value: object) -> Step:
-    """Something else than the truth."""
+    """Return a step with a false answer."""
     return lambda key, act: value
 
 
@@ -78,7 +78,7 @@ class FaultyStore:
         self._guard = threading.Lock()
 
     def plan(self, verb: str, *steps: Step) -> None:
-        """What happens to the next calls of a verb; after them it works."""
+        """Plan the steps of the next calls of a verb; after them it works."""
         self._steps[verb].extend(steps)
 
     def forget_plans(self) -> None:
@@ -171,7 +171,7 @@ class FaultyStore:
 
 
 class PresigningStore(FaultyStore):
-    """One that makes URLs, as S3 does; `download` is what an HTTP client does with them."""
+    """A store with presigned URLs, as S3 has; `download` stands for an HTTP client."""
 
     def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:
         return [f"https://store.example/{key}?expires={seconds:.0f}" for key in keys]

@@ -1,4 +1,4 @@
-"""An object store whose conditional writes meet faults: around a real one, which holds the objects."""
+"""An object store with faults in conditional writes, around a real one with the objects."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class FlakyStore:
         self._store.delete(key)
 
     def __getattr__(self, verb: str) -> Any:
-        """The verbs that no lock uses work."""
+        """Pass the verbs on that no lock uses."""
         return getattr(self._store, verb)
 
     def _meet(self, key: str, write: Callable[[], str], clash: Exception) -> str:

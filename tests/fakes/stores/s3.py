@@ -1,4 +1,4 @@
-"""Stores over a real S3 protocol: bare, for what is said of single requests, and as a container has them."""
+"""Stores over a real S3 protocol: bare, for tests of single requests, and as in a container."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Environ = dict[str, Any]
 
 
 def plain_s3(settings: Settings) -> ObstoreStore:
-    """Without the probe that comes before the first write where an endpoint is set."""
+    """Return a store without the probe before the first write to a custom endpoint."""
     bucket, _, prefix = settings.store.partition("://")[2].partition("/")
     return open_s3(settings, bucket, prefix)
 
 
 def probed_s3(settings: Settings) -> ObjectStore:
-    """As a container has it after its first write, and empty."""
+    """Return an empty store in the state after a container's first write."""
     store = open_store(settings)
     store.put("first", b"")
     store.delete_many(["first", PROBE_KEY])
@@ -58,7 +58,7 @@ def altered(aws: Aws, alter: Callable[[Environ], None]) -> Iterator[list[str]]:
 
 
 def ignore(*names: str, where: Callable[[Environ], bool] = lambda environ: True) -> Callable[[Environ], None]:
-    """A server that knows nothing of these headers."""
+    """Return a server that ignores these headers."""
 
     def alter(environ: Environ) -> None:
         for name in names if where(environ) else ():

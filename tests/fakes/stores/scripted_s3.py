@@ -1,10 +1,10 @@
-"""A small S3 over HTTP on loopback, whose answers follow a script, and which counts the connections that are open.
+"""A small S3 over HTTP on loopback, with scripted answers and a count of open connections.
 
     with serve_s3() as s3:
         s3.script = lambda ask: refused(403, "AccessDenied") if ask.call == "PUT" else None
 
-The script gets each request. It returns None to have it carried out, or an answer in its stead; `ask.act()` carries it
-out all the same. It keeps objects in memory, conditions and multipart uploads included; one request at a time.
+The script gets each request. It returns None to have it carried out, or an answer in its stead; `ask.act()` carries the
+request out all the same. It keeps objects in memory, conditions and multipart uploads included; one request at a time.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Ask:
 
     @property
     def call(self) -> str:
-        """What is asked for: GET, HEAD, LIST, PUT, CREATE, REPLACE, DELETE, BEGIN, PART, COPY, COMPLETE or ABORT."""
+        """The kind of request: GET, HEAD, LIST, PUT, CREATE, REPLACE, DELETE, BEGIN, PART, COPY, COMPLETE or ABORT."""
         if "uploads" in self.query:
             return "BEGIN"
         if "partNumber" in self.query:
@@ -68,7 +68,7 @@ class Ask:
 
 
 def refused(status: int, code: str, headers: dict[str, str] | None = None) -> Answer:
-    """As S3 does it, with all that no reply may repeat."""
+    """Return a refusal of S3's, with secrets that no reply may repeat."""
     text = (
         f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>User: '
         "arn:aws:sts::123456789012:assumed-role/the-role/f is not authorized to perform: s3:PutObject on resource: "
@@ -255,7 +255,7 @@ def serve_s3(certificate: Path | None = None) -> Iterator[ScriptedS3]:
         block_on_close = False
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """A client that leaves is nothing to tell of."""
+            """Ignore closed connections."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
         if certificate:

@@ -1,4 +1,4 @@
-"""A store whose objects are as old as a clock says, and which dies at any of its calls."""
+"""A store with simulated ages of objects, and deaths at any of its calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fakes.clock import Clock
 
 
 class Timed:
-    """A store whose objects are as old as the clock says, and which can be killed at any of its calls."""
+    """A store with ages of objects by a simulated clock; it can be killed at any of its calls."""
 
     def __init__(self, store: ObjectStore, clock: Clock) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""A SQLite file that lies in a store, ready to be committed by the action `push_commit`."""
+"""A SQLite file uploaded to a store, ready to be committed by the action `push_commit`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sldb.push_pull.source import open_source
 
 
 def upload(store: ObjectStore, file: Path, database: str = "main") -> dict[str, Any]:
-    """The arguments with which it is committed."""
+    """Upload the file; return the arguments of `push_commit`."""
     with open_source(file) as source:
         encoding = Encoding(source)
         names = []

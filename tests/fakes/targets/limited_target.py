@@ -1,4 +1,4 @@
-"""The engine behind JSON events of Lambda's size limits, as it is when it is deployed; counts requests and bytes."""
+"""The engine behind JSON events with Lambda's size limits, as after a deployment; counts requests and bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is printed, for tests to recognise."""
+"""Patterns of printed times."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ _LOOKS_LIKE_A_TIME = re.compile(
 
 
 def times_without_a_zone(text: str) -> list[str]:
-    """Everything in a text that looks like a time or a date, and names no offset."""
+    """Return the times and dates without an offset in a text."""
     return [found[0] for found in _LOOKS_LIKE_A_TIME.finditer(text) if not found["zone"]]

@@ -1,4 +1,4 @@
-"""A command on a terminal of its own: what it shows, and what is typed into it."""
+"""A command on a terminal of its own: its output, and the keys typed into it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Shown:
 def on_terminal(
     home: Path, *arguments: str, answers: Sequence[tuple[str, str]] = (), extra: Mapping[str, str] = PLAIN
 ) -> Shown:
-    """Run it to its end. `answers`: (what to wait for, what to type then)."""
+    """Run the command to its end. `answers`: (the text to wait for, the keys to type then)."""
     import pty
 
     ours, theirs = pty.openpty()

@@ -1,4 +1,4 @@
-"""A terminal with somebody at it: tmux, its keys and its screen."""
+"""A terminal with a user at it: tmux, its keys and its screen."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Tmux:
         self.press("Enter")
 
     def paste(self, text: str) -> None:
-        """As a terminal does, in brackets where the program asked for them."""
+        """Paste as a terminal does, in brackets if the program asked for them."""
         subprocess.run(
             ["tmux", "-L", self._socket, "load-buffer", "-"], input=text, check=True, encoding="utf-8", timeout=30
         )
@@ -46,7 +46,7 @@ class Tmux:
         self._tmux("resize-window", "-t", "it", "-x", str(columns), "-y", str(lines))
 
     def screen(self, *, colours: bool = False) -> str:
-        """What is to be seen."""
+        """Return the visible text."""
         return self._tmux("capture-pane", "-t", "it", "-p", *(["-e"] if colours else []))
 
     def wait_for(self, text: str) -> str:
