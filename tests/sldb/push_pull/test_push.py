@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from sldb.push_pull.source import open_source
 from sldb.targets.local import LocalTarget
 from tests.fakes.databases import sqlite_files
 from tests.fakes.silent_progress import SilentProgress
+from tests.fakes.targets.faulty_transport import FaultyTransport
 from tests.sldb.push_pull.whole_files import pull, push, rows, tables
 
 
@@ -25,28 +25,6 @@ def uploaded(client: Client) -> set[str]:
     assert isinstance(client.target, LocalTarget)
     root = client.target.directory / client.database / "uploads"
     return {path.name for path in root.rglob("[!.]*") if path.is_file()}
-
-
-class Faulty(DirectTransport):
-    """Does `act` in place of the call of this number."""
-
-    def __init__(self, client: Client, number: int, act: Callable[[], None]) -> None:
-        assert isinstance(client.target, LocalTarget)
-        super().__init__(client.database, client.target.open_store)
-        self.number, self.act, self.calls = number, act, 0
-
-    def _meet(self) -> None:
-        self.calls += 1
-        if self.calls == self.number:
-            self.act()
-
-    def put(self, upload: str, part: str, body: bytes) -> None:
-        self._meet()
-        super().put(upload, part, body)
-
-    def read(self, file: str, start: int, length: int) -> bytes:
-        self._meet()
-        return super().read(file, start, length)
 
 
 class Cut(Exception):
@@ -69,7 +47,7 @@ def test_a_push_that_is_cut_off_anywhere_goes_on_where_it_stopped(new_client, fi
     rows(client, "CREATE TABLE old (x)")
     sent = []
     for number in range(1, 100):
-        transport = Faulty(client, number, cut)
+        transport = FaultyTransport(client, number, cut)
         try:
             with open_source(file) as source:
                 reply = Push(client, transport, SilentProgress(), at_once()).run(source, None, lambda _begun: None)
@@ -181,11 +159,11 @@ def test_a_writer_in_between_is_a_conflict_only_on_condition(new_client, file):
         rows(client, "INSERT INTO old VALUES (1)")
 
     with open_source(file) as source, pytest.raises(SldbError) as caught:
-        Push(client, Faulty(client, 1, write), SilentProgress(), at_once()).run(source, 1, lambda _begun: None)
+        Push(client, FaultyTransport(client, 1, write), SilentProgress(), at_once()).run(source, 1, lambda _begun: None)
     assert caught.value.code == "conflict"
     assert tables(client) == ["old"]
     with open_source(file) as source:
-        reply = Push(client, Faulty(client, 1, write), SilentProgress(), at_once()).run(
+        reply = Push(client, FaultyTransport(client, 1, write), SilentProgress(), at_once()).run(
             source, None, lambda _begun: None
         )
     assert reply["txid"] == reply["before"] + 1

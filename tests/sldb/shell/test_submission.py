@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.wire import Reply, Request, SldbError, Statement
+from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.client import Client
 from sldb.shell.commands.registry import obey
 from sldb.shell.output import Output
@@ -21,6 +21,8 @@ from sldb.shell.script import run_script
 from sldb.shell.session import Session
 from sldb.shell.submission import submit
 from sldb.targets.local import LocalTarget
+from tests.fakes.targets.counting_target import CountingTarget
+from tests.fakes.targets.losing_target import LosingTarget
 
 
 @pytest.fixture(scope="module")
@@ -215,37 +217,13 @@ def test_a_deferred_constraint_fails_the_commit_and_can_be_mended(session: Sessi
 # The commit's outcome
 
 
-class Losing:
-    """A target whose answer to the next commit gets lost, after it was applied or before."""
-
-    name = "losing"
-
-    def __init__(self, target: LocalTarget, failure: BaseException, *, applies: bool) -> None:
-        self._target, self._failure, self._applies = target, failure, applies
-        self.lost = 0
-
-    def send(self, request: Request) -> Reply:
-        if request.if_txid is None or self.lost:
-            return self._target.send(request)
-        self.lost += 1
-        if self._applies:
-            self._target.send(request)
-        raise self._failure
-
-    def act(self, action: object) -> dict[str, object]:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.mark.parametrize("applies", [True, False])
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), SldbError("store_error", "no answer", applied="unknown")])
 def test_a_commit_whose_answer_was_lost_is_asked_again(
     session: Session, target: LocalTarget, failure: BaseException, applies: bool
 ) -> None:
     doubtful = other(session)
-    doubtful.client = Client(Losing(target, failure, applies=applies), session.client.database)  # type: ignore[arg-type]
+    doubtful.client = Client(LosingTarget(target, failure, applies=applies), session.client.database)  # type: ignore[arg-type]
     run(doubtful, "begin;", "insert into t(b) values ('x');")
     with pytest.raises(type(failure)):
         submit(doubtful, "commit;")
@@ -258,7 +236,7 @@ def test_a_commit_whose_answer_was_lost_is_asked_again(
 def test_a_commit_that_certainly_failed_may_grow(session: Session, target: LocalTarget) -> None:
     failing = other(session)
     failure = SldbError("lock_timeout", "somebody has it")
-    failing.client = Client(Losing(target, failure, applies=False), session.client.database)  # type: ignore[arg-type]
+    failing.client = Client(LosingTarget(target, failure, applies=False), session.client.database)  # type: ignore[arg-type]
     run(failing, "begin;", "insert into t(b) values ('x');")
     assert refused(failing, "commit;").code == "lock_timeout"
     run(failing, "insert into t(b) values ('y');", "commit;")
@@ -268,26 +246,8 @@ def test_a_commit_that_certainly_failed_may_grow(session: Session, target: Local
 # Scripts
 
 
-class Counting:
-    name = "counting"
-
-    def __init__(self, target: LocalTarget) -> None:
-        self._target = target
-        self.requests: list[Request] = []
-
-    def send(self, request: Request) -> Reply:
-        self.requests.append(request)
-        return self._target.send(request)
-
-    def act(self, action: object) -> dict[str, object]:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        pass
-
-
 def test_a_thousand_statements_of_a_script_are_one_request(session: Session, target: LocalTarget) -> None:
-    counting = Counting(target)
+    counting = CountingTarget(target)
     scripted = other(session)
     scripted.client = Client(counting, session.client.database)  # type: ignore[arg-type]
     lines = ["begin;\n", *(f"insert into t values ({n}, 'x{n}');\n" for n in range(1000)), "commit;\n"]
