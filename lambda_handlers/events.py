@@ -1,4 +1,4 @@
-"""The shapes in which requests arrive, and their replies' shapes: pure.
+"""The forms of events and of their replies. Pure.
 
 direct invocation                        the request itself; {"statusCode", "body": object}
 API Gateway payload 1.0 and 2.0,
@@ -37,7 +37,7 @@ def _is_message(record: Mapping[str, Any]) -> bool:
 
 
 def http_request(event: Mapping[str, Any]) -> object:
-    """The request in an HTTP event's body; raises `bad_request`."""
+    """Return the request in an HTTP event's body; raises `bad_request`."""
     body = event.get("body") or ""
     if not isinstance(body, str):
         bad_request("body", body, "text")
@@ -50,8 +50,8 @@ def http_request(event: Mapping[str, Any]) -> object:
 
 
 def record_request(record: Mapping[str, Any]) -> object:
-    """The request in an SQS record. Its message id is the request id where the request has none of its own, so that
-    a message that is delivered twice is applied once. Raises `bad_request`."""
+    """Return the request in an SQS record. Without a request id of its own it has the message id, so that a message
+    that is delivered twice is applied once. Raises `bad_request`."""
     body = record.get("body") or ""
     if not isinstance(body, str):
         bad_request("body", body, "text")
@@ -65,7 +65,7 @@ def record_request(record: Mapping[str, Any]) -> object:
 
 
 def _why(error: Exception) -> str:
-    """What is wrong with a text; of what is Python's own limit, not in its words."""
+    """Return the fault of a text; for a limit of Python's own, not in Python's words."""
     if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, binascii.Error)):
         return str(error)
     return "it is nested too deep" if isinstance(error, RecursionError) else "a number in it has too many digits"

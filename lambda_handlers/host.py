@@ -1,7 +1,7 @@
-"""Time, chance and threads: all that the server takes from the machine besides its store, its locks and its files.
+"""The host: time, chance and threads, all that the server takes from the machine besides its store, locks and files.
 
-They come in as a value, so that tests and the simulator can own them. Wall-clock time is used on purpose: the
-monotonic clock of a frozen container may stand still while the world moves on.
+They are passed in as a value, so that tests and the simulator can control them. Wall-clock time is used on purpose: the
+monotonic clock of a frozen container may stop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Call(Protocol):
     """A call under way."""
 
     def result(self) -> Any:
-        """What the call returned, or raises what it raised; waits for it."""
+        """Wait for the call, and return its result or raise its error."""
 
 
 class InThread:
@@ -52,16 +52,16 @@ class Host:
     start: Callable[[Callable[[], Any]], Call] = InThread
 
     def jitter(self) -> float:
-        """A random number in [0, 1)."""
+        """Return a random number in [0, 1)."""
         return int.from_bytes(self.entropy(4), "big") / (1 << 32)
 
     def nonce(self) -> str:
-        """16 hex digits that nobody else has."""
+        """Return 16 hex digits, unique by chance."""
         return self.entropy(8).hex()
 
 
 def process_age_ms() -> float | None:
-    """How long ago this process was started, to 10 ms; None where the system does not say (it does on Linux)."""
+    """Return the age of this process, to 10 ms; None if the system does not report it (Linux does)."""
     try:
         with open("/proc/self/stat", "rb") as stat:
             started_ticks = int(stat.read().rpartition(b")")[2].split()[19])

@@ -1,8 +1,8 @@
-"""The log: one line of JSON an event, on standard error, where Lambda takes it from.
+"""The log: one line of JSON an event, on standard error, from which Lambda takes it.
 
     {"time": "2026-11-24T02:52:19.123Z", "level": "info", "event": "request", ...}
 
-What a caller adds are names, numbers and identifiers; values of queries never go in.
+Callers add names, numbers and identifiers; values of queries never go in.
 The standard logging module is not used: importing and configuring it would cost more than this does.
 """
 
@@ -49,8 +49,8 @@ class Log:
 
 
 def trace(error: BaseException, after: frozenset[int] = frozenset()) -> str:
-    """Where an exception, and those that led to it, came from. Types, and no texts: those may hold anything.
-    `after`: the ids of those that it led to, since a chain of causes may lead back into itself."""
+    """Return the traceback of an exception and of its causes: types, and no texts, because those may contain anything.
+    `after`: the ids of exceptions already shown, since a chain of causes may be a cycle."""
     before = error.__cause__ or error.__context__
     after |= {id(error)}
     own = "".join(traceback.format_tb(error.__traceback__)) + type(error).__qualname__
@@ -58,6 +58,6 @@ def trace(error: BaseException, after: frozenset[int] = frozenset()) -> str:
 
 
 def format_time(seconds: float) -> str:
-    """Unix seconds as RFC 3339 in UTC, with milliseconds."""
+    """Return unix seconds as RFC 3339 in UTC, with milliseconds."""
     whole, ms = divmod(int(seconds * 1000), 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{ms:03d}Z"

@@ -1,7 +1,7 @@
 """The environment of the functions as one frozen value; the only reader of os.environ on the server side.
 
-Every setting is described in docs/interface.md. A setting that makes no sense is a `bad setting` error at the first
-request, which names the variable, what it holds and what it may hold.
+Every setting is described in docs/interface.md. An invalid setting is a `bad setting` error at the first request, with
+the variable, its value and the allowed values.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MIB = 1 << 20
 
 
 class BadSetting(ValueError):
-    """An environment variable that cannot be used: which, what it holds, what it may hold."""
+    """An invalid environment variable: its name, its value, and the allowed values."""
 
     def __init__(self, name: str, got: str, want: str) -> None:
         super().__init__(f"{name}: got {got!r}, want {want}")
@@ -139,7 +139,7 @@ def _tags(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def stack_of(environment: Mapping[str, str]) -> str:
-    """Return the stack that the function is of, also where other settings make no sense."""
+    """Return the stack of the function, also if other settings are invalid."""
     return environment.get("SLDB_STACK") or DEFAULT_STACK
 
 
@@ -150,7 +150,7 @@ def _store(text: str) -> str:
 
 
 def _usual_lock(store: str) -> str:
-    """A directory's processes share a machine, and so its file locks."""
+    """Return the default kind of lock. The processes over a directory share a machine, and so its file locks."""
     return "s3" if store.startswith("file:") else "security-group"
 
 
@@ -178,7 +178,7 @@ def _is_true(environment: Mapping[str, str], name: str) -> bool:
 
 
 def _endpoint(environment: Mapping[str, str], service: str) -> str | None:
-    """Return what is configured for a service, or for all."""
+    """Return the configured endpoint of a service, or of all services."""
     names = (f"AWS_ENDPOINT_URL_{service}", "AWS_ENDPOINT_URL")
     name = next((name for name in names if environment.get(name)), None)
     if name is None:

@@ -1,7 +1,7 @@
-"""HTTP/1.1 connections to one host, kept for the next request. Safe for threads: who sends has a connection to itself.
+"""HTTP/1.1 connections to one host, kept for the next request. Safe for threads: each request has its own connection.
 
-Where a proxy is on the way, TLS goes through a tunnel of it (CONNECT), and what is plain asks it for the whole address.
-http.client and its certificates are loaded when the first request is sent.
+Behind a proxy, TLS goes through a tunnel (CONNECT), and a plain request has the whole address.
+http.client and its certificates are loaded with the first request.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 CONNECT_SECONDS = 3.0
-TUNNEL_SECONDS = 10.0  # to connect where a proxy does it for us, which may ask others first
+TUNNEL_SECONDS = 10.0  # to connect through a proxy, which may go through further proxies
 IDLE_SECONDS = 15.0  # how long a connection is worth keeping; S3 drops them soon after
 
 
 class NoAnswer(Exception):
-    """Half an answer, or none: whether the request was applied is not known."""
+    """Half an answer, or none: the request was applied, or not."""
 
 
 class Unreached(NoAnswer):
-    """No connection, or none that is trusted, or a proxy that lets nothing through: nothing was sent."""
+    """A failure to connect: no connection, an untrusted one, or a refusing proxy. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,13 @@ class Connections:
         headers: Mapping[str, str],
         answer_seconds: float | None = None,
     ) -> Answer:
-        """Raises NoAnswer, or Unreached where nothing was sent. Sends once."""
+        """Send a request once. Raises NoAnswer, or Unreached if nothing was sent."""
         from http.client import HTTPException
 
         connection = self._ready(answer_seconds or self._answer_seconds)
         if self._proxy and self._url.scheme == "http":
             target = f"http://{self.host}{target}"
-            headers = {**headers, **self._known_to_proxy()}
+            headers = {**headers, **self._proxy_headers()}
         try:
             connection.request(method, target, body, headers)
             response = connection.getresponse()
@@ -87,7 +87,7 @@ class Connections:
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
 
     def close(self) -> None:
-        """Of what idles; a request that comes after connects again."""
+        """Close the idle connections; a later request connects again."""
         while self._idle:
             self._idle.pop()[0].close()
 
@@ -122,14 +122,14 @@ class Connections:
         connection.sock = connect(self._url, self._proxy, self._authorization, self._certificates, seconds)
         return connection
 
-    def _known_to_proxy(self) -> dict[str, str]:
+    def _proxy_headers(self) -> dict[str, str]:
         return {"Proxy-Authorization": self._authorization} if self._authorization else {}
 
     def _where(self) -> str:
         return f"{self.host} by way of the proxy {self._proxy.hostname}" if self._proxy else self.host
 
     def _certificates(self) -> SSLContext:
-        """Whom to trust: read once, for it takes 20 ms."""
+        """Return the trusted certificates, which are read once because that takes 20 ms."""
         from ssl import create_default_context
 
         if self._context is None:
@@ -138,7 +138,7 @@ class Connections:
 
 
 def _is_dropped(connection: HTTPConnection) -> bool:
-    """An idle connection with something to read has been closed by the other side, or makes no sense."""
+    """Return True for an idle connection with bytes to read: closed by the other side, or out of step."""
     import selectors
 
     with selectors.DefaultSelector() as selector:

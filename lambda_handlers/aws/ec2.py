@@ -1,16 +1,16 @@
-"""EC2's Query API: the three calls that the security-group lock makes, signed and sent without boto3.
+"""EC2's Query API: the three calls of the security-group lock, signed and sent without boto3.
 
-Importing boto3 and making a client costs half a second of a cold start; this costs nothing until the first call,
-which is when http.client, ssl and the XML parser are imported.
+Importing boto3 and making a client costs half a second of a cold start; this costs nothing until the first call, which
+imports http.client, ssl and the XML parser.
 
-One call is one request: nothing is sent twice here, because a create that was applied and then sent again meets
-its own group as `Duplicate`. What an error says about the call, so that the lock can decide:
+One call is one request: nothing is sent twice here, because a create that was applied and then sent again meets its own
+group as `Duplicate`. The errors, by which the lock decides:
 
     Duplicate   refused: a group of this name exists in the VPC
     NotFound    refused: there is no such group (or EC2 does not show it yet)
     Throttled   refused: too many calls; not applied
     Refused     refused for another reason (rights, quota, VPC): `code` and `message` are EC2's
-    Ambiguous   no answer, half an answer or 5xx: applied or not, only a look can tell
+    Ambiguous   no answer, half an answer or 5xx: applied or not, only a look can show
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ API_VERSION = "2016-11-15"
 SERVICE = "ec2"
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 CALL_SECONDS = 10.0  # for an answer, once connected
-IDLE_SECONDS = 20.0  # how long a connection is worth keeping; EC2 drops them after about a minute
+IDLE_SECONDS = 20.0  # for which a connection is kept; EC2 drops them after about a minute
 
-# EC2 says 503 to most of these: only the code tells a call that was turned away from one that broke half-way.
+# Most of these come with 503: only the code distinguishes a call that was turned away from one that broke half-way.
 THROTTLES = frozenset(
     {
         "RequestLimitExceeded",
@@ -51,12 +51,13 @@ THROTTLES = frozenset(
 )
 
 
-# Where a message begins to name roles, accounts or resources, as it does of what a role may not do.
+# The place in a message from which on it may name roles, accounts or resources, as in "not authorized" messages.
 _PARTICULARS = re.compile(r"User:|arn:|Encoded authorization|https?://|\b\d{12}\b")
 
 
 class Ec2Error(Exception):
-    """What EC2 said, or why it said nothing. The text is fit for a reply; `detail` is all of it, for the log."""
+    """An error of EC2, or the reason for a missing answer. Its text is fit for a reply; `detail` is the full one, for
+    the log."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code
@@ -70,7 +71,7 @@ class Duplicate(Ec2Error):
 
 
 class NotFound(Ec2Error):
-    """No such group, or none that this answer shows: EC2 is eventually consistent."""
+    """The group does not exist, or EC2 does not show it yet: EC2 is eventually consistent."""
 
 
 class Throttled(Ec2Error):
@@ -78,11 +79,11 @@ class Throttled(Ec2Error):
 
 
 class Refused(Ec2Error):
-    """A definite no that trying again will not change."""
+    """A definite refusal: another try will not change it."""
 
 
 class Ambiguous(Ec2Error):
-    """No usable answer: the call was applied, or not, or will be in a moment."""
+    """The answer is missing or unusable: the call was applied, or not, or will be in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,12 @@ class Ec2(Protocol):
     def create_security_group(
         self, name: str, description: str, vpc_id: str | None, tags: Mapping[str, str], timeout: float = CALL_SECONDS
     ) -> str:
-        """Make the group with its tags, atomically; its id. Raises Duplicate, Throttled, Refused, Ambiguous."""
+        """Make the group with its tags, atomically; return its id. Raises Duplicate, Throttled, Refused, Ambiguous."""
 
     def describe_security_groups(
         self, filters: Mapping[str, str], timeout: float = CALL_SECONDS
     ) -> list[SecurityGroup]:
-        """The groups that match all filters, as far as EC2 shows them. Raises Throttled, Refused, Ambiguous."""
+        """Return the groups that match all filters, if EC2 shows them. Raises Throttled, Refused, Ambiguous."""
 
     def delete_security_group(self, group_id: str, timeout: float = CALL_SECONDS) -> None:
         """Remove the group. Raises NotFound, Throttled, Refused, Ambiguous."""
@@ -184,7 +185,7 @@ class Ec2Client:
     def _note_time(self, date: str, asked_at: float) -> None:
         from email.utils import parsedate_to_datetime
 
-        with suppress(ValueError, TypeError):  # whatever it says there, the answer is one
+        with suppress(ValueError, TypeError):  # the answer is valid without a date
             self._clock.told(parsedate_to_datetime(date).timestamp(), asked_at)
 
 

@@ -1,5 +1,5 @@
-"""AWS Signature Version 4, for the few calls that no client library of the bundle makes: EC2's, and S3's conditional
-multipart uploads. Pure. Specification: "Signing AWS API requests" in the IAM user guide.
+"""AWS Signature Version 4, for calls without a client library in the bundle: EC2's, and S3's conditional multipart
+uploads. Pure. Specification: "Signing AWS API requests" in the IAM user guide.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lambda_handlers.settings import Credentials
 
 
 def canonical_query(parameters: Sequence[tuple[str, str]]) -> str:
-    """The query string as it is signed; a request may be sent with it as it is."""
+    """Return the query string for the signature, which also serves for the request."""
     return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in sorted(parameters))
 
 
@@ -31,7 +31,7 @@ def sign(
     query: str = "",  # canonical
     digest: str | None = None,  # SHA-256 of a body that is not in memory, in hex
 ) -> None:
-    """Add what a signed request needs to its headers (lower-case names)."""
+    """Add the signature to the headers of a request (lower-case names)."""
     headers["x-amz-date"] = timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     if credentials.session_token:
         headers["x-amz-security-token"] = credentials.session_token

@@ -1,8 +1,8 @@
 """A socket to a host: straight, or through a forward proxy, with TLS to the host, to the proxy, to both or to none.
 
-TLS to a host behind a proxy goes through a tunnel (CONNECT), where the proxy sees nothing of it. Where the proxy itself
-speaks TLS there is TLS within TLS, which Python's sockets cannot do: `TlsOverTls` keeps the inner one in memory.
-Loaded with the first connection, as all that it imports.
+TLS to a host behind a proxy goes through a tunnel (CONNECT), unreadable for the proxy. A proxy that speaks TLS itself
+needs TLS within TLS. Python's sockets cannot do that: `TlsOverTls` keeps the inner one in memory. This module and its
+imports are loaded with the first connection.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def connect(
     host: SplitResult,
     proxy: SplitResult | None,
     authorization: str | None,  # for the proxy
-    context: Callable[[], ssl.SSLContext],  # asked for where there is TLS
+    context: Callable[[], ssl.SSLContext],  # called if there is TLS
     seconds: float,
 ) -> socket.socket | TlsOverTls:
-    """Raises OSError, HTTPException or ValueError where there is no way; nothing of a request was sent then."""
+    """Connect. Raises OSError, HTTPException or ValueError on failure; nothing of a request was sent then."""
     place = proxy or host
     link: socket.socket = socket.create_connection((place.hostname, _port(place)), seconds)
     try:
@@ -64,7 +64,7 @@ def _port(place: SplitResult) -> int:
 
 
 class TlsOverTls:
-    """As much of a socket as http.client uses."""
+    """The part of a socket's interface that http.client uses."""
 
     def __init__(self, link: socket.socket, context: ssl.SSLContext, host: str) -> None:
         self._link = link
@@ -72,16 +72,16 @@ class TlsOverTls:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._readers = 0
         self._is_closed = False
-        self._moving(self._tls.do_handshake)
+        self._run_step(self._tls.do_handshake)
 
     def sendall(self, data: Any) -> None:
         with memoryview(data).cast("B") as whole:
             for start in range(0, len(whole), _PIECE_BYTES):
-                self._moving(self._tls.write, whole[start : start + _PIECE_BYTES])
+                self._run_step(self._tls.write, whole[start : start + _PIECE_BYTES])
 
     def recv_into(self, buffer: memoryview) -> int:
         try:
-            return int(self._moving(self._tls.read, len(buffer), buffer))
+            return int(self._run_step(self._tls.read, len(buffer), buffer))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return 0
 
@@ -96,7 +96,7 @@ class TlsOverTls:
         return self._link.fileno()
 
     def close(self) -> None:
-        """Close the link when the last reader is closed, as sockets do."""
+        """Close the link, after its last reader, as sockets do."""
         self._is_closed = True
         if not self._readers:
             self._link.close()
@@ -106,8 +106,8 @@ class TlsOverTls:
         if self._is_closed:
             self.close()
 
-    def _moving(self, step: Callable[..., Any], *arguments: Any) -> Any:
-        """Take a step of the inner TLS, and move what it wants to send and receive between it and the link."""
+    def _run_step(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """Take a step of the inner TLS, and move its bytes to and from the link."""
         while True:
             try:
                 result = step(*arguments)

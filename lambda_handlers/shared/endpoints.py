@@ -1,11 +1,12 @@
-"""Where AWS's services are: one function for every client, on either side. Pure.
+"""Endpoints of AWS's services: one function for every client, on either side. Pure.
 
 A partition of AWS (the commercial regions, China, the European sovereign cloud, …) has domains of its own. The client
-takes them from botocore's data, the functions from `AWS::URLSuffix`, which the template hands on; `partition_of` is for
-who has neither. FIPS and dual-stack endpoints are named as botocore's rules name them: a test compares all regions.
+takes them from botocore's data, the functions from `AWS::URLSuffix`, passed on by the template; `partition_of` serves
+callers without either. FIPS and dual-stack endpoints are named as botocore's rules name them: a test compares all
+regions.
 
-The bucket is part of the path, which is right in every partition and for names with dots, which no certificate
-covers; a configuration that asks for virtual-hosted addresses gets them, where the name allows it.
+The bucket is part of the path. That is right in every partition and for names with dots, which no certificate covers; a
+configuration for virtual-hosted addresses gets them, if the name allows it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A service, and the way to it."""
+    """The address of a service, with its proxy and certificates."""
 
     url: str
     proxy_url: str | None = None
@@ -39,7 +40,7 @@ _PARTITIONS = {  # by how the names of regions begin
     "eu-isoe-": Partition("cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
     "us-isof-": Partition("csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 }
-# What stands before the domain in the name of a host of S3's; other hosts of AWS's may be anybody's.
+# The part of a host name of S3 before the domain; other hosts of AWS may belong to any customer.
 _S3_HOST = re.compile(r"(.+\.)?s3(-[a-z0-9-]+)?(\.dualstack)?(\.[a-z0-9-]+)?(\.vpce)?")
 _VIRTUAL_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
@@ -49,7 +50,7 @@ def partition_of(region: str) -> Partition:
 
 
 def partition_at(suffix: str, region: str) -> Partition:
-    """Return the partition that AWS::URLSuffix names. One that is not known yet has no dual-stack domain here."""
+    """Return the partition of a value of AWS::URLSuffix. An unknown one has no dual-stack domain here."""
     found = partition_of(region)
     return found if suffix in ("", found.suffix) else Partition(suffix, suffix)
 
@@ -68,7 +69,7 @@ def service_url(
 
 
 def bucket_url(endpoint_url: str, bucket: str, *, virtual_hosted: bool = False) -> str:
-    """Return the address to which keys are appended, without a slash at its end."""
+    """Return the address of a bucket without a slash at its end, to be followed by a key."""
     url = urlsplit(endpoint_url)
     host, path = url.netloc.rpartition("@")[2], url.path.rstrip("/")
     if virtual_hosted and _VIRTUAL_BUCKET.fullmatch(bucket):
@@ -77,7 +78,7 @@ def bucket_url(endpoint_url: str, bucket: str, *, virtual_hosted: bool = False) 
 
 
 def is_endpoint_url(text: str) -> bool:
-    """Return whether it has a scheme that is spoken here, a host, and a port that there is, if one."""
+    """Return True for a URL with a supported scheme, a host, and a valid port, if any."""
     try:
         url = urlsplit(text)
         _ = url.port
@@ -87,8 +88,8 @@ def is_endpoint_url(text: str) -> bool:
 
 
 def is_aws_s3(endpoint_url: str, suffix: str = "") -> bool:
-    """Return whether AWS's own S3 is there (also at a VPC, FIPS or dual-stack endpoint). `suffix`: of a partition that
-    may be none of those known here."""
+    """Return True for an endpoint of AWS's own S3 (also a VPC, FIPS or dual-stack one). `suffix`: of a partition that
+    may be unknown here."""
     host = urlsplit(endpoint_url).hostname or ""
     partitions = (_COMMERCIAL, *_PARTITIONS.values(), Partition(suffix or _COMMERCIAL.suffix, ""))
     domains = {name for partition in partitions for name in (partition.suffix, partition.dual_stack_suffix) if name}
@@ -96,5 +97,5 @@ def is_aws_s3(endpoint_url: str, suffix: str = "") -> bool:
 
 
 def has_certificates(text: bytes) -> bool:
-    """Return whether a file holds any, as PEM."""
+    """Return True if a file has certificates in PEM format."""
     return b"CERTIFICATE-----" in text

@@ -1,5 +1,5 @@
-"""Which forward proxy a request goes through, as botocore and urllib decide it: HTTP_PROXY or HTTPS_PROXY by the scheme
-of the address (lower case outweighs), unless NO_PROXY names its host. Pure; urllib.request itself is 15 ms of a cold
+"""The forward proxy of a request, chosen as botocore and urllib choose it: HTTP_PROXY or HTTPS_PROXY by the scheme of
+the address (lower case outweighs), unless NO_PROXY names its host. Pure; urllib.request itself is 15 ms of a cold
 start, and reads no other environment than the process's.
 """
 
@@ -15,8 +15,8 @@ _SUFFIX = "_proxy"
 
 
 def proxy_for(url: str, environment: Mapping[str, str]) -> str | None:
-    """Return the URL of the proxy; None to connect directly. Raises ValueError for one that can be none, which does not
-    quote it: a password may be in it."""
+    """Return the URL of the proxy; None to connect directly. Raises ValueError for an unusable one, without quoting it:
+    it may contain a password."""
     proxies = _proxies(environment)
     address = urlsplit(url)
     proxy = proxies.get(address.scheme)
@@ -34,12 +34,12 @@ def with_scheme(proxy: str) -> str:
 
 
 def is_proxy(text: str) -> bool:
-    """Return whether it names a proxy of a kind that is spoken here."""
+    """Return True for the URL of a proxy of a supported kind."""
     return ("://" not in text or text.startswith(("http://", "https://"))) and is_endpoint_url(with_scheme(text))
 
 
 def authorization(proxy_url: str) -> str | None:
-    """Return the header by which a proxy knows its user, where its URL names one."""
+    """Return the value of Proxy-Authorization for the user in the URL of a proxy; None without one."""
     url = urlsplit(proxy_url)
     if not url.username:
         return None
@@ -48,7 +48,7 @@ def authorization(proxy_url: str) -> str | None:
 
 
 def _proxies(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxies by scheme, and what NO_PROXY says as "no"."""
+    """Return the proxies by scheme, and the value of NO_PROXY as "no"."""
     given = {name: value for name, value in environment.items() if name.lower().endswith(_SUFFIX)}
     found = {name.lower().removesuffix(_SUFFIX): value for name, value in given.items() if value}
     if "REQUEST_METHOD" in environment:  # a CGI script: HTTP_PROXY may be a header of its caller

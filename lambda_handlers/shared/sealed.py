@@ -1,10 +1,10 @@
-"""A small JSON object whose bytes are covered by a checksum, together with the key that it lies at.
+"""A sealed object: small JSON with a checksum over its bytes and its key.
 
     {"version":2,"txid":4711,…,"crc32":"89abcdef"}
 
 `crc32` is the last field, eight lower-case hex digits: the CRC-32 of the key, a newline, and every byte before the
-comma in front of it. So a flipped bit, a cut, a body that belongs to another key, and two bodies run together are all
-told from what was written; nothing that fails the check is parsed. The order of the fields and every space count.
+comma in front of it. So the check detects a flipped bit, a cut, a body of another key, and two bodies run together; a
+body that fails it is not parsed. The order of the fields and every space count.
 
 A leaf: the functions and the client share it.
 """
@@ -20,13 +20,13 @@ _SEAL_BYTES = len(',"crc32":"00000000"}')
 
 
 def seal(fields: Mapping[str, Any], key: str) -> bytes:
-    """`fields` as the body of the object at `key`; there is at least one."""
+    """Return the body of the object at `key` with these fields, at least one."""
     body = json.dumps(fields, separators=(",", ":")).encode()[:-1]
     return body + _seal_of(body, key)
 
 
 def unseal(data: bytes, key: str) -> dict[str, Any] | None:
-    """The fields of the object at `key`; None for what is damaged, belongs elsewhere, or was never sealed."""
+    """Return the fields of the object at `key`; None if it is damaged, belongs to another key, or was never sealed."""
     body, end = data[:-_SEAL_BYTES], data[-_SEAL_BYTES:]
     if not body or end != _seal_of(body, key):
         return None
@@ -38,8 +38,8 @@ def unseal(data: bytes, key: str) -> dict[str, Any] | None:
 
 
 def unseal_or_plain(data: bytes, key: str) -> dict[str, Any] | None:
-    """What `unseal` gives; and the fields of an object as it was written before it was sealed, for what is read by both
-    kinds of code. Such an object names neither a version nor a checksum, of which damage to a sealed one leaves one."""
+    """Return the result of `unseal`, or the fields of an object from before objects were sealed, for objects of both
+    kinds of code. Such an object has neither a version nor a checksum; damage to a sealed one leaves one of them."""
     fields = unseal(data, key)
     if fields is not None:
         return fields

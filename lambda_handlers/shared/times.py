@@ -4,8 +4,8 @@
     2026-11-26T11:04:12Z                to the second: means all of that second
     2026-11-26 20:04, 2026-11-26        short for 20:04:00 and for 00:00:00
 
-A fraction is exact, to the millisecond; more digits than three say nothing. A text without an offset is a time on some
-clock on the wall: which one, the reader has to know (`sldb.moments`), and the server does not.
+A fraction is exact, to the millisecond; more digits than three are ignored. A text without an offset is a time on a
+clock on the wall: the client knows its zone (`sldb.moments`), the server does not.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ _TIME = re.compile(
     re.ASCII,
 )
 _NUMBERS = ("year", "month", "day", "hour", "minute", "second", "hours", "minutes")
-_MOST_OFFSET_HOURS = 23
+_MAX_OFFSET_HOURS = 23
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A time as it is written."""
+    """A time in its written form."""
 
-    wall_ms: int  # the reading of the clock, as if that clock stood in UTC
+    wall_ms: int  # the reading of the clock, taken for UTC
     offset_seconds: int | None  # east of UTC; None where none is written
     is_whole_second: bool  # no fraction is written
 
     @property
     def start_ms(self) -> int:
-        """The first unix millisecond that it means, on a clock of UTC where it names no offset."""
+        """The first unix millisecond of this time; in UTC if no offset is written."""
         return self.wall_ms - (self.offset_seconds or 0) * 1000
 
     @property
     def end_ms(self) -> int:
-        """The last unix millisecond that it means, on a clock of UTC where it names no offset."""
+        """The last unix millisecond of this time; in UTC if no offset is written."""
         return self.start_ms + (999 if self.is_whole_second else 0)
 
 
 def read(text: str) -> Written | None:
-    """None for what is no time."""
+    """Return a time; None for any other text."""
     found = _TIME.fullmatch(text)
     if found is None:
         return None
     year, month, day, hour, minute, second, hours, minutes = (int(found[name] or 0) for name in _NUMBERS)
-    if second > 60 or hours > _MOST_OFFSET_HOURS:  # 60 is a leap second
+    if second > 60 or hours > _MAX_OFFSET_HOURS:  # 60 is a leap second
         return None
     try:
         minute_ms = (datetime(year, month, day, hour, minute, tzinfo=timezone.utc) - _EPOCH) // _MS
@@ -67,11 +67,11 @@ def read(text: str) -> Written | None:
 
 
 def utc(timestamp_ms: int) -> str:
-    """RFC 3339 in UTC, to the millisecond; what lies beyond the year 9999 is shown as its end."""
+    """Return a time in RFC 3339 in UTC, to the millisecond; after the year 9999, the end of that year."""
     return reading(min(timestamp_ms, _LAST_MS), "T") + "Z"
 
 
 def reading(wall_ms: int, separator: str, timespec: str = "milliseconds") -> str:
-    """Return what a clock reads, without its offset; the reverse of `Written.wall_ms`. Raise OverflowError outside of
-    the years 1 to 9999."""
+    """Return the reading of a clock, without its offset; the reverse of `Written.wall_ms`. Raises OverflowError outside
+    of the years 1 to 9999."""
     return (_EPOCH + wall_ms * _MS).replace(tzinfo=None).isoformat(separator, timespec)

@@ -1,9 +1,9 @@
-"""Whether a store keeps the conditions of writes, on which every commit rests: asked one after the other, and raced.
+"""Conditional writes: tests of a store for the conditions on which every commit rests, in sequence and in races.
 
-`missing_condition` takes two requests and finds the stores that ignore conditions. The races find those whose check and
-write are two steps: several writers begin at once, and one may win. A race that a store has won proves nothing, so no
-acknowledged write rests on one: large commits go as one conditional put wherever the store is not AWS's
-(foreign_store.py), and `sldb doctor` tells what it saw.
+`missing_condition` takes two requests and finds stores that ignore conditions. The races find stores with a check and a
+write in two steps: several writers begin at once, and one may win. A correct race proves nothing, so no acknowledged
+write rests on one: on stores of other vendors than AWS large commits are one conditional put (foreign.py), and
+`sldb doctor` reports the races.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Attempt = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    condition: str  # what was raced
+    condition: str  # of the writes
     rounds: int  # until the first that was lost
-    holds: bool  # in each of them one writer won alone, and its bytes lie there
+    holds: bool  # in each round exactly one writer won, and the object has its bytes
 
 
 def missing_condition(store: ObjectStore, key: str = PROBE_KEY) -> str | None:
-    """What the store does in spite of a condition; None if it refuses what it must. Leaves a small object at `key`,
-    which the next probe finds. Raises StoreError."""
+    """Return the fault of a store that ignores a condition; None if it refuses both writes. Leaves a small object at
+    `key` for the next probe. Raises StoreError."""
     with suppress(AlreadyExists):
         store.create(key, b"1")
         store.create(key, b"2")
@@ -47,17 +47,17 @@ def missing_condition(store: ObjectStore, key: str = PROBE_KEY) -> str | None:
 
 
 def race_creates(store: ObjectStore, prefix: str, rounds: int = ROUNDS) -> Race:
-    """Raises StoreError. Like the others, it removes what it makes, where it may."""
+    """Race creates of one key. Raises StoreError. Like the other races, it removes its objects, if permitted."""
     return _race("If-None-Match", lambda number: _race_creates(store, f"{prefix}{number}"), rounds)
 
 
 def race_replaces(store: ObjectStore, prefix: str, rounds: int = ROUNDS) -> Race:
-    """Raises StoreError."""
+    """Race replaces of one version. Raises StoreError."""
     return _race("If-Match", lambda number: _race_replaces(store, f"{prefix}{number}"), rounds)
 
 
 def race_completions(store: ObjectStore, prefix: str, rounds: int = ROUNDS) -> Race:
-    """Objects of two parts, assembled and completed at the same time. Raises StoreError."""
+    """Race completions of multipart uploads with two parts. Raises StoreError."""
     source = f"{prefix}source"
     store.create(source, bytes(COPIED_BYTES))  # as all else: the functions' roles overwrite nothing
     try:
@@ -92,7 +92,7 @@ def _race_assemblies(store: ObjectStore, key: str, source: str) -> bool:
 
 
 def _has_one_winner(store: ObjectStore, key: str, bodies: Sequence[bytes], attempts: Sequence[Attempt]) -> bool:
-    """Whether one attempt won alone, and its body lies at the key. Raises StoreError."""
+    """Return True if exactly one attempt won, and the object has its body. Raises StoreError."""
     try:
         winners = _winners(attempts)
         if len(winners) != 1:
@@ -130,6 +130,6 @@ def _winners(attempts: Sequence[Attempt]) -> list[int]:
 
 
 def _remove(store: ObjectStore, key: str) -> None:
-    """Where there is no right to delete, a small object stays below a prefix that the bucket empties by itself."""
+    """Delete an object. Without the right to delete, it stays below a prefix with a lifecycle rule of the bucket."""
     with suppress(StoreError):
         store.delete(key)

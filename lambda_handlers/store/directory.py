@@ -1,22 +1,22 @@
-"""The object store's verbs over a directory: durable, and safe for several processes at once.
+"""The object store over a directory: durable, and safe for several processes at once.
 
 `create` writes a temporary file, brings it to the disk (fsync of the file and of its directory) and links it to its
 name, which fails if the name is taken: atomic on every POSIX file system; on Windows a rename does the same.
-What fails before that (a full disk) is Refused: nothing was made.
-Temporary files begin with a dot, and no listing shows them. What a process that died has left of them goes after a day,
-when somebody else creates his first object in the same directory.
+A failure before that (a full disk) is Refused: nothing was made.
+Temporary files begin with a dot, and no listing shows them. A dead process leaves its temporary files; after a day the
+next process to create an object in the same directory removes them.
 
-`replace` compares and renames under a file lock of the operating system, which every `replace` and `put` takes.
+`replace` compares and renames under a file lock of the operating system. Every `replace` and `put` takes it.
 
-A sync that fails after an object has its name leaves its directory in doubt: nothing in it is read again before a sync
-of the directory, and of those above it, has succeeded. So a commit whose answer is resolved by reading the object back
-is not taken for durable because the page cache has it.
+If a sync fails after an object has its name, its directory is unsynced: nothing in it is read again before a sync of
+the directory, and of those above it, has succeeded. So a commit with a lost answer, resolved by reading the object
+back, is not taken for durable only because the page cache has it.
 
-A root that was there and is gone (removed, or no longer mounted) is Refused: what is not in it is no news of an object,
-and nothing is made anew where it was.
+A root that has disappeared (removed, or no longer mounted) is Refused: a missing object proves nothing then, and the
+root is not made again.
 
-An object is a regular file in real directories below the root. Links, pipes and devices are none: no listing shows
-them, and a key that leads to one, or out of the root, is Refused.
+An object is a regular file in real directories below the root. Links, pipes and devices are no objects: no listing
+shows them, and a key of one, or of a path out of the root, is Refused.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ from lambda_handlers.store.protocol import (
 LEFTOVER_SECONDS = 86_400.0  # a temporary file that old belongs to a process that died
 _CHANGING = ".changing"  # the file lock of a directory
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
-_FOREIGN = re.compile(r"[\0\\:]" if os.name == "nt" else "\0")  # what a file name there would not be
+_IMPOSSIBLE = re.compile(r"[\0\\:]" if os.name == "nt" else "\0")  # characters that no file name has there
 _NO_OBJECT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 def path_of_url(url: str) -> Path:
-    """The directory of a file:/// URL, also on Windows (file:///C:/databases)."""
+    """Return the directory of a file:/// URL, also on Windows (file:///C:/databases)."""
     path = unquote(urlsplit(url).path)
     return Path(path[1:] if os.name == "nt" else path)
 
@@ -64,11 +64,11 @@ class DirectoryStore:
         self._has_seen_root = False
         self._durable: set[Path] = set()  # directories whose own names are known to be on the disk, up to the root's
         self._renamed_in: set[Path] = set()  # directories that got a new directory which may not be on the disk yet
-        self._doubtful: set[Path] = set()  # directories that may have lost the name of an object
+        self._unsynced: set[Path] = set()  # directories with names that may not be on the disk
 
     def get(self, key: str) -> bytes:
         try:
-            return self._settled(key).read_bytes()
+            return self._path_to_read(key).read_bytes()
         except _NO_OBJECT as error:
             raise NotFound(key) from error
         except OSError as error:
@@ -80,7 +80,7 @@ class DirectoryStore:
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         try:
-            with self._settled(key).open("rb") as file:
+            with self._path_to_read(key).open("rb") as file:
                 file.seek(start)
                 return file.read(length)
         except _NO_OBJECT as error:
@@ -93,7 +93,7 @@ class DirectoryStore:
 
     def info(self, key: str) -> ObjectInfo:
         try:
-            status = self._settled(key).stat()
+            status = self._path_to_read(key).stat()
             if stat.S_ISDIR(status.st_mode):
                 raise NotFound(key)
             return ObjectInfo(key, status.st_size, status.st_mtime)
@@ -104,7 +104,7 @@ class DirectoryStore:
 
     def chunks(self, key: str) -> Iterator[bytes]:
         try:
-            with self._settled(key).open("rb") as file:
+            with self._path_to_read(key).open("rb") as file:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
         except _NO_OBJECT as error:
@@ -114,14 +114,15 @@ class DirectoryStore:
 
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         try:
-            yield from self._walk(self._settled(prefix), prefix, after or "")
+            yield from self._walk(self._path_to_read(prefix), prefix, after or "")
         except OSError as error:
             raise Unavailable(prefix, str(error)) from error
 
     def list_directories(self, prefix: str) -> list[str]:
-        """An empty directory is none: it stays behind when its last object is deleted, or its first one fails."""
+        """Return the directories with objects. Empty ones stay behind after the last delete, or a failed first
+        create."""
         try:
-            root = self._settled(prefix)
+            root = self._path_to_read(prefix)
             names = sorted(entry.name for entry in os.scandir(root) if _is_directory(entry))
             return [name for name in names if not name.startswith(".") and any(self._walk(root / name, "", ""))]
         except (FileNotFoundError, NotADirectoryError):
@@ -167,13 +168,13 @@ class DirectoryStore:
             self.delete(key)
 
     def close(self) -> None:
-        """It has no connections."""
+        """Do nothing: there are no connections."""
 
     def _path(self, key: str) -> Path:
-        """The file of a key, or the directory of a prefix; raises Refused for one that leads out of the root, or to
-        what is no file, and where the root is gone."""
+        """Return the file of a key, or the directory of a prefix. Raises Refused for a path out of the root, or to no
+        regular file, and if the root is gone."""
         parts = key.removesuffix("/").split("/") if key else []
-        if any(part in ("", ".", "..") or _FOREIGN.search(part) for part in parts):
+        if any(part in ("", ".", "..") or _IMPOSSIBLE.search(part) for part in parts):
             raise Refused(key, "is no key: it leads out of the store's directory")
         path, has_seen_root = self.root, self._has_seen_root  # before the look: another thread may make the root now
         if path.is_dir():
@@ -185,13 +186,13 @@ class DirectoryStore:
             _check_real(path, key)
         return path
 
-    def _settled(self, key: str) -> Path:
-        """The path of what is to be read, once no name in its directory is in doubt; raises OSError."""
+    def _path_to_read(self, key: str) -> Path:
+        """Return the path of a key to be read, after a sync of its directory if that is unsynced; raises OSError."""
         path = self._path(key)
-        for directory in [one for one in tuple(self._doubtful) if one.is_relative_to(path.parent)]:
+        for directory in [one for one in tuple(self._unsynced) if one.is_relative_to(path.parent)]:
             _sync_directory(directory)
             self._sync_names_above(directory)
-            self._doubtful.discard(directory)
+            self._unsynced.discard(directory)
         return path
 
     def _create(self, key: str, chunks: Iterable[bytes]) -> None:
@@ -203,7 +204,7 @@ class DirectoryStore:
             _publish(temporary, path)
 
         try:
-            self._place(path, _telling_apart(chunks), publish)
+            self._place(path, _marking_source_errors(chunks), publish)
         except _SourceError as error:
             raise error.reason from None
         except OSError as error:
@@ -214,7 +215,7 @@ class DirectoryStore:
             ) from error
 
     def _place(self, path: Path, chunks: Iterable[bytes], publish: Callable[[Path, Path], object]) -> None:
-        """Write a file and give it its name by `publish`; return once both, and the names of all directories above,
+        """Write a file and give it its name by `publish`; return after both, and the names of all directories above,
         are on the disk."""
         may_be_named = False
 
@@ -231,7 +232,7 @@ class DirectoryStore:
             raise
         except BaseException:
             if may_be_named:
-                self._doubtful.add(path.parent)
+                self._unsynced.add(path.parent)
             raise
 
     def _pieces(self, part: bytes | CopyOf) -> Iterator[bytes]:
@@ -243,7 +244,7 @@ class DirectoryStore:
 
     @contextmanager
     def _changing(self, key: str) -> Iterator[Path]:
-        """Nobody else replaces or puts an object of this directory meanwhile."""
+        """Hold the lock for every `replace` and `put` in the directory of this key."""
         path = self._path(key)
         try:
             self._make_parents(path)
@@ -253,14 +254,15 @@ class DirectoryStore:
             raise Unavailable(key, str(error)) from error
 
     def _make_parents(self, path: Path) -> None:
-        """Make the directories that are missing above `path`."""
+        """Make the missing directories above `path`."""
         missing = [parent for parent in path.parents if not parent.exists()]
         self._renamed_in.update(parent.parent for parent in missing)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._has_seen_root = True
 
     def _sync_names_above(self, directory: Path) -> None:
-        """A process that made a directory may have died before its name was on the disk: each process syncs it once."""
+        """Sync the names of the directories, once in each process: the process that made one may have died before it
+        did."""
         made = {one for one in tuple(self._renamed_in) if directory.is_relative_to(one)}
         if directory not in self._durable or made:
             names = len(directory.relative_to(self.root).parts)
@@ -293,30 +295,30 @@ class DirectoryStore:
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
-    """Links are not followed: two that lead to each other would be followed for ever."""
+    """Return True for a real directory. Links are not followed: a cycle of links would be followed for ever."""
     return entry.is_dir(follow_symlinks=False)
 
 
 def _check_real(path: Path, key: str) -> None:
-    """Raise Refused if there is a link, a pipe or a device at the path: it leads elsewhere, or opening it may wait."""
+    """Raise Refused for a link, a pipe or a device at the path: a link leads elsewhere, opening a pipe may block."""
     try:
         mode = path.lstat().st_mode
     except OSError:
-        return  # the verb that is asked for meets it, and says what it means there
+        return  # the verb meets the error and interprets it
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         kind = "a link" if stat.S_ISLNK(mode) else "no regular file"
         raise Refused(key, f"{path} is {kind}; remove it, or move what it stands for to its place")
 
 
 class _SourceError(Exception):
-    """The chunks ended in an OSError, which says nothing about this store."""
+    """An OSError of the chunks, unrelated to this store."""
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-def _telling_apart(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _marking_source_errors(chunks: Iterable[bytes]) -> Iterator[bytes]:
     try:
         yield from chunks
     except OSError as error:
@@ -341,7 +343,7 @@ def _remove_leftovers(directory: Path) -> None:
     oldest = time.time() - LEFTOVER_SECONDS
     for entry in os.scandir(directory):
         if _TEMPORARY.fullmatch(entry.name):
-            with suppress(OSError):  # somebody else was faster
+            with suppress(OSError):  # another process was faster
                 if entry.stat().st_mtime < oldest:
                     os.unlink(entry.path)
 

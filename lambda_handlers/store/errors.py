@@ -1,4 +1,4 @@
-"""Errors of the object store as the wire's errors."""
+"""The wire's errors for errors of the object store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _AGAIN = "the same sent again (SQL with the same request_id) tells, and applies 
 
 
 def store_error(error: StoreError, applied: str = "no") -> SldbError:
-    """Return the error for a reply. `applied`: whether the transaction that was being committed is in the log: no (as
-    for reads), unknown or yes."""
+    """Return the error for a reply. `applied` says if the transaction of the commit under way is in the log: no (as for
+    reads), unknown or yes."""
     hint = _AGAIN if applied == "unknown" else error.hint
     return SldbError("store_error", f"the object store: {error}", hint, key=error.key, applied=applied)

@@ -1,4 +1,4 @@
-"""Locks of the operating system on files: they end with the process that has them, and threads exclude each other too.
+"""Locks of the operating system on files: they end with their process, and threads exclude each other too.
 
 flock on POSIX systems, a locked byte on Windows.
 """
@@ -49,8 +49,7 @@ else:
 
 
 def open_lock_file(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
-    """Open a regular file; raises OSError for a link, and for a pipe or a device, which may let its reader wait for
-    ever."""
+    """Open a regular file. Raises OSError for a link, and for a pipe or a device: opening those may block for ever."""
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags, 0o644)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -61,7 +60,7 @@ def open_lock_file(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
 
 @contextmanager
 def locked_file(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, which is made if it is not there; for moments only."""
+    """Hold the lock of a file for a moment; make the file if it is missing."""
     descriptor = open_lock_file(path)
     try:
         while not try_lock(descriptor):

@@ -1,13 +1,13 @@
-"""S3 by somebody else than AWS: what a commit rests on is looked at before the first write, and kept simple.
+"""S3 by another vendor than AWS: its conditions are tested before the first write, and large objects are one put.
 
 Before a container's first write the conditions are tried (conditional_writes.py: two requests, three in a new bucket).
-A store that lacks one is refused with Unfit, and nothing is written. Reading asks nothing.
+A store without one of them is refused with Unfit, and nothing is written. Reads need no test.
 
-Some servers let several conditional completions of multipart uploads win when they race. Therefore an object of any
-size is created here by one conditional put: what does not fit into memory is collected in a nameless local file, and
-sent from there. S3 takes 5 GiB so. Copies of other objects come through here, too.
+On some servers several conditional completions of multipart uploads win a race. Therefore one conditional put creates
+an object of any size here: a body too large for memory is collected in a nameless local file, and sent from there. S3
+accepts 5 GiB this way. Copies of other objects pass through here, too.
 
-Who knows that a server completes atomically may say so (`SLDB_LARGE_COMMITS=parts`): then the container races
+With `SLDB_LARGE_COMMITS=parts` the user states that the server completes atomically: then the container races
 completions before the first large object, and sends it in parts unless the server lost a race.
 """
 
@@ -25,12 +25,12 @@ from lambda_handlers.store import conditional_writes
 from lambda_handlers.store.protocol import PART_BYTES, CopyOf, ObjectStore, Refused, StoreError, Unfit
 from lambda_handlers.store.s3 import ObstoreStore
 from lambda_handlers.store.s3_requests import FileBody, S3Requests
-from lambda_handlers.store.s3_responses import Kind, error_of
+from lambda_handlers.store.s3_responses import RequestKind, to_store_error
 from lambda_handlers.store.s3_retries import S3Error
 
-HELD_BYTES = 16 << 20  # of an object in memory; more goes to a file
-LARGEST_PUT_BYTES = 5 << 30  # S3's limit for one put
-RACES_PREFIX = "_replies/probe-"  # the bucket of a stack removes what is left there after a day
+MAX_MEMORY_BYTES = 16 << 20  # of an object in memory; more goes to a file
+MAX_PUT_BYTES = 5 << 30  # S3's limit for one put
+RACES_PREFIX = "_replies/probe-"  # the bucket of a stack removes leftovers there after a day
 
 
 class ForeignStore(ObstoreStore):
@@ -80,7 +80,7 @@ class ForeignStore(ObstoreStore):
         self._plain.close()
 
     def _check(self, key: str) -> None:
-        """Raise Unfit for a store without conditions, Refused where that could not be asked: nothing was sent."""
+        """Raise Unfit for a store without conditions, Refused if the test failed: nothing was sent."""
         if self._keeps_conditions:
             return
         with self._checking:
@@ -108,7 +108,7 @@ class ForeignStore(ObstoreStore):
         prefix = f"{RACES_PREFIX}{uuid.uuid4().hex}-"
         try:
             return conditional_writes.race_completions(self._plain, prefix).holds
-        except StoreError:  # a put that holds is the answer to every doubt
+        except StoreError:  # one conditional put is correct in every case
             return False
 
     def _read(self, parts: Sequence[bytes | CopyOf]) -> Iterator[bytes]:
@@ -124,11 +124,11 @@ class ForeignStore(ObstoreStore):
                 yield piece
 
     def _create_whole(self, key: str, chunks: Iterable[bytes]) -> str:
-        """The ETag."""
+        """Create an object by one put, and return its ETag."""
         with _Spool(key, self._temp_dir) as spool:
             for chunk in chunks:
                 spool.add(chunk)
-            if spool.length <= HELD_BYTES:
+            if spool.length <= MAX_MEMORY_BYTES:
                 return self._plain.create(key, spool.held())
             return self._put_file(key, spool.body())
 
@@ -136,18 +136,18 @@ class ForeignStore(ObstoreStore):
         try:
             answer = self._requests().send("PUT", key, [], body, {"if-none-match": "*"}, tries=1)
         except S3Error as error:
-            raise error_of(Kind.CREATE, key, error.failure) from error
+            raise to_store_error(RequestKind.CREATE, key, error.failure) from error
         return answer.headers.get("etag", "")
 
 
 class _Spool:
-    """An object on its way: in memory while it is small, then in a file without a name."""
+    """A body that is being collected: in memory while it is small, then in a file without a name."""
 
     def __init__(self, key: str, directory: str | None) -> None:
         self.length = 0
         self._key = key
         self._digest = hashlib.sha256()
-        self._file = tempfile.SpooledTemporaryFile(HELD_BYTES, dir=directory)  # noqa: SIM115 - closed by __exit__
+        self._file = tempfile.SpooledTemporaryFile(MAX_MEMORY_BYTES, dir=directory)  # noqa: SIM115 - closed by __exit__
 
     def __enter__(self) -> _Spool:
         return self
@@ -157,8 +157,8 @@ class _Spool:
 
     def add(self, chunk: bytes) -> None:
         self.length += len(chunk)
-        if self.length > LARGEST_PUT_BYTES:
-            raise Refused(self._key, f"has more than {LARGEST_PUT_BYTES >> 30} GiB, the most that one put may have")
+        if self.length > MAX_PUT_BYTES:
+            raise Refused(self._key, f"has more than {MAX_PUT_BYTES >> 30} GiB, the most that one put may have")
         self._digest.update(chunk)
         try:
             self._file.write(chunk)

@@ -1,4 +1,4 @@
-"""A store that counts requests and bytes, for the stats of a reply."""
+"""The metered store: counts of requests and bytes, for the stats of a reply."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lambda_handlers.store_clock import StoreClock
 
 
 class MeteredStore:
-    """A store that counts what is asked of it: requests, and bytes of bodies in and out.
+    """A store that counts its requests, and the bytes of bodies in and out.
 
-    S3's price list knows two kinds of requests: those that write or list (`writes`), and the others.
+    S3's price list has two kinds of requests: writes and listings (`writes`), and the others.
     """
 
     def __init__(self, store: ObjectStore, clock: StoreClock | None = None) -> None:
@@ -25,7 +25,7 @@ class MeteredStore:
         self.bytes_out = 0
 
     def get(self, key: str) -> bytes:
-        return self._coming_in(lambda: self._store.get(key))
+        return self._count_body(lambda: self._store.get(key))
 
     def get_with_tag(self, key: str) -> tuple[bytes, str]:
         self._count(others=1)
@@ -34,7 +34,7 @@ class MeteredStore:
         return body, etag
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
-        return self._coming_in(lambda: self._store.get_range(key, start, length))
+        return self._count_body(lambda: self._store.get_range(key, start, length))
 
     def size(self, key: str) -> int:
         self._count(others=1)
@@ -106,9 +106,9 @@ class MeteredStore:
     def close(self) -> None:
         self._store.close()
 
-    def _coming_in(self, ask: Callable[[], bytes]) -> bytes:
+    def _count_body(self, read: Callable[[], bytes]) -> bytes:
         self._count(others=1)
-        body = ask()
+        body = read()
         self._count(bytes_in=len(body))
         return body
 

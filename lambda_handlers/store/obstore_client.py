@@ -1,9 +1,9 @@
-"""obstore's client of a bucket, made of what the settings say and of nothing else.
+"""The obstore client of a bucket, configured by the settings and nothing else.
 
-obstore fills in from the environment whatever it is not given: AWS_SESSION_TOKEN beside the keys of a profile,
+obstore takes every option that it is not given from the environment: AWS_SESSION_TOKEN beside the keys of a profile,
 AWS_ENDPOINT_URL_S3, AWS_SKIP_SIGNATURE, AWS_VIRTUAL_HOSTED_STYLE_REQUEST and so on, and reqwest below it the proxies.
-So it is given all of it. What can only be set and not be left out is hidden from it while a client is made; a test asks
-obstore's own list of variables whether that is all.
+So all options are given. Variables for options without a neutral value are hidden from it while a client is made; a
+test compares with obstore's own list of variables.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 15  # after the first try of a request
 CONNECT_SECONDS = 3
-TUNNEL_SECONDS = 10  # to connect where a proxy does it for us, which may ask others first
+TUNNEL_SECONDS = 10  # to connect through a proxy, which may go through further proxies
 REQUEST_SECONDS = 60  # with the body
 
-# How objects are encrypted is the bucket's to say; checksums, the signature's.
+# The bucket decides on encryption, and the signature has the checksum.
 _HIDDEN = frozenset(
     {
         "AWS_CHECKSUM_ALGORITHM",
@@ -42,9 +42,9 @@ _HIDDEN = frozenset(
 _hiding = threading.Lock()
 
 
-def maker(settings: Settings, bucket: str, prefix: str) -> Callable[[int], S3Store]:
-    """Return what makes a client that sends again so many times. Raises BadSetting for a file of certificates that
-    cannot be read, and for a proxy that can be none."""
+def client_factory(settings: Settings, bucket: str, prefix: str) -> Callable[[int], S3Store]:
+    """Return a factory of clients; its argument is the number of retries. Raises BadSetting for an unreadable file of
+    certificates, and for an unusable proxy."""
     endpoint = settings.s3_bucket(bucket)
     config, options = _config(endpoint, settings), _options(endpoint)
 
@@ -80,7 +80,7 @@ def _config(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
 
 
 def _keys(credentials: Credentials | None) -> dict[str, Any]:
-    """Return complete credentials; without a token, obstore would take one that it finds."""
+    """Return credentials with a token; without one, obstore would take a token from the environment."""
     if credentials is None or not credentials.session_token:
         return {}
     return {
@@ -91,16 +91,16 @@ def _keys(credentials: Credentials | None) -> dict[str, Any]:
 
 
 def _provider(credentials: Credentials | None) -> Any:
-    """Return what tells obstore keys that have no token; 6 ms once, in place of a wrong token."""
+    """Return a provider of keys without a token; it costs 6 ms once, and prevents a wrong token."""
     if credentials is None or credentials.session_token:
         return None
-    told = {
+    keys = {
         "access_key_id": credentials.access_key_id,
         "secret_access_key": credentials.secret_access_key,
         "token": None,
         "expires_at": None,
     }
-    return lambda: told
+    return lambda: keys
 
 
 def _options(endpoint: Endpoint) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _read(ca_bundle: str) -> bytes:
 
 @contextmanager
 def _hidden() -> Iterator[None]:
-    """Take variables that obstore would obey out of the environment for a moment, where there are any."""
+    """Remove variables that obstore would obey from the environment for a moment."""
     with _hiding:
         found = {name: os.environ.pop(name) for name in list(os.environ) if name.upper() in _HIDDEN}
         try:

@@ -1,4 +1,4 @@
-"""The object store that the settings name. Imports only what a store of its kind needs."""
+"""The object store of the settings. Imports only the modules of its kind of store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lambda_handlers.store.protocol import ObjectStore
 
 
 def open_store(settings: Settings) -> ObjectStore:
-    """The store that settings.store names: s3://bucket/prefix or file:///directory."""
+    """Open the store of settings.store: s3://bucket/prefix or file:///directory."""
     scheme, _, path = settings.store.partition("://")
     if scheme == "file":
         from lambda_handlers.store.directory import DirectoryStore, path_of_url
@@ -29,5 +29,5 @@ def open_store(settings: Settings) -> ObjectStore:
 
 
 def is_foreign(settings: Settings) -> bool:
-    """Return whether an S3 is at work there that is not AWS's own, at any of its endpoints."""
+    """Return True for S3 by another vendor than AWS, at any endpoint."""
     return bool(settings.endpoint_url) and not is_aws_s3(settings.endpoint_url or "", settings.url_suffix)

@@ -1,14 +1,14 @@
-"""The verbs that the engine uses on an object store.
+"""The object store: the verbs of the engine, and their errors.
 
-Keys are relative to the store's prefix and use `/`. Objects are immutable but for `replace`, of the S3 lock and the
-head, and `put`, of parts that are on their way and of the atlas. All other writes are conditional: they never overwrite
-what the caller has not seen.
+Keys are relative to the store's prefix and use `/`. Objects are immutable, with two exceptions: `replace` changes the
+S3 lock and the head, `put` changes the atlas and the parts of an upload. All other writes are conditional: they never
+overwrite a version unseen by the caller.
 
-An answer to `create`, `create_from`, `assemble` or `replace` may be wrong about this very call: a request whose answer
-got lost is sent again and then meets its own object (AlreadyExists), and a time-out leaves it open (Unavailable).
-Callers resolve both by reading the key back; see `storage.commit` for transactions and `locks.s3` for locks.
+A result of `create`, `create_from`, `assemble` or `replace` may be wrong about this very call: after a lost answer the
+request is sent again and meets its own object (AlreadyExists), and a time-out leaves it open (Unavailable). Callers
+resolve both by reading the key back; see `storage.commit` for transactions and `locks.s3` for locks.
 
-S3 stands behind them in s3_store.py, a directory in directory_store.py; stores.py opens the one that is wanted.
+The implementations are s3.py for S3 and directory.py for a directory; open.py opens the one in the settings.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ T = TypeVar("T")
 
 
 class StoreError(Exception):
-    """Something about one key; the text names it, and is fit for a reply: no address, no bucket, no name of a role."""
+    """An error about one key. The text names the key and is fit for a reply: no address, no bucket, no name of a
+    role."""
 
-    is_unmade = False  # nothing that makes an object has left
+    is_unmade = False  # no request that makes an object was sent
     status = 0  # of S3's answer, where there was one
-    detail = ""  # all that was said, for the log
+    detail = ""  # the full text of the answer, for the log
 
     hint = "try again in a moment"  # what to do about it
 
@@ -39,7 +40,7 @@ class StoreError(Exception):
 
 
 class NotFound(StoreError):
-    """There is no such object."""
+    """The object does not exist."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key, "no such object")
@@ -56,27 +57,27 @@ class PreconditionFailed(StoreError):
     """`replace` found another version than the caller's: perhaps its own."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(key, "was changed by somebody else")
+        super().__init__(key, "was changed by another writer")
 
 
 class Refused(StoreError):
-    """The store answered that this may not be done (no permission, no such bucket): nothing was applied."""
+    """A definite refusal by the store (no permission, no such bucket): nothing was applied."""
 
     hint = "look at the rights on the bucket, and at its name and region: sldb doctor"
 
 
 class Unfit(Refused):
-    """The store ignores a condition of writes, without which two writers overwrite each other: nothing was written."""
+    """The store ignores a condition of writes, and two writers would overwrite each other: nothing was written."""
 
     hint = "use a store with conditional writes; sldb doctor --store tells whether one has them"
 
 
 class Unavailable(StoreError):
-    """The store failed or did not answer; whether a write was applied is not known."""
+    """The store failed or did not answer: a write was applied, or not."""
 
 
 def detail_of(error: BaseException | None) -> str:
-    """What the store, or EC2, said in full, of the error that led to this one; empty where neither did."""
+    """Return the full text of the store or of EC2 about an error or its causes; empty if there is none."""
     seen: set[int] = set()  # a chain of causes may lead back into itself
     while error is not None and id(error) not in seen:
         if detail := getattr(error, "detail", ""):
@@ -91,7 +92,7 @@ class ObjectInfo:
     key: str
     size: int  # bytes
     modified_at: float  # unix seconds, by the store's clock
-    etag: str = ""  # empty where the store tells none
+    etag: str = ""  # empty if the store returns none
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,54 +108,54 @@ class ObjectStore(Protocol):
     """Every verb raises Refused, or Unavailable where the store does not answer after bounded retries."""
 
     def get(self, key: str) -> bytes:
-        """The whole object; raises NotFound."""
+        """Return the whole object; raises NotFound."""
 
     def get_with_tag(self, key: str) -> tuple[bytes, str]:
-        """The whole object and its ETag, which `replace` needs; raises NotFound."""
+        """Return the whole object and its ETag, for `replace`; raises NotFound."""
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
-        """`length` bytes from `start`, fewer where the object ends; raises NotFound."""
+        """Return `length` bytes from `start`, fewer at the end of the object; raises NotFound."""
 
     def size(self, key: str) -> int:
-        """How many bytes the object has; raises NotFound."""
+        """Return the size of the object in bytes; raises NotFound."""
 
     def info(self, key: str) -> ObjectInfo:
-        """What a LIST would show of the object, asked for by itself; raises NotFound."""
+        """Return the entry of this object in a listing; raises NotFound."""
 
     def chunks(self, key: str) -> Iterator[bytes]:
-        """The object piece by piece, for what should not be in memory whole; raises NotFound at the first piece."""
+        """Return the object piece by piece, to save memory; raises NotFound at the first piece."""
 
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        """The objects whose key begins with `prefix` (which ends with `/` or is empty), in order of their keys; only
-        those that come behind the key `after`, which need not exist."""
+        """Return the objects below `prefix` (empty, or with a slash at its end) in order of their keys, from behind the
+        key `after`, if given. There need not be an object `after`."""
 
     def list_directories(self, prefix: str) -> list[str]:
-        """The names directly below `prefix` that have objects below them, in order."""
+        """Return the names of the directories below `prefix`, in order. Each has at least one object below it."""
 
     def create(self, key: str, body: bytes) -> str:
-        """Write an object that does not exist and return its ETag; raises AlreadyExists."""
+        """Write a new object and return its ETag; raises AlreadyExists."""
 
     def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
-        """`create` for a body of any size, in bounded memory. `chunks` is read once; if it raises, nothing is made."""
+        """Write a new object of any size, in bounded memory. `chunks` is read once; if it raises, nothing is made."""
 
     def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> str:
-        """`create` from pieces of other objects, without moving them through here; raises NotFound for one of those.
-        Every part but the last has at least 5 MiB. Returns the ETag, empty where the store tells none."""
+        """Write a new object from pieces of other objects, copied by the store itself, and return its ETag (empty if
+        the store returns none); raises NotFound for a missing piece. Every part but the last has at least 5 MiB."""
 
     def put(self, key: str, body: bytes) -> str:
-        """Write an object whether there is one or not, and return its ETag. Never for an LTX file."""
+        """Write an object unconditionally, and return its ETag. Never for an LTX file."""
 
     def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:
-        """URLs under which anybody may GET or PUT the objects for so long; None where the store has none."""
+        """Return URLs to GET or PUT the objects for so many seconds without credentials; None if the store has none."""
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
         """Write over the version with this ETag and return the new one; raises PreconditionFailed or NotFound."""
 
     def delete(self, key: str) -> None:
-        """Remove an object; nothing happens where there is none."""
+        """Remove an object, if it exists."""
 
     def delete_many(self, keys: Sequence[str]) -> None:
-        """Remove objects, as `delete` does; not all at once, so that a failure leaves some."""
+        """Remove objects, as `delete` does; not atomically: a failure leaves some."""
 
     def close(self) -> None:
-        """Let go of connections; what is asked afterwards makes new ones."""
+        """Close the connections; later requests open new ones."""

@@ -1,9 +1,8 @@
-"""The object store's verbs over S3, by way of obstore; over memory too, for tests.
+"""The object store over S3, by way of obstore; over memory too, for tests.
 
-obstore sends reads, puts and deletes again after 5xx answers and dropped connections, a few times within seconds. Not
-so conditional writes, which have a client of their own: only who knows what the tries before were told can say what the
-last answer means. They are sent again here, and a refusal after a try that may have been carried out is none.
-What the answers mean is in s3_answers.py.
+obstore sends reads, puts and deletes again after 5xx answers and dropped connections, a few times within seconds.
+Conditional writes have a client of their own, without retries of obstore: s3_retries.py sends them again, because the
+meaning of the last answer depends on the tries before. s3_responses.py interprets the answers.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ import obstore
 from obstore import exceptions
 
 from lambda_handlers.settings import Credentials
-from lambda_handlers.store.obstore_client import RETRY_SECONDS, maker
+from lambda_handlers.store.obstore_client import RETRY_SECONDS, client_factory
 from lambda_handlers.store.protocol import CHUNK_BYTES, CopyOf, NotFound, ObjectInfo, Unavailable
-from lambda_handlers.store.s3_responses import Failure, Kind, code_in, error_of, is_transient
+from lambda_handlers.store.s3_responses import Failure, RequestKind, code_in, is_transient, to_store_error
 from lambda_handlers.store.s3_retries import S3Error, send_with_retries
 
 if TYPE_CHECKING:
@@ -36,10 +35,10 @@ T = TypeVar("T")
 
 
 class ObstoreStore:
-    """S3, or memory for tests: what memory takes whole goes to S3 in parts.
+    """S3, or memory for tests. Large objects go to S3 in parts, and to memory whole.
 
-    `client` makes a client of obstore's that sends again so many times. Clients are made when they are needed, and have
-    their connections until `close`."""
+    `client` makes a client of obstore for a number of retries. Clients are made on demand, and keep their connections
+    until `close`."""
 
     def __init__(
         self,
@@ -78,21 +77,21 @@ class ObstoreStore:
             self._made_requests.close()
 
     def get(self, key: str) -> bytes:
-        return _asking(key, lambda: bytes(obstore.get(self._store, key).bytes()))
+        return _call(key, lambda: bytes(obstore.get(self._store, key).bytes()))
 
     def get_with_tag(self, key: str) -> tuple[bytes, str]:
         def read() -> tuple[bytes, str]:
             got = obstore.get(self._store, key)
             return bytes(got.bytes()), got.meta["e_tag"] or ""
 
-        return _asking(key, read)
+        return _call(key, read)
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
-        if length == 0:  # obstore takes that for a mistake
+        if length == 0:  # an error for obstore
             self.size(key)
             return b""
         try:
-            return _asking(key, lambda: bytes(obstore.get_range(self._store, key, start=start, length=length)))
+            return _call(key, lambda: bytes(obstore.get_range(self._store, key, start=start, length=length)))
         except Unavailable as error:
             # S3 refuses a range that begins behind the end (416), and memory has no status.
             if error.status not in (0, 416) or self.size(key) > start:
@@ -103,28 +102,28 @@ class ObstoreStore:
         return self.info(key).size
 
     def info(self, key: str) -> ObjectInfo:
-        return _info(_asking(key, lambda: obstore.head(self._store, key)))
+        return _info(_call(key, lambda: obstore.head(self._store, key)))
 
     def chunks(self, key: str) -> Iterator[bytes]:
-        stream = iter(_asking(key, lambda: obstore.get(self._store, key)).stream(min_chunk_size=CHUNK_BYTES))
-        while (chunk := _asking(key, lambda: next(stream, None))) is not None:
+        stream = iter(_call(key, lambda: obstore.get(self._store, key)).stream(min_chunk_size=CHUNK_BYTES))
+        while (chunk := _call(key, lambda: next(stream, None))) is not None:
             yield bytes(chunk)
 
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         pages = iter(obstore.list(self._store, prefix=prefix or None, offset=after))
-        while (page := _asking(prefix, lambda: next(pages, None), Kind.LIST)) is not None:
+        while (page := _call(prefix, lambda: next(pages, None), RequestKind.LIST)) is not None:
             for meta in page:
                 # obstore cuts a slash off the end of `after`.
                 if after is None or meta["path"] > after:
                     yield _info(meta)
 
     def list_directories(self, prefix: str) -> list[str]:
-        found = _asking(prefix, lambda: obstore.list_with_delimiter(self._store, prefix=prefix or None), Kind.LIST)
+        found = _call(prefix, lambda: obstore.list_with_delimiter(self._store, prefix=prefix or None), RequestKind.LIST)
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
 
     def create(self, key: str, body: bytes) -> str:
         done = self._writing(
-            Kind.CREATE,
+            RequestKind.CREATE,
             key,
             lambda store: obstore.put(store, key, body, mode="create", use_multipart=False),
         )
@@ -156,37 +155,37 @@ class ObstoreStore:
         )
 
     def put(self, key: str, body: bytes) -> str:
-        done = _asking(key, lambda: obstore.put(self._store, key, body, use_multipart=False), Kind.PUT)
+        done = _call(key, lambda: obstore.put(self._store, key, body, use_multipart=False), RequestKind.PUT)
         return done["e_tag"] or ""
 
     def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:
         if self._is_memory:
             return None
         lifetime = timedelta(seconds=seconds)
-        return _asking(keys[0], lambda: list(obstore.sign(self._store, method, list(keys), lifetime)))  # type: ignore[call-overload]  # a method it knows
+        return _call(keys[0], lambda: list(obstore.sign(self._store, method, list(keys), lifetime)))  # type: ignore[call-overload]  # a method it knows
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
         done = self._writing(
-            Kind.REPLACE,
+            RequestKind.REPLACE,
             key,
             lambda store: obstore.put(store, key, body, mode={"e_tag": etag}, use_multipart=False),
         )
         return done["e_tag"] or ""
 
     def delete(self, key: str) -> None:
-        # Only memory minds if there is no such object.
-        kind = Kind.READ if self._is_memory else Kind.DELETE
+        # Memory alone reports a missing object.
+        kind = RequestKind.READ if self._is_memory else RequestKind.DELETE
         with suppress(NotFound):
-            _asking(key, lambda: obstore.delete(self._store, key), kind)
+            _call(key, lambda: obstore.delete(self._store, key), kind)
 
     def delete_many(self, keys: Sequence[str]) -> None:
         if self._is_memory:
             for key in keys:
                 self.delete(key)
         elif keys:
-            _asking(keys[0], lambda: obstore.delete(self._store, list(keys)), Kind.DELETE)
+            _call(keys[0], lambda: obstore.delete(self._store, list(keys)), RequestKind.DELETE)
 
-    def _writing(self, kind: Kind, key: str, write: Callable[[Any], T]) -> T:
+    def _writing(self, kind: RequestKind, key: str, write: Callable[[Any], T]) -> T:
         """Send a conditional write, again while that may help."""
         give_up_at = time.monotonic() + RETRY_SECONDS
 
@@ -204,25 +203,25 @@ class ObstoreStore:
         try:
             return send_with_retries(attempt, 1 + RETRIES, FIRST_PAUSE_SECONDS, self._sleep, may_retry)
         except S3Error as error:
-            raise error_of(kind, key, error.verdict) from error
+            raise to_store_error(kind, key, error.verdict) from error
 
 
 _FAILURES = (exceptions.BaseError, OSError)
-# What memory means, or obstore where it does not say the status.
+# The status of an error of memory, or of obstore without a status.
 _STATUSES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
     ((exceptions.NotFoundError, FileNotFoundError), 404),
     ((exceptions.AlreadyExistsError, exceptions.PreconditionError), 412),
     ((exceptions.PermissionDeniedError, PermissionError), 403),
     ((exceptions.UnauthenticatedError,), 401),
 )
-# What obstore says where there was no answer, or none to be used, and a few words for it.
+# Texts of obstore for a missing or unusable answer, and a few words for each.
 _REASONS = (
     ("operation timed out", "no answer in time"),
     ("error sending request", "no answer (error sending request)"),
     ("error decoding response", "half an answer"),
 )
-# How it shows, in what is meant for its debugging, that a request did not leave: no connection came about (refused, no
-# route, no such name, no handshake, a proxy that refuses), or the address is none.
+# Signs of an unsent request in obstore's debug text: no connection (refused, no route, no such name, no handshake, a
+# proxy that refuses), or an invalid address.
 _UNSENT = re.compile(r"kind: (?:Connect|Builder)\b|legacy::Error\( Connect,")
 
 
@@ -230,12 +229,12 @@ def _info(meta: Any) -> ObjectInfo:
     return ObjectInfo(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta["e_tag"] or "")
 
 
-def _asking(key: str, ask: Callable[[], T], kind: Kind = Kind.READ) -> T:
-    """obstore's errors as ours."""
+def _call(key: str, read: Callable[[], T], kind: RequestKind = RequestKind.READ) -> T:
+    """Call obstore, and raise its errors as errors of the store."""
     try:
-        return ask()
+        return read()
     except _FAILURES as error:
-        raise error_of(kind, key, _failure_of(error)) from error
+        raise to_store_error(kind, key, _failure_of(error)) from error
 
 
 def _failure_of(error: BaseException) -> Failure:
@@ -244,11 +243,11 @@ def _failure_of(error: BaseException) -> Failure:
     match = re.search(r"status code: (\d{3})", said)
     status = int(match[1]) if match else next((status for kinds, status in _STATUSES if isinstance(error, kinds)), 0)
     code = code_in(said)
-    if not code and (told := re.search(r"\(code: (\w{1,64})\)", said)):
-        code = told[1]  # of one of several keys
+    if not code and (match := re.search(r"\(code: (\w{1,64})\)", said)):
+        code = match[1]  # of one of several keys
     if code and not status:
         status = 500  # a failure that came with a 200
-    if not status and "BareRedirect" in text:  # obstore does not tell which
+    if not status and "BareRedirect" in text:  # obstore does not report the status
         return Failure(301, "PermanentRedirect", detail=text)
     if not status and _UNSENT.search(text):
         return Failure(0, reason="no connection", detail=text, was_sent=False)
@@ -268,4 +267,4 @@ def open_s3(
         credentials = settings.credentials or Credentials("", "")
         return S3Requests(settings.region, credentials, bucket, prefix, settings.s3_bucket(bucket))
 
-    return make(maker(settings, bucket, prefix), requests)
+    return make(client_factory(settings, bucket, prefix), requests)

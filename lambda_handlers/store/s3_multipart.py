@@ -1,14 +1,13 @@
 """Objects of any size, created conditionally: S3's multipart upload, with `If-None-Match: *` on its completion.
 
-obstore cannot say that (its multipart uploads overwrite), and an unconditional write of an LTX key is what the bucket
-policy refuses. So the four calls are spoken here: create, upload or copy the parts, complete, abort. A part is bytes
-that are sent, or a range of another object that S3 copies by itself.
+obstore has no such condition (its multipart uploads overwrite), and the bucket policy refuses an unconditional write of
+an LTX key. So the four calls are made here: create, upload or copy the parts, complete, abort. A part is bytes to be
+sent, or a range of another object, copied by S3 itself.
 
-Nothing exists at the key before the completion, and its answer is ambiguous in the way that object_store.py describes:
-AlreadyExists may be about our own object, Unavailable leaves it open. What fails before it has made nothing for
-certain, and says so (`is_unmade`). An upload that ends in an error is aborted when none of its parts is under way any
-more, so that it is not completed behind the caller's back either. Where that fails too, the bucket's lifecycle rule
-removes what is left.
+Nothing exists at the key before the completion, and the answer to it is ambiguous (see protocol.py): AlreadyExists may
+be about our own object, Unavailable leaves it open. A failure before it has made nothing for certain, and is marked so
+(`is_unmade`). A failed upload is aborted after the last of its parts under way, so that it is not completed later
+either. If that fails too, the bucket's lifecycle rule removes the leftovers.
 
 S3 wants at least 5 MiB of every part but the last, at most 10,000 parts, at most 5 GiB of one copied range.
 """
@@ -24,7 +23,7 @@ from xml.sax.saxutils import escape
 from lambda_handlers.host import InThread
 from lambda_handlers.store.protocol import PART_BYTES, CopyOf, NotFound, StoreError
 from lambda_handlers.store.s3_requests import S3Requests, element
-from lambda_handlers.store.s3_responses import Kind, error_of
+from lambda_handlers.store.s3_responses import RequestKind, to_store_error
 from lambda_handlers.store.s3_retries import S3Error
 
 PARTS_IN_FLIGHT = 4  # of those that are sent: each takes PART_BYTES of memory
@@ -36,8 +35,8 @@ Part: TypeAlias = "bytes | CopyOf"
 
 
 def create(requests: S3Requests, key: str, parts: Iterable[Part]) -> str:
-    """Create an object of these parts, and return its ETag. Raises AlreadyExists, NotFound (of what should be copied),
-    Refused, Unavailable; whatever `parts` raises; and makes nothing then."""
+    """Create an object of these parts, and return its ETag. Raises AlreadyExists, NotFound (of a source to copy),
+    Refused, Unavailable, and any error of `parts`; and makes nothing then."""
     upload = _Upload(requests, key)
     try:
         etags = upload.send(parts)
@@ -60,7 +59,7 @@ class _Upload:
         self._id = element(answer, "UploadId")
 
     def send(self, parts: Iterable[Part]) -> list[str]:
-        """The ETags of the parts."""
+        """Send the parts, and return their ETags."""
         etags: list[str] = []
         for number, part in enumerate(_pieces(parts), start=1):
             while len(self._sending) >= (PARTS_IN_FLIGHT if isinstance(part, bytes) else COPIES_IN_FLIGHT):
@@ -71,7 +70,7 @@ class _Upload:
         return etags
 
     def complete(self, etags: list[str]) -> str:
-        """The ETag of the object."""
+        """Complete the upload, and return the ETag of the object."""
         listed = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
             for number, etag in enumerate(etags, start=1)
@@ -83,11 +82,11 @@ class _Upload:
             )
         except S3Error as error:
             # 404: the upload is gone, completed by a try whose answer got lost, or aborted by another process.
-            raise error_of(Kind.COMPLETE, self._key, error.verdict) from error
+            raise to_store_error(RequestKind.COMPLETE, self._key, error.verdict) from error
         return element(answer, "ETag")
 
     def abort(self) -> None:
-        """A part that arrives after an abort would be kept, and paid for: first wait for those under way."""
+        """Abort the upload, after the parts under way: one that arrived after the abort would be kept, and paid for."""
         self._is_wanted = False
         while self._sending:
             with suppress(StoreError):
@@ -125,7 +124,7 @@ class _Upload:
 
 
 def in_parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of PART_BYTES; the last one may be smaller."""
+    """Return the same bytes in pieces of PART_BYTES; the last one may be smaller."""
     waiting = bytearray()
     for chunk in chunks:
         waiting += chunk
@@ -137,7 +136,7 @@ def in_parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _pieces(parts: Iterable[Part]) -> Iterator[Part]:
-    """As S3 takes them: nothing empty (but where all is empty), no range longer than COPIED_PART_BYTES."""
+    """Return parts as S3 accepts them: not empty (unless all are), no range longer than COPIED_PART_BYTES."""
     is_empty = True
     for part in parts:
         pieces = _ranges(part) if isinstance(part, CopyOf) else iter((part,) if part else ())
@@ -149,7 +148,8 @@ def _pieces(parts: Iterable[Part]) -> Iterator[Part]:
 
 
 def _ranges(whole: CopyOf) -> Iterator[CopyOf]:
-    """All about as long: a short one at the end would be no part in the middle of an object."""
+    """Split a range into parts of about equal length: a short one at the end could not be in the middle of an
+    object."""
     number = -(-whole.length // COPIED_PART_BYTES)
     bounds = [whole.start + whole.length * index // number for index in range(number)] if number else []
     for start, end in zip(bounds, [*bounds[1:], whole.start + whole.length], strict=False):
@@ -157,7 +157,7 @@ def _ranges(whole: CopyOf) -> Iterator[CopyOf]:
 
 
 def _unmade(key: str, error: S3Error) -> StoreError:
-    """Of a call that makes no object: what is left of it is none of the caller's business."""
-    failure = error_of(Kind.STEP, key, error.failure)
+    """Return the error of a call that makes no object. Its effects do not concern the caller."""
+    failure = to_store_error(RequestKind.STEP, key, error.failure)
     failure.is_unmade = True
     return failure

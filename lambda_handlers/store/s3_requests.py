@@ -1,5 +1,5 @@
-"""Signed requests to the objects of one bucket and prefix, for what obstore does not offer. Sent again while that may
-help: after no answer, half an answer, 5xx, and the few other refusals that pass.
+"""Signed requests to the objects of one bucket and prefix, for calls that obstore lacks. They are sent again after no
+answer, half an answer, 5xx, and a few other transient refusals.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ANSWER_SECONDS = 120.0  # to wait for a packet; a copied part takes S3 some seco
 
 @dataclass(frozen=True, slots=True)
 class FileBody:
-    """A body that is not in memory."""
+    """A body in a file."""
 
     file: IO[bytes]
     length: int  # bytes
@@ -34,7 +34,7 @@ class FileBody:
 
 
 class S3Requests:
-    """Safe for threads."""
+    """A sender of requests. Safe for threads."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class S3Requests:
         return send_with_retries(attempt, tries, FIRST_PAUSE_SECONDS, self._sleep, may_retry)
 
     def copy_source(self, key: str) -> str:
-        """The value of x-amz-copy-source."""
+        """Return the value of x-amz-copy-source."""
         return quote(self._source_root + key, safe="/~")
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class S3Requests:
 
 
 def element(answer: Answer, name: str) -> str:
-    """The text of the first element of this name; empty if there is none."""
+    """Return the text of the first element of this name; empty if there is none."""
     match = re.search(rf"<{name}>([^<]*)</{name}>", answer.body.decode(errors="replace"))
     return unescape(match[1]) if match else ""
 

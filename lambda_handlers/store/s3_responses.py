@@ -1,17 +1,16 @@
-"""What S3's answers mean, whoever asked: status and code, for each kind of request, as an error of the object store.
+"""The meaning of S3's answers: status and code, for each kind of request, as an error of the object store.
 
 Rules:
 
-1. A definite refusal (`Refused`) is one that S3 makes before it does anything: any 4xx but those of rule 2 and those
-   that pass, a redirect, 501. A 404 to a write is one only where its code is NoSuchBucket: another may come from
-   anywhere.
-2. 409 and 412 are about a condition where the request had one. Both may be about the caller's own object. Elsewhere
-   they are failures that pass.
-3. What never left (no connection, no such host) is `Unavailable`, and has made nothing (`is_unmade`).
-4. Whatever else is no success is `Unavailable` too: it may have been carried out.
+1. S3 makes a definite refusal (`Refused`) before it does anything: any 4xx but those of rule 2 and the transient ones,
+   a redirect, 501. A 404 to a write is one only with the code NoSuchBucket: another may come from anywhere.
+2. 409 and 412 are about the condition of a request with a condition. Both may be about the caller's own object. For
+   other requests they are transient failures.
+3. An unsent request (no connection, no such host) is `Unavailable`, and has made nothing (`is_unmade`).
+4. Any other failure is `Unavailable` too: the request may have been carried out.
 
-A message has the status and S3's code, which name nobody's role, account, bucket or address; S3's own words go into
-`detail`, for the log. Whether another try may help: `is_transient`.
+A message has the status and S3's code, and no role, account, bucket or address; S3's own words go into `detail`, for
+the log. `is_transient` decides on another try.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from enum import Enum, auto
 
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, PreconditionFailed, Refused, StoreError, Unavailable
 
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {
         "BadDigest",  # damaged on the way
         "IncompleteBody",
@@ -34,7 +33,7 @@ _PASSING = frozenset(
         "XAmzContentSHA256Mismatch",  # damaged on the way
     }
 )
-# Refusals with a status that others have too.
+# Definite refusals with an ambiguous status.
 _DEFINITE = frozenset(
     {
         "AccessDenied",
@@ -58,7 +57,7 @@ _DEFINITE = frozenset(
         "SignatureDoesNotMatch",
     }
 )
-# Statuses below 500 that are no refusal by themselves: they may come from anywhere, be about a condition, or pass.
+# Statuses below 500 that are ambiguous by themselves: they come from anywhere, concern a condition, or are transient.
 _OPEN_STATUSES = frozenset({304, 404, 408, 409, 412, 416, 425, 429})
 _WORDS = {
     "AccessDenied": "no permission",
@@ -95,8 +94,8 @@ _HINTS = {
 }
 
 
-class Kind(Enum):
-    """Of a request."""
+class RequestKind(Enum):
+    """The kind of a request."""
 
     READ = auto()  # of an object, or of its size
     LIST = auto()
@@ -110,17 +109,17 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An answer that is no success; status 0: there was none, or half of one."""
+    """A failed request; status 0: no answer, or half of one."""
 
     status: int
     code: str = ""  # S3's
     reason: str = ""  # why there was no answer, in a few words that name no address
-    detail: str = ""  # all that was said, for the log
+    detail: str = ""  # the full text, for the log
     was_sent: bool = True  # the request, or a part of it, may have arrived
 
     @property
     def hint(self) -> str:
-        """What to do about it; empty where another try is all there is."""
+        """The next step for the user; empty if only another try can help."""
         if not self.was_sent:
             return "look at the network, the region, and AWS_ENDPOINT_URL"
         if not _is_definite(self):
@@ -141,25 +140,25 @@ class Failure:
 
 
 def is_transient(failure: Failure) -> bool:
-    """Whether another try may help."""
+    """Return True if another try may help."""
     if _is_definite(failure):
         return False
-    return failure.status in (0, 429) or failure.status >= 500 or failure.code in _PASSING
+    return failure.status in (0, 429) or failure.status >= 500 or failure.code in _TRANSIENT
 
 
 def may_be_applied(failure: Failure) -> bool:
-    """Return whether a write that was answered like this may have been carried out, or may yet be."""
+    """Return True if a write with this failure may have been carried out, or may yet be."""
     return failure.was_sent and not _is_definite(failure) and failure.status not in (409, 412, 429)
 
 
 def unclear(failure: Failure) -> Failure:
-    """The failure as it counts after a try of the same write that may have been carried out: none is definite."""
+    """Return the failure after an earlier try of the same write that may have been carried out: it is not definite."""
     if failure.was_sent and not _is_definite(failure):
         return failure
     return Failure(0, reason=f"{failure}, after a try without a clear answer", detail=failure.detail)
 
 
-def error_of(kind: Kind, key: str, failure: Failure) -> StoreError:
+def to_store_error(kind: RequestKind, key: str, failure: Failure) -> StoreError:
     error = _error_of(kind, key, failure)
     error.status, error.detail = failure.status, failure.detail
     error.hint = failure.hint or error.hint
@@ -167,16 +166,16 @@ def error_of(kind: Kind, key: str, failure: Failure) -> StoreError:
     return error
 
 
-def _error_of(kind: Kind, key: str, failure: Failure) -> StoreError:
+def _error_of(kind: RequestKind, key: str, failure: Failure) -> StoreError:
     status, text = failure.status, str(failure)
     if _is_definite(failure):
         return Refused(key, text)
-    if status == 404 and kind in (Kind.READ, Kind.REPLACE):
+    if status == 404 and kind in (RequestKind.READ, RequestKind.REPLACE):
         return NotFound(key)
     # 304 is what some stores say to a create that meets an object.
-    if kind in (Kind.CREATE, Kind.COMPLETE) and status in (304, 409, 412):
+    if kind in (RequestKind.CREATE, RequestKind.COMPLETE) and status in (304, 409, 412):
         return AlreadyExists(key)
-    if kind is Kind.REPLACE and status in (409, 412):
+    if kind is RequestKind.REPLACE and status in (409, 412):
         return PreconditionFailed(key)
     return Unavailable(key, text)
 
@@ -185,11 +184,11 @@ def _is_definite(failure: Failure) -> bool:
     status = failure.status
     if status >= 300 and failure.code in _DEFINITE:
         return True
-    is_refusal = 300 <= status < 500 and status not in _OPEN_STATUSES and failure.code not in _PASSING
+    is_refusal = 300 <= status < 500 and status not in _OPEN_STATUSES and failure.code not in _TRANSIENT
     return is_refusal or status == 501
 
 
 def code_in(text: str) -> str:
-    """S3's code, in the body of an error."""
+    """Return S3's code in the body of an error."""
     match = re.search(r"<Code>([A-Za-z0-9.]{1,64})</Code>", text)
     return match[1] if match else ""

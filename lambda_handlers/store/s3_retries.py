@@ -1,4 +1,4 @@
-"""One request to S3, sent again while that may help.
+"""Retries: one request to S3, sent again as long as another try may help.
 
 Only the loop that sends the tries can interpret the last answer: a refusal after a try that may have been carried out
 proves nothing (`S3Error.verdict`).

@@ -23,7 +23,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One transaction against one database. Its fields are those of the event, and their defaults are stated only here:
+    """A transaction against one database. Its fields are those of the event, and their defaults are stated only here:
     an event may leave out all but the SQL."""
 
     statements: tuple[Statement, ...]

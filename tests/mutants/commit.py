@@ -283,8 +283,8 @@ MUTANTS = (
         "a refusal forgets the try before it",
         "3",
         "lambda_handlers/store/s3.py",
-        "error_of(kind, key, error.verdict)",
-        "error_of(kind, key, error.failure)",
+        "to_store_error(kind, key, error.verdict)",
+        "to_store_error(kind, key, error.failure)",
         (ANSWERS + "test_a_refusal_after_a_try_that_had_an_effect_is_no_verdict",),
     ),
     Mutant(
@@ -307,8 +307,8 @@ MUTANTS = (
         "a completion that is refused forgets the try before it",
         "3",
         "lambda_handlers/store/s3_multipart.py",
-        "error_of(Kind.COMPLETE, self._key, error.verdict)",
-        "error_of(Kind.COMPLETE, self._key, error.failure)",
+        "to_store_error(RequestKind.COMPLETE, self._key, error.verdict)",
+        "to_store_error(RequestKind.COMPLETE, self._key, error.failure)",
         ("tests/lambda_handlers/store/test_s3_multipart.py::test_a_refusal_after_a_lost_answer_is_no_definite_no",),
     ),
     Mutant(
@@ -323,8 +323,8 @@ MUTANTS = (
         "a conflict at a replace is another error than that of a changed object",
         "3",
         "lambda_handlers/store/s3_responses.py",
-        "    if kind is Kind.REPLACE and status in (409, 412):",
-        "    if kind is Kind.REPLACE and status in (412,):",
+        "    if kind is RequestKind.REPLACE and status in (409, 412):",
+        "    if kind is RequestKind.REPLACE and status in (412,):",
         (ANSWERS + "test_what_an_answer_means",),
     ),
     Mutant(

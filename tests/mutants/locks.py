@@ -201,7 +201,7 @@ DISK = (
         "a name that may not be on the disk is read back",
         "disk",
         "lambda_handlers/store/directory.py",
-        "                self._doubtful.add(path.parent)",
+        "                self._unsynced.add(path.parent)",
         "                pass",
         (
             "tests/lambda_handlers/store/test_directory.py::test_what_is_acknowledged_is_on_the_disk_whichever_syncs_fail",
@@ -229,7 +229,7 @@ DISK = (
         "a key may lead out of the directory",
         "disk",
         "lambda_handlers/store/directory.py",
-        '        if any(part in ("", ".", "..") or _FOREIGN.search(part) for part in parts):',
+        '        if any(part in ("", ".", "..") or _IMPOSSIBLE.search(part) for part in parts):',
         "        if False:",
         ("tests/lambda_handlers/store/test_directory.py::test_a_key_that_leads_out_of_the_root_is_refused",),
     ),

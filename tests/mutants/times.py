@@ -120,7 +120,7 @@ MUTANTS = (
         "a clock that is ahead of the store's stamps its time",
         "clock",
         CLOCK,
-        "        if _is_believed(self._least_at, now) and self._least > SKEW_SECONDS:",
+        "        if _is_believed(self._min_ahead_at, now) and self._min_ahead > SKEW_SECONDS:",
         "        if False:",
         (COMMITS + "test_with_the_s3_lock_no_commit_is_stamped_ahead",),
     ),

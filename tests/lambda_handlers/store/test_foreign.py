@@ -278,7 +278,7 @@ def test_a_disk_that_is_full_is_refused_and_nothing_was_sent(
 
 
 def test_what_is_too_large_for_one_put_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign, "LARGEST_PUT_BYTES", LARGE - 1)
+    monkeypatch.setattr(foreign, "MAX_PUT_BYTES", LARGE - 1)
     with pytest.raises(Refused, match="more than"):
         open_store(settings).create_from("db/large", large())
     assert kept(settings) == [PROBE_KEY]
