@@ -18,7 +18,7 @@ AGE = (
         "        is_anew = anew.reach > onward.reach",
         (
             SERVER
-            + "storage/test_replica.py::test_a_container_that_thaws_follows_no_transaction_that_was_created_again",
+            + "storage/test_freshness.py::test_a_container_that_thaws_follows_no_transaction_that_was_created_again",
         ),
     ),
     Mutant(
@@ -27,7 +27,7 @@ AGE = (
         LOG + "log_follower.py",
         "        if body is None or not self._is_believable():\n            return",
         "        if body is None:\n            return",
-        (SERVER + "storage/test_replica.py::test_a_transaction_that_came_after_a_pause_is_not_followed",),
+        (SERVER + "storage/test_freshness.py::test_a_transaction_that_came_after_a_pause_is_not_followed",),
     ),
     Mutant(
         "the mark of a copy counts as its first transaction",
@@ -46,7 +46,7 @@ AGE = (
         "        return 0 <= now - self.checked_at <= RETENTION_FLOOR_SECONDS / 2",
         "        return True",
         (
-            REPLICA + "test_a_container_that_was_frozen_commits_nothing_before_it_looks",
+            STORAGE + "test_freshness.py::test_a_container_that_was_frozen_commits_nothing_before_it_looks",
             REPLICA + "test_a_replica_that_never_looked_commits_nothing",
         ),
     ),
@@ -56,7 +56,7 @@ AGE = (
         LOG + "log_follower.py",
         "        if self._pages.txid and self._freshness.is_known(now) and self._probe():",
         "        if self._pages.txid and self._probe():",
-        (REPLICA + "test_half_the_floor_after_the_last_list_it_lists_again",),
+        (STORAGE + "test_freshness.py::test_half_the_floor_after_the_last_list_it_lists_again",),
     ),
     Mutant(
         "a probe counts as a LIST",
@@ -64,7 +64,7 @@ AGE = (
         LOG + "replica.py",
         "        self._freshness.checked_at = now\n\n    def open_at",
         "        self._freshness.checked_at = self._freshness.known_at = now\n\n    def open_at",
-        (REPLICA + "test_half_the_floor_after_the_last_list_it_lists_again",),
+        (STORAGE + "test_freshness.py::test_half_the_floor_after_the_last_list_it_lists_again",),
     ),
     Mutant(
         "age may be negative",
@@ -72,7 +72,7 @@ AGE = (
         LOG + "freshness.py",
         "    return -SKEW_SECONDS <= now - known_at <= RETENTION_FLOOR_SECONDS / 2",
         "    return now - known_at <= RETENTION_FLOOR_SECONDS / 2",
-        (REPLICA + "test_a_clock_that_jumps_makes_it_list",),
+        (STORAGE + "test_freshness.py::test_a_clock_that_jumps_makes_it_list",),
     ),
     Mutant(
         "a head of any age is followed",
@@ -88,7 +88,7 @@ AGE = (
         LOG + "log_follower.py",
         "        return self._freshness.is_known(self._host.now())",
         "        return True",
-        (REPLICA + "test_who_stands_still_while_he_asks_does_not_believe_the_answer",),
+        (STORAGE + "test_freshness.py::test_who_stands_still_while_he_asks_does_not_believe_the_answer",),
     ),
     Mutant(
         "a create that took too long counts",
@@ -96,7 +96,7 @@ AGE = (
         LOG + "replica.py",
         "        if not -SKEW_SECONDS <= took <= RETENTION_FLOOR_SECONDS - 2 * SKEW_SECONDS:",
         "        if False:",
-        (REPLICA + "test_who_stands_still_while_he_commits_is_not_told_that_he_has",),
+        (STORAGE + "test_freshness.py::test_who_stands_still_while_he_commits_is_not_told_that_he_has",),
     ),
     Mutant(
         "a head makes a copy as young as the look at it",
@@ -148,7 +148,7 @@ AGE = (
         LOG + "log_follower.py",
         "files = self.list_files(after=txid - 1) if txid > 1 else {}",
         "files = self.list_files(after=txid + 1) if txid > 1 else {}",
-        (REPLICA.removesuffix("::"),),
+        (STORAGE + "test_freshness.py", STORAGE + "test_log_follower.py"),
     ),
     Mutant(
         "a head's checksum is not compared",
@@ -209,7 +209,7 @@ AGE = (
         LOG + "replica.py",
         "        self._freshness.checked_at = now\n\n    def open_at",
         "        self._freshness.checked_at = self._host.now()\n\n    def open_at",
-        (REPLICA + "test_staleness_counts_from_the_question_not_from_the_answer",),
+        (STORAGE + "test_freshness.py::test_staleness_counts_from_the_question_not_from_the_answer",),
     ),
     Mutant(
         "age by a clock that stands still in a frozen container",
@@ -388,7 +388,7 @@ REMOVAL = (
         "lambda_handlers/storage/upkeep/compaction.py",
         "        self._check_gap(plan)\n",
         "",
-        ("tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_damage_is_told_and_nothing_is_made_of_it",),
+        ("tests/lambda_handlers/storage/upkeep/test_compaction.py::test_damage_is_told_and_nothing_is_made_of_it",),
     ),
     Mutant(
         "the chain jumps over a gap",
@@ -405,7 +405,7 @@ REMOVAL = (
         "        if seen is not None and seen.txid > work.txid:",
         "        if False:",
         (
-            "tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_a_head_that_a_writer_put_meanwhile_is_not_set_back",
+            "tests/lambda_handlers/storage/upkeep/test_compaction.py::test_a_head_that_a_writer_put_meanwhile_is_not_set_back",
         ),
     ),
 )
@@ -425,7 +425,7 @@ NAMES = (
         LOG + "log_follower.py",
         "        if plan.newest < self._pages.txid:",
         "        if False:",
-        (REPLICA + "test_a_history_that_got_shorter_is_not_believed",),
+        (STORAGE + "test_log_follower.py::test_a_history_that_got_shorter_is_not_believed",),
     ),
     Mutant(
         "a branch without its mark",
@@ -452,7 +452,7 @@ NAMES = (
         LOG + "log_follower.py",
         "        following = self._request(plan.reach + 1) if upto is None or plan.reach < upto else None",
         "        following = self._request(plan.reach + 1) if plan.reach < plan.newest else None",
-        (STORAGE + "test_replica.py::test_what_a_list_does_not_show_is_asked_for",),
+        (STORAGE + "test_log_follower.py::test_what_a_list_does_not_show_is_asked_for",),
     ),
     Mutant(
         "a name without a first transaction is free",
@@ -476,7 +476,7 @@ NAMES = (
         LOG + "log_follower.py",
         "            files = files or self.list_files()",
         "            pass",
-        (STORAGE + "test_replica.py::test_a_database_of_one_file_is_not_empty_because_a_list_hides_it",),
+        (STORAGE + "test_log_follower.py::test_a_database_of_one_file_is_not_empty_because_a_list_hides_it",),
     ),
     Mutant(
         "the mark of a copy stands for its base",

@@ -69,7 +69,7 @@ MUTANTS = (
         LOG + "log_follower.py",
         "        if self._pages.txid < plan.newest and upto is None:",
         "        if False:",
-        (REPLICA + "test_a_missing_object_is_named",),
+        (STORAGE + "test_log_follower.py::test_a_missing_object_is_named",),
     ),
     Mutant(
         "a transaction behind a LIST is taken for a gap",
@@ -77,7 +77,7 @@ MUTANTS = (
         LOG + "log_follower.py",
         "        while following is not None and (body := following.result()) is not None:",
         "        while False:",
-        (REPLICA + "test_a_list_that_shows_a_later_transaction_but_not_the_one_before",),
+        (STORAGE + "test_log_follower.py::test_a_list_that_shows_a_later_transaction_but_not_the_one_before",),
     ),
     Mutant(
         "no checksum of a file",
@@ -101,7 +101,11 @@ MUTANTS = (
         "lambda_handlers/storage/log/mark.py",
         "    if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):",
         "    if False:",
-        (REPLICA + "test_rubbish_where_the_transaction_belongs_is_named", STORAGE + "test_replica.py", ACTIONS),
+        (
+            STORAGE + "test_commit_answers.py::test_rubbish_where_the_transaction_belongs_is_named",
+            STORAGE + "test_replica.py",
+            ACTIONS,
+        ),
     ),
     Mutant(
         "pages may be missing",
@@ -109,7 +113,7 @@ MUTANTS = (
         LOG + "local_pages.py",
         "        if missing is not None:",
         "        if False:",
-        (REPLICA + "test_a_snapshot_without_all_its_pages_is_not_served",),
+        (STORAGE + "test_log_follower.py::test_a_snapshot_without_all_its_pages_is_not_served",),
     ),
     Mutant(
         "a lost race is believed to be won",
@@ -141,7 +145,7 @@ MUTANTS = (
         LOG + "commit.py",
         "    return _Whose.OURS if decoder.header.node_id == ours.node_id else _Whose.ANOTHERS",
         "    return _Whose.ANOTHERS",
-        (REPLICA + "test_a_commit_whose_answer_got_lost_is_committed",),
+        (STORAGE + "test_commit_answers.py::test_a_commit_whose_answer_got_lost_is_committed",),
     ),
     Mutant(
         "a node id that others have too",
@@ -157,7 +161,7 @@ MUTANTS = (
         LOG + "commit.py",
         '    raise store_error(doubt, applied="unknown") from doubt',
         '    raise store_error(doubt, applied="no") from doubt',
-        (REPLICA + "test_a_store_that_never_takes_it_leaves_it_open",),
+        (STORAGE + "test_commit_answers.py::test_a_store_that_never_takes_it_leaves_it_open",),
     ),
     Mutant(
         "a refusal after a doubt is a refusal",
@@ -165,7 +169,7 @@ MUTANTS = (
         LOG + "commit.py",
         '                raise store_error(error, applied="unknown" if doubt else "no") from error',
         '                raise store_error(error, applied="no") from error',
-        (REPLICA + "test_a_refusal_after_a_doubt_leaves_it_open",),
+        (STORAGE + "test_commit_answers.py::test_a_refusal_after_a_doubt_leaves_it_open",),
     ),
     Mutant(
         "who cannot be asked says no",
@@ -173,7 +177,7 @@ MUTANTS = (
         LOG + "commit.py",
         '            raise store_error(error, applied="unknown") from doubt',
         '            raise store_error(error, applied="no") from doubt',
-        (REPLICA + "test_when_the_store_cannot_be_asked_it_is_not_known",),
+        (STORAGE + "test_commit_answers.py::test_when_the_store_cannot_be_asked_it_is_not_known",),
     ),
     Mutant(
         "an absent object is a success",
@@ -181,7 +185,7 @@ MUTANTS = (
         LOG + "commit.py",
         "        except NotFound:\n            return False",
         "        except NotFound:\n            return True",
-        (REPLICA + "test_a_commit_that_never_arrived_is_sent_again",),
+        (STORAGE + "test_commit_answers.py::test_a_commit_that_never_arrived_is_sent_again",),
     ),
     Mutant(
         "the bucket lets anybody overwrite a transaction",
@@ -197,7 +201,7 @@ MUTANTS = (
         LOG + "commit.py",
         '            if doubt is None:\n                raise\n            raise store_error(doubt, applied="unknown") from error',
         "            raise",
-        (REPLICA + "test_what_cannot_be_read_for_another_try_leaves_it_open",),
+        (STORAGE + "test_commit_answers.py::test_what_cannot_be_read_for_another_try_leaves_it_open",),
     ),
     Mutant(
         "a refusal is believed",

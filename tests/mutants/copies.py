@@ -7,7 +7,6 @@ from tests.mutants.mutant import SERVER, STORAGE, Mutant
 
 HANDLERS = "lambda_handlers/"
 LOG = "lambda_handlers/storage/"
-REPLICA = STORAGE + "test_replica.py::"
 
 LOCAL = (
     Mutant(
@@ -16,7 +15,7 @@ LOCAL = (
         LOG + "local_pages.py",
         "        except BaseException:\n            self.forget()\n            raise\n\n    def _set_page_size",
         "        except BaseException:\n            raise\n\n    def _set_page_size",
-        (REPLICA + "test_a_damaged_object_is_named_and_nothing_of_it_is_served",),
+        (STORAGE + "test_log_follower.py::test_a_damaged_object_is_named_and_nothing_of_it_is_served",),
     ),
     Mutant(
         "the cache stays when the disk is full",
@@ -26,7 +25,7 @@ LOCAL = (
         "        except BaseException:",
         "        except OSError as error:\n            raise self._does_not_fit(error) from error\n"
         "        except BaseException:",
-        (REPLICA + "test_half_of_a_transaction_is_not_served_to_who_accepts_an_old_state",),
+        (STORAGE + "test_local_pages.py::test_half_of_a_transaction_is_not_served_to_who_accepts_an_old_state",),
     ),
     Mutant(
         "a cache that a commit filled in part is kept",
@@ -34,7 +33,7 @@ LOCAL = (
         LOG + "local_pages.py",
         "        except (OSError, MemoryError):\n            self.forget()\n            return False",
         "        except (OSError, MemoryError):\n            return False",
-        (REPLICA + "test_what_cannot_be_kept_after_a_commit_is_forgotten",),
+        (STORAGE + "test_local_pages.py::test_what_cannot_be_kept_after_a_commit_is_forgotten",),
     ),
     Mutant(
         "old pages stay under new files",
@@ -42,7 +41,7 @@ LOCAL = (
         LOG + "local_pages.py",
         "                    self._cache.drop(pgno)",
         "                    pass",
-        (REPLICA + "test_what_a_large_transaction_changed_is_not_read_from_the_cache",),
+        (STORAGE + "test_local_pages.py::test_what_a_large_transaction_changed_is_not_read_from_the_cache",),
     ),
     Mutant(
         "pages that were cut off come back",
@@ -50,7 +49,7 @@ LOCAL = (
         LOG + "local_pages.py",
         "        self._cache.truncate(found.commit)\n",
         "",
-        (REPLICA + "test_pages_that_were_cut_off_do_not_come_back", STORAGE + "test_vfs.py"),
+        (STORAGE + "test_log_follower.py::test_pages_that_were_cut_off_do_not_come_back", STORAGE + "test_vfs.py"),
     ),
     Mutant(
         "a draft outlives a lost race",
@@ -66,7 +65,7 @@ LOCAL = (
         LOG + "commit_permit.py",
         "        if self.is_granted and draft.has_counted_change:",
         "        if draft.has_counted_change:",
-        (STORAGE + "test_vfs.py",),
+        (STORAGE + "test_commit_permit.py",),
     ),
     Mutant(
         "what SQLite rolls back in its COMMIT is committed",
@@ -74,7 +73,7 @@ LOCAL = (
         LOG + "commit_permit.py",
         "        if self.is_granted and draft.has_counted_change:",
         "        if self.is_granted:",
-        (STORAGE + "test_vfs.py::test_a_commit_that_sqlite_rolls_back_itself_is_none",),
+        (STORAGE + "test_commit_permit.py::test_a_commit_that_sqlite_rolls_back_itself_is_none",),
     ),
     Mutant(
         "what is attached can be written",
@@ -98,7 +97,7 @@ LOCAL = (
         LOG + "draft.py",
         "        if size != self.page_size:",
         "        if False:",
-        (STORAGE + "test_vfs.py::test_a_vacuum_to_another_page_size_fails_and_commits_nothing",),
+        (STORAGE + "test_commit_permit.py::test_a_vacuum_to_another_page_size_fails_and_commits_nothing",),
     ),
 )
 

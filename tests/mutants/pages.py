@@ -31,7 +31,7 @@ MUTANTS = (
         "            verification.verify(self._store, self._database, file.name, file.size)\n",
         "            return self._store.size(file.name.key(self._database)) == file.size\n",
         (
-            "tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_a_size_that_a_list_tells_wrongly_is_not_passed_on",
+            "tests/lambda_handlers/storage/upkeep/test_compaction.py::test_a_size_that_a_list_tells_wrongly_is_not_passed_on",
         ),
     ),
     Mutant(
@@ -41,7 +41,7 @@ MUTANTS = (
         "        if self._are_sized(work.files, seen):\n",
         "        if True:\n",
         (
-            "tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_a_size_that_a_list_tells_wrongly_is_not_passed_on",
+            "tests/lambda_handlers/storage/upkeep/test_compaction.py::test_a_size_that_a_list_tells_wrongly_is_not_passed_on",
         ),
     ),
     Mutant(
@@ -108,7 +108,7 @@ MUTANTS = (
         "lambda_handlers/storage/pages/mapping.py",
         '        if zlib.crc32(data[start:]) != int.from_bytes(data[len(_MAGIC) : start], "little"):',
         "        if False:",
-        ("tests/lambda_handlers/storage/pages/test_stored_page_map.py::test_progress_that_is_damaged_is_none",),
+        ("tests/lambda_handlers/storage/pages/test_mapping.py::test_progress_that_is_damaged_is_none",),
     ),
     Mutant(
         "a file that has been mapped in pieces forgets the checksum of the first ones",
@@ -116,9 +116,7 @@ MUTANTS = (
         "lambda_handlers/storage/log/ltx_decoder.py",
         "        self._checksum = resume_point.checksum if resume_point else crc64.go_iso(self._head)",
         "        self._checksum = crc64.go_iso(self._head)",
-        (
-            "tests/lambda_handlers/storage/pages/test_stored_page_map.py::test_a_pass_goes_on_where_the_last_one_stopped",
-        ),
+        ("tests/lambda_handlers/storage/pages/test_mapping.py::test_a_pass_goes_on_where_the_last_one_stopped",),
     ),
     Mutant(
         "a damaged page map is taken for none by nobody but readers",
@@ -135,7 +133,7 @@ MUTANTS = (
         "            if not frame.is_canonical:",
         "            if False:",
         (
-            "tests/lambda_handlers/storage/pages/test_stored_page_map.py::test_bytes_that_were_damaged_and_expand_to_the_same_page_make_no_map",
+            "tests/lambda_handlers/storage/pages/test_mapping.py::test_bytes_that_were_damaged_and_expand_to_the_same_page_make_no_map",
         ),
     ),
     Mutant(
@@ -168,7 +166,7 @@ MUTANTS = (
         "lambda_handlers/storage/pages/stored_page_map.py",
         "            if not pace.is_enough_at(position):",
         "            if False:",
-        ("tests/lambda_handlers/storage/pages/test_stored_page_map.py",),
+        ("tests/lambda_handlers/storage/pages/test_mapping.py",),
     ),
     Mutant(
         "a merge takes the older of two pages",
@@ -200,6 +198,6 @@ MUTANTS = (
         "lambda_handlers/storage/upkeep/compaction.py",
         "        self._check_gap(plan)",
         "        pass",
-        ("tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_damage_is_told_and_nothing_is_made_of_it",),
+        ("tests/lambda_handlers/storage/upkeep/test_compaction.py::test_damage_is_told_and_nothing_is_made_of_it",),
     ),
 )
