@@ -14,7 +14,7 @@ import pytest
 
 from sldb.client import Client
 from sldb.targets.local import LocalTarget
-from tests.sldb.deploy.commands import Commands
+from tests.sldb.commands import Commands
 
 NewClient = Callable[[], Client]
 

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambda_handlers.wire import SldbError
 from sldb.aws import busy_buckets
 from sldb.aws.errors import aws_errors
-from tests.sldb.deploy.commands import BUNDLE_BUCKET, Commands
+from tests.sldb.commands import BUNDLE_BUCKET, Commands
 
 
 def raised(error: Exception) -> SldbError:

@@ -18,7 +18,7 @@ from sldb.stack.account import Account, connect
 from sldb.stack.bucket import Bucket
 from sldb.stack.state import StackResource, StackState
 from tests.fakes.waiting import wait_until
-from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands, Ran
+from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands, Ran
 
 if TYPE_CHECKING:
     from sldb.emulator.calls.call import Answer, Call

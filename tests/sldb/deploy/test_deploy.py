@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from sldb.emulator.calls.call import Answer, Call
 
-from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
+from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 # The command in a process of its own, with a bundle like that of the fixture.
 DEPLOY = """

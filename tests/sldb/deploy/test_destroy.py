@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
+from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 if TYPE_CHECKING:
     from sldb.emulator.calls.call import Answer, Call
@@ -67,21 +67,9 @@ def test_what_is_not_there_is_no_failure(sldb: Commands) -> None:
     assert sldb.buckets() == []
 
 
-def take_lock(sldb: Commands) -> None:
-    """As a writer that then dies."""
-    outputs = sldb.client("cloudformation").describe_stacks(StackName="test-db")["Stacks"][0]["Outputs"]
-    vpc = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "LockVpc")
-    sldb.client("ec2").create_security_group(
-        GroupName="sldb-lock-test-db-main",
-        Description="x",
-        VpcId=vpc,
-        TagSpecifications=[{"ResourceType": "security-group", "Tags": [{"Key": "sldb:stack", "Value": "test-db"}]}],
-    )
-
-
 def test_abandoned_locks_do_not_stand_in_the_way(sldb: Commands) -> None:
     sldb.ok("deploy")
-    take_lock(sldb)
+    sldb.take_lock()
     assert "freed 1 abandoned lock" in sldb.ok("destroy", "--yes").err
     assert sldb.stack_status() is None
 
@@ -95,7 +83,7 @@ def test_nor_does_a_lock_that_is_taken_on_the_way_out(sldb: Commands) -> None:
         if call.action == "DeleteStack":
             times += 1
             if times == 1:
-                take_lock(sldb)
+                sldb.take_lock()
         return proceed(call)
 
     sldb.aws.hooks.append(write_once_more)

@@ -10,7 +10,7 @@ import pytest
 
 from sldb.deploy.lock_vpc import LockVpc, plan_lock_vpc
 from sldb.stack.state import StackState
-from tests.sldb.deploy.commands import Commands
+from tests.sldb.commands import Commands
 from tests.sldb.stack.test_ownership import deploy_earlier
 
 
@@ -19,27 +19,9 @@ def vpcs(sldb: Commands) -> list[str]:
     return [vpc["VpcId"] for vpc in found]
 
 
-def outputs(sldb: Commands) -> dict[str, str]:
-    (stack,) = sldb.client("cloudformation").describe_stacks(StackName="test-db")["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-
-
 def environment(sldb: Commands) -> dict[str, str]:
     found = sldb.client("lambda").get_function_configuration(FunctionName="test-db-function")
     return dict(found["Environment"]["Variables"])
-
-
-def take_lock(sldb: Commands, vpc: str, name: str = "sldb-lock-test-db-main", created_at: float | None = None) -> str:
-    tags = {"sldb:stack": "test-db", "CreateTime": str(time.time() if created_at is None else created_at)}
-    made = sldb.client("ec2").create_security_group(
-        GroupName=name,
-        Description="x",
-        VpcId=vpc,
-        TagSpecifications=[
-            {"ResourceType": "security-group", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
-        ],
-    )
-    return str(made["GroupId"])
 
 
 @pytest.fixture
@@ -55,7 +37,7 @@ def test_there_is_none_where_the_locks_are_no_groups(sldb: Commands, kind: str) 
     sldb.fail("CreateVpc", "VpcLimitExceeded", "The maximum number of VPCs has been reached.", times=9)
     sldb.ok("deploy", "--lock", kind)
     assert vpcs(sldb) == []
-    assert "LockVpc" not in outputs(sldb)
+    assert "LockVpc" not in sldb.outputs()
     assert "SLDB_VPC_ID" not in environment(sldb)
     assert "locks: none is taken" in sldb.ok("status").out
     sldb.ok("unlock")
@@ -85,13 +67,13 @@ def test_from_groups_to_objects_and_back(sldb: Commands, later: Any) -> None:
     assert environment(sldb)["SLDB_VPC_ID"] == vpc
 
     later(600)
-    held = take_lock(sldb, vpc, created_at=time.time() + 590)
+    held = sldb.take_lock(created_at=time.time() + 590)
     assert held in sldb.ok("deploy", "--memory", "1024").err
     assert vpcs(sldb) == [vpc]
     sldb.client("ec2").delete_security_group(GroupId=held)
 
     later(1200)
-    take_lock(sldb, vpc)  # of a writer that is gone
+    sldb.take_lock()  # of a writer that is gone
     theirs = sldb.client("ec2").create_security_group(GroupName="web", Description="x", VpcId=vpc)["GroupId"]
     assert theirs in sldb.ok("deploy", "--memory", "512").err
     sldb.client("ec2").delete_security_group(GroupId=theirs)
@@ -106,7 +88,7 @@ def test_from_groups_to_objects_and_back(sldb: Commands, later: Any) -> None:
 
     sldb.ok("deploy", "--lock", "security-group")
     (again,) = vpcs(sldb)
-    assert environment(sldb)["SLDB_VPC_ID"] == outputs(sldb)["LockVpc"] == again
+    assert environment(sldb)["SLDB_VPC_ID"] == sldb.outputs()["LockVpc"] == again
     sldb.ok("deploy", "--lock", "none")
     sldb.ok("deploy", "--lock", "security-group")  # before the VPC is gone
     assert vpcs(sldb) == [again]

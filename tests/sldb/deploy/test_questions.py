@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from sldb.cli import streams
-from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands, Ran
+from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands, Ran
 
 Answering = Callable[..., Ran]  # the answer, then the command
 

@@ -9,7 +9,7 @@ import pytest
 
 from lambda_handlers.wire import SldbError
 from sldb.deploy.tags import MAX_TAGS, Tags, for_locks
-from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
+from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 FUNCTIONS = ("test-db-function", "test-db-function-deadlock-fix")
 

@@ -13,7 +13,7 @@ from sldb.doctor.aws import recoverable_days
 from sldb.ops.status import read_status
 from sldb.stack.account import connect
 from sldb.stack.bucket import Bucket
-from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
+from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 KEY = "databases/main/0000/0000000000000001-0000000000000001.ltx"
 

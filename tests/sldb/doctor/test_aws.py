@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sldb.doctor.aws import clock, permissions, policy_source
+from tests.sldb.commands import DATA_BUCKET, Commands
 from tests.sldb.conftest import sldb as deployed_by_test
-from tests.sldb.deploy.commands import DATA_BUCKET, Commands
 
 if TYPE_CHECKING:
     from sldb.emulator.calls.call import Answer, Call

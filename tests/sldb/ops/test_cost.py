@@ -9,7 +9,7 @@ import pytest
 from sldb import price
 from sldb.ops import cost
 from sldb.ops.logs import LogEvent
-from tests.sldb.deploy.commands import Commands
+from tests.sldb.commands import Commands
 from tests.sldb.ops.test_logs import put
 
 STATS = {"memory_mb": 1024, "architecture": "aarch64", "ms": 100.0, "store_requests": 5, "store_writes": 3}

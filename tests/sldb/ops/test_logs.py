@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from sldb.ops.logs import LogEvent, follow, line_for
-from tests.sldb.deploy.commands import Commands
+from tests.sldb.commands import Commands
 
 GROUP = "/aws/lambda/test-db-function"
 LINE = {

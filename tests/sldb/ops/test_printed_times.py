@@ -14,8 +14,7 @@ import pytest
 from sldb.cli.main import sldb as root
 from sldb.cli.spec import walk
 from tests.fakes.terminal.printed import TIME, times_without_a_zone
-from tests.sldb.deploy.commands import Commands, Ran
-from tests.sldb.ops.test_status import put_databases
+from tests.sldb.commands import Commands, Ran
 
 FORMATS = ("table", "json", "csv", "vertical")
 Local = Callable[..., Ran]
@@ -190,36 +189,16 @@ def test_what_the_shell_prints(local: Local, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_is_printed_of_a_stack(sldb: Commands, tmp_path: Path) -> None:
     sldb.ok("deploy")
-    put_databases(sldb, tmp_path, "main")
+    sldb.put_databases(tmp_path, "main")
     line = {"time": "2026-11-25T05:46:44.602Z", "level": "info", "event": "free_locks", "checked": 2}
     logs, group = sldb.client("logs"), "/aws/lambda/test-db-function"
     logs.create_log_stream(logGroupName=group, logStreamName="a")
     now_ms = int(time.time() * 1000)
     events = [{"timestamp": now_ms - 1000, "message": json.dumps(line)}]
     logs.put_log_events(logGroupName=group, logStreamName="a", logEvents=events)
-    _take_lock(sldb)
+    sldb.take_lock(created_at=time.time() - 20)
     for commands in STACK.values():
         for words in commands:
             ran = sldb(*words)
             assert ran.status in (0, 1), (words, ran.err)
             assert times_without_a_zone(ran.out + ran.err) == [], (words, ran.out, ran.err)
-
-
-def _take_lock(sldb: Commands) -> None:
-    outputs = sldb.client("cloudformation").describe_stacks(StackName="test-db")["Stacks"][0]["Outputs"]
-    vpc = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "LockVpc")
-    tags = {
-        "sldb:stack": "test-db",
-        "sldb:database": "main",
-        "CreateTime": str(time.time() - 20),
-        "Owner": "abc",
-        "sldb:doing": "INSERT t",
-    }
-    sldb.client("ec2").create_security_group(
-        GroupName="sldb-lock-test-db-main",
-        Description="x",
-        VpcId=vpc,
-        TagSpecifications=[
-            {"ResourceType": "security-group", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
-        ],
-    )

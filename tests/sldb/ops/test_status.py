@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import time
@@ -12,23 +11,7 @@ from typing import Any
 import pytest
 
 from sldb.cli.main import run
-from tests.sldb.deploy.commands import DATA_BUCKET, Commands
-
-
-def put_databases(sldb: Commands, root: Path, *names: str) -> None:
-    """Databases as the server makes them, in the bucket of the stack."""
-    for name in names:
-        sldb.ok("--local", str(root), "databases", "create", name)
-        sldb.ok("--local", str(root), "query", "--database", name, "CREATE TABLE t (a)")
-    upload(sldb, root)
-
-
-def upload(sldb: Commands, root: Path) -> None:
-    s3 = sldb.client("s3")
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        key = f"databases/{path.relative_to(root).as_posix()}"
-        with contextlib.suppress(s3.exceptions.ClientError):  # it is there
-            s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=path.read_bytes(), IfNoneMatch="*")
+from tests.sldb.commands import DATA_BUCKET, Commands
 
 
 def shown(sldb: Commands) -> dict[str, Any]:
@@ -37,7 +20,7 @@ def shown(sldb: Commands) -> dict[str, Any]:
 
 def test_it_tells_all_there_is(sldb: Commands, tmp_path: Path) -> None:
     sldb.ok("deploy", "--timeout", "30")
-    put_databases(sldb, tmp_path, "main", "other")
+    sldb.put_databases(tmp_path, "main", "other")
     status = shown(sldb)
     assert status["stack_status"] == "CREATE_COMPLETE"
     assert status["health"]["state"] == "ok"
@@ -54,9 +37,9 @@ def test_it_tells_all_there_is(sldb: Commands, tmp_path: Path) -> None:
 
 def test_it_lists_the_databases_as_databases_does_also_without_the_functions(sldb: Commands, tmp_path: Path) -> None:
     sldb.ok("deploy")
-    put_databases(sldb, tmp_path, "main", "gone", "hurt")
+    sldb.put_databases(tmp_path, "main", "gone", "hurt")
     sldb.ok("--local", str(tmp_path), "databases", "drop", "gone", "--yes")
-    upload(sldb, tmp_path)
+    sldb.upload(tmp_path)
     newest = "databases/hurt/0000/0000000000000002-0000000000000002.ltx"
     sldb.client("s3").delete_object(Bucket=DATA_BUCKET, Key=newest)
     sldb.client("s3").put_object(Bucket=DATA_BUCKET, Key=newest, Body=b"garbage", IfNoneMatch="*")
@@ -78,23 +61,7 @@ def test_it_lists_the_databases_as_databases_does_also_without_the_functions(sld
 
 def test_it_names_the_holder_of_a_security_group(sldb: Commands) -> None:
     sldb.ok("deploy")
-    outputs = sldb.client("cloudformation").describe_stacks(StackName="test-db")["Stacks"][0]["Outputs"]
-    vpc = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "LockVpc")
-    tags = {
-        "sldb:stack": "test-db",
-        "sldb:database": "main",
-        "CreateTime": str(time.time() - 20),
-        "Owner": "abc",
-        "sldb:doing": "INSERT t",
-    }
-    sldb.client("ec2").create_security_group(
-        GroupName="sldb-lock-test-db-main",
-        Description="x",
-        VpcId=vpc,
-        TagSpecifications=[
-            {"ResourceType": "security-group", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
-        ],
-    )
+    sldb.take_lock(created_at=time.time() - 20)
     (lock,) = json.loads(sldb.ok("status", "--format", "json").out)["locks"]
     assert (lock["database"], lock["owner"], lock["doing"]) == ("main", "abc", "INSERT t")
     assert 20 <= lock["age_seconds"] < 60
@@ -103,7 +70,7 @@ def test_it_names_the_holder_of_a_security_group(sldb: Commands) -> None:
 
 def test_it_names_the_holder_of_a_lock_object(sldb: Commands, tmp_path: Path) -> None:
     sldb.ok("deploy", "--lock", "s3")
-    put_databases(sldb, tmp_path, "main", "free")
+    sldb.put_databases(tmp_path, "main", "free")
     taken = {"owner": "abc", "created_at": time.time(), "doing": "UPDATE t", "database": "main"}
     s3 = sldb.client("s3")
     s3.put_object(Bucket=DATA_BUCKET, Key="databases/main/lock.json", Body=json.dumps(taken))

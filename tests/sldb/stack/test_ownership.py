@@ -16,7 +16,7 @@ from sldb.emulator.cloudformation.template import load
 from sldb.stack.cloudformation import Stack
 from sldb.stack.ownership import DESCRIPTION, PARAMETERS, is_ours
 from sldb.stack.state import StackState
-from tests.sldb.deploy.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
+from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 EARLIER = Path(__file__).with_name("earlier_template.yaml")  # as commit e2673fc deployed it
 THEIRS = "their-data"
@@ -332,15 +332,8 @@ def test_a_bucket_of_bundles_of_another_stack_stays(sldb: Commands) -> None:
 
 def test_a_group_of_somebody_else_in_the_vpc_is_no_lock(sldb: Commands) -> None:
     sldb.ok("deploy")
-    outputs = sldb.client("cloudformation").describe_stacks(StackName="test-db")["Stacks"][0]["Outputs"]
-    vpc = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "LockVpc")
     ec2 = sldb.client("ec2")
-    theirs = ec2.create_security_group(
-        GroupName="web",
-        Description="x",
-        VpcId=vpc,
-        TagSpecifications=[{"ResourceType": "security-group", "Tags": [{"Key": "sldb:stack", "Value": "test-db"}]}],
-    )["GroupId"]
+    theirs = sldb.create_group("web", {"sldb:stack": "test-db"})
     assert sldb("destroy", "--yes").status == 1  # the VPC is in use
     assert len(ec2.describe_security_groups(GroupIds=[theirs])["SecurityGroups"]) == 1
 
