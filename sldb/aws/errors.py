@@ -31,6 +31,7 @@ _STALE_CREDENTIALS = {
 }
 _CLOCK_CODES = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
 _CLOCK_MESSAGES = ("Signature expired", "Signature not yet current")
+_REGION_MESSAGES = ("Credential should be scoped to a valid region", "authorization header is malformed; the region")
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
 _BUSY = {
     "InvalidChangeSetStatus",
@@ -74,6 +75,7 @@ def is_missing_stack(error: ClientError) -> bool:
 
 
 REGION_HINT = "give --region, set AWS_REGION, or run `aws configure`"
+WRONG_REGION_HINT = "check the name of the region: --region, AWS_REGION, or that of your AWS profile"
 _CREDENTIALS_HINT = "run `aws configure` or `aws sso login`, or give --profile"
 
 
@@ -139,6 +141,8 @@ def _from_response(doing: str, error: ClientError) -> SldbError:
     if is_wrong_clock(code, str(error)):
         date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         return SldbError("store_error", f"cannot {doing}: {said}", clock_hint(date))
+    if is_wrong_region(said):
+        return SldbError("store_error", f"cannot {doing}: {said}", WRONG_REGION_HINT)
     if code in _STALE_CREDENTIALS:
         return SldbError("store_error", f"cannot {doing}: {said}", _CREDENTIALS_HINT)
     if code in _DENIED:
@@ -150,6 +154,11 @@ def _from_response(doing: str, error: ClientError) -> SldbError:
         hint = "S3 has not finished with a bucket of this name, deleted a moment ago perhaps: try again in some minutes"
         return SldbError("store_error", f"cannot {doing}: {said}", hint)
     return SldbError("store_error", f"cannot {doing}: {said}")
+
+
+def is_wrong_region(message: str) -> bool:
+    """Return True if AWS refuses the region in a signature: the services use several codes for that."""
+    return any(text in message for text in _REGION_MESSAGES)
 
 
 def is_wrong_clock(code: str, message: str) -> bool:

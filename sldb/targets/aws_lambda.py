@@ -25,7 +25,7 @@ from urllib.parse import quote
 from botocore.exceptions import ReadTimeoutError
 
 from lambda_handlers.wire import Action, Reply, Request, SldbError
-from sldb.aws.errors import aws_errors, clock_hint, is_wrong_clock
+from sldb.aws.errors import WRONG_REGION_HINT, aws_errors, clock_hint, is_wrong_clock, is_wrong_region
 from sldb.aws.http import HttpReply, SignedHttp, Unanswered
 from sldb.aws.options import AwsOptions
 from sldb.targets import stored_rows
@@ -213,6 +213,8 @@ class LambdaTarget:
         if is_wrong_clock(code, message):
             refused = f"AWS refused to invoke {there}: {message} [{code}]"
             return SldbError("store_error", refused, clock_hint(response.headers.get("date")))
+        if is_wrong_region(message):
+            return SldbError("store_error", f"AWS refused to invoke {there}: {message} [{code}]", WRONG_REGION_HINT)
         if response.status in (401, 403):
             return SldbError(
                 "store_error",

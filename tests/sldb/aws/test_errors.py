@@ -56,6 +56,22 @@ def test_a_signature_that_is_wrong_for_another_reason_is_about_credentials() -> 
     assert "aws configure" in raised(client_error("SignatureDoesNotMatch", message)).hint
 
 
+def test_an_unknown_region_is_called_that_by_every_command(sldb: Commands) -> None:
+    for command in (["status"], ["doctor"], ["query", "SELECT 1"]):
+        ran = sldb("--region", "us-esat-1", *command)
+        assert (ran.status, "hint: check the name of the region" in ran.err) == (3, True), ran.err
+        assert "aws configure" not in ran.err
+
+
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidSignatureException", "AuthorizationHeaderMalformed"])
+def test_a_region_that_a_service_refuses_is_called_that(code: str) -> None:
+    for said in (
+        "Credential should be scoped to a valid region, not 'x'. ",
+        "The authorization header is malformed; the region 'x' is wrong; expecting 'us-east-1'",
+    ):
+        assert "region" in raised(client_error(code, said)).hint
+
+
 def test_an_empty_bucket_name_is_no_matter_of_credentials(sldb: Commands) -> None:
     with pytest.raises(SldbError) as caught, aws_errors("look for the bucket"):
         sldb.client("s3").head_bucket(Bucket="")
