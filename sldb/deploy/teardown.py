@@ -44,6 +44,11 @@ class TeardownPlan:
         """True if there is nothing to delete, apart from the data."""
         return self.state is None and self.bundle_bucket is None
 
+    @property
+    def has_nothing(self) -> bool:
+        """True if there is no trace of a stack of this name: most likely the name, region or profile is wrong."""
+        return self.is_empty and self.data_bucket is None and not self.kept
+
 
 def plan_teardown(account: Account, stack: str, *, delete_data: bool = False) -> TeardownPlan:
     """Return the existing parts of the stack. Raises `conflict` while another process changes it, `store_error` if it

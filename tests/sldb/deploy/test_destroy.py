@@ -61,10 +61,18 @@ def test_without_terminal_it_needs_yes(sldb: Commands) -> None:
 
 
 def test_what_is_not_there_is_no_failure(sldb: Commands) -> None:
-    assert "there is no stack test-db" in sldb.ok("destroy", "--yes").err
     sldb.client("s3").create_bucket(Bucket=BUNDLE_BUCKET)
-    sldb.ok("destroy", "--yes")
+    assert "there is no stack test-db" in sldb.ok("destroy", "--yes").err
     assert sldb.buckets() == []
+    sldb.client("s3").create_bucket(Bucket=DATA_BUCKET)
+    assert "the databases stay" in sldb.ok("destroy", "--yes").err
+
+
+def test_a_name_without_any_trace_is_an_error_with_a_hint(sldb: Commands) -> None:
+    for more in ((), ("--delete-data",)):
+        ran = sldb("--stack", "mistyped", "destroy", "--yes", *more)
+        assert (ran.status, "there is no stack mistyped in us-east-1" in ran.err) == (3, True)
+        assert all(option in ran.err for option in ("--stack", "--region", "--profile"))
 
 
 def test_abandoned_locks_do_not_stand_in_the_way(sldb: Commands) -> None:

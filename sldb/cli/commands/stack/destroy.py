@@ -35,11 +35,14 @@ def destroy(run: Run, yes: bool, delete_data: bool) -> None:
     from sldb.deploy import teardown
     from sldb.deploy.display import Display
     from sldb.stack.account import connect
+    from sldb.stack.ownership import no_such_stack
 
     run.refuse_local("destroy")
     display = Display(sys.stderr, run.complete_commands)
     account = connect(run.aws)
     plan = teardown.plan_teardown(account, run.stack, delete_data=delete_data)
+    if plan.has_nothing:
+        raise no_such_stack(run.stack, account.region, account.id)
     if plan.state is None:
         display.note(f"there is no stack {run.stack} in {account.region}, account {account.id}")
     if plan.is_empty and not (delete_data and plan.data_bucket):
