@@ -37,7 +37,6 @@ class Account:
     session: boto3.Session
     id: str  # 12 digits
     region: str
-    partition: str  # aws, aws-cn, …
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
@@ -94,7 +93,7 @@ def connect(options: AwsOptions) -> Account:
         if not session.region_name:
             raise SldbError("store_error", "no AWS region is set", REGION_HINT)
         identity = session.client("sts", config=_config()).get_caller_identity()
-    return Account(session, identity["Account"], session.region_name, identity["Arn"].split(":")[1])
+    return Account(session, identity["Account"], session.region_name)
 
 
 def _config() -> Config:

@@ -427,7 +427,7 @@ def test_a_bucket_policy_is_looked_for_at_the_bucket_whatever_its_own_name_is(
         def resources(self) -> list[StackResource]:
             return [StackResource("DataBucketPolicy", "AWS::S3::BucketPolicy", name, "CREATE_COMPLETE")]
 
-    account = Account(session=cast(Any, None), id="1", region="", partition="")
+    account = Account(session=cast(Any, None), id="1", region="")
     account.__dict__["s3"] = S3()
     stack = cast(Any, CloudFormation())
     state = StackState("id", "CREATE_COMPLETE", parameters={"ExistingBucket": "the-data"})
