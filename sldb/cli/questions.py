@@ -12,7 +12,7 @@ import click
 
 from sldb.cli import messages
 
-create_option = click.option("--create", "creates", is_flag=True, help="Create the database if it is not there.")
+create_option = click.option("--create", "creates", is_flag=True, help="Create the database if it does not exist.")
 
 
 @dataclass(slots=True)

@@ -44,7 +44,7 @@ takes the table's name.
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, or to s3://BUCKET/KEY.")
 @click.option("--parquet", metavar="FILE", help="Short for --format parquet -o FILE.")
 @moment_options.at_option("As it was then")
-@click.option("--null", metavar="TEXT", help="What stands for NULL in csv and tsv.")
+@click.option("--null", metavar="TEXT", help="The text for NULL in csv and tsv.")
 @click.option("--no-header", is_flag=True, help="csv and tsv without the line of column names.")
 def export(
     run: Run,

@@ -33,10 +33,10 @@ HELP = """Read files into tables, all or nothing.
 Formats (the name's ending and the content say which): csv, tsv, json, jsonl,
 parquet, sqlite, sql; each may be compressed with gzip or zstd.
 
-A table that is not there is made: its name is the file's, its columns' types are those of the values (INTEGER, REAL,
-TEXT; 007 is text). Rows are added to one that is there, by the names of the columns.
+A missing table is created: its name is the file's, its columns' types are those of the values (INTEGER, REAL, TEXT; 007
+is text). Rows are added to an existing one, by the names of the columns.
 
-An import of any size is one transaction. If it is stopped before that, the same command again goes on where it was.
+An import of any size is one transaction. If it is stopped before its end, the same command again continues.
 """
 
 
@@ -49,11 +49,11 @@ An import of any size is one transaction. If it is stopped before that, the same
 @click.option(
     "--create", is_flag=True, help="Only if the table is not there; create the database, too, if it is not there."
 )
-@click.option("--replace", is_flag=True, help="Delete the rows that are there.")
+@click.option("--replace", is_flag=True, help="Delete the existing rows.")
 @click.option("--upsert", metavar="KEY[,KEY]", help="Update rows with the same values in these columns.")
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="Bad rows: stop, or leave out.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Send at most N rows at a time.")
-@click.option("--delimiter", metavar="TEXT", help="What separates the cells of csv and tsv.")
+@click.option("--delimiter", metavar="TEXT", help="The separator of the cells of csv and tsv.")
 @click.option("--no-header", is_flag=True, help="The first line of csv and tsv is a row: columns c1, c2, …")
 @click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Of text files.")
 def import_(run: Run, files: tuple[str, ...], **options: Any) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HELP = """Write the database to a SQLite file, as it is or as it was.
 
 The file appears when all of it is there and checked, or not at all. It is that of one transaction, whatever is written
-to the database meanwhile. If it is stopped before the end, the same command again goes on where it stopped.
+to the database meanwhile. If it is stopped before the end, the same command again continues where it stopped.
 
 \b
   sldb pull app.db
@@ -30,7 +30,7 @@ to the database meanwhile. If it is stopped before the end, the same command aga
 @command("pull", help=HELP, short_help="Write a database to a SQLite file.")
 @click.argument("out", type=click.Path(path_type=Path))
 @moment_options.at_option("As it was then")
-@click.option("-f", "--force", is_flag=True, help="Write over a file that is there.")
+@click.option("-f", "--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
 @click.option("--check/--no-check", default=True, help="Let SQLite look for damage before the file appears.")
 def pull(run: Run, out: Path, at: str | None, force: bool, through: str | None, check: bool) -> int:

@@ -21,7 +21,7 @@ HELP = """Make a SQLite file the content of the database, in one transaction.
 
 Any SQLite file will do: with a -wal beside it, of any page size, in use by another program. What was in the database
 before stays in its history, and the command that brings it back is printed. If it is stopped before the end nothing has
-changed, and the same command again goes on where it stopped.
+changed, and the same command again continues where it stopped.
 
 \b
   sldb push app.db
@@ -36,7 +36,7 @@ class _Declined(Exception):
 
 @command("push", help=HELP, short_help="Make a SQLite file the content of a database.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before what is there is replaced.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before existing content is replaced.")
 @create_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
 @click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")

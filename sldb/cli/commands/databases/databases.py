@@ -15,8 +15,8 @@ from sldb.write_outcome import NOT_CHANGED
 
 HELP = """List the databases; create, set, rename or drop one.
 
-A database also comes to be by its first write, which asks, or needs --create. One that was dropped can be brought
-back while its history is kept; --all shows those too.
+The first write also creates a database; it asks for confirmation, or needs --create. One that was dropped can be
+brought back while its history is kept; --all shows those too.
 
 \b
   sldb databases

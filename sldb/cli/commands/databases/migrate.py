@@ -19,7 +19,7 @@ HELP = """Apply the migrations of a directory to a database, each exactly once.
 
 Migrations are SQL files in dbmate's format, in db/migrations (--dir, SLDB_MIGRATIONS, or `migrations` in the config).
 Each is one transaction together with the note that it is applied, in dbmate's table schema_migrations: it is applied
-wholly or not at all, also where several run this at once.
+wholly or not at all, also if several run this at once.
 
 \b
   sldb migrate new create_users        begin a file

@@ -13,8 +13,8 @@ from sldb.operations.undo import Undo
 
 HELP = """Take back the last write to a database.
 
-A new transaction brings back the state before it. Should somebody write in the very moment, nothing is done: only the
-write that is shown is ever taken back. The command that brings it back is printed; another undo does so too.
+A new transaction brings back the state before it. If another client writes at the same moment, nothing is done: only
+the write that is shown is ever taken back. The command that brings it back is printed; another undo does so too.
 
 \b
   sldb undo

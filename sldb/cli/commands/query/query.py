@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 HELP = """Run SQL and print the rows.
 
-All statements together are one transaction: if one fails, nothing is applied. The SQL comes from the argument, from
--c SQL and -f FILE (as often as needed, in their order; -f - is standard input), or from standard input. Output of
-sqlite3's .dump runs as it is. Dot commands of the shell work too: sldb query .tables
+All statements together are one transaction: if one fails, nothing is applied. The SQL comes from the argument, from -c
+SQL and -f FILE (as often as needed, in their order; -f - is standard input), or from standard input. The output of
+sqlite3's .dump runs unchanged. Dot commands of the shell work too: sldb query .tables
 
 \b
 Parameters (-p, as often as needed):
@@ -55,18 +55,18 @@ Formats (--format):
   insert    INSERT statements for --table
   parquet   a file, with --output (pip install 'sldb[parquet]')
 
-Where several statements return rows, table, markdown and vertical print all of them, the others the last. With
---output the file's name tells the format, unless it is given; .gz and .zst are compressed.
+Where several statements return rows, table, markdown and vertical print all of them, the others the last. With --output
+the file's name determines the format, unless --format does; .gz and .zst are compressed.
 
-On a terminal, what would delete, replace or overwrite rows, or drop a table or column, is asked about first, however
-it is written (--yes does not ask). sldb undo takes the last write back.
+On a terminal, a statement that deletes, replaces or overwrites rows, or drops a table or column, asks for confirmation
+first, in any wording (not with --yes). sldb undo takes the last write back.
 
-A write to a database that is not there asks before it creates it; off a terminal it needs --create (or SLDB_CREATE=1).
-Only main is created without that.
+A write to a missing database asks before it creates it; without a terminal it needs --create (or SLDB_CREATE=1). Only
+main is created without that.
 
 --all-databases 'tenant-*' runs on all that match, each a transaction of its own, and merges the rows, with the name of
-their database in the column _database. One that fails or is slow is reported and sinks no other; the exit status is 1
-then. Writes are asked about; off a terminal they need --yes.
+their database in the column _database. One that fails or is slow is reported and does not affect the others; the exit
+status is then 1. Writes ask for confirmation; without a terminal they need --yes.
 
 \b
 Examples:
@@ -143,7 +143,7 @@ class QueryCommand(Command):
 )
 @click.option("--null", metavar="TEXT", help="Print TEXT for NULL.")
 @click.option("--no-header", is_flag=True, help="Print no column names (table, csv, tsv, markdown).")
-@click.option("--table", default="table", metavar="NAME", help="What --format insert inserts into.")
+@click.option("--table", default="table", metavar="NAME", help="The table in the statements of --format insert.")
 @click.option(
     "-o",
     "--output",
@@ -151,7 +151,7 @@ class QueryCommand(Command):
     metavar="FILE",
     help="Write the data to FILE, whole or not at all.",
 )
-@click.option("--stats", is_flag=True, help="Say what it took and what it costs: one line on standard error.")
+@click.option("--stats", is_flag=True, help="Print duration, requests and cost: one line on standard error.")
 @click.pass_context
 def query(
     ctx: click.Context,

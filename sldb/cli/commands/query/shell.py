@@ -39,7 +39,7 @@ without prompts; the first error ends it with its exit status, and an open trans
 @command("shell", help=HELP, short_help="Run SQL interactively.")
 @click.option("--vi", is_flag=True, help="Edit with the keys of vi instead of Emacs.")
 @click.option("--no-pager", is_flag=True, help="Print what does not fit on the screen, and do not page it.")
-@click.option("--yes", is_flag=True, help="Do not ask before what destroys.")
+@click.option("--yes", is_flag=True, help="Do not ask before something is destroyed.")
 @create_option
 def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> None:
     from sldb.render import check_format

@@ -52,11 +52,9 @@ class _DeployCommand(Command):
     "--recoverable-days",
     type=int,
     metavar="DAYS",
-    help="Let objects that are deleted from the bucket be had back for so long, as versions (default: 0, not at all).",
+    help="Keep deleted objects recoverable for so long, as versions (default: 0, not at all).",
 )
-@click.option(
-    "--new-bucket", is_flag=True, help="Where the data bucket is gone, and the databases with it: make an empty one."
-)
+@click.option("--new-bucket", is_flag=True, help="Make an empty data bucket if it is gone, and the databases with it.")
 @click.option("--function", metavar="NAME", help="Name of the function (default: STACK-function).")
 @click.option(
     "--permissions-boundary",
@@ -73,9 +71,9 @@ class _DeployCommand(Command):
 def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     """Make the stack in your AWS account, or bring it up to date.
 
-    Shows what will change and asks before it does anything. What you do not give stays as it is; what was deleted by
-    hand is made anew. Without a terminal nothing is asked: it goes on unless something would be removed or replaced,
-    which needs --yes.
+    Shows what will change and asks before it does anything. Options that you do not give keep their values; resources
+    deleted by hand are recreated. Without a terminal nothing is asked: it continues unless something would be removed
+    or replaced, which needs --yes.
 
     \b
       sldb deploy

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sldb.doctor.finding import Finding
 
-HELP = """Check everything that sldb rests on, and say what to do where something is wrong.
+HELP = """Check everything that sldb depends on, and suggest repairs.
 
 In AWS: identity, clock, permissions, quota, the stack, its functions, a query, conditional writes to the bucket, locks.
 With --local: the directory, conditional writes, the disk, a query. With --store: whether a bucket, AWS's or another's,
@@ -34,7 +34,7 @@ can hold databases; no stack is needed. Exit status 1 if something fails; what c
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-@command("doctor", help=HELP, short_help="Check everything that sldb rests on.")
+@command("doctor", help=HELP, short_help="Check everything that sldb depends on.")
 @click.option("--store", metavar="s3://BUCKET[/PREFIX]", help="Check this bucket, and nothing else.")
 @click.option("--endpoint", metavar="URL", help="Of another S3 than AWS's. Default: what the AWS settings say.")
 def doctor(run: Run, store: str | None, endpoint: str | None) -> int:

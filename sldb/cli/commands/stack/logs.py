@@ -32,7 +32,7 @@ jsonl, the lines as they were written: JSON of the functions, text of Lambda. No
 
 
 @command("logs", help=HELP, short_help="Show the log lines of the functions.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Follow new lines, until Ctrl-C.")
 @moment_options.since_option("10m")
 @click.option(
     "--function",
