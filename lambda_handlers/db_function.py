@@ -1,7 +1,7 @@
-"""test-db-function: SQL in, rows out. See `wire` for the event and the reply, `service` for what happens between.
+"""test-db-function: SQL in, rows out. See `wire` for the event and the reply, `service` for the work between.
 
-Works as a Lambda handler and when called from Python with context None. The settings come from the environment at
-each call; what a container keeps belongs to the settings that it was made for.
+Works as a Lambda handler and when called from Python with context None. The settings come from the environment at each
+call; the state that a container keeps belongs to the settings that it was made for.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """Handler of `test-db-function-deadlock-fix`, which a schedule invokes every minute.
 
-First it frees, by id, the locks of the stack that are past their maximum age: their writers are gone. Waiting writers
-do the same, so nothing depends on this but that databases which nobody writes to do not keep old locks. Then it keeps
-the databases (`maintenance`); of all functions it alone may delete objects.
+First it frees, by id, the locks of the stack that are past their maximum age: their writers are dead. Waiting writers
+do the same, so this matters only for databases without writes, which would keep old locks. Then it maintains the
+databases (`maintenance`); of all functions it alone may delete objects.
 
-Event   whatever; {"maintain": "main"} has that database passed over at once. One with the `stack` of another function
+Event   anything; {"maintain": "main"} starts a pass over that database at once. One with the `stack` of another
+function
         is refused
 Reply   {"statusCode": 200, "body": {"checked": n, "freed": [Holder.encode, …], "failed": [{…, "reason"}, …],
          "maintained": [Report.encode, …]}}
-Log     one line; one more for each lock that has no readable time of creation, which is left alone, and for each
-        database that was passed over
+Log     one line; one more for each lock without a readable time of creation, which is left unchanged, and for each
+        database with a pass
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def handler(event: object, context: Any = None) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _kept(settings: Settings) -> tuple[WriteLock, Maintenance]:
-    """What a container keeps from one invocation to the next."""
+    """Return the state that a container keeps from one invocation to the next."""
     host, store = Host(), open_store(settings)
     log = Log(settings.log_level, now=host.now)
     return build_lock(settings, store, host), Maintenance(store, host, log, settings.retention_days)
@@ -68,7 +69,7 @@ def _asked_for(event: object) -> str | None:
 
 
 def free_locks(lock: WriteLock, host: Host, log: Log, deadline: float) -> dict[str, Any]:
-    """The reply of one run that ends at `deadline` (unix seconds)."""
+    """Free expired locks until `deadline` (unix seconds), and return the reply of the run."""
     try:
         sweep = lock.free_expired(deadline)
     except SldbError as error:

@@ -10,8 +10,8 @@ from lambda_handlers.store_clock import StoreClock
 
 
 def build_lock(settings: Settings, store: ObjectStore, host: Host, clock: StoreClock | None = None) -> WriteLock:
-    """Raises BadSetting where a setting that this kind needs is missing. Imports only what this kind needs. `clock`:
-    the store's, which the lock tells what it sees of the time."""
+    """Build the lock of the settings. Raises BadSetting if a setting that this kind needs is missing. Imports only what
+    this kind needs. `clock`: the store's, which the lock informs about observed times."""
     if settings.lock == "security-group":
         return _security_group_lock(settings, host, clock)
     if settings.lock == "none":

@@ -1,8 +1,8 @@
 """The lock over a directory: the operating system's own file locks, which die with their process.
 
-`<directory>/<database>/lock` is locked while somebody writes; its text says who, for messages only. The file stays
-where it is: removing it would let two writers lock two files. There is no age here, because there is nobody who is
-gone and still has the lock; for the same reason no lock of another living process can be released, only waited for.
+`<directory>/<database>/lock` is locked during a write; its text names the holder, for messages only. The file is never
+removed: that would let two writers lock two files. There is no age here, because no dead process can hold the lock; for
+the same reason no lock of another living process can be released, only waited for.
 
 flock (and on Windows a locked byte) belongs to the open file, so threads exclude each other as processes do.
 """
@@ -105,7 +105,7 @@ class FileLock:
         )
 
     def _holder(self, database: str) -> Holder | None:
-        """Who has the lock: found out by trying to take it for a moment."""
+        """Return the holder of the lock, found out by trying to take it for a moment."""
         path = self._directory / database / NAME
         try:
             self._check_real(path.parent)
@@ -128,7 +128,7 @@ def _write(descriptor: int, holder: Holder) -> None:
 
 
 def _read(path: Path, database: str) -> Holder:
-    """Who says to have the lock; with nothing but the name where the text is just being written."""
+    """Return the holder named in the file; only the name if the text is just being written."""
     try:
         fields = json.loads(path.read_bytes())
         return Holder(fields["lock_id"], database, f"process {fields['pid']}", fields["created_at"], fields["doing"])

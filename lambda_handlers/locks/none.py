@@ -1,4 +1,4 @@
-"""No lock: the conditional commit decides who comes first, and those who lost run again."""
+"""The kind `none`: no lock. The conditional commit decides who is first, and the losers run again."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """The write lock: one writer at a time for one database, for fairness and to avoid wasted work.
 
-Safety never rests on it (the conditional commit of the replica decides): a lock may be broken at any moment, by
-the deadlock-fix function, by a waiting writer or by `sldb unlock`. A writer whose lock was broken is not told; its
-commit loses if somebody else's came first.
+Safety never depends on it (the conditional commit of the replica decides): a lock may be broken at any moment, by the
+deadlock-fix function, by a waiting writer or by `sldb unlock`. A writer is not informed that its lock was broken; its
+commit loses if another writer's came first.
 
-Every lock is released by the id that its acquire gave, so that nobody frees a lock that was taken after his own.
+Every lock is released by the id from its acquire, so that no process frees a later lock of another one.
 
-A lock that nobody releases (its writer died, or its last answer got lost) is freed by its age, or by the operating
-system where that knows of the death.
+A lock that is never released (its writer died, or its last answer was lost) is freed by its age, or by the operating
+system if that knows of the death.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lambda_handlers.shared.holder import Holder
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What one look at all locks of a stack found and did."""
+    """The result of one pass over all locks of a stack."""
 
     checked: int = 0
     freed: tuple[Holder, ...] = ()
@@ -43,7 +43,7 @@ class WriteLock(Protocol):
         """
 
     def holders(self) -> list[Holder]:
-        """All locks of this stack that are taken now."""
+        """Return all locks of this stack that are taken now."""
 
     def free_expired(self, deadline: float) -> Sweep:
         """Free the locks of this stack that are past their maximum age, until `deadline` (unix seconds).

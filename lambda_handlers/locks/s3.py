@@ -1,16 +1,16 @@
 """The lock as one object per database: taken and released by conditional writes.
 
 The object and its fields are in `lambda_handlers.shared.holder`. It is replaced and never deleted: the query function
-has no right to delete. Every body has the nonce of its acquire in it, so that no ETag ever comes back, and a replace
-that was meant for an earlier state always fails.
+has no right to delete. Every body contains the nonce of its acquire, so that no ETag ever comes back, and a replace
+meant for an earlier state always fails.
 
-Code of version 1 takes this version's locks for what they are, and this code those: during a deployment writers of both
+Code of version 1 recognises this version's locks, and this code those of version 1: during a deployment writers of both
 wait for each other.
 
-A write without a clear answer (see object_store.py) is resolved by reading the object back and comparing nonces.
-A body that cannot be read, or fails its checksum, is read once more, for the answer may have been damaged. If it is the
-object, it is nobody's lock: it is replaced like a released one, which the ETag makes safe; its holder is not told, and
-the conditional commit decides, as with any lock that is broken.
+A write without a clear answer (see object_store.py) is resolved by reading the object back and comparing nonces. A body
+that cannot be read, or fails its checksum, is read once more, because the answer may have been damaged. If the object
+itself is damaged, it counts as released and is replaced, which the ETag makes safe; its holder is not informed, and the
+conditional commit decides, as with any broken lock.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TRIES = 6  # requests in a row that the store refused or did not answer (it has 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the lock object said."""
+    """The content of the lock object."""
 
     etag: str | None = None  # None: there is no such object
     holder: Holder | None = None  # None: nobody has the lock
@@ -135,7 +135,7 @@ class ObjectLock:
         return Sweep(len(held), tuple(freed), ageless, tuple(failed))
 
     def _try(self, database: str, nonce: str, doing: str) -> _Seen:
-        """Take the lock if it is free or past its age; what it says afterwards."""
+        """Take the lock if it is free or past its age; return its content afterwards."""
         seen = self._last.pop(database, None)
         if seen is None or seen.holder:
             seen = self._read(database)
@@ -155,7 +155,7 @@ class ObjectLock:
         return self._remember(database, _Seen(etag, mine))
 
     def _free(self, database: str, lock_id: str, etag: str | None) -> bool:
-        """False where the object is no longer what it was."""
+        """Release the object; False if it has changed since."""
         self._last.pop(database, None)
         now = self._host.now()
         try:
@@ -195,7 +195,7 @@ class ObjectLock:
 
 
 def _decode(body: bytes, etag: str, database: str) -> _Seen | None:
-    """Return None for what no writer has put; a lock without a time would stop all others for ever."""
+    """Decode the lock; None for a body of no writer: a lock without a time would stop all others for ever."""
     lock = decode_object(database, body)
     if lock is None or (lock.holder and lock.holder.created_at is None):
         return None

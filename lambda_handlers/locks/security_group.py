@@ -1,20 +1,20 @@
-"""The lock as an EC2 security group: its name is unique in the VPC, so whoever creates the group has the lock.
+"""The lock as an EC2 security group: its name is unique in the VPC, so the creator of the group has the lock.
 
-Its name and its tags are in `lambda_handlers.shared.holder`. One call sets both, so that no group of ours is ever
+Its name and its tags are in `lambda_handlers.shared.holder`. One call sets both, so that a group of sldb is never
 without its tags.
 
 The group's id is the lock's id: EC2 never uses one twice, so deleting by id cannot hit a later lock.
 
 EC2 answers late, or not, and shows new and deleted groups with a delay. Therefore:
-- Only a create that EC2 accepted, or a group with our Owner, means that we have the lock; no look that shows
-  nothing proves that it is free.
-- A create without an answer is looked up, and sent again with the same Owner: if the first one was applied after
-  all, the second meets `Duplicate`, and the Owner shows that it was ours.
-- What stays behind however unlucky the answers (a create that was applied after we gave up, a delete that was not)
-  is freed by its age: here by the next writer, and by the deadlock-fix function.
+- Only a create that EC2 accepted, or a group with our Owner, proves that we have the lock; a description without the
+  group never proves that it is free.
+- A create without an answer is looked up, and sent again with the same Owner: if the first one was applied after all,
+  the second meets `Duplicate`, and the Owner shows that it was ours.
+- Any group left behind by unlucky answers (a create that was applied after we gave up, a delete that was not) is freed
+  by its age: here by the next writer, and by the deadlock-fix function.
 
-EC2 grants an account about five creates and five deletes a second, so a waiting writer asks once in
-`retry_seconds`, and looks up the holder only when it cannot know it.
+EC2 grants an account about five creates and five deletes a second, so a waiting writer tries once in `retry_seconds`,
+and looks up the holder only if it cannot know it.
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ class SecurityGroupLock:
             self.host.sleep(backoff(self.host, tries))
 
     def delete(self, lock_id: str, timeout: float = CALL_SECONDS) -> None:
-        """Delete the group. Raises NotFound also where EC2 says that the role may not: its right depends on the
-        group's tags, and a group that is gone, or not shown yet, has none."""
+        """Delete the group. Raises NotFound also if EC2 says that the role may not: its right depends on the group's
+        tags, and a group that is gone, or not shown yet, has none."""
         try:
             self.ec2.delete_security_group(lock_id, timeout)
         except Refused as error:
@@ -138,7 +138,7 @@ class SecurityGroupLock:
             raise NotFound(error.code, error.message) from error
 
     def _delete(self, lock_id: str, tries_to_find: int, deadline: float = math.inf) -> bool:
-        """Delete the group; False if it was gone. Raises Ec2Error where tries or time ran out, or EC2 refuses."""
+        """Delete the group; False if it was gone. Raises Ec2Error if tries or time ran out, or EC2 refuses."""
         tries, absences, unanswered = 0, 0, False
         while True:
             tries += 1
@@ -215,7 +215,7 @@ class _Acquire:
         return Holder(group_id, self.database, self.owner, now, self.doing)
 
     def _look(self) -> Holder | None:
-        """Learn who has the lock; the holder if that is us."""
+        """Find out the holder; return it if that is this writer."""
         filters = {"group-name": group_name(self.lock.stack, self.database), **self.lock.in_vpc}
         groups = self.lock.ec2.describe_security_groups(filters, self._timeout())
         # Never two at a time, but a group that was deleted may be shown beside its successor.
@@ -249,7 +249,8 @@ class _Acquire:
         return backoff(self.host, self.failures)
 
     def _last_look(self) -> Holder:
-        """The time is up: say who has the lock. If that is us, thanks to an answer that got lost, all is well."""
+        """Return the holder when the time is up. If that is this writer, thanks to a lost answer, the acquire has
+        succeeded."""
         known = self.seen
         try:
             if mine := self._look():

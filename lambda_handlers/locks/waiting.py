@@ -1,4 +1,4 @@
-"""What the locks have in common: how long to wait between tries, and what to say when the time is up."""
+"""The common part of the locks: the pauses between tries, and the error when the time is up."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ CLOCK_GRAIN_SECONDS = 0.001  # a shorter rest of time counts as none: adding it 
 
 
 def spread(host: Host, seconds: float) -> float:
-    """About so long, a quarter more or less, so that those who wait do not all come back at once."""
+    """Return about so many seconds, a quarter more or less, so that waiting writers do not all come back at once."""
     return seconds * (0.75 + host.jitter() / 2)
 
 
 def backoff(host: Host, failures: int) -> float:
-    """How long to leave somebody alone who failed so many times in a row (1 or more)."""
+    """Return the pause in seconds after so many failures in a row (1 or more)."""
     longest = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2.0 ** (failures - 1))
     return longest * (0.5 + host.jitter() / 2)
 
 
 def sleep_within(host: Host, seconds: float, deadline: float) -> bool:
-    """Sleep so long, but not past the deadline. False, without sleep, where that has come."""
+    """Sleep so long, but not past the deadline; False, without sleep, if that has come."""
     left = deadline - host.now()
     if left < CLOCK_GRAIN_SECONDS:
         return False
@@ -32,7 +32,7 @@ def sleep_within(host: Host, seconds: float, deadline: float) -> bool:
 
 
 def lock_timeout(database: str, holder: Holder | None, now: float, hint: str) -> SldbError:
-    """The lock was not free in time; `holder` is None where it could not be told."""
+    """Return the error for a lock that was not free in time; `holder` is None if unknown."""
     who = describe(holder, now) if holder else "by somebody unknown"
     return SldbError(
         "lock_timeout",
@@ -45,7 +45,7 @@ def lock_timeout(database: str, holder: Holder | None, now: float, hint: str) ->
 
 
 def describe(holder: Holder, now: float) -> str:
-    """`by 5f0c… for 12.3 s (INSERT users)`: a part of a sentence."""
+    """Return `by 5f0c… for 12.3 s (INSERT users)`: a part of a sentence."""
     age = holder.age_seconds(now)
     held = "" if age is None else f" for {age:.1f} s"
     doing = f" ({holder.doing})" if holder.doing else ""
