@@ -192,6 +192,7 @@ ONCE = (
     ),
 )
 
+ATOMIC = "tests/sldb/test_atomic_file.py::"
 ATTACKS = SERVER + "test_attacks.py::"
 SESSION = SERVER + "sql/test_session.py::"
 
@@ -508,4 +509,31 @@ CREATES = (
     ),
 )
 
-MUTANTS = (*ONCE, *COPIES, *OWN, *PUSH, *TIME, *STACKS, *CREATES)
+FILES = (
+    Mutant(
+        "a file gets its name before its content is on the disk",
+        "disk",
+        "sldb/atomic_file.py",
+        "        os.fsync(file.fileno())\n",
+        "",
+        (ATOMIC + "test_content_is_synced_before_the_name_and_the_name_before_the_end",),
+    ),
+    Mutant(
+        "the new name of a file is not brought to the disk",
+        "disk",
+        "sldb/atomic_file.py",
+        "    made.replace(path)\n    _sync_directory(path.parent)\n",
+        "    made.replace(path)\n",
+        (ATOMIC + "test_content_is_synced_before_the_name_and_the_name_before_the_end",),
+    ),
+    Mutant(
+        "a write that fails leaves a part of the file behind",
+        "10",
+        "sldb/atomic_file.py",
+        "        unfinished.unlink(missing_ok=True)",
+        "        pass",
+        (ATOMIC + "test_a_failure_before_the_rename_leaves_what_was",),
+    ),
+)
+
+MUTANTS = (*ONCE, *COPIES, *OWN, *PUSH, *FILES, *TIME, *STACKS, *CREATES)
