@@ -32,7 +32,7 @@ class Announcement:
     txid: Txid
     node_id: int
     seconds: int  # for which it holds; 0: it takes back the one before it
-    ends_at: float  # unix seconds, by the clock of whoever made it
+    ends_at: float  # unix seconds, by its writer's clock
 
     @classmethod
     def of(cls, header: Header) -> Announcement | None:

@@ -124,9 +124,9 @@ def create_transaction(store: ObjectStore, key: str, ours: Ours, send: Callable[
             if is_refused and not error.is_unmade and _is_mine_although_refused(store, key, ours, error):
                 return
             if is_refused or error.is_unmade:
-                # An earlier try that nobody answered may still arrive.
+                # An earlier try without an answer may still arrive.
                 raise store_error(error, applied="unknown" if doubt else "no") from error
-            # Both may be about our own object, or about nobody's; only the object itself can tell.
+            # Both may be about our own object, or about none; only reading the object back decides.
             if _is_mine(store, key, ours, error):
                 return
             doubt = error

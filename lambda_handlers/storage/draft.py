@@ -81,7 +81,7 @@ class Draft:
         """Make the draft the next transaction of the replica. Raises as Replica.commit does, and then nothing has
         changed."""
         self._check_page_size()
-        enforced = self.foreign_keys()  # of the state before: pages are asked for again when the replica has moved on
+        enforced = self.foreign_keys()  # of the state before: pages are taken again after the replica has moved on
         page_count = self._committed_page_count()
         pages = partial(self._changes, enforced, page_count)
         changes = PageChanges(self.page_size, page_count, pages, len(self._dirty))

@@ -15,7 +15,7 @@ from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 
-SMALL_BYTES = 16 << 10  # a file up to here is asked for whole at once
+SMALL_BYTES = 16 << 10  # a file up to here is requested whole at once
 WHOLE_BYTES = 1 << 20  # and one up to here where its header has no checksum
 TRIES = 2
 

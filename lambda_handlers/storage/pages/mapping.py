@@ -48,7 +48,7 @@ TRIES = 2  # of a GET with damaged bytes
 
 @dataclass(frozen=True, slots=True)
 class MappingProgress:
-    """How far a mapping came: a place in the file, and the map so far."""
+    """The progress of a mapping: a place in the file, and the map so far."""
 
     point: ResumePoint
     builder: PageMapBuilder

@@ -61,25 +61,25 @@ class Opener:
         maps: Call | None = None
         if not is_small and any(file.in_atlas for file in files):
             maps = self.host.start(lambda: atlas.read(self.store, self.database))
-        asked: deque[tuple[HeadFile, Call | None]] = deque()
+        requested: deque[tuple[HeadFile, Call | None]] = deque()
         waiting = iter(files)
         while True:
-            while len(asked) < PARALLEL_READS and (file := next(waiting, None)) is not None:
-                asked.append((file, maps if maps and file.in_atlas else self._ask(file, whole_limit)))
-            if not asked:
+            while len(requested) < PARALLEL_READS and (file := next(waiting, None)) is not None:
+                requested.append((file, maps if maps and file.in_atlas else self._request(file, whole_limit)))
+            if not requested:
                 return
-            file, call = asked.popleft()
+            file, call = requested.popleft()
             opened = None
             if maps and call is maps:
                 opened = _opened_by(file, decoded(maps.result().get(file.name, b""), file), in_atlas=True)
-                call = None if opened else self._ask(file, whole_limit)
+                call = None if opened else self._request(file, whole_limit)
             yield opened or self._opened(file, call, put, deadline)
 
     def opened(self, name: LtxName, body: bytes, put: PutPage) -> Opened:
         """Return the layer of a file with this body."""
         return self._read_whole(name, [body], put)
 
-    def _ask(self, file: HeadFile, whole_limit: int) -> Call | None:
+    def _request(self, file: HeadFile, whole_limit: int) -> Call | None:
         if file.size <= (whole_limit if file.is_mapped else max(whole_limit, UNMAPPED_WHOLE_BYTES)):
             key = file.name.key(self.database)
         elif file.is_mapped:

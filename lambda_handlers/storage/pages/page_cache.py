@@ -21,7 +21,7 @@ from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.wire import SldbError
 
 MIN_PAGES = 64  # that a cache keeps, however small its limit
-_GROWTH_BYTES = 4 << 20  # room is asked for in steps, smaller ones below a small limit
+_GROWTH_BYTES = 4 << 20  # room is made in steps, smaller ones below a small limit
 
 
 class PageCache:
