@@ -31,7 +31,8 @@ from tests.fakes.waiting import wait_until
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
-LOCK_KINDS = ("security-group", "s3", "none")
+# One kind in `make test`, whose other tests hold each kind to the contract of locks; all of them in `make paths`.
+LOCK_KINDS = ("security-group", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("s3", "none")))
 FUNCTION, DEADLOCK_FIX = "test-db-function", "test-db-function-deadlock-fix"
 
 
@@ -205,6 +206,7 @@ def test_many_databases_are_asked_side_by_side(stack, capsys):
     assert capsys.readouterr().out == "_database,x\nfleet-a,a\nfleet-b,b\n"
 
 
+@pytest.mark.long
 def test_rows_that_do_not_fit_into_a_reply(stack, capsys):
     """40 MB of them come by way of an object of the store; whoever reads the command's output does not notice."""
     series = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40000)"
@@ -383,6 +385,7 @@ def test_a_function_of_sqlites_that_does_not_look_at_the_clock(stack, kind, caps
     assert stack.rows(table) == [2]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("memory", [256])
 def test_requests_that_want_too_much_leave_a_function_that_works(stack, memory):
     """In the real process, with a limit of memory at which it would be killed."""

@@ -187,7 +187,9 @@ def call(account: Account, path: Path_, *options: str) -> Ran:
     return account.run(*options, *path, *AIMING[path], stdin=stdin)
 
 
-@pytest.mark.parametrize("options", [("--stack", "two"), ("--target", "lambda:two-function")])
+@pytest.mark.parametrize(
+    "options", [("--stack", "two"), pytest.param(("--target", "lambda:two-function"), marks=pytest.mark.long)]
+)
 def test_every_command_goes_to_the_stack_that_is_named_and_to_no_other(
     account: Account, options: tuple[str, ...]
 ) -> None:
@@ -205,6 +207,7 @@ def test_every_command_goes_to_the_stack_that_is_named_and_to_no_other(
     account.ok("--stack", "two", "databases", "drop", "copy", "--yes")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", AIMING, ids=" ".join)
 def test_a_stack_that_does_not_exist_is_an_error_before_anything_is_sent(account: Account, path: Path_) -> None:
     ran = call(account, path, "--stack", "nope")
@@ -220,6 +223,7 @@ def test_a_stack_that_does_not_exist_is_an_error_before_anything_is_sent(account
         assert "sldb deploy --stack nope" in told
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     [
@@ -467,6 +471,7 @@ QUESTIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_before_what_destroys_names_stack_and_database(account: Account, name: str) -> None:

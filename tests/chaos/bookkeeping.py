@@ -1,15 +1,15 @@
-"""What clients ask for under chaos, and what each of them was told: a journal that survives the SIGKILL of its client.
+"""The requests of clients under chaos, and their outcomes: a journal survives the SIGKILL of its client.
 
 The workload is double-entry bookkeeping: a write adds one entry *and* counts it in another table, in one transaction.
-So every state of the database shows whether a transaction was torn or an update lost: entries and count must agree.
+So every state of the database shows torn transactions and lost updates: entries and count must agree.
 
-A journal has a line before a request is sent, with all that is needed to send it again, and one after its outcome:
+A journal has a line before a request is sent, with everything needed to send it again, and one after its outcome:
 
-    acknowledged   a reply came; `txid` is the transaction that it names
-    refused        an error came that says that nothing was applied
+    acknowledged   a reply came; `txid` is its transaction
+    refused        an error came, and nothing was applied
     unknown        any other error, or none: the client was killed. Sending it again with its request id tells
 
-Times are those of the system's monotonic clock, which all processes of a machine share.
+Times are those of the system's monotonic clock, shared by all processes of a machine.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def entry(write_id: str, size_bytes: int, timeout: float | None = None) -> Reque
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request of one client, and what became of it as far as the client was told."""
+    """A request of a client, and its outcome as far as the client knows it."""
 
     id: str
     kind: str  # write or read
@@ -104,7 +104,7 @@ class Journal:
 
 
 def says_not_applied(error: SldbError) -> bool:
-    """What its user may take it to promise."""
+    """Return True if the error promises its user that nothing was applied."""
     return error.details.get("applied") == "no"
 
 

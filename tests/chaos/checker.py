@@ -1,16 +1,16 @@
-"""Nothing lost: what clients were told, held against all that is in the database afterwards.
+"""The checker: compares the outcomes known to clients with the database afterwards. Nothing may be lost.
 
 1. Every transaction of the log decodes, and leaves a whole database: entries and their count agree; each adds one
    entry or none.
-2. An acknowledged write was made by exactly the transaction that its reply named; a refused one by none; an unknown
-   one by one at most. Nothing is there that nobody wrote.
-3. A read saw the state of the transaction that its reply named.
-4. Real time: who began after another's reply saw, or made, no older transaction; a write made a newer one.
-5. Each unknown write, sent again with its request id, is answered; it is then there once, and where it was there
-   before, the answer is the one that got lost.
+2. An acknowledged write was made by exactly the transaction of its reply; a refused one by none; an unknown one by one
+   at most. Every entry has a write.
+3. A read saw the state of the transaction in its reply.
+4. Real time: a request begun after another's reply saw, or made, no older transaction; a write made a newer one.
+5. Each unknown write, sent again with its request id, is answered; it is then there once, and if it was there
+   before, the answer is the lost one.
 6. The engine reads every transaction (`at`), and `integrity_check` is ok.
 
-`check` returns what it found and counted; it raises nothing, so that its own tests can see what it finds.
+`check` returns its findings and counts; it raises nothing, so that its own tests can see them.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _read_back(log: Sequence[State], ask: Ask) -> Iterator[str]:
 
 
 def _counted_after(writes: Sequence[Attempt], unknown: Sequence[Attempt], ask: Ask) -> Iterator[str]:
-    """All unknown ones have been asked for again by now."""
+    """Count the entries; all unknown ones have been requested again by now."""
     expected = Counter(write.id for write in writes if write.outcome == "acknowledged" or write in unknown)
     rows = ask(Request((Statement("SELECT id FROM entries"),), read_only=True)).results[0].rows
     found = Counter(str(row[0]) for row in rows)

@@ -2,9 +2,9 @@
 
     python -m tests.chaos.client TARGET DATABASE JOURNAL TIMEOUT SEED LARGEST
 
-TARGET as for the command line; TIMEOUT is that of each request, in seconds; LARGEST is the most bytes of a write's
-filling, of which most have far fewer. It sends each request once: what sends it again is the product's own target, or
-the checker.
+TARGET as for the command line; TIMEOUT is that of each request, in seconds; LARGEST is the maximum of bytes of a
+write's filling; most have far fewer. It sends each request once: only the product's own target, or the checker, sends
+it again.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def seconds() -> float:
 
 @pytest.fixture
 def chance() -> random.Random:
-    """Of the disturbances. Processes are not deterministic: the seed says what was tried, and repeats only that."""
+    """The chance of the disturbances. Processes are not deterministic: the seed repeats only the disturbances."""
     seed = os.environ.get("CHAOS_SEED") or uuid.uuid4().hex
     print(f"CHAOS_SEED={seed}")
     return random.Random(seed)

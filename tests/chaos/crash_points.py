@@ -1,8 +1,8 @@
 """A write to a local database that dies at each point in turn: python -m tests.chaos.crash_points DIRECTORY
 
-A point is a moment before Python opens, makes, links, locks or removes a file (what its audit events tell). For each,
-a process of its own writes an entry and is killed there; another one then looks, sends the request again, and looks
-again. One line each: the event and its path, how many entries were there, and how many there are in the end.
+A point is a moment before Python opens, makes, links, locks or removes a file (its audit events). For each,
+a process of its own writes an entry and is killed there; another one then reads, sends the request again, and reads
+again. One line each: the event and its path, the number of entries then, and the number in the end.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(directory: Path) -> None:
 
 
 def _in_a_child(act: Callable[..., object], *arguments: object) -> int:
-    """Its exit status; nothing of it stays in this process, which has no threads."""
+    """Run it in a child process; return its exit status. This process has no threads."""
     pid = os.fork()
     if pid == 0:
         act(*arguments)

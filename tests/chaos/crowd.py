@@ -1,4 +1,4 @@
-"""Clients in processes of their own, and what happens to them: SIGKILL, SIGSTOP and SIGCONT, at random."""
+"""Clients in processes of their own, with random SIGKILL, SIGSTOP and SIGCONT."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Crowd:
-    """`size` clients of one target; who dies is replaced by `keep_up`."""
+    """`size` clients of one target; `keep_up` replaces the dead ones."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Crowd:
         self.kills += 1
 
     def freeze_one(self) -> int | None:
-        """Its process id, for `thaw`; None where all are frozen."""
+        """Freeze a client; return its process id for `thaw`, None if all are frozen."""
         awake = [client for client in self._clients if client.pid not in self._frozen and client.poll() is None]
         if not awake:
             return None
@@ -107,7 +107,7 @@ class Crowd:
                 client.send_signal(signal.SIGCONT)
 
     def wait_for_work(self) -> None:
-        """Until one of them has written something."""
+        """Wait for the first acknowledged write."""
 
         def has_begun() -> bool:
             assert any(client.poll() is None for client in self._clients), self.complaints()
@@ -116,19 +116,19 @@ class Crowd:
         wait_until(has_begun, "the first write of a client")
 
     def acknowledged(self) -> int:
-        """Writes so far."""
+        """Return the number of acknowledged writes so far."""
         return sum(each.outcome == "acknowledged" and each.kind == "write" for each in self.attempts())
 
     def attempts(self) -> list[Attempt]:
         return read_journals(self._directory.glob("*.journal"))
 
     def complaints(self) -> str:
-        """What clients printed: tracebacks of bugs."""
+        """Return the output of the clients: tracebacks of bugs."""
         return "".join(path.read_text() for path in sorted(self._directory.glob("*.err")))
 
 
 def rounds(chance: random.Random, *acts: T) -> Iterator[T]:
-    """All of them in random order, again and again: so that none is left out of a short run."""
+    """Yield all items in random order, again and again: a short run leaves none out."""
     while True:
         yield from chance.sample(acts, len(acts))
 

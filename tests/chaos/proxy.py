@@ -1,12 +1,12 @@
-"""A TCP proxy between a client and a server, that can be told to misbehave: for whole connections, whatever they say.
+"""A TCP proxy between a client and a server. It misbehaves on demand, for whole connections.
 
 pass      hand everything on
-refuse    no more connections are accepted; those there are get reset
-reset     reset the connection when the answer begins: the request was applied, its answer is lost
+refuse    accept no more connections, and reset the open ones
+reset     reset the connection at the beginning of the answer: the request was applied, its answer is lost
 cut       hand on the first bytes of the answer only, then reset
 trickle   the answer comes a few bytes at a time
 hang      take the request and never hand it on
-503       answer by itself that the service is unavailable, as S3 does: nothing was applied
+503       answer "service unavailable" by itself, as S3 does: nothing was applied
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Proxy:
 
 
 def _reset(*connections: socket.socket) -> None:
-    """Wake the threads that read from them, which close them: they end with RST instead of FIN."""
+    """Wake the threads reading from them to close them with RST instead of FIN."""
     for connection in connections:
         with suppress(OSError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

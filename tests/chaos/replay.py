@@ -1,6 +1,6 @@
 """The log, read without the engine: level 0 folded file by file into a database of Python's own sqlite3.
 
-What the engine shows at a txid must be what is found here. Every file's checksum is compared on the way.
+The engine must show the same state at a txid. Every file's checksum is compared on the way.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class State:
 
 
 def states(store: ObjectStore, scratch: Path, database: str = "main") -> Iterator[State]:
-    """The state after each transaction, from the first on; one that is missing ends in an AssertionError."""
+    """Yield the state after each transaction, from the first on. Raises AssertionError for a missing one."""
     names = [parse_ltx_key(database, info.key) for info in store.list_objects(database_prefix(database))]
     log = sorted(name for name in names if name and name.level == 0)
     assert [name.max_txid for name in log] == list(range(1, len(log) + 1)), f"the log has gaps: {log}"

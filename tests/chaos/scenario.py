@@ -1,4 +1,4 @@
-"""What scenarios on the emulated AWS have in common."""
+"""Shared parts of the scenarios on the emulated AWS."""
 
 from __future__ import annotations
 

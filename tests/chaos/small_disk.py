@@ -1,4 +1,4 @@
-"""A file system with little room, mounted where a test wants it: what a full disk is, for as long as it lasts."""
+"""A small file system, mounted at any place: a full disk for a limited time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ needs_mount = pytest.mark.skipif(not _may_mount(), reason="mounting a small disk
 
 @contextmanager
 def small_disk(directory: Path, size_kib: int) -> Iterator[Path]:
-    """What is in the directory is hidden meanwhile; files that are open stay open."""
+    """Mount it over a directory. Its files are hidden meanwhile; open files stay open."""
     directory.mkdir(parents=True, exist_ok=True)
     assert _run("mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", str(directory)) == 0
     try:
@@ -41,7 +41,7 @@ def small_disk(directory: Path, size_kib: int) -> Iterator[Path]:
 
 
 def fill(directory: Path, but_kib: int) -> Path:
-    """A file that takes all the room there is, but so much; remove it to give it back."""
+    """Write a file that takes all room but so much; remove it to free the room."""
     ballast = directory / ".ballast"
     status = os.statvfs(directory)
     with suppress(OSError), ballast.open("wb") as file:  # others may have been faster to take the room

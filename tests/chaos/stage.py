@@ -36,8 +36,8 @@ def is_commit(call: Call, database: str = "") -> bool:
 
 
 class Stage:
-    """The settings of its functions are changed past the deployer: it refuses a lock that its writers may outlive, and
-    the rights for security groups, with which it is deployed, are enough for every kind of lock."""
+    """A deployed stack. The settings of its functions are changed without the deployer, because that refuses a lock age
+    shorter than a writer's time; the stack's rights for security groups are enough for every kind of lock."""
 
     def __init__(self, aws: Emulator, max_age_seconds: float) -> None:
         self.aws = aws
@@ -63,7 +63,7 @@ class Stage:
         return name
 
     def environment(self, endpoint_url: str | None = None) -> dict[str, str]:
-        """Of a client's process, which finds AWS there."""
+        """Return the environment of a client's process."""
         environment = self.aws.command_environment(os.environ)
         return environment if endpoint_url is None else {**environment, "AWS_ENDPOINT_URL": endpoint_url}
 
@@ -72,7 +72,7 @@ class Stage:
         return next(each["Name"] for each in buckets if "-data-" in each["Name"])
 
     def store(self) -> ObjectStore:
-        """What the function has, seen from outside."""
+        """Return the store of the function, as a client outside."""
         credentials = Credentials("emulator", "emulator")
         return open_store(
             Settings(f"s3://{self.bucket()}/databases", endpoint_url=self.aws.url, credentials=credentials)
@@ -83,7 +83,7 @@ class Stage:
 
     @contextmanager
     def killing_at_commit(self) -> Iterator[threading.Event]:
-        """The next container that would commit is killed before it has, and the event is set."""
+        """Kill the next container just before its commit, and set the event."""
         killed, deciding = threading.Event(), threading.Lock()
 
         def kill(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
@@ -112,13 +112,13 @@ class Stage:
             self.aws.hooks.remove(hook)
 
     def unlock(self, database: str) -> bool:
-        """What `sldb unlock --yes` does; whether there was somebody whose lock it freed."""
+        """Free the lock as `sldb unlock --yes` does; return True if there was one."""
         held = self._locks.held(database)
         return held is not None and self._locks.free(held)
 
 
 class Containers:
-    """What happens to the containers of a stage: killed, frozen, thawed, robbed of their lock."""
+    """The disturbances of a stage's containers: killed, frozen, thawed, robbed of their lock."""
 
     def __init__(self, stage: Stage, database: str, chance: random.Random) -> None:
         self._stage = stage
@@ -153,7 +153,7 @@ class Containers:
             self.thaw_one()
 
     def _pids(self) -> list[int]:
-        """Of both functions: maintenance may end in the middle as well."""
+        """Return the process ids of both functions: maintenance may end in the middle as well."""
         return [each.pid for each in self._stage.aws.containers() if each.pid and each.pid not in self._frozen]
 
     @property

@@ -90,7 +90,7 @@ def test_damage(target: LocalTarget, truth: list[Attempt], tmp_path: Path, damag
 
 
 def test_a_request_that_is_applied_again(target: LocalTarget, truth: list[Attempt], tmp_path: Path) -> None:
-    """As if its record had been lost."""
+    """Simulates a lost record."""
     target.send(Request((Statement("DROP TABLE IF EXISTS other"),)))
     forgetful = [replace(each, outcome="unknown", txid=None) if each.id == "w1" else each for each in truth]
 

@@ -116,7 +116,7 @@ def test_everything_that_may_happen_to_processes(
 def test_a_lock_that_is_broken_again_and_again(
     on_stage: Stage, kind: str, tmp_path: Path, seconds: float, chance: random.Random
 ) -> None:
-    """As fast as `sldb unlock` can find it: under writers that are alive, and at work."""
+    """Breaks it as fast as `sldb unlock` can find it, under live writers at work."""
     on_stage.use(kind)
     database = on_stage.new_database(f"unlocked-{kind}")
     containers = Containers(on_stage, database, chance)

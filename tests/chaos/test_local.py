@@ -57,7 +57,7 @@ def test_clients_that_are_killed(databases: LocalTarget, tmp_path: Path, seconds
 
 
 def test_clients_that_are_frozen(databases: LocalTarget, tmp_path: Path, seconds: float, chance: random.Random) -> None:
-    """Whoever stops with the lock keeps it: it is the operating system's. The others are told, and nothing is lost."""
+    """A frozen client keeps its lock: it is the operating system's. The others get an error, and nothing is lost."""
     with Crowd(databases.name, tmp_path / "clients", CLIENTS, timeout_seconds=0.5, chance=chance) as crowd:
         frozen: deque[int] = deque()
 

@@ -1,4 +1,4 @@
-"""What a local write asks of the operating system, as strace sees it: nothing is acknowledged before it is on the disk.
+"""The system calls of a local write, from strace: nothing is acknowledged before it is on the disk.
 
 The same order is tested without strace in tests/lambda_handlers/store/test_directory.py.
 """
@@ -35,7 +35,7 @@ def test_the_order_of_syncs(tmp_path: Path) -> None:
     calls = CALL.findall(trace.read_text())
 
     def at(*parts: str) -> int:
-        """Where the one call with these parts is; the parts in their order."""
+        """Return the index of the one call with these parts, in their order."""
         found = [number for number, call in enumerate(calls) if re.search(".*".join(map(re.escape, parts)), call)]
         assert len(found) == 1, (parts, found)
         return found[0]

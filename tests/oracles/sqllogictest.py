@@ -32,7 +32,7 @@ class Record:
 
     @property
     def may_fail(self) -> bool:
-        """A query of which no value is expected may also fail, such as a sum() that overflows."""
+        """A query without expected values may also fail, such as an overflowing sum()."""
         return self.must_fail or self.expected == ()
 
     @property
@@ -41,7 +41,7 @@ class Record:
 
 
 def parse(text: str) -> Iterator[Record]:
-    """The records that are meant for SQLite."""
+    """Yield the records for SQLite."""
     lines = text.splitlines()
     position = 0
     while position < len(lines):
@@ -93,7 +93,7 @@ def text_of(value: Value, kind: str) -> str:
 
 
 def _integer(value: Value) -> int:
-    """As sqlite3_column_int64 makes one of text: the digits that it begins with."""
+    """Return the integer of the leading digits of a text, as sqlite3_column_int64 does."""
     if isinstance(value, (int, float)):
         return int(value)
     digits = ""

@@ -1,4 +1,4 @@
-"""dbmate itself, on a plain SQLite file: what we have applied it knows as applied, and the other way round."""
+"""dbmate itself, on a plain SQLite file: our applied migrations count as applied there, and the other way round."""
 
 from __future__ import annotations
 

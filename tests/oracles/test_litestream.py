@@ -41,7 +41,7 @@ Litestream = Callable[..., list[str]]
 
 @pytest.fixture
 def litestream(s3_settings: Settings, tmp_path: Path) -> Litestream:
-    """Run statements through Litestream; the lines that they print."""
+    """Run statements through Litestream; return their output lines."""
     bucket, _, prefix = s3_settings.store.removeprefix("s3://").partition("/")
 
     def ask(*statements: str, database: str = "main", may_write: bool = False) -> list[str]:

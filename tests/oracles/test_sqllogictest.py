@@ -53,7 +53,7 @@ def target(tmp_path: Path) -> Iterator[Target]:
 
 
 def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """What may fail is alone, because a request is one transaction; so is what gives more than one result."""
+    """Yield batches of records; one that may fail or has several results is alone: a request is one transaction."""
     batch: list[Record] = []
     for record in records:
         is_alone = record.may_fail or not record.is_one_statement
@@ -164,8 +164,10 @@ def quoted(name: str) -> str:
 
 
 def copy(source: sqlite3.Connection, target: Target) -> list[str]:
-    """Schema and rows by requests, a few hundred rows each; the names of the tables. A child's rows may come before its
-    parent's, as in a dump, which turns foreign keys off for that reason."""
+    """Copy schema and rows by requests, a few hundred rows each; return the names of the tables.
+
+    A child's rows may come before its parent's; like a dump, the copy turns foreign keys off.
+    """
     unordered = Statement("PRAGMA foreign_keys = OFF")
     schema = source.execute(
         "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"

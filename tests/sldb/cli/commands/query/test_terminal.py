@@ -155,7 +155,8 @@ def test_wide_characters_keep_to_their_columns(open_shell: Open) -> None:
     assert max(map(text.width, screen.splitlines())) <= COLUMNS
     shell.enter(f"select '{long}', nope;")
     shell.wait_for("no such column: nope")
-    lines = shell.screen().splitlines()
+    shown = shell.wait(lambda screen: "^" in map(str.strip, screen.splitlines()), "the caret")
+    lines = shown.splitlines()
     caret = next(number for number, line in enumerate(lines) if line.strip() == "^")
     source = lines[caret - 1]
     assert text.width(source[: source.index("nope")]) == lines[caret].index("^")
