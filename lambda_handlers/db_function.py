@@ -33,5 +33,5 @@ def handler(event: object, context: Context | None = None) -> dict[str, Any]:
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
     # Lambda's init phase has a whole processor whatever the function's memory: open store and lock there.
-    with suppress(BadSetting):  # the first request tells
+    with suppress(BadSetting):  # the first request reports it
         _service(Settings.from_environment(os.environ)).initialized(process_age_ms())

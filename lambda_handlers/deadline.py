@@ -1,7 +1,7 @@
-"""The deadline of a request: the moment at which it must be over, and the clock that decides whether it is.
+"""The deadline of a request: the end of its time, and the clock to compare with it.
 
-The service makes one for each request, and passes it to all that may take long: loops call `check` between two steps,
-waits end after `seconds_left`, SQLite asks `is_over` while a statement runs. It is wall-clock time, as all time of
+The service makes one for each request, and passes it to all long work: loops call `check` between two steps,
+waits end after `seconds_left`, SQLite calls `is_over` while a statement runs. It is wall-clock time, as all time of
 the server is (see `host`).
 """
 
@@ -36,7 +36,7 @@ class Deadline:
             raise self.error()
 
     def error(self, statement: int | None = None) -> SldbError:
-        """Return the error of a request that is stopped; `statement`: the position of the one that ran."""
+        """Return the error of a stopped request; `statement`: the position of the last one."""
         return SldbError("query_timeout", self.message, self.hint, statement=statement, applied=self.applied)
 
     def reporting(
@@ -46,7 +46,7 @@ class Deadline:
         return replace(self, message=message, hint=hint)
 
     def without_outcome(self) -> Deadline:
-        """Return the same deadline, for work of which a part may have been applied."""
+        """Return the same deadline, for work that may have been applied in part."""
         return replace(self, applied=None)
 
 

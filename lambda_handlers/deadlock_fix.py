@@ -1,4 +1,4 @@
-"""Handler of `test-db-function-deadlock-fix`, which a schedule invokes every minute.
+"""The handler of `test-db-function-deadlock-fix`, invoked by a schedule every minute.
 
 First it frees, by id, the locks of the stack that are past their maximum age: their writers are dead. Waiting writers
 do the same, so this matters only for databases without writes, which would keep old locks. Then it maintains the
@@ -49,7 +49,7 @@ def handler(event: object, context: Any = None) -> dict[str, Any]:
         return _failure(SldbError("internal", str(error), "deploy the stack again: sldb deploy"))
     log = Log(settings.log_level, now=host.now)
     reply = free_locks(lock, host, log, min(deadline, host.now() + LOCKS_SECONDS))
-    reports = maintenance.run(deadline, _asked_for(event))
+    reports = maintenance.run(deadline, _requested(event))
     if reply["statusCode"] == 200:
         reply["body"]["maintained"] = [report.encode() for report in reports]
     return reply
@@ -63,7 +63,7 @@ def _kept(settings: Settings) -> tuple[WriteLock, Maintenance]:
     return build_lock(settings, store, host), Maintenance(store, host, log, settings.retention_days)
 
 
-def _asked_for(event: object) -> str | None:
+def _requested(event: object) -> str | None:
     asked = event.get("maintain") if isinstance(event, Mapping) else None
     return asked if isinstance(asked, str) and DATABASE_NAME.fullmatch(asked) else None
 

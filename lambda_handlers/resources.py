@@ -1,4 +1,4 @@
-"""The resources of a container: what its service, its databases and its actions share for as long as it lives."""
+"""The resources of a container: shared by its service, its databases and its actions."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class Resources:
         return self.settings.lock != "none"
 
     def deadline(self, seconds: float) -> Deadline:
-        """Return the deadline of work that may take so many seconds from now on."""
+        """Return a deadline so many seconds from now on."""
         return Deadline(self.host.now() + seconds, self.host.now)

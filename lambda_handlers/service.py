@@ -1,4 +1,4 @@
-"""The service: a container's settings, store and lock, and its copy of each database that it has served.
+"""The service: a container's settings, store and lock, and its copies of the databases.
 
 `reply` answers one request with a Reply or an SldbError, `act` one action; `handle` does so for an event in any of
 its shapes, and never raises: a bug leaves a traceback in the log and becomes `internal`. One request runs at a time.
@@ -40,7 +40,7 @@ MIN_MARGIN_SECONDS = 0.25
 
 
 class Context(Protocol):
-    """The part of Lambda's context object that is used here."""
+    """The part of Lambda's context object used here."""
 
     aws_request_id: str
 
@@ -101,7 +101,7 @@ class Service:
             return reply
 
     def initialized(self, init_ms: float | None) -> None:
-        """Note the time that the start of the container took. The next reply reports it, since it is billed with it."""
+        """Note the time taken by the start of the container. The next reply reports it, since it is billed with it."""
         self._init_ms = init_ms
 
     def act(self, action: Action, remaining_seconds: float | None = None) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Service:
             return self._handle(event, context)
 
     def _give_up(self, event: object, context: Context) -> dict[str, Any] | None:
-        """Return the reply to a request that SQLite does not end, once its lock is free; None if it may end well."""
+        """Return the reply to a request stuck in SQLite, once its lock is free; None if it may end well."""
         errors = (database.give_up() for database in list(self._databases.values()))
         error = next((error for error in errors if error is not None), None)
         if error is None:
@@ -156,8 +156,8 @@ class Service:
                 self._store.close()
 
     def _handle_queue(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
-        """Return each message that was not applied to the queue: to drop one would lose a write, and the dead-letter
-        queue takes those that never succeed. In a FIFO queue the rest of its group goes back with it, untried."""
+        """Return each unapplied message to the queue: to drop one would lose a write, and the dead-letter queue takes
+        hopeless ones. In a FIFO queue the rest of its group goes back with it, untried."""
         failed: list[str] = []
         stopped_groups: set[str] = set()
         for record in event["Records"]:
@@ -171,7 +171,7 @@ class Service:
     def _answer(
         self, read: Callable[[], object], context: Context | None, *, as_text: bool = False
     ) -> tuple[int, dict[str, Any]]:
-        """Return status and body for the request that `read` returns; write the request's line to the log."""
+        """Return status and body for the request from `read`; write the request's line to the log."""
         started = self._host.now()
         line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
         try:
@@ -228,8 +228,8 @@ class Service:
 
     @contextmanager
     def _running_request(self) -> Iterator[None]:
-        """Keep the databases open that a request uses. An error of the store that reaches this place is a bug, and
-        leaves the outcome of a write open."""
+        """Keep the databases of a request open. An error of the store at this place is a bug, and leaves the outcome of
+        a write open."""
         try:
             yield
         except StoreError as error:
@@ -246,7 +246,7 @@ class Service:
         return database
 
     def _make_room(self, used: str, size_bytes: int) -> None:
-        """Close databases that are not in use, the longest unused first, until a copy of `used` with so many bytes fits
+        """Close unused databases, the longest unused first, until a copy of `used` with so many bytes fits
         into the cache's budget."""
         others = {name: database.size_bytes for name, database in self._databases.items() if name != used}
         for name in [name for name in others if name not in self._in_use]:
@@ -264,21 +264,21 @@ def _seconds_for(request: Request | Action, remaining_seconds: float | None) -> 
 
 
 def _billed_machine(settings: Settings) -> dict[str, Any]:
-    """Return what Lambda's price of a second depends on; nothing if seconds cost nothing."""
+    """Return the factors of Lambda's price for a second; nothing if seconds cost nothing."""
     if not settings.on_lambda:
         return {}
     return {"memory_mb": settings.memory_bytes // MIB, "architecture": os.uname().machine}
 
 
 def _margin(remaining_seconds: float) -> float:
-    """Return the seconds before the end of the function at which a request must be over. Freeing the lock and answering
+    """Return the seconds between the end of a request and that of its function. Freeing the lock and answering
     take as long in a function of four seconds as in one of a minute: a short function gives up a third of its time."""
     return max(MIN_MARGIN_SECONDS, min(MAX_MARGIN_SECONDS, remaining_seconds / 3))
 
 
 def _seconds_until_late(remaining_seconds: float) -> float:
-    """Return when the watchdog checks: SQLite gets a quarter of the margin to notice the end of the request's time, the
-    other three are for freeing the lock and answering."""
+    """Return the seconds until the watchdog checks: SQLite gets a quarter of the margin to notice the end of the
+    request's time, the other three are for freeing the lock and answering."""
     return remaining_seconds - _margin(remaining_seconds) * 3 / 4
 
 

@@ -1,9 +1,9 @@
-"""Ends a request that cannot be ended from inside.
+"""The watchdog: a thread to end a request from outside, if nothing inside can end it.
 
 SQLite looks at the clock between the steps of its machine, and some functions take minutes for one of them (`instr` of
-a long text in a longer one). Lambda would end the process at its own time-out, with the lock still taken and nobody
-told. Shortly before that a thread of ours asks whether anything was or may yet be committed; if not, it frees the lock,
-gives Lambda the reply in place of the handler, and ends the process. The next invocation begins with a new one.
+a long text in a longer one). Lambda would end the process at its own time-out, with the lock still taken and the client
+without a reply. Shortly before that the watchdog checks that nothing was committed or may yet be; then it frees the
+lock, gives Lambda the reply in place of the handler, and ends the process. The next invocation begins with a new one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EXIT_STATUS = 1
 
 class Watchdog:
     def __init__(self, runtime_api: str, end_process: Callable[[int], object] = os._exit) -> None:
-        """`runtime_api`: host and port where Lambda takes replies."""
+        """`runtime_api`: host and port of Lambda's API for replies."""
         self._runtime_api = runtime_api
         self._end_process = end_process
 
@@ -29,9 +29,10 @@ class Watchdog:
     def watching(
         self, seconds: float, aws_request_id: str, give_up: Callable[[], dict[str, Any] | None]
     ) -> Iterator[None]:
-        """If what is inside takes longer: `give_up` frees what is held and gives the reply, or None to let it go on."""
+        """Watch the block; if it takes longer, call `give_up`, which frees the lock and returns the reply to send in
+        its place, or None to let it go on."""
 
-        def bite() -> None:
+        def give_up_and_end() -> None:
             reply = give_up()
             if reply is not None:
                 try:
@@ -39,7 +40,7 @@ class Watchdog:
                 finally:  # also where there is no memory left to answer with
                     self._end_process(EXIT_STATUS)
 
-        timer = threading.Timer(seconds, bite)
+        timer = threading.Timer(seconds, give_up_and_end)
         timer.daemon = True
         timer.start()
         try:
@@ -53,7 +54,7 @@ class Watchdog:
         connection = http.client.HTTPConnection(self._runtime_api, timeout=ANSWER_SECONDS)
         body = json.dumps(reply).encode()
         path = f"/2018-06-01/runtime/invocation/{aws_request_id}/response"
-        with suppress(OSError, http.client.HTTPException):  # Lambda then tells of a process that ended
+        with suppress(OSError, http.client.HTTPException):  # Lambda then reports that the process ended
             connection.request("POST", path, body, {"Content-Type": "application/json"})
             connection.getresponse().read()
         connection.close()

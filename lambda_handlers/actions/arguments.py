@@ -1,4 +1,4 @@
-"""The checks of an action's arguments. Each error names the argument, what it got and what it wants."""
+"""The checks of an action's arguments. Each error names the argument, the value and the values that it takes."""
 
 from __future__ import annotations
 

@@ -89,8 +89,8 @@ def make_branch(
 
 
 def _txid_to_copy(context: ActionContext, source: str, there: Listing, at: int | str | None) -> Txid:
-    """Return the transaction to copy; without `at` the one that an earlier try began with, or the newest. Raises
-    `conflict` if the name is that of a copy of another database."""
+    """Return the transaction to copy; without `at` the one of an earlier try, or the newest. Raises `conflict` for the
+    name of a copy of another database."""
     begun = read_mark(context.store, there.database)
     if begun is not None and (there.newest == begun.max_txid or is_unfinished(context.store, there)):
         if not is_mark_of(begun, source):
@@ -101,7 +101,7 @@ def _txid_to_copy(context: ActionContext, source: str, there: Listing, at: int |
 
 
 def check_has_content(context: ActionContext, database: str, txid: Txid) -> Header:
-    """Return the header of the file that ends with `txid`. Raises `not_found` if there is nothing to copy."""
+    """Return the header of the file up to `txid`. Raises `not_found` if there is nothing to copy."""
     listing = check_readable(context, database, txid)
     newest = listing.chain_to(txid)[-1]
     header = read_header(context.store, database, newest, listing.sizes[newest])
@@ -120,7 +120,7 @@ def _goes_on(store: ObjectStore, listing: Listing) -> bool:
 
 
 def newest_header(store: ObjectStore, listing: Listing) -> Header | None:
-    """Return the header of a file that ends with the newest transaction; None if there is no file."""
+    """Return the header of a file up to the newest transaction; None if there is no file."""
     name = listing.newest_file
     return read_header(store, listing.database, name, listing.sizes[name]) if name else None
 

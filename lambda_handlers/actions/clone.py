@@ -1,19 +1,20 @@
-"""A clone: a database that is a copy of another one at one transaction, made of the same files inside the store.
+"""A clone: a copy of another database at one transaction, made of the same files inside the store.
 
 It appears at once, and never over another writer's transaction, because its objects are made in this order:
 
-1. The *mark*: an LTX file at the key of transaction 1 whose header says that it reaches to the transaction of the
-   branch. No reader can apply it, since its key and its header disagree (storage.pages.opening), so that a writer of
-   the empty name is refused from now on; if such a writer was first, it has the name.
+1. The *mark*: an LTX file at the key of transaction 1 with the range of the whole copy in its header. Its key and its
+   header disagree, so no reader can apply it (storage.pages.opening), and a writer of the empty name is refused from
+   now on; if such a writer was first, it has the name.
 2. The files above the base, with their page maps, then the base's map.
-3. The base, last. Until then the name is an unfinished copy: it can be neither read nor written, and says why.
+3. The base, last. Until then the name is an unfinished copy: it can be neither read nor written, and errors say
+   why.
 
 So the base is never at the key of transaction 1, but a level higher if it is that transaction; only the copy of
-a database with one transaction is that file alone, and needs no mark. All of it can be repeated, and goes on from where
-it stopped.
+a database with one transaction is that file alone, and needs no mark. All of it can be repeated, and continues an
+earlier try.
 
 Every file of the source is read once and compared with its checksum before the first object is made (verified_files);
-the objects in the store, new ones or those of an earlier try, are compared with what was read.
+the objects in the store, new ones or those of an earlier try, are compared with the bytes read.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class _File:
 def copy_database(
     context: ActionContext, source: str, target: str, txid: Txid, verified: VerifiedFiles | None = None
 ) -> Copied:
-    """Make `target` the state of `source` at `txid`, which can be read. `verified`: files of the source. Raises
+    """Make `target` the readable state of `source` at `txid`. `verified`: files of the source. Raises
     `conflict` if it exists already as anything else, `corrupt` if a file of either is damaged, or another SldbError."""
     verified = verified or VerifiedFiles(context, source)
 
@@ -151,7 +152,7 @@ class _Clone:
         return Copied(len(every), sum(file.size for file in every), is_new)
 
     def _check_free(self) -> None:
-        """Raise `conflict` if the name has a database which had left the key of the mark free."""
+        """Raise `conflict` if the name has a database without the key of the mark."""
         has_base = any(name.min_txid == 1 and name != transaction(1) for name in self._there.sizes)
         if has_base and not self._there.chain_to(self._newest.max_txid):
             raise taken(self._target)
@@ -174,7 +175,7 @@ class _Clone:
             self._place(file.target, file.source, lambda key: self._store.assemble(key, ranges))
 
     def _put_map(self, file: _File) -> None:
-        """Put the page map that was made while the file was read: none is copied."""
+        """Put the page map made during the reading of the file: none is copied."""
         page_map: PageMap | None = file.source.page_map
         if page_map is not None and file.target not in self._there.mapped:
             with suppress(AlreadyExists):
@@ -182,7 +183,7 @@ class _Clone:
                 self._store.create(file.target.page_map_key(self._target), body)
 
     def _place(self, name: LtxName, wanted: Verified, create: Callable[[str], str]) -> None:
-        """Create an object, unless an earlier try has, and compare it with the one that is wanted."""
+        """Create an object, unless an earlier try has, and compare it with the wanted one."""
         key = name.key(self._target)
         if name in self._there.sizes:
             tag = self._there.etags[name]
@@ -228,7 +229,7 @@ class _Clone:
 
 
 def _perhaps_made(target: str, error: StoreError) -> SldbError:
-    """Return the error for a copy that is complete, unfinished, or not begun: the next try finds out."""
+    """Return the error for a copy in an unknown state, from not begun to complete: the next try finds out."""
     return SldbError(
         "store_error",
         f"the object store: {error}; {target} may have been made, or only begun",

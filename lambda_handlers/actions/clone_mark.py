@@ -1,6 +1,6 @@
-"""The mark of a copy: a file at the key of transaction 1 which reserves a database's name until the copy is complete.
+"""The mark of a copy: a file at the key of transaction 1, to reserve a database's name until the copy is complete.
 
-Its header says that it reaches to the transaction of the copy, and so disagrees with its key: no reader can apply it.
+Its header has the range of the whole copy, and so disagrees with its key: no reader can apply it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def is_unfinished(store: ObjectStore, listing: Listing) -> bool:
 
 
 def taken(database: str) -> SldbError:
-    """Return the error for a name that has a database already."""
+    """Return the error for the name of an existing database."""
     return SldbError(
         "conflict",
         f"there is a database {database} already",

@@ -1,4 +1,4 @@
-"""The context of an action: the resources of the container, the databases that it keeps, and the action's deadline."""
+"""The context of an action: the resources of the container, its open databases, and the action's deadline."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ class ActionContext:
 
     @property
     def reading_deadline(self) -> Deadline:
-        """The deadline, with the error of an action that is stopped while it reads pages."""
+        """The deadline, with the error of an action stopped while it reads pages."""
         return self.deadline.reporting("the time was up before all pages were read")

@@ -1,4 +1,4 @@
-"""create_database and set_database: one transaction that makes a database, or changes its setting.
+"""create_database and set_database: one transaction to make a database, or to change its setting.
 
 create_database     Makes `database`, empty. Arguments: foreign_keys (true). Reply: {"database", "txid", "created"}
 set_database        Changes the setting of `database`. Arguments: foreign_keys. Reply: {"database", "txid",
@@ -73,7 +73,7 @@ def set_database(context: ActionContext, action: Action) -> dict[str, Any]:
 
 
 def _check_may_begin(context: ActionContext, current: Replica) -> None:
-    """Raise `not_found` unless it is the default database, which may be set before its first write."""
+    """Raise `not_found` unless it is the default database: that may be set before its first write."""
     if current.txid:
         raise dropped(current.database, current.txid, current.timestamp_ms, context.retention_days)
     if current.database != DEFAULT_DATABASE:

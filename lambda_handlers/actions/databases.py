@@ -1,10 +1,10 @@
 """databases: the databases of the stack.
 
 Arguments   all: dropped ones, too
-Reply       {"databases": [{"name", "state": ok, dropped or unfinished (a copy that was stopped), "txid", "time": of the
+Reply       {"databases": [{"name", "state": ok, dropped or unfinished (an interrupted copy), "txid", "time": of the
             newest transaction, "bytes": of the database, "stored_bytes": of all its objects, "page_size",
-            "foreign_keys"?: true if they are enforced by default (of one that is ok; null if it cannot be read now),
-            "until"?: the time until which it can be brought back}, …]}. A database with an unreadable newest file is
+            "foreign_keys"?: true if they are enforced by default (only if ok; null if it cannot be read now),
+            "until"?: the end of the time to bring it back}, …]}. A database with an unreadable newest file is
             {"name", "state": damaged, "txid", "stored_bytes", "problem"}
 """
 

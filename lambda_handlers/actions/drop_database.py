@@ -1,5 +1,5 @@
-"""drop_database: a transaction that empties a database, so that its txids go on if it is created again, and restore
-brings it back.
+"""drop_database: a transaction without a page. A new database of this name continues its txids, and restore brings the
+old one back.
 
 Arguments   if_txid: only if this is the newest transaction
 Reply       {"database", "txid", "restore_at", "until", "dropped"}; an unfinished copy leaves nothing to bring back:
@@ -63,7 +63,7 @@ def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:
 
 
 def _drop_unfinished(context: ActionContext, listing: Listing, if_txid: Txid | None) -> Header | None:
-    """Drop an unfinished copy; return the header of that transaction, None if it is none. Raises StoreError or
+    """Drop an unfinished copy; return the header of its last transaction, None if it is none. Raises StoreError or
     SldbError."""
     if not is_unfinished(context.store, listing):
         return None

@@ -1,11 +1,11 @@
-"""pull: the files of a database, now or in the past, and their URLs, for a client that makes a SQLite file of them.
+"""pull: the files of a database, now or in the past, and their URLs, for a client to make a SQLite file of them.
 
 The client reads the files of the chain by itself and folds them; none of them passes through here. Files of a chain
 are never changed. If retention has removed one meanwhile, another chain leads to the same txid: the client pulls again.
 
 pull            Arguments: at: a txid or an RFC 3339 time, default now
-                Reply: {"database", "txid", "time", "page_size", "pages", "files": [{"file", "bytes"}, …] in the order
-                in which they apply; names of files are those below <database>/}
+                Reply: {"database", "txid", "time", "page_size", "pages", "files": [{"file", "bytes"}, …] in their
+                order; names of files are those below <database>/}
 pull_urls       Arguments: files. Reply: {"urls": of each file, or null if the store has none, "seconds"}
 """
 
@@ -82,7 +82,7 @@ def pull_urls(context: ActionContext, action: Action) -> dict[str, Any]:
 
 
 def _newest(context: ActionContext, database: str) -> Txid:
-    """Return the newest transaction to which the log leads. A LIST of many pages is no snapshot: n + 1 may have been
+    """Return the newest transaction of the unbroken log. A LIST of many pages is no snapshot: n + 1 may have been
     created behind it and n + 2 before it, so that only a gap in a second LIST is one."""
     listing = list_files(context.store, database)
     check_finished(context.store, listing)

@@ -4,17 +4,17 @@ The client encodes the file as an LTX file (storage.prepared), puts it in parts 
 has it committed: only its first and its last part pass through here. Parts are named by their number and the MD5 of
 their content, so that an interrupted upload goes on from where it stopped, and two at once do each other no harm.
 Before the commit each is compared with its name: by the ETag in a LIST, or, if that is no MD5, by reading it.
-Until the commit nothing of the database has changed; maintenance removes parts that are never committed.
+Until the commit nothing of the database has changed; maintenance removes parts never committed.
 
 push_begin      Arguments: upload. Reply: {"database", "txid", "bytes": of the database as it is, "parts": {name: bytes}
-                that are there}
+                of those uploaded before}
 push_urls       Arguments: upload, parts. Reply: {"urls": for a PUT of each, or null if the store has none,
                 "seconds": for how long}
 push_commit     Arguments: upload, parts: in their order; page_map, first_page: base64; push: 14 hex digits, of this
                 push alone; since: a txid, after which it may have been committed; if_txid
                 Reply: {"database", "txid", "before": the newest txid before, "replaced_bytes", "pages", "bytes"}
 
-A commit that is sent again finds the transaction of the first by `push`.
+A repeated commit finds the transaction of the first by `push`.
 """
 
 from __future__ import annotations
@@ -145,8 +145,8 @@ def _read_part(store: ObjectStore, name: str, info: ObjectInfo) -> bytes:
 
 
 def _check_parts(context: ActionContext, names: list[str], there: Mapping[str, ObjectInfo]) -> None:
-    """Raise `not_found` for parts whose content differs from their names. If the store shows an MD5, and they are named
-    by it, nothing is read for that."""
+    """Raise `not_found` for parts with other content than their names say. If the store shows an MD5, and they are
+    named by it, nothing is read for the check."""
 
     def is_sound(name: str) -> bool:
         context.reading_deadline.check()
@@ -209,7 +209,7 @@ def _damaged(names: list[str]) -> SldbError:
 
 
 def _find_done(context: ActionContext, current: Replica, since: Txid, node_id: int) -> Txid | None:
-    """Return the transaction that this very push has made, if there is one."""
+    """Return the transaction of this very push, if there is one."""
 
     def header_of(txid: Txid) -> Header | None:
         try:

@@ -1,4 +1,4 @@
-"""The schema of a pushed file, before it becomes a database: names that only sldb may give are refused.
+"""The schema of a pushed file, before it becomes a database: names reserved for sldb are refused.
 
 The content of such tables would be believed, and a file may hold anything. `sldb push` leaves them out of the file;
 a file with them is refused. Only the pages of the schema are read.

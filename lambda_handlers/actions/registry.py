@@ -1,5 +1,5 @@
-"""The actions: name → the module and the function for it, imported when it is first requested, so that a cold start for
-a query pays for none of them.
+"""The actions: name → the module and the function for it, imported at the first request for it: a cold start for a
+query pays for none of them.
 
 An action takes the context and the `Action`, checks its arguments (`bad_request`), and returns JSON values. If it
 writes, it does so by the same lock and the same conditional commit as SQL, and may be repeated: a client without an

@@ -54,7 +54,7 @@ class _Rename:
     copied: Txid | None = None  # by an earlier attempt
 
     def attempt(self, current: Replica) -> dict[str, Any]:
-        """Rename the database whose newest state is `current`. Raises Conflict, Gone, StoreError or SldbError."""
+        """Rename the database with the newest state `current`. Raises Conflict, Gone, StoreError or SldbError."""
         if not current.txid:
             raise no_database(self.name)
         if self.copied is not None and self.copied != current.txid:
@@ -145,8 +145,8 @@ def _overtaken(name: str, target: str, copied: Txid, newest: Txid) -> SldbError:
 
 
 def _empty_copied(current: Replica, target: str) -> Committed:
-    """Drop a database that was just copied to `target`. Raises `conflict` if it was written to since. If the drop
-    fails, the copy stays, and the error does not say that nothing is applied."""
+    """Drop a database after its copy to `target`. Raises `conflict` if it was written to since. If the drop fails, the
+    copy stays, and the error leaves open how much is applied."""
     copied = current.txid
     try:
         return empty(current)

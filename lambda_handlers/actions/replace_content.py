@@ -1,10 +1,10 @@
-"""One transaction that gives a database the content of another moment, its own or another database's.
+"""The replacement of a database's content by that of another moment or another database, in one transaction.
 
 Nothing is removed: the old content stays in the history, and can be restored in the same way. Only pages that may
 differ are read, and only one group of them at a time is in memory.
 
-Page 1 is not copied unchanged: its change counter and its schema cookie follow those of the page that it replaces, as
-they do in SQLite's own backup, so that another reader's connection does not take its cached pages for the new content.
+Page 1 is not copied unchanged: its change counter and its schema cookie follow those of the replaced page, as they
+do in SQLite's own backup, so that another reader's connection does not take its cached pages for the new content.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def past_of(database: Database, txid: Txid, deadline: Deadline) -> Iterator[Repl
 def replace_content(
     context: ActionContext, current: Replica, past: Replica, kind: Kind, check: Callable[[], None] = lambda: None
 ) -> Replaced:
-    """Commit `past` on top of `current`, which is at the newest transaction. `check` is called only if they differ, and
-    raises if that is not wanted. Raises Conflict, Gone or SldbError."""
+    """Commit `past` on top of `current`, the newest state. `check` is called only if they differ, and may raise to
+    prevent it. Raises Conflict, Gone or SldbError."""
     before = current.txid
     pages = _differing(context, current, past)
     if not pages and current.page_count == past.page_count:
@@ -86,7 +86,7 @@ def replace_content(
 
 
 def stamped(page: bytes, current: bytes) -> bytes:
-    """Return page 1 with counters that follow those of `current`, the page 1 that it replaces."""
+    """Return page 1 with the counters after those of `current`, the page 1 before it."""
     counter = int.from_bytes(current[_COUNTER], "big") + 1 & 0xFFFFFFFF
     cookie = int.from_bytes(current[_COOKIE], "big") + 1 & 0xFFFFFFFF
     # The size in the header counts only where these two agree: where they did not, they still must not.
@@ -98,7 +98,7 @@ def stamped(page: bytes, current: bytes) -> bytes:
 
 
 def _differing(context: ActionContext, current: Replica, past: Replica) -> Sequence[Pgno]:
-    """Return the pages of `past` to write, ascending; all that may differ, if it would take long to compare them."""
+    """Return the pages of `past` to write, ascending; all candidates, if it would take long to compare them."""
     candidates = _candidates(context, current, past)
     if current.page_size != past.page_size:
         return candidates
@@ -129,7 +129,7 @@ def _same_first(ours: bytes, theirs: bytes) -> bool:
 
 
 def _candidates(context: ActionContext, current: Replica, past: Replica) -> Sequence[Pgno]:
-    """Return every page of `past` that may differ in `current`."""
+    """Return every page of `past` with perhaps other content in `current`."""
     end, skipped = past.page_count, ltx.lock_page(past.page_size)
     wanted = bytearray(b"\x01" * end)
     if current.page_count and current.page_size == past.page_size and current.database == past.database:
@@ -156,7 +156,7 @@ def _pages_of(layers: Iterable[Layer], current_end: int, end: int) -> bytearray:
 
 
 def _layers_between(context: ActionContext, database: str, after: Txid, upto: Txid) -> list[Layer] | None:
-    """Return the files from one state to the other, which perhaps begin earlier; None if there are none such."""
+    """Return the files from one state to the other, the first perhaps beginning earlier; None if there are none."""
     listing = list_files(context.store, database)
     names = [name for name in listing.sizes if name.level != SNAPSHOT_LEVEL]
     plan = chain.plan(names, after, upto)

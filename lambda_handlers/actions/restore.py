@@ -1,11 +1,11 @@
-"""restore: a transaction that brings back the state of an earlier one. Later transactions stay in the history.
+"""restore: a transaction to bring back the state of an earlier one. Later transactions stay in the history.
 
 Arguments   at: a txid or an RFC 3339 time; if_txid: only if this is the newest transaction
 Reply       {"database", "restored": the requested txid, "time": the time of that transaction, "txid": the newest one
             now, "before": the newest one before, "pages": the number of pages written, "changed"}
 
 `changed` is false if the newest state is that of `restored` already: then nothing is written, regardless of `if_txid`.
-So a restore that is sent twice is done once.
+So a restore sent twice is done once.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The drop of an unfinished copy: a database that was becoming a copy when that was stopped.
+"""The drop of an unfinished copy: a database left by an interrupted branch or rename.
 
 Its chain cannot be read, so that no transaction on top can empty it. The drop is two files instead:
 
 1. The transaction after the last one of the copy, without a page: the commit. If the copy is completed at the same
-   time, and written to, its first write has that key; then it is a database like any other, and is dropped as such.
+   time, and written to, its first write has this key; then it is a database like any other, and is dropped as such.
 2. An empty snapshot at the same transaction: the chain begins with it from now on. Until it is there the name is
    unfinished as before, and the next drop, branch or rename makes it (`complete_drop`).
 
@@ -28,7 +28,7 @@ from lambda_handlers.wire import SldbError
 
 
 def drop(context: ActionContext, listing: Listing) -> Header | None:
-    """Drop an unfinished copy; return the header of that transaction. None, without any effect, if it is none (any
+    """Drop an unfinished copy; return the header of its last transaction. None, without any effect, if it is none (any
     more). Raises SldbError with `applied` in its details."""
     header = _tombstone(context, listing) or _commit(context, listing)
     if header is not None:
@@ -37,7 +37,7 @@ def drop(context: ActionContext, listing: Listing) -> Header | None:
 
 
 def complete_drop(context: ActionContext, listing: Listing) -> Listing:
-    """Complete a drop that was stopped between its two steps, if there is one; return the files of the name then."""
+    """Complete a drop stopped between its two steps, if there is one; return the files of the name afterwards."""
     header = _tombstone(context, listing)
     if header is None:
         return listing
@@ -46,7 +46,7 @@ def complete_drop(context: ActionContext, listing: Listing) -> Listing:
 
 
 def _tombstone(context: ActionContext, listing: Listing) -> Header | None:
-    """Return the header of the drop that an earlier try has committed."""
+    """Return the header of the drop committed by an earlier try."""
     newest = transaction(listing.newest)
     if not listing.looks_unfinished or newest not in listing.sizes:
         return None

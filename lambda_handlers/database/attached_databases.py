@@ -1,7 +1,7 @@
-"""Attached databases: what one run of a request reads beside its own database, as its ATTACH statements name it.
+"""Attached databases: the further databases that one run of a request reads by ATTACH.
 
 Every database, and every past moment of one, is refreshed or opened when it is first attached, and then stays as it is
-until the run is over: attached again, under whatever name, it is the same. The newest state of the request's own
+until the run is over: attached again, under any name, it is the same. The newest state of the request's own
 database is the one with which the request began.
 """
 
@@ -20,7 +20,7 @@ MAX_VIEWS = 100  # of one run: each keeps files open until it is over
 
 
 class Readable(Protocol):
-    """The part of a Database that is used here."""
+    """The part of a Database used here."""
 
     def view(self, at: int | str | None, max_staleness: float, deadline: Deadline) -> Replica: ...
 
@@ -42,8 +42,8 @@ class AttachedDatabases:
         self._databases: dict[str, Readable] = {}
 
     def open(self, name: str) -> Replica:
-        """Return the database or moment that ATTACH names. Raises SldbError: `forbidden`, `not_found`, or what reading
-        the log raises."""
+        """Return the database or moment of a name in ATTACH. Raises SldbError: `forbidden`, `not_found`, or an error of
+        reading the log."""
         wanted = Attachment.parse(name)
         if wanted is None:
             raise SldbError("forbidden", f"ATTACH {name!r} is none of the stack's databases", attachment.HINT)

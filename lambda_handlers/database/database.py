@@ -1,9 +1,8 @@
-"""One request against one database: refresh, run, and if it writes: lock, run again, commit.
+"""The database: a request against it is run on a refreshed copy, and if it writes: again under the lock, and committed.
 
-A request first runs without the lock and without the right to write. If SQLite says that a statement writes, all is
+A request first runs without the lock and without the right to write. If SQLite reports that a statement writes, all is
 run again from the start: under the lock, on the newest transaction, inside one SQLite transaction (`request_runner`).
-How writers come to commit one after the other is in `write_access`; how a request is applied only once in
-`applied_requests`.
+The order of writers is in `write_access`, and the record of applied requests in `applied_requests`.
 
 A request may read other databases beside its own (ATTACH); each of its runs attaches them afresh.
 """
@@ -43,7 +42,7 @@ KEPT_MOMENTS = 2  # moments of which a database keeps a copy between requests
 
 
 class Database:
-    """One database of one container; not for two threads at a time."""
+    """A database of a container; not for two threads at a time."""
 
     def __init__(
         self,
@@ -80,7 +79,7 @@ class Database:
         reply_limit_bytes: int | None = None,
         invocation_id: str | None = None,
     ) -> Reply:
-        """Return the reply to a request. `invocation_id`: identifies a write that has no id of its own. Raises
+        """Return the reply to a request. `invocation_id`: identifies a write without an id of its own. Raises
         SldbError; unless it says otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
         run = self._in_flight = Run(request, deadline, stats, reply_limit_bytes, invocation_id)
@@ -97,8 +96,8 @@ class Database:
         return repeat_while_vanishing(answer, self.name)
 
     def give_up(self) -> SldbError | None:
-        """Free the lock of a request whose time is over but which SQLite does not end; called by another thread. Return
-        the error for it, or None, without any effect, if there is none or something may have been committed."""
+        """Free the lock of a request that SQLite does not end in time; called by another thread. Return the error for
+        it, or None, without any effect, if there is none or something may have been committed."""
         run = self._in_flight
         vfs = run.executing if run is not None else None
         if run is None or vfs is None or vfs.permit.is_granted or not run.deadline.is_over():
@@ -122,7 +121,7 @@ class Database:
         return self._answer_from_newest(run, 0.0)
 
     def _answer_from_newest(self, run: Run, max_staleness: float) -> Reply:
-        """Run on the newest state, or on one that was checked within `max_staleness` seconds."""
+        """Run on the newest state, or on one checked within `max_staleness` seconds."""
         self._refresh(run.deadline, max_staleness)
         try:
             reply = self._runner.run(run, self._newest.copy, may_write=False)
@@ -205,9 +204,9 @@ class Database:
     # For actions
 
     def change(self, doing: str, deadline: Deadline, attempt: Callable[[Replica], T], *, may_create: bool = True) -> T:
-        """Return what `attempt` returns, which gets the replica at the newest transaction, under the lock, and may
-        commit one; it is repeated when that meets a Conflict, or when retention removed what it reads. If it must not
-        create the database, that is checked before the lock is taken, too. Raises SldbError."""
+        """Return the result of `attempt`, called with the newest replica under the lock to commit a transaction; it is
+        repeated after a Conflict, or if retention removed its files. If it must not create the database, this is
+        checked before the lock is taken, too. Raises SldbError."""
         if not may_create:
             self._newest.refresh(deadline)
             self._newest.check_may_create(may_create)
@@ -220,13 +219,13 @@ class Database:
             return repeat_while_vanishing(change_newest, self.name)
 
     def has_other_writers(self, seen: Txid | None) -> bool:
-        """Return True if others write to the database without a lock, whose newest transaction was `seen` a while ago.
+        """Return True if other writers commit without a lock, since the newest transaction was `seen` a while ago.
         Raises SldbError."""
         return self._writes.has_other_writers(seen)
 
     def announce(self, deadline: Deadline) -> None:
-        """Make other writers give way to what an attempt of `change` is about to do, if there is no lock to do so. The
-        replica is at the announcement then. Raises SldbError."""
+        """Make other writers give way to an attempt of `change`, if there is no lock to do so. The replica is at the
+        announcement then. Raises SldbError."""
         self._writes.announce(deadline)
 
     def check_may_create(self, may_create: bool) -> None:
@@ -234,8 +233,8 @@ class Database:
         self._newest.check_may_create(may_create)
 
     def look_up(self, deadline: Deadline, query: Callable[[Session], T]) -> T:
-        """Return what `query` finds in the newest state, by a session that may not write; it is repeated when retention
-        removed what it reads. A database without transactions is empty; raises SldbError for one that was dropped."""
+        """Return the result of `query` on the newest state, in a session without the right to write; it is repeated if
+        retention removed its files. A database without transactions is empty. Raises SldbError for a dropped one."""
 
         def find() -> T:
             self._newest.refresh(deadline)
@@ -246,8 +245,8 @@ class Database:
         return repeat_while_vanishing(find, self.name)
 
     def applied(self, request_id: str, deadline: Deadline) -> tuple[Applied | None, float]:
-        """Return what the newest state remembers of a request, and since when it remembers requests (unix seconds).
-        Raises SldbError."""
+        """Return the request as the newest state remembers it, and the time since when it remembers requests (unix
+        seconds). Raises SldbError."""
         copy = self._newest.copy
         return self.look_up(
             deadline,
@@ -261,7 +260,7 @@ class Database:
             self._applied.note_rename(session, target)
 
     def txid_at(self, at: int | str) -> Txid:
-        """Return the transaction that `at` means, a txid or an RFC 3339 time. Raises `bad_request` or `not_found`."""
+        """Return the transaction at a txid or an RFC 3339 time. Raises `bad_request` or `not_found`."""
         return self._moments.txid_at(at)
 
     def new_replica(self, max_cache_bytes: int | None = None) -> Replica:
@@ -295,6 +294,6 @@ class Database:
             copy.draft.clear()
 
     def _warn(self, what: str, error: Exception) -> None:
-        """Log that something which only serves speed could not be written after a commit."""
+        """Log the failure of a write after a commit that only serves speed."""
         fields = {"what": what, "error": str(error), "aws_said": detail_of(error) or None}
         self._resources.log.warning("not_published", database=self.name, **fields)

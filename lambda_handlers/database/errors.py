@@ -12,13 +12,13 @@ MS_A_DAY = 86_400_000
 
 
 def no_database(name: str, **details: Any) -> SldbError:
-    """Return the error for a database that has never been written to."""
+    """Return the error for a database never written to."""
     hint = f"`sldb databases` lists those there are, `sldb databases create {name}` makes it"
     return SldbError("not_found", f"there is no database {name}", hint, **details)
 
 
 def dropped(name: str, txid: Txid, timestamp_ms: int, retention_days: float) -> SldbError:
-    """Return the error for a database that transaction `txid` dropped."""
+    """Return the error for a database dropped by transaction `txid`."""
     until = kept_until(timestamp_ms, retention_days)
     return SldbError(
         "not_found",
@@ -29,7 +29,7 @@ def dropped(name: str, txid: Txid, timestamp_ms: int, retention_days: float) -> 
 
 
 def kept_until(timestamp_ms: int, retention_days: float) -> str:
-    """Return the time (RFC 3339) until which retention keeps the state before a transaction of that time."""
+    """Return the end (RFC 3339) of the retention of the state before a transaction of that time."""
     return utc(timestamp_ms + round(retention_days * MS_A_DAY))
 
 
@@ -46,7 +46,7 @@ def check_txid(database: str, newest: Txid, if_txid: Txid | None) -> None:
 
 
 def unconfirmed(destroys: list[dict[str, Any]], txid: Txid) -> SldbError:
-    """Return the error for a careful request that destroys something."""
+    """Return the error for a careful request with destructive statements."""
     return SldbError(
         "unconfirmed",
         f"this {', '.join(destroyed['message'] for destroyed in destroys)}",

@@ -31,7 +31,7 @@ class Moments:
         return sum(copy.replica.cached_bytes for copy in self._copies.values())
 
     def txid_at(self, at: int | str) -> Txid:
-        """Return the transaction that `at` means, a txid or an RFC 3339 time. Raises `bad_request` or `not_found`."""
+        """Return the transaction at a txid or an RFC 3339 time. Raises `bad_request` or `not_found`."""
         if isinstance(at, str):
             return self._txid_at_time(at)
         if at >= 1 << 64:
@@ -40,7 +40,7 @@ class Moments:
 
     def copy_at(self, txid: Txid, deadline: Deadline, may_be_empty: bool = False) -> Copy:
         """Return an open copy of the state at a transaction. `may_be_empty`: 0 is the empty database, before its first
-        transaction. Raises `not_found`, or what reading the log raises."""
+        transaction. Raises `not_found`, or an error of reading the log."""
         if txid == 0 and not may_be_empty:
             raise SldbError("not_found", f"database {self._database} has no transaction 0", "the first one is 1")
         copy = self._copies.pop(txid) if txid in self._copies else self._open(txid, deadline)
@@ -48,7 +48,7 @@ class Moments:
         return copy
 
     def drop(self, keep: int = 0) -> None:
-        """Close the copies, except for so many that were requested last."""
+        """Close the copies, except for so many requested last."""
         for txid in list(self._copies)[: max(0, len(self._copies) - keep)]:
             self._copies.pop(txid).close()
 
@@ -79,7 +79,7 @@ class Moments:
 
     def _check_not_ahead(self, text: str, moment: int, found_ms: int) -> None:
         """Raise `bad_request` for a moment in the future, unless the log itself ends there: then a clock was ahead.
-        `found_ms`: the time of the transaction that was found."""
+        `found_ms`: the time of the found transaction."""
         now = self._resources.host.now()
         if moment > (now + SKEW_SECONDS) * 1000 and found_ms <= now * 1000:
             bad_request("at", text, f"a moment that has come: it is {utc(int(now * 1000))}")

@@ -1,4 +1,4 @@
-"""The newest state of a database: its local copy, and the conditions under which requests may read or write it."""
+"""The newest state of a database: its local copy, and the conditions for reading and writing it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class NewestState:
         self.replica.refresh(max_staleness, deadline.at)
 
     def check_exists(self) -> None:
-        """Raise `not_found` for a database that was dropped or never written to; only the default one may be read
-        before its first write."""
+        """Raise `not_found` for a database dropped or never written to; only the default one may be read before its
+        first write."""
         self.check_not_dropped()
         if self.replica.txid == 0 and self.database != DEFAULT_DATABASE:
             raise no_database(self.database)
@@ -37,8 +37,8 @@ class NewestState:
             raise dropped(self.database, replica.txid, replica.timestamp_ms, self._retention_days)
 
     def check_may_create(self, may_create: bool) -> None:
-        """Raise `not_found`, with `creatable`, if a write would create the database and must not: the state that it
-        builds on has no pages. To be called with each state on which a write is tried."""
+        """Raise `not_found`, with `creatable`, if a write would create the database and must not: the state before
+        it has no pages. To be called for each state before a write."""
         if may_create or self.replica.page_count:
             return
         try:
@@ -54,7 +54,7 @@ class NewestState:
 
 
 def check_newest(current: Replica, if_txid: Txid | None) -> None:
-    """Raise `conflict` if another transaction than `if_txid` is the newest. One that changed nothing (an announcement)
+    """Raise `conflict` if another transaction than `if_txid` is the newest. One without changes (an announcement)
     counts as the one before it."""
     if if_txid is None or not current.unchanged_since <= if_txid <= current.txid:
         check_txid(current.database, current.txid, if_txid)

@@ -1,6 +1,6 @@
 """The request runner: the statements of a request in a session on one local copy, from the first to the commit.
 
-A request that was applied before is answered with its recorded reply. Otherwise its conditions are checked, its
+A request applied before is answered with its recorded reply. Otherwise its conditions are checked, its
 statements run, and their writes are committed together with the record of the request; a dry run stops before that.
 Whether a session may write, and on which copy, is decided by `database`.
 """
@@ -28,7 +28,7 @@ class RequestRunner:
     def __init__(
         self, newest: NewestState, replies: Replies, applied: AppliedRequests, find: Callable[[str], Readable]
     ) -> None:
-        """`find` returns a database of the stack by its name, which stays open until the request is over."""
+        """`find` returns a database of the stack by its name, open until the request is over."""
         self._database = newest.database
         self._newest = newest
         self._replies = replies

@@ -1,4 +1,4 @@
-"""A run: one request under way, its limits, and what it has taken so far."""
+"""A run: one request under way, its limits, and its statistics so far."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Run:
 
     @contextmanager
     def executing_on(self, vfs: DraftVFS) -> Iterator[None]:
-        """Mark the run as one that may still be given up, while SQLite executes its statements."""
+        """Let another thread give up the run, while SQLite executes its statements."""
         started, self.executing = self.deadline.now(), vfs
         try:
             yield

@@ -1,11 +1,11 @@
 """Turns of writers without a lock: a long transaction is announced, and other writers give way to an announcement.
 
-A writer that lost a race finds an announcement (storage.announcements) as the newest transaction, and waits for the
-next one: with pauses that differ, until the announcement ends, and for no more than half of the time that its request
-has left, so that it can commit all the same. Reads never wait.
+The loser of a race finds an announcement (storage.announcements) as the newest transaction, and waits for the
+next one: with different pauses, until the announcement ends, and for no more than half of the time left to its
+request, so as to commit all the same. Reads never wait.
 
 The first lost race shows that there are other writers; before that nothing is announced, so that a database with one
-client pays nothing. `Patience` says which losses are enough.
+client pays nothing. `Patience` counts the losses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TIMES_AS_LONG = 3  # as the lost attempt took: the length of an announcement
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """The races that a writer loses before it announces itself: `quick` of them, or `slow` if each attempt took
+    """The races lost by a writer before it announces itself: `quick` of them, or `slow` if each attempt took
     `slow_seconds` or more."""
 
     quick: int
@@ -93,7 +93,7 @@ class Turns:
                 return
 
     def withdraw(self, replica: Replica) -> None:
-        """Withdraw the announcement of a transaction that failed, unless other writers go on already."""
+        """Withdraw the announcement of a failed transaction, unless other writers go on already."""
         mine, self._mine = self._mine, None
         if mine is None or replica.txid != mine.txid or self._host.now() >= mine.ends_at:
             return
@@ -103,7 +103,7 @@ class Turns:
             self._log.info("not_withdrawn", database=replica.database, txid=mine.txid, error=str(error))
 
     def _announced(self, replica: Replica) -> Announcement | None:
-        """Return the announcement that the newest transaction is, if it is another writer's."""
+        """Return the newest transaction as an announcement, if it is one of another writer."""
         if not replica.may_be_announced:
             return None
         if self._read_at != replica.txid:

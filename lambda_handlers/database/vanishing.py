@@ -1,4 +1,4 @@
-"""Vanishing files: retention or compaction removed a file while it was read; another try finds what replaced it."""
+"""Vanishing files: retention or compaction removed a file while it was read; another try finds its replacement."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ATTEMPTS = 3
 def repeat_while_vanishing(
     attempt: Callable[[], T], database: str, error: type[Exception] = Gone, doing: str = "read"
 ) -> T:
-    """Return what `attempt` returns; repeat it if it raises `error`. Nothing may have been applied then: a commit does
-    not end like this. Raises `store_error` after three attempts, and whatever else `attempt` raises."""
+    """Return the result of `attempt`; repeat it if it raises `error`. Nothing may have been applied then: a commit does
+    not end like this. Raises `store_error` after three attempts, and other errors of `attempt`."""
     for _ in range(ATTEMPTS):
         try:
             return attempt()

@@ -1,9 +1,9 @@
-"""Write access to one database: its lock, the turn of each writer where there is none, and new attempts after a lost
+"""Write access to one database: its lock, the turn of each writer without one, and new attempts after a lost
 race.
 
-The conditional create of a transaction's object is the commit and the only thing that safety rests on. A writer that
-loses the race for it runs again on the newest state, within a bound. A lock that cannot be released does not make
-a committed write fail: its age frees it.
+The conditional create of a transaction's object is the commit; safety rests on it alone. The loser of a race for it
+runs again on the newest state, within a bound. If the release of a lock fails, a committed write stands all the same,
+and the lock's age frees it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class WriteAccess:
             log.warning("lock_was_broken", database=self._database, lock_id=lock_id)
 
     def commit(self, attempt: Callable[[], T], deadline: Deadline, patience: Patience) -> T:
-        """Return what `attempt` returns, which may commit a transaction on the state of the replica; repeat it on the
+        """Return the result of `attempt`, called to commit a transaction on the state of the replica; repeat it on the
         newest state after each Conflict. Raises Gone or SldbError."""
         self._turns.give_way(self._replica, deadline)
         try:
@@ -76,8 +76,8 @@ class WriteAccess:
             raise
 
     def has_other_writers(self, seen: Txid | None) -> bool:
-        """Return True if other writers commit without a lock: since the transaction `seen`, which was the newest
-        a while ago, or within a moment if it is a recent one. Raises SldbError."""
+        """Return True if other writers commit without a lock: since the transaction `seen`, the newest one
+        a while ago, or within a moment if that is recent. Raises SldbError."""
         replica = self._replica
         if self._resources.has_lock or replica.txid != seen:
             return not self._resources.has_lock
@@ -87,7 +87,7 @@ class WriteAccess:
         return replica.txid != seen
 
     def announce(self, deadline: Deadline) -> None:
-        """Make other writers give way to what an attempt is about to do, if there is no lock to do so. The announcement
+        """Make other writers give way to an attempt, if there is no lock to do so. The announcement
         is the newest transaction of the replica then. Raises SldbError."""
         self._turns.announce(self._replica, deadline, MAX_SECONDS)
 

@@ -1,4 +1,4 @@
-"""The lock that the settings name."""
+"""The lock chosen by the settings."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import SldbError
 
 NAME = "lock"
-SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.010, 0.050
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.010, 0.050
 
 
 class FileLock:
@@ -64,7 +64,7 @@ class FileLock:
         with self._guard:
             descriptor = self._open.pop(lock_id, None)
         if descriptor is None:
-            return self._release_of_others(lock_id, database)
+            return self._refuse_release(lock_id, database)
         try:
             os.ftruncate(descriptor, 0)
             unlock(descriptor)
@@ -87,12 +87,12 @@ class FileLock:
 
     def _wait(self, descriptor: int, path: Path, database: str, deadline: float) -> None:
         while not try_lock(descriptor):
-            longer = (LONGEST_PAUSE_SECONDS - SHORTEST_PAUSE_SECONDS) * self._host.jitter()
-            if not sleep_within(self._host, SHORTEST_PAUSE_SECONDS + longer, deadline):
+            longer = (MAX_PAUSE_SECONDS - MIN_PAUSE_SECONDS) * self._host.jitter()
+            if not sleep_within(self._host, MIN_PAUSE_SECONDS + longer, deadline):
                 hint = "send it again later; the lock ends with the process that has it"
                 raise lock_timeout(database, _read(path, database), self._host.now(), hint)
 
-    def _release_of_others(self, lock_id: str, database: str) -> bool:
+    def _refuse_release(self, lock_id: str, database: str) -> bool:
         holder = self._holder(database)
         if holder is None or holder.lock_id != lock_id:
             return False

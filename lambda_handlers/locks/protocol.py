@@ -32,21 +32,21 @@ class WriteLock(Protocol):
     def acquire(self, database: str, deadline: float, doing: str) -> Holder:
         """Wait for the lock until `deadline` (unix seconds) and take it.
 
-        Frees a lock that is past its maximum age on the way. Raises SldbError `lock_timeout`, which names the
-        holder and its age (details["holder"] = Holder.encode), or `store_error` if EC2 or S3 refuses.
+        Frees a lock past its maximum age on the way. Raises SldbError `lock_timeout` with the holder and its age
+        (details["holder"] = Holder.encode), or `store_error` if EC2 or S3 refuses.
         """
 
     def release(self, lock_id: str, database: str) -> bool:
         """Free the lock with this id. False if it was not there any more (broken, or released before).
 
-        Raises SldbError `store_error` if that could not be done within bounded retries.
+        Raises SldbError `store_error` after a bounded number of failures.
         """
 
     def holders(self) -> list[Holder]:
         """Return all locks of this stack that are taken now."""
 
     def free_expired(self, deadline: float) -> Sweep:
-        """Free the locks of this stack that are past their maximum age, until `deadline` (unix seconds).
+        """Free the locks of this stack past their maximum age, until `deadline` (unix seconds).
 
-        Raises SldbError `store_error` if EC2 or S3 does not even say which locks there are.
+        Raises SldbError `store_error` if EC2 or S3 does not even list the locks.
         """

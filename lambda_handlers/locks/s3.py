@@ -7,7 +7,7 @@ meant for an earlier state always fails.
 Code of version 1 recognises this version's locks, and this code those of version 1: during a deployment writers of both
 wait for each other.
 
-A write without a clear answer (see object_store.py) is resolved by reading the object back and comparing nonces. A body
+A write without a clear answer (see store/protocol.py) is resolved by reading the object back and comparing nonces. A body
 that cannot be read, or fails its checksum, is read once more, because the answer may have been damaged. If the object
 itself is damaged, it counts as released and is replaced, which the ETag makes safe; its holder is not informed, and the
 conditional commit decides, as with any broken lock.
@@ -36,7 +36,7 @@ from lambda_handlers.wire import SldbError
 
 POLL_SECONDS = 0.25  # at most, between looks: they are plain reads, which no quota limits
 AGAIN_SECONDS = 0.02  # after a lost race, when the lock is free again
-TRIES = 6  # requests in a row that the store refused or did not answer (it has its own retries below that)
+MAX_ATTEMPTS = 6  # requests in a row that the store refused or did not answer (it has its own retries below that)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class ObjectLock:
                 pause = spread(host, self._poll_seconds if seen.holder else AGAIN_SECONDS)
             except StoreError as error:
                 failures += 1
-                if failures == TRIES or isinstance(error, Refused):
+                if failures == MAX_ATTEMPTS or isinstance(error, Refused):
                     raise _failure(error) from error
                 pause = backoff(host, failures)
             if not sleep_within(host, pause, deadline):
@@ -91,7 +91,7 @@ class ObjectLock:
     def release(self, lock_id: str, database: str) -> bool:
         seen = self._last.get(database)
         has_asked = False
-        for tries in range(1, TRIES + 1):
+        for tries in range(1, MAX_ATTEMPTS + 1):
             try:
                 if not (seen and seen.is_held_as(lock_id)):
                     seen = self._read(database)

@@ -39,11 +39,11 @@ from lambda_handlers.shared.holder import (
 from lambda_handlers.wire import SldbError
 
 DESCRIPTION = "Write lock of a database; deleted when the transaction ends. See the tags for who holds it"
-TRIES = 6  # calls in a row that brought no usable answer, before that is what we report
+MAX_ATTEMPTS = 6  # calls in a row without a usable answer, before they are reported
 FRESH_SECONDS = 10.0  # a group that young may be unknown to a delete that comes right after its create
-FRESH_TRIES = 3
+FRESH_ATTEMPTS = 3
 CALL_SECONDS = 10.0
-SHORTEST_CALL_SECONDS = 1.0  # also when less is left: an answer that is not waited for is worse than a late one
+MIN_CALL_SECONDS = 1.0  # even if less is left: a missed answer is worse than a late one
 
 UNAUTHORIZED = "UnauthorizedOperation"
 HINTS = {
@@ -86,7 +86,7 @@ class SecurityGroupLock:
         taken_at = self._taken.pop(lock_id, None)
         fresh = taken_at is not None and self.host.now() - taken_at < FRESH_SECONDS
         try:
-            return self._delete(lock_id, FRESH_TRIES if fresh else 1)
+            return self._delete(lock_id, FRESH_ATTEMPTS if fresh else 1)
         except Ec2Error as error:
             raise SldbError(
                 "store_error",
@@ -123,7 +123,7 @@ class SecurityGroupLock:
             try:
                 return self.ec2.describe_security_groups(filters)
             except (Throttled, Ambiguous):
-                if tries == TRIES:
+                if tries == MAX_ATTEMPTS:
                     raise
             self.host.sleep(backoff(self.host, tries))
 
@@ -153,14 +153,14 @@ class SecurityGroupLock:
             except (Throttled, Ambiguous) as error:
                 problem = error
                 unanswered = unanswered or isinstance(error, Ambiguous)
-            if tries == TRIES or not sleep_within(self.host, backoff(self.host, tries), deadline):
+            if tries == MAX_ATTEMPTS or not sleep_within(self.host, backoff(self.host, tries), deadline):
                 if absences:
                     return False
                 raise problem
 
 
 class _Acquire:
-    """One writer that waits for one lock."""
+    """The wait of one writer for one lock."""
 
     def __init__(self, lock: SecurityGroupLock, database: str, deadline: float, doing: str) -> None:
         self.lock = lock
@@ -244,7 +244,7 @@ class _Acquire:
         self.trouble = error
         self.failures += 1
         self.unanswered = self.unanswered + 1 if isinstance(error, Ambiguous) else 0
-        if self.unanswered == TRIES:
+        if self.unanswered == MAX_ATTEMPTS:
             raise refusal(error) from error
         return backoff(self.host, self.failures)
 
@@ -264,7 +264,7 @@ class _Acquire:
         raise lock_timeout(self.database, holder, self.host.now(), hint)
 
     def _timeout(self) -> float:
-        return min(CALL_SECONDS, max(SHORTEST_CALL_SECONDS, self.deadline - self.host.now()))
+        return min(CALL_SECONDS, max(MIN_CALL_SECONDS, self.deadline - self.host.now()))
 
 
 def _holder(group: SecurityGroup) -> Holder:

@@ -1,14 +1,14 @@
 """PRAGMAs, ignored by SQLite without a word if they come too late: foreign_keys inside a transaction, and encoding,
 page_size and auto_vacuum once the database has content.
 
-Here a request is a transaction, so that a script for SQLite's shell, which runs it statement by statement, would have
+Here a request is a transaction, so that a script for SQLite's shell, run statement by statement there, would have
 another effect. The rules:
 
-    before the request's first write    a change takes effect, even in a transaction that has begun: also where tables,
-                                        columns or indexes were made before it, as Prisma's migrations do
+    before the request's first write    a change takes effect, even in an open transaction, after tables,
+                                        columns or indexes were made, as in Prisma's migrations
     after it                            it is late. foreign_keys can only go back to its setting at the beginning of the
-                                        request; any other late change is an error if a writing statement follows to
-                                        which it would matter, or one that reads it
+                                        request; any other late change is an error if a statement follows that depends
+                                        on it or reads it
     at the end                          it is accepted, since no statement follows for it to change
 
 PRAGMAs that write (user_version) do not count as writes here, since no foreign key is concerned.

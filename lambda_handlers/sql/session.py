@@ -3,10 +3,10 @@
 A connection lives for one request, so that nothing of it (settings, temporary tables, rowids) reaches the next.
 Opening one costs about 40 µs, since the pages stay in the replica's cache (benchmarks/engine.py).
 
-SQLite decides whether a statement writes, once it has prepared it. A session without the right to write stops there
-with `WriteNeeded`; the caller takes the lock and runs the request again from its start. Then the first statement that
-writes (or names a savepoint) opens the transaction. Earlier ones run outside of it, where SQLite lets PRAGMAs such as
-foreign_keys take effect; `sql/pragmas.py` makes sure that none of the later ones is ignored in silence. VACUUM cannot
+SQLite decides, once it has prepared a statement, if it writes. A session without the right to write stops there with
+`WriteNeeded`; the caller takes the lock and runs the request again from its start. Then the first writing statement (or
+one with a savepoint) opens the transaction. Earlier ones run outside of it, so that PRAGMAs such as foreign_keys take
+effect; `sql/pragmas.py` makes sure that none of the later ones is ignored in silence. VACUUM cannot
 run inside a transaction, and must come alone.
 """
 
@@ -133,7 +133,7 @@ class Session:
             self._fail(error)
 
     def close(self) -> None:
-        """Close the connection; a transaction that was not committed is rolled back."""
+        """Close the connection; a transaction without a commit is rolled back."""
         self.connection.close(True)
 
     def check(self) -> None:

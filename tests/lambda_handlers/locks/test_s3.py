@@ -241,7 +241,7 @@ class TestAWriteWithoutAClearAnswer:
         self, store: FlakyStore, clock: Clock, lock: ObjectLock
     ) -> None:
         holder = lock.acquire("main", clock.now(), "")
-        store.faults.extend([WriteFault.LOSE_REQUEST] * s3.TRIES)
+        store.faults.extend([WriteFault.LOSE_REQUEST] * s3.MAX_ATTEMPTS)
         with pytest.raises(SldbError, match="was not released") as caught:
             lock.release(holder.lock_id, "main")
         assert caught.value.code == "store_error"

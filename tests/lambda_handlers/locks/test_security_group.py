@@ -169,7 +169,7 @@ class TestACreateWithoutAnAnswer:
             lock.acquire("main", start + 3600, "")
         assert (caught.value.code, caught.value.details["applied"]) == ("store_error", "no")
         assert clock.now() - start < 30
-        assert ec2.calls.count("create") == security_group.TRIES
+        assert ec2.calls.count("create") == security_group.MAX_ATTEMPTS
 
     def test_that_arrives_after_we_gave_up_is_freed_by_its_age(
         self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
