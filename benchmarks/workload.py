@@ -38,7 +38,7 @@ def run(service: Service, query: str, params: Any = None, **fields: Any) -> Repl
 
 
 def fill(service: Service, size_bytes: int, page_size: int = sql_session.DEFAULT_PAGE_SIZE) -> None:
-    """A database of about `size_bytes`, in transactions of about 20 MB."""
+    """Create a database of about `size_bytes`, in transactions of about 20 MB."""
     posts = size_bytes // POST_BYTES
     run(service, f"PRAGMA page_size = {page_size}; {SCHEMA}")
     numbers = "WITH RECURSIVE n(i) AS (SELECT :low UNION ALL SELECT i + 1 FROM n WHERE i < :high)"
@@ -68,7 +68,7 @@ def best_ms(action: Callable[[], object], runs: int = 5) -> float:
 
 
 def show(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A Markdown table on standard output, ready for the docs."""
+    """Print a Markdown table on standard output, ready for the docs."""
     print(f"\n### {title}\n")
     print("| " + " | ".join(head) + " |")
     print("|" + "---|" * len(head))

@@ -92,5 +92,5 @@ class Stage:
 
 
 def arguments(text: str) -> list[str]:
-    """The words of a command, as a shell would split it."""
+    """Split a command into words, as a shell would split it."""
     return shlex.split(text.replace("\\\n", " "))

@@ -124,7 +124,7 @@ def draw(picture: Picture, screen: str) -> None:
 
 
 def _without_web_fonts(svg_format: str) -> str:
-    """A picture in a README fetches nothing: the reader's own monospace font is used."""
+    """Take the fonts out: a picture in a README fetches nothing, and is shown in the reader's own monospace font."""
     start, end = svg_format.index("@font-face"), svg_format.index(".{unique_id}-matrix")
     return svg_format[:start] + svg_format[end:].replace(
         "Fira Code, monospace", "ui-monospace, Menlo, Consolas, monospace"

@@ -46,8 +46,8 @@ class Holder:
         return None if self.created_at is None else max(0.0, now - self.created_at)
 
     def is_expired(self, now: float, max_age_seconds: float) -> bool:
-        """True if the writer must be gone: also where the time of creation is as far in the future, because only a
-        broken clock reports that. Never where that time is not known."""
+        """Return True if the writer must be gone: also if the time of creation is as far in the future, because only a
+        broken clock reports that. False if that time is not known."""
         return self.created_at is not None and abs(now - self.created_at) > max_age_seconds
 
     def encode(self, now: float) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def decode_group(group_id: str, name: str, tags: Mapping[str, str]) -> Holder:
 
 
 def lock_key(database: str) -> str:
-    """The key of the lock object, below the store's prefix."""
+    """Return the key of the lock object, below the store's prefix."""
     return f"{database}/lock.json"
 
 

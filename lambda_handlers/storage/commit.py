@@ -108,7 +108,7 @@ class Encoding:
         self._page_map = builder.build(encoder.length, carry=is_large)
 
     def layer(self, level: int = 0) -> Layer:
-        """The file as a layer, once all pieces have been taken."""
+        """Return the file as a layer, once all pieces have been taken."""
         return Layer(LtxName(level, self.header.min_txid, self.header.max_txid), self._page_map)
 
 

@@ -48,7 +48,7 @@ class Made:
     ending: Ending
 
     def create(self, store: ObjectStore, key: str) -> None:
-        """Raises as `ObjectStore.assemble` does."""
+        """Create the file from its parts. Raises as `ObjectStore.assemble` does."""
         if len(self.parts) == 1 and isinstance(self.parts[0], bytes):
             store.create(key, self.parts[0])
         else:

@@ -101,7 +101,7 @@ def _hint(error: BotoCoreError) -> str:
 
 
 def _hints() -> Iterator[tuple[type[Exception] | tuple[type[Exception], ...], str]]:
-    """The kinds of errors and their hints. The first match counts."""
+    """Return the kinds of errors and their hints. The first match counts."""
     from botocore import exceptions as aws
 
     yield aws.ProfileNotFound, "see `aws configure list-profiles`, or --profile"

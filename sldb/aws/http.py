@@ -68,7 +68,7 @@ class SignedHttp:
     """Requests to `service`, over persistent connections."""
 
     def __init__(self, service: str, options: AwsOptions, read_seconds: float) -> None:
-        """Raises BotoCoreError if profile, region or credentials are missing."""
+        """Raise BotoCoreError if profile, region or credentials are missing."""
         session = botocore_session(options)
         self._session = session
         self._service = service

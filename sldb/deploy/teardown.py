@@ -88,7 +88,8 @@ def _refuse_to_delete_foreign(bucket: Bucket, stack: str) -> None:
 
 
 def tear_down(account: Account, plan: TeardownPlan, progress: Progress, *, delete_data: bool) -> None:
-    """Raises OperationFailed with the reason if the stack cannot be deleted; nothing of the data is gone then."""
+    """Delete the stack and its buckets. Raises OperationFailed with the reason if the stack cannot be deleted: the data
+    is still there then."""
     if plan.state is not None:
         _delete_stack(account, plan.stack, plan.state, progress)
     if plan.bundle_bucket is not None:

@@ -59,12 +59,12 @@ class Migration:
         return hashlib.sha256(self.up.sql.replace("\r\n", "\n").strip().encode()).hexdigest()
 
     def place(self, offset: int) -> dict[str, Any]:
-        """A place in the file, for the details of an error."""
+        """Return a place in the file, for the details of an error."""
         return {"file": str(self.path), "query": self.text, "offset": offset}
 
 
 def read_directory(directory: Path) -> tuple[Migration, ...]:
-    """The migrations of a directory, in the order of their versions. Raises `bad_request`."""
+    """Return the migrations of a directory, in the order of their versions. Raises `bad_request`."""
     try:
         paths = sorted(path for path in directory.iterdir() if _NAME.fullmatch(path.name) and path.is_file())
     except OSError as error:

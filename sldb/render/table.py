@@ -107,7 +107,7 @@ def _write_rich(result: Result, rows: list[Row], out: TextIO, screen: Screen, la
 
 
 def _rich_cell(value: int | float | str | bytes) -> Text:
-    """A Text, never a str: rich would read [red] in a str as markup, and fail on [/foo]."""
+    """Return a Text, never a str: rich would read [red] in a str as markup, and fail on [/foo]."""
     from rich.text import Text
 
     if isinstance(value, (int, float)):

@@ -44,7 +44,7 @@ CACHE_BYTES = 64 << 20
 
 class BucketTarget:
     def __init__(self, function: str | DeployedFunction, aws: AwsOptions) -> None:
-        """Raises SldbError `store_error` if there is no such function, or the user may not see it."""
+        """Raise SldbError `store_error` if there is no such function, or the user may not see it."""
         deployed_function = DeployedFunction.of(function, aws)
         self._settings = _settings_of(deployed_function, aws)
         self.name = f"the bucket of {deployed_function.name}"

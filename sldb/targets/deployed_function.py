@@ -30,7 +30,7 @@ class DeployedFunction:
     """A query function, found by its name or by its stack. Safe for threads: targets share one."""
 
     def __init__(self, aws: AwsOptions, *, stack: str | None = None, function: str | None = None) -> None:
-        """`function`: its name; None: the function of the stack."""
+        """Set the function: its name; None: the function of the stack."""
         assert stack or function
         self.aws = aws
         self.stack = stack  # that requests are meant for; None: any

@@ -39,5 +39,5 @@ class BucketPolicies:
         return Answer(204)
 
     def forget(self, bucket: str) -> None:
-        """The bucket is gone, or its policy."""
+        """Drop the policy of a bucket: it was deleted, or the bucket was."""
         self._texts.pop(bucket, None)

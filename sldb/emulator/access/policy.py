@@ -118,7 +118,7 @@ def _holds(operator: str, key: str, wanted: Sequence[Any], context: Mapping[str,
 
 
 def _operator(operator: str) -> tuple[Callable[[str, str], bool], bool]:
-    """The test of an operator, and whether it is negated."""
+    """Return the test of an operator, and whether it is negated."""
     base = operator.removesuffix("IfExists")
     for prefix in _SETS:
         base = base.removeprefix(prefix)

@@ -36,7 +36,7 @@ class Call:
     environ: Mapping[str, Any]  # as WSGI gave it; its input is consumed
 
     def with_environ(self, **changes: str | None) -> Call:
-        """The same call with WSGI variables set, or removed (None)."""
+        """Return the same call with WSGI variables set, or removed (None)."""
         environ = {**self.environ, **changes}
         return replace(self, environ={name: value for name, value in environ.items() if value is not None})
 

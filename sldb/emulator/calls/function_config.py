@@ -76,7 +76,7 @@ class FunctionConfig:
 
 
 def read(moto: Moto, function: FunctionName) -> FunctionConfig:
-    """Raises AwsError ResourceNotFoundException."""
+    """Return the configuration of a function. Raises AwsError ResourceNotFoundException."""
     with moto.lock:
         try:
             found = moto.backend("lambda", function.region).get_function(function.name, function.qualifier)

@@ -49,7 +49,7 @@ def evaluate(value: Any, scope: Scope) -> Any:
 
 
 def holds(value: Any, scope: Scope) -> bool:
-    """A condition's value."""
+    """Return a condition's value."""
     found = evaluate(value, scope)
     if not isinstance(found, bool):
         raise AwsError("ValidationError", f"Template error: a condition came to {found!r}, not to true or false")

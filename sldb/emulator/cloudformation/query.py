@@ -26,7 +26,7 @@ def model() -> ServiceModel:
 
 
 def parse(action: str, form: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters of a call as nested dicts and lists. Unknown names are left in, as text."""
+    """Return the parameters of a call as nested dicts and lists. Unknown names are left in, as text."""
     shape = model().operation_model(action).input_shape
     tree = _tree({name: value for name, value in form.items() if name not in ("Action", "Version")})
     members = shape.members if shape is not None else {}

@@ -107,7 +107,7 @@ class Stack:
     def report(
         self, logical_id: str, resource_type: str, status: str, *, physical_id: str = "", reason: str = ""
     ) -> None:
-        """An event of a resource."""
+        """Record an event of a resource."""
         at = self._record(logical_id, resource_type, physical_id, status, reason)
         now_there = self.resources.get(logical_id)
         if now_there is not None and status.startswith("DELETE") and now_there.physical_id != physical_id:

@@ -59,7 +59,7 @@ class Target:
         return found
 
     def _with_tags_of_stack(self, own: list[dict[str, str]]) -> list[dict[str, str]]:
-        """A resource's own tags win."""
+        """Return the tags of a resource: those of the stack, and its own, which win."""
         keys = {tag["Key"] for tag in own}
         return [*own, *({"Key": key, "Value": value} for key, value in self.tags.items() if key not in keys)]
 

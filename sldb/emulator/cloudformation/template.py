@@ -140,7 +140,7 @@ def _check_references(template: Template) -> None:
 
 
 def parameter_values(template: Template, given: list[dict[str, Any]], previous: Mapping[str, str]) -> dict[str, str]:
-    """The value of every parameter: given, as before, or the default. All as text, as CloudFormation keeps them."""
+    """Return the value of every parameter: given, as before, or the default. Values are text."""
     names = {entry["ParameterKey"] for entry in given}
     if unknown := sorted(names - set(template.parameters)):
         raise invalid(f"Parameters: [{', '.join(unknown)}] do not exist in the template")

@@ -36,7 +36,7 @@ def check(moto: Moto, call: Call) -> Call:
 
 
 def complete(moto: Moto, call: Call, answer: Answer) -> Answer:
-    """A new group's tags are part of EC2's answer, and not of moto's."""
+    """Add a new group's tags, which are part of EC2's answer, and not of moto's."""
     found = re.search(r"<groupId>(.*?)</groupId>", answer.body.decode()) if answer.status == 200 else None
     if call.action != "CreateSecurityGroup" or found is None:
         return answer

@@ -54,7 +54,7 @@ def _check_write(current: Any, call: Call) -> None:
 
 
 def _current(moto: Moto, call: Call) -> Any:
-    """The object under the call's key; None if there is none."""
+    """Return the object under the call's key; None if there is none."""
     bucket, key = split_bucket_and_key(call.path)
     backend = moto.backend("s3", call.region)
     return backend.head_object(bucket, key) if bucket in backend.buckets else None

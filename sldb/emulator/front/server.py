@@ -134,7 +134,7 @@ class Emulator:
         return environment
 
     def command_environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """`base` with everything of AWS's taken out and this emulator put in."""
+        """Return `base` with everything of AWS's taken out and this emulator put in."""
         kept = {name: value for name, value in base.items() if not name.startswith("AWS_")}
         return {**kept, **self.environment()}
 

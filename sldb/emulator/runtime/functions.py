@@ -62,7 +62,7 @@ class Functions:
         self._logging = threading.Lock()
 
     def answer(self, call: Call) -> Answer:
-        """The answer to an Invoke call. Raises AwsError."""
+        """Return the answer to an Invoke call. Raises AwsError."""
         function = FunctionName.parse(function_in(call.path), call.region, call.query.get("Qualifier"))
         kind = call.headers.get("x-amz-invocation-type", "RequestResponse")
         config = function_config.read(self._moto, function)

@@ -46,7 +46,7 @@ class Pool:
 
     @contextmanager
     def container(self, config: FunctionConfig) -> Iterator[Container]:
-        """A container for one invocation. Raises AwsError TooManyRequestsException at the limit of concurrency."""
+        """Return a container for one invocation. Raises AwsError TooManyRequestsException at the limit."""
         entry = self._take(config)
         try:
             yield entry.container

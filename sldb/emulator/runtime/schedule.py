@@ -106,7 +106,7 @@ class Schedule:
             self._functions.invoke_later(function, event.encode(), str(uuid.uuid4()))
 
     def _check_permission(self, function: FunctionName, rule: _Rule) -> None:
-        """Raises AwsError if the function's policy does not let the rule invoke it."""
+        """Raise AwsError if the function's policy does not let the rule invoke it."""
         function_config.read(self._moto, function)
         with self._moto.lock:
             found = self._moto.backend("lambda", function.region).get_function(function.name, function.qualifier)

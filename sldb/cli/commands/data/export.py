@@ -95,7 +95,7 @@ def _format(run: Run, output: str | None) -> str:
 
 @contextmanager
 def _destination(output: str | None, table: str | None, aws: AwsOptions) -> Iterator[Path | None]:
-    """The file to write."""
+    """Return the file to write."""
     if output is None or not output.startswith("s3://"):
         yield None if output is None else Path(output)
         return

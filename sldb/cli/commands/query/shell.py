@@ -111,7 +111,7 @@ def _history_path(target: str) -> Path:
 
 
 def _directory(kind: str) -> Path:
-    """The user's own one for `config` or `state`, as the system has it."""
+    """Return the user's own one for `config` or `state`, as the system has it."""
     import platformdirs
 
     found: str = getattr(platformdirs, f"user_{kind}_dir")("sldb", appauthor=False)

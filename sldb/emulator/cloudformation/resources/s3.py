@@ -147,7 +147,7 @@ def _encryption(value: Properties) -> dict[str, Any]:
 
 
 def _rule(rule: Properties) -> dict[str, Any]:
-    """A lifecycle rule in the API's words."""
+    """Return a lifecycle rule in the API's words."""
     made: dict[str, Any] = {"Filter": {"Prefix": rule.get("Prefix", "")}}
     for name, value in rule.items():
         match name:
