@@ -34,7 +34,7 @@ def report_step(migration: Migration, act: Callable[[], Reply | None], done: str
     reply = act()
     took = duration((time.monotonic() - started) * 1000)
     if reply is None:
-        messages.say(f"{migration.name}: {done} already, by somebody else")
+        messages.say(f"{migration.name}: {done} already, by another client")
         return None
     block = migration.down if done == "rolled back" else migration.up
     note = "" if block.transaction else " · as one transaction, although transaction:false"

@@ -1,4 +1,4 @@
-"""The stage shows what it runs, in the order in which it happens, and stops where a command does not end as written."""
+"""The stage: it shows and runs commands in order, and stops after an unexpected exit status."""
 
 from __future__ import annotations
 

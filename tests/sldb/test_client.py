@@ -1,4 +1,4 @@
-"""Which actions and requests count as writes, of which it is said where they went."""
+"""The actions and requests counted as writes, and reported with their destination."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run goes to: what is said on several levels becomes one destination, or an error."""
+"""The destination of a run: settings of several levels become one destination, or an error."""
 
 from __future__ import annotations
 

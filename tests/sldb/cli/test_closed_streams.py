@@ -1,5 +1,5 @@
-"""Every command runs with its standard streams closed as it does with nobody there, and a stream that cannot be written
-denies nothing that was done."""
+"""Commands with closed standard streams behave as without a user; a failed write to a stream does not change their
+effect."""
 
 from __future__ import annotations
 

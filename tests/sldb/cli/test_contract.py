@@ -1,4 +1,4 @@
-"""The complaints that users of other tools have, each as a test of ours, at the command line.
+"""The complaints of other tools' users, each as a test of ours, at the command line.
 
 Those about deploying are in tests/sldb/deploy/test_deploy.py, those about export in tests/sldb/transfer.
 """

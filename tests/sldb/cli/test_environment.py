@@ -1,4 +1,4 @@
-"""What is wrong with the user's environment is told as that, with exit status 3: it is no bug, and nothing was sent."""
+"""Faults of the user's environment: reported as such, with exit status 3, as no bug, and before any request."""
 
 from __future__ import annotations
 

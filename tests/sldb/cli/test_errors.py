@@ -1,4 +1,4 @@
-"""The one place where errors become messages and exit statuses."""
+"""The end of all errors, as messages and exit statuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moments at the command line: what --at, .at and --since may say, and what is said of what they meant."""
+"""Moments at the command line: the values of --at, .at and --since, and the report of their transaction."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,25 +17,15 @@ from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
-from sldb.cli.main import run
 from tests.fakes.terminal.printed import TIME
+from tests.sldb.cli.in_process import Done, Sldb, forget_settings, in_process
 
-
-@dataclass
-class Done:
-    status: int
-    out: str
-    err: str
-
-
-Sldb = Callable[..., Done]
 COUNT = ["query", "select count(*) as n from t", "--format", "jsonl"]
 
 
 @pytest.fixture(autouse=True)
 def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("SLDB_TARGET", "SLDB_DATABASE", "SLDB_FORMAT"):
-        monkeypatch.delenv(name, raising=False)
+    forget_settings(monkeypatch)
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     yield
@@ -47,11 +37,7 @@ def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def sldb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Sldb:
     """Over a directory: transaction 1 is of three hours ago, 2 of an hour ago, 3 of now."""
 
-    def sldb(*words: str) -> Done:
-        capsys.readouterr()
-        status = run([*words, "--local", str(tmp_path)])
-        return Done(status, *capsys.readouterr())
-
+    sldb = in_process(capsys, "--local", str(tmp_path))
     sldb("query", "create table t (a)")
     sldb("query", "insert into t values (1)")
     sldb("query", "insert into t values (2)")

@@ -1,4 +1,4 @@
-"""What destroys is asked about first: on a terminal, and only there."""
+"""Destructive statements ask for confirmation: on a terminal, and only there."""
 
 from __future__ import annotations
 

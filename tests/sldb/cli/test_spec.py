@@ -1,4 +1,4 @@
-"""Every command has a help with examples that it would accept, and what is made from the commands is up to date."""
+"""Every command has a help with valid examples, and the generated documentation is up to date."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPERATORS = ("|", "||", "&&", ";", "<", ">", ">>")
 
 
 def parse(line: str) -> tuple[str, ...]:
-    """The words of the command that a line means. Raises click's UsageError where it would not be accepted."""
+    """Return the words of a line's command. Raises click's UsageError for an invalid line."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     lexer.commenters = ""

@@ -1,4 +1,4 @@
-"""What a command must not import, because it would be paid for at every start."""
+"""The imports of a command: heavy modules would cost time at every start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data that others wrote: harmless on a terminal, and unchanged for programs, whichever command prints it."""
+"""Untrusted data: harmless on a terminal, and unchanged for programs, in the output of every command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The config file: what it may say, what it may not, and that editing it changes one line."""
+"""The config file: its valid and invalid content, and edits of one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The states that a text may name."""
+"""The names of states."""
 
 from __future__ import annotations
 

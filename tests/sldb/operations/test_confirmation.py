@@ -1,4 +1,4 @@
-"""Nothing is destroyed before somebody agreed; over the real engine."""
+"""Data is destroyed only after a yes; over the real engine."""
 
 from __future__ import annotations
 

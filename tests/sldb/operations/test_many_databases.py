@@ -1,4 +1,4 @@
-"""Side by side: bounded, in order, past one that hangs."""
+"""Requests side by side: bounded, in order, past one without an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of parameters from files: exactly what our own formats wrote, and a line for whatever makes no sense."""
+"""Rows of parameters from files: exactly the values of our own formats, and the line of invalid ones."""
 
 from __future__ import annotations
 

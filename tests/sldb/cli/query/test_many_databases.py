@@ -1,4 +1,4 @@
-"""`sldb query --all-databases`: many databases as one, and none that sinks the rest."""
+"""The option `sldb query --all-databases`: many databases as one, independent of each other's failures."""
 
 from __future__ import annotations
 

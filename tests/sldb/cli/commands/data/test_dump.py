@@ -1,4 +1,4 @@
-"""sldb dump as a command."""
+"""The command `sldb dump`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sldb export as a command: every format, of tables, views and queries."""
+"""The command `sldb export`: every format, of tables, views and queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sldb import as a command: what it says, what it asks for, and kill -9 in the middle of it."""
+"""The command `sldb import`: its output and requirements, and kill -9 in the middle of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sldb push` and `sldb pull` as commands: what they say, ask and refuse."""
+"""The commands `sldb push` and `sldb pull`: their output, questions and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sldb migrate` as a process: what it prints, and its exit statuses."""
+"""The command `sldb migrate` as a process: its output and exit statuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""history, restore, undo, branch and databases as commands: over a directory, and over a function on loopback."""
+"""The commands history, restore, undo, branch and databases, over a directory, and over a function on loopback."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,11 @@ from lambda_handlers.host import Host
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.wire import new_request_id
 from sldb.cli import streams
-from sldb.cli.main import run
 from sldb.targets.local import LocalTarget
 from tests.fakes.aws.lambda_service import LambdaService, serve_lambda
 from tests.fakes.databases.engine import Engine
 from tests.fakes.terminal.printed import TIME
-
-
-@dataclass
-class Done:
-    status: int
-    out: str
-    err: str
-
-
-Sldb = Callable[..., Done]
+from tests.sldb.cli.in_process import Done, Sldb, forget_settings, in_process
 
 
 @pytest.fixture
@@ -57,21 +46,14 @@ def function(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lambda
 def sldb(
     request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Sldb:
-    for name in ("SLDB_TARGET", "SLDB_DATABASE", "SLDB_FORMAT"):
-        monkeypatch.delenv(name, raising=False)
+    forget_settings(monkeypatch)
     where = ["--local", str(tmp_path / "db")]
     if request.param == "lambda":
         function: LambdaService = request.getfixturevalue("function")
         # The fake keeps a list of requests on its target.
         function.target.requests = []
         where = ["--target", "lambda"]
-
-    def sldb(*arguments: str) -> Done:
-        status = run([*arguments, *where])
-        shown = capsys.readouterr()
-        return Done(status, shown.out, shown.err)
-
-    return sldb
+    return in_process(capsys, *where)
 
 
 def value(done: Done) -> Any:

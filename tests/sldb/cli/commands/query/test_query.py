@@ -1,4 +1,4 @@
-"""`sldb query` as a process: streams, exit statuses, and what happens when the reader or the user goes away."""
+"""The command `sldb query` as a process: streams, exit statuses, and the end of its reader or user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the SQL and its parameters come from, and what errors say about it."""
+"""The sources of SQL and parameters, and their places in errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with the rows: files, layouts, and what is said beside the data."""
+"""The output of rows: files, layouts, and the summary beside the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sldb shell` as a process: as a script, and on a terminal."""
+"""The command `sldb shell` as a process: as a script, and on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sldb shell` as a person meets it: in a real terminal, key by key."""
+"""The command `sldb shell` as a person uses it: in a real terminal, key by key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Completion in real shells, as somebody types: what is offered, and that nothing is asked over the network."""
+"""Completion in real shells, key by key: the offered values, and no use of the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sldb config`, and which of several places a value comes from."""
+"""The command `sldb config`, and the order of the sources of a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sldb unlock` against moto's EC2, S3, Lambda and CloudFormation."""
+"""The command `sldb unlock` against moto's EC2, S3, Lambda and CloudFormation."""
 
 from __future__ import annotations
 

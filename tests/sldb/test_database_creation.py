@@ -1,4 +1,4 @@
-"""A mistyped name makes no database, and a mistyped path no directory, whichever command it is given to."""
+"""A mistyped name makes no database, and a mistyped path no directory, in any command."""
 
 from __future__ import annotations
 
