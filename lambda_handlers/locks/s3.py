@@ -7,10 +7,10 @@ meant for an earlier state always fails.
 Code of version 1 recognises this version's locks, and this code those of version 1: during a deployment writers of both
 wait for each other.
 
-A write without a clear answer (see store/protocol.py) is resolved by reading the object back and comparing nonces. A body
-that cannot be read, or fails its checksum, is read once more, because the answer may have been damaged. If the object
-itself is damaged, it counts as released and is replaced, which the ETag makes safe; its holder is not informed, and the
-conditional commit decides, as with any broken lock.
+A write without a clear answer (see store/protocol.py) is resolved by reading the object back and comparing nonces. A
+body that cannot be read, or fails its checksum, is read once more, because the answer may have been damaged. If the
+object itself is damaged, it counts as released and is replaced, which the ETag makes safe; its holder is not informed,
+and the conditional commit decides, as with any broken lock.
 """
 
 from __future__ import annotations

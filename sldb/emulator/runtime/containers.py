@@ -135,7 +135,7 @@ class Container:
             raise _failure("Sandbox.Timedout", message) from None
 
     def _first_process(self, request_id: str) -> Process | None:
-        """Return a process started within Lambda's ten seconds; None: too slow, to be started on the invocation's time."""
+        """Return a process started within Lambda's ten seconds; None: too slow for them."""
         self._fresh = False
         try:
             return self._start_process(time.time() + INIT_SECONDS, request_id)
