@@ -1,0 +1,90 @@
+"""The modules that a cold start of the query function loads before the first request: what users wait for.
+
+A module that comes here makes every cold start slower. Modules that only some requests need, such as an action or a
+kind of store, are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+# Package → its modules that are loaded, and no other.
+OURS = {
+    "lambda_handlers": """
+        db_function deadline events host log resources service settings store_clock watchdog
+    """,
+    "lambda_handlers.actions": """
+        context registry
+    """,
+    "lambda_handlers.database": """
+        applied_requests attached_databases database errors local_copy moments newest_state replies request_runner run
+        turns vanishing write_access
+    """,
+    "lambda_handlers.locks": """
+        build protocol
+    """,
+    "lambda_handlers.shared": """
+        endpoints holder proxies sealed times
+    """,
+    "lambda_handlers.sql": """
+        attachment authorizer errors execution own_tables pragmas reply_limit request_log script session steps
+    """,
+    "lambda_handlers.storage": """
+        announcements commit commit_permit draft folding foreign_keys freshness local_pages log_follower prepared
+        publishing replica time_limit vfs
+    """,
+    "lambda_handlers.storage.log": """
+        chain checksum file_header history keys kinds ltx ltx_decoder ltx_encoder ltx_index mark
+    """,
+    "lambda_handlers.storage.pages": """
+        atlas btree fetch head layers mapping opening page_cache page_map page_map_binding page_map_builder
+        stored_page_map
+    """,
+    "lambda_handlers.store": """
+        errors metered open protocol
+    """,
+    "lambda_handlers.wire": """
+        action checks errors hints ids names reply request values
+    """,
+}
+PACKAGES = ("apsw", "fastcrc", "lz4")
+# Of the standard library; Python's versions differ in which of them load each other, and in the private ones.
+STANDARD_LIBRARY = """
+    array ast base64 binascii bisect bz2 collections contextlib copy copyreg dataclasses datetime dis enum errno
+    fnmatch functools importlib inspect ipaddress itertools json keyword linecache lzma math ntpath opcode operator
+    pathlib random re reprlib shutil struct tempfile textwrap threading token tokenize traceback types typing urllib
+    warnings weakref zlib
+"""
+
+PROGRAM = """
+import sys
+before = set(sys.modules)
+import lambda_handlers.db_function
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def loaded() -> set[str]:
+    """Return the modules that importing the handler adds to those of a fresh interpreter."""
+    ran = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    return set(ran.stdout.split())
+
+
+def test_a_cold_start_loads_these_modules_of_ours_and_no_other() -> None:
+    packages = {".".join(package.split(".")[:end]) for package in OURS for end in range(1, package.count(".") + 2)}
+    modules = {f"{package}.{name}" for package, names in OURS.items() for name in names.split()}
+    assert {name for name in loaded() if name.partition(".")[0] == "lambda_handlers"} == packages | modules
+
+
+def test_a_cold_start_loads_these_of_other_packages_and_no_other() -> None:
+    others = {name.partition(".")[0] for name in loaded()} - {"lambda_handlers"} - sys.stdlib_module_names
+    assert {name for name in others if not name.startswith("_")} == set(PACKAGES)
+
+
+def test_a_cold_start_loads_no_more_of_the_standard_library() -> None:
+    standard = {name.partition(".")[0] for name in loaded()} & sys.stdlib_module_names
+    assert {name for name in standard if not name.startswith("_")} <= set(STANDARD_LIBRARY.split())
