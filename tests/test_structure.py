@@ -41,7 +41,6 @@ TESTED_IN = {
         "lambda_handlers.actions.rename_database",
         "lambda_handlers.storage.listing",
     ),
-    "tests/lambda_handlers/actions/test_moments.py": ("lambda_handlers.database.moments",),
     "tests/lambda_handlers/actions/test_push.py": ("lambda_handlers.actions.pushed_schema",),
     "tests/lambda_handlers/actions/test_restore.py": ("lambda_handlers.actions.history",),
     "tests/lambda_handlers/database/test_database.py": (
@@ -49,7 +48,6 @@ TESTED_IN = {
         "lambda_handlers.database.local_copy",
         "lambda_handlers.database.request_runner",
         "lambda_handlers.database.run",
-        "lambda_handlers.database.write_access",
         "lambda_handlers.resources",
     ),
     "tests/lambda_handlers/locks/test_contract.py": ("lambda_handlers.locks.waiting",),

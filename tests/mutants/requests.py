@@ -16,7 +16,10 @@ ONCE = (
         "            self._applied.record(session, copy, run.request_id(session.may_write), reply)\n            session.commit()",
         "            session.commit()\n            reply = replace(reply, txid=copy.replica.txid)\n            self._applied.record(session, copy, run.request_id(session.may_write), reply)\n"
         "            session.commit()",
-        (DATABASE + "test_another_container_knows_the_request", SERVER + "database/test_database.py"),
+        (
+            "tests/lambda_handlers/database/test_applied_requests.py::test_another_container_knows_the_request",
+            SERVER + "database/test_database.py",
+        ),
     ),
     Mutant(
         "nobody looks whether it was applied",
@@ -24,7 +27,9 @@ ONCE = (
         HANDLERS + "database/applied_requests.py",
         "        return Applied(found.at, reply)",
         "        return None",
-        (DATABASE + "test_a_request_id_applies_once_and_gives_the_first_result",),
+        (
+            "tests/lambda_handlers/database/test_applied_requests.py::test_a_request_id_applies_once_and_gives_the_first_result",
+        ),
     ),
     Mutant(
         "it is not recorded",
@@ -32,7 +37,9 @@ ONCE = (
         HANDLERS + "database/applied_requests.py",
         "        if request_id is not None:\n            session.trusted(lambda connection: request_log.record",
         "        if False:\n            session.trusted(lambda connection: request_log.record",
-        (DATABASE + "test_a_request_id_applies_once_and_gives_the_first_result",),
+        (
+            "tests/lambda_handlers/database/test_applied_requests.py::test_a_request_id_applies_once_and_gives_the_first_result",
+        ),
     ),
     Mutant(
         "a reply that is kept elsewhere and damaged is none",
@@ -59,7 +66,9 @@ ONCE = (
         HANDLERS + "sql/request_log.py",
         "        return min(self.clock, self.log) - MEMORY_SECONDS",
         "        return self.clock - MEMORY_SECONDS",
-        (DATABASE + "test_a_clock_that_is_wrong_for_one_write_makes_nothing_run_twice",),
+        (
+            "tests/lambda_handlers/database/test_applied_requests.py::test_a_clock_that_is_wrong_for_one_write_makes_nothing_run_twice",
+        ),
     ),
     Mutant(
         "it is forgotten by the log's time alone",
@@ -67,7 +76,9 @@ ONCE = (
         HANDLERS + "sql/request_log.py",
         "        return min(self.clock, self.log) - MEMORY_SECONDS",
         "        return self.log - MEMORY_SECONDS",
-        (DATABASE + "test_a_clock_that_is_wrong_for_one_write_makes_nothing_run_twice",),
+        (
+            "tests/lambda_handlers/database/test_applied_requests.py::test_a_clock_that_is_wrong_for_one_write_makes_nothing_run_twice",
+        ),
     ),
     Mutant(
         "it is recorded with the time of a clock that is behind",
@@ -75,7 +86,9 @@ ONCE = (
         HANDLERS + "sql/request_log.py",
         "        return min(made, self.clock + MAX_BEHIND_SECONDS)",
         "        return self.clock",
-        (DATABASE + "test_a_clock_that_is_wrong_for_one_write_makes_nothing_run_twice",),
+        (
+            "tests/lambda_handlers/database/test_applied_requests.py::test_a_clock_that_is_wrong_for_one_write_makes_nothing_run_twice",
+        ),
     ),
     Mutant(
         "it is remembered for as long as a clock was ahead",
@@ -83,7 +96,9 @@ ONCE = (
         HANDLERS + "sql/request_log.py",
         "        return min(made, self.clock + MAX_BEHIND_SECONDS)",
         "        return made",
-        (DATABASE + "test_after_a_clock_that_was_far_ahead_the_log_of_requests_does_not_grow_for_ever",),
+        (
+            "tests/lambda_handlers/database/test_applied_requests.py::test_after_a_clock_that_was_far_ahead_the_log_of_requests_does_not_grow_for_ever",
+        ),
     ),
     Mutant(
         "if_txid is decided before the lock",
@@ -91,7 +106,10 @@ ONCE = (
         HANDLERS + "database/request_runner.py",
         "            self._newest.check_txid(request.if_txid)\n",
         "            pass\n",
-        (DATABASE + "test_if_txid", DATABASE + "test_a_lost_race_with_if_txid_is_a_conflict"),
+        (
+            "tests/lambda_handlers/database/test_conditions.py::test_if_txid",
+            "tests/lambda_handlers/database/test_write_access.py::test_a_lost_race_with_if_txid_is_a_conflict",
+        ),
     ),
     Mutant(
         "if_txid is decided before the log of requests is looked at",
@@ -100,7 +118,9 @@ ONCE = (
         "        request, request_id = run.request, run.request_id(session.may_write)\n",
         "        request, request_id = run.request, run.request_id(session.may_write)\n"
         "        if session.may_write:\n            self._newest.check_txid(request.if_txid)\n",
-        (DATABASE + "test_a_request_that_another_delivery_applied_meanwhile_is_no_conflict",),
+        (
+            "tests/lambda_handlers/database/test_write_access.py::test_a_request_that_another_delivery_applied_meanwhile_is_no_conflict",
+        ),
     ),
     Mutant(
         "under the lock nobody looks again",
@@ -108,7 +128,9 @@ ONCE = (
         HANDLERS + "database/database.py",
         "        if self._resources.has_lock or run.request.max_staleness:\n            self._newest.refresh(",
         "        if False:\n            self._newest.refresh(",
-        (DATABASE + "test_if_txid_is_decided_on_the_newest_transaction_even_from_a_stale_copy",),
+        (
+            "tests/lambda_handlers/database/test_conditions.py::test_if_txid_is_decided_on_the_newest_transaction_even_from_a_stale_copy",
+        ),
     ),
     Mutant(
         "a lost race is not run again",
@@ -116,7 +138,10 @@ ONCE = (
         HANDLERS + "database/write_access.py",
         "            self._back_off(number, deadline)\n            replica.refresh(deadline=deadline.at)",
         "            break",
-        (DATABASE + "test_writers_without_a_lock_lose_nothing", SERVER + "database/test_database.py"),
+        (
+            "tests/lambda_handlers/database/test_write_access.py::test_writers_without_a_lock_lose_nothing",
+            SERVER + "database/test_database.py",
+        ),
     ),
     Mutant(
         "a message of a queue that failed is dropped",
@@ -272,7 +297,7 @@ OWN = (
         HANDLERS + "sql/own_tables.py",
         'f"PRAGMA {schema}.foreign_key_list({quoted})"',
         'f"PRAGMA foreign_key_list({quoted})"',
-        (ATTACKS + "test_have_a_table_of_sldb_as_the_parent_of_a_foreign_key",),
+        ("tests/lambda_handlers/attacks/test_own_tables.py::test_have_a_table_of_sldb_as_the_parent_of_a_foreign_key",),
     ),
     Mutant(
         "a table of ours becomes a parent",
@@ -280,7 +305,7 @@ OWN = (
         HANDLERS + "sql/own_tables.py",
         "        reached.update(_parents(connection, schema))",
         "        pass",
-        (ATTACKS + "test_have_a_table_of_sldb_as_the_parent_of_a_foreign_key",),
+        ("tests/lambda_handlers/attacks/test_own_tables.py::test_have_a_table_of_sldb_as_the_parent_of_a_foreign_key",),
     ),
     Mutant(
         "whoever has such a table can change no schema any more",
@@ -288,7 +313,7 @@ OWN = (
         HANDLERS + "sql/session.py",
         "        if reached := self.trusted(own_tables.reach) - before:",
         "        if reached := self.trusted(own_tables.reach):",
-        (ATTACKS + "test_such_a_table_can_still_be_changed_and_dropped",),
+        ("tests/lambda_handlers/attacks/test_own_tables.py::test_such_a_table_can_still_be_changed_and_dropped",),
     ),
     Mutant(
         "the schema of our table is compared in one case only",
@@ -304,7 +329,7 @@ OWN = (
         "sldb/push_pull/source.py",
         "        if found := source.own_names():",
         "        if found := []:",
-        (ATTACKS + "test_push_a_file_with_a_log_of_its_own",),
+        ("tests/lambda_handlers/attacks/test_pushed_files.py::test_push_a_file_with_a_log_of_its_own",),
     ),
     Mutant(
         "whoever commits a pushed file does not look at its names",
@@ -312,7 +337,7 @@ OWN = (
         "lambda_handlers/actions/push.py",
         "    _check_schema(context, prepared, first_page)\n",
         "",
-        (ATTACKS + "test_push_such_a_file_with_another_client",),
+        ("tests/lambda_handlers/attacks/test_pushed_files.py::test_push_such_a_file_with_another_client",),
     ),
     Mutant(
         "the pages of a pushed file's map are those of the file",
@@ -320,7 +345,7 @@ OWN = (
         HANDLERS + "storage/prepared.py",
         "            if not is_first and carried.get(frame.pgno, frame.page) != frame.page:",
         "            if False:",
-        (ATTACKS + "test_push_a_file_whose_page_map_shows_another_schema",),
+        ("tests/lambda_handlers/attacks/test_pushed_files.py::test_push_a_file_whose_page_map_shows_another_schema",),
     ),
     Mutant(
         "a reply is read from whatever key an entry names",
@@ -328,7 +353,7 @@ OWN = (
         HANDLERS + "sql/request_log.py",
         "    if not is_reply_key(key):",
         "    if False:",
-        (ATTACKS + "test_have_the_log_of_requests_name_another_object",),
+        ("tests/lambda_handlers/attacks/test_request_log.py::test_have_the_log_of_requests_name_another_object",),
     ),
     Mutant(
         "an entry's rows may lie anywhere",
@@ -336,7 +361,7 @@ OWN = (
         HANDLERS + "sql/request_log.py",
         "all(isinstance(key, str) and is_rows_key(key) for key in stored)",
         "all(isinstance(key, str) for key in stored)",
-        (ATTACKS + "test_have_the_log_of_requests_name_another_object",),
+        ("tests/lambda_handlers/attacks/test_request_log.py::test_have_the_log_of_requests_name_another_object",),
     ),
     Mutant(
         "rows are signed wherever they lie",
@@ -352,7 +377,7 @@ OWN = (
         HANDLERS + "sql/request_log.py",
         "        return max(self.clock, self.log) + SKEW_SECONDS",
         '        return float("inf")',
-        (ATTACKS + "test_an_entry_of_the_future_proves_nothing",),
+        ("tests/lambda_handlers/attacks/test_own_tables.py::test_an_entry_of_the_future_proves_nothing",),
     ),
 )
 
@@ -417,7 +442,7 @@ TIME = (
         HANDLERS + "database/write_access.py",
         "        if self._host.now() + pause >= deadline.at:",
         "        if False:",
-        (DATABASE + "test_races_end_with_the_time_of_the_request",),
+        ("tests/lambda_handlers/database/test_write_access.py::test_races_end_with_the_time_of_the_request",),
     ),
     Mutant(
         "a statement runs past the deadline",
@@ -441,7 +466,9 @@ TIME = (
         HANDLERS + "sql/session.py",
         "        if self._vfs.permit.txid is None:\n            self._deadline.check()",
         "        if False:\n            self._deadline.check()",
-        (DATABASE + "test_a_statement_that_waits_for_page_after_page_ends_with_its_time",),
+        (
+            "tests/lambda_handlers/database/test_write_access.py::test_a_statement_that_waits_for_page_after_page_ends_with_its_time",
+        ),
     ),
     Mutant(
         "the lock outlives a request that fails",
@@ -449,7 +476,7 @@ TIME = (
         HANDLERS + "database/write_access.py",
         "            yield holder\n        finally:\n            self.release(holder.lock_id)",
         "            yield holder\n        finally:\n            pass\n        self.release(holder.lock_id)",
-        (DATABASE + "test_a_request_that_fails_leaves_no_lock",),
+        ("tests/lambda_handlers/database/test_write_access.py::test_a_request_that_fails_leaves_no_lock",),
     ),
     Mutant(
         "a lock that cannot be released fails the write",
@@ -458,7 +485,7 @@ TIME = (
         '            log.warning("lock_not_released", database=self._database, lock_id=lock_id, error=error.message)\n'
         "            return",
         "            raise error",
-        (DATABASE + "test_a_lost_lock_does_not_make_a_committed_write_fail",),
+        ("tests/lambda_handlers/database/test_write_access.py::test_a_lost_lock_does_not_make_a_committed_write_fail",),
     ),
 )
 

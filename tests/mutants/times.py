@@ -98,7 +98,7 @@ MUTANTS = (
         "lambda_handlers/wire/checks.py",
         "    if written is None or written.offset_seconds is None:",
         "    if written is None:",
-        (DATABASE_TESTS + "test_a_time_on_the_wire_names_its_zone",),
+        ("tests/lambda_handlers/database/test_moments.py::test_a_time_on_the_wire_names_its_zone",),
     ),
     Mutant(
         "a time to the second means its beginning",
@@ -106,7 +106,9 @@ MUTANTS = (
         "lambda_handlers/shared/times.py",
         "        return self.start_ms + (999 if self.is_whole_second else 0)",
         "        return self.start_ms",
-        (DATABASE_TESTS + "test_a_view_says_when_its_transaction_was_made_and_that_time_finds_it",),
+        (
+            "tests/lambda_handlers/database/test_moments.py::test_a_view_says_when_its_transaction_was_made_and_that_time_finds_it",
+        ),
     ),
     Mutant(
         "a moment in the future is one like any other",
@@ -114,7 +116,7 @@ MUTANTS = (
         "lambda_handlers/database/moments.py",
         "        if moment > (now + SKEW_SECONDS) * 1000 and found_ms <= now * 1000:",
         "        if False:",
-        (DATABASE_TESTS + "test_a_moment_in_the_future_is_no_moment",),
+        ("tests/lambda_handlers/database/test_moments.py::test_a_moment_in_the_future_is_no_moment",),
     ),
     Mutant(
         "a clock that is ahead of the store's stamps its time",
@@ -202,6 +204,6 @@ MUTANTS = (
         "lambda_handlers/storage/replica.py",
         "            return max(own_ms, self.timestamp_ms + 1)",
         "            return max(own_ms, self.timestamp_ms)",
-        (DATABASE_TESTS + "test_transactions_of_one_millisecond_have_different_times",),
+        ("tests/lambda_handlers/database/test_moments.py::test_transactions_of_one_millisecond_have_different_times",),
     ),
 )
