@@ -116,7 +116,6 @@ TESTED_IN = {
         "sldb.cli.commands.stack.deploy",
         "sldb.deploy.bundle_bucket",
         "sldb.deploy.deployment",
-        "sldb.stack.following",
     ),
     "tests/sldb/deploy/test_destroy.py": (
         "sldb.cli.commands.stack.destroy",

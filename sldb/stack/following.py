@@ -42,6 +42,9 @@ class _Following:
 
     def look(self) -> StackState | None:
         """Read the new events; return the state of the stack once the operation has ended."""
+        # Right after the call the response may have the old state, and the last event of the operation before may come
+        # late. An event of an earlier look that says that the stack is being changed proves that the state is newer.
+        has_begun = any(event.of_stack and event.status.endswith("_IN_PROGRESS") for event in self.happened)
         # The state first: events between the two calls are seen, and none is missed at the end.
         state = self._stack.describe(self._stack_id) or StackState(self._stack_id, "DELETE_COMPLETE")
         fresh = self._stack.events_since(self._stack_id, self._seen)
@@ -53,6 +56,4 @@ class _Following:
             self.backoff.reset()
         is_idle = self._looks >= _MAX_IDLE_LOOKS
         self._looks += 1
-        # Right after the call the response may have the old state: an event of the stack itself proves the new one.
-        has_begun = state.gone or any(event.of_stack for event in self.happened)
-        return state if state.is_at_rest and (has_begun or is_idle) else None
+        return state if state.gone or (state.is_at_rest and (has_begun or is_idle)) else None
