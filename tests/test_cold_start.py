@@ -22,23 +22,23 @@ OURS = {
     """,
     "lambda_handlers.database": """
         applied_requests attached_databases database errors local_copy moments newest_state replies request_runner run
-        turns vanishing write_access
+        vanished_files write_access writer_turns
     """,
     "lambda_handlers.locks": """
         build protocol
     """,
     "lambda_handlers.shared": """
-        endpoints holder proxies sealed times
+        endpoints lock_holder proxies sealed_json times
     """,
     "lambda_handlers.sql": """
-        attachment authorizer errors execution own_tables pragmas reply_limit request_log script session steps
+        attachment authorizer errors execution own_tables pragmas reply_limit request_log script session statements
     """,
     "lambda_handlers.storage": """
-        announcements commit commit_permit draft folding foreign_keys freshness local_pages log_follower prepared
+        announcements commit commit_permit draft folding foreign_keys freshness local_pages log_follower prepared_file
         publishing replica time_limit vfs
     """,
     "lambda_handlers.storage.log": """
-        chain checksum file_header history keys kinds ltx ltx_decoder ltx_encoder ltx_index mark
+        chain checksum copy_mark file_header keys kinds ltx ltx_decoder ltx_encoder ltx_index timeline
     """,
     "lambda_handlers.storage.pages": """
         atlas btree fetch head layers mapping opening page_cache page_map page_map_binding page_map_builder

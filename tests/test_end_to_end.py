@@ -20,7 +20,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from lambda_handlers.shared.holder import STACK_TAG, encode_tags, group_name
+from lambda_handlers.shared.lock_holder import STACK_TAG, encode_tags, group_name
 from sldb.cli.main import run as run_command
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.front.hooks import Hook, Proceed, ReplyLost

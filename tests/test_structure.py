@@ -33,7 +33,7 @@ LONG_FUNCTIONS = {
 # Modules that no test imports: they are tested by the commands, requests or calls that reach them.
 # Test file → modules; a package stands for all in it.
 TESTED_IN = {
-    "tests/lambda_handlers/actions/test_create.py": ("lambda_handlers.database.vanishing",),
+    "tests/lambda_handlers/actions/test_create.py": ("lambda_handlers.database.vanished_files",),
     "tests/lambda_handlers/actions/test_databases.py": (
         "lambda_handlers.actions.arguments",
         "lambda_handlers.actions.create_database",
@@ -56,7 +56,7 @@ TESTED_IN = {
     "tests/lambda_handlers/sql/test_session.py": (
         "lambda_handlers.sql.execution",
         "lambda_handlers.sql.reply_limit",
-        "lambda_handlers.sql.steps",
+        "lambda_handlers.sql.statements",
     ),
     "tests/lambda_handlers/test_deadline.py": ("lambda_handlers.storage.time_limit",),
     "tests/lambda_handlers/test_wire.py": ("lambda_handlers.wire",),
@@ -90,7 +90,7 @@ TESTED_IN = {
     "tests/sldb/cli/commands/query/test_query.py": ("sldb.cli.query.sending",),
     "tests/sldb/cli/commands/query/test_query_input.py": (
         "sldb.cli.query.sources",
-        "sldb.cli.query.work",
+        "sldb.cli.query.statements",
     ),
     "tests/sldb/cli/commands/query/test_query_output.py": ("sldb.cli.query.printing",),
     "tests/sldb/cli/commands/query/test_shell.py": ("sldb.shell.commands.dump",),

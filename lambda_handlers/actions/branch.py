@@ -26,10 +26,10 @@ from lambda_handlers.database.errors import dropped
 from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.listing import Listing, list_files, read_header
 from lambda_handlers.storage.log import kinds
+from lambda_handlers.storage.log.copy_mark import is_mark
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header, Txid
-from lambda_handlers.storage.log.mark import is_mark
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import ObjectStore, StoreError

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from lambda_handlers.storage.listing import Listing
 from lambda_handlers.storage.log import kinds
+from lambda_handlers.storage.log.copy_mark import MARK_BYTES, is_mark
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_decoder import Decoder
-from lambda_handlers.storage.log.mark import MARK_BYTES, is_mark
 from lambda_handlers.store.protocol import NotFound, ObjectStore
 from lambda_handlers.wire import SldbError
 

@@ -17,13 +17,13 @@ from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.restore import check_readable
 from lambda_handlers.database.errors import dropped
-from lambda_handlers.database.vanishing import repeat_while_vanishing
+from lambda_handlers.database.vanished_files import repeat_while_vanishing
 from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.listing import Listing, check_finished, header_and_page_count, list_files, read_header
 from lambda_handlers.storage.log import chain, ltx
+from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, transaction
 from lambda_handlers.storage.log.ltx import Txid
-from lambda_handlers.storage.log.mark import check_name
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, StoreError
 from lambda_handlers.wire import Action, bad_request

@@ -39,7 +39,7 @@ from lambda_handlers.storage.log.keys import transaction, upload_key, upload_pre
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
-from lambda_handlers.storage.prepared import Prepared
+from lambda_handlers.storage.prepared_file import Prepared
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import CopyOf, NotFound, ObjectInfo, ObjectStore, StoreError, Unavailable

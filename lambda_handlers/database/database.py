@@ -23,9 +23,9 @@ from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.database.replies import Replies
 from lambda_handlers.database.request_runner import RequestRunner
 from lambda_handlers.database.run import Run
-from lambda_handlers.database.turns import OF_ACTION, OF_REQUEST
-from lambda_handlers.database.vanishing import repeat_while_vanishing
+from lambda_handlers.database.vanished_files import repeat_while_vanishing
 from lambda_handlers.database.write_access import WriteAccess
+from lambda_handlers.database.writer_turns import OF_ACTION, OF_REQUEST
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.resources import Resources
 from lambda_handlers.shared.times import utc

@@ -8,7 +8,7 @@ from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.resources import Resources
 from lambda_handlers.shared.times import utc
-from lambda_handlers.storage.log import history
+from lambda_handlers.storage.log import timeline
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import StoreError
@@ -66,7 +66,7 @@ class Moments:
     def _txid_at_time(self, text: str) -> Txid:
         moment, resources = moment_ms("at", text), self._resources
         try:
-            found = history.find(resources.store, resources.host, self._database, moment)
+            found = timeline.find(resources.store, resources.host, self._database, moment)
         except StoreError as error:
             raise store_error(error) from error
         if found.descends_at and not self._has_reported_descent:

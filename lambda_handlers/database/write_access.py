@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from lambda_handlers.database.turns import Patience, Turns
+from lambda_handlers.database.writer_turns import Patience, Turns
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.log import trace
 from lambda_handlers.resources import Resources
-from lambda_handlers.shared.holder import Holder
+from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.storage.announcements import MAX_SECONDS
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica

@@ -18,7 +18,7 @@ from pathlib import Path
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Sweep
 from lambda_handlers.locks.waiting import lock_timeout, sleep_within
-from lambda_handlers.shared.holder import Holder
+from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.storage.log.keys import database_names
 from lambda_handlers.store.file_locks import open_lock_file, try_lock, unlock
 from lambda_handlers.store_clock import StoreClock

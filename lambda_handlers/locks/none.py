@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Sweep
-from lambda_handlers.shared.holder import Holder
+from lambda_handlers.shared.lock_holder import Holder
 
 
 class NoLock:

@@ -1,8 +1,8 @@
 """The lock as one object per database: taken and released by conditional writes.
 
-The object and its fields are in `lambda_handlers.shared.holder`. It is replaced and never deleted: the query function
-has no right to delete. Every body contains the nonce of its acquire, so that no ETag ever comes back, and a replace
-meant for an earlier state always fails.
+The object and its fields are in `lambda_handlers.shared.lock_holder`. It is replaced and never deleted: the query
+function has no right to delete. Every body contains the nonce of its acquire, so that no ETag ever comes back, and a
+replace meant for an earlier state always fails.
 
 Code of version 1 recognises this version's locks, and this code those of version 1: during a deployment writers of both
 wait for each other.
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
-from lambda_handlers.shared.holder import Holder, decode_object, encode_held, encode_released, lock_key
+from lambda_handlers.shared.lock_holder import Holder, decode_object, encode_held, encode_released, lock_key
 from lambda_handlers.storage.log.keys import database_names
 from lambda_handlers.store.protocol import (
     AlreadyExists,

@@ -1,6 +1,6 @@
 """The lock as an EC2 security group: its name is unique in the VPC, so the creator of the group has the lock.
 
-Its name and its tags are in `lambda_handlers.shared.holder`. One call sets both, so that a group of sldb is never
+Its name and its tags are in `lambda_handlers.shared.lock_holder`. One call sets both, so that a group of sldb is never
 without its tags.
 
 The group's id is the lock's id: EC2 never uses one twice, so deleting by id cannot hit a later lock.
@@ -27,7 +27,7 @@ from lambda_handlers.aws.ec2 import Ambiguous, Duplicate, Ec2, Ec2Error, NotFoun
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
-from lambda_handlers.shared.holder import (
+from lambda_handlers.shared.lock_holder import (
     Holder,
     decode_group,
     encode_tags,

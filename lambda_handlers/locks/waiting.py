@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_handlers.host import Host
-from lambda_handlers.shared.holder import Holder
+from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.wire import SldbError
 
 BACKOFF_SECONDS = 0.2  # the first; each further one is twice as long, up to

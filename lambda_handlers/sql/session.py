@@ -26,7 +26,7 @@ from lambda_handlers.sql.errors import MAX_VALUE_BYTES, translated
 from lambda_handlers.sql.execution import BeginNeeded, Engine, Execution, WriteNeeded, attached_is_read_only
 from lambda_handlers.sql.pragmas import FOREIGN_KEYS, Place, Pragmas
 from lambda_handlers.sql.reply_limit import ReplyRoom
-from lambda_handlers.sql.steps import Step, steps_of
+from lambda_handlers.sql.statements import Step, steps_of
 from lambda_handlers.storage.log.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
 from lambda_handlers.wire import Result, SldbError, Statement

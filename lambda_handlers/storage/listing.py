@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from lambda_handlers.host import Host
 from lambda_handlers.storage.log import chain, file_header, ltx
+from lambda_handlers.storage.log.copy_mark import MARK_BYTES, check_name
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_index import decode_index, index_length
-from lambda_handlers.storage.log.mark import MARK_BYTES, check_name
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.pages.page_map_binding import decoded, unbind

@@ -41,7 +41,7 @@ from lambda_handlers.storage.log_follower import LogFollower
 from lambda_handlers.storage.pages.layers import Layer
 from lambda_handlers.storage.pages.opening import Opener, Warn
 from lambda_handlers.storage.pages.page_cache import PageCache
-from lambda_handlers.storage.prepared import Prepared
+from lambda_handlers.storage.prepared_file import Prepared
 from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
 from lambda_handlers.store.errors import store_error

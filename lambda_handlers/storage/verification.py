@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lambda_handlers.storage.log import ltx
+from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_decoder import Decoder
-from lambda_handlers.storage.log.mark import check_name
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
 from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
 from lambda_handlers.store.protocol import CopyOf, ObjectStore

@@ -21,7 +21,7 @@ def open_store(settings: Settings) -> ObjectStore:
         return open_s3(settings, bucket, prefix)
     from functools import partial
 
-    from lambda_handlers.store.foreign import ForeignStore
+    from lambda_handlers.store.other_stores import ForeignStore
 
     may_use_parts = settings.large_commits == "parts"
     foreign = partial(ForeignStore, may_use_parts=may_use_parts, temp_dir=settings.temp_dir)

@@ -43,7 +43,7 @@ def say_moment(client: Client, text: str | None, txid: int, time: str | None = N
 
     `time`: the time of the transaction, if the reply has it.
     """
-    from sldb.operations import as_of
+    from sldb.actions import as_of
 
     if text is None or not txid:
         return
@@ -57,7 +57,7 @@ def resolve_since_ms(run: Run, text: str, now: float) -> int:
     Raises `bad_request` for an invalid or future moment, `not_found` for a transaction without a known time.
     """
     from sldb import moments
-    from sldb.operations import as_of
+    from sldb.actions import as_of
 
     at_ms = moments.since_ms(text, clock=moments.Clock(lambda: now))
     if at_ms is None:

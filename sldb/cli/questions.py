@@ -1,6 +1,6 @@
 """The questions on a terminal: before data is destroyed, and before a database is created.
 
-`sldb.operations.confirmation` and `sldb.database_creation` decide whether a question is needed.
+`sldb.actions.confirmation` and `sldb.database_creation` decide whether a question is needed.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from sldb.deploy.preparation import Order, Preparation, prepare
 from sldb.deploy.progress import Progress, stack_failure
 from sldb.deploy.repair import restore_code
 from sldb.stack.account import Account
-from sldb.stack.changes import LOCK_VPC
 from sldb.stack.cloudformation import Stack
+from sldb.stack.resource_change import LOCK_VPC
 from sldb.stack.state import ChangeSet, StackState
 
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from sldb.deploy.plan import Plan
-from sldb.stack.changes import Change
 from sldb.stack.events import StackEvent
+from sldb.stack.resource_change import Change
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambda_handlers.shared.holder import Holder
+from lambda_handlers.shared.lock_holder import Holder
 from sldb.stack.lock_groups import delete_lock_group, list_lock_groups, list_security_groups
 
 if TYPE_CHECKING:

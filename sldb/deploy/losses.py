@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
-from sldb.stack.changes import DATA_BUCKET
+from sldb.stack.resource_change import DATA_BUCKET
 from sldb.stack.state import StackResource
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from sldb.aws.errors import OperationFailed
-from sldb.stack.changes import DATA_BUCKET, Change
+from sldb.stack.resource_change import DATA_BUCKET, Change
 from sldb.stack.statuses import REMAKE
 
 if TYPE_CHECKING:

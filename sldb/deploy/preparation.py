@@ -23,9 +23,9 @@ from sldb.deploy.repair import bucket_made, check_data, delete_remains, finish_r
 from sldb.deploy.tags import Tags, as_text, for_locks
 from sldb.deploy.template import template_text
 from sldb.stack.account import Account
-from sldb.stack.changes import LOCK_VPC
 from sldb.stack.cloudformation import Stack
 from sldb.stack.names import check_stack_name
+from sldb.stack.resource_change import LOCK_VPC
 from sldb.stack.state import ChangeSet, StackState
 from sldb.stack.statuses import Step, next_step
 

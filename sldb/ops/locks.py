@@ -7,7 +7,7 @@ writer whose lock was freed can never overwrite a later commit.
     s3              id = owner: `sldb.stack.lock_objects`
     none            there are no locks
 
-Their names, tags and fields are in `lambda_handlers.shared.holder`.
+Their names, tags and fields are in `lambda_handlers.shared.lock_holder`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sldb.targets.deployed_function import DeployedFunction
 if TYPE_CHECKING:
     import boto3
 
-    from lambda_handlers.shared.holder import Holder
+    from lambda_handlers.shared.lock_holder import Holder
     from sldb.aws.options import AwsOptions
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lambda_handlers.shared import times
+from sldb.actions import databases as listing
 from sldb.deploy.tags import as_text
-from sldb.operations import databases as listing
 from sldb.render.text import escape
 from sldb.report import age
 

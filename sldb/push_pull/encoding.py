@@ -16,7 +16,7 @@ from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_encoder import Encoder
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
 from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
-from lambda_handlers.storage.prepared import PREPARED, first_frame
+from lambda_handlers.storage.prepared_file import PREPARED, first_frame
 from lambda_handlers.store.protocol import PART_BYTES
 from sldb.push_pull.source import Source
 

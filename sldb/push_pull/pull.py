@@ -18,9 +18,9 @@ from typing import Any
 import apsw
 
 from lambda_handlers.host import Host
+from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import database_prefix, parse_ltx_key
 from lambda_handlers.storage.log.ltx_decoder import Decoder
-from lambda_handlers.storage.log.mark import check_name
 from lambda_handlers.store.file_locks import try_lock, unlock
 from lambda_handlers.wire import SldbError
 from sldb import atomic_file

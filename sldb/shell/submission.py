@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
-from sldb.operations import confirmation
+from sldb.actions import confirmation
 from sldb.report import count, summary
 from sldb.shell.session import Session, rollback_message
 from sldb.shell.transaction import Batch, Begin, Commit, Rollback, Transaction, is_silent, parts

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from sldb.aws.errors import OperationFailed, aws_errors, is_missing_stack
 from sldb.aws.polling import Backoff, poll
-from sldb.stack.changes import Change
 from sldb.stack.events import StackEvent
 from sldb.stack.following import FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS, OnEvent, follow
 from sldb.stack.ownership import DESCRIPTION, has_marks, is_ours, not_ours
+from sldb.stack.resource_change import Change
 from sldb.stack.state import ChangeSet, Operation, StackResource, StackState
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lambda_handlers.shared.holder import Holder, decode_group, group_filters, is_group_name
+from lambda_handlers.shared.lock_holder import Holder, decode_group, group_filters, is_group_name
 from sldb.aws.errors import aws_errors
 
 if TYPE_CHECKING:

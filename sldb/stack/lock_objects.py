@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambda_handlers.shared.holder import Holder, decode_object, encode_released, lock_key
+from lambda_handlers.shared.lock_holder import Holder, decode_object, encode_released, lock_key
 from sldb.aws.errors import aws_errors
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
-from lambda_handlers.shared.holder import STACK_TAG
+from lambda_handlers.shared.lock_holder import STACK_TAG
 from lambda_handlers.wire import SldbError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sldb.stack.changes import Change
+from sldb.stack.resource_change import Change
 
 
 @dataclass(frozen=True, slots=True)

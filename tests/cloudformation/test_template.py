@@ -18,8 +18,8 @@ from sldb.deploy.losses import role_policies
 from sldb.deploy.parameters import DEFAULTS, LOCK_KINDS, Choices, resolve
 from sldb.deploy.template import template_path, template_text
 from sldb.deploy.versions import RULE
-from sldb.stack.changes import DATA_BUCKET
 from sldb.stack.names import default_function
+from sldb.stack.resource_change import DATA_BUCKET
 
 # What the emulated AWS can make.
 TYPES = {

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import apsw
 from fastcrc import crc64
 
-from lambda_handlers.shared import sealed
+from lambda_handlers.shared import sealed_json
 from lambda_handlers.sql import script
 from lambda_handlers.storage.log import keys, ltx
 from lambda_handlers.storage.log.keys import LtxName
@@ -224,7 +224,9 @@ def heads(chance: Random) -> None:
     body = damaged(chance, _HEAD, [_HEAD])
     assert (Head.decode(body, "main") is None) == (body != _HEAD)
     fields = damaged_json(chance, json.loads(_HEAD))
-    head = Head.decode(sealed.seal(fields, "main/head.json"), "main") if isinstance(fields, dict) and fields else None
+    head = (
+        Head.decode(sealed_json.seal(fields, "main/head.json"), "main") if isinstance(fields, dict) and fields else None
+    )
     assert head is None or isinstance(head.txid, int)
 
 

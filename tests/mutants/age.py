@@ -153,18 +153,18 @@ AGE = (
     Mutant(
         "a head's checksum is not compared",
         "5",
-        "lambda_handlers/shared/sealed.py",
+        "lambda_handlers/shared/sealed_json.py",
         "    if not body or end != _seal_of(body, key):",
         "    if not body:",
         (
-            "tests/lambda_handlers/shared/test_sealed.py",
+            "tests/lambda_handlers/shared/test_sealed_json.py",
             "tests/lambda_handlers/storage/pages/test_head.py::test_no_flipped_bit_is_believed",
         ),
     ),
     Mutant(
         "a head may be that of another database",
         "5",
-        "lambda_handlers/shared/sealed.py",
+        "lambda_handlers/shared/sealed_json.py",
         '    return b\',"crc32":"%08x"}\' % zlib.crc32(body, zlib.crc32(key.encode() + b"\\n"))',
         '    return b\',"crc32":"%08x"}\' % zlib.crc32(body)',
         ("tests/lambda_handlers/storage/pages/test_head.py::test_the_head_of_another_database_is_none",),
@@ -505,7 +505,7 @@ NAMES = (
     Mutant(
         "a mark is applied",
         "6",
-        "lambda_handlers/storage/log/mark.py",
+        "lambda_handlers/storage/log/copy_mark.py",
         "    if is_mark(header, name):",
         "    if False:",
         (ACTIONS + "test_branch.py",),

@@ -98,7 +98,7 @@ MUTANTS = (
     Mutant(
         "a file of another name is believed",
         "2",
-        "lambda_handlers/storage/log/mark.py",
+        "lambda_handlers/storage/log/copy_mark.py",
         "    if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):",
         "    if False:",
         (

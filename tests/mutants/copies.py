@@ -257,8 +257,8 @@ DROPPING = (
     ),
 )
 
-TURNS = HANDLERS + "database/turns.py"
-TAKING_TURNS = (SERVER + "database/test_turns.py",)
+TURNS = HANDLERS + "database/writer_turns.py"
+TAKING_TURNS = (SERVER + "database/test_writer_turns.py",)
 
 ANNOUNCING = (
     Mutant(
@@ -267,7 +267,7 @@ ANNOUNCING = (
         TURNS,
         "        for _ in range(MAX_ANNOUNCE_ATTEMPTS if self._is_on else 0):",
         "        for _ in range(0):",
-        (SERVER + "database/test_turns.py::test_what_takes_long_gets_through_among_steady_writers",),
+        (SERVER + "database/test_writer_turns.py::test_what_takes_long_gets_through_among_steady_writers",),
     ),
     Mutant(
         "no writer gives way",
@@ -275,7 +275,7 @@ ANNOUNCING = (
         TURNS,
         "            if left <= 0:",
         "            if True:",
-        (SERVER + "database/test_turns.py::test_a_writer_waits_for_what_was_announced",),
+        (SERVER + "database/test_writer_turns.py::test_a_writer_waits_for_what_was_announced",),
     ),
     Mutant(
         "a writer that died is waited for until its clock says so",
@@ -299,7 +299,7 @@ ANNOUNCING = (
         LOG + "local_pages.py",
         "        self.may_be_announced = is_idle or name.level > 0",
         "        self.may_be_announced = is_idle",
-        (SERVER + "database/test_turns.py::test_an_announcement_in_a_merged_file_is_one",),
+        (SERVER + "database/test_writer_turns.py::test_an_announcement_in_a_merged_file_is_one",),
     ),
     Mutant(
         "any number of seconds may be announced",
@@ -315,7 +315,7 @@ ANNOUNCING = (
         HANDLERS + "database/write_access.py",
         "            self._turns.withdraw(self._replica)\n",
         "",
-        (SERVER + "database/test_turns.py::test_what_fails_after_all_is_taken_back",),
+        (SERVER + "database/test_writer_turns.py::test_what_fails_after_all_is_taken_back",),
     ),
     Mutant(
         "with a lock, too, is announced",
@@ -331,7 +331,7 @@ ANNOUNCING = (
         LOG + "local_pages.py",
         "        if not is_idle:\n            self.unchanged_since",
         "        if True:\n            self.unchanged_since",
-        (SERVER + "database/test_turns.py::test_if_txid_holds_behind_an_announcement",),
+        (SERVER + "database/test_writer_turns.py::test_if_txid_holds_behind_an_announcement",),
     ),
     Mutant(
         "what has as many pages counts as unchanged",
@@ -339,7 +339,7 @@ ANNOUNCING = (
         LOG + "local_pages.py",
         "not found.page_count and found.commit == self.page_count",
         "found.commit == self.page_count",
-        (SERVER + "database/test_database.py", SERVER + "database/test_turns.py"),
+        (SERVER + "database/test_database.py", SERVER + "database/test_writer_turns.py"),
     ),
     Mutant(
         "a rename among writers copies before it announces itself",
@@ -347,7 +347,7 @@ ANNOUNCING = (
         HANDLERS + "actions/rename_database.py",
         "        if is_crowded:",
         "        if False:",
-        (SERVER + "database/test_turns.py::test_what_takes_long_gets_through_among_steady_writers",),
+        (SERVER + "database/test_writer_turns.py::test_what_takes_long_gets_through_among_steady_writers",),
     ),
 )
 

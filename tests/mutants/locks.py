@@ -42,7 +42,7 @@ LOCK = (
     Mutant(
         "a damaged lock is somebody's, S3",
         "lock",
-        "lambda_handlers/shared/sealed.py",
+        "lambda_handlers/shared/sealed_json.py",
         '    return plain if isinstance(plain, dict) and not {"version", "crc32"} & plain.keys() else None',
         "    return plain if isinstance(plain, dict) else None",
         (
@@ -69,9 +69,9 @@ LOCK = (
     Mutant(
         "locks of the version before are not waited for, S3",
         "lock",
-        HANDLERS + "shared/holder.py",
+        HANDLERS + "shared/lock_holder.py",
         "    fields = unseal_or_plain(body, lock_key(database)) or {}",
-        "    from lambda_handlers.shared.sealed import unseal; fields = unseal(body, lock_key(database)) or {}",
+        "    from lambda_handlers.shared.sealed_json import unseal; fields = unseal(body, lock_key(database)) or {}",
         (LOCKS + "test_s3.py",),
     ),
     Mutant(
@@ -93,7 +93,7 @@ LOCK = (
     Mutant(
         "no lock ever gets too old",
         "lock",
-        HANDLERS + "shared/holder.py",
+        HANDLERS + "shared/lock_holder.py",
         "        return self.created_at is not None and abs(now - self.created_at) > max_age_seconds",
         "        return False",
         (LOCKS + "test_contract.py::test_a_waiter_frees_a_lock_that_is_past_its_age",),
@@ -101,7 +101,7 @@ LOCK = (
     Mutant(
         "a lock from the future is young for ever",
         "lock",
-        HANDLERS + "shared/holder.py",
+        HANDLERS + "shared/lock_holder.py",
         "abs(now - self.created_at) > max_age_seconds",
         "now - self.created_at > max_age_seconds",
         (LOCKS + "test_contract.py::test_a_lock_from_the_far_future_is_past_its_age",),
@@ -109,7 +109,7 @@ LOCK = (
     Mutant(
         "a lock without a time is old",
         "lock",
-        HANDLERS + "shared/holder.py",
+        HANDLERS + "shared/lock_holder.py",
         "        return self.created_at is not None and abs(now - self.created_at) > max_age_seconds",
         "        return self.created_at is None or abs(now - self.created_at) > max_age_seconds",
         (LOCKS + "test_s3.py", LOCKS + "test_security_group.py"),

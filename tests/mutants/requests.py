@@ -342,7 +342,7 @@ OWN = (
     Mutant(
         "the pages of a pushed file's map are those of the file",
         "once",
-        HANDLERS + "storage/prepared.py",
+        HANDLERS + "storage/prepared_file.py",
         "            if not is_first and carried.get(frame.pgno, frame.page) != frame.page:",
         "            if False:",
         ("tests/lambda_handlers/attacks/test_pushed_files.py::test_push_a_file_whose_page_map_shows_another_schema",),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-HISTORY = "lambda_handlers/storage/log/history.py"
+HISTORY = "lambda_handlers/storage/log/timeline.py"
 CLOCK = "lambda_handlers/store_clock.py"
 REPLICA = "lambda_handlers/storage/replica.py"
 COMMITS = "tests/lambda_handlers/test_store_clock.py::"
-TESTS = "tests/lambda_handlers/storage/log/test_history.py::"
+TESTS = "tests/lambda_handlers/storage/log/test_timeline.py::"
 DATABASE_TESTS = "tests/lambda_handlers/database/test_database.py::"
 
 MUTANTS = (

@@ -21,12 +21,12 @@ from lambda_handlers.database.database import Database
 from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
-from lambda_handlers.shared.holder import Holder, group_name
+from lambda_handlers.shared.lock_holder import Holder, group_name
 from lambda_handlers.sql import request_log
 from lambda_handlers.storage import commit, freshness, log_follower, replica, verification
 from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.draft import Draft
-from lambda_handlers.storage.log import history
+from lambda_handlers.storage.log import timeline
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_decoder import Decoder, decode_frames
@@ -429,7 +429,7 @@ def _() -> list[Patch]:
         self._read(range(len(self._files)))
         return bisect_right(range(len(self._files)), moment_ms, key=lambda number: self._times[number]) - 1
 
-    return [patch.object(history._Search, "_number_at", number_at)]
+    return [patch.object(timeline._Search, "_number_at", number_at)]
 
 
 @bug("what comes after a clock that was ahead has its time", 100)

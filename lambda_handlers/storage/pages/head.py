@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambda_handlers.shared.sealed import seal, unseal
+from lambda_handlers.shared.sealed_json import seal, unseal
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL, LtxName, head_key
 from lambda_handlers.storage.log.ltx import Txid

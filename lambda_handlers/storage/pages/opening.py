@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lambda_handlers.host import Call, Host
+from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder
-from lambda_handlers.storage.log.mark import check_name
 from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.layers import Layer

@@ -20,7 +20,8 @@ from typing import Any
 
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
-from lambda_handlers.shared.sealed import seal, unseal_or_plain
+from lambda_handlers.shared.sealed_json import seal, unseal_or_plain
+from lambda_handlers.storage.log.copy_mark import MARK_BYTES
 from lambda_handlers.storage.log.keys import (
     LtxName,
     database_names,
@@ -33,7 +34,6 @@ from lambda_handlers.storage.log.keys import (
     uploads_prefix,
 )
 from lambda_handlers.storage.log.ltx import Txid
-from lambda_handlers.storage.log.mark import MARK_BYTES
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.storage.upkeep.compaction import Compactor, Work

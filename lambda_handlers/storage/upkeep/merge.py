@@ -13,11 +13,11 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Frame, Header
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import Encoder
-from lambda_handlers.storage.log.mark import check_name
 from lambda_handlers.storage.pages.layers import Layer
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES
 from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder

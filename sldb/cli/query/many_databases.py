@@ -19,12 +19,12 @@ import click
 
 from lambda_handlers.wire import Column, Reply, Request, SldbError
 from sldb import price, report, write_outcome
+from sldb.actions import as_of, many_databases
 from sldb.cli import messages, streams
 from sldb.cli.query.printing import Printing
 from sldb.cli.query.sending import say_dry_run
-from sldb.cli.query.work import Work
+from sldb.cli.query.statements import Work
 from sldb.cli.run import Run
-from sldb.operations import as_of, many_databases
 from sldb.render.merged import Merged
 
 GRACE_SECONDS = 10.0  # beyond the request's own time, for the way there and back

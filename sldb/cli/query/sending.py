@@ -17,7 +17,7 @@ from sldb.write_outcome import NOT_CHANGED
 
 if TYPE_CHECKING:
     from sldb.cli.query.printing import Printing
-    from sldb.cli.query.work import Work
+    from sldb.cli.query.statements import Work
     from sldb.cli.questions import Question
     from sldb.cli.run import Run
     from sldb.client import Client
@@ -69,7 +69,7 @@ class Sending:
         try:
             if question is None:
                 return self.client.execute(request)
-            from sldb.operations import confirmation
+            from sldb.actions import confirmation
 
             return confirmation.execute(self.client, request, question.confirm)
         except KeyboardInterrupt:

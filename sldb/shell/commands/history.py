@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from lambda_handlers.wire import SldbError
+from sldb.actions import as_of
+from sldb.actions.branch import Branch
+from sldb.actions.history import table
+from sldb.actions.undo import Undo
 from sldb.moments import wire_form
-from sldb.operations import as_of
-from sldb.operations.branch import Branch
-from sldb.operations.history import table
-from sldb.operations.undo import Undo
 from sldb.shell.commands.command import optional_argument, whole_number
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session

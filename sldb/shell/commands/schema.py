@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_handlers.wire import Request, Result, SldbError
-from sldb.operations.databases import problems, table
+from sldb.actions.databases import problems, table
 from sldb.render import FOR_PEOPLE
 from sldb.shell import catalog
 from sldb.shell.commands.command import optional_argument, required_argument

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from lambda_handlers.locks.s3 import ObjectLock
-from lambda_handlers.shared.holder import Holder
+from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.wire import Request, SldbError
 from tests.fakes.clock import Clock

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lambda_handlers.locks import s3
 from lambda_handlers.locks.s3 import ObjectLock
-from lambda_handlers.shared.holder import lock_key
-from lambda_handlers.shared.sealed import unseal
+from lambda_handlers.shared.lock_holder import lock_key
+from lambda_handlers.shared.sealed_json import unseal
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock

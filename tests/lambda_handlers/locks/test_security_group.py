@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lambda_handlers.aws.ec2 import SecurityGroup
 from lambda_handlers.locks import security_group
 from lambda_handlers.locks.security_group import SecurityGroupLock
-from lambda_handlers.shared.holder import group_name
+from lambda_handlers.shared.lock_holder import group_name
 from lambda_handlers.wire import SldbError
 from tests.fakes.aws.ec2 import FakeEc2, Fault
 from tests.fakes.clock import Clock

@@ -12,8 +12,8 @@ import pytest
 
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.log import Log
-from lambda_handlers.shared.holder import lock_key
-from lambda_handlers.shared.sealed import seal
+from lambda_handlers.shared.lock_holder import lock_key
+from lambda_handlers.shared.sealed_json import seal
 from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.log.keys import (
     LtxName,

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from lambda_handlers.shared.holder import lock_key
+from lambda_handlers.shared.lock_holder import lock_key
 from lambda_handlers.storage.log import kinds
+from lambda_handlers.storage.log.copy_mark import is_mark
 from lambda_handlers.storage.log.keys import LtxName, atlas_key, head_key, parse_ltx_key
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header
-from lambda_handlers.storage.log.mark import is_mark
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
 from tests.simulation.histories.history import History
 

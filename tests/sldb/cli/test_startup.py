@@ -65,8 +65,8 @@ def test_a_plain_query_loads_nothing_that_only_some_want(tmp_path: Path) -> None
     loaded = set(done.stdout.rpartition("|")[2].split())
     assert "sldb.cli.commands.query.query" in loaded
     unwanted = (
-        "sldb.operations.confirmation",
-        "sldb.operations.many_databases",
+        "sldb.actions.confirmation",
+        "sldb.actions.many_databases",
         "sldb.price",
         "sldb.params.rows",
         "sldb.render.parquet",

@@ -7,7 +7,7 @@ import pytest
 from sldb.aws.errors import OperationFailed
 from sldb.deploy.display import Display, details, sign
 from sldb.deploy.plan import BundleStep, Kind, Plan, refuse_data_loss, refuse_unconfirmed
-from sldb.stack.changes import Change
+from sldb.stack.resource_change import Change
 
 STEP = BundleStep("test-db-bundles-1-r", "abc.zip", 1_000_000, makes_bucket=True, uploads=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.shared.holder import Holder
+from lambda_handlers.shared.lock_holder import Holder
 from sldb import moments
 from sldb.ops.status import FunctionInfo, Status
 from sldb.ops.status_report import duration, show_status

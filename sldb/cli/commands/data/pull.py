@@ -59,7 +59,7 @@ def pull(run: Run, out: Path, at: str | None, force: bool, through: str | None, 
 
 
 def _show_result(run: Run, reply: dict[str, Any], out: Path) -> None:
-    from sldb.operations.as_of import label, warnings
+    from sldb.actions.as_of import label, warnings
     from sldb.report import size
 
     fields = {name: value for name, value in reply.items() if name != "files"}

@@ -47,7 +47,7 @@ def list_(run: Run, shows_all: bool) -> None:
 
 
 def _list(run: Run, shows_all: bool) -> None:
-    from sldb.operations.databases import problems, table
+    from sldb.actions.databases import problems, table
     from sldb.render import check_format
 
     format_name = check_format(run.format)

@@ -27,7 +27,7 @@ again completes it.
 @click.option("--as", "name", required=True, metavar="NAME", help="The name of the new database.")
 @moment_options.at_option("As it was then")
 def branch(run: Run, source: str | None, name: str, at: str | None) -> None:
-    from sldb.operations.branch import Branch
+    from sldb.actions.branch import Branch
 
     messages.check_format(run.format)
     with closing(run.client(source)) as client:

@@ -49,9 +49,9 @@ _ROWS = ("table", "change", "key", "before", "after")
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Rows of each table."
 )
 def diff(run: Run, before: str, after: str | None, tables: tuple[str, ...], rows: bool, limit: int) -> None:
+    from sldb.actions import as_of
     from sldb.diff.comparison import Comparison, changes_table
     from sldb.diff.schema import State
-    from sldb.operations import as_of
     from sldb.render import FOR_PEOPLE, check_format
 
     format_name = check_format(run.format)

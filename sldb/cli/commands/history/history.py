@@ -28,7 +28,7 @@ last one can be read. Sizes and local times in the formats for people, bytes and
 )
 @click.option("--before", type=click.IntRange(min=1), metavar="TXID", help="Only those before this one.")
 def history(run: Run, limit: int, before: int | None) -> None:
-    from sldb.operations.history import table
+    from sldb.actions.history import table
     from sldb.render import check_format
 
     format_name = check_format(run.format)

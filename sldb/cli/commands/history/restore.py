@@ -56,7 +56,7 @@ def restore(run: Run, at: str, if_txid: int | None) -> None:
 
 def _by_time(client: Client, moment: str | None) -> int | str:
     """Return the moment, or the newest transaction for now, after a warning if times of the log are ahead of now."""
-    from sldb.operations.as_of import warning_before_restore
+    from sldb.actions.as_of import warning_before_restore
 
     if moment is None:
         newest: int = client.act("history", limit=1)["txid"]

@@ -6,10 +6,10 @@ from contextlib import closing
 
 import click
 
+from sldb.actions.undo import Undo
 from sldb.cli import messages
 from sldb.cli.command import command
 from sldb.cli.run import Run
-from sldb.operations.undo import Undo
 
 HELP = """Take back the last write to a database.
 

@@ -175,7 +175,7 @@ def query(
     **fields: Any,
 ) -> int:
     from sldb.cli.query.printing import Printing
-    from sldb.cli.query.work import Work
+    from sldb.cli.query.statements import Work
     from sldb.render import Layout
 
     printing = Printing.choose(run, Layout(null, not no_header, table), max_rows, output)

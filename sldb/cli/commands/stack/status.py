@@ -51,7 +51,7 @@ def _show_local(run: Run, directory: str, *, as_json: bool) -> None:
 
 
 def _say_problems(databases: Iterable[Mapping[str, Any]]) -> None:
-    from sldb.operations.databases import problems
+    from sldb.actions.databases import problems
 
     for sentence in problems(databases):
         messages.say(sentence)

@@ -12,7 +12,7 @@ from sldb.cli.command import command
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
-    from lambda_handlers.shared.holder import Holder
+    from lambda_handlers.shared.lock_holder import Holder
 
 HELP = """Free the write lock of a database.
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambda_handlers.host import Host
-from lambda_handlers.storage.log import file_header, history
+from lambda_handlers.storage.log import file_header, timeline
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header, Pgno
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
@@ -110,7 +110,7 @@ def test_a_flipped_bit_never_moves_a_moment() -> None:
 
     for moment_ms in range(500, 20_000, 333):
         store.plan("get", damage)
-        assert history.find(store, Host(start=ImmediateCall), "main", moment_ms).txid == moment_ms // 1000
+        assert timeline.find(store, Host(start=ImmediateCall), "main", moment_ms).txid == moment_ms // 1000
         store.forget_plans()
 
 

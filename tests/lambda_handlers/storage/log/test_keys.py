@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.shared.holder import lock_key
+from lambda_handlers.shared.lock_holder import lock_key
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, transaction
 from lambda_handlers.wire import DATABASE_NAME
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.host import Host
-from lambda_handlers.storage.log import history
-from lambda_handlers.storage.log.history import BLOCK, MAX_EXACT_TIMES, MAX_HEADERS
+from lambda_handlers.storage.log import timeline
 from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
+from lambda_handlers.storage.log.timeline import BLOCK, MAX_EXACT_TIMES, MAX_HEADERS
 from lambda_handlers.store.protocol import NotFound, ObjectInfo
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
@@ -50,8 +50,8 @@ class Dated:
     def at(self, moment: float, now: float = NOW + 10 * YEAR) -> int:
         return self.find(moment, now).txid
 
-    def find(self, moment: float, now: float = NOW + 10 * YEAR) -> history.Found:
-        return history.find(self, Clock(now).host(), "main", round(moment * 1000))  # type: ignore[arg-type]  # what is used
+    def find(self, moment: float, now: float = NOW + 10 * YEAR) -> timeline.Found:
+        return timeline.find(self, Clock(now).host(), "main", round(moment * 1000))  # type: ignore[arg-type]  # what is used
 
 
 def log(made: Sequence[float], dated: Sequence[float] | None = None) -> Dated:
@@ -118,7 +118,7 @@ def test_writes_of_today_behind_one_that_says_2029_are_not_dropped() -> None:
     """As versions before stamped them: no time before the one before it."""
     made, dated = [0, 60, *[3 * YEAR] * 5], [0, 60, 120, 180, 240, 300, 360]
     store, now = log(made, dated), NOW + 1000
-    assert store.find(now, now) == history.Found(7, (NOW + 3 * YEAR) * 1000)
+    assert store.find(now, now) == timeline.Found(7, (NOW + 3 * YEAR) * 1000)
     assert store.at(now - 0.5, now) == 7
     assert [store.at(NOW + moment, now) for moment in (59, 60, 190, 250, 500)] == [1, 2, 3, 4, 7]
     assert store.at(NOW + 2 * YEAR, now) == 7  # the log itself ends in the future
@@ -212,13 +212,13 @@ def test_files_that_end_alike_count_once() -> None:
 def test_a_search_reads_few_headers(count: int, dates: str) -> None:
     """Of transactions ten seconds apart, or all within a second."""
     step = 0.001 if dates == "of one second" else 10
-    files = [history._File(transaction(txid), 1, NOW + int(txid * step)) for txid in range(1, count + 1)]
+    files = [timeline._File(transaction(txid), 1, NOW + int(txid * step)) for txid in range(1, count + 1)]
     if dates == "of a copy":
         files = [replace(file, dated_at=NOW + YEAR) for file in files]
     read: list[int] = []
 
-    class Counting(history._Search):
-        def _time(self, file: history._File) -> int:
+    class Counting(timeline._Search):
+        def _time(self, file: timeline._File) -> int:
             read.append(file.name.max_txid)
             return round((NOW + file.name.max_txid * step) * 1000)
 
@@ -275,5 +275,5 @@ def test_every_moment_that_the_engine_wrote(
     compact(store, LtxName(1, 2, 6), tmp_path)
 
     later = Host(now=lambda: clock.time + 1)
-    assert {moment: history.find(store, later, "main", moment).txid for moment in moments} == moments
-    assert history.find(Timed(store, clock), later, "none", 0).txid == 0  # type: ignore[arg-type]
+    assert {moment: timeline.find(store, later, "main", moment).txid for moment in moments} == moments
+    assert timeline.find(Timed(store, clock), later, "none", 0).txid == 0  # type: ignore[arg-type]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import re
 
 from lambda_handlers.wire import Request, Statement
+from sldb.actions.branch import Branch
 from sldb.client import Client
-from sldb.operations.branch import Branch
 from tests.fakes.terminal.printed import TIME
 
 

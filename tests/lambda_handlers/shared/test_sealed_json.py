@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.shared.sealed import seal, unseal
+from lambda_handlers.shared.sealed_json import seal, unseal
 
 KEY = "main/head.json"
 FIELDS = {"version": 2, "txid": 40, "checked_at": 1.79e9, "files": [[0, 1, 1, 500, False]], "doing": "INSERT größe"}

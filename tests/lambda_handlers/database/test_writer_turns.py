@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lambda_handlers.database import turns
+from lambda_handlers.database import writer_turns
 from lambda_handlers.host import Host
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.storage import announcements
@@ -143,7 +143,7 @@ def test_a_writer_waits_for_what_was_announced(container, store, tmp_path, is_wa
         assert run(service, "SELECT a FROM t").rows == [("announced",), ("mine",)]
     else:
         assert act(service, "restore", at=1)["txid"] == 4
-    assert 4 <= clock.time - started <= 4 + turns.MAX_PAUSE_SECONDS
+    assert 4 <= clock.time - started <= 4 + writer_turns.MAX_PAUSE_SECONDS
 
 
 @pytest.mark.parametrize("transactions", [14, 15, 30])
@@ -450,9 +450,11 @@ def test_a_writer_that_always_loses_is_let_through_at_last(container, store):
     other = container(store, host=Host())
     run(other, "CREATE TABLE t (a)")
     service = container(faulty, host=clock.host())
-    faulty.plan("create", *[meanwhile(lambda: run(other, "INSERT INTO t VALUES ('other')"))] * turns.OF_REQUEST.quick)
+    faulty.plan(
+        "create", *[meanwhile(lambda: run(other, "INSERT INTO t VALUES ('other')"))] * writer_turns.OF_REQUEST.quick
+    )
     reply = run(service, "INSERT INTO t VALUES ('mine')")
-    assert reply.txid == 2 + turns.OF_REQUEST.quick + 1
+    assert reply.txid == 2 + writer_turns.OF_REQUEST.quick + 1
     assert kinds_of(service)[-2:] == ["announcement", "INSERT"]
 
 

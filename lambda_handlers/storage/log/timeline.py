@@ -29,9 +29,9 @@ from itertools import pairwise
 
 from lambda_handlers.host import Host
 from lambda_handlers.storage.log import file_header
+from lambda_handlers.storage.log.copy_mark import MARK_BYTES
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, transaction
 from lambda_handlers.storage.log.ltx import Txid
-from lambda_handlers.storage.log.mark import MARK_BYTES
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
 

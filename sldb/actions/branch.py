@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sldb.actions import as_of
 from sldb.client import Client
-from sldb.operations import as_of
 from sldb.report import count, size
 from sldb.write_outcome import NOT_CHANGED
 

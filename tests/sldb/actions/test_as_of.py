@@ -9,8 +9,8 @@ import pytest
 
 from lambda_handlers.shared import times
 from lambda_handlers.wire import Action, Request, SldbError, Statement
+from sldb.actions import as_of
 from sldb.client import Client
-from sldb.operations import as_of
 from sldb.targets.local import LocalTarget
 from tests.fakes.terminal.printed import TIME
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sldb.operations import databases
+from sldb.actions import databases
 
 TIME = "2026-11-26T10:00:00.000Z"
 OK = {"name": "main", "state": "ok", "txid": 3, "time": TIME, "bytes": 4096, "foreign_keys": True}

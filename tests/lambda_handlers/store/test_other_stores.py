@@ -16,7 +16,7 @@ import pytest
 
 from lambda_handlers.service import Service
 from lambda_handlers.settings import BadSetting, Credentials, Settings
-from lambda_handlers.store import foreign
+from lambda_handlers.store import other_stores
 from lambda_handlers.store.conditional_writes import (
     PROBE_KEY,
     Race,
@@ -189,7 +189,7 @@ def test_over_aws_nothing_is_asked_and_nothing_loaded() -> None:
     code = (
         "import sys; from lambda_handlers.settings import Settings; from lambda_handlers.store.open import open_store\n"
         "store = open_store(Settings('s3://b/p'))\n"
-        "print(type(store).__name__, 'lambda_handlers.store.foreign' in sys.modules)"
+        "print(type(store).__name__, 'lambda_handlers.store.other_stores' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["ObstoreStore", "False"]
@@ -271,14 +271,14 @@ def test_a_disk_that_is_full_is_refused_and_nothing_was_sent(
             pass
 
     store = open_store(settings)
-    monkeypatch.setattr(foreign, "tempfile", SimpleNamespace(SpooledTemporaryFile=lambda *_, **__: Full()))
+    monkeypatch.setattr(other_stores, "tempfile", SimpleNamespace(SpooledTemporaryFile=lambda *_, **__: Full()))
     with pytest.raises(Refused, match=r"db/large: .*No space left on device"):
         store.create_from("db/large", large())
     assert kept(settings) == [PROBE_KEY]
 
 
 def test_what_is_too_large_for_one_put_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign, "MAX_PUT_BYTES", LARGE - 1)
+    monkeypatch.setattr(other_stores, "MAX_PUT_BYTES", LARGE - 1)
     with pytest.raises(Refused, match="more than"):
         open_store(settings).create_from("db/large", large())
     assert kept(settings) == [PROBE_KEY]

@@ -16,7 +16,7 @@ from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import Encoder, encode_ltx
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
 from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
-from lambda_handlers.storage.prepared import Prepared, beginning, first_frame
+from lambda_handlers.storage.prepared_file import Prepared, beginning, first_frame
 from lambda_handlers.store.protocol import CopyOf
 from lambda_handlers.wire import SldbError
 from tests.fakes.stores.memory import memory_store

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lambda_handlers.shared.sealed import seal, unseal_or_plain
+from lambda_handlers.shared.sealed_json import seal, unseal_or_plain
 
 GROUP_PREFIX = "sldb-lock-"
 CREATE_TIME_TAG, OWNER_TAG = "CreateTime", "Owner"

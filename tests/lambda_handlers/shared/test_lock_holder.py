@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambda_handlers.shared.holder import (
+from lambda_handlers.shared.lock_holder import (
     Holder,
     LockObject,
     decode_group,
@@ -20,7 +20,7 @@ from lambda_handlers.shared.holder import (
     lock_key,
     tag_text,
 )
-from lambda_handlers.shared.sealed import seal, unseal
+from lambda_handlers.shared.sealed_json import seal, unseal
 from lambda_handlers.wire import DATABASE_NAME
 
 DATABASES = st.one_of(st.text("ab-", min_size=1, max_size=4), st.text("ab-", min_size=60, max_size=63)).filter(

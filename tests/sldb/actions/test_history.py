@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sldb.operations import history
+from sldb.actions import history
 
 LINE = {"txid": 7, "min_txid": 7, "time": None, "kind": None, "pages": None, "bytes": 4096, "readable": False}
 

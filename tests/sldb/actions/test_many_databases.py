@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import SldbError
-from sldb.operations.many_databases import MAX_AHEAD, find_matching, run_side_by_side
+from sldb.actions.many_databases import MAX_AHEAD, find_matching, run_side_by_side
 
 
 def test_patterns() -> None:

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from lambda_handlers.wire import Request, SldbError, Statement
+from sldb.actions.undo import Undo
 from sldb.client import Client
-from sldb.operations.undo import Undo
 from tests.fakes.terminal.printed import TIME
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lambda_handlers.wire import Request, SldbError, Statement
+from sldb.actions.confirmation import describe_losses, execute
 from sldb.client import Client
-from sldb.operations.confirmation import describe_losses, execute
 from sldb.targets.local import LocalTarget
 
 
