@@ -49,10 +49,9 @@ def retry(
 
 
 def poll(look: Callable[[], T | None], pauses: Iterable[float], sleep: Sleep = time.sleep) -> T:
-    """Return the first result of `look` that is not None. `pauses` has no end."""
-    for pause in pauses:
-        found = look()
-        if found is not None:
-            return found
-        sleep(pause)
-    raise AssertionError("the pauses came to an end")
+    """Return the first result of `look` that is not None. `pauses` has no end; the next one is taken after the look,
+    which may begin them again."""
+    coming = iter(pauses)
+    while (found := look()) is None:
+        sleep(next(coming))
+    return found

@@ -65,3 +65,16 @@ def test_polling_ends_with_the_first_result() -> None:
     looks = iter([None, None, "", "later"])
     assert poll(lambda: next(looks), Backoff(1.0, 1.0), slept.append) == ""
     assert slept == [1.0, 1.0]
+
+
+def test_a_look_that_begins_the_pauses_again_is_followed_by_the_first() -> None:
+    backoff, slept = Backoff(0.2, 2.0), list[float]()
+
+    def look() -> bool | None:
+        if len(slept) == 9:
+            backoff.reset()
+        return True if len(slept) == 11 else None
+
+    assert poll(look, backoff, slept.append)
+    assert slept[8] == 2.0
+    assert slept[9:] == pytest.approx([0.2, 0.3])
