@@ -37,7 +37,7 @@ class Entry:
     """One transaction."""
 
     txid: int
-    body: bytes
+    body: bytes  # empty: never there to be read
     by: Any  # the delivery whose container made it
     at: float
 
