@@ -21,7 +21,7 @@ from lambda_handlers.store.protocol import (
     StoreError,
     Unavailable,
 )
-from tests.fakes.stores.scripted_s3 import BUCKET, DROPPED, SECRETS, Answer, ScriptedS3, refused, serve_s3
+from tests.fakes.stores.scripted_s3 import BUCKET, DROPPED, SECRETS, Answer, Ask, ScriptedS3, refused, serve_s3
 
 ERRORS: dict[str, type[StoreError]] = {
     "refused": Refused,
@@ -257,33 +257,50 @@ def test_a_conditional_write_has_one_request_where_nothing_goes_wrong(s3: Script
 
 # Large objects
 
+ABORT = ("ABORT", "")
 
-@pytest.mark.parametrize("call", ["BEGIN", "PART", "COPY"])
+
+@pytest.mark.parametrize("failing", [("BEGIN", ""), ("PART", "1"), ("COPY", "2")], ids=lambda failing: failing[0])
 @pytest.mark.parametrize("status", STATUSES, ids=str)
 def test_what_fails_before_the_completion_has_made_nothing(
-    s3: ScriptedS3, store: ObjectStore, status: tuple[int, str], call: str
+    s3: ScriptedS3, store: ObjectStore, status: tuple[int, str], failing: tuple[str, str]
 ) -> None:
     store.put("db/source", bytes(PART_BYTES))
     s3.asked.clear()
-    s3.script = lambda ask: refused(*status) if ask.call == call else None
+    s3.script = lambda ask: refused(*status) if call_and_part(ask) == failing else None
     with pytest.raises(StoreError) as caught:
         store.assemble("db/b", [bytes(PART_BYTES), CopyOf("db/source", 0, PART_BYTES), b"end"])
 
     assert is_fit_for_a_reply(caught.value)
-    assert "COMPLETE" not in s3.calls
-    if call == "COPY" and status[0] == 404 and status[1] != "NoSuchBucket":
+    assert "p/db/b" not in s3.objects
+    passes = status[0] in (429, 500, 502, 503, 504) or status[1] in s3_store_passing()
+    # Parts are under way together: the others are sent once, before or after the failure. The upload is then aborted.
+    each = [failing] if failing[0] == "BEGIN" else [("BEGIN", ""), ("PART", "1"), ("COPY", "2"), ("PART", "3"), ABORT]
+    tries = Counter(each) + Counter({failing: s3_requests.TRIES - 1 if passes else 0})
+    assert Counter(map(call_and_part, s3.asked)) == tries
+    assert call_and_part(s3.asked[-1]) == each[-1]
+    if failing[0] == "COPY" and status[0] == 404 and status[1] != "NoSuchBucket":
         assert type(caught.value) is NotFound
         return
     assert caught.value.is_unmade
     is_definite = ROWS[STATUSES.index(status)][2 + PUT] == "refused"
     assert type(caught.value) is (Refused if is_definite else Unavailable)
-    passes = status[0] in (429, 500, 502, 503, 504) or status[1] in s3_store_passing()
-    tries = s3_requests.TRIES if passes else 1
-    counts = Counter(ask.query.get("partNumber", "") for ask in s3.asked if ask.call == call)
-    assert counts.pop(min(counts)) == tries
-    # The other part ends with the try under way, once the first one has failed.
-    assert all(1 <= count <= tries for count in counts.values())
-    assert len(counts) == (1 if call == "PART" else 0)
+
+
+def test_of_parts_that_all_fail_each_ends_with_the_try_under_way(s3: ScriptedS3, store: ObjectStore) -> None:
+    s3.script = lambda ask: refused(503, "SlowDown") if ask.call == "PART" else None
+    with pytest.raises(Unavailable) as caught:
+        store.assemble("db/b", [bytes(PART_BYTES), bytes(PART_BYTES), b"end"])
+
+    tries = Counter(ask.query["partNumber"] for ask in s3.asked if ask.call == "PART")
+    assert caught.value.is_unmade
+    assert tries["1"] == s3_requests.TRIES  # the first one's failure ends the others
+    assert all(1 <= tries[number] <= s3_requests.TRIES for number in "23")
+    assert (s3.calls.count("COMPLETE"), s3.calls[-1]) == (0, "ABORT")
+
+
+def call_and_part(ask: Ask) -> tuple[str, str]:
+    return ask.call, ask.query.get("partNumber", "")
 
 
 def s3_store_passing() -> tuple[str, ...]:
