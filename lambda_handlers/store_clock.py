@@ -2,18 +2,18 @@
 
 obstore does not show the Date of S3's answers, and no request is made for it. The sources:
 
-    security-group lock   the Date of EC2's answers, with each write (AWS's clocks are one, for this)
+    security-group lock   the Date of EC2's answers, with each write (all of AWS counts as one clock here)
     file lock             the date of the lock file just written, with each write
     s3 lock               the date of the lock object, in the LIST before a container's first commit, and in later ones
     none                  the date of a transaction of this container, in its next LIST: within half an hour
 
-An object that was sent at t by this clock, and is dated d, was not written before: the clock is ahead by t - d at
-least. An object dated d in a LIST at t was written by then: the clock is ahead by t - d at most.
+An object that was sent at t by this clock, and is dated d, was not written before: the clock is ahead by t - d or more.
+An object dated d in a LIST at t was written by then: the clock is ahead by t - d or less.
 """
 
 from __future__ import annotations
 
-SKEW_SECONDS = 60.0  # by which two clocks may differ; a greater difference means that one of them is wrong
+SKEW_SECONDS = 60.0  # the accepted difference of two clocks; a greater one means that one of them is wrong
 ROUNDING_SECONDS = 1.0  # of the dates that a store gives
 _BELIEVED_SECONDS = 3600.0  # by this machine's clock: a step of more than this makes older dates worthless
 _MAX_NOTES = 100
@@ -28,28 +28,28 @@ class StoreClock:
         self._written: dict[str, float] = {}  # when an object was last sent, by its key
         self.wants_list = False  # nothing is known, and a LIST would help
 
-    def told(self, date: float, asked_at: float) -> None:
-        """Note the date of an answer, or of an object, and the time of its request by this machine's clock."""
-        self._min_ahead, self._min_ahead_at = asked_at - date - ROUNDING_SECONDS, asked_at
+    def observe_date(self, date: float, sent_at: float) -> None:
+        """Note the date of an answer or of an object, and when its request was sent by this machine's clock."""
+        self._min_ahead, self._min_ahead_at = sent_at - date - ROUNDING_SECONDS, sent_at
         self.wants_list = False
 
-    def shown(self, date: float, now: float) -> None:
+    def observe_existing(self, date: float, now: float) -> None:
         """Note that an object with this date exists at `now` by this machine's clock."""
         self._max_ahead, self._max_ahead_at = now - date, now
 
-    def wrote(self, key: str, asked_at: float, is_worth_a_list: bool = False) -> None:
+    def record_write(self, key: str, sent_at: float, is_worth_a_list: bool = False) -> None:
         """Note the write of an object, whose date a LIST may show."""
-        self.wants_list = self.wants_list or (is_worth_a_list and self.latest(asked_at) is None)
+        self.wants_list = self.wants_list or (is_worth_a_list and self.latest(sent_at) is None)
         self._written.pop(key, None)
-        self._written[key] = asked_at
+        self._written[key] = sent_at
         if len(self._written) > _MAX_NOTES:
             del self._written[next(iter(self._written))]
 
-    def listed(self, key: str, date: float) -> None:
+    def observe_listed(self, key: str, date: float) -> None:
         """Note an object in a LIST. If another writer has written it again since, the bound is weaker, and not
         wrong."""
         if key in self._written:
-            self.told(date, self._written.pop(key))
+            self.observe_date(date, self._written.pop(key))
 
     def latest(self, now: float) -> float | None:
         """Return the latest time of the store's clock at `now` by this machine's; None if it is not known."""

@@ -10,7 +10,7 @@ group as `Duplicate`. The errors, by which the lock decides:
     NotFound    refused: there is no such group (or EC2 does not show it yet)
     Throttled   refused: too many calls; not applied
     Refused     refused for another reason (rights, quota, VPC): `code` and `message` are EC2's
-    Ambiguous   no answer, half an answer or 5xx: applied or not, only a look can show
+    Ambiguous   no answer, an incomplete answer or 5xx: only another call shows whether it was applied
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 CALL_SECONDS = 10.0  # for an answer, once connected
 IDLE_SECONDS = 20.0  # for which a connection is kept; EC2 drops them after about a minute
 
-# Most of these come with 503: only the code distinguishes a call that was turned away from one that broke half-way.
+# Most of these come with 503: only the code distinguishes a rejected call from one that failed half-way.
 THROTTLES = frozenset(
     {
         "RequestLimitExceeded",
@@ -119,7 +119,7 @@ class Ec2Client:
         credentials: Credentials,
         endpoint: Endpoint,
         now: Callable[[], float] = time.time,
-        clock: StoreClock | None = None,  # of the store: AWS's clocks are one
+        clock: StoreClock | None = None,  # of the store: all of AWS counts as one clock
     ) -> None:
         self._path = urlsplit(endpoint.url).path or "/"
         self._region = region
@@ -182,11 +182,11 @@ class Ec2Client:
             return reply
         raise _error(answer.status, reply)
 
-    def _note_time(self, date: str, asked_at: float) -> None:
+    def _note_time(self, date: str, sent_at: float) -> None:
         from email.utils import parsedate_to_datetime
 
         with suppress(ValueError, TypeError):  # the answer is valid without a date
-            self._clock.told(parsedate_to_datetime(date).timestamp(), asked_at)
+            self._clock.observe_date(parsedate_to_datetime(date).timestamp(), sent_at)
 
 
 def create_parameters(

@@ -11,7 +11,7 @@ from lambda_handlers.store_clock import StoreClock
 
 def build_lock(settings: Settings, store: ObjectStore, host: Host, clock: StoreClock | None = None) -> WriteLock:
     """Build the lock of the settings. Raises BadSetting if a setting that this kind needs is missing. Imports only what
-    this kind needs. `clock`: the store's, which the lock informs about observed times."""
+    this kind needs. `clock`: the store's; the lock reports observed times to it."""
     if settings.lock == "security-group":
         return _security_group_lock(settings, host, clock)
     if settings.lock == "none":

@@ -49,7 +49,7 @@ class FileLock:
             taken_at = self._host.now()
             holder = Holder(self._host.nonce(), database, f"process {os.getpid()}", taken_at, doing)
             _write(descriptor, holder)
-            self._clock.told(os.fstat(descriptor).st_mtime, taken_at)
+            self._clock.observe_date(os.fstat(descriptor).st_mtime, taken_at)
         except OSError as error:
             os.close(descriptor)
             raise _failed(database, error) from error
@@ -83,7 +83,7 @@ class FileLock:
     def _check_real(self, directory: Path) -> None:
         """Raise OSError for a link: it would put the lock of one database into another, or out of the store."""
         if directory.is_symlink():
-            raise OSError(errno.ELOOP, "is a link; move what it stands for to its place", str(directory))
+            raise OSError(errno.ELOOP, "is a link; replace it with the directory that it points to", str(directory))
 
     def _wait(self, descriptor: int, path: Path, database: str, deadline: float) -> None:
         while not try_lock(descriptor):
@@ -105,7 +105,7 @@ class FileLock:
         )
 
     def _holder(self, database: str) -> Holder | None:
-        """Return the holder of the lock, found out by trying to take it for a moment."""
+        """Return the holder of the lock, found by an attempt to take it for a moment."""
         path = self._directory / database / NAME
         try:
             self._check_real(path.parent)
@@ -128,7 +128,7 @@ def _write(descriptor: int, holder: Holder) -> None:
 
 
 def _read(path: Path, database: str) -> Holder:
-    """Return the holder named in the file; only the name if the text is just being written."""
+    """Return the holder named in the file; only the name if the text is being written at the moment."""
     try:
         fields = json.loads(path.read_bytes())
         return Holder(fields["lock_id"], database, f"process {fields['pid']}", fields["created_at"], fields["doing"])

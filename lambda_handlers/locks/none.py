@@ -1,4 +1,4 @@
-"""The kind `none`: no lock. The conditional commit decides who is first, and the losers run again."""
+"""The kind `none`: no lock. The conditional commit decides which writer is first, and the losers run again."""
 
 from __future__ import annotations
 

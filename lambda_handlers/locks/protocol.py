@@ -7,7 +7,7 @@ commit loses if another writer's came first.
 Every lock is released by the id from its acquire, so that no process frees a later lock of another one.
 
 A lock that is never released (its writer died, or its last answer was lost) is freed by its age, or by the operating
-system if that knows of the death.
+system if that detects the death.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Sweep:
 
     checked: int = 0
     freed: tuple[Holder, ...] = ()
-    ageless: tuple[Holder, ...] = ()  # left alone: nothing says when they were made
+    ageless: tuple[Holder, ...] = ()  # left unchanged: their time of creation is unknown
     failed: tuple[tuple[Holder, str], ...] = ()  # past their age and still there, and why
 
 

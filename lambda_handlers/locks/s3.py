@@ -34,7 +34,7 @@ from lambda_handlers.store.protocol import (
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import SldbError
 
-POLL_SECONDS = 0.25  # at most, between looks: they are plain reads, which no quota limits
+POLL_SECONDS = 0.25  # at most, between polls: they are plain reads, which no quota limits
 AGAIN_SECONDS = 0.02  # after a lost race, when the lock is free again
 MAX_ATTEMPTS = 6  # requests in a row that the store refused or did not answer (it has its own retries below that)
 
@@ -44,7 +44,7 @@ class _Seen:
     """The content of the lock object."""
 
     etag: str | None = None  # None: there is no such object
-    holder: Holder | None = None  # None: nobody has the lock
+    holder: Holder | None = None  # None: the lock is free
     released: str = ""  # nonce of the last holder, where it was released
 
     def is_held_as(self, lock_id: str) -> bool:
@@ -66,7 +66,7 @@ class ObjectLock:
         self._clock = clock or StoreClock()
         self._max_age_seconds = max_age_seconds
         self._poll_seconds = min(POLL_SECONDS, retry_seconds)
-        # What the locks said last, so that taking and releasing one that nobody else wants costs one request each.
+        # The last known content of the locks: taking and releasing an uncontended lock costs one request each.
         self._last: dict[str, _Seen] = {}  # by database
 
     def acquire(self, database: str, deadline: float, doing: str) -> Holder:
@@ -146,7 +146,7 @@ class ObjectLock:
         try:
             etag = self._write(database, encode_held(mine), seen.etag, now)
         except (AlreadyExists, PreconditionFailed, NotFound):
-            return self._remember(database, self._read(database))  # perhaps it was ours all the same
+            return self._remember(database, self._read(database))  # it may be ours nevertheless
         except Unavailable:
             seen = self._read(database)
             if seen.holder is None:
@@ -168,7 +168,7 @@ class ObjectLock:
     def _write(self, database: str, body: bytes, etag: str | None, now: float) -> str:
         key = lock_key(database)
         tag = self._store.create(key, body) if etag is None else self._store.replace(key, body, etag)
-        self._clock.wrote(key, now, is_worth_a_list=True)
+        self._clock.record_write(key, now, is_worth_a_list=True)
         return tag
 
     def _read(self, database: str) -> _Seen:
@@ -195,7 +195,7 @@ class ObjectLock:
 
 
 def _decode(body: bytes, etag: str, database: str) -> _Seen | None:
-    """Decode the lock; None for a body of no writer: a lock without a time would stop all others for ever."""
+    """Decode the lock; None for a body that no writer puts: a lock without a time would block all writers for ever."""
     lock = decode_object(database, body)
     if lock is None or (lock.holder and lock.holder.created_at is None):
         return None
@@ -206,7 +206,7 @@ def _failure(error: StoreError) -> SldbError:
     refused = isinstance(error, Refused)
     return SldbError(
         "store_error",
-        f"the object store {'refused' if refused else 'did not answer'} when asked for the write lock ({error})",
+        f"the object store {'refused' if refused else 'did not answer'} a request for the write lock ({error})",
         error.hint if refused else "send it again; if it keeps happening: sldb doctor",
         applied="no",
     )

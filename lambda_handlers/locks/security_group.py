@@ -90,7 +90,7 @@ class SecurityGroupLock:
         except Ec2Error as error:
             raise SldbError(
                 "store_error",
-                f"the lock {lock_id} of database {database} was not released: EC2 said {error}",
+                f"the lock {lock_id} of database {database} was not released: EC2 answered {error}",
                 HINTS.get(error.code, unlock_hint(database, self.max_age_seconds)),
                 database=database,
             ) from error
@@ -128,8 +128,8 @@ class SecurityGroupLock:
             self.host.sleep(backoff(self.host, tries))
 
     def delete(self, lock_id: str, timeout: float = CALL_SECONDS) -> None:
-        """Delete the group. Raises NotFound also if EC2 says that the role may not: its right depends on the group's
-        tags, and a group that is gone, or not shown yet, has none."""
+        """Delete the group. Also raises NotFound if EC2 denies the role the right: this depends on the group's tags,
+        and a group that is gone, or not shown yet, has none."""
         try:
             self.ec2.delete_security_group(lock_id, timeout)
         except Refused as error:
@@ -149,7 +149,7 @@ class SecurityGroupLock:
                 problem: Ec2Error = error
                 absences += 1
                 if unanswered or absences == tries_to_find:
-                    return unanswered  # then it was this very call that deleted it, as far as anybody can know
+                    return unanswered  # after an unanswered try, this call has deleted it, as far as can be known
             except (Throttled, Ambiguous) as error:
                 problem = error
                 unanswered = unanswered or isinstance(error, Ambiguous)
@@ -169,10 +169,10 @@ class _Acquire:
         self.deadline = deadline
         self.doing = doing
         self.owner = lock.host.nonce()
-        self.seen: Holder | None = None  # who had the lock when we last looked
+        self.seen: Holder | None = None  # the holder of the lock when we last looked
         self.freed: set[str] = set()  # ids that we freed; EC2 may go on showing them for a while
         self.is_unsure = False  # a create of ours had no answer
-        self.trouble: Ec2Error | None = None  # why the last try said nothing about the lock
+        self.trouble: Ec2Error | None = None  # why the last try showed nothing about the lock
         self.failures = 0  # such tries in a row
         self.unanswered = 0  # those of them that were not just throttled
 

@@ -12,7 +12,7 @@ CLOCK_GRAIN_SECONDS = 0.001  # a shorter rest of time counts as none: adding it 
 
 
 def spread(host: Host, seconds: float) -> float:
-    """Return about so many seconds, a quarter more or less, so that waiting writers do not all come back at once."""
+    """Return about so many seconds, a quarter more or less, so that waiting writers do not all return at once."""
     return seconds * (0.75 + host.jitter() / 2)
 
 
@@ -33,7 +33,7 @@ def sleep_within(host: Host, seconds: float, deadline: float) -> bool:
 
 def lock_timeout(database: str, holder: Holder | None, now: float, hint: str) -> SldbError:
     """Return the error for a lock that was not free in time; `holder` is None if unknown."""
-    who = describe(holder, now) if holder else "by somebody unknown"
+    who = describe(holder, now) if holder else "by an unknown writer"
     return SldbError(
         "lock_timeout",
         f"database {database} is locked {who}, and was not free in time",
@@ -49,7 +49,7 @@ def describe(holder: Holder, now: float) -> str:
     age = holder.age_seconds(now)
     held = "" if age is None else f" for {age:.1f} s"
     doing = f" ({holder.doing})" if holder.doing else ""
-    return f"by {holder.owner or 'somebody unknown'}{held}{doing}"
+    return f"by {holder.owner or 'an unknown writer'}{held}{doing}"
 
 
 def unlock_hint(database: str, max_age_seconds: float) -> str:

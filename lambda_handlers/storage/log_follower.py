@@ -249,7 +249,7 @@ class LogFollower:
         sizes, mapped, newest = {}, set(), (0, 0.0)
         start = transaction(after).key(self.database) if after else None
         for info in self._store.list_objects(database_prefix(self.database), start):
-            self._clock.listed(info.key, info.modified_at)
+            self._clock.observe_listed(info.key, info.modified_at)
             if name := parse_ltx_key(self.database, info.key):
                 sizes[name] = info.size
                 newest = max(newest, (name.max_txid, -info.modified_at))  # its oldest file, if there are several

@@ -252,7 +252,8 @@ class Replica:
         latest = self._clock.latest(now)
         if latest is None and (dated_at := self._follower.date_of_newest()) is not None:
             latest = dated_at + ROUNDING_SECONDS
-            self._clock.shown(min(dated_at, self.timestamp_ms / 1000), now)  # the earlier: a date may be damaged
+            # The earlier of the two: a date may be damaged.
+            self._clock.observe_existing(min(dated_at, self.timestamp_ms / 1000), now)
             own_ms = int(self._clock.corrected(now) * 1000)
         is_false = latest is not None and self.timestamp_ms > (latest + SKEW_SECONDS) * 1000
         return own_ms if is_false else self.timestamp_ms + 1
@@ -270,7 +271,7 @@ class Replica:
             self._freshness.distrust()
             doubt = Unavailable(key, "the answer came so late that it does not tell whether this is in the log")
             raise store_error(doubt, applied="unknown")
-        self._clock.wrote(key, now)
+        self._clock.record_write(key, now)
 
     def _note_commit(self, header: Header, layer: Layer) -> None:
         self.committed = Committed(header.max_txid, header.timestamp_ms, layer.map.file_bytes)

@@ -93,25 +93,25 @@ def test_nothing_is_known_at_first() -> None:
 )
 def test_more_than_a_minute_ahead_is_taken_back(ahead: float, corrected: float) -> None:
     clock = StoreClock()
-    clock.told(1000.0, asked_at=1000.0 + ahead)
+    clock.observe_date(1000.0, sent_at=1000.0 + ahead)
     assert clock.corrected(1010.0 + ahead) == 1010.0 + ahead - corrected
 
 
 @pytest.mark.parametrize("step", [-DAY, -3601.0, 3601.0, 3 * YEAR])
 def test_what_was_told_before_a_step_is_not_believed(step: float) -> None:
     clock = StoreClock()
-    clock.told(1000.0, asked_at=1000.0 + HOUR)
+    clock.observe_date(1000.0, sent_at=1000.0 + HOUR)
     assert clock.latest(1000.0 + HOUR + step) is None
 
 
 def test_the_date_of_an_object_tells_once_and_only_if_it_was_written_here() -> None:
     clock = StoreClock()
-    clock.listed("a", 50.0)
+    clock.observe_listed("a", 50.0)
     assert clock.latest(100.0) is None
-    clock.wrote("a", 100.0)
-    clock.listed("a", 50.0)
+    clock.record_write("a", 100.0)
+    clock.observe_listed("a", 50.0)
     assert clock.latest(100.0) == 51.0
-    clock.listed("a", 20.0)
+    clock.observe_listed("a", 20.0)
     assert clock.latest(100.0) == 51.0
 
 

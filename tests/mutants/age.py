@@ -490,7 +490,7 @@ NAMES = (
         "a page map before the name is taken",
         "10",
         "lambda_handlers/actions/clone.py",
-        "        if has_mark:  # else only the base itself takes the name",
+        "        if has_mark:  # otherwise only the base itself reserves the name",
         "        if True:",
         (ACTIONS + "test_branch.py::test_no_page_map_is_put_beside_a_file_of_another",),
     ),

@@ -97,7 +97,7 @@ def test_a_holder_that_has_not_said_who_it_is_yet(tmp_path: Path, text: str) -> 
     (tmp_path / "main" / "lock").write_text(text)
     (unknown,) = lock.holders()
     assert (unknown.database, unknown.created_at) == ("main", None)
-    with pytest.raises(SldbError, match="somebody unknown"):
+    with pytest.raises(SldbError, match="an unknown writer"):
         lock.acquire("main", clock.now(), "")
     assert lock.release(holder.lock_id, "main")
 

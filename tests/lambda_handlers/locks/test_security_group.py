@@ -72,7 +72,7 @@ class TestTheGroup:
 
     def test_of_another_case_is_taken_too(self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock) -> None:
         ec2._create(group_name("test-db", "main").upper(), VPC, {})
-        with pytest.raises(SldbError, match="somebody unknown"):
+        with pytest.raises(SldbError, match="an unknown writer"):
             lock.acquire("main", clock.now() + 1, "")
 
     def test_that_an_earlier_version_named_otherwise_is_freed_by_its_age(
@@ -241,7 +241,7 @@ class TestWaiting:
         self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
     ) -> None:
         ec2.unseen.add(others_group(ec2, clock))
-        with pytest.raises(SldbError, match="by somebody unknown") as caught:
+        with pytest.raises(SldbError, match="by an unknown writer") as caught:
             lock.acquire("main", clock.now() + 5, "")
         assert caught.value.code == "lock_timeout"
 

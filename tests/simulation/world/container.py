@@ -62,7 +62,7 @@ class Container:
     def told_time(self) -> None:
         """Return the Date of an answer, which the container relates to its own clock."""
         if self.store_clock is not None:
-            self.store_clock.told(float(int(self.world.now)), self.world.now + self._skew)
+            self.store_clock.observe_date(float(int(self.world.now)), self.world.now + self._skew)
 
     def sleep(self, seconds: float) -> None:
         self.world.check()

@@ -166,8 +166,8 @@ class PlannedClock(StoreClock):
         self._container = container
         self._wrong = wrong
 
-    def shown(self, date: float, now: float) -> None:
-        super().shown(date, self._read(now))
+    def observe_existing(self, date: float, now: float) -> None:
+        super().observe_existing(date, self._read(now))
 
     def latest(self, now: float) -> float | None:
         return super().latest(self._read(now))
