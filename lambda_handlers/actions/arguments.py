@@ -1,4 +1,4 @@
-"""The checks of an action's arguments. Each error names the argument, the value and the values that it takes."""
+"""The checks of an action's arguments. Each error names the argument, its value and the accepted values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lambda_handlers.wire import DATABASE_NAME, Action, bad_request, moment_ms
 
 
 def known(action: Action, *names: str) -> Mapping[str, Any]:
-    """Return the arguments of the action, without nulls. Raises `bad_request` for an unknown one."""
+    """Return the arguments of the action, without nulls. Raises `bad_request` for an unknown argument."""
     unknown = sorted(set(action.arguments) - set(names))
     if unknown:
         wanted = f"one of the arguments {', '.join(names)}" if names else "no argument"

@@ -1,12 +1,12 @@
 """branch: another database that begins with the state of this one at a transaction. Every file is read once, to verify
-it; except for small ones the store makes the copies by itself (clone).
+it; the store itself makes the copies, except for small files (clone).
 
 Arguments   as: the name of the branch; at: a txid or an RFC 3339 time, default now
 Reply       {"database", "as", "at": the copied txid, "time": of that transaction, "txid": the newest one of the branch,
             "files", "bytes", "created"}
 
-A name that exists is refused. A dropped name goes on counting its txids: there the branch is one transaction with every
-page. The same branch again, before anything is written to it, completes or finds the first one (`created` is false
+An existing name is refused. The txids of a dropped name continue: there the branch is one transaction with every page.
+The same branch requested again, before anything is written to it, completes or finds the first one (`created` is false
 then).
 """
 
@@ -42,13 +42,13 @@ class Branch:
 
     source: str
     target: str
-    at: Txid  # the copied one of the source
+    at: Txid  # the copied transaction of the source
     time_ms: int  # of that transaction, unix milliseconds
-    txid: Txid  # the newest one of the branch
+    txid: Txid  # the newest transaction of the branch
     files: int
     bytes: int
-    is_new: bool  # false: an earlier try had made all of it
-    is_on_top: bool  # of a dropped database: its newest transaction holds every page
+    is_new: bool  # false: an earlier try made all of it
+    is_on_top: bool  # of a dropped database: the branch's newest transaction holds every page
 
     def reply(self) -> dict[str, Any]:
         ends = {"at": self.at, "time": utc(self.time_ms), "txid": self.txid}
@@ -60,7 +60,7 @@ def branch(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "as", "at")
     target = arguments.database_name(given, "as")
     if target == action.database:
-        bad_request("arguments.as", target, "another name than that of the database")
+        bad_request("arguments.as", target, "a name other than that of the database")
     try:
         return _branch(context, action.database, target, arguments.moment(given, "at"))
     except StoreError as error:
@@ -83,14 +83,14 @@ def make_branch(
         copied = copy_database(context, source, target, txid, verified)
         return Branch(source, target, txid, time_ms, txid, copied.files, copied.bytes, copied.is_new, is_on_top=False)
     replaced = _replace(context, source, target, txid)
-    # No request follows a commit: its answer might not come, and the branch is made all the same.
+    # No request follows a commit: its answer might not arrive, although the branch is complete.
     size = replaced.bytes if replaced.changed else context.store.size(transaction(replaced.txid).key(target))
     return Branch(source, target, txid, time_ms, replaced.txid, 1, size, replaced.changed, is_on_top=True)
 
 
 def _txid_to_copy(context: ActionContext, source: str, there: Listing, at: int | str | None) -> Txid:
-    """Return the transaction to copy; without `at` the one of an earlier try, or the newest. Raises `conflict` for the
-    name of a copy of another database."""
+    """Return the transaction to copy; without `at` the one of an earlier try, or the newest. Raises `conflict` if the
+    name belongs to a copy of another database."""
     begun = read_mark(context.store, there.database)
     if begun is not None and (there.newest == begun.max_txid or is_unfinished(context.store, there)):
         if not is_mark_of(begun, source):
@@ -111,8 +111,8 @@ def check_has_content(context: ActionContext, database: str, txid: Txid) -> Head
 
 
 def _goes_on(store: ObjectStore, listing: Listing) -> bool:
-    """Return True if the branch is a transaction on top: of a dropped database, or for the second time. Raises
-    StoreError."""
+    """Return True if the branch is one transaction after those of a dropped database, to be made or made already.
+    Raises StoreError."""
     header = newest_header(store, listing)
     if header is None or header.max_txid != listing.newest or is_mark(header, transaction(1)):
         return False
@@ -128,7 +128,7 @@ def newest_header(store: ObjectStore, listing: Listing) -> Header | None:
 def _replace(context: ActionContext, source: str, target: str, txid: Txid) -> Replaced:
     def attempt(current: Replica) -> Replaced:
         def check_empty() -> None:
-            if current.page_count:  # another writer began it anew meanwhile
+            if current.page_count:  # another writer has created it again meanwhile
                 raise taken(target)
 
         with past_of(context.database(source), txid, context.deadline) as past:

@@ -3,14 +3,14 @@
 It appears at once, and never over another writer's transaction, because its objects are made in this order:
 
 1. The *mark*: an LTX file at the key of transaction 1 with the range of the whole copy in its header. Its key and its
-   header disagree, so no reader can apply it (storage.pages.opening), and a writer of the empty name is refused from
-   now on; if such a writer was first, it has the name.
+   header disagree, so no reader can apply it (storage.pages.opening), and a writer to the empty name is refused from
+   now on; if such a writer was first, the name belongs to it.
 2. The files above the base, with their page maps, then the base's map.
 3. The base, last. Until then the name is an unfinished copy: it can be neither read nor written, and errors say
    why.
 
 So the base is never at the key of transaction 1, but a level higher if it is that transaction; only the copy of
-a database with one transaction is that file alone, and needs no mark. All of it can be repeated, and continues an
+a database with one transaction is that file alone, and needs no mark. Every step can be repeated, and continues an
 earlier try.
 
 Every file of the source is read once and compared with its checksum before the first object is made (verified_files);
@@ -47,7 +47,7 @@ from lambda_handlers.wire import SldbError
 class Copied:
     files: int
     bytes: int
-    is_new: bool  # false: all of it was there
+    is_new: bool  # false: all of it existed already
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _copy(context: ActionContext, listing: Listing, target: str, txid: Txid, ver
     """Copy the files of a listing. Raises NotFound if one of them is gone, StoreError or SldbError."""
     there = list_files(context.store, target)
     if there.newest > txid or (there.sizes and transaction(1) not in there.sizes):
-        raise taken(target)  # a database that has outlived its first transaction leaves the key of the mark free
+        raise taken(target)  # the key of the mark is free once retention has removed transaction 1
     chain = listing.chain_to(txid)
     if not chain:
         raise NotFound(transaction(txid).key(listing.database))
@@ -120,7 +120,7 @@ class _Clone:
         self._there = there
         self._deadline = context.deadline.reporting(
             f"the time was up before {there.database} was complete; until then it cannot be used",
-            "the same command again goes on where this one stopped",
+            "the same command again continues where this one stopped",
         ).without_outcome()
         self._newest = chain[-1].header
         base, *above = chain
@@ -140,7 +140,7 @@ class _Clone:
             self._deadline.check()  # if the process was frozen before the mark, its listing proves nothing any more
         for _ in side_by_side(self._context.host, self._copy_with_map, self._above):
             self._deadline.check()
-        if has_mark:  # else only the base itself takes the name
+        if has_mark:  # otherwise only the base itself reserves the name
             self._put_map(self._base)
         known_at = self._context.host.now()
         every = [self._base, *self._above]
@@ -190,7 +190,7 @@ class _Clone:
         else:
             try:
                 tag = create(key)
-            except (AlreadyExists, Unavailable, Refused) as doubt:  # also a refusal may come after the effect
+            except (AlreadyExists, Unavailable, Refused) as doubt:  # even a refusal may come after the effect
                 self._compare(name, wanted, doubt)
                 return
         if not wanted.has_tag(tag):
@@ -205,12 +205,12 @@ class _Clone:
             verification.verify(self._store, self._target, name, self._store.size(key), self._deadline.check)
         except NotFound as error:
             if isinstance(doubt, Refused):
-                raise doubt from None  # the refusal it is; as its own cause it would be a chain without an end
+                raise doubt from None  # the same refusal; as its own cause it would form an endless chain
             raise Unavailable(key, str(doubt or error)) from doubt
         except SldbError as error:
             if error.code == "corrupt":
                 raise _damaged(self._target, key, error) from error
-            if error.code != "not_found":  # raised for a sound mark of another copy
+            if error.code != "not_found":  # raised for an intact mark of another copy
                 raise
         raise taken(self._target)
 
@@ -242,7 +242,7 @@ def _perhaps_made(target: str, error: StoreError) -> SldbError:
 def _damaged(target: str, key: str, error: SldbError) -> SldbError:
     return SldbError(
         "corrupt",
-        f"{error.message}: the stored copy is damaged; the database that it was made of is as it was",
+        f"{error.message}: the stored copy is damaged; the source database is unchanged",
         f"copy to another name, or drop this one and copy again: sldb databases drop {target}",
         key=key,
     )

@@ -53,7 +53,7 @@ def is_mark_of(found: Header, source: str) -> bool:
 
 
 def is_unfinished(store: ObjectStore, listing: Listing) -> bool:
-    """Return True if a database is becoming a copy, and its base is not there yet. Raises StoreError."""
+    """Return True if a database is an unfinished copy: its base does not exist yet. Raises StoreError."""
     return listing.looks_unfinished and read_mark(store, listing.database) is not None
 
 

@@ -4,8 +4,8 @@ Arguments   all: dropped ones, too
 Reply       {"databases": [{"name", "state": ok, dropped or unfinished (an interrupted copy), "txid", "time": of the
             newest transaction, "bytes": of the database, "stored_bytes": of all its objects, "page_size",
             "foreign_keys"?: true if they are enforced by default (only if ok; null if it cannot be read now),
-            "until"?: the end of the time to bring it back}, …]}. A database with an unreadable newest file is
-            {"name", "state": damaged, "txid", "stored_bytes", "problem"}
+            "until"?: the end of the time in which it can be restored}, …]}. A database with an unreadable newest file
+            is {"name", "state": damaged, "txid", "stored_bytes", "problem"}
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def databases(context: ActionContext, action: Action) -> dict[str, Any]:
         found = [entry for entry in entries if entry is not None and (shows_all or entry["state"] != "dropped")]
     except StoreError as error:
         raise store_error(error) from error
-    # If the newest file is large, or of another writer, more than that file is read.
+    # If the newest file is large, or another program wrote it, more than that file is read.
     return {
         "databases": [
             _with_setting(context, entry) if entry.get("foreign_keys", True) is None else entry for entry in found
@@ -51,7 +51,7 @@ def _with_setting(context: ActionContext, entry: dict[str, Any]) -> dict[str, An
     except Gone:
         return entry
     except SldbError as error:
-        if error.code != "corrupt":  # not now: none of the others is to wait for it
+        if error.code != "corrupt":  # it cannot be read now: report the other databases without waiting
             return entry
         return _damaged(entry["name"], entry["txid"], entry["stored_bytes"], error)
 

@@ -63,7 +63,7 @@ def drop_database(context: ActionContext, action: Action) -> dict[str, Any]:
 
 
 def _drop_unfinished(context: ActionContext, listing: Listing, if_txid: Txid | None) -> Header | None:
-    """Drop an unfinished copy; return the header of its last transaction, None if it is none. Raises StoreError or
+    """Drop an unfinished copy; return the header of its last transaction, None if it is not one. Raises StoreError or
     SldbError."""
     if not is_unfinished(context.store, listing):
         return None

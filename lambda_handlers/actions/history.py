@@ -4,9 +4,9 @@ Arguments   limit (default 20), before: a txid, for the page after this one
 Reply       {"database", "txid": the newest, "transactions": [{"txid", "min_txid", "time", "kind", "pages", "bytes",
             "readable"}, …], "next": the txid to give as `before`, or null}
 
-`min_txid` is less than `txid` if only a file of several transactions is left of them; `kind` is null then, as it is
-for writers that do not record it. `pages` and `bytes` are those of the file, `readable` is true if `at` can still go
-there.
+`min_txid` is less than `txid` if only a file of several transactions is left of them; `kind` is null then, and for
+writers that do not record it. `pages` and `bytes` are those of the file, `readable` is true if `at` can still read that
+state.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from lambda_handlers.wire import Action, bad_request
 
 URL_SECONDS = 900
 MAX_URLS = 1000
-WORTH_LEAVING_BYTES = 1 << 20  # a smaller file is read as fast as the question is answered
+WORTH_LEAVING_BYTES = 1 << 20  # reading a smaller file is as fast as the check
 
 
 def pull(context: ActionContext, action: Action) -> dict[str, Any]:
@@ -82,8 +82,8 @@ def pull_urls(context: ActionContext, action: Action) -> dict[str, Any]:
 
 
 def _newest(context: ActionContext, database: str) -> Txid:
-    """Return the newest transaction of the unbroken log. A LIST of many pages is no snapshot: n + 1 may have been
-    created behind it and n + 2 before it, so that only a gap in a second LIST is one."""
+    """Return the newest transaction of the unbroken log. A LIST of many pages is not a snapshot: it may have passed the
+    key of n + 1 before that was created, and then find n + 2, so only a gap in a second LIST is a gap."""
     listing = list_files(context.store, database)
     check_finished(context.store, listing)
     plan = chain.plan(listing.sizes)
@@ -96,8 +96,8 @@ def _newest(context: ActionContext, database: str) -> Txid:
 
 
 def _needed(context: ActionContext, listing: Listing, chain_: tuple[LtxName, ...]) -> tuple[LtxName, ...]:
-    """Return the end of a chain, from the newest file with every page on: those before it have no page left (a push
-    came on top of them). Only large files are worth the question."""
+    """Return the end of a chain, from the newest file with every page on: those before it hold no current page (a push
+    replaced them all). Only large files are worth the check."""
     for at in range(len(chain_) - 1, 0, -1):
         if listing.sizes[chain_[at]] >= WORTH_LEAVING_BYTES:
             header, count = header_and_page_count(context.store, listing, chain_[at])

@@ -2,16 +2,16 @@
 
 The client encodes the file as an LTX file (storage.prepared), puts it in parts below <database>/uploads/<upload>/, and
 has it committed: only its first and its last part pass through here. Parts are named by their number and the MD5 of
-their content, so that an interrupted upload goes on from where it stopped, and two at once do each other no harm.
-Before the commit each is compared with its name: by the ETag in a LIST, or, if that is no MD5, by reading it.
-Until the commit nothing of the database has changed; maintenance removes parts never committed.
+their content, so that an interrupted upload continues where it stopped, and two concurrent uploads do not disturb each
+other. Before the commit each part is compared with its name: by the ETag in a LIST, or, if that is not an MD5, by
+reading the part. Until the commit the database does not change; maintenance removes parts never committed.
 
 push_begin      Arguments: upload. Reply: {"database", "txid", "bytes": of the database as it is, "parts": {name: bytes}
                 of those uploaded before}
 push_urls       Arguments: upload, parts. Reply: {"urls": for a PUT of each, or null if the store has none,
                 "seconds": for how long}
-push_commit     Arguments: upload, parts: in their order; page_map, first_page: base64; push: 14 hex digits, of this
-                push alone; since: a txid, after which it may have been committed; if_txid
+push_commit     Arguments: upload, parts: in their order; page_map, first_page: base64; push: 14 hex digits, unique to
+                this push; since: a txid, after which it may have been committed; if_txid
                 Reply: {"database", "txid", "before": the newest txid before, "replaced_bytes", "pages", "bytes"}
 
 A repeated commit finds the transaction of the first by `push`.
@@ -86,7 +86,7 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
     node_id = kinds.node_id(Kind.PUSH, bytes.fromhex("00" + _text(given, "push", _PUSH)))
     assert since is not None
     prepared = _prepared(context, action.database, upload, names, _page_map(given))
-    # A file is as SQLite has it.
+    # A pushed file is a plain SQLite file: it has no such setting.
     first_page = foreign_keys.with_enforcement(_bytes(given, "first_page"), enforced=False)
     if len(first_page) != prepared.page_size:
         bad_request("arguments.first_page", f"{len(first_page)} bytes", f"a page of {prepared.page_size} bytes")
@@ -105,7 +105,7 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
         page = stamped(first_page, stamp) if stamp else first_page
         try:
             txid = current.commit_prepared(prepared, page, node_id)
-        except NotFound as error:  # another client pushed the same file at the same time, and its parts were cleared
+        except NotFound as error:  # another client pushed the same file at the same time, and removed the parts
             raise _missing([error.key.rpartition("/")[2]]) from error
         return {"txid": txid, "before": before, "replaced_bytes": replaced}
 
@@ -145,7 +145,7 @@ def _read_part(store: ObjectStore, name: str, info: ObjectInfo) -> bytes:
 
 
 def _check_parts(context: ActionContext, names: list[str], there: Mapping[str, ObjectInfo]) -> None:
-    """Raise `not_found` for parts with other content than their names say. If the store shows an MD5, and they are
+    """Raise `not_found` for parts with content that differs from their names. If the store reports an MD5, and they are
     named by it, nothing is read for the check."""
 
     def is_sound(name: str) -> bool:
@@ -161,7 +161,7 @@ def _check_parts(context: ActionContext, names: list[str], there: Mapping[str, O
 
 
 def _is_named(name: str, chunks: Iterable[bytes]) -> bool:
-    """Return True if a part has the hash in its name: an MD5, or the beginning of a SHA-256, as of older clients."""
+    """Return True if a part has the hash in its name: an MD5 or, from older clients, the beginning of a SHA-256."""
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     for chunk in chunks:
         md5.update(chunk)
@@ -190,8 +190,8 @@ def _parts_there(store: ObjectStore, database: str, upload: str) -> dict[str, Ob
 def _missing(names: list[str]) -> SldbError:
     return SldbError(
         "not_found",
-        f"{len(names)} of the parts that were uploaded are not there (any more), the first is {names[0]}",
-        "push again: what is there is not sent again",
+        f"{len(names)} of the uploaded parts are missing from the store, the first is {names[0]}",
+        "push again: parts in the store are not sent again",
         missing=names,
         applied="no",
     )
@@ -200,8 +200,8 @@ def _missing(names: list[str]) -> SldbError:
 def _damaged(names: list[str]) -> SldbError:
     return SldbError(
         "not_found",
-        f"{len(names)} of the parts that were uploaded differ from what was sent, the first is {names[0]}",
-        "push again: what is sound is not sent again",
+        f"{len(names)} of the uploaded parts differ from the sent ones, the first is {names[0]}",
+        "push again: undamaged parts are not sent again",
         missing=names,
         damaged=names,
         applied="no",
@@ -214,7 +214,7 @@ def _find_done(context: ActionContext, current: Replica, since: Txid, node_id: i
     def header_of(txid: Txid) -> Header | None:
         try:
             return read_agreed_header(context.store, current.database, transaction(txid))
-        except NotFound:  # one of another time: level 0 stays for an hour at least
+        except NotFound:  # an older transaction: level 0 stays for an hour at least
             return None
 
     txids = range(since + 1, current.txid + 1)

@@ -1,7 +1,7 @@
 """The schema of a pushed file, before it becomes a database: names reserved for sldb are refused.
 
-The content of such tables would be believed, and a file may hold anything. `sldb push` leaves them out of the file;
-a file with them is refused. Only the pages of the schema are read.
+The content of such tables would be trusted, and a file may hold anything. `sldb push` leaves them out of the file; a
+file with them is refused. Only the pages of the schema are read.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class _PushedPages:
 
 
 def check_names(store: ObjectStore, prepared: Prepared, first_page: bytes, deadline: Deadline) -> None:
-    """Raise `bad_request` if the file has tables, or anything else, by names of sldb's own. Raises StoreError, or
+    """Raise `bad_request` if the file has tables, or anything else, with names reserved for sldb. Raises StoreError, or
     `query_timeout` before pages are read."""
     names = _names(_PushedPages(store, prepared, first_page, deadline))
     if not names:
         return
     raise SldbError(
         "bad_request",
-        f"the pushed file has names that only sldb may give: {', '.join(names)}",
-        "push it with `sldb push`, which leaves that out, or drop it in a copy of the file",
+        f"the pushed file has names that are reserved for sldb: {', '.join(names)}",
+        "push it with `sldb push`, which leaves them out, or drop them in a copy of the file",
         applied="no",
     )
 
@@ -59,7 +59,7 @@ def _names(pages: _PushedPages) -> list[str]:
         finally:
             connection.close(True)
     except (apsw.SQLError, apsw.CorruptError, apsw.NotADBError):
-        return []  # a schema that SQLite does not read: no request will, either
+        return []  # SQLite cannot read the schema: no request can, either
     finally:
         vfs.unregister()
     return sorted(str(name) for (name,) in found if is_ours(str(name)))

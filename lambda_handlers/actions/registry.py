@@ -1,8 +1,8 @@
 """The actions: name → the module and the function for it, imported at the first request for it: a cold start for a
-query pays for none of them.
+query imports none of them.
 
 An action takes the context and the `Action`, checks its arguments (`bad_request`), and returns JSON values. If it
-writes, it does so by the same lock and the same conditional commit as SQL, and may be repeated: a client without an
+writes, it does so with the same lock and the same conditional commit as SQL, and may be repeated: a client without an
 answer sends it again.
 """
 

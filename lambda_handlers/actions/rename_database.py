@@ -3,7 +3,7 @@
 Arguments   to: the new name
 Reply       {"database", "to", "at": the copied txid, "txid": the newest one of `to`, "dropped_by", "files", "bytes"}
 
-Of the two steps the first may remain alone: then both names exist, and the same action again goes on.
+If the action stops between the two steps, both names exist, and the same action again continues.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "to")
     name, target = action.database, arguments.database_name(given, "to")
     if target == name:
-        bad_request("arguments.to", target, "another name than that of the database")
-    # Before the lock is taken: it takes as long as reading all of it.
+        bad_request("arguments.to", target, "a name other than that of the database")
+    # Before the lock is taken, because all of the database is read.
     verified, seen = _verify(context, name)
     rename = _Rename(context, name, target, verified, seen)
     try:
@@ -64,7 +64,7 @@ class _Rename:
         if current.page_count:
             made = self._copy(current, there)
             dropped_by = _empty_copied(current, self.target).txid
-        elif _has_content(self.context, there):  # the second time: the copy is complete, or the name is taken
+        elif _has_content(self.context, there):  # sent again: the copy is complete, or the name is taken
             made = make_branch(self.context, self.name, there, current.txid - 1)
         else:
             raise dropped(self.name, current.txid, current.timestamp_ms, self.context.retention_days)
@@ -89,7 +89,7 @@ def _verify(context: ActionContext, name: str) -> tuple[VerifiedFiles, Txid | No
     `corrupt`, with the key of a damaged file."""
     verified = VerifiedFiles(context, name)
     listing = list_files(context.store, name)
-    if not listing.sizes:  # before a lock is taken, which leaves its traces
+    if not listing.sizes:  # before a lock is taken, which may leave an object or a file
         raise no_database(name)
     try:
         if not _has_content(context, listing):
@@ -103,7 +103,7 @@ def _verify(context: ActionContext, name: str) -> tuple[VerifiedFiles, Txid | No
 
 
 def _check_copy(context: ActionContext, made: Branch, current: Replica) -> None:
-    """Raise SldbError unless the copy is whole: then its source may be dropped."""
+    """Raise SldbError unless the copy is complete and intact: only then may its source be dropped."""
     try:
         if made.is_on_top:  # nothing has read it yet
             verify(context.store, made.target, transaction(made.txid))
@@ -120,9 +120,9 @@ def _check_copy(context: ActionContext, made: Branch, current: Replica) -> None:
 def _undropped(name: str, made: Branch, error: SldbError) -> SldbError:
     return SldbError(
         error.code,
-        f"{made.target} was made of {name} (transaction {made.txid}) but was not proved to be whole, so that "
+        f"{made.target} was copied from {name} (transaction {made.txid}), but the copy could not be verified, so "
         f"{name} was not dropped: {error.message}",
-        f"the same command again looks again; or drop the copy: sldb databases drop {made.target}",
+        f"the same command again repeats the verification; or drop the copy: sldb databases drop {made.target}",
         key=error.details.get("key"),
         applied="yes",
     )
@@ -137,7 +137,7 @@ def _overtaken(name: str, target: str, copied: Txid, newest: Txid) -> SldbError:
     return SldbError(
         "conflict",
         f"{name} was written to while it was being renamed: {target} is its state at transaction {copied}, "
-        f"{name} is still there, at {newest}",
+        f"{name} still exists, at transaction {newest}",
         f"drop {target} and rename again: sldb databases drop {target}",
         txid=newest,
         applied="yes",
@@ -153,8 +153,8 @@ def _empty_copied(current: Replica, target: str) -> Committed:
     except SldbError as error:
         raise SldbError(
             error.code,
-            f"{target} was made, and {current.database} perhaps not dropped: {error.message}",
-            "the same command again goes on from there",
+            f"{target} was created, but {current.database} was perhaps not dropped: {error.message}",
+            "the same command again continues from there",
             **{**error.details, "applied": "unknown"},
         ) from error
     except Conflict:

@@ -32,7 +32,7 @@ from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, StoreError
 
 PAST_CACHE_BYTES = 64 << 20  # beside the copy of the newest state
-COMPARED_BYTES = 64 << 20  # of pages that may differ; of more, all are written as soon as one does
+COMPARED_BYTES = 64 << 20  # of pages that may differ; if there are more, one difference is enough to write all
 _PAGES_BETWEEN_CHECKS = 64
 
 _COUNTER, _COOKIE, _VALID_FOR = slice(24, 28), slice(40, 44), slice(92, 96)  # of page 1
@@ -77,8 +77,8 @@ def replace_content(
             page = past.read(pgno)
             yield pgno, stamped(page, old_first) if pgno == 1 and old_first else page
 
-    # The log of requests in `past` may hold entries as late as its time: a transaction that is earlier than they are
-    # (its clock was put right since) would make them count as entries of the future, and requests run twice.
+    # The log of requests in `past` may hold entries as late as its time: after an earlier transaction (a clock was
+    # corrected since) they would count as entries of the future, and requests would run twice.
     changes = PageChanges(past.page_size, past.page_count, content, len(pages))
     txid = current.commit(changes, kind, keep=False, content_ms=past.timestamp_ms)
     size = current.committed.bytes if current.committed else 0
@@ -89,7 +89,7 @@ def stamped(page: bytes, current: bytes) -> bytes:
     """Return page 1 with the counters after those of `current`, the page 1 before it."""
     counter = int.from_bytes(current[_COUNTER], "big") + 1 & 0xFFFFFFFF
     cookie = int.from_bytes(current[_COOKIE], "big") + 1 & 0xFFFFFFFF
-    # The size in the header counts only where these two agree: where they did not, they still must not.
+    # The size in the header is valid only if these two agree: if they did not, they still must not.
     valid_for = counter if page[_COUNTER] == page[_VALID_FOR] else counter - 1 & 0xFFFFFFFF
     result = bytearray(page)
     for field, value in ((_COUNTER, counter), (_COOKIE, cookie), (_VALID_FOR, valid_for)):
@@ -124,12 +124,12 @@ def _differing(context: ActionContext, current: Replica, past: Replica) -> Seque
 
 
 def _same_first(ours: bytes, theirs: bytes) -> bool:
-    """Return True if two first pages differ in their counters at most."""
+    """Return True if two first pages differ at most in their counters."""
     return all(ours[low:high] == theirs[low:high] for low, high in ((0, 24), (28, 40), (44, 92), (96, len(ours))))
 
 
 def _candidates(context: ActionContext, current: Replica, past: Replica) -> Sequence[Pgno]:
-    """Return every page of `past` with perhaps other content in `current`."""
+    """Return every page of `past` that may have other content in `current`."""
     end, skipped = past.page_count, ltx.lock_page(past.page_size)
     wanted = bytearray(b"\x01" * end)
     if current.page_count and current.page_size == past.page_size and current.database == past.database:

@@ -1,4 +1,4 @@
-"""restore: a transaction to bring back the state of an earlier one. Later transactions stay in the history.
+"""restore: a transaction that brings back the state of an earlier one. Later transactions stay in the history.
 
 Arguments   at: a txid or an RFC 3339 time; if_txid: only if this is the newest transaction
 Reply       {"database", "restored": the requested txid, "time": the time of that transaction, "txid": the newest one
@@ -60,9 +60,9 @@ def check_readable(context: ActionContext, database: str, txid: Txid) -> Listing
     if not txid or not listing.chain_to(txid):
         check_finished(context.store, listing)
         oldest, newest = listing.oldest_readable, listing.newest
-        why = "that is before its first transaction" if not txid else "that cannot be read any more"
+        why = "that is before its first transaction" if not txid else "it cannot be read any more"
         if txid > newest:
-            why = "there is none such yet"
+            why = "there is no such transaction yet"
         raise SldbError(
             "not_found",
             f"database {database} has no state at transaction {txid}: {why}",

@@ -6,8 +6,9 @@ Reply       {"database", "request_id", "state", "since": requests are remembered
             `applied`, and `reply` is then the body of the request's own reply
 
 States      applied      by transaction `txid`
-            not_applied  by no transaction since `since`; one on its way may still come
-            unknown      the id, as sldb makes them, was made before `since`: if it was applied, that is forgotten
+            not_applied  by no transaction since `since`; a request under way may still be applied
+            unknown      the id, in sldb's form, was made before `since`: if the request was applied, its record has
+                         expired
 
 Only writes are recorded, and VACUUM is not: it may run twice.
 """

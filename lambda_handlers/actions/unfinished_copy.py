@@ -1,13 +1,13 @@
 """The drop of an unfinished copy: a database left by an interrupted branch or rename.
 
-Its chain cannot be read, so that no transaction on top can empty it. The drop is two files instead:
+Its chain cannot be read, so no transaction after it can empty it. Instead, the drop consists of two files:
 
 1. The transaction after the last one of the copy, without a page: the commit. If the copy is completed at the same
    time, and written to, its first write has this key; then it is a database like any other, and is dropped as such.
 2. An empty snapshot at the same transaction: the chain begins with it from now on. Until it is there the name is
    unfinished as before, and the next drop, branch or rename makes it (`complete_drop`).
 
-txids go on: a copy that goes on all the same puts its base below the drop. Retention removes its files.
+txids continue: a copy that is continued nevertheless puts its base below the drop. Retention removes its files.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from lambda_handlers.wire import SldbError
 
 
 def drop(context: ActionContext, listing: Listing) -> Header | None:
-    """Drop an unfinished copy; return the header of its last transaction. None, without any effect, if it is none (any
-    more). Raises SldbError with `applied` in its details."""
+    """Drop an unfinished copy; return the header of its last transaction. None, without any effect, if it is not one
+    (any more). Raises SldbError with `applied` in its details."""
     header = _tombstone(context, listing) or _commit(context, listing)
     if header is not None:
         _put_base(context, listing.database, header)

@@ -11,8 +11,8 @@ from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.verification import Verified
 
-SMALL_BYTES = 1 << 20  # a smaller copy goes through here: one request less than a copy inside the store
-KEPT_BYTES = 32 << 20  # of small files, between their being read and their being put; the others are read again
+SMALL_BYTES = 1 << 20  # a smaller file is sent from here: one request less than a copy inside the store
+KEPT_BYTES = 32 << 20  # of small files, kept until they are put; the others are read again
 
 
 class VerifiedFiles:

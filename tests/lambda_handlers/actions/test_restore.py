@@ -117,7 +117,7 @@ def test_a_time(service, container, store):
     assert refused(service, "restore", at="soon").code == "bad_request"
 
 
-@pytest.mark.parametrize(("at", "says"), [(0, "before its first"), (9, "none such yet")])
+@pytest.mark.parametrize(("at", "says"), [(0, "before its first"), (9, "no such transaction yet")])
 def test_outside_history(service, at, says):
     fill(service)
     error = refused(service, "restore", at=at)

@@ -108,7 +108,7 @@ def test_push_such_a_file_with_another_client(
     ready = upload(store, file)
     assert (len(ready["parts"]) > 2) == bool(tables)
     service = container(store)
-    with pytest.raises(SldbError, match=r"names that only sldb may give: _(sldb|SLDB)_") as caught:
+    with pytest.raises(SldbError, match=r"names that are reserved for sldb: _(sldb|SLDB)_") as caught:
         act(service, "push_commit", **ready)
     assert caught.value.code == "bad_request"
     assert state(store) == []
