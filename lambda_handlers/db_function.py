@@ -26,12 +26,12 @@ def handler(event: object, context: Context | None = None) -> dict[str, Any]:
     try:
         service = _service(Settings.from_environment(os.environ))
     except BadSetting as error:
-        failure = SldbError("internal", f"the function is set up wrongly: {error}", "deploy it again: sldb deploy")
+        failure = SldbError("internal", f"the function is configured wrongly: {error}", "deploy it again: sldb deploy")
         return {"statusCode": failure.status, "body": failure.for_stack(stack_of(os.environ)).encode()}
     return service.handle(event, context)
 
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
-    # Lambda's init phase has a whole processor whatever the function's memory: open store and lock there.
+    # Lambda's init phase has a whole CPU regardless of the function's memory: open store and lock there.
     with suppress(BadSetting):  # the first request reports it
         _service(Settings.from_environment(os.environ)).initialized(process_age_ms())

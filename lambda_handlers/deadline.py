@@ -19,7 +19,7 @@ class Deadline:
     at: float  # unix seconds
     now: Callable[[], float]  # unix seconds: the clock of the host
     message: str = "the request ran out of time and was stopped"
-    hint: str = "make it do less, give it more time (timeout), or the function: sldb deploy --timeout SECONDS"
+    hint: str = "make it do less, or give more time to it (timeout) or to the function: sldb deploy --timeout SECONDS"
     applied: str | None = "no"
 
     @property
@@ -40,7 +40,9 @@ class Deadline:
         return SldbError("query_timeout", self.message, self.hint, statement=statement, applied=self.applied)
 
     def reporting(
-        self, message: str, hint: str = "give it more time (timeout), or the function: sldb deploy --timeout SECONDS"
+        self,
+        message: str,
+        hint: str = "give more time to it (timeout) or to the function: sldb deploy --timeout SECONDS",
     ) -> Deadline:
         """Return the same deadline with another text for its error."""
         return replace(self, message=message, hint=hint)

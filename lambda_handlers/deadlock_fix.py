@@ -5,8 +5,7 @@ do the same, so this matters only for databases without writes, which would keep
 databases (`maintenance`); of all functions it alone may delete objects.
 
 Event   anything; {"maintain": "main"} starts a pass over that database at once. One with the `stack` of another
-function
-        is refused
+        function is refused
 Reply   {"statusCode": 200, "body": {"checked": n, "freed": [Holder.encode, …], "failed": [{…, "reason"}, …],
          "maintained": [Report.encode, …]}}
 Log     one line; one more for each lock without a readable time of creation, which is left unchanged, and for each
@@ -31,7 +30,7 @@ from lambda_handlers.store.protocol import detail_of
 from lambda_handlers.wire import DATABASE_NAME, SldbError, wrong_stack
 
 RESERVE_SECONDS = 3.0  # of the function's time, for the call under way and the reply
-LOCKS_SECONDS = 55.0  # at most, for the locks: the next minute's invocation goes on
+LOCKS_SECONDS = 55.0  # at most, for the locks: the next minute's invocation continues
 DIRECT_CALL_SECONDS = 60.0  # where there is no Lambda to say how long
 
 
@@ -75,7 +74,7 @@ def free_locks(lock: WriteLock, host: Host, log: Log, deadline: float) -> dict[s
     except SldbError as error:
         log.error("free_locks", code=error.code, message=error.message, aws_said=detail_of(error))
         return _failure(error)
-    except Exception as error:  # noqa: BLE001 - a bug of the locks, which must not keep the databases from being kept
+    except Exception as error:  # noqa: BLE001 - a bug of the locks, which must not stop the databases' maintenance
         log.error("free_locks", code="internal", traceback=trace(error))
         return _failure(SldbError("internal", "a bug in sldb: the function's log has the traceback"))
     body = _encode(sweep, host.now())

@@ -65,7 +65,7 @@ def record_request(record: Mapping[str, Any]) -> object:
 
 
 def _why(error: Exception) -> str:
-    """Return the fault of a text; for a limit of Python's own, not in Python's words."""
+    """Return the reason why a text is not JSON; for one of Python's own limits, not in Python's words."""
     if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, binascii.Error)):
         return str(error)
     return "it is nested too deep" if isinstance(error, RecursionError) else "a number in it has too many digits"

@@ -1,4 +1,5 @@
-"""The host: time, chance and threads, all that the server takes from the machine besides its store, locks and files.
+"""The host: time, randomness and threads, all that the server takes from the machine besides its store, locks and
+files.
 
 They are passed in as a value, so that tests and the simulator can control them. Wall-clock time is used on purpose: the
 monotonic clock of a frozen container may stop.
@@ -48,7 +49,7 @@ class InThread:
 class Host:
     now: Callable[[], float] = time.time  # unix seconds
     sleep: Callable[[float], None] = time.sleep  # seconds
-    entropy: Callable[[int], bytes] = os.urandom  # so many random bytes
+    entropy: Callable[[int], bytes] = os.urandom  # returns that number of random bytes
     start: Callable[[Callable[[], Any]], Call] = InThread
 
     def jitter(self) -> float:

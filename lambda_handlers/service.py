@@ -54,7 +54,7 @@ class Service:
         host: Host | None = None,
         store: ObjectStore | None = None,
         lock: WriteLock | None = None,
-        clock: StoreClock | None = None,  # the store's, if the lock shows it the time
+        clock: StoreClock | None = None,  # the store's, if the lock reports times to it
     ) -> None:
         self._settings = settings
         self._host = host or Host()
@@ -64,7 +64,7 @@ class Service:
         lock = lock or build_lock(settings, self._store, self._host, self._store.clock)
         directory = Path(settings.temp_dir)
         self._resources = Resources(settings, self._store, lock, self._host, self._log, directory)
-        self._databases: dict[str, Database] = {}  # the one used last is the last
+        self._databases: dict[str, Database] = {}  # the one used last comes last
         self._in_use: set[str] = set()  # by the request or action that runs
         self._machine = _billed_machine(settings)
         self._init_ms: float | None = None  # until a reply has reported it
@@ -123,7 +123,7 @@ class Service:
             return self._handle(event, context)
 
     def _give_up(self, event: object, context: Context) -> dict[str, Any] | None:
-        """Return the reply to a request stuck in SQLite, once its lock is free; None if it may end well."""
+        """Return the reply to a request stuck in SQLite, once its lock is free; None if it may still succeed."""
         errors = (database.give_up() for database in list(self._databases.values()))
         error = next((error for error in errors if error is not None), None)
         if error is None:
@@ -156,8 +156,8 @@ class Service:
                 self._store.close()
 
     def _handle_queue(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
-        """Return each unapplied message to the queue: to drop one would lose a write, and the dead-letter queue takes
-        hopeless ones. In a FIFO queue the rest of its group goes back with it, untried."""
+        """Return each unapplied message to the queue: dropping one would lose a write, and the dead-letter queue takes
+        messages that never succeed. In a FIFO queue the rest of its group goes back with it, untried."""
         failed: list[str] = []
         stopped_groups: set[str] = set()
         for record in event["Records"]:
@@ -206,7 +206,7 @@ class Service:
 
     def _act(self, event: object, remaining: float | None, line: dict[str, Any]) -> dict[str, Any]:
         action = Action.decode(event)
-        registry.find(action.name)  # the log takes no unknown name
+        registry.find(action.name)  # raises: no unknown name goes to the log
         line.update(action=action.name, database=action.database)
         body = self.act(action, remaining)
         line.update(txid=body.get("txid"))
@@ -287,6 +287,6 @@ def _internal(aws_request_id: str | None) -> SldbError:
     return SldbError(
         "internal",
         f"a bug in sldb stopped request{where}; the function's log has the traceback",
-        "the same request_id sent again tells what became of it. Please report it",
+        "the same request_id sent again returns its outcome. Please report the bug",
         applied="unknown",
     )

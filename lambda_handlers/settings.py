@@ -47,7 +47,7 @@ class Settings:
     cache_bytes: int = 400 * MIB  # for all copies of databases in temp_dir together
     retention_days: float = 30.0
     log_level: str = "info"
-    large_commits: str = "put"  # one of LARGE_COMMITS; how a store that is not AWS's gets what is large
+    large_commits: str = "put"  # one of LARGE_COMMITS; how large objects are sent to a store that is not AWS's
     region: str = "us-east-1"
     url_suffix: str = ""  # the domain of AWS's hosts; empty: by the region
     fips: bool = False  # AWS's validated endpoints
@@ -56,13 +56,13 @@ class Settings:
     ec2_endpoint_url: str | None = None  # of EC2, instead of AWS's own
     virtual_hosted: bool = False  # the bucket's name is part of the host
     proxies: tuple[tuple[str, str], ...] = ()  # the environment's variables about proxies
-    ca_bundle: str | None = None  # the path of a PEM file; None: whom the system trusts
+    ca_bundle: str | None = None  # the path of a PEM file; None: the system's trusted certificates
     credentials: Credentials | None = None
-    memory_bytes: int = 512 * MIB  # what the function has in all
-    reply_limit_bytes: int | None = None  # Lambda's, where the function runs there
+    memory_bytes: int = 512 * MIB  # of the whole function
+    reply_limit_bytes: int | None = None  # Lambda's, if the function runs there
     on_lambda: bool = False
     temp_dir: str = ""
-    runtime_api: str | None = None  # host and port where Lambda takes replies, where the function runs there
+    runtime_api: str | None = None  # host and port where Lambda takes replies, if the function runs there
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -101,7 +101,7 @@ class Settings:
 
     @property
     def s3(self) -> Endpoint:
-        """S3 as a whole; of a bucket: `s3_bucket`. Raises BadSetting for a proxy that can be none."""
+        """S3 as a whole; of a bucket: `s3_bucket`. Raises BadSetting for an unusable proxy."""
         return self._endpoint("s3", self.endpoint_url)
 
     @property
@@ -120,7 +120,7 @@ class Settings:
         except ValueError as error:
             name = f"{url.partition(':')[0].upper()}_PROXY"
             raise BadSetting(
-                name, "what may be a password", "http://host:port or http://user:password@host:port"
+                name, "a hidden value (it may be a password)", "http://host:port or http://user:password@host:port"
             ) from error
 
 
@@ -134,7 +134,7 @@ def _tags(text: str) -> tuple[tuple[str, str], ...]:
     except ValueError:
         tags = None
     if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
-        raise BadSetting("SLDB_LOCK_TAGS", text, "a JSON object of texts")
+        raise BadSetting("SLDB_LOCK_TAGS", text, "a JSON object of strings")
     return tuple(tags.items())
 
 

@@ -1,7 +1,7 @@
 """HTTP/1.1 connections to one host, kept for the next request. Safe for threads: each request has its own connection.
 
-Behind a proxy, TLS goes through a tunnel (CONNECT), and a plain request has the whole address.
-http.client and its certificates are loaded with the first request.
+Behind a proxy, TLS goes through a tunnel (CONNECT), and a plain request contains the full URL. http.client and its
+certificates are loaded with the first request.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IDLE_SECONDS = 15.0  # how long a connection is worth keeping; S3 drops them soo
 
 
 class NoAnswer(Exception):
-    """Half an answer, or none: the request was applied, or not."""
+    """An incomplete answer, or none: whether the request was applied is unknown."""
 
 
 class Unreached(NoAnswer):
@@ -126,7 +126,7 @@ class Connections:
         return {"Proxy-Authorization": self._authorization} if self._authorization else {}
 
     def _where(self) -> str:
-        return f"{self.host} by way of the proxy {self._proxy.hostname}" if self._proxy else self.host
+        return f"{self.host} through the proxy {self._proxy.hostname}" if self._proxy else self.host
 
     def _certificates(self) -> SSLContext:
         """Return the trusted certificates, which are read once because that takes 20 ms."""
@@ -138,7 +138,7 @@ class Connections:
 
 
 def _is_dropped(connection: HTTPConnection) -> bool:
-    """Return True for an idle connection with bytes to read: closed by the other side, or out of step."""
+    """Return True for an idle connection with bytes to read: closed by the other side, or out of sync."""
     import selectors
 
     with selectors.DefaultSelector() as selector:

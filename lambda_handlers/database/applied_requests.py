@@ -1,7 +1,7 @@
 """Applied requests of one database: found by their ids, and recorded with the reply in their own transactions.
 
-The table and its rules are in `sql.request_log`; here are its needs of the database: the name, the copy, two clocks,
-and the store for replies too large for the table.
+The table and its rules are in `sql.request_log`; this module provides the database's part: its name, its copy, two
+clocks, and the store for replies too large for the table.
 """
 
 from __future__ import annotations

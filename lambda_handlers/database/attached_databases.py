@@ -46,7 +46,7 @@ class AttachedDatabases:
         reading the log."""
         wanted = Attachment.parse(name)
         if wanted is None:
-            raise SldbError("forbidden", f"ATTACH {name!r} is none of the stack's databases", attachment.HINT)
+            raise SldbError("forbidden", f"ATTACH {name!r} names no database of the stack", attachment.HINT)
         if name not in self._views:
             if len(self._views) >= MAX_VIEWS:
                 raise _too_many()

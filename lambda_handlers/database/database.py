@@ -1,4 +1,4 @@
-"""The database: a request against it is run on a refreshed copy, and if it writes: again under the lock, and committed.
+"""The database: a request runs on a refreshed copy; if it writes, it runs again under the lock, and is committed.
 
 A request first runs without the lock and without the right to write. If SQLite reports that a statement writes, all is
 run again from the start: under the lock, on the newest transaction, inside one SQLite transaction (`request_runner`).
@@ -48,7 +48,7 @@ class Database:
         self,
         name: str,
         resources: Resources,
-        make_room: Callable[[int], None],  # called before a copy takes so many bytes
+        make_room: Callable[[int], None],  # called with the bytes that a copy is about to take
         find: Callable[[str], Readable],  # a database of the stack, which stays open until the request is over
     ) -> None:
         self.name = name
@@ -87,7 +87,7 @@ class Database:
         def answer() -> Reply:
             try:
                 return self._answer(run)
-            except Gone as gone:  # nothing was applied: a commit does not end like this
+            except Gone as gone:  # nothing was applied: a commit never raises it
                 self._resources.log.info("opened_again", database=self.name, reason=str(gone))
                 raise
             finally:
@@ -117,7 +117,7 @@ class Database:
         except SldbError as error:
             if not request.max_staleness or error.code not in ("sql_error", "constraint", "not_found"):
                 raise
-        # An old state may lack what the request is about, and the request itself, where it is sent again.
+        # An old state may lack the data of the request and, if the request is sent again, its record.
         return self._answer_from_newest(run, 0.0)
 
     def _answer_from_newest(self, run: Run, max_staleness: float) -> Reply:
@@ -166,7 +166,7 @@ class Database:
         request = run.request
         if request.read_only:
             raise read_only(doing, "a read-only request")
-        self._newest.check_may_create(request.create)  # before the lock is taken, which leaves its traces
+        self._newest.check_may_create(request.create)  # before the lock is taken, which may leave an object or a file
         if request.dry_run:
             return self._run_writing(run)
         started = run.deadline.now()
@@ -176,8 +176,8 @@ class Database:
             return self._write_locked(run)
 
     def _write_locked(self, run: Run) -> Reply:
-        # Without a lock nothing has passed since the refresh that this request began with, unless it asked for a
-        # stale one. With a lock, another writer may have come and gone while this one waited.
+        # Without a lock nothing has passed since the refresh that this request began with, unless it accepted a stale
+        # one. With a lock, another writer may have come and gone while this one waited.
         if self._resources.has_lock or run.request.max_staleness:
             self._newest.refresh(run.deadline)
         return self._writes.commit(lambda: self._run_writing(run), run.deadline, OF_REQUEST)
@@ -197,7 +197,7 @@ class Database:
 
     def end_view(self, has_lost_files: bool) -> None:
         """End all views. `has_lost_files`: one of them may have lost files; the next refresh of the newest copy finds
-        others."""
+        their replacements."""
         self._newest.replica.cancel_prefetch()
         self._moments.drop(keep=0 if has_lost_files else KEPT_MOMENTS)
 

@@ -1,4 +1,4 @@
-"""Errors of a whole database: it is missing, dropped, written to meanwhile, or not to be written to."""
+"""Errors of a whole database: it is missing, dropped, changed meanwhile, or read-only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MS_A_DAY = 86_400_000
 
 def no_database(name: str, **details: Any) -> SldbError:
     """Return the error for a database never written to."""
-    hint = f"`sldb databases` lists those there are, `sldb databases create {name}` makes it"
+    hint = f"`sldb databases` lists the existing ones, `sldb databases create {name}` creates it"
     return SldbError("not_found", f"there is no database {name}", hint, **details)
 
 
@@ -23,7 +23,7 @@ def dropped(name: str, txid: Txid, timestamp_ms: int, retention_days: float) -> 
     return SldbError(
         "not_found",
         f"database {name} was dropped by transaction {txid}, at {utc(timestamp_ms)}",
-        f"until {until}, sldb restore --database {name} --at {txid - 1} brings it back; a write begins it anew",
+        f"until {until}, sldb restore --database {name} --at {txid - 1} brings it back; a write creates it again",
         txid=txid,
     )
 
@@ -39,7 +39,7 @@ def check_txid(database: str, newest: Txid, if_txid: Txid | None) -> None:
         raise SldbError(
             "conflict",
             f"the newest transaction of {database} is {newest}, not {if_txid}",
-            "look again (sldb history), and decide again",
+            "look at its newest transactions (sldb history), and decide again",
             txid=newest,
             applied="no",
         )
@@ -50,7 +50,7 @@ def unconfirmed(destroys: list[dict[str, Any]], txid: Txid) -> SldbError:
     return SldbError(
         "unconfirmed",
         f"this {', '.join(destroyed['message'] for destroyed in destroys)}",
-        f"if that is meant, send it again without careful, with if_txid {txid} so that it is just that",
+        f"if that is intended, send it again without careful, with if_txid {txid} so that it applies to the same state",
         destroys=destroys,
         txid=txid,
         applied="no",

@@ -23,7 +23,7 @@ class Moments:
         self._resources = resources
         self._make_copy = make_copy
         self._copies: dict[Txid, Copy] = {}  # the last one is the one requested last
-        self._has_reported_descent = False  # that a clock stepped: once for a container
+        self._has_reported_descent = False  # a step of a clock is logged once for a container
 
     @property
     def size_bytes(self) -> int:
@@ -48,7 +48,7 @@ class Moments:
         return copy
 
     def drop(self, keep: int = 0) -> None:
-        """Close the copies, except for so many requested last."""
+        """Close the copies, except for the `keep` copies requested last."""
         for txid in list(self._copies)[: max(0, len(self._copies) - keep)]:
             self._copies.pop(txid).close()
 
@@ -82,4 +82,4 @@ class Moments:
         `found_ms`: the time of the found transaction."""
         now = self._resources.host.now()
         if moment > (now + SKEW_SECONDS) * 1000 and found_ms <= now * 1000:
-            bad_request("at", text, f"a moment that has come: it is {utc(int(now * 1000))}")
+            bad_request("at", text, f"a moment that is not in the future: it is now {utc(int(now * 1000))}")

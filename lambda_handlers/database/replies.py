@@ -2,9 +2,9 @@
 limit of a reply or of the log of requests.
 
 Rows go there while SQLite returns them, compressed, so that a result of any size takes a few parts of memory and
-nothing of /tmp. Inside the server they are known by the object's key; the URL for the client is made anew for each
-reply, as it ends within minutes. A key from any source is read or signed only if it has the form that this module
-gives.
+nothing of /tmp. Inside the server they are known by the object's key; the URL for the client is created again for each
+reply, because it expires within minutes. A key from any source is read or signed only if it has the form that this
+module uses.
 
 In a bucket the lifecycle rule of the stack removes old objects: the query function may delete nothing. A store without
 URLs (a directory) has no such rule; there each write removes older objects.
@@ -28,7 +28,7 @@ URL_SECONDS = 900.0
 KEPT_SECONDS = 86_400.0
 MAX_ATTEMPTS = 3
 MAX_BYTES = 1 << 30  # of the rows of one statement, before they are compressed
-_LEVEL = 1  # of zlib: three times as fast as the usual one
+_LEVEL = 1  # of zlib: three times as fast as the default level
 _GZIP = 16 + zlib.MAX_WBITS
 _ROWS_BETWEEN_CHECKS = 256
 
@@ -74,7 +74,7 @@ class Replies:
 
     def kept(self, key: str) -> bytes:
         """Return the body that `keep` has stored. Raises `store_error`, which says that the request was applied."""
-        assert is_reply_key(key), key  # the log believes no other
+        assert is_reply_key(key), key  # the log accepts no other
         try:
             return self._store.get(key)
         except StoreError as error:
@@ -104,7 +104,7 @@ class Replies:
         try:
             self._store.create_from(key, chunks)
         except AlreadyExists:
-            self._store.size(key)  # our own, its answer got lost: the name is unique
+            self._store.size(key)  # the name is unique: it exists, and only the answer was lost
 
     def _urls(self, key: str) -> list[str] | None:
         return self._store.presign("GET", [key], URL_SECONDS)
@@ -145,7 +145,7 @@ class _CompressedRows:
 def too_large(reason: str) -> SldbError:
     return SldbError(
         "too_large",
-        f"the rows of this request are too many: {reason}",
-        "ask for fewer rows or columns: LIMIT … OFFSET, or WHERE id > … in steps",
+        f"this request returns too many rows: {reason}",
+        "request fewer rows or columns: LIMIT … OFFSET, or WHERE id > … in steps",
         applied="no",
     )

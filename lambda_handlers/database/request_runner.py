@@ -80,15 +80,14 @@ class RequestRunner:
     def _check_before_commit(self, session: Session, run: Run, copy: Copy) -> None:
         if run.request.careful and session.changes and session.changes.destroys:
             raise unconfirmed(session.changes.destroys, copy.replica.txid)
-        # The thread that gives a request up, because its time was long over, relies on this.
+        # The watchdog's thread, which gives up a request long after its deadline, relies on this.
         if copy.vfs.permit.txid is None:
             run.deadline.check()
 
     def _commit(self, session: Session, run: Run, copy: Copy, results: tuple[Result, ...]) -> Reply:
         started = run.deadline.now()
-        if (
-            copy.vfs.permit.txid is None
-        ):  # else VACUUM has committed by itself; twice does no harm, so it is not recorded
+        # Otherwise VACUUM has committed by itself. It is not recorded, because running it twice does no harm.
+        if copy.vfs.permit.txid is None:
             reply = self._reply(results, copy.replica.txid + 1)
             self._applied.record(session, copy, run.request_id(session.may_write), reply)
             session.commit()

@@ -16,8 +16,8 @@ ATTEMPTS = 3
 def repeat_while_vanishing(
     attempt: Callable[[], T], database: str, error: type[Exception] = Gone, doing: str = "read"
 ) -> T:
-    """Return the result of `attempt`; repeat it if it raises `error`. Nothing may have been applied then: a commit does
-    not end like this. Raises `store_error` after three attempts, and other errors of `attempt`."""
+    """Return the result of `attempt`; repeat it if it raises `error`. Nothing may have been applied then: a commit
+    never raises it. Raises `store_error` after three attempts, and other errors of `attempt`."""
     for _ in range(ATTEMPTS):
         try:
             return attempt()

@@ -69,7 +69,7 @@ class WriteAccess:
         self._turns.give_way(self._replica, deadline)
         try:
             return self._repeat(attempt, deadline, patience)
-        except Gone:  # it begins again at once
+        except Gone:  # the caller begins again at once
             raise
         except Exception:
             self._turns.withdraw(self._replica)
@@ -109,7 +109,7 @@ class WriteAccess:
         raise SldbError(
             "conflict",
             f"other writers of {self._database} came first, {COMMIT_ATTEMPTS} times ({lost})",
-            "try again; with SLDB_LOCK=none many writers at once get in each other's way",
+            "try again; with SLDB_LOCK=none many concurrent writers conflict with each other",
             applied="no",
         )
 

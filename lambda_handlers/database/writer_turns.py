@@ -25,7 +25,7 @@ from lambda_handlers.wire import SldbError
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.05, 1.0
 MAX_ANNOUNCE_ATTEMPTS = 50  # each is a request or two: against eight writers one in nine succeeds
 MIN_SECONDS = 2
-_TIMES_AS_LONG = 3  # as the lost attempt took: the length of an announcement
+_TIMES_AS_LONG = 3  # as the lost attempt took: the duration of an announcement
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Turns:
                 return
 
     def withdraw(self, replica: Replica) -> None:
-        """Withdraw the announcement of a failed transaction, unless other writers go on already."""
+        """Withdraw the announcement of a failed transaction, unless other writers have continued already."""
         mine, self._mine = self._mine, None
         if mine is None or replica.txid != mine.txid or self._host.now() >= mine.ends_at:
             return

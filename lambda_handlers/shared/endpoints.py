@@ -5,7 +5,7 @@ takes them from botocore's data, the functions from `AWS::URLSuffix`, passed on 
 callers without either. FIPS and dual-stack endpoints are named as botocore's rules name them: a test compares all
 regions.
 
-The bucket is part of the path. That is right in every partition and for names with dots, which no certificate covers; a
+The bucket is part of the path. That works in every partition and for names with dots, which no certificate covers; a
 configuration for virtual-hosted addresses gets them, if the name allows it.
 """
 
@@ -28,11 +28,11 @@ class Endpoint:
 
     url: str
     proxy_url: str | None = None
-    ca_bundle: str | None = None  # the path of a PEM file; None: whom the system trusts
+    ca_bundle: str | None = None  # the path of a PEM file; None: the system's trusted certificates
 
 
 _COMMERCIAL = Partition("amazonaws.com", "api.aws")
-_PARTITIONS = {  # by how the names of regions begin
+_PARTITIONS = {  # by the beginning of the names of regions
     "cn-": Partition("amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     "eusc-": Partition("amazonaws.eu", "api.amazonwebservices.eu"),
     "us-iso-": Partition("c2s.ic.gov", "api.aws.ic.gov"),

@@ -35,7 +35,7 @@ _READABLE_STACK = re.compile(r"[a-z0-9-]{1,128}")  # as sldb deploy takes them; 
 class Holder:
     """The writer that has a lock."""
 
-    lock_id: str  # what frees this very lock, unique per acquire: the group's id, or the owner that the object names
+    lock_id: str  # frees this very lock, unique per acquire: the group's id, or the owner that the object names
     database: str
     owner: str  # nonce of the acquire; "process <pid>" where the operating system keeps the lock
     created_at: float | None  # unix seconds, by the holder's clock; None where the lock does not say
@@ -71,11 +71,10 @@ class LockObject:
 
 
 def group_name(stack: str, database: str) -> str:
-    """Return a name that no other pair has, also for EC2, to which upper and lower case are the same.
+    """Return a name that no other pair has, even for EC2, which ignores case.
 
-    With `-` the database is what follows the last one, with `.` what follows the only one, and a digest follows no
-    stack. Without a VPC of its own, two stacks would otherwise share the lock of a database `b-c` of `a` and of `c` of
-    `a-b`."""
+    With `-` the database follows the last hyphen, with `.` the only dot, and no stack precedes a digest. Without a VPC
+    of its own, two stacks would otherwise share the lock of a database `b-c` of `a` and of `c` of `a-b`."""
     if not _READABLE_STACK.fullmatch(stack):
         from hashlib import sha256
 
@@ -117,7 +116,7 @@ def is_group_name(name: str) -> bool:
 
 
 def decode_group(group_id: str, name: str, tags: Mapping[str, str]) -> Holder:
-    """Return the holder of the lock that a security group is."""
+    """Return the holder of the lock represented by a security group."""
     return Holder(
         lock_id=group_id,
         database=tags.get(DATABASE_TAG) or _database_in(name, tags.get(STACK_TAG)),
@@ -157,8 +156,8 @@ def encode_released(lock_id: str, database: str, now: float) -> bytes:
 
 
 def decode_object(database: str, body: bytes, etag: str | None = None) -> LockObject | None:
-    """Return the content of a lock object; None for a body that no writer has put, of this version or the one before:
-    writers take such a lock for free."""
+    """Return the content of a lock object; None for a body that no writer of this version or the one before has put:
+    writers consider such a lock free."""
     fields = unseal_or_plain(body, lock_key(database)) or {}
     owner = fields.get("owner")
     if owner is None and "released" in fields:

@@ -1,6 +1,6 @@
 """The forward proxy of a request, chosen as botocore and urllib choose it: HTTP_PROXY or HTTPS_PROXY by the scheme of
-the address (lower case outweighs), unless NO_PROXY names its host. Pure; urllib.request itself is 15 ms of a cold
-start, and reads no other environment than the process's.
+the address (lower case takes precedence), unless NO_PROXY names its host. Pure; urllib.request itself is 15 ms of a
+cold start, and reads no other environment than the process's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def proxy_for(url: str, environment: Mapping[str, str]) -> str | None:
     if not proxy or _is_excepted(address.netloc.rpartition("@")[2].lower(), proxies.get("no", "")):
         return None
     if not is_proxy(proxy):
-        raise ValueError(f"the proxy for {address.scheme} is none that can be used")
+        raise ValueError(f"the proxy for {address.scheme} cannot be used")
     return with_scheme(proxy)
 
 

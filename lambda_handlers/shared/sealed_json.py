@@ -3,8 +3,8 @@
     {"version":2,"txid":4711,…,"crc32":"89abcdef"}
 
 `crc32` is the last field, eight lower-case hex digits: the CRC-32 of the key, a newline, and every byte before the
-comma in front of it. So the check detects a flipped bit, a cut, a body of another key, and two bodies run together; a
-body that fails it is not parsed. The order of the fields and every space count.
+comma in front of it. So the check detects a flipped bit, a truncation, the body of another key, and two concatenated
+bodies; a body that fails it is not parsed. The order of the fields and every space count.
 
 A leaf: the functions and the client share it.
 """

@@ -4,8 +4,8 @@
     2026-11-26T11:04:12Z                to the second: means all of that second
     2026-11-26 20:04, 2026-11-26        short for 20:04:00 and for 00:00:00
 
-A fraction is exact, to the millisecond; more digits than three are ignored. A text without an offset is a time on a
-clock on the wall: the client knows its zone (`sldb.moments`), the server does not.
+A fraction is exact, to the millisecond; more digits than three are ignored. A text without an offset is a local time:
+the client knows its zone (`sldb.moments`), the server does not.
 """
 
 from __future__ import annotations

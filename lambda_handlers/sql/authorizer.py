@@ -2,10 +2,10 @@
 
 It refuses access outside the stack's databases (other files, extensions), damage to their storage (journal modes, raw
 pages, the schema table), effects beyond the request (transactions are the request's own), and writes to tables of
-sldb's own (`_sldb_…`). docs/security.md has the table. Everything else is the user's right.
+sldb's own (`_sldb_…`). docs/security.md has the table. Everything else is allowed.
 
 Attached databases can only be read. A write to one is noted here and raised by the session, since virtual tables
-prepare writes which they may never run. Writes not noted (shadow tables, PRAGMA optimize) meet a read-only file.
+prepare writes which they may never run. Writes not noted (shadow tables, PRAGMA optimize) fail at a read-only file.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _SHADOWS = tuple(
 )
 _HINT = "a request may do everything inside its one database, and read the others of the stack"
 _TRANSACTION_HINT = (
-    "leave it out; BEGIN and COMMIT may stand around the whole request, and savepoints (SAVEPOINT, RELEASE, "
+    "leave it out; BEGIN and COMMIT may enclose the whole request, and savepoints (SAVEPOINT, RELEASE, "
     "ROLLBACK TO) anywhere in it"
 )
-_HARMLESS = (apsw.SQLITE_ANALYZE, apsw.SQLITE_REINDEX)  # without a name they are about every table, ours too
+_HARMLESS = (apsw.SQLITE_ANALYZE, apsw.SQLITE_REINDEX)  # without a name they apply to every table, sldb's own too
 _DOING_CHARACTERS = 200
 _REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
 
@@ -79,8 +79,8 @@ def not_yours(name: str) -> str:
 
 
 def _may_trust(action: int, one: str, two: str, trigger: str | None) -> bool:
-    """Return True if a statement of sldb's own may do this: write to sldb's tables, and only by itself. Triggers and
-    cascades are the user's; both are switched off besides (own_tables.undisturbed). Virtual tables write their pending
+    """Return True if a statement of sldb's own may do this: write to sldb's tables, and only directly. Triggers and
+    cascades are the user's; both are also switched off (own_tables.undisturbed). Virtual tables write their pending
     changes when a savepoint or the transaction ends."""
     if action not in _ROW_ACTIONS and action not in _SCHEMA_ACTIONS:
         return True
@@ -94,10 +94,10 @@ def is_shadow(table: str, virtual_tables: Collection[str]) -> bool:
 
 
 class Authorizer:
-    """The callback for statements that SQLite prepares; it remembers their effects, or the reason of a refusal."""
+    """The callback for statements that SQLite prepares; it remembers their effects, or the reason for a refusal."""
 
     def __init__(self, new_database: bool) -> None:
-        self.refusal = ""  # why the last refused statement was
+        self.refusal = ""  # why the last refused statement was refused
         self.hint = _HINT
         self.attached: frozenset[str] = frozenset()  # the names that statements know them by, in lower case
         self._new_database = new_database  # its page size may still be chosen
@@ -108,14 +108,14 @@ class Authorizer:
     def begin_statement(self, first_word: str) -> None:
         self.refusal = ""
         self.hint = _HINT
-        self.attached_write = ""  # what it would write to something attached
+        self.attached_write = ""  # the statement's write to an attached database
         self._row_changes: list[tuple[str, str]] = []  # such as ("INSERT", "users"), without those of triggers
         self.deletes_from: set[str] = set()  # tables of the database, by the statement, its triggers or cascades
         self.schema_action = ""  # such as "CREATE TABLE", and its name
         self.schema_name = ""
         self.savepoint = ("", "")  # BEGIN, RELEASE or ROLLBACK, and its name
         self.pragmas: list[tuple[str, str | None, str]] = []  # name, argument, schema; all in lower case but the second
-        self.only_reads = False  # a PRAGMA that SQLite counts as a write, although without a value it reads
+        self.only_reads = False  # a PRAGMA that SQLite counts as a write, although it only reads without a value
         self._vacuuming = first_word == "VACUUM"
 
     def only_explains(self) -> None:
@@ -182,7 +182,7 @@ class Authorizer:
         if trigger is not None:
             return
         if action in _SCHEMA_ACTIONS:
-            if not self.schema_action:  # an index that a table brings along is not what was asked
+            if not self.schema_action:  # an index created with a table is not the statement's action
                 # ALTER TABLE has the database's name first.
                 self.schema_name = two if action == apsw.SQLITE_ALTER_TABLE else one
                 self.schema_action = _SCHEMA_ACTIONS[action]
@@ -215,7 +215,7 @@ class Authorizer:
         if action == apsw.SQLITE_TRANSACTION and not self._vacuuming:
             self.hint = _TRANSACTION_HINT
             return f"{one} belongs to the request: its statements are one transaction"
-        if self._vacuuming:  # copies every table, ours too
+        if self._vacuuming:  # copies every table, sldb's own too
             return ""
         if action in _HARMLESS:
             return ""
@@ -227,9 +227,9 @@ class Authorizer:
 
     def _why_not_attach(self, name: str | None) -> str:
         self.hint = attachment.HINT
-        if name is None:  # '' would open a temporary file without asking anybody
-            return "ATTACH needs a name that stands in the statement, not a parameter or an expression"
-        return "" if Attachment.parse(name) else f"ATTACH {name!r} is none of the stack's databases"
+        if name is None:  # '' would open a temporary file without another check
+            return "ATTACH needs a literal name in the statement, not a parameter or an expression"
+        return "" if Attachment.parse(name) else f"ATTACH {name!r} names no database of the stack"
 
     def _why_not_pragma(self, name: str, argument: str | None) -> str:
         if name in _FREE_PRAGMAS:
