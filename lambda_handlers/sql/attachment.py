@@ -1,5 +1,5 @@
 """The names for ATTACH: a database of the stack, `other`, or a past moment of one, `other@17` (a txid) or
-`other@2026-11-01T10:00:00Z` (a time as in the request's `at`). Pure: the database may be missing.
+`other@2026-11-01T10:00:00Z` (a time as in the request's `at`). Pure: it does not check that the database exists.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The changes of statements, and the destructive ones among them: counted by SQLite while they run, not read from text.
+"""The changes of statements, and the destructive ones among them: counted by SQLite while they run, not derived from
+their text.
 
 Counted are the rows of the request's own database, however they change: WITH … DELETE, REPLACE, cascades, triggers of
 any table or view, temporary ones too. A statement is destructive if it does one of these, unless the request itself
@@ -14,7 +15,7 @@ For virtual tables the rows of the statement itself count, not those of their sh
 triggers are counted in its shadow table with an entry for each row.
 
 The former number of rows of a table is counted up to MAX_COUNTED, or up to the rows of the statement if they are more:
-the pages of a large table are not here.
+the pages of a large table are not local.
 
 With an apsw without the preupdate hook (3.50.1, of Lambda's runtimes on Amazon Linux 2) only the rows of the statement
 itself are counted. The rows replaced by REPLACE, and those deleted by triggers and cascades, are then the difference of
@@ -66,7 +67,7 @@ class Changes:
         self._row_change = ("", "")  # of the statement that ran last
         self._makes = ""  # the table that the statement makes
         self._dropped_rows: int | None = None
-        # How many rows there were where no hook tells of them: in the table that is written to, and in those that
+        # Numbers of rows before the statement, for lack of a hook: in the table that is written to, and in those that
         # triggers and cascades delete from.
         self._rows_then: int | None = None
         self._others_then: dict[str, int | None] = {}
@@ -94,7 +95,7 @@ class Changes:
             self._others_then = {other: self._count(other) for other in others - {written} if self._columns_of(other)}
         done, table = self._authorizer.schema_action, self._authorizer.schema_name
         if done in ("CREATE TABLE", "CREATE VIRTUAL TABLE"):
-            if not self._columns_of(table):  # IF NOT EXISTS makes none where there is one
+            if not self._columns_of(table):  # IF NOT EXISTS makes none if there is one
                 self._makes = table
                 self._made.add(table.lower())
         elif done in ("DROP TABLE", "DROP VIRTUAL TABLE"):
@@ -113,7 +114,7 @@ class Changes:
             if destroyed["table"].lower() not in self._made:
                 self._add(statement, destroyed)
         if self._authorizer.schema_action == "ALTER TABLE":
-            self._made.clear()  # perhaps a rename: what the names stand for now is not followed
+            self._made.clear()  # perhaps a rename: the new meaning of the names is not tracked
 
     def savepoint_passed(self) -> None:
         """Follow a statement that was perhaps a SAVEPOINT, RELEASE or ROLLBACK TO: changes rolled back do not count."""
@@ -162,7 +163,7 @@ class Changes:
         if not name or not self._rows[name].removed:
             return None
         seen = self._rows[name]
-        # An entry made anew belongs to a changed row, or a replaced one.
+        # An entry created again belongs to a changed row, or a replaced one.
         replaced = seen.put_back if self._row_change == ("INSERT", virtual_table) else 0
         found = RowChanges(seen.removed - seen.put_back + replaced, replaced, seen.put_back - replaced)
         found.fewer = self._all[name, "delete"] - self._all[name, "insert"]

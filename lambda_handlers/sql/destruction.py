@@ -23,7 +23,7 @@ def copied(destroys: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def message_of(destroyed: dict[str, Any]) -> str:
-    """Return the text for people: deletes 3 of 1,234 rows of users."""
+    """Return the text for users: deletes 3 of 1,234 rows of users."""
     does, table, rows, had = (destroyed[name] for name in ("does", "table", "rows", "of"))
     if does == "drop_column":
         return f"drops the column {destroyed['column']} of {table}"

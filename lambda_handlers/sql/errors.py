@@ -39,7 +39,7 @@ def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | 
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
         return SldbError(
             "corrupt",
-            f"SQLite says of the database: {error}",
+            f"SQLite reports about the database: {error}",
             "read an older version with `at`",
             statement=statement,
             applied="no",
@@ -68,17 +68,17 @@ _REASONS = {
 
 _UNKNOWN = re.compile(r"unknown function: (\w+)\(\)")  # in a CHECK, an index, a generated column or a default
 _OF_A_PROGRAM = (
-    "the schema uses what the program registers with SQLite that made it, and sldb has not; "
-    "sldb pull gives that program the file"
+    "the schema uses collations or functions that its program registers with SQLite, and sldb does not; "
+    "sldb pull writes the file for that program"
 )
 _MESSAGES = {
-    "other_encoding": "the text encodings differ: SQLite reads no database in UTF-8 together with one in UTF-16, "
-    "nor the two kinds of UTF-16",
+    "other_encoding": "the text encodings differ: SQLite does not read a database in UTF-8 together with one in "
+    "UTF-16, nor the two kinds of UTF-16",
 }
 _HINTS = {
     "no_such_collation_sequence": _OF_A_PROGRAM,
     "unknown_function": _OF_A_PROGRAM,
-    "other_encoding": "PRAGMA encoding tells which a database has; sldb diff compares them all the same",
+    "other_encoding": "PRAGMA encoding returns that of a database; sldb diff can compare such databases",
 }
 
 

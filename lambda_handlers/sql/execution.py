@@ -1,8 +1,8 @@
 """Execution of one statement: SQLite prepares it, its effects are compared with the rights of the session, it runs, and
 its rows go into the reply.
 
-SQLite decides whether a statement writes, once it has prepared it: `_prepared` is called between the two, and what it
-raises keeps the statement from running.
+SQLite decides whether a statement writes, once it has prepared it: `_prepared` is called between the two, and an error
+from it stops the statement before it runs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Engine:
     authorizer: Authorizer
     pragmas: Pragmas
     room: ReplyRoom
-    changes: Changes | None  # counts what statements change, in a session that is asked to
+    changes: Changes | None  # counts what statements change, in a session with that right
     may_write: bool
     written: set[str] = field(default_factory=set)  # the first words of the statements that wrote
 
@@ -78,7 +78,7 @@ class Execution:
         return self._result(rows, stored)
 
     def _prepared(self, cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
-        if self._has_prepared:  # the script was split otherwise than SQLite does
+        if self._has_prepared:  # SQLite splits the script differently
             message = f"query: {self._word} is followed by another statement, without a semicolon"
             raise SldbError("bad_request", message)
         self._has_prepared = True
@@ -125,7 +125,7 @@ def attached_is_read_only(doing: str, statement: int | None = None) -> SldbError
     return SldbError(
         "read_only",
         f"an attached database can only be read, and this would write to it: {doing}",
-        "send what writes to that database as a request of its own, with `database` naming it",
+        "send the statements that write to that database as a request of their own, with its name as `database`",
         statement=statement,
         applied="no",
     )

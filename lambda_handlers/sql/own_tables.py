@@ -74,12 +74,12 @@ def undisturbed(connection: apsw.Connection) -> Iterator[None]:
 
 
 def may_reach(sql: str) -> bool:
-    """Return True if a statement may give a name of sldb's own: SQLite has names in one piece only."""
+    """Return True if a statement may create a name of sldb's own: SQLite takes a name only in one piece."""
     return _SHORTEST in sql.lower()
 
 
 def reach(connection: apsw.Connection) -> Counter[str]:
-    """Count, for each table of sldb's own, the objects of its name and the foreign keys to it."""
+    """Count, for each table of sldb's own, the objects with its name and the foreign keys to it."""
     reached: Counter[str] = Counter()
     for schema in _SCHEMAS:
         named = connection.execute(f"SELECT lower(name) FROM {schema}.sqlite_schema WHERE {_OURS}").fetchall()

@@ -1,5 +1,5 @@
-"""PRAGMAs, ignored by SQLite without a word if they come too late: foreign_keys inside a transaction, and encoding,
-page_size and auto_vacuum once the database has content.
+"""PRAGMAs, silently ignored by SQLite if they come too late: foreign_keys inside a transaction, and encoding, page_size
+and auto_vacuum once the database has content.
 
 Here a request is a transaction, so that a script for SQLite's shell, run statement by statement there, would have
 another effect. The rules:
@@ -51,7 +51,7 @@ class _Late(NamedTuple):
     def error(self) -> SldbError:
         return SldbError(
             "sql_error",
-            f"PRAGMA {self.name} = {self.argument} comes too late to have an effect on what follows it",
+            f"PRAGMA {self.name} = {self.argument} comes too late to have an effect on the statements after it",
             self.hint,
             **self.place._asdict(),
             applied="no",
@@ -68,8 +68,8 @@ class Pragmas:
         self._new_database = new_database
         self._late: dict[str, _Late] = {}
         self._has_begun = False  # a statement has written, be it only to the schema
-        self._has_written = False  # one has that foreign keys may matter to
-        self.may_be_query_only = False  # the request has said PRAGMA query_only
+        self._has_written = False  # one has written that foreign keys may affect
+        self.may_be_query_only = False  # the request has set PRAGMA query_only
         self._enforced = self._foreign_keys()  # when the request began
 
     def begin(self, foreign_keys: bool) -> None:
@@ -114,7 +114,7 @@ class Pragmas:
 
     def _hint(self, name: str, value: object) -> str:
         if name == FOREIGN_KEYS or (self._new_database and self._has_begun):
-            return "put it first, before the statements that write, or send what follows as a request of its own"
+            return "put it first, before the statements that write, or send the later ones as a request of their own"
         if self._new_database:
             return "put it first, before all other statements"
         return f"leave it out: the database began with {name} = {value}, and keeps it"
@@ -136,8 +136,8 @@ class Pragmas:
         if self._connection.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
             raise SldbError(
                 "constraint",
-                "PRAGMA foreign_keys changes while foreign keys are violated that are deferred",
-                "put it after the statement that mends them, or send what follows as a request of its own",
+                "PRAGMA foreign_keys changes while deferred foreign keys are violated",
+                "put it after the statement that repairs them, or send the later ones as a request of their own",
                 applied="no",
             )
         self._set_foreign_keys(value)
@@ -145,7 +145,7 @@ class Pragmas:
 
 def _meant(name: str, argument: str, value: object) -> Any:
     """Return the value of the argument in a new database, in SQLite's own words. `value`: the one before, which an
-    impossible page size leaves."""
+    invalid page size leaves unchanged."""
     connection = apsw.Connection(":memory:")
     try:
         for text in (str(value), argument) if name == "page_size" else (argument,):

@@ -18,7 +18,7 @@ from lambda_handlers.wire import Column, Row, SldbError, StoredRows
 StoreRows: TypeAlias = Callable[[Iterable[Row]], StoredRows]
 
 _RESULT_BYTES = 120  # of a result, besides its columns and rows
-_NOT_FOR_ROWS = 0.25  # of a reply: what is left for statements that give none, and for the URLs of those far away
+_NOT_FOR_ROWS = 0.25  # of a reply: reserved for statements without rows, and for the URLs of rows stored elsewhere
 _FAR_BYTES = 4096  # of a presigned URL, with the token of a role in it
 
 

@@ -6,11 +6,11 @@ or neither. Before it runs, its id is looked up here.
 A clock may be wrong, so an entry expires only after an hour on two clocks: the machine's, and the log's, the time of
 the newest transaction. Then it is not found any more, and the next recorded write deletes it. An entry has the later of
 the two times, like its transaction: a slow clock shortens its hour at most by the time without writes before it. An
-entry later than both proves nothing and is not believed. (Two writes in a row by a clock an hour ahead look like an
+entry later than both proves nothing and is ignored. (Two consecutive writes by a clock an hour ahead look like an
 hour.)
 
-If a transaction goes back in time, because a clock had been ahead (Replica.next_time_ms), it takes the entries along:
-none is later than its log.
+If a transaction goes back in time, because a clock had been ahead (Replica.next_time_ms), it moves the entries back
+with it: none is later than its log.
 
 An entry is about the database named in its reply. A branch holds the entries of its source, and they prove nothing for
 the branch. Before a database is renamed, a note of that goes into its own log, so that the copy has the note, and
@@ -35,11 +35,11 @@ from lambda_handlers.wire import Reply, SldbError
 
 TABLE = OUR_TABLES + "requests"
 MEMORY_SECONDS = 3600
-MAX_BEHIND_SECONDS = 86_400  # that the clock of a machine is taken to be
+MAX_BEHIND_SECONDS = 86_400  # of a machine's clock behind the log, at most
 MAX_BYTES = 64 << 10  # of a compressed reply here
-_NOTE, _END_OF_NOTES = "\x01", "\x02"  # how the id of a note begins; that of a request has printable characters only
-_READINGS = 2  # of what is kept elsewhere: it may have been damaged on its way
-_AT_KEY = b"key:"  # how an entry begins that is kept elsewhere; zlib's own begin with a byte 0x78
+_NOTE, _END_OF_NOTES = "\x01", "\x02"  # the beginning of a note's id; the id of a request has printable characters only
+_READINGS = 2  # of a reply kept elsewhere: it may have been damaged in transit
+_AT_KEY = b"key:"  # the beginning of an entry that is kept elsewhere; zlib's data begins with a byte 0x78
 
 # As SQLite keeps it. `recorded_at`: unix seconds; `reply`: the body of the reply as JSON, compressed by zlib, or the
 # key of an object with that.
@@ -114,8 +114,8 @@ def record(connection: apsw.Connection, request_id: str, times: Times, entry: by
 
 
 def take_back(connection: apsw.Connection, times: Times) -> None:
-    """Take the entries along if the time of the open transaction goes back behind the newest one's: later than their
-    own log they would not be believed any more."""
+    """Move the entries back if the time of the open transaction is before the newest one's: entries later than their
+    own log would be ignored."""
     if times.now < times.log and LOG.is_there(connection):
         connection.execute(f"UPDATE main.{TABLE} SET recorded_at = ? WHERE recorded_at > ?", (times.now, times.now))
 

@@ -10,7 +10,8 @@ import apsw
 
 from lambda_handlers.wire import SldbError, bad_request
 
-# Where a semicolon ends nothing: strings, quoted names and comments, closed or running to the end of the text.
+# Places where a semicolon does not end a statement: strings, quoted names and comments, closed or running to the end of
+# the text.
 _TOKEN = re.compile(
     r"""'[^']*(?:'|\Z) | "[^"]*(?:"|\Z) | `[^`]*(?:`|\Z) | \[[^\]]*(?:\]|\Z) | --[^\n]* | /\*(?=.).*?(?:\*/|\Z) | ;""",
     re.VERBOSE | re.DOTALL,
@@ -23,7 +24,7 @@ _OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
 _MAX_STATEMENTS = 250_000  # empty ones too: in a request of 6 MB there is room for millions
 _SEMICOLONS_IN_ONE = 1000  # a trigger may have this many
 _TOKENS_BETWEEN_CHECKS = 1000
-_END = "END"  # what stands between the last two semicolons of a trigger
+_END = "END"  # the text between the last two semicolons of a trigger
 _SAY_NOTHING = ("--", "/*", ";")
 
 
@@ -55,7 +56,7 @@ def split(script: str, check_time: Callable[[], None] = lambda: None) -> Iterato
         tries, may_end, words = tries + 1, not tries or words.upper() == _END, ""
         if tries > _SEMICOLONS_IN_ONE:
             raise SldbError("too_large", f"one statement holds more than {_SEMICOLONS_IN_ONE} semicolons", applied="no")
-        # SQLite reads a statement from its start whenever it is asked: of one with many semicolons, for minutes.
+        # SQLite reads a statement from its start at each check: one with many semicolons would take minutes.
         if may_end and apsw.complete(sql := script[start:read]):
             if _is_statement(sql):
                 yield Piece(sql, start)
@@ -94,13 +95,14 @@ def _check_text(script: str) -> None:
 
 
 def first_word(sql: str) -> str:
-    """Return the first word of a statement, in upper case: no quoting can hide it. Empty if it begins otherwise."""
+    """Return the first word of a statement, in upper case: no quoting can hide it. Empty if it begins with anything
+    else."""
     match = _FIRST_WORD.match(sql)
     return match[1].upper() if match else ""
 
 
 def second_name(sql: str) -> str:
-    """Return the name after the first word, out of its quotes; for messages."""
+    """Return the name after the first word, without its quotes; for messages."""
     match = _FIRST_WORD.match(sql)
     rest = sql[match.end() :] if match else ""
     return rest.strip("; \t\r\n").strip("\"'`[]")

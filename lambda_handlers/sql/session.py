@@ -6,8 +6,8 @@ Opening one costs about 40 µs, since the pages stay in the replica's cache (ben
 SQLite decides, once it has prepared a statement, if it writes. A session without the right to write stops there with
 `WriteNeeded`; the caller takes the lock and runs the request again from its start. Then the first writing statement (or
 one with a savepoint) opens the transaction. Earlier ones run outside of it, so that PRAGMAs such as foreign_keys take
-effect; `sql/pragmas.py` makes sure that none of the later ones is ignored in silence. VACUUM cannot
-run inside a transaction, and must come alone.
+effect; `sql/pragmas.py` makes sure that no later one is silently ignored. VACUUM cannot run inside a transaction, and
+must come alone.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["Mode", "Session", "WriteNeeded"]
 
 DEFAULT_PAGE_SIZE = 4096  # of new databases: benchmarks/page_size.py, figures in docs/storage.md
 MAX_ATTACHED = 10  # SQLite's own default
-_DEFERS_FOREIGN_KEYS = "defer_foreign_keys"  # until the end of a transaction, and a SELECT by itself is one
+_DEFERS_FOREIGN_KEYS = "defer_foreign_keys"  # until the end of a transaction, such as a SELECT alone
 INSTRUCTIONS_BETWEEN_CHECKS = 10_000  # of SQLite's virtual machine: about a millisecond
 _FAILURES = (apsw.Error, UnicodeError, KeyError, TypeError, OverflowError, ValueError, MemoryError, OSError)
 
@@ -78,7 +78,7 @@ class Session:
             _configure(self.connection, is_new)
         except BaseException as error:
             self.close()
-            if isinstance(error, apsw.Error):  # the stored bytes are no database
+            if isinstance(error, apsw.Error):  # the stored bytes are not a database
                 self._fail(error)
             raise
         self.connection.authorizer = self._authorizer
@@ -142,7 +142,7 @@ class Session:
             self._deadline.check()
 
     def _count_changes(self) -> Changes:
-        from lambda_handlers.sql.changes import Changes  # few requests want it, and cold starts pay for imports
+        from lambda_handlers.sql.changes import Changes  # few requests need it, and imports slow down cold starts
 
         return Changes(self.connection, self._authorizer)
 
@@ -173,7 +173,7 @@ class Session:
         word = script.first_word(piece.sql)
         if word == "VACUUM":
             return self._vacuum(piece, alone)
-        if FOREIGN_KEYS in piece.sql.lower():  # whether it reads or sets the pragma, it is about the setting in effect
+        if FOREIGN_KEYS in piece.sql.lower():  # reading and setting it both concern the setting in effect
             self._adopt_setting()
         if self.may_write and (word == "SAVEPOINT" or _DEFERS_FOREIGN_KEYS in piece.sql.lower()):
             self._begin()
@@ -258,6 +258,6 @@ def _configure(connection: apsw.Connection, is_new: bool) -> None:
     connection.limit(apsw.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     connection.limit(apsw.SQLITE_LIMIT_WORKER_THREADS, 0)
     connection.limit(apsw.SQLITE_LIMIT_ATTACHED, MAX_ATTACHED)
-    if is_new:  # of a database that exists it would make the next VACUUM change the size
+    if is_new:  # in an existing database the next VACUUM would change the page size
         connection.execute(f"PRAGMA page_size = {DEFAULT_PAGE_SIZE}")
     connection.execute("PRAGMA synchronous = FULL")
