@@ -1,11 +1,11 @@
 """Announcements: transactions that change nothing, and reserve the next one for a long operation.
 
-If no lock is taken, an operation of seconds (a push, a rename, a restore) loses to writers of milliseconds, again and
-again. So it commits an announcement, as quickly as they commit: an LTX file without a page. A writer that finds one as
-the newest transaction waits (turns) until the next transaction is there, or the announcement has ended.
+If no lock is taken, an operation of seconds (a push, a rename, a restore) loses to writers of milliseconds every time.
+So it commits an announcement, as quickly as they commit: an LTX file without a page. A writer that finds one as the
+newest transaction waits (turns) until the next transaction is there, or the announcement has ended.
 
 The end of an announcement is in the file: a number of seconds (in its node id, kinds) after the time in its header. No
-writer relies on the clock of another alone: it waits no longer than those seconds after its first sight of the
+writer relies on another writer's clock alone: it waits no longer than those seconds after its first sight of the
 announcement, and never longer than `MAX_SECONDS`. Announcements are advisory: a function without support for them goes
 on, and the long operation loses that race as before.
 """
@@ -31,7 +31,7 @@ FILE_BYTES = len(encode_ltx(Header(512, 1, 1, 1, 0), ()))  # of any file without
 class Announcement:
     txid: Txid
     node_id: int
-    seconds: int  # for which it holds; 0: it takes back the one before it
+    seconds: int  # for which it holds; 0: it withdraws the one before it
     ends_at: float  # unix seconds, by its writer's clock
 
     @classmethod

@@ -2,7 +2,7 @@
 
 Rules 1 and 3 of `replica` live here. Every answer but a plain success is resolved by reading the key back: it may be
 about another writer's object, about none, or wrong. The object read back may be damaged or cut off itself, so that
-nothing of it is believed but two facts that agree:
+only two facts that agree are trusted:
 
 - A small file is read whole, and its checksum covers the node id of its writer.
 - Of a large one the header and the last bytes, its checksum, come by two requests. Both are those of the caller's file,
@@ -10,7 +10,7 @@ nothing of it is believed but two facts that agree:
 
 Otherwise it is read again, and in the end it is unknown whether the transaction was applied.
 
-A small transaction is one body in memory; a large one is encoded anew for each try, while it is sent.
+A small transaction is one body in memory; a large one is encoded again for each try, while it is sent.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from lambda_handlers.wire import SldbError
 
 STREAM_BYTES = 16 << 20  # a transaction of more is encoded while it is sent
 COMMIT_TRIES = 3
-READINGS = 4  # of an object that does not show whose it is
+READINGS = 4  # of an object that does not show its writer
 WHOLE_BYTES = 1 << 20  # a smaller file is read back whole
 
 
@@ -206,14 +206,14 @@ def _whose_whole(body: bytes, key: str, ours: Header) -> _Whose:
             pass
     except SldbError:
         return _Whose.UNCLEAR
-    if decoder.header.min_txid != ours.min_txid:  # the answer to another question
+    if decoder.header.min_txid != ours.min_txid:  # the answer to another request
         return _Whose.UNCLEAR
     return _Whose.OURS if decoder.header.node_id == ours.node_id else _Whose.ANOTHERS
 
 
 def _unclear(key: str, is_damaged: bool) -> SldbError:
-    """`is_damaged`: it looks the same whenever it is read."""
-    doubt = Unavailable(key, "it is there, and what is read of it does not show who made it")
+    """`is_damaged`: every read returns the same bytes."""
+    doubt = Unavailable(key, "it exists, and its content does not show which writer created it")
     if not is_damaged:
         return store_error(doubt, applied="unknown")
     return SldbError(

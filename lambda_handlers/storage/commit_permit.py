@@ -1,6 +1,6 @@
 """The permission of one SQLite connection to commit, and the transaction that it led to.
 
-SQLite syncs a rollback as it syncs a commit, so that the sync itself does not tell them apart. Code that runs SQL
+SQLite syncs a rollback as it syncs a commit, so that the sync itself does not distinguish them. Code that runs SQL
 grants the permission around COMMIT (or around VACUUM, which commits by itself and without a commit hook), and the first
 sync with a counted change uses it up.
 """

@@ -67,7 +67,7 @@ class Draft:
     def write(self, pgno: Pgno, page: bytes) -> None:
         """Write one page. The first page of a new database decides its page size."""
         if self.page_size == 0:
-            self._dirty.page_size = len(page)  # the first write to a new database says what its pages are
+            self._dirty.page_size = len(page)  # the first write to a new database decides its page size
         self._dirty.write(pgno, page)
         self.page_count = max(self.page_count, pgno)
 

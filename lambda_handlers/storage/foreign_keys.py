@@ -2,7 +2,8 @@
 
 It lies in the first page of the database, and so in every transaction, snapshot, branch and restore, and costs neither
 a page nor a request. Its place is a field of SQLite's header without another use here: the suggested size of the page
-cache, in pages (bytes 48 to 51). To a reader elsewhere the value for "enforced" is about SQLite's own default.
+cache, in pages (bytes 48 to 51). To other readers of the file the value for "enforced" is close to SQLite's own
+default.
 
 SQLite is not shown it (vfs), and each transaction writes it back (draft): SQL cannot reach it, and VACUUM does not lose
 it. Any other value of the field is left as it is, and means "not enforced", as in every SQLite file.

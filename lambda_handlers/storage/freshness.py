@@ -22,13 +22,13 @@ class Freshness:
 
     def reset(self) -> None:
         """Forget all checks, together with the pages of the copy."""
-        self.checked_at = _NEVER  # the last check for news, of any kind
+        self.checked_at = _NEVER  # the last check for new transactions, of any kind
         self.known_at = _NEVER  # the last proof that nothing came after the copy's transaction
         self.is_listed = False  # `known_at` is by a LIST, and not by the head
         self.listed: tuple[Txid, float] = 0, 0.0  # the newest transaction in the last LIST, and the date of its file
 
     def distrust(self) -> None:
-        """Have the next request check for news, even if it accepts staleness."""
+        """Make the next request check for new transactions, even if it accepts staleness."""
         self.checked_at = _NEVER
 
     def may_commit(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""The log of one database as a LIST shows it, and the facts in the heads and tails of its files."""
+"""The log of one database as a LIST shows it, and the facts in the beginnings and ends of its files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Listing:
     sizes: dict[LtxName, int]
     mapped: frozenset[LtxName]
     stored_bytes: int  # of all objects
-    etags: dict[LtxName, str]  # empty where the store tells none
+    etags: dict[LtxName, str]  # empty if the store reports none
 
     @property
     def newest(self) -> Txid:
@@ -50,7 +50,7 @@ class Listing:
 
     @property
     def has_mark(self) -> bool:
-        """True if the file of transaction 1 is none, but reserves the name for a copy."""
+        """True if the file at the key of transaction 1 is a mark: it reserves the name for a copy."""
         return self.sizes.get(transaction(1)) == MARK_BYTES
 
     @property
@@ -98,7 +98,7 @@ def read_header(store: ObjectStore, database: str, name: LtxName, size: int | No
 
 def read_agreed_header(store: ObjectStore, database: str, name: LtxName) -> Header:
     """Return the header of a file for a decision that a damaged reading must not make. A header without a checksum is
-    believed after two equal readings in a row. Raises as `read_header` does."""
+    trusted after two equal readings in a row. Raises as `read_header` does."""
     key, before = name.key(database), b""
     for _ in range(_HEADER_READINGS):
         shown = store.get_range(key, 0, ltx.HEADER_BYTES)
@@ -168,13 +168,13 @@ def side_by_side(host: Host, function: Callable[[T], U], items: Iterable[T]) -> 
 
 def steps_back(listing: Listing, before: Txid) -> Iterator[tuple[LtxName, Txid]]:
     """Yield the transactions below `before`, newest first: for each one file, the most informative one, and the newest
-    transaction in it. If level 0 is gone, a merged file stands for all of its transactions that are left."""
+    transaction in it. If level 0 is gone, a merged file represents all of its transactions that are left."""
     compacted = sorted((name for name in listing.sizes if name.level), key=lambda name: name.max_txid)
     ends = [name.max_txid for name in compacted]
     txid = min(before - 1, listing.newest)
     while txid > 0:
         single = LtxName(0, txid, txid)
-        # Of a copied database, the file at the key of transaction 1 is none (copying).
+        # Of a copied database, the file at the key of transaction 1 is not a transaction (log.mark).
         if single in listing.sizes and not (txid == 1 and listing.has_mark):
             yield single, txid
             txid -= 1

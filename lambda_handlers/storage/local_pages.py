@@ -27,7 +27,7 @@ from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, StoreError
 from lambda_handlers.wire import SldbError
 
-MAX_FILES = 512  # of a chain that a warm copy has followed; then it opens the same state anew, from fewer
+MAX_FILES = 512  # of a chain that a warm copy has followed; then it opens the same state again, from fewer
 
 
 class Gone(Exception):
@@ -90,7 +90,7 @@ class LocalPages:
 
     @property
     def wants_reopening(self) -> bool:
-        """True if the same state should be opened anew, from other or fewer files."""
+        """True if the same state should be opened again, from other or fewer files."""
         return self._must_reopen or len(self.files) > self._reopen_at
 
     # Reading
@@ -103,7 +103,7 @@ class LocalPages:
         if page is None:
             limit.check()
             page = self._fetch(pgno)
-        if page[0] in INTERIOR_KINDS:  # page 1 begins with other things: its children, the schema, are few
+        if page[0] in INTERIOR_KINDS:  # page 1 begins with the header: its children, the schema, are few
             self._fetcher.note_interior(pgno, page)
         return page
 
@@ -147,7 +147,7 @@ class LocalPages:
         self._all_or_nothing(lambda: self._push_layer(self._opener.opened(name, body, self.put)))
 
     def reopen(self, files: Sequence[HeadFile], deadline: float) -> None:
-        """Make the same state of other files. The pages in the cache remain."""
+        """Rebuild the same state from other files. The pages in the cache remain."""
         layers = Layers()
         for opened in self._opener.open(files, lambda _pgno, _page: None, deadline):
             layers.add(opened.layer)
@@ -216,7 +216,7 @@ class LocalPages:
         self.files[name] = head_file(opened.layer)
         if not is_idle:
             self.unchanged_since = name.max_txid
-        self.may_be_announced = is_idle or name.level > 0  # a merged file does not show it
+        self.may_be_announced = is_idle or name.level > 0  # a merged file does not show whether it is
         self.txid, self.timestamp_ms = name.max_txid, found.timestamp_ms
 
     def _check_complete(self) -> None:

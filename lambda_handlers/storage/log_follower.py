@@ -144,7 +144,7 @@ class LogFollower:
                 self._apply([files[name] for name in plan.files])
             except NotFound:  # removed since the head was written; a LIST may show other files
                 return False
-            except SldbError as error:  # or other sizes, without which sound files look damaged
+            except SldbError as error:  # or other sizes: with a wrong size an intact file looks damaged
                 if isinstance(error, NotMapped) or error.code == "corrupt":
                     return False
                 raise
@@ -167,10 +167,10 @@ class LogFollower:
             self._pages.forget()
             ltx.corrupt(database_prefix(self.database), "newest transaction", newest, f"{mine}, which was there before")
         plan = self._apply_plan(plan, files, unmapped, upto)
-        # A LIST of many pages is no snapshot: n + 1 may have been created behind it and n + 2 before it. And a name in
-        # it may be damaged: whether there is a next transaction only its own key tells.
+        # A LIST of many pages is not a snapshot: it may have passed the key of n + 1 before that was created, and then
+        # find n + 2. And a name in it may be damaged: only a request for its key shows if there is a next transaction.
         while following is not None and (body := following.result()) is not None:
-            if not is_fresh(listed_at, self._host.now()):  # paused: it may have been created anew
+            if not is_fresh(listed_at, self._host.now()):  # paused: it may have been created again
                 self._pages.forget()
                 return self._follow_list(upto)
             self._apply_body(body)
@@ -194,7 +194,7 @@ class LogFollower:
                 if error.name in unmapped:
                     raise
                 unmapped.add(error.name)
-                files = self.list_files()  # the copy begins anew
+                files = self.list_files()  # the copy begins again
                 plan = self._plan_around(unmapped, files, upto)
 
     def _apply(self, files: list[HeadFile]) -> None:
@@ -226,8 +226,8 @@ class LogFollower:
         return anew if is_anew else replace(onward, newest=anew.newest)
 
     def _reopen(self) -> None:
-        """Make the copy's state of other files: fewer ones, or ones still there. Its pages in the cache remain; if the
-        state is not available any more, the copy is forgotten."""
+        """Rebuild the copy's state from other files: fewer, or still existing ones. Its pages in the cache remain; if
+        the state is not available any more, the copy is forgotten."""
         files = self.list_files()
         plan = chain.plan(files, 0, self._pages.txid)
         if plan.reach != self._pages.txid:
@@ -261,7 +261,7 @@ class LogFollower:
     # Before a commit
 
     def check_newest(self) -> None:
-        """List to prove the word of the head: nothing came after the copy's transaction. Raises Conflict or SldbError
+        """List to confirm the head: nothing came after the copy's transaction. Raises Conflict or SldbError
         `store_error`."""
         now, txid = self._host.now(), self._pages.txid
         try:
@@ -270,7 +270,7 @@ class LogFollower:
             raise store_error(error) from error
         if newest > txid:
             self._freshness.checked_at = self._freshness.known_at = float("-inf")
-            raise Conflict(f"there is a transaction {newest}, of which the head did not know")
+            raise Conflict(f"there is a transaction {newest}, unknown to the head")
         self._freshness.known_at, self._freshness.is_listed, self._clock.wants_list = now, True, False
 
     def date_of_newest(self) -> float | None:

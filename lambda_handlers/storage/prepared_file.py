@@ -29,7 +29,7 @@ from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.store.protocol import CopyOf, ObjectStore
 from lambda_handlers.wire import SldbError
 
-PREPARED = LtxName(0, 1, 1)  # what a prepared file says it is
+PREPARED = LtxName(0, 1, 1)  # the name that a prepared file has in its header
 _FIRST = Pgno(1)
 
 
@@ -152,7 +152,7 @@ class Prepared:
     def _checksum(self, header: Header, first_page: bytes) -> int:
         ours = ltx.checksum_of_start(header, ltx.literal(_FIRST, first_page))
         theirs = ltx.checksum_of_start(self._header, ltx.literal(_FIRST, self._first_page))
-        # What follows in the eyes of the checksum: the other pages, expanded, and the end of the file as it is.
+        # The rest, as the checksum counts it: the other pages, expanded, and the end of the file unchanged.
         pages = (self.page_map.page_count - 1) * (FRAME_HEADER_BYTES + self.page_size)
         end = self.file_bytes - ltx.SEAL_BYTES - self.page_map.offsets[-1]
         old = int.from_bytes(self.last[-ltx.SEAL_BYTES :], "big")

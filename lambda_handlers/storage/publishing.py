@@ -1,7 +1,7 @@
 """Publishing: folds, page maps and the head, written after a commit for later readers.
 
-None of it is part of the transaction. It is written after that is in the store. Without it a reader needs more
-requests, so that a failure is reported to `warn` and changes nothing else.
+None of it is part of the transaction. It is written once the transaction is in the store. Without it a reader needs
+more requests, so a failure is reported to `warn` and changes nothing else.
 """
 
 from __future__ import annotations

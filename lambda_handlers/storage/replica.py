@@ -6,10 +6,10 @@ Rules (storage invariants; each has a test that fails without it):
 2. Transaction n + 1 is created only from a state that was read at n, and every page of it is known to be there.
 3. An ambiguous answer to the create is resolved by reading the key back (commit).
 5. A copy at n is current if there is no transaction n + 1 *and*, less than half the retention floor ago, nothing was
-   known to come after n, or after an older transaction. An opening copy accepts the head's word for that, a copy that
-   was paused only a LIST's: n + 1 may have been compacted away. Nothing is committed on the head's word: the first
-   commit lists. Age is wall-clock age, and is compared again when the responses are there: if the process was paused
-   between request and response, the response proves nothing.
+   known to come after n, or after an older transaction. An opening copy trusts the head for that, a copy that was
+   paused only a LIST: n + 1 may have been compacted away. No commit relies on the head: the first commit lists. Age is
+   wall-clock age, and is compared again when the responses are there: if the process was paused between request and
+   response, the response proves nothing.
 7. The local pages are disposable: after an error in the middle of applying a file they are forgotten.
 
 The pages of the copy are `local_pages`, the way to the newest transaction is `log_follower`. The pages that a
@@ -242,8 +242,8 @@ class Replica:
     def next_time_ms(self, now: float) -> int:
         """Return the time of the next transaction (unix milliseconds), for the records in it; `now`: unix seconds.
 
-        It is after the newest one, so that a time tells them apart. The exception is a newest time still to come at its
-        arrival in the store: a clock was wrong then. Raises Conflict or SldbError."""
+        It is after the newest one, so that a time distinguishes them. The exception is a newest time that was still in
+        the future at its arrival in the store: a clock was wrong then. Raises Conflict or SldbError."""
         if self._clock.wants_list:
             self._follower.check_newest()
         own_ms = int(self._clock.corrected(now) * 1000)
@@ -269,7 +269,7 @@ class Replica:
         took = self._host.now() - self._freshness.checked_at
         if not -SKEW_SECONDS <= took <= RETENTION_FLOOR_SECONDS - 2 * SKEW_SECONDS:
             self._freshness.distrust()
-            doubt = Unavailable(key, "the answer came so late that it does not tell whether this is in the log")
+            doubt = Unavailable(key, "the answer came so late that it does not show whether this is in the log")
             raise store_error(doubt, applied="unknown")
         self._clock.record_write(key, now)
 

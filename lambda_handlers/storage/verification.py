@@ -94,7 +94,7 @@ def _read(store: ObjectStore, database: str, name: LtxName, size: int | None, ti
     for frame in decoder.frames():
         if builder is not None:
             builder.add(frame)
-    check_name(decoder.header, name, key)  # what is damaged is told as that
+    check_name(decoder.header, name, key)  # after the checksum, so that damage is reported as such
     if size is not None and decoder.length != size:
         ltx.corrupt(key, "length", f"{decoder.length} bytes", f"{size} bytes, as a LIST says")
     page_map = builder.build(decoder.length) if builder is not None else None

@@ -11,13 +11,13 @@ The journal is a local file. xAccess always denies its existence, so that it is 
 and savepoints within one process, and keeps the old pages of a large transaction out of memory. Nothing local is
 synced.
 
-Locks are no-ops: one connection at a time uses a draft. Other writers are the replica's business.
+Locks are no-ops: one connection at a time uses a draft. The replica handles other writers.
 
 A time limit is checked before each fetch of a page: a statement with many waits for the store may take few of SQLite's
-steps, and long.
+steps and much time.
 
-A connection may read other replicas beside its draft (ATTACH): SQLite is told that their files are read-only. The
-caller chooses the replica for a name.
+A connection may read other replicas beside its draft (ATTACH): their files are read-only for SQLite. The caller chooses
+the replica for a name.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class _DatabaseFile:
 
     def _writing(self) -> DraftVFS:
         if self._vfs is None:  # SQLite does not even try
-            raise PermissionError("what is attached can only be read")
+            raise PermissionError("an attached database can only be read")
         return self._vfs
 
     def xFileSize(self) -> int:

@@ -44,7 +44,7 @@ def plan(names: Iterable[LtxName], start: Txid = 0, upto: Txid | None = None) ->
 def readable(names: Iterable[LtxName]) -> set[Txid]:
     """Return every transaction with a chain to it."""
     found: set[Txid] = set()
-    reach = -1  # the newest of them below the file that is looked at
+    reach = -1  # the newest of them below the current file
     for name in sorted(names, key=lambda name: name.max_txid):
         if name.min_txid == 1 or name.min_txid <= reach + 1:
             found.add(name.max_txid)

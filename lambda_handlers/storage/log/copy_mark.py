@@ -13,7 +13,7 @@ MARK_BYTES = len(encode_ltx(Header(512, 0, 1, 2, 0), ()))  # no transaction 1 is
 
 
 def is_mark(header: Header, name: LtxName) -> bool:
-    """Return True if a file is no transaction, but reserves the name of a database for a copy in progress
+    """Return True if a file is not a transaction, but reserves the name of a database for a copy in progress
     (actions.clone)."""
     is_reach_beyond = name == transaction(1) and header.min_txid == 1 < header.max_txid
     return is_reach_beyond and kinds.of_node_id(header.node_id) is Kind.BRANCH
@@ -24,10 +24,10 @@ def check_name(header: Header, name: LtxName, key: str) -> None:
     if is_mark(header, name):
         raise SldbError(
             "not_found",
-            f"{key}: the database is a copy of another one up to transaction {header.max_txid}, and what is asked for "
-            "is not there, or not there yet",
+            f"{key}: the database is a copy of another one up to transaction {header.max_txid}, and the requested "
+            "object is missing, or not made yet",
             "if sldb branch (or rename) was stopped, the same command again completes it; "
-            "sldb databases drop gives it up, and the name is free",
+            "sldb databases drop removes it and frees the name",
             key=key,
         )
     if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):

@@ -14,7 +14,7 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/lock.json                the lock, if its kind is s3
     <database>/uploads/<id>/<part>      parts of a file being pushed
     _replies/<nonce>                    a reply too large for the log of requests
-    _replies/<nonce>.jsonl.gz           rows too many for a reply; no database can have the name _replies
+    _replies/<nonce>.jsonl.gz           too many rows for a reply; no database can have the name _replies
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
 """

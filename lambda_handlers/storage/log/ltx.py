@@ -18,9 +18,9 @@ and its *decompressed* content. Files of ours say "no database checksum" (flag 2
 are 0. The page of SQLite's lock byte (offset 0x40000000) is never in a file.
 
 Here are the header and the frames. `ltx_encoder` writes a file, `ltx_decoder` reads one, `ltx_index` is its page index.
-All are pure. Decoding distrusts: any other file is `corrupt`, with its key, the value found and the one wanted; no page
-of it may be used before `Decoder.frames` has ended. Format: the README of superfly/ltx, and files written by Litestream
-0.5.
+All are pure. The decoder trusts no input: any other file is `corrupt`, with its key, the value found and the one
+wanted; no page of it may be used before `Decoder.frames` has ended. Format: the README of superfly/ltx, and files
+written by Litestream 0.5.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Header:
     min_txid: Txid
     max_txid: Txid
     timestamp_ms: int  # unix milliseconds of the newest transaction
-    node_id: int = 0  # random per attempt to commit: tells whose file this is
+    node_id: int = 0  # random per attempt to commit: identifies the file's writer
     has_checksum: bool = field(default=False, compare=False)  # of the header itself, which other programs do not write
 
     def encode(self) -> bytes:
@@ -114,7 +114,7 @@ def corrupt(key: str, what: str, got: object, want: object) -> NoReturn:
     raise SldbError(
         "corrupt",
         f"{key}: {what}: got {got}, want {want}",
-        "the stored object is damaged or not ours. Restore the object, or read an older version",
+        "the stored object is damaged or not sldb's. Restore the object, or read an older version",
         key=key,
     )
 
@@ -137,7 +137,7 @@ class Frame:
 
     @property
     def is_canonical(self) -> bool:
-        """True if the block is the one made here of the page: then no other bytes could be meant."""
+        """True if this encoder makes the same block of the page: then no other bytes are possible."""
         return self.block == compressed(self.pgno, self.page).block or self.block == literal(self.pgno, self.page).block
 
 
@@ -149,7 +149,7 @@ def compressed(pgno: Pgno, page: bytes) -> Frame:
 def literal(pgno: Pgno, page: bytes) -> Frame:
     """Return the page as a block of the same length for any page of its size: LZ4's literals, nothing but the page
     itself."""
-    rest = len(page) - 15  # every page is longer; the token tells the first 15 bytes of the length
+    rest = len(page) - 15  # every page is longer; the token encodes the first 15 bytes of the length
     return Frame(pgno, page, b"\xf0" + b"\xff" * (rest // 255) + bytes((rest % 255,)) + page)
 
 

@@ -37,8 +37,9 @@ class ResumePoint:
 class Decoder:
     """A file, read from its pieces; memory stays bounded whatever its size.
 
-    `header` is there at once. `pages()` or `frames()` returns the pages once, and raises `corrupt` at its end if the
-    checksum fails: they may not be used before. With the `resume_point` of another decoder, `chunks` begin there."""
+    `header` is available at once. `pages()` or `frames()` returns the pages once, and raises `corrupt` at its end if
+    the checksum fails: they may not be used before. With the `resume_point` of another decoder, `chunks` begin
+    there."""
 
     def __init__(self, chunks: Iterable[bytes], key: str, resume_point: ResumePoint | None = None) -> None:
         self._key = key

@@ -5,18 +5,18 @@ the files are the store's, whose clock does not step: a transaction was there at
 
 1. a transaction dated more than a minute before the moment was there by then, whatever its time;
 2. of those dated within a minute of the moment, the newest with a time not after it counts;
-3. a later date may be wrong for: a copy (branch, a backup brought back), a merged file, files from Litestream after a
+3. a later date may be wrong for: a copy (a branch, a restored backup), a merged file, files from Litestream after a
    time offline. If the oldest of them were made by then, times alone decide there;
-4. if times are ahead of the dates, the oldest and the newest too, and none is still to come, the dates are by another
+4. if times are ahead of the dates, the oldest and the newest too, and none is in the future, the dates are by another
    clock than the times, and times alone decide;
-5. a moment still to come finds the newest transaction, unless that is stamped after it, and less than a minute ahead of
+5. a moment in the future finds the newest transaction, unless that is stamped after it, and less than a minute ahead of
    now.
 
-If times alone decide, up to `MAX_EXACT_TIMES` of them are read, and the newest one not after the moment counts. Of
-more, blocks of 16 neighbours are read, by halves: a step shown by less than 16 transactions does not mislead it. A
+If times alone decide, up to `MAX_EXACT_TIMES` of them are read, and the newest one not after the moment counts. Among
+more, a binary search reads blocks of 16 neighbours: a step shown by less than 16 transactions does not mislead it. A
 search takes a LIST and at most `MAX_HEADERS` headers of a log of 100,000 transactions, mostly 33 of them or fewer.
 
-A merged file stands for its last transaction only: moments before that find the transaction before the file's first.
+A merged file represents only its last transaction: moments before that find the transaction before the file's first.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class _Search:
         return near - 1 if found is None else found
 
     def _newest_of_now(self, moment_ms: int) -> int | None:
-        """Return the newest file for a moment still to come. This machine's clock may be a little behind those of the
+        """Return the newest file for a moment in the future. This machine's clock may be a little behind those of the
         last writers: files that may be from such a writer do not count after the moment."""
         likely = _Span(moment_ms + 1, int((self._now + SKEW_SECONDS) * 1000))
         for number in reversed(range(len(self._files))[-BLOCK:]):

@@ -4,7 +4,7 @@ A maintenance pass puts it, and the head lists the files in it (`HeadFile.in_atl
 never change, so that the maps of any atlas are right, whatever its age; if a later pass has put another atlas without
 some of them, the files have their own maps. It is a hint like the head: it may be missing or damaged. The checksum
 covers the name of the database too, for a branch has files of the same names. Version 1 ("SLAT") did not; the code of
-either version takes the atlas of the other for none.
+either version ignores the atlas of the other.
 
 Format, integers little-endian:
 

@@ -34,7 +34,7 @@ _STREAMS = 8  # followed at the same time: a join reads several tables
 _PARENTS = 8  # interior pages to remember, for the same reason
 _MISSES_PER_DOUBLING = 16  # of those outside any stream or walk
 _MAX_STRAY_GROUPS = 8  # groups
-_NEAR_PAGES = 256  # around the end of a file, where the next one goes on
+_NEAR_PAGES = 256  # around the end of a file, where the next one continues
 _WALK_AHEAD = 512  # children at most in one step of a walk
 _WORTH_BRIDGING = 8  # groups between two wanted ones, cheaper than another request
 
@@ -68,7 +68,7 @@ class _Range:
 
 class Fetcher:
     """The fetcher of one replica. Raises StoreError, or SldbError `corrupt`; NotFound means that retention has removed
-    the file since, and that the caller must begin anew."""
+    the file since, and that the caller must begin again."""
 
     def __init__(self, store: ObjectStore, database: str, host: Host, layers: Layers, cache: PageCache) -> None:
         self._store = store
@@ -121,7 +121,7 @@ class Fetcher:
         return None
 
     def _next_file_of_a_stream(self, layer: Layer, group: int, pgno: Pgno) -> _Stream | None:
-        """Continue a stream in the next file: the pages of a table that grew in several transactions go on from one
+        """Continue a stream in the next file: the pages of a table that grew in several transactions continue from one
         file to another."""
         for stream in reversed(self._streams):
             has_ended = stream.end >= stream.layer.map.group_count
@@ -245,7 +245,7 @@ class Fetcher:
         return found
 
     def _frames(self, arrived: _Range, key: str) -> Iterator[Frame]:
-        """Return the pages of a range, compared with their checksums. Damage on the way is gone at the second try."""
+        """Return the pages of a range, compared with their checksums. Damage in transit is gone at the second try."""
         first, last = arrived.first, arrived.last
         try:
             return arrived.layer.map.frames(arrived.call.result(), first, last, key)

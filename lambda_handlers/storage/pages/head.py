@@ -1,10 +1,10 @@
 """The head (head.json): the files with which a cold reader may begin without a LIST.
 
 It lists the files of the newest state at a writer's last check, and the time of that check. It is a hint and never the
-truth: a reader goes on from `txid` by requesting the next transaction, and may use the hint only while `checked_at` is
-younger than half the retention floor, for until then nothing after `txid` can have been compacted away. It may be
-stale, damaged, deleted or name files that are gone: then a LIST decides, as it would without a head. No transaction is
-committed on the word of a head (replica).
+truth: a reader continues from `txid` by requesting the next transaction, and may use the hint only while `checked_at`
+is younger than half the retention floor, for until then nothing after `txid` can have been compacted away. It may be
+stale, damaged, deleted or name files that are gone: then a LIST decides, as it would without a head. No commit relies
+on a head alone (replica).
 
 Writers put it with a fold, and maintenance at the end of a pass. It only moves forward, by conditional replace; the
 loser of that race leaves it.
@@ -12,10 +12,10 @@ loser of that race leaves it.
     {"version":2,"txid":4711,"checked_at":1790000000.5,"folds_from":4096,
      "files":[[level, min txid, max txid, bytes, has a page map (bool), is in the atlas (bool)],…],"crc32":"…"}
 
-The checksum (sealed) covers all of it and the name of the database. A head is believed only if its own files are a
-chain that ends at `txid`, and none of them looks damaged: with a wrong size a sound file does, so that a LIST has the
-last word. A writer of a head gives only sizes covered by a checksum. Version 1 had no checksum: it is no head to this
-code, nor is this one to the earlier code, which puts its own over it.
+The checksum (sealed) covers all of it and the name of the database. A head is trusted only if its own files are a chain
+that ends at `txid`, and none of them looks damaged: with a wrong size an intact file does, so a LIST decides then. A
+writer of a head gives only sizes covered by a checksum. Version 1 had no checksum: this code does not accept it as a
+head, nor does earlier code accept this one, which it overwrites with its own.
 """
 
 from __future__ import annotations

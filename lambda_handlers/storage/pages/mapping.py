@@ -13,7 +13,7 @@ Format of the object <min>-<max>.part.pages, integers little-endian:
 Progress is advisory: the file's own checksum decides at the end of reading.
 
 That checksum covers the content of the pages, and the map's checksums cover the bytes of the file. Other bytes may
-expand to the same page: a range with such a page (compressed by another program, or with a bit flipped on the way) is
+expand to the same page: a range with such a page (compressed by another program, or with a bit flipped in transit) is
 read twice, and must be the same.
 """
 
@@ -125,7 +125,7 @@ class FileMapping:
     def _read_again(self) -> None:
         for start in sorted(self._doubted):
             if zlib.crc32(self._get(start)) != self._read[start]:
-                raise store_error(Unavailable(self._key, f"its bytes from {start} on were others when read again"))
+                raise store_error(Unavailable(self._key, f"its bytes from {start} on differed when read again"))
         self._doubted.clear()
         for start in [start for start in self._read if start + self._range_bytes <= self._decoder.length]:
             del self._read[start]
@@ -167,7 +167,7 @@ class FileMapping:
 
 
 class Pace:
-    """An estimate whether the reading of a file ends before a deadline."""
+    """An estimate of whether the reading of a file ends before a deadline."""
 
     def __init__(self, now: Callable[[], float], size: int, deadline: float) -> None:
         self._now = now

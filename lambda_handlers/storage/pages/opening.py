@@ -1,6 +1,6 @@
 """The opener: layers from the names of a chain's files, with as few bytes and round trips as possible.
 
-A small file is read whole, and its checksum compared. Of a large one the page map is read. If none can be believed, all
+A small file is read whole, and its checksum compared. Of a large one the page map is read. If none can be trusted, all
 of the file is read once and its map put, since only that verifies it (stored_page_map). Its pages go to the cache if
 that can take all of them. Page maps in the atlas are read from there, all with one request. All requests are sent at
 once.

@@ -173,8 +173,7 @@ class PageCache:
 
 
 def _nameless_file(directory: Path) -> IO[bytes]:
-    """Return a file that no other user can find, open or put something in the way of. Raises SldbError
-    `store_error`."""
+    """Return a file that no other user can find, open or obstruct. Raises SldbError `store_error`."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryFile(dir=directory, prefix="sldb-", buffering=0)

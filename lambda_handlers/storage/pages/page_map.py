@@ -19,8 +19,8 @@ Format of the object <min>-<max>.pages, integers little-endian:
                 u32 checksums, u32 numbers of the carried pages, the carried pages
 
 A map is advisory: if it is missing or damaged, the file itself has all of it, but only for a reader of the whole file
-(stored_page_map). Every map has the checksum of every group. One without them is none, since nothing would cover the
-pages. `page_map_builder` makes a map, `btree` reads the interior pages.
+(stored_page_map). Every map has the checksum of every group. An object without them is not a map, since nothing would
+cover the pages. `page_map_builder` makes a map, `btree` reads the interior pages.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class PageMap:
         """Return the map in an object. Raises BadPageMap."""
         start = len(_MAGIC) + 4
         if len(data) < start + _HEADER.size or data[:4] != _MAGIC:
-            raise BadPageMap(f"{len(data)} bytes that are no page map")
+            raise BadPageMap(f"{len(data)} bytes that are not a page map")
         if zlib.crc32(data[start:]) != int.from_bytes(data[4:start], "little"):
             raise BadPageMap("its checksum fails")
         version, page_size, commit, runs, groups, checks, carried, _, *last = _HEADER.unpack_from(data, start)
@@ -167,7 +167,7 @@ class PageMap:
 
 
 def _inflated(data: bytes, length: int) -> bytes:
-    """Return exactly `length` bytes; never more in memory, even for data of more."""
+    """Return exactly `length` bytes; never more in memory, even if the data has more."""
     if length > MAX_MAP_BYTES:
         raise BadPageMap(f"{length} bytes; a page map has {MAX_MAP_BYTES} at most")
     inflating = zlib.decompressobj()
@@ -176,7 +176,7 @@ def _inflated(data: bytes, length: int) -> bytes:
     except zlib.error as error:
         raise BadPageMap(f"it cannot be decompressed: {error}") from error
     if len(body) != length or not inflating.eof:
-        raise BadPageMap(f"its header tells of {length} bytes, and there are others")
+        raise BadPageMap(f"its header states {length} bytes, and its content has another length")
     return body
 
 

@@ -1,15 +1,15 @@
 """The binding of a stored page map to its file.
 
-Two files may have the same length, and a page map has nothing else of its file: one put at another name by a store or a
-copy tool would be believed, and its upper pages are read without a look at the file. So the object begins with a
+Two files may have the same length, and a page map does not identify its file in another way: one put at another name by
+a store or a copy tool would be trusted, and its upper pages are read without the file. So the object begins with a
 checksum over the file's key, database and all, and the map.
 
     magic       "SLPB"
     u32         CRC-32 of the file's key, a newline, and the rest; little-endian
     then        the page map (page_map)
 
-Maps of earlier versions are not bound, and are believed as before: their own checksum covers all of them. Earlier code
-takes bound ones for damaged and reads the file instead.
+Maps of earlier versions are not bound, and are trusted as before: their own checksum covers all of them. Earlier code
+considers bound ones damaged and reads the file instead.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _checksum(page_map: bytes, name: LtxName, database: str) -> bytes:
 
 
 def decoded(body: bytes, file: HeadFile) -> PageMap | None:
-    """Return the map in an object; None if it is none, or damaged, or of another file."""
+    """Return the map in an object; None if it is not a map, or damaged, or of another file."""
     try:
         found = PageMap.decode(body)
     except BadPageMap:

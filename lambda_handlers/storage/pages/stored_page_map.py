@@ -1,9 +1,8 @@
-"""Page maps in the store: found, and made for a file without a map to believe in.
+"""Page maps in the store: found, and made for a file without a trusted map.
 
-Only a reader of all of a file can compare its checksum. Only then may a page of it be believed, or a map of it be put.
-So a file without a map, or with a damaged one, is read whole once, in ranges, with little of it in memory
-(`mapping`); the map goes to the store for later readers. If a damaged object lies at the map's name, it goes to the
-second one.
+Only a reader of all of a file can compare its checksum. Only then may a page of it be trusted, or a map of it be put.
+So a file without a map, or with a damaged one, is read whole once, in ranges, with little of it in memory (`mapping`);
+the map goes to the store for later readers. If a damaged object lies at the map's name, it goes to the second one.
 
 A reader does so if its time allows; otherwise the file is `NotMapped`. The scheduled function (compaction) has more
 time, and continues after the progress of its last call.
@@ -33,14 +32,14 @@ MAX_WAIT_SECONDS = 900.0  # until the scheduled function looks at a database (ma
 
 
 class NotMapped(SldbError):
-    """A file has no map to believe in, and there is no time to read all of it."""
+    """A file has no trusted map, and there is no time to read all of it."""
 
     def __init__(self, file: HeadFile, key: str) -> None:
         minutes = ceil((MAX_WAIT_SECONDS + file.size / TYPICAL_BYTES_PER_SECOND) / 60)
         super().__init__(
             "store_error",
             f"{key} has no page map (any more), and reading all of its {file.size} bytes, which alone verifies them, "
-            "takes longer than there is time",
+            "takes longer than the time left",
             f"the scheduled function is making the map: try again in about {minutes} minutes; or give the request more "
             "time (timeout)",
             key=key,
@@ -55,7 +54,7 @@ class Found:
 
     page_map: PageMap | None
     key: str | None  # where it lies
-    damaged: tuple[str, ...]  # keys of what is no map of the file
+    damaged: tuple[str, ...]  # keys of objects that are not a map of the file
     free: str | None  # a key at which one may be created
 
 
@@ -99,7 +98,7 @@ class Mapper:
         self, file: HeadFile, deadline: float = float("inf"), put: Callable[[Pgno, bytes], None] | None = None
     ) -> tuple[PageMap, bool]:
         """Return the map of a file, and whether it was made here: by reading all of it, unless another reader has put
-        one meanwhile. `put` gets the pages; none may be believed before the map is made here. Raises NotMapped if that
+        one meanwhile. `put` gets the pages; none may be trusted before the map is made here. Raises NotMapped if that
         would take longer than until `deadline` (unix seconds)."""
         key = file.name.key(self.database)
         pace = Pace(self.host.now, file.size, deadline)
@@ -132,7 +131,7 @@ class Mapper:
                 if is_over:
                     return None
         except SldbError as error:
-            # The next call begins anew: what was kept may be of another file, or was damaged on its way.
+            # The next call begins again: the kept progress may be of another file, or was damaged in transit.
             if error.code == "corrupt" and (begun is not None or is_kept):
                 self.store.delete(key)
             raise

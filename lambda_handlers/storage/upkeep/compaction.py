@@ -35,7 +35,7 @@ from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore,
 from lambda_handlers.wire import SldbError
 
 MAX_FILES_ABOVE_BASE = 4
-WORTH_MERGING_BYTES = 64 << 10  # new since the last merge; less waits until a merge is due by time
+WORTH_MERGING_BYTES = 64 << 10  # new since the last merge; fewer bytes wait until a merge is due by time
 PAST_WORTH_MAPPING_BYTES = 64 << 20  # of a file that is in no chain to the newest state; a smaller one is soon read
 _EMPTY_FILE_BYTES = 200  # a file of no page has fewer
 

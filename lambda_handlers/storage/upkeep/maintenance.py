@@ -51,8 +51,8 @@ from lambda_handlers.wire import SldbError
 
 FULL_PASS_SECONDS = 900.0
 LEASE_SECONDS = 960.0  # a function runs for 900 at most
-MIN_PASS_SECONDS = 5.0  # of the function's time that a pass is begun with
-MAPPING_RESERVE_SECONDS = 15.0  # of the function's time, to keep how far a large file has been mapped
+MIN_PASS_SECONDS = 5.0  # of the function's time: no pass begins with less
+MAPPING_RESERVE_SECONDS = 15.0  # of the function's time, to store the progress of mapping a large file
 _SECONDS_A_DAY = 86_400.0
 
 

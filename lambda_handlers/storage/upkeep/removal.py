@@ -38,7 +38,7 @@ MAX_LOOKUPS = 500  # at single objects, in one pass
 AT_ONCE = 16
 ROUNDING_SECONDS = 1.0  # of a date in one answer, or the other
 UPLOAD_SECONDS = 86_400.0  # parts that were pushed and never committed
-_UNKNOWN = float("inf")  # as young as can be
+_UNKNOWN = float("inf")  # a date that makes no file old
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,12 @@ class Removal:
         listing, (before, after) = self._listing, self._listing.leased_at
         if not before - SKEW_SECONDS <= listing.store_time <= after + SKEW_SECONDS:
             raise _Doubt(
-                f"the store says that it is {listing.store_time:.0f}, and this machine {before:.0f} to {after:.0f}"
+                f"the store's clock shows {listing.store_time:.0f}, and this machine's {before:.0f} to {after:.0f}"
             )
         dates = [*listing.written_at.values(), *(at for _, at in listing.page_maps.values()), *listing.uploads.values()]
         latest = max(dates, default=0.0)
         if latest > listing.listed_at + SKEW_SECONDS:
-            raise _Doubt(f"an object was written at {latest:.0f}, and it is {listing.listed_at:.0f}")
+            raise _Doubt(f"an object is dated {latest:.0f}, and the time is {listing.listed_at:.0f}")
 
     def _proven(self, retained_seconds: float) -> set[LtxName]:
         """Confirm every date that decides, and return the files that may be deleted. Raises _Doubt."""
