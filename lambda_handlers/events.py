@@ -3,7 +3,7 @@
 direct invocation                        the request itself; {"statusCode", "body": object}
 API Gateway payload 1.0 and 2.0,
 and function URLs                        the request as JSON in `body`; {"statusCode", "headers", "body": text}
-SQS batch                                a request a record; {"batchItemFailures": [...]}
+SQS batch                                one request per record; {"batchItemFailures": [...]}
 """
 
 from __future__ import annotations

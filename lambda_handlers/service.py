@@ -1,7 +1,7 @@
 """The service: a container's settings, store and lock, and its copies of the databases.
 
-`reply` answers one request with a Reply or an SldbError, `act` one action; `handle` does so for an event in any of
-its shapes, and never raises: a bug leaves a traceback in the log and becomes `internal`. One request runs at a time.
+`reply` answers one request with a Reply or an SldbError, `act` one action; `handle` does so for an event in any of its
+shapes, and never raises: a bug leaves a traceback in the log and becomes `internal`. One request runs at a time.
 """
 
 from __future__ import annotations

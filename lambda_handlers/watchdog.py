@@ -30,14 +30,14 @@ class Watchdog:
         self, seconds: float, aws_request_id: str, give_up: Callable[[], dict[str, Any] | None]
     ) -> Iterator[None]:
         """Watch the block; if it takes longer, call `give_up`, which frees the lock and returns the reply to send in
-        its place, or None to let it go on."""
+        its place, or None to let it continue."""
 
         def give_up_and_end() -> None:
             reply = give_up()
             if reply is not None:
                 try:
                     self._answer(aws_request_id, reply)
-                finally:  # also where there is no memory left to answer with
+                finally:  # even without memory left for the answer
                     self._end_process(EXIT_STATUS)
 
         timer = threading.Timer(seconds, give_up_and_end)

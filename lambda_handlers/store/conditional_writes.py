@@ -20,7 +20,7 @@ PROBE_KEY = "_probe"  # beside the databases; no database can have that name
 NO_ETAG = '"00000000000000000000000000000000"'
 WRITERS = 4
 ROUNDS = 20
-COPIED_BYTES = 5 << 20  # the least of a part: assembling takes longer then, and more rounds show who wins beside whom
+COPIED_BYTES = 5 << 20  # the minimum of a part: assembling then takes longer, and more rounds show two winners
 
 Attempt = Callable[[], object]
 
@@ -38,12 +38,12 @@ def missing_condition(store: ObjectStore, key: str = PROBE_KEY) -> str | None:
     with suppress(AlreadyExists):
         store.create(key, b"1")
         store.create(key, b"2")
-        return "it writes over an object in spite of If-None-Match: *"
+        return "it overwrites an object despite If-None-Match: *"
     try:
         store.replace(key, b"3", NO_ETAG)
     except PreconditionFailed:
         return None
-    return "it writes over an object in spite of the If-Match of another ETag"
+    return "it overwrites an object despite the If-Match of another ETag"
 
 
 def race_creates(store: ObjectStore, prefix: str, rounds: int = ROUNDS) -> Race:

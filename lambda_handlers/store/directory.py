@@ -176,7 +176,7 @@ class DirectoryStore:
         parts = key.removesuffix("/").split("/") if key else []
         if any(part in ("", ".", "..") or _IMPOSSIBLE.search(part) for part in parts):
             raise Refused(key, "is no key: it leads out of the store's directory")
-        path, has_seen_root = self.root, self._has_seen_root  # before the look: another thread may make the root now
+        path, has_seen_root = self.root, self._has_seen_root  # before the check: another thread may make the root now
         if path.is_dir():
             self._has_seen_root = True
         elif has_seen_root:
@@ -275,7 +275,7 @@ class DirectoryStore:
 
     def _walk(self, directory: Path, prefix: str, after: str) -> Iterator[ObjectInfo]:
         try:
-            # In order of keys, where a directory's name goes on with a slash: "a-b/c" and "a.txt" before "a/b".
+            # In order of keys, where a directory's name continues with a slash: "a-b/c" and "a.txt" before "a/b".
             entries = sorted(os.scandir(directory), key=lambda entry: entry.name + "/" * _is_directory(entry))
         except (FileNotFoundError, NotADirectoryError):
             return
@@ -304,10 +304,10 @@ def _check_real(path: Path, key: str) -> None:
     try:
         mode = path.lstat().st_mode
     except OSError:
-        return  # the verb meets the error and interprets it
+        return  # the calling method gets the same error and interprets it
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         kind = "a link" if stat.S_ISLNK(mode) else "no regular file"
-        raise Refused(key, f"{path} is {kind}; remove it, or move what it stands for to its place")
+        raise Refused(key, f"{path} is {kind}; remove it, or replace it with a regular file or directory")
 
 
 class _SourceError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lambda_handlers.store.protocol import StoreError
 from lambda_handlers.wire import SldbError
 
-_AGAIN = "the same sent again (SQL with the same request_id) tells, and applies it at most once"
+_AGAIN = "the same request sent again (SQL with the same request_id) returns the outcome, and is applied at most once"
 
 
 def store_error(error: StoreError, applied: str = "no") -> SldbError:

@@ -66,7 +66,7 @@ def _config(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
     return {
         "region": settings.region,
         "endpoint": endpoint.url,
-        "aws_endpoint_url_s3": endpoint.url,  # outweighs the other one
+        "aws_endpoint_url_s3": endpoint.url,  # takes precedence over the other one
         "virtual_hosted_style_request": True,  # that is: the bucket is in the URL already
         "conditional_put": "etag",
         "skip_signature": False,
@@ -109,7 +109,7 @@ def _options(endpoint: Endpoint) -> dict[str, Any]:
         "allow_http": url.scheme == "http",
         "timeout": f"{REQUEST_SECONDS}s",
         "connect_timeout": f"{TUNNEL_SECONDS if endpoint.proxy_url else CONNECT_SECONDS}s",
-        # Where there is no proxy, one that is excepted for this very host keeps those of the environment away.
+        # Without a proxy, a placeholder with an exception for this host hides the environment's proxies.
         "proxy_url": endpoint.proxy_url or "http://127.0.0.1:1",
         "proxy_excludes": "" if endpoint.proxy_url else url.hostname,
     }

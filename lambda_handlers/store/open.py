@@ -29,5 +29,5 @@ def open_store(settings: Settings) -> ObjectStore:
 
 
 def is_foreign(settings: Settings) -> bool:
-    """Return True for S3 by another vendor than AWS, at any endpoint."""
+    """Return True for S3 by a vendor other than AWS, at any endpoint."""
     return bool(settings.endpoint_url) and not is_aws_s3(settings.endpoint_url or "", settings.url_suffix)

@@ -1,6 +1,6 @@
-"""S3 by another vendor than AWS: its conditions are tested before the first write, and large objects are one put.
+"""S3 by a vendor other than AWS: its conditions are tested before the first write, and large objects are one put.
 
-Before a container's first write the conditions are tried (conditional_writes.py: two requests, three in a new bucket).
+Before a container's first write the conditions are tested (conditional_writes.py: two requests, three in a new bucket).
 A store without one of them is refused with Unfit, and nothing is written. Reads need no test.
 
 On some servers several conditional completions of multipart uploads win a race. Therefore one conditional put creates
@@ -89,7 +89,7 @@ class ForeignStore(ObstoreStore):
             try:
                 missing = conditional_writes.missing_condition(self._plain)
             except StoreError as error:
-                refusal = Refused(key, f"whether the store keeps conditions could not be asked: {error}")
+                refusal = Refused(key, f"the test of the store's conditions failed: {error}")
                 refusal.hint = error.hint
                 raise refusal from error
             if missing:
@@ -120,7 +120,7 @@ class ForeignStore(ObstoreStore):
                 length = min(PART_BYTES, part.start + part.length - start)
                 piece = self.get_range(part.key, start, length)
                 if len(piece) != length:
-                    raise Refused(part.key, f"ends at byte {start + len(piece)}, and should go on to {start + length}")
+                    raise Refused(part.key, f"ends at byte {start + len(piece)}, and should end at {start + length}")
                 yield piece
 
     def _create_whole(self, key: str, chunks: Iterable[bytes]) -> str:

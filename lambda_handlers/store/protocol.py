@@ -35,7 +35,7 @@ class StoreError(Exception):
     hint = "try again in a moment"  # what to do about it
 
     def __init__(self, key: str, message: str) -> None:
-        super().__init__(f"{key}: {message}" if key else message)  # a listing of all is about no key
+        super().__init__(f"{key}: {message}" if key else message)  # a listing of everything concerns no key
         self.key = key
 
 
@@ -69,11 +69,11 @@ class Refused(StoreError):
 class Unfit(Refused):
     """The store ignores a condition of writes, and two writers would overwrite each other: nothing was written."""
 
-    hint = "use a store with conditional writes; sldb doctor --store tells whether one has them"
+    hint = "use a store with conditional writes; sldb doctor --store shows if a store has them"
 
 
 class Unavailable(StoreError):
-    """The store failed or did not answer: a write was applied, or not."""
+    """The store failed or did not answer: whether a write was applied is unknown."""
 
 
 def detail_of(error: BaseException | None) -> str:
@@ -146,7 +146,7 @@ class ObjectStore(Protocol):
         """Write an object unconditionally, and return its ETag. Never for an LTX file."""
 
     def presign(self, method: str, keys: Sequence[str], seconds: float) -> list[str] | None:
-        """Return URLs to GET or PUT the objects for so many seconds without credentials; None if the store has none."""
+        """Return URLs to GET or PUT the objects without credentials for that time; None if the store has none."""
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
         """Write over the version with this ETag and return the new one; raises PreconditionFailed or NotFound."""

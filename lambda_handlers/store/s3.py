@@ -218,7 +218,7 @@ _STATUSES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
 _REASONS = (
     ("operation timed out", "no answer in time"),
     ("error sending request", "no answer (error sending request)"),
-    ("error decoding response", "half an answer"),
+    ("error decoding response", "an incomplete answer"),
 )
 # Signs of an unsent request in obstore's debug text: no connection (refused, no route, no such name, no handshake, a
 # proxy that refuses), or an invalid address.
@@ -251,7 +251,7 @@ def _failure_of(error: BaseException) -> Failure:
         return Failure(301, "PermanentRedirect", detail=text)
     if not status and _UNSENT.search(text):
         return Failure(0, reason="no connection", detail=text, was_sent=False)
-    reason = next((reason for words, reason in _REASONS if words in text), "an answer that makes no sense")
+    reason = next((reason for words, reason in _REASONS if words in text), "an invalid answer")
     return Failure(status, code, reason, text)
 
 

@@ -1,5 +1,5 @@
 """Signed requests to the objects of one bucket and prefix, for calls that obstore lacks. They are sent again after no
-answer, half an answer, 5xx, and a few other transient refusals.
+answer, an incomplete answer, 5xx, and a few other transient refusals.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Rules:
 
 1. S3 makes a definite refusal (`Refused`) before it does anything: any 4xx but those of rule 2 and the transient ones,
-   a redirect, 501. A 404 to a write is one only with the code NoSuchBucket: another may come from anywhere.
+   a redirect, 501. A 404 to a write is one only with the code NoSuchBucket: other 404s may come from anywhere.
 2. 409 and 412 are about the condition of a request with a condition. Both may be about the caller's own object. For
    other requests they are transient failures.
 3. An unsent request (no connection, no such host) is `Unavailable`, and has made nothing (`is_unmade`).
@@ -64,20 +64,20 @@ _WORDS = {
     "AllAccessDisabled": "all access to the bucket is disabled",
     "AuthorizationHeaderMalformed": "the signature is not for this region",
     "EntityTooLarge": "the object is too large",
-    "ExpiredToken": "the credentials have ended",
+    "ExpiredToken": "the credentials have expired",
     "InvalidAccessKeyId": "there is no such access key",
-    "InvalidBucketName": "that is no name of a bucket",
+    "InvalidBucketName": "the bucket's name is not valid",
     "InvalidToken": "the session token is not valid",
     "KeyTooLongError": "the key is too long",
     "NoSuchBucket": "there is no such bucket",
     "PermanentRedirect": "the bucket is in another region",
     "RequestTimeTooSkewed": "the clocks differ",
-    "SignatureDoesNotMatch": "the secret key is another one",
+    "SignatureDoesNotMatch": "the secret key does not match",
     "SlowDown": "too many requests",
 }
-_RIGHTS = "look at the rights on the bucket, at its policy and at its KMS key: sldb doctor"
-_CREDENTIALS = "look at the credentials that are in use, and at AWS_SESSION_TOKEN beside them"
-_BUCKET = "look at the bucket, its name and its region: sldb doctor"
+_RIGHTS = "check the rights on the bucket, its policy and its KMS key: sldb doctor"
+_CREDENTIALS = "check the credentials in use, and AWS_SESSION_TOKEN beside them"
+_BUCKET = "check the bucket, its name and its region: sldb doctor"
 _HINTS = {
     "AuthorizationHeaderMalformed": _BUCKET,
     "EntityTooLarge": "do it in smaller pieces",
@@ -88,7 +88,7 @@ _HINTS = {
     "KeyTooLongError": "give the store a shorter prefix",
     "NoSuchBucket": _BUCKET,
     "PermanentRedirect": _BUCKET,
-    "RequestTimeTooSkewed": "set the clock of the machine that asks",
+    "RequestTimeTooSkewed": "set the clock of the machine that sends the request",
     "SignatureDoesNotMatch": _CREDENTIALS,
     "TemporaryRedirect": _BUCKET,
 }
@@ -109,7 +109,7 @@ class RequestKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed request; status 0: no answer, or half of one."""
+    """A failed request; status 0: no answer, or an incomplete one."""
 
     status: int
     code: str = ""  # S3's
@@ -121,7 +121,7 @@ class Failure:
     def hint(self) -> str:
         """The next step for the user; empty if only another try can help."""
         if not self.was_sent:
-            return "look at the network, the region, and AWS_ENDPOINT_URL"
+            return "check the network, the region, and AWS_ENDPOINT_URL"
         if not _is_definite(self):
             return ""
         if self.code.startswith("KMS"):

@@ -35,7 +35,7 @@ def send_with_retries(
     sleep: Callable[[float], None],
     may_retry: Callable[[Failure], bool] = is_transient,
 ) -> T:
-    """Return the first good answer. Raises S3Error after the last try, or a failure that another try cannot mend."""
+    """Return the first good answer. Raises S3Error after the last try, or a failure that another try cannot fix."""
     is_perhaps_applied = False
     for number in range(tries):
         answer = attempt()

@@ -8,7 +8,7 @@ Reply                     {"statusCode": 200, "body": {...}}, see `Reply`.
 Error                     {"statusCode": 4xx | 5xx, "body": {"error": {"code", "message", "hint", ...}}}.
 
 Values are described in `values`, errors in `errors`. Rows that exceed the reply limit are in an object of their own,
-gzip, a row a line: see `StoredRows`.
+gzip, one row per line: see `StoredRows`.
 """
 
 from lambda_handlers.wire.action import Action, is_action

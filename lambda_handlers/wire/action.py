@@ -18,7 +18,7 @@ from lambda_handlers.wire.names import DEFAULT_DATABASE
 class Action:
     """An operation that is not SQL. The server defines the actions and their arguments (`lambda_handlers.actions`).
 
-    Each is safe to send twice: the second one finds the work of the first done.
+    Each is safe to send twice: the second one finds the work of the first.
     """
 
     name: str
@@ -57,5 +57,5 @@ _FIELDS = {"action", *_DEFAULTS}
 
 
 def is_action(event: object) -> bool:
-    """Return True if an event is an action, and no SQL."""
+    """Return True if an event is an action, and not SQL."""
     return isinstance(event, Mapping) and "action" in event

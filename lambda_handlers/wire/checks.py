@@ -1,4 +1,4 @@
-"""Checks of the fields of a request. Each raises `bad_request` with the field, its value and the values that it takes.
+"""Checks of the fields of a request. Each raises `bad_request` with the field, its value and the accepted values.
 
 `defaults_of` derives the optional fields from the dataclass of a request, which alone states their defaults.
 """
@@ -14,16 +14,18 @@ from lambda_handlers.wire.errors import bad_request
 from lambda_handlers.wire.names import DATABASE_NAME
 
 MAX_TXID_DIGITS = 20  # of 2**64 - 1
-_MAX_SECONDS = 1e12  # more is no time that a clock could add
+_MAX_SECONDS = 1e12  # adding more to a clock's time could overflow
 
 
 def moment(text: str) -> int | str:
-    """Return a txid, or the text of a time. A number of more digits than a txid has stays text, and is no time."""
+    """Return a txid, or the text of a time. A number with more digits than a txid can have stays text, and is not a
+    valid time."""
     return int(text) if text.isdecimal() and len(text) <= MAX_TXID_DIGITS else text
 
 
 def moment_ms(field_name: str, text: str) -> int:
-    """Return the last unix millisecond of a time. Raises `bad_request` for a text that is no time, or has no zone."""
+    """Return the last unix millisecond of a time. Raises `bad_request` for a text that is not a time, or has no
+    zone."""
     written = times.read(text)
     if written is None or written.offset_seconds is None:
         bad_request(

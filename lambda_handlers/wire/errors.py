@@ -1,4 +1,4 @@
-"""The errors of the wire: their codes, and what a user reads of them.
+"""The errors of the wire: their codes, and their text for users.
 
 An error says what happened, to what, and what to do next. Expected errors are replies; anything else is a bug, which
 leaves a traceback in the log and reaches the user as `internal`.
@@ -92,7 +92,7 @@ def wrong_stack(stack: str, own: str) -> SldbError:
 
 
 def bad_request(field_name: str, got: object, want: str) -> NoReturn:
-    """Raise `bad_request` with the name of the field, its value and the values that it takes."""
+    """Raise `bad_request` with the name of the field, its value and the accepted values."""
     shown = repr(got)
     if len(shown) > 80:
         shown = shown[:77] + "..."

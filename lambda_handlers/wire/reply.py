@@ -19,7 +19,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredRows:
-    """Rows in an object of the store, because they exceed the reply limit: gzip, a JSON list a line."""
+    """Rows in an object of the store, because they exceed the reply limit: gzip, one JSON list per line."""
 
     url: str  # presigned, for a GET, for minutes; inside the server the object's key
     count: int  # of rows
