@@ -31,7 +31,7 @@ from lambda_handlers.wire import DATABASE_NAME, SldbError, wrong_stack
 
 RESERVE_SECONDS = 3.0  # of the function's time, for the call under way and the reply
 LOCKS_SECONDS = 55.0  # at most, for the locks: the next minute's invocation continues
-DIRECT_CALL_SECONDS = 60.0  # where there is no Lambda to say how long
+DIRECT_CALL_SECONDS = 60.0  # without a limit from Lambda
 
 
 def handler(event: object, context: Any = None) -> dict[str, Any]:

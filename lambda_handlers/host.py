@@ -57,7 +57,7 @@ class Host:
         return int.from_bytes(self.entropy(4), "big") / (1 << 32)
 
     def nonce(self) -> str:
-        """Return 16 hex digits, unique by chance."""
+        """Return 16 random hex digits, unique with near certainty."""
         return self.entropy(8).hex()
 
 

@@ -61,7 +61,7 @@ def _damaged(name: str, txid: Txid, stored_bytes: int, error: SldbError) -> dict
 
 
 def _entry(context: ActionContext, name: str) -> dict[str, Any] | None:
-    """Return the entry of a database; None if there is no transaction below the name: only a lock, perhaps."""
+    """Return the entry of a database; None if the name has no transaction, but perhaps a lock."""
     listing = list_files(context.store, name)
     newest = listing.newest_file
     if newest is None:

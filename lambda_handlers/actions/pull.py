@@ -1,7 +1,8 @@
 """pull: the files of a database, now or in the past, and their URLs, for a client to make a SQLite file of them.
 
-The client reads the files of the chain by itself and folds them; none of them passes through here. Files of a chain
-are never changed. If retention has removed one meanwhile, another chain leads to the same txid: the client pulls again.
+The client itself reads the files of the chain and folds them; none of them passes through the function. Files of a
+chain are never changed. If retention has removed one meanwhile, another chain leads to the same txid: the client pulls
+again.
 
 pull            Arguments: at: a txid or an RFC 3339 time, default now
                 Reply: {"database", "txid", "time", "page_size", "pages", "files": [{"file", "bytes"}, …] in their

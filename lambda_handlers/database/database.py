@@ -80,7 +80,7 @@ class Database:
         invocation_id: str | None = None,
     ) -> Reply:
         """Return the reply to a request. `invocation_id`: identifies a write without an id of its own. Raises
-        SldbError; unless it says otherwise, nothing was applied."""
+        SldbError; unless its details state otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
         run = self._in_flight = Run(request, deadline, stats, reply_limit_bytes, invocation_id)
 

@@ -23,8 +23,8 @@ class Run:
     executing: DraftVFS | None = None  # while its statements run, and nothing has been committed
 
     def request_id(self, may_write: bool) -> str | None:
-        """Return the id for the log of requests. A read without an id of its own does not look there: that would take
-        a page."""
+        """Return the id for the log of requests. A read without an id of its own is not looked up: that would take a
+        page."""
         return self.request.request_id or (self.invocation_id if may_write else None)
 
     def ms_since(self, started: float) -> float:

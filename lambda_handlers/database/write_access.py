@@ -2,8 +2,8 @@
 race.
 
 The conditional create of a transaction's object is the commit; safety rests on it alone. The loser of a race for it
-runs again on the newest state, within a bound. If the release of a lock fails, a committed write stands all the same,
-and the lock's age frees it.
+runs again on the newest state, within a bound. If the release of a lock fails, a committed write remains valid, and the
+lock's age frees it.
 """
 
 from __future__ import annotations

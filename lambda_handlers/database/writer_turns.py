@@ -2,7 +2,7 @@
 
 The loser of a race finds an announcement (storage.announcements) as the newest transaction, and waits for the
 next one: with different pauses, until the announcement ends, and for no more than half of the time left to its
-request, so as to commit all the same. Reads never wait.
+request, so that it can still commit. Reads never wait.
 
 The first lost race shows that there are other writers; before that nothing is announced, so that a database with one
 client pays nothing. `Patience` counts the losses.

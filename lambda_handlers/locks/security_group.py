@@ -170,7 +170,7 @@ class _Acquire:
         self.doing = doing
         self.owner = lock.host.nonce()
         self.seen: Holder | None = None  # the holder of the lock when we last looked
-        self.freed: set[str] = set()  # ids that we freed; EC2 may go on showing them for a while
+        self.freed: set[str] = set()  # ids that we freed; EC2 may continue to show them for a while
         self.is_unsure = False  # a create of ours had no answer
         self.trouble: Ec2Error | None = None  # why the last try showed nothing about the lock
         self.failures = 0  # such tries in a row
@@ -276,7 +276,7 @@ def refusal(error: Ec2Error) -> SldbError:
     did = "refused" if isinstance(error, Refused) else did
     return SldbError(
         "store_error",
-        f"EC2 {did} when asked for the write lock ({error})",
+        f"the write lock: EC2 {did} ({error})",
         HINTS.get(error.code, "send it again; if that keeps happening: sldb status, or sldb deploy --lock s3"),
         applied="no",
     )

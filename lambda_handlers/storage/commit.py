@@ -75,7 +75,7 @@ class PageChanges:
 
 
 class Ours(Protocol):
-    """The marks of the caller's file, to tell it from any other."""
+    """The marks of the caller's file, to distinguish it from any other."""
 
     @property
     def header(self) -> Header: ...
@@ -114,7 +114,7 @@ class Encoding:
 
 def create_transaction(store: ObjectStore, key: str, ours: Ours, send: Callable[[], object]) -> None:
     """Return when the transaction is in the store, after `send` has created it at `key`. Raises Conflict, or SldbError
-    with `applied` in its details: "no", or "unknown" if the store could not be asked."""
+    with `applied` in its details: "no", or "unknown" if the store did not answer."""
     doubt: StoreError | None = None
     for _ in range(COMMIT_TRIES):
         try:
@@ -219,7 +219,7 @@ def _unclear(key: str, is_damaged: bool) -> SldbError:
     return SldbError(
         "corrupt",
         f"{doubt}: it is damaged",
-        "look at the object; restore it, or remove it",
+        "examine the object; restore it, or remove it",
         key=key,
         applied="unknown",
     )

@@ -68,7 +68,7 @@ class LogFollower:
         self._deadline = deadline
         if self._pages.wants_reopening:
             self._reopen()
-        # A name that had nothing may have become a copy of another database, whose files begin anywhere.
+        # An empty name may have become a copy of another database: its files begin at any transaction.
         if self._pages.txid and self._freshness.is_known(now) and self._probe():
             return
         has_slept = self._pages.txid and not self._is_believable()
@@ -129,8 +129,8 @@ class LogFollower:
             self._pages.apply([HeadFile(name, size, is_mapped=True)], self._deadline)
 
     def _follow_head(self, now: float) -> bool:
-        """Apply the files of the head, and the transactions after it. Returns False if there is no head to rely on, or
-        it leads too far back."""
+        """Apply the files of the head, and the transactions after it. Returns False if there is no usable head, or it
+        leads too far back."""
         head = self._publisher.read_head()
         if head is None or not is_fresh(head.checked_at, now):
             return False
@@ -148,7 +148,7 @@ class LogFollower:
                 if isinstance(error, NotMapped) or error.code == "corrupt":
                     return False
                 raise
-        if not self._freshness.is_known(now):  # else the copy itself knows, and later
+        if not self._freshness.is_known(now):  # otherwise the copy has a later time itself
             self._freshness.known_at, self._freshness.is_listed = head.checked_at, False
         # A cold start waits for one round of these at most: writers fold, and put a head, every 16 transactions.
         return self._probe(following, PROBES_AT_ONCE)

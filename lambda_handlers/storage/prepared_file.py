@@ -2,10 +2,10 @@
 size without moving it through here.
 
 It is a whole LTX file, of transaction 1, that lies in the store in parts. Three things depend on the moment of the
-commit: its header, its page 1 (whose counters go on from those of the database that it replaces) and its checksum. Page
-1 is stored as a literal block, so that none of these changes its length. The transaction is the first part with another
-beginning, the parts between as they are, and the last part with another checksum. The store copies those between by
-itself; the checksum follows from the old one (`checksum`).
+commit: its header, its page 1 (its counters continue those of the replaced database) and its checksum. Page 1 is stored
+as a literal block, so that none of these changes its length. The transaction is the first part with another beginning,
+the parts between as they are, and the last part with another checksum. The store copies those between by itself; the
+checksum follows from the old one (`checksum`).
 
 The page map of the file is changed in the same places. Pure, but for `create`.
 """

@@ -177,8 +177,8 @@ class Replica:
         The transaction is not before `time_ms`, a result of `next_time_ms`. If it brings the state of another moment,
         it is not before that one, `content_ms` (0: nothing). If neither is given, it is after the one before it.
 
-        Raises Conflict, or SldbError `store_error` with `applied` in its details: "no", or "unknown" if the store could
-        not be asked."""
+        Raises Conflict, or SldbError `store_error` with `applied` in its details: "no", or "unknown" if the store did
+        not answer."""
         now = self._time_to_commit()
         earliest_ms = time_ms if content_ms is None else max(self.next_time_ms(now), content_ms)
         node_id = kinds.node_id(kind, self._host.entropy(8))

@@ -96,7 +96,7 @@ def _read(store: ObjectStore, database: str, name: LtxName, size: int | None, ti
             builder.add(frame)
     check_name(decoder.header, name, key)  # after the checksum, so that damage is reported as such
     if size is not None and decoder.length != size:
-        ltx.corrupt(key, "length", f"{decoder.length} bytes", f"{size} bytes, as a LIST says")
+        ltx.corrupt(key, "length", f"{decoder.length} bytes", f"{size} bytes, as in a LIST")
     page_map = builder.build(decoder.length) if builder is not None else None
     return Verified(name, decoder.header, decoder.length, digests.finish(), page_map, body)
 

@@ -15,7 +15,7 @@ back, is not taken for durable only because the page cache has it.
 A root that has disappeared (removed, or no longer mounted) is Refused: a missing object proves nothing then, and the
 root is not made again.
 
-An object is a regular file in real directories below the root. Links, pipes and devices are no objects: no listing
+An object is a regular file in real directories below the root. Links, pipes and devices are not objects: no listing
 shows them, and a key of one, or of a path out of the root, is Refused.
 """
 
@@ -175,7 +175,7 @@ class DirectoryStore:
         regular file, and if the root is gone."""
         parts = key.removesuffix("/").split("/") if key else []
         if any(part in ("", ".", "..") or _IMPOSSIBLE.search(part) for part in parts):
-            raise Refused(key, "is no key: it leads out of the store's directory")
+            raise Refused(key, "is not a key: it leads out of the store's directory")
         path, has_seen_root = self.root, self._has_seen_root  # before the check: another thread may make the root now
         if path.is_dir():
             self._has_seen_root = True
@@ -306,7 +306,7 @@ def _check_real(path: Path, key: str) -> None:
     except OSError:
         return  # the calling method gets the same error and interprets it
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        kind = "a link" if stat.S_ISLNK(mode) else "no regular file"
+        kind = "a link" if stat.S_ISLNK(mode) else "not a regular file"
         raise Refused(key, f"{path} is {kind}; remove it, or replace it with a regular file or directory")
 
 

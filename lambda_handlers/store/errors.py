@@ -9,7 +9,7 @@ _AGAIN = "the same request sent again (SQL with the same request_id) returns the
 
 
 def store_error(error: StoreError, applied: str = "no") -> SldbError:
-    """Return the error for a reply. `applied` says if the transaction of the commit under way is in the log: no (as for
-    reads), unknown or yes."""
+    """Return the error for a reply. `applied` states if the transaction of the commit under way is in the log: no (as
+    for reads), unknown or yes."""
     hint = _AGAIN if applied == "unknown" else error.hint
     return SldbError("store_error", f"the object store: {error}", hint, key=error.key, applied=applied)

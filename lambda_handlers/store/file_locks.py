@@ -54,7 +54,7 @@ def open_lock_file(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
     descriptor = os.open(path, flags, 0o644)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "is no regular file", str(path))
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
     return descriptor
 
 

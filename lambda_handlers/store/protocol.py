@@ -63,7 +63,7 @@ class PreconditionFailed(StoreError):
 class Refused(StoreError):
     """A definite refusal by the store (no permission, no such bucket): nothing was applied."""
 
-    hint = "look at the rights on the bucket, and at its name and region: sldb doctor"
+    hint = "check the rights on the bucket, and its name and region: sldb doctor"
 
 
 class Unfit(Refused):

@@ -196,7 +196,7 @@ class ObstoreStore:
                 return _failure_of(error)
 
         def may_retry(failure: Failure) -> bool:
-            # A conflict with a write at the same moment: S3 says to try again.
+            # A conflict with a write at the same moment: S3 requests another try.
             is_worth_it = is_transient(failure) or failure.code == "ConditionalRequestConflict"
             return is_worth_it and time.monotonic() < give_up_at
 

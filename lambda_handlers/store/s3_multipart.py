@@ -9,7 +9,7 @@ be about our own object, Unavailable leaves it open. A failure before it has mad
 (`is_unmade`). A failed upload is aborted after the last of its parts under way, so that it is not completed later
 either. If that fails too, the bucket's lifecycle rule removes the leftovers.
 
-S3 wants at least 5 MiB of every part but the last, at most 10,000 parts, at most 5 GiB of one copied range.
+S3 requires at least 5 MiB for every part but the last, at most 10,000 parts, at most 5 GiB of one copied range.
 """
 
 from __future__ import annotations

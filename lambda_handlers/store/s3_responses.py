@@ -125,7 +125,7 @@ class Failure:
         if not _is_definite(self):
             return ""
         if self.code.startswith("KMS"):
-            return "look at the KMS key of the bucket, and at the rights on it"
+            return "check the KMS key of the bucket, and the rights on it"
         return _HINTS.get(self.code) or (_RIGHTS if self.status in (401, 403) else _BUCKET)
 
     def __str__(self) -> str:

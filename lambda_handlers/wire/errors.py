@@ -1,6 +1,6 @@
 """The errors of the wire: their codes, and their text for users.
 
-An error says what happened, to what, and what to do next. Expected errors are replies; anything else is a bug, which
+An error states what happened, to what, and what to do next. Expected errors are replies; anything else is a bug, which
 leaves a traceback in the log and reaches the user as `internal`.
 """
 

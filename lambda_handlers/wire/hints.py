@@ -12,7 +12,7 @@ STACK_COMMANDS = tuple(
 )
 # A command in a message, with its options and arguments.
 _COMMAND = re.compile(rf"(?<![\w./-])sldb (?P<name>{'|'.join(STACK_COMMANDS)})(?![\w-])(?P<rest>[^`;,.:()]*)")
-_PLACES = {"--stack", "--target", "--local"}  # one of them says where a command goes
+_PLACES = {"--stack", "--target", "--local"}  # one of them selects the stack of a command
 
 
 def with_options(text: str, options: Sequence[str]) -> str:

@@ -70,7 +70,7 @@ MUTANTS = (
         "commits of obstore's go where a variable says, and others elsewhere",
         "1",
         "lambda_handlers/store/obstore_client.py",
-        '        "aws_endpoint_url_s3": endpoint.url,  # outweighs the other one\n',
+        '        "aws_endpoint_url_s3": endpoint.url,  # takes precedence over the other one\n',
         "",
         ("tests/lambda_handlers/store/test_obstore_client.py::test_no_variable_changes_a_request",),
     ),

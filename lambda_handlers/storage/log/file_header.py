@@ -1,6 +1,6 @@
 """The header of a file without the rest of it: trusted only if a checksum covers it.
 
-A file of ours has a checksum of its header in it. A small file is read whole, and its checksum covers the header. Of a
+A file of sldb contains a checksum of its header. A small file is read whole, and its checksum covers the header. Of a
 large file without a header checksum (Litestream's, those of earlier versions) two readings must agree, so that damage
 in transit is noticed.
 

@@ -14,8 +14,8 @@ All integers are big-endian.
     trailer, 16 bytes   u64 post-apply checksum, u64 file checksum
 
 The file checksum is CRC-64/GO-ISO with the top bit set, over everything before it. A page counts as its 10 header bytes
-and its *decompressed* content. Files of ours say "no database checksum" (flag 2), so the pre- and post-apply checksums
-are 0. The page of SQLite's lock byte (offset 0x40000000) is never in a file.
+and its *decompressed* content. Files of sldb have the flag "no database checksum" (2), so the pre- and post-apply
+checksums are 0. The page of SQLite's lock byte (offset 0x40000000) is never in a file.
 
 Here are the header and the frames. `ltx_encoder` writes a file, `ltx_decoder` reads one, `ltx_index` is its page index.
 All are pure. The decoder trusts no input: any other file is `corrupt`, with its key, the value found and the one

@@ -73,7 +73,7 @@ def _list(store: ObjectStore, database: str) -> list[_File]:
     for info in store.list_objects(database_prefix(database)):
         name = parse_ltx_key(database, info.key)
         if name is None or (name == transaction(1) and info.size == MARK_BYTES):
-            continue  # the mark of a copy is no transaction
+            continue  # the mark of a copy is not a transaction
         before = found.get(name.max_txid)
         if before is None or info.modified_at < before.dated_at:
             found[name.max_txid] = _File(name, info.size, info.modified_at)

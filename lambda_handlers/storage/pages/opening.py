@@ -116,7 +116,7 @@ class Opener:
     def _put_map(self, mapper: Mapper, name: LtxName, made: PageMap, key: str) -> bool:
         try:
             mapper.put(made, name, key)
-        except StoreError as error:  # the map is right all the same, for this reader
+        except StoreError as error:  # the map is nevertheless valid for this reader
             self.warn("page map", error)
             return False
         return True

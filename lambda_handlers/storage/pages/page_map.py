@@ -48,7 +48,7 @@ _HEADER = struct.Struct("<8I2Q")
 
 
 class BadPageMap(ValueError):
-    """The object is no page map, or a damaged one."""
+    """The object is not a page map, or a damaged one."""
 
 
 @dataclass(frozen=True, slots=True)

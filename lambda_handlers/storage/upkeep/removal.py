@@ -120,7 +120,7 @@ class Removal:
 
     def _mark(self, has_old_base: bool) -> set[LtxName]:
         """Return the mark of a copy, once there is a confirmed base older than the retention period beside it. The mark
-        is no transaction: the copy's first one is only in its base, and no file of the log replaces the mark."""
+        is not a transaction: the copy's first one is only in its base, and no file of the log replaces the mark."""
         mark_at = self._listing.mark_at
         is_old = mark_at is not None and mark_at <= self._now - retention.FLOOR_SECONDS
         return {transaction(1)} if has_old_base and is_old else set()
@@ -129,7 +129,7 @@ class Removal:
         """Raise _Doubt if the date of an object itself differs from its date in the LIST."""
         for (key, date), found in zip(listed.items(), self._dates_of(listed), strict=True):
             if abs(found - date) > ROUNDING_SECONDS:
-                raise _Doubt(f"{key} was written at {date:.0f} as the LIST has it, and at {found:.0f} by itself")
+                raise _Doubt(f"{key} is dated {date:.0f} in the LIST, and {found:.0f} in a request of its own")
 
     def _check_readable(self, leaving: set[LtxName], base: LtxName | None) -> None:
         """Raise _Doubt if a transaction behind the base would become unreadable."""

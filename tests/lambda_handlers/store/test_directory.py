@@ -368,7 +368,7 @@ def test_what_is_no_file_in_a_real_directory_is_no_object(tmp_path: Path, what: 
     store = DirectoryStore(tmp_path / "store")
     for key in ("db/a", "db/a/secret") if what == "directory" else ("db/a",):
         for ask in _verbs(store, key):
-            with pytest.raises(Refused, match=r"is a link|no regular file"):
+            with pytest.raises(Refused, match=r"is a link|not a regular file"):
                 ask()
     assert list(store.list_objects("")) == []
     assert store.list_directories("") == []
@@ -394,7 +394,7 @@ def test_what_lies_around_in_a_directory_stalls_no_database(tmp_path: Path) -> N
     databases = service.act(Action("databases", "main", {}))["databases"]
     assert [one["name"] for one in databases] == ["main"]
     for name in ("alias", "piped"):
-        with pytest.raises(SldbError, match=r"is a link|is no regular file") as caught:
+        with pytest.raises(SldbError, match=r"is a link|is not a regular file") as caught:
             run(service, "CREATE TABLE t (a)", database=name)
         assert caught.value.code == "store_error"
     service.close()
