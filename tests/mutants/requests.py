@@ -456,7 +456,7 @@ TIME = (
         "a process that cannot answer is not ended",
         "time",
         HANDLERS + "watchdog.py",
-        "                finally:  # also where there is no memory left to answer with",
+        "                finally:  # even without memory left for the answer",
         "                except OSError:",
         (SERVER + "test_watchdog.py::test_a_process_ends_even_if_it_cannot_answer",),
     ),

@@ -207,7 +207,7 @@ def test_half_a_rename_is_not_denied(faulty: FaultyStore, container, refusal: st
         return real(key, body)
 
     faulty.create = create  # type: ignore[method-assign]  # of this one
-    with pytest.raises(SldbError, match="renamed was made") as caught:
+    with pytest.raises(SldbError, match="renamed was created") as caught:
         act(container(faulty), "rename_database", to="renamed")
     assert caught.value.details["applied"] == "unknown"
     assert state(faulty.store, "main")
