@@ -22,7 +22,7 @@ class Moments:
         self._database = database
         self._resources = resources
         self._make_copy = make_copy
-        self._copies: dict[Txid, Copy] = {}  # the last one is the one requested last
+        self._copies: dict[Txid, Copy] = {}  # the one requested last comes last
         self._has_reported_descent = False  # a step of a clock is logged once for a container
 
     @property

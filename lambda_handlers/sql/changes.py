@@ -251,7 +251,7 @@ class Changes:
     def _dropped_columns(self, table: str) -> list[dict[str, Any]]:
         left = self._columns_of(table)
         gone = [column for column in self._columns if column not in left] if len(left) < len(self._columns) else []
-        # Without any left, the table has another name now.
+        # If none is left, the table has another name now.
         return [{**destruction("drop_column", table, None, None), "column": column} for column in gone if left]
 
     def _rows_before(self, table: str) -> int | None:

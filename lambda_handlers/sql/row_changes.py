@@ -18,7 +18,8 @@ class RowChanges:
     updated: int = 0
     put_back: int = 0  # of the removed, by their rowids
     fewer: int | None = None  # rows than before, where the table's own changes do not show it
-    # Rowids; beyond MAX_COUNTED of them a row may be taken for an older one. 0 is perhaps that of a table without.
+    # Rowids; beyond MAX_COUNTED of them a row may be taken for an older one. 0 may be the value of a table without
+    # rowids.
     _added: set[int] = field(default_factory=set)
     _removed: set[int] = field(default_factory=set)
     _updated: set[int] = field(default_factory=set)

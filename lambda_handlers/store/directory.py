@@ -150,7 +150,7 @@ class DirectoryStore:
         return None
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
-        self.size(key)  # else the lock of a directory that is not there would make it
+        self.size(key)  # otherwise taking the lock would make a missing directory
         with self._changing(key) as path:
             if self.get_with_tag(key)[1] != etag:
                 raise PreconditionFailed(key)

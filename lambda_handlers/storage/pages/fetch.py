@@ -29,14 +29,14 @@ from lambda_handlers.wire import SldbError
 
 MAX_RANGE_BYTES = 4 << 20
 RANGES_IN_FLIGHT = 4  # of one stream
-_GROWTH = 4  # of the requests of a stream or a walk, from one time to the next
+_GROWTH = 4  # the growth of the requests of a stream or a walk, each time
 _STREAMS = 8  # followed at the same time: a join reads several tables
 _PARENTS = 8  # interior pages to remember, for the same reason
 _MISSES_PER_DOUBLING = 16  # of those outside any stream or walk
 _MAX_STRAY_GROUPS = 8  # groups
 _NEAR_PAGES = 256  # around the end of a file, where the next one continues
 _WALK_AHEAD = 512  # children at most in one step of a walk
-_WORTH_BRIDGING = 8  # groups between two wanted ones, cheaper than another request
+_WORTH_BRIDGING = 8  # a gap of so many groups between wanted ones is cheaper than another request
 
 
 @dataclass(slots=True)
@@ -81,9 +81,9 @@ class Fetcher:
     def cancel_prefetch(self) -> None:
         """Forget the ranges in flight, and the streams: a request is over, or the layers have changed."""
         self._in_flight: dict[tuple[int, int], _Range] = {}  # by identity of the layer, and group
-        self._streams: list[_Stream] = []  # the one used last is the last
+        self._streams: list[_Stream] = []  # the one used last comes last
         self._stray_misses = 0
-        self._parents: dict[Pgno, _Parent] = {}  # the one read last is the last
+        self._parents: dict[Pgno, _Parent] = {}  # the one read last comes last
         self._walked: tuple[Pgno, int] = (Pgno(0), 0)  # parent and position of the last miss among its children
         self._walk_length = 1  # children
 

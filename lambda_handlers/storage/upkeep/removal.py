@@ -45,13 +45,13 @@ _UNKNOWN = float("inf")  # a date that makes no file old
 class Listing:
     """The content of a LIST of one database."""
 
-    written_at: Mapping[LtxName, float]  # its files, but the mark; all dates by the store's clock, in unix seconds
+    written_at: Mapping[LtxName, float]  # its files, except the mark; all dates by the store's clock, in unix seconds
     page_maps: Mapping[str, tuple[LtxName, float]]  # by key: the file, and when the map was written
     uploads: Mapping[str, float]  # by key
     store_time: float  # the date of the lease
     leased_at: tuple[float, float]  # by this machine's clock: before the lease was put, and after
     listed_at: float  # by this machine's clock: when the LIST was over
-    mark_at: float | None = None  # when the mark of a copy was written, which lies where transaction 1 would
+    mark_at: float | None = None  # when the mark of a copy was written, at the key of transaction 1
 
 
 class _Doubt(Exception):
@@ -112,7 +112,7 @@ class Removal:
                 }
                 self._check_readable(leaving, base)
                 return leaving | self._mark(base in looked)
-            if base in wanted:  # alone: most depends on it
+            if base in wanted:  # requested alone: most depends on it
                 wanted = [base]
                 dates[base] = max(dates[base], self._newest_in(base))
             self._confirm({name.key(self._database): self._listing.written_at[name] for name in wanted})
