@@ -78,7 +78,7 @@ _MESSAGES = {
 _HINTS = {
     "no_such_collation_sequence": _OF_A_PROGRAM,
     "unknown_function": _OF_A_PROGRAM,
-    "other_encoding": "PRAGMA encoding returns that of a database; sldb diff can compare such databases",
+    "other_encoding": "PRAGMA encoding returns that of a database; sldb diff compares them nevertheless",
 }
 
 

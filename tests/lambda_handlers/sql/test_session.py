@@ -484,7 +484,7 @@ def test_other_transactions_are_refused_with_the_reason(service, query, word):
     error = error_of(service, query)
     assert error.code == "forbidden"
     assert error.message == f"{word} belongs to the request: its statements are one transaction"
-    assert "around the whole request" in error.hint
+    assert "enclose the whole request" in error.hint
 
 
 def test_an_error_says_in_which_of_several_statements_it_is(service):
