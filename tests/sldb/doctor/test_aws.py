@@ -60,7 +60,7 @@ def test_a_store_that_overwrites_is_found(sldb: Commands) -> None:
     sldb.aws.hooks.append(forget_the_condition)
     found = findings(sldb)
     assert found["commits"]["state"] == "fail"
-    assert "writes over" in found["commits"]["says"]
+    assert "overwrites" in found["commits"]["says"]
     assert "large" not in found
 
 
