@@ -159,7 +159,6 @@ TESTED_IN = {
     "tests/sldb/ops/test_logs.py": ("sldb.cli.commands.stack.logs",),
     "tests/sldb/ops/test_status.py": (
         "sldb.cli.commands.stack.status",
-        "sldb.stack.lock_groups",
         "sldb.stack.lock_objects",
     ),
     "tests/sldb/push_pull/test_pull.py": ("sldb.push_pull.image",),

@@ -63,5 +63,5 @@ def free_abandoned(ec2: EC2Client, locks: Collection[Holder], progress: Progress
 
 def _group_ids(ec2: EC2Client, vpc_id: str) -> set[str]:
     """Return the ids of all groups but the default one: that is deleted with the VPC."""
-    groups = list_security_groups(ec2, {"vpc-id": vpc_id})
+    groups = list_security_groups(ec2, {"vpc-id": vpc_id}, f"look for security groups in {vpc_id}")
     return {group["GroupId"] for group in groups if group["GroupName"] != "default"}

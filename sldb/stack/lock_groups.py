@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 def list_lock_groups(ec2: EC2Client, stack: str, vpc_id: str | None, database: str | None = None) -> list[Holder]:
     """Return the holders of the locks of a stack, or of one of its databases. `vpc_id`: None: in any VPC."""
+    doing = "look for locks" if database is None else f"look for the lock of {database}"
     return [
         decode_group(group["GroupId"], group["GroupName"], {tag["Key"]: tag["Value"] for tag in group.get("Tags", ())})
-        for group in list_security_groups(ec2, group_filters(stack, vpc_id, database))
+        for group in list_security_groups(ec2, group_filters(stack, vpc_id, database), doing)
         if is_group_name(group["GroupName"])
     ]
 
 
-def list_security_groups(ec2: EC2Client, filters: Mapping[str, str]) -> list[SecurityGroupTypeDef]:
-    with aws_errors("look for locks"):
+def list_security_groups(ec2: EC2Client, filters: Mapping[str, str], doing: str) -> list[SecurityGroupTypeDef]:
+    """Return the groups that match the filters. `doing`: the purpose, for an error: "look for locks"."""
+    with aws_errors(doing):
         pages = ec2.get_paginator("describe_security_groups").paginate(
             Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()]
         )
