@@ -9,7 +9,7 @@
 The content is on the disk (fsync) before the name changes, and the name is on the disk before the function returns. On
 any failure before the rename the temporary file is removed, and the old file is unchanged. A link is followed. An
 existing file keeps its mode; a new one gets `new_mode` (0600 for secrets), else 0666 without the umask. Every function
-raises OSError.
+raises OSError; if the failure came after the rename, it is NotSynced.
 
 The temporary name is of the form `.NAME.….part`. If the process is killed, the temporary file remains.
 """
@@ -24,9 +24,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# A directory may be one to write to and not to read, and some network file systems cannot sync one.
+# A directory may be writable and not readable, and some network file systems cannot sync directories.
 _CANNOT_SYNC_DIRECTORY = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP)
 _CANNOT_LINK = (errno.EPERM, errno.ENOTSUP)
+
+
+class NotSynced(OSError):
+    """The complete file has its name, but the sync of its directory failed: a crash of the system may undo the
+    rename."""
 
 
 @contextmanager
@@ -113,7 +118,7 @@ def _set_mode_and_sync(path: Path, mode: int) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Bring a new name to the disk. Windows cannot open a directory to do so; its file systems journal names."""
+    """Sync a new name to the disk. Raises NotSynced. Windows cannot open a directory: its file systems journal."""
     if os.name == "nt":
         return
     try:
@@ -124,4 +129,4 @@ def _sync_directory(directory: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         if error.errno not in _CANNOT_SYNC_DIRECTORY:
-            raise
+            raise NotSynced(error.errno, error.strerror) from error

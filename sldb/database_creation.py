@@ -70,12 +70,12 @@ def _question(database: str, refusal: SldbError, names: Sequence[str], missing: 
     if missing is not None:
         return f"{missing} does not exist: create it?"
     if "txid" in refusal.details:
-        return f"{refusal.message}: begin it anew? ({suggest_names(database, names)})"
+        return f"{refusal.message}: create it again? ({suggest_names(database, names)})"
     return f"{database} does not exist: create it? ({suggest_names(database, names)})"
 
 
 def _with_hint(database: str, refusal: SldbError, names: Sequence[str], missing: Path | None) -> SldbError:
-    ways = f"--create makes it, as do {VARIABLE}=1 and `sldb databases create {database}`"
+    ways = f"--create creates it, as do {VARIABLE}=1 and `sldb databases create {database}`"
     if missing is not None:
         refusal.message = f"there is no directory {missing}"
         refusal.hint = ways

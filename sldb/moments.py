@@ -1,4 +1,4 @@
-"""The moments that people write and read: the one language of --at, .at and --since, and printed times. Pure.
+"""The moments that users write and read: the syntax shared by --at, .at and --since, and printed times. Pure.
 
     41                                          a transaction
     2026-11-26T20:04:12.345+09:00, …Z           RFC 3339
@@ -8,11 +8,11 @@
     now
 
 The form for the server is exact: a txid, or a time in UTC (`wire_form`). A time to the second means the end of that
-second for a state (--at), and its start for the begin of a span (--since): a time from another program, printed
-without a fraction, so finds its transaction. A reading of the local clock is refused if a change of the clock repeated
-or skipped it.
+second for a state (--at), and its start for the beginning of a span (--since). So a time printed by another program
+without a fraction finds its transaction. A reading of the local clock is refused if a change of the clock repeated or
+skipped it.
 
-Printed times are local, with their offset. Times of transactions have milliseconds: given back, they find the
+Printed times are local, with their offset. Times of transactions have milliseconds: used as input, they find the
 transaction. The server's half, and the syntax of times, is `lambda_handlers.shared.times`.
 """
 
@@ -28,7 +28,7 @@ from lambda_handlers.shared import times
 from lambda_handlers.wire import MAX_TXID_DIGITS, SldbError
 
 WANTED = "a txid (41), a time (2026-11-26 20:04 or 2026-11-26T20:04:12Z), 10m, 2h ago, yesterday or now"
-AHEAD_MS = 60_000  # as much may two clocks be apart
+AHEAD_MS = 60_000  # two clocks may differ by this much
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
@@ -39,7 +39,7 @@ _UNITS = {
 }
 _PART = re.compile(r"(\d{1,15})\s*([a-z]+)\s*", re.ASCII)
 _AGO = re.compile(rf"(?P<parts>(?:{_PART.pattern})+?)(?:ago)?", re.ASCII)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)  # what begins so
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)  # a text that begins like this
 _DAY_MS = 86_400_000
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # of the years 1 and 9999
 
@@ -47,7 +47,7 @@ _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # of the years 1
 def _local_offset(at_seconds: int) -> int:
     try:
         return time.localtime(at_seconds).tm_gmtoff
-    except (OSError, OverflowError, ValueError):  # a year that the system does not know
+    except (OSError, OverflowError, ValueError):  # a year that the system cannot convert
         return 0
 
 
@@ -138,12 +138,12 @@ def shown(at_ms: int, clock: Clock = LOCAL, *, to_the_second: bool = False) -> s
     """Return a time on the local clock with its offset: 2026-11-26 20:04:12.345+09:00."""
     timespec = "seconds" if to_the_second else "milliseconds"
     minutes, seconds = divmod(clock.offset(at_ms // 1000), 60)
-    if seconds:  # of the days before time zones: RFC 3339 cannot say it
+    if seconds:  # from the time before time zones: RFC 3339 cannot express it
         return times.reading(at_ms, " ", timespec) + "Z"
     zone = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
     try:
         return times.reading(at_ms + minutes * 60_000, " ", timespec) + zone
-    except OverflowError:  # the first and the last day of all
+    except OverflowError:  # the first and the last possible day
         return times.reading(at_ms, " ", timespec) + "Z"
 
 
@@ -164,7 +164,7 @@ def is_ahead(text: str, clock: Clock = LOCAL) -> bool:
 
 def of_wire(text: str) -> int:
     written = times.read(text)
-    assert written is not None, f"{text!r} is no time"
+    assert written is not None, f"{text!r} is not a time"
     return written.start_ms
 
 
@@ -204,9 +204,9 @@ def _on_the_wall(wall_ms: int, text: str, option: str, clock: Clock) -> int:
         return found[0]
     if found:
         both = " and ".join(shown(each, clock, to_the_second=wall_ms % 1000 == 0) for each in found)
-        _refuse(option, text, f"the clock was set back, and read so twice: {both}; say which, with its offset")
+        _refuse(option, text, f"the clock was set back, so this time occurred twice: {both}; give one with its offset")
     before, after = _around_the_gap(wall_ms, clock)
-    return _refuse(option, text, f"the clock was set forward, and never read so: {before} was followed by {after}")
+    return _refuse(option, text, f"the clock was set forward and skipped this time: {before} was followed by {after}")
 
 
 def _around_the_gap(wall_ms: int, clock: Clock) -> tuple[str, str]:

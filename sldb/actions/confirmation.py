@@ -3,7 +3,7 @@
 The words of a request do not show whether it destroys. It is sent as `careful`: the engine runs it, and if it would
 delete, replace or overwrite rows, or drop a table or column, the engine applies nothing and answers `unconfirmed` with
 the losses. After a yes the request is sent on the condition that the state is still the same; after another write in
-between, the question is asked anew. A request that destroys nothing is applied by the first, careful request.
+between, the question is asked again. A request that destroys nothing is applied by the first, careful request.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ CONNECT_SECONDS = 10.0
 
 
 def endpoint_url(session: botocore.session.Session, service: str, region: str) -> str:
-    """Return the configured endpoint of a service, else AWS's own. Raises SldbError if the configured one is no URL."""
+    """Return the configured endpoint of a service, else AWS's own. Raises SldbError if that is invalid."""
     configured = configured_url(session, service)
     if configured:
         return configured
@@ -48,7 +48,7 @@ def endpoint_variants(session: botocore.session.Session) -> tuple[bool, bool]:
 
 
 def configured_url(session: botocore.session.Session, service: str) -> str | None:
-    """Return the configured endpoint of a service, None if there is none. Raises SldbError if it is no URL."""
+    """Return the configured endpoint of a service, None if there is none. Raises SldbError if it is not a URL."""
     if session.get_config_variable("ignore_configured_endpoint_urls"):
         return None
     url = ConfiguredEndpointProvider(session.full_config, session.get_scoped_config(), service).provide()
@@ -56,38 +56,38 @@ def configured_url(session: botocore.session.Session, service: str) -> str | Non
 
 
 def checked_url(url: str, service: str) -> str:
-    """Return the URL. Raises SldbError if it is none."""
+    """Return the URL. Raises SldbError if it is not valid."""
     if is_endpoint_url(url):
         return url
     raise SldbError(
         "store_error",
-        f"the endpoint of {service} is no URL: got {url!r}",
+        f"the endpoint of {service} is not a URL: got {url!r}",
         f"write http://host or https://host: AWS_ENDPOINT_URL_{service.upper()}, AWS_ENDPOINT_URL, or your AWS profile",
         applied="no",
     )
 
 
 def check_connection_settings(session: botocore.session.Session, url: str, service: str) -> None:
-    """Raise SldbError if the URL is none, or if the certificates or the proxy for it are unusable."""
+    """Raise SldbError if the URL is invalid, or if the certificates or the proxy for it are unusable."""
     checked_url(url, service)
     ca_bundle(session)
     proxy_settings((url,))
 
 
 def ca_bundle(session: botocore.session.Session) -> str | None:
-    """Return the path of the file of certificates. Raises SldbError if there is no such file, or none in it."""
+    """Return the path of the certificate file. Raises SldbError if it is missing, or holds no certificate."""
     path = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
     if not path:
         return None
     try:
         if has_certificates(Path(path).read_bytes()):
             return str(path)
-        problem = "it holds none (PEM)"
+        problem = "it holds no PEM certificate"
     except OSError as error:
         problem = error.strerror or str(error)
     raise SldbError(
         "store_error",
-        f"the file of certificates {path}: {problem}",
+        f"the certificate file {path}: {problem}",
         "see AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle of your AWS profile",
         applied="no",
     )
@@ -109,7 +109,7 @@ def transport(
 
 def proxy_settings(urls: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the proxies of the environment or the system, and the exceptions from them among the hosts of the URLs, as
-    variables. Raises SldbError for a proxy that is no URL."""
+    variables. Raises SldbError for a proxy that is not a URL."""
     found, proxied = getproxies(), [urlsplit(url) for url in urls if not should_bypass_proxies(url)]
     for scheme in {url.scheme for url in proxied}:
         if found.get(scheme) and not is_proxy(found[scheme]):

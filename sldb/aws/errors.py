@@ -3,7 +3,7 @@
 `OperationFailed`  exit status 1: the deployment itself failed or was refused. The message names the failure and its
                    place, the hint the next step.
 `SldbError`        `store_error` (3): no credentials, no region, not reachable, not allowed; `conflict` (75): another
-process is changing the stack; `bad_request` (2): a senseless option.
+process is changing the stack; `bad_request` (2): an invalid option.
 """
 
 from __future__ import annotations
@@ -107,14 +107,14 @@ def _hints() -> Iterator[tuple[type[Exception] | tuple[type[Exception], ...], st
     yield aws.ProfileNotFound, "see `aws configure list-profiles`, or --profile"
     yield aws.NoRegionError, REGION_HINT
     yield aws.ProxyConnectionError, "check the proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
-    yield aws.SSLError, "where a proxy has certificates of its own, AWS_CA_BUNDLE names the file of those to trust"
+    yield aws.SSLError, "if a proxy has its own certificates, set AWS_CA_BUNDLE to the file of those to trust"
     yield (aws.HTTPClientError, aws.ConnectionError), "check the network, the region and AWS_ENDPOINT_URL"
-    # A name that was put together from what AWS or the user gave.
-    yield aws.ParamValidationError, "look at the names in it"
-    yield aws.RefreshWithMFAUnsupportedError, "run the command again: it asks for another MFA code"
+    # A name composed of words from AWS or the user.
+    yield aws.ParamValidationError, "check the names in it"
+    yield aws.RefreshWithMFAUnsupportedError, "run the command again: it requests another MFA code"
     yield _credential_errors(), _CREDENTIALS_HINT
     yield (aws.IncompleteReadError, aws.ChecksumError, aws.FlexibleChecksumError), "try again"
-    yield aws.BotoCoreError, "look at the AWS settings it names"
+    yield aws.BotoCoreError, "check the AWS settings that it names"
 
 
 def _credential_errors() -> tuple[type[Exception], ...]:
@@ -148,10 +148,10 @@ def _from_response(doing: str, error: ClientError) -> SldbError:
     if code in _DENIED:
         return SldbError("store_error", f"not allowed to {doing}: {said}", "your AWS identity needs this permission")
     if code in _BUSY or (code == "ValidationError" and "_IN_PROGRESS" in str(error)):
-        hint = "another process is changing the stack: when `sldb status` says that it is done, deploy again"
+        hint = "another process is changing the stack: when `sldb status` shows that it is done, deploy again"
         return SldbError("conflict", f"cannot {doing}: {said}", hint)
     if code == "OperationAborted":
-        hint = "S3 has not finished with a bucket of this name, deleted a moment ago perhaps: try again in some minutes"
+        hint = "S3 is still working on a bucket of this name, perhaps a deletion: try again in a few minutes"
         return SldbError("store_error", f"cannot {doing}: {said}", hint)
     return SldbError("store_error", f"cannot {doing}: {said}")
 

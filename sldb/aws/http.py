@@ -1,7 +1,7 @@
 """Signed HTTP to one AWS service, with botocore's own sessions, signer and transport, and without its clients.
 
 Making a botocore client parses the service's model and costs 60 ms at every start of the command (measured: 180 ms
-against 120 ms); one POST needs none of it. Profiles, SSO, roles, regions, endpoints (AWS_ENDPOINT_URL and its kin),
+against 120 ms); one POST needs none of it. Profiles, SSO, roles, regions, endpoints (AWS_ENDPOINT_URL, …),
 proxies and CA bundles are still botocore's to find, so that they work as everywhere.
 
 The errors of botocore pass through: the caller knows the purpose of the request (see `sldb.aws.errors.aws_errors`).

@@ -49,7 +49,7 @@ def retry(
 
 
 def poll(look: Callable[[], T | None], pauses: Iterable[float], sleep: Sleep = time.sleep) -> T:
-    """Return the first result of `look` that is not None. `pauses` has no end; the next one is taken after the look,
+    """Return the first result of `look` that is not None. `pauses` is infinite; the next one is taken after the call,
     which may begin them again."""
     coming = iter(pauses)
     while (found := look()) is None:

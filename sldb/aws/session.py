@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import boto3
     from botocore.credentials import ReadOnlyCredentials
 
-CREDENTIALS_HINT = "mend that, choose another profile (--profile), or run `aws configure`"
-SETTINGS_HINT = "look at the variables that begin with AWS_, and at the profile in ~/.aws/config"
+CREDENTIALS_HINT = "correct that, choose another profile (--profile), or run `aws configure`"
+SETTINGS_HINT = "check the variables that begin with AWS_, and the profile in ~/.aws/config"
 _CREDENTIAL_VARIABLES = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -61,7 +61,7 @@ class _Session(botocore.session.Session):
 
     def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
         configured_url(self, service_name)
-        with _settings_errors("the AWS settings make no sense", SETTINGS_HINT):
+        with _settings_errors("the AWS settings are invalid", SETTINGS_HINT):
             client = super().create_client(service_name, *args, **kwargs)
         check_connection_settings(self, client.meta.endpoint_url, service_name)
         return client
@@ -73,7 +73,7 @@ def _check_characters(credentials: ReadOnlyCredentials) -> None:
     parts = ("access key id", credentials.access_key), ("secret", credentials.secret_key), ("token", credentials.token)
     for name, value in parts:
         if value and not (value.isascii() and value.isprintable()):
-            raise ValueError(f"the {name} has characters that none can have (a line break, perhaps)")
+            raise ValueError(f"the {name} has characters that are not allowed in it (perhaps a line break)")
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def _settings_errors(what: str, hint: str) -> Iterator[None]:
 
 def botocore_session(options: AwsOptions) -> botocore.session.Session:
     """Return a session for the user's profile. Raises BotoCoreError if there is no such profile."""
-    with _settings_errors("the AWS settings make no sense", SETTINGS_HINT):
+    with _settings_errors("the AWS settings are invalid", SETTINGS_HINT):
         session = _Session(profile=options.profile)
         # There is no public way to set the prompter.
         session.get_component("credential_provider").get_provider("assume-role")._prompter = prompt_for_code
@@ -107,7 +107,7 @@ def boto3_session(options: AwsOptions) -> boto3.Session:
 def prompt_for_code(prompt: str) -> str:
     """Return the user's MFA code. Raises SldbError `store_error` if there is no terminal."""
     if not _has_terminal():
-        what = "the profile's role wants an MFA code, and there is no terminal to ask for it on"
+        what = "the profile's role requires an MFA code, and there is no terminal to ask for it on"
         raise SldbError("store_error", what, CODE_HINT)
     return getpass.getpass(prompt)
 

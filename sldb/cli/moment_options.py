@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def at_option(subject: str, *, required: bool = False) -> Callable[[F], F]:
-    """Return the option --at, with `subject` as the begin of its help."""
+    """Return the option --at, with `subject` as the beginning of its help."""
     return click.option("--at", required=required, metavar="TXID|TIME", help=f"{subject}: {LANGUAGE}.")
 
 

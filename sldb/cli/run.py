@@ -170,10 +170,12 @@ class Run:
         return with_options(text, [shlex.quote(word) for word in options])
 
     def command_line(self, *words: str, database: str | None = None) -> str:
-        """Return a command to type, with the options of this run and so the same destination."""
+        """Return a command to type, with the options of this run and so the same destination. The subcommands of
+        `databases` take the database as an argument."""
         import shlex
 
-        given = {name: value for name, value in self.settings.given.items() if name != "format"}
+        omitted = {"format", "database"} if words[0] == "databases" else {"format"}
+        given = {name: value for name, value in self.settings.given.items() if name not in omitted}
         if database is not None:
             given["database"] = database
         options = [word for name, value in given.items() for word in (f"--{name}", value)]

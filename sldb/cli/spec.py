@@ -22,7 +22,7 @@ from sldb.render import FORMATS
 EXIT_STATUSES = {
     0: "done",
     1: "the statement or operation failed, or the answer to a question was no",
-    2: "usage: an option, argument, file or setting that makes no sense",
+    2: "usage: an invalid option, argument, file or setting",
     3: "not deployed, no credentials, or AWS cannot be reached",
     70: "a bug in sldb",
     75: "locked, or in conflict with another writer: nothing was applied, try again",

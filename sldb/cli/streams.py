@@ -60,7 +60,7 @@ def data_out() -> TextIO:
     reconfigure = getattr(out, "reconfigure", None)
     if reconfigure is not None:
         if out.isatty():
-            reconfigure(errors="backslashreplace")  # a missing character of a terminal is no reason to fail
+            reconfigure(errors="backslashreplace")  # a character that the terminal lacks is no reason to fail
         else:
             reconfigure(encoding="utf-8", errors="strict", newline="")
     return out

@@ -33,7 +33,7 @@ def with_value(config: Config, key: str, value: str, profile: str | None) -> Con
     """Return `config` with the key set, in a profile or at the top. Raises `bad_request`."""
     _check(key)
     if not value:
-        raise SldbError("bad_request", f"{key}: got nothing, want a value", f"sldb config unset {key} takes it away")
+        raise SldbError("bad_request", f"{key}: got nothing, want a value", f"sldb config unset {key} removes it")
     if problem := find_problem(key, value):
         raise SldbError("bad_request", problem)
     if profile is not None and (not profile or any(letter in profile for letter in "\n\"'[].")):
@@ -55,7 +55,7 @@ def without(config: Config, key: str, profile: str | None) -> Config:
 def write(config: Config) -> None:
     """Write the file whole or not at all. Raises `bad_request`."""
     if config.path.exists() and not config.path.is_file():  # /dev/null, which the emulator names, may not be replaced
-        raise SldbError("bad_request", f"{config.path} is no file that can be written", "see SLDB_CONFIG")
+        raise SldbError("bad_request", f"{config.path} is not a writable file", "see SLDB_CONFIG")
     try:
         config.path.parent.mkdir(parents=True, exist_ok=True)
         atomic_file.replace_with(config.path, config.text.encode(), new_mode=0o600)
@@ -114,7 +114,7 @@ def _checked(config: Config, text: str, profile: str | None, wanted: dict[str, s
     except SldbError:
         edited = Config(config.path)
     if edited.top != top or {n: dict(t) for n, t in edited.profiles.items()} != profiles:
-        raise SldbError("bad_request", f"{config.path} is written in a way that is not edited here", "edit it by hand")
+        raise SldbError("bad_request", f"{config.path} has a form that sldb cannot edit", "edit it by hand")
     return edited
 
 

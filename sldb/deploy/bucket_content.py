@@ -57,8 +57,8 @@ def delete_bucket(bucket: Bucket, layout: re.Pattern[str]) -> int:
 
 def not_deleted(bucket: str, foreign: str) -> OperationFailed:
     return OperationFailed(
-        f"the bucket {bucket} is not deleted: it also holds what is none of sldb's, such as {foreign}",
-        "take that somewhere else, or delete of the bucket what you want to delete with other tools",
+        f"the bucket {bucket} is not deleted: it also holds objects that are not sldb's, such as {foreign}",
+        "move those elsewhere, or delete them with other tools",
     )
 
 

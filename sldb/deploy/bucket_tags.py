@@ -45,7 +45,7 @@ def put_tags(bucket: Bucket, tags: Mapping[str, str]) -> None:
 def _read(bucket: Bucket) -> dict[str, str]:
     from botocore.exceptions import ClientError
 
-    with aws_errors(f"read the tags of the bucket {bucket.name}, which say whose it is"):
+    with aws_errors(f"read the tags of the bucket {bucket.name}, which name its owner"):
         try:
             found = bucket.s3.get_bucket_tagging(Bucket=bucket.name, ExpectedBucketOwner=bucket.account_id)
         except ClientError as error:

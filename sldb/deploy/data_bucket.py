@@ -38,7 +38,7 @@ def _refuse_if_foreign(bucket: Bucket, stack: str) -> None:
     if owner == stack:
         return
     raise OperationFailed(
-        f"refused: there is a bucket {bucket.name}, which is none of the stack {stack}: {ownership_problem(owner)}",
+        f"refused: the bucket {bucket.name} does not belong to the stack {stack}: {ownership_problem(owner)}",
         "deploy another stack with --stack; or, if databases of sldb are in the bucket, give it the tag: "
         f"aws s3api put-bucket-tagging --bucket {bucket.name} --tagging 'TagSet=[{{Key={TAG},Value={stack}}}]'",
         applied="no",
@@ -54,5 +54,5 @@ def set_versions(account: Account, stack: str, parameters: Mapping[str, str], *,
     bucket = account.bucket(adopted) if adopted else account.data_bucket(stack)
     if not keep_versions(bucket, days):
         return ""
-    result = f"can be had back for {days} days" if days else "are kept no more"
-    return f"what is deleted from {bucket.name} from now on: versions {result}"
+    result = f"are kept for {days} days" if days else "are no longer kept"
+    return f"objects deleted from {bucket.name} from now on: their versions {result}"

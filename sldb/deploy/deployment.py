@@ -98,7 +98,7 @@ class Deployment:
         step = self.plan.bundle
         if step.makes_bucket:
             self._bucket.create()
-            self._progress.note(f"made the bucket {step.bucket}")
+            self._progress.note(f"created the bucket {step.bucket}")
         if step.uploads:
             body = self.preparation.bundle.zip
             self._progress.note(f"uploading the bundle ({len(body) / 1e6:.1f} MB)")
@@ -113,7 +113,7 @@ class Deployment:
         if any(event.failed and event.logical_id == LOCK_VPC for event in events):
             vpc_id = self.preparation.lock_vpc.removed_id
             self._progress.note(
-                f"the VPC {vpc_id} could not be deleted, and is none of the stack's any more; when nothing is in it: "
+                f"the VPC {vpc_id} could not be deleted, and no longer belongs to the stack; once it is empty: "
                 f"aws ec2 delete-vpc --vpc-id {vpc_id}"
             )
         return state

@@ -45,7 +45,7 @@ class Display:
         self.note(f"\nThis will {verb} the stack {plan.stack} in {plan.region}, account {plan.account}:")
         resources = [*_bundle_changes(plan), *(change for change in plan.changes if not change.grants)]
         self._changes("resource", resources)
-        self._changes("who may do what", [change for change in plan.changes if change.grants])
+        self._changes("permissions", [change for change in plan.changes if change.grants])
         for note in plan.notes:
             self.note(note)
 
@@ -106,7 +106,7 @@ def sign(change: Change) -> str:
 def details(change: Change) -> str:
     """Return the changed properties of an existing resource, and the word REPLACED if it is replaced."""
     if change.is_gone:
-        return "is gone, and made anew"
+        return "is missing, and created again"
     words = []
     if change.replacement == "True":
         words.append("REPLACED")

@@ -44,7 +44,7 @@ def plan_lock_vpc(ec2: EC2Client, stack: str, state: StackState | None, kind: st
     max_age_seconds = state.lock_max_age_seconds  # longer than any request takes
     if now - state.updated_at < max_age_seconds:
         return LockVpc(
-            is_kept=True, reason="the last deployment was a moment ago, and requests of before may be under way"
+            is_kept=True, reason="the last deployment was a moment ago, and requests from before it may still run"
         )
     held = list_lock_groups(ec2, stack, state.lock_vpc)
     old = tuple(lock for lock in held if (age := lock.age_seconds(now)) is not None and age > max_age_seconds)
@@ -54,7 +54,7 @@ def plan_lock_vpc(ec2: EC2Client, stack: str, state: StackState | None, kind: st
 
 
 def free_abandoned(ec2: EC2Client, locks: Collection[Holder], progress: Progress) -> None:
-    """Delete the locks of writers that are gone, and note it."""
+    """Delete the locks of dead writers, and report it."""
     for lock in locks:
         delete_lock_group(ec2, lock)
     if locks:

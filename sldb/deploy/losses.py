@@ -1,13 +1,13 @@
 """Losses: resources of a stack, deleted without CloudFormation and still existing for it.
 
 CloudFormation compares templates, not the resources: it calls such a stack up to date, and an update of a missing
-resource fails, as does its roll-back. So every resource is looked for, with the caller's own rights: one or two calls
-each, side by side. A resource without the right to look for it is reported apart from a missing one.
+resource fails, as does its roll-back. So this module looks for every resource, with the caller's own rights: one or
+two calls each, in parallel. A resource that the caller has no right to see is reported apart from a missing one.
 
-That a drift-aware change set makes missing resources anew is AWS's word, tested over the emulator only; if
-CloudFormation would overlook one, `plan.refuse_overlooked_losses` reports it and the next step.
+According to AWS, a drift-aware change set creates missing resources again. This was tested with the emulator only. If
+CloudFormation overlooks one, `plan.refuse_overlooked_losses` reports it and the next step.
 
-Changes to an existing resource are not looked at, except if they stop the functions: the policies of the roles, and the
+Changes to an existing resource are not checked, except if they stop the functions: the policies of the roles, and the
 schedule.
 """
 
@@ -44,7 +44,7 @@ _MISSING_CODES = {  # of the services
 class Loss:
     logical_id: str  # in the template
     says: str  # such as: the function test-db-function is gone
-    other_code_in: str = ""  # the function that runs other code; CloudFormation does not look at the code
+    other_code_in: str = ""  # the function that runs other code; CloudFormation does not compare the code
 
     @property
     def is_data(self) -> bool:
@@ -74,7 +74,7 @@ def find_losses(account: Account, stack: Stack, state: StackState) -> LossReport
         resources = [each for each in stack.resources() if each.type in _PROBES]
     except SldbError as error:
         return LossReport(errors=(error,))
-    if state.adopted_bucket:  # none of CloudFormation's resources
+    if state.adopted_bucket:  # not a resource of CloudFormation's
         resources.append(StackResource(DATA_BUCKET, "AWS::S3::Bucket", state.adopted_bucket, ""))
     data_bucket = next((each.physical_id for each in resources if each.logical_id == DATA_BUCKET), "")
     checks = [_Check(account, each, state.parameters, data_bucket) for each in resources]

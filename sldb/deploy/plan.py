@@ -75,11 +75,11 @@ def refuse_data_loss(changes: Iterable[Change]) -> None:
 
 
 def refuse_overlooked_losses(losses: Iterable[Loss], changes: Iterable[Change]) -> None:
-    """Raise OperationFailed if CloudFormation would not make all lost resources anew."""
+    """Raise OperationFailed if CloudFormation would not create all lost resources again."""
     changing = {change.logical_id for change in changes}
     overlooked = [loss.says for loss in losses if loss.logical_id not in changing]
     if overlooked:
-        raise OperationFailed(f"{'; '.join(overlooked)}, and CloudFormation does not see it", REMAKE, applied="no")
+        raise OperationFailed(f"{'; '.join(overlooked)}, and CloudFormation does not detect it", REMAKE, applied="no")
 
 
 def refuse_unconfirmed(plan: Plan) -> None:
@@ -88,6 +88,6 @@ def refuse_unconfirmed(plan: Plan) -> None:
         names = ", ".join(change.logical_id for change in plan.destructive)
         raise OperationFailed(
             f"refused: this would remove or replace {names}, and there is no terminal to ask on",
-            "look at it with --plan, and give --yes if it is meant",
+            "check it with --plan, and add --yes to confirm it",
             applied="no",
         )

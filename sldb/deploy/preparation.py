@@ -51,7 +51,7 @@ class Preparation:
     tags: Tags
     lock_vpc: LockVpc
     losses: LossReport
-    sets_versions: bool  # this deployment or the one before asked for recoverable objects
+    sets_versions: bool  # this deployment or the one before requested recoverable objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,8 @@ def _notes(parameters: Mapping[str, str], tags: Tags, lock_vpc: LockVpc) -> Iter
     if boundary := parameters["PermissionsBoundary"]:
         yield f"permissions boundary of the roles: {boundary}"
     if tags.all:
-        yield f"tags of all that can have some: {as_text(tags.all)}"
+        yield f"tags of all resources that can have tags: {as_text(tags.all)}"
     if tags.dropped:
-        yield f"tags that are taken off: {', '.join(tags.dropped)}"
+        yield f"tags to be removed: {', '.join(tags.dropped)}"
     if lock_vpc.is_kept:
         yield f"the VPC of the locks stays for now: {lock_vpc.reason}"

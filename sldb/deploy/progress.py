@@ -30,9 +30,9 @@ def stack_failure(name: str, state: StackState, events: list[StackEvent]) -> Ope
 
 def _next_step(status: str) -> str:
     if status == "UPDATE_ROLLBACK_COMPLETE":
-        return "the stack is as it was before; mend the cause and deploy again"
+        return "the stack is as it was before; fix the cause and deploy again"
     if status == "DELETE_FAILED":
-        return "mend the cause, and run `sldb destroy` again"
+        return "fix the cause, and run `sldb destroy` again"
     if status == "UPDATE_ROLLBACK_FAILED":
-        return f"mend the cause and deploy again; or {REMAKE}"
-    return "mend the cause and deploy again"
+        return f"fix the cause and deploy again; or {REMAKE}"
+    return "fix the cause and deploy again"

@@ -20,28 +20,26 @@ if TYPE_CHECKING:
 def repair_hint(report: LossReport) -> str:
     """Return the next step for the user after losses."""
     if report.data is None:
-        return "`sldb deploy` mends it"
-    return "`sldb deploy --new-bucket` makes a new, empty one; `sldb push` brings back what you have a copy of"
+        return "`sldb deploy` repairs it"
+    return "`sldb deploy --new-bucket` creates a new, empty one; `sldb push` restores databases from your copies"
 
 
 def loss_notes(report: LossReport) -> tuple[str, ...]:
     """Return the notes for the user about losses, and about failed checks."""
     notes = tuple(
-        f"{loss.says}: this {'makes a new, empty one' if loss.is_data else 'mends it'}" for loss in report.losses
+        f"{loss.says}: this {'creates a new, empty one' if loss.is_data else 'repairs it'}" for loss in report.losses
     )
     if not report.errors:
         return notes
     more = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
-    return (*notes, f"could not be checked whether all of it is there: {report.errors[0].message}{more}")
+    return (*notes, f"it could not be checked whether all resources exist: {report.errors[0].message}{more}")
 
 
 def check_data(stack: str, report: LossReport, *, new_bucket: bool) -> None:
     """Raise OperationFailed if the data is gone and the user did not ask for a new bucket, `bad_request` if the user
     did and the data is there."""
     if report.data is None and new_bucket:
-        raise SldbError(
-            "bad_request", f"--new-bucket is for a stack whose data bucket is gone: that of {stack} is there"
-        )
+        raise SldbError("bad_request", f"--new-bucket is for a stack whose data bucket is gone: that of {stack} exists")
     if report.data is not None and not new_bucket:
         raise OperationFailed(
             f"refused: {report.data.says}. No deployment brings them back", repair_hint(report), applied="no"
@@ -58,11 +56,11 @@ def bucket_made(report: LossReport, state: StackState | None) -> str:
 
 def delete_remains(stack: Stack, state: StackState, progress: Progress, *, only_plan: bool) -> None:
     """Delete a stack whose creation failed: it can only be deleted. Raises OperationFailed if that fails."""
-    reason = f"the stack {stack.name} never came into being ({state.status})"
+    reason = f"the stack {stack.name} was never created ({state.status})"
     if only_plan:
-        hint = "`sldb deploy` deletes it and makes it anew"
+        hint = "`sldb deploy` deletes it and creates it again"
         raise OperationFailed(f"{reason}: there is nothing to plan against", hint)
-    progress.note(f"{reason}: deleting what is left of it, then making it anew")
+    progress.note(f"{reason}: deleting its remains, then creating it again")
     after, events = stack.follow(stack.delete(state), progress.event)
     if not after.gone:
         raise stack_failure(stack.name, after, events)
@@ -73,9 +71,9 @@ def finish_rollback(
 ) -> None:
     """Finish the roll-back of a failed update, so that the stack can be updated: lost resources cannot be rolled back,
     and are skipped. Raises OperationFailed if that does not help."""
-    reason = f"the last change of the stack {stack.name} failed, and so did taking it back ({state.status})"
+    reason = f"the last change of the stack {stack.name} failed, and so did its roll-back ({state.status})"
     if only_plan:
-        hint = "`sldb deploy` finishes taking it back first"
+        hint = "`sldb deploy` finishes the roll-back first"
         raise OperationFailed(f"{reason}: there is nothing to plan against", hint)
     progress.note(f"{reason}: finishing that first")
     stuck = {each.logical_id for each in stack.resources() if each.status == "UPDATE_FAILED"}
@@ -86,9 +84,9 @@ def finish_rollback(
 
 
 def restore_code(account: Account, function: str, bucket: str, key: str, progress: Progress) -> None:
-    """Give a function the bundle again. CloudFormation cannot: it does not look at the code of a function."""
-    progress.note(f"giving the function {function} its code again")
+    """Install the bundle in a function again. CloudFormation cannot: it does not compare the code."""
+    progress.note(f"installing the code of the function {function} again")
     client = account.functions
-    with aws_errors(f"give the function {function} its code again"):
+    with aws_errors(f"install the code of the function {function} again"):
         client.update_function_code(FunctionName=function, S3Bucket=bucket, S3Key=key)
         client.get_waiter("function_updated_v2").wait(FunctionName=function)

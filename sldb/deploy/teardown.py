@@ -71,7 +71,7 @@ def _find_bundles(account: Account, stack: str) -> tuple[Bucket | None, str]:
     if not bundles.bucket.exists():
         return None, ""
     if foreign := bundles.foreign_content():
-        return None, f"the bucket {bundles.name} stays: it has {foreign}, which is none of this stack's"
+        return None, f"the bucket {bundles.name} stays: it has {foreign}, which does not belong to this stack"
     return bundles.bucket, ""
 
 
@@ -79,7 +79,7 @@ def _refuse_to_delete_foreign(bucket: Bucket, stack: str) -> None:
     owner = owner_of(bucket)
     if owner != stack:
         raise OperationFailed(
-            f"refused: the bucket {bucket.name} is none of the stack {stack}: {ownership_problem(owner)}. "
+            f"refused: the bucket {bucket.name} does not belong to the stack {stack}: {ownership_problem(owner)}. "
             "Nothing was deleted",
             "`sldb destroy` without --delete-data takes down the stack and leaves the bucket as it is",
         )

@@ -1,4 +1,4 @@
-"""Versions of the data bucket's objects: deleted or overwritten objects can be had back for some days.
+"""Versions of the data bucket's objects: deleted or overwritten objects can be recovered for some days.
 
 The template sets them for its own bucket. It cannot change a bucket of an earlier stack, and removing a property from a
 template does not promise that versioning ends: both are done here, after the stack. Versioning cannot be taken back,
@@ -36,7 +36,7 @@ def keep_versions(bucket: Bucket, days: int) -> bool:
 
 
 def kept_days(bucket: Bucket) -> int:
-    """Return the number of days for which deleted objects can be had back, by the settings of the bucket; 0 if they
+    """Return the number of days for which deleted objects can be recovered, by the settings of the bucket; 0 if they
     cannot."""
     with aws_errors(f"see whether deleted objects are kept in {bucket.name}"):
         if _status(bucket) != "Enabled":

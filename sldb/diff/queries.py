@@ -58,7 +58,7 @@ def select_rows(before: Table | None, after: Table | None, limit: int) -> str:
         joined = f"{new} AS b JOIN {old} AS a ON {match} WHERE {_differs(before, after)}"
         parts.append(_select(there.name, "changed", before, after, joined))
     if not parts:
-        raise SldbError("bad_request", f"the rows of {there.name} cannot be told apart: no column names its rowid")
+        raise SldbError("bad_request", f"the rows of {there.name} cannot be identified: no column names its rowid")
     return " UNION ALL ".join(parts) + f" LIMIT {limit}"
 
 

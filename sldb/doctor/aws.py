@@ -62,7 +62,7 @@ def findings(account: Account, stack: str, client: Client) -> Iterator[Finding]:
 
 
 def _identity(account: Account) -> Iterator[Finding]:
-    with aws_errors("find out who you are at AWS"):
+    with aws_errors("determine your AWS identity"):
         sent_at = time.time()
         response: Any = account.session.client("sts").get_caller_identity()
         received_at = time.time()
@@ -89,7 +89,7 @@ def policy_source(arn: str) -> str:
 
 def _permissions(account: Account) -> Finding:
     try:
-        with aws_errors("ask what you may do"):
+        with aws_errors("check your permissions"):
             arn = account.session.client("sts").get_caller_identity()["Arn"]
             if arn.endswith(":root"):
                 return ok("permissions", "the account's owner may do everything")
@@ -107,7 +107,9 @@ def permissions(refused: list[str]) -> Finding:
         return ok("permissions", "deploy, query and push are allowed, as far as your own policies go")
     # A policy may allow an action on this stack's resources alone: only a check with their names could show that.
     says = f"not allowed on every resource: {', '.join(sorted(refused))}"
-    return Finding("permissions", "warn", says, "if it is not allowed on the stack's own either, ask for it")
+    return Finding(
+        "permissions", "warn", says, "if they are not allowed on the stack's own resources either, request them"
+    )
 
 
 def _concurrency(account: Account) -> Finding:
@@ -117,7 +119,7 @@ def _concurrency(account: Account) -> Finding:
     except SldbError as error:
         return unchecked("quota", error)
     if limit < MIN_EXECUTIONS:
-        hint = "ask for more in Service Quotas; new accounts begin with 10"
+        hint = "request more in Service Quotas; new accounts begin with 10"
         return Finding("quota", "warn", f"only {limit} Lambda invocations at a time in this region", hint)
     return ok("quota", f"{limit:,} Lambda invocations at a time in this region")
 
@@ -135,8 +137,8 @@ def resources(account: Account, stack: str, state: StackState) -> Iterator[Findi
 
 # The state of a function, as Lambda reports it → the next step.
 _NEXT = {
-    "missing": "`sldb deploy` makes it anew",
-    "Pending": "look again: Lambda is at work on it",
+    "missing": "`sldb deploy` creates it again",
+    "Pending": "check again: Lambda is preparing it",
     "Inactive": "a query wakes it: sldb query 'SELECT 1'",
 }
 
@@ -174,8 +176,8 @@ def recoverable_days(account: Account, status: Status) -> Finding:
         return unchecked("deleted", error)
     if days != status.recoverable_days:
         says = f"the bucket keeps deleted objects for {days} days, and the stack says {status.recoverable_days}"
-        return Finding("deleted", "warn", says, "sldb deploy --recoverable-days DAYS sets it anew")
-    return ok("deleted", f"objects can be had back for {days} days" if days else "objects are not kept")
+        return Finding("deleted", "warn", says, "sldb deploy --recoverable-days DAYS sets it again")
+    return ok("deleted", f"deleted objects can be recovered for {days} days" if days else "no deleted object is kept")
 
 
 def _locks(status: Status) -> Finding:

@@ -55,7 +55,7 @@ def read(client: CloudWatchLogsClient, group: str, start_ms: int) -> list[LogEve
             raise SldbError(
                 "store_error",
                 f"there is no log {group}",
-                "it was deleted: `sldb deploy` makes it anew",
+                "it was deleted: `sldb deploy` creates it again",
             ) from error
     return sorted(events, key=lambda event: event.at_ms)
 

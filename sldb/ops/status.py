@@ -51,7 +51,7 @@ class Status:
     bundle: str  # sha256 of the code
     lock_kind: str
     lock_max_age_seconds: int
-    recoverable_days: int  # for which deleted objects can be had back; 0: they cannot
+    recoverable_days: int  # for which deleted objects can be recovered; 0: they cannot
     functions: tuple[FunctionInfo, ...]
     locks: tuple[Holder, ...]
     databases: tuple[Mapping[str, Any], ...]  # as in the reply to the action `databases`

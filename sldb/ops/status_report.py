@@ -23,7 +23,7 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
         ("data", _data(status)),
         ("code", status.bundle[:12]),
         ("lock", _lock(status)),
-        *([("deleted", f"can be had back for {status.recoverable_days} days")] if status.recoverable_days else []),
+        *([("deleted", f"can be recovered for {status.recoverable_days} days")] if status.recoverable_days else []),
         *([("boundary", status.permissions_boundary)] if status.permissions_boundary else []),
         *([("tags", as_text(status.tags))] if status.tags else []),
     ]

@@ -1,7 +1,7 @@
 """The download of a log's files: in ranges, several at once, and kept beside the result until it is complete.
 
 An interrupted pull continues from the kept bytes. A file of a log never changes under its name, but a file of
-the same name may have been created anew with other bytes; the decoder finds it by the file's checksum.
+the same name may have been created again with other bytes; the decoder finds it by the file's checksum.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class PresignedTransport:
         headers = {"Range": f"bytes={start}-{start + length - 1}"}
         answer = self._exchange_with_retries(file, "GET", lambda: self._url_of(file), b"", headers)
         if answer.status == 404:
-            raise FileVanished(f"{file} is not there any more")
+            raise FileVanished(f"{file} no longer exists")
         # 200 with the whole file: a proxy on the way to S3 ignores ranges.
         body = answer.body[start : start + length] if answer.status == 200 else answer.body
         if len(body) != length:

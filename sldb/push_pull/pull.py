@@ -75,7 +75,7 @@ class Pull:
                     raise SldbError("store_error", f"files vanish while they are read: {error}", "try again") from error
                 at = plan["txid"]  # the same state, from the files that exist now
             except SldbError as error:
-                # A file that was created anew continues differently from the one whose beginning was kept.
+                # A file that was created again continues differently from the one whose beginning was kept.
                 if error.code != "corrupt" or last_try or not is_continued:
                     raise
                 downloader.discard()
@@ -93,7 +93,7 @@ class Pull:
                 key = database_prefix(name) + file.name
                 decoder = Decoder(self._counted(downloader.chunks(file)), key)
                 ltx_name = parse_ltx_key(name, key)
-                assert ltx_name is not None, f"{key} is no key of a file of the log"
+                assert ltx_name is not None, f"{key} is not the key of a log file"
                 check_name(decoder.header, ltx_name, key)
                 image.apply(decoder)
             image.finish(name)

@@ -124,7 +124,7 @@ def _check_txid(begun: dict[str, Any], if_txid: int | None) -> None:
         raise SldbError(
             "conflict",
             f"the newest transaction of {begun['database']} is {begun['txid']}, not {if_txid}",
-            "look at the newest state (sldb history), and decide again",
+            "check the newest state (sldb history), and decide again",
             txid=begun["txid"],
             applied="no",
         )

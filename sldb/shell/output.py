@@ -22,7 +22,7 @@ class Output:
     out: TextIO
     err: TextIO
     format: str = "table"
-    screen: Screen | None = None  # None: out is no terminal
+    screen: Screen | None = None  # None: out is not a terminal
     timing: bool = True
     page: Callable[[str], None] | None = None  # shows rendered text on the screen, at once or page by page
     pages: bool = True  # False: `page` is not used

@@ -22,7 +22,7 @@ _NAME = re.compile(r"[^\W\d][\w.-]*")
 
 @dataclass(frozen=True, slots=True)
 class SavedQueries:
-    """The saved queries in one file, which need not exist. Every operation reads it anew: other shells write to it."""
+    """The saved queries in one file, which need not exist. Every operation reads it again: other shells write to it."""
 
     path: Path
 
@@ -73,6 +73,6 @@ def bind_arguments(name: str, sql: str, arguments: Sequence[str]) -> dict[str, V
     places = {int(place) for place in _PLACE.findall(strip_quoted(sql))}
     if len(arguments) != max(places, default=0):
         wanted = f"{max(places, default=0)}, as the SQL says: {sql}"
-        hint = "arguments go where it says $1, $2, …; keep it anew with .save"
+        hint = "arguments go where it says $1, $2, …; save it again with .save"
         raise SldbError("bad_request", f"{name}: got {len(arguments)} arguments, want {wanted}", hint)
     return {str(place): guess(arguments[place - 1]) for place in sorted(places)} or None

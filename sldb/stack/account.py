@@ -88,7 +88,7 @@ class Account:
 def connect(options: AwsOptions) -> Account:
     """Return the user's account. Raises `store_error` (exit status 3) without credentials or region, or if AWS cannot
     be reached."""
-    with aws_errors("find out who you are at AWS"):
+    with aws_errors("determine your AWS identity"):
         session = boto3_session(options)
         if not session.region_name:
             raise SldbError("store_error", "no AWS region is set", REGION_HINT)

@@ -111,8 +111,8 @@ class Stack:
         reverts_drift: bool = False,
     ) -> ChangeSet | None:
         """Return a change set, not executed; None if there is nothing to change. `tags`: all tags of the stack; None if
-        it has none and had none. With `reverts_drift` CloudFormation compares with the existing resources, makes
-        missing ones anew, and takes back changes made by hand."""
+        it has none and had none. With `reverts_drift` CloudFormation compares with the existing resources, creates
+        missing ones again, and reverts changes made by hand."""
         more: Any = {"DeploymentMode": "REVERT_DRIFT"} if reverts_drift else {}
         if tags is not None:
             more["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
@@ -183,7 +183,7 @@ class Stack:
                 ChangeSetName=change_set.id,
                 StackName=change_set.stack_id,
                 ClientRequestToken=uuid.uuid4().hex,  # so that a retry by the SDK does nothing twice
-                # A failed first deployment takes its bucket, which is still empty, back with it.
+                # A failed first deployment deletes its bucket, still empty, in the roll-back.
                 **({"RetainExceptOnCreate": True} if change_set.creates else {}),
             )
         return operation

@@ -21,7 +21,7 @@ _ADVICE = (
     ),
     (
         r"OperationAborted|conflicting conditional operation",
-        "S3 has not finished with a bucket of that name, deleted a moment ago perhaps: deploy again in some minutes",
+        "S3 is still working on a bucket of that name, perhaps a deletion: deploy again in a few minutes",
     ),
     (
         r"already exists|AlreadyExists|ResourceConflict",

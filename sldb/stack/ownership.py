@@ -36,7 +36,7 @@ def not_ours(stack: str) -> SldbError:
     """Return the refusal to touch a stack of another tool."""
     return SldbError(
         "store_error",
-        f"the stack {stack} is none of sldb's, and is left alone",
+        f"the stack {stack} is not sldb's, and is left unchanged",
         "give the name of another with --stack, or look elsewhere with --region or --profile",
     )
 

@@ -17,7 +17,7 @@ class Change:
     type: str  # such as AWS::S3::Bucket
     replacement: str = ""  # True, False, Conditional; empty where nothing exists yet
     properties: tuple[str, ...] = ()  # that change
-    is_gone: bool = False  # the existing resource: it is made anew
+    is_gone: bool = False  # the existing resource: it is created again
 
     @property
     def replaces(self) -> bool:

@@ -16,8 +16,8 @@ from sldb.aws.errors import OperationFailed
 class Step(Enum):
     CREATE = "create"
     UPDATE = "update"
-    RECREATE = "delete what is left of it and create it"
-    RESUME = "finish rolling it back, and update it"
+    RECREATE = "delete its remains and create it again"
+    RESUME = "finish its roll-back, and update it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ _NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")  # can o
 _STUCK = ("UPDATE_FAILED", "IMPORT_ROLLBACK_FAILED")
 _NOTHING = (None, "DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 
-REMAKE = "`sldb destroy`, then `sldb deploy`, makes all of it anew: the databases stay"
+REMAKE = "`sldb destroy`, then `sldb deploy`, creates all of it again: the databases stay"
 
 
 def next_step(stack: str, status: str | None) -> Step:
@@ -51,9 +51,7 @@ def next_step(stack: str, status: str | None) -> Step:
     if status == "DELETE_FAILED":
         raise OperationFailed(f"the stack {stack} is half deleted ({status})", "run `sldb destroy` again")
     if status in _STUCK:
-        raise OperationFailed(
-            f"the stack {stack} is stuck half-way ({status}), and was not brought there by sldb", REMAKE
-        )
+        raise OperationFailed(f"the stack {stack} is stuck half-way ({status}), and not because of sldb", REMAKE)
     return Step.UPDATE
 
 
@@ -79,19 +77,19 @@ def health(status: str, reason: str = "") -> Health:
     if status in _WORKING:
         return Health("ok", says)
     if status in _TAKEN_BACK:
-        said = f"{says} (the last change of it failed, and was taken back)"
+        said = f"{says} (its last change failed, and was rolled back)"
         return Health("warn", said, "`sldb deploy` tries again")
     if status == "REVIEW_IN_PROGRESS":
-        said = f"{says}: it was prepared and never made"
-        return Health("fail", said, "`sldb deploy` makes it", exists=False)
+        said = f"{says}: it was prepared and never created"
+        return Health("fail", said, "`sldb deploy` creates it", exists=False)
     if status in _NEVER_MADE:
-        return Health("fail", says, "`sldb deploy` deletes what is left of it and makes it anew", exists=False)
+        return Health("fail", says, "`sldb deploy` deletes its remains and creates it again", exists=False)
     if is_busy(status):
         exists = not status.startswith(("CREATE_", "ROLLBACK_", "DELETE_"))
-        return Health("warn", f"{says}: AWS is at work on it", "look again when it is done", exists=exists)
+        return Health("warn", f"{says}: AWS is changing it", "check again when it is done", exists=exists)
     if status == "DELETE_FAILED":
-        step = "`sldb destroy` finishes deleting it; then `sldb deploy` makes it anew"
+        step = "`sldb destroy` finishes deleting it; then `sldb deploy` creates it again"
         return Health("fail", says, step, exists=False)
     if status == "UPDATE_ROLLBACK_FAILED":
-        return Health("fail", says, "`sldb deploy` finishes taking the failed change back, and goes on")
+        return Health("fail", says, "`sldb deploy` finishes the roll-back of the failed change, and continues")
     return Health("fail", says, REMAKE)

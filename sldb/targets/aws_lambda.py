@@ -45,9 +45,9 @@ from sldb.targets.protocol import with_id
 
 T = TypeVar("T")
 
-READ_SECONDS = 930.0  # Lambda's longest run is 900: after this no function is at work on the request
+READ_SECONDS = 930.0  # Lambda's longest run is 900: after this no function works on the request
 MAX_REQUEST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
-SETTLE_SECONDS = 1.0  # most writes that a stopped container had on the way have arrived by then
+SETTLE_SECONDS = 1.0  # most writes sent by a stopped container have arrived by then
 SENDS = 4  # in all, for one request
 BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
 
@@ -240,8 +240,8 @@ class LambdaTarget:
 
 class _InDoubt(Exception):
     """The request may have been applied, and there is no reply. `error`: the reason. `may_come_yet`: the request may be
-    applied after a look at its result: a function may be at work on it, or a stopped container may have left its commit
-    on the way to a slow store."""
+    applied even after its result was looked up: a function may still run it, or a stopped container may have sent its
+    commit to a slow store."""
 
     def __init__(self, error: SldbError, *, may_come_yet: bool = True) -> None:
         super().__init__(error.message)
@@ -253,7 +253,7 @@ class _InDoubt(Exception):
 
     def not_applied(self, again: str) -> SldbError:
         if self._may_come_yet:
-            message = f"{self.error.message}; looked up afterwards, it had not been applied yet"
+            message = f"{self.error.message}; it had not been applied when it was looked up afterwards"
             return self._with(message, f"{again}; {self.error.hint}" if self.error.hint else again, "unknown")
         return self._with(f"{self.error.message}; its result was looked up afterwards", self.error.hint, "no")
 

@@ -51,7 +51,7 @@ class DeployedFunction:
 
     def correct(self, name: str, error: SldbError) -> bool:
         """Correct the name or the events after an error of the function `name`; return True if the same event is to be
-        sent again. Raises SldbError if there is no right function."""
+        sent again. Raises SldbError if no function fits."""
         is_about_function = isinstance(error, (NoSuchFunction, NotOurs)) or error.details.get("field") == "stack"
         if self.stack is None or not is_about_function:
             return False
@@ -87,8 +87,8 @@ class DeployedFunction:
         if not _is_same(found, self.name):
             raise SldbError(
                 "store_error",
-                f"the function {self.name} says that it is of the stack {own}, whose query function is {found}",
-                "name the stack that is meant: --stack NAME",
+                f"the function {self.name} reports that it belongs to the stack {own}, whose query function is {found}",
+                "give the intended stack: --stack NAME",
             )
         return own
 
@@ -101,7 +101,7 @@ class DeployedFunction:
                 return False
             if isinstance(error, NoSuchFunction) or own is not None:
                 raise self._broken(own)
-            self._sends_stack = False  # CloudFormation says that it is the right one
+            self._sends_stack = False  # according to CloudFormation it is the right one
             return True
         try:
             found = self._function_of(str(self.stack))
@@ -116,7 +116,7 @@ class DeployedFunction:
     def _correct_named(self, error: SldbError, own: str | None) -> bool:
         if isinstance(error, (NoSuchFunction, NotOurs)):
             return False
-        if own is None:  # it does not know the field
+        if own is None:  # an old function does not know the field
             try:
                 found = self._function_of(str(self.stack))
             except _LookUpFailed as reason:
@@ -127,7 +127,7 @@ class DeployedFunction:
         raise self._contradiction(own) from error
 
     def _contradiction(self, own: str | None) -> SldbError:
-        what = f"which is of the stack {own}" if own else f"which is not the function of the stack {self.stack}"
+        what = f"which belongs to the stack {own}" if own else f"which is not the function of the stack {self.stack}"
         return SldbError(
             "bad_request",
             f"--target lambda:{self.name}, {what}, and --stack {self.stack} contradict each other",
@@ -135,7 +135,7 @@ class DeployedFunction:
         )
 
     def _broken(self, own: str | None) -> SldbError:
-        problem = f"says that it is of the stack {own}" if own else "is not there"
+        problem = f"reports that it belongs to the stack {own}" if own else "does not exist"
         return SldbError(
             "store_error",
             f"the function {self.name} of the stack {self.stack} {problem}",
@@ -195,9 +195,9 @@ class DeployedFunction:
         variables = found.get("Environment", {}).get("Variables", {})
         own = variables.get("SLDB_STACK")
         if self.stack is not None and own is not None and own != self.stack:
-            raise SldbError("bad_request", f"{name} is of the stack {own}", field="stack", stack=own)
+            raise SldbError("bad_request", f"{name} belongs to the stack {own}", field="stack", stack=own)
         if own is None or not variables.get("SLDB_STORE", "").startswith("s3://"):
-            raise NotOurs("store_error", f"the function {name} is none of sldb's", "sldb deploy makes one")
+            raise NotOurs("store_error", f"the function {name} is not sldb's", "sldb deploy creates one")
         return variables
 
     def _session(self) -> boto3.Session:

@@ -20,12 +20,12 @@ class NoSuchFunction(SldbError):
             "store_error",
             f"there is no function {function} in {region}",
             "give another with --target lambda:NAME, or look elsewhere with --region or --profile; if it was deleted, "
-            "`sldb deploy --stack NAME` with the name of its stack makes it anew",
+            "`sldb deploy --stack NAME` with the name of its stack creates it again",
         )
 
 
 class NotOurs(SldbError):
-    """The function is none of sldb's."""
+    """The function is not sldb's."""
 
 
 def is_temporary(response: HttpReply) -> bool:

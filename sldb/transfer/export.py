@@ -62,7 +62,7 @@ def write(
     if format_name not in FORMATS:
         raise SldbError("bad_request", f"no format to export to: {format_name}", f"one of {', '.join(FORMATS)}")
     if what is None and format_name != "sqlite":
-        raise SldbError("bad_request", f"{format_name} holds one table: say which", "sldb export TABLE, or --query SQL")
+        raise SldbError("bad_request", f"{format_name} holds one table: name it", "sldb export TABLE, or --query SQL")
     counted = _RowCounter(progress)
     if format_name in _FILES:
         _write_file(source, what, format_name, path, counted)

@@ -260,7 +260,7 @@ class Loader:
 _HINTS = {
     "no_unique_key": "--upsert needs a primary key or unique index of just these columns: CREATE UNIQUE INDEX …",
     "SQLITE_CONSTRAINT_FOREIGNKEY": "import the tables that these rows refer to first, or with them",
-    "constraint": "--on-error skip leaves such rows out, --upsert KEY updates what is there",
+    "constraint": "--on-error skip leaves such rows out, --upsert KEY updates existing rows",
 }
 
 

@@ -73,7 +73,7 @@ def test_a_mistyped_name_makes_no_database(home: Path, write: str) -> None:
     assert done.returncode == 1
     assert "there is no database tpyo; nothing was applied [not_found]" in done.stderr
     assert "there is: main, app" in done.stderr
-    assert "--create makes it, as do SLDB_CREATE=1 and `sldb databases --local db create tpyo`" in done.stderr
+    assert "--create creates it, as do SLDB_CREATE=1 and `sldb databases --local db create tpyo`" in done.stderr
     assert places(home) == ["app", "main"]
 
 

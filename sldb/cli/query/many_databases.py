@@ -27,7 +27,7 @@ from sldb.cli.query.statements import Work
 from sldb.cli.run import Run
 from sldb.render.merged import Merged
 
-GRACE_SECONDS = 10.0  # beyond the request's own time, for the way there and back
+GRACE_SECONDS = 10.0  # beyond the request's own time, for the round trip
 NAME_COLUMN = Column("_database", "TEXT")
 
 
@@ -48,7 +48,7 @@ def run_on_many(run: Run, options: ManyOptions, work: Work, request: Request, pr
         names = many_databases.find_matching(options.patterns, client.act("databases")["databases"])
     if not names:
         raise SldbError(
-            "not_found", f"no database matches {', '.join(options.patterns)}", "sldb databases lists those there are"
+            "not_found", f"no database matches {', '.join(options.patterns)}", "sldb databases lists the existing ones"
         )
     with printing.out() as (out, screen), closing(many_databases.Clients(run.client)) as clients:
         merged = Merged(printing.format, out, screen, printing.layout)
@@ -100,7 +100,7 @@ class _ManyDatabases:
             if not (request.read_only or request.dry_run):
                 messages.say(
                     f"stopped waiting when {answered} of {report.count(len(names), 'database')} had answered; if this "
-                    "writes, it may still be applied in the others (sldb history --database NAME tells)"
+                    "writes, it may still be applied in the others (check sldb history --database NAME)"
                 )
             raise
         return writers
@@ -141,7 +141,7 @@ class _ManyDatabases:
         """Ask whether to write; nothing is applied yet. Raises Exit after a no, SldbError without a terminal."""
         many = report.count(len(writers), "database")
         if not streams.can_ask():
-            raise SldbError("bad_request", f"this writes to {many}", "if that is meant, say --yes", applied="no")
+            raise SldbError("bad_request", f"this writes to {many}", "add --yes to confirm", applied="no")
         inserted_updated_deleted: Counter[str] = Counter()
         destroyed = 0
         for name, outcome in self._outcomes(writers, replace(request, dry_run=True)):

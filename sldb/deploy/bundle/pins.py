@@ -44,7 +44,7 @@ def pins_for(platform: Platform) -> tuple[Pin, ...]:
 
 
 def select(text: str, python: tuple[int, int]) -> Iterator[Pin]:
-    """Yield the pins of a lock file for this Python. Raises ValueError for a line that is no pin."""
+    """Yield the pins of a lock file for this Python. Raises ValueError for a line that is not a pin."""
     for line in text.replace("\\\n", " ").splitlines():
         if not line.strip() or line.startswith("#"):
             continue

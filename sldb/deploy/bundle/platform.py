@@ -63,7 +63,7 @@ class Platform:
             here = f"python{sys.version_info.major}.{sys.version_info.minor}"
             raise SldbError(
                 "bad_request",
-                f"a bundle for this machine runs {here}, and the runtime asked for is {runtime}",
+                f"a bundle for this machine runs {here}, and the requested runtime is {runtime}",
                 f"deploy with --runtime {here}, or unset SLDB_BUNDLE_PLATFORM",
             )
         return platform

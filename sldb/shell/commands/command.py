@@ -50,7 +50,7 @@ def required_argument(command: DotCommand) -> str:
     """Return the only argument. Raises `bad_request` for none or several."""
     found = optional_argument(command)
     if found is None:
-        raise SldbError("bad_request", f".{command.name} needs a name", f".help {command.name} says more")
+        raise SldbError("bad_request", f".{command.name} needs a name", f".help {command.name} explains it")
     return found
 
 
@@ -58,7 +58,7 @@ def optional_arguments(max_count: int, command: DotCommand) -> tuple[str | None,
     """Return `max_count` arguments, None for each that is missing. Raises `bad_request` for more."""
     if len(command.arguments) > max_count:
         extra = " ".join(command.arguments[max_count:])
-        raise SldbError("bad_request", f".{command.name}: unexpected {extra}", f".help {command.name} says more")
+        raise SldbError("bad_request", f".{command.name}: unexpected {extra}", f".help {command.name} explains it")
     return (*command.arguments, *[None] * (max_count - len(command.arguments)))
 
 

@@ -58,7 +58,7 @@ def undo(session: Session, command: DotCommand) -> None:
 def branch(session: Session, command: DotCommand) -> None:
     name, when = next(iter(command.arguments), None), " ".join(command.arguments[1:])
     if name is None:
-        raise SldbError("bad_request", ".branch needs a name", ".help branch says more")
+        raise SldbError("bad_request", ".branch needs a name", ".help branch explains it")
     then = wire_form(when, ".branch") if when else session.at
     made = Branch.create(session.client, name, then)
     for warning in made.warnings:

@@ -18,7 +18,7 @@ def import_(session: Session, command: DotCommand) -> None:
 
     name, table = optional_arguments(2, command)
     if name is None:
-        raise SldbError("bad_request", ".import needs a file", ".help import says more")
+        raise SldbError("bad_request", ".import needs a file", ".help import explains it")
     session.require_no_transaction(".import")
     session.require_present(".import")
     # Absolute: to `sldb import` the name - means standard input, from which the shell reads itself.

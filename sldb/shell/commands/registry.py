@@ -14,9 +14,9 @@ from sldb.shell.session import Session
 
 TRANSACTIONS = """\
 BEGIN opens a transaction on the newest state: its statements see that state
-and their own changes, whatever other clients commit meanwhile, and lock nobody
-out. COMMIT applies them all at once if no other client has committed since;
-otherwise it says so, and COMMIT RETRY runs them on the newest state by then.
+and their own changes, whatever other clients commit meanwhile, and block no
+client. COMMIT applies them all at once if no other client has committed since;
+otherwise it fails, and COMMIT RETRY runs them on the then newest state.
 ROLLBACK drops them, and so does leaving. SAVEPOINT, RELEASE and ROLLBACK TO
 work inside. An error drops its statement; the transaction stays open.
 

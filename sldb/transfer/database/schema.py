@@ -153,6 +153,6 @@ def _table(name: str, kind: str, sql: str, columns: list[Row], has_rowid: bool) 
 
 
 def _is_rowid(column: str, columns: list[tuple[str, str]], sql: str) -> bool:
-    """Return True for an INTEGER PRIMARY KEY; with DESC after it, it is no rowid, for historical reasons."""
+    """Return True for an INTEGER PRIMARY KEY; with DESC after it, it is not a rowid, for historical reasons."""
     is_integer = any(name == column and type_.upper() == "INTEGER" for name, type_ in columns)
     return is_integer and not re.search(r"\bPRIMARY\s+KEY\s+DESC\b", sql, re.IGNORECASE)

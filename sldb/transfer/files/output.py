@@ -1,7 +1,7 @@
 """The output of an export: an atomically written file, or standard output; compressed by its name.
 
 Files are replaced by `sldb.atomic_file`. Devices and pipes (/dev/null, /dev/stdout) are written to directly, and never
-replaced. On a terminal control characters are escaped: data may come from strangers.
+replaced. On a terminal control characters are escaped: the data is untrusted.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             yield out
             out.flush()
     except OSError as error:
-        raise _cannot_be_written(path, error) from error
+        raise _cannot_be_written(path, error, "a part of the output may have been written") from error
 
 
 def _for_device(raw: BinaryIO) -> BinaryIO:
@@ -89,12 +89,15 @@ def replacing_file(path: Path) -> Iterator[Path]:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if _is_special(path):
-            raise OSError(errno.ENOTSUP, "it is no file, and cannot be replaced by one")
+            raise OSError(errno.ENOTSUP, "it is not a regular file, and cannot be replaced by one")
         with atomic_file.replacing(path) as unfinished:
             yield unfinished
+    except atomic_file.NotSynced as error:
+        hint = "the complete file is there, but its directory was not synced: a crash of the system may undo that"
+        raise _cannot_be_written(path, error, hint) from error
     except OSError as error:
-        raise _cannot_be_written(path, error) from error
+        raise _cannot_be_written(path, error, "no file was created or changed") from error
 
 
-def _cannot_be_written(path: Path, error: OSError) -> SldbError:
-    return SldbError("bad_request", f"{path} cannot be written: {error.strerror or error}", "nothing was left there")
+def _cannot_be_written(path: Path, error: OSError, hint: str) -> SldbError:
+    return SldbError("bad_request", f"{path} cannot be written: {error.strerror or error}", hint)

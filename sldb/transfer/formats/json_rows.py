@@ -100,7 +100,7 @@ def _tagged(value: dict[str, Any], key: str) -> tuple[Value] | None:
         try:
             return (base64.b64decode(encoded, validate=True),)
         except (binascii.Error, ValueError):
-            raise _InvalidValue(f"the value of {key} is no base64") from None
+            raise _InvalidValue(f"the value of {key} is not base64") from None
     if len(value) == 1 and value.get("$float") in _FLOATS:
         return (_FLOATS[value["$float"]],)
     return None

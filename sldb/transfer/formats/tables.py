@@ -39,7 +39,7 @@ def read(source: Input, options: ReadOptions, bad: BadRows, standard_input: Bina
         raise SldbError(
             "bad_request",
             f"standard input holds {source.format}, which is detected too late",
-            f"say --input-format {source.format}",
+            f"give --input-format {source.format}",
         )
     yield from _of_file(source, options, standard_input)
 
@@ -72,5 +72,5 @@ def _of_file(source: Input, options: ReadOptions, standard_input: BinaryIO) -> I
 
 def _table(source: Input, options: ReadOptions) -> str:
     if options.table is None and source.name == STANDARD_INPUT:
-        raise SldbError("bad_request", "standard input has no name for a table", "say --table NAME")
+        raise SldbError("bad_request", "standard input has no name for a table", "give --table NAME")
     return options.table or source.table

@@ -1,4 +1,4 @@
-"""A role that wants an MFA code asks on the terminal only."""
+"""A role that requires an MFA code asks on the terminal only."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_without_a_terminal_it_says_what_to_do_and_reads_nothing(tmp_path: Path,
         check=False,
     )
     assert ran.returncode == 3, ran.stderr
-    assert "wants an MFA code, and there is no terminal" in ran.stderr
+    assert "requires an MFA code, and there is no terminal" in ran.stderr
     assert "hint: run it on a terminal, or" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert ran.stdout == ""

@@ -125,7 +125,7 @@ def test_edits_say_what_a_dictionary_would(edits: list[tuple[str, str, str | Non
 
 def test_what_is_written_in_a_way_that_is_not_understood_is_left_alone() -> None:
     for text in ('profiles = {dev = {region = "eu"}}\n', 'migrations = """\nstack = "x"\n"""\n'):
-        with pytest.raises(SldbError, match="not edited here"):
+        with pytest.raises(SldbError, match="sldb cannot edit"):
             config_edit.with_value(decode(HERE, text), "stack", "y", "dev" if "dev" in text else None)
 
 

@@ -164,7 +164,7 @@ def test_all_of_them_at_once(sldb: Commands) -> None:
         lose(sldb)
     assert len(resources(sldb)) == 9
     ran = sldb.ok("deploy", "--memory", "2048")
-    assert ran.err.count(" is gone: this mends it") == 8
+    assert ran.err.count(" is gone: this repairs it") == 8
     assert states(sldb) == {"ok"}
     assert "up to date" in sldb.ok("deploy").err
     assert sldb.client("lambda").get_function_configuration(FunctionName=FUNCTION)["MemorySize"] == 2048
@@ -181,8 +181,8 @@ def test_a_plan_shows_what_is_gone_and_mends_nothing(sldb: Commands) -> None:
     sldb.ok("deploy")
     LOSSES["query function"][0](sldb)
     ran = sldb.ok("deploy", "--plan")
-    assert "the function test-db-function is gone: this mends it" in ran.err
-    assert "+  QueryFunction  AWS::Lambda::Function  is gone, and made anew" in ran.err
+    assert "the function test-db-function is gone: this repairs it" in ran.err
+    assert "+  QueryFunction  AWS::Lambda::Function  is missing, and created again" in ran.err
     assert "nothing was changed" in ran.err
     assert states(sldb) == {"fail"}
     assert sldb.waiting_change_sets() == []
@@ -264,7 +264,7 @@ def test_what_may_not_be_looked_for_is_no_loss(sldb: Commands) -> None:
         sldb.fail(action, "AccessDenied", "not authorized", times=99)
         assert states(sldb) == {"warn"}
         ran = sldb.ok("deploy")
-        assert "could not be checked whether all of it is there: " in ran.err
+        assert "it could not be checked whether all resources exist: " in ran.err
         assert says in ran.err
         assert "up to date" in ran.err
         sldb.aws.hooks.clear()
@@ -376,7 +376,7 @@ def test_a_stack_that_was_only_prepared_is_called_that_and_deploy_makes_it(sldb:
     assert "commits" not in rows
     shown = sldb.ok("status").out
     assert "prepared and never made" in shown
-    assert "`sldb deploy` makes it" in shown
+    assert "`sldb deploy` creates it" in shown
     for command in (["logs"], ["cost"]):
         ran = sldb(*command)
         assert ran.status == 3, ran.err

@@ -173,7 +173,7 @@ def test_a_failure_names_its_reason_and_leaves_nothing_half_made(sldb: Commands)
     assert sldb.stack_status() == "ROLLBACK_COMPLETE"
     assert sldb.buckets() == [BUNDLE_BUCKET]
     again = sldb.ok("deploy")
-    assert "never came into being (ROLLBACK_COMPLETE)" in again.err
+    assert "was never created (ROLLBACK_COMPLETE)" in again.err
     assert sldb.stack_status() == "CREATE_COMPLETE"
 
 

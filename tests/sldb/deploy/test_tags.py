@@ -48,7 +48,7 @@ def tags_of_all(sldb: Commands) -> dict[str, dict[str, str]]:
 
 def test_everything_gets_the_tags_and_keeps_its_own(sldb: Commands) -> None:
     ran = sldb.ok("deploy", "--tags", "team=data", "cost-center=a=b", "--tags=Name=ours", "more=x")
-    assert "tags of all that can have some: Name=ours, cost-center=a=b, more=x, team=data" in ran.err
+    assert "tags of all resources that can have tags: Name=ours, cost-center=a=b, more=x, team=data" in ran.err
     found = tags_of_all(sldb)
     assert len(found) == 10
     for resource, tags in found.items():
@@ -80,7 +80,7 @@ def test_they_stay_change_and_go_and_those_of_others_stay(sldb: Commands) -> Non
     assert "up to date" in sldb.ok("deploy").err
     assert "up to date" in sldb.ok("deploy", "--tags", "team=data").err
     ran = sldb.ok("deploy", "--tags", "team=web", "--untag", "old", "never-there")
-    assert "tags that are taken off: old" in ran.err
+    assert "tags to be removed: old" in ran.err
     assert as_dict(stack(sldb)["Tags"]) == {"team": "web", "theirs": "1"}
     for resource, tags in tags_of_all(sldb).items():
         assert (tags["team"], tags["theirs"], tags.get("old")) == ("web", "1", None), resource

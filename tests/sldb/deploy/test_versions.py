@@ -1,4 +1,4 @@
-"""`--recoverable-days`: what is deleted from the bucket can be had back, against the emulated AWS."""
+"""`--recoverable-days`: what is deleted from the bucket can be recovered, against the emulated AWS."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def recover(sldb: Commands, key: str) -> None:
 def test_at_first_nothing_is_kept(sldb: Commands) -> None:
     sldb.ok("deploy")
     assert versioning(sldb) is None
-    assert "had back" not in sldb.ok("status").out
+    assert "can be recovered" not in sldb.ok("status").out
     assert json.loads(sldb.ok("status", "--format", "json").out)["recoverable_days"] == 0
 
 
@@ -51,7 +51,7 @@ def test_what_is_deleted_can_be_had_back(sldb: Commands) -> None:
     assert versioning(sldb) == "Enabled"
     assert kept_by_rule(sldb) == 3
     assert rules(sldb)[RULE]["Expiration"] == {"ExpiredObjectDeleteMarker": True}
-    assert "can be had back for 3 days" in sldb.ok("status").out
+    assert "can be recovered for 3 days" in sldb.ok("status").out
     s3 = sldb.client("s3")
     s3.put_object(Bucket=DATA_BUCKET, Key=KEY, Body=b"committed", IfNoneMatch="*")
     s3.delete_object(Bucket=DATA_BUCKET, Key=KEY)

@@ -62,7 +62,7 @@ def test_off_a_terminal_columns_are_plain_and_complete() -> None:
     [
         ({"bucket_is_gone": True}, "data   s3://test-db-data-123456789012-eu-west-1 is gone"),
         ({"health": health("UPDATE_ROLLBACK_FAILED")}, "next   `sldb deploy` finishes taking"),
-        ({"health": health("REVIEW_IN_PROGRESS")}, "next   `sldb deploy` makes it"),
+        ({"health": health("REVIEW_IN_PROGRESS")}, "next   `sldb deploy` creates it"),
     ],
 )
 def test_what_is_wrong_is_said_with_what_to_do(change: dict[str, Any], says: str) -> None:

@@ -66,7 +66,7 @@ def test_every_status_has_a_verdict_and_what_is_not_well_a_next_step(status: str
     assert (found.state == "ok") == (not found.next)
     assert (found.state == "ok") == (status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
     at_work = status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
-    assert ("AWS is at work on it" in found.says) == at_work
+    assert ("AWS is changing it" in found.says) == at_work
     if not at_work and found.state == "fail":
         assert "`sldb de" in found.next  # deploy or destroy
 

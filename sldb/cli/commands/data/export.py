@@ -33,8 +33,8 @@ parquet and sqlite (these two need -o). Without a table and a query, sqlite hold
 the whole database.
 
 All of it is read at one transaction, however large it is. A file appears whole or not at all; a name that ends in .gz
-or .zst is compressed. A name that begins with s3:// is an object; one that ends in / a prefix, below which the file
-takes the table's name.
+or .zst is compressed. A name that begins with s3:// is the address of an object; if it ends in /, the object is named
+after the table.
 """
 
 
@@ -89,7 +89,7 @@ def _format(run: Run, output: str | None) -> str:
         return "csv"
     found = format_of(output)
     if found is None:
-        raise click.UsageError(f"what format is {output}? Say --format with one of {', '.join(FORMATS)}")
+        raise click.UsageError(f"no format is known for {output}: give --format with one of {', '.join(FORMATS)}")
     return found
 
 

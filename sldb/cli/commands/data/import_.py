@@ -30,7 +30,7 @@ HELP = """Read files into tables, all or nothing.
   zcat huge.csv.gz | sldb import - --table huge
 
 \b
-Formats (the name's ending and the content say which): csv, tsv, json, jsonl,
+Formats (found from the name's ending and the content): csv, tsv, json, jsonl,
 parquet, sqlite, sql; each may be compressed with gzip or zstd.
 
 A missing table is created: its name is the file's, its columns' types are those of the values (INTEGER, REAL, TEXT; 007
@@ -43,19 +43,17 @@ An import of any size is one transaction. If it is stopped before its end, the s
 @command("import", help=HELP, short_help="Read files into tables.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
-    "--table", metavar="NAME", help="The table (default: the file's name); of sqlite and sql files, which one."
+    "--table", metavar="NAME", help="The table (default: the file's name); for sqlite and sql files, the one to read."
 )
 @click.option("--input-format", metavar="FORMAT", help="csv, tsv, json, jsonl, parquet, sqlite or sql.")
-@click.option(
-    "--create", is_flag=True, help="Only if the table is not there; create the database, too, if it is not there."
-)
+@click.option("--create", is_flag=True, help="Only if the table does not exist; also create a missing database.")
 @click.option("--replace", is_flag=True, help="Delete the existing rows.")
 @click.option("--upsert", metavar="KEY[,KEY]", help="Update rows with the same values in these columns.")
-@click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="Bad rows: stop, or leave out.")
+@click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="Stop at a bad row, or skip it.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Send at most N rows at a time.")
 @click.option("--delimiter", metavar="TEXT", help="The separator of the cells of csv and tsv.")
-@click.option("--no-header", is_flag=True, help="The first line of csv and tsv is a row: columns c1, c2, …")
-@click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Of text files.")
+@click.option("--no-header", is_flag=True, help="Read the first line of csv and tsv as a row: columns c1, c2, …")
+@click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="The encoding of text files.")
 def import_(run: Run, files: tuple[str, ...], **options: Any) -> None:
     from sldb.transfer.importing import sentences
 
@@ -79,7 +77,7 @@ def _run(run: Run, client: Client, plan: Plan) -> Outcome:
                 error.hint = f"{error.hint}; {_kept(run, error.details['staging'])}".removeprefix("; ")
             raise
         except KeyboardInterrupt:
-            messages.say("stopped, with nothing applied; the same command again goes on from here")
+            messages.say("stopped, with nothing applied; the same command again continues from here")
             raise
 
 
@@ -115,7 +113,7 @@ def _check_encoding(name: str) -> None:
 
 def _kept(run: Run, staging: str) -> str:
     drop = run.command_line("databases", "drop", staging)
-    return f"the same command again goes on from here (or give it up: {drop})"
+    return f"the same command again continues from here (or, to abandon it: {drop})"
 
 
 @contextmanager

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 HELP = """Write the database to a SQLite file, as it is or as it was.
 
-The file appears when all of it is there and checked, or not at all. It is that of one transaction, whatever is written
-to the database meanwhile. If it is stopped before the end, the same command again continues where it stopped.
+The file appears once it is complete and checked, or not at all. It holds the state at one transaction, whatever is
+written to the database meanwhile. If it is stopped before the end, the same command again continues where it stopped.
 
 \b
   sldb pull app.db
@@ -31,8 +31,10 @@ to the database meanwhile. If it is stopped before the end, the same command aga
 @click.argument("out", type=click.Path(path_type=Path))
 @moment_options.at_option("As it was then")
 @click.option("-f", "--force", is_flag=True, help="Overwrite an existing file.")
-@click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
-@click.option("--check/--no-check", default=True, help="Let SQLite look for damage before the file appears.")
+@click.option(
+    "--through", type=click.Choice(["bucket", "function"]), help="Use only this route (default: the first that works)."
+)
+@click.option("--check/--no-check", default=True, help="Have SQLite check for damage before the file appears.")
 def pull(run: Run, out: Path, at: str | None, force: bool, through: str | None, check: bool) -> int:
     from sldb.cli import progress
     from sldb.push_pull import routes
@@ -41,7 +43,7 @@ def pull(run: Run, out: Path, at: str | None, force: bool, through: str | None, 
     messages.check_format(run.format)
     replace = force
     if out.is_file() and not force and streams.can_ask():
-        replace = click.confirm(f"{out} is there already. Write over it?", err=True)
+        replace = click.confirm(f"{out} already exists. Overwrite it?", err=True)
         if not replace:
             messages.say(NOT_CHANGED)
             return 1

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 HELP = """Make a SQLite file the content of the database, in one transaction.
 
-Any SQLite file will do: with a -wal beside it, of any page size, in use by another program. What was in the database
-before stays in its history, and the command that brings it back is printed. If it is stopped before the end nothing has
-changed, and the same command again continues where it stopped.
+Any SQLite file will do: with a -wal beside it, of any page size, in use by another program. The earlier content of the
+database stays in its history, and the command that brings it back is printed. If it is stopped before the end nothing
+has changed, and the same command again continues where it stopped.
 
 \b
   sldb push app.db
@@ -39,8 +39,10 @@ class _Declined(Exception):
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before existing content is replaced.")
 @create_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
-@click.option("--through", type=click.Choice(["bucket", "function"]), help="The one way to take (default: what works).")
-@click.option("--check/--no-check", default=True, help="Look for damage in the file first (default: yes).")
+@click.option(
+    "--through", type=click.Choice(["bucket", "function"]), help="Use only this route (default: the first that works)."
+)
+@click.option("--check/--no-check", default=True, help="Check the file for damage first (default: yes).")
 def push(run: Run, file: Path, yes: bool, creates: bool, if_txid: int | None, through: str | None, check: bool) -> int:
     from sldb.cli import progress
     from sldb.push_pull import routes
@@ -60,7 +62,7 @@ def push(run: Run, file: Path, yes: bool, creates: bool, if_txid: int | None, th
             if is_asked and begun["bytes"]:
                 messages.say_subject(client.where)
                 _confirm(begun, file, source.size)
-            is_asked = False  # once, whatever way is tried next
+            is_asked = False  # once, whichever route is tried next
 
         def attempt(route: Route) -> dict[str, Any]:
             return Push(route.client, route.transport, shown).run(source, if_txid, allow)
@@ -79,8 +81,8 @@ def _confirm(begun: dict[str, Any], file: Path, file_bytes: int) -> None:
     from sldb.report import size
 
     messages.say(
-        f"This replaces what is in {begun['database']} ({size(begun['bytes'])}, transaction {begun['txid']}) "
-        f"with {file} ({size(file_bytes)}). What is there stays in its history."
+        f"This replaces the content of {begun['database']} ({size(begun['bytes'])}, transaction {begun['txid']}) "
+        f"with {file} ({size(file_bytes)}). The present content stays in its history."
     )
     if not click.confirm("Go on?", err=True):
         raise _Declined

@@ -83,9 +83,9 @@ def create(run: Run, name: str) -> None:
 def set_(run: Run, name: str, setting: str) -> None:
     """Change the setting of a database: the enforcement of foreign keys.
 
-    It holds for each request without a PRAGMA foreign_keys of its own. Databases that begin here have it on, SQLite
-    files (push) have it off, as SQLite does. Existing rows are not checked: PRAGMA foreign_key_check finds rows without
-    their parents.
+    It holds for each request without a PRAGMA foreign_keys of its own. Databases created by sldb have it on, those from
+    SQLite files (push) have it off, as in SQLite. Existing rows are not checked: PRAGMA foreign_key_check finds rows
+    without their parents.
 
     \b
       sldb databases set main foreign_keys=on
@@ -170,19 +170,21 @@ def _confirm_drop(found: list[dict[str, Any]], name: str, where: str) -> bool:
     from sldb.report import size
 
     if not streams.can_ask():
-        raise SldbError("bad_request", "drop asks before it does anything, and there is no terminal", "give --yes")
+        raise SldbError(
+            "bad_request", "drop asks before it does anything, and there is no terminal", "add --yes to confirm it"
+        )
     there = [one for one in found if one["name"] == name]
     if not there:
-        raise SldbError("not_found", f"there is no database {name}", "`sldb databases` lists those there are")
+        raise SldbError("not_found", f"there is no database {name}", "`sldb databases` lists the existing ones")
     if problem := there[0].get("problem"):
         raise SldbError("corrupt", f"{name} cannot be dropped as it is: {problem}", "restore the object first")
     bytes_there, written = size(there[0]["bytes"]), local(there[0]["time"])
     what = f"{bytes_there}, last written {written} (transaction {there[0]['txid']})"
     if there[0]["state"] == "unfinished":
-        what = "a copy that was stopped, or is under way; nothing of it can be read"
+        what = "a copy that was stopped, or is under way; none of it can be read"
     messages.say_subject(where)
     messages.say(f"This drops {name}: {what}.")
-    answer = click.prompt(f"Type its name ({name}) to go on", err=True, default="", show_default=False)
+    answer = click.prompt(f"Type its name ({name}) to continue", err=True, default="", show_default=False)
     if answer != name:
         messages.say(f"not its name: {NOT_CHANGED}")
     return bool(answer == name)

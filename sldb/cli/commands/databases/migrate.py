@@ -18,15 +18,15 @@ from sldb.cli.run import Run
 HELP = """Apply the migrations of a directory to a database, each exactly once.
 
 Migrations are SQL files in dbmate's format, in db/migrations (--dir, SLDB_MIGRATIONS, or `migrations` in the config).
-Each is one transaction together with the note that it is applied, in dbmate's table schema_migrations: it is applied
-wholly or not at all, also if several run this at once.
+Each is one transaction together with its row in dbmate's table schema_migrations: it is applied wholly or not at all,
+and once, even if several processes run this command at the same time.
 
 \b
-  sldb migrate new create_users        begin a file
-  sldb migrate up --rehearse           try all that is pending on a branch, and see what it does
-  sldb migrate up                      apply it
-  sldb migrate status                  which are applied (the same as sldb migrate)
-  sldb migrate rollback                take the last one back
+  sldb migrate new create_users        create a file
+  sldb migrate up --rehearse           try all pending ones on a branch, and show their effects
+  sldb migrate up                      apply them
+  sldb migrate status                  show which are applied (the same as sldb migrate)
+  sldb migrate rollback                roll back the last one
 """
 
 
@@ -39,12 +39,12 @@ def migrate(ctx: click.Context, run: Run, directory: str | None) -> None:
         _status(run, directory_path(ctx, run, None))
 
 
-@command("new", short_help="Begin a migration.")
+@command("new", short_help="Create a migration file.")
 @click.argument("name")
 @directory_option
 @click.pass_context
 def new(ctx: click.Context, run: Run, name: str, directory: str | None) -> None:
-    """Begin a migration: a file named after the time in UTC and NAME. Its path is printed.
+    """Create a migration file, named after the time in UTC and NAME. Its path is printed.
 
     \b
       sldb migrate new create_users

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from sldb.migrate.files import Migration
 
 
-@command("rollback", short_help="Take the last migration back.")
+@command("rollback", short_help="Roll back the last migration.")
 @click.argument("number", metavar="[N]", type=click.IntRange(min=1), default=1)
 @directory_option
 @click.pass_context
 def rollback(ctx: click.Context, run: Run, number: int, directory: str | None) -> None:
-    """Take back the last applied migration, or the last N, by the SQL below -- migrate:down.
+    """Roll back the last applied migration, or the last N, by the SQL below -- migrate:down.
 
     \b
       sldb migrate rollback
@@ -57,7 +57,7 @@ def _check_files(versions: Sequence[str], migrations: dict[str, Migration]) -> N
         if version not in migrations:
             raise SldbError(
                 "bad_request",
-                f"{version} is applied, and there is no file that says how to roll it back",
+                f"{version} is applied, and there is no file with the SQL to roll it back",
                 "bring its file back, or go back in time: sldb restore --at TXID",
                 applied="no",
             )

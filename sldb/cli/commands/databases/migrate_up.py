@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from sldb.migrate.files import Migration, VersionStatus
 
 
-@command("up", short_help="Apply what is pending.")
+@command("up", short_help="Apply the pending migrations.")
 @directory_option
 @click.option("--to", metavar="VERSION", help="Only up to this version.")
-@click.option("--rehearse", is_flag=True, help="On a branch, which is dropped: show what it does, change nothing.")
-@click.option("--strict", is_flag=True, help="Refuse where a file is out of order, changed or missing.")
+@click.option("--rehearse", is_flag=True, help="Apply on a temporary branch and show the effects; change nothing.")
+@click.option("--strict", is_flag=True, help="Refuse if a file is out of order, changed or missing.")
 @create_option
 @click.pass_context
 def up(
@@ -77,7 +77,7 @@ def _report_oddities(found: Sequence[VersionStatus], strict: bool) -> None:
     }
     odd = [says[one.state].format(one.name or one.version) for one in found if one.state in says]
     if odd and strict:
-        raise SldbError("bad_request", odd[0], "leave --strict out to go on all the same", applied="no")
+        raise SldbError("bad_request", odd[0], "leave --strict out to apply the others anyway", applied="no")
     for sentence in odd:
         messages.say(f"note: {sentence}")
 

@@ -10,10 +10,10 @@ from sldb.cli import messages, moment_options
 from sldb.cli.command import command, completes
 from sldb.cli.run import Run
 
-HELP = """Make another database that begins as this one is, or was at a transaction or a time.
+HELP = """Create a database with the content of this one, as it is, or was at a transaction or a time.
 
-The files are copied inside the store, so that a large database takes seconds. From then on the two have nothing to do
-with each other. A name that exists is refused. If it is stopped half-way, the name cannot be used, and the same command
+The files are copied inside the store, so even a large database takes only seconds. From then on the two are independent
+of each other. A name that exists is refused. If it is stopped half-way, the name cannot be used, and the same command
 again completes it.
 
 \b

@@ -105,7 +105,7 @@ def _errors_without_its_sql() -> Iterator[None]:
 
 
 _COLLATION_HINT = (
-    "a key with a collation that only the program has which made the database tells no rows apart here; "
+    "rows cannot be matched by a key with a collation that exists only in the program that made the database; "
     "--table NAME compares other tables"
 )
 

@@ -12,9 +12,10 @@ from sldb.cli.run import Run
 
 HELP = """List the transactions of a database, newest first.
 
-Each can be read with sldb query --at TXID, and brought back with sldb restore --at TXID, unless it says otherwise in
-the last column. Where the files of single transactions are gone, one line stands for a run of them (12..40); only its
-last one can be read. Sizes and local times in the formats for people, bytes and UTC in the others.
+Each can be read with sldb query --at TXID, and brought back with sldb restore --at TXID, unless the last
+column says otherwise. Where the files of single transactions have been removed, one line stands for a range of them
+(12..40); only its last one can be read. The formats for people have sizes with units and local times, the others bytes
+and UTC.
 
 \b
   sldb history
@@ -26,7 +27,7 @@ last one can be read. Sizes and local times in the formats for people, bytes and
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="How many lines."
 )
-@click.option("--before", type=click.IntRange(min=1), metavar="TXID", help="Only those before this one.")
+@click.option("--before", type=click.IntRange(min=1), metavar="TXID", help="Only transactions before this one.")
 def history(run: Run, limit: int, before: int | None) -> None:
     from sldb.actions.history import table
     from sldb.render import check_format

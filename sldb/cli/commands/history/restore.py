@@ -25,7 +25,7 @@ printed. It also brings back a database that was dropped.
   sldb restore --at "2026-11-01 10:00"
   sldb restore --at "10m ago"
 
-A time that was written without a zone is one on this machine's clock. Which transaction it was is printed.
+A time without a zone is one on this machine's clock. The transaction found for it is printed.
 """
 
 

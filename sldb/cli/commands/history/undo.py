@@ -31,5 +31,5 @@ def undo(run: Run, if_txid: int | None) -> None:
         reply = taken_back.run(client)
     again = []
     if reply["changed"]:
-        again = [f"to have it again: {run.command_line('restore', '--at', str(taken_back.txid))}"]
+        again = [f"to bring it back: {run.command_line('restore', '--at', str(taken_back.txid))}"]
     messages.show_reply(run.format, reply, taken_back.outcome(reply), *again)

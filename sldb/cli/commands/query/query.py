@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 HELP = """Run SQL and print the rows.
 
 All statements together are one transaction: if one fails, nothing is applied. The SQL comes from the argument, from -c
-SQL and -f FILE (as often as needed, in their order; -f - is standard input), or from standard input. The output of
+SQL and -f FILE (any number of them, in their order; -f - is standard input), or from standard input. The output of
 sqlite3's .dump runs unchanged. Dot commands of the shell work too: sldb query .tables
 
 \b
-Parameters (-p, as often as needed):
+Parameters (-p, any number of times):
   -p 5 -p Ada                  for ?, in order
   -p id=5 -p name=Ada          for :id and :name
   -p zip:text=01234            with a type: text int real null json blob file
@@ -59,7 +59,7 @@ Where several statements return rows, table, markdown and vertical print all of 
 the file's name determines the format, unless --format does; .gz and .zst are compressed.
 
 On a terminal, a statement that deletes, replaces or overwrites rows, or drops a table or column, asks for confirmation
-first, in any wording (not with --yes). sldb undo takes the last write back.
+first, however it is written (not with --yes). sldb undo reverts the last write.
 
 A write to a missing database asks before it creates it; without a terminal it needs --create (or SLDB_CREATE=1). Only
 main is created without that.
@@ -93,9 +93,13 @@ class QueryCommand(Command):
 
 @command("query", cls=QueryCommand, help=HELP, short_help="Run SQL once.")
 @click.argument("sql", required=False)
-@click.option("-c", "--command", multiple=True, metavar="SQL", help="Run this; may be given several times.")
+@click.option("-c", "--command", multiple=True, metavar="SQL", help="Run this SQL; may be given several times.")
 @click.option(
-    "-f", "--file", multiple=True, metavar="FILE", help="Run the SQL in FILE; - is standard input. Several times, too."
+    "-f",
+    "--file",
+    multiple=True,
+    metavar="FILE",
+    help="Run the SQL in FILE; - is standard input. May be given several times.",
 )
 @click.option("-p", "--param", "params", multiple=True, metavar="[NAME[:TYPE]=]VALUE", help="Bind a parameter.")
 @click.option(
@@ -108,7 +112,7 @@ class QueryCommand(Command):
     "--all-databases",
     multiple=True,
     metavar="PATTERN",
-    help="Run on all databases that match (* ? [abc]), side by side.",
+    help="Run on all databases that match (* ? [abc]), in parallel.",
 )
 @click.option(
     "--jobs",
@@ -126,7 +130,10 @@ class QueryCommand(Command):
 @click.option("--if-txid", type=int, metavar="TXID", help="Write only if the newest transaction is this one.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give up after this time, with nothing applied.")
 @click.option(
-    "--max-staleness", type=float, metavar="SECONDS", help="Accept a warm copy that was checked this long ago."
+    "--max-staleness",
+    type=float,
+    metavar="SECONDS",
+    help="Read a warm container's copy if it was checked at most this long ago.",
 )
 @click.option(
     "--request-id",
@@ -201,7 +208,7 @@ def query(
         return run_on_many(run, options, work, replace(request, create=False), printing)
     from sldb.cli.query.sending import Sending
 
-    # The output is opened first: without it nothing must run.
+    # The output is opened first: if that fails, nothing may run.
     with printing.out() as (out, screen), closing(run.client(create=creates)) as client:
         confirms = not yes and streams.can_ask()
         Sending(run, client, work, printing, confirms, stats, fields["at"]).send(request, out, screen)
@@ -210,9 +217,9 @@ def query(
 
 def _check_many(run: Run, request: Request, creates: bool) -> None:
     if creates:
-        raise click.UsageError("--all-databases runs on databases that are there: leave --create out")
+        raise click.UsageError("--all-databases runs on existing databases: leave --create out")
     if request.if_txid is not None or run.settings.find("database").is_option:
-        raise click.UsageError("--all-databases goes neither with --database nor with --if-txid")
+        raise click.UsageError("--all-databases cannot be combined with --database or --if-txid")
 
 
 def _in_order(kinds: Sequence[str], commands: Sequence[str], files: Sequence[str]) -> list[tuple[str, str]]:

@@ -26,8 +26,8 @@ HELP = """Run SQL interactively.
 A statement runs when it ends with ; and Enter is pressed. Everything that is submitted at once is one transaction;
 BEGIN opens one until COMMIT. .help lists the dot commands. Ctrl-C drops the input or stops waiting, Ctrl-D leaves.
 
-When standard input is no terminal (sldb shell < FILE), what is complete at the end of a line runs, in order and
-without prompts; the first error ends it with its exit status, and an open transaction is dropped.
+When standard input is not a terminal (sldb shell < FILE), SQL that is complete at the end of a line runs, in order and
+without prompts; the first error ends the shell with its exit status, and an open transaction is dropped.
 
 \b
   sldb shell
@@ -38,7 +38,7 @@ without prompts; the first error ends it with its exit status, and an open trans
 
 @command("shell", help=HELP, short_help="Run SQL interactively.")
 @click.option("--vi", is_flag=True, help="Edit with the keys of vi instead of Emacs.")
-@click.option("--no-pager", is_flag=True, help="Print what does not fit on the screen, and do not page it.")
+@click.option("--no-pager", is_flag=True, help="Print long results without a pager.")
 @click.option("--yes", is_flag=True, help="Do not ask before something is destroyed.")
 @create_option
 def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> None:

@@ -72,7 +72,7 @@ def init(_run: Run) -> None:
 
     path = config_path(os.environ)
     if path.exists():
-        raise SldbError("bad_request", f"{path} is there already", "sldb config set KEY VALUE")
+        raise SldbError("bad_request", f"{path} already exists", "sldb config set KEY VALUE")
     write(decode(path, template()))
     messages.say(f"wrote {path}")
 

@@ -38,42 +38,42 @@ class _DeployCommand(Command):
 
 
 @command("deploy", cls=_DeployCommand)
-@click.option("--yes", is_flag=True, help="Apply without asking, also what removes or replaces something.")
+@click.option("--yes", is_flag=True, help="Apply without asking, even if it removes or replaces resources.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and change nothing.")
 @click.option("--lock", metavar="KIND", help="The write lock: security-group (default), s3 or none.")
 @click.option("--lock-max-age", type=int, metavar="SECONDS", help="Free locks that are older (default: 90).")
 @click.option("--memory", type=int, metavar="MB", help="Memory of the function (default: 1024).")
-@click.option("--timeout", type=int, metavar="SECONDS", help="The longest that a request may take (default: 60).")
+@click.option("--timeout", type=int, metavar="SECONDS", help="The time limit of a request (default: 60).")
 @click.option("--architecture", metavar="NAME", help="arm64 (default) or x86_64.")
 @click.option("--runtime", metavar="NAME", help="python3.10 to python3.14 (default: python3.13).")
 @click.option("--ephemeral-storage", type=int, metavar="MB", help="Size of /tmp, the page cache (default: 512).")
-@click.option("--retention-days", type=int, metavar="DAYS", help="Keep every version for so long (default: 30).")
+@click.option("--retention-days", type=int, metavar="DAYS", help="Keep the history for this long (default: 30).")
 @click.option(
     "--recoverable-days",
     type=int,
     metavar="DAYS",
-    help="Keep deleted objects recoverable for so long, as versions (default: 0, not at all).",
+    help="Keep deleted objects recoverable for this long, as versions (default: 0, not at all).",
 )
-@click.option("--new-bucket", is_flag=True, help="Make an empty data bucket if it is gone, and the databases with it.")
+@click.option("--new-bucket", is_flag=True, help="Create an empty data bucket if the old one is lost.")
 @click.option("--function", metavar="NAME", help="Name of the function (default: STACK-function).")
 @click.option(
     "--permissions-boundary",
     metavar="ARN",
-    help="The policy beyond which the functions' roles may do nothing; none takes it off.",
+    help="The policy that limits the rights of the functions' roles; none removes it.",
 )
 @click.option(
     "--tags",
     multiple=True,
     metavar="KEY=VALUE...",
-    help="Tags for the stack and all that it makes, beside those that it has.",
+    help="Tags to add to the stack and its resources.",
 )
-@click.option("--untag", multiple=True, metavar="KEY...", help="Take these tags off.")
+@click.option("--untag", multiple=True, metavar="KEY...", help="Remove these tags.")
 def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
-    """Make the stack in your AWS account, or bring it up to date.
+    """Create the stack in your AWS account, or bring it up to date.
 
     Shows what will change and asks before it does anything. Options that you do not give keep their values; resources
-    deleted by hand are recreated. Without a terminal nothing is asked: it continues unless something would be removed
-    or replaced, which needs --yes.
+    deleted by hand are recreated. Without a terminal it does not ask: it continues unless a resource would be
+    removed or replaced, which needs --yes.
 
     \b
       sldb deploy
@@ -128,7 +128,7 @@ def _apply(deployment: Deployment, display: Display) -> StackState:
             return deployment.apply()
     except KeyboardInterrupt:
         if deployment.executed:
-            display.note("AWS goes on with it; `sldb status` shows how far it is")
+            display.note("AWS continues; `sldb status` shows the progress")
         raise
 
 

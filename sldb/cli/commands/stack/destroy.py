@@ -59,7 +59,9 @@ def destroy(run: Run, yes: bool, delete_data: bool) -> None:
 
 def _confirm(stack: str, plan: TeardownPlan, delete_data: bool) -> None:
     if not streams.can_ask():
-        raise SldbError("bad_request", "destroy asks before it does anything, and there is no terminal", "give --yes")
+        raise SldbError(
+            "bad_request", "destroy asks before it does anything, and there is no terminal", "add --yes to confirm it"
+        )
     if not delete_data or plan.data_bucket is None:
         if not click.confirm(f"Take down the stack {stack}? The databases stay.", err=True):
             raise click.exceptions.Exit(1)
@@ -69,7 +71,7 @@ def _confirm(stack: str, plan: TeardownPlan, delete_data: bool) -> None:
         err=True,
     )
     if (
-        click.prompt(f"Type the name of the stack ({stack}) to go on", err=True, default="", show_default=False)
+        click.prompt(f"Type the name of the stack ({stack}) to continue", err=True, default="", show_default=False)
         != stack
     ):
         click.echo(f"not the name of the stack: {NOT_CHANGED}", err=True)

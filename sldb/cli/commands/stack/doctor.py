@@ -43,7 +43,7 @@ def doctor(run: Run, store: str | None, endpoint: str | None) -> int:
     if endpoint and not store:
         raise click.UsageError("--endpoint says where the bucket of --store is: give both")
     if store and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/.*)?", store):
-        raise click.BadParameter(f"{store} is no address like s3://bucket/prefix", param_hint="--store")
+        raise click.BadParameter(f"{store} is not an address like s3://bucket/prefix", param_hint="--store")
     format_name = check_format(run.format)
     found = []
     for seen in _store_findings(run, store, endpoint) if store else _findings(run):

@@ -42,7 +42,7 @@ def unlock(run: Run, yes: bool) -> int:
         return 0
     held = locks.held(run.database)
     if held is None:
-        _say(f"Nobody has the lock of database {run.database}.")
+        _say(f"The lock of database {run.database} is free.")
         return 0
     _show(held, locks.place.stack)
     if not yes and not _confirmed():
@@ -76,7 +76,7 @@ def _show(held: Holder, stack: str) -> None:
 
 def _confirmed() -> bool:
     if not streams.can_ask():
-        raise click.UsageError("this is no terminal, where a question could be answered: add --yes to free the lock")
+        raise click.UsageError("there is no terminal to ask on: add --yes to free the lock")
     return click.confirm("Free this lock?", err=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -56,6 +57,23 @@ def test_what_cannot_be_a_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(SldbError, match="cannot be written") as caught:
         put(tmp_path / name)
     assert caught.value.code == "bad_request"
+    assert caught.value.hint == "no file was created or changed"
+
+
+@posix
+def test_a_failure_after_the_rename_is_reported_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = os.fsync
+
+    def fail_for_directories(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_for_directories)
+    with pytest.raises(SldbError, match="cannot be written") as caught:
+        put(tmp_path / "x")
+    assert "the complete file is there" in caught.value.hint
+    assert (tmp_path / "x").read_bytes() == b"new"
 
 
 @posix
@@ -72,7 +90,7 @@ def test_a_device_or_pipe_is_written_to_and_never_replaced(tmp_path: Path) -> No
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     put(Path("/dev/null"))
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
-    with pytest.raises(SldbError, match="is no file"), replacing_file(pipe):
+    with pytest.raises(SldbError, match="is not a regular file"), replacing_file(pipe):
         pass
 
 

@@ -101,7 +101,7 @@ def test_text_that_is_no_json_is_told_with_its_place(text: str | bytes, message:
         ('{"a": }', "x.json:2:7: Expecting value"),
         ("[1, 2]", "x.json:2:1: want an object with a value for each column, got [1, 2]"),
         ('{"a": "\\ud800"}', "x.json:2:1: the value of a has half a character in it (a lone surrogate)"),
-        ('{"a": {"$blob": "%"}}', "x.json:2:1: the value of a is no base64"),
+        ('{"a": {"$blob": "%"}}', "x.json:2:1: the value of a is not base64"),
         ('{"A": 1}', 'x.json:2:1: the key "A" cannot name a column beside the others'),
     ],
 )

@@ -155,7 +155,7 @@ def test_parquet_goes_to_s3(home: Path, s3_url: str) -> None:
         (("nothing",), 1, "there are: t, loose, words, v"),
         ((), 2, "csv holds one table: say which"),
         (("t", "-q", "SELECT 1"), 2, "exclude each other"),
-        (("t", "-o", "t.xyz"), 2, "what format is t.xyz?"),
+        (("t", "-o", "t.xyz"), 2, "no format is known for t.xyz"),
         (("t", "--format", "sqlite"), 2, "not for standard output"),
         (("t", "--format", "parquet"), 2, "not for standard output"),
         (("t", "-o", "t.sqlite.gz"), 2, "not compressed as a whole"),

@@ -45,7 +45,7 @@ def test_a_file_becomes_a_table(home: Path) -> None:
 def test_standard_input_needs_a_table(home: Path) -> None:
     done = load(home, "-", stdin=PEOPLE)
     assert done.returncode == 2
-    assert "say --table NAME" in done.stderr
+    assert "give --table NAME" in done.stderr
     assert load(home, "-", "--table", "t", stdin=PEOPLE).returncode == 0
     assert rows(home, "SELECT count(*) AS n FROM t") == [{"n": 2}]
 

@@ -37,6 +37,12 @@ def test_in_out_and_back(tmp_path, file):
     assert sldb(tmp_path, "--local", "d", "pull", "again.db", "--at", "2").returncode == 0
 
 
+def test_the_undo_of_a_new_database_names_it_once(tmp_path: Path, file: Path) -> None:
+    pushed = sldb(tmp_path, "--local", "d", "push", str(file), "--database", "app", "--create")
+    assert pushed.returncode == 0
+    assert "to undo this: sldb databases drop app --local d\n" in pushed.stderr
+
+
 @pytest.mark.parametrize("name", ["Abc", "a/b", "a b", "../other"])
 def test_no_database_is_made_with_a_name_that_none_can_have(tmp_path, file, name):
     """A push does not go through what checks the event of a function."""

@@ -155,7 +155,7 @@ def test_asks_on_a_terminal(monkeypatch: pytest.MonkeyPatch, text: str, status: 
 def test_nobody_has_it(capsys: pytest.CaptureFixture[str]) -> None:
     deploy()
     assert run(["unlock"]) == 0
-    assert "Nobody has the lock of database main" in capsys.readouterr().err
+    assert "The lock of database main is free" in capsys.readouterr().err
 
 
 def test_released_while_the_user_thinks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,7 +244,7 @@ def test_an_object_is_freed_as_the_function_frees_it(capsys: pytest.CaptureFixtu
     left = stored()
     assert (left["owner"], left["released"], left["database"]) == (None, "abc123", "main")
     assert run(["unlock"]) == 0
-    assert "Nobody has the lock" in capsys.readouterr().err
+    assert "The lock of database main is free" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("body", [b"no json", [], {"owner": None, "released": "x"}, {"owner": ""}])
