@@ -47,9 +47,9 @@ def play(stage: Stage, number: int, scene: scenes.Scene) -> None:
 
 def _end(stage: Stage) -> None:
     if not (sys.stdin.isatty() and stage.is_terminal):
-        stage.say("\nThat was all of it. On a terminal, the demo ends in `sldb shell`.")
+        stage.say("\nThis is the end of the demo. On a terminal, the demo ends in `sldb shell`.")
         return
-    stage.title(len(scenes.SCENES) + 1, "Your turn", "This AWS lasts as long as the shell, which .quit leaves.")
+    stage.title(len(scenes.SCENES) + 1, "Your turn", "The emulated AWS runs until you leave the shell with .quit.")
     stage.show("sldb shell")
     stage.become(["sldb", "shell"])
 

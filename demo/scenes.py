@@ -63,7 +63,7 @@ SCENES = (
     ),
     Scene(
         "Statements that fail",
-        "The message points at the place. What stands together is one transaction:\n"
+        "The message shows the place of the error. One submission is one transaction:\n"
         "the second one fails at its INSERT, so its UPDATE is not applied either.",
         (
             Command('sldb query "SELECT name, meters FROM peaks"', status=1),
@@ -77,7 +77,7 @@ SCENES = (
     ),
     Scene(
         "Every version is still there",
-        "A write too many; and a look at what its second transaction had left behind.",
+        "An unwanted write, and a read of the state after the second transaction.",
         (
             Command('sldb query "DELETE FROM peaks WHERE metres < 6000"'),
             Command('sldb query "SELECT count(*) AS peaks FROM peaks"'),

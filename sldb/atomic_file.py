@@ -1,6 +1,6 @@
 """Atomic file writes: a file appears whole or not at all. It is written beside its name, synced, then renamed.
 
-    with replacing(path) as unfinished: …      any writer fills `unfinished`, an empty file in the same directory
+    with replacing(path) as unfinished: …      the caller fills `unfinished`, an empty file in the same directory
     replace_with(path, data)                   the same for bytes at hand
     create_with(path, data)                    only if there is no such file: raises FileExistsError
     move_over(made, path)                      a complete, synced file in the same file system gets the name

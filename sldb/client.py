@@ -1,7 +1,7 @@
 """The client: Request → Reply over a target, a Lambda function or the same code in this process over a directory.
 
 A target is written `lambda`, `lambda:NAME`, `local` or `local:DIR`; `sldb.destination` combines it with a stack, and
-targets/protocol.py defines its verbs. Heavy imports (boto3, the engine) happen as a target of their kind is opened.
+targets/protocol.py defines its verbs. Heavy imports (boto3, the engine) happen when a target that needs them is opened.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ LAMBDA_GB_SECOND = {"aarch64": 0.0000133334, "x86_64": 0.0000166667}  # by the m
 S3_WRITE = 0.005 / 1000  # PUT, COPY, POST, LIST
 S3_READ = 0.0004 / 1000  # GET and all others; DELETE is free, and rare enough to be counted here
 S3_GB_MONTH = 0.023  # S3 Standard, the first 50 TB
-LOG_GB = 0.50  # CloudWatch Logs, taking in; https://aws.amazon.com/cloudwatch/pricing/
+LOG_GB = 0.50  # CloudWatch Logs, ingestion; https://aws.amazon.com/cloudwatch/pricing/
 MB_PER_GB = 1024
 
 

@@ -1,4 +1,4 @@
-"""The text of SQL: statements, words and names, told apart without running anything.
+"""The text of SQL: statements, words and names, distinguished without running anything.
 
 The end of a statement is found by SQLite's own tokenizer (sqlite3.complete_statement): a semicolon in a string, a
 comment or the body of a trigger ends nothing.

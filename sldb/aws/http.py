@@ -1,8 +1,8 @@
 """Signed HTTP to one AWS service, with botocore's own sessions, signer and transport, and without its clients.
 
 Making a botocore client parses the service's model and costs 60 ms at every start of the command (measured: 180 ms
-against 120 ms); one POST needs none of it. Profiles, SSO, roles, regions, endpoints (AWS_ENDPOINT_URL, …),
-proxies and CA bundles are still botocore's to find, so that they work as everywhere.
+against 120 ms); one POST needs none of it. Profiles, SSO, roles, regions, endpoints (AWS_ENDPOINT_URL, …), proxies and
+CA bundles are still found by botocore, so that they work as in other AWS tools.
 
 The errors of botocore pass through: the caller knows the purpose of the request (see `sldb.aws.errors.aws_errors`).
 """
@@ -43,7 +43,7 @@ class HttpReply:
 
 
 class Unanswered(Exception):
-    """The lack of a usable response. `was_sent`: the request, or a part of it, may have arrived. `error`:
+    """A request got no usable response. `was_sent`: the request, or a part of it, may have arrived. `error`:
     botocore's."""
 
     def __init__(self, error: BotoCoreError, *, was_sent: bool) -> None:

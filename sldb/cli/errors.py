@@ -23,7 +23,7 @@ def guard(action: Callable[[], object]) -> int:
     """Run `action` and return its exit status; an exception becomes one message and a status."""
     try:
         status = action()
-        sys.stdout.flush()  # here a closed pipe makes no traceback
+        sys.stdout.flush()  # inside the guard, a closed pipe causes no traceback
         return status if isinstance(status, int) else 0
     except Exception as error:  # noqa: BLE001  # the end of all errors
         return _failed(error)
@@ -61,7 +61,7 @@ def _failed(error: Exception) -> int:
 def _refused_by_the_system(error: OSError) -> SldbError:
     """Return the error for a file or directory refused by the system, if the command itself has none."""
     where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-    hint = "look whether it is there, and may be read and written: HOME, TMPDIR and the XDG_ variables name such places"
+    hint = "check that it exists, and can be read and written: HOME, TMPDIR and the XDG_ variables name such places"
     return SldbError("store_error", f"{where}{error.strerror}", hint)
 
 

@@ -28,7 +28,7 @@ class Question:
         """Ask for a yes to the sentence on the data to destroy."""
         started = time.monotonic()
         messages.say_subject(self.where)
-        messages.say(f"{sentence} Afterwards, {self.undo} takes it back.")
+        messages.say(f"{sentence} Afterwards, {self.undo} reverts it.")
         self.was_confirmed = click.confirm("Go on?", err=True, default=False)
         self.seconds += time.monotonic() - started
         return self.was_confirmed

@@ -1,4 +1,4 @@
-"""The standard streams of a command: data in UTF-8, the screen, and the check for a user to ask."""
+"""The standard streams of a command: data in UTF-8, the screen, and the check whether a user can be asked."""
 
 from __future__ import annotations
 

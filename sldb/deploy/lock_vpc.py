@@ -1,4 +1,4 @@
-"""The VPC of the locks, after a change to another kind of lock: it stays as long as one may be in it.
+"""The VPC of the locks, after a change to another kind of lock: it stays as long as a lock may be in it.
 
 A VPC with a group in it cannot be deleted, and a function with the earlier settings may still make one. So the
 deployment that changes the kind of the locks keeps the VPC. A later one removes it, once no such request can be under

@@ -56,7 +56,7 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """The stack before the deployment, and the wishes for it."""
+    """The stack before the deployment, and the requested settings."""
 
     stack: Stack
     state: StackState | None  # None: there is no stack to update

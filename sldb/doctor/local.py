@@ -57,7 +57,7 @@ def _writable(directory: Path, existing: Path) -> Finding:
     except OSError as error:
         hint = "choose another with --local DIR, or get the right to write there"
         return Finding("directory", "fail", f"{existing} cannot be written: {error.strerror}", hint)
-    made = "" if existing == directory else " (made by the first write)"
+    made = "" if existing == directory else " (created by the first write)"
     return ok("directory", f"{directory}{made} can be written, and fsync takes {took:.1f} ms")
 
 
@@ -66,4 +66,6 @@ def _room(existing: Path) -> Finding:
 
     free = shutil.disk_usage(existing).free
     state = "ok" if free >= WARN_BYTES else "warn" if free >= FAIL_BYTES else "fail"
-    return Finding("disk", state, f"{size(free)} free", "" if state == "ok" else "make room: every write needs some")
+    return Finding(
+        "disk", state, f"{size(free)} free", "" if state == "ok" else "free some space: every write needs some"
+    )

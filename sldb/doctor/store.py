@@ -23,7 +23,7 @@ from sldb.targets.bucket import bare_store
 if TYPE_CHECKING:
     import boto3
 
-FEW_ROUNDS = 5  # for stores that are known to be right
+FEW_ROUNDS = 5  # for stores that are known to be correct
 _AVOID_HINT = "do not write to databases there: two writers could overwrite each other"
 
 

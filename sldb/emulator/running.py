@@ -67,7 +67,7 @@ class _Received:
 
     def pass_terminate_to(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        if self.terminated:  # it came before there was a process
+        if self.terminated:  # the signal came before the process existed
             process.terminate()
 
     def wait(self) -> None:

@@ -24,7 +24,7 @@ _REPORT = re.compile(
 class Item:
     what: str
     count: int
-    dollars: float  # over the period; for stored objects, as if all of them had been there for the whole period
+    dollars: float  # over the period; for stored objects, as if all of them had existed for the whole period
 
     @property
     def each(self) -> float:

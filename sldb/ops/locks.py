@@ -41,7 +41,7 @@ class LockPlace:
 
 
 class StackLocks:
-    """Raises SldbError `store_error` if AWS does not respond, or refuses, or there is no such stack."""
+    """The locks of a stack. Methods raise SldbError `store_error` if AWS fails or refuses, or the stack is missing."""
 
     def __init__(self, session: boto3.Session, place: LockPlace) -> None:
         self._session = session

@@ -20,7 +20,7 @@ from sldb.aws.errors import aws_errors
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-LATE_SECONDS = 15.0  # after its time an event may still appear
+LATE_SECONDS = 15.0  # an event may appear this long after its time
 _POLL_SECONDS = 1.0
 _PLATFORM = re.compile(r"(START|END|REPORT|INIT_START|INIT_REPORT) ")
 

@@ -118,7 +118,7 @@ def _tagged(value: dict[str, Any], path: Path, line: int) -> Value:
         raise _refused(path, line, "base64 in a blob") from None
 
 
-# One cell with what ends it. A quoted cell may hold anything, with its quotes doubled.
+# One cell with its terminator. A quoted cell may hold anything, with its quotes doubled.
 _CSV_CELL = re.compile(r'(?:"(?P<quoted>[^"]*(?:""[^"]*)*)"|(?P<bare>[^",\r\n]*))(?P<end>,|\r?\n|\Z)')
 
 

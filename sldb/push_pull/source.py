@@ -183,8 +183,8 @@ def _check_whole_pages(path: Path, page_size: int) -> None:
     if size % page_size:
         raise SldbError(
             "bad_request",
-            f"{path} is cut off: {size} bytes are not a whole number of pages of {page_size} bytes",
-            "take a whole copy",
+            f"{path} is truncated: {size} bytes are not a whole number of pages of {page_size} bytes",
+            "make a complete copy",
         )
 
 
@@ -223,7 +223,7 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
     except apsw.CorruptError as error:
         raise SldbError(
             "bad_request",
-            f"{path} is damaged or cut off: {error}",
+            f"{path} is damaged or truncated: {error}",
             "repair it (sqlite3 FILE .recover), or take a sound copy",
         ) from error
     except apsw.BusyError as error:

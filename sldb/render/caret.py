@@ -36,7 +36,7 @@ def _one_line(part: str) -> str:
 def _last_columns(part: str, columns: int) -> str:
     if text.width(part) <= columns:
         return part
-    part = part[-columns:]  # no character is narrower than none, and a line may have millions
+    part = part[-columns:]  # no character has a negative width, and a line may have millions
     while text.width(part) >= columns:
         part = part[1:]
     return "…" + part

@@ -66,7 +66,7 @@ class Output:
         print(message, file=self.err, flush=True)
 
     def set_vertical(self, wish: str | None = None) -> None:
-        """Print vertically always (`on`), never (`off`), or only what does not fit (`auto`); without a wish, toggle."""
+        """Print vertically always (`on`), never (`off`), or only what does not fit (`auto`); without a word, toggle."""
         is_vertical = self.format == "vertical"
         if (not is_vertical) if wish is None else (wish == "on"):
             if not is_vertical:

@@ -1,8 +1,8 @@
 """A conversation with a database, without a terminal: its state, and the requests sent from it.
 
 A session sees the newest state of the database; or a moment of the past, to which nothing can be written; or an open
-transaction (see `sldb.shell.transaction`). SQL is run by `sldb.shell.submission`. Errors leave as SldbError: the loop
-around the session decides if they end the run.
+transaction (see `sldb.shell.transaction`). SQL is run by `sldb.shell.submission`. Errors are raised as SldbError: the
+loop around the session decides if they end the run.
 
 The names for completion (see `sldb.shell.schema_names`) are fetched again after a possible change of the schema,
 and after an error about a missing table.

@@ -1,6 +1,6 @@
 """An AWS account in one region, as one identity sees it, with the clients for it.
 
-Credentials, profile, region and AWS_ENDPOINT_URL are boto3's business. Connecting queries AWS for the identity, so that
+Credentials, profile, region and AWS_ENDPOINT_URL are handled by boto3. Connecting queries AWS for the identity, so that
 wrong credentials are one clear message before anything else happens.
 """
 

@@ -166,7 +166,7 @@ class Stack:
             try:
                 self._client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack_id)
             except self._client.exceptions.ChangeSetNotFoundException:
-                return  # it went when another process executed its own, and the stack belongs to that one
+                return  # deleted as another process executed its own: the stack is that one's
             if not change_set.creates:
                 return
             state = self.describe(change_set.stack_id)
@@ -196,9 +196,9 @@ class Stack:
         return operation
 
     def finish_rollback(self, state: StackState, skipped: Collection[str]) -> Operation:
-        """Begin to go on with a failed roll-back. `skipped`: the resources to leave as they are, by logical id."""
+        """Begin to continue a failed roll-back. `skipped`: the resources to leave as they are, by logical id."""
         operation = self._operation(state.id)
-        with aws_errors(f"go on rolling back the stack {self.name}"):
+        with aws_errors(f"continue the roll-back of the stack {self.name}"):
             self._client.continue_update_rollback(
                 StackName=state.id, ResourcesToSkip=sorted(skipped), ClientRequestToken=uuid.uuid4().hex
             )

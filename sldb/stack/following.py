@@ -10,7 +10,7 @@ from sldb.stack.events import StackEvent
 from sldb.stack.state import Operation, StackState
 
 OnEvent = Callable[[StackEvent], None]
-FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 2.0  # between two looks
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 2.0  # between two polls
 _MAX_IDLE_LOOKS = 30  # at a stack without events, before the operation is taken for one that does nothing
 
 

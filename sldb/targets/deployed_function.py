@@ -1,10 +1,10 @@
 """The query function for the requests, and the stack that they are meant for.
 
-The function of a stack is `<stack>-function` by convention, so that a request pays no call to find out. Each event
-carries the name of the stack; the function compares it with its own before it opens anything. If that fails (there is
-no such function; it belongs to another stack, or is not sldb's; it is so old that it does not know the field),
-CloudFormation is queried for the stack's function, once. A named function (`lambda:NAME`) is used as it is; a stack
-named beside it must be its own.
+The function of a stack is `<stack>-function` by convention, so that a request needs no extra call to look it up. Each
+event carries the name of the stack; the function compares it with its own before it opens anything. If that fails
+(there is no such function; it belongs to another stack, or is not sldb's; it is so old that it does not know the
+field), CloudFormation is queried for the stack's function, once. A named function (`lambda:NAME`) is used as it is; a
+stack named beside it must be its own.
 
 `environment` returns the function's variables, once it is the right function: for operations without it.
 """

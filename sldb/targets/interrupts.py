@@ -1,9 +1,9 @@
 """Interrupts: Ctrl-C while the engine runs in this process, raised only at points prepared for it.
 
 Python raises KeyboardInterrupt at any instruction. Inside an infallible callback of SQLite's, such an exception is
-printed and lost; between a commit and its bookkeeping it could do worse. So the signal is only noted, and the exception
-is raised when the engine reads the clock or pauses: between statements' steps, while it waits for a lock, before a
-commit.
+printed and lost; between a commit and its bookkeeping it could do more harm. So the signal is only noted, and the
+exception is raised when the engine reads the clock or pauses: between statements' steps, while it waits for a lock,
+before a commit.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Batches of rows: each fits into one request, and has a digest of all rows so far.
 
-The same rows make the same batches, so that an interrupted import is told from one of other data, and continues.
+The same rows make the same batches, so that an interrupted import can continue, and is not mistaken for one of other
+data.
 """
 
 from __future__ import annotations

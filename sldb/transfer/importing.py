@@ -5,8 +5,8 @@ then one transaction copies all rows to their tables, and that database is dropp
 and an interrupted one continues when the same command is run again: the batches are the same, and their digests show if
 the data is too.
 
-Exactly once: the last step is conditional on the transaction before it, and is noted before it is tried. A note that is
-found again names the transaction to be searched for the import.
+Exactly once: the last step is conditional on the transaction before it, and is noted before it is tried. A later run
+that finds the note checks if the transaction after the noted one is the import.
 """
 
 from __future__ import annotations

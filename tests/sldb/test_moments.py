@@ -135,7 +135,7 @@ def test_a_reading_that_was_left_out_is_refused_with_what_is_around_it(
     zone: str, text: str, around: tuple[str, str]
 ) -> None:
     message = refused(text, clock_of(zone))
-    assert "never" in message
+    assert "skipped" in message
     assert all(each in message for each in around)
 
 
@@ -159,7 +159,7 @@ def test_yesterday_is_the_same_time_of_day(zone: str, at: str, meant: str) -> No
 
 def test_yesterday_may_not_have_had_that_time_or_twice() -> None:
     skipped = clock_of("America/New_York", datetime(2026, 3, 9, 6, 30, tzinfo=timezone.utc).timestamp())
-    assert "never" in refused("yesterday", skipped)
+    assert "skipped" in refused("yesterday", skipped)
     twice = clock_of("America/New_York", datetime(2026, 11, 2, 6, 30, tzinfo=timezone.utc).timestamp())
     assert "2026-11-01 01:30:00-04:00 and 2026-11-01 01:30:00-05:00" in refused("yesterday", twice)
 
@@ -214,7 +214,7 @@ def test_a_reading_means_what_zoneinfo_says(zone: str, naive: datetime) -> None:
         meant_ms = (real.pop() - EPOCH) // timedelta(milliseconds=1)
         assert parse(text, "--at", clock) == Moment(meant_ms, meant_ms)
     else:
-        assert ("twice" if real else "never") in refused(text, clock)
+        assert ("twice" if real else "skipped") in refused(text, clock)
 
 
 @given(st.text(max_size=40))

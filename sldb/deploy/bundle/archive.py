@@ -28,7 +28,7 @@ from sldb.deploy.bundle.pins import pins_for
 from sldb.deploy.bundle.platform import Platform
 from sldb.deploy.bundle.wheels import fetch
 
-_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date in a zip
 _UNUSED = re.compile(
     r"""
     (^|/)(tests?|__pycache__|sboms)/      # no function runs its packages' tests
@@ -131,6 +131,6 @@ def _sorted_by_name(entries: list[Entry]) -> tuple[Entry, ...]:
 def _zip_info(entry: Entry) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(entry.name, _DATE)
     info.compress_type = zipfile.ZIP_DEFLATED
-    info.create_system = 3  # Unix, also where the zip is made on Windows, or the modes count for nothing
+    info.create_system = 3  # Unix, also where the zip is made on Windows, or the modes are ignored
     info.external_attr = (stat.S_IFREG | entry.mode) << 16
     return info

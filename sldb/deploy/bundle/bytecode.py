@@ -2,7 +2,7 @@
 
 Only the bundle's interpreter can make it; a bundle for another Python version has none. It is made in a process of its
 own: the output of `marshal` depends on the strings in the process before it. The files are of the unchecked kind, since
-the dates of a bundle mean nothing.
+the dates in a bundle are meaningless.
 """
 
 from __future__ import annotations

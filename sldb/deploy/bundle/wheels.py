@@ -54,7 +54,7 @@ def pip_download(pins: Sequence[Pin], platform: Platform, directory: Path) -> No
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")] or done.stderr.splitlines()
         raise OperationFailed(
             "pip could not fetch the packages of the functions: " + " ".join(said[-2:]),
-            f"see what `{Path(sys.executable).name} -m pip download obstore` says; "
+            f"run `{Path(sys.executable).name} -m pip download obstore` to see why; "
             "an index or a proxy is set up as for pip",
         )
 

@@ -84,7 +84,7 @@ class Authorizer:
         return next((each for each in roles if each.arn == principal.role_arn), None)
 
     def check_boundary_in(self, call: Call) -> None:
-        """Raise AwsError if a permissions boundary is no policy of the account."""
+        """Raise AwsError if a permissions boundary is not a policy of the account."""
         arn = call.form.get("PermissionsBoundary") if call.service == "iam" else None
         if arn and arn not in self._moto.backend("iam", "aws").managed_policies:
             raise AwsError("NoSuchEntity", f"Scope ARN: {arn} does not exist or is not attachable.", 404)

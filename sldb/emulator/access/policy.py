@@ -1,7 +1,7 @@
 """IAM's policy language, as far as this project's policies use it. Pure: documents and a request in, a decision out.
 
 `check` refuses to store a policy with an element that is not evaluated here (an operator, a condition key, a policy
-variable): a condition taken for true or false in silence would prove nothing.
+variable): a condition silently taken for true or false would prove nothing.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class AwsError(Exception):
 
 
 class NotEmulated(AwsError):
-    """A feature of AWS that is not emulated: refused by name, never ignored in silence."""
+    """A feature of AWS that is not emulated: refused by name, never silently ignored."""
 
     def __init__(self, what: str) -> None:
         super().__init__("NotImplemented", f"sldb emulator does not supply {what}", 501)

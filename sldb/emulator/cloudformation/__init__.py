@@ -6,7 +6,7 @@ submission  the template, parameters and tags of a request, checked
 stacks      all stacks of the account
 change_sets the difference between a stack and a target
 template    text → Template, its checks and its parameters
-intrinsics  Ref, Fn::Sub and their like
+intrinsics  Ref, Fn::Sub and the like
 plan        two states of a stack → changes. Pure
 stack       the state of a stack: resources, events, change sets
 engine      applies changes in a thread, one resource after the other, and rolls back

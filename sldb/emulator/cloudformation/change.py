@@ -16,7 +16,7 @@ class Change:
     physical_id: str = ""
     properties: tuple[str, ...] = ()  # that change
     replacement: str | None = None  # of a Modify: True, False or Conditional
-    policy_action: str | None = None  # what becomes of a resource that is removed or replaced
+    policy_action: str | None = None  # the treatment of a resource that is removed or replaced
     uncertain: tuple[str, ...] = ()  # those of `properties` whose value is not known yet
     drift: str | None = None  # of a drift-aware change set: IN_SYNC, MODIFIED or DELETED
 

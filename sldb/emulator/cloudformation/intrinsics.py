@@ -13,7 +13,7 @@ _PLACEHOLDER = re.compile(r"\$\{(!?)([^}]*)\}")
 
 
 class _NoValue:
-    """AWS::NoValue: the property, or the item of a list, is not there."""
+    """AWS::NoValue: the property, or the item of a list, is omitted."""
 
 
 NO_VALUE = _NoValue()

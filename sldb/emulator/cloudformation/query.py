@@ -16,7 +16,7 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureSh
 from sldb.emulator.calls.call import Answer
 
 _NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
-# What XML 1.0 cannot say.
+# Characters that are invalid in XML 1.0.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 

@@ -115,7 +115,7 @@ class Stack:
         self.statuses[logical_id] = ResourceStatus(logical_id, resource_type, physical_id, status, reason, at)
 
     def _record(self, logical_id: str, resource_type: str, physical_id: str, status: str, reason: str) -> datetime:
-        # Two events never have the same time, so that their order can be told.
+        # Two events never have the same time, so that their order is known.
         at = now()
         if self.events and at <= self.events[-1]["Timestamp"]:
             at = self.events[-1]["Timestamp"] + timedelta(microseconds=1)

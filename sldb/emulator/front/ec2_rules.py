@@ -45,7 +45,7 @@ def complete(moto: Moto, call: Call, answer: Answer) -> Answer:
         f"<item><key>{escape(tag['key'])}</key><value>{escape(tag['value'])}</value></item>" for tag in tags
     )
     body = answer.body.decode().replace(found[0], f"{found[0]}<tagSet>{items}</tagSet>", 1)
-    # The length is set anew where the answer leaves.
+    # The server sets the length again when it sends the answer.
     headers = tuple(header for header in answer.headers if header[0].lower() != "content-length")
     return Answer(answer.status, headers, body.encode())
 

@@ -113,7 +113,7 @@ class Emulator:
         self._release()
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables for programs that are to use this AWS and no other."""
+        """Return the environment variables for programs that must use this AWS and no other."""
         environment = {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": DEFAULT_REGION,
@@ -134,7 +134,7 @@ class Emulator:
         return environment
 
     def command_environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """Return `base` with everything of AWS's taken out and this emulator put in."""
+        """Return `base` with all AWS variables removed and those of this emulator added."""
         kept = {name: value for name, value in base.items() if not name.startswith("AWS_")}
         return {**kept, **self.environment()}
 

@@ -42,7 +42,7 @@ class Bundles:
 
     def task_dir(self, code: bytes, code_sha256: str) -> Path:
         """Return the directory of the unpacked bundle with this hash."""
-        # The hash is base64: a slash in it is no directory.
+        # The hash is base64: a slash in it does not separate directories.
         target = self._root / "tasks" / code_sha256.replace("/", "_").rstrip("=")
         with self._lock:
             if not target.exists():
@@ -87,7 +87,7 @@ def unpack(code: bytes, target: Path) -> None:
                 )
         try:
             archive.extractall(target)
-        except (zipfile.BadZipFile, zlib.error) as error:  # an entry that is not what its checksum says
+        except (zipfile.BadZipFile, zlib.error) as error:  # an entry that does not match its checksum
             raise UnusableBundle(f"the bundle cannot be unzipped: {error}") from error
 
 

@@ -114,7 +114,7 @@ class Container:
         self.kill()
 
     def close(self) -> None:
-        """End it and remove its files; no invocation may be at work in it."""
+        """End it and remove its files; no invocation may be running in it."""
         self.end()
         shutil.rmtree(self.log_path.parent, ignore_errors=True)
 

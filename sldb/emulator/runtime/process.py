@@ -47,7 +47,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # a Ctrl-C on the terminal is not for it
+                start_new_session=True,  # a Ctrl-C on the terminal must not reach it
             )
         self._watch = threading.Thread(target=self._report_exit, daemon=True)
         self._watch.start()

@@ -90,7 +90,7 @@ def save(session: Session, command: DotCommand) -> None:
 def forget(session: Session, command: DotCommand) -> None:
     name = required_argument(command)
     _queries(session).forget(name)
-    session.output.say(f"{name} is forgotten")
+    session.output.say(f"the named query {name} is dropped")
 
 
 def _queries(session: Session) -> SavedQueries:

@@ -76,7 +76,7 @@ def _load(path: Path, shown: str, connection: apsw.Connection) -> None:
                 "a dump creates its tables itself; run statements for existing tables with sldb query -f FILE",
             ) from error
     if connection.in_transaction:
-        raise SldbError("bad_request", f"{shown} ends before its COMMIT: is it whole?")
+        raise SldbError("bad_request", f"{shown} ends before its COMMIT: is it complete?")
 
 
 def _statements(path: Path, shown: str) -> Iterator[tuple[int, str]]:

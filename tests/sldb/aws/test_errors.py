@@ -117,7 +117,7 @@ def test_but_for_a_minute_only(sldb: Commands, monkeypatch: pytest.MonkeyPatch) 
     sldb.fail("CreateBucket", "OperationAborted", "A conflicting conditional operation is in progress", times=999)
     ran = sldb("deploy")
     assert ran.status == 3
-    assert "try again in some minutes" in ran.err
+    assert "try again in a few minutes" in ran.err
     assert sum(waited) == busy_buckets.MAX_WAIT_SECONDS
 
 

@@ -130,7 +130,7 @@ def test_what_is_written_in_a_way_that_is_not_understood_is_left_alone() -> None
 
 
 def test_nothing_but_a_file_is_ever_replaced(tmp_path: Path) -> None:
-    with pytest.raises(SldbError, match="no file that can be written"):
+    with pytest.raises(SldbError, match="is not a writable file"):
         config_edit.write(Config(tmp_path, ""))
     assert tmp_path.is_dir()
 

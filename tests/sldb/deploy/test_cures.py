@@ -372,10 +372,10 @@ def test_a_stack_that_was_only_prepared_is_called_that_and_deploy_makes_it(sldb:
     prepare_only(sldb)
     rows = {row["check"]: row for row in json.loads(sldb("doctor", "--format", "json").out)}
     assert rows["stack"]["state"] == "fail"
-    assert "prepared and never made" in rows["stack"]["says"]
+    assert "prepared and never created" in rows["stack"]["says"]
     assert "commits" not in rows
     shown = sldb.ok("status").out
-    assert "prepared and never made" in shown
+    assert "prepared and never created" in shown
     assert "`sldb deploy` creates it" in shown
     for command in (["logs"], ["cost"]):
         ran = sldb(*command)

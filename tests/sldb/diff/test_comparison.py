@@ -175,7 +175,7 @@ def test_where_nothing_names_the_rowid_a_row_is_what_it_holds(world: World) -> N
     world.run("UPDATE t SET v = 3 WHERE v = 2")
     change = world.changes("1")["t"]
     assert (change.added, change.removed, change.changed) == (1, 1, 0)
-    with pytest.raises(SldbError, match="cannot be told apart"):
+    with pytest.raises(SldbError, match="cannot be identified"):
         world.rows("1", "t")
 
 

@@ -61,7 +61,7 @@ def test_off_a_terminal_columns_are_plain_and_complete() -> None:
     ("change", "says"),
     [
         ({"bucket_is_gone": True}, "data   s3://test-db-data-123456789012-eu-west-1 is gone"),
-        ({"health": health("UPDATE_ROLLBACK_FAILED")}, "next   `sldb deploy` finishes taking"),
+        ({"health": health("UPDATE_ROLLBACK_FAILED")}, "next   `sldb deploy` finishes the roll-back"),
         ({"health": health("REVIEW_IN_PROGRESS")}, "next   `sldb deploy` creates it"),
     ],
 )

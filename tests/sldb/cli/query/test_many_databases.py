@@ -151,7 +151,7 @@ def test_stats_add_up(run: Run) -> None:
     ("arguments", "status", "says"),
     [
         (("--all-databases", "nobody-*"), 1, "no database matches nobody-*"),
-        ((*ALL, "--database", "other"), 2, "neither with --database"),
+        ((*ALL, "--database", "other"), 2, "cannot be combined with --database"),
         ((*ALL, "--if-txid", "1"), 2, "--if-txid"),
         ((*ALL, "--jobs", "0"), 2, "--jobs"),
     ],

@@ -153,7 +153,7 @@ def test_parquet_goes_to_s3(home: Path, s3_url: str) -> None:
     ("arguments", "status", "message"),
     [
         (("nothing",), 1, "there are: t, loose, words, v"),
-        ((), 2, "csv holds one table: say which"),
+        ((), 2, "csv holds one table: name it"),
         (("t", "-q", "SELECT 1"), 2, "exclude each other"),
         (("t", "-o", "t.xyz"), 2, "no format is known for t.xyz"),
         (("t", "--format", "sqlite"), 2, "not for standard output"),

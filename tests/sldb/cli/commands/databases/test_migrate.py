@@ -81,7 +81,7 @@ def test_what_is_odd_is_said_and_refused_if_asked(run: Run, tmp_path: Path) -> N
     assert "note: 5 is applied, and there is no file for it\n" in done.stderr
     assert "applied 2_m2.sql" in done.stderr
     gone = run("migrate", "rollback", "--dir", "other")
-    assert (gone.returncode, "no file that says how to roll it back" in gone.stderr) == (2, True)
+    assert (gone.returncode, "no file with the SQL to roll it back" in gone.stderr) == (2, True)
 
 
 def test_usage(run: Run, tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def test_databases_come_and_go(sldb: Sldb) -> None:
     assert "orders is sales now" in done.err
     assert command_in(done.err) == ["restore", "--at", "1", "--database", "orders"]
     done = sldb("databases", "drop", "sales")
-    assert (done.status, "give --yes" in done.err) == (2, True)
+    assert (done.status, "add --yes" in done.err) == (2, True)
     done = sldb("databases", "drop", "sales", "--yes")
     assert "sales is dropped · txid 2" in done.err
     assert command_in(done.err.partition("bring it back")[2]) == ["restore", "--at", "1", "--database", "sales"]
