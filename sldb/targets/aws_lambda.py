@@ -253,7 +253,7 @@ class _InDoubt(Exception):
 
     def not_applied(self, again: str) -> SldbError:
         if self._may_come_yet:
-            message = f"{self.error.message}; it had not been applied when it was looked up afterwards"
+            message = f"{self.error.message}; it had not been applied yet when it was looked up afterwards"
             return self._with(message, f"{again}; {self.error.hint}" if self.error.hint else again, "unknown")
         return self._with(f"{self.error.message}; its result was looked up afterwards", self.error.hint, "no")
 
