@@ -187,11 +187,11 @@ class ObstoreStore:
 
     def _writing(self, kind: RequestKind, key: str, write: Callable[[Any], T]) -> T:
         """Send a conditional write, again while that may help."""
-        give_up_at = time.monotonic() + RETRY_SECONDS
+        client, give_up_at = self._client(0), time.monotonic() + RETRY_SECONDS
 
         def attempt() -> T | Failure:
             try:
-                return write(self._client(0))
+                return write(client)
             except _FAILURES as error:
                 return _failure_of(error)
 

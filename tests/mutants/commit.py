@@ -279,8 +279,8 @@ MUTANTS = (
         "a conditional write is sent again below",
         "3",
         "lambda_handlers/store/s3.py",
-        "                return write(self._client(0))",
-        "                return write(self._client(RETRIES))",
+        "        client, give_up_at = self._client(0), ",
+        "        client, give_up_at = self._client(RETRIES), ",
         (ANSWERS + "test_a_refusal_after_a_try_that_had_an_effect_is_no_verdict",),
     ),
     Mutant(

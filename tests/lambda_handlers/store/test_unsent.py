@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
+from obstore.exceptions import GenericError
 
 from lambda_handlers.aws.connections import Unreached
 from lambda_handlers.aws.ec2 import Ambiguous, Ec2Client
@@ -140,3 +141,18 @@ def test_so_do_those_to_ec2(reason: str, listen: Callable[..., int]) -> None:
         client.create_security_group("g", "d", None, {})
     client.close()
     assert isinstance(caught.value.__cause__, Unreached) == (reason in UNSENT)
+
+
+@pytest.mark.parametrize("error", [GenericError("no such certificate"), OSError("too many open files")])
+def test_a_client_that_cannot_be_made_leaves_a_write_in_no_doubt(error: Exception) -> None:
+    """The error itself is raised, at once: as a StoreError it would be an answer to a request that was sent."""
+    tries: list[int] = []
+
+    def fail(retries: int) -> None:
+        tries.append(retries)
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        s3_store.ObstoreStore(fail).create("a", b"x")
+
+    assert (caught.value, tries) == (error, [0])
