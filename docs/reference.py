@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import click
 
 from sldb.cli import spec
-from sldb.cli.main import GROUPS, sldb
+from sldb.cli.groups import GROUPS
+from sldb.cli.main import sldb
 
 _HEAD = """\
 # Commands

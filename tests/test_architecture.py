@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -325,6 +325,24 @@ def test_no_module_needs_itself_to_be_imported() -> None:
     for entry in ALL_IMPORTS:
         if entry.at_start and entry.imported in FILES and entry.imported != entry.importer:
             graph[entry.importer].add(entry.imported)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail("a cycle of imports: " + " → ".join(error.args[1]))
+
+
+def _room(module: str) -> str:
+    """Return the folder of a module; a module beside the folders of its package is a room of its own."""
+    return module if module.count(".") <= 1 or FILES[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
+@pytest.mark.parametrize("node_of", [str, _room], ids=["modules", "folders"])
+def test_imports_never_lead_back(node_of: Callable[[str], str]) -> None:
+    """Wherever they stand: in a function or for types only, too."""
+    graph: dict[str, set[str]] = {}
+    for entry in ALL_IMPORTS:
+        if entry.imported in FILES and node_of(entry.importer) != node_of(entry.imported):
+            graph.setdefault(node_of(entry.importer), set()).add(node_of(entry.imported))
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

@@ -1,4 +1,4 @@
-"""The command `sldb`: the table of commands in their groups, the root group, and the entry points.
+"""The command `sldb`: the root group, and the entry points.
 
 A command is imported only for its run: `sldb --version` imports click and nothing else.
 
@@ -11,37 +11,14 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from sldb import __version__
 from sldb.cli.command import GLOBAL_OPTIONS, take_global_options
+from sldb.cli.groups import COMMANDS, GROUPS
 
-
-class Group(NamedTuple):
-    """A section of the help, and the folder below sldb.cli.commands with a module for each of its commands."""
-
-    name: str
-    meaning: str
-    commands: tuple[str, ...]
-
-
-GROUPS = (
-    Group("query", "run SQL", ("query", "shell", "result")),
-    Group("data", "move rows and whole databases in and out", ("import", "export", "dump", "push", "pull")),
-    Group("history", "see, compare and bring back earlier states", ("history", "restore", "undo", "diff", "branch")),
-    Group("databases", "manage databases and their schemas", ("databases", "migrate")),
-    Group(
-        "stack",
-        "set up sldb in AWS, watch and configure it",
-        (
-            *("deploy", "destroy", "status", "doctor", "cost", "logs", "unlock"),
-            *("config", "completion", "emulator"),
-        ),
-    ),
-)
-COMMANDS = {command: group for group in GROUPS for command in group.commands}
 _ATTRIBUTES = {"import": "import_"}  # of modules and functions, for a name that is a keyword of Python
 
 

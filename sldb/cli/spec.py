@@ -15,7 +15,7 @@ import click
 
 from lambda_handlers.wire import ERROR_CODES
 from sldb import __version__
-from sldb.cli.main import COMMANDS, GROUPS
+from sldb.cli.groups import COMMANDS, GROUPS
 from sldb.config.settings import FILE_VARIABLE, KEYS, USE_VARIABLE
 from sldb.render import FORMATS
 

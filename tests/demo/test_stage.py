@@ -10,7 +10,7 @@ import pytest
 
 from demo.scenes import SCENES, Command
 from demo.stage import WIDTH, Derailed, Stage, arguments
-from sldb.cli.main import COMMANDS
+from sldb.cli.groups import COMMANDS
 
 COMMAND_LINES = [step for scene in SCENES for step in scene.steps if isinstance(step, Command)]
 

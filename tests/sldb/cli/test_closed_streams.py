@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sldb.cli.main import COMMANDS
+from sldb.cli.groups import COMMANDS
 
 ROOT = Path(__file__).parents[3]
 NOBODY = "</dev/null >/dev/null 2>/dev/null"

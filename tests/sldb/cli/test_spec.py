@@ -15,7 +15,8 @@ import pytest
 from docs import reference
 from lambda_handlers.wire import ERROR_CODES
 from sldb.cli import spec
-from sldb.cli.main import GROUPS, sldb
+from sldb.cli.groups import GROUPS
+from sldb.cli.main import sldb
 from tests.fakes.terminal.command import ROOT, environment
 from tests.fakes.terminal.command import sldb as run
 

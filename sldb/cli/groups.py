@@ -1,0 +1,32 @@
+"""The groups of the commands: the sections of the help, and the folders of the modules."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Group(NamedTuple):
+    """A section of the help, and the folder below sldb.cli.commands with a module for each of its commands."""
+
+    name: str
+    meaning: str
+    commands: tuple[str, ...]
+
+
+GROUPS = (
+    Group("query", "run SQL", ("query", "shell", "result")),
+    Group("data", "move rows and whole databases in and out", ("import", "export", "dump", "push", "pull")),
+    Group("history", "see, compare and bring back earlier states", ("history", "restore", "undo", "diff", "branch")),
+    Group("databases", "manage databases and their schemas", ("databases", "migrate")),
+    Group(
+        "stack",
+        "set up sldb in AWS, watch and configure it",
+        (
+            *("deploy", "destroy", "status", "doctor", "cost", "logs", "unlock"),
+            *("config", "completion", "emulator"),
+        ),
+    ),
+)
+
+
+COMMANDS = {command: group for group in GROUPS for command in group.commands}
