@@ -218,7 +218,7 @@ def test_a_new_bucket_is_for_a_stack_that_has_none(sldb: Commands) -> None:
     sldb.ok("deploy")
     ran = sldb("deploy", "--new-bucket")
     assert ran.status == 2
-    assert "that of test-db is there" in ran.err
+    assert "that of test-db exists" in ran.err
 
 
 def test_status_says_that_the_data_is_gone_and_goes_on(sldb: Commands) -> None:
@@ -238,7 +238,7 @@ def test_what_cloudformation_overlooks_is_said_and_the_hint_cures_it(sldb: Comma
     see_nothing(sldb)
     ran = sldb("deploy")
     assert ran.status == 1
-    assert "CloudFormation does not see it" in ran.err
+    assert "CloudFormation does not detect it" in ran.err
     assert sldb.waiting_change_sets() == []
     sldb.aws.hooks.clear()
     assert [each.status for each in follow(sldb, ran.err)] == [0, 0]
