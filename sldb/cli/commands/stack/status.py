@@ -19,7 +19,9 @@ from sldb.cli.run import Run
 
 @command("status")
 def status(run: Run) -> None:
-    """Show the stack, its functions, the held locks, and the databases with their size and newest transaction.
+    """Show the stack, its functions, locks and databases.
+
+    A lock is shown with its holder and age, a database with its size and newest transaction.
 
     With --local DIR: the databases in that directory. --format json gives everything as one JSON object.
 
