@@ -108,7 +108,7 @@ FAULTS: dict[str, tuple[Environment, str]] = {
     "region with blanks": ({**KEYS, "AWS_REGION": "us east 1"}, "us east 1"),
     "no region": ({**KEYS, "AWS_REGION": ""}, "region"),
     "no certificates": ({**KEYS, "AWS_CA_BUNDLE": "/nope.pem"}, "/nope.pem"),
-    "certificates are a directory": ({**KEYS, "AWS_CA_BUNDLE": "/"}, "certificates"),
+    "certificates are a directory": ({**KEYS, "AWS_CA_BUNDLE": "/"}, "the certificate file /"),
     "no proxy": ({**KEYS, "HTTPS_PROXY": "http://[::1"}, "proxy"),
 }
 COMMANDS = {
