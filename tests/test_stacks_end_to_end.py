@@ -30,7 +30,7 @@ from tests.fakes.aws.emulated import emulated_aws, hooked, wheels_of
 from tests.fakes.databases import sqlite_files
 from tests.fakes.terminal.pty import PLAIN, on_terminal
 
-pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.network, pytest.mark.timeout(600)]
 
 STACKS = {"test-db": "test-db-function", "two": "two-function", "three": "mine", "four": "three-function"}
 Path_ = tuple[str, ...]
@@ -187,9 +187,7 @@ def call(account: Account, path: Path_, *options: str) -> Ran:
     return account.run(*options, *path, *AIMING[path], stdin=stdin)
 
 
-@pytest.mark.parametrize(
-    "options", [("--stack", "two"), pytest.param(("--target", "lambda:two-function"), marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("options", [("--stack", "two"), ("--target", "lambda:two-function")])
 def test_every_command_goes_to_the_stack_that_is_named_and_to_no_other(
     account: Account, options: tuple[str, ...]
 ) -> None:
@@ -207,7 +205,6 @@ def test_every_command_goes_to_the_stack_that_is_named_and_to_no_other(
     account.ok("--stack", "two", "databases", "drop", "copy", "--yes")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("path", AIMING, ids=" ".join)
 def test_a_stack_that_does_not_exist_is_an_error_before_anything_is_sent(account: Account, path: Path_) -> None:
     ran = call(account, path, "--stack", "nope")
@@ -223,7 +220,6 @@ def test_a_stack_that_does_not_exist_is_an_error_before_anything_is_sent(account
         assert "sldb deploy --stack nope" in told
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     [
@@ -471,7 +467,6 @@ QUESTIONS = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_before_what_destroys_names_stack_and_database(account: Account, name: str) -> None:

@@ -25,7 +25,7 @@ from tests.fakes.databases import sqlite_files
 from tests.fakes.databases.sqlite_files import Recipe
 from tests.fakes.network.forward_proxy import ForwardProxy, serve_proxy
 
-pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.network, pytest.mark.timeout(300)]
 
 TRUST = {
     "Version": "2012-10-17",

@@ -23,6 +23,8 @@ from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands, Ran
 if TYPE_CHECKING:
     from sldb.emulator.calls.call import Answer, Call
 
+pytestmark = pytest.mark.long
+
 FUNCTION, FIX = "test-db-function", "test-db-function-deadlock-fix"
 Lose = Callable[[Commands], None]
 

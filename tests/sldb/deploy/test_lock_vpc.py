@@ -13,6 +13,8 @@ from sldb.stack.state import StackState
 from tests.sldb.commands import Commands
 from tests.sldb.stack.test_ownership import deploy_earlier
 
+pytestmark = pytest.mark.long
+
 
 def vpcs(sldb: Commands) -> list[str]:
     found = sldb.client("ec2").describe_vpcs(Filters=[{"Name": "tag:sldb:stack", "Values": ["test-db"]}])["Vpcs"]

@@ -11,6 +11,8 @@ from lambda_handlers.wire import SldbError
 from sldb.deploy.tags import MAX_TAGS, Tags, for_locks
 from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
+pytestmark = pytest.mark.long
+
 FUNCTIONS = ("test-db-function", "test-db-function-deadlock-fix")
 
 

@@ -16,6 +16,8 @@ from sldb.cli.spec import walk
 from tests.fakes.terminal.printed import TIME, times_without_a_zone
 from tests.sldb.commands import Commands, Ran
 
+pytestmark = pytest.mark.long
+
 FORMATS = ("table", "json", "csv", "vertical")
 Local = Callable[..., Ran]
 
