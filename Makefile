@@ -28,7 +28,7 @@ help: ## this list
 demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and a session with it
 	@$(BIN)/sldb emulator -- $(BIN)/python -m demo
 
-# Five minutes on two cores. What takes longer has the marker `long`, and a step of its own.
+# What takes long has the marker `long`, and a step of its own.
 test: $(VENV)/.has-dev ## the tests; some: TESTS="tests/sldb/render -k caret"; those that a change touches: ONLY=changed
 ifeq ($(ONLY),changed)
 	@touched=$$(BASE=$(BASE) $(BIN)/python -m tests.changed) && \
