@@ -21,7 +21,7 @@ from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.sql.session import Mode, Session
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Gone
-from lambda_handlers.wire import Reply, Result
+from lambda_handlers.wire import Reply, Result, bad_request
 
 
 class RequestRunner:
@@ -37,6 +37,8 @@ class RequestRunner:
 
     def run(self, run: Run, copy: Copy, may_write: bool) -> Reply:
         """Run the request on a copy. Raises WriteNeeded, Conflict, Gone or SldbError."""
+        if transaction := run.request.transaction:
+            bad_request("transaction", transaction.encode(), "no such field: this version has no transactions")
         request = run.request
         copy.draft.clear()
         own = {self._database: copy.replica} if copy is self._newest.copy else {}

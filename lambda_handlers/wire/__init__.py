@@ -1,11 +1,13 @@
 """The wire: requests, replies, values and errors as they travel between client and server.
 
-A leaf: standard library only, no I/O. Both sides import its names from here.
+A leaf: standard library only, no I/O. Both sides import its names from here, those of transactions from
+`wire.transaction`: a cold start does not need them.
 
 Request (a Lambda event)  {"query": "SELECT 1"} and the optional fields of `Request`.
 Action (an event too)     {"action": "history", "database": "main", "arguments": {...}}: an operation that is not SQL.
 Reply                     {"statusCode": 200, "body": {...}}, see `Reply`.
 Error                     {"statusCode": 4xx | 5xx, "body": {"error": {"code", "message", "hint", ...}}}.
+Both have `transaction` in their bodies, if a transaction of several requests is open or has ended: see `transaction`.
 
 Values are described in `values`, errors in `errors`. Rows that exceed the reply limit are in an object of their own,
 gzip, one row per line: see `StoredRows`.

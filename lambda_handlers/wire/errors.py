@@ -43,6 +43,7 @@ class SldbError(Exception):
 
     `details` holds values for programs: `statement` (0-based position of the statement that
     failed, as in `results`), `offset` (characters into the query's text), `sqlite_code`, `key`, `holder`, …
+    `transaction` is the transaction that stays open after the error, as in a reply: {"token": …}.
     """
 
     def __init__(self, code: str, message: str, hint: str = "", **details: Any) -> None:
@@ -51,6 +52,7 @@ class SldbError(Exception):
         self.message = _shown(message)
         self.hint = _shown(hint)
         self.details = {name: _shown(value) for name, value in details.items() if value is not None}
+        self.transaction: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> int:
@@ -66,10 +68,14 @@ class SldbError(Exception):
             self.hint = with_options(self.hint, ("--stack", stack))
         return self
 
+    def in_transaction(self, transaction: Mapping[str, Any]) -> SldbError:
+        """Add the transaction that stays open after the error, and return the error."""
+        self.transaction = transaction
+        return self
+
     def encode(self) -> dict[str, Any]:
-        return {
-            "error": {"code": self.code, "message": self.message, "hint": self.hint, **self.details},
-        }
+        error = {"code": self.code, "message": self.message, "hint": self.hint, **self.details}
+        return {"error": error, **({} if self.transaction is None else {"transaction": dict(self.transaction)})}
 
     @classmethod
     def decode(cls, body: Mapping[str, Any]) -> SldbError:
@@ -77,7 +83,9 @@ class SldbError(Exception):
         code = fields.pop("code")
         message = fields.pop("message", "")
         hint = fields.pop("hint", "")
-        return cls(code if code in ERROR_CODES else "internal", message, hint, **fields)
+        error = cls(code if code in ERROR_CODES else "internal", message, hint, **fields)
+        transaction = body.get("transaction")
+        return error if transaction is None else error.in_transaction(transaction)
 
 
 def wrong_stack(stack: str, own: str) -> SldbError:

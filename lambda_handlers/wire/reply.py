@@ -41,6 +41,7 @@ class Result:
     rowcount: int = 0  # rows returned, or rows inserted, updated or deleted
     lastrowid: int | None = None  # rowid of the newest row that an INSERT of this statement made
     stored: StoredRows | None = None
+    digest: str | None = None  # of what the result shows, hexadecimal: for `expect`, and in a transaction
 
     def encode(self) -> dict[str, Any]:
         rows = {"rows": [[encode_value(value) for value in row] for row in self.rows]}
@@ -49,6 +50,7 @@ class Result:
             **(self.stored.encode() if self.stored else rows),
             "rowcount": self.rowcount,
             "lastrowid": self.lastrowid,
+            **({} if self.digest is None else {"digest": self.digest}),
         }
 
     @classmethod
@@ -60,6 +62,7 @@ class Result:
             rowcount=body["rowcount"],
             lastrowid=body["lastrowid"],
             stored=stored,
+            digest=body.get("digest"),
         )
 
 
@@ -74,6 +77,7 @@ class Reply:
     changes: dict[str, dict[str, int]] | None = None  # of a dry run: table → rows inserted, updated, deleted
     destroys: list[dict[str, Any]] | None = None  # of a dry run: see `lambda_handlers.sql.changes`
     time: str | None = None  # of a view of the past (`at`): when `txid` was made, RFC 3339 in UTC
+    transaction: Mapping[str, Any] | None = None  # {"token"} of an open one, or {"ended": "commit" | "rollback"}
 
     @property
     def last(self) -> Result:
@@ -99,6 +103,7 @@ class Reply:
             "stats": self.stats,
             **({} if self.changes is None else {"changes": self.changes, "destroys": self.destroys}),
             **({} if self.time is None else {"time": self.time}),
+            **({} if self.transaction is None else {"transaction": dict(self.transaction)}),
         }
 
     @classmethod
@@ -111,4 +116,5 @@ class Reply:
             changes=body.get("changes"),
             destroys=body.get("destroys"),
             time=body.get("time"),
+            transaction=body.get("transaction"),
         )

@@ -1,18 +1,22 @@
 """The request: SQL statements that run in one transaction against one database.
 
-{"query": "SELECT 1", "params": […]} or {"statements": [{"query", "params"}, …]}, and the optional fields of `Request`
+{"query": "SELECT 1", "params": […]} or {"statements": [{"query", "params"}, …]}, and the optional fields of `Request`.
+A request that begins or ends a transaction of several requests (`wire.transaction`) may have no statements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.wire.checks import check_known, decode_optional, defaults_of, encode_optional
 from lambda_handlers.wire.errors import SldbError, bad_request
 from lambda_handlers.wire.names import DEFAULT_DATABASE
 from lambda_handlers.wire.values import Params, decode_value, encode_value
+
+if TYPE_CHECKING:
+    from lambda_handlers.wire.transaction import InTransaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +42,19 @@ class Request:
     create: bool = True  # may a write create the database
     timeout: float | None = None  # seconds
     stack: str | None = None  # the addressee: a function of another stack refuses
+    transaction: InTransaction | None = None  # of several requests: which one, and if it ends with this request
 
     def encode(self) -> dict[str, Any]:
         """Return the event of this request, with defaults left out."""
         event: dict[str, Any] = {}
         if len(self.statements) == 1:
             event.update(_encode_statement(self.statements[0]))
-        else:
+        elif self.statements or self.transaction is None:
             event["statements"] = [_encode_statement(statement) for statement in self.statements]
-        return {**event, **encode_optional(self, _DEFAULTS)}
+        event.update(encode_optional(self, _DEFAULTS))
+        if self.transaction is not None:
+            event["transaction"] = self.transaction.encode()
+        return event
 
     @classmethod
     def decode(cls, event: object) -> Request:
@@ -54,12 +62,21 @@ class Request:
         if not isinstance(event, Mapping):
             bad_request("event", event, 'an object such as {"query": "SELECT 1"}')
         check_known(event, _FIELDS)
-        given = decode_optional(event, _DEFAULTS)
-        return cls(statements=_decode_statements(event), **given)
+        given = decode_optional(event, [name for name in _DEFAULTS if name != "transaction"])
+        transaction = None if event.get("transaction") is None else _decode_transaction(event["transaction"], given)
+        return cls(statements=_decode_statements(event, transaction), transaction=transaction, **given)
 
 
 _DEFAULTS = defaults_of(Request)
 _FIELDS = {"query", "params", "statements", *_DEFAULTS}
+
+
+def _decode_transaction(value: object, given: Mapping[str, Any]) -> InTransaction:
+    from lambda_handlers.wire.transaction import InTransaction
+
+    transaction = InTransaction.decode(value)
+    transaction.check_beside({name: one for name, one in given.items() if one != _DEFAULTS[name]})
+    return transaction
 
 
 def _encode_statement(statement: Statement) -> dict[str, Any]:
@@ -71,8 +88,12 @@ def _encode_statement(statement: Statement) -> dict[str, Any]:
     return encoded
 
 
-def _decode_statements(event: Mapping[str, Any]) -> tuple[Statement, ...]:
+def _decode_statements(event: Mapping[str, Any], transaction: InTransaction | None) -> tuple[Statement, ...]:
     query, statements = event.get("query"), event.get("statements")
+    if transaction is not None and transaction.may_lack_statements and query is None and statements is None:
+        if event.get("params") is not None:
+            bad_request("params", event["params"], "params only beside query")
+        return ()
     if (query is None) == (statements is None):
         raise SldbError(
             "bad_request",
