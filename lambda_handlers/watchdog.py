@@ -20,10 +20,16 @@ EXIT_STATUS = 1
 
 
 class Watchdog:
-    def __init__(self, runtime_api: str, end_process: Callable[[int], object] = os._exit) -> None:
+    def __init__(
+        self,
+        runtime_api: str,
+        end_process: Callable[[int], object] = os._exit,
+        new_timer: Callable[[float, Callable[[], None]], threading.Timer] = threading.Timer,
+    ) -> None:
         """`runtime_api`: host and port of Lambda's API for replies."""
         self._runtime_api = runtime_api
         self._end_process = end_process
+        self._new_timer = new_timer
 
     @contextmanager
     def watching(
@@ -40,7 +46,7 @@ class Watchdog:
                 finally:  # even without memory left for the answer
                     self._end_process(EXIT_STATUS)
 
-        timer = threading.Timer(seconds, give_up_and_end)
+        timer = self._new_timer(seconds, give_up_and_end)
         timer.daemon = True
         timer.start()
         try:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import apsw
 import pytest
 
-from lambda_handlers.host import Host
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.service import Service
 from lambda_handlers.watchdog import Watchdog
 from tests.fakes.aws.ec2 import FakeEc2
+from tests.fakes.clock import Clock
 from tests.fakes.databases.service import container, run
 from tests.fakes.stores.faulty import FaultyStore
 from tests.fakes.stores.memory import memory_store
+from tests.fakes.waiting import wait_until
 
-STUCK = "SELECT instr(hex(zeroblob(5000000)), hex(zeroblob(8000)) || '1')"  # seconds, in one step
+STUCK = "SELECT stuck()"  # the time of the function runs out in it
 
 
 @dataclass
@@ -31,17 +32,44 @@ class Lambda:
 
     url: str = ""
     replies: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    ends: list[tuple[float, int]] = field(default_factory=list)  # when, and how many locks were taken then
+    ends: list[int] = field(default_factory=list)  # how many locks were taken then
 
 
 class Context:
     aws_request_id = "aws-1"
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
     def get_remaining_time_in_millis(self) -> int:
-        return int((self._end - time.monotonic()) * 1000)
+        return 60_000
+
+
+class HeldTimer(threading.Timer):
+    """A timer whose time is up when the test says so."""
+
+    def start(self) -> None:
+        """Hold it."""
+
+    def run_out(self) -> None:
+        """Do in its thread what it would do then."""
+        self.interval = 0
+        super().start()
+        self.join()
+
+
+class Time:
+    """The clock of the host, and the timers of the watchdog."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.timers: list[HeldTimer] = []
+
+    def new_timer(self, *arguments: Any) -> HeldTimer:
+        self.timers.append(HeldTimer(*arguments))
+        return self.timers[-1]
+
+    def run_out(self) -> None:
+        """Let the time pass after which the watchdog looks at the request that runs."""
+        self.clock.sleep(self.timers[-1].interval)
+        self.timers[-1].run_out()
 
 
 @pytest.fixture
@@ -75,11 +103,20 @@ def store() -> FaultyStore:
 
 
 @pytest.fixture
-def service(runtime: Lambda, store: FaultyStore) -> Iterator[Service]:
-    ec2 = FakeEc2()
-    lock = SecurityGroupLock(ec2, Host(), stack="s", vpc_id=None, max_age_seconds=90, retry_seconds=0.05)
-    service = container(store, lock)
-    service._watchdog = Watchdog(runtime.url, lambda status: runtime.ends.append((time.monotonic(), len(ec2.groups))))
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def service(runtime: Lambda, store: FaultyStore, time: Time, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    def add_stuck(connection: apsw.Connection) -> None:
+        connection.create_scalar_function("stuck", time.run_out, 0)
+
+    monkeypatch.setattr(apsw, "connection_hooks", [add_stuck])
+    ec2, host = FakeEc2(), time.clock.host()
+    lock = SecurityGroupLock(ec2, host, stack="s", vpc_id=None, max_age_seconds=90, retry_seconds=0.05)
+    service = container(store, lock, host)
+    service._watchdog = Watchdog(runtime.url, lambda status: runtime.ends.append(len(ec2.groups)), time.new_timer)
     run(service, "CREATE TABLE t (a)")
     yield service
     service.close()
@@ -87,18 +124,14 @@ def service(runtime: Lambda, store: FaultyStore) -> Iterator[Service]:
 
 @pytest.mark.parametrize("shape", ["direct", "http", "queue"])
 def test_one_that_sqlite_does_not_let_go_of(service: Service, runtime: Lambda, shape: str) -> None:
-    request = {"query": f"INSERT INTO t VALUES (1); {STUCK}; {STUCK}; {STUCK}"}
+    request = {"query": f"INSERT INTO t VALUES (1); {STUCK}"}
     event: dict[str, Any] = request
     if shape == "http":
         event = {"httpMethod": "POST", "requestContext": {}, "body": json.dumps(request)}
     if shape == "queue":
         event = {"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": json.dumps(request)}]}
-    began = time.monotonic()
-    service.handle(event, Context(1.5))
-    ((ended_at, locks),) = runtime.ends
-    assert ended_at - began < time.monotonic() - began
-    assert ended_at - began < 5
-    assert locks == 0
+    service.handle(event, Context())
+    assert runtime.ends == [0]
     ((path, reply),) = runtime.replies
     assert path == "/2018-06-01/runtime/invocation/aws-1/response"
     if shape == "queue":
@@ -111,32 +144,59 @@ def test_one_that_sqlite_does_not_let_go_of(service: Service, runtime: Lambda, s
 
 def test_one_that_comes_back_after_all_commits_nothing(service: Service, runtime: Lambda) -> None:
     """It was given up, and its caller told so: what SQLite then returns is too late."""
-    reply = service.handle({"query": f"INSERT INTO t VALUES (1); {STUCK}"}, Context(0.6))
+    reply = service.handle({"query": f"INSERT INTO t VALUES (1); {STUCK}"}, Context())
     assert reply["body"]["error"]["code"] == "query_timeout"
+    assert len(runtime.ends) == 1
     assert run(service, "SELECT count(*) FROM t").rows == [(0,)]
 
 
-def test_one_that_may_be_committed_is_left_alone(service: Service, runtime: Lambda, store: FaultyStore) -> None:
+def test_one_that_may_be_committed_is_left_alone(
+    service: Service, runtime: Lambda, store: FaultyStore, time: Time
+) -> None:
     def slowly(key: str, act: Any) -> Any:
         done = act()
-        time.sleep(1.5)
+        time.run_out()
         return done
 
     store.plan("create", slowly)
-    assert service.handle({"query": "INSERT INTO t VALUES (1)"}, Context(1.0))["statusCode"] == 200
-    store.plan("create", slowly)
-    assert service.handle({"query": "VACUUM"}, Context(1.0))["statusCode"] == 200
+    reply = service.handle({"query": "INSERT INTO t VALUES (1)"}, Context())
+    assert (reply["statusCode"], reply["body"]["txid"]) == (200, 2)
+    assert len(time.clock.sleeps) == 1
     assert runtime.ends == []
     assert runtime.replies == []
     assert run(service, "SELECT * FROM t").rows == [(1,)]
 
 
-def test_one_that_ends_in_time(service: Service, runtime: Lambda) -> None:
+def test_one_that_ends_in_time(service: Service, runtime: Lambda, time: Time) -> None:
     for _ in range(20):
-        assert service.handle({"query": "INSERT INTO t VALUES (1)"}, Context(1.0))["statusCode"] == 200
-    time.sleep(1.2)
+        assert service.handle({"query": "INSERT INTO t VALUES (1)"}, Context())["statusCode"] == 200
+    assert len(time.timers) == 20
+    for timer in time.timers:
+        time.clock.sleep(timer.interval)
+        timer.run_out()
     assert runtime.ends == []
-    assert threading.active_count() < 10
+
+
+def test_a_timer_ends_with_its_request() -> None:
+    watchdog = Watchdog("", pytest.fail)
+    for _ in range(20):
+        with watchdog.watching(3600, "aws-1", lambda: pytest.fail("it was in time")):
+            assert timers()
+    wait_until(lambda: not timers(), "the end of the timers' threads")
+
+
+def timers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+
+
+def test_a_timer_looks_at_a_request_from_outside() -> None:
+    looked = threading.Event()
+
+    def give_up() -> None:
+        looked.set()
+
+    with Watchdog("", pytest.fail).watching(0.01, "aws-1", give_up):
+        assert looked.wait(60)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # a real end leaves nobody to warn
@@ -144,13 +204,13 @@ def test_a_process_ends_even_if_it_cannot_answer(
     service: Service, runtime: Lambda, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "http.client", None)  # it is imported only then, perhaps with no memory left
-    service.handle({"query": STUCK}, Context(0.5))
+    service.handle({"query": STUCK}, Context())
     assert len(runtime.ends) == 1
     assert runtime.replies == []
 
 
-def test_a_process_ends_even_if_lambda_does_not_listen(service: Service, runtime: Lambda) -> None:
+def test_a_process_ends_even_if_lambda_does_not_listen(service: Service, time: Time) -> None:
     ended: list[int] = []
-    service._watchdog = Watchdog("127.0.0.1:1", ended.append)
-    service.handle({"query": STUCK}, Context(0.5))
+    service._watchdog = Watchdog("127.0.0.1:1", ended.append, time.new_timer)
+    service.handle({"query": STUCK}, Context())
     assert ended == [1]
