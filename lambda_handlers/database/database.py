@@ -100,7 +100,7 @@ class Database:
         it, or None, without any effect, if there is none or something may have been committed."""
         run = self._in_flight
         vfs = run.executing if run is not None else None
-        if run is None or vfs is None or vfs.permit.is_granted or not run.deadline.is_over():
+        if run is None or vfs is None or vfs.permit.was_granted or not run.deadline.is_over():
             return None
         if run.lock_id is not None:
             self._writes.release(run.lock_id)

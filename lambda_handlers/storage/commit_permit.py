@@ -16,17 +16,18 @@ from lambda_handlers.storage.log.ltx import Txid
 
 
 class CommitPermit:
-    """The permission of one connection. `txid`: the transaction, once the store has it."""
+    """The permission of one connection. `txid`: the transaction, once the store has it. `was_granted`: there may be one
+    in the store, whatever became of the permission."""
 
     def __init__(self) -> None:
         self.txid: Txid | None = None
-        self.is_granted = False
+        self.is_granted = self.was_granted = False
         self._kind = Kind.UNKNOWN
 
     @contextmanager
     def granted(self, kind: Kind) -> Iterator[None]:
         """Permit a commit of this kind within the context."""
-        self.is_granted, self._kind = True, kind
+        self.is_granted, self.was_granted, self._kind = True, True, kind
         try:
             yield
         finally:

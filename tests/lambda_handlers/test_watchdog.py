@@ -35,8 +35,9 @@ class Lambda:
     ends: list[int] = field(default_factory=list)  # how many locks were taken then
 
 
+@dataclass(frozen=True)
 class Context:
-    aws_request_id = "aws-1"
+    aws_request_id: str = "aws-1"
 
     def get_remaining_time_in_millis(self) -> int:
         return 60_000
@@ -158,10 +159,11 @@ def test_one_that_may_be_committed_is_left_alone(
         time.run_out()
         return done
 
-    store.plan("create", slowly)
-    reply = service.handle({"query": "INSERT INTO t VALUES (1)"}, Context())
-    assert (reply["statusCode"], reply["body"]["txid"]) == (200, 2)
-    assert len(time.clock.sleeps) == 1
+    for txid, query in enumerate(("INSERT INTO t VALUES (1)", "VACUUM"), 2):
+        store.plan("create", slowly)
+        reply = service.handle({"query": query}, Context(f"aws-{txid}"))
+        assert (reply["statusCode"], reply["body"]["txid"]) == (200, txid)
+    assert len(time.clock.sleeps) == 2
     assert runtime.ends == []
     assert runtime.replies == []
     assert run(service, "SELECT * FROM t").rows == [(1,)]

@@ -461,6 +461,14 @@ TIME = (
         (SERVER + "test_watchdog.py::test_a_process_ends_even_if_it_cannot_answer",),
     ),
     Mutant(
+        "a VACUUM that is committing is given up",
+        "time",
+        HANDLERS + "database/database.py",
+        "vfs.permit.was_granted or ",
+        "vfs.permit.is_granted or ",
+        (SERVER + "test_watchdog.py::test_one_that_may_be_committed_is_left_alone",),
+    ),
+    Mutant(
         "pages are fetched past the deadline",
         "time",
         HANDLERS + "sql/session.py",
