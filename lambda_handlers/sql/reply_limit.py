@@ -1,8 +1,7 @@
 """The room in a reply: the bytes taken by the results of a request, and the rows stored elsewhere for lack of room.
 
-The last result with rows appears twice in a reply: as its `rows`, and among its `results`. Rows without room beside the
-earlier results are stored as an object, all those of their statement together, and the reply gets its key. Sizes are
-those of JSON, rounded up.
+Rows without room beside the earlier results are stored as an object, all those of their statement together, and the
+reply gets its key. Sizes are those of JSON, rounded up.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from lambda_handlers.wire import Column, Row, SldbError, StoredRows
 
 StoreRows: TypeAlias = Callable[[Iterable[Row]], StoredRows]
 
-_RESULT_BYTES = 120  # of a result, besides its columns and rows
+_RESULT_BYTES = 160  # of a result, besides its columns and rows
 _NOT_FOR_ROWS = 0.25  # of a reply: reserved for statements without rows, and for the URLs of rows stored elsewhere
 _FAR_BYTES = 4096  # of a presigned URL, with the token of a role in it
 
@@ -27,23 +26,20 @@ class ReplyRoom:
         """`limit_bytes`: of a reply; None: it has no limit, and all rows stay in it."""
         self._limit = math.inf if limit_bytes is None else limit_bytes
         self._store_rows = store_rows
-        self._taken = 0  # by every result once
-        self._repeated = 0  # by the last that returns rows, once more
+        self._taken = 0
 
     def take(self, columns: Iterable[Column], rows: Iterator[Row]) -> tuple[list[Row], StoredRows | None]:
         """Return the rows of a statement, or the key of their object. Raises `too_large` if not even that fits."""
         if self._store_rows is None:
             return list(rows), None
         own = sum(_size(column.name) + _size(column.type or "") + 20 for column in columns)
-        limit = self._limit - self._taken - _RESULT_BYTES  # of what is left; rows may not take all of it
-        if not own:  # no rows, and the last result with rows stays that
-            self._check_room(limit - self._repeated, 0)
-            self._taken += _RESULT_BYTES
-            return list(rows), None
-        kept, stored, size = self._keep(rows, limit - self._limit * _NOT_FOR_ROWS, own, self._store_rows)
-        self._check_room(limit, 2 * size)
+        left = self._limit - self._taken - _RESULT_BYTES
+        if own:
+            kept, stored, size = self._keep(rows, left - self._limit * _NOT_FOR_ROWS, own, self._store_rows)
+        else:
+            kept, stored, size = list(rows), None, 0
+        self._check_room(left, size)
         self._taken += _RESULT_BYTES + size
-        self._repeated = size
         return kept, stored
 
     @staticmethod
@@ -54,14 +50,14 @@ class ReplyRoom:
         size = own
         for row in rows:
             size += _row_size(row)
-            if 2 * size > limit:
+            if size > limit:
                 return [], store_rows(chain(kept, (row,), rows)), own + _FAR_BYTES
             kept.append(row)
         return kept, None, size
 
     @staticmethod
-    def _check_room(limit: float, size: int) -> None:
-        if size > limit:
+    def _check_room(left: float, size: int) -> None:
+        if size > left:
             raise SldbError(
                 "too_large",
                 "the results of so many statements, or columns, do not fit into one reply of the function (6 MB)",

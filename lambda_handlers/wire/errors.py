@@ -85,7 +85,7 @@ class SldbError(Exception):
         hint = fields.pop("hint", "")
         error = cls(code if code in ERROR_CODES else "internal", message, hint, **fields)
         transaction = body.get("transaction")
-        return error if transaction is None else error.in_transaction(transaction)
+        return error.in_transaction(transaction) if isinstance(transaction, Mapping) else error
 
 
 def wrong_stack(stack: str, own: str) -> SldbError:

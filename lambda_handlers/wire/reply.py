@@ -1,4 +1,9 @@
-"""The reply to a request: results of its statements, the transaction, and statistics."""
+"""The reply to a request: results of its statements, the transaction, and statistics.
+
+Its rows travel once: `columns` and `rows` (or `rows_url` and `rows_count`) of the last result that has columns stand at
+the top of the body, and that entry of `results` has `"rows_at_top": true` in their place. Replies of earlier versions,
+which the log of requests remembers, have them in both places.
+"""
 
 from __future__ import annotations
 
@@ -43,22 +48,30 @@ class Result:
     stored: StoredRows | None = None
     digest: str | None = None  # of what the result shows, hexadecimal: for `expect`, and in a transaction
 
-    def encode(self) -> dict[str, Any]:
+    def encode_rows(self) -> dict[str, Any]:
+        """Return the fields of the rows."""
         rows = {"rows": [[encode_value(value) for value in row] for row in self.rows]}
         return {
             "columns": [column.encode() for column in self.columns],
             **(self.stored.encode() if self.stored else rows),
+        }
+
+    def encode(self, *, has_rows_at_top: bool = False) -> dict[str, Any]:
+        return {
+            **({"rows_at_top": True} if has_rows_at_top else self.encode_rows()),
             "rowcount": self.rowcount,
             "lastrowid": self.lastrowid,
             **({} if self.digest is None else {"digest": self.digest}),
         }
 
     @classmethod
-    def decode(cls, body: Mapping[str, Any]) -> Result:
-        stored = StoredRows.decode(body)
+    def decode(cls, body: Mapping[str, Any], top: Mapping[str, Any]) -> Result:
+        """Return the result in an entry of `results`. `top`: the body of the reply."""
+        shown = top if "rows_at_top" in body else body
+        stored = StoredRows.decode(shown)
         return cls(
-            columns=tuple(Column(column["name"], column["type"]) for column in body["columns"]),
-            rows=[] if stored else [tuple([decode_value(value) for value in row]) for row in body["rows"]],
+            columns=tuple(Column(column["name"], column["type"]) for column in shown["columns"]),
+            rows=[] if stored else [tuple([decode_value(value) for value in row]) for row in shown["rows"]],
             rowcount=body["rowcount"],
             lastrowid=body["lastrowid"],
             stored=stored,
@@ -81,7 +94,12 @@ class Reply:
 
     @property
     def last(self) -> Result:
-        return next((result for result in reversed(self.results) if result.columns), Result())
+        return Result() if self._last is None else self.results[self._last]
+
+    @property
+    def _last(self) -> int | None:
+        """The position of the last statement that returns rows."""
+        return next((i for i in reversed(range(len(self.results))) if self.results[i].columns), None)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -92,12 +110,10 @@ class Reply:
         return self.last.rows
 
     def encode(self) -> dict[str, Any]:
-        results = [result.encode() for result in self.results]
-        none: dict[str, Any] = {"columns": [], "rows": []}
-        last = next((result for result in reversed(results) if result["columns"]), none)
+        last = self._last
         return {
-            **{name: last[name] for name in ("columns", "rows", "rows_url", "rows_count") if name in last},
-            "results": results,
+            **self.last.encode_rows(),
+            "results": [result.encode(has_rows_at_top=i == last) for i, result in enumerate(self.results)],
             "txid": self.txid,
             "database": self.database,
             "stats": self.stats,
@@ -109,7 +125,7 @@ class Reply:
     @classmethod
     def decode(cls, body: Mapping[str, Any]) -> Reply:
         return cls(
-            results=tuple(Result.decode(result) for result in body["results"]),
+            results=tuple(Result.decode(result, body) for result in body["results"]),
             txid=body["txid"],
             database=body["database"],
             stats=dict(body.get("stats", {})),

@@ -68,7 +68,9 @@ _REPLY = Reply(
 _REPLIES: list[Any] = [
     {"statusCode": 200, "body": _REPLY.encode()},
     {"statusCode": 200, "body": Reply((Result(stored=StoredRows("https://x", 3)),), 1, "main").encode()},
+    {"statusCode": 200, "body": Reply((Result(digest="00"),), 1, "main", transaction={"token": "t"}).encode()},
     {"statusCode": 409, "body": SldbError("conflict", "m", "h", txid=5, holder={"a": 1}).encode()},
+    {"statusCode": 400, "body": SldbError("sql_error", "m").in_transaction({"token": "t"}).encode()},
 ]
 
 

@@ -50,7 +50,7 @@ def test_the_plain_event(service):
         "body": {
             "columns": [{"name": "one", "type": None}],
             "rows": [[1]],
-            "results": [{"columns": [{"name": "one", "type": None}], "rows": [[1]], "rowcount": 1, "lastrowid": None}],
+            "results": [{"rows_at_top": True, "rowcount": 1, "lastrowid": None}],
             "txid": 0,
             "database": "main",
             "stats": service.handle({"query": "SELECT 1"})["body"]["stats"]

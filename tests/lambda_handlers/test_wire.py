@@ -14,10 +14,7 @@ from lambda_handlers.wire import (
     INTEGER_MAX,
     INTEGER_MIN,
     Action,
-    Column,
-    Reply,
     Request,
-    Result,
     SldbError,
     Statement,
     decode_value,
@@ -79,24 +76,6 @@ def test_how_a_value_is_written(value, text):
 )
 def test_a_request_survives_the_round_trip(request):
     assert repr(Request.decode(json.loads(json.dumps(request.encode())))) == repr(request)
-
-
-@given(st.lists(st.lists(VALUES, min_size=2, max_size=2).map(tuple), max_size=3))
-def test_a_reply_survives_the_round_trip(rows):
-    result = Result((Column("a", "INTEGER"), Column("b", None)), rows, len(rows), None)
-    reply = Reply((result, Result(rowcount=3, lastrowid=7)), 9, "main", {"cold": True})
-    body = json.loads(json.dumps(reply.encode()))
-    assert repr(Reply.decode(body)) == repr(reply).replace("-nan", "nan")
-    assert body["columns"] == body["results"][0]["columns"]
-    assert body["rows"] == body["results"][0]["rows"]
-
-
-def test_the_reply_shows_the_last_statement_that_returns_rows():
-    first, second = Result((Column("a", None),), [(1,)], 1), Result((Column("b", None),), [(2,)], 1)
-    body = Reply((first, second, Result(rowcount=5)), 1, "main").encode()
-    assert body["rows"] == [[2]]
-    assert [result["rowcount"] for result in body["results"]] == [1, 1, 5]
-    assert Reply((Result(),), 1, "main").encode()["columns"] == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import os
 import time
 import tracemalloc
+from bisect import bisect_left
 from collections.abc import Iterable
 
 import pytest
@@ -89,23 +90,38 @@ def test_every_value_comes_back_wherever_its_row_was(wanted, as_http):
     assert [list(map(repr, result.rows)) for result in got.results] == [
         [repr(tuple(None if repr(value) == "nan" else value for value in row))] * times for row, times in wanted
     ]
-    assert len(kept_objects(store)) == sum("rows_url" in result for result in body["results"])
+    assert len(kept_objects(store)) == sum("rows_url" in shown for shown in (body, *body["results"]))
 
 
 def test_the_form_of_such_a_reply(service, store):
-    reply = service.handle({"query": f"{FEW}; {MANY}; PRAGMA foreign_keys = ON"})["body"]
-    few, many, none = reply["results"]
-    assert len(few["rows"]) == 3
+    reply = service.handle({"query": f"{MANY}; {MANY}; PRAGMA foreign_keys = ON"})["body"]
+    first, many, none = reply["results"]
     assert none["rows"] == []
-    assert "rows" not in many
-    assert (many["rows_count"], many["rowcount"]) == (5000, 5000)
-    assert "rows" not in reply
-    assert reply["columns"] == many["columns"]
-    assert (reply["rows_url"], reply["rows_count"]) == (many["rows_url"], 5000)
-    (key,) = kept_objects(store)
-    assert key.startswith("_replies/")
-    assert f"/{key}?expires=900" in many["rows_url"]
+    assert many == {"rows_at_top": True, "rowcount": 5000, "lastrowid": None}
+    keys = kept_objects(store)
+    assert all(key.startswith("_replies/") for key in keys)
+    for shown in (reply, first):
+        assert "rows" not in shown
+        assert [column["name"] for column in shown["columns"]] == ["i", "hex(zeroblob(20))"]
+        assert shown["rows_count"] == 5000
+        (key,) = [key for key in keys if f"/{key}?expires=900" in shown["rows_url"]]
+        keys.remove(key)
     assert complete(store, Reply.decode(reply)).rows == run(container(memory_store()), MANY).rows
+
+
+def test_rows_take_their_room_in_a_reply_once(service, store):
+    """Three quarters of a reply are for rows; they took half of that when they travelled twice."""
+    row = "a" * 200
+
+    def reply_of(count):
+        statement = SERIES.replace("hex(zeroblob(20))", f"'{row}'") % count
+        return service.handle({"query": statement})["body"]
+
+    most = bisect_left(range(LIMIT // len(row)), True, key=lambda count: "rows_url" in reply_of(count)) - 1
+    for count in (most, most + 1):
+        assert complete(store, Reply.decode(reply_of(count))).rows == [(i + 1, row) for i in range(count)]
+    assert 0.65 * LIMIT < len(json.dumps(reply_of(most))) < LIMIT
+    assert "rows_url" in reply_of(most + 1)
 
 
 def test_small_results_after_a_large_one_stay_in_the_reply(service, store):
@@ -241,7 +257,7 @@ def test_a_bound_remains(service, store, monkeypatch):
 
 
 def test_many_statements_and_wide_results_have_no_room(service):
-    wide = ", ".join(f"1 AS {'column' * 20}{n}" for n in range(600))
+    wide = ", ".join(f"1 AS {'column' * 20}{n}" for n in range(900))
     for query in ("SELECT 1; " * 900, "PRAGMA foreign_keys = ON;" * 900, f"SELECT {wide}"):
         with pytest.raises(SldbError) as caught:
             run(service, query)

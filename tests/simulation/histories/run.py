@@ -341,5 +341,6 @@ def _silence() -> Iterator[_Said]:
 
 
 def _rows(body: dict[str, Any]) -> str:
-    text = json.dumps([result["rows"] for result in body.get("results", [])]) if "results" in body else json.dumps(body)
+    rows = [body["rows"] if "rows_at_top" in result else result["rows"] for result in body.get("results", ())]
+    text = json.dumps(rows if "results" in body else body)
     return text if len(text) <= 160 else text[:157] + "..."
