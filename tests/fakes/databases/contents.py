@@ -15,7 +15,8 @@ def quoted(name: str) -> str:
 def contents(rows: Rows, rowids: bool = True) -> dict[str, Any]:
     """The schema, every row of every table with its rowid and the types of its values, and the settings.
 
-    Of a virtual table the rows count, not how its module keeps them.
+    Of a virtual table the rows count, not how its module keeps them; of the counters of AUTOINCREMENT not the order in
+    which SQLite made them.
     """
     objects = [tuple(row) for row in rows("SELECT type, name, tbl_name, sql FROM sqlite_schema")]
     kinds = dict(rows("SELECT name, type FROM pragma_table_list WHERE schema = 'main'"))
@@ -26,7 +27,7 @@ def contents(rows: Rows, rowids: bool = True) -> dict[str, Any]:
     }
     for kind, name, _, sql in found["objects"]:
         if kind == "table" and sql is not None:
-            found[name] = _rows(rows, name, rowids)
+            found[name] = _rows(rows, name, rowids and name != "sqlite_sequence")
     for pragma in ("user_version", "application_id", "encoding"):
         found[pragma] = next(iter(next(iter(rows(f"PRAGMA {pragma}")))))
     return found

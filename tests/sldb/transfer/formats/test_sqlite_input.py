@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.client import Client
@@ -59,7 +59,15 @@ def test_a_database_comes_whole(client: Client, tmp_path: Path, way: str, batch_
     assert rows(target, "SELECT max(id) FROM posts") == [(9007199254740994,)]
 
 
+# Two counters of AUTOINCREMENT: each comes with its table, and so anew.
+TWO_COUNTERS = [
+    Statement(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO {name} VALUES (7)")
+    for name in ("first", "second")
+]
+
+
 @given(statements=databases())
+@example(statements=TWO_COUNTERS)
 def test_random_databases_are_imported_as_they_were_dumped(
     new_client: NewClient, tmp_path_factory: pytest.TempPathFactory, statements: list[Statement]
 ) -> None:
