@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
+from lambda_handlers.host import Host
+from lambda_handlers.locks.file import FileLock
 from tests.fakes.terminal.command import COMMAND, environment, sldb
+from tests.fakes.waiting import wait_until
 
 PEOPLE = "id,name,zip\n1,Ada,01234\n2,Grace,\n"
 
@@ -104,25 +106,36 @@ def test_what_is_exported_is_imported(home: Path, format_name: str) -> None:
         assert json.loads(there) == rows(home, sql)
 
 
+def pieces(home: Path) -> int:
+    """The newest transaction of the database that takes the pieces."""
+    files = (path for path in (home / "db").glob("*/0000/*.ltx") if path.parts[-3] != "main")
+    return max((int(path.stem.split("-")[1], 16) for path in files), default=0)
+
+
+def is_copying(home: Path) -> bool:
+    return any(holder.database == "main" for holder in FileLock(home / "db", Host()).holders())
+
+
 def test_killed_in_the_middle_it_goes_on(home: Path) -> None:
-    """kill -9, at moments a little later each time, until one run gets through."""
+    """kill -9 after the first piece, after half of them, and in the transaction that copies them all."""
     count = 60_000
     (home / "big.csv").write_text("i,x\n" + "".join(f"{i},{'x' * 20}\n" for i in range(count)))
     command = [*COMMAND, "--local", "db", "import", "big.csv", "--create", "--batch", "1000"]
-    kills, is_done, wait = 0, False, 0.3
+    kills, is_done = 0, False
+    moments = iter([lambda: pieces(home) >= 1, lambda: pieces(home) >= 30, lambda: is_copying(home)])
     while not is_done:
+        moment = next(moments, lambda: False)
         process = subprocess.Popen(
             command, cwd=home, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        time.sleep(wait)
+        wait_until(lambda now=moment, it=process: now() or it.poll() is not None, "the moment, or the end")
         process.kill()
         _, said = process.communicate()
         # Killed when all was done, but before it could say so: the next run is told by --create.
         is_done = process.returncode == 0 or b"table big already exists" in said
         assert is_done or process.returncode == -9, said
         kills += not is_done
-        wait *= 1.3
-    assert kills > 0
+    assert kills > 1
     assert rows(home, "SELECT count(*) AS n, count(DISTINCT i) AS d, sum(i) AS s FROM big") == [
         {"n": count, "d": count, "s": count * (count - 1) // 2}
     ]
