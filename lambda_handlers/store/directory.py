@@ -15,6 +15,8 @@ back, is not taken for durable only because the page cache has it.
 A root that has disappeared (removed, or no longer mounted) is Refused: a missing object proves nothing then, and the
 root is not made again.
 
+The file of a private object (below `PRIVATE_PREFIX`) can be read by its owner alone, from its first byte on.
+
 An object is a regular file in real directories below the root. Links, pipes and devices are not objects: no listing
 shows them, and a key of one, or of a path out of the root, is Refused.
 """
@@ -29,6 +31,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -36,6 +39,7 @@ from urllib.parse import unquote, urlsplit
 from lambda_handlers.store.file_locks import locked_file
 from lambda_handlers.store.protocol import (
     CHUNK_BYTES,
+    PRIVATE_PREFIX,
     AlreadyExists,
     CopyOf,
     NotFound,
@@ -49,6 +53,7 @@ LEFTOVER_SECONDS = 86_400.0  # a temporary file that old belongs to a process th
 _CHANGING = ".changing"  # the file lock of a directory
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 _IMPOSSIBLE = re.compile(r"[\0\\:]" if os.name == "nt" else "\0")  # characters that no file name has there
+_MODE, _PRIVATE_MODE = 0o666, 0o600
 _NO_OBJECT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -226,7 +231,7 @@ class DirectoryStore:
 
         self._make_parents(path)
         try:
-            _write(path, chunks, give_name)
+            _write(path, self._mode(path), chunks, give_name)
             self._sync_names_above(path.parent)
         except FileExistsError:
             raise
@@ -234,6 +239,10 @@ class DirectoryStore:
             if may_be_named:
                 self._unsynced.add(path.parent)
             raise
+
+    def _mode(self, path: Path) -> int:
+        """Return the mode of a new file, before the process's umask."""
+        return _PRIVATE_MODE if path.is_relative_to(self.root / PRIVATE_PREFIX) else _MODE
 
     def _pieces(self, part: bytes | CopyOf) -> Iterator[bytes]:
         if isinstance(part, bytes):
@@ -325,10 +334,10 @@ def _marking_source_errors(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise _SourceError(error) from error
 
 
-def _write(path: Path, chunks: Iterable[bytes], publish: Callable[[Path, Path], object]) -> None:
+def _write(path: Path, mode: int, chunks: Iterable[bytes], publish: Callable[[Path, Path], object]) -> None:
     temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
     try:
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=partial(os.open, mode=mode)) as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()

@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar
 CHUNK_BYTES = 1 << 20
 PART_BYTES = 8 << 20  # what is larger goes to S3 in parts of this size
 PAGE_KEYS = 1000  # that S3 lists, or deletes, with one request
+PRIVATE_PREFIX = "_keys/"  # objects for the owner alone: a directory gives their files the mode 0600
 
 T = TypeVar("T")
 

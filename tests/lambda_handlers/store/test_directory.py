@@ -21,7 +21,7 @@ from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
 from lambda_handlers.store import directory as module
 from lambda_handlers.store.directory import DirectoryStore, path_of_url
-from lambda_handlers.store.protocol import AlreadyExists, CopyOf, NotFound, Refused, Unavailable
+from lambda_handlers.store.protocol import PRIVATE_PREFIX, AlreadyExists, CopyOf, NotFound, Refused, Unavailable
 from lambda_handlers.wire import Action, Request, SldbError, Statement
 from sldb.client import Client
 from sldb.targets.local import LocalTarget
@@ -466,3 +466,25 @@ def test_a_warm_copy_does_not_outlive_its_directory(tmp_path: Path) -> None:
                 client.execute(Request((Statement(query),)))
             assert caught.value.code == "store_error"
         assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_the_file_of_a_private_object_is_for_its_owner_from_its_first_byte_on(tmp_path, umask):
+    secret, modes = PRIVATE_PREFIX + "secret", []
+
+    def chunks():
+        (temporary,) = (tmp_path / secret).parent.iterdir()
+        modes.append(temporary.stat().st_mode & 0o777)
+        yield b"x"
+
+    before = os.umask(umask)
+    try:
+        store = DirectoryStore(tmp_path)
+        store.create_from(secret, chunks())
+        store.put(PRIVATE_PREFIX + "put", b"x")
+        store.create("main/head.json", b"{}")
+    finally:
+        os.umask(before)
+    modes += [(tmp_path / key).stat().st_mode & 0o777 for key in (secret, PRIVATE_PREFIX + "put", "main/head.json")]
+    assert modes == [0o600, 0o600, 0o600, 0o666 & ~umask]
