@@ -15,6 +15,8 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/uploads/<id>/<part>      parts of a file being pushed
     _replies/<nonce>                    a reply too large for the log of requests
     _replies/<nonce>.jsonl.gz           too many rows for a reply; no database can have the name _replies
+    _streams/<sha256>                   an open transaction too large for its token
+    _keys/transactions                  the secret key by which the stack knows its own tokens
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
 """
@@ -25,6 +27,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lambda_handlers.store.protocol import PRIVATE_PREFIX
 from lambda_handlers.wire import DATABASE_NAME
 
 FOLD_LEVEL = 1  # what writers fold of the newest transactions
@@ -137,6 +140,20 @@ def reply_key(nonce: str) -> str:
 def rows_key(nonce: str) -> str:
     """Return the key of the rows of a reply. `nonce`: 16 hex digits."""
     return f"{replies_prefix()}{nonce}.jsonl.gz"
+
+
+def streams_prefix() -> str:
+    return "_streams/"
+
+
+def stream_key(sha256: str) -> str:
+    """Return the key of an open transaction that is too large for its token. `sha256`: of the object, in hex."""
+    return f"{streams_prefix()}{sha256}"
+
+
+def transactions_key() -> str:
+    """Return the key of the object with the secret that authenticates tokens."""
+    return f"{PRIVATE_PREFIX}transactions"
 
 
 def is_reply_key(key: str) -> bool:
