@@ -38,6 +38,9 @@ def _load_model(self: JSONFileLoader, file_path: str) -> Any:
 
 JSONFileLoader.load_file = _load_model  # type: ignore[method-assign]
 
+# A loss of power ends no test: files need not reach the disk. Tests of syncs put their own function there.
+os.fsync = lambda descriptor: os.fstat(descriptor) and None  # type: ignore[assignment,arg-type]
+
 # A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that; tests send it to theirs.
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -52,16 +55,22 @@ def s3_url() -> Iterator[str]:
         yield aws.url
 
 
-@pytest.fixture
-def s3_settings(s3_url: str) -> Settings:
-    """The settings of a store in a bucket of its own."""
+@pytest.fixture(scope="session")
+def s3_client(s3_url: str) -> Iterator[Any]:
+    """A client of the emulated S3; making one takes as long as several tests."""
     import boto3
 
+    client = boto3.client("s3", "us-east-1", endpoint_url=s3_url, aws_access_key_id="k", aws_secret_access_key="s")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def s3_settings(s3_url: str, s3_client: Any) -> Settings:
+    """The settings of a store in a bucket of its own."""
     # moto has one state for the whole process, and so also the buckets of the emulator's tests.
     bucket = f"stores-{uuid.uuid4().hex}"
-    client = boto3.client("s3", "us-east-1", endpoint_url=s3_url, aws_access_key_id="k", aws_secret_access_key="s")
-    client.create_bucket(Bucket=bucket)
-    client.close()
+    s3_client.create_bucket(Bucket=bucket)
     return Settings(
         f"s3://{bucket}/stores/one",
         lock="none",
