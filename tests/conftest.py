@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.store.protocol import ObjectStore
+from tests.sampling import mark_all_but_samples
 
 # How long one example takes depends on the machine; that nothing hangs is pytest-timeout's to see.
 _UNTIMED = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,6 +45,11 @@ os.fsync = lambda descriptor: os.fstat(descriptor) and None  # type: ignore[assi
 # A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that; tests send it to theirs.
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_all_but_samples(items)
 
 
 @pytest.fixture(scope="session")

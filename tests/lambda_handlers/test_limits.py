@@ -135,6 +135,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("takes_lock", [False, True], ids=["", "after a write"])
 @pytest.mark.parametrize("query", RUNAWAYS.values(), ids=RUNAWAYS)
 def test_run_for_ever(subject: Subject, query: str, takes_lock: bool) -> None:
@@ -145,6 +146,7 @@ def test_run_for_ever(subject: Subject, query: str, takes_lock: bool) -> None:
     assert subject.is_well()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("query", TOO_LARGE.values(), ids=TOO_LARGE)
 def test_want_too_much_memory(subject: Subject, query: str) -> None:
     status, body = subject.send({"query": query, "timeout": 30})

@@ -118,6 +118,7 @@ ANSWERS = {
 READINGS: dict[str, list[Step]] = {"sound": [], "cut off": [cut], "flipped": [flipped], "always cut off": [cut] * 20}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("effect", [True, False], ids=["applied", "not applied"])
 @pytest.mark.parametrize("answer", ANSWERS)

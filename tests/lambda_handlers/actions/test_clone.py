@@ -108,6 +108,7 @@ def is_sound(store, database: str, like: str, at: int) -> bool:
     return image(store, database) == image(store, like, at=at)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("times", [1, 99])
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.usefixtures("size")
@@ -130,6 +131,7 @@ def test_a_damaging_transport_makes_no_bad_copy(container, store, how, times):
     assert is_sound(store, "new", "main", at=3)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.usefixtures("size")
 def test_one_damaged_answer_is_asked_for_again(container, store, how):
@@ -141,6 +143,7 @@ def test_one_damaged_answer_is_asked_for_again(container, store, how):
     assert is_sound(store, "new", "main", at=3)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("txid", [1, 2, 3])
 @pytest.mark.parametrize("name", ["branch", "rename_database"])
@@ -161,6 +164,7 @@ def test_a_source_that_is_damaged_where_it_lies_is_refused(container, store, how
     assert is_sound(store, "new", "main", at=3)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", [flip_middle, flip_last, shorten])
 @pytest.mark.parametrize("name", [LtxName(1, 1, 1), transaction(2), transaction(3), transaction(1)])
 @pytest.mark.usefixtures("size")
@@ -178,6 +182,7 @@ def test_a_repeated_call_compares_what_is_there(container, store, how, name):
     assert run(service, "SELECT count(*) FROM t").rows == [(800,)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", [flip_middle, shorten])
 @pytest.mark.parametrize("name", ["branch", "rename_database"])
 @pytest.mark.usefixtures("size")
@@ -230,6 +235,7 @@ def test_a_damaged_page_map_is_not_copied_along(container, store, tmp_path, monk
     assert is_sound(store, "new", "main", at=3)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("sound", range(4))
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_damaged_mark_is_no_reason_to_take_another_moment(container, store, how, sound):
@@ -306,6 +312,7 @@ def test_a_copy_that_does_not_open_is_no_reason_to_drop(container, store):
     assert is_sound(store, "new", "main", at=3)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("reads", range(6))
 @pytest.mark.usefixtures("size")
 def test_the_time_is_looked_at_while_it_is_read(container, store, reads):

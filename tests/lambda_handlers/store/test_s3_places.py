@@ -48,6 +48,9 @@ ANSWERS: dict[str, Answer] = {
     },
 }
 Place = Callable[[Ask], bool]
+Objects = dict[str, tuple[bytes, str, float]]
+WRITTEN: dict[int, Objects] = {}  # by the number of transactions
+FOLDED_NEXT = 15  # transactions: the next one is folded, and puts a head
 
 
 def releases(ask: Ask) -> bool:
@@ -142,12 +145,24 @@ def container(settings: Settings, clock: Clock, store: ObjectStore) -> Iterator[
         service.close()
 
 
-def written(container: Callable[[], Service], number: int = 15) -> None:
-    """The next transaction is folded, and puts a head."""
-    service = container()
+@pytest.fixture
+def written(s3: ScriptedS3, settings: Settings, clock: Clock, store: ObjectStore) -> Callable[[int], None]:
+    """Has so many transactions in the store. They are written once, by a container with another host."""
+
+    def restore(number: int) -> None:
+        if number not in WRITTEN:
+            WRITTEN[number] = written_by(Service(settings, Clock(seed=1).host(), store), s3, number)
+        s3.objects = dict(WRITTEN[number])
+
+    return restore
+
+
+def written_by(service: Service, s3: ScriptedS3, number: int) -> Objects:
     ask(service, "CREATE TABLE t (a)")
     for _ in range(number - 1):
         ask(service, "INSERT INTO t VALUES (1)")
+    service.close()
+    return dict(s3.objects)
 
 
 def ask(service: Service, query: str, **fields: Any) -> dict[str, Any]:
@@ -175,6 +190,7 @@ def with_effects(places: dict[str, Place]) -> list[tuple[str, bool]]:
     return reading + [(place, effect) for place in places if (place, False) not in reading for effect in (False, True)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize(
     ("place", "effect", "is_warm"),
@@ -184,9 +200,16 @@ def with_effects(places: dict[str, Place]) -> list[tuple[str, bool]]:
     ],
 )
 def test_in_a_write(
-    s3: ScriptedS3, container: Callable[[], Service], clock: Clock, place: str, answer: str, effect: bool, is_warm: bool
+    s3: ScriptedS3,
+    container: Callable[[], Service],
+    written: Callable[[int], None],
+    clock: Clock,
+    place: str,
+    answer: str,
+    effect: bool,
+    is_warm: bool,
 ) -> None:
-    written(container)
+    written(FOLDED_NEXT)
     service = container()
     if is_warm:
         ask(service, "INSERT INTO t VALUES (1)", dry_run=True)
@@ -212,11 +235,13 @@ def test_in_a_write(
     assert ask(container(), "SELECT count(*) FROM t WHERE a = 2")["body"]["rows"] == [[1]]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize(("place", "effect"), with_effects(IN_A_PASS))
 def test_in_a_pass(
     s3: ScriptedS3,
     container: Callable[[], Service],
+    written: Callable[[int], None],
     clock: Clock,
     store: ObjectStore,
     place: str,
@@ -225,7 +250,7 @@ def test_in_a_pass(
 ) -> None:
     """A lock to break, a database to keep, and another one, which is kept whatever is wrong with the first."""
     host = clock.host()
-    written(container, 8)
+    written(8)
     ask(container(), "CREATE TABLE t (a)", database="other")
     lock = ObjectLock(store, host, max_age_seconds=90, retry_seconds=1)
     lock.acquire("main", clock.now() + 60, "dies")
@@ -260,10 +285,10 @@ def test_in_a_pass(
 
 
 def test_a_lease_whose_answer_got_lost_is_ones_own(
-    s3: ScriptedS3, container: Callable[[], Service], clock: Clock, store: ObjectStore
+    s3: ScriptedS3, written: Callable[[int], None], clock: Clock, store: ObjectStore
 ) -> None:
     """Or it would keep everyone away for sixteen minutes."""
-    written(container, 2)
+    written(2)
     answers = [DROPPED]
 
     def script(ask: Ask) -> Answer | None:

@@ -135,6 +135,7 @@ def is_fit_for_a_reply(error: StoreError) -> bool:
     return not any(secret in str(error) for secret in SECRETS)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(row[:2]))
 def test_what_an_answer_means(s3: ScriptedS3, store: ObjectStore, row: list[str], verb: str) -> None:
@@ -260,6 +261,7 @@ def test_a_conditional_write_has_one_request_where_nothing_goes_wrong(s3: Script
 ABORT = ("ABORT", "")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("failing", [("BEGIN", ""), ("PART", "1"), ("COPY", "2")], ids=lambda failing: failing[0])
 @pytest.mark.parametrize("status", STATUSES, ids=str)
 def test_what_fails_before_the_completion_has_made_nothing(
