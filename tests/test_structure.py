@@ -58,7 +58,6 @@ TESTED_IN = {
         "lambda_handlers.sql.reply_limit",
         "lambda_handlers.sql.statements",
     ),
-    "tests/lambda_handlers/test_deadline.py": ("lambda_handlers.storage.time_limit",),
     "tests/lambda_handlers/test_wire.py": ("lambda_handlers.wire",),
     "tests/sldb/cli/commands/data/test_export.py": (
         "sldb.transfer.database.selection",

@@ -18,6 +18,7 @@ from lambda_handlers.actions.clone_mark import taken
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.replace_content import stamped
 from lambda_handlers.database.errors import dropped, no_database
+from lambda_handlers.sql.chance import GENERATOR
 from lambda_handlers.sql.session import DEFAULT_PAGE_SIZE
 from lambda_handlers.storage import foreign_keys
 from lambda_handlers.storage.commit import PageChanges
@@ -97,9 +98,10 @@ def _kind_of_newest(context: ActionContext, current: Replica) -> Kind:
 
 def _first_page() -> bytes:
     """Return a database without tables, as SQLite writes it."""
-    connection = apsw.Connection(":memory:")
-    try:
-        connection.execute(f"PRAGMA page_size = {DEFAULT_PAGE_SIZE}; CREATE TABLE t (a); DROP TABLE t; VACUUM")
-        return connection.serialize("main")
-    finally:
-        connection.close()
+    with GENERATOR.unpinned():
+        connection = apsw.Connection(":memory:")
+        try:
+            connection.execute(f"PRAGMA page_size = {DEFAULT_PAGE_SIZE}; CREATE TABLE t (a); DROP TABLE t; VACUUM")
+            return connection.serialize("main")
+        finally:
+            connection.close()

@@ -6,9 +6,12 @@ file with them is refused. Only the pages of the schema are read.
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 
 from lambda_handlers.deadline import Deadline
+from lambda_handlers.sql.chance import GENERATOR
 from lambda_handlers.sql.own_tables import is_ours
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.prepared_file import Prepared
@@ -39,7 +42,7 @@ class _PushedPages:
 def check_names(store: ObjectStore, prepared: Prepared, first_page: bytes, deadline: Deadline) -> None:
     """Raise `bad_request` if the file has tables, or anything else, with names reserved for sldb. Raises StoreError, or
     `query_timeout` before pages are read."""
-    names = _names(_PushedPages(store, prepared, first_page, deadline))
+    names = _names(_PushedPages(store, prepared, first_page, deadline), deadline)
     if not names:
         return
     raise SldbError(
@@ -50,16 +53,21 @@ def check_names(store: ObjectStore, prepared: Prepared, first_page: bytes, deadl
     )
 
 
-def _names(pages: _PushedPages) -> list[str]:
+def _names(pages: _PushedPages, deadline: Deadline) -> list[str]:
     vfs = PagesVFS(pages)
     try:
-        connection = vfs.connect()
-        try:
-            found = connection.execute("SELECT name FROM main.sqlite_schema").fetchall()
-        finally:
-            connection.close(True)
+        found = _read_names(vfs, deadline)
     except (apsw.SQLError, apsw.CorruptError, apsw.NotADBError):
         return []  # SQLite cannot read the schema: no request can, either
     finally:
         vfs.unregister()
     return sorted(str(name) for (name,) in found if is_ours(str(name)))
+
+
+def _read_names(vfs: PagesVFS, deadline: Deadline) -> list[tuple[Any, ...]]:
+    with GENERATOR.unpinned(deadline):
+        connection = vfs.connect()
+        try:
+            return connection.execute("SELECT name FROM main.sqlite_schema").fetchall()
+        finally:
+            connection.close(True)

@@ -44,7 +44,7 @@ class RequestRunner:
         own = {self._database: copy.replica} if copy is self._newest.copy else {}
         attached = AttachedDatabases(self._find, request.max_staleness, own, run.deadline)
         mode = Mode(may_write, may_commit=not request.dry_run, counts_changes=request.dry_run or request.careful)
-        session = Session(copy.vfs, mode, run.deadline, self._room(run), attached.open)
+        session = Session(copy.vfs, mode, run.deadline, self._room(run), attached.open, request.pin)
         has_lost_files = False
         try:
             return self._replies.outgoing(replace(self._run_in(session, run, copy), stats=run.stats))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from lambda_handlers.sql.authorizer import Authorizer
+from lambda_handlers.sql.chance import Chance
 from lambda_handlers.sql.pragmas import Pragmas
 from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.wire import Column, Params, Result, Row, SldbError, StoredRows
@@ -40,6 +41,7 @@ class Engine:
     connection: apsw.Connection
     authorizer: Authorizer
     pragmas: Pragmas
+    chance: Chance
     room: ReplyRoom
     changes: Changes | None  # counts what statements change, in a session with that right
     may_write: bool
@@ -63,6 +65,10 @@ class Execution:
     def run(self, position: int) -> Result:
         """Return the result of the statement at a position of the request. Raises WriteNeeded, BeginNeeded, SldbError,
         and errors of SQLite."""
+        with self._engine.chance.of_statement():
+            return self._run(position)
+
+    def _run(self, position: int) -> Result:
         self._authorizer.begin_statement(self._word)
         cursor = self._engine.connection.cursor()
         cursor.exec_trace = self._prepared

@@ -22,6 +22,7 @@ import apsw
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.sql import own_tables, script
 from lambda_handlers.sql.authorizer import Authorizer, not_yours
+from lambda_handlers.sql.chance import Chance
 from lambda_handlers.sql.errors import MAX_VALUE_BYTES, translated
 from lambda_handlers.sql.execution import BeginNeeded, Engine, Execution, WriteNeeded, attached_is_read_only
 from lambda_handlers.sql.pragmas import FOREIGN_KEYS, Place, Pragmas
@@ -33,6 +34,7 @@ from lambda_handlers.wire import Result, SldbError, Statement
 
 if TYPE_CHECKING:
     from lambda_handlers.sql.changes import Changes
+    from lambda_handlers.sql.pin import Pin
 
 __all__ = ["Mode", "Session", "WriteNeeded"]
 
@@ -66,13 +68,16 @@ class Session:
         deadline: Deadline,
         room: ReplyRoom | None = None,  # for the rows; None: without a limit
         attach: Attach = nothing_to_attach,  # opens the databases that ATTACH names
+        pin: Pin | None = None,  # chance and time for the statements; None: those of the machine
     ) -> None:
         self._vfs = vfs
         self._mode = mode
         self._deadline = deadline
         self._has_setting = False  # the foreign_keys setting of the database is in effect
         is_new = vfs.draft.page_count == 0
-        self.connection = vfs.connect(attach, self)
+        self._chance = Chance(pin, self)
+        with self._chance.of_statement():
+            self.connection = vfs.connect(attach, self, None if pin is None else pin.time_ms)
         self._authorizer = Authorizer(new_database=is_new)
         try:
             _configure(self.connection, is_new)
@@ -84,7 +89,7 @@ class Session:
         self.connection.authorizer = self._authorizer
         self.changes = self._count_changes() if mode.counts_changes else None
         self._pragmas = Pragmas(self.connection, self._authorizer, new_database=is_new)
-        parts = self.connection, self._authorizer, self._pragmas, room or ReplyRoom(), self.changes
+        parts = self.connection, self._authorizer, self._pragmas, self._chance, room or ReplyRoom(), self.changes
         self._engine = Engine(*parts, mode.may_write)
         self.connection.set_progress_handler(deadline.is_over, INSTRUCTIONS_BETWEEN_CHECKS)
 
@@ -127,7 +132,8 @@ class Session:
     def trusted(self, action: Callable[[apsw.Connection], Any]) -> Any:
         """Run statements of sldb's own. They fail for the same reasons as the user's: damage, time, a full disk."""
         try:
-            with self._authorizer.trusting(), own_tables.undisturbed(self.connection), self._writable():
+            undisturbed = own_tables.undisturbed(self.connection)
+            with self._chance.of_own(), self._authorizer.trusting(), undisturbed, self._writable():
                 return action(self.connection)
         except (apsw.Error, OSError, MemoryError) as error:
             self._fail(error)
@@ -155,12 +161,14 @@ class Session:
             self._pragmas.begin(self._vfs.draft.foreign_keys(self))
 
     def _run_step(self, step: Step, position: int, alone: bool) -> Result:
+        self._chance.next_statement()
         if step.is_redundant:
             return Result()
         try:
             result = self._run_piece(step, position, alone)
             if self._authorizer.pragmas:
-                self._pragmas.after(Place(position, step.part, step.piece.begins))
+                with self._chance.of_own():
+                    self._pragmas.after(Place(position, step.part, step.piece.begins))
             return result
         except SldbError as error:
             error.details.setdefault("statement", position)
@@ -224,7 +232,7 @@ class Session:
                 self._fail(error)
 
     def _execute_own(self, sql: str) -> None:
-        with self._authorizer.trusting():
+        with self._chance.of_own(), self._authorizer.trusting():
             self.connection.execute(sql)
 
     @contextmanager

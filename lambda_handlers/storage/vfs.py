@@ -23,6 +23,8 @@ the replica for a name.
 from __future__ import annotations
 
 import itertools
+import os
+import tempfile
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -44,6 +46,8 @@ _CHARACTERISTICS = (
 _NAMELESS_JOURNAL = apsw.SQLITE_OPEN_TEMP_JOURNAL | apsw.SQLITE_OPEN_DELETEONCLOSE
 _WAL_VERSIONS = slice(18, 20)  # of page 1: 2 means WAL, which this VFS does not do
 _ROLLBACK_JOURNAL = b"\x01\x01"
+_JULIAN_EPOCH_MS = 210_866_760_000_000  # the unix epoch, in milliseconds since Julian day 0
+_DAY_MS = 86_400_000
 _numbers = itertools.count()
 _OWN_NAME = "/database"  # ATTACH never allows this name
 
@@ -99,7 +103,7 @@ class PagesVFS(_LocalVFS):
         if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
             flags[1] = flags[0]
             return _DatabaseFile(self._pages, NO_LIMIT)  # type: ignore[return-value]  # a file object by its methods
-        return _UnsyncedFile("", _filename(name) if name else None, flags)
+        return _UnsyncedFile("", _filename(name) if name else _temporary_name(), flags)
 
 
 class DraftVFS(_LocalVFS):
@@ -110,13 +114,18 @@ class DraftVFS(_LocalVFS):
         self.permit = CommitPermit()
         self._attach: Attach = nothing_to_attach
         self._limit = NO_LIMIT
+        self._time_ms: int | None = None
         super().__init__()
 
-    def connect(self, attach: Attach = nothing_to_attach, limit: TimeLimit = NO_LIMIT) -> apsw.Connection:
+    def connect(
+        self, attach: Attach = nothing_to_attach, limit: TimeLimit = NO_LIMIT, time_ms: int | None = None
+    ) -> apsw.Connection:
         """Open a fresh connection on the draft as it is now. The replicas that it attaches must stay as they are until
-        it is closed. The limit is checked before a page is fetched, and its error ends the statement."""
+        it is closed. The limit is checked before a page is fetched, and its error ends the statement. `time_ms`: the
+        time that statements see (unix milliseconds); None: that of the machine."""
         self._attach = attach
         self._limit = limit
+        self._time_ms = time_ms
         self.permit = CommitPermit()
         # Without a cache of statements every statement is prepared, and so shown to the authorizer.
         return apsw.Connection(_OWN_NAME, vfs=self.name, statementcachesize=0)
@@ -136,13 +145,19 @@ class DraftVFS(_LocalVFS):
             self.permit.withdraw()
             raise
 
+    def xCurrentTimeInt64(self) -> int:
+        return super().xCurrentTimeInt64() if self._time_ms is None else self._time_ms + _JULIAN_EPOCH_MS
+
+    def xCurrentTime(self) -> float:
+        return self.xCurrentTimeInt64() / _DAY_MS
+
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
             return self._open_database(_filename(name), flags)  # type: ignore[return-value]  # a file object by its methods
         if flags[0] & apsw.SQLITE_OPEN_MAIN_JOURNAL:
             flags[0] = flags[0] & ~apsw.SQLITE_OPEN_MAIN_JOURNAL | _NAMELESS_JOURNAL
-            return _UnsyncedFile("", None, flags)
-        return _UnsyncedFile("", name, flags)
+            return _UnsyncedFile("", _temporary_name(), flags)
+        return _UnsyncedFile("", name or _temporary_name(), flags)
 
     def _open_database(self, name: str, flags: list[int]) -> _DatabaseFile:
         if name == _OWN_NAME:
@@ -154,6 +169,12 @@ class DraftVFS(_LocalVFS):
 
 def _filename(name: str | apsw.URIFilename | None) -> str:
     return name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+
+
+def _temporary_name() -> str:
+    """Return a new name for a temporary file. SQLite's own would take from its random generator, once for each of them
+    that is taken."""
+    return os.path.join(tempfile.gettempdir(), f"sldb-{os.urandom(16).hex()}")
 
 
 class _UnsyncedFile(apsw.VFSFile):

@@ -16,6 +16,7 @@ from lambda_handlers.wire.names import DEFAULT_DATABASE
 from lambda_handlers.wire.values import Params, decode_value, encode_value
 
 if TYPE_CHECKING:
+    from lambda_handlers.wire.pin import Pin
     from lambda_handlers.wire.transaction import InTransaction
 
 
@@ -43,6 +44,7 @@ class Request:
     timeout: float | None = None  # seconds
     stack: str | None = None  # the addressee: a function of another stack refuses
     transaction: InTransaction | None = None  # of several requests: which one, and if it ends with this request
+    pin: Pin | None = None  # chance and time for the statements: only for callers with full rights
 
     def encode(self) -> dict[str, Any]:
         """Return the event of this request, with defaults left out."""
@@ -54,6 +56,8 @@ class Request:
         event.update(encode_optional(self, _DEFAULTS))
         if self.transaction is not None:
             event["transaction"] = self.transaction.encode()
+        if self.pin is not None:
+            event["pin"] = self.pin.encode()
         return event
 
     @classmethod
@@ -62,13 +66,22 @@ class Request:
         if not isinstance(event, Mapping):
             bad_request("event", event, 'an object such as {"query": "SELECT 1"}')
         check_known(event, _FIELDS)
-        given = decode_optional(event, [name for name in _DEFAULTS if name != "transaction"])
+        given = decode_optional(event, [name for name in _DEFAULTS if name not in _NESTED])
+        if event.get("pin") is not None:
+            given["pin"] = _decode_pin(event["pin"])
         transaction = None if event.get("transaction") is None else _decode_transaction(event["transaction"], given)
         return cls(statements=_decode_statements(event, transaction), transaction=transaction, **given)
 
 
 _DEFAULTS = defaults_of(Request)
 _FIELDS = {"query", "params", "statements", *_DEFAULTS}
+_NESTED = ("transaction", "pin")  # decoded by modules of their own, which a cold start does not need
+
+
+def _decode_pin(value: object) -> Pin:
+    from lambda_handlers.wire.pin import Pin
+
+    return Pin.decode(value)
 
 
 def _decode_transaction(value: object, given: Mapping[str, Any]) -> InTransaction:

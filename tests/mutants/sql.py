@@ -9,6 +9,8 @@ SETTING = "tests/lambda_handlers/storage/test_foreign_keys.py"
 CHANGES = SERVER + "sql/test_changes.py"
 SCRIPT = SERVER + "sql/test_script.py"
 PRAGMAS = SERVER + "sql/test_pragmas.py"
+PIN = SERVER + "sql/test_pin.py"
+CHANCE = SERVER + "sql/test_chance.py"
 
 MUTANTS = (
     Mutant(
@@ -170,5 +172,61 @@ MUTANTS = (
         "            if len(self._views) >= MAX_VIEWS:",
         "            if False:",
         ("tests/lambda_handlers/database/test_attached_databases.py::test_what_a_request_attaches_has_an_end",),
+    ),
+    Mutant(
+        "the generator starts anew once in a session",
+        "pin",
+        SQL + "chance.py",
+        "            seed(pin, index)\n",
+        "            if not index:\n                seed(pin, index)\n",
+        (PIN + "::test_a_continued_session_and_a_replay_show_what_one_run_shows",),
+    ),
+    Mutant(
+        "all statements of a pin get the same chance",
+        "pin",
+        SQL + "session.py",
+        "        self._chance.next_statement()\n",
+        "",
+        (PIN + "::test_statements_of_one_pin_differ_and_so_do_pins",),
+    ),
+    Mutant(
+        "the chance of a pin stays after its statement",
+        "pin",
+        SQL + "chance.py",
+        "            end_seed()\n",
+        "",
+        (PIN + "::test_without_a_pin_no_request_can_be_predicted",),
+    ),
+    Mutant(
+        "the first temporary file of a process starts the generator anew",
+        "pin",
+        SQL + "pin.py",
+        "    _prime()\n    _SEED",
+        "    _SEED",
+        (PIN + "::test_processes_agree_under_a_pin_and_on_nothing_else",),
+    ),
+    Mutant(
+        "other statements run beside a pinned one",
+        "pin",
+        SQL + "chance.py",
+        "        return not self._is_alone and not (alone and self._together)\n",
+        "        return True\n",
+        (CHANCE,),
+    ),
+    Mutant(
+        "statements without a pin overtake a waiting one for ever",
+        "pin",
+        SQL + "chance.py",
+        "            if not self._waiting and self._may_start(alone):",
+        "            if self._may_start(alone):",
+        (CHANCE + "::test_a_pinned_one_is_not_overtaken_for_ever_and_overtakes_nothing",),
+    ),
+    Mutant(
+        "a statement waits for its turn for ever",
+        "time",
+        SQL + "chance.py",
+        "                limit.check()\n",
+        "                pass\n",
+        (CHANCE + "::test_a_request_waits_within_its_time",),
     ),
 )
