@@ -92,12 +92,16 @@ def reader(store: Path, tmp_path: Path) -> Iterator[Reader]:
 def test_a_killed_writer_loses_nothing_that_it_acknowledged(
     store: Path, tmp_path: Path, reader: Reader, seed: int
 ) -> None:
-    """At a random moment; at most one transaction more than those it could still tell about."""
+    """At a random moment of a transaction; at most one more than those it could still tell about."""
+    chance = random.Random(seed)
     process = writer(store, tmp_path, "w", 1_000_000)
     start(process)
-    time.sleep(random.Random(seed).uniform(0.005, 0.25))
+    assert process.stdout
+    output = "".join(process.stdout.readline() for _ in range(chance.randrange(25)))
+    time.sleep(chance.uniform(0, 0.01))  # waits for nothing: some way into the next transaction
     process.send_signal(signal.SIGKILL)
-    output, _ = process.communicate()
+    output += process.stdout.read()
+    process.communicate()
     acknowledged = [int(line) for line in output.splitlines(keepends=True) if line.endswith("\n")]
 
     written = [number for (number,) in reader.rows("SELECT number FROM log ORDER BY rowid")]
