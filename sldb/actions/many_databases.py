@@ -49,10 +49,11 @@ class _Jobs(Generic[T]):
 
     run: Callable[[str], T]
     timeout_seconds: float | None
+    now: Callable[[], float]
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def start(self, name: str) -> _Job[T]:
-        job: _Job[T] = _Job(name, time.monotonic())
+        job: _Job[T] = _Job(name, self.now())
         # A daemon, so that a job that hangs does not keep the process from ending.
         threading.Thread(target=self._work, args=(job,), name=f"sldb-{name}", daemon=True).start()
         return job
@@ -67,22 +68,26 @@ class _Jobs(Generic[T]):
             self.changed.notify()
 
     def is_late(self, job: _Job[T]) -> bool:
-        return self.timeout_seconds is not None and time.monotonic() - job.started_at >= self.timeout_seconds
+        return self.timeout_seconds is not None and self.now() - job.started_at >= self.timeout_seconds
 
     def wait(self, jobs: Sequence[_Job[T]]) -> None:
         """Wait until an outcome arrives or the next of the jobs is late."""
         seconds = None
         if self.timeout_seconds is not None:
             ends = [job.started_at + self.timeout_seconds for job in jobs]
-            seconds = max(0.0, min(ends) - time.monotonic()) if ends else None
+            seconds = max(0.0, min(ends) - self.now()) if ends else None
         self.changed.wait(seconds)
 
 
 def run_side_by_side(
-    names: Sequence[str], run: Callable[[str], T], jobs: int, timeout_seconds: float | None = None
+    names: Sequence[str],
+    run: Callable[[str], T],
+    jobs: int,
+    timeout_seconds: float | None = None,
+    now: Callable[[], float] = time.monotonic,
 ) -> Iterator[tuple[str, T | SldbError]]:
     """Yield the result of `run` for each name, or its SldbError; other exceptions of it are raised here."""
-    started = _Jobs(run, timeout_seconds)
+    started = _Jobs(run, timeout_seconds, now)
     waiting = list(reversed(names))
     begun: list[_Job[T]] = []  # and not yet reported
     while waiting or begun:

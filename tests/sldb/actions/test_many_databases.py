@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import chain, repeat
 
 import pytest
 from hypothesis import given
@@ -70,12 +71,21 @@ def test_one_that_hangs_is_given_up_and_its_place_taken() -> None:
             hangs.wait(60)
         return name
 
-    told = list(run_side_by_side(["a", "b", "c"], run, 1, timeout_seconds=0.2))
+    now = chain([0.0], repeat(60.0))  # when the first begins, and ever after
+    told = list(run_side_by_side(["a", "b", "c"], run, 1, timeout_seconds=60, now=lambda: next(now)))
     hangs.set()
     assert [name for name, _ in told] == ["a", "b", "c"]
     assert isinstance(told[0][1], SldbError)
     assert told[0][1].code == "query_timeout"
     assert [outcome for _, outcome in told[1:]] == ["b", "c"]
+
+
+def test_one_that_hangs_is_not_waited_for_any_longer() -> None:
+    hangs = threading.Event()
+    ((name, outcome),) = run_side_by_side(["a"], lambda name: hangs.wait(60), 1, timeout_seconds=0.05)
+    hangs.set()
+    assert name == "a"
+    assert isinstance(outcome, SldbError)
 
 
 def test_what_waits_for_an_earlier_one_is_bounded() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,7 @@ def handler(event, context):
 
 
 def _meeting(aws: Any) -> Path:
-    path = Path(aws._root) / "meeting"
-    path.mkdir()
-    return path
+    return Path(tempfile.mkdtemp(prefix="meeting-", dir=aws._root))
 
 
 def test_settings_of_the_function_reach_it(account: Any) -> None:
