@@ -1,15 +1,18 @@
 """Applied requests of one database: found by their ids, and recorded with the reply in their own transactions.
 
 The table and its rules are in `sql.request_log`; this module provides the database's part: its name, its copy, two
-clocks, and the store for replies too large for the table.
+clocks, and the store for replies too large for the table. It does the same for committed transactions of several
+requests (`sql.transaction_log`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import apsw
 
+from lambda_handlers.database.errors import committed_otherwise, transaction_expired
 from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.database.replies import Replies
@@ -18,7 +21,10 @@ from lambda_handlers.sql import request_log
 from lambda_handlers.sql.request_log import Applied, Recorded, Times
 from lambda_handlers.sql.session import Session
 from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.wire import Reply
+from lambda_handlers.wire import Reply, SldbError
+
+if TYPE_CHECKING:
+    from lambda_handlers.sql.transaction_log import Attempt, Committed
 
 
 class AppliedRequests:
@@ -50,6 +56,36 @@ class AppliedRequests:
             session.trusted(lambda connection: request_log.record(connection, request_id, times, entry))
         elif times.now < times.log:
             session.trusted(lambda connection: request_log.take_back(connection, times))
+
+    def find_transaction(self, session: Session, copy: Copy, attempt: Attempt) -> Reply | None:
+        """Return the reply of the commit of a transaction, if it was committed to this database before. Raises
+        `conflict` if that was with other statements, `not_found` if it is too late to know; `corrupt`,
+        `store_error`."""
+        from lambda_handlers.sql import transaction_log
+
+        found: Committed | None = session.trusted(lambda connection: transaction_log.find(connection, attempt.id))
+        if found is None:
+            if attempt.has_expired(self.times(copy)):
+                raise transaction_expired()
+            return None
+        reply = request_log.decode(found.entry, self._replies.kept)
+        if not found.includes(attempt):
+            raise committed_otherwise(None if reply is None else reply.txid)
+        if reply is None:
+            raise SldbError(
+                "corrupt",
+                "the transaction was committed before, and the record of its reply is damaged",
+                "its rows are in the database; its reply is lost",
+                applied="yes",
+            )
+        return reply
+
+    def record_transaction(self, session: Session, copy: Copy, attempt: Attempt, reply: Reply) -> None:
+        """Record the commit of a transaction in its SQLite transaction, beside `record`."""
+        from lambda_handlers.sql import transaction_log
+
+        entry, times = request_log.encode(reply, self._replies.keep), self.times(copy)
+        session.trusted(lambda connection: transaction_log.record(connection, attempt, times, entry))
 
     def note_rename(self, session: Session, target: str) -> None:
         """Commit a note that the database is about to be renamed to `target`, if there is anything to remember. Raises

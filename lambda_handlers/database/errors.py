@@ -61,3 +61,27 @@ def read_only(doing: object, subject: str) -> SldbError:
     """Return the error for a write in a request or a view without that right; `subject` names it."""
     message = f"{subject} may not write, and this would: {doing}"
     return SldbError("read_only", message, "send it without read_only and at")
+
+
+def transaction_expired() -> SldbError:
+    """Return the error for the token of a transaction past its time."""
+    return SldbError(
+        "not_found",
+        "the transaction has expired: it was begun more than a day ago",
+        "begin a new one; if this one was about to be committed, look at its rows whether it was",
+        field="transaction.token",
+    )
+
+
+def committed_otherwise(txid: Txid | None) -> SldbError:
+    """Return the error for a transaction that was committed from another token, with other statements."""
+    return SldbError(
+        "conflict",
+        "the transaction was committed before"
+        + (f", by transaction {txid}," if txid else "")
+        + " with other statements",
+        "begin a new transaction for these statements",
+        field="transaction.token",
+        txid=txid,
+        applied="no",
+    )

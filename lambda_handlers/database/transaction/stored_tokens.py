@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 
+from lambda_handlers.database.errors import transaction_expired
 from lambda_handlers.host import Host
 from lambda_handlers.storage.log.keys import stream_key, streams_prefix
 from lambda_handlers.store.errors import store_error
@@ -51,7 +52,7 @@ class StoredTokens:
                 if hashlib.sha256(body).digest() == digest:
                     return body
         except NotFound as error:
-            raise expired() from error
+            raise transaction_expired() from error
         except StoreError as error:
             raise store_error(error, applied="no") from error
         raise SldbError(
@@ -91,13 +92,3 @@ class StoredTokens:
         newest = max(written_at.values(), default=0.0)  # by the store's clock
         if old := [key for key, at in written_at.items() if at < newest - KEPT_SECONDS]:
             self._store.delete_many(old)
-
-
-def expired() -> SldbError:
-    """Return the error for a token past its time."""
-    return SldbError(
-        "not_found",
-        "the transaction has expired: it was begun more than a day ago",
-        "begin a new one; if this one was about to be committed, look at its rows whether it was",
-        field="transaction.token",
-    )

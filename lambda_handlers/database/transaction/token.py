@@ -28,10 +28,12 @@ from typing import NoReturn
 
 import apsw
 
+from lambda_handlers.database.errors import transaction_expired
 from lambda_handlers.database.transaction.key import StackKey
 from lambda_handlers.database.transaction.packing import Packer, Unpacker
-from lambda_handlers.database.transaction.stored_tokens import StoredTokens, expired
+from lambda_handlers.database.transaction.stored_tokens import StoredTokens
 from lambda_handlers.host import Host
+from lambda_handlers.sql.transaction_log import Attempt
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store_clock import SKEW_SECONDS
 from lambda_handlers.wire import Params, SldbError, bad_request
@@ -83,7 +85,11 @@ class Transaction:
         """The digest of the transaction and of all that has happened in it so far."""
         return hashlib.sha256(_pack(self)).digest()
 
-    def prefixes(self) -> bytes:
+    def attempt(self) -> Attempt:
+        """Return the part of the transaction that the log of transactions compares."""
+        return Attempt(self.id, self._prefixes(), self.expires_at)
+
+    def _prefixes(self) -> bytes:
         """Return the hashes of the first statement, the first two, and so on, PREFIX_BYTES each."""
         hashes, latest = bytearray(), b""
         for kept in self.statements:
@@ -143,7 +149,7 @@ class Tokens:
         """Raise `not_found` if a token has expired, or lasts longer than one that was made just now."""
         left = expires_at - self._now()
         if not -SKEW_SECONDS <= left <= LIFE_SECONDS + SKEW_SECONDS:
-            raise expired()
+            raise transaction_expired()
 
     def _sealed(self, place: int, body: bytes) -> str:
         content = bytes((_VERSION, place)) + body

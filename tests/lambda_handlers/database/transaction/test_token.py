@@ -260,17 +260,17 @@ def test_a_stored_token_takes_one_put_and_one_get(store, tokens, clock):
 
 @given(transactions, transactions)
 def test_a_prefix_has_the_hash_of_the_same_first_statements(one, other):
-    hashes = one.prefixes()
+    hashes = one.attempt().prefixes
     assert len(hashes) == PREFIX_BYTES * len(one.statements)
     for count in range(len(one.statements) + 1):
-        assert replace(one, statements=one.statements[:count]).prefixes() == hashes[: count * PREFIX_BYTES]
-    both = replace(one, statements=one.statements + other.statements).prefixes()
+        assert replace(one, statements=one.statements[:count]).attempt().prefixes == hashes[: count * PREFIX_BYTES]
+    both = replace(one, statements=one.statements + other.statements).attempt().prefixes
     assert both[: len(hashes)] == hashes
 
 
 def test_what_is_in_the_hash():
     kept = kept_insert(1)
     others = [replace(kept, sql="x"), replace(kept, params=None), replace(kept, shows_lastrowid=True)]
-    hashes = {open_transaction(0, one).prefixes() for one in (kept, *others)}
+    hashes = {open_transaction(0, one).attempt().prefixes for one in (kept, *others)}
     assert len(hashes) == 4
-    assert open_transaction(0, replace(kept, digest=b"x" * 16)).prefixes() in hashes
+    assert open_transaction(0, replace(kept, digest=b"x" * 16)).attempt().prefixes in hashes
