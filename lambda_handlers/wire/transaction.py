@@ -18,7 +18,7 @@ COMMIT, ROLLBACK = "commit", "rollback"
 # The fields of an event that may stand beside `transaction`, and the requests in which they may.
 _BESIDE = {
     **dict.fromkeys(("query", "params", "statements", "on_error"), "any"),
-    **dict.fromkeys(("database", "create", "read_only", "timeout", "stack", "request_id"), "any"),
+    **dict.fromkeys(("database", "create", "read_only", "timeout", "stack", "request_id", "attempt"), "any"),
     "max_staleness": "begin",
     "if_txid": COMMIT,
 }
