@@ -6,16 +6,17 @@ red again.
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import threading
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+import botocore.session
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import Loader, create_loader
 from hypothesis import HealthCheck, settings
 
 from lambda_handlers.settings import Credentials, Settings
@@ -28,16 +29,18 @@ settings.register_profile("default", _UNTIMED, max_examples=60, derandomize=True
 settings.register_profile("thorough", _UNTIMED, max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# Each session of boto3 reads the models of its services anew, for EC2 0.8 s long, and many tests begin a session.
-_load_file = JSONFileLoader.load_file
-_load_once = functools.cache(lambda path: _load_file(JSONFileLoader(), path))
+# Each session of boto3 looks for the models of its services and reads them anew, for EC2 0.8 s long, and many tests
+# begin a session. What one has found serves the others.
+_found: dict[str | None, dict[Any, Any]] = defaultdict(dict)  # by the user's path of models
 
 
-def _load_model(self: JSONFileLoader, file_path: str) -> Any:
-    return _load_once(file_path)
+def _create_loader(search_path: str | None = None) -> Loader:
+    loader = create_loader(search_path)
+    loader._cache = _found[search_path]
+    return loader
 
 
-JSONFileLoader.load_file = _load_model  # type: ignore[method-assign]
+botocore.session.create_loader = _create_loader
 
 # A loss of power ends no test: files need not reach the disk. Tests of syncs put their own function there.
 os.fsync = lambda descriptor: os.fstat(descriptor) and None  # type: ignore[assignment,arg-type]

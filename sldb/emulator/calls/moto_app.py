@@ -4,24 +4,28 @@ moto checks and then acts, without a lock of its own: of two callers in threads,
 Every request to moto, and every read of its state, holds `lock`. Code must not hold it while it waits for a Lambda
 function.
 
-moto keeps its state in the process. `Moto()` starts from nothing, so there can be one at a time.
+moto keeps its state in the process. `Moto()` starts from nothing, so there can be one at a time. The applications of
+the services have no state of their own, and stay.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any
 
+from moto import settings
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.iam.access_control import PermissionResult
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import create_backend_app
 from moto.s3.models import FakeBucket
 
 from sldb.emulator.calls.call import ACCOUNT, Answer, Call
 
 _GLOBAL = {"s3", "iam", "sts"}  # services whose state belongs to no region
+_NAMES = {"lambda": "awslambda"}  # moto's, where they differ from the signing names
 
 
 class Moto:
@@ -31,7 +35,8 @@ class Moto:
         reset_model_data()
         # Policies are `iam`'s. moto reads a bucket's without the conditions: "deny what is not TLS" would deny all.
         FakeBucket.get_permission = _says_nothing  # type: ignore[method-assign, assignment]  # as intended
-        self._app = DomainDispatcherApplication(create_backend_app)
+        # Nothing here starts a machine, and the 1,300 images of each region take 0.2 s to make.
+        settings.ec2_load_default_amis = lambda: False
 
     def apply(self, call: Call) -> Answer:
         started: list[Any] = []
@@ -40,7 +45,7 @@ class Moto:
             started[:] = [int(status.split(maxsplit=1)[0]), headers]
 
         with self.lock:
-            chunks = self._app(call.replayable_environ(), start_response)
+            chunks = _application(call.service)(call.replayable_environ(), start_response)
             try:
                 body = b"".join(chunks)
             finally:
@@ -61,6 +66,13 @@ class Moto:
     def regions(self, service: str) -> list[str]:
         """Return the regions with state of a service."""
         return list(get_backend(service)[ACCOUNT])  # type: ignore[call-overload]
+
+
+@functools.cache  # moto's own dispatcher tries the patterns of 200 services for each call
+def _application(service: str) -> Any:
+    """Return moto's application of a service, given by its signing name."""
+    name: Any = _NAMES.get(service, service)
+    return create_backend_app(name)
 
 
 def _says_nothing(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:

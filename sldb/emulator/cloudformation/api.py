@@ -47,10 +47,12 @@ class CloudFormation:
             result = action(self, call.region, given)
         return query.render(call.action, result)
 
-    def close(self) -> None:
-        """Wait for the running operations; they end by themselves."""
-        for thread in self._threads:
-            thread.join()
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the running operations, each so long at most; return False if none is running."""
+        running = [thread for thread in self._threads if thread.is_alive()]
+        for thread in running:
+            thread.join(seconds)
+        return bool(running)
 
     def create_change_set(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
         creates = given.get("ChangeSetType", "UPDATE") == "CREATE"

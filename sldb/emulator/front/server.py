@@ -106,7 +106,7 @@ class Emulator:
     def close(self) -> None:
         self._schedule.close()
         self._functions.close()
-        self._cloudformation.close()
+        self._cloudformation.wait()  # its operations end by themselves
         if self._thread.is_alive():
             self._server.shutdown()
         self._server.server_close()
@@ -144,6 +144,10 @@ class Emulator:
     def kill_container(self, pid: int) -> None:
         """kill -9 the process of a container. Raises LookupError if no container has it."""
         self._functions.pool.kill(pid)
+
+    def wait_for_stacks(self, seconds: float) -> bool:
+        """Wait for the running operations of stacks, each so long at most; return False if none is running."""
+        return self._cloudformation.wait(seconds)
 
     def log(self, function: str, region: str = DEFAULT_REGION) -> list[str]:
         """Return every line of the function's containers."""

@@ -23,6 +23,7 @@ from sldb.emulator.front.server import Emulator
 from sldb.stack.cloudformation import Stack
 
 POLL_SECONDS = 0.02  # between two looks at a stack; AWS takes minutes for what the emulator does at once
+BLOCKED_SECONDS = 1.0  # an operation that runs longer waits for a hook of a test
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def emulated_aws(*, minute_seconds: float = 60.0, wheels: Path | None = None) ->
         else:
             patch.setenv("XDG_CACHE_HOME", str(wheels))
         patch.setattr("sldb.deploy.bundle.archive.compiled", lambda sources: _compiled_once(tuple(sources)))
-        patch.setitem(Stack.__init__.__kwdefaults__, "sleep", _sleep_shortly)
+        patch.setitem(Stack.__init__.__kwdefaults__, "sleep", lambda seconds: _pause(aws, seconds))
         boto3.DEFAULT_SESSION = None
         try:
             yield aws
@@ -61,8 +62,10 @@ def hooked(aws: Emulator, hook: Hook) -> Iterator[None]:
         aws.hooks.remove(hook)
 
 
-def _sleep_shortly(seconds: float) -> None:
-    time.sleep(min(seconds, POLL_SECONDS))
+def _pause(aws: Emulator, seconds: float) -> None:
+    """Wait for the operation of a stack, in place of a pause between two looks at it: each look costs 50 ms."""
+    if not aws.wait_for_stacks(max(seconds, BLOCKED_SECONDS)):
+        time.sleep(min(seconds, POLL_SECONDS))
 
 
 @cache

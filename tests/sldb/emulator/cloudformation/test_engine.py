@@ -173,3 +173,12 @@ def test_retained_bucket_stays(stack: Stack, aws: Any, account: Any) -> None:
     assert stack.delete() == "DELETE_COMPLETE"
     assert ("Data", "DELETE_SKIPPED") in stack.events()
     account.client("s3").head_bucket(Bucket=name)
+
+
+def test_waiting_ends_with_the_operation(stack: Stack, aws: Any) -> None:
+    change_set = stack.prepare(template(aws), creates=True)
+    assert aws.wait_for_stacks(0) is False
+    stack.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    aws.wait_for_stacks(60)
+    assert stack.describe()["StackStatus"] == "CREATE_COMPLETE"
+    assert aws.wait_for_stacks(0) is False
