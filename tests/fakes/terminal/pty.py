@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fakes.terminal.command import COMMAND, environment
+from tests.fakes.terminal.command import start
 
 PLAIN = {"TERM": "xterm", "NO_COLOR": "1"}
 
@@ -27,9 +26,7 @@ def on_terminal(
     import pty
 
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment(home, extra), cwd=home
-    )
+    process = start(home, arguments, (theirs, theirs, theirs), extra)
     os.close(theirs)
     try:
         shown = _converse(ours, list(answers))
