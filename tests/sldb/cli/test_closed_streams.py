@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sldb.cli.groups import COMMANDS
+from tests.fakes.terminal.command import sldb as run_sldb
 
 ROOT = Path(__file__).parents[3]
 NOBODY = "</dev/null >/dev/null 2>/dev/null"
@@ -80,8 +81,9 @@ def sldb(place: Path, redirections: str, *arguments: str) -> int:
 
 
 def rows(place: Path) -> list[str]:
-    assert sldb(place, "", "--local", "d", "query", "SELECT a FROM t ORDER BY a", "-o", "out.csv") == 0
-    return (place / "out.csv").read_text().split()[1:]
+    done = run_sldb(place, "--local", "d", "query", "SELECT a FROM t ORDER BY a", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[1:]
 
 
 def test_every_command_is_among_them() -> None:
@@ -99,6 +101,7 @@ def test_with_all_closed_it_runs_as_if_nobody_were_there(command: str, place: Pa
     assert status != 70
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("closed", CLOSED)
 @pytest.mark.parametrize("command", ["query", "import", "shell"])
 def test_whichever_is_closed_what_it_does_is_done(command: str, closed: str, place: Path) -> None:
@@ -124,6 +127,7 @@ def test_a_full_disk_below_standard_error_denies_nothing(command: str, place: Pa
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.sampled
 @pytest.mark.parametrize("command", ["query", "export", "dump", "history", "databases", "config", "completion"])
 @pytest.mark.parametrize("rest", ["", "2>&1"])
 def test_a_full_disk_below_standard_output_is_an_error(command: str, rest: str, place: Path) -> None:
