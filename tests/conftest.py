@@ -45,6 +45,9 @@ botocore.session.create_loader = _create_loader
 # A loss of power ends no test: files need not reach the disk. Tests of syncs put their own function there.
 os.fsync = lambda descriptor: os.fstat(descriptor) and None  # type: ignore[assignment,arg-type]
 
+# No test starts a machine, and the images of a region take moto 0.2 s to make, after each of its resets.
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+
 # A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that; tests send it to theirs.
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -228,7 +228,7 @@ def test_rows_that_do_not_fit_into_a_reply(stack, capsys):
     assert "_replies" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("shape", ["direct", "http"])
+@pytest.mark.parametrize("shape", [pytest.param("direct", marks=pytest.mark.long), "http"])
 def test_every_reply_fits_into_lambdas_limit(stack, shape):
     """Around the size where rows leave it, in the text that grows most on its way."""
     for count in (2_000, 10_000, 14_000, 18_000, 22_000, 40_000):
@@ -274,7 +274,7 @@ def test_eight_writers_at_once(stack, kind):
     assert stack.locks() == []
 
 
-@pytest.mark.parametrize("kind", ["security-group", "s3"])
+@pytest.mark.parametrize("kind", LOCK_KINDS[:2])
 def test_a_writer_whose_lock_was_broken_cannot_overwrite(stack, kind, capsys):
     """Its lock is broken, and another writer commits, between its last look and its commit."""
     stack.use_lock(kind)
@@ -366,7 +366,7 @@ def test_the_command_line_finds_out_what_became_of_a_write_that_lambda_stopped(s
     assert ("had not been applied" in shown.err) != applied
 
 
-@pytest.mark.parametrize("kind", ["security-group", "s3"])
+@pytest.mark.parametrize("kind", LOCK_KINDS[:2])
 def test_a_function_of_sqlites_that_does_not_look_at_the_clock(stack, kind, capsys):
     """Its caller is told in time, its lock is free, and the next invocation finds a function that works."""
     stack.use_lock(kind)
@@ -548,6 +548,7 @@ def test_the_log_has_a_line_for_each_request_and_no_value(stack):
     assert "a secret" not in json.dumps(lines)
 
 
+@pytest.mark.long
 def test_destroy_keeps_the_data_and_deploy_finds_it_again(stack, capsys):
     """Last: it takes the stack down."""
     stack.use_lock("none")

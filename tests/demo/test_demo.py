@@ -37,6 +37,7 @@ def test_it_deploys_to_nobodys_account(endpoint: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.network
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="awslambdaric, which the emulator runs, is for Linux only")
 def test_on_a_terminal_it_ends_in_the_shell(tmp_path: Path, downloads: str) -> None:
     with Terminal([*COMMAND, "emulator", "--", *DEMO, "--pace", "0"], tmp_path, downloads) as terminal:

@@ -121,7 +121,10 @@ def serve(directory: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals and exports")
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long), (signal.SIGKILL, -9)],
+)
 def test_serving_ends_with_its_containers(number: int, status: int, wait: Any, tmp_path: Path) -> None:
     process = serve(tmp_path)
     assert process.stdout is not None

@@ -239,7 +239,9 @@ def adopt(sldb: Commands) -> None:
 STRANGE_KEYS = ("photos/cat.jpg", "cat.jpg", "databases/cat.jpg", "databases/Main/x", "databases")
 
 
-@pytest.mark.parametrize("adopted", [False, True], ids=["made", "adopted"])
+@pytest.mark.parametrize(
+    "adopted", [pytest.param(False, id="made"), pytest.param(True, id="adopted", marks=pytest.mark.long)]
+)
 def test_a_bucket_that_holds_something_else_too_is_not_deleted(sldb: Commands, adopted: bool) -> None:
     adopt(sldb) if adopted else sldb.ok("deploy")
     s3 = sldb.client("s3")
