@@ -53,7 +53,9 @@ TESTED_IN = {
     "tests/lambda_handlers/locks/test_contract.py": ("lambda_handlers.locks.waiting",),
     "tests/lambda_handlers/locks/test_file.py": ("lambda_handlers.store.file_locks",),
     "tests/lambda_handlers/shared/test_proxies.py": ("lambda_handlers.aws.tunnel",),
+    "tests/lambda_handlers/sql/test_changes.py": ("lambda_handlers.sql.change_savepoints",),
     "tests/lambda_handlers/sql/test_session.py": (
+        "lambda_handlers.sql.connection",
         "lambda_handlers.sql.execution",
         "lambda_handlers.sql.reply_limit",
         "lambda_handlers.sql.statements",

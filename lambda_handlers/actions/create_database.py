@@ -19,7 +19,7 @@ from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.replace_content import stamped
 from lambda_handlers.database.errors import dropped, no_database
 from lambda_handlers.sql.chance import GENERATOR
-from lambda_handlers.sql.session import DEFAULT_PAGE_SIZE
+from lambda_handlers.sql.connection import DEFAULT_PAGE_SIZE
 from lambda_handlers.storage import foreign_keys
 from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.listing import read_agreed_header

@@ -70,7 +70,7 @@ class RequestRunner:
             self._newest.check_txid(request.if_txid)
             self._newest.check_may_create(request.create)
         with run.executing_on(copy.vfs):
-            results = session.run(request.statements)
+            results = session.run(request.statements, request.on_error)
         if request.dry_run and session.changes:
             reply = self._reply(results, copy.replica.txid)
             return replace(reply, changes=session.changes.by_table, destroys=session.changes.destroys)

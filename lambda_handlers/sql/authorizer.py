@@ -1,8 +1,8 @@
 """The authorizer: SQLite calls it for every table, function and pragma of a statement, before the statement runs.
 
 It refuses access outside the stack's databases (other files, extensions), damage to their storage (journal modes, raw
-pages, the schema table), effects beyond the request (transactions are the request's own), and writes to tables of
-sldb's own (`_sldb_…`). docs/security.md has the table. Everything else is allowed.
+pages, the schema table), and writes to tables of sldb's own (`_sldb_…`). docs/security.md has the table. Everything
+else is allowed.
 
 Attached databases can only be read. A write to one is noted here and raised by the session, since virtual tables
 prepare writes which they may never run. Writes not noted (shadow tables, PRAGMA optimize) fail at a read-only file.
@@ -42,10 +42,6 @@ _SHADOWS = tuple(
     "_config _content _data _docsize _idx _node _parent _rowid _segdir _segments _stat".split()  # noqa: SIM905
 )
 _HINT = "a request may do everything inside its one database, and read the others of the stack"
-_TRANSACTION_HINT = (
-    "leave it out; BEGIN and COMMIT may enclose the whole request, and savepoints (SAVEPOINT, RELEASE, "
-    "ROLLBACK TO) anywhere in it"
-)
 _HARMLESS = (apsw.SQLITE_ANALYZE, apsw.SQLITE_REINDEX)  # without a name they apply to every table, sldb's own too
 _DOING_CHARACTERS = 200
 _REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
@@ -114,6 +110,7 @@ class Authorizer:
         self.schema_action = ""  # such as "CREATE TABLE", and its name
         self.schema_name = ""
         self.savepoint = ("", "")  # BEGIN, RELEASE or ROLLBACK, and its name
+        self.transaction = ""  # BEGIN, COMMIT or ROLLBACK of a transaction
         self.pragmas: list[tuple[str, str | None, str]] = []  # name, argument, schema; all in lower case but the second
         self.only_reads = False  # a PRAGMA that SQLite counts as a write, although it only reads without a value
         self._vacuuming = first_word == "VACUUM"
@@ -190,6 +187,8 @@ class Authorizer:
             self._row_changes.append((_ROW_ACTIONS[action], one))
         elif action == apsw.SQLITE_SAVEPOINT:
             self.savepoint = (one, two.lower())
+        elif action == apsw.SQLITE_TRANSACTION:
+            self.transaction = one
 
     def _note_attached(self, action: int, one: str, two: str, database: str) -> None:
         table = one
@@ -212,9 +211,6 @@ class Authorizer:
             return "VACUUM INTO writes to a file" if self._vacuuming else self._why_not_attach(name)
         if action == apsw.SQLITE_DETACH and not self._vacuuming and one.lower() not in self.attached:
             return f"DETACH {one}: the request has not attached it"
-        if action == apsw.SQLITE_TRANSACTION and not self._vacuuming:
-            self.hint = _TRANSACTION_HINT
-            return f"{one} belongs to the request: its statements are one transaction"
         if self._vacuuming:  # copies every table, sldb's own too
             return ""
         if action in _HARMLESS:

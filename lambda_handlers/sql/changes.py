@@ -27,12 +27,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import apsw
 
 from lambda_handlers.sql.authorizer import Authorizer, is_shadow
+from lambda_handlers.sql.change_savepoints import ChangeSavepoints, Counted
 from lambda_handlers.sql.destruction import COUNTED, copied, destruction, message_of
 from lambda_handlers.sql.own_tables import OUR_TABLES
 from lambda_handlers.sql.row_changes import MAX_COUNTED, RowChanges
@@ -42,16 +42,6 @@ _NOT_THE_USERS = ("sqlite_", OUR_TABLES)
 _ENTRIES = ("_content", "_rowid")  # of the tables in which FTS3 to FTS5 and R-trees have an entry for each row
 _CONTENTLESS = re.compile(r"content\s*=\s*(''|\"\")", re.IGNORECASE)
 _ENTRIES_OF_CONTENTLESS = "_docsize"
-
-
-@dataclass(frozen=True, slots=True)
-class _Savepoint:
-    """The counters at a savepoint."""
-
-    name: str
-    total: Counter[tuple[str, str]]
-    destroys: list[dict[str, Any]]
-    made: set[str]
 
 
 class Changes:
@@ -73,7 +63,7 @@ class Changes:
         self._others_then: dict[str, int | None] = {}
         self._columns: list[str] = []
         self.destroys: list[dict[str, Any]] = []
-        self._savepoints: list[_Savepoint] = []
+        self._savepoints = ChangeSavepoints()
         self._sees_rows = hasattr(connection, "preupdate_hook")
         if self._sees_rows:
             connection.preupdate_hook(self._note)
@@ -97,7 +87,6 @@ class Changes:
         if done in ("CREATE TABLE", "CREATE VIRTUAL TABLE"):
             if not self._columns_of(table):  # IF NOT EXISTS makes none if there is one
                 self._makes = table
-                self._made.add(table.lower())
         elif done in ("DROP TABLE", "DROP VIRTUAL TABLE"):
             self._dropped_rows = self._count(table)
         elif done == "ALTER TABLE":
@@ -105,6 +94,8 @@ class Changes:
 
     def end(self, statement: int) -> None:
         """Count a statement, by its position in the request."""
+        if self._makes:
+            self._made.add(self._makes.lower())
         virtual = self._virtual_tables()
         self._row_change = self._authorizer.row_change(virtual)
         self._sort_out_virtual(virtual)
@@ -120,18 +111,39 @@ class Changes:
         """Follow a statement that was perhaps a SAVEPOINT, RELEASE or ROLLBACK TO: changes rolled back do not count."""
         done, name = self._authorizer.savepoint
         if done == "BEGIN":
-            self._savepoints.append(_Savepoint(name, self._total.copy(), copied(self.destroys), self._made.copy()))
-            return
-        newest = max((i for i, one in enumerate(self._savepoints) if one.name == name), default=None)
-        if newest is None:
-            return
-        if done == "RELEASE":
-            del self._savepoints[newest:]
+            self._savepoints.begin(self._counted(), name)
+        elif done == "RELEASE":
+            self._savepoints.release(name)
         elif done == "ROLLBACK":
-            then = self._savepoints[newest]
-            self._total, self._made = then.total.copy(), then.made.copy()
-            self.destroys = copied(then.destroys)
-            del self._savepoints[newest + 1 :]
+            self._go_back_to(self._savepoints.rollback_to(name))
+
+    def failed(self, statement: int) -> None:
+        """Count the rows that a failed statement has left, as OR FAIL and RAISE(FAIL) do. Where SQLite does not report
+        whether it has left those of triggers, they count."""
+        left = self._connection.changes() if self._authorizer.counts_rows else 0
+        if left or (self._all and self._may_leave_rows()):
+            self.end(statement)
+
+    def _may_leave_rows(self) -> bool:
+        """Return True if the word FAIL is in the schema: in a constraint or a trigger."""
+        schemas = "(SELECT sql FROM main.sqlite_schema UNION ALL SELECT sql FROM temp.sqlite_schema)"
+        return bool(self._query(f"SELECT 1 FROM {schemas} WHERE instr(upper(sql), 'FAIL') LIMIT 1"))
+
+    def group_began(self) -> None:
+        self._savepoints.begin(self._counted())
+
+    def group_ended(self, rolled_back: bool) -> None:
+        """Follow the end of a transaction inside the request, also of one that a savepoint began."""
+        before = self._savepoints.end()
+        if rolled_back:
+            self._go_back_to(before)
+
+    def _counted(self) -> Counted:
+        return Counted(self._total.copy(), copied(self.destroys), self._made.copy())
+
+    def _go_back_to(self, then: Counted | None) -> None:
+        if then is not None:
+            self._total, self._made, self.destroys = then.total.copy(), then.made.copy(), copied(then.destroys)
 
     def _note(self, change: apsw.PreUpdate) -> None:
         table = change.table_name

@@ -6,14 +6,19 @@ import re
 
 import apsw
 
+from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.sql.script import Piece
 from lambda_handlers.wire import SldbError
 
 MAX_VALUE_BYTES = 100_000_000
 
 
-def translated(error: Exception, statement: int | None, piece: Piece | None) -> SldbError:
+def translated(error: Exception, authorizer: Authorizer, statement: int | None, piece: Piece | None) -> SldbError:
     """Return the error for the user. `statement`: its position in the request, `piece`: its text."""
+    if isinstance(error, apsw.AuthError) or authorizer.refusal:
+        return SldbError("forbidden", authorizer.refusal or str(error), authorizer.hint, statement=statement)
+    if isinstance(error, apsw.ReadOnlyError) and authorizer.attached:
+        return attached_is_read_only(str(error), statement)
     if isinstance(error, apsw.Error):
         return _translated_sqlite(error, statement, piece)
     if isinstance(error, KeyError):
@@ -25,6 +30,16 @@ def translated(error: Exception, statement: int | None, piece: Piece | None) -> 
     if isinstance(error, (MemoryError, OSError)):
         return _no_room(error, statement)
     return SldbError("bad_request", f"params: {error}", statement=statement)
+
+
+def attached_is_read_only(doing: str, statement: int | None = None) -> SldbError:
+    return SldbError(
+        "read_only",
+        f"an attached database can only be read, and this would write to it: {doing}",
+        "send the statements that write to that database as a request of their own, with its name as `database`",
+        statement=statement,
+        applied="no",
+    )
 
 
 def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | None) -> SldbError:

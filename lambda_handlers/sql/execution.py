@@ -14,6 +14,7 @@ import apsw
 
 from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.sql.chance import Chance
+from lambda_handlers.sql.errors import attached_is_read_only
 from lambda_handlers.sql.pragmas import Pragmas
 from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.wire import Column, Params, Result, Row, SldbError, StoredRows
@@ -34,6 +35,14 @@ class BeginNeeded(Exception):
     """The statement writes, and there is no transaction yet."""
 
 
+class Control(Exception):
+    """The statement is BEGIN, COMMIT (END) or ROLLBACK, without a syntax error; it has not run."""
+
+    def __init__(self, does: str) -> None:
+        super().__init__(does)
+        self.does = does
+
+
 @dataclass(slots=True)
 class Engine:
     """The parts of a session that its statements share."""
@@ -45,6 +54,7 @@ class Engine:
     room: ReplyRoom
     changes: Changes | None  # counts what statements change, in a session with that right
     may_write: bool
+    joins: bool = True  # statements that write need an open transaction
     written: set[str] = field(default_factory=set)  # the first words of the statements that wrote
 
 
@@ -63,8 +73,8 @@ class Execution:
         self._writes = False
 
     def run(self, position: int) -> Result:
-        """Return the result of the statement at a position of the request. Raises WriteNeeded, BeginNeeded, SldbError,
-        and errors of SQLite."""
+        """Return the result of the statement at a position of the request. Raises WriteNeeded, BeginNeeded, Control,
+        SldbError, and errors of SQLite."""
         with self._engine.chance.of_statement():
             return self._run(position)
 
@@ -75,6 +85,10 @@ class Execution:
         try:
             cursor.execute(self._sql, self._params)
             rows, stored = self._engine.room.take(self._columns, cursor)
+        except apsw.ConstraintError:
+            if self._writes and self._engine.changes:
+                self._engine.changes.failed(position)
+            raise
         finally:
             cursor.close(True)
         self._count_changes(position)
@@ -88,6 +102,8 @@ class Execution:
             message = f"query: {self._word} is followed by another statement, without a semicolon"
             raise SldbError("bad_request", message)
         self._has_prepared = True
+        if self._authorizer.transaction and not cursor.is_explain:
+            raise Control(self._authorizer.transaction)
         if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_reads):
             self._begin_writing()
         if cursor.is_explain:
@@ -104,7 +120,7 @@ class Execution:
             raise attached_is_read_only(self._authorizer.attached_write)
         if not engine.may_write:
             raise WriteNeeded(self._authorizer.doing or word)
-        if not engine.connection.in_transaction and word != "VACUUM":
+        if engine.joins and not engine.connection.in_transaction and word != "VACUUM":
             raise BeginNeeded
         engine.pragmas.before_write(word)
         self._writes = True
@@ -125,13 +141,3 @@ class Execution:
         is_insert = self._authorizer.row_action == "INSERT"
         lastrowid = connection.last_insert_rowid() if is_insert else None
         return Result(columns, rows, connection.changes(), lastrowid, stored)
-
-
-def attached_is_read_only(doing: str, statement: int | None = None) -> SldbError:
-    return SldbError(
-        "read_only",
-        f"an attached database can only be read, and this would write to it: {doing}",
-        "send the statements that write to that database as a request of their own, with its name as `database`",
-        statement=statement,
-        applied="no",
-    )

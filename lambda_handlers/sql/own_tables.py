@@ -13,7 +13,7 @@ of a table-valued function such as pragma_foreign_key_list.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ _SCHEMAS = ("main", "temp")
 _OURS = f"lower(substr(name, 1, {len(OUR_TABLES)})) = '{OUR_TABLES}'"
 _MENTIONS_OURS = f"type = 'table' AND instr(lower(sql), '{OUR_TABLES}')"
 _REACTIONS = (apsw.SQLITE_DBCONFIG_ENABLE_FKEY, apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER)
+_GUARD = OUR_TABLES + "guard"  # a savepoint
 _SHORTEST = OUR_TABLES[:-1]  # a virtual table of this name keeps its data in tables of ours
 
 
@@ -86,6 +87,21 @@ def reach(connection: apsw.Connection) -> Counter[str]:
         reached.update(str(name) for (name,) in named)
         reached.update(_parents(connection, schema))
     return reached
+
+
+@contextmanager
+def undone_by_error(connection: apsw.Connection, execute: Callable[[str], None]) -> Iterator[None]:
+    """Undo the statements inside if one raises an error. `execute` runs a statement of sldb's own."""
+    execute(f"SAVEPOINT {_GUARD}")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            execute(f"ROLLBACK TO {_GUARD}")
+        raise
+    finally:
+        if connection.in_transaction:
+            execute(f"RELEASE {_GUARD}")
 
 
 def _parents(connection: apsw.Connection, schema: str) -> Iterator[str]:

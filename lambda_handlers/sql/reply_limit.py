@@ -42,6 +42,12 @@ class ReplyRoom:
         self._taken += _RESULT_BYTES + size
         return kept, stored
 
+    def take_empty(self, error: SldbError | None = None) -> None:
+        """Take the room of a result without rows, and of its error. Raises `too_large` if it does not fit."""
+        size = _RESULT_BYTES + (len(json.dumps(error.encode())) if error else 0)
+        self._check_room(self._limit - self._taken, size)
+        self._taken += size
+
     @staticmethod
     def _keep(
         rows: Iterator[Row], limit: float, own: int, store_rows: StoreRows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import apsw
@@ -18,9 +18,6 @@ _TOKEN = re.compile(
 )
 _FIRST_WORD = re.compile(r"(?:[\s\ufeff]|--[^\n]*(?:\n|\Z)|/\*(?=.).*?(?:\*/|\Z)|;)*([A-Za-z]*)", re.DOTALL)
 _COMMENT = re.compile(r"--[^\n]*|/\*(?=.).*?(?:\*/|\Z)", re.DOTALL)
-_BEGIN = re.compile(r"BEGIN(?: (?:DEFERRED|IMMEDIATE|EXCLUSIVE))?(?: TRANSACTION)?", re.IGNORECASE)
-_COMMIT = re.compile(r"(?:COMMIT|END)(?: TRANSACTION)?", re.IGNORECASE)
-_OUTSIDE_TRANSACTION = ("PRAGMA", "ATTACH", "DETACH")
 _MAX_STATEMENTS = 250_000  # empty ones too: in a request of 6 MB there is room for millions
 _SEMICOLONS_IN_ONE = 1000  # a trigger may have this many
 _TOKENS_BETWEEN_CHECKS = 1000
@@ -67,20 +64,7 @@ def split(script: str, check_time: Callable[[], None] = lambda: None) -> Iterato
         yield Piece(script[start:], start)
 
 
-def enclosing(statements: Sequence[str]) -> frozenset[int]:
-    """Return the positions of a BEGIN and its COMMIT around all statements (PRAGMAs apart), as in the output of
-    sqlite3's .dump. A request is a transaction anyway, so they are redundant."""
-    words = [first_word(sql) for sql in statements]
-    inner = [position for position, word in enumerate(words) if word not in _OUTSIDE_TRANSACTION]
-    if len(inner) < 2:
-        return frozenset()
-    first, last = inner[0], inner[-1]
-    if _BEGIN.fullmatch(_bare(statements[first])) and _COMMIT.fullmatch(_bare(statements[last])):
-        return frozenset((first, last))
-    return frozenset()
-
-
-def _bare(sql: str) -> str:
+def bare(sql: str) -> str:
     """Return a statement without quotes, stripped of its comments and semicolon."""
     return " ".join(_COMMENT.sub(" ", sql).replace(";", " ").split())
 

@@ -6,8 +6,11 @@ Opening one costs about 40 µs, since the pages stay in the replica's cache (ben
 SQLite decides, once it has prepared a statement, if it writes. A session without the right to write stops there with
 `WriteNeeded`; the caller takes the lock and runs the request again from its start. Then the first writing statement (or
 one with a savepoint) opens the transaction. Earlier ones run outside of it, so that PRAGMAs such as foreign_keys take
-effect; `sql/pragmas.py` makes sure that no later one is silently ignored. VACUUM cannot run inside a transaction, and
-must come alone.
+effect; `sql/pragmas.py` makes sure that no later one is silently ignored. `sql/groups.py` describes BEGIN and COMMIT
+inside a request. VACUUM cannot run inside a transaction, and must come alone.
+
+An error of a statement is its result (`Result.error`), as long as the session can go on: SQLite has undone the
+statement. Errors of time, room and store are raised.
 """
 
 from __future__ import annotations
@@ -23,11 +26,13 @@ from lambda_handlers.deadline import Deadline
 from lambda_handlers.sql import own_tables, script
 from lambda_handlers.sql.authorizer import Authorizer, not_yours
 from lambda_handlers.sql.chance import Chance
-from lambda_handlers.sql.errors import MAX_VALUE_BYTES, translated
-from lambda_handlers.sql.execution import BeginNeeded, Engine, Execution, WriteNeeded, attached_is_read_only
+from lambda_handlers.sql.connection import configure
+from lambda_handlers.sql.errors import attached_is_read_only, translated
+from lambda_handlers.sql.execution import BeginNeeded, Control, Engine, Execution, WriteNeeded
+from lambda_handlers.sql.groups import Groups, is_other_begin
 from lambda_handlers.sql.pragmas import FOREIGN_KEYS, Place, Pragmas
 from lambda_handlers.sql.reply_limit import ReplyRoom
-from lambda_handlers.sql.statements import Step, steps_of
+from lambda_handlers.sql.statements import Entries, Step, steps_of
 from lambda_handlers.storage.log.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
 from lambda_handlers.wire import Result, SldbError, Statement
@@ -38,11 +43,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Mode", "Session", "WriteNeeded"]
 
-DEFAULT_PAGE_SIZE = 4096  # of new databases: benchmarks/page_size.py, figures in docs/storage.md
-MAX_ATTACHED = 10  # SQLite's own default
 _DEFERS_FOREIGN_KEYS = "defer_foreign_keys"  # until the end of a transaction, such as a SELECT alone
 INSTRUCTIONS_BETWEEN_CHECKS = 10_000  # of SQLite's virtual machine: about a millisecond
 _FAILURES = (apsw.Error, UnicodeError, KeyError, TypeError, OverflowError, ValueError, MemoryError, OSError)
+_RESULTS = ("sql_error", "constraint", "bad_request", "read_only", "forbidden")  # errors that a session goes on after
+_ENDS = ("SQLITE_IOERR", "SQLITE_INTERRUPT")  # but not after these: SQLite may have rolled back
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class Session:
         room: ReplyRoom | None = None,  # for the rows; None: without a limit
         attach: Attach = nothing_to_attach,  # opens the databases that ATTACH names
         pin: Pin | None = None,  # chance and time for the statements; None: those of the machine
+        in_transaction: bool = False,  # inside a transaction over several requests: all its statements run in this one
     ) -> None:
         self._vfs = vfs
         self._mode = mode
@@ -80,7 +86,7 @@ class Session:
             self.connection = vfs.connect(attach, self, None if pin is None else pin.time_ms)
         self._authorizer = Authorizer(new_database=is_new)
         try:
-            _configure(self.connection, is_new)
+            configure(self.connection, is_new)
         except BaseException as error:
             self.close()
             if isinstance(error, apsw.Error):  # the stored bytes are not a database
@@ -91,6 +97,8 @@ class Session:
         self._pragmas = Pragmas(self.connection, self._authorizer, new_database=is_new)
         parts = self.connection, self._authorizer, self._pragmas, self._chance, room or ReplyRoom(), self.changes
         self._engine = Engine(*parts, mode.may_write)
+        self._in_transaction = in_transaction
+        self.groups = Groups(self.connection, self._execute_own, in_transaction, self.changes)
         self.connection.set_progress_handler(deadline.is_over, INSTRUCTIONS_BETWEEN_CHECKS)
 
     @property
@@ -102,21 +110,33 @@ class Session:
         """True if one of the statements wrote, even if it was rolled back to a savepoint since."""
         return bool(self._engine.written)
 
-    def run(self, statements: Sequence[Statement]) -> tuple[Result, ...]:
-        """Return the results of all statements, in order. Raises SldbError, Conflict, or WriteNeeded."""
-        steps = list(steps_of(statements, self.check))
+    @property
+    def ended(self) -> str | None:
+        """The way in which a statement has ended the transaction over several requests: commit or rollback."""
+        return self.groups.ended
+
+    def run(self, statements: Sequence[Statement], on_error: str = "stop") -> tuple[Result, ...]:
+        """Return the results of all statements of a request, in order. Raises SldbError, Conflict, or WriteNeeded."""
+        results = self.run_steps(list(steps_of(statements, self.check)), on_error)
+        if on_error == "stop" and results and results[-1].error:
+            raise results[-1].error
+        self.groups.check_closed()
+        return results
+
+    def run_steps(self, steps: Sequence[Step], on_error: str = "stop") -> tuple[Result, ...]:
+        """Return the results of the steps, with "stop" up to the first error of a statement. Raises errors of any other
+        kind, Conflict, or WriteNeeded."""
+        entries = Entries()
         results: list[Result] = []
+        self._engine.joins = self.groups.joins = on_error == "stop" and not self._in_transaction
         if self.may_write:
             self._adopt_setting()
         for step in steps:
-            try:
-                self.check()  # SQLite counts the steps of one statement
-                results.append(self._run_step(step, len(results), alone=len(steps) == 1))
-            except SldbError as error:
-                if len(steps) > 1:
-                    about = {"statement_count": len(steps), "part": step.part, "begins": step.piece.begins}
-                    error.details.update(about | error.details)
-                raise
+            result = self._result_of(step, entries, len(results), len(steps))
+            results.append(result)
+            entries.note(step, result)
+            if result.error and on_error == "stop":
+                break
         return tuple(results)
 
     def commit(self) -> None:
@@ -160,72 +180,96 @@ class Session:
             self._has_setting = True
             self._pragmas.begin(self._vfs.draft.foreign_keys(self))
 
-    def _run_step(self, step: Step, position: int, alone: bool) -> Result:
-        self._chance.next_statement()
-        if step.is_redundant:
-            return Result()
+    def _result_of(self, step: Step, entries: Entries, position: int, count: int) -> Result:
+        place = Place(position, step.part, step.piece.begins)
         try:
-            result = self._run_piece(step, position, alone)
+            self.check()  # SQLite counts the steps of one statement
+            if not entries.runs(step, self.groups.is_autocommit):
+                self._engine.room.take_empty()
+                return Result(skipped=True)
+            self.groups.before_statement()
+            return self._run_step(step, place, alone=count == 1)
+        except SldbError as error:
+            if count > 1:
+                error.details.update({"statement_count": count, **place._asdict()} | error.details)
+            error.details.setdefault("statement", position)
+            if error.code not in _RESULTS or str(error.details.get("sqlite_code")).startswith(_ENDS):
+                raise
+            self._engine.room.take_empty(error)
+            return Result(error=error, rolled_back=self.groups.failed())
+
+    def _run_step(self, step: Step, place: Place, alone: bool) -> Result:
+        self._chance.next_statement()
+        try:
+            result = self._run_piece(step, place, alone)
+            self.groups.follow(self._authorizer.savepoint)
             if self._authorizer.pragmas:
                 with self._chance.of_own():
-                    self._pragmas.after(Place(position, step.part, step.piece.begins))
+                    self._pragmas.after(place)
             return result
-        except SldbError as error:
-            error.details.setdefault("statement", position)
-            raise
         except _FAILURES as error:
-            self._fail(error, position, step.piece)
+            self._fail(error, place.statement, step.piece)
 
-    def _run_piece(self, step: Step, position: int, alone: bool) -> Result:
+    def _run_piece(self, step: Step, place: Place, alone: bool) -> Result:
         piece = step.piece
         word = script.first_word(piece.sql)
         if word == "VACUUM":
             return self._vacuum(piece, alone)
+        if word == "BEGIN" and is_other_begin(piece.sql):
+            return self._control("BEGIN", place)
         if FOREIGN_KEYS in piece.sql.lower():  # reading and setting it both concern the setting in effect
             self._adopt_setting()
         if self.may_write and (word == "SAVEPOINT" or _DEFERS_FOREIGN_KEYS in piece.sql.lower()):
-            self._begin()
+            self.groups.join()
         try:
-            return self._execute_guarded(step, word, position)
+            return self._execute_guarded(step, word, place.statement)
         except BeginNeeded:
-            self._begin()
-            return self._execute_guarded(step, word, position)
+            self.groups.join()
+            return self._execute_guarded(step, word, place.statement)
+        except Control as control:
+            return self._control(control.does, place)
 
-    def _begin(self) -> None:
-        if not self.connection.in_transaction:
-            self._execute_own("BEGIN IMMEDIATE")
+    def _control(self, does: str, place: Place) -> Result:
+        self._authorizer.begin_statement("")
+        self.groups.control(does, place)
+        self._engine.room.take_empty()
+        return Result()
 
     def _vacuum(self, piece: script.Piece, alone: bool) -> Result:
         if not alone:
             if script.second_name(piece.sql).lower() in self._authorizer.attached:
                 raise attached_is_read_only(piece.sql.strip())
-            hint = "send VACUUM as a request of its own"
-            raise SldbError("sql_error", "VACUUM cannot run inside a transaction", hint)
+            raise SldbError(
+                "sql_error", "VACUUM cannot run inside a transaction", "send VACUUM as a request of its own"
+            )
         if not self._mode.may_commit:
             raise SldbError("bad_request", "dry_run: VACUUM cannot be rolled back", "send it without dry_run")
         with self._vfs.permit.granted(Kind.VACUUM):
             return Execution(self._engine, piece.sql, None, "VACUUM").run(0)
 
     def _execute_guarded(self, step: Step, word: str, position: int) -> Result:
-        """Execute a statement; raise `forbidden` if it reaches tables of sldb's own in ways hidden from the
+        """Execute a statement; undo it and raise `forbidden` if it reaches tables of sldb's own in ways hidden from the
         authorizer."""
         execution = Execution(self._engine, step.piece.sql, step.params, word)
         if word not in ("ALTER", "CREATE") or not own_tables.may_reach(step.piece.sql):
             return execution.run(position)
+        if self.may_write:
+            self.groups.join()
         before = self.trusted(own_tables.reach)
-        result = execution.run(position)
-        if reached := self.trusted(own_tables.reach) - before:
-            raise SldbError("forbidden", not_yours(min(reached)), self._authorizer.hint)
+        with own_tables.undone_by_error(self.connection, self._execute_own):
+            result = execution.run(position)
+            if reached := self.trusted(own_tables.reach) - before:
+                raise SldbError("forbidden", not_yours(min(reached)), self._authorizer.hint)
         return result
 
     # Transactions and statements of sldb's own
 
     def _commit(self, kind: Kind) -> None:
-        if not self.connection.in_transaction:
-            return
         try:
             with self._vfs.permit.granted(kind):
-                self._execute_own("COMMIT")
+                if self.connection.in_transaction:
+                    self._execute_own("COMMIT")
+                self._vfs.commit_rest()
         except (apsw.Error, OSError, MemoryError) as error:
             # Once the store has the transaction, no local failure of SQLite's can undo it.
             if self._vfs.permit.txid is None:
@@ -251,21 +295,4 @@ class Session:
         """Raise the error for the user in place of one of SQLite's or Python's."""
         if self._deadline.is_over() and isinstance(error, apsw.InterruptError):
             raise self._deadline.error(statement) from error
-        if isinstance(error, apsw.AuthError) or self._authorizer.refusal:
-            message, hint = self._authorizer.refusal or str(error), self._authorizer.hint
-            raise SldbError("forbidden", message, hint, statement=statement) from error
-        if isinstance(error, apsw.ReadOnlyError) and self._authorizer.attached:
-            raise attached_is_read_only(str(error), statement) from error
-        raise translated(error, statement, piece) from error
-
-
-def _configure(connection: apsw.Connection, is_new: bool) -> None:
-    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0)
-    connection.limit(apsw.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
-    connection.limit(apsw.SQLITE_LIMIT_WORKER_THREADS, 0)
-    connection.limit(apsw.SQLITE_LIMIT_ATTACHED, MAX_ATTACHED)
-    if is_new:  # in an existing database the next VACUUM would change the page size
-        connection.execute(f"PRAGMA page_size = {DEFAULT_PAGE_SIZE}")
-    connection.execute("PRAGMA synchronous = FULL")
+        raise translated(error, self._authorizer, statement, piece) from error

@@ -39,7 +39,18 @@ class CommitPermit:
 
     def use(self, draft: Draft) -> None:
         """Commit the draft on a sync, if there is the permission and SQLite has counted a change. Raises as
-        `Draft.commit` does; then SQLite rolls back and syncs again, without a commit."""
+        `Draft.commit` does; then SQLite rolls back and syncs again, without a commit. Without the permission it is a
+        commit inside the draft, or a rollback."""
         if self.is_granted and draft.has_counted_change:
-            self.is_granted = False
-            self.txid = draft.commit(self._kind)
+            self._commit(draft)
+        elif not self.is_granted:
+            draft.note_sync()
+
+    def use_for_rest(self, draft: Draft) -> None:
+        """Commit what SQLite has committed inside the draft, if its last transaction had nothing to sync."""
+        if self.is_granted and draft.has_inner_commits:
+            self._commit(draft)
+
+    def _commit(self, draft: Draft) -> None:
+        self.is_granted = False
+        self.txid = draft.commit(self._kind)

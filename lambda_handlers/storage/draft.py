@@ -2,6 +2,9 @@
 
 The replica's own pages stay as they are until the commit, so that dropping a transaction means forgetting the draft:
 after a rollback, a lost race or a crash in the middle nothing needs to be restored.
+
+SQLite may commit inside the draft, without a commit of the draft: the groups of a request (`sql.groups`). Its rollbacks
+go back to the last of those.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
 
+_CHANGE_COUNTER = slice(24, 28)  # of page 1: SQLite moves it at each commit
+
 
 class Draft:
     def __init__(self, replica: Replica, directory: Path) -> None:
@@ -28,6 +33,7 @@ class Draft:
     def clear(self) -> None:
         """Begin again from the replica as it is now."""
         self.replica.cancel_prefetch()
+        self._inner_count: bytes | None = None  # SQLite's count of changes at its last sync in the draft
         self.time_ms: int | None = None  # of what is recorded in it (Replica.next_time_ms)
         self._dirty.forget()
         # An empty database, new or dropped, may have pages of any size.
@@ -42,11 +48,28 @@ class Draft:
 
     @property
     def has_counted_change(self) -> bool:
-        """True if SQLite has counted a change (bytes 24 to 27 of page 1), as it does at a commit.
+        """True if SQLite has counted a change since its last commit (bytes 24 to 27 of page 1).
 
         Dirty pages alone prove nothing: a rollback writes the old ones back."""
-        before = self.replica.read(Pgno(1))[24:28] if self.replica.page_count else bytes(4)
-        return self.page_count > 0 and self.read(Pgno(1))[24:28] != before
+        before = self._count_before if self._inner_count is None else self._inner_count
+        return self.page_count > 0 and self._count != before
+
+    @property
+    def has_inner_commits(self) -> bool:
+        return self._inner_count is not None and self._inner_count != self._count_before
+
+    def note_sync(self) -> None:
+        """Note a sync that is no commit of the draft: SQLite has committed inside it, or has rolled back."""
+        if self.page_count:
+            self._inner_count = self._count
+
+    @property
+    def _count(self) -> bytes:
+        return self.read(Pgno(1))[_CHANGE_COUNTER]
+
+    @property
+    def _count_before(self) -> bytes:
+        return self.replica.read(Pgno(1))[_CHANGE_COUNTER] if self.replica.page_count else bytes(4)
 
     def foreign_keys(self, limit: TimeLimit = NO_LIMIT) -> bool:
         """Return True if foreign keys are enforced for requests without a choice of their own. A new database enforces

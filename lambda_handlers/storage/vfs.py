@@ -3,9 +3,9 @@
 How a commit happens. SQLite runs in rollback-journal mode with synchronous FULL: it calls xSync on the database file
 exactly once per commit, after all xWrites, and again after a rollback that had pages to bring back. So code that runs
 SQL grants a `CommitPermit` around COMMIT. Only an xSync during that time commits the draft, and only if SQLite's change
-counter has moved: a COMMIT that fails half-way (no memory, no room) is rolled back during that time as well. If the
-commit raises, SQLite itself rolls back and the statement fails. COMMIT returns only after the store has the
-transaction.
+counter has moved since the last one: a COMMIT that fails half-way (no memory, no room) is rolled back during that time
+as well. If the commit raises, SQLite itself rolls back and the statement fails. COMMIT returns only after the store has
+the transaction. Without the permit SQLite commits into the draft, for as long as that lasts.
 
 The journal is a local file. xAccess always denies its existence, so that it is never taken for hot: it serves ROLLBACK
 and savepoints within one process, and keeps the old pages of a large transaction out of memory. Nothing local is
@@ -131,8 +131,12 @@ class DraftVFS(_LocalVFS):
         return apsw.Connection(_OWN_NAME, vfs=self.name, statementcachesize=0)
 
     def sync(self) -> None:
-        """Commit the draft if the sync is part of a COMMIT."""
+        """Commit the draft if the sync is part of a COMMIT with the permit."""
         self.permit.use(self.draft)
+
+    def commit_rest(self) -> None:
+        """Commit what SQLite has committed inside the draft, if its COMMIT with the permit had nothing to sync."""
+        self.permit.use_for_rest(self.draft)
 
     def write(self, data: bytes, offset: int) -> None:
         """Write one page into the draft. Raises ValueError for less or more than a page."""

@@ -63,6 +63,11 @@ def _check_flag(name: str, value: object) -> None:
         bad_request(name, value, "true or false")
 
 
+def _check_on_error(name: str, value: object) -> None:
+    if value not in ("stop", "continue"):
+        bad_request(name, value, "stop or continue")
+
+
 def _check_stack(name: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         bad_request(name, value, "the name of a stack")
@@ -84,6 +89,7 @@ _CHECKS: dict[str, Callable[[str, object], None]] = {
     "careful": _check_flag,
     "create": _check_flag,
     "timeout": _check_seconds,
+    "on_error": _check_on_error,
     "stack": _check_stack,
 }
 

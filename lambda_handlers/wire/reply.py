@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from lambda_handlers.wire.errors import SldbError
 from lambda_handlers.wire.values import Row, decode_value, encode_value
 
 
@@ -47,6 +48,9 @@ class Result:
     lastrowid: int | None = None  # rowid of the newest row that an INSERT of this statement made
     stored: StoredRows | None = None
     digest: str | None = None  # of what the result shows, hexadecimal: for `expect`, and in a transaction
+    error: SldbError | None = None  # with `on_error` "continue": why the statement failed
+    rolled_back: bool = False  # the error has ended the transaction that was open
+    skipped: bool = False  # the statement has not run
 
     def encode_rows(self) -> dict[str, Any]:
         """Return the fields of the rows."""
@@ -62,6 +66,9 @@ class Result:
             "rowcount": self.rowcount,
             "lastrowid": self.lastrowid,
             **({} if self.digest is None else {"digest": self.digest}),
+            **(self.error.encode() if self.error else {}),
+            **({"rolled_back": True} if self.rolled_back else {}),
+            **({"skipped": True} if self.skipped else {}),
         }
 
     @classmethod
@@ -76,6 +83,9 @@ class Result:
             lastrowid=body["lastrowid"],
             stored=stored,
             digest=body.get("digest"),
+            error=SldbError.decode(body) if "error" in body else None,
+            rolled_back=body.get("rolled_back", False),
+            skipped=body.get("skipped", False),
         )
 
 

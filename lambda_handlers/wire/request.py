@@ -1,7 +1,7 @@
 """The request: SQL statements that run in one transaction against one database.
 
-{"query": "SELECT 1", "params": […]} or {"statements": [{"query", "params"}, …]}, and the optional fields of `Request`.
-A request that begins or ends a transaction of several requests (`wire.transaction`) may have no statements.
+{"query": "SELECT 1", "params": […]} or {"statements": [{"query", "params", "if"}, …]}, and the optional fields of
+`Request`. A request that begins or ends a transaction of several requests (`wire.transaction`) may have no statements.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lambda_handlers.wire.names import DEFAULT_DATABASE
 from lambda_handlers.wire.values import Params, decode_value, encode_value
 
 if TYPE_CHECKING:
+    from lambda_handlers.wire.conditions import Condition
     from lambda_handlers.wire.pin import Pin
     from lambda_handlers.wire.transaction import InTransaction
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 class Statement:
     query: str  # SQL text; several statements only where params is not a sequence
     params: Params = None
+    condition: Condition | None = None  # "if": the statement is skipped unless it holds; only within `statements`
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,14 @@ class Request:
     create: bool = True  # may a write create the database
     timeout: float | None = None  # seconds
     stack: str | None = None  # the addressee: a function of another stack refuses
+    on_error: str = "stop"  # "continue": an error of a statement is its result, and the next entry runs
     transaction: InTransaction | None = None  # of several requests: which one, and if it ends with this request
     pin: Pin | None = None  # chance and time for the statements: only for callers with full rights
 
     def encode(self) -> dict[str, Any]:
         """Return the event of this request, with defaults left out."""
         event: dict[str, Any] = {}
-        if len(self.statements) == 1:
+        if len(self.statements) == 1 and self.statements[0].condition is None:
             event.update(_encode_statement(self.statements[0]))
         elif self.statements or self.transaction is None:
             event["statements"] = [_encode_statement(statement) for statement in self.statements]
@@ -98,6 +101,8 @@ def _encode_statement(statement: Statement) -> dict[str, Any]:
         encoded["params"] = {name: encode_value(value) for name, value in statement.params.items()}
     elif statement.params is not None:
         encoded["params"] = [encode_value(value) for value in statement.params]
+    if statement.condition is not None:
+        encoded["if"] = statement.condition.encode()
     return encoded
 
 
@@ -114,23 +119,32 @@ def _decode_statements(event: Mapping[str, Any], transaction: InTransaction | No
             'send {"query": "SELECT 1"} or {"statements": [{"query": …, "params": …}, …]}',
         )
     if statements is None:
-        return (_decode_statement("", event),)
+        return (_decode_statement("", event, 0),)
     if event.get("params") is not None:
         bad_request("params", event["params"], "params inside each entry of statements")
     if not isinstance(statements, Sequence) or isinstance(statements, str) or not statements:
-        bad_request("statements", statements, "a list of {query, params}")
-    return tuple(_decode_statement(f"statements[{i}].", entry) for i, entry in enumerate(statements))
+        bad_request("statements", statements, "a list of {query, params, if}")
+    return tuple(_decode_statement(f"statements[{i}].", entry, i) for i, entry in enumerate(statements))
 
 
-def _decode_statement(where: str, entry: object) -> Statement:
+def _decode_statement(where: str, entry: object, position: int) -> Statement:
     if not isinstance(entry, Mapping):
-        bad_request(where.rstrip("."), entry, "an object {query, params}")
-    if where and (unknown := sorted(set(entry) - {"query", "params"})):
-        bad_request(where + str(unknown[0]), entry[unknown[0]], "only query and params")
+        bad_request(where.rstrip("."), entry, "an object {query, params, if}")
+    if where and (unknown := sorted(set(entry) - {"query", "params", "if"})):
+        bad_request(where + str(unknown[0]), entry[unknown[0]], "only query, params and if")
     query = entry.get("query")
     if not isinstance(query, str):
         bad_request(where + "query", query, "SQL text")
-    return Statement(query, _decode_params(where + "params", entry.get("params")))
+    params = _decode_params(where + "params", entry.get("params"))
+    return Statement(query, params, _decode_condition(where + "if", entry.get("if"), position))
+
+
+def _decode_condition(where: str, condition: object, position: int) -> Condition | None:
+    if condition is None:
+        return None
+    from lambda_handlers.wire.conditions import decode_condition  # few requests have one, and imports cost time
+
+    return decode_condition(where, condition, position)
 
 
 def _decode_params(where: str, params: object) -> Params:

@@ -153,7 +153,7 @@ MUTANTS = (
         "the next statement begins past the deadline",
         "time",
         SQL + "session.py",
-        "                self.check()  # SQLite counts the steps of one statement\n",
+        "            self.check()  # SQLite counts the steps of one statement\n",
         "",
         (SERVER + "sql/test_session.py::test_the_clock_is_looked_at_between_statements",),
     ),

@@ -62,12 +62,6 @@ def error_of(service, query, params=None, **fields):
         "PRAGMA trusted_schema = ON",
         "PRAGMA main.journal_mode = DELETE",
         "PRAGMA no_such_pragma",
-        "BEGIN",
-        "COMMIT",
-        "ROLLBACK",
-        "END",
-        "INSERT INTO t VALUES (9, 9); COMMIT",
-        "INSERT INTO t VALUES (9, 9); ROLLBACK; INSERT INTO t VALUES (10, 10)",
         "DELETE FROM _sldb_requests",
         "DROP TABLE _sldb_requests",
         "CREATE TABLE _sldb_mine (a)",
@@ -418,7 +412,7 @@ def test_time_that_was_up_before_it_began(service):
     assert time.monotonic() - started < 30
 
 
-# BEGIN and COMMIT around it all
+# BEGIN and COMMIT in a request: test_groups has the oracle
 
 DUMP = """PRAGMA foreign_keys=OFF;
 BEGIN TRANSACTION;
@@ -439,7 +433,7 @@ COMMIT;
         DUMP.replace("PRAGMA foreign_keys=OFF;\n", "").replace("BEGIN TRANSACTION", "BEGIN"),
     ],
 )
-def test_begin_and_commit_around_a_request_say_nothing_new(query):
+def test_the_output_of_dump_runs_unchanged(query):
     service = container(memory_store())
     reply = run(service, query)
     assert reply.txid == 1
@@ -468,23 +462,36 @@ def test_several_queries_of_one_request_may_each_have_their_own():
     service.close()
 
 
+NONE_ACTIVE = "no transaction is active"
+
+
 @pytest.mark.parametrize(
-    ("query", "word"),
+    ("query", "message", "statement"),
     [
-        ("BEGIN", "BEGIN"),
-        ("BEGIN; INSERT INTO t VALUES (9, 9)", "BEGIN"),
-        ("INSERT INTO t VALUES (8, 8); BEGIN; INSERT INTO t VALUES (9, 9); COMMIT", "BEGIN"),
-        ("BEGIN; INSERT INTO t VALUES (9, 9); ROLLBACK", "BEGIN"),
-        ("BEGIN; INSERT INTO t VALUES (9, 9); ROLLBACK; COMMIT", "ROLLBACK"),
-        ("BEGIN; INSERT INTO t VALUES (8, 8); COMMIT; BEGIN; INSERT INTO t VALUES (9, 9); COMMIT", "COMMIT"),
-        ("BEGIN; INSERT INTO t VALUES (9, 9); COMMIT; SELECT 1", "BEGIN"),
+        ("COMMIT", f"cannot commit - {NONE_ACTIVE}", 0),
+        ("END", f"cannot commit - {NONE_ACTIVE}", 0),
+        ("ROLLBACK", f"cannot rollback - {NONE_ACTIVE}", 0),
+        ("INSERT INTO t VALUES (9, 9); COMMIT", f"cannot commit - {NONE_ACTIVE}", 1),
+        ("INSERT INTO t VALUES (9, 9); ROLLBACK; INSERT INTO t VALUES (10, 10)", f"cannot rollback - {NONE_ACTIVE}", 1),
+        ("BEGIN; BEGIN; COMMIT", "cannot start a transaction within a transaction", 1),
+        ("SAVEPOINT s; BEGIN READONLY; COMMIT", "cannot start a transaction within a transaction", 1),
+        ("BEGIN; COMMIT PREPARED", 'near "PREPARED": syntax error', 1),
     ],
 )
-def test_other_transactions_are_refused_with_the_reason(service, query, word):
+def test_begin_and_commit_fail_as_in_sqlite(service, query, message, statement):
     error = error_of(service, query)
-    assert error.code == "forbidden"
-    assert error.message == f"{word} belongs to the request: its statements are one transaction"
-    assert "enclose the whole request" in error.hint
+    assert (error.code, error.message) == ("sql_error", message)
+    assert (error.details["sqlite_code"], error.details["statement"]) == ("SQLITE_ERROR", statement)
+
+
+@pytest.mark.parametrize(
+    "query", ["BEGIN", "BEGIN; INSERT INTO t VALUES (9, 9)", "SELECT 1; BEGIN; COMMIT; BEGIN; SAVEPOINT s; RELEASE s"]
+)
+def test_a_request_with_an_open_group_applies_nothing(service, query):
+    error = error_of(service, query)
+    assert (error.code, error.details["reason"], error.details["applied"]) == ("sql_error", "open_transaction", "no")
+    assert query[error.details["begins"] :].startswith("BEGIN")
+    assert error.details["statement"] == query[: error.details["begins"]].count(";")
 
 
 def test_an_error_says_in_which_of_several_statements_it_is(service):
