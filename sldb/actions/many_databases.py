@@ -20,6 +20,7 @@ from sldb.client import Client
 
 T = TypeVar("T")
 
+PAUSE_SECONDS = 0.2  # between two looks for Ctrl-C
 MAX_AHEAD = 8  # times `jobs`: started jobs whose outcome is not yet reported
 
 
@@ -71,11 +72,12 @@ class _Jobs(Generic[T]):
         return self.timeout_seconds is not None and self.now() - job.started_at >= self.timeout_seconds
 
     def wait(self, jobs: Sequence[_Job[T]]) -> None:
-        """Wait until an outcome arrives or the next of the jobs is late."""
-        seconds = None
-        if self.timeout_seconds is not None:
+        """Wait until an outcome arrives or the next of the jobs is late, or for a short time."""
+        seconds = PAUSE_SECONDS
+        if self.timeout_seconds is not None and jobs:
             ends = [job.started_at + self.timeout_seconds for job in jobs]
-            seconds = max(0.0, min(ends) - self.now()) if ends else None
+            seconds = min(seconds, max(0.0, min(ends) - self.now()))
+        # Ctrl-C does not end a wait that begins just after it: it is noticed at the end.
         self.changed.wait(seconds)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import sys
 import threading
 import time
 from itertools import chain, repeat
@@ -11,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import SldbError
-from sldb.actions.many_databases import MAX_AHEAD, find_matching, run_side_by_side
+from sldb.actions.many_databases import MAX_AHEAD, _Jobs, find_matching, run_side_by_side
+from tests.fakes.waiting import wait_until
 
 
 def test_patterns() -> None:
@@ -86,6 +89,30 @@ def test_one_that_hangs_is_not_waited_for_any_longer() -> None:
     hangs.set()
     assert name == "a"
     assert isinstance(outcome, SldbError)
+
+
+def is_waiting() -> bool:
+    """Whether the main thread waits for an answer (and not for the start of a thread)."""
+    ident = threading.main_thread().ident
+    assert ident is not None
+    before = sys._current_frames()[ident].f_back
+    return before is not None and before.f_code is _Jobs.wait.__code__
+
+
+def test_ctrl_c_is_noticed_even_if_it_does_not_end_the_wait() -> None:
+    """It may arrive after Python has looked for signals and before the wait begins."""
+    is_noticed, ends = threading.Event(), []
+
+    def run(name: str) -> None:
+        wait_until(is_waiting, "that it waits for an answer")
+        _thread.interrupt_main()
+        is_noticed.wait(30)
+        ends.append(name)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(run_side_by_side(["a"], run, 1))
+    assert ends == []
+    is_noticed.set()
 
 
 def test_what_waits_for_an_earlier_one_is_bounded() -> None:
