@@ -24,8 +24,14 @@ def open_closed_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, _nothing(number))
     if not sys.stderr.isatty():
-        raw = io.BufferedWriter(_Unfailing(sys.stderr.fileno(), "w", closefd=False))
-        sys.stderr = io.TextIOWrapper(raw, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+        sys.stderr = messages_to(sys.stderr.fileno(), sys.stderr.encoding)
+
+
+def messages_to(number: int, encoding: str) -> TextIO:
+    """Return a stream of text to an open file descriptor. A failed write is dropped."""
+    # Without a buffer: it would keep the bytes of a write that Ctrl-C interrupts at its end, and write them twice.
+    raw: Any = _Unfailing(number, "w", closefd=False)
+    return io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True)
 
 
 def _nothing(number: int) -> TextIO:
@@ -48,10 +54,14 @@ def _is_open(number: int) -> bool:
 
 class _Unfailing(io.FileIO):
     def write(self, data: Any) -> int:
+        """Write all of it, as a buffer would."""
+        left = memoryview(data)
         try:
-            return super().write(data)
+            while left and (written := super().write(left)) is not None:
+                left = left[written:]
         except OSError:
-            return len(data)
+            pass
+        return len(data)
 
 
 def data_out() -> TextIO:
