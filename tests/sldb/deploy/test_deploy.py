@@ -286,6 +286,7 @@ def test_the_bucket_takes_commits_with_their_condition_only(sldb: Commands, cond
     s3.put_object(Bucket=DATA_BUCKET, Key="databases/main/lock.json", Body=b"x")
 
 
+@pytest.mark.long
 def test_of_two_deployments_at_once_one_is_told_to_come_again(sldb: Commands) -> None:
     raced: list[int] = []
 

@@ -142,7 +142,11 @@ def test_python_runs_from_the_bytecode_of_the_bundle(package: Path, wheel: Path,
 @pytest.mark.network
 @pytest.mark.parametrize(
     "platform",
-    [Platform("python3.13", "arm64"), Platform("python3.14", "x86_64"), Platform("python3.10", "arm64")],
+    [
+        pytest.param(Platform("python3.13", "arm64"), marks=pytest.mark.long),
+        Platform("python3.14", "x86_64"),
+        Platform("python3.10", "arm64"),
+    ],
     ids=lambda platform: f"{platform.runtime}-{platform.architecture}",
 )
 def test_the_real_bundle_has_the_newest_wheels_and_fits(platform: Platform, tmp_path: Path) -> None:
