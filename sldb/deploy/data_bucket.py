@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sldb.aws.errors import OperationFailed
 from sldb.deploy.bucket_tags import owner_of, ownership_problem
-from sldb.deploy.versions import keep_versions
+from sldb.deploy.versions import expire_streams, keep_versions
 from sldb.stack.ownership import TAG
 
 if TYPE_CHECKING:
@@ -46,12 +46,15 @@ def _refuse_if_foreign(bucket: Bucket, stack: str) -> None:
 
 
 def set_versions(account: Account, stack: str, parameters: Mapping[str, str], *, is_asked_for: bool) -> str:
-    """Set the bucket's versions as in the parameters, also if its settings were changed by hand; return a note for the
-    user, empty if nothing changed. `is_asked_for`: by this deployment or the one before."""
+    """Set the bucket's versions as in the parameters, also if its settings were changed by hand, and in an adopted
+    bucket the rule for open transactions; return a note for the user, empty if no versions changed. `is_asked_for`: by
+    this deployment or the one before."""
     days, adopted = int(parameters["RecoverableDays"]), parameters["ExistingBucket"]
     if not (days or is_asked_for or adopted):
         return ""
     bucket = account.bucket(adopted) if adopted else account.data_bucket(stack)
+    if adopted:
+        expire_streams(bucket)
     if not keep_versions(bucket, days):
         return ""
     result = f"are kept for {days} days" if days else "are no longer kept"

@@ -3,6 +3,8 @@
 The template sets them for its own bucket. It cannot change a bucket of an earlier stack, and removing a property from a
 template does not promise that versioning ends: both are done here, after the stack. Versioning cannot be taken back,
 only suspended; the lifecycle then removes the existing versions.
+
+A bucket of an earlier stack also gets the rule here that removes old open transactions (`expire_streams`).
 """
 
 from __future__ import annotations
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from sldb.stack.bucket import Bucket
 
 RULE = "expire-deleted"  # as in the template
+STREAMS_RULE = "expire-streams"  # likewise
+_STREAMS = {
+    "ID": STREAMS_RULE,
+    "Status": "Enabled",
+    "Filter": {"Prefix": "databases/_streams/"},
+    "Expiration": {"Days": 2},
+}
 
 
 def keep_versions(bucket: Bucket, days: int) -> bool:
@@ -33,6 +42,14 @@ def keep_versions(bucket: Bucket, days: int) -> bool:
         if status != wanted:
             retry_while_busy(lambda: _put_status(bucket, wanted))
         return status != wanted or not has_rule
+
+
+def expire_streams(bucket: Bucket) -> None:
+    """Add the rule that removes old open transactions, if the bucket has none of that name."""
+    with aws_errors(f"set for how long open transactions are kept in {bucket.name}"):
+        rules = _rules(bucket)
+        if all(rule.get("ID") != STREAMS_RULE for rule in rules):
+            retry_while_busy(lambda: _put_rules(bucket, [*rules, _STREAMS]))
 
 
 def kept_days(bucket: Bucket) -> int:

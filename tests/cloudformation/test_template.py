@@ -9,8 +9,11 @@ import pytest
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # publishes no types
 from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
 
+from lambda_handlers.database.transaction.stored_tokens import KEPT_SECONDS
+from lambda_handlers.database.transaction.token import LIFE_SECONDS
 from lambda_handlers.settings import LOG_LEVELS
-from lambda_handlers.storage.log.keys import reply_key
+from lambda_handlers.storage.log.keys import reply_key, stream_key, transactions_key
+from lambda_handlers.store.protocol import PRIVATE_PREFIX
 from lambda_handlers.wire import DATABASE_NAME
 from sldb.deploy import losses
 from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
@@ -85,24 +88,41 @@ def test_the_data_bucket_is_private_encrypted_and_cleans_up(template: dict[str, 
     assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
     assert "ServerSideEncryptionConfiguration" in properties["BucketEncryption"]
     rules = properties["LifecycleConfiguration"]["Rules"]
-    deleted, aborts, expires = rules
+    deleted, aborts, replies, streams = rules
     assert sorted(deleted) == ["ExpiredObjectDeleteMarker", "Id", "NoncurrentVersionExpiration", "Status"]
     assert deleted["Id"] == RULE
     assert properties["VersioningConfiguration"]["Fn::If"][2] == {"Ref": "AWS::NoValue"}  # off until it is asked for
     assert sorted(aborts) == ["AbortIncompleteMultipartUpload", "Id", "Status"]  # expires nothing
-    assert (expires["Prefix"], expires["ExpirationInDays"]) == ("databases/" + reply_key(""), 1)
-    assert not DATABASE_NAME.fullmatch(reply_key("").partition("/")[0])
+    assert (replies["Prefix"], replies["ExpirationInDays"]) == ("databases/" + reply_key(""), 1)
+    assert (streams["Prefix"], streams["ExpirationInDays"]) == ("databases/" + stream_key(""), 2)
+    assert streams["ExpirationInDays"] * 86_400 == KEPT_SECONDS > LIFE_SECONDS
+    for key in (reply_key(""), stream_key(""), transactions_key()):
+        assert not DATABASE_NAME.fullmatch(key.partition("/")[0])
 
 
 def test_the_bucket_policy_wants_tls_and_conditional_commits(template: dict[str, Any]) -> None:
     document = template["Resources"]["DataBucketPolicy"]["Properties"]["PolicyDocument"]
-    tls, commits = document["Statement"]
+    tls, commits, _ = document["Statement"]
     assert {tls["Effect"], commits["Effect"]} == {"Deny"}
     assert tls["Action"] == "s3:*"
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert commits["Action"] == "s3:PutObject"
     assert commits["Resource"]["Fn::Sub"][0].endswith("/*.ltx")
     assert commits["Condition"]["Null"] == {"s3:if-none-match": "true"}
+
+
+def test_the_key_of_tokens_is_for_the_query_function_alone(template: dict[str, Any]) -> None:
+    """tests/sldb/emulator/access/test_roles.py shows what follows from it."""
+    document = template["Resources"]["DataBucketPolicy"]["Properties"]["PolicyDocument"]
+    keys = document["Statement"][2]
+    assert (keys["Effect"], keys["Principal"]) == ("Deny", "*")
+    assert set(keys["Action"]) == {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"}
+    assert keys["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": ["QueryRole", "Arn"]}}}
+    (of_role,) = by_action(template, "DeadlockFixRole", "s3:*")
+    assert of_role["Effect"] == "Deny"
+    for statement in (keys, of_role):
+        assert statement["Resource"]["Fn::Sub"][0].endswith(":s3:::${Bucket}/databases/" + PRIVATE_PREFIX + "*")
+    assert transactions_key().startswith(PRIVATE_PREFIX)
 
 
 def test_the_query_function_may_delete_no_object(template: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -37,7 +38,9 @@ class Authorizer:
         """Raise AwsError if AWS would refuse the caller. `principal` is None for the account's owner."""
         of_bucket = self._bucket_policies.of(split_bucket_and_key(call.path)[0]) if call.service == "s3" else []
         names = [ACCOUNT, _ROOT, *([principal.role_arn, principal.arn] if principal else [])]
-        for request in required(self._moto, call):
+        caller = {"aws:principalarn": (principal.role_arn if principal else _ROOT,)}
+        for needed in required(self._moto, call):
+            request = replace(needed, context={**needed.context, **caller})
             by_bucket = policy.decide(of_bucket, request, names)
             if by_bucket == "deny":
                 raise _denied(call, request, principal, "with an explicit deny in a resource-based policy")

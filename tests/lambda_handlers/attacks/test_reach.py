@@ -64,6 +64,8 @@ def test_read_credentials_from_the_environment(service: Service, query: str) -> 
         "other@1/../../other",
         "other%00",
         "_replies",
+        "_keys",
+        "_streams",
         "_sldb_requests",
         ".",
         "..",
@@ -189,7 +191,7 @@ def test_names_of_files_in_a_directory_store(tmp_path: Path) -> None:
     (tmp_path / "outside" / "0000").mkdir()
     service = container(DirectoryStore(root))
     run(service, "CREATE TABLE t (a)")
-    for stray in ("_replies", "UPPER", ".hidden", "with space", "x" * 80):
+    for stray in ("_replies", "_streams", "_keys", "UPPER", ".hidden", "with space", "x" * 80):
         (root / stray).mkdir(exist_ok=True)
         (root / stray / "file").write_bytes(b"x")
     (root / "main" / "0000" / "../../../outside/link").symlink_to("/etc/passwd")

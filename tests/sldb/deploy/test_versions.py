@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.storage.log.keys import streams_prefix, transactions_key
 from sldb.aws.options import AwsOptions
-from sldb.deploy.versions import RULE, keep_versions, kept_days
+from sldb.deploy.versions import RULE, STREAMS_RULE, keep_versions, kept_days
 from sldb.doctor.aws import recoverable_days
 from sldb.ops.status import read_status
 from sldb.stack.account import connect
@@ -78,9 +79,13 @@ def test_a_bucket_that_an_earlier_stack_left_is_set_too(sldb: Commands) -> None:
     """CloudFormation does not manage it."""
     sldb.ok("deploy")
     sldb.ok("destroy", "--yes")
+    earlier = [rule for name, rule in rules(sldb).items() if name != STREAMS_RULE]  # before there were transactions
+    sldb.client("s3").put_bucket_lifecycle_configuration(Bucket=DATA_BUCKET, LifecycleConfiguration={"Rules": earlier})
     assert "found the data of an earlier stack" in sldb.ok("deploy", "--recoverable-days", "3").err
     assert versioning(sldb) == "Enabled"
-    assert set(rules(sldb)) == {RULE, "abort-unfinished-uploads", "expire-replies"}
+    assert set(rules(sldb)) == {RULE, "abort-unfinished-uploads", "expire-replies", STREAMS_RULE}
+    streams = rules(sldb)[STREAMS_RULE]
+    assert (streams["Filter"], streams["Expiration"]) == ({"Prefix": "databases/" + streams_prefix()}, {"Days": 2})
     assert kept_by_rule(sldb) == 3
     sldb.ok("deploy", "--recoverable-days", "5")
     assert kept_by_rule(sldb) == 5
@@ -101,6 +106,11 @@ def test_destroy_with_the_data_deletes_all_versions(sldb: Commands) -> None:
     for number in range(3):
         s3.put_object(Bucket=DATA_BUCKET, Key="databases/main/head.json", Body=b"%d" % number)
     s3.delete_object(Bucket=DATA_BUCKET, Key="databases/main/head.json")
+    policy = s3.get_bucket_policy(Bucket=DATA_BUCKET)["Policy"]
+    s3.delete_bucket_policy(Bucket=DATA_BUCKET)  # which lets only the query function make a key
+    for key in (transactions_key(), streams_prefix() + "0" * 64):
+        s3.put_object(Bucket=DATA_BUCKET, Key=f"databases/{key}", Body=b"x")
+    s3.put_bucket_policy(Bucket=DATA_BUCKET, Policy=policy)
     sldb.ok("destroy", "--yes", "--delete-data")
     assert sldb.buckets() == []
 

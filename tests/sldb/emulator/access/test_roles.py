@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
+from lambda_handlers.storage.log.keys import stream_key, transactions_key
 from lambda_handlers.store.conditional_writes import PROBE_KEY
 from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import PART_BYTES, AlreadyExists, CopyOf, NotFound, ObjectStore, Refused, StoreError
@@ -30,8 +32,9 @@ LTX = "main/0000/0000000000000001-0000000000000001.ltx"
 PAGE_MAP = "main/0000/0000000000000001-0000000000000001.pages"
 PROGRESS = "main/0000/0000000000000001-0000000000000001.part.pages"
 HEAD, LEASE, UPLOAD, LOCK = "main/head.json", "main/maintenance.json", "main/uploads/u/1", "main/lock.json"
-ATLAS, REPLY = "main/atlas", "_replies/0123456789abcdef"
-EVERY_KIND = (LTX, PAGE_MAP, PROGRESS, HEAD, ATLAS, LEASE, UPLOAD, LOCK, REPLY, PROBE_KEY, "notes.txt")
+ATLAS, REPLY, STREAM = "main/atlas", "_replies/0123456789abcdef", stream_key("0" * 64)
+KEY = transactions_key()
+EVERY_KIND = (LTX, PAGE_MAP, PROGRESS, HEAD, ATLAS, LEASE, UPLOAD, LOCK, REPLY, STREAM, PROBE_KEY, "notes.txt")
 # What each function may write over if it says which version it has seen, and what it may put blindly.
 SEEN = {"QueryRole": {HEAD, LOCK, PROBE_KEY}, "DeadlockFixRole": {HEAD, LOCK, LEASE, PROBE_KEY}}
 PUT = {"QueryRole": {UPLOAD}, "DeadlockFixRole": {ATLAS, PROGRESS}}
@@ -258,12 +261,110 @@ def test_the_deadlock_fix_function_deletes_what_ages_and_nothing_else(clean: Sta
         store.create(key, b"x")
     store.delete_many([LTX, PAGE_MAP, PROGRESS])
     store.delete(UPLOAD)
-    stays = {HEAD, ATLAS, LEASE, LOCK, REPLY, PROBE_KEY, "notes.txt"}
+    stays = {HEAD, ATLAS, LEASE, LOCK, REPLY, STREAM, PROBE_KEY, "notes.txt"}
     for key in stays:
         with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
             store.delete(key)
 
     assert clean.keys() == stays
+
+
+def test_the_query_function_creates_the_key_of_tokens_and_cannot_change_it(clean: Stack) -> None:
+    store = plain_s3(clean.settings("QueryRole"))
+    with pytest.raises(NotFound):
+        store.get(KEY)
+    etag = store.create(KEY, b"secret")
+    with pytest.raises(AlreadyExists):
+        store.create(KEY, b"another")
+    for change in (
+        lambda: store.put(KEY, b"another"),
+        lambda: store.replace(KEY, b"another", etag),
+        lambda: store.delete(KEY),
+    ):
+        with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
+            change()
+
+    assert store.get(KEY) == b"secret"
+
+
+def test_the_scheduled_function_does_not_reach_the_key_of_tokens(clean: Stack) -> None:
+    store = plain_s3(clean.settings("DeadlockFixRole"))
+    for is_there in (False, True):
+        for ask in _asks(store):
+            with pytest.raises(StoreError, match=r"AccessDenied|not authorized|403"):
+                ask()
+        if not is_there:
+            plain_s3(clean.settings("QueryRole")).create(KEY, b"secret")
+
+    assert clean.keys() == {KEY}
+
+
+def _asks(store: ObjectStore) -> tuple[Callable[[], object], ...]:
+    """Requests for the key of tokens."""
+    return (
+        lambda: store.get(KEY),
+        lambda: store.get_range(KEY, 0, 1),
+        lambda: store.size(KEY),
+        lambda: store.create(KEY, b"theirs"),
+        lambda: store.put(KEY, b"theirs"),
+        lambda: store.delete(KEY),
+        lambda: store.assemble("copy", [CopyOf(KEY, 0, 6)]),
+    )
+
+
+RIGHTS = {
+    "of the account's owner": None,
+    "all of S3": ["s3:*"],
+    # docs/transfer.md, for --via bucket
+    "to push and pull": ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+}
+
+
+@pytest.mark.parametrize("rights", RIGHTS)
+def test_no_other_rights_reach_the_key_of_tokens(clean: Stack, account: Any, rights: str) -> None:
+    """Who may delete it can invalidate all tokens, and can forge none."""
+    plain_s3(clean.settings("QueryRole")).create(KEY, b"secret")
+    allowed = RIGHTS[rights]
+    with _client_with(clean, account, allowed) as s3:
+        where: dict[str, Any] = {"Bucket": clean.bucket, "Key": f"databases/{KEY}"}
+        copy = {"Bucket": clean.bucket, "Key": "databases/copy", "CopySource": f"{clean.bucket}/databases/{KEY}"}
+        s3.list_objects_v2(Bucket=clean.bucket, Prefix="databases/")
+        for ask in (
+            lambda: s3.get_object(**where),
+            lambda: s3.head_object(**where),
+            lambda: s3.put_object(**where, Body=b"theirs"),
+            lambda: s3.put_object(**where, Body=b"theirs", IfNoneMatch="*"),
+            lambda: s3.copy_object(**copy, IfNoneMatch="*"),
+        ):
+            with pytest.raises(ClientError, match=r"AccessDenied|Forbidden|403"):
+                ask()
+        if allowed is None or "s3:*" in allowed:
+            s3.delete_object(**where)
+            with pytest.raises(ClientError, match=r"AccessDenied"):
+                s3.put_object(**where, Body=b"theirs", IfNoneMatch="*")
+
+    assert plain_s3(clean.settings("QueryRole")).create("new", b"") is not None
+
+
+@contextmanager
+def _client_with(stack: Stack, account: Any, allowed: list[str] | None) -> Iterator[Any]:
+    """A client with these rights on everything; None: the account's owner."""
+    if allowed is None:
+        yield stack.owner
+        return
+    iam = account.client("iam")
+    version = {"Version": "2012-10-17"}
+    trust = {**version, "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    document = {**version, "Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}]}
+    iam.put_role_policy(RoleName="theirs", PolicyName="all", PolicyDocument=json.dumps(document))
+    client = replace(stack, roles={**stack.roles, "theirs": role}).client("theirs")
+    try:
+        yield client
+    finally:
+        client.close()
+        iam.delete_role_policy(RoleName="theirs", PolicyName="all")
+        iam.delete_role(RoleName="theirs")
 
 
 def test_neither_function_sees_another_bucket(clean: Stack) -> None:
