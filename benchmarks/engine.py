@@ -18,11 +18,14 @@ from benchmarks.workload import best_ms, container, fill, run, show
 from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.deadline import NEVER
 from lambda_handlers.host import Host
+from lambda_handlers.sql.chance import GENERATOR
+from lambda_handlers.sql.pin import Pin
 from lambda_handlers.sql.session import READ, Session
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.metered import MeteredStore
+from lambda_handlers.wire import Statement
 from tests.fakes.stores.memory import memory_store
 
 UPDATE = "UPDATE users SET karma = karma + 1 WHERE id = 7"
@@ -75,6 +78,31 @@ def _open(vfs: DraftVFS) -> None:
     Session(vfs, READ, NEVER).close()
 
 
+def chance() -> None:
+    """Show what the turns of statements cost, and a pin, for the shortest of statements."""
+    store = memory_store()
+    vfs = Copy(Replica(store, "main", Path(tempfile.gettempdir()), Host()), Path(tempfile.gettempdir())).vfs
+    select = [Statement("SELECT 1")]
+    plain, pinned = Session(vfs, READ, NEVER), Session(vfs, READ, NEVER, pin=Pin(bytes(16), 0))
+    turn = GENERATOR.unpinned()
+
+    def take_turns() -> None:
+        for _ in range(1000):
+            with turn:
+                pass
+
+    statement_us = best_ms(lambda: [plain.run(select) for _ in range(1000)])
+    figures = {
+        "SELECT 1": statement_us,
+        "its turn": best_ms(take_turns),
+        "SELECT 1, pinned": best_ms(lambda: [pinned.run(select) for _ in range(1000)]),
+    }
+    rows = [(name, us, us / statement_us) for name, us in figures.items()]
+    show("Chance and time of a statement", ("", "µs", "ratio"), rows)
+    plain.close()
+    pinned.close()
+
+
 SERVE = """
 import json, os, resource, sys
 from pathlib import Path
@@ -114,6 +142,7 @@ def memory(size_bytes: int) -> None:
 def main() -> None:
     size_bytes = int(float(sys.argv[1]) * 1e6) if len(sys.argv) > 1 else 100_000_000
     counts(size_bytes)
+    chance()
     memory(size_bytes)
 
 

@@ -38,13 +38,14 @@ class FairTurns:
     """Turns for threads, in the order of their arrival."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._together = 0  # statements that run together
         self._is_alone = False  # a statement runs alone
         self._waiting: deque[object] = deque()  # a ticket for each
 
     def begin(self, alone: bool, limit: TimeLimit) -> None:
-        with self._changed:
+        with self._lock:
             if not self._waiting and self._may_start(alone):
                 self._start(alone)
                 return
@@ -54,13 +55,13 @@ class FairTurns:
             while not self._has_started(ticket, alone):
                 limit.check()
         except BaseException:
-            with self._changed:
+            with self._lock:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
             raise
 
     def end(self, alone: bool) -> None:
-        with self._changed:
+        with self._lock:
             if alone:
                 self._is_alone = False
             else:
@@ -79,7 +80,7 @@ class FairTurns:
 
     def _has_started(self, ticket: object, alone: bool) -> bool:
         """Start the statement if it is its turn, now or within a moment."""
-        with self._changed:
+        with self._lock:
             if not self._is_next(ticket, alone):
                 self._changed.wait(_CHECK_SECONDS)
             if not self._is_next(ticket, alone):

@@ -59,6 +59,9 @@ STATEMENTS = (
     "RELEASE s",
     "SELECT no_such_column, random() FROM t",
 )
+# on an empty database
+FIRST = """WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n LIMIT 2500)
+    SELECT hex(b), random() FROM (SELECT randomblob(600) AS b FROM n ORDER BY b LIMIT -1 OFFSET 2498)"""
 PIN = Pin(bytes(range(16)), 1_700_000_000_123)
 
 Shown = tuple[Any, ...]
