@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -219,22 +220,24 @@ def test_memory_limit(account: Any) -> None:
 
 
 def test_slow_import_has_ten_seconds_and_then_the_invocation(
-    account: Any, aws: Any, monkeypatch: pytest.MonkeyPatch
+    account: Any, aws: Any, wait: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sldb.emulator.runtime.containers.INIT_SECONDS", 0.5)
     source = """
-import os, pathlib, tempfile, time
-starts = pathlib.Path(tempfile.gettempdir(), "starts")
-with starts.open("a") as file:
-    file.write("x")
-if len(starts.read_text()) == 1:
-    time.sleep(30)
+import pathlib, tempfile, time
+while not pathlib.Path(tempfile.gettempdir(), "go").exists():
+    time.sleep(0.01)
 def handler(event, context):
-    return len(starts.read_text())
+    return "imported"
 """
     name = account.function(source)
-    assert account.invoke(name) == 2
-    assert any(line.startswith("INIT_REPORT") and line.endswith("timeout") for line in aws.log(name))
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(account.invoke, name)
+        (container,) = wait(lambda: aws.containers(name))
+        log = container.tmp_dir.with_name("log")  # it reaches `aws.log` at the end of the invocation
+        wait(lambda: log.exists() and re.search(r"^INIT_REPORT .* timeout$", log.read_text(), re.MULTILINE))
+        (container.tmp_dir / "go").touch()
+        assert running.result() == "imported"
 
 
 def test_payload_too_large(account: Any, echo: str) -> None:
