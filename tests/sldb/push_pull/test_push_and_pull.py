@@ -180,13 +180,14 @@ while True:
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("INSERT INTO pairs VALUES (?, randomblob(3000))", (number,))
     connection.execute("INSERT INTO pairs VALUES (?, randomblob(3000))", (-number,))
+    connection.execute("DELETE FROM pairs WHERE abs(a) <= ?", (number - 100,))
     connection.execute("COMMIT")
 """
 
 
 @pytest.fixture(params=["wal", "delete"])
 def file_in_use(request, file) -> Iterator[Path]:
-    """Another process writes two rows in each transaction."""
+    """Another process writes two rows in each transaction, and keeps those of the last hundred."""
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(file), request.param], stdout=subprocess.PIPE)
     assert writer.stdout
     assert writer.stdout.readline()
