@@ -20,6 +20,7 @@ from lambda_handlers import events
 from lambda_handlers.actions import registry
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.database.database import Database
+from lambda_handlers.database.parts import Parts, Transactions
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
@@ -239,7 +240,7 @@ class Service:
 
     def _database(self, name: str) -> Database:
         database = self._databases.pop(name, None) or Database(
-            name, self._resources, make_room=partial(self._make_room, name), find=self._database
+            name, self._resources, partial(self._make_room, name), self._database, _new_transactions
         )
         self._databases[name] = database
         self._in_use.add(name)
@@ -254,6 +255,12 @@ class Service:
                 return
             self._databases.pop(name).close()
             del others[name]
+
+
+def _new_transactions(parts: Parts) -> Transactions:
+    from lambda_handlers.database.transaction import runner  # few requests need it, and imports slow down cold starts
+
+    return runner.Transactions(parts)
 
 
 def _seconds_for(request: Request | Action, remaining_seconds: float | None) -> float:

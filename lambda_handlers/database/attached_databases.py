@@ -2,17 +2,20 @@
 
 Every database, and every past moment of one, is refreshed or opened when it is first attached, and then stays as it is
 until the run is over: attached again, under any name, it is the same. The newest state of the request's own
-database is the one with which the request began.
+database is the one with which the request began. Inside an interactive transaction it stays as it is for all requests:
+the transaction carries the txids, and its next requests open these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.sql import attachment
 from lambda_handlers.sql.attachment import Attachment
+from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.wire import SldbError
 
@@ -32,14 +35,29 @@ class AttachedDatabases:
         self,
         find: Callable[[str], Readable],  # by its name; it stays open until the request is over
         max_staleness: float,  # seconds
-        views: dict[str, Replica],  # those that are there already, by their names in ATTACH
+        views: Mapping[str, Replica],  # those that are there already, by their names in ATTACH
         deadline: Deadline,
+        pinned: Mapping[str, Txid] = MappingProxyType({}),  # names in ATTACH → the transactions that they stand for
     ) -> None:
         self._find = find
         self._max_staleness = max_staleness
         self._deadline = deadline
-        self._views = views
+        self._pinned = pinned
+        self._views = dict(views)
+        self._given = frozenset(views)
         self._databases: dict[str, Readable] = {}
+
+    @property
+    def has_opened(self) -> bool:
+        """True if a view was opened here."""
+        return bool(self._databases)
+
+    @property
+    def txids(self) -> dict[str, Txid]:
+        """The transactions of the views opened here or pinned, by their names in ATTACH; without empty databases, which
+        have none."""
+        opened = {name: view.txid for name, view in self._views.items() if name not in self._given and view.txid}
+        return {**self._pinned, **opened}
 
     def open(self, name: str) -> Replica:
         """Return the database or moment of a name in ATTACH. Raises SldbError: `forbidden`, `not_found`, or an error of
@@ -51,7 +69,8 @@ class AttachedDatabases:
             if len(self._views) >= MAX_VIEWS:
                 raise _too_many()
             database = self._databases.setdefault(wanted.database, self._find(wanted.database))
-            self._views[name] = database.view(wanted.at, self._max_staleness, self._deadline)
+            at = self._pinned.get(name, wanted.at)
+            self._views[name] = database.view(at, self._max_staleness, self._deadline)
         return self._views[name]
 
     def close(self, has_lost_files: bool = False) -> None:

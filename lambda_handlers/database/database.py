@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from lambda_handlers.database.applied_requests import AppliedRequests
@@ -20,6 +20,8 @@ from lambda_handlers.database.errors import read_only
 from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.moments import Moments
 from lambda_handlers.database.newest_state import NewestState
+from lambda_handlers.database.parts import Parts, Transactions
+from lambda_handlers.database.past_reader import PastReader
 from lambda_handlers.database.replies import Replies
 from lambda_handlers.database.request_runner import RequestRunner
 from lambda_handlers.database.run import Run
@@ -28,7 +30,6 @@ from lambda_handlers.database.write_access import WriteAccess
 from lambda_handlers.database.writer_turns import OF_ACTION, OF_REQUEST
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.resources import Resources
-from lambda_handlers.shared.times import utc
 from lambda_handlers.sql.request_log import Applied
 from lambda_handlers.sql.session import READ, WRITE, Mode, Session, WriteNeeded
 from lambda_handlers.storage.log.ltx import Txid
@@ -50,6 +51,7 @@ class Database:
         resources: Resources,
         make_room: Callable[[int], None],  # called with the bytes that a copy is about to take
         find: Callable[[str], Readable],  # a database of the stack, which stays open until the request is over
+        new_transactions: Callable[[Parts], Transactions],
     ) -> None:
         self.name = name
         self._resources = resources
@@ -60,15 +62,22 @@ class Database:
         replies = Replies(resources.store, resources.host)
         self._applied = AppliedRequests(resources, self._newest, replies)
         self._runner = RequestRunner(self._newest, replies, self._applied, find)
+        parts = Parts(resources, self._newest, self._moments, self._writes, self._applied, replies, find)
+        self._past = PastReader(parts, self._runner)
+        self._new_transactions = partial(new_transactions, parts)
+        self._transactions: Transactions | None = None
         self._in_flight: Run | None = None
         self._is_cold = True
 
     @property
     def size_bytes(self) -> int:
         """The size of the local copies."""
-        return self._newest.replica.cached_bytes + self._moments.size_bytes
+        transactions = self._transactions.size_bytes if self._transactions else 0
+        return self._newest.replica.cached_bytes + self._moments.size_bytes + transactions
 
     def close(self) -> None:
+        if self._transactions is not None:
+            self._transactions.close()
         self._newest.copy.close()
         self._moments.drop()
 
@@ -110,8 +119,13 @@ class Database:
 
     def _answer(self, run: Run) -> Reply:
         request = run.request
+        if request.transaction is not None:
+            self._is_cold = False
+            self._transactions = self._transactions or self._new_transactions()
+            return self._transactions.answer(run, request.transaction)
         if request.at is not None:
-            return self._answer_from_past(run, request.at)
+            self._is_cold = False
+            return self._past.answer(run, request.at)
         try:
             return self._answer_from_newest(run, request.max_staleness)
         except SldbError as error:
@@ -136,31 +150,6 @@ class Database:
     def _refresh(self, deadline: Deadline, max_staleness: float) -> None:
         self._newest.refresh(deadline, max_staleness)
         self._is_cold = False
-
-    def _answer_from_past(self, run: Run, at: int | str) -> Reply:
-        txid = self.txid_at(at)
-        # The shell's open transactions mostly read a state that is still the newest: that copy is warm.
-        is_newest = txid > 0 and txid == self._newest.replica.txid
-        copy = self._newest.copy if is_newest else self._moments.copy_at(txid, run.deadline, run.request.dry_run)
-        self._is_cold = False
-        try:
-            reply = self._run_in_past(run, copy, txid)
-        except Gone:
-            self._moments.drop()
-            if is_newest:
-                self._newest.refresh(run.deadline)
-            raise
-        return replace(reply, time=utc(copy.replica.timestamp_ms)) if txid else reply
-
-    def _run_in_past(self, run: Run, copy: Copy, txid: Txid) -> Reply:
-        """Run on a past state. Only a dry run may write there: its writes are dropped with it."""
-        try:
-            return self._runner.run(run, copy, may_write=False)
-        except WriteNeeded as need:
-            if run.request.read_only or not run.request.dry_run:
-                subject = "a read-only request" if run.request.read_only else f"a view of transaction {txid}"
-                raise read_only(need, subject) from None
-        return self._runner.run(run, copy, may_write=True)
 
     def _write(self, run: Run, doing: str) -> Reply:
         request = run.request

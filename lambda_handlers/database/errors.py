@@ -6,9 +6,10 @@ from typing import Any
 
 from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.log.ltx import Txid
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import Result, SldbError
 
 MS_A_DAY = 86_400_000
+_MAX_QUERY_CHARACTERS = 500  # of a statement in an error
 
 
 def no_database(name: str, **details: Any) -> SldbError:
@@ -83,5 +84,23 @@ def committed_otherwise(txid: Txid | None) -> SldbError:
         "begin a new transaction for these statements",
         field="transaction.token",
         txid=txid,
+        applied="no",
+    )
+
+
+def changed_result(sql: str, position: int, result: Result, where: str = "") -> SldbError:
+    """Return the error of a statement with another result than it had. `position`: among the statements, 0-based;
+    `where`: on which state it ran."""
+    changed: dict[str, Any] = {"rowcount": result.rowcount, "digest": result.digest}
+    if sql:
+        changed["query"] = sql.strip()[:_MAX_QUERY_CHARACTERS]
+    if result.error is not None:
+        changed["error"] = result.error.code
+    return SldbError(
+        "conflict",
+        f"statement {position + 1} returns another result than it did{where}",
+        "begin the transaction again: it then sees what other clients have committed meanwhile",
+        statement=position,
+        changed=changed,
         applied="no",
     )

@@ -1,4 +1,4 @@
-"""A local copy of one state of a database: what an SQLite connection on it needs."""
+"""A local copy of one state of a database, and the places to work on it: what an SQLite connection needs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.vfs import DraftVFS
 
 
-class Copy:
-    """A replica, with the draft and the VFS over it."""
+class Workspace:
+    """A draft and its VFS over the replica of a copy, which must stay at its transaction meanwhile."""
 
     def __init__(self, replica: Replica, directory: Path) -> None:
         self.replica = replica
@@ -20,4 +20,11 @@ class Copy:
     def close(self) -> None:
         self.vfs.unregister()
         self.draft.close()
+
+
+class Copy(Workspace):
+    """A replica of its own, with the workspace of its requests."""
+
+    def close(self) -> None:
+        super().close()
         self.replica.close()

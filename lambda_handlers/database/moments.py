@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from lambda_handlers.database.local_copy import Copy
@@ -23,6 +24,7 @@ class Moments:
         self._resources = resources
         self._make_copy = make_copy
         self._copies: dict[Txid, Copy] = {}  # the one requested last comes last
+        self._holds: Counter[Txid] = Counter()  # of copies that stay open between requests
         self._has_reported_descent = False  # a step of a clock is logged once for a container
 
     @property
@@ -47,10 +49,22 @@ class Moments:
         self._copies[txid] = copy
         return copy
 
+    def hold(self, txid: Txid, deadline: Deadline) -> Copy:
+        """Return the copy at a transaction (0: the empty database), which `drop` leaves open until its `release`.
+        Raises as `copy_at` does."""
+        copy = self.copy_at(txid, deadline, may_be_empty=True)
+        self._holds[txid] += 1
+        return copy
+
+    def release(self, txid: Txid) -> None:
+        """End one hold of a copy."""
+        self._holds[txid] -= 1
+
     def drop(self, keep: int = 0) -> None:
-        """Close the copies, except for the `keep` copies requested last."""
+        """Close the copies, except for held ones and the `keep` copies requested last."""
         for txid in list(self._copies)[: max(0, len(self._copies) - keep)]:
-            self._copies.pop(txid).close()
+            if self._holds[txid] <= 0:
+                self._copies.pop(txid).close()
 
     def _open(self, txid: Txid, deadline: Deadline) -> Copy:
         copy = self._make_copy()

@@ -24,25 +24,26 @@ class NewestState:
         """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds."""
         self.replica.refresh(max_staleness, deadline.at)
 
-    def check_exists(self) -> None:
+    def check_exists(self, replica: Replica | None = None) -> None:
         """Raise `not_found` for a database dropped or never written to; only the default one may be read before its
-        first write."""
-        self.check_not_dropped()
-        if self.replica.txid == 0 and self.database != DEFAULT_DATABASE:
+        first write. `replica`: of another state than the newest."""
+        self.check_not_dropped(replica)
+        if (replica or self.replica).txid == 0 and self.database != DEFAULT_DATABASE:
             raise no_database(self.database)
 
-    def check_not_dropped(self) -> None:
-        replica = self.replica
+    def check_not_dropped(self, replica: Replica | None = None) -> None:
+        """Raise `not_found` for a dropped database. `replica`: of another state than the newest."""
+        replica = replica or self.replica
         if replica.txid and not replica.page_count:
             raise dropped(self.database, replica.txid, replica.timestamp_ms, self._retention_days)
 
-    def check_may_create(self, may_create: bool) -> None:
+    def check_may_create(self, may_create: bool, replica: Replica | None = None) -> None:
         """Raise `not_found`, with `creatable`, if a write would create the database and must not: the state before
-        it has no pages. To be called for each state before a write."""
-        if may_create or self.replica.page_count:
+        it has no pages. To be called for each state before a write. `replica`: of another state than the newest."""
+        if may_create or (replica or self.replica).page_count:
             return
         try:
-            self.check_not_dropped()
+            self.check_not_dropped(replica)
         except SldbError as error:
             error.details.update(creatable=True, applied="no")
             raise

@@ -16,8 +16,10 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from lambda_handlers.database.run import Run
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Host
+from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.storage.log.keys import is_reply_key, is_rows_key, replies_prefix, reply_key, rows_key
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.metered import MeteredStore
@@ -28,6 +30,7 @@ URL_SECONDS = 900.0
 KEPT_SECONDS = 86_400.0
 MAX_ATTEMPTS = 3
 MAX_BYTES = 1 << 30  # of the rows of one statement, before they are compressed
+_TOKEN_BYTES = 66_000  # of the token of a transaction in a reply, at most
 _LEVEL = 1  # of zlib: three times as fast as the default level
 _GZIP = 16 + zlib.MAX_WBITS
 _ROWS_BETWEEN_CHECKS = 256
@@ -49,6 +52,13 @@ class Replies:
         except StoreError as error:
             raise store_error(error, applied="no") from error
         return StoredRows(key, stream.count)
+
+    def room(self, run: Run) -> ReplyRoom:
+        """Return the room for the rows of a request's reply."""
+        if run.reply_limit_bytes is None:
+            return ReplyRoom()
+        limit = run.reply_limit_bytes - (_TOKEN_BYTES if run.request.transaction else 0)
+        return ReplyRoom(limit, lambda rows: self.send_rows(rows, run.deadline))
 
     def outgoing(self, reply: Reply) -> Reply:
         """Return the reply as a client can read it: with URLs in place of keys."""

@@ -7,21 +7,20 @@ Whether a session may write, and on which copy, is decided by `database`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lambda_handlers.database.applied_requests import AppliedRequests
 from lambda_handlers.database.attached_databases import AttachedDatabases, Readable
-from lambda_handlers.database.errors import unconfirmed
+from lambda_handlers.database.errors import changed_result, unconfirmed
 from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.database.replies import Replies
 from lambda_handlers.database.run import Run
-from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.sql.session import Mode, Session
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Gone
-from lambda_handlers.wire import Reply, Result, bad_request
+from lambda_handlers.wire import Reply, Result
 
 
 class RequestRunner:
@@ -37,14 +36,14 @@ class RequestRunner:
 
     def run(self, run: Run, copy: Copy, may_write: bool) -> Reply:
         """Run the request on a copy. Raises WriteNeeded, Conflict, Gone or SldbError."""
-        if transaction := run.request.transaction:
-            bad_request("transaction", transaction.encode(), "no such field: this version has no transactions")
         request = run.request
         copy.draft.clear()
         own = {self._database: copy.replica} if copy is self._newest.copy else {}
         attached = AttachedDatabases(self._find, request.max_staleness, own, run.deadline)
         mode = Mode(may_write, may_commit=not request.dry_run, counts_changes=request.dry_run or request.careful)
-        session = Session(copy.vfs, mode, run.deadline, self._room(run), attached.open, request.pin)
+        compares = request.pin is not None or request.expect is not None
+        room = self._replies.room(run)
+        session = Session(copy.vfs, mode, run.deadline, room, attached.open, request.pin, makes_digests=compares)
         has_lost_files = False
         try:
             return self._replies.outgoing(replace(self._run_in(session, run, copy), stats=run.stats))
@@ -56,11 +55,6 @@ class RequestRunner:
             attached.close(has_lost_files)
             copy.draft.clear()
 
-    def _room(self, run: Run) -> ReplyRoom:
-        if run.reply_limit_bytes is None:
-            return ReplyRoom()
-        return ReplyRoom(run.reply_limit_bytes, lambda rows: self._replies.send_rows(rows, run.deadline))
-
     def _run_in(self, session: Session, run: Run, copy: Copy) -> Reply:
         """Return the reply, without its stats."""
         request, request_id = run.request, run.request_id(session.may_write)
@@ -71,6 +65,8 @@ class RequestRunner:
             self._newest.check_may_create(request.create)
         with run.executing_on(copy.vfs):
             results = session.run(request.statements, request.on_error)
+        if request.expect is not None:
+            check_expected(results, request.expect)
         if request.dry_run and session.changes:
             reply = self._reply(results, copy.replica.txid)
             return replace(reply, changes=session.changes.by_table, destroys=session.changes.destroys)
@@ -98,3 +94,11 @@ class RequestRunner:
 
     def _reply(self, results: tuple[Result, ...], txid: Txid) -> Reply:
         return Reply(results, txid, self._database)
+
+
+def check_expected(results: Sequence[Result], expected: Sequence[str | None]) -> None:
+    """Raise `conflict` if a result has another digest than the request expects."""
+    for position, digest in enumerate(expected):
+        result = results[position] if position < len(results) else Result()
+        if digest is not None and digest != result.digest:
+            raise changed_result("", position, result)

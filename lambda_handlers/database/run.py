@@ -19,6 +19,7 @@ class Run:
     stats: dict[str, Any]
     reply_limit_bytes: int | None
     invocation_id: str | None
+    caller: str = ""  # who sent it; "": an invocation without an identity of its own
     lock_id: str | None = None  # of the lock that it has taken
     executing: DraftVFS | None = None  # while its statements run, and nothing has been committed
 

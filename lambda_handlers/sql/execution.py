@@ -21,6 +21,20 @@ from lambda_handlers.wire import Column, Params, Result, Row, SldbError, StoredR
 
 if TYPE_CHECKING:
     from lambda_handlers.sql.changes import Changes
+    from lambda_handlers.wire.digest import ResultDigest
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """The rights of a session."""
+
+    may_write: bool
+    may_commit: bool  # False: a dry run, which is always rolled back
+    counts_changes: bool = False  # `Session.changes` shows what the statements did
+
+
+READ = Mode(may_write=False, may_commit=False)
+WRITE = Mode(may_write=True, may_commit=True)
 
 
 class WriteNeeded(Exception):
@@ -54,6 +68,7 @@ class Engine:
     room: ReplyRoom
     changes: Changes | None  # counts what statements change, in a session with that right
     may_write: bool
+    digest: type[ResultDigest] | None = None  # of the results, if they are to be compared with those of another run
     joins: bool = True  # statements that write need an open transaction
     written: set[str] = field(default_factory=set)  # the first words of the statements that wrote
 
@@ -61,13 +76,15 @@ class Engine:
 class Execution:
     """To be run once."""
 
-    def __init__(self, engine: Engine, sql: str, params: Params, word: str) -> None:
+    def __init__(self, engine: Engine, sql: str, params: Params, word: str, shows_lastrowid: bool = True) -> None:
         """`word`: the first one of the statement."""
         self._engine = engine
         self._authorizer = engine.authorizer
         self._sql = sql
         self._params = params
         self._word = word
+        self._shows_lastrowid = shows_lastrowid
+        self._digest = engine.digest() if engine.digest else None
         self._columns: list[Column] = []
         self._has_prepared = False
         self._writes = False
@@ -84,7 +101,8 @@ class Execution:
         cursor.exec_trace = self._prepared
         try:
             cursor.execute(self._sql, self._params)
-            rows, stored = self._engine.room.take(self._columns, cursor)
+            passing = self._digest.passing(cursor) if self._digest else cursor
+            rows, stored = self._engine.room.take(self._columns, passing)
         except apsw.ConstraintError:
             if self._writes and self._engine.changes:
                 self._engine.changes.failed(position)
@@ -134,10 +152,12 @@ class Execution:
             changes.savepoint_passed()
 
     def _result(self, rows: list[Row], stored: StoredRows | None) -> Result:
-        columns = tuple(self._columns)
-        if not self._authorizer.counts_rows:
-            return Result(columns, rows, stored.count if stored else len(rows), stored=stored)
-        connection = self._engine.connection
-        is_insert = self._authorizer.row_action == "INSERT"
-        lastrowid = connection.last_insert_rowid() if is_insert else None
-        return Result(columns, rows, connection.changes(), lastrowid, stored)
+        columns, lastrowid = tuple(self._columns), None
+        rowcount = stored.count if stored else len(rows)
+        if self._authorizer.counts_rows:
+            connection = self._engine.connection
+            rowcount = connection.changes()
+            if self._shows_lastrowid and self._authorizer.row_action == "INSERT":
+                lastrowid = connection.last_insert_rowid()
+        digest = self._digest.end(columns, rowcount, lastrowid) if self._digest else None
+        return Result(columns, rows, rowcount, lastrowid, stored, digest)

@@ -16,6 +16,8 @@ PRAGMAs that write (user_version) do not count as writes here, since no foreign 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import apsw
@@ -69,7 +71,7 @@ class Pragmas:
         self._late: dict[str, _Late] = {}
         self._has_begun = False  # a statement has written, be it only to the schema
         self._has_written = False  # one has written that foreign keys may affect
-        self.may_be_query_only = False  # the request has set PRAGMA query_only
+        self._may_be_query_only = False  # the request has set PRAGMA query_only
         self._enforced = self._foreign_keys()  # when the request began
 
     def begin(self, foreign_keys: bool) -> None:
@@ -93,13 +95,25 @@ class Pragmas:
 
     def after(self, place: Place) -> None:
         for name, argument, schema in self._authorizer.pragmas:
-            self.may_be_query_only = self.may_be_query_only or name == "query_only"
+            self._may_be_query_only = self._may_be_query_only or name == "query_only"
             if name != FOREIGN_KEYS and (name not in _OF_A_NEW_DATABASE or schema not in ("", "main")):
                 continue
             if argument is not None:
                 self._apply(name, argument, place)
             elif name in self._late:
                 raise self._late[name].error()
+
+    @contextmanager
+    def suspended_query_only(self) -> Iterator[None]:
+        """Suspend the request's own PRAGMA query_only for statements of sldb's own."""
+        is_set = self._may_be_query_only and self._connection.pragma("query_only")
+        if is_set:
+            self._connection.execute("PRAGMA query_only = OFF")
+        try:
+            yield
+        finally:
+            if is_set:
+                self._connection.execute("PRAGMA query_only = ON")
 
     def _apply(self, name: str, argument: str, place: Place) -> None:
         """Check that SQLite has made the change; make a late one here, or remember it."""

@@ -72,6 +72,20 @@ class ReplyRoom:
             )
 
 
+class _DiscardedRows(ReplyRoom):
+    """Room for statements that run again, whose rows were sent before: they are read, and counted."""
+
+    def take(self, columns: Iterable[Column], rows: Iterator[Row]) -> tuple[list[Row], StoredRows | None]:  # noqa: ARG002
+        count = sum(1 for _ in rows)
+        return [], StoredRows("", count) if count else None
+
+    def take_empty(self, error: SldbError | None = None) -> None:
+        """Take nothing."""
+
+
+DISCARDED = _DiscardedRows()
+
+
 def _row_size(row: Row) -> int:
     return sum(map(_size, row)) + 4
 

@@ -15,9 +15,7 @@ statement. Errors of time, room and store are raised.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import apsw
@@ -28,7 +26,7 @@ from lambda_handlers.sql.authorizer import Authorizer, not_yours
 from lambda_handlers.sql.chance import Chance
 from lambda_handlers.sql.connection import configure
 from lambda_handlers.sql.errors import attached_is_read_only, translated
-from lambda_handlers.sql.execution import BeginNeeded, Control, Engine, Execution, WriteNeeded
+from lambda_handlers.sql.execution import READ, WRITE, BeginNeeded, Control, Engine, Execution, Mode, WriteNeeded
 from lambda_handlers.sql.groups import Groups, is_other_begin
 from lambda_handlers.sql.pragmas import FOREIGN_KEYS, Place, Pragmas
 from lambda_handlers.sql.reply_limit import ReplyRoom
@@ -40,27 +38,15 @@ from lambda_handlers.wire import Result, SldbError, Statement
 if TYPE_CHECKING:
     from lambda_handlers.sql.changes import Changes
     from lambda_handlers.sql.pin import Pin
+    from lambda_handlers.wire.digest import ResultDigest
 
-__all__ = ["Mode", "Session", "WriteNeeded"]
+__all__ = ["READ", "WRITE", "Mode", "Session", "WriteNeeded"]
 
 _DEFERS_FOREIGN_KEYS = "defer_foreign_keys"  # until the end of a transaction, such as a SELECT alone
 INSTRUCTIONS_BETWEEN_CHECKS = 10_000  # of SQLite's virtual machine: about a millisecond
 _FAILURES = (apsw.Error, UnicodeError, KeyError, TypeError, OverflowError, ValueError, MemoryError, OSError)
 _RESULTS = ("sql_error", "constraint", "bad_request", "read_only", "forbidden")  # errors that a session goes on after
 _ENDS = ("SQLITE_IOERR", "SQLITE_INTERRUPT")  # but not after these: SQLite may have rolled back
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """The rights of a session."""
-
-    may_write: bool
-    may_commit: bool  # False: a dry run, which is always rolled back
-    counts_changes: bool = False  # `Session.changes` shows what the statements did
-
-
-READ = Mode(may_write=False, may_commit=False)
-WRITE = Mode(may_write=True, may_commit=True)
 
 
 class Session:
@@ -75,6 +61,7 @@ class Session:
         attach: Attach = nothing_to_attach,  # opens the databases that ATTACH names
         pin: Pin | None = None,  # chance and time for the statements; None: those of the machine
         in_transaction: bool = False,  # inside a transaction over several requests: all its statements run in this one
+        makes_digests: bool = False,  # of results, to compare them; inside a transaction it makes them anyway
     ) -> None:
         self._vfs = vfs
         self._mode = mode
@@ -96,7 +83,7 @@ class Session:
         self.changes = self._count_changes() if mode.counts_changes else None
         self._pragmas = Pragmas(self.connection, self._authorizer, new_database=is_new)
         parts = self.connection, self._authorizer, self._pragmas, self._chance, room or ReplyRoom(), self.changes
-        self._engine = Engine(*parts, mode.may_write)
+        self._engine = Engine(*parts, mode.may_write, _digest() if in_transaction or makes_digests else None)
         self._in_transaction = in_transaction
         self.groups = Groups(self.connection, self._execute_own, in_transaction, self.changes)
         self.connection.set_progress_handler(deadline.is_over, INSTRUCTIONS_BETWEEN_CHECKS)
@@ -104,6 +91,14 @@ class Session:
     @property
     def may_write(self) -> bool:
         return self._mode.may_write
+
+    def resume(self, deadline: Deadline, room: ReplyRoom, attach: Attach, *, may_write: bool = True) -> None:
+        """Go on with further statements of the transaction, within the time, room and rights of another request."""
+        self._vfs.attach = attach
+        self._deadline = deadline
+        self._engine.room = room
+        self._engine.may_write = may_write
+        self.connection.set_progress_handler(deadline.is_over, INSTRUCTIONS_BETWEEN_CHECKS)
 
     @property
     def has_written(self) -> bool:
@@ -153,7 +148,7 @@ class Session:
         """Run statements of sldb's own. They fail for the same reasons as the user's: damage, time, a full disk."""
         try:
             undisturbed = own_tables.undisturbed(self.connection)
-            with self._chance.of_own(), self._authorizer.trusting(), undisturbed, self._writable():
+            with self._chance.of_own(), self._authorizer.trusting(), undisturbed, self._pragmas.suspended_query_only():
                 return action(self.connection)
         except (apsw.Error, OSError, MemoryError) as error:
             self._fail(error)
@@ -196,7 +191,8 @@ class Session:
             if error.code not in _RESULTS or str(error.details.get("sqlite_code")).startswith(_ENDS):
                 raise
             self._engine.room.take_empty(error)
-            return Result(error=error, rolled_back=self.groups.failed())
+            digest = self._engine.digest.of_error(error) if self._engine.digest else None
+            return Result(digest=digest, error=error, rolled_back=self.groups.failed())
 
     def _run_step(self, step: Step, place: Place, alone: bool) -> Result:
         self._chance.next_statement()
@@ -233,10 +229,10 @@ class Session:
         self._authorizer.begin_statement("")
         self.groups.control(does, place)
         self._engine.room.take_empty()
-        return Result()
+        return Result(digest=self._engine.digest().end() if self._engine.digest else None)
 
     def _vacuum(self, piece: script.Piece, alone: bool) -> Result:
-        if not alone:
+        if not alone or self._in_transaction:
             if script.second_name(piece.sql).lower() in self._authorizer.attached:
                 raise attached_is_read_only(piece.sql.strip())
             raise SldbError(
@@ -250,7 +246,7 @@ class Session:
     def _execute_guarded(self, step: Step, word: str, position: int) -> Result:
         """Execute a statement; undo it and raise `forbidden` if it reaches tables of sldb's own in ways hidden from the
         authorizer."""
-        execution = Execution(self._engine, step.piece.sql, step.params, word)
+        execution = Execution(self._engine, step.piece.sql, step.params, word, step.shows_lastrowid)
         if word not in ("ALTER", "CREATE") or not own_tables.may_reach(step.piece.sql):
             return execution.run(position)
         if self.may_write:
@@ -279,20 +275,14 @@ class Session:
         with self._authorizer.trusting():  # without a turn: BEGIN and COMMIT take nothing from the generator
             self.connection.execute(sql)
 
-    @contextmanager
-    def _writable(self) -> Iterator[None]:
-        """Suspend the request's own PRAGMA query_only."""
-        is_set = self._pragmas.may_be_query_only and self.connection.pragma("query_only")
-        if is_set:
-            self.connection.execute("PRAGMA query_only = OFF")
-        try:
-            yield
-        finally:
-            if is_set:
-                self.connection.execute("PRAGMA query_only = ON")
-
     def _fail(self, error: Exception, statement: int | None = None, piece: script.Piece | None = None) -> NoReturn:
         """Raise the error for the user in place of one of SQLite's or Python's."""
         if self._deadline.is_over() and isinstance(error, apsw.InterruptError):
             raise self._deadline.error(statement) from error
         raise translated(error, self._authorizer, statement, piece) from error
+
+
+def _digest() -> type[ResultDigest]:
+    from lambda_handlers.wire.digest import ResultDigest  # few requests need it, and imports slow down cold starts
+
+    return ResultDigest

@@ -17,9 +17,12 @@ class Step(NamedTuple):
     params: Params
     part: int  # position in the request's `statements`, its entry
     condition: Condition | None = None  # of the entry
+    shows_lastrowid: bool = True
 
 
-def steps_of(statements: Sequence[Statement], check_time: Callable[[], None]) -> Iterator[Step]:
+def steps_of(
+    statements: Sequence[Statement], check_time: Callable[[], None], *, shows_lastrowid: bool = True
+) -> Iterator[Step]:
     """Split the statements of a request. Raises `bad_request`, `too_large`, and the errors of `check_time`."""
     split = [list(script.split(statement.query, check_time)) for statement in statements]
     for part, (statement, pieces) in enumerate(zip(statements, split, strict=True)):
@@ -31,7 +34,7 @@ def steps_of(statements: Sequence[Statement], check_time: Callable[[], None]) ->
             )
         check_time()
         for piece in pieces:
-            yield Step(piece, statement.params, part, statement.condition)
+            yield Step(piece, statement.params, part, statement.condition, shows_lastrowid)
 
 
 class Entries:

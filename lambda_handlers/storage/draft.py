@@ -47,6 +47,11 @@ class Draft:
         return self._dirty.page_size
 
     @property
+    def size_bytes(self) -> int:
+        """The size of the local file of changed pages."""
+        return self._dirty.size_bytes
+
+    @property
     def has_counted_change(self) -> bool:
         """True if SQLite has counted a change since its last commit (bytes 24 to 27 of page 1).
 

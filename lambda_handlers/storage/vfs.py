@@ -112,7 +112,7 @@ class DraftVFS(_LocalVFS):
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.permit = CommitPermit()
-        self._attach: Attach = nothing_to_attach
+        self.attach: Attach = nothing_to_attach  # of the connection opened last
         self._limit = NO_LIMIT
         self._time_ms: int | None = None
         super().__init__()
@@ -123,7 +123,7 @@ class DraftVFS(_LocalVFS):
         """Open a fresh connection on the draft as it is now. The replicas that it attaches must stay as they are until
         it is closed. The limit is checked before a page is fetched, and its error ends the statement. `time_ms`: the
         time that statements see (unix milliseconds); None: that of the machine."""
-        self._attach = attach
+        self.attach = attach
         self._limit = limit
         self._time_ms = time_ms
         self.permit = CommitPermit()
@@ -168,7 +168,7 @@ class DraftVFS(_LocalVFS):
             flags[1] = flags[0]
             return _DatabaseFile(self.draft, self._limit, self)
         flags[1] = flags[0] & ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE) | apsw.SQLITE_OPEN_READONLY
-        return _DatabaseFile(self._attach(name), self._limit)
+        return _DatabaseFile(self.attach(name), self._limit)
 
 
 def _filename(name: str | apsw.URIFilename | None) -> str:

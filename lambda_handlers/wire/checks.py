@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -78,6 +78,11 @@ def check_request_id(name: str, value: object) -> None:
         bad_request(name, value, "1 to 200 printable characters")
 
 
+def _check_expect(name: str, value: object) -> None:
+    if not isinstance(value, Sequence) or not all(one is None or isinstance(one, str) for one in value):
+        bad_request(name, value, "a list with the digest of each result, as a reply had it, or null")
+
+
 _CHECKS: dict[str, Callable[[str, object], None]] = {
     "database": check_database,
     "at": _check_at,
@@ -91,6 +96,7 @@ _CHECKS: dict[str, Callable[[str, object], None]] = {
     "timeout": _check_seconds,
     "on_error": _check_on_error,
     "stack": _check_stack,
+    "expect": _check_expect,
 }
 
 

@@ -47,6 +47,7 @@ class Request:
     stack: str | None = None  # the addressee: a function of another stack refuses
     on_error: str = "stop"  # "continue": an error of a statement is its result, and the next entry runs
     transaction: InTransaction | None = None  # of several requests: which one, and if it ends with this request
+    expect: tuple[str | None, ...] | None = None  # digests of the results; None in it: any result
     pin: Pin | None = None  # chance and time for the statements: only for callers with full rights
 
     def encode(self) -> dict[str, Any]:
@@ -57,6 +58,8 @@ class Request:
         elif self.statements or self.transaction is None:
             event["statements"] = [_encode_statement(statement) for statement in self.statements]
         event.update(encode_optional(self, _DEFAULTS))
+        if self.expect is not None:
+            event["expect"] = list(self.expect)
         if self.transaction is not None:
             event["transaction"] = self.transaction.encode()
         if self.pin is not None:
@@ -70,6 +73,8 @@ class Request:
             bad_request("event", event, 'an object such as {"query": "SELECT 1"}')
         check_known(event, _FIELDS)
         given = decode_optional(event, [name for name in _DEFAULTS if name not in _NESTED])
+        if "expect" in given:
+            given["expect"] = tuple(given["expect"])
         if event.get("pin") is not None:
             given["pin"] = _decode_pin(event["pin"])
         transaction = None if event.get("transaction") is None else _decode_transaction(event["transaction"], given)

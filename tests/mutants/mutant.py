@@ -23,6 +23,7 @@ INVARIANTS = {
     "10": "what is copied is what was there, or nothing is made of it",
     "once": "a request with an id is applied once",
     "sql": "a request does what SQLite would do statement by statement, or says so; what destroys is told",
+    "seen": "a transaction over several requests commits only where it shows its client what that has seen",
     "pin": "statements that run again under a pin show the same, and without one no two do",
     "lock": "a lock is freed by its id and its age alone",
     "turns": "without a lock, what takes long gets through, and no writer waits long for it",

@@ -160,8 +160,8 @@ MUTANTS = (
     Mutant(
         "query_only keeps sldb from writing down what it must",
         "once",
-        SQL + "session.py",
-        "        is_set = self._pragmas.may_be_query_only and",
+        SQL + "pragmas.py",
+        "        is_set = self._may_be_query_only and",
         "        is_set = False and",
         (SERVER + "sql/test_session.py::test_query_only_is_about_the_statements_of_the_request",),
     ),

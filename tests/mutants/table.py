@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import age, commit, copies, locks, pages, requests, sql, stores, times
+from tests.mutants import age, commit, copies, interactive, locks, pages, requests, sql, stores, times
 
 MUTANTS = (
     *commit.MUTANTS,
@@ -11,6 +11,7 @@ MUTANTS = (
     *pages.MUTANTS,
     *requests.MUTANTS,
     *locks.MUTANTS,
+    *interactive.MUTANTS,
     *sql.MUTANTS,
     *stores.MUTANTS,
     *times.MUTANTS,

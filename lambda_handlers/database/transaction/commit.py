@@ -1,0 +1,96 @@
+"""The COMMIT of an interactive transaction: all of its statements on the newest state, compared, and committed.
+
+Attached databases are read anew, except for past moments that the client named: a transaction that kept reading their
+old states could undo what others have committed since. The log of requests records the transaction's id with the
+statements, so that the same token applies once, as does an earlier one of the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lambda_handlers.database.attached_databases import AttachedDatabases
+from lambda_handlers.database.parts import Parts
+from lambda_handlers.database.run import Run
+from lambda_handlers.database.transaction.shown_results import check_shown
+from lambda_handlers.database.transaction.token import Kept, Transaction
+from lambda_handlers.database.writer_turns import OF_REQUEST
+from lambda_handlers.sql.reply_limit import DISCARDED
+from lambda_handlers.sql.session import Mode, Session
+from lambda_handlers.sql.statements import Step
+from lambda_handlers.storage.replica import Gone
+from lambda_handlers.storage.vfs import Attach
+from lambda_handlers.wire import Reply, Result
+from lambda_handlers.wire.transaction import COMMIT, ROLLBACK
+
+_COMMITTING = Mode(may_write=True, may_commit=True)
+_DOING = "COMMIT"  # for the holder of the lock
+
+
+class Commit:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def run(self, run: Run, transaction: Transaction, steps: Sequence[Step]) -> Reply:
+        """Commit a transaction with further statements of the request. Raises `conflict` if a statement shows something
+        else now than it did, the error of a statement or of COMMIT, Gone, or SldbError."""
+        writes, newest = self._parts.writes, self._parts.newest
+        started = run.deadline.now()
+        with writes.locked(_DOING, run.deadline) as holder:
+            run.lock_id = holder.lock_id
+            run.stats["lock_wait_ms"] = run.ms_since(started)
+            newest.refresh(run.deadline)
+            return writes.commit(lambda: self._attempt(run, transaction, steps), run.deadline, OF_REQUEST)
+
+    def _attempt(self, run: Run, transaction: Transaction, steps: Sequence[Step]) -> Reply:
+        parts, copy = self._parts, self._parts.newest.copy
+        copy.draft.clear()
+        moments = {name: txid for name, txid in transaction.attached.items() if "@" in name}
+        attached = AttachedDatabases(parts.find, 0.0, {parts.name: copy.replica}, run.deadline, moments)
+        session = Session(
+            copy.vfs, _COMMITTING, run.deadline, DISCARDED, attached.open, pin=transaction.pin, in_transaction=True
+        )
+        has_lost_files = False
+        try:
+            return parts.replies.outgoing(self._run_in(session, run, transaction, steps, attached.open))
+        except Gone:
+            has_lost_files = True
+            raise
+        finally:
+            session.close()
+            attached.close(has_lost_files)
+            copy.draft.clear()
+
+    def _run_in(
+        self, session: Session, run: Run, transaction: Transaction, steps: Sequence[Step], attach: Attach
+    ) -> Reply:
+        parts, copy, request = self._parts, self._parts.newest.copy, run.request
+        new = tuple(Kept(step.piece.sql, step.params, b"", step.shows_lastrowid) for step in steps)
+        whole = replace(transaction, statements=transaction.statements + new)
+        if before := parts.applied.find_transaction(session, copy, whole.attempt()):
+            return before
+        parts.newest.check_txid(request.if_txid)
+        parts.newest.check_may_create(request.create or not transaction.base)
+        with run.executing_on(copy.vfs):
+            check_shown(session, transaction.statements, " on the newest state")
+            session.resume(run.deadline, parts.replies.room(run), attach)
+            results = session.run_steps(steps, request.on_error)
+        if results and results[-1].error is not None and request.on_error == "stop":
+            raise results[-1].error
+        if session.ended == ROLLBACK:
+            return self._reply(run, results, copy.replica.txid, ROLLBACK)
+        run.deadline.check()
+        return self._commit(session, run, whole, results)
+
+    def _commit(self, session: Session, run: Run, transaction: Transaction, results: tuple[Result, ...]) -> Reply:
+        copy, started = self._parts.newest.copy, run.deadline.now()
+        reply = self._reply(run, results, copy.replica.txid + 1, COMMIT)
+        self._parts.applied.record(session, copy, run.request.request_id, reply)
+        self._parts.applied.record_transaction(session, copy, transaction.attempt(), reply)
+        session.commit()
+        run.stats["commit_ms"] += max(run.ms_since(started), 0.001)
+        return reply
+
+    def _reply(self, run: Run, results: tuple[Result, ...], txid: int, ended: str) -> Reply:
+        return Reply(results, txid, self._parts.name, run.stats, transaction={"ended": ended})
