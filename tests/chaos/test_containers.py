@@ -194,6 +194,7 @@ def test_large_transactions(
 LATE_SECONDS = 8.0
 
 
+@pytest.mark.long
 def test_a_commit_that_arrives_after_its_container_was_stopped(on_stage: Stage) -> None:
     """The store has the request, and takes its time; the client must not say that nothing was applied."""
     on_stage.use("none")
@@ -286,6 +287,7 @@ def test_recovery_while_somebody_waits(on_stage: Stage, kind: str, tmp_path: Pat
     assert max(measured) <= bar_seconds
 
 
+@pytest.mark.long
 @with_lock("security-group", "s3")
 def test_recovery_while_nobody_waits(on_stage: Stage, kind: str) -> None:
     """The schedule's function frees the lock of a dead writer. (Which ones it frees is tested with it.)"""

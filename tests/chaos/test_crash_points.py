@@ -12,6 +12,7 @@ import pytest
 from tests.chaos.crowd import ROOT
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
 def test_a_write_that_dies_at_every_step(tmp_path: Path) -> None:
     script = subprocess.run(
