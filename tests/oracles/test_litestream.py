@@ -199,6 +199,7 @@ def test_we_open_what_litestream_began(
     assert [key for key in keys if not key.startswith("stores/one/main/0000/")] == ["stores/one/_probe"]
 
 
+@pytest.mark.long
 def test_what_litestream_wrote_is_verified_whatever_its_size(
     litestream: Litestream, store: ObjectStore, tmp_path: Path
 ) -> None:
@@ -334,6 +335,7 @@ def test_litestream_reads_branches(litestream: Litestream, store: ObjectStore, t
     service.close()
 
 
+@pytest.mark.long
 def test_litestream_reads_what_was_pushed(litestream: Litestream, store: ObjectStore, tmp_path: Path) -> None:
     """Its page 1 is a block of literals; the second file has several parts."""
     small, large = tmp_path / "small.db", tmp_path / "large.db"

@@ -230,6 +230,7 @@ def test_a_bug_keeps_values_out_of_the_log(
     assert SECRET not in text.replace("raise KeyError(SECRET)", "")
 
 
+@pytest.mark.long
 def test_an_error_as_long_as_its_statement(service: Service) -> None:
     """A reply that does not fit through Lambda would be a crash to whoever waits for it."""
     long = "x" * 3_000_000

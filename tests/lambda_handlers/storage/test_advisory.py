@@ -182,6 +182,7 @@ def test_a_sound_head_with_a_wrong_size(world: World, by: int) -> None:
         world.restore()
 
 
+@pytest.mark.long
 def test_bytes_all_over_the_large_ones(world: World) -> None:
     for key in (key for key in world.advisory if key not in SMALL):
         body = world.objects[key]

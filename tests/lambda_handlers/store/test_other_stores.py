@@ -212,6 +212,7 @@ def test_what_is_large_goes_as_one_conditional_put(aws: Aws, settings: Settings)
     assert store.get("db/copy") == b"head" + b"".join(large())[1 : (16 << 20) + 1] + b"end"
 
 
+@pytest.mark.long
 def test_parts_are_used_where_they_are_said_to_hold_and_win_a_race(aws: Aws, settings: Settings) -> None:
     settings = replace(settings, large_commits="parts")
     store = open_store(settings)

@@ -432,6 +432,7 @@ def test_a_store_without_urls_says_so(tmp_path: Path) -> None:
     assert memory_store().presign("GET", ["a"], 60) is None
 
 
+@pytest.mark.long
 def test_s3_lists_past_a_thousand_keys(s3_store: ObjectStore) -> None:
     given = [f"db/0000/{number:016x}" for number in range(1, 1012)]
     for key in given:

@@ -150,6 +150,7 @@ PASSING = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("call", [BEGIN, PART, COMPLETE])
 @pytest.mark.parametrize("fault", PASSING)
 def test_what_passes_is_tried_again(

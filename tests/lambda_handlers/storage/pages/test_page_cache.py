@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -118,8 +119,9 @@ def test_many_pages_are_one_write(cache: PageCache, monkeypatch: pytest.MonkeyPa
     assert [cache.read(Pgno(pgno)) for pgno in (1, 100)] == [page(1), page(100)]
 
 
+@pytest.mark.parametrize("examples", [20, pytest.param(settings().max_examples, marks=pytest.mark.long)])
 @pytest.mark.parametrize("limit_pages", [None, MIN_PAGES, MIN_PAGES + 7])
-def test_it_is_a_dictionary_of_pages(tmp_path: Path, limit_pages: int | None) -> None:
+def test_it_is_a_dictionary_of_pages(tmp_path: Path, limit_pages: int | None, examples: int) -> None:
     """With a limit it is one that forgets, and never above the limit."""
     pgnos = st.integers(1, 200)
 
@@ -178,7 +180,9 @@ def test_it_is_a_dictionary_of_pages(tmp_path: Path, limit_pages: int | None) ->
         def teardown(self) -> None:
             self.cache.close()
 
-    run_state_machine_as_test(Machine)
+    run_state_machine_as_test(
+        Machine, settings=settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    )
 
 
 def test_what_was_read_lately_stays(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_the_file_is_larger_than_the_cache(world: World) -> None:
     assert world.reads() == "right"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("limit_bytes", [SMALL, None])
 @pytest.mark.parametrize("page_map", [None, b"SLPM and nothing of what it should be"])
 def test_a_flipped_bit_in_a_file_without_a_map(world: World, page_map: bytes | None, limit_bytes: int | None) -> None:

@@ -151,7 +151,7 @@ def test_either_version_waits_for_the_lease_of_the_other(world: World) -> None:
     assert world.maintain("main") != []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_killed_at_any_call_the_next_one_goes_on(tmp_path: Path, seed: int) -> None:
     for calls in range(60):
         world = World(tmp_path)
@@ -268,11 +268,12 @@ class Machine(RuleBasedStateMachine):
             self.directory.cleanup()
 
 
-def test_every_promised_transaction_reads_as_it_was() -> None:
+@pytest.mark.parametrize("examples", [10, pytest.param(40, marks=pytest.mark.long)])
+def test_every_promised_transaction_reads_as_it_was(examples: int) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 

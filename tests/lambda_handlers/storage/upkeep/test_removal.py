@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import replace
 from datetime import datetime, timezone
 from io import StringIO
+from itertools import accumulate
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -33,10 +36,8 @@ class Store:
     def __init__(self, dates: dict[LtxName, float]) -> None:
         self.dates = {name.key("main"): date for name, date in dates.items()}
         singles = sorted((name.max_txid, date) for name, date in dates.items() if name.level == 0)
-        self.headers = {
-            name.key("main"): max((date for txid, date in singles if txid <= name.max_txid), default=0.0)
-            for name in dates
-        }
+        latest = [0.0, *accumulate((date for _, date in singles), max)]  # of so many transactions
+        self.headers = {name.key("main"): latest[bisect_right(singles, (name.max_txid, math.inf))] for name in dates}
         self.names = {name.key("main"): name for name in dates}
         self.deleted: list[str] = []
         self.asked: list[str] = []
