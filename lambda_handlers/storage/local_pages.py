@@ -96,23 +96,23 @@ class LocalPages:
     # Reading
 
     def read(self, pgno: Pgno, limit: TimeLimit = NO_LIMIT) -> bytes:
-        """Return one page. The limit is checked before a wait for the store, and may raise.
+        """Return one page. The limit is checked before a wait for the store and during it, and may raise.
 
         Raises Gone, or SldbError `store_error`, `corrupt` or `too_large`."""
         page = self._cache.read(pgno)
         if page is None:
             limit.check()
-            page = self._fetch(pgno)
+            page = self._fetch(pgno, limit)
         if page[0] in INTERIOR_KINDS:  # page 1 begins with the header: its children, the schema, are few
             self._fetcher.note_interior(pgno, page)
         return page
 
-    def _fetch(self, pgno: Pgno) -> bytes:
+    def _fetch(self, pgno: Pgno, limit: TimeLimit) -> bytes:
         layer = self.layers.holder(pgno)
         if layer is None:
             raise LookupError(f"page {pgno} of {self.database} is in no file: it has {self.page_count} pages")
         try:
-            return self._fetcher.read(pgno, layer)
+            return self._fetcher.read(pgno, layer, limit.check)
         except NotFound as error:
             self._must_reopen = True
             raise Gone(str(error)) from error
@@ -121,8 +121,9 @@ class LocalPages:
         except OSError as error:
             self.forget()
             raise self._does_not_fit(error) from error
-        except SldbError:
-            self._must_reopen = True  # the page map in memory may be the damaged one
+        except SldbError as error:
+            # The page map in memory may be the damaged one. An error of the limit shows nothing about it.
+            self._must_reopen = self._must_reopen or error.code == "corrupt"
             raise
 
     def cancel_prefetch(self) -> None:

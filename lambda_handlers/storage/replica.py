@@ -114,7 +114,7 @@ class Replica:
         return self._pages.cached_bytes
 
     def read(self, pgno: Pgno, limit: TimeLimit = NO_LIMIT) -> bytes:
-        """Return one page. The limit is checked before a wait for the store, and may raise.
+        """Return one page. The limit is checked before a wait for the store and during it, and may raise.
 
         Raises Gone, or SldbError `store_error`, `corrupt` or `too_large`."""
         return self._pages.read(pgno, limit)

@@ -1,4 +1,5 @@
-"""The time limit of a request, as the storage sees it: an object to check before every wait for the store."""
+"""The time limit of a request, as the storage sees it: an object to check before every wait for the store, and
+during it."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ synced.
 
 Locks are no-ops: one connection at a time uses a draft. The replica handles other writers.
 
-A time limit is checked before each fetch of a page: a statement with many waits for the store may take few of SQLite's
-steps and much time.
+A time limit is checked before each fetch of a page and during it: a statement with many waits for the store may take
+few of SQLite's steps and much time.
 
 A connection may read other replicas beside its draft (ATTACH): their files are read-only for SQLite. The caller chooses
 the replica for a name.

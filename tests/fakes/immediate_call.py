@@ -11,13 +11,16 @@ class ImmediateCall:
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self._value: Any = None
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
         try:
             self._value = function()
         except Exception as error:  # noqa: BLE001 - raised by result(), as the call in a thread does
-            self._error = error
+            self.error = error
+
+    def wait(self, seconds: float) -> bool:
+        return True
 
     def result(self) -> Any:
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         return self._value

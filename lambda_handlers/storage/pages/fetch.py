@@ -14,7 +14,7 @@ Ranges in flight belong to one request: `cancel_prefetch` forgets them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lambda_handlers.host import Call, Host
@@ -29,6 +29,7 @@ from lambda_handlers.wire import SldbError
 
 MAX_RANGE_BYTES = 4 << 20
 RANGES_IN_FLIGHT = 4  # of one stream
+WAIT_SECONDS = 0.25  # for a range, before the caller's check is called again
 _GROWTH = 4  # the growth of the requests of a stream or a walk, each time
 _STREAMS = 8  # followed at the same time: a join reads several tables
 _PARENTS = 8  # interior pages to remember, for the same reason
@@ -94,8 +95,9 @@ class Fetcher:
         if len(self._parents) > _PARENTS:
             del self._parents[next(iter(self._parents))]
 
-    def read(self, pgno: Pgno, layer: Layer) -> bytes:
-        """Return a page in `layer` that is not in the cache; put its neighbours into the cache with it."""
+    def read(self, pgno: Pgno, layer: Layer, check: Callable[[], None]) -> bytes:
+        """Return a page in `layer` that is not in the cache; put its neighbours into the cache with it. `check`
+        is called during the wait for the store, and may raise: the range stays in flight then."""
         group = layer.map.group_of(pgno)
         awaited = self._in_flight.get((id(layer), group))
         stream = self._stream_of(layer, group)
@@ -109,6 +111,8 @@ class Fetcher:
             stream.begin = awaited.first
         if stream:
             self._request_ahead(stream)
+        while not awaited.call.wait(WAIT_SECONDS):
+            check()
         return self._take(awaited, pgno)
 
     def _stream_of(self, layer: Layer, group: int) -> _Stream | None:

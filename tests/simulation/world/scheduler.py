@@ -69,6 +69,17 @@ class Task:
             raise self._error
         return self._value
 
+    def wait(self, seconds: float) -> bool:
+        """Wait for it, so long at most; return True if it is over."""
+        ends_at = self._world.now + seconds
+        while not self.is_done and self._world.now < ends_at:
+            self._world.check()
+            self.tell(self._world.current)
+            self._world.wait(ends_at - self._world.now)
+            if self._world.current in self._waiting:
+                self._waiting.remove(self._world.current)
+        return self.is_done
+
 
 class World:
     def __init__(self) -> None:
