@@ -1,8 +1,13 @@
-"""The deadline of a request: the end of its time, and the clock to compare with it.
+"""The deadline of a request: the end of its time, and the clock to compare with it; and its end before that, if the
+request is cancelled.
 
 The service makes one for each request, and passes it to all long work: loops call `check` between two steps,
 waits end after `seconds_left`, SQLite calls `is_over` while a statement runs. It is wall-clock time, as all time of
 the server is (see `host`).
+
+A cancelled request has a mark in the store (`cancel_marks`). `Watch` looks for it: in the background, because a store
+that does not answer must not hold up the work; not before the request has run for a second, so that short requests cost
+no request to the store; and once a second at most.
 """
 
 from __future__ import annotations
@@ -11,7 +16,36 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from lambda_handlers.host import Call, Host
 from lambda_handlers.wire import SldbError
+
+SECONDS_BETWEEN_LOOKS = 1.0
+PIECE_SECONDS = 0.25  # of a longer wait: after each one a mark is looked for
+
+
+class Watch:
+    """The search for the mark of one request; for one thread at a time. `look` returns True if there is one."""
+
+    def __init__(self, host: Host, look: Callable[[], bool]) -> None:
+        self._host = host
+        self._look = look
+        self._looked_at = host.now()  # the request begins now
+        self._call: Call | None = None
+        self._is_found = False
+
+    def is_found(self) -> bool:
+        """Return True once a mark was found; begin to look for one if it is time."""
+        if self._is_found:
+            return True
+        if self._call is not None:
+            if not self._call.wait(0.0):
+                return False
+            call, self._call = self._call, None
+            self._is_found = call.result()
+        elif not 0 <= (now := self._host.now()) - self._looked_at < SECONDS_BETWEEN_LOOKS:  # or the clock was set back
+            self._looked_at = now
+            self._call = self._host.start(self._look)
+        return self._is_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +55,7 @@ class Deadline:
     message: str = "the request ran out of time and was stopped"
     hint: str = "make it do less, or give more time to it (timeout) or to the function: sldb deploy --timeout SECONDS"
     applied: str | None = "no"
+    watch: Watch | None = None  # None: it cannot be cancelled
 
     @property
     def seconds_left(self) -> float:
@@ -28,15 +63,33 @@ class Deadline:
         return self.at - self.now()
 
     def is_over(self) -> bool:
-        return self.now() >= self.at
+        return self.now() >= self.at or self._is_cancelled()
 
     def check(self) -> None:
-        """Raise `query_timeout` if the deadline has passed."""
+        """Raise `query_timeout` if the deadline has passed, or `cancelled`."""
         if self.is_over():
             raise self.error()
 
+    def check_cancelled(self) -> None:
+        """Raise `cancelled` if the request is; the deadline itself may have passed."""
+        if self._is_cancelled():
+            raise self.error()
+
+    def pause(self, seconds: float, sleep: Callable[[float], None]) -> None:
+        """Sleep so long. Raises `cancelled`, soon after the request is."""
+        left = seconds
+        while self.watch is not None and left > PIECE_SECONDS:
+            self.check_cancelled()
+            sleep(PIECE_SECONDS)
+            left -= PIECE_SECONDS
+        self.check_cancelled()
+        sleep(left)
+        self.check_cancelled()
+
     def error(self, statement: int | None = None) -> SldbError:
         """Return the error of a stopped request; `statement`: the position of the last one."""
+        if self._is_cancelled():
+            return SldbError("cancelled", "the request was cancelled", statement=statement, applied=self.applied)
         return SldbError("query_timeout", self.message, self.hint, statement=statement, applied=self.applied)
 
     def reporting(
@@ -50,6 +103,9 @@ class Deadline:
     def without_outcome(self) -> Deadline:
         """Return the same deadline, for work that may have been applied in part."""
         return replace(self, applied=None)
+
+    def _is_cancelled(self) -> bool:
+        return self.watch is not None and self.watch.is_found()
 
 
 NEVER = Deadline(math.inf, lambda: 0.0)

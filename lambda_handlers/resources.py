@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lambda_handlers.deadline import Deadline
+from lambda_handlers.deadline import Deadline, Watch
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log
 from lambda_handlers.settings import Settings
 from lambda_handlers.store.metered import MeteredStore
+from lambda_handlers.wire import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,22 @@ class Resources:
         """True if writers take a lock; without one, only the conditional commit keeps them apart."""
         return self.settings.lock != "none"
 
-    def deadline(self, seconds: float) -> Deadline:
-        """Return a deadline so many seconds from now on."""
-        return Deadline(self.host.now() + seconds, self.host.now)
+    def deadline(self, seconds: float, request: Request | None = None, invocation_id: str | None = None) -> Deadline:
+        """Return a deadline so many seconds from now on. A `request` that begins now can be cancelled by its id, or by
+        that of its invocation."""
+        now = self.host.now()
+        request_id = request.request_id or invocation_id if request else None
+        watch = self._watch(request, request_id, now) if request and request_id else None
+        return Deadline(now + seconds, self.host.now, watch=watch)
+
+    def _watch(self, request: Request, request_id: str, began_at: float) -> Watch:
+        """Return the search for a mark that cancels the request."""
+
+        def look() -> bool:
+            from lambda_handlers import cancel_marks  # most requests are over before
+
+            clock = self.store.clock
+            running = cancel_marks.Running(request.database, request_id, request.attempt, clock.corrected(began_at))
+            return cancel_marks.is_cancelled(self.store, running, clock.corrected(self.host.now()))
+
+        return Watch(self.host, look)

@@ -89,7 +89,7 @@ class Service:
         limit = self._settings.reply_limit_bytes
         with self._running:
             started = self._host.now()
-            deadline = self._resources.deadline(_seconds_for(request, remaining_seconds))
+            deadline = self._resources.deadline(_seconds_for(request, remaining_seconds), request, invocation_id)
             before = self._store_counters()
             with self._running_request():
                 reply_limit = limit // 2 if limit and as_text else limit
@@ -109,6 +109,7 @@ class Service:
         """Return the reply to an action. Raises SldbError. `remaining_seconds`: the time left to the function."""
         self._refuse_another_stack(action)
         run = registry.find(action.name)
+        registry.run_at_once(self._resources, action)
         with self._running:
             deadline = self._resources.deadline(_seconds_for(action, remaining_seconds))
             context = ActionContext(self._resources, deadline, self._database)

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.resources import Resources
 from lambda_handlers.wire import Action, bad_request
 
 Run: TypeAlias = Callable[[ActionContext, Action], dict[str, Any]]
 
 ACTIONS: dict[str, str] = {
     "branch": "lambda_handlers.actions.branch:branch",
+    "cancel": "lambda_handlers.actions.cancel:cancel",
     "create_database": "lambda_handlers.actions.create_database:create_database",
     "databases": "lambda_handlers.actions.databases:databases",
     "drop_database": "lambda_handlers.actions.drop_database:drop_database",
@@ -33,12 +35,24 @@ ACTIONS: dict[str, str] = {
     "restore": "lambda_handlers.actions.restore:restore",
     "set_database": "lambda_handlers.actions.create_database:set_database",
 }
+# What an action does at once, before its turn in the container and without databases: it is about a running request.
+AT_ONCE: dict[str, str] = {"cancel": "lambda_handlers.actions.cancel:mark"}
 
 
 def find(name: str) -> Run:
     """Import and return the function of an action. Raises `bad_request` for an unknown name."""
     if name not in ACTIONS:
         bad_request("action", name, f"one of {', '.join(sorted(ACTIONS))}")
-    module, _, function = ACTIONS[name].partition(":")
-    run: Run = getattr(importlib.import_module(module), function)
+    run: Run = _imported(ACTIONS[name])
     return run
+
+
+def run_at_once(resources: Resources, action: Action) -> None:
+    """Run the part of an action that is done before its turn, if it has one. Raises SldbError."""
+    if action.name in AT_ONCE:
+        _imported(AT_ONCE[action.name])(resources, action)
+
+
+def _imported(place: str) -> Any:
+    module, _, function = place.partition(":")
+    return getattr(importlib.import_module(module), function)

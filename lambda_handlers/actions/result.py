@@ -21,6 +21,7 @@ from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.database.replies import Replies
 from lambda_handlers.shared.times import utc
+from lambda_handlers.sql.request_log import Applied
 from lambda_handlers.wire import Action, check_request_id, made_at
 
 
@@ -29,12 +30,18 @@ def result(context: ActionContext, action: Action) -> dict[str, Any]:
     arguments.required(given, ["request_id"])
     request_id = given["request_id"]
     check_request_id("arguments.request_id", request_id)
-    found, since = context.database(action.database).applied(request_id, context.deadline)
-    body = {"database": action.database, "request_id": request_id, "since": utc(round(since * 1000))}
+    body, found = outcome(context, action.database, request_id)
+    if found is None:
+        return {**body, "reply": None}
+    return {**body, "reply": Replies(context.store, context.host).outgoing(found.reply).encode()}
+
+
+def outcome(context: ActionContext, database: str, request_id: str) -> tuple[dict[str, Any], Applied | None]:
+    """Return the body of the reply without the request's own reply, and the request if it was applied."""
+    found, since = context.database(database).applied(request_id, context.deadline)
+    body = {"database": database, "request_id": request_id, "since": utc(round(since * 1000))}
     if found is None:
         was_made = made_at(request_id)
         state = "unknown" if was_made is not None and was_made < since else "not_applied"
-        return {**body, "state": state, "txid": None, "time": None, "reply": None}
-    reply = Replies(context.store, context.host).outgoing(found.reply)
-    time = utc(round(found.at * 1000))
-    return {**body, "state": "applied", "txid": reply.txid, "time": time, "reply": reply.encode()}
+        return {**body, "state": state, "txid": None, "time": None}, None
+    return {**body, "state": "applied", "txid": found.reply.txid, "time": utc(round(found.at * 1000))}, found

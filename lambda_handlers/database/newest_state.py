@@ -21,7 +21,9 @@ class NewestState:
         return self.copy.replica
 
     def refresh(self, deadline: Deadline, max_staleness: float = 0.0) -> None:
-        """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds."""
+        """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds. Raises
+        SldbError."""
+        deadline.check_cancelled()
         self.replica.refresh(max_staleness, deadline.at)
 
     def check_exists(self, replica: Replica | None = None) -> None:

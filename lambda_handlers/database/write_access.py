@@ -43,7 +43,7 @@ class WriteAccess:
     @contextmanager
     def locked(self, doing: str, deadline: Deadline) -> Iterator[Holder]:
         """Hold the lock. Raises SldbError `lock_timeout` or `store_error`."""
-        holder = self._resources.lock.acquire(self._database, deadline.at, doing)
+        holder = self._resources.lock.acquire(self._database, deadline.at, doing, self._sleep(deadline))
         try:
             yield holder
         finally:
@@ -123,4 +123,7 @@ class WriteAccess:
                 "try again, or give the request more time (timeout)",
                 applied="no",
             )
-        self._host.sleep(pause)
+        deadline.pause(pause, self._host.sleep)
+
+    def _sleep(self, deadline: Deadline) -> Callable[[float], None]:
+        return lambda seconds: deadline.pause(seconds, self._host.sleep)

@@ -70,7 +70,7 @@ class Turns:
             left = min(found.ends_at, self._seen_at + found.seconds, wait_until) - now
             if left <= 0:
                 return
-            self._host.sleep(min(left, max_pause * (1 + self._host.jitter()) / 2))
+            deadline.pause(min(left, max_pause * (1 + self._host.jitter()) / 2), self._host.sleep)
             max_pause = min(2 * max_pause, MAX_PAUSE_SECONDS)
             replica.refresh(deadline=deadline.at)
 

@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 
 from lambda_handlers.host import Host
-from lambda_handlers.locks.protocol import Sweep
+from lambda_handlers.locks.protocol import Sleep, Sweep
 from lambda_handlers.locks.waiting import lock_timeout, sleep_within
 from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.storage.log.keys import database_names
@@ -36,7 +36,7 @@ class FileLock:
         self._open: dict[str, int] = {}  # lock id → descriptor of the locked file
         self._guard = threading.Lock()
 
-    def acquire(self, database: str, deadline: float, doing: str) -> Holder:
+    def acquire(self, database: str, deadline: float, doing: str, sleep: Sleep | None = None) -> Holder:
         path = self._directory / database / NAME
         try:
             self._check_real(path.parent)
@@ -45,7 +45,7 @@ class FileLock:
         except OSError as error:
             raise _failed(database, error) from error
         try:
-            self._wait(descriptor, path, database, deadline)
+            self._wait(descriptor, path, database, deadline, sleep)
             taken_at = self._host.now()
             holder = Holder(self._host.nonce(), database, f"process {os.getpid()}", taken_at, doing)
             _write(descriptor, holder)
@@ -85,10 +85,10 @@ class FileLock:
         if directory.is_symlink():
             raise OSError(errno.ELOOP, "is a link; replace it with the directory that it points to", str(directory))
 
-    def _wait(self, descriptor: int, path: Path, database: str, deadline: float) -> None:
+    def _wait(self, descriptor: int, path: Path, database: str, deadline: float, sleep: Sleep | None) -> None:
         while not try_lock(descriptor):
             longer = (MAX_PAUSE_SECONDS - MIN_PAUSE_SECONDS) * self._host.jitter()
-            if not sleep_within(self._host, MIN_PAUSE_SECONDS + longer, deadline):
+            if not sleep_within(self._host, MIN_PAUSE_SECONDS + longer, deadline, sleep):
                 hint = "send it again later; the lock ends with the process that has it"
                 raise lock_timeout(database, _read(path, database), self._host.now(), hint)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_handlers.host import Host
-from lambda_handlers.locks.protocol import Sweep
+from lambda_handlers.locks.protocol import Sleep, Sweep
 from lambda_handlers.shared.lock_holder import Holder
 
 
@@ -11,7 +11,7 @@ class NoLock:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def acquire(self, database: str, deadline: float, doing: str) -> Holder:  # noqa: ARG002 - the protocol's
+    def acquire(self, database: str, deadline: float, doing: str, sleep: Sleep | None = None) -> Holder:  # noqa: ARG002 - the protocol's
         nonce = self._host.nonce()
         return Holder(nonce, database, nonce, self._host.now(), doing)
 

@@ -12,10 +12,13 @@ system if that detects the death.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from lambda_handlers.shared.lock_holder import Holder
+
+Sleep: TypeAlias = Callable[[float], None]  # for so many seconds; an SldbError of it ends the wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,9 @@ class Sweep:
 
 
 class WriteLock(Protocol):
-    def acquire(self, database: str, deadline: float, doing: str) -> Holder:
-        """Wait for the lock until `deadline` (unix seconds) and take it.
+    def acquire(self, database: str, deadline: float, doing: str, sleep: Sleep | None = None) -> Holder:
+        """Wait for the lock until `deadline` (unix seconds) and take it. `sleep`: for the pauses, instead of the
+        host's; its SldbError ends the wait, and this writer does not have the lock then.
 
         Frees a lock past its maximum age on the way. Raises SldbError `lock_timeout` with the holder and its age
         (details["holder"] = Holder.encode), or `store_error` if EC2 or S3 refuses.

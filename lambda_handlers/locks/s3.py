@@ -15,10 +15,11 @@ and the conditional commit decides, as with any broken lock.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lambda_handlers.host import Host
-from lambda_handlers.locks.protocol import Sweep
+from lambda_handlers.locks.protocol import Sleep, Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
 from lambda_handlers.shared.lock_holder import Holder, decode_object, encode_held, encode_released, lock_key
 from lambda_handlers.storage.log.keys import database_names
@@ -69,7 +70,7 @@ class ObjectLock:
         # The last known content of the locks: taking and releasing an uncontended lock costs one request each.
         self._last: dict[str, _Seen] = {}  # by database
 
-    def acquire(self, database: str, deadline: float, doing: str) -> Holder:
+    def acquire(self, database: str, deadline: float, doing: str, sleep: Sleep | None = None) -> Holder:
         host, nonce, failures = self._host, self._host.nonce(), 0
         seen = _Seen()
         while True:
@@ -84,7 +85,12 @@ class ObjectLock:
                 if failures == MAX_ATTEMPTS or isinstance(error, Refused):
                     raise _failure(error) from error
                 pause = backoff(host, failures)
-            if not sleep_within(host, pause, deadline):
+            try:
+                has_time = sleep_within(host, pause, deadline, sleep)
+            except SldbError:
+                self._give_back(database, nonce)
+                raise
+            if not has_time:
                 hint = unlock_hint(database, self._max_age_seconds)
                 raise lock_timeout(database, seen.holder, host.now(), hint)
 
@@ -153,6 +159,13 @@ class ObjectLock:
                 raise  # not applied, or not yet: the next try has the same nonce
             return self._remember(database, seen)
         return self._remember(database, _Seen(etag, mine))
+
+    def _give_back(self, database: str, nonce: str) -> None:
+        """Release the lock if a try without an answer has taken it. If that fails, its age frees it."""
+        with suppress(StoreError):
+            seen = self._read(database)
+            if seen.is_held_as(nonce):
+                self._free(database, nonce, seen.etag)
 
     def _free(self, database: str, lock_id: str, etag: str | None) -> bool:
         """Release the object; False if it has changed since."""

@@ -25,7 +25,7 @@ from contextlib import suppress
 
 from lambda_handlers.aws.ec2 import Ambiguous, Duplicate, Ec2, Ec2Error, NotFound, Refused, SecurityGroup, Throttled
 from lambda_handlers.host import Host
-from lambda_handlers.locks.protocol import Sweep
+from lambda_handlers.locks.protocol import Sleep, Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
 from lambda_handlers.shared.lock_holder import (
     Holder,
@@ -77,8 +77,8 @@ class SecurityGroupLock:
         self.retry_seconds = retry_seconds
         self._taken: dict[str, float] = {}  # lock id → when this object took it
 
-    def acquire(self, database: str, deadline: float, doing: str) -> Holder:
-        holder = _Acquire(self, database, deadline, tag_text(doing)).run()
+    def acquire(self, database: str, deadline: float, doing: str, sleep: Sleep | None = None) -> Holder:
+        holder = _Acquire(self, database, deadline, tag_text(doing), sleep).run()
         self._taken[holder.lock_id] = self.host.now()
         return holder
 
@@ -162,12 +162,15 @@ class SecurityGroupLock:
 class _Acquire:
     """The wait of one writer for one lock."""
 
-    def __init__(self, lock: SecurityGroupLock, database: str, deadline: float, doing: str) -> None:
+    def __init__(
+        self, lock: SecurityGroupLock, database: str, deadline: float, doing: str, sleep: Sleep | None
+    ) -> None:
         self.lock = lock
         self.host = lock.host
         self.database = database
         self.deadline = deadline
         self.doing = doing
+        self.sleep = sleep
         self.owner = lock.host.nonce()
         self.seen: Holder | None = None  # the holder of the lock when we last looked
         self.freed: set[str] = set()  # ids that we freed; EC2 may continue to show them for a while
@@ -189,7 +192,12 @@ class _Acquire:
                 pause = self._pause_after(error)
             except Ec2Error as error:
                 raise refusal(error) from error
-            if not sleep_within(self.host, pause, self.deadline):
+            try:
+                has_time = sleep_within(self.host, pause, self.deadline, self.sleep)
+            except SldbError:
+                self._give_back()
+                raise
+            if not has_time:
                 return self._last_look()
 
     def _try(self) -> Holder | None:
@@ -239,6 +247,13 @@ class _Acquire:
             self.lock.delete(holder.lock_id, self._timeout())
         self.freed.add(holder.lock_id)
         self.seen = None
+
+    def _give_back(self) -> None:
+        """Free the lock if a create without an answer has taken it. If that fails, its age frees it."""
+        if self.is_unsure:
+            with suppress(Ec2Error):
+                if mine := self._look():
+                    self.lock.delete(mine.lock_id, self._timeout())
 
     def _pause_after(self, error: Ec2Error) -> float:
         self.trouble = error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lambda_handlers.host import Host
+from lambda_handlers.locks.protocol import Sleep
 from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.wire import SldbError
 
@@ -22,12 +23,13 @@ def backoff(host: Host, failures: int) -> float:
     return longest * (0.5 + host.jitter() / 2)
 
 
-def sleep_within(host: Host, seconds: float, deadline: float) -> bool:
-    """Sleep so long, but not past the deadline; False, without sleep, if that has come."""
+def sleep_within(host: Host, seconds: float, deadline: float, sleep: Sleep | None = None) -> bool:
+    """Sleep so long, but not past the deadline; False, without sleep, if that has come. `sleep`: instead of the
+    host's."""
     left = deadline - host.now()
     if left < CLOCK_GRAIN_SECONDS:
         return False
-    host.sleep(min(seconds, left))
+    (sleep or host.sleep)(min(seconds, left))
     return True
 
 

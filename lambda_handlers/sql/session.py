@@ -86,7 +86,7 @@ class Session:
         self._engine = Engine(*parts, mode.may_write, _digest() if in_transaction or makes_digests else None)
         self._in_transaction = in_transaction
         self.groups = Groups(self.connection, self._execute_own, in_transaction, self.changes)
-        self.connection.set_progress_handler(deadline.is_over, INSTRUCTIONS_BETWEEN_CHECKS)
+        self.connection.set_progress_handler(self._is_over, INSTRUCTIONS_BETWEEN_CHECKS)
 
     @property
     def may_write(self) -> bool:
@@ -98,7 +98,6 @@ class Session:
         self._deadline = deadline
         self._engine.room = room
         self._engine.may_write = may_write
-        self.connection.set_progress_handler(deadline.is_over, INSTRUCTIONS_BETWEEN_CHECKS)
 
     @property
     def has_written(self) -> bool:
@@ -158,9 +157,13 @@ class Session:
         self.connection.close(True)
 
     def check(self) -> None:
-        """Raise `query_timeout` before a page is fetched too late; a committed transaction is not stopped any more."""
+        """Raise `query_timeout` or `cancelled` before a fetch that is too late; a committed transaction goes on."""
         if self._vfs.permit.txid is None:
             self._deadline.check()
+
+    def _is_over(self) -> bool:
+        """Return True if SQLite is to stop the statement."""
+        return self._vfs.permit.txid is None and self._deadline.is_over()
 
     def _count_changes(self) -> Changes:
         from lambda_handlers.sql.changes import Changes  # few requests need it, and imports slow down cold starts

@@ -14,7 +14,14 @@ gzip, one row per line: see `StoredRows`.
 """
 
 from lambda_handlers.wire.action import Action, is_action
-from lambda_handlers.wire.checks import MAX_TXID_DIGITS, check_database, check_request_id, moment, moment_ms
+from lambda_handlers.wire.checks import (
+    MAX_TXID_DIGITS,
+    check_attempt,
+    check_database,
+    check_request_id,
+    moment,
+    moment_ms,
+)
 from lambda_handlers.wire.errors import ERROR_CODES, ErrorCode, SldbError, bad_request, wrong_stack
 from lambda_handlers.wire.hints import STACK_COMMANDS, with_options
 from lambda_handlers.wire.ids import made_at, new_request_id
@@ -55,6 +62,7 @@ __all__ = [
     "StoredRows",
     "Value",
     "bad_request",
+    "check_attempt",
     "check_database",
     "check_request_id",
     "decode_line",

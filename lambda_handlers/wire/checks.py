@@ -83,6 +83,11 @@ def _check_expect(name: str, value: object) -> None:
         bad_request(name, value, "a list with the digest of each result, as a reply had it, or null")
 
 
+def check_attempt(name: str, value: object) -> None:
+    if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():
+        bad_request(name, value, "1 to 64 printable characters")
+
+
 _CHECKS: dict[str, Callable[[str, object], None]] = {
     "database": check_database,
     "at": _check_at,
@@ -90,6 +95,7 @@ _CHECKS: dict[str, Callable[[str, object], None]] = {
     "read_only": _check_flag,
     "if_txid": _check_txid,
     "request_id": check_request_id,
+    "attempt": check_attempt,
     "dry_run": _check_flag,
     "careful": _check_flag,
     "create": _check_flag,

@@ -31,6 +31,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "conflict": ErrorCode(409, 75),  # another writer came first; nothing was applied
     "lock_timeout": ErrorCode(423, 75),  # the lock was not free in time; nothing was applied
     "query_timeout": ErrorCode(408, 1),  # stopped in time; nothing was applied
+    "cancelled": ErrorCode(499, 130),  # stopped by the action `cancel`; nothing was applied
     "too_large": ErrorCode(413, 1),  # a request, value, result or memory limit
     "corrupt": ErrorCode(500, 1),  # a stored object is damaged
     "store_error": ErrorCode(503, 3),  # S3 or EC2 refused or did not answer

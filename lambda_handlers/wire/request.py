@@ -40,6 +40,7 @@ class Request:
     read_only: bool = False
     if_txid: int | None = None
     request_id: str | None = None
+    attempt: str | None = None  # of the client to run the request: what the action `cancel` names
     dry_run: bool = False
     careful: bool = False  # refuse (`unconfirmed`) a statement that destroys data, and list what it would destroy
     create: bool = True  # may a write create the database

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sldb.aws.errors import OperationFailed
 from sldb.deploy.bucket_tags import owner_of, ownership_problem
-from sldb.deploy.versions import expire_streams, keep_versions
+from sldb.deploy.versions import expire_temporary_objects, keep_versions
 from sldb.stack.ownership import TAG
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def set_versions(account: Account, stack: str, parameters: Mapping[str, str], *,
         return ""
     bucket = account.bucket(adopted) if adopted else account.data_bucket(stack)
     if adopted:
-        expire_streams(bucket)
+        expire_temporary_objects(bucket)
     if not keep_versions(bucket, days):
         return ""
     result = f"are kept for {days} days" if days else "are no longer kept"

@@ -4,7 +4,8 @@ The template sets them for its own bucket. It cannot change a bucket of an earli
 template does not promise that versioning ends: both are done here, after the stack. Versioning cannot be taken back,
 only suspended; the lifecycle then removes the existing versions.
 
-A bucket of an earlier stack also gets the rule here that removes old open transactions (`expire_streams`).
+A bucket of an earlier stack also gets the rules here that remove old open transactions and marks that cancel requests
+(`expire_temporary_objects`).
 """
 
 from __future__ import annotations
@@ -18,13 +19,7 @@ if TYPE_CHECKING:
     from sldb.stack.bucket import Bucket
 
 RULE = "expire-deleted"  # as in the template
-STREAMS_RULE = "expire-streams"  # likewise
-_STREAMS = {
-    "ID": STREAMS_RULE,
-    "Status": "Enabled",
-    "Filter": {"Prefix": "databases/_streams/"},
-    "Expiration": {"Days": 2},
-}
+EXPIRY = {"expire-streams": ("databases/_streams/", 2), "expire-cancel-marks": ("databases/_cancel/", 1)}  # likewise
 
 
 def keep_versions(bucket: Bucket, days: int) -> bool:
@@ -44,12 +39,18 @@ def keep_versions(bucket: Bucket, days: int) -> bool:
         return status != wanted or not has_rule
 
 
-def expire_streams(bucket: Bucket) -> None:
-    """Add the rule that removes old open transactions, if the bucket has none of that name."""
-    with aws_errors(f"set for how long open transactions are kept in {bucket.name}"):
+def expire_temporary_objects(bucket: Bucket) -> None:
+    """Add the rules that remove old open transactions and cancel marks, unless the bucket has rules of their names."""
+    with aws_errors(f"set for how long temporary objects are kept in {bucket.name}"):
         rules = _rules(bucket)
-        if all(rule.get("ID") != STREAMS_RULE for rule in rules):
-            retry_while_busy(lambda: _put_rules(bucket, [*rules, _STREAMS]))
+        names = {rule.get("ID") for rule in rules}
+        missing = [_expiry(name, *EXPIRY[name]) for name in EXPIRY if name not in names]
+        if missing:
+            retry_while_busy(lambda: _put_rules(bucket, [*rules, *missing]))
+
+
+def _expiry(name: str, prefix: str, days: int) -> dict[str, Any]:
+    return {"ID": name, "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
 
 
 def kept_days(bucket: Bucket) -> int:

@@ -12,7 +12,7 @@ from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publ
 from lambda_handlers.database.transaction.stored_tokens import KEPT_SECONDS
 from lambda_handlers.database.transaction.token import LIFE_SECONDS
 from lambda_handlers.settings import LOG_LEVELS
-from lambda_handlers.storage.log.keys import reply_key, stream_key, transactions_key
+from lambda_handlers.storage.log.keys import cancel_prefix, reply_key, stream_key, transactions_key
 from lambda_handlers.store.protocol import PRIVATE_PREFIX
 from lambda_handlers.wire import DATABASE_NAME
 from sldb.deploy import losses
@@ -88,15 +88,16 @@ def test_the_data_bucket_is_private_encrypted_and_cleans_up(template: dict[str, 
     assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
     assert "ServerSideEncryptionConfiguration" in properties["BucketEncryption"]
     rules = properties["LifecycleConfiguration"]["Rules"]
-    deleted, aborts, replies, streams = rules
+    deleted, aborts, replies, streams, marks = rules
     assert sorted(deleted) == ["ExpiredObjectDeleteMarker", "Id", "NoncurrentVersionExpiration", "Status"]
     assert deleted["Id"] == RULE
     assert properties["VersioningConfiguration"]["Fn::If"][2] == {"Ref": "AWS::NoValue"}  # off until it is asked for
     assert sorted(aborts) == ["AbortIncompleteMultipartUpload", "Id", "Status"]  # expires nothing
     assert (replies["Prefix"], replies["ExpirationInDays"]) == ("databases/" + reply_key(""), 1)
     assert (streams["Prefix"], streams["ExpirationInDays"]) == ("databases/" + stream_key(""), 2)
+    assert (marks["Prefix"], marks["ExpirationInDays"]) == ("databases/" + cancel_prefix(), 1)
     assert streams["ExpirationInDays"] * 86_400 == KEPT_SECONDS > LIFE_SECONDS
-    for key in (reply_key(""), stream_key(""), transactions_key()):
+    for key in (reply_key(""), stream_key(""), transactions_key(), cancel_prefix()):
         assert not DATABASE_NAME.fullmatch(key.partition("/")[0])
 
 

@@ -143,11 +143,11 @@ def test_an_error_of_a_newer_server_is_still_an_error():
 
 def test_the_fields_of_an_event_have_an_order() -> None:
     """That of the dataclass, which alone states the defaults."""
-    request = Request((Statement("SELECT ?", (1,)),), "d", 5, 1.5, True, 4, "id", True, True, False, 9.0, "s")
+    request = Request((Statement("SELECT ?", (1,)),), "d", 5, 1.5, True, 4, "id", "a", True, True, False, 9.0, "s")
     assert json.dumps(request.encode()) == (
         '{"query": "SELECT ?", "params": [1], "database": "d", "at": 5, "max_staleness": 1.5, "read_only": true, '
-        '"if_txid": 4, "request_id": "id", "dry_run": true, "careful": true, "create": false, "timeout": 9.0, '
-        '"stack": "s"}'
+        '"if_txid": 4, "request_id": "id", "attempt": "a", "dry_run": true, "careful": true, "create": false, '
+        '"timeout": 9.0, "stack": "s"}'
     )
     assert json.dumps(Request((Statement("SELECT 1"),)).encode()) == '{"query": "SELECT 1"}'
     action = Action("history", "d", {"limit": 5}, create=False, timeout=9.0, stack="s")

@@ -448,7 +448,7 @@ TIME = (
         "a statement runs past the deadline",
         "time",
         HANDLERS + "sql/session.py",
-        "        self.connection.set_progress_handler(deadline.is_over, INSTRUCTIONS_BETWEEN_CHECKS)",
+        "        self.connection.set_progress_handler(self._is_over, INSTRUCTIONS_BETWEEN_CHECKS)",
         "        pass",
         (SERVER + "sql/test_session.py::test_a_runaway_statement_is_stopped",),
     ),

@@ -137,9 +137,9 @@ MUTANTS = (
         "the query function overwrites",
         "1",
         "cloudformation/template.yaml",
-        "what is being pushed is put. The parts of an upload carry no condition.\n"
+        "              # upload carry no condition.\n"
         "              - Sid: OverwriteNothing\n                Effect: Deny",
-        "what is being pushed is put. The parts of an upload carry no condition.\n"
+        "              # upload carry no condition.\n"
         "              - Sid: OverwriteNothing\n                Effect: Allow",
         (ROLES + "test_each_function_overwrites_what_it_must_and_nothing_else",),
     ),

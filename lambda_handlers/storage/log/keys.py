@@ -17,6 +17,7 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     _replies/<nonce>.jsonl.gz           too many rows for a reply; no database can have the name _replies
     _streams/<sha256>                   an open transaction too large for its token
     _keys/transactions                  the secret key by which the stack knows its own tokens
+    _cancel/<hash of a request id>      the marks that cancel requests with this id
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
 """
@@ -154,6 +155,15 @@ def stream_key(sha256: str) -> str:
 def transactions_key() -> str:
     """Return the key of the object with the secret that authenticates tokens."""
     return f"{PRIVATE_PREFIX}transactions"
+
+
+def cancel_prefix() -> str:
+    return "_cancel/"
+
+
+def cancel_key(digest: str) -> str:
+    """Return the key of the marks of a request. `digest`: 32 hex digits."""
+    return f"{cancel_prefix()}{digest}"
 
 
 def is_reply_key(key: str) -> bool:

@@ -80,10 +80,10 @@ class MeetingLock(NoLock):
         super().__init__(host)
         self._happens = [happens]
 
-    def acquire(self, database, deadline, doing):
+    def acquire(self, database, deadline, doing, sleep=None):
         while self._happens:
             self._happens.pop()()
-        return super().acquire(database, deadline, doing)
+        return super().acquire(database, deadline, doing, sleep)
 
 
 def drop_by(service):

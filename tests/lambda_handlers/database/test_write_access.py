@@ -43,7 +43,7 @@ class BrokenLock:
     def __init__(self, during):
         self.during = during
 
-    def acquire(self, database, deadline, doing):
+    def acquire(self, database, deadline, doing, sleep=None):
         self.doing = doing
         return Holder("id", database, "me", 0.0, doing)
 

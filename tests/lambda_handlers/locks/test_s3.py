@@ -229,6 +229,20 @@ class TestAWriteWithoutAClearAnswer:
         holder = lock.acquire("main", clock.now() + 60, "")
         assert lock.holders() == [holder]
 
+    @pytest.mark.parametrize("fault", [WriteFault.LOSE_ANSWER, WriteFault.LOSE_REQUEST])
+    def test_of_an_acquire_that_was_cancelled(
+        self, store: FlakyStore, clock: Clock, lock: ObjectLock, fault: WriteFault
+    ) -> None:
+        def cancelled(_seconds: float) -> None:
+            raise SldbError("cancelled", "")
+
+        lock.release(lock.acquire("main", clock.now(), "").lock_id, "main")
+        store.faults.append(fault)
+        store.read_faults = 1  # it cannot see whether it has the lock, and pauses
+        with pytest.raises(SldbError):
+            lock.acquire("main", clock.now() + 60, "", cancelled)
+        assert lock.holders() == []
+
     def test_ever_is_an_error_in_bounded_time(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
         store.faults.extend([WriteFault.LOSE_REQUEST] * 1000)
         start = clock.now()

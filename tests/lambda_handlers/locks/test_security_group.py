@@ -484,3 +484,29 @@ def test_tags_of_the_stack_are_on_each_group_and_the_locks_own_outweigh_them(ec2
     assert [group.tags[name] for name in own] == [holder.owner, "test-db", f"{holder.created_at:.3f}"]
     assert group.tags["team"] == "data"
     assert [each.lock_id for each in lock.holders()] == [holder.lock_id]
+
+
+@pytest.mark.parametrize("fault", [Fault.LOSE_ANSWER, Fault.LOSE_REQUEST])
+def test_an_acquire_that_was_cancelled_leaves_no_group(ec2: FakeEc2, clock: Clock, fault: Fault) -> None:
+    """The answer to its create was lost, and the group was not shown yet."""
+
+    def cancelled(_seconds: float) -> None:
+        ec2.unseen.clear()
+        raise SldbError("cancelled", "")
+
+    ec2.plan("create", fault)
+    ec2.plan("describe", Fault.LOSE_REQUEST)
+    with pytest.raises(SldbError):
+        make_lock(ec2, clock).acquire("main", clock.now() + 60, "", cancelled)
+    assert ec2.groups == []
+
+
+def test_an_acquire_that_was_cancelled_leaves_the_group_of_another(ec2: FakeEc2, clock: Clock) -> None:
+    def cancelled(_seconds: float) -> None:
+        raise SldbError("cancelled", "")
+
+    held = make_lock(ec2, clock).acquire("main", clock.now(), "")
+    ec2.plan("create", Fault.LOSE_REQUEST)
+    with pytest.raises(SldbError):
+        make_lock(ec2, clock).acquire("main", clock.now() + 60, "", cancelled)
+    assert [group.group_id for group in ec2.groups] == [held.lock_id]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.storage.log.keys import streams_prefix, transactions_key
+from lambda_handlers.storage.log.keys import cancel_prefix, streams_prefix, transactions_key
 from sldb.aws.options import AwsOptions
-from sldb.deploy.versions import RULE, STREAMS_RULE, keep_versions, kept_days
+from sldb.deploy.versions import EXPIRY, RULE, keep_versions, kept_days
 from sldb.doctor.aws import recoverable_days
 from sldb.ops.status import read_status
 from sldb.stack.account import connect
@@ -79,13 +79,16 @@ def test_a_bucket_that_an_earlier_stack_left_is_set_too(sldb: Commands) -> None:
     """CloudFormation does not manage it."""
     sldb.ok("deploy")
     sldb.ok("destroy", "--yes")
-    earlier = [rule for name, rule in rules(sldb).items() if name != STREAMS_RULE]  # before there were transactions
+    earlier = [rule for name, rule in rules(sldb).items() if name not in EXPIRY]  # before there were transactions
     sldb.client("s3").put_bucket_lifecycle_configuration(Bucket=DATA_BUCKET, LifecycleConfiguration={"Rules": earlier})
     assert "found the data of an earlier stack" in sldb.ok("deploy", "--recoverable-days", "3").err
     assert versioning(sldb) == "Enabled"
-    assert set(rules(sldb)) == {RULE, "abort-unfinished-uploads", "expire-replies", STREAMS_RULE}
-    streams = rules(sldb)[STREAMS_RULE]
-    assert (streams["Filter"], streams["Expiration"]) == ({"Prefix": "databases/" + streams_prefix()}, {"Days": 2})
+    assert set(rules(sldb)) == {RULE, "abort-unfinished-uploads", "expire-replies", *EXPIRY}
+    expiry = {name: (rules(sldb)[name]["Filter"], rules(sldb)[name]["Expiration"]) for name in EXPIRY}
+    assert expiry == {
+        "expire-streams": ({"Prefix": "databases/" + streams_prefix()}, {"Days": 2}),
+        "expire-cancel-marks": ({"Prefix": "databases/" + cancel_prefix()}, {"Days": 1}),
+    }
     assert kept_by_rule(sldb) == 3
     sldb.ok("deploy", "--recoverable-days", "5")
     assert kept_by_rule(sldb) == 5

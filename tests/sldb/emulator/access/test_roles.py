@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
-from lambda_handlers.storage.log.keys import stream_key, transactions_key
+from lambda_handlers.storage.log.keys import cancel_key, stream_key, transactions_key
 from lambda_handlers.store.conditional_writes import PROBE_KEY
 from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import PART_BYTES, AlreadyExists, CopyOf, NotFound, ObjectStore, Refused, StoreError
@@ -33,10 +33,10 @@ PAGE_MAP = "main/0000/0000000000000001-0000000000000001.pages"
 PROGRESS = "main/0000/0000000000000001-0000000000000001.part.pages"
 HEAD, LEASE, UPLOAD, LOCK = "main/head.json", "main/maintenance.json", "main/uploads/u/1", "main/lock.json"
 ATLAS, REPLY, STREAM = "main/atlas", "_replies/0123456789abcdef", stream_key("0" * 64)
-KEY = transactions_key()
-EVERY_KIND = (LTX, PAGE_MAP, PROGRESS, HEAD, ATLAS, LEASE, UPLOAD, LOCK, REPLY, STREAM, PROBE_KEY, "notes.txt")
+KEY, MARKS = transactions_key(), cancel_key("0" * 32)
+EVERY_KIND = (LTX, PAGE_MAP, PROGRESS, HEAD, ATLAS, LEASE, UPLOAD, LOCK, REPLY, STREAM, MARKS, PROBE_KEY, "notes.txt")
 # What each function may write over if it says which version it has seen, and what it may put blindly.
-SEEN = {"QueryRole": {HEAD, LOCK, PROBE_KEY}, "DeadlockFixRole": {HEAD, LOCK, LEASE, PROBE_KEY}}
+SEEN = {"QueryRole": {HEAD, LOCK, MARKS, PROBE_KEY}, "DeadlockFixRole": {HEAD, LOCK, LEASE, PROBE_KEY}}
 PUT = {"QueryRole": {UPLOAD}, "DeadlockFixRole": {ATLAS, PROGRESS}}
 BUNDLES = "bundles"
 
@@ -261,7 +261,7 @@ def test_the_deadlock_fix_function_deletes_what_ages_and_nothing_else(clean: Sta
         store.create(key, b"x")
     store.delete_many([LTX, PAGE_MAP, PROGRESS])
     store.delete(UPLOAD)
-    stays = {HEAD, ATLAS, LEASE, LOCK, REPLY, STREAM, PROBE_KEY, "notes.txt"}
+    stays = {HEAD, ATLAS, LEASE, LOCK, REPLY, STREAM, MARKS, PROBE_KEY, "notes.txt"}
     for key in stays:
         with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
             store.delete(key)
