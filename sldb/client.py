@@ -40,6 +40,7 @@ class Client:
     creation: DatabaseCreation = field(default_factory=DatabaseCreation)
     place: str = ""  # the target in words, for messages
     on_write: Callable[[str], None] | None = None  # called with the database of each acknowledged write
+    on_cancel: Callable[[str], None] | None = None  # called with messages: Ctrl-C cancels a request at the target
 
     def __post_init__(self) -> None:
         """Raise `bad_request` for an invalid database name: only the function checks the names in requests."""
@@ -55,7 +56,7 @@ class Client:
         request = with_id(replace(request, database=self.database))
         try:
             reply = self._creating(
-                lambda may_create: self.target.send(replace(request, create=may_create)),
+                lambda may_create: self._send(replace(request, create=may_create)),
                 may_create=request.create and self.creation.allows(self.database),
                 may_ask=request.create and not request.dry_run,
             )
@@ -64,8 +65,7 @@ class Client:
             if len(request.statements) == 1 or "part" in error.details:
                 error.details.setdefault("query", request.statements[part].query)
             raise
-        if self.on_write is not None and _has_written(reply):
-            self.on_write(self.database)
+        self._report_write(reply)
         return reply
 
     def act(self, name: str, /, **arguments: Any) -> dict[str, Any]:
@@ -103,6 +103,33 @@ class Client:
             creation = self.creation if may_ask else replace(self.creation, confirm=None)
             creation.require(self.database, error, self.database_names())
         return send(True)
+
+    def _report_write(self, reply: Reply) -> None:
+        if self.on_write is not None and _has_written(reply):
+            self.on_write(self.database)
+
+    def _send(self, request: Request) -> Reply:
+        if self.on_cancel is None:
+            return self.target.send(request)
+        from sldb import cancelling
+
+        try:
+            return cancelling.send(
+                lambda: self.target.send(request),
+                lambda: self.cancel(str(request.request_id), request.attempt),
+                self.on_cancel,
+            )
+        except cancelling.TooLate as late:
+            self._report_write(late.reply)
+            raise
+
+    def cancel(self, request_id: str, attempt: str | None = None) -> dict[str, Any]:
+        """Have the request with this id stopped, and return what is known of it now, as the action `cancel` reports it.
+
+        `attempt`: of the request, if only that one is meant. The outcome comes with the reply to the request itself.
+        Raises SldbError.
+        """
+        return self.act("cancel", request_id=request_id, attempt=attempt)
 
     def result(self, request_id: str) -> tuple[dict[str, Any], Reply | None]:
         """Return the outcome of a request, as the action `result` reports it, and its reply if it was applied.

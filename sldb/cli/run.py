@@ -114,8 +114,9 @@ class Run:
 
     # The client, and its writes
 
-    def client(self, database: str | None = None, *, create: bool = False) -> Client:
-        """Return a client of the destination; `create`: writes may create the database without a question."""
+    def client(self, database: str | None = None, *, create: bool = False, cancels: bool = False) -> Client:
+        """Return a client of the destination. `create`: writes may create the database without a question. `cancels`:
+        Ctrl-C cancels a request at the function (see `sldb.cancelling`)."""
         from sldb.client import Client, open_local
 
         destination = self.destination
@@ -126,7 +127,9 @@ class Run:
 
             target = LambdaTarget(self.deployed_function, self.aws)
         creation = self._creation(create)
-        return Client(target, database or self.database, creation, destination.place, self.written.append)
+        # Ctrl-C stops the engine of a directory by itself: it runs in this process.
+        on_cancel = _say if cancels and not destination.is_local else None
+        return Client(target, database or self.database, creation, destination.place, self.written.append, on_cancel)
 
     def _creation(self, create: bool) -> DatabaseCreation:
         from sldb.cli import questions, streams
@@ -180,3 +183,7 @@ class Run:
             given["database"] = database
         options = [word for name, value in given.items() for word in (f"--{name}", value)]
         return shlex.join(["sldb", *words, *options])
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
 from sldb.actions import confirmation
+from sldb.cancelling import TooLate
 from sldb.report import count, summary
 from sldb.shell.session import Session, rollback_message
 from sldb.shell.transaction import Batch, Begin, Commit, Rollback, Transaction, is_silent, parts
@@ -146,6 +147,9 @@ def _commit(session: Session, retry: bool) -> None:
             raise
         error, session.transaction = replace(transaction, sent=None).blame(error)
         raise _not_committed(error) from None
+    except TooLate:
+        session.transaction = None
+        raise
     session.transaction = None
     session.record(reply, (time.monotonic() - started) * 1000)
     session.output.say(

@@ -37,6 +37,7 @@ class DeployedFunction:
         self.name = function or default_function(str(stack))
         self._is_named = function is not None
         self._sends_stack = stack is not None  # in the events
+        self._sends_attempt = True  # in the events; an older function does not know it
         self._is_looked_up = False  # in CloudFormation
         self._correcting = threading.Lock()
 
@@ -46,12 +47,17 @@ class DeployedFunction:
         return function if isinstance(function, DeployedFunction) else cls(aws, function=function)
 
     def addressed(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the event, with the name of the stack in it if the function is to compare it."""
-        return {**event, "stack": self.stack} if self._sends_stack else event
+        """Return the event for the function: with the name of the stack in it if the function is to compare it, and
+        without a field that it does not know."""
+        named = {**event, "stack": self.stack} if self._sends_stack else event
+        return named if self._sends_attempt else {name: value for name, value in named.items() if name != "attempt"}
 
     def correct(self, name: str, error: SldbError) -> bool:
         """Correct the name or the events after an error of the function `name`; return True if the same event is to be
         sent again. Raises SldbError if no function fits."""
+        if error.details.get("field") == "attempt":
+            was_sent, self._sends_attempt = self._sends_attempt, False
+            return was_sent
         is_about_function = isinstance(error, (NoSuchFunction, NotOurs)) or error.details.get("field") == "stack"
         if self.stack is None or not is_about_function:
             return False

@@ -62,7 +62,7 @@ def timed_out(response: HttpReply) -> bool:
     return kind == "Sandbox.Timedout" or "Task timed out after" in message
 
 
-_TEMPORARY = ("conflict", "lock_timeout", "query_timeout", "store_error", "internal", "too_large")
+_TEMPORARY = ("conflict", "lock_timeout", "query_timeout", "cancelled", "store_error", "internal", "too_large")
 
 
 def temporary_refusal(response: HttpReply) -> SldbError | None:

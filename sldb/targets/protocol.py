@@ -1,7 +1,8 @@
 """The protocol of a target: the receiver of requests and the source of their replies.
 
-Every request goes out with a `request_id`, so that sending it again after a lost answer applies nothing twice. Actions
-have none: a repeated action finds its earlier effect.
+Every request goes out with a `request_id`, so that sending it again after a lost answer applies nothing twice, and with
+an `attempt`, which the action `cancel` names: a later attempt with the same id is not stopped by it. Actions have
+neither: a repeated action finds its earlier effect.
 """
 
 from __future__ import annotations
@@ -34,5 +35,6 @@ class Target(Protocol):
 
 
 def with_id(request: Request) -> Request:
-    """Return the request with a `request_id`: its own, or else a new one."""
-    return request if request.request_id else replace(request, request_id=new_request_id(time.time(), os.urandom(10)))
+    """Return the request with a `request_id` and an `attempt`: its own, or else new ones."""
+    request_id = request.request_id or new_request_id(time.time(), os.urandom(10))
+    return replace(request, request_id=request_id, attempt=request.attempt or os.urandom(8).hex())

@@ -179,7 +179,7 @@ ONCE = (
         "a request is sent without an id",
         "once",
         "sldb/targets/protocol.py",
-        "    return request if request.request_id else replace(request, request_id=new_request_id(time.time(), os.urandom(10)))",
+        "    return replace(request, request_id=request_id, attempt=request.attempt or os.urandom(8).hex())",
         "    return request",
         (TARGET + "test_every_request_has_an_id",),
     ),

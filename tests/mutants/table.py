@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import age, commit, copies, interactive, locks, pages, requests, sql, stores, times
+from tests.mutants import age, cancel, commit, copies, interactive, locks, pages, requests, sql, stores, times
 
 MUTANTS = (
     *commit.MUTANTS,
@@ -15,4 +15,5 @@ MUTANTS = (
     *sql.MUTANTS,
     *stores.MUTANTS,
     *times.MUTANTS,
+    *cancel.MUTANTS,
 )

@@ -63,6 +63,7 @@ class Sending:
         return Question(self.client.where, self.run.command_line("undo"))
 
     def _execute(self, request: Request, question: Question | None) -> Reply | None:
+        from sldb.cancelling import TooLate
         from sldb.targets.protocol import with_id
 
         request = with_id(request)
@@ -72,6 +73,9 @@ class Sending:
             from sldb.actions import confirmation
 
             return confirmation.execute(self.client, request, question.confirm)
+        except TooLate as late:
+            click.echo(str(late), err=True)
+            raise
         except KeyboardInterrupt:
             if not request.read_only:
                 click.echo(

@@ -27,6 +27,7 @@ from prompt_toolkit.styles import Style
 
 from lambda_handlers.wire import SldbError
 from sldb import render
+from sldb.cancelling import TooLate
 from sldb.shell.commands.registry import COMMANDS, obey
 from sldb.shell.completion import Known, complete
 from sldb.shell.reader import DotCommand, NeedMore, Run, read
@@ -109,6 +110,8 @@ def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callabl
         return False
     except SldbError as error:
         show_error(error)
+    except TooLate as late:
+        session.output.say(str(late))
     except KeyboardInterrupt:
         if typed:
             session.output.say(interrupted_message(session))

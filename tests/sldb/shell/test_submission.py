@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.wire import Request, SldbError, Statement
+from lambda_handlers.wire import Reply, Request, SldbError, Statement
+from sldb.cancelling import TooLate
 from sldb.client import Client
 from sldb.shell.commands.registry import obey
 from sldb.shell.output import Output
@@ -231,6 +232,19 @@ def test_a_commit_whose_answer_was_lost_is_asked_again(
     run(doubtful, "commit;")
     assert run(session, "select b from t;") == [{"b": "x"}]
     assert doubtful.transaction is None
+
+
+def test_a_commit_that_was_over_before_it_could_be_cancelled_ends_the_transaction(
+    session: Session, target: LocalTarget
+) -> None:
+    late = other(session)
+    failure = TooLate(Reply((), 1, "main"))
+    late.client = Client(LosingTarget(target, failure, applies=True), session.client.database)  # type: ignore[arg-type]
+    run(late, "begin;", "insert into t(b) values ('x');")
+    with pytest.raises(TooLate):
+        submit(late, "commit;")
+    assert late.transaction is None
+    assert run(session, "select b from t;") == [{"b": "x"}]
 
 
 def test_a_commit_that_certainly_failed_may_grow(session: Session, target: LocalTarget) -> None:

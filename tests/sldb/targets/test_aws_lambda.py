@@ -61,6 +61,25 @@ def failure(request: Request = INSERT, **options: str) -> SldbError:
     return caught.value
 
 
+def test_an_older_function_gets_no_attempt(service: LambdaService) -> None:
+    refusal = SldbError("bad_request", "attempt: got 'a', want one of the fields query, stack", field="attempt")
+    service.faults = [Answer(200, {"statusCode": 400, "body": refusal.encode()})]
+    sender = target()
+    for _ in range(2):
+        sender.send(INSERT)
+    assert [request.attempt for request in service.target.requests] == [None, None]
+    assert len(service.paths) == 3
+    target().send(INSERT)
+    assert service.target.requests[-1].attempt
+
+
+def test_a_later_try_that_was_cancelled_shows_nothing_about_the_one_before(service: LambdaService) -> None:
+    cancelled = SldbError("cancelled", "the request was cancelled", applied="no")
+    service.faults = [Answer(runs=True, drops=True), Answer(200, {"statusCode": 499, "body": cancelled.encode()})]
+    assert target().send(INSERT).txid == 1  # as its result has it
+    assert rows(service) == 1
+
+
 def test_rows_and_values_come_back(service: LambdaService) -> None:
     reply = target().send(Request((Statement("select 9007199254740993, x'00ff', null, 9e999, '日本'"),)))
     assert reply.rows == [(9007199254740993, b"\x00\xff", None, float("inf"), "日本")]
@@ -303,9 +322,10 @@ def test_a_request_that_lambda_would_not_take(service: LambdaService) -> None:
     assert "sldb import" in error.hint
     assert "sldb push" in error.hint
     assert service.paths == []
-    fits = len(json.dumps(replace(large, request_id="r").encode())) - MAX_REQUEST_BYTES
-    smaller = Request((Statement("insert into t values (?)", ("x" * (MAX_REQUEST_BYTES - fits),)),), request_id="r")
-    target().send(smaller)
+    named = replace(large, request_id="r", attempt="a")
+    fits = len(json.dumps(named.encode())) - MAX_REQUEST_BYTES
+    insert = Statement("insert into t values (?)", ("x" * (MAX_REQUEST_BYTES - fits),))
+    target().send(replace(named, statements=(insert,)))
     assert rows(service) == 1
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HELP = """Run SQL interactively.
 
 A statement runs when it ends with ; and Enter is pressed. Everything that is submitted at once is one transaction;
-BEGIN opens one until COMMIT. .help lists the dot commands. Ctrl-C drops the input or stops waiting, Ctrl-D leaves.
+BEGIN opens one until COMMIT. .help lists the dot commands. Ctrl-C drops the input or cancels what runs, Ctrl-D leaves.
 
 When standard input is not a terminal (sldb shell < FILE), SQL that is complete at the end of a line runs, in order and
 without prompts; the first error ends the shell with its exit status, and an open transaction is dropped.
@@ -51,7 +51,7 @@ def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> None:
     format_name, screen = check_format(run.format), streams.screen()
     output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
     queries = SavedQueries(_directory("config") / "queries.json")
-    client = run.client(create=creates)
+    client = run.client(create=creates, cancels=True)
     if interactive:
         client = replace(client, on_write=run.report_write)
     with closing(Session(client, output, queries=queries, is_interactive=interactive)) as session:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from lambda_handlers.wire import SldbError
 from tests.fakes.aws.lambda_service import Answer, serve_lambda
 from tests.fakes.terminal.command import COMMAND, environment, sldb
+from tests.fakes.waiting import wait_until
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -236,6 +238,37 @@ def test_ctrl_c_stops_waiting(tmp_path: Path) -> None:
     assert stdout == b""
     assert b"--request-id" in stderr
     assert b"Traceback" not in stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_cancels_at_the_function_and_tells_the_outcome(tmp_path: Path) -> None:
+    with serve_lambda() as service:
+        answer_now = threading.Event()
+        cancelled = SldbError("cancelled", "the request was cancelled", applied="no")
+        service.faults = [Answer(200, {"statusCode": 499, "body": cancelled.encode()}, waits=answer_now)]
+        service.target.replies["cancel"] = {"state": "not_applied"}
+        aws = {
+            "AWS_ENDPOINT_URL": service.url,
+            "AWS_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+        }
+        process = subprocess.Popen(
+            [*COMMAND, "query", "insert into t values (1)"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            env=environment(tmp_path, aws),
+        )
+        assert service.received.wait(30)
+        process.send_signal(signal.SIGINT)
+        wait_until(lambda: service.target.actions, "the cancel")
+        answer_now.set()
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert stdout == b""
+    assert b"the request was cancelled; nothing was applied [cancelled]" in stderr
+    assert [action.name for action in service.target.actions] == ["cancel"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
