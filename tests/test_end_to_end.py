@@ -348,18 +348,22 @@ def test_the_command_line_finds_out_what_became_of_a_write_that_lambda_stopped(s
     table = stack.new_table()
     capsys.readouterr()
 
+    def set_timeout(seconds):
+        stack.functions.update_function_configuration(FunctionName=FUNCTION, Timeout=seconds)
+
     def stall(call, proceed):
+        set_timeout(60)  # for the invocation that finds out
         if applied:
             proceed(call)
         wait_until(lambda: not any(each.busy for each in stack.aws.containers(FUNCTION)), "the function's end")
         raise ReplyLost
 
-    stack.functions.update_function_configuration(FunctionName=FUNCTION, Timeout=3)
+    set_timeout(3)
     try:
         with stack.hook(once(is_commit, stall)):
             status = run_command(["query", f"INSERT INTO {table} VALUES (1) RETURNING a", "--format", "csv"])
     finally:
-        stack.functions.update_function_configuration(FunctionName=FUNCTION, Timeout=60)
+        set_timeout(60)
     shown = capsys.readouterr()
     assert stack.rows(table) == ([1] if applied else [])
     assert (status, shown.out) == ((0, "a\n1\n") if applied else (1, ""))

@@ -234,7 +234,7 @@ def handler(event, context):
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(account.invoke, name)
         (container,) = wait(lambda: aws.containers(name))
-        log = container.tmp_dir.with_name("log")  # it reaches `aws.log` at the end of the invocation
+        log = container.log_path  # it reaches `aws.log` at the end of the invocation
         wait(lambda: log.exists() and re.search(r"^INIT_REPORT .* timeout$", log.read_text(), re.MULTILINE))
         (container.tmp_dir / "go").touch()
         assert running.result() == "imported"
