@@ -148,6 +148,27 @@ def test_a_dropped_name_begins_anew_and_goes_on_counting(container, service, sto
     assert act(service, "create_database", "x") == {"database": "x", "txid": 7, "created": True}
 
 
+@pytest.mark.parametrize("sql", ["SELECT 1", "INSERT INTO t VALUES (1)", "DELETE FROM nothing"])
+def test_a_restore_to_a_dropped_state_is_a_drop(container, store, sql):
+    service, other = container(store), container(store)
+    run(service, "CREATE TABLE t (a)", database="x")
+    act(service, "drop_database", "x")
+    run(other, "CREATE TABLE u (b)", database="x")
+    act(service, "restore", "x", at=2)
+    for one in (service, other):
+        with pytest.raises(SldbError, match="database x was dropped by transaction 4, ") as caught:
+            run(one, sql, database="x")
+        assert (caught.value.code, caught.value.details["txid"]) == ("not_found", 4)
+        with pytest.raises(SldbError, match="dropped by transaction 4, ") as caught:
+            run(one, "CREATE TABLE v (c)", database="x", create=False)
+        assert caught.value.details["creatable"]
+    assert refused(service, "branch", "x", **{"as": "y"}).details["txid"] == 4
+    assert run(other, "CREATE TABLE v (c)", database="x").txid == 5
+    assert run(service, "SELECT name FROM sqlite_schema WHERE name NOT LIKE '\\_%' ESCAPE '\\'", database="x").rows == [
+        ("v",)
+    ]
+
+
 def test_a_writer_that_knew_the_database_is_told(container, store):
     service, other = container(store), container(store)
     run(service, "CREATE TABLE t (a)", database="x")

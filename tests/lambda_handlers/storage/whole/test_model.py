@@ -89,7 +89,7 @@ class Machine(RuleBasedStateMachine):
         before = max(self.states, default=0)
         for service in (self.container_of(number), self.container_of(number + 1))[: 1 + again]:
             if expected:
-                with pytest.raises(SldbError, match=re.escape(expected) if self._is_there() else None):
+                with pytest.raises(SldbError, match=self._refusal(expected)):
                     run(service, sql, request_id=request_id)
             else:
                 txid = run(service, sql, request_id=request_id).txid
@@ -109,7 +109,10 @@ class Machine(RuleBasedStateMachine):
         if promised:
             txid = promised[-1 - back % len(promised)]
             self._become(self.states[txid])
-            self._note(act(self.container_of(number), "restore", at=txid)["txid"])
+            restored = act(self.container_of(number), "restore", at=txid)["txid"]
+            if txid in self.drops:  # restored to the moment when it was dropped
+                self.drops.add(restored)
+            self._note(restored)
 
     @rule(number=small)
     @precondition(lambda self: self.states)
@@ -166,6 +169,13 @@ class Machine(RuleBasedStateMachine):
     def _is_there(self) -> bool:
         return not self.states or max(self.states) not in self.drops
 
+    def _refusal(self, expected: str) -> str:
+        """The pattern of the message for statements that SQLite refuses. If they fail before one writes, a dropped
+        database says that it was dropped, as it does for a read."""
+        if self._is_there():
+            return re.escape(expected)
+        return f"{re.escape(expected)}|was dropped by transaction {max(self.states)},"
+
     def _note(self, txid: int) -> None:
         if txid not in self.states:
             assert txid == max(self.states, default=0) + 1
@@ -197,6 +207,23 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for service in getattr(self, "containers", []):
             service.close()
+
+
+def test_a_restore_to_a_dropped_state_is_a_drop() -> None:
+    machine = Machine()
+    machine.begin()
+    machine.write(0, ["CREATE TABLE IF NOT EXISTS a (id INTEGER PRIMARY KEY, v)"], again=False)
+    machine.drop(0)
+    machine.write(0, ["CREATE TABLE IF NOT EXISTS w (k TEXT PRIMARY KEY, v) WITHOUT ROWID"], again=False)
+    machine.restore(0, back=1)
+    machine.write(1, ["DELETE FROM a"], again=True)  # refused: there is no table, and no database
+    assert machine.drops == {2, 4}
+    machine.branch(0, back=0)  # of the newest state with pages
+    machine.read_the_past(0, back=0)
+    machine.write(1, ["CREATE TABLE IF NOT EXISTS a (id INTEGER PRIMARY KEY, v)", "DELETE FROM a"], again=True)
+    machine.read_newest(0)
+    machine.teardown()
+    assert max(machine.states) == 5
 
 
 def test_it_is_what_sqlite_makes_of_it() -> None:
