@@ -32,6 +32,7 @@ INVARIANTS = {
     "stack": "a function does nothing for another stack",
     "create": "a write that must not create its database does not, whatever happens meanwhile",
     "clock": "a step of a clock moves no moment of the past, and no time that comes after it",
+    "token": "a token is believed only as the stack made it, and its transaction is committed once",
     "time": "a request ends before its function, and its lock before another's",
     "cancel": "a mark stops its own request soon, no other one, and none that has sent its commit; short ones cost nothing",
 }

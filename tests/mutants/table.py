@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import age, cancel, commit, copies, interactive, locks, pages, requests, sql, stores, times
+from tests.mutants import age, cancel, commit, copies, interactive, locks, pages, requests, sql, stores, times, tokens
 
 MUTANTS = (
     *commit.MUTANTS,
@@ -16,4 +16,5 @@ MUTANTS = (
     *stores.MUTANTS,
     *times.MUTANTS,
     *cancel.MUTANTS,
+    *tokens.MUTANTS,
 )

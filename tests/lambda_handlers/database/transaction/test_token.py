@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tracemalloc
 import zlib
 from dataclasses import replace
 
@@ -82,16 +83,30 @@ def test_other_bytes_are_no_transaction(transaction, more):
         assert caught.value.code == "bad_request"
 
 
-def test_an_expansion_beyond_the_limit_is_not_even_read(monkeypatch):
-    bomb = zlib.compress(bytes(1_000_000))
-    taken: list[int] = []
-    monkeypatch.setattr(token, "_unpack", lambda packed: taken.append(len(packed)))
-    for limit in (999_999, 1000):
-        monkeypatch.setattr(token, "MAX_BYTES", limit)
+def test_no_more_is_expanded_than_the_limit(monkeypatch):
+    bomb = zlib.compress(bytes(20_000_000))
+    monkeypatch.setattr(token, "MAX_BYTES", 1000)
+    monkeypatch.setattr(token, "_unpack", lambda packed: pytest.fail("it was read"))
+    tracemalloc.start()
+    try:
         with pytest.raises(SldbError) as caught:
             decode(bomb)
-        assert caught.value.code == "bad_request"
-    assert taken == []
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    assert caught.value.code == "bad_request"
+
+
+def test_what_is_exactly_as_large_as_the_limit_is_accepted(monkeypatch, clock):
+    transaction = a_transaction(clock)
+    size = len(zlib.decompress(encode(transaction)))
+    monkeypatch.setattr(token, "MAX_BYTES", size)
+    assert decode(encode(transaction)) == transaction
+    body = encode(transaction)
+    monkeypatch.setattr(token, "MAX_BYTES", size - 1)
+    for act in (lambda: encode(transaction), lambda: decode(body)):
+        with pytest.raises(SldbError):
+            act()
 
 
 def test_what_is_larger_than_the_limit_is_refused_when_the_token_is_made(tokens, clock):
@@ -146,8 +161,9 @@ def test_every_single_bit_counts(tokens, clock):
 
 def test_another_text_of_the_same_bytes_is_refused(tokens, clock):
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    texts = (tokens.seal(a_transaction(clock, 0, caller="x" * length)) for length in range(6))
+    texts = (tokens.seal(a_transaction(clock, 0, id="x" * length)) for length in range(6))
     text = next(text for text in texts if len(text) % 4)
+    assert tokens.open(text, "main", "")
     spare = 4 if len(text) % 4 == 2 else 2  # bits of the last character that stand for nothing
     last = alphabet.index(text[-1])
     same = text[:-1] + alphabet[last | (1 << spare) - 1]
@@ -185,6 +201,15 @@ def test_a_seal_is_compared_before_anything_is_read(tokens, store, clock, monkey
         for forged in (text[:-2] + "AA", "B" + text[1:], text[:4] + "AAAA" + text[8:]):
             assert refusal(tokens, forged).code == "bad_request"
     assert store.calls == []
+
+
+def test_seals_are_compared_in_constant_time(tokens, clock, monkeypatch):
+    compared = []
+    monkeypatch.setattr(token.hmac, "compare_digest", lambda *seals: compared.append(seals) or seals[0] == seals[1])
+    text = tokens.seal(a_transaction(clock))
+    tokens.open(text, "main", "")
+    refusal(tokens, text[:-8] + "A" * 8)
+    assert [len(seal) for seals in compared for seal in seals] == [32] * 4
 
 
 def test_a_sealed_body_of_another_version_is_refused(tokens, store, clock, monkeypatch):
@@ -273,4 +298,6 @@ def test_what_is_in_the_hash():
     others = [replace(kept, sql="x"), replace(kept, params=None), replace(kept, shows_lastrowid=True)]
     hashes = {open_transaction(0, one).attempt().prefixes for one in (kept, *others)}
     assert len(hashes) == 4
+    after = {open_transaction(0, one, kept).attempt().prefixes[PREFIX_BYTES:] for one in (kept, *others)}
+    assert len(after) == 4
     assert open_transaction(0, replace(kept, digest=b"x" * 16)).attempt().prefixes in hashes
