@@ -71,13 +71,14 @@ class Commit:
         if before := parts.applied.find_transaction(session, copy, whole.attempt()):
             return before
         parts.newest.check_txid(request.if_txid)
-        parts.newest.check_may_create(request.create or not transaction.base)
+        was_allowed = transaction.writes and not transaction.base  # for its first write
+        parts.newest.check_may_create(request.create or was_allowed)
         with run.executing_on(copy.vfs):
             check_shown(session, transaction.statements, " on the newest state")
             session.resume(run.deadline, parts.replies.room(run), attach)
             results = session.run_steps(steps, request.on_error)
-        if results and results[-1].error is not None and request.on_error == "stop":
-            raise results[-1].error
+        if results and (failed := results[-1].error) is not None and request.on_error == "stop":
+            raise failed.in_transaction({"ended": ROLLBACK}) if session.ended == ROLLBACK else failed
         if session.ended == ROLLBACK:
             return self._reply(run, results, copy.replica.txid, ROLLBACK)
         run.deadline.check()

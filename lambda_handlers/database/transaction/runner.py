@@ -94,6 +94,7 @@ class Transactions:
     def _begin(self, run: Run) -> Transaction:
         resources, newest = self._parts.resources, self._parts.newest
         newest.refresh(run.deadline, run.request.max_staleness)
+        newest.check_may_create(run.request.create)  # before the key of tokens makes a directory for it
         now = resources.store.clock.corrected(resources.host.now())
         return Transaction(
             id=resources.host.nonce(),
@@ -182,7 +183,7 @@ class Transactions:
         try:
             reply = self._commit.run(run, transaction, steps)
         except SldbError as error:
-            if error.code in _LEAVES_OPEN:
+            if error.code in _LEAVES_OPEN and error.transaction is None:
                 error.in_transaction(self._state(transaction, None))
             raise
         self._sessions.drop_one(transaction)

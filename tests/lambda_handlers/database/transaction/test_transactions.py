@@ -132,6 +132,16 @@ def test_a_statement_that_ends_the_transaction_says_so(accounts):
     assert balances(accounts)[2] == 100
 
 
+def test_a_statement_of_the_commit_itself_may_end_the_transaction(accounts):
+    client = Interactive(accounts)
+    client.run("UPDATE account SET balance = 1 WHERE id = 2")
+    with pytest.raises(SldbError) as caught:
+        client.commit(query="INSERT OR ROLLBACK INTO account VALUES (1, 5)")
+    assert caught.value.code == "constraint"
+    assert caught.value.transaction == {"ended": "rollback"}
+    assert balances(accounts)[2] == 100
+
+
 @pytest.mark.parametrize("end", ["COMMIT", "END TRANSACTION", "ROLLBACK"])
 def test_the_end_may_be_a_statement(accounts, end):
     client = Interactive(accounts)
@@ -303,6 +313,23 @@ def test_a_transaction_that_must_not_create_its_database_is_refused_before_commi
     assert (caught.value.code, caught.value.details["creatable"]) == ("not_found", True)
     client.run("CREATE TABLE t (a)")
     client.commit(create=False)  # it was allowed
+    assert run(service, "SELECT * FROM t", database="new").rows == []
+
+
+def test_one_begins_no_database_that_it_must_not_create(service, store):
+    """Not even the key of tokens is made: over a directory it would make that."""
+    with pytest.raises(SldbError) as caught:
+        Interactive(service, database="new", create=False)
+    assert (caught.value.code, caught.value.details["creatable"]) == ("not_found", True)
+    assert not list(store.list_objects("_keys/"))
+
+
+def test_statements_of_the_commit_itself_must_not_create_the_database_either(service):
+    client = Interactive(service, database="new")
+    with pytest.raises(SldbError) as caught:
+        client.commit(query="CREATE TABLE t (a)", create=False)
+    assert (caught.value.code, caught.value.details["creatable"]) == ("not_found", True)
+    client.commit(query="CREATE TABLE t (a)")
     assert run(service, "SELECT * FROM t", database="new").rows == []
 
 
