@@ -146,6 +146,8 @@ def _has_written(reply: Reply) -> bool:
     """Return True if a request wrote. The stored reply of a repeated request has no commit time, but its changes."""
     if reply.changes is not None:  # a dry run
         return False
+    if reply.transaction is not None and reply.transaction.get("ended") != "commit":
+        return False
     changed = any(not result.columns and result.rowcount for result in reply.results)
     return changed or bool(reply.stats.get("commit_ms"))
 

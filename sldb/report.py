@@ -28,7 +28,12 @@ def outcomes(reply: Reply) -> str:
 
 def summary(reply: Reply, elapsed_ms: float) -> str:
     """Return a line such as "3 rows · 12 ms · txid 7 · warm · 1 store request"."""
-    parts = [outcomes(reply), duration(elapsed_ms), f"txid {reply.txid}"]
+    return f"{outcomes(reply)} · {measures(reply, elapsed_ms)}"
+
+
+def measures(reply: Reply, elapsed_ms: float) -> str:
+    """Return a line such as "12 ms · txid 7 · warm · 1 store request"."""
+    parts = [duration(elapsed_ms), f"txid {reply.txid}"]
     stats = reply.stats
     if "cold" in stats:
         parts.append("cold" if stats["cold"] else "warm")

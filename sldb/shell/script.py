@@ -11,7 +11,7 @@ from typing import TypeAlias
 from lambda_handlers.wire import SldbError
 from sldb.shell.reader import DotCommand, NeedMore, Reading, Run, read
 from sldb.shell.session import Session
-from sldb.shell.submission import run_waiting, submit
+from sldb.shell.submission import submit
 from sldb.sql_text import is_blank
 
 Obey: TypeAlias = "Callable[[DotCommand, Session], bool]"  # runs a dot command; False: it ends the session
@@ -31,7 +31,7 @@ def run_script(lines: Iterable[str], session: Session, obey: Obey) -> bool:
         except SldbError as error:
             error.details.setdefault("line", number)
             raise
-    run_waiting(session)
+    session.run_waiting()
     return True
 
 

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
+from sldb.cancelling import TooLate
 from sldb.client import Client
 from sldb.database_creation import suggest_names
 from sldb.report import count, summary
 from sldb.shell.output import Output
 from sldb.shell.saved_queries import SavedQueries
 from sldb.shell.schema_names import LiveNames
-from sldb.shell.transaction import Transaction
+from sldb.shell.transaction import Kept, Transaction, blame
 from sldb.write_outcome import UNKNOWN
 
 
@@ -47,35 +48,49 @@ class Session:
     # Requests
 
     def execute(self, request: Request) -> Reply:
-        """Return the reply, as of the session's moment or inside its open transaction."""
+        """Return the reply, as of the session's moment, or as the open transaction sees it. It reads only, then, and
+        does not become a part of the transaction."""
+        self.require_known_outcome()
+        self.run_waiting()
         started = time.monotonic()
-        reply = self._execute(request)
+        reply = self.peek(request)
         self.record(reply, (time.monotonic() - started) * 1000)
         return reply
-
-    def _execute(self, request: Request) -> Reply:
-        transaction = self.transaction
-        if transaction is None:
-            return self.send(replace(request, at=self.at))
-        if transaction.sent is not None:
-            raise _unknown_outcome(transaction.sent)
-        try:
-            reply = self.send(transaction.replay(request))
-        except SldbError as error:
-            blamed, self.transaction = transaction.blame(error)
-            position = blamed.details.get("statement")
-            if isinstance(position, int) and position < len(request.statements):
-                blamed.details.setdefault("query", request.statements[position].query)
-            raise blamed from None
-        self.transaction = transaction.with_all_run()
-        return transaction.own_part(reply)
 
     def peek(self, request: Request) -> Reply:
         """Return the reply like `execute`, and change nothing of the session: for the thread of the names."""
         transaction, at = self.transaction, self.at
+        return self.send(replace(request, at=at) if transaction is None else transaction.look(request))
+
+    def run_inside(self, transaction: Transaction, own: Sequence[Kept]) -> Reply:
+        """Run statements in the open transaction, after those that wait. Raises the SldbError of one that fails; the
+        transaction goes on after it, as in SQLite."""
+        self.require_known_outcome()
+        ran = (*transaction.waiting, *own)
+        started = time.monotonic()
+        try:
+            reply = self.send(transaction.request(kept.statement for kept in own))
+        except SldbError as error:
+            self.go_on(transaction.stopped(ran, error))
+            blame(ran, len(own), error)  # it then counts differently
+            raise
+        except TooLate as late:
+            self.go_on(transaction.after(ran, late.reply))
+            raise
+        self.go_on(transaction.after(ran, reply))
+        self.record(reply, (time.monotonic() - started) * 1000)
+        return replace(reply, results=reply.results[len(transaction.waiting) :])
+
+    def run_waiting(self) -> None:
+        """Run the waiting statements of the open transaction."""
+        if self.transaction is not None and self.transaction.waiting:
+            self.run_inside(self.transaction, ())
+
+    def go_on(self, transaction: Transaction | None) -> None:
+        """Continue with the open transaction after a statement, which may have ended it."""
+        self.transaction = transaction
         if transaction is None:
-            return self.send(replace(request, at=at))
-        return transaction.own_part(self.send(transaction.replay(request)))
+            self.output.say("the statement has ended the transaction: rolled back")
 
     def send(self, request: Request) -> Reply:
         """Send the request unchanged, after those of other threads."""
@@ -111,6 +126,17 @@ class Session:
         if self.transaction is not None:
             raise SldbError("bad_request", f"{doing}: a transaction is open", "COMMIT or ROLLBACK it first")
 
+    def require_known_outcome(self) -> None:
+        """Raise `conflict` while a commit may or may not have been applied: what comes after it depends on that."""
+        if self.transaction is not None and self.transaction.sent is not None:
+            raise SldbError(
+                "conflict",
+                "the outcome of the last COMMIT is unknown",
+                "COMMIT sends it again, and applies nothing twice; ROLLBACK leaves the outcome unknown",
+                applied="unknown",
+                request_id=self.transaction.sent.request_id,
+            )
+
     def require_present(self, doing: str) -> None:
         """Raise `read_only` while statements see the past."""
         if self.at is not None:
@@ -139,20 +165,10 @@ class Session:
                 raise
             self.output.say(f"{error.message} ({suggest_names(database, self.database_names())})")
 
-    def newest_txid(self) -> int:
-        """Return the newest transaction; 0 for a database that does not exist yet."""
-        try:
-            return self.send(Request((Statement("SELECT 1"),), read_only=True)).txid
-        except SldbError as error:
-            if error.code != "not_found":
-                raise
-            txid = error.details.get("txid", 0)  # of the transaction that dropped the database
-            return txid if isinstance(txid, int) else 0
-
     def close(self) -> None:
         """Drop the open transaction and close the client."""
         transaction, self.transaction = self.transaction, None
-        if transaction is not None and transaction.statements:
+        if transaction is not None and transaction.succeeded:
             self.output.say(rollback_message(transaction))
         self.output.redirect(None)
         self.client.close()
@@ -181,15 +197,5 @@ def rollback_message(transaction: Transaction) -> str:
     """Return the sentence about a dropped transaction."""
     if transaction.sent is not None:
         return f"{UNKNOWN} (request {transaction.sent.request_id})"
-    dropped = count(len(transaction.statements), "statement")
-    return f"rolled back: {dropped} not applied" if transaction.statements else "rolled back"
-
-
-def _unknown_outcome(sent: Request) -> SldbError:
-    return SldbError(
-        "conflict",
-        "the outcome of the last COMMIT is unknown",
-        "COMMIT sends it again, and applies nothing twice; ROLLBACK leaves the outcome unknown",
-        applied="unknown",
-        request_id=sent.request_id,
-    )
+    dropped = len(transaction.succeeded)
+    return f"rolled back: {count(dropped, 'statement')} not applied" if dropped else "rolled back"

@@ -1,7 +1,7 @@
 """A submission: SQL entered at once, run in a session.
 
-Outside of an open transaction a submission is one transaction, however many statements it has. BEGIN, COMMIT and
-ROLLBACK are the client's own (see `sldb.shell.transaction`).
+Outside of an open transaction a submission is one transaction, however many statements it has. The shell itself reads
+BEGIN, COMMIT, ROLLBACK and savepoints (see `sldb.shell.controls`); `sldb.shell.transaction` is the open transaction.
 
 In a script (`line` is given) statements of an open transaction without rows wait for the first one with rows, or for
 the commit: so a thousand INSERTs between BEGIN and COMMIT are one request.
@@ -9,17 +9,20 @@ the commit: so a thousand INSERTs between BEGIN and COMMIT are one request.
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
+from lambda_handlers.wire import Params, Reply, Request, Result, SldbError, Statement, new_request_id
+from lambda_handlers.wire.transaction import ROLLBACK, InTransaction
 from sldb.actions import confirmation
 from sldb.cancelling import TooLate
-from sldb.report import count, summary
+from sldb.report import count, measures
+from sldb.shell import conflict
+from sldb.shell.controls import Batch, Begin, Commit, Release, Rollback, Savepoint, is_outermost, is_silent, parts
 from sldb.shell.session import Session, rollback_message
-from sldb.shell.transaction import Batch, Begin, Commit, Rollback, Transaction, is_silent, parts
+from sldb.shell.transaction import BEGIN, Kept, Transaction
 from sldb.sql_text import list_statements, may_change_schema
 from sldb.write_outcome import NOT_CHANGED, UNKNOWN
 
@@ -32,20 +35,20 @@ def submit(session: Session, sql: str, params: Params = None, *, line: int | Non
     session.last_sql = sql
     for part in parts(sql):
         match part:
-            case Begin():
-                _begin(session)
+            case Begin(is_read_only):
+                _begin(session, "BEGIN", is_read_only=is_read_only)
             case Commit(retry):
                 _commit(session, retry)
             case Rollback():
                 _roll_back(session)
-            case Batch(batch):
-                _run_batch(session, batch, params, line)
-
-
-def run_waiting(session: Session) -> None:
-    """Run the waiting statements of the open transaction, at the end of a script. Raises their SldbErrors."""
-    if session.transaction is not None and session.transaction.waiting:
-        session.execute(Request((Statement("SELECT 1"),)))
+            case Release(release) if _ends_transaction(session.transaction, release):
+                _commit(session, retry=False)
+            case Savepoint(statement):
+                if session.transaction is None:
+                    _begin(session, "SAVEPOINT", is_savepoint=True)
+                _run_batch(session, statement, params, line)
+            case Release(statement) | Batch(statement):
+                _run_batch(session, statement, params, line)
 
 
 def interrupted_message(session: Session) -> str:
@@ -80,13 +83,14 @@ def _run_batch(session: Session, sql: str, params: Params, line: int | None) -> 
 
 def _run_inside(session: Session, transaction: Transaction, sql: str, params: Params, line: int | None) -> Reply | None:
     """Run statements in the open transaction; return None if they wait."""
-    statements = [Statement(statement, params) for statement in list_statements(sql)]
-    if line is not None and all(is_silent(statement.query) for statement in statements):
-        session.transaction = transaction.keep(statements, line=line, has_run=False)
-        return None
-    reply = session.execute(Request(tuple(statements)))
-    session.transaction = transaction.keep(statements, line=line)
-    return reply
+    own = [Kept(Statement(statement, params), line) for statement in list_statements(sql)]
+    if line is None or not all(is_silent(kept.statement.query) for kept in own):
+        return session.run_inside(transaction, own)
+    session.require_known_outcome()
+    if not transaction.has_room_for(own):
+        session.run_waiting()
+    session.transaction = _open_transaction(session, "continue").wait(own)
+    return None
 
 
 def _run_alone(session: Session, statement: Statement, *, confirms: bool) -> Reply | None:
@@ -123,21 +127,28 @@ class _Timed:
 # Transactions
 
 
-def _begin(session: Session) -> None:
+def _begin(session: Session, doing: str, *, is_read_only: bool = False, is_savepoint: bool = False) -> None:
     if session.transaction is not None:
         raise SldbError("sql_error", "cannot start a transaction within a transaction", "COMMIT or ROLLBACK it first")
-    session.require_present("BEGIN")
-    session.transaction = Transaction(session.newest_txid())
-    session.output.say(f"open on txid {session.transaction.txid}; nothing is applied before COMMIT", softly=True)
+    session.require_present(doing)
+    reply = session.send(Request((), read_only=is_read_only, transaction=BEGIN))
+    session.transaction = Transaction.begun(reply, is_read_only=is_read_only, is_savepoint=is_savepoint)
+    session.output.say(f"open on txid {reply.txid}; nothing is applied before COMMIT", softly=True)
+
+
+def _ends_transaction(transaction: Transaction | None, release: str) -> bool:
+    if transaction is None or not transaction.is_savepoint:
+        return False
+    return is_outermost(release, (kept.statement.query for kept in transaction.succeeded))
 
 
 def _commit(session: Session, retry: bool) -> None:
     transaction = _open_transaction(session, "commit")
-    if not transaction.statements:
+    if not (transaction.statements or transaction.waiting):
         session.transaction = None
         session.output.say("nothing to commit", softly=True)
         return
-    request = transaction.commit(uuid.uuid4().hex, retry=retry)
+    request = transaction.commit(new_request_id(time.time(), os.urandom(10)), retry=retry)
     session.transaction = replace(transaction, sent=request)  # before sending: Ctrl-C may come at any moment
     started = time.monotonic()
     try:
@@ -145,17 +156,50 @@ def _commit(session: Session, retry: bool) -> None:
     except SldbError as error:
         if _is_outcome_unknown(error):
             raise
-        error, session.transaction = replace(transaction, sent=None).blame(error)
-        raise _not_committed(error) from None
+        session.go_on(transaction.refused(error, retry=retry))
+        _explain_conflict(session, transaction, error)
+        raise
     except TooLate:
         session.transaction = None
         raise
     session.transaction = None
     session.record(reply, (time.monotonic() - started) * 1000)
-    session.output.say(
-        f"committed {count(len(reply.results), 'statement')}: {summary(reply, session.last_ms)}", softly=True
-    )
+    _say_committed(session, transaction, reply)
     _refresh_names_after(session, transaction)
+
+
+def _say_committed(session: Session, transaction: Transaction, reply: Reply) -> None:
+    if reply.txid == transaction.txid:
+        session.output.say("nothing to commit", softly=True)
+        return
+    done = f"committed {count(len(transaction.succeeded), 'statement')}"
+    session.output.say(f"{done} · {measures(reply, session.last_ms)}", softly=True)
+
+
+def _explain_conflict(session: Session, transaction: Transaction, error: SldbError) -> None:
+    """Print the statement that shows something else now, and what to do about it."""
+    position = transaction.changed_statement(error)
+    if position is None:
+        return
+    kept = transaction.statements[position]
+    found = conflict.differences(kept, _now(session, transaction.statements[: position + 1]))
+    session.output.say("\n".join(["other clients have changed the result of", *(f"  {line}" for line in found)]))
+    error.details.pop("query", None)
+    error.hint = (
+        "ROLLBACK drops it, so that BEGIN sees the newest state; COMMIT RETRY applies its statements to that, whatever "
+        "they find there"
+    )
+
+
+def _now(session: Session, statements: Sequence[Kept]) -> Result | str | None:
+    """Return the result of the last statement, or the message of its error, on the newest state; None if they cannot be
+    run."""
+    ran = tuple(kept.statement for kept in statements if not kept.error or kept is statements[-1])
+    try:
+        reply = session.send(Request(ran, transaction=InTransaction(end=ROLLBACK)))
+    except SldbError as error:
+        return error.message if error.details.get("statement") == len(ran) - 1 else None
+    return reply.results[-1]
 
 
 def _roll_back(session: Session) -> None:
@@ -172,16 +216,10 @@ def _open_transaction(session: Session, verb: str) -> Transaction:
 
 
 def _refresh_names_after(session: Session, transaction: Transaction) -> None:
-    if any(may_change_schema(kept.statement.query) for kept in transaction.statements):
+    if any(may_change_schema(kept.statement.query) for kept in transaction.succeeded):
         session.refresh_names()
 
 
 def _is_outcome_unknown(error: SldbError) -> bool:
     applied = error.details.get("applied")
     return applied == "unknown" or (error.code in _UNKNOWN_OUTCOMES and applied != "no")
-
-
-def _not_committed(error: SldbError) -> SldbError:
-    if error.code == "conflict":
-        error.hint = "COMMIT RETRY applies it to the newest state; ROLLBACK drops it"
-    return error

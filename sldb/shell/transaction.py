@@ -1,196 +1,178 @@
-"""An open transaction: kept by the client, over a stateless function. Pure: no I/O.
+"""An open transaction of the shell, as its client knows it. Pure: no I/O.
 
-    BEGIN                 Transaction(txid): based on the newest transaction
-    a statement           replay(…) runs all kept statements and then this one, as of that moment, and rolls back
-                          (dry_run, at); own_part(…) is its part of the reply, keep(…) the transaction with it
-    COMMIT                commit() sends the kept statements as one request, which applies only if no client has
-                          committed since (if_txid); commit(retry=True) applies it to the newest state by then
-    ROLLBACK              drops the Transaction
+Its token, which every reply renews, is all of its state. So a request whose answer was lost has not happened for the
+transaction, and a commit with the same token applies once, however often it is sent.
 
-So later commits of other clients are invisible inside it, its own writes are visible to it alone, and nothing is
-locked. Its limit: a statement runs again with each one after it, and once more for the commit. One that calls random()
-or reads the time may store another value than it showed, and its rows of an attached database may have changed.
+    begun(reply)          the transaction of the reply to BEGIN
+    request(statements)   runs statements inside it, after those that wait; after(…) and stopped(…) are the
+                          transaction with their results
+    look(request)         reads inside it without becoming a part of it: what COMMIT compares stays the same
+    commit(…)             ends it; refused(…) is the transaction after a refusal
 
-`parts` finds BEGIN, COMMIT and ROLLBACK in SQL; savepoints are statements like others, handled by SQLite.
+The statements are kept for messages, and for COMMIT RETRY, which sends them as a request of their own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
-from lambda_handlers.wire import Reply, Request, SldbError, Statement
-from sldb.sql_text import bare_words, is_blank, split_statements
+from lambda_handlers.wire import Reply, Request, Result, SldbError, Statement
+from lambda_handlers.wire.transaction import COMMIT, InTransaction
 
-MAX_BYTES = 5_900_000  # of its statements in a request; the limit of Lambda is 6 MB
-
-_READS = frozenset(("SELECT", "VALUES", "EXPLAIN"))
-_CHANGES = frozenset(("INSERT", "REPLACE", "UPDATE", "DELETE"))  # also after WITH
-_SILENT = frozenset(("CREATE", "DROP", "ALTER", "SAVEPOINT", "RELEASE", "ROLLBACK", *_CHANGES))
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    retry: bool = False  # COMMIT RETRY: also if other clients have committed meanwhile
-
-
-@dataclass(frozen=True, slots=True)
-class Rollback:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Statements between BEGIN, COMMIT and ROLLBACK."""
-
-    sql: str
-
-
-Part: TypeAlias = "Begin | Commit | Rollback | Batch"
-
-_SPELLINGS: dict[tuple[str, ...], Part] = {
-    **{("BEGIN", *kind): Begin() for kind in ((), ("DEFERRED",), ("IMMEDIATE",), ("EXCLUSIVE",))},
-    ("COMMIT",): Commit(),
-    ("COMMIT", "RETRY"): Commit(retry=True),
-    ("END",): Commit(),
-    ("ROLLBACK",): Rollback(),
-}
-
-
-def parts(sql: str) -> Iterator[Part]:
-    """Yield the parts of `sql` in order. Raises `sql_error` for a BEGIN, COMMIT or ROLLBACK with a syntax error."""
-    batch = ""
-    for statement in split_statements(sql):
-        control = _control(statement)
-        if control is None:
-            batch += statement
-            continue
-        if not is_blank(batch):
-            yield Batch(batch)
-        batch = ""
-        yield control
-    if not is_blank(batch):
-        yield Batch(batch)
-
-
-def _control(statement: str) -> Part | None:
-    words = tuple(bare_words(statement))
-    if words[:1] not in (("BEGIN",), ("COMMIT",), ("END",), ("ROLLBACK",)):
-        return None
-    if words[0] == "ROLLBACK" and "TO" in words[1:3]:
-        return None
-    found = _SPELLINGS.get(tuple(word for word in words if word != "TRANSACTION"))
-    if found is None:
-        raise SldbError("sql_error", f'near "{words[-1]}": syntax error', "", query=statement)
-    return found
+BEGIN = InTransaction()
+MAX_WAITING = 10_000  # statements, in one request: a reply has room for the results of three times as many
+MAX_WAITING_BYTES = 4_000_000  # of their SQL; the limit of Lambda is 6 MB, and the token may need a part of it
+MAX_KEPT_ROWS = 1000  # of a result, to show what has changed
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A statement kept for the commit."""
+    """A statement of the transaction."""
 
     statement: Statement
     line: int | None = None  # of the script
+    shown: Result | None = None  # its result, without rows if those are too many; None: not known
+    error: str = ""  # its message, if it failed
+
+    def about(self) -> dict[str, Any]:
+        """Return the details of an error about it."""
+        return {"query": self.statement.query, **({} if self.line is None else {"line": self.line})}
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
+    token: str
     txid: int  # that it is based on; 0: a database before its first transaction
-    statements: tuple[Kept, ...] = ()
-    size_bytes: int = 0  # of the statements, as a request has them
-    waiting: int = 0  # number of statements at the end that have never run
+    statements: tuple[Kept, ...] = ()  # that have run, as the token has them
+    waiting: tuple[Kept, ...] = ()  # of a script, to run with the next ones
+    waiting_bytes: int = 0
+    is_read_only: bool = False
+    is_savepoint: bool = False  # a SAVEPOINT has begun it, and its RELEASE commits it
     sent: Request | None = None  # a commit that may or may not have been applied
 
-    def replay(self, request: Request) -> Request:
-        """Return the request as it runs inside the transaction. Raises `too_large`."""
-        _check_size(self.size_bytes + _size(request.statements))
-        ran = (*self._statements, *request.statements)
-        return replace(request, statements=ran, at=self.txid, dry_run=True, read_only=False)
+    @classmethod
+    def begun(cls, reply: Reply, *, is_read_only: bool = False, is_savepoint: bool = False) -> Transaction:
+        token = _token(reply.transaction)
+        assert token is not None, reply.transaction
+        return cls(token, reply.txid, is_read_only=is_read_only, is_savepoint=is_savepoint)
 
-    def own_part(self, reply: Reply) -> Reply:
-        """Return the results of the request itself out of the reply to its replay."""
-        return replace(reply, results=reply.results[len(self.statements) :])
+    @property
+    def succeeded(self) -> tuple[Kept, ...]:
+        """The statements that have run without an error, and those that wait."""
+        return (*(kept for kept in self.statements if not kept.error), *self.waiting)
 
-    def keep(self, statements: Sequence[Statement], *, line: int | None = None, has_run: bool = True) -> Transaction:
-        """Return the transaction with more statements that have run, or (not `has_run`) wait. Raises `too_large`."""
-        fresh = [statement for statement in statements if not is_read(statement.query)]
-        size_bytes = self.size_bytes + _size(fresh)
-        _check_size(size_bytes)
-        kept = self.statements + tuple(Kept(statement, line) for statement in fresh)
-        return replace(
-            self, statements=kept, size_bytes=size_bytes, waiting=0 if has_run else self.waiting + len(fresh)
-        )
+    # Statements
 
-    def with_all_run(self) -> Transaction:
-        """Return the transaction with all kept statements marked as run."""
-        return replace(self, waiting=0)
+    def has_room_for(self, fresh: Sequence[Kept]) -> bool:
+        """Return True if more statements can wait."""
+        size_bytes = self.waiting_bytes + _size(fresh)
+        return len(self.waiting) + len(fresh) <= MAX_WAITING and size_bytes <= MAX_WAITING_BYTES
+
+    def wait(self, fresh: Sequence[Kept]) -> Transaction:
+        """Return the transaction with more statements that wait."""
+        return replace(self, waiting=(*self.waiting, *fresh), waiting_bytes=self.waiting_bytes + _size(fresh))
+
+    def request(self, statements: Iterable[Statement]) -> Request:
+        """Return the request of the waiting statements, and then these."""
+        waiting = (kept.statement for kept in self.waiting)
+        return Request((*waiting, *statements), read_only=self.is_read_only, transaction=InTransaction(self.token))
+
+    def look(self, request: Request) -> Request:
+        """Return a request that reads as it reads inside the transaction."""
+        return replace(request, at=None, read_only=True, transaction=InTransaction(self.token))
+
+    def after(self, ran: Sequence[Kept], reply: Reply) -> Transaction | None:
+        """Return the transaction after statements that have run; None if they have ended it."""
+        token = _token(reply.transaction)
+        shown = [replace(kept, shown=_kept_of(result)) for kept, result in zip(ran, reply.results, strict=True)]
+        return None if token is None else self._renewed(token, shown)
+
+    def stopped(self, ran: Sequence[Kept], error: SldbError) -> Transaction | None:
+        """Return the transaction after statements of which one has failed; None if that has ended it.
+
+        Without a token in the error nothing of the request is a part of it, and a waiting statement that failed is
+        dropped with those after it.
+        """
+        position = _position(error)
+        if error.transaction is not None and position is not None and position < len(ran):
+            token = _token(error.transaction)
+            failed = replace(ran[position], error=error.message)
+            return None if token is None else self._renewed(token, [*ran[:position], failed])
+        return None if _is_over(error) else self._without_waiting_from(position)
+
+    def _renewed(self, token: str, ran: Sequence[Kept]) -> Transaction:
+        return replace(self, token=token, statements=(*self.statements, *ran), waiting=(), waiting_bytes=0)
+
+    def _without_waiting_from(self, position: int | None) -> Transaction:
+        if position is None or not 0 <= position < len(self.waiting):
+            return self
+        left = self.waiting[:position]
+        return replace(self, waiting=left, waiting_bytes=_size(left))
+
+    # Its end
 
     def commit(self, request_id: str, *, retry: bool = False) -> Request:
         """Return the request for the commit; the same one again if its outcome is unknown."""
         if self.sent is not None:
             return self.sent
-        if_txid = None if retry else self.txid
-        return Request(self._statements, if_txid=if_txid, request_id=request_id)
+        if retry:
+            return Request(tuple(kept.statement for kept in self.succeeded), request_id=request_id)
+        return replace(self.request(()), transaction=InTransaction(self.token, COMMIT), request_id=request_id)
 
-    def blame(self, error: SldbError) -> tuple[SldbError, Transaction]:
-        """Return an error of a replay or commit as the error of its statement, and the remaining transaction.
+    def refused(self, error: SldbError, *, retry: bool = False) -> Transaction | None:
+        """Return the transaction after a commit that was certainly not applied, and complete the error's details: they
+        name the statement."""
+        position = _position(error)
+        left = replace(self, sent=None)
+        if position is None:
+            return None if _is_over(error) else left
+        sent = self.succeeded if retry else self.waiting
+        if position < len(sent):
+            error.details.update(statement=0, statement_count=1, **sent[position].about())
+        return None if _is_over(error) else left._without_waiting_from(position - len(sent) + len(self.waiting))
 
-        A waiting statement that fails is dropped, with those after it.
-        """
+    def changed_statement(self, error: SldbError) -> int | None:
+        """Return the position of the statement that a conflict is about."""
         position = error.details.get("statement")
-        if not isinstance(position, int):
-            return error, self
-        if position >= len(self.statements):
-            own_count = error.details.get("statement_count", 0) - len(self.statements)
-            own = {"statement": position - len(self.statements), "statement_count": own_count}
-            return _with_details(error, error.message, own), self
-        kept = self.statements[position]
-        about: dict[str, Any] = {"statement": 0, "statement_count": 1, "query": kept.statement.query}
-        if kept.line is not None:
-            about["line"] = kept.line
-        if position < len(self.statements) - self.waiting:
-            again = f"statement {position + 1} of the open transaction fails when it is run again: {error.message}"
-            return _with_details(error, again, about), self
-        left = replace(self, statements=self.statements[:position], waiting=0)
-        return _with_details(error, error.message, about), replace(left, size_bytes=_size(left._statements))
-
-    @property
-    def _statements(self) -> tuple[Statement, ...]:
-        return tuple(kept.statement for kept in self.statements)
+        if error.code != "conflict" or not isinstance(position, int) or position >= len(self.statements):
+            return None
+        return position
 
 
-def is_read(statement: str) -> bool:
-    """Return True if the statement certainly changes nothing: replays leave it out."""
-    words = list(bare_words(statement))
-    return bool(words) and (words[0] in _READS or (words[0] == "WITH" and not _CHANGES.intersection(words)))
+def blame(ran: Sequence[Kept], own_count: int, error: SldbError) -> None:
+    """Complete the details of an error of a request of which the last statements are the user's newest: they name the
+    statement that failed, and its line."""
+    position = _position(error)
+    if position is None or position >= len(ran):
+        return
+    own = position - (len(ran) - own_count)
+    is_own = own >= 0
+    error.details.update(statement=max(own, 0), statement_count=own_count if is_own else 1, **ran[position].about())
 
 
-def is_silent(statement: str) -> bool:
-    """Return True if the statement certainly returns no rows: a script need not run it at once."""
-    words = list(bare_words(statement))
-    return bool(words) and words[0] in _SILENT and "RETURNING" not in words
+def _position(error: SldbError) -> int | None:
+    """Return the position of the statement that failed, in its request; a conflict counts in the whole transaction."""
+    position = error.details.get("statement")
+    return position if isinstance(position, int) and error.code != "conflict" else None
 
 
-def _with_details(error: SldbError, message: str, details: dict[str, Any]) -> SldbError:
-    return SldbError(error.code, message, error.hint, **{**error.details, **details})
+def _kept_of(result: Result) -> Result:
+    return result if len(result.rows) <= MAX_KEPT_ROWS else replace(result, rows=[])
 
 
-def _size(statements: Sequence[Statement]) -> int:
-    return sum(len(json.dumps(Request((one,)).encode(), ensure_ascii=False).encode()) + 2 for one in statements)
+def _token(state: Mapping[str, Any] | None) -> str | None:
+    token = (state or {}).get("token")
+    return token if isinstance(token, str) else None
 
 
-def _check_size(size_bytes: int) -> None:
-    if size_bytes > MAX_BYTES:
-        raise SldbError(
-            "too_large",
-            f"the open transaction would have {size_bytes / 1e6:.1f} MB of SQL, and a request has room for "
-            f"{MAX_BYTES / 1e6:.1f} MB",
-            "COMMIT these statements and continue, or load many rows with sldb import",
-        )
+def _is_over(error: SldbError) -> bool:
+    """Return True if a statement has ended the transaction, such as INSERT OR ROLLBACK."""
+    return error.transaction is not None and _token(error.transaction) is None
+
+
+def _size(statements: Sequence[Kept]) -> int:
+    requests = (Request((kept.statement,)).encode() for kept in statements)
+    return sum(len(json.dumps(request, ensure_ascii=False).encode()) + 2 for request in requests)

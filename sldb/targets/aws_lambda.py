@@ -84,7 +84,7 @@ class LambdaTarget:
         try:
             reply = self._decoded(request.encode(), Reply.decode)
         except _InDoubt as doubt:
-            if request.read_only or request.at is not None:
+            if not _may_apply(request):
                 doubt.error.details.pop("applied", None)  # it writes nothing
                 raise doubt.error from doubt
             reply = self._look_up_result(request, doubt, again)
@@ -118,8 +118,8 @@ class LambdaTarget:
         except SldbError as error:
             if self._is_corrected(function, error):
                 return self._decoded(event, read)
-            if error.details.get("field") == "create":
-                raise _too_old(function, error) from error
+            if (field := error.details.get("field")) in _NEW_FIELDS:
+                raise _too_old(function, field, error) from error
             if error.details.get("applied") != "unknown":
                 raise
             raise _InDoubt(error) from error
@@ -266,11 +266,23 @@ def _sent_again(refusal: SldbError) -> SldbError:
     return SldbError(refusal.code, f"{refusal.message}, when it was sent again", refusal.hint, **refusal.details)
 
 
-def _too_old(function: str, refusal: SldbError) -> SldbError:
-    """Return the error for a function that does not know the field `create`, and would create the database."""
-    message = f"{function} is of an older version, which cannot be kept from creating a database"
-    hint = "sldb deploy brings it up to date; --create allows it"
-    return SldbError(refusal.code, message, hint, field="create", applied="no")
+# The fields that a function of an older version refuses: what it cannot do, and a way besides the update.
+_NEW_FIELDS = {
+    "create": ("cannot be kept from creating a database", "; --create allows it"),
+    "transaction": ("has no transactions over several requests", ""),
+}
+
+
+def _too_old(function: str, field: str, refusal: SldbError) -> SldbError:
+    lack, way = _NEW_FIELDS[field]
+    message = f"{function} is of an older version, which {lack}"
+    return SldbError(refusal.code, message, f"sldb deploy brings it up to date{way}", field=field, applied="no")
+
+
+def _may_apply(request: Request) -> bool:
+    """Return True if the request may write: it sees the newest state, outside of a transaction or to commit one."""
+    is_inside = request.transaction is not None and not request.transaction.commits
+    return not (request.read_only or request.at is not None or is_inside)
 
 
 def _too_large(message: str) -> SldbError:

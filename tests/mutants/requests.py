@@ -22,6 +22,14 @@ ONCE = (
         ),
     ),
     Mutant(
+        "the shell sends a commit in doubt as another request",
+        "once",
+        "sldb/shell/transaction.py",
+        "        if self.sent is not None:\n            return self.sent\n",
+        "",
+        ("tests/sldb/shell/test_transaction.py::test_a_commit_of_unknown_outcome_is_sent_again_as_it_was",),
+    ),
+    Mutant(
         "nobody looks whether it was applied",
         "once",
         HANDLERS + "database/applied_requests.py",

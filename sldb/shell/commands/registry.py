@@ -15,16 +15,14 @@ from sldb.shell.session import Session
 TRANSACTIONS = """\
 BEGIN opens a transaction on the newest state: its statements see that state
 and their own changes, whatever other clients commit meanwhile, and block no
-client. COMMIT applies them all at once if no other client has committed since;
-otherwise it fails, and COMMIT RETRY runs them on the then newest state.
-ROLLBACK drops them, and so does leaving. SAVEPOINT, RELEASE and ROLLBACK TO
-work inside. An error drops its statement; the transaction stays open.
+client. COMMIT applies them all at once, unless other clients have changed what
+the transaction saw: then it is a conflict, which shows the statement with its
+result then and now, and the transaction stays open. COMMIT RETRY applies its
+statements to the newest state, whatever they find there. ROLLBACK drops it,
+and so does leaving. SAVEPOINT, RELEASE and ROLLBACK TO work inside.
 
-The function keeps nothing between statements: each one that you add runs after
-all earlier ones of the transaction have run again, and COMMIT runs them once
-more. So random() and the time (datetime('now'), CURRENT_TIMESTAMP) may be
-stored with other values than were shown, and so may values that were read from
-an attached database."""
+An error undoes its statement alone; the transaction stays open. What was shown
+is what COMMIT stores, random() and the time included."""
 
 
 def obey(command: DotCommand, session: Session) -> bool:

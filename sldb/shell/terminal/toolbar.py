@@ -43,7 +43,7 @@ def _state(transaction: Transaction | None) -> str:
         return "no transaction"
     if transaction.sent is not None:
         return "COMMIT IN DOUBT"
-    return f"OPEN: {count(len(transaction.statements), 'statement')}"
+    return f"OPEN: {count(len(transaction.succeeded), 'statement')}"
 
 
 def _cost(session: Session) -> list[str]:

@@ -16,7 +16,7 @@ class LosingTarget:
         self.lost = 0
 
     def send(self, request: Request) -> Reply:
-        if request.if_txid is None or self.lost:
+        if request.transaction is None or not request.transaction.commits or self.lost:
             return self._target.send(request)
         self.lost += 1
         if self._applies:

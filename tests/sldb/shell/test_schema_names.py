@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,8 @@ from sldb.shell.output import Output
 from sldb.shell.schema_names import LiveDatabases, LiveNames
 from sldb.shell.session import Session
 from sldb.shell.submission import submit
+from sldb.targets.local import LocalTarget
+from sldb.targets.protocol import Target
 from tests.fakes.targets.sqlite_target import SqliteTarget
 from tests.fakes.waiting import wait_until
 
@@ -50,7 +53,7 @@ def session(target: WatchedTarget) -> Session:
     return new_session(target)
 
 
-def new_session(target: SqliteTarget) -> Session:
+def new_session(target: Target) -> Session:
     session = Session(Client(target), Output(io.StringIO(), io.StringIO(), timing=False))
     session.names = LiveNames(
         lambda: Names.from_reply(session.peek(everything())), lambda: session.peek(schema_version()).rows[0][0]
@@ -103,12 +106,15 @@ def test_a_table_that_is_missed_may_be_new(session: Session, target: WatchedTarg
     wait(lambda: target.asked() == ["everything"])
 
 
-def test_what_a_transaction_makes_is_known_inside_it(session: Session) -> None:
+def test_what_a_transaction_makes_is_known_inside_it(tmp_path: Path) -> None:
+    target = LocalTarget(tmp_path)
+    session = new_session(target)
     assert session.names is not None
-    submit(session, "begin; create table inside(a);")
-    wait(lambda: known(session) == ["inside"])
+    submit(session, "create table outside(a); begin; create table inside(a);")
+    wait(lambda: known(session) == ["inside", "outside"])
     submit(session, "rollback;")
-    wait(lambda: known(session) == [])
+    wait(lambda: known(session) == ["outside"])
+    target.close()
 
 
 def test_of_a_target_that_fails_there_are_none() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.cancelling import TooLate
 from sldb.client import Client
+from sldb.shell import transaction
 from sldb.shell.commands.registry import obey
 from sldb.shell.output import Output
 from sldb.shell.script import run_script
@@ -79,7 +80,7 @@ def test_nothing_is_applied_before_commit(session: Session) -> None:
     run(session, "commit;")
     assert run(other(session), "select b from t;") == [{"b": "x"}]
     assert session.transaction is None
-    assert "committed 1 statement: 1 row changed" in said(session)
+    assert "committed 2 statements · " in said(session)
 
 
 def test_rollback_and_leaving_apply_nothing(session: Session) -> None:
@@ -89,26 +90,55 @@ def test_rollback_and_leaving_apply_nothing(session: Session) -> None:
     run(left, "begin;", "insert into t values (1, 'x'); insert into t values (2, 'y');")
     left.client = session.client
     txid = session.client.execute(Request((Statement("select 1"),))).txid
-    left.transaction, transaction = None, left.transaction
-    assert transaction is not None
-    assert txid == transaction.txid
+    left.transaction, dropped = None, left.transaction
+    assert dropped is not None
+    assert txid == dropped.txid
 
 
-def test_others_commits_are_not_seen_and_refuse_the_commit(session: Session) -> None:
-    run(session, "begin;", "insert into t values (1, 'mine');")
+def test_others_commits_are_not_seen_and_do_not_matter_where_nothing_of_them_was(session: Session) -> None:
+    run(session, "insert into t values (1, 'first');", "begin;", "update t set b = 'mine' where a = 1;")
+    run(other(session), "insert into t values (7, 'theirs');")
+    assert run(session, "select b from t where a = 1;") == [{"b": "mine"}]
+    run(session, "commit;")
+    assert run(session, "select b from t order by a;") == [{"b": "mine"}, {"b": "theirs"}]
+
+
+def test_a_commit_that_changed_what_was_seen_is_shown(session: Session) -> None:
+    run(session, "begin;", "insert into t values (1, 'mine');", "select b from t;")
     run(other(session), "insert into t values (7, 'theirs');")
     assert run(session, "select b from t;") == [{"b": "mine"}]
     error = refused(session, "commit;")
-    assert error.code == "conflict"
+    assert (error.code, error.details["statement"], error.details["applied"]) == ("conflict", 1, "no")
     assert "COMMIT RETRY" in error.hint
+    assert "  select b from t;\n  then: no such row\n  now:  theirs\n" in said(session)
     assert run(session, "select b from t;") == [{"b": "mine"}]  # still open
     run(session, "commit retry;")
     assert run(session, "select b from t order by a;") == [{"b": "mine"}, {"b": "theirs"}]
 
 
+def test_a_write_that_would_meet_another_state_is_shown(session: Session) -> None:
+    run(session, "insert into t values (1, 'x');", "begin;", "delete from t where a > 0;")
+    run(other(session), "insert into t values (2, 'y');")
+    assert refused(session, "commit;").code == "conflict"
+    assert "  delete from t where a > 0;\n  then: 1 row changed\n  now:  2 rows changed\n" in said(session)
+    run(session, "rollback;")
+    assert len(run(session, "select * from t;")) == 2
+
+
+def test_the_clock_and_chance_are_committed_as_shown(session: Session) -> None:
+    run(session, "create table c(a, b default current_timestamp, c default (random()));", "begin;")
+    run(session, "insert into c(a) values (hex(randomblob(16)));", "insert into c(a) values (random());")
+    shown = run(session, "select * from c;")
+    assert shown[0]["c"] != shown[1]["c"]
+    assert run(session, "select * from c;", "commit;") == shown
+    assert run(session, "select * from c;") == shown
+
+
 def test_an_error_drops_its_statement_and_leaves_the_rest(session: Session) -> None:
     run(session, "begin;", "insert into t values (1, 'x');")
-    error = refused(session, "insert into t values (2, 'y'); insert into t values (1, 'z');")
+    error = refused(
+        session, "insert into t values (2, 'y'); insert into t values (1, 'z'); insert into t values (9, 9);"
+    )
     assert (error.code, error.details["statement"], error.details["query"]) == (
         "constraint",
         1,
@@ -117,7 +147,41 @@ def test_an_error_drops_its_statement_and_leaves_the_rest(session: Session) -> N
     error = refused(session, "insert into t values (3, nope);")
     assert (error.details["query"], error.details["offset"]) == ("insert into t values (3, nope);", 25)
     run(session, "insert into t values (4, 'w');", "commit;")
-    assert run(session, "select a from t;") == [{"a": 1}, {"a": 4}]
+    assert run(session, "select a from t;") == [{"a": 1}, {"a": 2}, {"a": 4}]
+
+
+@pytest.mark.parametrize("submission", ["insert or rollback into t values (1, 'y');", "select 1; select nope;"])
+def test_a_statement_may_end_the_transaction(session: Session, submission: str) -> None:
+    run(session, "begin;", "insert into t values (1, 'x');")
+    refused(session, submission)
+    ends = "rollback" in submission
+    assert (session.transaction is None) == ends
+    assert ("the statement has ended the transaction: rolled back" in said(session)) == ends
+
+
+def test_a_savepoint_begins_a_transaction_and_its_release_commits(session: Session) -> None:
+    run(session, "savepoint a;", "insert into t values (1, 'x');", "savepoint a;", "insert into t values (2, 'y');")
+    run(session, "release a;")
+    assert run(other(session), "select a from t;") == []
+    run(session, "rollback to a;", "insert into t values (3, 'z');", "release A;")
+    assert session.transaction is None
+    assert run(other(session), "select a from t;") == [{"a": 3}]
+
+
+def test_a_read_only_transaction(session: Session) -> None:
+    run(session, "begin readonly;")
+    assert refused(session, "insert into t values (1, 'x');").code == "read_only"
+    assert run(session, "select * from t;", "commit;") == []
+
+
+def test_what_the_shell_reads_by_itself_is_not_compared(session: Session) -> None:
+    """Dot commands and the names for completion: a table of another client is no reason for a conflict."""
+    run(session, "begin;", "insert into t values (1, 'x');")
+    obey_text(session, ".tables")
+    assert session.peek(Request((Statement("select count(*) from t"),))).rows == [(1,)]
+    run(other(session), "create table u(x);")
+    run(session, "commit;")
+    assert len(run(session, "select * from t;")) == 1
 
 
 def test_savepoints(session: Session) -> None:
@@ -200,9 +264,11 @@ def test_the_first_transaction_of_a_database(target: LocalTarget) -> None:
     assert run(other(session), "select a from t;") == [{"a": 1}]
 
 
-def test_one_without_writes_commits_nothing(session: Session) -> None:
+def test_one_without_writes_commits_nothing_and_conflicts_with_none(session: Session) -> None:
+    run(session, "begin;", "select * from t;")
+    run(other(session), "insert into t values (1, 'x');")
     txid = session.client.execute(Request((Statement("select 1"),))).txid
-    run(session, "begin;", "select 1;", "commit;")
+    run(session, "commit;")
     assert session.client.execute(Request((Statement("select 1"),))).txid == txid
     assert "nothing to commit" in said(session)
 
@@ -229,6 +295,8 @@ def test_a_commit_whose_answer_was_lost_is_asked_again(
     with pytest.raises(type(failure)):
         submit(doubtful, "commit;")
     assert refused(doubtful, "insert into t(b) values ('y');").code == "conflict"  # it might not be part of it
+    with pytest.raises(SldbError, match="unknown"):
+        submit(doubtful, "insert into t(b) values ('y');", line=1)  # of a script, where it would wait
     run(doubtful, "commit;")
     assert run(session, "select b from t;") == [{"b": "x"}]
     assert doubtful.transaction is None
@@ -257,6 +325,31 @@ def test_a_commit_that_certainly_failed_may_grow(session: Session, target: Local
     assert len(run(session, "select b from t;")) == 2
 
 
+class LateTarget(CountingTarget):
+    """Ctrl-C comes when a request of the transaction is over."""
+
+    def send(self, request: Request) -> Reply:
+        reply = super().send(request)
+        if request.transaction is not None and request.transaction.token:
+            raise TooLate(reply)
+        return reply
+
+
+def test_a_request_that_was_over_before_it_was_cancelled_counts(session: Session, target: LocalTarget) -> None:
+    late = other(session)
+    late.client = Client(LateTarget(target), session.client.database)  # type: ignore[arg-type]
+    run(late, "begin;")
+    for sql in ("insert into t values (1, 'x');", "insert into t values (2, 'y');"):
+        with pytest.raises(TooLate):
+            submit(late, sql)
+    assert late.transaction is not None
+    assert len(late.transaction.succeeded) == 2
+    with pytest.raises(TooLate):
+        submit(late, "commit;")
+    assert late.transaction is None
+    assert len(run(session, "select * from t;")) == 2
+
+
 # Scripts
 
 
@@ -266,7 +359,7 @@ def test_a_thousand_statements_of_a_script_are_one_request(session: Session, tar
     scripted.client = Client(counting, session.client.database)  # type: ignore[arg-type]
     lines = ["begin;\n", *(f"insert into t values ({n}, 'x{n}');\n" for n in range(1000)), "commit;\n"]
     assert run_script(lines, scripted, obey)
-    assert [len(request.statements) for request in counting.requests] == [1, 1000]
+    assert [len(request.statements) for request in counting.requests] == [0, 1000]
     assert run(session, "select count(*) as n from t;") == [{"n": 1000}]
 
 
@@ -279,8 +372,21 @@ def test_an_error_that_comes_late_names_its_line(session: Session, asks: str) ->
     assert (caught.value.code, caught.value.details["line"]) == ("constraint", 4)
     assert caught.value.details["query"] == "insert into\nt values (1, 'y');"
     assert scripted.transaction is not None
-    assert len(scripted.transaction.statements) == 1
+    assert len(scripted.transaction.succeeded) == 1
     assert run(session, "select * from t;") == []
+
+
+def test_many_statements_of_a_script_are_sent_in_pieces(
+    session: Session, target: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "MAX_WAITING", 10)
+    counting = CountingTarget(target)
+    scripted = other(session)
+    scripted.client = Client(counting, session.client.database)  # type: ignore[arg-type]
+    lines = ["begin;\n", *(f"insert into t values ({n}, 'x{n}');\n" for n in range(25)), "commit;\n"]
+    assert run_script(lines, scripted, obey)
+    assert [len(request.statements) for request in counting.requests] == [0, 10, 10, 5]
+    assert run(session, "select count(*) as n from t;") == [{"n": 25}]
 
 
 def test_the_end_says_what_was_dropped(tmp_path: Path) -> None:
@@ -298,6 +404,7 @@ STATEMENTS = st.sampled_from(
         "begin;",
         "commit;",
         "rollback;",
+        "begin immediate;",
         "savepoint s;",
         "savepoint S;",
         "savepoint r;",
@@ -308,6 +415,10 @@ STATEMENTS = st.sampled_from(
         "insert into t(b) values (2) returning a, b;",
         "insert into t values (7, 7);",
         "insert or replace into t values (7, 8);",
+        "insert or rollback into t values (7, 9);",
+        "insert or fail into t values (8, 9), (7, 9), (9, 9);",
+        "insert or ignore into t values (7, 9);",
+        "update or fail t set b = 1;",
         "update t set b = b + 10 where a < 3;",
         "delete from t where a = 1;",
         "delete from t;",
@@ -326,8 +437,8 @@ STATEMENTS = st.sampled_from(
 def test_a_conversation_goes_as_with_sqlite(target: LocalTarget, submissions: list[str]) -> None:
     ours, theirs = new_session(target, next(NAMES)), sqlite3.connect(":memory:", isolation_level=None)
     for sql in ["create table t(a integer primary key, b unique);", *submissions, "select * from t;"]:
-        if not theirs.in_transaction and sql.startswith(("savepoint", "release", "rollback to")):
-            continue  # outside of a transaction SQLite would begin one
+        if not theirs.in_transaction and " or fail " in sql:
+            continue  # outside of a transaction SQLite would keep a part of it
         ours.output.out = io.StringIO()
         expected: object
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lambda_handlers.wire import Action, Request, SldbError, Statement
+from lambda_handlers.wire.transaction import InTransaction
 from sldb.aws.http import SignedHttp
 from sldb.aws.options import AwsOptions
 from sldb.client import Client, open_target
@@ -334,6 +335,23 @@ def test_a_time_out_of_a_read_applied_nothing(service: LambdaService) -> None:
     error = failure(Request((Statement("select 1"),), read_only=True))
     assert error.details.get("applied") != "unknown"
     assert "deploy --timeout" in error.hint
+
+
+@pytest.mark.parametrize("end", [None, "rollback", "commit"])
+def test_only_a_commit_may_have_applied_something(service: LambdaService, end: str | None) -> None:
+    """What else a transaction sends is no part of it without an answer. Nobody is asked for it."""
+    service.faults = [Answer(200, TIMED_OUT, CRASHED)]
+    error = failure(Request((Statement("insert into t values (1)"),), transaction=InTransaction("token", end)))
+    assert error.details.get("applied") == ("unknown" if end == "commit" else None)
+
+
+def test_a_function_of_an_older_version_has_no_transactions(service: LambdaService) -> None:
+    refusal = SldbError("bad_request", "transaction: got {'begin': True}, want one of …", field="transaction")
+    service.faults = [Answer(200, {"statusCode": 400, "body": refusal.encode()})]
+    error = failure(Request((), transaction=InTransaction()))
+    assert (error.code, error.details["applied"]) == ("bad_request", "no")
+    assert "older version" in error.message
+    assert "sldb deploy" in error.hint
 
 
 NO_START = {"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named 'apsw'"}

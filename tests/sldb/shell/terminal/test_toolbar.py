@@ -27,7 +27,7 @@ def test_all_of_it(session: Session) -> None:
     assert line(session, 200) == (
         " lambda:test-db-function · main · txid 41 · no transaction · 12 ms · $0.76 per million · .help"
     )
-    session.transaction = Transaction(40)
+    session.transaction = Transaction("t", 40)
     assert " · txid 40 · OPEN: 0 statements · " in line(session, 200)
     session.transaction, session.at = None, 40
     assert " · main@40 · " in line(session, 200)
@@ -44,7 +44,7 @@ def test_it_fits(session: Session, columns: int) -> None:
 def test_the_prompt(session: Session) -> None:
     session.client = Client(SqliteTarget("local:/a/long/way/to/notes"), "main")
     assert prompt(session) == "local:notes/main> "
-    session.transaction = Transaction(1)
+    session.transaction = Transaction("t", 1)
     assert prompt(session) == "local:notes/main*> "
     session.transaction, session.at = None, 41
     assert prompt(session) == "local:notes/main@41> "
