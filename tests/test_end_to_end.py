@@ -207,6 +207,30 @@ def test_many_databases_are_asked_side_by_side(stack, capsys):
 
 
 @pytest.mark.long
+def test_a_running_write_is_cancelled_by_another_container_and_frees_its_lock(stack):
+    stack.use_lock("security-group")
+    table = stack.new_table()
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0"
+    answers = []
+
+    def insert():
+        event = {"query": f"INSERT INTO {table} {endless}", "request_id": "endless", "attempt": "a"}
+        answers.append(stack.invoke(event))
+
+    thread = threading.Thread(target=insert)
+    thread.start()
+    wait_until(stack.locks, "that it runs: it has the lock")
+    cancel = {"action": "cancel", "arguments": {"request_id": "endless", "attempt": "a"}}
+    status, body = stack.invoke(cancel)
+    thread.join()
+    assert (status, body["state"]) == (200, "not_applied")
+    status, body = answers[0]
+    assert (status, body["error"]["code"], body["error"]["applied"]) == (499, "cancelled", "no")
+    assert stack.locks() == []
+    assert stack.rows(table) == []
+
+
+@pytest.mark.long
 def test_rows_that_do_not_fit_into_a_reply(stack, capsys):
     """40 MB of them come by way of an object of the store; whoever reads the command's output does not notice."""
     series = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40000)"

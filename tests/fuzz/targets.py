@@ -56,6 +56,7 @@ _EVENTS: list[Any] = [
 _ACTIONS: list[Any] = [
     {"action": "history", "database": "main", "arguments": {"limit": 5, "before": 3}, "timeout": 2},
     {"action": "result", "arguments": {"request_id": "r"}},
+    {"action": "cancel", "arguments": {"request_id": "r", "attempt": "a"}},
 ]
 _SHAPES: list[Any] = [
     {"httpMethod": "POST", "requestContext": {}, "body": '{"query": "SELECT 1"}', "isBase64Encoded": False},

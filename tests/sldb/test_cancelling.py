@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lambda_handlers.host import Host
+from lambda_handlers.locks.file import FileLock
 from lambda_handlers.wire import Action, Reply, Request, Result, SldbError, Statement
 from sldb import cancelling
 from sldb.cancelling import TooLate
 from sldb.client import Client
+from sldb.targets.local import LocalTarget
+from tests.fakes.terminal.command import COMMAND, environment
+from tests.fakes.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -163,6 +170,27 @@ def test_outside_of_the_main_thread_nothing_is_started() -> None:
     thread.start()
     thread.join()
     assert ran_in == [thread]
+
+
+@pytest.mark.long
+def test_a_process_over_a_directory_is_cancelled_by_another(tmp_path: Path) -> None:
+    client = Client(LocalTarget(tmp_path / "db"))
+    client.execute(Request((Statement("CREATE TABLE t (a)"),)))
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0"
+    process = subprocess.Popen(
+        [*COMMAND, "--local", str(tmp_path / "db"), "query", f"INSERT INTO t {endless}", "--request-id", "r"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment(tmp_path),
+    )
+    lock = FileLock(tmp_path / "db", Host())
+    wait_until(lock.holders, "that it runs: it has the lock")
+    assert client.cancel("r")["state"] == "not_applied"
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"the request was cancelled; nothing was applied [cancelled]" in stderr
+    assert client.execute(Request((Statement("INSERT INTO t VALUES (1)"),))).txid == 2
+    client.close()
 
 
 def test_a_client_cancels_by_id() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers import cancel_marks
 from lambda_handlers.cancel_marks import VALID_SECONDS
 from lambda_handlers.host import Call, Host
 from lambda_handlers.locks.s3 import ObjectLock
@@ -79,6 +80,12 @@ class Canceller:
         self.replies.append(act(self._service, "cancel", request_id="r", **arguments))
         self.marked_at = min(self.marked_at, self._clock.time)
         return self.replies[-1]
+
+    def mark(self) -> None:
+        """Put the mark into the store, as the action does before its turn."""
+        key = cancel_marks.key_of("main", "r")
+        cancel_marks.add(self._store, key, cancel_marks.Mark(None, self._clock.time))
+        self.marked_at = self._clock.time
 
     def plan(self, seconds: float, **arguments: Any) -> None:
         self._clock.at(self._clock.time + seconds, lambda: self.cancel(**arguments))
@@ -338,6 +345,23 @@ def test_a_mark_before_the_commit_leaves_nothing(store, clock, other) -> None:
     clock.at(clock.time + 2, lambda: None)
     cancelled(service, f"INSERT INTO t SELECT 1; {ENDLESS}", clock, other)
     assert len([verb for verb, _ in store.calls if verb == "create"]) == creates
+
+
+@pytest.mark.parametrize("end", [{}, {"end": "commit"}])
+def test_an_open_transaction_stays_as_it_was(store, clock, other, end) -> None:
+    """The token that was sent stands for the state before the request, also if the request was to commit."""
+    service = container(store, host=clock.host())
+    run(service, "CREATE TABLE t (a)")
+    opened = run(service, "INSERT INTO t VALUES (1)", transaction={"begin": True}).transaction
+    clock.at(clock.time + 3, other.mark)  # a pinned statement runs, and no other one can
+    going_on = {"token": opened["token"]}
+    cancelled(service, f"INSERT INTO t VALUES (2); {ENDLESS}", clock, other, transaction={**going_on, **end})
+    assert state(store) == state(store, at=1)
+    for _ in range(2):  # warm or not
+        assert run(service, "SELECT a FROM t", transaction=going_on).rows == [(1,)]
+    committed = run(service, "INSERT INTO t VALUES (3)", transaction={**going_on, "end": "commit"})
+    assert committed.transaction == {"ended": "commit"}
+    assert run(service, "SELECT a FROM t").rows == [(1,), (3,)]
 
 
 # What the action replies
