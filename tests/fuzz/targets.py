@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import apsw
 from fastcrc import crc64
 
+from lambda_handlers.database.transaction import token
 from lambda_handlers.shared import sealed_json
 from lambda_handlers.sql import script
 from lambda_handlers.storage.log import keys, ltx
@@ -37,6 +38,7 @@ from sldb.shell import reader
 from sldb.targets import stored_rows
 from sldb.targets.lambda_responses import decode
 from tests.fakes.databases.service import container
+from tests.fakes.databases.transactions import kept_insert, open_transaction
 from tests.fakes.stores.memory import memory_store
 from tests.fuzz.mutate import damaged, damaged_json, damaged_text
 
@@ -235,6 +237,24 @@ def heads(chance: Random) -> None:
     assert head is None or isinstance(head.txid, int)
 
 
+_TRANSACTION = open_transaction(1e9, *[kept_insert(number) for number in range(9)], attached={"other": 7})
+_TRANSACTION_BODY = token.encode(_TRANSACTION)
+
+
+def transactions(chance: Random) -> None:
+    """Check that the body of a token is a transaction that can be written again, or a bad_request."""
+    body = damaged(chance, _TRANSACTION_BODY, [_TRANSACTION_BODY])
+    if chance.random() < 0.8:  # damage behind the checksum
+        packed = zlib.decompress(_TRANSACTION_BODY)
+        body = zlib.compress(damaged(chance, packed, [packed]))
+    try:
+        found = token.decode(body)
+    except SldbError as error:
+        assert error.code == "bad_request"
+        return
+    assert repr(token.decode(token.encode(found))) == repr(found)
+
+
 def object_keys(chance: Random) -> None:
     """Check that a parsed key is built again."""
     names = ["main/0000/0000000000000001-0000000000000001.ltx", "main/0009/0000000000000001-00000000000000ff.pages"]
@@ -342,7 +362,7 @@ TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
         *(events, shapes, answers, distant_rows, ltx_files, page_maps, atlases, heads),
-        *(object_keys, scripts, parameters),
+        *(transactions, object_keys, scripts, parameters),
     )
 }
 
