@@ -78,7 +78,6 @@ TESTED_IN = {
     "tests/sldb/cli/commands/data/test_import.py": (
         "sldb.cli.commands.data.import_",
         "sldb.transfer.batches",
-        "sldb.transfer.files.input",
         "sldb.transfer.staging",
     ),
     "tests/sldb/cli/commands/data/test_push_and_pull.py": (

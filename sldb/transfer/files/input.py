@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lambda_handlers.wire import SldbError
-from sldb.transfer.files import compression
+from sldb.transfer.files import compression, recoding
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+BINARY_FORMATS = ("parquet", "sqlite")
 FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "sqlite", "sql")
 _ENDINGS = {
     "csv": "csv",
@@ -39,6 +40,8 @@ _ENDINGS = {
     "sql": "sql",
     "dump": "sql",
 }
+_OFFICE = b"\xd0\xcf\x11\xe0"  # Excel's files before 2007
+_ZIP = b"PK\x03\x04"
 _MAGIC = {b"SQLite format 3\0": "sqlite", b"PAR1": "parquet"}
 _SQL = re.compile(rb"\s*(--|/\*|(PRAGMA|BEGIN|CREATE|INSERT|DROP)\b)", re.IGNORECASE)
 _PEEK_BYTES = 4096
@@ -50,6 +53,7 @@ class Input:
     name: str  # as it was given; "-" is standard input
     format: str = ""  # one of FORMATS; empty until `opened` has read the first bytes, unless the user gives it
     size_bytes: int | None = None  # before decompression; None for a pipe
+    is_recoded: bool = False  # the content is in UTF-8, and was not in the file
     _raw: BinaryIO | None = field(default=None, repr=False)
     _is_compressed: bool = False
 
@@ -69,20 +73,26 @@ class Input:
         return compression.split_ending(Path(self.name).name)[0].rpartition(".")[0] or Path(self.name).name
 
     @contextmanager
-    def opened(self, standard_input: BinaryIO) -> Iterator[io.BufferedReader]:
-        """Yield the content, and set `format`. Raises SldbError, also for damage found on reading."""
+    def opened(self, standard_input: BinaryIO, encoding: str = "utf-8") -> Iterator[io.BufferedReader]:
+        """Yield the content, and set `format`. Text in UTF-16 and UTF-32 comes as UTF-8, and `is_utf8` is set. Raises
+        SldbError, also for damage found on reading."""
         with self._opened_raw(standard_input) as raw:
             kind = compression.detect(raw.peek(8)[:8])
             self._is_compressed = kind is not None
             content = _buffered(_Decompressed(raw, kind, self.shown)) if kind else raw
+            if self.format not in BINARY_FORMATS:
+                self._refuse_workbook(content.peek(_PEEK_BYTES))
+                wide = recoding.wide_encoding(content.peek(recoding.MARK_BYTES)[: recoding.MARK_BYTES], encoding)
+                self.is_recoded = wide is not None
+                content = _buffered(recoding.AsUtf8(content, wide, self.shown)) if wide else content
             self.format = self.format or self._guess(content.peek(_PEEK_BYTES))
             yield content
 
     @contextmanager
-    def as_file(self, standard_input: BinaryIO) -> Iterator[Path]:
-        """Yield a file with the content: the input itself, unless it is compressed or a pipe."""
-        with self.opened(standard_input) as content:
-            if self.size_bytes is not None and not self._is_compressed:
+    def as_file(self, standard_input: BinaryIO, encoding: str = "utf-8") -> Iterator[Path]:
+        """Yield a file with the content: the input itself, unless it is compressed, recoded or a pipe."""
+        with self.opened(standard_input, encoding) as content:
+            if self.size_bytes is not None and not self._is_compressed and not self.is_recoded:
                 yield Path(self.name)
                 return
             with tempfile.TemporaryDirectory(prefix="sldb-") as directory:
@@ -107,6 +117,14 @@ class Input:
             self.size_bytes = size if Path(self.name).is_file() else None  # a pipe has no size
             self._raw = file
             yield file
+
+    def _refuse_workbook(self, start: bytes) -> None:
+        """Raise `bad_request` for an Excel workbook or a zip archive, by its first bytes."""
+        if not start.startswith((_ZIP, _OFFICE)):
+            return
+        is_workbook = start.startswith(_OFFICE) or b"[Content_Types].xml" in start or b"xl/" in start
+        kind, hint = ("an Excel workbook", "save it as CSV") if is_workbook else ("a zip archive", "unpack it")
+        raise SldbError("bad_request", f"{self.shown} is {kind}", f"{hint}, and import that", applied="no")
 
     def _guess(self, start: bytes) -> str:
         for magic, name in _MAGIC.items():

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from lambda_handlers.wire import SldbError
 
 _MAX_MESSAGES = 5
+_CHUNK_BYTES = 1 << 18
 
 
 class BadRows:
@@ -29,24 +30,36 @@ class BadRows:
 
 
 def lines(content: BinaryIO, name: str, encoding: str, bad: BadRows) -> Iterator[tuple[int, str]]:
-    """Yield the lines with their numbers, without the \\n at the end. A line that is not text is a bad row."""
-    for number, raw in enumerate(_raw_lines(content, encoding), start=1):
+    """Yield the lines with their numbers and their line ends: LF, CR LF, or CR. A line that is not text is a bad row.
+    The encoding contains ASCII (`files.recoding`)."""
+    for number, raw in enumerate(_raw_lines(content), start=1):
         try:
             line = raw.decode(encoding)
         except UnicodeDecodeError as error:
             column = len(raw[: error.start].decode(encoding, "replace")) + 1
             bad.report(name, number, column, f"not {encoding} text (byte {raw[error.start]:#04x}); see --encoding")
             continue
-        if number == 1:
-            line = line.removeprefix("\ufeff")
-        yield number, line.removesuffix("\n")
+        yield number, line.removeprefix("\ufeff") if number == 1 else line
 
 
-def _raw_lines(content: BinaryIO, encoding: str) -> Iterator[bytes]:
-    if not encoding.lower().startswith(("utf-16", "utf16", "utf-32", "utf32")):
-        yield from content
-        return
-    import io
-
-    for line in io.TextIOWrapper(content, encoding, newline="\n"):
-        yield line.encode(encoding)
+def _raw_lines(content: BinaryIO) -> Iterator[bytes]:
+    waiting: list[bytes] = []  # the beginning of a line
+    while chunk := content.read(_CHUNK_BYTES):
+        if waiting and waiting[-1].endswith(b"\r"):  # it ends there, or with the LF that may come
+            chunk = waiting.pop() + chunk
+        found = chunk.splitlines(keepends=True)  # of bytes: no other line ends
+        if len(found) == 1 and not chunk.endswith(b"\n"):
+            waiting.append(chunk)
+            continue
+        waiting.append(found[0])
+        yield b"".join(waiting)
+        yield from found[1:-1]
+        waiting.clear()
+        if len(found) > 1:
+            last = found[-1]
+            if last.endswith(b"\n"):
+                yield last
+            else:
+                waiting.append(last)
+    if waiting:
+        yield b"".join(waiting)

@@ -1,11 +1,12 @@
 """CSV and TSV: rows, each with the number of its first line.
 
 csv   RFC 4180: quotes around a cell, doubled inside it; such a cell may hold line ends. Nothing between two commas is
-      NULL, "" the empty text. Where the header has no comma, a semicolon, tab or bar in it separates instead.
+      NULL, "" the empty text. Where the header has no comma outside of quotes, a semicolon, tab or bar separates
+      instead. A first line `sep=;`, as Excel writes it, names the separator.
 tsv   One row a line; \\t \\n \\r \\\\ have their usual meaning, \\N is NULL. Any other backslash is literal.
 
-A row with more or fewer cells than the header is a bad row. An empty line is one where there are several columns only
-if it stands between rows; where there is one column, it is a NULL.
+A line ends with LF, CR LF or CR, also mixed. A row with more or fewer cells than the header is a bad row. An empty line
+is one where there are several columns only if it stands between rows; where there is one column, it is a NULL.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ Cells = list["str | None"]
 Line = tuple[int, str]
 
 _SEPARATORS = (",", ";", "\t", "|")
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE_ENDS = ("", "\n", "\r\n", "\r")
 _QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"(?!")')
 _MAX_CHARACTERS = 100_000_000  # of one value, as in the server
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
@@ -47,11 +51,12 @@ class DelimitedRows:
         self._bad = bad
         self._delimiter = delimiter or ("\t" if is_tsv else ",")
         self._first: tuple[int, Cells] | None = None
-        first = next(self._lines, None)
-        if first is None:
-            raise SldbError("bad_request", f"{name} is empty", "the first line must name the columns (or: --no-header)")
+        first = self._next_line()
         if delimiter is None and not is_tsv:
-            self._delimiter = next((each for each in _SEPARATORS if each in first[1]), ",")
+            if named := _SEPARATOR_LINE.fullmatch(_without_end(first[1])):
+                self._delimiter, first = named[1], self._next_line()
+            else:
+                self._delimiter = _guess_separator(first[1])
         cells = self._cells(first)
         if cells is None:
             raise SldbError("bad_request", f"{name}:{first[0]}:1: the header cannot be read")
@@ -59,12 +64,19 @@ class DelimitedRows:
         if not header:
             self._first = (first[0], cells)
 
+    def _next_line(self) -> Line:
+        line = next(self._lines, None)
+        if line is None:
+            hint = "the first line must name the columns (or: --no-header)"
+            raise SldbError("bad_request", f"{self._name} is empty", hint)
+        return line
+
     def __iter__(self) -> Iterator[tuple[int, Cells]]:
         width = len(self.columns)
         if self._first is not None:
             yield self._first
         for line in self._lines:
-            if width > 1 and line[1] in ("", "\r"):
+            if width > 1 and line[1] in _LINE_ENDS:
                 continue
             cells = self._cells(line)
             if cells is None:
@@ -92,7 +104,7 @@ class DelimitedRows:
         for _ in range(cell):
             position = text.find(self._delimiter, position) + 1
             if position == 0:
-                return len(text) + 1
+                return len(_without_end(text)) + 1
         return position + 1
 
     def _cells(self, line: Line) -> Cells | None:
@@ -100,7 +112,7 @@ class DelimitedRows:
         number, text = line
         if '"' in text and not self._is_tsv:
             return self._quoted_cells(number, text)
-        cells = text.removesuffix("\r").split(self._delimiter)
+        cells = _without_end(text).split(self._delimiter)
         if not self._is_tsv:
             return [cell or None for cell in cells]
         return [_unescaped(cell) for cell in cells] if "\\" in text else list(cells)
@@ -118,10 +130,10 @@ class DelimitedRows:
                 position = found.end()
             else:
                 end = text.find(self._delimiter, position)
-                cell = text[position:].removesuffix("\r") if end < 0 else text[position:end]
+                cell = _without_end(text[position:]) if end < 0 else text[position:end]
                 cells.append(cell or None)
                 position += len(cell)
-            if text[position:] in ("", "\r"):
+            if text[position:] in _LINE_ENDS:
                 return cells
             if not text.startswith(self._delimiter, position):
                 self._bad.report(self._name, *_place(number, text, position), "text after the closing quote of a cell")
@@ -136,7 +148,7 @@ class DelimitedRows:
             parts.append(text)
             size += len(text)
             if '"' in text:
-                return "\n".join(parts)
+                return "".join(parts)
             if size > _MAX_CHARACTERS:
                 break
         # Never left out: the text read as the cell may be the rest of the file.
@@ -144,8 +156,18 @@ class DelimitedRows:
 
 
 def _place(line: int, text: str, position: int) -> tuple[int, int]:
-    before = text[:position]
-    return line + before.count("\n"), position - before.rfind("\n")
+    ends = list(_LINE_END.finditer(text, 0, position))
+    return line + len(ends), position - (ends[-1].end() if ends else 0) + 1
+
+
+def _without_end(text: str) -> str:
+    """Return a line without its line end."""
+    return text[: -2 if text.endswith("\r\n") else -1] if text.endswith(("\n", "\r")) else text
+
+
+def _guess_separator(header: str) -> str:
+    unquoted = _QUOTED.sub("", header)
+    return next((each for each in _SEPARATORS if each in unquoted), ",")
 
 
 def _unescaped(cell: str) -> str | None:

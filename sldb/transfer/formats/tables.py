@@ -31,7 +31,7 @@ def read(source: Input, options: ReadOptions, bad: BadRows, standard_input: Bina
     if source.format in _OF_FILES:
         yield from _of_file(source, options, standard_input)
         return
-    with source.opened(standard_input) as content:
+    with source.opened(standard_input, options.encoding) as content:
         if source.format not in _OF_FILES:
             yield _of_text(source, options, bad, content)
             return
@@ -49,16 +49,17 @@ _OF_FILES = ("parquet", "sqlite", "sql")
 
 def _of_text(source: Input, options: ReadOptions, bad: BadRows, content: BinaryIO) -> Stream:
     table, name = _table(source, options), source.shown
+    encoding = "utf-8" if source.is_recoded else options.encoding
     if source.format in ("json", "jsonl"):
-        rows = JsonRows(content, name, source.format == "jsonl", bad, options.encoding)
+        rows = JsonRows(content, name, source.format == "jsonl", bad, encoding)
         return Stream(table, name, rows.columns, rows)
     is_tsv = source.format == "tsv"
-    cells = DelimitedRows(content, name, is_tsv, bad, options.delimiter, options.header, options.encoding)
+    cells = DelimitedRows(content, name, is_tsv, bad, options.delimiter, options.header, encoding)
     return Stream(table, name, cells.columns, cells, is_text=True, empty_is_null=is_tsv)
 
 
 def _of_file(source: Input, options: ReadOptions, standard_input: BinaryIO) -> Iterator[Stream]:
-    with source.as_file(standard_input) as path:
+    with source.as_file(standard_input, options.encoding) as path:
         if source.format == "parquet":
             from sldb.transfer.formats import parquet
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lambda_handlers.wire import SldbError
 from sldb.render import formats
 from sldb.render.layout import Layout
+from sldb.transfer.formats import bad_rows
 from sldb.transfer.formats.bad_rows import BadRows
 from sldb.transfer.formats.delimited import DelimitedRows
 
@@ -62,6 +63,45 @@ def test_nothing_is_null_and_quotes_are_the_empty_text() -> None:
 
 def test_lines_are_those_of_the_file() -> None:
     assert read('a,b\r\n1,"x\r\ny"\r\n\r\n2,z\r\n')[1] == [(2, ["1", "x\r\ny"]), (5, ["2", "z"])]
+
+
+@given(
+    cells=st.lists(st.tuples(st.text('a\r\n,"', max_size=4), st.integers(0, 9)), min_size=1, max_size=5),
+    ends=st.lists(st.sampled_from(["\n", "\r\n", "\r"]), min_size=6, max_size=6),
+    is_closed=st.booleans(),
+)
+def test_all_line_ends_are_line_ends_outside_of_quotes(
+    cells: list[tuple[str, int]], ends: list[str], is_closed: bool
+) -> None:
+    lines = ["a,b", *('"{}",{}'.format(text.replace('"', '""'), number) for text, number in cells)]
+    text = "".join(line + end for line, end in zip(lines, ends, strict=False))
+    found = read(text if is_closed else text.removesuffix("\n").removesuffix("\r"))[1]
+    assert [row for _, row in found] == [[text, str(number)] for text, number in cells]
+
+
+@pytest.mark.parametrize("is_tsv", [False, True])
+def test_a_file_with_carriage_returns_alone_has_rows(is_tsv: bool) -> None:
+    tab = "\t" if is_tsv else ","
+    assert read(f"a{tab}b\r1{tab}2\r3{tab}4", is_tsv)[:2] == (["a", "b"], [(2, ["1", "2"]), (3, ["3", "4"])])
+    assert read("a\r1\r\r2\r", is_tsv)[1] == [(2, ["1"]), (3, [None] if not is_tsv else [""]), (4, ["2"])]
+
+
+def test_a_line_end_between_two_pieces_of_a_file_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bad_rows, "_CHUNK_BYTES", 1)
+    assert read('a,b\r\n1,"x\r\ny"\r2,z\n\r3,w')[1] == [(2, ["1", "x\r\ny"]), (4, ["2", "z"]), (6, ["3", "w"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('"last, first";age\n"Doe, J";7\n', (["last, first", "age"], [(2, ["Doe, J", "7"])])),
+        ("sep=;\na;b\n1;2,5\n", (["a", "b"], [(3, ["1", "2,5"])])),
+        ('"sep=|"\r\na|b\r\n1|2\r\n', (["a", "b"], [(3, ["1", "2"])])),
+        ("sep=x\n1\n", (["1"], [])),
+    ],
+)
+def test_the_separator_is_that_of_the_header(text: str, found: object) -> None:
+    assert read(text)[:2] == found
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
