@@ -5,8 +5,10 @@ Nothing is replaced. Faults come in where the emulator lets a test stand between
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+import random
 import threading
 import time
 import urllib.request
@@ -19,8 +21,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from lambda_handlers.shared.lock_holder import STACK_TAG, encode_tags, group_name
+from lambda_handlers.storage.log.keys import streams_prefix, transactions_key
 from sldb.cli.main import run as run_command
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.front.hooks import Hook, Proceed, ReplyLost
@@ -250,6 +254,27 @@ def test_rows_that_do_not_fit_into_a_reply(stack, capsys):
     assert {"Prefix": "databases/_replies/"} in [rule["Filter"] for rule in rules]
     assert run_command(["databases", "--format", "csv"]) == 0
     assert "_replies" not in capsys.readouterr().out
+
+
+def test_a_transaction_over_several_requests_has_its_key_and_its_objects_in_the_bucket(stack):
+    table = stack.new_table()
+    token = stack.run(f"INSERT INTO {table} VALUES (0)", transaction={"begin": True})["transaction"]["token"]
+    blob = {"$blob": base64.b64encode(random.Random(1).randbytes(100_000)).decode()}
+    insert = {"query": f"INSERT INTO {table} VALUES (length(?))", "params": [blob]}
+    token = stack.run(**insert, transaction={"token": token})["transaction"]["token"]
+    assert len(token) < 200  # the transaction is an object
+    for _ in range(2):
+        status, body = stack.invoke({"transaction": {"token": token, "end": "commit"}})
+        assert (status, body["transaction"]) == (200, {"ended": "commit"})
+    assert stack.rows(table) == [0, 100_000]
+    bucket = next(each["Name"] for each in stack.s3.list_buckets()["Buckets"] if "-data-" in each["Name"])
+    for prefix, may_read in ((transactions_key(), False), (streams_prefix(), True)):
+        (found,) = stack.s3.list_objects_v2(Bucket=bucket, Prefix=f"databases/{prefix}")["Contents"]
+        if may_read:
+            assert stack.s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
+        else:
+            with pytest.raises(ClientError, match="AccessDenied"):
+                stack.s3.get_object(Bucket=bucket, Key=found["Key"])
 
 
 @pytest.mark.parametrize("shape", [pytest.param("direct", marks=pytest.mark.long), "http"])
