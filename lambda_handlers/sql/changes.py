@@ -35,7 +35,7 @@ from lambda_handlers.sql.authorizer import Authorizer, is_shadow
 from lambda_handlers.sql.change_savepoints import ChangeSavepoints, Counted
 from lambda_handlers.sql.destruction import COUNTED, copied, destruction, message_of
 from lambda_handlers.sql.own_tables import OUR_TABLES
-from lambda_handlers.sql.row_changes import MAX_COUNTED, RowChanges
+from lambda_handlers.sql.row_changes import MAX_COUNTED, RowChanges, has_left
 
 OPERATIONS = ("insert", "update", "delete")
 _NOT_THE_USERS = ("sqlite_", OUR_TABLES)
@@ -118,16 +118,13 @@ class Changes:
             self._go_back_to(self._savepoints.rollback_to(name))
 
     def failed(self, statement: int) -> None:
-        """Count the rows that a failed statement has left, as OR FAIL and RAISE(FAIL) do. Where SQLite does not report
-        whether it has left those of triggers, they count."""
-        left = self._connection.changes() if self._authorizer.counts_rows else 0
-        if left or (self._all and self._may_leave_rows()):
+        """Count the rows that a failed statement has left, as OR FAIL and RAISE(FAIL) do: its own and its triggers'."""
+        own = self._connection.changes() if self._authorizer.counts_rows else 0
+        if own or has_left(self._rows, self._authorizer.row_change()[1], self._has_row):
             self.end(statement)
 
-    def _may_leave_rows(self) -> bool:
-        """Return True if the word FAIL is in the schema: in a constraint or a trigger."""
-        schemas = "(SELECT sql FROM main.sqlite_schema UNION ALL SELECT sql FROM temp.sqlite_schema)"
-        return bool(self._query(f"SELECT 1 FROM {schemas} WHERE instr(upper(sql), 'FAIL') LIMIT 1"))
+    def _has_row(self, table: str, rowid: int) -> bool:
+        return bool(self._query(f"SELECT 1 FROM main.{_quoted(table)} WHERE rowid = ?", (rowid,)))
 
     def group_began(self) -> None:
         self._savepoints.begin(self._counted())
@@ -289,7 +286,7 @@ class Changes:
         sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0"
         return {row[0] for row in self._query(sql)}
 
-    def _query(self, sql: str, bindings: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+    def _query(self, sql: str, bindings: tuple[str | int, ...] = ()) -> list[tuple[Any, ...]]:
         with self._authorizer.trusting():
             return list(self._connection.execute(sql, bindings))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import apsw
@@ -42,6 +43,24 @@ class RowChanges:
         else:
             self.updated += not was_updated
             _remember(self._updated, rowid_new)
+
+    @property
+    def trace(self) -> tuple[int, bool] | None:
+        """A rowid by which the change can be seen, and whether its row is there after it."""
+        for changed, others, is_there in ((self._added, self._removed, True), (self._removed, self._added, False)):
+            for rowid in changed - others:
+                return rowid, is_there
+        return None
+
+
+def has_left(changes: Mapping[str, RowChanges], named: str, has_row: Callable[[str, int], bool]) -> bool:
+    """Return True unless a failed statement with these changes was undone, of whose own rows SQLite has reported none.
+    If no change can be traced (updates, tables without rowids), those outside of the named table count as left."""
+    for table, rows in changes.items():
+        if rows.trace is not None:
+            rowid, is_there = rows.trace
+            return has_row(table, rowid) is is_there
+    return any(table != named for table in changes)
 
 
 def _remember(rowids: set[int], rowid: int) -> None:

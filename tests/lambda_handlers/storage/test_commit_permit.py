@@ -204,3 +204,67 @@ def test_a_commit_that_sqlite_rolls_back_itself_is_none(
     assert (one.vfs.permit.txid, store.verbs()) == (None, [])
     assert one.rows("SELECT DISTINCT substr(x, 1, 3) FROM t") == [("old",)]
     assert one.is_sound()
+
+
+def test_commits_inside_the_draft_are_one_transaction_of_the_store(engine: MakeEngine, store: FaultyStore) -> None:
+    one = engine()
+    one.write("CREATE TABLE t(x)")
+    store.verbs()
+    connection = one.connect()
+    for word in ("COMMIT", "ROLLBACK", "COMMIT", "ROLLBACK"):
+        connection.execute("BEGIN; INSERT INTO t VALUES (?1), (zeroblob(9000))", (word,))
+        connection.execute(word)
+    assert store.verbs() == []
+    with one.vfs.permit.granted(Kind.INSERT):  # SQLite has nothing left to commit
+        one.vfs.commit_rest()
+        one.vfs.commit_rest()
+    connection.close()
+
+    assert (one.vfs.permit.txid, store.verbs()) == (2, ["create"])
+    other = reopened(engine)
+    assert other.rows("SELECT x FROM t WHERE typeof(x) = 'text'") == [("COMMIT",), ("COMMIT",)]
+    assert other.is_sound()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_what_was_rolled_back_inside_the_draft_is_no_commit(
+    engine: MakeEngine, store: FaultyStore, is_new: bool
+) -> None:
+    one = engine()
+    if not is_new:
+        one.write("CREATE TABLE t(x)")
+    store.verbs()
+    connection = one.connect()
+    connection.execute("PRAGMA cache_size = 5; BEGIN; CREATE TABLE u(x); INSERT INTO u VALUES (zeroblob(200000))")
+    connection.execute("ROLLBACK")
+    with one.vfs.permit.granted(Kind.INSERT):
+        one.vfs.commit_rest()
+    connection.close()
+    assert (one.vfs.permit.txid, store.verbs()) == (None, [])
+
+
+def test_commits_inside_the_draft_are_not_committed_by_a_commit_that_sqlite_rolls_back(
+    engine: MakeEngine, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be half of a request; the line is the choice of `before` in Draft.has_counted_change."""
+    one = engine()
+    one.write("CREATE TABLE t(n INTEGER PRIMARY KEY, x)", *(f"INSERT INTO t VALUES ({n}, 'old')" for n in range(9)))
+    one.write(f"UPDATE t SET x = '{'old' * 1000}'")
+    store.verbs()
+    connection = one.connect()
+    connection.execute("INSERT INTO t VALUES (99, 'half')")
+    connection.execute(f"PRAGMA cache_size = 1; BEGIN; UPDATE t SET x = '{'new' * 1000}' WHERE n < 9")
+
+    def fail(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lambda_handlers.storage.vfs._UnsyncedFile.xWrite", fail, raising=False)
+        with pytest.raises(Exception, match=r"No space left|disk|I/O"):
+            one.commit(connection)
+    assert list(connection.execute("SELECT x FROM t WHERE n = 99")) == [("half",)]
+    connection.close(True)
+    one.draft.clear()
+
+    assert (one.vfs.permit.txid, store.verbs()) == (None, [])
+    assert one.is_sound()
