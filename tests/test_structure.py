@@ -66,7 +66,6 @@ TESTED_IN = {
     "tests/lambda_handlers/sql/test_session.py": (
         "lambda_handlers.sql.connection",
         "lambda_handlers.sql.reply_limit",
-        "lambda_handlers.sql.statements",
     ),
     "tests/lambda_handlers/test_wire.py": ("lambda_handlers.wire",),
     "tests/sldb/cli/commands/data/test_export.py": (

@@ -154,14 +154,15 @@ class Groups:
             self._changes.group_ended(rolled_back=True)
         return True
 
-    def check_closed(self) -> None:
-        """Raise `sql_error` if a group is open."""
+    def check_closed(self, count: int) -> None:
+        """Raise `sql_error` if a group is open after the last of `count` statements."""
         if self.open_since is not None:
             raise SldbError(
                 "sql_error",
                 "the request ends inside a transaction: BEGIN without COMMIT or ROLLBACK",
-                "end it in the same request; a transaction over several requests begins with the field transaction",
+                "end it in the same request; for one over several requests, use the field transaction or the shell",
                 **self.open_since._asdict(),
+                statement_count=count,
                 reason="open_transaction",
                 applied="no",
             )

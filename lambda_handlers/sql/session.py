@@ -114,7 +114,7 @@ class Session:
         results = self.run_steps(list(steps_of(statements, self.check)), on_error)
         if on_error == "stop" and results and results[-1].error:
             raise results[-1].error
-        self.groups.check_closed()
+        self.groups.check_closed(len(results))
         return results
 
     def run_steps(self, steps: Sequence[Step], on_error: str = "stop") -> tuple[Result, ...]:

@@ -54,6 +54,13 @@ _EVENTS: list[Any] = [
     {"query": "SELECT 1", "at": "2026-11-01T10:00:00Z", "dry_run": True, "timeout": 3, "read_only": True},
     {"query": "SELECT 1", "transaction": {"begin": True, "lastrowid": True}, "create": False},
     {"transaction": {"token": "t", "end": "commit"}, "if_txid": 3},
+    {
+        "statements": [
+            {"query": "SELECT 1", "if": {"is_autocommit": True}},
+            {"query": "SELECT 2", "if": {"not": {"ok": 0}}},
+        ]
+    },
+    {"query": "SELECT 1", "on_error": "continue"},
 ]
 _ACTIONS: list[Any] = [
     {"action": "history", "database": "main", "arguments": {"limit": 5, "before": 3}, "timeout": 2},

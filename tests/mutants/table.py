@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from tests.mutants import age, cancel, commit, copies, interactive, locks, pages, requests, sql, stores, times, tokens
+from tests.mutants import (
+    age,
+    cancel,
+    commit,
+    copies,
+    groups,
+    interactive,
+    locks,
+    pages,
+    requests,
+    sql,
+    stores,
+    times,
+    tokens,
+)
 
 MUTANTS = (
     *commit.MUTANTS,
@@ -13,6 +27,7 @@ MUTANTS = (
     *locks.MUTANTS,
     *interactive.MUTANTS,
     *sql.MUTANTS,
+    *groups.MUTANTS,
     *stores.MUTANTS,
     *times.MUTANTS,
     *cancel.MUTANTS,

@@ -216,6 +216,9 @@ def test_errors_are_results_as_on_one_connection(statements: list[str]) -> None:
     ["INSERT INTO c VALUES (1)", "SAVEPOINT s", "INSERT INTO c VALUES (2)", "ROLLBACK", "INSERT INTO c VALUES (2)"]
 )
 @example(["INSERT INTO c VALUES (1)", "BEGIN", "INSERT INTO c VALUES (2)", "ROLLBACK", "INSERT INTO c VALUES (2)"])
+@example(
+    ["SAVEPOINT s", "INSERT INTO c VALUES (1)", "SAVEPOINT t", "INSERT INTO c VALUES (2)", "ROLLBACK", "BEGIN", "END"]
+)
 def test_groups_of_a_request_that_stops_are_those_of_one_connection(statements: list[str]) -> None:
     oracle = Oracle()
     expected = []

@@ -93,6 +93,19 @@ def test_triggers_comments_and_transactions_of_its_own(client: Client) -> None:
     assert rows(client, "SELECT count(*) FROM log") == [(4,)]
 
 
+def test_groups_of_a_migration_are_a_part_of_it(client: Client) -> None:
+    up = "CREATE TABLE t(a);\nBEGIN;\nINSERT INTO t VALUES (1);\nROLLBACK;\nBEGIN;\nINSERT INTO t VALUES (2);\nEND;"
+    runner.apply(client, migration(1, up))
+    open_ended = migration(2, "BEGIN;\nINSERT INTO t VALUES (3);")
+    with pytest.raises(SldbError, match="ends inside a transaction") as caught:
+        runner.apply(client, open_ended)
+    assert open_ended.text[caught.value.details["begins"] :].startswith("BEGIN")
+    with pytest.raises(SldbError, match="no transaction is active"):
+        runner.apply(client, migration(2, "INSERT INTO t VALUES (4);\nCOMMIT;"))
+    assert rows(client, "SELECT a FROM t") == [(2,)]
+    assert list(runner.read_applied(client).versions) == ["1"]
+
+
 def test_pragmas_at_its_beginning_take_effect(client: Client) -> None:
     runner.apply(client, migration(1, "CREATE TABLE p(a PRIMARY KEY); CREATE TABLE c(a REFERENCES p);"))
     with pytest.raises(SldbError, match="FOREIGN KEY constraint failed"):
