@@ -158,10 +158,7 @@ TESTED_IN = {
         "sldb.emulator.runtime.process",
         "sldb.emulator.runtime.runtime_api",
     ),
-    "tests/sldb/emulator/test_emulator.py": (
-        "sldb.emulator.calls.moto_app",
-        "sldb.emulator.running",
-    ),
+    "tests/sldb/emulator/test_emulator.py": ("sldb.emulator.calls.moto_app",),
     "tests/sldb/ops/test_cost.py": ("sldb.cli.commands.stack.cost",),
     "tests/sldb/ops/test_logs.py": ("sldb.cli.commands.stack.logs",),
     "tests/sldb/ops/test_status.py": (

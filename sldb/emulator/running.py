@@ -10,9 +10,9 @@ import os
 import shlex
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sldb.emulator.front.server import Emulator
 
 INTERRUPTED, TERMINATED = 130, 143
+CHECK_SECONDS = 1.0
 
 
 def export_lines(environment: Mapping[str, str]) -> list[str]:
@@ -55,7 +56,7 @@ class _Received:
 
     def __init__(self) -> None:
         self.terminated = False
-        self._any = threading.Event()
+        self._numbers: SimpleQueue[int] = SimpleQueue()  # an Event's lock may be held where a handler runs
         self._process: subprocess.Popen[bytes] | None = None
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
@@ -63,7 +64,7 @@ class _Received:
             self.terminated = True
             if self._process is not None:
                 self._process.terminate()
-        self._any.set()
+        self._numbers.put(number)
 
     def pass_terminate_to(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -72,8 +73,10 @@ class _Received:
 
     def wait(self) -> None:
         # A wait without a limit cannot be interrupted on Windows.
-        while not self._any.wait(1.0):
-            pass
+        while True:
+            with suppress(Empty):
+                self._numbers.get(timeout=CHECK_SECONDS)
+                return
 
 
 @contextmanager
