@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sldb.emulator.front.server import Emulator
+from tests.fakes.waiting import MAX_SECONDS
 
 
 def run(*arguments: str, code: str = "", **more: Any) -> subprocess.CompletedProcess[str]:
@@ -137,7 +138,10 @@ def test_serving_ends_with_its_containers(number: int, status: int, wait: Any, t
     pid = _deploy_and_invoke(environment)
     os.kill(pid, 0)
     process.send_signal(number)
-    process.communicate(timeout=20)
+    try:
+        process.communicate(timeout=MAX_SECONDS)
+    finally:
+        process.kill()
     assert process.returncode == status
     wait(lambda: not _runs(pid))
     if number != signal.SIGKILL:
@@ -194,7 +198,7 @@ def test_sigterm_ends_the_command_too(wait: Any, tmp_path: Path) -> None:
     with subprocess.Popen(line) as process:
         wait(lambda: note.exists() and note.read_text())
         process.terminate()
-        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+        assert process.wait(timeout=MAX_SECONDS) == 128 + signal.SIGTERM
     assert not _runs(int(note.read_text()))
 
 
