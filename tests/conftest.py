@@ -1,7 +1,7 @@
 """Fixtures of all tests: hypothesis' profiles, and one emulated S3 for the whole run.
 
 HYPOTHESIS_PROFILE=thorough looks longer and differently each time; the default repeats itself, so that a red run is
-red again.
+red again (with the same tests before it in its process: hypothesis also tries constants of the loaded modules).
 """
 
 from __future__ import annotations
