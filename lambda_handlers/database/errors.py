@@ -98,7 +98,7 @@ def changed_result(sql: str, position: int, result: Result, where: str = "") -> 
         changed["error"] = result.error.code
     return SldbError(
         "conflict",
-        f"statement {position + 1} returns another result than it did{where}",
+        f"statement {position + 1} returns another result{where} than it did",
         "begin the transaction again: it then sees what other clients have committed meanwhile",
         statement=position,
         changed=changed,

@@ -53,16 +53,18 @@ def widest(texts: Sequence[str]) -> int:
 
 
 def fold(line: str, columns: int) -> str:
-    """Return `line` broken between words, into pieces of at most `columns` if possible."""
+    """Return `line` broken between words, into pieces of at most `columns` if possible. All have its indentation."""
+    words = line.lstrip(" ")
+    indentation = line[: len(line) - len(words)]
     pieces, piece = [], ""
-    for word in line.split(" "):
+    for word in words.split(" "):
         longer = f"{piece} {word}" if piece else word
-        if piece and width(longer) > columns:
+        if piece and len(indentation) + width(longer) > columns:
             pieces.append(piece)
             piece = word
         else:
             piece = longer
-    return "\n".join([*pieces, piece])
+    return "\n".join(indentation + each for each in [*pieces, piece])
 
 
 def _character_width(character: str) -> int:

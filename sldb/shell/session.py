@@ -73,6 +73,8 @@ class Session:
         except SldbError as error:
             self.go_on(transaction.stopped(ran, error))
             blame(ran, len(own), error)  # it then counts differently
+            if error.code == "read_only" and transaction.is_read_only:
+                error.hint = "BEGIN without READONLY opens a transaction that may write"
             raise
         except TooLate as late:
             self.go_on(transaction.after(ran, late.reply))
