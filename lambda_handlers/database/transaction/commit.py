@@ -17,7 +17,7 @@ from lambda_handlers.database.transaction.shown_results import check_shown
 from lambda_handlers.database.transaction.token import Kept, Transaction
 from lambda_handlers.database.writer_turns import OF_REQUEST
 from lambda_handlers.sql.reply_limit import DISCARDED
-from lambda_handlers.sql.session import Mode, Session
+from lambda_handlers.sql.session import READ, Mode, Session
 from lambda_handlers.sql.statements import Step
 from lambda_handlers.storage.replica import Gone
 from lambda_handlers.storage.vfs import Attach
@@ -32,18 +32,35 @@ class Commit:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def run(self, run: Run, transaction: Transaction, steps: Sequence[Step]) -> Reply:
-        """Commit a transaction with further statements of the request. Raises `conflict` if a statement shows something
-        else now than it did, the error of a statement or of COMMIT, Gone, or SldbError."""
+    def applied_before(self, run: Run) -> Reply | None:
+        """Return the reply of a request with an id of its own, if it was applied before. The copy must be the newest.
+        Raises Gone or SldbError."""
+        copy, request_id = self._parts.newest.copy, run.request_id(may_write=False)
+        if request_id is None:
+            return None
+        copy.draft.clear()
+        session = Session(copy.vfs, READ, run.deadline)
+        try:
+            return self._found(session, run, request_id)
+        finally:
+            session.close()
+
+    def run(self, run: Run, transaction: Transaction, steps: Sequence[Step], shown: tuple[Result, ...]) -> Reply:
+        """Commit a transaction with further statements of the request. `shown`: the results of the request so far.
+        Raises `conflict` if a statement shows something else now than it did, the error of a statement or of COMMIT,
+        Gone, or SldbError."""
         writes, newest = self._parts.writes, self._parts.newest
+        if not self._may_create(run, transaction):
+            newest.refresh(run.deadline)
+            newest.check_may_create(False)  # before the lock is taken, which may leave an object
         started = run.deadline.now()
         with writes.locked(_DOING, run.deadline) as holder:
             run.lock_id = holder.lock_id
             run.stats["lock_wait_ms"] = run.ms_since(started)
             newest.refresh(run.deadline)
-            return writes.commit(lambda: self._attempt(run, transaction, steps), run.deadline, OF_REQUEST)
+            return writes.commit(lambda: self._attempt(run, transaction, steps, shown), run.deadline, OF_REQUEST)
 
-    def _attempt(self, run: Run, transaction: Transaction, steps: Sequence[Step]) -> Reply:
+    def _attempt(self, run: Run, transaction: Transaction, steps: Sequence[Step], shown: tuple[Result, ...]) -> Reply:
         parts, copy = self._parts, self._parts.newest.copy
         copy.draft.clear()
         moments = {name: txid for name, txid in transaction.attached.items() if "@" in name}
@@ -53,7 +70,7 @@ class Commit:
         )
         has_lost_files = False
         try:
-            return parts.replies.outgoing(self._run_in(session, run, transaction, steps, attached.open))
+            return parts.replies.outgoing(self._run_in(session, run, transaction, steps, shown, attached.open))
         except Gone:
             has_lost_files = True
             raise
@@ -63,16 +80,24 @@ class Commit:
             copy.draft.clear()
 
     def _run_in(
-        self, session: Session, run: Run, transaction: Transaction, steps: Sequence[Step], attach: Attach
+        self,
+        session: Session,
+        run: Run,
+        transaction: Transaction,
+        steps: Sequence[Step],
+        shown: tuple[Result, ...],
+        attach: Attach,
     ) -> Reply:
         parts, copy, request = self._parts, self._parts.newest.copy, run.request
         new = tuple(Kept(step.piece.sql, step.params, b"", step.shows_lastrowid) for step in steps)
         whole = replace(transaction, statements=transaction.statements + new)
         if before := parts.applied.find_transaction(session, copy, whole.attempt()):
             return before
+        request_id = run.request_id(may_write=True)
+        if request_id is not None and (before := self._found(session, run, request_id)):
+            return before
         parts.newest.check_txid(request.if_txid)
-        was_allowed = transaction.writes and not transaction.base  # for its first write
-        parts.newest.check_may_create(request.create or was_allowed)
+        parts.newest.check_may_create(self._may_create(run, transaction))
         with run.executing_on(copy.vfs):
             check_shown(session, transaction.statements, " on the newest state")
             session.resume(run.deadline, parts.replies.room(run), attach)
@@ -82,16 +107,25 @@ class Commit:
         if session.ended == ROLLBACK:
             return self._reply(run, results, copy.replica.txid, ROLLBACK)
         run.deadline.check()
-        return self._commit(session, run, whole, results)
+        return self._commit(session, run, whole, (*shown, *results))
 
     def _commit(self, session: Session, run: Run, transaction: Transaction, results: tuple[Result, ...]) -> Reply:
         copy, started = self._parts.newest.copy, run.deadline.now()
         reply = self._reply(run, results, copy.replica.txid + 1, COMMIT)
-        self._parts.applied.record(session, copy, run.request.request_id, reply)
+        self._parts.applied.record(session, copy, run.request_id(may_write=True), reply)
         self._parts.applied.record_transaction(session, copy, transaction.attempt(), reply)
         session.commit()
         run.stats["commit_ms"] += max(run.ms_since(started), 0.001)
         return reply
+
+    def _found(self, session: Session, run: Run, request_id: str) -> Reply | None:
+        before = self._parts.applied.find(session, self._parts.newest.copy, request_id)
+        return replace(before.reply, stats=run.stats) if before else None
+
+    def _may_create(self, run: Run, transaction: Transaction) -> bool:
+        """Return True if the commit may create the database: its request says so, or an earlier one of the transaction
+        has begun to."""
+        return run.request.create or (transaction.writes and not transaction.base)
 
     def _reply(self, run: Run, results: tuple[Result, ...], txid: int, ended: str) -> Reply:
         return Reply(results, txid, self._parts.name, run.stats, transaction={"ended": ended})

@@ -81,6 +81,8 @@ class Transactions:
         if wanted.end == ROLLBACK and not steps:
             self._sessions.drop_one(transaction)
             return self._ended(run, transaction, (), ROLLBACK)
+        if wanted.begins and steps and (before := self._commit.applied_before(run)):
+            return before
         if wanted.end == COMMIT:
             return self._commit_with(run, transaction, steps)
         continued = self._continue(run, transaction, steps) if steps else _Continued(transaction, (), None)
@@ -181,13 +183,13 @@ class Transactions:
         if run.request.read_only:
             raise read_only("COMMIT", "a read-only request")
         try:
-            reply = self._commit.run(run, transaction, steps)
+            reply = self._commit.run(run, transaction, steps, shown)
         except SldbError as error:
-            if error.code in _LEAVES_OPEN and error.transaction is None:
+            if error.code in _LEAVES_OPEN and error.transaction is None and not steps:
                 error.in_transaction(self._state(transaction, None))
             raise
         self._sessions.drop_one(transaction)
-        return replace(reply, results=(*shown, *reply.results))
+        return reply
 
     def _reply(self, run: Run, continued: _Continued, ended: str | None) -> Reply:
         if ended is not None:
