@@ -57,6 +57,8 @@ class Groups:
 
     @property
     def is_autocommit(self) -> bool:
+        if self._in_transaction:
+            return self.ended is not None
         if self._is_joined:
             return not self._savepoints
         return not self._connection.in_transaction
