@@ -102,7 +102,7 @@ MUTANTS = (
         "cancel",
         HANDLERS + "database/request_runner.py",
         "            session.commit()\n",
-        "            session.commit()\n            run.deadline.check()\n",
+        "            session.commit()\n            for _ in range(3):\n                run.deadline.check()\n",
         (CANCEL + "test_a_commit_is_told_truly_whenever_the_mark_comes",),
     ),
     Mutant(
@@ -122,12 +122,12 @@ MUTANTS = (
         (CANCEL + "test_a_wait_for_the_lock",),
     ),
     Mutant(
-        "pauses after lost races heed no mark",
+        "the wait for the turn of another writer heeds no mark",
         "cancel",
-        HANDLERS + "database/write_access.py",
-        "        deadline.pause(pause, self._host.sleep)\n",
-        "        self._host.sleep(pause)\n",
-        (CANCEL + "test_pauses_after_lost_races",),
+        HANDLERS + "database/writer_turns.py",
+        "            deadline.pause(min(left, max_pause * (1 + self._host.jitter()) / 2), self._host.sleep)\n",
+        "            self._host.sleep(min(left, max_pause * (1 + self._host.jitter()) / 2))\n",
+        (CANCEL + "test_a_wait_for_the_turn_of_another_writer",),
     ),
     Mutant(
         "a cancelled wait for a lock keeps the lock, S3",

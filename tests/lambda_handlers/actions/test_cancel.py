@@ -15,6 +15,7 @@ import pytest
 
 from lambda_handlers import cancel_marks
 from lambda_handlers.cancel_marks import VALID_SECONDS
+from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Call, Host
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
@@ -225,6 +226,15 @@ def test_pauses_after_lost_races(store, clock, other) -> None:
     other.plan(2.5)
     cancelled(service, "INSERT INTO t VALUES (1)", clock, other)
     assert run(service, "SELECT count(*) FROM t WHERE a = 1").rows[0][0] == 0
+
+
+def test_a_wait_for_the_turn_of_another_writer(store, clock, other) -> None:
+    rival = container(store.store, host=replace(clock.host(), now=lambda: clock.time))
+    run(rival, "CREATE TABLE t (a)")
+    rival._database("main").announce(Deadline(clock.time + 100, lambda: clock.time))
+    other.plan(10.2)
+    cancelled(container(store, host=clock.host()), "INSERT INTO t VALUES (1)", clock, other, timeout=100)
+    assert run(rival, "SELECT count(*) FROM t").rows[0][0] == 0
 
 
 # What it costs
