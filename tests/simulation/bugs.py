@@ -415,7 +415,7 @@ def _() -> list[Patch]:
     return [patch.object(Holder, "is_expired", lambda self, now, max_age_seconds: True)]
 
 
-@bug("a request has no deadline", 100, looks_from=22)
+@bug("a request has no deadline", 200, looks_from=100)
 def _() -> list[Patch]:
     return [patch.object(service, "_seconds_for", lambda request, remaining: 10_000.0)]
 
