@@ -24,12 +24,38 @@ if TYPE_CHECKING:
 INTERRUPTED, TERMINATED = 130, 143
 CHECK_SECONDS = 1.0
 
+# What a shell that reads the exports may have although this process has not, and what contradicts them.
+_CONTRADICTING = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE")
 
-def export_lines(environment: Mapping[str, str]) -> list[str]:
-    """Return the lines for a shell of this system."""
+
+@contextmanager
+def without_users_aws() -> Iterator[None]:
+    """Hide the user's profiles, files and other settings of AWS from this process.
+
+    moto begins sessions of boto3 by itself, and these fail if a profile is missing or a file is damaged.
+    """
+    hidden = {name: os.environ.pop(name) for name in _aws_names(os.environ)}
+    os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+    try:
+        yield
+    finally:
+        for name in _aws_names(os.environ):
+            del os.environ[name]
+        os.environ.update(hidden)
+
+
+def export_lines(environment: Mapping[str, str], users: Mapping[str, str]) -> list[str]:
+    """Return the lines for a shell of this system. `users`: its environment, as far as it is known."""
+    removed = sorted({*_CONTRADICTING, *_aws_names(users)} - set(environment))
     if os.name == "nt":
-        return [f"$env:{name} = '{value}'" for name, value in environment.items()]
-    return [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+        return [
+            *(f"$env:{name} = $null" for name in removed),
+            *(f"$env:{name} = '{value}'" for name, value in environment.items()),
+        ]
+    return [
+        f"unset {' '.join(removed)}",
+        *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
+    ]
 
 
 def run(command_line: list[str], aws: Emulator) -> int:
@@ -49,6 +75,10 @@ def wait_for_signal() -> int:
     with _signals() as received:
         received.wait()
     return TERMINATED if received.terminated else INTERRUPTED
+
+
+def _aws_names(environment: Mapping[str, str]) -> list[str]:
+    return [name for name in environment if name.startswith("AWS_")]
 
 
 class _Received:

@@ -15,6 +15,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from sldb.emulator import running
 from sldb.emulator.front.server import Emulator
 from tests.fakes.waiting import MAX_SECONDS
 
@@ -97,6 +98,61 @@ sys.exit(7)
     assert json.loads(done.stdout) == [403, None]
 
 
+USERS_AWS = {
+    "AWS_PROFILE": "missing",
+    "AWS_DEFAULT_PROFILE": "missing",
+    "AWS_CONFIG_FILE": "damaged",
+    "AWS_SHARED_CREDENTIALS_FILE": "damaged",
+    "AWS_REGION": "",
+    "AWS_DEFAULT_REGION": "",
+    "AWS_CA_BUNDLE": "missing",
+    "AWS_DEFAULTS_MODE": "unknown",
+    "AWS_MAX_ATTEMPTS": "many",
+}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(tuple(USERS_AWS), id="all"),
+        *(pytest.param((name,), id=name, marks=pytest.mark.long) for name in USERS_AWS),
+    ],
+)
+def test_the_users_aws_does_not_matter(names: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "damaged").write_bytes(b"[profile\n\xff = [\n= no\n")
+    code = "import boto3; boto3.client('ec2').describe_security_groups(); boto3.client('cloudformation').list_stacks()"
+    done = run(code=code, cwd=tmp_path, env={**os.environ, **{name: USERS_AWS[name] for name in names}})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_users_aws_is_back_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    monkeypatch.delenv("AWS_CONFIG_FILE", raising=False)
+    before = dict(os.environ)
+    with running.without_users_aws():
+        names = {name for name in os.environ if name.startswith("AWS_")}
+        assert names == {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
+    assert dict(os.environ) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
+def test_the_shell_that_reads_the_exports_forgets_the_users_aws() -> None:
+    mine = {
+        "PATH": os.environ["PATH"],
+        "AWS_PROFILE": "work",
+        "AWS_SESSION_TOKEN": "t",
+        "AWS_ENDPOINT_URL_S3": "https://x",
+    }
+    emulated = {"AWS_REGION": "us-east-1", "AWS_CONFIG_FILE": "a 'file'"}
+    script = "\n".join([*running.export_lines(emulated, mine), "env"])
+    done = subprocess.run(["sh", "-c", script], env=mine, capture_output=True, text=True, timeout=60, check=True)
+    assert {line for line in done.stdout.splitlines() if line.startswith("AWS_")} == {
+        "AWS_REGION=us-east-1",
+        "AWS_CONFIG_FILE=a 'file'",
+    }
+    assert any("AWS_PROFILE" in line for line in running.export_lines(emulated, {}))  # the other shell's may differ
+
+
 def test_command_ended_by_a_signal() -> None:
     assert run(code="import os; os.kill(os.getpid(), 9)").returncode == 128 + 9
 
@@ -134,7 +190,7 @@ def test_serving_ends_with_its_containers(number: int, status: int, wait: Any, t
     while not exports[-1].startswith("export SLDB_ARCHITECTURE="):
         exports.append(process.stdout.readline().strip())
     assert "listens at http://127.0.0.1:" in process.stderr.readline()
-    environment = dict(line.removeprefix("export ").split("=", 1) for line in exports[1:])
+    environment = dict(line.removeprefix("export ").split("=", 1) for line in exports if line.startswith("export "))
     pid = _deploy_and_invoke(environment)
     os.kill(pid, 0)
     process.send_signal(number)

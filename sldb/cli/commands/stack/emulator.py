@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -35,10 +36,11 @@ def emulator(_run: Run, port: int, minute_seconds: float, command_line: tuple[st
     """
     from sldb.emulator import running
 
-    with _open(port, minute_seconds) as aws:
+    users = dict(os.environ)
+    with running.without_users_aws(), _open(port, minute_seconds) as aws:
         if command_line:
             return running.run(list(command_line), aws)
-        for line in running.export_lines(aws.environment()):
+        for line in running.export_lines(aws.environment(), users):
             click.echo(line)
         click.echo(f"The emulated AWS listens at {aws.url}. Ctrl-C stops it.", err=True)
         return running.wait_for_signal()
