@@ -10,6 +10,7 @@ The oracle is a plain connection that runs the same statements one by one, on er
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -25,6 +26,7 @@ from lambda_handlers.service import Service
 from lambda_handlers.sql import script
 from lambda_handlers.sql.session import WRITE, Session
 from lambda_handlers.sql.statements import Step, steps_of
+from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.wire import Reply, Request, Result, SldbError, Statement
 from tests.fakes.databases.engine import Engine
 from tests.fakes.databases.service import container, run
@@ -53,6 +55,7 @@ INSERT INTO r VALUES (1, 1);
 INSERT INTO f VALUES (1, 1);
 """
 
+FIRST = transaction(1).key("main")
 WORDS = ("", "OR FAIL", "OR ROLLBACK", "OR ABORT", "OR IGNORE", "OR REPLACE")
 FEW = (1, 2, 3)
 WRITES = st.one_of(
@@ -159,10 +162,20 @@ def seen(result: Result) -> tuple[Any, ...]:
     return ("error", result.error.message, result.error.details.get("sqlite_code"), result.rolled_back)
 
 
+@functools.cache
+def stored_schema() -> bytes:
+    """Return the object of the transaction that makes the schema: quicker than to make it for each example."""
+    store = memory_store()
+    with closing(container(store)) as service:
+        run(service, SCHEMA)
+    return store.get(FIRST)
+
+
 @contextmanager
 def fresh() -> Iterator[Service]:
-    with closing(container(memory_store())) as service:
-        run(service, SCHEMA)
+    store = memory_store()
+    store.create(FIRST, stored_schema())
+    with closing(container(store)) as service:
         yield service
 
 
