@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import random
 import threading
@@ -26,10 +27,14 @@ from botocore.exceptions import ClientError
 from lambda_handlers.shared.lock_holder import STACK_TAG, encode_tags, group_name
 from lambda_handlers.storage.log.keys import streams_prefix, transactions_key
 from sldb.cli.main import run as run_command
+from sldb.client import Client, open_target
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.front.hooks import Hook, Proceed, ReplyLost
 from sldb.emulator.front.server import Emulator
 from sldb.price import estimate
+from sldb.shell.output import Output
+from sldb.shell.session import Session
+from sldb.shell.submission import submit
 from tests.fakes.aws.emulated import emulated_aws, hooked, wheels_of
 from tests.fakes.waiting import wait_until
 
@@ -366,6 +371,30 @@ def test_a_container_that_is_killed(stack, kind, applied, capsys):
     assert stack.run(**event)["rows"] == [[1]]
     assert stack.rows(table) == [1]
     assert stack.run(f"INSERT INTO {table} VALUES (2)")["txid"] == stack.run("SELECT 1")["txid"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("applied", [False, True], ids=["before its commit", "after its commit"])
+def test_a_transaction_of_the_shell_outlives_its_container(stack, applied):
+    """What was shown is what another container commits, once, beside a commit of another client."""
+    stack.use_lock("none")
+    table = stack.new_table()
+    session = Session(Client(open_target("lambda")), Output(io.StringIO(), io.StringIO(), format="jsonl", timing=False))
+    submit(session, f"BEGIN; INSERT INTO {table} VALUES (random()); SELECT a FROM {table};")
+    stack.run(f"CREATE TABLE {table}_beside (a)")
+
+    def kill(call, proceed):
+        if applied:
+            proceed(call)
+        stack.kill_the_busy_container()
+        raise ReplyLost
+
+    with stack.hook(once(is_commit, kill)):
+        submit(session, "COMMIT;")
+    assert session.transaction is None
+    shown = json.loads(session.output.out.getvalue().splitlines()[-1])
+    session.close()
+    assert stack.rows(table) == [shown["a"]]
 
 
 def test_an_asynchronous_invocation_that_lambda_repeats_is_applied_once(stack, monkeypatch):
