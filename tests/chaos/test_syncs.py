@@ -16,6 +16,7 @@ import pytest
 from tests.chaos.crowd import ROOT
 
 CALL = re.compile(r"^\d+ +(?:fsync|fdatasync|linkat|link|write)\(.*?= \d+$", re.MULTILINE)
+UNFINISHED = re.compile(r"^(\d+ +)(.*) <unfinished \.\.\.>\n((?:.*\n)*?)\1<\.\.\. \w+ resumed>(.*)$", re.MULTILINE)
 FILE = "0000/.0000000000000001-0000000000000001.ltx"
 
 
@@ -26,13 +27,29 @@ def may_trace() -> bool:
     return subprocess.run([strace, "-o", "/dev/null", "true"], capture_output=True, check=False).returncode == 0
 
 
+def whole_calls(trace: str) -> str:
+    """Return the trace with each call in one line, at its end: strace parts it where another thread has one."""
+    while True:
+        trace, parted = UNFINISHED.subn(r"\3\1\2\4", trace)
+        if not parted:
+            return trace
+
+
+def test_a_call_that_strace_parted() -> None:
+    parted = "1 write(3</x>, ... <unfinished ...>\n2 fsync(4</y>) = 0\n1 <... write resumed>, 5) = 5\n"
+    assert CALL.findall(whole_calls(parted)) == [
+        "2 fsync(4</y>) = 0",
+        "1 write(3</x>, ..., 5) = 5",
+    ]
+
+
 @pytest.mark.skipif(not may_trace(), reason="it needs strace, and the right to use it")
 def test_the_order_of_syncs(tmp_path: Path) -> None:
     trace, databases = tmp_path / "trace", tmp_path / "databases"
     traced = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=write,fsync,fdatasync,link,linkat"]
     command = ["-m", "sldb", "--local", str(databases), "query", "CREATE TABLE t (a)"]
     subprocess.run([*traced, sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
-    calls = CALL.findall(trace.read_text())
+    calls = CALL.findall(whole_calls(trace.read_text()))
 
     def at(*parts: str) -> int:
         """Return the index of the one call with these parts, in their order."""
