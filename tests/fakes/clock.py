@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import heapq
 import random
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from lambda_handlers.host import Host
 from tests.fakes.immediate_call import ImmediateCall
@@ -36,3 +38,10 @@ class Clock:
 
     def host(self) -> Host:
         return Host(now=self.now, sleep=self.sleep, entropy=self._random.randbytes, start=ImmediateCall)
+
+
+def host_without_waits() -> Host:
+    """Return a host with threads and real chance on which a wait takes no time. Its clock begins now, because the dates
+    of a store are the machine's."""
+    clock = Clock(time.time())
+    return replace(Host(), now=clock.now, sleep=clock.sleep)

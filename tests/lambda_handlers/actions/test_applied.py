@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.host import Host
 from lambda_handlers.service import Service
 from lambda_handlers.storage.log.keys import parse_ltx_key
 from lambda_handlers.store.protocol import AlreadyExists, Refused, Unavailable
 from lambda_handlers.wire import SldbError
+from tests.fakes.clock import host_without_waits
 from tests.fakes.databases import sqlite_files
 from tests.fakes.databases.past import act, state
 from tests.fakes.databases.service import run
@@ -20,6 +22,11 @@ from tests.fakes.stores.faulty import Act, FaultyStore, Step
 from tests.fakes.stores.uploads import upload
 
 SMALL = Recipe(4096, False, "none", 50, 100, 0, False, False, False, False, 0, 1)
+
+
+@pytest.fixture
+def host() -> Host:
+    return host_without_waits()  # a rename waits for other writers
 
 
 def insert(service: Service, given: Any) -> int:

@@ -13,7 +13,7 @@ from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store.protocol import Unavailable
 from lambda_handlers.wire import SldbError
-from tests.fakes.clock import Clock
+from tests.fakes.clock import Clock, host_without_waits
 from tests.fakes.databases.engine import compact
 from tests.fakes.databases.past import act, image
 from tests.fakes.databases.service import run
@@ -79,6 +79,11 @@ def empty(body: bytes) -> bytes:
 
 def flipped(body: bytes, at: int) -> bytes:
     return body[:at] + bytes((body[at] ^ 4,)) + body[at + 1 :]
+
+
+@pytest.fixture
+def host():
+    return host_without_waits()  # a rename waits for other writers
 
 
 DAMAGES = [flip_commit, flip_txid, flip_node_id, flip_middle, flip_last, shorten, empty]

@@ -8,13 +8,18 @@ import pytest
 
 from lambda_handlers.storage.log.keys import snapshot, transaction
 from lambda_handlers.wire import SldbError
-from tests.fakes.clock import Clock
+from tests.fakes.clock import Clock, host_without_waits
 from tests.fakes.databases.engine import compact
 from tests.fakes.databases.past import act, image, state
 from tests.fakes.databases.service import run
 from tests.fakes.stores.faulty import FaultyStore, lose_answer, lose_request, meanwhile, works
 
 DAY = 86_400
+
+
+@pytest.fixture
+def host():
+    return host_without_waits()  # a rename waits for other writers
 
 
 def refused(service, name, database="main", /, **arguments) -> SldbError:

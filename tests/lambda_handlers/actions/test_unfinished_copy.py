@@ -11,7 +11,7 @@ from lambda_handlers.log import Log
 from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key, snapshot, transaction
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.wire import SldbError
-from tests.fakes.clock import Clock
+from tests.fakes.clock import Clock, host_without_waits
 from tests.fakes.databases.past import act, image, state
 from tests.fakes.databases.service import container as new_container
 from tests.fakes.databases.service import run
@@ -19,6 +19,11 @@ from tests.fakes.stores.faulty import FaultyStore, blame_own, lose_answer, lose_
 from tests.fakes.stores.timed import Timed
 
 COPIED = 4  # the transaction that is copied
+
+
+@pytest.fixture
+def host():
+    return host_without_waits()  # a rename waits for other writers
 
 
 def refused(service, name, database="main", /, **arguments) -> SldbError:
