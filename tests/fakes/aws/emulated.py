@@ -17,6 +17,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from sldb.deploy.bundle.archive import Bundle
 from sldb.deploy.bundle.bytecode import compiled
 from sldb.emulator.front.hooks import Hook
 from sldb.emulator.front.server import Emulator
@@ -24,6 +25,7 @@ from sldb.stack.cloudformation import Stack
 
 POLL_SECONDS = 0.02  # between two looks at a stack; AWS takes minutes for what the emulator does at once
 BLOCKED_SECONDS = 1.0  # an operation that runs longer waits for a hook of a test
+_zipped_once = cache(Bundle.zip.func)  # of two equal bundles
 
 
 @contextmanager
@@ -38,6 +40,7 @@ def emulated_aws(*, minute_seconds: float = 60.0, wheels: Path | None = None) ->
         else:
             patch.setenv("XDG_CACHE_HOME", str(wheels))
         patch.setattr("sldb.deploy.bundle.archive.compiled", lambda sources: _compiled_once(tuple(sources)))
+        patch.setattr(Bundle, "zip", property(_zipped_once))
         patch.setitem(Stack.__init__.__kwdefaults__, "sleep", lambda seconds: _pause(aws, seconds))
         boto3.DEFAULT_SESSION = None
         try:
