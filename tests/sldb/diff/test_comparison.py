@@ -13,7 +13,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
@@ -79,9 +79,12 @@ def exact(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple((type(value), repr(value)) for value in row)
 
 
-@given(tables, tables, texts, texts)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_it_is_what_a_dictionary_says(tmp_path: Path, r1: Any, r2: Any, w1: Any, w2: Any) -> None:
+@pytest.mark.parametrize("examples", [10, pytest.param(40, marks=pytest.mark.long)])
+def test_it_is_what_a_dictionary_says(tmp_path: Path, examples: int) -> None:
+    settings(max_examples=examples)(given(st.just(tmp_path), tables, tables, texts, texts)(compare_with_dictionaries))()
+
+
+def compare_with_dictionaries(tmp_path: Path, r1: Any, r2: Any, w1: Any, w2: Any) -> None:
     world = World(tmp_path / "model")
     world.run("DROP TABLE IF EXISTS r; DROP TABLE IF EXISTS w;" + SCHEMA)
     txid = 0
@@ -284,9 +287,12 @@ def fill(world: World, database: str, encoding: str, r: Any, w: Any) -> None:
         world.run("INSERT INTO w VALUES (?, ?, ?)", (key.upper() if encoding == "UTF-16le" else key, x, y), database)
 
 
-@given(tables, tables, texts, texts)
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_differs_does_not_depend_on_the_encodings(tmp_path: Path, r1: Any, r2: Any, w1: Any, w2: Any) -> None:
+@pytest.mark.parametrize("examples", [4, pytest.param(10, marks=pytest.mark.long)])
+def test_what_differs_does_not_depend_on_the_encodings(tmp_path: Path, examples: int) -> None:
+    settings(max_examples=examples)(given(st.just(tmp_path), tables, tables, texts, texts)(compare_encodings))()
+
+
+def compare_encodings(tmp_path: Path, r1: Any, r2: Any, w1: Any, w2: Any) -> None:
     world = World(Path(mkdtemp(dir=tmp_path)))  # an encoding is for a new database
     client = Client(world.target)
     fill(world, "one", "UTF-8", r1, w1)

@@ -226,10 +226,11 @@ def test_a_restore_to_a_dropped_state_is_a_drop() -> None:
     assert max(machine.states) == 5
 
 
-def test_it_is_what_sqlite_makes_of_it() -> None:
+@pytest.mark.parametrize("examples", [30, pytest.param(150, marks=pytest.mark.long)])
+def test_it_is_what_sqlite_makes_of_it(examples: int) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
