@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import apsw
 
@@ -33,7 +33,10 @@ from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import ObjectStore, StoreError, detail_of
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.watchdog import Watchdog
-from lambda_handlers.wire import Action, Reply, Request, SldbError, is_action, wrong_stack
+from lambda_handlers.wire import Action, Reply, Request, SldbError, bug_in, is_action, wrong_stack
+
+if TYPE_CHECKING:
+    from lambda_handlers.database.transaction.warm_sessions import WarmSessions
 
 DEFAULT_SECONDS = 900.0  # unless the function or the request sets a limit
 MAX_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
@@ -66,6 +69,7 @@ class Service:
         directory = Path(settings.temp_dir)
         self._resources = Resources(settings, self._store, lock, self._host, self._log, directory)
         self._databases: dict[str, Database] = {}  # the one used last comes last
+        self._warm: WarmSessions | None = None
         self._in_use: set[str] = set()  # by the request or action that runs
         self._machine = _billed_machine(settings)
         self._init_ms: float | None = None  # until a reply has reported it
@@ -192,7 +196,7 @@ class Service:
             status, body = error.status, error.for_stack(self._settings.stack).encode()
         except Exception as error:  # noqa: BLE001 - a bug: this is the one place that turns it into a reply
             line.update(code="internal", traceback=trace(error))
-            bug = _internal(line["aws_request_id"])
+            bug = bug_in(line["aws_request_id"])
             status, body = bug.status, bug.encode()
         write = self._log.error if status >= 500 else self._log.info
         line.update(status=status, ms=round((self._host.now() - started) * 1000, 3))
@@ -241,7 +245,7 @@ class Service:
 
     def _database(self, name: str) -> Database:
         database = self._databases.pop(name, None) or Database(
-            name, self._resources, partial(self._make_room, name), self._database, _new_transactions
+            name, self._resources, partial(self._make_room, name), self._database, self._new_transactions
         )
         self._databases[name] = database
         self._in_use.add(name)
@@ -257,11 +261,11 @@ class Service:
             self._databases.pop(name).close()
             del others[name]
 
+    def _new_transactions(self, parts: Parts) -> Transactions:
+        from lambda_handlers.database.transaction import runner, warm_sessions  # imports slow down cold starts
 
-def _new_transactions(parts: Parts) -> Transactions:
-    from lambda_handlers.database.transaction import runner  # few requests need it, and imports slow down cold starts
-
-    return runner.Transactions(parts)
+        self._warm = self._warm or warm_sessions.WarmSessions(self._host.now)
+        return runner.Transactions(parts, self._warm)
 
 
 def _seconds_for(request: Request | Action, remaining_seconds: float | None) -> float:
@@ -288,13 +292,3 @@ def _seconds_until_late(remaining_seconds: float) -> float:
     """Return the seconds until the watchdog checks: SQLite gets a quarter of the margin to notice the end of the
     request's time, the other three are for freeing the lock and answering."""
     return remaining_seconds - _margin(remaining_seconds) * 3 / 4
-
-
-def _internal(aws_request_id: str | None) -> SldbError:
-    where = f" {aws_request_id}" if aws_request_id else ""
-    return SldbError(
-        "internal",
-        f"a bug in sldb stopped request{where}; the function's log has the traceback",
-        "the same request_id sent again returns its outcome. Please report the bug",
-        applied="unknown",
-    )

@@ -32,6 +32,11 @@ class Moments:
         """The size of the local copies."""
         return sum(copy.replica.cached_bytes for copy in self._copies.values())
 
+    @property
+    def held_bytes(self) -> int:
+        """The size of the copies that are held."""
+        return sum(copy.replica.cached_bytes for txid, copy in self._copies.items() if self._holds[txid] > 0)
+
     def txid_at(self, at: int | str) -> Txid:
         """Return the transaction at a txid or an RFC 3339 time. Raises `bad_request` or `not_found`."""
         if isinstance(at, str):

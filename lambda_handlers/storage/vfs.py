@@ -115,7 +115,13 @@ class DraftVFS(_LocalVFS):
         self.attach: Attach = nothing_to_attach  # of the connection opened last
         self._limit = NO_LIMIT
         self._time_ms: int | None = None
+        self._temporary: set[_TemporaryFile] = set()  # the open ones
         super().__init__()
+
+    @property
+    def temporary_bytes(self) -> int:
+        """The size of the journals and temporary files that are open."""
+        return sum(file.xFileSize() for file in self._temporary)
 
     def connect(
         self, attach: Attach = nothing_to_attach, limit: TimeLimit = NO_LIMIT, time_ms: int | None = None
@@ -160,8 +166,8 @@ class DraftVFS(_LocalVFS):
             return self._open_database(_filename(name), flags)  # type: ignore[return-value]  # a file object by its methods
         if flags[0] & apsw.SQLITE_OPEN_MAIN_JOURNAL:
             flags[0] = flags[0] & ~apsw.SQLITE_OPEN_MAIN_JOURNAL | _NAMELESS_JOURNAL
-            return _UnsyncedFile("", _temporary_name(), flags)
-        return _UnsyncedFile("", name or _temporary_name(), flags)
+            return _TemporaryFile(_temporary_name(), flags, self._temporary)
+        return _TemporaryFile(_filename(name) if name else _temporary_name(), flags, self._temporary)
 
     def _open_database(self, name: str, flags: list[int]) -> _DatabaseFile:
         if name == _OWN_NAME:
@@ -186,6 +192,19 @@ class _UnsyncedFile(apsw.VFSFile):
 
     def xSync(self, flags: int) -> None:
         pass
+
+
+class _TemporaryFile(_UnsyncedFile):
+    """A file that is among the open ones until it is closed."""
+
+    def __init__(self, name: str, flags: list[int], among: set[_TemporaryFile]) -> None:
+        super().__init__("", name, flags)
+        self._among = among
+        among.add(self)
+
+    def xClose(self) -> None:
+        self._among.discard(self)
+        super().xClose()
 
 
 class _DatabaseFile:

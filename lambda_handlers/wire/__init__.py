@@ -22,7 +22,7 @@ from lambda_handlers.wire.checks import (
     moment,
     moment_ms,
 )
-from lambda_handlers.wire.errors import ERROR_CODES, ErrorCode, SldbError, bad_request, wrong_stack
+from lambda_handlers.wire.errors import ERROR_CODES, ErrorCode, SldbError, bad_request, bug_in, wrong_stack
 from lambda_handlers.wire.hints import STACK_COMMANDS, with_options
 from lambda_handlers.wire.ids import made_at, new_request_id
 from lambda_handlers.wire.names import DATABASE_NAME, DEFAULT_DATABASE, DEFAULT_STACK
@@ -62,6 +62,7 @@ __all__ = [
     "StoredRows",
     "Value",
     "bad_request",
+    "bug_in",
     "check_attempt",
     "check_database",
     "check_request_id",

@@ -100,6 +100,17 @@ def wrong_stack(stack: str, own: str) -> SldbError:
     )
 
 
+def bug_in(aws_request_id: str | None) -> SldbError:
+    """Return the error of a request that a bug has stopped."""
+    where = f" {aws_request_id}" if aws_request_id else ""
+    return SldbError(
+        "internal",
+        f"a bug in sldb stopped request{where}; the function's log has the traceback",
+        "the same request_id sent again returns its outcome. Please report the bug",
+        applied="unknown",
+    )
+
+
 def bad_request(field_name: str, got: object, want: str) -> NoReturn:
     """Raise `bad_request` with the name of the field, its value and the accepted values."""
     shown = repr(got)

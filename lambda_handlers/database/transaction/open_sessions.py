@@ -24,14 +24,15 @@ _OPEN = Mode(may_write=True, may_commit=False)
 
 
 class OpenSessions:
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, warm: WarmSessions) -> None:
+        """`warm`: those of the container."""
         self._parts = parts
-        self._warm = WarmSessions(parts.resources.host.now)
+        self._warm = warm
 
     @property
     def size_bytes(self) -> int:
         """The size of the local files of open sessions."""
-        return self._warm.size_bytes
+        return self._warm.size_bytes(self._parts.name)
 
     def open(self, run: Run, transaction: Transaction) -> WarmSession:
         """Return a session of the state of a transaction; the caller resumes it, and keeps or closes it. Raises
@@ -50,15 +51,21 @@ class OpenSessions:
             warm.close()
         else:
             self._warm.keep(transaction.key, warm)
+            self._warm.drop_holders(self._parts.name, self._has_room)
 
     def drop(self) -> None:
         """Close all open sessions."""
-        self._warm.drop()
+        self._warm.drop(self._parts.name)
 
     def drop_one(self, transaction: Transaction) -> None:
         """Close the session of the state of a transaction that is over, if it is open."""
         if warm := self._warm.take(transaction.key):
             warm.close()
+
+    def _has_room(self) -> bool:
+        """Return True if the held copies and the newest one fit into the cache's budget."""
+        parts = self._parts
+        return parts.newest.replica.cached_bytes + parts.moments.held_bytes <= parts.resources.settings.cache_bytes
 
     def _replayed(self, run: Run, transaction: Transaction) -> WarmSession:
         warm = self._fresh(run, transaction)
@@ -81,7 +88,8 @@ class OpenSessions:
             workspace.close()
             release()
             raise
-        return WarmSession(session, workspace, attached, transaction.base, release)
+        holds = release is not _nothing_to_release
+        return WarmSession(self._parts.name, session, workspace, attached, transaction.base, release, holds)
 
     def _base(self, run: Run, transaction: Transaction) -> tuple[Copy, Callable[[], None]]:
         """Return the copy that a session stands on, and the function to be called when it is closed."""

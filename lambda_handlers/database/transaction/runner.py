@@ -25,7 +25,7 @@ from lambda_handlers.database.run import Run
 from lambda_handlers.database.transaction.commit import Commit
 from lambda_handlers.database.transaction.open_sessions import OpenSessions
 from lambda_handlers.database.transaction.token import ENGINE, Kept, Tokens, Transaction
-from lambda_handlers.database.transaction.warm_sessions import WarmSession
+from lambda_handlers.database.transaction.warm_sessions import WarmSession, WarmSessions
 from lambda_handlers.sql.pin import Pin
 from lambda_handlers.sql.session import WriteNeeded
 from lambda_handlers.sql.statements import Step, steps_of
@@ -49,10 +49,11 @@ class _Continued:
 class Transactions:
     """The interactive transactions of one database; not for two threads at a time."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, warm: WarmSessions) -> None:
+        """`warm`: those of the container."""
         self._parts = parts
         self._tokens = Tokens(parts.resources.store, parts.resources.host)
-        self._sessions = OpenSessions(parts)
+        self._sessions = OpenSessions(parts, warm)
         self._commit = Commit(parts)
 
     @property

@@ -221,6 +221,52 @@ def test_open_sessions_are_bounded_in_the_pages_that_they_have_changed(service, 
     assert clients[0].run("SELECT 1").stats["sessions"] == "replayed"
 
 
+def test_open_sessions_are_bounded_in_the_files_of_temporary_tables(service, monkeypatch):
+    monkeypatch.setattr(warm_sessions, "MAX_BYTES", 8 << 20)
+    run(service, "CREATE TABLE t (a)")
+    clients = [Interactive(service) for _ in range(3)]
+    for client in clients:
+        client.run("CREATE TEMP TABLE x AS SELECT randomblob(5000000)")
+    assert clients[2].run("SELECT 1").stats["sessions"] == "warm"
+    assert clients[0].run("SELECT 1").stats["sessions"] == "replayed"
+
+
+def test_open_sessions_of_all_databases_are_bounded_together(service, monkeypatch):
+    monkeypatch.setattr(warm_sessions, "MAX_SESSIONS_IN_ALL", 3)
+    clients = [Interactive(service, database=f"d{number}") for number in range(4)]
+    for client in clients:
+        client.run("CREATE TABLE t (a)")
+    assert [client.run("SELECT 1").stats["sessions"] for client in clients[1:]] == ["warm"] * 3
+    assert clients[0].run("SELECT 1").stats["sessions"] == "replayed"
+
+
+def test_open_sessions_of_a_database_are_closed_with_it(container, store):
+    service = container(store, cache_bytes=1 << 20)
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(500000))", database="large")
+    client, other = Interactive(service, database="small"), Interactive(service, database="large")
+    client.run("CREATE TABLE t (a)")
+    other.run("SELECT a FROM t")
+    other.run("INSERT INTO t VALUES (zeroblob(3000000))")  # in its changed pages
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(900000))", database="third")
+    for one in (client, other):
+        assert one.run("SELECT count(*) FROM sqlite_schema").rows == [(1,)]
+
+
+def test_copies_held_by_open_sessions_stay_within_the_budget_of_the_cache(container, store):
+    budget = 10 << 20
+    service = container(store, cache_bytes=budget)
+    run(service, "CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t (a) VALUES (randomblob(2000000)), (1)")
+    clients = []
+    for _ in range(8):
+        clients.append(Interactive(service))
+        run(service, "UPDATE t SET a = a + 1 WHERE id = 2")  # the next one has another base
+    for client in clients:
+        client.run("SELECT sum(length(a)) FROM t")
+    kept = service._databases["main"].size_bytes
+    assert kept <= budget + (2 << 20) * 2  # the moments requested last are kept anyway
+    assert clients[-1].run("SELECT 1").stats["sessions"] == "warm"
+
+
 def test_a_session_with_another_base_is_never_taken(service):
     run(service, "CREATE TABLE t (a)")
     first = Interactive(service)
