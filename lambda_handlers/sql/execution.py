@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lambda_handlers.sql.changes import Changes
     from lambda_handlers.wire.digest import ResultDigest
 
+_EXPLAIN = 1  # of `is_explain`; EXPLAIN QUERY PLAN is 2
+
 
 @dataclass(frozen=True, slots=True)
 class Mode:
@@ -88,6 +90,7 @@ class Execution:
         self._columns: list[Column] = []
         self._has_prepared = False
         self._writes = False
+        self._lists_code = False  # its rows have addresses in memory: no two runs have the same
 
     def run(self, position: int) -> Result:
         """Return the result of the statement at a position of the request. Raises WriteNeeded, BeginNeeded, Control,
@@ -101,7 +104,7 @@ class Execution:
         cursor.exec_trace = self._prepared
         try:
             cursor.execute(self._sql, self._params)
-            passing = self._digest.passing(cursor) if self._digest else cursor
+            passing = self._digest.passing(cursor) if self._digest and not self._lists_code else cursor
             rows, stored = self._engine.room.take(self._columns, passing)
         except apsw.ConstraintError:
             if self._writes and self._engine.changes:
@@ -124,6 +127,7 @@ class Execution:
             raise Control(self._authorizer.transaction)
         if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_reads):
             self._begin_writing()
+        self._lists_code = cursor.is_explain == _EXPLAIN
         if cursor.is_explain:
             self._authorizer.only_explains()
         self._columns.extend(Column(name, type_) for name, type_ in cursor.get_description())

@@ -1,9 +1,9 @@
 """The digest of a result: equal for two runs of a statement that show their client the same. Pure.
 
 It covers all of a result that a client can see: columns with their declared types, rows in their order, the number of
-rows, and the rowid of an INSERT if it was handed out; of an error its code and that of SQLite, not its text. It is the
-beginning of a SHA-256 over an unambiguous text of these: rows are the lines of `encode_line`, each of which begins with
-a bracket and ends with its only line break.
+rows, and the rowid of an INSERT if it was handed out; of an error its code and that of SQLite, not its text; of EXPLAIN
+not the rows, which have addresses in memory. It is the beginning of a SHA-256 over an unambiguous text of these: rows
+are the lines of `encode_line`, each of which begins with a bracket and ends with its only line break.
 """
 
 from __future__ import annotations

@@ -226,6 +226,14 @@ def test_what_was_shown_of_chance_and_time_is_what_is_committed(service, contain
     assert run(service, "SELECT * FROM t ORDER BY rowid").rows == shown
 
 
+def test_explain_shows_addresses_in_memory_which_are_not_compared(service, container, store):
+    client = Interactive(service, query="CREATE VIRTUAL TABLE words USING fts5 (body)")
+    client.run("EXPLAIN SELECT * FROM words")
+    client.run("INSERT INTO words VALUES ('one')", service=container(store))
+    client.commit(service=container(store))
+    assert run(service, "SELECT * FROM words").rows == [("one",)]
+
+
 def test_inserting_without_asking_for_the_rowid_is_no_conflict(service, container, store):
     run(service, "CREATE TABLE t (id INTEGER PRIMARY KEY, who)")
     clients = [Interactive(container(store)) for _ in range(4)]
