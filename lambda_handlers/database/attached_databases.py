@@ -25,7 +25,9 @@ MAX_VIEWS = 100  # of one run: each keeps files open until it is over
 class Readable(Protocol):
     """The part of a Database used here."""
 
-    def view(self, at: int | str | None, max_staleness: float, deadline: Deadline) -> Replica: ...
+    def view(
+        self, at: int | str | None, max_staleness: float, deadline: Deadline, *, may_be_empty: bool = False
+    ) -> Replica: ...
 
     def end_view(self, has_lost_files: bool) -> None: ...
 
@@ -54,9 +56,8 @@ class AttachedDatabases:
 
     @property
     def txids(self) -> dict[str, Txid]:
-        """The transactions of the views opened here or pinned, by their names in ATTACH; without empty databases, which
-        have none."""
-        opened = {name: view.txid for name, view in self._views.items() if name not in self._given and view.txid}
+        """The transactions of the views opened here or pinned, by their names in ATTACH; 0: before the first one."""
+        opened = {name: view.txid for name, view in self._views.items() if name not in self._given}
         return {**self._pinned, **opened}
 
     def open(self, name: str) -> Replica:
@@ -69,8 +70,8 @@ class AttachedDatabases:
             if len(self._views) >= MAX_VIEWS:
                 raise _too_many()
             database = self._databases.setdefault(wanted.database, self._find(wanted.database))
-            at = self._pinned.get(name, wanted.at)
-            self._views[name] = database.view(at, self._max_staleness, self._deadline)
+            at, is_pinned = self._pinned.get(name, wanted.at), name in self._pinned
+            self._views[name] = database.view(at, self._max_staleness, self._deadline, may_be_empty=is_pinned)
         return self._views[name]
 
     def close(self, has_lost_files: bool = False) -> None:

@@ -176,10 +176,13 @@ class Database:
 
     # For requests that attach it
 
-    def view(self, at: int | str | None, max_staleness: float, deadline: Deadline) -> Replica:
-        """Return the database now or at a moment in the past, to be read until `end_view`. Raises SldbError."""
+    def view(
+        self, at: int | str | None, max_staleness: float, deadline: Deadline, *, may_be_empty: bool = False
+    ) -> Replica:
+        """Return the database now or at a moment in the past, to be read until `end_view`. `may_be_empty`: 0 is the
+        moment before its first transaction. Raises SldbError."""
         if at is not None:
-            return self._moments.copy_at(self.txid_at(at), deadline).replica
+            return self._moments.copy_at(self.txid_at(at), deadline, may_be_empty).replica
         self._refresh(deadline, max_staleness)
         self._newest.check_exists()
         return self._newest.replica

@@ -282,6 +282,18 @@ def test_an_attached_database_stays_as_it_was_until_commit_and_is_validated_then
     assert (caught.value.code, caught.value.details["statement"]) == ("conflict", 1)
 
 
+def test_an_attached_database_without_transactions_stays_so_until_commit(service, container, store):
+    tables = "SELECT count(*) FROM m.sqlite_schema"
+    client = Interactive(service, database="other", query="CREATE TABLE t (n)")
+    client.run("ATTACH 'main' AS m")
+    assert client.rows(tables) == [(0,)]
+    run(container(store), "CREATE TABLE t (n)")
+    assert client.rows(tables) == [(0,)]
+    with pytest.raises(SldbError) as caught:
+        client.commit()
+    assert (caught.value.code, caught.value.details["statement"]) == ("conflict", 2)
+
+
 def test_a_past_moment_that_is_attached_stays_at_commit(service):
     run(service, "CREATE TABLE t (n); INSERT INTO t VALUES (10)", database="rates")
     run(service, "CREATE TABLE t (n); INSERT INTO t VALUES (1)")
