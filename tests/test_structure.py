@@ -45,7 +45,6 @@ TESTED_IN = {
     "tests/lambda_handlers/actions/test_push.py": ("lambda_handlers.actions.pushed_schema",),
     "tests/lambda_handlers/actions/test_restore.py": ("lambda_handlers.actions.history",),
     "tests/lambda_handlers/database/test_database.py": (
-        "lambda_handlers.database.errors",
         "lambda_handlers.database.local_copy",
         "lambda_handlers.database.request_runner",
         "lambda_handlers.database.run",
@@ -54,10 +53,8 @@ TESTED_IN = {
     "tests/lambda_handlers/database/test_moments.py": ("lambda_handlers.database.past_reader",),
     "tests/lambda_handlers/database/transaction/test_transactions.py": (
         "lambda_handlers.database.parts",
-        "lambda_handlers.database.transaction.commit",
         "lambda_handlers.database.transaction.open_sessions",
         "lambda_handlers.database.transaction.runner",
-        "lambda_handlers.database.transaction.shown_results",
     ),
     "tests/lambda_handlers/locks/test_contract.py": ("lambda_handlers.locks.waiting",),
     "tests/lambda_handlers/locks/test_file.py": ("lambda_handlers.store.file_locks",),

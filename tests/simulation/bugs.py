@@ -17,12 +17,18 @@ from lambda_handlers import service
 from lambda_handlers.actions import clone
 from lambda_handlers.aws.ec2 import Ec2Error
 from lambda_handlers.database.applied_requests import AppliedRequests
+from lambda_handlers.database.attached_databases import AttachedDatabases
 from lambda_handlers.database.database import Database
+from lambda_handlers.database.errors import changed_result
 from lambda_handlers.database.newest_state import NewestState
+from lambda_handlers.database.transaction import commit as interactive_commit
+from lambda_handlers.database.transaction.commit import Commit
+from lambda_handlers.database.transaction.shown_results import run_again
+from lambda_handlers.database.transaction.warm_sessions import WarmSession
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.shared.lock_holder import Holder, group_name
-from lambda_handlers.sql import request_log
+from lambda_handlers.sql import pin, request_log
 from lambda_handlers.storage import commit, freshness, log_follower, replica, verification
 from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.draft import Draft
@@ -43,6 +49,9 @@ from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store.protocol import AlreadyExists, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
+from lambda_handlers.wire.digest import DIGEST_BYTES, ResultDigest
+from lambda_handlers.wire.pin import Pin
+from tests.simulation.histories.transactions import SEEDS
 
 Patch = Any  # a context manager of unittest.mock
 
@@ -53,6 +62,7 @@ class Bug:
     within: int  # seeds that find it
     patches: Callable[[], list[Patch]]
     looks_from: int  # seeds below this are known not to; only time is saved
+    prefix: str = ""  # of the seeds: see `histories.transactions`
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -65,9 +75,9 @@ class Bug:
 BUGS: list[Bug] = []
 
 
-def bug(name: str, within: int, looks_from: int = 0) -> Callable[[Callable[[], list[Patch]]], None]:
+def bug(name: str, within: int, looks_from: int = 0, prefix: str = "") -> Callable[[Callable[[], list[Patch]]], None]:
     def add(patches: Callable[[], list[Patch]]) -> None:
-        BUGS.append(Bug(name, within, patches, looks_from))
+        BUGS.append(Bug(name, within, patches, looks_from, prefix))
 
     return add
 
@@ -443,3 +453,77 @@ def _() -> list[Patch]:
 @bug("a time goes back without what is recorded", 300)
 def _() -> list[Patch]:
     return [patch.object(request_log, "take_back", lambda connection, times: None)]
+
+
+# Interactive transactions
+
+
+@bug("what a transaction was shown is not compared", 20, prefix=SEEDS)
+def _() -> list[Patch]:
+    def run_only(session: Any, statements: Any, where: str) -> None:
+        for _ in run_again(session, statements):
+            pass
+
+    return [patch.object(interactive_commit, "check_shown", run_only)]
+
+
+@bug("errors that a transaction was shown are not compared", 100, prefix=SEEDS)
+def _() -> list[Patch]:
+    def check_results(session: Any, statements: Any, where: str) -> None:
+        for position, result in run_again(session, statements):
+            shown = statements[position].digest.hex()
+            if result.error is None and shown not in (failed, result.digest):
+                raise changed_result(statements[position].sql, position, result, where)
+
+    failed = "00" * DIGEST_BYTES
+    return [
+        patch.object(interactive_commit, "check_shown", check_results),
+        patch.object(ResultDigest, "of_error", staticmethod(lambda error: failed)),
+    ]
+
+
+@bug("statements of a transaction share their chance", 20, prefix=SEEDS)
+def _() -> list[Patch]:
+    def seed(given: Pin, index: int) -> None:
+        real(given, min(index, 0))
+
+    real = pin.seed
+    return [patch.object(pin, "seed", seed)]
+
+
+@bug("attached databases stay as they were when a transaction is committed", 100, prefix=SEEDS)
+def _() -> list[Patch]:
+    def attempt(self: Commit, run: Any, transaction: Any, steps: Any) -> Any:
+        def attached(find: Any, staleness: float, views: Any, deadline: Any, moments: Any) -> AttachedDatabases:
+            others = {name: txid for name, txid in transaction.attached.items() if name != transaction.database}
+            return AttachedDatabases(find, staleness, views, deadline, others)
+
+        with patch.object(interactive_commit, "AttachedDatabases", attached):
+            return real(self, run, transaction, steps)
+
+    real = Commit._attempt
+    return [patch.object(Commit, "_attempt", attempt)]
+
+
+@bug("a transaction attaches its own database as it was when it began", 100, prefix=SEEDS)
+def _() -> list[Patch]:
+    def attempt(self: Commit, run: Any, transaction: Any, steps: Any) -> Any:
+        def attached(find: Any, staleness: float, views: Any, deadline: Any, moments: Any) -> AttachedDatabases:
+            return AttachedDatabases(find, staleness, {}, deadline, {name: transaction.base})
+
+        name = transaction.database
+        with patch.object(interactive_commit, "AttachedDatabases", attached):
+            return real(self, run, transaction, steps)
+
+    real = Commit._attempt
+    return [patch.object(Commit, "_attempt", attempt)]
+
+
+@bug("a token is committed as often as it comes", 20, prefix=SEEDS)
+def _() -> list[Patch]:
+    return [patch.object(AppliedRequests, "find_transaction", lambda self, session, copy, attempt: None)]
+
+
+@bug("an open session stays when its copy moves on", 200, looks_from=95, prefix=SEEDS)
+def _() -> list[Patch]:
+    return [patch.object(WarmSession, "is_outdated", property(lambda self: False))]

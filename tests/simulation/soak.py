@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from tests.simulation.histories.cases import outcome_of, report
 from tests.simulation.histories.outcome import Outcome
+from tests.simulation.histories.transactions import SEEDS
 from tests.simulation.world.scheduler import START
 
 USUAL_FIRST = 1_000_000  # those of the tests are below
@@ -45,10 +46,11 @@ class Tally:
 
 
 def soak(first: int, step: int, until: float) -> Tally:
-    """Run the seeds first, first + step, … until that time."""
+    """Run the seeds first, first + step, … until that time, each also with interactive transactions."""
     tally, seed = Tally(), first
     while time.time() < until:
         tally.add(outcome_of(seed))
+        tally.add(outcome_of(f"{SEEDS}{seed}"))
         seed += step
     return tally
 

@@ -14,7 +14,7 @@ RUNS_TO_SHRINK = 40
 
 def first_found(bug: Bug) -> Outcome:
     for seed in range(bug.looks_from, bug.within):
-        outcome = outcome_of(seed)
+        outcome = outcome_of(f"{bug.prefix}{seed}")
         if outcome.history.violations:
             return outcome
     pytest.fail(f"{bug.name}: not found within {bug.within} seeds")

@@ -12,3 +12,7 @@ def test_every_promise_holds() -> None:
 def test_the_copy_of_a_database_that_was_given_up_is_checked() -> None:
     """b1 is left unfinished, dropped, made anew and renamed: its first transactions were never there to be read."""
     check_seeds(range(700123, 700124))
+
+
+def test_every_promise_holds_for_interactive_transactions() -> None:
+    check_seeds(f"t{number}" for number in range(5))

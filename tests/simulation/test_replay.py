@@ -12,12 +12,12 @@ from tests.simulation.histories.cases import outcome_of
 ROOT = Path(__file__).parents[2]
 DIGESTS = """
 from tests.simulation.histories.cases import outcome_of
-for seed in range(3): print(outcome_of(seed).history.digest())
+for seed in (0, 1, 2, "t0", "t1"): print(outcome_of(seed).history.digest())
 """
 
 
 def test_a_seed_gives_the_same_history_again() -> None:
-    for seed in range(5):
+    for seed in (*range(4), "t0", "t1", "t2"):
         assert outcome_of(seed).history.text() == outcome_of(seed).history.text()
 
 
@@ -34,7 +34,7 @@ def test_it_does_so_in_another_process() -> None:
         ).stdout
         for hash_seed in ("1", "2")
     }
-    assert digests == {"".join(f"{outcome_of(seed).history.digest()}\n" for seed in range(3))}
+    assert digests == {"".join(f"{outcome_of(seed).history.digest()}\n" for seed in (0, 1, 2, "t0", "t1"))}
 
 
 def test_seeds_differ() -> None:

@@ -14,6 +14,7 @@ in plain SQLite (`model`), and every answer to a client is compared with the res
 - After a clock was wrong for one transaction, the others have their own times, and a moment finds its state (`clock`,
   `history`).
 - Compacted files have exactly the content of their transactions (`compaction`).
+- Interactive transactions are serializable, each at its place in the log (interactive).
 - At the end a new container reads every database in its newest state, and at some transactions of the retention period
   (`history`).
 - Copies, restores and renames report only existing things; a copy appears complete, and over nothing (`copy`).
@@ -28,7 +29,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -39,28 +40,20 @@ from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
 from lambda_handlers.wire import Reply
-from tests.simulation.checking import model, rest
+from tests.simulation.checking import interactive, model, rest
+from tests.simulation.checking.interactive import InTransaction
 from tests.simulation.checking.ledger import MOST_SKEW_SECONDS, Copy, Entry
 from tests.simulation.checking.model import EMPTY, Ran
 from tests.simulation.checking.pages import Image
+from tests.simulation.checking.states import BEGINNING, State, faults_of, met_damage
 from tests.simulation.histories.outcome import Delivery, Outcome, Reading, Seen
 from tests.simulation.histories.plan import Operation
-from tests.simulation.world.faults import DAMAGE, Fault
+from tests.simulation.world.faults import Fault
 
 ID_MEMORY_SECONDS = 3600 - 2 * MOST_SKEW_SECONDS
 LATE_SECONDS = 15.0  # what releasing a lock may take, whose calls EC2 turns away
 MOST_AHEAD_SECONDS = SKEW_SECONDS + ROUNDING_SECONDS + 2 * MOST_SKEW_SECONDS
 UNEXPECTED = frozenset({"internal", "corrupt", "too_large", "bad_request", "forbidden", "read_only"})
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The state after one transaction."""
-
-    database: bytes  # of the model
-    ran: Ran | None  # None at the beginning, and where no statement made it
-    timestamp_ms: int
-    made_at: float
 
 
 def check(outcome: Outcome) -> None:
@@ -77,7 +70,8 @@ def check(outcome: Outcome) -> None:
     for reading in outcome.readings:
         replay.check_reading(reading)
     for delivery in outcome.deliveries:
-        Told(outcome, delivery, replay.states).check()
+        kind = InTransaction if delivery.operation.kind == "transaction" else Told
+        kind(outcome, delivery, replay.states).check()
 
 
 class Replay:
@@ -101,7 +95,7 @@ class Replay:
         elif entry.by.operation.action:
             made = self._made_by_action(database, entry, header, file)
         else:
-            made = self._made(database, states, entry)
+            made = self._made(database, states, entry, file)
         self._check_stamp(database, entry, header)
         states.append(replace(made, timestamp_ms=header.timestamp_ms))
         self._compare(what, file, made.database)
@@ -150,8 +144,10 @@ class Replay:
         else:
             self._compare(f"{what}, read by a new container,", reading.file, states[reading.txid].database)
 
-    def _made(self, database: str, states: list[State], entry: Entry) -> State:
+    def _made(self, database: str, states: list[State], entry: Entry, file: bytes) -> State:
         """Return the state that the statements of a request make."""
+        if entry.by.operation.kind == "transaction":
+            return self._made_by_transaction(entry, file)
         operation: Operation = entry.by.operation
         if entry.by.event.get("at") is not None or operation.fields.get("dry_run"):
             self._violate("wrote", f"{entry.by} may not write, and made transaction {entry.txid}")
@@ -162,6 +158,14 @@ class Replay:
             self._violate("content", f"{entry.by} made transaction {entry.txid}, which SQLite refuses: {error}")
             return State(states[-1].database, None, 0, entry.at)
         return State(ran.state, ran, 0, entry.at)
+
+    def _made_by_transaction(self, entry: Entry, file: bytes) -> State:
+        def is_content(state: bytes) -> bool:
+            return model.content(state) == content
+
+        content = model.content(file)
+        found = interactive.made(self._outcome, entry, self.states, is_content)
+        return State(found.state, None, 0, entry.at, found.outcomes)
 
     def _made_by_action(self, database: str, entry: Entry, header: Header, file: bytes) -> State:
         """Return the actual state among those that the action may produce; any of them if it is none of them."""
@@ -222,9 +226,6 @@ class Replay:
 
     def _violate(self, promise: str, details: str) -> None:
         self._outcome.history.violate(promise, details)
-
-
-BEGINNING = State(EMPTY, None, 0, 0.0)
 
 
 def _is_note(entry: Entry) -> bool:
@@ -471,13 +472,3 @@ class Told:
         seen = self._outcome.seen.get(self._operation.database, Seen())
         oldest = 0 if self._delivery.event.get("at") else seen.at(self._delivery.begun_at - allowed)
         return [state for state in self._states[oldest:] if state.made_at <= self._delivery.ended_at]
-
-
-def met_damage(outcome: Outcome, delivery: Delivery) -> bool:
-    """Return True if an answer from the store to the delivery was damaged."""
-    return any(fault in DAMAGE for fault in faults_of(outcome, delivery))
-
-
-def faults_of(outcome: Outcome, delivery: Delivery) -> list[Fault]:
-    its_calls = f"{delivery.operation.number}.{delivery.number}."
-    return [fault for name, fault in outcome.faults.items() if name.startswith(its_calls)]

@@ -9,6 +9,7 @@ from typing import Any
 from tests.simulation.checking.ledger import Entry, Ledger
 from tests.simulation.histories.history import History
 from tests.simulation.histories.plan import Operation, Plan
+from tests.simulation.histories.shown import Known
 from tests.simulation.world.bucket import Bucket
 from tests.simulation.world.container import Container
 from tests.simulation.world.faults import Fault
@@ -28,6 +29,7 @@ class Delivery:
         self.container: Container | None = None
         self.reply: dict[str, Any] | None = None  # None: nobody answered
         self.entries: list[Entry] = []  # transactions that it made
+        self.known: Known | None = None  # in a transaction: of the token that it sends
         self._calls = 0
 
     @property
@@ -95,11 +97,14 @@ class Outcome:
     def counted(self) -> Counter[str]:
         """Return the number of operations, by kind."""
         requests = [one for one in self.deliveries if one.operation.kind in ("sql", "action")]
+        in_transactions = [one for one in self.deliveries if one.operation.kind == "transaction"]
         logs = self.ledger.logs.values()
         return Counter(
             {
                 "requests delivered": len(requests),
                 "requests answered": sum(one.reply is not None and one.reply["statusCode"] == 200 for one in requests),
+                "requests inside transactions": len(in_transactions),
+                "interactive commits": sum(len(one.entries) for one in in_transactions),
                 "transactions": sum(log.newest for log in logs),
                 "compacted files": sum(len(log.compacted) for log in logs),
                 "LTX files deleted": sum(log.deleted for log in logs),

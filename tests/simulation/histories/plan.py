@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
+from tests.simulation.histories import transactions
+from tests.simulation.histories.transactions import Turn
+
 LOCKS = ("security-group", "s3", "none")
 SHARE_WITH_DATABASES = 0.4
 FIRST_OF_DATABASES = 500  # numbers of operations on other databases, and with them
@@ -23,7 +26,7 @@ GAPS = (0.0, 0.0, 1.0, 30.0, 300.0, 1500.0, 2400.0, 4000.0, 9000.0)  # seconds b
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`kind`: sql, or action (both of them requests), sweep, unlock, kill, freeze or spoil (done to the world)."""
+    """`kind`: sql, action or transaction (of requests), sweep, unlock, kill, freeze or spoil (done to the world)."""
 
     number: int
     at: float  # seconds from the start
@@ -41,6 +44,7 @@ class Operation:
     patience: float = 60.0  # seconds that the client waits for an answer
     retries: int = 0
     function_seconds: float = 60.0
+    turns: tuple[Turn, ...] = ()  # the requests of a transaction
 
     def __str__(self) -> str:
         return f"#{self.number} {self.what or self.kind}"
@@ -68,6 +72,8 @@ class Plan:
 
 
 def make(seed: str) -> Plan:
+    if seed.startswith(transactions.SEEDS):
+        return _with_transactions(Random(f"{seed} transactions"), _make(seed))
     return _with_wrong_clock(Random(f"{seed} clock"), _make(seed))
 
 
@@ -175,6 +181,23 @@ def _with_wrong_clock(chance: Random, plan: Plan) -> Plan:
     return replace(plan, operations=ordered, wrong_clock=wrong)
 
 
+def _with_transactions(chance: Random, plan: Plan) -> Plan:
+    """Add interactive transactions, and others' writes to what they read."""
+    moments = [operation.at for operation in plan.operations]
+    added = [replace(plan.operations[0], number=transactions.FIRST, at=1.0, database=transactions.OTHER)]
+    numbers = iter(range(transactions.FIRST + 1, transactions.FIRST + 100))
+    for _ in range(chance.randint(3, 7)):
+        time = max(4.0, chance.choice(moments)) + chance.expovariate(0.3)
+        operation = _operation(chance, next(numbers), time, "transaction")
+        added.append(replace(operation, has_id=True, by_queue=False, copies=(), fields={}))
+        lasts = sum(turn.pause for turn in operation.turns)
+        for _ in range(chance.choice((0, 2, 3, 4))):
+            kind = chance.choice(_OF_ATTACHED if transactions.attaches_other(operation.turns) else _BESIDE_TRANSACTIONS)
+            added.append(_operation(chance, next(numbers), time + lasts * chance.random(), kind))
+    ordered = sorted((*plan.operations, *added), key=lambda operation: operation.at)
+    return replace(plan, operations=tuple(ordered))
+
+
 def _some_kinds(chance: Random) -> list[str]:
     """Each history has another mix."""
     kinds = [kind for kind, (weight, _) in _KINDS.items() for _ in range(weight) if chance.random() < 0.7]
@@ -194,7 +217,7 @@ TABLES: tuple[tuple[str, tuple[Any, ...]], ...] = (
 
 
 def _operation(chance: Random, number: int, time: float, kind: str) -> Operation:
-    _, make_it = _KINDS[kind] if kind in _KINDS else _KINDS_OF_DATABASES[kind]
+    _, make_it = _ALL_KINDS[kind]
     given = {"what": kind, **make_it(chance, number)}
     is_request = given.get("kind", "sql") in ("sql", "action")
     if is_request:
@@ -406,3 +429,34 @@ _KINDS_OF_DATABASES: dict[str, tuple[int, Any]] = {
     "tables elsewhere": (1, _elsewhere(_tables)),
     "make tables again": (1, _tables),
 }
+
+
+def _transaction(chance: Random, number: int) -> dict[str, Any]:
+    return {"kind": "transaction", "turns": transactions.turns(chance, number)}
+
+
+def _increment_attached(chance: Random, number: int) -> dict[str, Any]:
+    return {**_increment(chance, number), "database": transactions.OTHER}
+
+
+def _occupy(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(("INSERT OR IGNORE INTO item (id, value) VALUES (?, 'here')", (chance.choice(transactions.SPOTS),)))
+
+
+def _free(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(("DELETE FROM item WHERE id = ?", (chance.choice(transactions.SPOTS),)))
+
+
+_KINDS_OF_TRANSACTIONS: dict[str, tuple[int, Any]] = {
+    "transaction": (0, _transaction),
+    "increment attached": (1, _increment_attached),
+    "increment": (4, _increment),
+    "transfer": (4, _transfer),
+    "append": (3, _append),
+    "occupy": (3, _occupy),
+    "free": (3, _free),
+    "kill": (1, _of_world("kill")),
+}
+_BESIDE_TRANSACTIONS = [kind for kind, (weight, _) in _KINDS_OF_TRANSACTIONS.items() for _ in range(weight)]
+_OF_ATTACHED = ["increment attached", "increment attached", "increment"]
+_ALL_KINDS = {**_KINDS_OF_TRANSACTIONS, **_KINDS_OF_DATABASES, **_KINDS}

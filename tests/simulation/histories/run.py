@@ -11,8 +11,10 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from typing import Any
 
+from lambda_handlers.sql.chance import GENERATOR, Turns
 from lambda_handlers.storage.log.keys import head_key
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.replica import Replica
@@ -21,18 +23,21 @@ from tests.simulation.checking.ledger import LOCK_MAX_AGE_SECONDS, MOST_SKEW_SEC
 from tests.simulation.histories.history import History
 from tests.simulation.histories.outcome import SECOND_DELIVERY, Delivery, Outcome, Reading, Seen
 from tests.simulation.histories.plan import Operation, Plan
+from tests.simulation.histories.shown import Known, learn, params_of
+from tests.simulation.histories.transactions import Turn
 from tests.simulation.world import knobs
 from tests.simulation.world.bucket import Bucket
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.container import Container
 from tests.simulation.world.faults import Faults
 from tests.simulation.world.platform import Context, Platform
-from tests.simulation.world.scheduler import START, World
+from tests.simulation.world.scheduler import START, World, WorldTurns
 
 LAST_WRITE_SECONDS = 300.0
 FIRST_OF_LAST, LAST_SWEEP = 10_000, 20_000  # numbers of operations
 PAST_READ_AT_END = 2  # transactions of each database
 FIRST_RETRY_SECONDS = 0.5
+TRIES_OF_A_TURN = 5  # at most; the numbers of a turn's deliveries begin with its place times this
 UNLOCK_TRIES, UNLOCK_PAUSE_SECONDS = 8, 0.1
 DONE = 204  # of a message that needs not come again
 SHARE_GONE, SHARE_OLD = 0.2, 0.9  # of spoiled heads; the rest is damaged
@@ -44,7 +49,8 @@ def run(plan: Plan, left_out: Collection[str] = ()) -> Outcome:
     """`left_out`: names of calls that nothing happens to."""
     with knobs.set_to(plan.knobs), _silence() as said:
         simulation = Simulation(plan, left_out, said)
-        simulation.run()
+        with _turns(WorldTurns(simulation.world)):
+            simulation.run()
         return simulation.outcome()
 
 
@@ -106,6 +112,8 @@ class Simulation:
                     self.world.spawn(
                         lambda number=number: self._client(operation, event, SECOND_DELIVERY * number), delay=delay
                     )
+            case "transaction":
+                self.world.spawn(lambda: Client(self, operation).run())
             case "sweep":
                 self.world.spawn(lambda: self._sweep(operation))
             case "unlock":
@@ -167,15 +175,16 @@ class Simulation:
         """Sends until there is an answer that is worth keeping. Without an id a write is never sent twice."""
         may_repeat = operation.has_id or operation.kind == "action"
         for number in range(first, first + 1 + (operation.retries if may_repeat else 0)):
-            delivery = self._send(operation, number, event)
+            delivery = self.send(operation, number, event)
             if delivery.reply is not None and delivery.reply["statusCode"] < 500:
                 return
             self.world.wait(
                 FIRST_RETRY_SECONDS * 2 ** (number - first) * (0.5 + self.chance.number(f"{delivery} again"))
             )
 
-    def _send(self, operation: Operation, number: int, event: dict[str, Any]) -> Delivery:
+    def send(self, operation: Operation, number: int, event: dict[str, Any], known: Known | None = None) -> Delivery:
         delivery = Delivery(operation, number, event, self.world.now)
+        delivery.known = known
         self.deliveries.append(delivery)
         container = delivery.container = self.platform.for_request(delivery)
         self.history.add(delivery, f"begins {operation.what} {self._shown(event)}")
@@ -197,7 +206,11 @@ class Simulation:
 
     @staticmethod
     def _shown(event: dict[str, Any]) -> str:
-        return json.dumps({name: value for name, value in event.items() if name != "statements"})
+        shown = {name: value for name, value in event.items() if name != "statements"}
+        if "token" in event.get("transaction", {}):
+            token = sha256(event["transaction"]["token"].encode()).hexdigest()[:8]
+            shown["transaction"] = {**event["transaction"], "token": token}
+        return json.dumps(shown)
 
     def _handle(self, container: Container, delivery: Delivery) -> None:
         event = delivery.event
@@ -265,7 +278,7 @@ class Simulation:
 
         def write() -> None:
             begun_at = self.world.now
-            delivery = self._send(operation, 0, self._event(operation))
+            delivery = self.send(operation, 0, self._event(operation))
             took = self.world.now - begun_at
             if delivery.reply is None or delivery.reply["statusCode"] != 200:
                 self.history.violate("recovery", f"the last write to {database} fails: {delivery.reply}")
@@ -295,6 +308,53 @@ class Simulation:
                     replica.close()
 
         self.platform.serve(container, delivery, read)
+
+
+class Client:
+    """The client of one transaction."""
+
+    def __init__(self, simulation: Simulation, operation: Operation) -> None:
+        self._simulation = simulation
+        self._operation = operation
+        self._known: list[Known] = []  # one for each token, the newest last
+        self._served_by: Container | None = None
+
+    def run(self) -> None:
+        for place, turn in enumerate(self._operation.turns):
+            self._simulation.world.wait(turn.pause)
+            if place and not self._known:
+                return  # it could not be begun
+            if turn.kills and self._served_by:
+                self._served_by.die()
+            self._take(place, turn)
+
+    def _take(self, place: int, turn: Turn) -> None:
+        known = self._known[-1 - min(turn.of, len(self._known) - 1)] if self._known else None
+        event, world = self._event(turn, known), self._simulation.world
+        first = place * TRIES_OF_A_TURN
+        for number, delay in enumerate(turn.copies, start=1):
+            again = SECOND_DELIVERY * number + first
+            world.spawn(lambda again=again: self._simulation.send(self._operation, again, event, known), delay=delay)
+        for number in range(first, first + 1 + self._operation.retries):
+            delivery = self._simulation.send(self._operation, number, event, known)
+            self._served_by = delivery.container
+            if delivery.reply is not None and delivery.reply["statusCode"] < 500:
+                if learned := learn(known, event, delivery.reply["body"]):
+                    self._known.append(learned)
+                return
+            world.wait(FIRST_RETRY_SECONDS * 2 ** (number - first))
+
+    def _event(self, turn: Turn, known: Known | None) -> dict[str, Any]:
+        wanted: dict[str, Any] = {"token": known.token} if known else {"begin": True}
+        if turn.end and known:
+            wanted["end"] = turn.end
+        if turn.lastrowid:
+            wanted["lastrowid"] = True
+        event: dict[str, Any] = {"database": self._operation.database, "transaction": wanted}
+        if turn.statements:
+            event["statements"] = [{"query": one[0], "params": params_of(one, known)} for one in turn.statements]
+            event["on_error"] = turn.on_error
+        return event
 
 
 def _newest_of(operation: Operation, body: dict[str, Any]) -> list[tuple[str, int]]:
@@ -328,6 +388,16 @@ class _Said:
 
     def flush(self) -> None:
         """Nothing is kept back."""
+
+
+@contextmanager
+def _turns(turns: Turns) -> Iterator[None]:
+    before = GENERATOR.turns
+    GENERATOR.turns = turns
+    try:
+        yield
+    finally:
+        GENERATOR.turns = before
 
 
 @contextmanager

@@ -5,6 +5,11 @@ Nothing runs at the same time as anything else. A task runs until it waits; then
 continues. All waiting is simulated, so that a night passes in no time. Greenlets can be switched inside SQLite's
 callbacks, because each keeps its own C stack.
 
+SQLite has one random generator in a process, so that no other statement may run within a pinned one
+(`lambda_handlers/sql/chance.py`). Until its end only the tasks of its container continue (`WorldTurns`). Containers are
+processes of their own in truth, so nobody waits for it: time goes back to its beginning then, and its task waits for as
+long as it took, while the others catch up.
+
 A task may belong to a container. While that is frozen none of its tasks continue; when it dies they all end in
 `Crashed`, which no code of the product catches for good.
 """
@@ -17,6 +22,8 @@ from itertools import count
 from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
+
+from lambda_handlers.storage.time_limit import TimeLimit
 
 START = 1_800_000_000.0  # unix seconds
 
@@ -86,6 +93,8 @@ class World:
         self.now = START
         self.hub = getcurrent()
         self._current: Task | None = None
+        self._alone: Owner | None = None  # no task of another owner continues
+        self._alone_since = 0.0
         self._heap: list[tuple[float, int, Task | Callable[[], object], int]] = []
         self._order = count()
 
@@ -128,19 +137,53 @@ class World:
     def run(self) -> None:
         """Run until no task has anything left to do."""
         while self._heap:
-            time, _, what, alarm = heapq.heappop(self._heap)
+            time, _, what, alarm = self._next()
             if not isinstance(what, Task):
                 self.now = max(self.now, time)
                 what()
             elif not what.is_done and alarm == what.alarm:
                 self._go_on(what, time, alarm)
 
+    def begin_alone(self) -> None:
+        """Let only the tasks of this owner continue until `end_alone`."""
+        self._alone, self._alone_since = self.current.owner, self.now
+
+    def end_alone(self) -> None:
+        took, self.now = self.now - self._alone_since, self._alone_since
+        self._alone = None
+        if took:
+            self.wait(took)
+
+    def _next(self) -> tuple[float, int, Task | Callable[[], object], int]:
+        if self._alone is not None:
+            own = [entry for entry in self._heap if isinstance(entry[2], Task) and entry[2].owner is self._alone]
+            found = min(own)
+            self._heap.remove(found)
+            heapq.heapify(self._heap)
+            return found
+        return heapq.heappop(self._heap)
+
     def _go_on(self, task: Task, time: float, alarm: int) -> None:
         owner = task.owner
-        if owner is not None and owner.frozen_until > time and not owner.is_dead:
+        if owner is not None and owner.frozen_until > time and not owner.is_dead and self._alone is None:
             heapq.heappush(self._heap, (owner.frozen_until, next(self._order), task, alarm))
             return
         self.now = max(self.now, time)
         self._current = task
         task.greenlet.switch()
         self._current = None
+
+
+class WorldTurns:
+    """The turns of statements: a pinned one is not interrupted, others are at every wait."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def begin(self, alone: bool, limit: TimeLimit) -> None:
+        if alone:
+            self._world.begin_alone()
+
+    def end(self, alone: bool) -> None:
+        if alone:
+            self._world.end_alone()
