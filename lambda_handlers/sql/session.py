@@ -243,6 +243,8 @@ class Session:
             )
         if not self._mode.may_commit:
             raise SldbError("bad_request", "dry_run: VACUUM cannot be rolled back", "send it without dry_run")
+        if self._engine.digest:
+            raise SldbError("bad_request", "expect, pin: VACUUM commits by itself", "send it without these fields")
         with self._vfs.permit.granted(Kind.VACUUM):
             return Execution(self._engine, piece.sql, None, "VACUUM").run(0)
 

@@ -456,6 +456,15 @@ def test_a_result_that_a_request_expects_must_hold_for_its_write(accounts):
     assert balances(accounts)[1] == 99
 
 
+@pytest.mark.parametrize(
+    "field", [{"expect": ["00" * 16]}, {"pin": {"seed": "00" * 16, "time": "2026-11-26T11:04:12Z"}}]
+)
+def test_a_vacuum_expects_nothing(accounts, field):
+    with pytest.raises(SldbError, match="VACUUM commits by itself"):
+        run(accounts, "VACUUM", **field)
+    assert run(accounts, "VACUUM").txid == 3
+
+
 @pytest.mark.parametrize("field", [{"at": 1}, {"dry_run": True}, {"careful": True}, {"expect": []}, {"if_txid": 2}])
 def test_other_fields_are_refused_beside_a_transaction(accounts, field):
     client = Interactive(accounts)
