@@ -152,8 +152,6 @@ TESTED_IN = {
     "tests/sldb/emulator/runtime/test_functions.py": (
         "sldb.emulator.front.lambda_rules",
         "sldb.emulator.runtime.bootstrap",
-        "sldb.emulator.runtime.process",
-        "sldb.emulator.runtime.runtime_api",
     ),
     "tests/sldb/emulator/test_emulator.py": ("sldb.emulator.calls.moto_app",),
     "tests/sldb/ops/test_cost.py": ("sldb.cli.commands.stack.cost",),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sldb.emulator.runtime.bundles import Runtime
-from sldb.emulator.runtime.runtime_api import Exited, RuntimeApi
+from sldb.emulator.runtime.runtime_api import RuntimeApi
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
@@ -88,7 +88,7 @@ class Process:
         self.api.close()
 
     def _report_exit(self) -> None:
-        self.api.events.put(Exited(self._popen.wait()))
+        self.api.report_exit(self._popen.wait())
 
 
 def _resident_bytes(pid: int) -> int:

@@ -75,12 +75,18 @@ class RuntimeApi:
     def __init__(self) -> None:
         self.events: queue.Queue[ProcessEvent] = queue.Queue()
         self.invocations: queue.Queue[Invocation | None] = queue.Queue()  # None: closed
+        self.answering = threading.Lock()  # a result, whose process may end as soon as it has the answer
         self._server = _Server(self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self._server.server_port}"
+
+    def report_exit(self, status: int) -> None:
+        """Put the end of the process behind its results."""
+        with self.answering:
+            self.events.put(Exited(status))
 
     def close(self) -> None:
         self.invocations.put(None)
@@ -139,8 +145,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(404, b"")
             return
         # Answered first: the reader of the event may kill the process or give it its next invocation.
-        self._reply(202, b'{"status":"OK"}')
-        self.server.api.events.put(event)
+        with self.server.api.answering:
+            self._reply(202, b'{"status":"OK"}')
+            self.server.api.events.put(event)
 
     def _decode_event(self, body: bytes) -> ProcessEvent | None:
         if self.path == _INIT_ERROR:

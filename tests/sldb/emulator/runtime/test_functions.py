@@ -7,12 +7,16 @@ import json
 import os
 import re
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from sldb.emulator.runtime import runtime_api
+from sldb.emulator.runtime.process import Process
 
 ECHO = """
 import os
@@ -460,3 +464,32 @@ def test_idle_containers_are_limited(account: Any) -> None:
     assert len(closed) == 1
     pool.close()
     assert len(closed) == 3
+
+
+def test_a_result_counts_although_its_process_ends_at_once(account: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the watchdog does it: it answers in place of the handler, and ends the process."""
+    name = account.function(
+        """
+import http.client, os
+def handler(event, context):
+    connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    connection.request("POST", f"/2018-06-01/runtime/invocation/{context.aws_request_id}/response", b'"given up"')
+    connection.getresponse().read()
+    os._exit(1)
+"""
+    )
+    reply, watches = runtime_api._Handler._reply, []
+    report_exit = Process._report_exit
+
+    def report(self: Process) -> None:
+        watches.append(threading.current_thread())
+        report_exit(self)
+
+    def reply_and_lag(self: Any, status: int, *rest: Any) -> None:
+        reply(self, status, *rest)
+        if status == 202:
+            watches[-1].join(0.5)  # the end of the process would be reported by then
+
+    monkeypatch.setattr(Process, "_report_exit", report)
+    monkeypatch.setattr(runtime_api._Handler, "_reply", reply_and_lag)
+    assert account.invoke(name) == "given up"
