@@ -69,9 +69,17 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# The files with the slowest tests begin: at the end, one worker would wait for the other.
+SLOW = (
+    *("tests/test_end_to_end.py", "tests/test_stacks_end_to_end.py", "tests/test_transfer_end_to_end.py"),
+    *("tests/simulation/", "tests/chaos/", "tests/oracles/", "tests/sldb/deploy/", "tests/sldb/doctor/"),
+)
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_all_but_samples(items)
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))  # stable: within a file the order stays
 
 
 @pytest.fixture(scope="session")
