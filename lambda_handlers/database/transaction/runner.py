@@ -211,7 +211,8 @@ def _continued(
     transaction: Transaction, warm: WarmSession, steps: Sequence[Step], results: tuple[Result, ...]
 ) -> _Continued:
     ended = warm.session.ended
-    executed = [(step, result) for step, result in zip(steps, results) if not _is_outside(result)]  # noqa: B905 - may have stopped
+    pairs = zip(steps, results, strict=False)  # an error may have stopped the request before its last step
+    executed = [(step, result) for step, result in pairs if not _is_outside(result)]
     if ended == COMMIT:
         executed.pop()  # COMMIT itself
     kept = tuple(
