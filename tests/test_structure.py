@@ -67,7 +67,6 @@ TESTED_IN = {
     "tests/lambda_handlers/test_wire.py": ("lambda_handlers.wire",),
     "tests/sldb/cli/commands/data/test_export.py": (
         "sldb.transfer.database.selection",
-        "sldb.transfer.export",
         "sldb.transfer.files.s3_object",
         "sldb.transfer.formats.sqlite_output",
     ),

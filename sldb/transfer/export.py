@@ -15,35 +15,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lambda_handlers.wire import Row, SldbError
+from sldb.file_formats import split_compression
 from sldb.render import formats
 from sldb.render.layout import Layout
 from sldb.transfer.database.selection import Selection
 from sldb.transfer.database.snapshot import Snapshot
-from sldb.transfer.files import compression
 from sldb.transfer.files.output import open_output, replacing_file
 
 FORMATS = ("csv", "tsv", "json", "jsonl", "insert", "parquet", "sqlite")
-_ENDINGS = {
-    "csv": "csv",
-    "tsv": "tsv",
-    "tab": "tsv",
-    "json": "json",
-    "jsonl": "jsonl",
-    "ndjson": "jsonl",
-    "sql": "insert",
-    "parquet": "parquet",
-    "sqlite": "sqlite",
-    "sqlite3": "sqlite",
-    "db": "sqlite",
-}
 _FILES = ("parquet", "sqlite")
 _LINES_PER_PIECE = 2000
-
-
-def format_of(file_name: str) -> str | None:
-    """Return the format for the ending of a file name, if there is one."""
-    plain, _ = compression.split_ending(file_name)
-    return _ENDINGS.get(plain.rpartition(".")[2].lower()) if "." in plain else None
 
 
 def write(
@@ -78,7 +59,7 @@ def _write_file(
 ) -> None:
     if path is None:
         raise SldbError("bad_request", f"{format_name} is not for standard output", "name a file: -o FILE")
-    if compression.split_ending(path.name)[1] is not None:
+    if split_compression(path.name)[1] is not None:
         raise SldbError(
             "bad_request", f"{path}: {format_name} files are not compressed as a whole", "leave .gz or .zst out"
         )

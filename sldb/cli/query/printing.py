@@ -14,21 +14,13 @@ import click
 
 from sldb.cli import streams
 from sldb.cli.run import Run
-from sldb.render import Layout, check_format
+from sldb.file_formats import output_format
+from sldb.render import FORMATS, Layout, check_format
 
 if TYPE_CHECKING:
     from sldb.render import Screen
 
-FORMAT_OF = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".md": "markdown",
-    ".sql": "insert",
-    ".parquet": "parquet",
-}
+FORMATS_OF_FILES = (*FORMATS, "parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +34,10 @@ class Printing:
     def choose(cls, run: Run, layout: Layout, max_rows: int, output: Path | None) -> Printing:
         """Return the printing for the options. Raises `bad_request` or UsageError for contradictory ones."""
         name = run.format
-        # The name of the file outweighs environment and config, but not --format.
-        if output is not None and not run.settings.find("format").is_option:
-            name = FORMAT_OF.get(_suffix(output), name)
+        if output is not None:
+            # The name of the file outweighs environment and config, but not --format.
+            given = name if run.settings.find("format").is_option else None
+            name = output_format(output.name, FORMATS_OF_FILES, given, name)
         check_format(name, to_file=output is not None)
         if layout.null is not None and name in ("json", "jsonl", "insert", "parquet"):
             raise click.UsageError(f"--null: {name} has a word for NULL of its own")
@@ -64,10 +57,3 @@ class Printing:
                 yield out, None
             finally:
                 out.detach()  # flushes
-
-
-def _suffix(path: Path) -> str:
-    """Return the suffix in lower case, without the one of a compression."""
-    from sldb.transfer.files.compression import split_ending
-
-    return Path(split_ending(path.name)[0]).suffix.lower()

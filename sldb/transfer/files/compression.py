@@ -1,4 +1,7 @@
-"""Compression with gzip and zstd, streaming. zstd is in Python from 3.14 on, and in the extra `zstd` before."""
+"""Compression with gzip and zstd, streaming. zstd is in Python from 3.14 on, and in the extra `zstd` before.
+
+The endings of compressed files are in `sldb.file_formats`.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,6 @@ from typing import BinaryIO, cast
 from lambda_handlers.wire import SldbError
 
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-_ENDINGS = {".gz": "gzip", ".zst": "zstd"}
-
-
-def split_ending(name: str) -> tuple[str, str | None]:
-    """Return the name without the ending of a compression, and the compression."""
-    for ending, kind in _ENDINGS.items():
-        if name.lower().endswith(ending):
-            return name[: -len(ending)], kind
-    return name, None
 
 
 def detect(first_bytes: bytes) -> str | None:

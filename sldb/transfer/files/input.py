@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lambda_handlers.wire import SldbError
+from sldb import file_formats
 from sldb.transfer.files import compression, recoding
 
 if TYPE_CHECKING:
@@ -24,22 +25,6 @@ if TYPE_CHECKING:
 
 BINARY_FORMATS = ("parquet", "sqlite")
 FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "sqlite", "sql")
-_ENDINGS = {
-    "csv": "csv",
-    "tsv": "tsv",
-    "tab": "tsv",
-    "json": "json",
-    "geojson": "json",
-    "jsonl": "jsonl",
-    "ndjson": "jsonl",
-    "parquet": "parquet",
-    "pq": "parquet",
-    "sqlite": "sqlite",
-    "sqlite3": "sqlite",
-    "db": "sqlite",
-    "sql": "sql",
-    "dump": "sql",
-}
 _OFFICE = b"\xd0\xcf\x11\xe0"  # Excel's files before 2007
 _ZIP = b"PK\x03\x04"
 _MAGIC = {b"SQLite format 3\0": "sqlite", b"PAR1": "parquet"}
@@ -70,7 +55,7 @@ class Input:
     @property
     def table(self) -> str:
         """The default name of a table for its rows."""
-        return compression.split_ending(Path(self.name).name)[0].rpartition(".")[0] or Path(self.name).name
+        return file_formats.split_compression(Path(self.name).name)[0].rpartition(".")[0] or Path(self.name).name
 
     @contextmanager
     def opened(self, standard_input: BinaryIO, encoding: str = "utf-8") -> Iterator[io.BufferedReader]:
@@ -130,9 +115,7 @@ class Input:
         for magic, name in _MAGIC.items():
             if start.startswith(magic):
                 return name
-        plain = compression.split_ending(self.name)[0].lower()
-        ending = plain.rpartition(".")[2] if "." in plain else ""
-        if found := _ENDINGS.get(ending):
+        if found := file_formats.input_format(self.name, FORMATS):
             return found
         text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
         if text.startswith((b"[", b"{")):

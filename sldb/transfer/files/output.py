@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 
 from lambda_handlers.wire import SldbError
 from sldb import atomic_file
+from sldb.file_formats import split_compression
 from sldb.render.text import escape_lines
 from sldb.transfer.files import compression
 
@@ -29,7 +30,7 @@ def open_output(path: Path | None, standard_output: BinaryIO) -> Iterator[Binary
         yield out
         out.flush()
         return
-    kind = compression.split_ending(path.name)[1]
+    kind = split_compression(path.name)[1]
     with (_opened if _is_special(path) else _appearing_open)(path) as raw:
         out = compression.writer(raw, kind)
         yield out

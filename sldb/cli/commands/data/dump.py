@@ -11,6 +11,7 @@ from sldb.cli import messages, moment_options, streams
 from sldb.cli.command import command
 from sldb.cli.run import Run
 
+FORMATS = ("insert",)
 HELP = """Write a database as SQL text from which any SQLite makes it again, exactly.
 
 \b
@@ -19,7 +20,8 @@ HELP = """Write a database as SQL text from which any SQLite makes it again, exa
   sqlite3 copy.sqlite < main.sql
   sldb import main.sql --database copy --create
 
-All of it is read at one transaction. A file (-o) appears whole or not at all; .gz and .zst are compressed.
+All of it is read at one transaction. A file (-o) appears whole or not at all; .gz and .zst are compressed. For other
+formats than SQL there is sldb export.
 """
 
 
@@ -31,6 +33,7 @@ def dump(run: Run, output: Path | None, at: str | None) -> None:
     from sldb.transfer.files.output import open_output
     from sldb.transfer.formats import dump as dumping
 
+    _require_sql(run, output)
     size = 0
     with closing(run.client()) as client:
         source = Snapshot(client, moment_options.parse_moment(at))
@@ -40,6 +43,19 @@ def dump(run: Run, output: Path | None, at: str | None) -> None:
                 size += out.write(text.encode())
     if output is not None:
         messages.say(f"{source.database} as of transaction {source.txid} · {_size(size)} of SQL in {output}")
+
+
+def _require_sql(run: Run, output: Path | None) -> None:
+    """Raise `bad_request` if --format, or the name of the file, asks for another format."""
+    from lambda_handlers.wire import SldbError
+    from sldb.file_formats import output_format
+
+    given = run.format if run.settings.find("format").is_option else None
+    try:
+        output_format("" if output is None else output.name, FORMATS, given, *FORMATS)
+    except SldbError as error:
+        error.hint = "a dump is SQL text (.sql); other formats: sldb export"
+        raise
 
 
 def _size(amount: int) -> str:

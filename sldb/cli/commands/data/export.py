@@ -62,7 +62,7 @@ def export(
         raise click.UsageError("--parquet FILE is short for --format parquet -o FILE: give one of them")
     output = output or parquet
     format_name = "parquet" if parquet is not None else _format(run, output)
-    with closing(run.client()) as client, _destination(output, table, run.aws) as path:
+    with closing(run.client()) as client, _destination(output, table, format_name, run.aws) as path:
         from sldb.render.layout import Layout
         from sldb.transfer import export as exporting
         from sldb.transfer.database.snapshot import Snapshot
@@ -77,33 +77,29 @@ def export(
 
 
 def _format(run: Run, output: str | None) -> str:
-    """Return the requested format, else the one of the file's name; formats for people are for other commands."""
-    from sldb.render import FOR_PEOPLE
-    from sldb.transfer.export import FORMATS, format_of
+    """Return the format of --format, else of the file's name, else that of the settings if it is one for files."""
+    from sldb.file_formats import output_format, writable_format
+    from sldb.transfer.export import FORMATS
 
-    if run.format in FORMATS:
-        return run.format
-    if run.is_format_given and run.format not in FOR_PEOPLE:
-        raise click.UsageError(f"no format to export to: {run.format}; one of {', '.join(FORMATS)}")
-    if output is None:
-        return "csv"
-    found = format_of(output)
-    if found is None:
-        raise click.UsageError(f"no format is known for {output}: give --format with one of {', '.join(FORMATS)}")
-    return found
+    given = run.format if run.settings.find("format").is_option else None
+    usual = run.format if run.format in FORMATS else "csv"
+    if output is not None:
+        return output_format(output, FORMATS, given, usual)
+    return usual if given is None else writable_format(given, FORMATS)
 
 
 @contextmanager
-def _destination(output: str | None, table: str | None, aws: AwsOptions) -> Iterator[Path | None]:
+def _destination(output: str | None, table: str | None, format_name: str, aws: AwsOptions) -> Iterator[Path | None]:
     """Return the file to write."""
     if output is None or not output.startswith("s3://"):
         yield None if output is None else Path(output)
         return
     from sldb.aws.session import boto3_session
+    from sldb.file_formats import usual_ending
     from sldb.transfer.files.s3_object import uploading
 
     if output.endswith("/"):
-        output += f"{table or 'query'}.parquet"
+        output += f"{table or 'query'}{usual_ending(format_name)}"
     with uploading(output, lambda: boto3_session(aws)) as path:
         yield path
 

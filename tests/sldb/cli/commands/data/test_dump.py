@@ -49,6 +49,29 @@ def test_an_earlier_moment(home: Path) -> None:
     assert "CREATE TABLE" in sldb(home, "--local", "db", "dump", "--at", "1").stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--format", "json"), "--format: got 'json', want insert"),
+        (("-o", "x.json"), "x.json is named like a file in the format json"),
+        (("-o", "x.sqlite.gz"), "x.sqlite.gz is named like a file in the format sqlite"),
+        (("-o", "x.sql", "--format", "csv"), "--format: got 'csv', want insert"),
+    ],
+)
+def test_a_dump_is_sql_and_nothing_else(home: Path, options: tuple[str, ...], message: str) -> None:
+    done = sldb(home, "--local", "db", "dump", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "other formats: sldb export" in done.stderr
+    assert not list(home.glob("x.*"))
+
+
+def test_any_other_name_and_the_settings_are_no_reason_to_refuse(home: Path) -> None:
+    for name in ("x", "x.bak", "x.txt", "x.SQL"):
+        assert sldb(home, "--local", "db", "dump", "-o", name, extra={"SLDB_FORMAT": "json"}).returncode == 0
+        assert "CREATE TABLE" in (home / name).read_text()
+
+
 def test_a_directory_that_is_not_there(home: Path) -> None:
     done = sldb(home, "--local", "db", "dump", "-o", "nowhere/out.sql")
     assert done.returncode == 2

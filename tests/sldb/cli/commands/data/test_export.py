@@ -73,6 +73,17 @@ def test_the_name_of_the_file_says_the_format(home: Path) -> None:
     assert (home / "t.tsv.zst").read_bytes()[:4] == b"\x28\xb5\x2f\xfd"
 
 
+def test_the_name_outweighs_the_settings_and_format_both(home: Path) -> None:
+    environment = {"SLDB_FORMAT": "tsv"}
+    export(home, "v", "-o", "v.jsonl", extra=environment)
+    assert (home / "v.jsonl").read_text().startswith('{"id": 1')
+    export(home, "v", "-o", "plain", extra=environment)
+    assert (home / "plain").read_text().startswith("id\tx\n")
+    export(home, "v", "-o", "v.csv", "--format", "jsonl", extra=environment)
+    assert (home / "v.csv").read_text() == (home / "v.jsonl").read_text()
+    assert export(home, "v", extra={"SLDB_FORMAT": "table"}).startswith("id,x\n")
+
+
 def test_insert_statements_make_the_rows_again(home: Path) -> None:
     with closing(sqlite3.connect(":memory:")) as made:
         made.execute("CREATE TABLE v (id, x)")
@@ -159,7 +170,10 @@ def test_parquet_goes_to_s3(home: Path, s3_url: str) -> None:
         (("t", "--format", "sqlite"), 2, "not for standard output"),
         (("t", "--format", "parquet"), 2, "not for standard output"),
         (("t", "-o", "t.sqlite.gz"), 2, "not compressed as a whole"),
-        (("t", "--format", "xml"), 2, "no format to export to: xml"),
+        (("t", "-o", "t.md"), 2, "t.md is named like a file in the format markdown"),
+        (("t", "--format", "xml"), 2, "--format: got 'xml', want csv, tsv, json, jsonl, insert, parquet or sqlite"),
+        (("t", "--format", "table"), 2, "--format: got 'table'"),
+        (("t", "-o", "t.csv", "--format", "vertical"), 2, "--format: got 'vertical'"),
         (("-q", "SELECT nope FROM t"), 1, "no such column: nope"),
         (("-q", "DELETE FROM t RETURNING id"), 1, "read-only"),
         (("-q", "SELECT 1; SELECT 2"), 2, "must be one statement that returns rows"),

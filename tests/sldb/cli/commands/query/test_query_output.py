@@ -47,6 +47,26 @@ def test_a_format_that_was_given_is_the_format(run: Run, tmp_path: Path) -> None
     assert (tmp_path / "x.csv").read_text() == '{"a": 1}\n'
 
 
+@pytest.mark.parametrize("name", ["out.xlsx", "out.csv.bz2", "out.cvs", "out.2026"])
+def test_an_unknown_ending_is_refused_before_anything_runs(run: Run, tmp_path: Path, name: str) -> None:
+    done = run("create table t(a)", "-o", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no format is known for {name}" in done.stderr
+    assert "--format" in done.stderr
+    assert ".jsonl" in done.stderr
+    assert not (tmp_path / name).exists()
+    assert run(".tables", "--format", "csv").stdout == "name,type\n"
+    assert run("select 1 as a", "-o", name, "--format", "csv").returncode == 0
+    assert (tmp_path / name).read_text() == "a\n1\n"
+
+
+def test_a_name_without_an_ending_has_the_usual_format(run: Run, tmp_path: Path) -> None:
+    assert run("select 1 as a", "-o", "out").returncode == 0
+    assert (tmp_path / "out").read_text() == " a\n───\n 1\n"
+    done = run("select 1", "-o", "out.sqlite")
+    assert (done.returncode, "named like a file in the format sqlite" in done.stderr) == (2, True)
+
+
 def test_the_schema_in_a_file_is_sql(run: Run, tmp_path: Path) -> None:
     run("create table t(a)")
     assert run(".schema", "-o", "schema.sql").returncode == 0
