@@ -31,8 +31,10 @@ OURS = {
         endpoints lock_holder proxies sealed_json times
     """,
     "lambda_handlers.sql": """
-        attachment authorizer chance connection errors execution groups own_tables pragmas reply_limit request_log
-        script session statements
+        attachment authorizer chance connection errors execution groups pragmas reply_limit script session statements
+    """,
+    "lambda_handlers.sql.own": """
+        own_tables request_log
     """,
     "lambda_handlers.storage": """
         announcements commit commit_permit draft folding foreign_keys freshness local_pages log_follower prepared_file

@@ -12,7 +12,7 @@ import apsw
 
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.sql.chance import GENERATOR
-from lambda_handlers.sql.own_tables import is_ours
+from lambda_handlers.sql.own.own_tables import is_ours
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.prepared_file import Prepared
 from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit

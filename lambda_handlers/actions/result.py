@@ -21,7 +21,7 @@ from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.database.replies import Replies
 from lambda_handlers.shared.times import utc
-from lambda_handlers.sql.request_log import Applied
+from lambda_handlers.sql.own.request_log import Applied
 from lambda_handlers.wire import Action, check_request_id, made_at
 
 

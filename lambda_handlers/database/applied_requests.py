@@ -1,8 +1,8 @@
 """Applied requests of one database: found by their ids, and recorded with the reply in their own transactions.
 
-The table and its rules are in `sql.request_log`; this module provides the database's part: its name, its copy, two
+The table and its rules are in `sql.own.request_log`; this module provides the database's part: its name, its copy, two
 clocks, and the store for replies too large for the table. It does the same for committed transactions of several
-requests (`sql.transaction_log`).
+requests (`sql.own.transaction_log`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.database.replies import Replies
 from lambda_handlers.resources import Resources
-from lambda_handlers.sql import request_log
-from lambda_handlers.sql.request_log import Applied, Recorded, Times
+from lambda_handlers.sql.own import request_log
+from lambda_handlers.sql.own.request_log import Applied, Recorded, Times
 from lambda_handlers.sql.session import Session
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.wire import Reply, SldbError
 
 if TYPE_CHECKING:
-    from lambda_handlers.sql.transaction_log import Attempt, Committed
+    from lambda_handlers.sql.own.transaction_log import Attempt, Committed
 
 
 class AppliedRequests:
@@ -61,7 +61,7 @@ class AppliedRequests:
         """Return the reply of the commit of a transaction, if it was committed to this database before. Raises
         `conflict` if that was with other statements, `not_found` if it is too late to know; `corrupt`,
         `store_error`."""
-        from lambda_handlers.sql import transaction_log
+        from lambda_handlers.sql.own import transaction_log
 
         found: Committed | None = session.trusted(lambda connection: transaction_log.find(connection, attempt.id))
         if found is None:
@@ -82,7 +82,7 @@ class AppliedRequests:
 
     def record_transaction(self, session: Session, copy: Copy, attempt: Attempt, reply: Reply) -> None:
         """Record the commit of a transaction in its SQLite transaction, beside `record`."""
-        from lambda_handlers.sql import transaction_log
+        from lambda_handlers.sql.own import transaction_log
 
         entry, times = request_log.encode(reply, self._replies.keep), self.times(copy)
         session.trusted(lambda connection: transaction_log.record(connection, attempt, times, entry))

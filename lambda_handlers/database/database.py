@@ -30,7 +30,7 @@ from lambda_handlers.database.write_access import WriteAccess
 from lambda_handlers.database.writer_turns import OF_ACTION, OF_REQUEST
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.resources import Resources
-from lambda_handlers.sql.request_log import Applied
+from lambda_handlers.sql.own.request_log import Applied
 from lambda_handlers.sql.session import READ, WRITE, Mode, Session, WriteNeeded
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Gone, Replica

@@ -17,7 +17,7 @@ import apsw
 
 from lambda_handlers.sql import attachment
 from lambda_handlers.sql.attachment import Attachment
-from lambda_handlers.sql.own_tables import is_ours
+from lambda_handlers.sql.own.own_tables import is_ours
 
 # Pragmas that only read, or whose setting is within a transaction's rights.
 _FREE_PRAGMAS = frozenset(

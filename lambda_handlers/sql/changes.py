@@ -34,7 +34,7 @@ import apsw
 from lambda_handlers.sql.authorizer import Authorizer, is_shadow
 from lambda_handlers.sql.change_savepoints import ChangeSavepoints, Counted
 from lambda_handlers.sql.destruction import COUNTED, copied, destruction, message_of
-from lambda_handlers.sql.own_tables import OUR_TABLES
+from lambda_handlers.sql.own.own_tables import OUR_TABLES
 from lambda_handlers.sql.row_changes import MAX_COUNTED, RowChanges, has_left
 
 OPERATIONS = ("insert", "update", "delete")

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import apsw
 
 from lambda_handlers.deadline import Deadline
-from lambda_handlers.sql import own_tables, script
+from lambda_handlers.sql import script
 from lambda_handlers.sql.authorizer import Authorizer, not_yours
 from lambda_handlers.sql.chance import Chance
 from lambda_handlers.sql.connection import configure
 from lambda_handlers.sql.errors import attached_is_read_only, translated
 from lambda_handlers.sql.execution import READ, WRITE, BeginNeeded, Control, Engine, Execution, Mode, WriteNeeded
 from lambda_handlers.sql.groups import Groups, is_other_begin
+from lambda_handlers.sql.own import own_tables
 from lambda_handlers.sql.pragmas import FOREIGN_KEYS, Place, Pragmas
 from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.sql.statements import Entries, Step, steps_of

@@ -78,7 +78,7 @@ MUTANTS = (
     Mutant(
         "a refused statement that has run stays",
         "sql",
-        SQL + "own_tables.py",
+        SQL + "own/own_tables.py",
         '            execute(f"ROLLBACK TO {_GUARD}")',
         "            pass",
         (ERRORS,),

@@ -52,7 +52,7 @@ ONCE = (
     Mutant(
         "a reply that is kept elsewhere and damaged is none",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         "            return reply\n    raise SldbError(",
         "            return reply\n    return None\n    raise SldbError(",
         (
@@ -63,7 +63,7 @@ ONCE = (
     Mutant(
         "it is forgotten at once",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         "        return min(self.clock, self.log) - MEMORY_SECONDS",
         "        return min(self.clock, self.log) + MEMORY_SECONDS",
         (SERVER + "database/test_database.py", SERVER + "test_service.py"),
@@ -71,7 +71,7 @@ ONCE = (
     Mutant(
         "it is forgotten by the clock of one machine",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         "        return min(self.clock, self.log) - MEMORY_SECONDS",
         "        return self.clock - MEMORY_SECONDS",
         (
@@ -81,7 +81,7 @@ ONCE = (
     Mutant(
         "it is forgotten by the log's time alone",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         "        return min(self.clock, self.log) - MEMORY_SECONDS",
         "        return self.log - MEMORY_SECONDS",
         (
@@ -91,7 +91,7 @@ ONCE = (
     Mutant(
         "it is recorded with the time of a clock that is behind",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         "        return min(made, self.clock + MAX_BEHIND_SECONDS)",
         "        return self.clock",
         (
@@ -101,7 +101,7 @@ ONCE = (
     Mutant(
         "it is remembered for as long as a clock was ahead",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         "        return min(made, self.clock + MAX_BEHIND_SECONDS)",
         "        return made",
         (
@@ -229,7 +229,7 @@ ATOMIC = "tests/sldb/test_atomic_file.py::"
 ATTACKS = SERVER + "test_attacks.py::"
 SESSION = SERVER + "sql/test_session.py::"
 
-LOG = SERVER + "sql/test_request_log.py::"
+LOG = SERVER + "sql/own/test_request_log.py::"
 
 COPIES = (
     Mutant(
@@ -259,7 +259,7 @@ COPIES = (
     Mutant(
         "a rename that goes on notes again",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         "    if newest is None or (noted_at is not None and noted_at >= newest):",
         "    if newest is None:",
         (LOG + "test_wherever_a_rename_is_stopped_no_id_is_lost",),
@@ -267,7 +267,7 @@ COPIES = (
     Mutant(
         "a note is about what came after it",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         '            if had_at.get(old, float("inf")) <= noted_at < had_at.get(new, float("inf")):',
         '            if old in had_at and noted_at < had_at.get(new, float("inf")):',
         (LOG + "test_the_names_that_a_database_had",),
@@ -278,7 +278,7 @@ OWN = (
     Mutant(
         "statements of ours fire triggers and cascades",
         "once",
-        HANDLERS + "sql/own_tables.py",
+        HANDLERS + "sql/own/own_tables.py",
         "            connection.config(reaction, 0)",
         "            pass",
         (SESSION + "test_statements_of_ours_set_off_nothing",),
@@ -286,7 +286,7 @@ OWN = (
     Mutant(
         "statements of ours switch off the reactions of the user's",
         "once",
-        HANDLERS + "sql/own_tables.py",
+        HANDLERS + "sql/own/own_tables.py",
         "            connection.config(reaction, was_on)",
         "            pass",
         (SESSION + "test_statements_of_ours_set_off_nothing",),
@@ -302,7 +302,7 @@ OWN = (
     Mutant(
         "a table of ours becomes a parent behind a temporary table",
         "once",
-        HANDLERS + "sql/own_tables.py",
+        HANDLERS + "sql/own/own_tables.py",
         'f"PRAGMA {schema}.foreign_key_list({quoted})"',
         'f"PRAGMA foreign_key_list({quoted})"',
         ("tests/lambda_handlers/attacks/test_own_tables.py::test_have_a_table_of_sldb_as_the_parent_of_a_foreign_key",),
@@ -310,7 +310,7 @@ OWN = (
     Mutant(
         "a table of ours becomes a parent",
         "once",
-        HANDLERS + "sql/own_tables.py",
+        HANDLERS + "sql/own/own_tables.py",
         "        reached.update(_parents(connection, schema))",
         "        pass",
         ("tests/lambda_handlers/attacks/test_own_tables.py::test_have_a_table_of_sldb_as_the_parent_of_a_foreign_key",),
@@ -326,10 +326,10 @@ OWN = (
     Mutant(
         "the schema of our table is compared in one case only",
         "once",
-        HANDLERS + "sql/own_tables.py",
+        HANDLERS + "sql/own/own_tables.py",
         "(name = ?1 COLLATE NOCASE OR tbl_name = ?1 COLLATE NOCASE)",
         "?1 IN (name, tbl_name) COLLATE NOCASE",
-        (SERVER + "sql/test_own_tables.py",),
+        (SERVER + "sql/own/test_own_tables.py",),
     ),
     Mutant(
         "a push brings a log of requests along",
@@ -358,7 +358,7 @@ OWN = (
     Mutant(
         "a reply is read from whatever key an entry names",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         "    if not is_reply_key(key):",
         "    if False:",
         ("tests/lambda_handlers/attacks/test_request_log.py::test_have_the_log_of_requests_name_another_object",),
@@ -366,7 +366,7 @@ OWN = (
     Mutant(
         "an entry's rows may lie anywhere",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         "all(isinstance(key, str) and is_rows_key(key) for key in stored)",
         "all(isinstance(key, str) for key in stored)",
         ("tests/lambda_handlers/attacks/test_request_log.py::test_have_the_log_of_requests_name_another_object",),
@@ -382,7 +382,7 @@ OWN = (
     Mutant(
         "an entry of the future is believed",
         "once",
-        HANDLERS + "sql/request_log.py",
+        HANDLERS + "sql/own/request_log.py",
         "        return max(self.clock, self.log) + SKEW_SECONDS",
         '        return float("inf")',
         ("tests/lambda_handlers/attacks/test_own_tables.py::test_an_entry_of_the_future_proves_nothing",),

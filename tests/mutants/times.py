@@ -177,7 +177,7 @@ MUTANTS = (
     Mutant(
         "a time goes back without what is recorded",
         "clock",
-        "lambda_handlers/sql/request_log.py",
+        "lambda_handlers/sql/own/request_log.py",
         "    if times.now < times.log and LOG.is_there(connection):",
         "    if False:",
         (COMMITS + "test_no_request_is_applied_twice_when_the_time_goes_back",),

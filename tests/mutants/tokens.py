@@ -7,7 +7,7 @@ from tests.mutants.mutant import SERVER, Mutant
 FOLDER = "lambda_handlers/database/transaction/"
 TESTS = SERVER + "database/transaction/"
 TOKEN, KEY, STORED = TESTS + "test_token.py::", TESTS + "test_key.py::", TESTS + "test_stored_tokens.py::"
-LOG, APPLIED = SERVER + "sql/test_transaction_log.py::", SERVER + "database/test_applied_transactions.py::"
+LOG, APPLIED = SERVER + "sql/own/test_transaction_log.py::", SERVER + "database/test_applied_transactions.py::"
 TEMPLATE = "tests/cloudformation/test_template.py::"
 
 SEALS = (
@@ -204,7 +204,7 @@ COMMITTED = (
     Mutant(
         "a token is committed again with other statements",
         "token",
-        "lambda_handlers/sql/transaction_log.py",
+        "lambda_handlers/sql/own/transaction_log.py",
         "        return self.prefixes.startswith(attempt.prefixes)",
         "        return True",
         (APPLIED + "test_a_branch_with_other_statements_is_a_conflict_and_not_applied",),
@@ -212,7 +212,7 @@ COMMITTED = (
     Mutant(
         "an older token of a committed transaction is another one",
         "token",
-        "lambda_handlers/sql/transaction_log.py",
+        "lambda_handlers/sql/own/transaction_log.py",
         "        return self.prefixes.startswith(attempt.prefixes)",
         "        return self.prefixes == attempt.prefixes",
         (APPLIED + "test_the_same_token_and_each_ancestor_get_the_first_reply",),
@@ -220,7 +220,7 @@ COMMITTED = (
     Mutant(
         "a committed token is forgotten before its end",
         "token",
-        "lambda_handlers/sql/transaction_log.py",
+        "lambda_handlers/sql/own/transaction_log.py",
         "min(times.clock, times.log) - 2 * SKEW_SECONDS",
         "min(times.clock, times.log) + 3600",
         (
@@ -231,7 +231,7 @@ COMMITTED = (
     Mutant(
         "a token whose commit is forgotten is committed again",
         "token",
-        "lambda_handlers/sql/transaction_log.py",
+        "lambda_handlers/sql/own/transaction_log.py",
         "        return max(times.clock, times.log) > self.expires_at + SKEW_SECONDS",
         "        return False",
         (APPLIED + "test_it_is_remembered_for_as_long_as_its_token_lives",),
@@ -239,7 +239,7 @@ COMMITTED = (
     Mutant(
         "the commits of tokens are remembered for ever",
         "token",
-        "lambda_handlers/sql/transaction_log.py",
+        "lambda_handlers/sql/own/transaction_log.py",
         'f"DELETE FROM main.{TABLE} WHERE expires_at < ? OR expires_at > ?"',
         'f"DELETE FROM main.{TABLE} WHERE expires_at < ? AND expires_at > ?"',
         (LOG + "test_records_are_deleted_once_their_tokens_are_over",),

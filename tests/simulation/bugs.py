@@ -28,7 +28,8 @@ from lambda_handlers.database.transaction.warm_sessions import WarmSession
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.shared.lock_holder import Holder, group_name
-from lambda_handlers.sql import pin, request_log
+from lambda_handlers.sql import pin
+from lambda_handlers.sql.own import request_log
 from lambda_handlers.storage import commit, freshness, log_follower, replica, verification
 from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.draft import Draft

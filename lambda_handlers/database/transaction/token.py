@@ -33,7 +33,7 @@ from lambda_handlers.database.transaction.key import StackKey
 from lambda_handlers.database.transaction.packing import Packer, Unpacker
 from lambda_handlers.database.transaction.stored_tokens import StoredTokens
 from lambda_handlers.host import Host
-from lambda_handlers.sql.transaction_log import Attempt
+from lambda_handlers.sql.own.transaction_log import Attempt
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store_clock import SKEW_SECONDS
 from lambda_handlers.wire import Params, SldbError, bad_request

@@ -34,7 +34,7 @@ class Kind(IntEnum):
     BRANCH = 18
     CREATE_DATABASE = 19
     DROP_DATABASE = 20
-    RENAME_DATABASE = 21  # of the note that precedes it (sql.request_log)
+    RENAME_DATABASE = 21  # of the note that precedes it (sql.own.request_log)
     SET_DATABASE = 22
     ANNOUNCEMENT = 23
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lambda_handlers.service import Service
-from lambda_handlers.sql import request_log
+from lambda_handlers.sql.own import request_log
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine

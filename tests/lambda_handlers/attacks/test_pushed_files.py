@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from lambda_handlers.sql import request_log
+from lambda_handlers.sql.own import request_log
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Reply, SldbError

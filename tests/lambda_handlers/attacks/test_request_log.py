@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_handlers.sql import request_log
+from lambda_handlers.sql.own import request_log
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Column, Reply, Result, StoredRows
 from tests.fakes.databases.engine import Engine

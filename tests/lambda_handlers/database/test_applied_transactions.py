@@ -8,7 +8,7 @@ import pytest
 
 from lambda_handlers.database.transaction.token import LIFE_SECONDS, Kept, Transaction
 from lambda_handlers.service import Service
-from lambda_handlers.sql.request_log import MAX_BYTES
+from lambda_handlers.sql.own.request_log import MAX_BYTES
 from lambda_handlers.sql.session import WRITE, Session
 from lambda_handlers.storage.log.keys import replies_prefix
 from lambda_handlers.store_clock import SKEW_SECONDS

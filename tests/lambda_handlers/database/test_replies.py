@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.database import replies
 from lambda_handlers.database.replies import Replies
-from lambda_handlers.sql import request_log
+from lambda_handlers.sql.own import request_log
 from lambda_handlers.storage.log.keys import replies_prefix
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from lambda_handlers.deadline import NEVER, Deadline
-from lambda_handlers.sql import own_tables
+from lambda_handlers.sql.own import own_tables
 from lambda_handlers.sql.session import READ, WRITE, Session
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 
 import apsw
 
-from lambda_handlers.sql.own_tables import OUR_TABLES, OwnTable
-from lambda_handlers.sql.request_log import Times
+from lambda_handlers.sql.own.own_tables import OUR_TABLES, OwnTable
+from lambda_handlers.sql.own.request_log import Times
 from lambda_handlers.store_clock import SKEW_SECONDS
 
 TABLE = OUR_TABLES + "transactions"

@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_handlers.database.transaction.token import LIFE_SECONDS
-from lambda_handlers.sql import request_log, transaction_log
-from lambda_handlers.sql.request_log import Times
-from lambda_handlers.sql.transaction_log import Attempt, Committed
+from lambda_handlers.sql.own import request_log, transaction_log
+from lambda_handlers.sql.own.request_log import Times
+from lambda_handlers.sql.own.transaction_log import Attempt, Committed
 from lambda_handlers.store_clock import SKEW_SECONDS
 
 DAY, HOUR = 86_400.0, 3600.0

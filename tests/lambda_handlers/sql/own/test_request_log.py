@@ -8,8 +8,8 @@ import zlib
 import apsw
 import pytest
 
-from lambda_handlers.sql import request_log
-from lambda_handlers.sql.request_log import Times
+from lambda_handlers.sql.own import request_log
+from lambda_handlers.sql.own.request_log import Times
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine

@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 
 import apsw
 
-from lambda_handlers.sql.own_tables import OUR_TABLES, OwnTable
+from lambda_handlers.sql.own.own_tables import OUR_TABLES, OwnTable
 from lambda_handlers.storage.log.keys import is_reply_key, is_rows_key
 from lambda_handlers.store_clock import SKEW_SECONDS
 from lambda_handlers.wire import Reply, SldbError

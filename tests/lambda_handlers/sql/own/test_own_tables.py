@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 import pytest
 
-from lambda_handlers.sql.own_tables import OwnTable
+from lambda_handlers.sql.own.own_tables import OwnTable
 
 MINE = OwnTable("_sldb_mine", ("CREATE TABLE _sldb_mine (a PRIMARY KEY)", "CREATE INDEX _sldb_i ON _sldb_mine (a, a)"))
 
