@@ -16,7 +16,7 @@ _HEAD = """\
 # Commands
 
 Made from the code by `make docs`, and checked against it by a test. The same for programs: `sldb --spec`; for a
-terminal: `sldb COMMAND --help`.
+terminal: `sldb help COMMAND`, or `sldb COMMAND --help`.
 """
 
 
@@ -27,7 +27,7 @@ def markdown() -> str:
 def _contents() -> Iterator[str]:
     commands = dict(spec.walk(sldb))
     for group in GROUPS:
-        yield f"| {group.name}: {group.meaning} | |\n|---|---|"
+        yield f"| {group.title}: {group.meaning} | |\n|---|---|"
         for path, command in commands.items():
             if path[0] in group.commands:
                 name = " ".join(("sldb", *path))
@@ -36,7 +36,8 @@ def _contents() -> Iterator[str]:
 
 
 def _global_options() -> Iterator[str]:
-    yield "## Options of every command\n\nThey may stand before or after the command's name; the last one counts.\n"
+    yield "## Options of every command\n"
+    yield "They may stand before or after the command's name; the last one counts. A terminal: `sldb help globals`.\n"
     yield from _options([each for each in sldb.params if isinstance(each, click.Option)])
 
 

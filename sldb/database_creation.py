@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 from lambda_handlers.wire import DEFAULT_DATABASE, SldbError
+from sldb.did_you_mean import suggestion
 
 VARIABLE = "SLDB_CREATE"
 MAX_NAMES = 10  # in a question or a hint
@@ -59,8 +59,7 @@ def suggest_names(name: str, names: Sequence[str]) -> str:
     """Return the existing names in one phrase, those like `name` apart."""
     if not names:
         return "there is no database yet"
-    like = get_close_matches(name, names, n=3)
-    meant = f"did you mean {' or '.join(like)}? " if like else ""
+    meant = f"{found} " if (found := suggestion(name, names)) else ""
     main_first = sorted(names, key=lambda one: (one != DEFAULT_DATABASE, one))
     more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
     return f"{meant}there is: {', '.join(main_first[:MAX_NAMES])}{more}"

@@ -1,71 +1,20 @@
-"""The click classes of commands, with the global options and the report of writes.
-
-A global option may come before or after the name of the command; the one nearer to the end of the line wins.
-"""
+"""The click classes of commands, with the global options and the report of writes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sldb.cli import help as help_pages
+from sldb.cli.global_options import GLOBAL_OPTIONS, take_global_options
 from sldb.cli.path_types import set_path_types
-from sldb.cli.run import Run
+
+if TYPE_CHECKING:
+    from sldb.cli.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def completes(values: str) -> Callable[..., list[Any]]:
-    """Return a completion of `sldb.cli.completers`, a module imported only at the request of a shell."""
-
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        from lambda_handlers.wire import SldbError
-        from sldb.cli import completers
-
-        try:
-            found: list[Any] = getattr(completers, values)(ctx, param, incomplete)
-        except SldbError:  # a broken config file: the command reports it, a completion must not
-            return []
-        return found
-
-    return complete
-
-
-GLOBAL_OPTIONS = (
-    click.Option(
-        ["--target"],
-        metavar="TARGET",
-        help="lambda, lambda:FUNCTION, local or local:DIR.",
-        shell_complete=completes("targets"),
-    ),
-    click.Option(["--local"], metavar="DIR", help="Short for --target local:DIR: no AWS, no network."),
-    click.Option(
-        ["--database"], metavar="NAME", help="The database (default: main).", shell_complete=completes("databases")
-    ),
-    click.Option(["--stack"], metavar="NAME", help="The CloudFormation stack (default: test-db)."),
-    click.Option(["--profile"], metavar="NAME", help="The AWS profile.", shell_complete=completes("aws_profiles")),
-    click.Option(["--region"], metavar="NAME", help="The AWS region."),
-    click.Option(
-        ["--format"],
-        metavar="FORMAT",
-        help="table, json, jsonl, csv, tsv, markdown, vertical or insert (default: table).",
-        shell_complete=completes("formats"),
-    ),
-    click.Option(
-        ["--use"],
-        metavar="NAME",
-        help="A profile of the config file; see sldb config.",
-        shell_complete=completes("config_profiles"),
-    ),
-)
-
-
-def take_global_options(ctx: click.Context) -> Run:
-    """Move the global options from the parameters of a context into the settings of the `Run`, and return the run."""
-    run = ctx.ensure_object(Run)
-    run.settings.update({option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name})
-    return run
 
 
 class Command(click.Command):
@@ -75,6 +24,10 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.params.extend(GLOBAL_OPTIONS)
         set_path_types(self.params)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        help_pages.write_options(self, ctx, formatter)
+        help_pages.write_lines(formatter, help_pages.SEE_GLOBALS)
 
     def invoke(self, ctx: click.Context) -> Any:
         run = take_global_options(ctx)
@@ -110,6 +63,18 @@ class CommandGroup(Command, click.Group):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, invoke_without_command=True, **kwargs)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        help_pages.write_options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
+        help_pages.write_lines(formatter, help_pages.SEE_GLOBALS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            raise click.UsageError(help_pages.no_such_command(ctx, args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
 
 
 def command(name: str, *, cls: type[Command] = Command, **attributes: Any) -> Callable[[F], Command]:

@@ -9,17 +9,24 @@ class Group(NamedTuple):
     """A section of the help, and the folder below sldb.cli.commands with a module for each of its commands."""
 
     name: str
+    title: str
     meaning: str
     commands: tuple[str, ...]
 
 
 GROUPS = (
-    Group("query", "run SQL", ("query", "shell", "result")),
-    Group("data", "move rows and whole databases in and out", ("import", "export", "dump", "push", "pull")),
-    Group("history", "see, compare and bring back earlier states", ("history", "restore", "undo", "diff", "branch")),
-    Group("databases", "manage databases and their schemas", ("databases", "migrate")),
+    Group("query", "Query", "run SQL", ("query", "shell", "result")),
+    Group("data", "Data in and out", "move rows and whole databases", ("import", "export", "dump", "push", "pull")),
+    Group(
+        "history",
+        "History",
+        "see, compare and bring back earlier states",
+        ("history", "restore", "undo", "diff", "branch"),
+    ),
+    Group("databases", "Databases", "manage databases and their schemas", ("databases", "migrate")),
     Group(
         "stack",
+        "Stack",
         "set up sldb in AWS, watch and configure it",
         (
             *("deploy", "destroy", "status", "doctor", "cost", "logs", "unlock"),

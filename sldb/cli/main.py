@@ -11,14 +11,19 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sldb import __version__
-from sldb.cli.command import GLOBAL_OPTIONS, take_global_options
+from sldb.cli import help as help_pages
+from sldb.cli.global_options import GLOBAL_OPTIONS, take_global_options
 from sldb.cli.groups import COMMANDS, GROUPS
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+MAX_SUMMARY = 200  # characters: no summary is cut
 _ATTRIBUTES = {"import": "import_"}  # of modules and functions, for a name that is a keyword of Python
 
 
@@ -29,6 +34,8 @@ class RootGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name == "help":
+            return help_pages.help_command
         group = COMMANDS.get(cmd_name)
         if group is None:
             return None
@@ -37,20 +44,39 @@ class RootGroup(click.Group):
         found: click.Command = getattr(module, attribute)
         return found
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        helps = [CompletionItem("help")] if "help".startswith(incomplete or "-") else []
+        return [*super().shell_complete(ctx, incomplete), *helps]
+
     def invoke(self, ctx: click.Context) -> Any:
         take_global_options(ctx)
         return super().invoke(ctx)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            raise click.UsageError(help_pages.no_such_command(ctx, args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        help_pages.write_options(self, ctx, formatter)
+        help_pages.write_lines(formatter, help_pages.SEE_HELP, help_pages.SEE_GLOBALS)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for each group, with the names of all sections padded to one width."""
         widest = max(map(len, COMMANDS))
-        room = formatter.width - 6 - widest
         for group in GROUPS:
             commands = {name: self.get_command(ctx, name) for name in group.commands}
             rows = [
-                (name.ljust(widest), command.get_short_help_str(room)) for name, command in commands.items() if command
+                (name.ljust(widest), command.get_short_help_str(MAX_SUMMARY))
+                for name, command in commands.items()
+                if command
             ]
-            formatter.write(f"\n{group.name.capitalize()}: {group.meaning}\n")
+            formatter.write(f"\n{group.title}: {group.meaning}\n")
             with formatter.indentation():
                 formatter.write_dl(rows)
 

@@ -43,7 +43,10 @@ def describe(root: click.Group) -> dict[str, Any]:
         "version": __version__,
         "help": text_of(root).replace("\b\n", ""),
         "global_options": [parameter for each in root.params if (parameter := _option(each))],
-        "groups": [{"name": group.name, "help": group.meaning, "commands": list(group.commands)} for group in GROUPS],
+        "groups": [
+            {"name": group.name, "title": group.title, "help": group.meaning, "commands": list(group.commands)}
+            for group in GROUPS
+        ],
         "commands": [describe_command(path, command, root) for path, command in walk(root)],
         "formats": list(FORMATS),
         "settings": [

@@ -101,7 +101,7 @@ def test_the_groups_hold_every_command_once(tmp_path: Path) -> None:
 def test_the_help_lists_the_commands_in_their_groups(tmp_path: Path) -> None:
     lines = run(tmp_path, "--help").stdout.splitlines()
     for group in GROUPS:
-        start = lines.index(f"{group.name.capitalize()}: {group.meaning}") + 1
+        start = lines.index(f"{group.title}: {group.meaning}") + 1
         assert [line.split()[0] for line in lines[start : start + len(group.commands)]] == list(group.commands)
 
 

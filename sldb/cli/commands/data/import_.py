@@ -24,7 +24,7 @@ HELP = """Read files into tables, all or nothing.
 \b
   sldb import people.csv
   sldb import events-1.jsonl.gz events-2.jsonl.gz --table events
-  sldb import main.sql                     what sqlite3 .dump or sldb dump wrote
+  sldb import main.sql                what sqlite3 .dump or sldb dump wrote
   sldb import app.sqlite --table users
   sldb import prices.csv --upsert sku
   zcat huge.csv.gz | sldb import - --table huge

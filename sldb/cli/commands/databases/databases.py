@@ -9,7 +9,8 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages, streams
-from sldb.cli.command import command, command_group, completes
+from sldb.cli.command import command, command_group
+from sldb.cli.global_options import completes
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 

@@ -22,11 +22,11 @@ Each is one transaction together with its row in dbmate's table schema_migration
 and once, even if several processes run this command at the same time.
 
 \b
-  sldb migrate new create_users        create a file
-  sldb migrate up --rehearse           try all pending ones on a branch, and show their effects
-  sldb migrate up                      apply them
-  sldb migrate status                  show which are applied (the same as sldb migrate)
-  sldb migrate rollback                roll back the last one
+  sldb migrate new create_users   create a file
+  sldb migrate up --rehearse      try the pending ones on a branch
+  sldb migrate up                 apply them
+  sldb migrate status             show which are applied, as sldb migrate does
+  sldb migrate rollback           roll back the last one
 """
 
 

@@ -7,7 +7,8 @@ from contextlib import closing
 import click
 
 from sldb.cli import messages, moment_options
-from sldb.cli.command import command, completes
+from sldb.cli.command import command
+from sldb.cli.global_options import completes
 from sldb.cli.run import Run
 
 HELP = """Create a database with the content of this one, as it is, or was at a transaction or a time.

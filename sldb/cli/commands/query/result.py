@@ -17,8 +17,8 @@ The id is the one in an error, the one given to sldb query --request-id, or Lamb
 remembered for an hour after they were applied.
 
 \b
-  applied      with the transaction and the time; --rows prints its rows, as sldb query did
-  not_applied  not since the time shown; a request on its way may still be applied
+  applied      with the transaction and the time; --rows prints its rows
+  not_applied  not since the time shown; one on its way may still be applied
   unknown      it was made too long ago
 
 \b
