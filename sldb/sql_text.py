@@ -81,11 +81,17 @@ def ends_in_comment(text: str) -> bool:
 
 def ends_in_quotes_or_comment(text: str) -> bool:
     """Return True if `text` ends inside a string, a quoted name or a comment of either form."""
+    return bool(open_quote(text)) or _last_token(text).startswith("--") or ends_in_comment(text)
+
+
+def open_quote(text: str) -> str:
+    """Return the end of `text` that begins with an opened quote; empty if there is none."""
     last = _last_token(text)
     closing = _CLOSING_QUOTES.get(last[:1])
-    if closing is not None:
-        return len(last) < 2 or not last.endswith(closing)
-    return last.startswith("--") or ends_in_comment(text)
+    if closing is None:
+        return ""
+    inside = last[1:] if closing == "]" else last[1:].replace(closing * 2, "")
+    return "" if inside.endswith(closing) else last
 
 
 def _without_comments(sql: str) -> Iterator[re.Match[str]]:

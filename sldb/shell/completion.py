@@ -1,5 +1,5 @@
-"""Completion: keywords, functions, tables, columns, the columns of an alias after its dot; for dot commands their names
-and arguments.
+"""Completion: keywords, functions, tables, columns, the columns of an alias after its dot; the names that an opened
+quote may begin; for dot commands their names and arguments.
 
 `complete` is pure, except for the names of local files: text before and after the cursor, and known names → candidates.
 The names are fetched by `sldb.shell.schema_names`, never while a key is handled.
@@ -15,13 +15,15 @@ from pathlib import Path
 
 from sldb.shell.catalog import Names
 from sldb.shell.keywords import functions, keywords
-from sldb.sql_text import ends_in_quotes_or_comment, split_statements
+from sldb.sql_text import ends_in_quotes_or_comment, open_quote, split_statements
 
 MAX_CHARACTERS = 20_000  # of a long script that are searched, on each side of the cursor
 MAX_FILES = 200
 
 _BARE_NAME = re.compile(r"[^\W\d]\w*")
 _LAST_WORD = re.compile(r"(?:(?P<owner>\w+|\"[^\"]+\")\.)?(?P<word>\w*)\Z")
+_LINE_ENDS = re.compile(r"[\r\n]")
+_CLOSING = {"'": "'", '"': '"', "`": "`", "[": "]"}
 _TABLE_FOLLOWS = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|DESCRIBE)\s+(?:\w+\s*,\s*)*\w*\Z", re.IGNORECASE)
 _INDEXED_TABLE_FOLLOWS = re.compile(r"\b(?:INDEX|TRIGGER)\b[^;]*\bON\s+\w*\Z", re.IGNORECASE)
 _TABLE_NAMED = re.compile(
@@ -55,10 +57,50 @@ def complete(before: str, after: str, known: Known, *, is_requested: bool = Fals
     """Return candidates, the likeliest kind first. An empty word has some only if `is_requested` (Tab was pressed)."""
     if before.lstrip().startswith((".", "\\")) and (command := _COMMAND.match(before)):
         return _complete_command(command["name"], command["rest"], after, known, is_requested=is_requested)
+    if quoted := open_quote(before[-MAX_CHARACTERS:]):
+        return _complete_quoted(before, quoted, after, known.names, is_requested=is_requested)
     word = last_word(before)
     if not word and not is_requested and not before.endswith("."):
         return []
     return [Candidate(text, len(word)) for text in suggest(before, after, known.names)]
+
+
+def _complete_quoted(before: str, quoted: str, after: str, names: Names, *, is_requested: bool) -> list[Candidate]:
+    """Return the names that begin as the text after an opened quote does. `quoted`: that text, with the quote.
+
+    A text in '…' may be any value: it has candidates only if they are requested, or if a table must follow.
+    """
+    mark, word = quoted[0], quoted[1:].replace(_CLOSING[quoted[0]] * 2, _CLOSING[quoted[0]])
+    own, rest = _own_statement(before[: -len(quoted)][-MAX_CHARACTERS:] + " ", after[:MAX_CHARACTERS])
+    wants_table = _wants_table(own)
+    if not is_requested and (not word or (mark == "'" and not wants_table)):
+        return []
+    found = _names_in_quotes(own, rest, wants_table, names)
+    if mark == "'" and wants_table:
+        mark = '"'  # SQLite reads 'users' as a name there, other databases do not
+    matching = (name for name in found if name.lower().startswith(word.lower()) and not _LINE_ENDS.search(name))
+    return [Candidate(_in_quotes(name, mark, after), len(quoted)) for name in dict.fromkeys(matching)]
+
+
+def _names_in_quotes(own: str, rest: str, wants_table: bool, names: Names) -> Iterator[str]:
+    """Yield the names that fit between the text before the quote and the text after it, the likeliest first."""
+    tables = _tables_of(f"{own} {rest}", names)
+    owner = _LAST_WORD.search(own.rstrip())
+    if owner is not None and owner["owner"] and not owner["word"]:
+        yield from names.columns.get(tables.get(_unquote(owner["owner"]).lower(), ""), ())
+        return
+    if not wants_table:
+        for table in dict.fromkeys(tables.values()) or names.columns:
+            yield from names.columns[table]
+    yield from names.columns
+
+
+def _in_quotes(name: str, mark: str, after: str) -> str:
+    """Return the name in quotes; the last one is left out if it follows already."""
+    closing = _CLOSING[mark]
+    if mark == "[" and closing in name:  # there is no way to write it in brackets
+        return '"' + name.replace('"', '""') + '"'
+    return mark + name.replace(closing, closing * 2) + ("" if after.startswith(closing) else closing)
 
 
 def _complete_command(name: str, rest: str | None, after: str, known: Known, *, is_requested: bool) -> list[Candidate]:
@@ -68,13 +110,29 @@ def _complete_command(name: str, rest: str | None, after: str, known: Known, *, 
     kind = known.commands.get(name.lower() if name.startswith(".") else name, "")
     if kind == "sql":
         return complete(rest.lstrip(), after, Known(known.names), is_requested=is_requested)
-    word = rest.split(" ")[-1] if kind != "file" else rest.lstrip().lstrip('"')
-    if kind != "file" and rest.strip() != word:
-        return []  # one argument is completed
+    argument = rest.lstrip()
     if kind == "file":
-        return [Candidate(path, len(word)) for path in files(word)]
-    offered = map(quote_argument, known.names.columns) if kind == "table" else known.choices.get(kind, list)()
-    return [Candidate(text, len(word)) for text in _matching(word, offered)]
+        return _complete_file(argument, after)
+    offered = list(known.names.columns) if kind == "table" else list(known.choices.get(kind, list)())
+    if argument.startswith(('"', "'")):
+        mark, word = argument[0], argument[1:]
+        fitting = (name for name in offered if name.lower().startswith(word.lower()) and mark not in name)
+        return [Candidate(_in_quotes(name, mark, after), len(argument)) for name in fitting]
+    if " " in argument:
+        return []  # one argument is completed
+    return [Candidate(text, len(argument)) for text in _matching(argument, map(quote_argument, offered))]
+
+
+def _complete_file(argument: str, after: str) -> list[Candidate]:
+    """Return paths; one with a space in quotes, which a directory leaves open."""
+    mark = argument[:1] if argument.startswith(('"', "'")) else ""
+    word = argument.removeprefix(mark)
+    candidates = []
+    for path in files(word):
+        quote_ = mark or ('"' if any(map(str.isspace, path)) else "")
+        is_closed = path.endswith("/") or after.startswith(quote_ or " ")
+        candidates.append(Candidate(quote_ + path + ("" if is_closed else quote_), len(argument)))
+    return candidates
 
 
 def last_word(before: str) -> str:
@@ -131,7 +189,7 @@ def _own_statement(before: str, after: str) -> tuple[str, str]:
 
 
 def _candidates(before: str, tables: dict[str, str], names: Names) -> Iterator[str]:
-    if _TABLE_FOLLOWS.search(before) or _INDEXED_TABLE_FOLLOWS.search(before):
+    if _wants_table(before):
         yield from dict.fromkeys(match[1] for match in _COMMON_TABLE.finditer(before))
         yield from map(quote, names.columns)
         return
@@ -142,6 +200,10 @@ def _candidates(before: str, tables: dict[str, str], names: Names) -> Iterator[s
     yield from map(quote, names.columns)
     yield from keywords()
     yield from functions()
+
+
+def _wants_table(before: str) -> bool:
+    return bool(_TABLE_FOLLOWS.search(before) or _INDEXED_TABLE_FOLLOWS.search(before))
 
 
 def _tables_of(text: str, names: Names) -> dict[str, str]:

@@ -41,6 +41,55 @@ def test_suggest(before: str, after: str, first: list[str]) -> None:
         assert "n" not in suggest(before, after, NAMES)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ('select * from "us', "", ['"users"']),
+        ('select * from "us', '" where 1', ['"users']),  # the quote behind it is there
+        ("select * from `or", "", ["`orders`"]),
+        ("select * from [my", "", ["[my table]"]),
+        ("select * from 'us", "", ['"users"']),
+        ('select "na', " from users", ['"name"', '"nation"']),
+        ('select u."na', " from users u", ['"name"', '"nation"']),
+        ('select "a', ' from "my table"', ['"a b"']),
+        ('select 1; select * from "us', "; select 2", ['"users"']),
+        ("select * from pragma_table_info('us", "", ["'user_id'", "'users'"]),
+        ('select * from "users" where "', " = 1", ['"id"', '"name"', '"nation"', '"users"', '"orders"', '"my table"']),
+        ('select 1 -- "us', "", []),
+        ('.schema "my', "", ['"my table"']),
+        ('.schema "my t', '"', ['"my table']),
+        ('.explain select * from "us', "", ['"users"']),
+    ],
+)
+def test_an_opened_quote_is_completed(before: str, after: str, found: list[str]) -> None:
+    known = Known(NAMES, {".schema": "table", ".explain": "sql"})
+    candidates = complete(before, after, known, is_requested=True)
+    assert [candidate.text for candidate in candidates][: len(found)] == found
+    assert bool(candidates) is bool(found)
+    for candidate in candidates:
+        assert candidate.replaces <= len(before)
+
+
+def test_a_value_in_quotes_is_not_disturbed_while_it_is_typed() -> None:
+    known = Known(NAMES)
+    assert complete("insert into users values ('us", "", known) == []
+    assert complete("insert into users values ('us", "", known, is_requested=True) != []
+    assert complete('select "', "", known) == []
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), min_size=1), st.sampled_from('"`[')
+)
+def test_a_completed_quote_is_the_name(name: str, mark: str) -> None:
+    """Property: SQLite reads the completed text as the name, whatever is in it."""
+    typed = "select * from "
+    (candidate,) = complete(typed + mark, "", Known(Names({name: ["a"]})), is_requested=True)
+    connection = apsw.Connection(":memory:")
+    connection.execute('create table "{}"(a)'.format(name.replace('"', '""')))
+    text = (typed + mark)[: len(typed + mark) - candidate.replaces] + candidate.text
+    assert connection.execute(text).fetchall() == []
+
+
 def test_columns_of_the_tables_in_use_come_first() -> None:
     found = suggest("select n", " from orders", NAMES)
     assert found[0] == "note"
@@ -103,9 +152,10 @@ def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
     assert [found.text for found in complete(".read a", "", KNOWN)] == ["a.sql", "ab.sql"]
-    assert [found.text for found in complete(".read ", "", KNOWN)] == ["a.sql", "ab.sql", "some where/"]
+    assert [found.text for found in complete(".read ", "", KNOWN)] == ["a.sql", "ab.sql", '"some where/']
     assert [found.text for found in complete(".read .h", "", KNOWN)] == [".hidden"]
-    assert [found.text for found in complete('.read "some where/', "", KNOWN)] == ["some where/x.sql"]
+    assert [found.text for found in complete('.read "some where/', "", KNOWN)] == ['"some where/x.sql"']
+    assert [found.text for found in complete(".read some where/", "", KNOWN)] == ['"some where/x.sql"']
     assert [found.text for found in complete(f".read {tmp_path}/ab", "", KNOWN)] == [f"{tmp_path}/ab.sql"]
     assert complete(".read no/such/", "", KNOWN) == []
 
@@ -115,7 +165,6 @@ def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("select * from orders; select u.na", " from users u; select 1", ["name", "nation"]),
         ("select * from orders o; select o.", " from users", []),
-        ("select 'na", "", []),
         ("select 1 -- na", "", []),
         ("select /* na", "", []),
         ("create index i on us", "", ["users"]),
