@@ -168,7 +168,6 @@ TESTED_IN = {
     "tests/sldb/shell/test_submission.py": (
         "sldb.shell.commands.import_",
         "sldb.shell.commands.output",
-        "sldb.shell.commands.run",
         "sldb.shell.commands.schema",
     ),
     "tests/sldb/targets/test_aws_lambda.py": ("sldb.targets.deployed_function",),

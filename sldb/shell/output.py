@@ -7,7 +7,8 @@ decides if it fits on the screen.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -75,6 +76,15 @@ class Output:
             self.format = self._format_before_vertical
         if wish is not None:
             self._change_screens(turns=wish != "off")
+
+    @contextmanager
+    def vertically(self) -> Iterator[None]:
+        """Print vertically while the context lasts."""
+        before, self.format = self.format, "vertical"
+        try:
+            yield
+        finally:
+            self.format = before
 
     def limit_rows(self, rows: int) -> None:
         """Show at most so many rows of a table; 0: all."""

@@ -3,11 +3,13 @@
     read("")                  → Blank()                     nothing to do
     read("select 1")          → NeedMore()                  a statement is under way
     read("select 1; ")        → Run("select 1;")            complete: one transaction, however many statements
+    read(r"select 1\\G")       → Run("select 1", is_vertical=True)
     read(".schema users")     → DotCommand("schema", ("users",))
     read(r"\\d users")         → DotCommand("d", ("users",))
     read(".explain select 'a'") → DotCommand("explain", ("select 'a'",))    SQL stays as it is
 
-SQLite's own tokenizer decides if a statement is complete (see `sldb.sql_text`).
+SQLite's own tokenizer decides if a statement is complete (see `sldb.sql_text`). `read_whole` is for input that the user
+submits as it is: nothing more comes.
 """
 
 from __future__ import annotations
@@ -19,12 +21,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lambda_handlers.wire import SldbError
-from sldb.sql_text import ends_in_comment, is_blank
+from sldb.sql_text import ends_in_comment, ends_in_quotes_or_comment, is_blank
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     sql: str
+    is_vertical: bool = False  # it ended with \\G: its results are printed vertically
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,9 @@ class Blank:
 
 Reading: TypeAlias = "Run | DotCommand | NeedMore | Blank"
 
-_PLAIN_WORDS = {"exit", "quit", "help"}
+_PLAIN_WORDS = {"exit": "quit", "quit": "quit", "help": "help", "?": "help"}
 _TAKES_SQL = {"explain": 0, "eqp": 0, "save": 1, "ns": 1}  # dot commands that end in SQL, after so many words
+_GO = ("\\G", "\\g")  # end a statement as a semicolon does
 
 
 def read(buffer: str) -> Reading:
@@ -54,11 +58,20 @@ def read(buffer: str) -> Reading:
     stripped = buffer.strip()
     if stripped.startswith((".", "\\")):
         return _dot_command(stripped)
-    if stripped.lower() in _PLAIN_WORDS:
-        return DotCommand(stripped.lower())
+    word = stripped.rstrip("; \t").lower()
+    if word in _PLAIN_WORDS:
+        return DotCommand(_PLAIN_WORDS[word])
     if is_blank(stripped):
         return NeedMore() if ends_in_comment(stripped) else Blank()
+    if stripped.endswith(_GO) and not ends_in_quotes_or_comment(stripped):
+        return Run(stripped[:-2].rstrip(), is_vertical=stripped.endswith("G"))
     return Run(stripped) if sqlite3.complete_statement(buffer) else NeedMore()
+
+
+def read_whole(buffer: str) -> Reading:
+    """Return the meaning of `buffer` if no more comes: SQL that is not complete is run, for SQLite to judge."""
+    found = read(buffer)
+    return Run(buffer.strip()) if isinstance(found, NeedMore) and not is_blank(buffer) else found
 
 
 def _dot_command(line: str) -> DotCommand:

@@ -14,6 +14,8 @@ from sldb.shell.session import Session
 from sldb.shell.submission import submit
 from sldb.sql_text import is_blank
 
+_MAY_COMPLETE = (";", "*/", "\\g", "\\G")
+
 Obey: TypeAlias = "Callable[[DotCommand, Session], bool]"  # runs a dot command; False: it ends the session
 
 
@@ -25,7 +27,7 @@ def run_script(lines: Iterable[str], session: Session, obey: Obey) -> bool:
     for number, submission in submissions(lines):
         try:
             if isinstance(submission, Run):
-                submit(session, submission.sql, line=number)
+                submit(session, submission.sql, line=number, is_vertical=submission.is_vertical)
             elif not obey(submission, session):
                 return False
         except SldbError as error:
@@ -44,7 +46,7 @@ def submissions(lines: Iterable[str]) -> Iterator[tuple[int, Run | DotCommand]]:
     for number, line in enumerate(lines, start=1):
         begun = begun if buffer else number
         buffer += line
-        if buffer is not line and ";" not in line and "*/" not in line:
+        if buffer is not line and not any(mark in line for mark in _MAY_COMPLETE):
             continue  # such a line completes nothing, and reading a long buffer again for each line adds up
         reading = _read(buffer, begun)
         if isinstance(reading, NeedMore):

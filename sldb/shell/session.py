@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.cancelling import TooLate
@@ -43,6 +44,8 @@ class Session:
     queries: SavedQueries | None = None  # None: there is no place to keep them
     edit: Callable[[str], str] | None = None  # None: there is no editor
     draft: str = ""  # the text that the next prompt begins with
+    exit_status: int | None = None  # the user leaves with it
+    reading: tuple[Path, ...] = ()  # the files that are being read, the outermost first
     _sending: threading.Lock = field(default_factory=threading.Lock)  # one request at a time
 
     # Requests

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from lambda_handlers.wire import Params, Reply, Request, Result, SldbError, Statement, new_request_id
@@ -20,7 +21,7 @@ from sldb.actions import confirmation
 from sldb.cancelling import TooLate
 from sldb.report import count, measures
 from sldb.shell import conflict
-from sldb.shell.controls import Batch, Begin, Commit, Release, Rollback, Savepoint, is_outermost, is_silent, parts
+from sldb.shell.controls import Batch, Begin, Commit, Part, Release, Rollback, Savepoint, is_outermost, is_silent, parts
 from sldb.shell.session import Session, rollback_message
 from sldb.shell.transaction import BEGIN, Kept, Transaction
 from sldb.sql_text import list_statements, may_change_schema
@@ -30,25 +31,32 @@ from sldb.write_outcome import NOT_CHANGED, UNKNOWN
 _UNKNOWN_OUTCOMES = ("store_error", "query_timeout", "internal")
 
 
-def submit(session: Session, sql: str, params: Params = None, *, line: int | None = None) -> None:
+def submit(
+    session: Session, sql: str, params: Params = None, *, line: int | None = None, is_vertical: bool = False
+) -> None:
     """Run one submission and print its results. `line`: its first one in a script. Raises SldbError."""
     session.last_sql = sql
-    for part in parts(sql):
-        match part:
-            case Begin(is_read_only):
-                _begin(session, "BEGIN", is_read_only=is_read_only)
-            case Commit(retry):
-                _commit(session, retry)
-            case Rollback():
-                _roll_back(session)
-            case Release(release) if _ends_transaction(session.transaction, release):
-                _commit(session, retry=False)
-            case Savepoint(statement):
-                if session.transaction is None:
-                    _begin(session, "SAVEPOINT", is_savepoint=True)
-                _run_batch(session, statement, params, line)
-            case Release(statement) | Batch(statement):
-                _run_batch(session, statement, params, line)
+    with session.output.vertically() if is_vertical else nullcontext():
+        for part in parts(sql):
+            _run_part(session, part, params, line)
+
+
+def _run_part(session: Session, part: Part, params: Params, line: int | None) -> None:
+    match part:
+        case Begin(is_read_only):
+            _begin(session, "BEGIN", is_read_only=is_read_only)
+        case Commit(retry):
+            _commit(session, retry)
+        case Rollback():
+            _roll_back(session)
+        case Release(release) if _ends_transaction(session.transaction, release):
+            _commit(session, retry=False)
+        case Savepoint(statement):
+            if session.transaction is None:
+                _begin(session, "SAVEPOINT", is_savepoint=True)
+            _run_batch(session, statement, params, line)
+        case Release(statement) | Batch(statement):
+            _run_batch(session, statement, params, line)
 
 
 def interrupted_message(session: Session) -> str:

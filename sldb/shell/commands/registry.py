@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from lambda_handlers.wire import SldbError
 from sldb.shell.commands import dump, explain, history, import_, output, run, schema
-from sldb.shell.commands.command import Command, optional_argument
+from sldb.shell.commands.command import Command, optional_argument, whole_number
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 
+MAX_STATUS = 255  # of a process
 TRANSACTIONS = """\
 BEGIN opens a transaction on the newest state: its statements see that state
 and their own changes, whatever other clients commit meanwhile, and block no
@@ -31,7 +32,7 @@ def obey(command: DotCommand, session: Session) -> bool:
     if found is None:
         raise SldbError("bad_request", f"no such command: .{command.name}", ".help lists the commands")
     found.run(session, command)
-    return found is not _QUIT
+    return found is not _QUIT and session.exit_status is None
 
 
 def find(name: str) -> Command | None:
@@ -72,11 +73,25 @@ def _quit(_session: Session, command: DotCommand) -> None:
     optional_argument(command)
 
 
+def _exit(session: Session, command: DotCommand) -> None:
+    word = optional_argument(command)
+    status = 0 if word is None else whole_number(word, command)
+    if status > MAX_STATUS:
+        raise SldbError("bad_request", f".exit: got {status}, want an exit status, 0 to {MAX_STATUS}")
+    session.exit_status = status
+
+
 def _read(session: Session, command: DotCommand) -> None:
     run.read(session, command, obey)
 
 
-_QUIT = Command(".quit", r"\q", "leave; so does Ctrl-D", _quit, also=("exit",), more="An open transaction is dropped.")
+_QUIT = Command(
+    ".quit",
+    r"\q",
+    "leave; so does Ctrl-D",
+    _quit,
+    more="An open transaction is dropped. In a file that is read it ends that file.",
+)
 
 COMMANDS = (
     Command(".tables [LIKE]", r"\dt [LIKE]", "tables and views", schema.tables, "table"),
@@ -188,5 +203,12 @@ COMMANDS = (
     Command(".branch NAME [AT]", "", "copy the database, as it was", history.branch),
     Command(".help [NAME]", r"\? [NAME]", "this list, or help on a command", _help, "command", also=("h",)),
     _QUIT,
+    Command(
+        ".exit [STATUS]",
+        "",
+        "leave with an exit status",
+        _exit,
+        more="Without one: 0. An open transaction is dropped. In a file that is read it ends the shell, too.",
+    ),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in command.names}

@@ -16,16 +16,32 @@ from sldb.shell.session import Session
 from sldb.shell.submission import submit
 
 WATCH_SECONDS = 2.0
+MAX_DEPTH = 20  # of files that read files
 
 
 def read(session: Session, command: DotCommand, obey: Obey) -> None:
-    """Run a file. `obey` runs the dot commands in it."""
-    path = required_argument(command)
+    """Run a file. `obey` runs the dot commands in it. Raises `bad_request` for one that is being read already."""
+    path = Path(required_argument(command)).expanduser()
+    source = path.resolve()
+    before = session.reading
+    if source in before:
+        circle = " → ".join(one.name for one in (*before[before.index(source) :], source))
+        raise SldbError("bad_request", f"{path} is being read already: {circle}", "take the .read out of the file")
+    if len(before) >= MAX_DEPTH:
+        raise SldbError("bad_request", f"{path}: files that read files, {MAX_DEPTH} deep, are too many")
+    session.reading = (*before, source)
     try:
-        with Path(path).expanduser().open(encoding="utf-8-sig") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             run_script(lines, session, obey)
+    except IsADirectoryError:
+        raise SldbError("bad_request", f"{path} is a directory", ".read runs one file") from None
+    except FileNotFoundError:
+        raise SldbError("bad_request", f"there is no file {path}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SldbError("bad_request", f"{path} cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise SldbError("bad_request", f"{path} cannot be read: {reason}") from None
+    finally:
+        session.reading = before
 
 
 def edit(session: Session, command: DotCommand) -> None:

@@ -30,7 +30,7 @@ from sldb import render
 from sldb.cancelling import TooLate
 from sldb.shell.commands.registry import COMMANDS, obey
 from sldb.shell.completion import Known, complete
-from sldb.shell.reader import DotCommand, NeedMore, Run, read
+from sldb.shell.reader import DotCommand, NeedMore, Run, read, read_whole
 from sldb.shell.schema_names import LiveDatabases
 from sldb.shell.session import Session
 from sldb.shell.submission import interrupted_message, submit
@@ -119,9 +119,9 @@ def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callabl
 
 
 def _run(typed: str, session: Session) -> bool:
-    match read(typed):
-        case Run(sql):
-            submit(session, sql)
+    match read_whole(typed):  # Alt-Enter submits input without a semicolon
+        case Run(sql, is_vertical):
+            submit(session, sql, is_vertical=is_vertical)
         case DotCommand() as command:
             return obey(command, session)
     return True

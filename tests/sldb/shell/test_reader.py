@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from lambda_handlers.wire import SldbError
-from sldb.shell.reader import Blank, DotCommand, NeedMore, Run, read
+from sldb.shell.reader import Blank, DotCommand, NeedMore, Run, read, read_whole
 from tests.sldb.test_sql_text import TEXTS, TRIGGER
 
 
@@ -35,8 +35,19 @@ from tests.sldb.test_sql_text import TEXTS, TRIGGER
         ('.schema "my table"', DotCommand("schema", ("my table",))),
         (r".read C:\data\a.sql", DotCommand("read", (r"C:\data\a.sql",))),
         ("quit", DotCommand("quit")),
-        ("exit", DotCommand("exit")),
+        ("exit;", DotCommand("quit")),
+        ("Help ;", DotCommand("help")),
+        ("?", DotCommand("help")),
         ("exit 1", NeedMore()),
+        (r".h", DotCommand("h")),
+        (r"\q", DotCommand("q")),
+        (r"\?;", DotCommand("?")),
+        ("select 1\\G", Run("select 1", is_vertical=True)),
+        ("select 1; select 2 \\G\n", Run("select 1; select 2", is_vertical=True)),
+        ("select 1\\g", Run("select 1")),
+        ("select '\\G", NeedMore()),
+        ("select 1 -- \\G", NeedMore()),
+        ("select \\G from t", NeedMore()),
         (""".explain select 'a''b', "c";""", DotCommand("explain", ("""select 'a''b', "c";""",))),
         (".explain\nselect 1", DotCommand("explain", ("select 1",))),
         (".explain", DotCommand("explain")),
@@ -47,6 +58,22 @@ from tests.sldb.test_sql_text import TEXTS, TRIGGER
 )
 def test_read(buffer: str, reading: object) -> None:
     assert read(buffer) == reading
+
+
+@pytest.mark.parametrize(
+    ("buffer", "reading"),
+    [
+        ("select 1", Run("select 1")),
+        ("select 1; select 2\n", Run("select 1; select 2")),
+        ("select 'open", Run("select 'open")),
+        ("select 1\\G", Run("select 1", is_vertical=True)),
+        (".tables", DotCommand("tables")),
+        ("/* open", NeedMore()),
+        ("", Blank()),
+    ],
+)
+def test_read_whole(buffer: str, reading: object) -> None:
+    assert read_whole(buffer) == reading
 
 
 def test_open_quote_in_a_command() -> None:

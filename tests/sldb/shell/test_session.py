@@ -11,6 +11,7 @@ import pytest
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
 from sldb.render import Screen
+from sldb.shell.commands import run
 from sldb.shell.commands.command import Command
 from sldb.shell.commands.registry import COMMANDS, obey
 from sldb.shell.output import Output
@@ -184,7 +185,67 @@ def test_an_escape_in_a_schema_does_nothing_to_a_screen(session: Session) -> Non
     assert "\x1b" not in session.output.out.getvalue()
 
 
+def test_a_statement_can_be_printed_vertically_once(session: Session) -> None:
+    session.output.format = "csv"
+    submit(session, "select 1 as a", is_vertical=True)
+    submit(session, "select 2 as b")
+    assert printed(session).endswith("b\n2\n")
+    assert "a │ 1" in printed(session)
+    with pytest.raises(SldbError):
+        submit(session, "nope", is_vertical=True)
+    assert session.output.format == "csv"
+
+
+# A file that reads itself
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_files_that_read_each_other_in_a_circle(session: Session, tmp_path: Path, length: int) -> None:
+    for number in range(length):
+        (tmp_path / f"{number}.sql").write_text(f".read {tmp_path}/{(number + 1) % length}.sql\n")
+    with pytest.raises(SldbError, match=r"is being read already: 0\.sql → ") as caught:
+        command(session, f".read {tmp_path}/./0.sql")
+    assert caught.value.code == "bad_request"
+    assert session.reading == ()
+
+
+def test_a_file_that_is_read_twice_is_no_circle(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text("select 1 as a;\n")
+    (tmp_path / "b.sql").write_text(f".read {tmp_path}/a.sql\n.read {tmp_path}/a.sql\n")
+    command(session, f".read {tmp_path}/b.sql")
+    assert printed(session).count('"a"') == 2
+
+
+def test_files_that_read_files_without_end(session: Session, tmp_path: Path) -> None:
+    for number in range(run.MAX_DEPTH + 1):
+        (tmp_path / f"{number}.sql").write_text(f".read {tmp_path}/{number + 1}.sql\n")
+    with pytest.raises(SldbError, match="20 deep"):
+        command(session, f".read {tmp_path}/0.sql")
+
+
+def test_what_cannot_be_read_is_said(session: Session, tmp_path: Path) -> None:
+    with pytest.raises(SldbError, match="is a directory"):
+        command(session, f".read {tmp_path}")
+    with pytest.raises(SldbError, match="there is no file"):
+        command(session, f".read {tmp_path}/none.sql")
+
+
+@pytest.mark.parametrize(("leaves", "goes_on"), [(".quit", True), (".exit", False), (".exit 3", False)])
+def test_quit_ends_a_file_and_exit_the_shell(session: Session, tmp_path: Path, leaves: str, goes_on: bool) -> None:
+    (tmp_path / "a.sql").write_text(f"{leaves}\nselect 1;\n")
+    assert command(session, f".read {tmp_path}/a.sql") is goes_on
+    assert printed(session) == ""
+    assert session.exit_status == (None if goes_on else 3 if "3" in leaves else 0)
+
+
+@pytest.mark.parametrize("status", ["256", "x", "-1"])
+def test_an_exit_status_is_one_of_a_process(session: Session, status: str) -> None:
+    with pytest.raises(SldbError):
+        command(session, f".exit {status}")
+
+
 def test_submissions_and_their_lines() -> None:
     script = "-- comment\n\nselect 1;\n.mode csv\nselect\n 2\n;\n/* a\nb */\nselect 3; select 4;\nselect 5"
     found = [(number, getattr(what, "sql", None) or what.name) for number, what in submissions(io.StringIO(script))]  # type: ignore[union-attr]
+    assert [number for number, _ in submissions(io.StringIO("select\n1\\G\nselect 2;\n"))] == [1, 3]
     assert found == [(3, "select 1;"), (4, "mode"), (5, "select\n 2\n;"), (10, "select 3; select 4;"), (11, "select 5")]

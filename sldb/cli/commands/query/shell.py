@@ -41,7 +41,7 @@ without prompts; the first error ends the shell with its exit status, and an ope
 @click.option("--no-pager", is_flag=True, help="Print long results without a pager.")
 @click.option("--yes", is_flag=True, help="Do not ask before something is destroyed.")
 @create_option
-def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> None:
+def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> int:
     from sldb.render import check_format
     from sldb.shell.output import Output
     from sldb.shell.saved_queries import SavedQueries
@@ -59,6 +59,7 @@ def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> None:
             _talk(run, session, vi=vi, pages=not no_pager, asks=not yes)
         else:
             _run_standard_input(session)
+    return session.exit_status or 0
 
 
 def _run_standard_input(session: Session) -> None:

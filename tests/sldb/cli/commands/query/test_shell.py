@@ -71,13 +71,18 @@ def test_quit_ends_a_script(run: Run) -> None:
     assert run("select 1 as a;\n.quit\nselect 2;", "--format", "csv").stdout == "a\n1\n"
 
 
+def test_a_script_leaves_with_a_status(run: Run) -> None:
+    done = run("select 1 as a;\n.exit 3\nselect 2;", "--format", "csv")
+    assert (done.returncode, done.stdout) == (3, "a\n1\n")
+
+
 def test_output_to_a_file_and_read_from_one(run: Run, tmp_path: Path) -> None:
     out, script = tmp_path / "out.csv", tmp_path / "script.sql"
     script.write_text("select 1 as a;\n.output\nselect 2 as b;")
     done = run(f'.output "{out}"\n.read "{script}"\n', "--format", "csv")
     assert out.read_text() == "a\n1\n"
     assert done.stdout == "b\n2\n"
-    assert "cannot be read" in run(".read no-such-file").stderr
+    assert "there is no file no-such-file" in run(".read no-such-file").stderr
 
 
 def test_input_that_is_no_text(run: Run, tmp_path: Path) -> None:

@@ -105,6 +105,30 @@ def test_lines_are_collected_until_the_statement_is_complete(open_shell: Open) -
     shell.press("Escape")
 
 
+def test_alt_enter_runs_input_without_a_semicolon(open_shell: Open) -> None:
+    shell = open_shell()
+    shell.enter("select name")
+    shell.wait_for("…")
+    shell.type("from users")
+    shell.press("M-Enter")
+    shell.wait_for("2 rows · ")
+    shell.type("select 'open")
+    shell.press("M-Enter")
+    shell.wait_for('unrecognized token: "\'open"')
+
+
+def test_an_opened_quote_is_completed(open_shell: Open) -> None:
+    shell = open_shell()
+    assert "Ada" in answers(shell, "select * from users;")
+    shell.type('select * from "us')
+    shell.wait_for(' "users"')
+    shell.press("Tab")
+    shell.wait_for('select * from "users"')
+    shell.type(";")
+    shell.press("Enter")
+    shell.wait(lambda screen: screen.count("2 rows · ") == 2, "the rows again")
+
+
 def test_ctrl_c_drops_what_was_typed_and_stops_what_runs(open_shell: Open, tmp_path: Path) -> None:
     shell = open_shell()
     shell.enter("delete from")
