@@ -21,12 +21,14 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TextIO
+from typing import TextIO
 
 from lambda_handlers.wire import Result, Row, Value
 from sldb.render import literals, text, values
+from sldb.render.cells import Cells
+from sldb.render.delimited import csv_lines, tsv_lines
 from sldb.render.layout import Layout
 
 _BATCH_ROWS = 2000  # per write: a closed pipe or a key press is noticed in time, and writes cost little
@@ -115,79 +117,38 @@ def _names(result: Result) -> list[str]:
 
 def json_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
     """Yield one object for each row."""
-    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-    names = values.distinct(columns)
-    for row in rows:
-        line = encode({name: _json_value(value) for name, value in zip(names, row, strict=True)})
+    names = ((_encode_json(name) + ": ").replace("%", "%%") for name in values.distinct(columns))
+    template = "{" + ", ".join(name + "%s" for name in names) + "}"
+    for cells in JSON_CELLS.rows(rows):
+        line = template % cells
         yield line if line.isprintable() else text.escape_json(line)
 
 
-def _json_value(value: Value) -> Any:
+_encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def _json_cell(value: Value) -> str:
     if isinstance(value, bytes):
-        return {"$base64": True, "encoded": base64.b64encode(value).decode("ascii")}
+        return _encode_json({"$base64": True, "encoded": base64.b64encode(value).decode("ascii")})
     if isinstance(value, float) and not math.isfinite(value):
-        return {"$float": repr(value)}
-    return value
+        return _encode_json({"$float": repr(value)})
+    return _encode_json(value)
 
 
-def csv_lines(columns: Sequence[str], rows: Iterable[Row], layout: Layout) -> Iterator[str]:
-    return _separated(columns, rows, ",", _csv_cells(layout.null_or("")), layout)
+def _json_reals(column: tuple[float, ...]) -> Iterable[str]:
+    return map(repr if all(map(math.isfinite, column)) else _json_cell, column)
 
 
-def tsv_lines(columns: Sequence[str], rows: Iterable[Row], layout: Layout) -> Iterator[str]:
-    return _separated(columns, rows, "\t", _tsv_cells(layout.null), layout)
+JSON_CELLS = Cells(
+    _json_cell,
+    {int: lambda column: map(str, column), float: _json_reals, str: lambda column: map(_encode_json, column)},
+)
 
 
 def insert_lines(columns: Sequence[str], rows: Iterable[Row], layout: Layout) -> Iterator[str]:
     names = literals.names(tuple(values.distinct(columns)))
     begin = f"INSERT INTO {literals.name(layout.table)}({names}) VALUES("
-    return (f"{begin}{literals.row(row)});" for row in rows)
-
-
-def _separated(
-    columns: Sequence[str], rows: Iterable[Row], separator: str, cell: Callable[[Value], str], layout: Layout
-) -> Iterator[str]:
-    if layout.header:
-        yield separator.join([cell(name) for name in columns])
-    for row in rows:
-        yield separator.join([cell(value) for value in row])
-
-
-_CSV_QUOTED = re.compile(r'[",\r\n]|^\s|\s$|^$')
-
-
-def _csv_cells(null: str) -> Callable[[Value], str]:
-    """Return the function for one cell. A text equal to the one for NULL is distinguished by quotes."""
-
-    def cell(value: Value) -> str:
-        if not isinstance(value, str):
-            return str(value) if type(value) is int else values.plain(value, shown_null)
-        if value != null and (value.isalnum() or not must_quote(value)):
-            return value
-        return '"' + value.replace('"', '""') + '"'
-
-    must_quote = _CSV_QUOTED.search
-    shown_null = cell(null) if null and must_quote(null) else null
-    return cell
-
-
-_TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-_TSV_ESCAPED = re.compile(r"[\\\t\n\r]")
-
-
-def _tsv_cells(null: str | None) -> Callable[[Value], str]:
-    shown_null = "\\N" if null is None else _tsv_text(null)
-
-    def cell(value: Value) -> str:
-        if not isinstance(value, str):
-            return str(value) if type(value) is int else values.plain(value, shown_null)
-        return value if value.isalnum() else _tsv_text(value)
-
-    return cell
-
-
-def _tsv_text(value: str) -> str:
-    return _TSV_ESCAPED.sub(lambda match: _TSV_ESCAPES[match.group()], value)
+    return (f"{begin}{row});" for row in literals.rows(rows))
 
 
 _MARKDOWN_ESCAPES = {"\\": "\\\\", "|": "\\|", "<": "&lt;", "&": "&amp;", "\n": "<br>"}

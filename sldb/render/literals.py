@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from lambda_handlers.wire import Value
+from lambda_handlers.wire import INTEGER_MIN, Row, Value
+from sldb.render.cells import Cells
 
 _EXACT_DIGITS, _EXACT_EXPONENT = (
     15,
@@ -42,11 +43,16 @@ def literal(value: Value) -> str:
     if isinstance(value, float):
         return _real(value)
     # The digits alone would be a REAL without the sign.
-    return str(value) if value > -(1 << 63) else "-9223372036854775807-1"
+    return str(value) if value > INTEGER_MIN else "-9223372036854775807-1"
 
 
 def row(values: Iterable[Value]) -> str:
     return ",".join([literal(value) for value in values])
+
+
+def rows(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield what `row` returns for each of the rows."""
+    return map(",".join, CELLS.rows(rows))
 
 
 def _text(value: str) -> str:
@@ -65,6 +71,17 @@ def _unused(text: str) -> str:
     while (word := f"\\{number}\\") in text:
         number += 1
     return word
+
+
+def _texts(column: tuple[str, ...]) -> Iterable[str]:
+    joined = "\0".join(column)
+    if "\r" in joined or joined.count("\0") != len(column) - 1:
+        return map(_text, column)
+    return ("'" + joined.replace("'", "''").replace("\0", "'\0'") + "'").split("\0")
+
+
+def _integers(column: tuple[int, ...]) -> Iterable[str]:
+    return map(literal if min(column) <= INTEGER_MIN else str, column)
 
 
 def _real(value: float) -> str:
@@ -86,3 +103,18 @@ def _scaled(value: float) -> str:
         value = math.ldexp(value, _DIVISOR_BITS)
         divisions += 1
     return f"{value:.17e}" + f"/{1 << _DIVISOR_BITS}.0" * divisions
+
+
+def _reals(column: tuple[float, ...]) -> Iterable[str]:
+    texts = list(map(repr, column))
+    joined = "".join(texts)
+    if "e" in joined or "n" in joined:  # exponents, inf and nan
+        return map(_real, column)
+    longest = _EXACT_DIGITS + len(".")
+    return [
+        text if len(text) <= longest + (value < 0) else f"{value:.17e}"
+        for text, value in zip(texts, column, strict=True)
+    ]
+
+
+CELLS = Cells(literal, {int: _integers, float: _reals, str: _texts})

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from lambda_handlers.wire import Row, SldbError
 from sldb.file_formats import split_compression
-from sldb.render import formats
+from sldb.render import delimited, formats
 from sldb.render.layout import Layout
 from sldb.transfer.database.selection import Selection
 from sldb.transfer.database.snapshot import Snapshot
@@ -107,7 +107,7 @@ def _texts(what: Selection, format_name: str, layout: Layout) -> Iterator[str]:
     return _pieces(_LINES[format_name](what.columns, what.rows, layout))
 
 
-_LINES = {"csv": formats.csv_lines, "tsv": formats.tsv_lines, "insert": formats.insert_lines}
+_LINES = {"csv": delimited.csv_lines, "tsv": delimited.tsv_lines, "insert": formats.insert_lines}
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[str]:

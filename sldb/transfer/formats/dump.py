@@ -69,8 +69,8 @@ def inserts(table: Table, pages: Iterator[list[Row]], rowids: bool) -> Iterator[
     last: object = 0
     for page in pages:
         lines = []
-        for rowid, *values in page:
-            text = literals.row(values)
+        texts = literals.rows([row[1:] for row in page])
+        for rowid, text in zip([row[0] for row in page], texts, strict=True):
             counted = not rowids or (isinstance(last, int) and rowid == last + 1)
             lines.append(f"{plain}{text});\n" if counted else f"{with_rowid}{literals.literal(rowid)},{text});\n")
             last = rowid

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import SldbError
-from sldb.render import formats
+from sldb.render import delimited
 from sldb.render.layout import Layout
 from sldb.transfer.formats import bad_rows
 from sldb.transfer.formats.bad_rows import BadRows
@@ -43,7 +43,7 @@ def read(
 @example([['"', None], [None, "\r\n"]])
 def test_what_is_written_is_read_back(is_tsv: bool, rows: list[list[str | None]]) -> None:
     names = [f"c{i}" for i in range(len(rows[0]))]
-    lines = formats.tsv_lines if is_tsv else formats.csv_lines
+    lines = delimited.tsv_lines if is_tsv else delimited.csv_lines
     text = "\n".join(lines(names, [tuple(row) for row in rows], Layout())) + "\n"
     columns, found, _ = read(text, is_tsv, delimiter="\t" if is_tsv else ",")
     assert columns == names
