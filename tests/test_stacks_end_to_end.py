@@ -60,7 +60,7 @@ AIMING: dict[Path_, tuple[str, ...]] = {
     ("databases", "rename"): ("made", "renamed"),
     ("databases", "drop"): ("renamed", "--yes"),
     ("push",): ("pushed.sqlite", "--database", "pushed", "--create"),
-    ("pull",): ("pulled.sqlite", "--force"),
+    ("pull",): ("pulled.sqlite", "--yes"),
     ("result",): ("0d5c7f2e9b0a4b57",),
     ("migrate",): ("--dir", "migrations"),
     ("migrate", "status"): ("--dir", "migrations"),

@@ -13,6 +13,7 @@ import click
 
 from sldb.cli.global_options import GLOBAL_OPTIONS
 
+HELP_OPTIONS = ["-h", "--help"]
 GLOBALS = "globals"
 SEE_GLOBALS = "Options of every command (--database, --local, --format, …): sldb help globals"
 SEE_HELP = "More about a command: sldb help COMMAND"

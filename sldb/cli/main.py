@@ -94,7 +94,7 @@ def _print_spec(ctx: click.Context, param: click.Parameter, value: bool) -> None
 @click.group(
     cls=RootGroup,
     params=list(GLOBAL_OPTIONS),
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": help_pages.HELP_OPTIONS, "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="sldb")
 @click.option(

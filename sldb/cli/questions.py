@@ -6,11 +6,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import click
 
 from sldb.cli import messages
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def yes_option(meaning: str = "Do not ask.") -> Callable[[F], F]:
+    """Decorate a command that asks with the option that answers."""
+    return click.option("-y", "--yes", is_flag=True, help=meaning)
+
 
 create_option = click.option("--create", "creates", is_flag=True, help="Create the database if it does not exist.")
 

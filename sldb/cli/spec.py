@@ -16,6 +16,7 @@ import click
 from lambda_handlers.wire import ERROR_CODES
 from sldb import __version__
 from sldb.cli.groups import COMMANDS, GROUPS
+from sldb.cli.help import HELP_OPTIONS
 from sldb.config.settings import FILE_VARIABLE, KEYS, USE_VARIABLE
 from sldb.render import FORMATS
 
@@ -93,7 +94,7 @@ def own_parameters(command: click.Command, root: click.Group) -> list[click.Para
 
 
 def usage(path: tuple[str, ...], command: click.Command) -> str:
-    context = click.Context(command, info_name=" ".join(("sldb", *path)))
+    context = click.Context(command, info_name=" ".join(("sldb", *path)), help_option_names=HELP_OPTIONS)
     return " ".join(("sldb", *path, *command.collect_usage_pieces(context)))
 
 

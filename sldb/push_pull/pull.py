@@ -133,7 +133,7 @@ def check_place(out: Path, replace: bool) -> None:
         raise SldbError("bad_request", f"{out.parent} is not a directory")
     there = [path for path in (out, *_companions(out)) if path.exists() or path.is_symlink()]
     if there and not replace:
-        raise SldbError("bad_request", f"{there[0]} already exists", "give --force to replace it")
+        raise SldbError("bad_request", f"{there[0]} already exists", "give --yes to replace it")
 
 
 def _companions(out: Path) -> list[Path]:
@@ -174,4 +174,4 @@ def _publish(made: Path, out: Path, replace: bool) -> None:
     try:
         atomic_file.move_if_free(made, out)
     except FileExistsError as error:
-        raise SldbError("bad_request", f"{out} was created meanwhile", "give --force") from error
+        raise SldbError("bad_request", f"{out} was created meanwhile", "give --yes to replace it") from error

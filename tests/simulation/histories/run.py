@@ -244,7 +244,7 @@ class Simulation:
         self.platform.serve(container, delivery, lambda: container.what_runs.sweep(operation.function_seconds))
 
     def _unlock(self, operation: Operation) -> None:
-        """`sldb unlock --force`, from somebody's machine, for a while or until it finds a lock."""
+        """`sldb unlock --yes`, from somebody's machine, for a while or until it finds a lock."""
         delivery = Delivery(operation, 0, {}, self.world.now)
         container, lock = self.platform.for_operator()
 

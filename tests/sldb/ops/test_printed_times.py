@@ -35,7 +35,7 @@ DATA: dict[str, list[list[str]]] = {
     ],
     "export": [["export", "t", "--at", "{time}", "-o", "{dir}/t.csv"]],
     "dump": [["dump", "--at", "{time}", "-o", "{dir}/t.sql"]],
-    "pull": [["pull", "{dir}/t.db", "--at", "{time}", "--force"]],
+    "pull": [["pull", "{dir}/t.db", "--at", "{time}", "--yes"]],
     "push": [["push", "{dir}/t.db", "--database", "pushed", "--yes"]],
     "import": [["import", "{dir}/in.csv", "--table", "t"]],
     "branch": [["branch", "main", "--as", "copy", "--at", "{time}"]],

@@ -11,6 +11,7 @@ import click
 
 from sldb.cli import messages, moment_options, streams
 from sldb.cli.command import command
+from sldb.cli.old_spellings import old_spelling
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ after the table.
 
 @command("export", help=HELP, short_help="Write rows to a file.")
 @click.argument("table", required=False)
-@click.option("-q", "--query", "sql", metavar="SQL", help="Export the rows of this query.")
+@click.option("-c", "--query", "sql", metavar="SQL", help="Export the rows of this query.")
+@old_spelling("-q", now="-c")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, or to s3://BUCKET/KEY.")
 @click.option("--parquet", metavar="FILE", help="Short for --format parquet -o FILE.")
 @moment_options.at_option("As it was then")

@@ -10,6 +10,8 @@ import click
 
 from sldb.cli import messages, moment_options, streams
 from sldb.cli.command import command
+from sldb.cli.old_spellings import old_spelling
+from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
@@ -30,19 +32,21 @@ written to the database meanwhile. If it is stopped before the end, the same com
 @command("pull", help=HELP, short_help="Write a database to a SQLite file.")
 @click.argument("out", type=click.Path(path_type=Path))
 @moment_options.at_option("As it was then")
-@click.option("-f", "--force", is_flag=True, help="Overwrite an existing file.")
+@yes_option("Do not ask before an existing file is replaced.")
+@old_spelling("-f", now="--yes", is_flag=True)
+@old_spelling("--force", now="--yes", is_flag=True)
 @click.option(
     "--through", type=click.Choice(["bucket", "function"]), help="Use only this route (default: the first that works)."
 )
 @click.option("--check/--no-check", default=True, help="Have SQLite check for damage before the file appears.")
-def pull(run: Run, out: Path, at: str | None, force: bool, through: str | None, check: bool) -> int:
+def pull(run: Run, out: Path, at: str | None, yes: bool, through: str | None, check: bool) -> int:
     from sldb.cli import progress
     from sldb.push_pull import routes
     from sldb.push_pull.pull import Pull, check_place
 
     messages.check_format(run.format)
-    replace = force
-    if out.is_file() and not force and streams.can_ask():
+    replace = yes
+    if out.is_file() and not yes and streams.can_ask():
         replace = click.confirm(f"{out} already exists. Overwrite it?", err=True)
         if not replace:
             messages.say(NOT_CHANGED)

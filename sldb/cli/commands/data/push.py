@@ -10,7 +10,7 @@ import click
 
 from sldb.cli import messages, streams
 from sldb.cli.command import command
-from sldb.cli.questions import create_option
+from sldb.cli.questions import create_option, yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
@@ -36,7 +36,7 @@ class _Declined(Exception):
 
 @command("push", help=HELP, short_help="Make a SQLite file the content of a database.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before existing content is replaced.")
+@yes_option("Do not ask before existing content is replaced.")
 @create_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
 @click.option(

@@ -11,6 +11,7 @@ from lambda_handlers.wire import SldbError
 from sldb.cli import messages, streams
 from sldb.cli.command import command, command_group
 from sldb.cli.global_options import completes
+from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
@@ -140,7 +141,7 @@ def rename(run: Run, name: str, to: str) -> None:
 
 @command("drop", short_help="Drop a database.")
 @click.argument("name", shell_complete=completes("databases"))
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option()
 def drop(run: Run, name: str, yes: bool) -> int:
     """Drop a database. It can be brought back for as long as its history is kept.
 

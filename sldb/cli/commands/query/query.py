@@ -14,7 +14,7 @@ import click
 from sldb.cli import moment_options, streams
 from sldb.cli.command import Command, command
 from sldb.cli.query import sources
-from sldb.cli.questions import create_option
+from sldb.cli.questions import create_option, yes_option
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class QueryCommand(Command):
 @moment_options.at_option("Read the database as it was then")
 @click.option("--read-only", is_flag=True, help="Refuse to write.")
 @click.option("--dry-run", is_flag=True, help="Run it, show the results and the rows that change, and roll back.")
-@click.option("--yes", is_flag=True, help="Do not ask before something is destroyed.")
+@yes_option("Do not ask before something is destroyed.")
 @create_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Write only if the newest transaction is this one.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give up after this time, with nothing applied.")

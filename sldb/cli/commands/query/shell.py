@@ -14,7 +14,7 @@ import click
 from sldb import __version__
 from sldb.cli import errors, streams
 from sldb.cli.command import command
-from sldb.cli.questions import create_option
+from sldb.cli.questions import create_option, yes_option
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ without prompts; the first error ends the shell with its exit status, and an ope
 @command("shell", help=HELP, short_help="Run SQL interactively.")
 @click.option("--vi", is_flag=True, help="Edit with the keys of vi instead of Emacs.")
 @click.option("--no-pager", is_flag=True, help="Print long results without a pager.")
-@click.option("--yes", is_flag=True, help="Do not ask before something is destroyed.")
+@yes_option("Do not ask before something is destroyed.")
 @create_option
 def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> int:
     from sldb.render import check_format

@@ -11,6 +11,7 @@ import click
 
 from sldb.cli import streams
 from sldb.cli.command import Command, command
+from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
@@ -38,7 +39,7 @@ class _DeployCommand(Command):
 
 
 @command("deploy", cls=_DeployCommand)
-@click.option("--yes", is_flag=True, help="Apply without asking, even if it removes or replaces resources.")
+@yes_option("Apply without asking, even if it removes or replaces resources.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and change nothing.")
 @click.option("--lock", metavar="KIND", help="The write lock: security-group (default), s3 or none.")
 @click.option("--lock-max-age", type=int, metavar="SECONDS", help="Free locks that are older (default: 90).")

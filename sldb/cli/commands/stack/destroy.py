@@ -10,6 +10,7 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import streams
 from sldb.cli.command import command
+from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @command("destroy")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option()
 @click.option("--delete-data", is_flag=True, help="Delete all databases, with all their history, too.")
 def destroy(run: Run, yes: bool, delete_data: bool) -> None:
     """Take the stack down.

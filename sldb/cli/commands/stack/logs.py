@@ -10,6 +10,7 @@ import click
 
 from sldb.cli import moment_options
 from sldb.cli.command import command
+from sldb.cli.old_spellings import old_spelling
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ jsonl, the lines as they were written: JSON of the functions, text of Lambda. No
 
 \b
   sldb logs
-  sldb logs -f
+  sldb logs -F
   sldb logs --since 2h --function deadlock-fix
   sldb logs --since yesterday --request-id 0d5c7f2e9b0a4b57
   sldb logs --since 1h --format jsonl | grep lock_timeout
@@ -32,7 +33,8 @@ jsonl, the lines as they were written: JSON of the functions, text of Lambda. No
 
 
 @command("logs", help=HELP, short_help="Show the log lines of the functions.")
-@click.option("-f", "--follow", is_flag=True, help="Follow new lines, until Ctrl-C.")
+@click.option("-F", "--follow", is_flag=True, help="Follow new lines, until Ctrl-C.")
+@old_spelling("-f", now="-F", is_flag=True)
 @moment_options.since_option("10m")
 @click.option(
     "--function",

@@ -9,6 +9,8 @@ import click
 
 from sldb.cli import streams
 from sldb.cli.command import command
+from sldb.cli.old_spellings import old_spelling
+from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ SAFE = "Its old holder can no longer commit over another writer: after another c
 
 
 @command("unlock", help=HELP, short_help="Free the write lock of a dead writer.")
-@click.option("-y", "--yes", "--force", "yes", is_flag=True, help="Do not ask.")
+@yes_option()
+@old_spelling("--force", now="--yes", is_flag=True)
 def unlock(run: Run, yes: bool) -> int:
     if run.destination.is_local:
         _say("Nothing to free: the locks of a local target are the operating system's and end with their process.")

@@ -59,7 +59,7 @@ def test_what_is_exported_is_what_query_prints(home: Path, format_name: str) -> 
         printed = sldb(home, "--local", "db", "query", sql, "--format", format_name).stdout
         assert export(home, "--query", sql, "--format", format_name) == printed
     assert export(home, "V", "--format", format_name) == export(
-        home, "-q", "SELECT id, x FROM t ORDER BY id LIMIT 2; ", "--format", format_name
+        home, "-c", "SELECT id, x FROM t ORDER BY id LIMIT 2; ", "--format", format_name
     )
 
 
@@ -110,7 +110,7 @@ def test_a_sqlite_file_holds_the_whole_database(home: Path) -> None:
 
 
 def test_rows_of_a_query_in_a_sqlite_file(home: Path) -> None:
-    export(home, "-q", "SELECT id, id, x FROM t WHERE id = 1", "-o", "found.sqlite")
+    export(home, "-c", "SELECT id, id, x FROM t WHERE id = 1", "-o", "found.sqlite")
     with closing(sqlite3.connect(home / "found.sqlite")) as made:
         assert made.execute('SELECT id, "id:1", x FROM found').fetchall() == [(1, 1, "a,b")]
 
@@ -121,7 +121,7 @@ def test_parquet_has_the_types_that_the_rows_have(home: Path) -> None:
         "CASE id WHEN 1 THEN 1.5 ELSE id END AS both, CASE id WHEN 1 THEN 0.5 ELSE 9007199254740993 END AS large "
         "FROM t ORDER BY id"
     )
-    done = sldb(home, "--local", "db", "export", "-q", sql, "--parquet", "t.parquet")
+    done = sldb(home, "--local", "db", "export", "-c", sql, "--parquet", "t.parquet")
     assert (done.returncode, done.stderr) == (0, "7 rows as of transaction 1 in t.parquet\n")
     read = pyarrow.parquet.read_table(home / "t.parquet")
     assert {field.name: str(field.type) for field in read.schema} == {
@@ -165,7 +165,7 @@ def test_parquet_goes_to_s3(home: Path, s3_url: str) -> None:
     [
         (("nothing",), 1, "there are: t, loose, words, v"),
         ((), 2, "csv holds one table: name it"),
-        (("t", "-q", "SELECT 1"), 2, "exclude each other"),
+        (("t", "-c", "SELECT 1"), 2, "exclude each other"),
         (("t", "-o", "t.xyz"), 2, "no format is known for t.xyz"),
         (("t", "--format", "sqlite"), 2, "not for standard output"),
         (("t", "--format", "parquet"), 2, "not for standard output"),
@@ -174,10 +174,10 @@ def test_parquet_goes_to_s3(home: Path, s3_url: str) -> None:
         (("t", "--format", "xml"), 2, "--format: got 'xml', want csv, tsv, json, jsonl, insert, parquet or sqlite"),
         (("t", "--format", "table"), 2, "--format: got 'table'"),
         (("t", "-o", "t.csv", "--format", "vertical"), 2, "--format: got 'vertical'"),
-        (("-q", "SELECT nope FROM t"), 1, "no such column: nope"),
-        (("-q", "DELETE FROM t RETURNING id"), 1, "read-only"),
-        (("-q", "SELECT 1; SELECT 2"), 2, "must be one statement that returns rows"),
-        (("-q", "SAVEPOINT x"), 2, "must be one statement that returns rows"),
+        (("-c", "SELECT nope FROM t"), 1, "no such column: nope"),
+        (("-c", "DELETE FROM t RETURNING id"), 1, "read-only"),
+        (("-c", "SELECT 1; SELECT 2"), 2, "must be one statement that returns rows"),
+        (("-c", "SAVEPOINT x"), 2, "must be one statement that returns rows"),
     ],
 )
 def test_what_cannot_be_exported(home: Path, arguments: tuple[str, ...], status: int, message: str) -> None:
@@ -191,13 +191,13 @@ def test_the_layout_may_be_chosen(home: Path) -> None:
 
 
 def test_statements_that_are_no_select(home: Path) -> None:
-    assert export(home, "-q", "PRAGMA user_version") == "user_version\n0\n"
+    assert export(home, "-c", "PRAGMA user_version") == "user_version\n0\n"
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(home: Path) -> None:
     wide = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i, -i AS j FROM n"
     process = subprocess.Popen(
-        [*COMMAND, "--local", "db", "export", "-q", wide],
+        [*COMMAND, "--local", "db", "export", "-c", wide],
         cwd=home,
         env=environment(home),
         stdout=subprocess.PIPE,

@@ -86,8 +86,8 @@ def test_what_is_refused(tmp_path, file, arguments, status, why):
     assert "old" in sldb(tmp_path, "--local", "d", "query", "SELECT name FROM sqlite_schema").stdout
 
 
-def test_force_writes_over_a_file(tmp_path, file):
+def test_yes_writes_over_a_file(tmp_path, file):
     assert sldb(tmp_path, "--local", "d", "push", str(file)).returncode == 0
     (tmp_path / "out.db").write_text("old")
-    assert sldb(tmp_path, "--local", "d", "pull", "out.db", "--force").returncode == 0
+    assert sldb(tmp_path, "--local", "d", "pull", "out.db", "--yes").returncode == 0
     assert (tmp_path / "out.db").read_bytes().startswith(b"SQLite format 3")
