@@ -41,6 +41,7 @@ class Client:
     place: str = ""  # the target in words, for messages
     on_write: Callable[[str], None] | None = None  # called with the database of each acknowledged write
     on_cancel: Callable[[str], None] | None = None  # called with messages: Ctrl-C cancels a request at the target
+    on_txid: Callable[[str, int], None] | None = None  # called with a database and its newest transaction, once known
 
     def __post_init__(self) -> None:
         """Raise `bad_request` for an invalid database name: only the function checks the names in requests."""
@@ -66,6 +67,8 @@ class Client:
                 error.details.setdefault("query", request.statements[part].query)
             raise
         self._report_write(reply)
+        if request.at is None:
+            self._report_txid(self.database, reply.txid)
         return reply
 
     def act(self, name: str, /, **arguments: Any) -> dict[str, Any]:
@@ -75,10 +78,7 @@ class Client:
             lambda may_create: self.target.act(Action(name, self.database, given, create=may_create)),
             may_create=name not in _CREATING_ACTIONS or self.creation.allows(self.database),
         )
-        if self.on_write is not None and name in _WRITES:
-            database, fact = _WRITES[name]
-            if fact is None or reply.get(fact):
-                self.on_write(str(reply.get(database, self.database)))
+        self._report_action(name, reply)
         return reply
 
     def prepare_to_write(self) -> None:
@@ -104,6 +104,20 @@ class Client:
             creation.require(self.database, error, self.database_names())
         return send(True)
 
+    def _report_action(self, name: str, reply: dict[str, Any]) -> None:
+        if name in _WRITES:
+            key, fact = _WRITES[name]
+            database = str(reply.get(key, self.database))
+            if self.on_write is not None and (fact is None or reply.get(fact)):
+                self.on_write(database)
+            self._report_txid(database, reply.get("txid"))
+        elif name == "history":
+            self._report_txid(self.database, reply.get("txid"))
+
+    def _report_txid(self, database: str, txid: int | None) -> None:
+        if self.on_txid is not None and txid is not None:
+            self.on_txid(database, txid)
+
     def _report_write(self, reply: Reply) -> None:
         if self.on_write is not None and _has_written(reply):
             self.on_write(self.database)
@@ -121,6 +135,7 @@ class Client:
             )
         except cancelling.TooLate as late:
             self._report_write(late.reply)
+            self._report_txid(self.database, late.reply.txid)
             raise
 
     def cancel(self, request_id: str, attempt: str | None = None) -> dict[str, Any]:

@@ -75,6 +75,28 @@ class Run:
 
         return missing_path(self._directory)
 
+    @property
+    def is_new_directory(self) -> bool:
+        """True if the target is a directory that does not exist yet."""
+        return self._directory is not None and not self._directory.exists()
+
+    def check_directory(self, *, creates: bool) -> None:
+        """Raise `bad_request` if the target is a file, and `store_error` if it is a directory that is missing with its
+        parent, and may not be created."""
+        from lambda_handlers.wire import SldbError
+
+        directory = self._directory
+        if directory is not None and directory.exists() and not directory.is_dir():
+            raise SldbError(
+                "bad_request",
+                f"{directory} is a file, and databases are in a directory",
+                "sldb push FILE brings a SQLite file into a database",
+            )
+        if not creates and self.missing_directory is not None:
+            raise SldbError(
+                "store_error", f"there is no directory {directory}", "--create lets the first write create it"
+            )
+
     # Settings
 
     @property

@@ -15,6 +15,7 @@ class LiveNames:
     def __init__(self, fetch: Callable[[], Names], version: Callable[[], Value]) -> None:
         self.current = Names()
         self.on_arrival: Callable[[], None] = lambda: None  # called by the fetching thread
+        self.on_failure: Callable[[SldbError], None] = lambda _error: None  # called by it, too
         self._fetch = fetch
         self._version = version
         self._state = threading.Lock()
@@ -45,9 +46,9 @@ class LiveNames:
                 if surely or self._version() != self.current.version:
                     self.current = self._fetch()
                     self.on_arrival()
-            except SldbError:
-                # A new database, or no connection yet: the next statement of the user reports it better.
+            except SldbError as error:
                 self.current = Names()
+                self.on_failure(error)
 
     def _take(self) -> bool | None:
         """Return True to fetch, False to compare versions first, None if there is nothing to do."""

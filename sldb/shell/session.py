@@ -36,6 +36,7 @@ class Session:
     names: LiveNames | None = None  # None: nothing is completed
     at: int | None = None  # the transaction of the past that statements see; None: the newest
     transaction: Transaction | None = None  # the open one
+    txid: int | None = None  # the newest known transaction of the database
     last: Reply | None = None
     last_ms: float = 0.0
     last_sql: str = ""  # the submission that ran last
@@ -47,6 +48,18 @@ class Session:
     exit_status: int | None = None  # the user leaves with it
     reading: tuple[Path, ...] = ()  # the files that are being read, the outermost first
     _sending: threading.Lock = field(default_factory=threading.Lock)  # one request at a time
+
+    def __post_init__(self) -> None:
+        self.client = replace(self.client, on_txid=self._note_txid)
+
+    def use(self, client: Client) -> None:
+        """Send requests by this client from now on."""
+        self.client = replace(client, on_txid=self._note_txid)
+        self.at = self.last = self.txid = None
+
+    def _note_txid(self, database: str, txid: int) -> None:
+        if database == self.client.database:
+            self.txid = max(txid, self.txid or 0)
 
     # Requests
 
@@ -160,15 +173,18 @@ class Session:
     def switch_database(self, database: str) -> None:
         """Use another database from now on, and print a note if it does not exist."""
         self.require_no_transaction(".database")
-        self.client = replace(self.client, database=database)
-        self.at = self.last = None
+        self.use(replace(self.client, database=database))
         self.refresh_names()
         try:
             self.send(Request((Statement("SELECT 1"),), read_only=True))
         except SldbError as error:
             if error.code != "not_found":
                 raise
-            self.output.say(f"{error.message} ({suggest_names(database, self.database_names())})")
+            self.output.say(self.about_missing_database(error))
+
+    def about_missing_database(self, error: SldbError) -> str:
+        """Return the message of a `not_found` with the names of the databases. Raises SldbError."""
+        return f"{error.message} ({suggest_names(self.client.database, self.database_names())})"
 
     def close(self) -> None:
         """Drop the open transaction and close the client."""

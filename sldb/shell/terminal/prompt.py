@@ -49,6 +49,7 @@ _STYLE = Style.from_dict(
         "pygments.comment": "dim italic",
     }
 )
+_NOT_THERE = (2, 3)  # exit statuses of errors about the target itself
 _MAX_COLOURED_CHARACTERS = 100_000
 
 
@@ -71,25 +72,86 @@ def run_loop(session: Session, show_error: Callable[[SldbError], None], history:
         tempfile_suffix=".sql",
     )
 
+    look = _FirstLook(prompt, session)
+
+    def arrive() -> None:
+        look.succeed()
+        _complete_now(prompt)
+
     def fetch_names(_app: object) -> None:
         """Fetch once the prompt is visible; that also loads the engine or starts the function while the user types."""
         prompt.app.after_render -= fetch_names
         if session.names is not None:
-            session.names.on_arrival = lambda: _complete_now(prompt)
+            session.names.on_arrival = arrive
+            session.names.on_failure = look.fail
             session.names.refresh()
 
     prompt.app.after_render += fetch_names
-    while _take_turn(prompt, session, show_error):
+    while _take_turn(prompt, session, show_error, look):
         pass
 
 
+class _FirstLook:
+    """The first fetch of names, which shows whether the target is there. If it is not, the shell ends.
+
+    The prompt does not wait for it: it is left in the middle, and what was typed goes into the next one.
+    """
+
+    def __init__(self, prompt: PromptSession[str], session: Session) -> None:
+        self._prompt = prompt
+        self._session = session
+        self._is_over = False
+        self._error: SldbError | None = None  # the reason why the shell ends
+
+    def succeed(self) -> None:
+        self._is_over = True
+
+    def fail(self, error: SldbError) -> None:
+        """Note the failure of a fetch, in the thread that fetches."""
+        if self._is_over:
+            return
+        self._is_over = True
+        if error.exit_code in _NOT_THERE:
+            self._error = error
+            self._leave_prompt(error)
+        elif error.code == "not_found":
+            with suppress(SldbError):  # the next statement of the user reports it better
+                self._leave_prompt(_Interruption(self._session.about_missing_database(error)))
+
+    def raise_failure(self) -> None:
+        """Raise the error if the target is not there, and has answered nothing since."""
+        if self._error is not None and self._session.txid is None:
+            raise self._error
+
+    def _leave_prompt(self, reason: Exception) -> None:
+        app = self._prompt.app
+
+        def leave() -> None:
+            if not app.is_running or app.is_done:
+                return  # the user has submitted something: its own error is the same
+            if isinstance(reason, _Interruption):
+                reason.typed = self._prompt.default_buffer.text
+            app.exit(exception=reason)
+
+        if app.loop is not None:
+            with suppress(RuntimeError):  # the prompt has just ended
+                app.loop.call_soon_threadsafe(leave)
+
+
+class _Interruption(Exception):
+    """There is something to say about the database while the user types."""
+
+    typed = ""  # so far
+
+
 def _complete_now(prompt: PromptSession[str]) -> None:
-    """Complete the text typed before the names arrived."""
+    """Complete the text typed before the names arrived, and show the state that came with them."""
 
     def start() -> None:
         buffer = prompt.default_buffer
         if buffer.text and buffer.complete_state is None:
             buffer.start_completion(select_first=False)
+        prompt.app.invalidate()
 
     loop = prompt.app.loop
     if loop is not None:
@@ -97,8 +159,11 @@ def _complete_now(prompt: PromptSession[str]) -> None:
             loop.call_soon_threadsafe(start)
 
 
-def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callable[[SldbError], None]) -> bool:
-    """Prompt once and run the input; return False if the user leaves. Ctrl-C ends only this turn."""
+def _take_turn(
+    prompt: PromptSession[str], session: Session, show_error: Callable[[SldbError], None], look: _FirstLook
+) -> bool:
+    """Prompt once and run the input; return False if the user leaves. Ctrl-C ends only this turn. Raises SldbError if
+    the target is not there."""
     typed = ""
     try:
         draft, session.draft = session.draft, ""
@@ -109,7 +174,11 @@ def _take_turn(prompt: PromptSession[str], session: Session, show_error: Callabl
     except EOFError:
         return False
     except SldbError as error:
+        look.raise_failure()
         show_error(error)
+    except _Interruption as stop:
+        session.draft = stop.typed
+        session.output.say(str(stop))
     except TooLate as late:
         session.output.say(str(late))
     except KeyboardInterrupt:

@@ -31,7 +31,7 @@ def _joined(parts: list[str]) -> str:
 
 def _place(session: Session) -> list[str]:
     past = f"@{session.at}" if session.at is not None else ""
-    txid = session.transaction.txid if session.transaction else session.last.txid if session.last else None
+    txid = session.transaction.txid if session.transaction else session.txid
     parts = [session.client.database + past]
     if txid is not None:
         parts.append(f"txid {txid}")
@@ -47,7 +47,11 @@ def _state(transaction: Transaction | None) -> str:
 
 
 def _cost(session: Session) -> list[str]:
+    """Return those of the last statement, unless a command has written since."""
     if session.last is None:
+        return []
+    is_newest = session.last.txid == session.txid or session.at is not None or session.transaction is not None
+    if not is_newest:
         return []
     return list(filter(None, (duration(session.last_ms), price.per_million(price.estimate(session.last.stats)))))
 

@@ -52,6 +52,7 @@ def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> int:
     output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
     queries = SavedQueries(_directory("config") / "queries.json")
     client = run.client(create=creates, cancels=True)
+    run.check_directory(creates=client.creation.is_allowed)
     if interactive:
         client = replace(client, on_write=run.report_write)
     with closing(Session(client, output, queries=queries, is_interactive=interactive)) as session:
@@ -94,6 +95,8 @@ def _talk(run: Run, session: Session, *, vi: bool, pages: bool, asks: bool) -> N
     target = session.client.target.name
     place = session.client.place
     click.echo(streams.styled(f"sldb {__version__} · {place} · .help for help", dim=True), err=True)
+    if run.is_new_directory:
+        session.output.say("the directory does not exist yet: the first write creates it", softly=True)
 
     def show(error: SldbError) -> None:
         error.hint = run.complete_commands(error.hint)

@@ -19,7 +19,7 @@ STATS = {"ms": 12.0, "memory_mb": 1024, "architecture": "aarch64", "store_reques
 @pytest.fixture
 def session() -> Session:
     session = Session(Client(SqliteTarget("lambda:test-db-function")), Output(io.StringIO(), io.StringIO()))
-    session.last, session.last_ms = Reply((), 41, "main", STATS), 12.34
+    session.last, session.last_ms, session.txid = Reply((), 41, "main", STATS), 12.34, 41
     return session
 
 
@@ -31,6 +31,11 @@ def test_all_of_it(session: Session) -> None:
     assert " · txid 40 · OPEN: 0 statements · " in line(session, 200)
     session.transaction, session.at = None, 40
     assert " · main@40 · " in line(session, 200)
+
+
+def test_the_cost_of_a_statement_is_gone_once_a_command_has_written(session: Session) -> None:
+    session.txid = 42
+    assert line(session, 200) == " lambda:test-db-function · main · txid 42 · no transaction · .help"
 
 
 @pytest.mark.parametrize("columns", range(1, 100))

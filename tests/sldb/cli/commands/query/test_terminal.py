@@ -31,11 +31,18 @@ def open_shell(tmp_path: Path) -> Iterator[Open]:
     database = ("--local", str(tmp_path / "db"))
     assert sldb(tmp_path, *database, "query", SCHEMA).returncode == 0
 
-    def open_shell(*options: str, term: str = "tmux-256color", **extra: str) -> Tmux:
+    def open_shell(
+        *options: str,
+        term: str = "tmux-256color",
+        where: tuple[str, ...] = database,
+        prompt: str = "main>",
+        **extra: str,
+    ) -> Tmux:
         env = environment(tmp_path, {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **extra})
-        shell = Tmux([*COMMAND, *database, "shell", *options], env, term)
+        ends = ["sh", "-c", '"$@"; echo "it ended with $?"; read end', "sh"]
+        shell = Tmux([*ends, *COMMAND, *where, "shell", *options], env, term)
         opened.append(shell)
-        shell.wait_for("main>")
+        shell.wait_for(prompt)
         return shell
 
     yield open_shell
@@ -188,7 +195,7 @@ def test_wide_characters_keep_to_their_columns(open_shell: Open) -> None:
 
 def test_the_state_is_to_be_seen(open_shell: Open) -> None:
     shell = open_shell()
-    shell.wait_for(" · main · no transaction · .help")
+    shell.wait_for(" · main · txid 1 · no transaction · .help")
     shell.enter("begin;")
     shell.wait_for("main*>")
     shell.enter("delete from users;")
@@ -204,6 +211,49 @@ def test_the_state_is_to_be_seen(open_shell: Open) -> None:
     shell.wait_for(" OPEN: 1 statement · ")
     shell.press("C-d")
     shell.wait(lambda screen: screen.count("rolled back: 1 statement not applied") == 2, "what was dropped")
+
+
+def test_the_bottom_line_is_up_to_date_after_commands(open_shell: Open, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("name\nAda\n")
+    shell = open_shell("--yes")
+    shell.wait_for(" · main · txid 1 · no transaction · ")
+    shell.enter(f".import {tmp_path}/people.csv")
+    shell.wait_for(" · main · txid 2 · no transaction · .help")  # without the cost of an earlier statement
+    shell.enter(".undo")
+    shell.wait_for(" · main · txid 3 · no transaction · ")
+    shell.enter("begin; insert into users (name) values ('x'); commit;")
+    shell.wait_for(" · main · txid 4 · no transaction · ")
+    shell.enter(".databases")
+    shell.enter(".database other")
+    shell.wait_for(" · other · no transaction · .help")
+
+
+# A target that is not there
+
+
+def test_a_directory_that_is_not_there(open_shell: Open, tmp_path: Path) -> None:
+    missing = open_shell(where=("--local", str(tmp_path / "no/such")), prompt="it ended with 3")
+    assert "there is no directory" in missing.screen()
+    assert ">" not in missing.screen()  # there was no prompt
+    file = tmp_path / "x.db"
+    file.touch()
+    assert "is a file" in open_shell(where=("--local", str(file)), prompt="it ended with 2").screen()
+    fresh = open_shell("--create", where=("--local", str(tmp_path / "no/such")))
+    assert "the directory does not exist yet" in fresh.screen()
+    fresh.enter("create table t(a);")
+    fresh.wait_for("txid 1")
+
+
+def test_a_function_that_is_not_there_ends_the_shell_while_the_user_types(open_shell: Open) -> None:
+    screen = open_shell(where=("--stack", "none"), prompt="it ended with 3").screen()
+    assert "error: cannot invoke none-function" in screen
+    assert screen.count("error:") == 1
+
+
+def test_a_database_that_is_not_there_is_said_and_what_was_typed_stays(open_shell: Open) -> None:
+    shell = open_shell("--database", "mian", prompt="there is no database mian (did you mean main? there is: main)")
+    shell.type("select 1")
+    shell.wait_for("mian> select 1")
 
 
 def test_it_asks_before_it_destroys(open_shell: Open) -> None:
