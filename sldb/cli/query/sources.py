@@ -37,6 +37,11 @@ def read(sql: str | None, given: Sequence[tuple[str, str]]) -> list[Source]:
     return [Source(value) if kind == "command" else _file(value) for kind, value in given]
 
 
+def are_on_standard_input(sql: str | None, given: Sequence[tuple[str, str]]) -> bool:
+    """Return True if `read` reads standard input."""
+    return sql == "-" or ("file", "-") in given or (sql is None and not given)
+
+
 def _file(path: str) -> Source:
     if path == "-":
         return _standard_input()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +15,7 @@ from sldb.cli.query.sources import Source
 from sldb.params.arguments import parse_params
 
 if TYPE_CHECKING:
-    from sldb.params.rows import ParamRow
+    from sldb.transfer.param_rows import ParamRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +24,19 @@ class Work:
 
     texts: Sequence[Source]
     params: Sequence[str]  # as --param has them
-    params_from: Path | None = None
+    params_from: str | None = None
     rows: Sequence[ParamRow] | None = None  # of params_from
 
     @classmethod
-    def read(cls, texts: Sequence[Source], params: Sequence[str], params_from: Path | None) -> Work:
+    def read(cls, texts: Sequence[Source], params: Sequence[str], params_from: str | None) -> Work:
         """Return the work, with the rows of the file. Raises SldbError for an invalid file of parameters."""
         if params_from is None:
             return cls(texts, params)
         if len(texts) > 1:
             raise click.UsageError("--params-from runs one -c, -f or argument for each row: give one of them")
-        from sldb.params import rows
+        from sldb.transfer import param_rows
 
-        return cls(texts, params, params_from, rows.read(params_from))
+        return cls(texts, params, params_from, param_rows.read(params_from, sys.stdin.buffer))
 
     def request(self, database: str, options: dict[str, Any]) -> Request:
         """Return the request; `options`: its other fields, with None for absent ones."""
@@ -66,9 +66,9 @@ class Work:
                 error.details["file"] = self.texts[part].file
             return
         if "statement" in error.details:
-            error.details["file"], error.details["row_line"] = str(self.params_from), self.rows[part].line
+            error.details["file"], error.details["row_line"] = self.params_from, self.rows[part].line
         if self.params_from is not None and error.code == "too_large":
-            from sldb.params.rows import too_large
+            from sldb.transfer.param_rows import too_large
 
             error.hint = too_large(self.params_from).hint
 

@@ -43,12 +43,14 @@ class DelimitedRows:
         delimiter: str | None,
         header: bool,
         encoding: str,
+        quoted: type[str] = str,
     ) -> None:
         """Read the header. Raises `bad_request` if there is none."""
         self._lines = lines(content, name, encoding, bad)
         self._name = name
         self._is_tsv = is_tsv
         self._bad = bad
+        self._quoted = quoted
         self._delimiter = delimiter or ("\t" if is_tsv else ",")
         self._first: tuple[int, Cells] | None = None
         first = self._next_line()
@@ -126,7 +128,7 @@ class DelimitedRows:
                 if found is None:
                     text = text[:position] + self._continued(text[position:], _place(number, text, position))
                     continue
-                cells.append(found[1].replace('""', '"'))
+                cells.append(self._quoted(found[1].replace('""', '"')))
                 position = found.end()
             else:
                 end = text.find(self._delimiter, position)

@@ -25,7 +25,10 @@ _FLOATS = {"inf": float("inf"), "-inf": float("-inf"), "nan": None}
 
 
 class JsonRows:
-    """The rows of a text, by iteration: (line, values) of each. `columns` grows with the keys."""
+    """The rows of a text, by iteration: (line, values) of each. `columns` grows with the keys.
+
+    `documents` has them as they are in the text, whatever they are.
+    """
 
     def __init__(self, content: BinaryIO, name: str, by_line: bool, bad: BadRows, encoding: str) -> None:
         self.columns: list[str] = []
@@ -33,10 +36,10 @@ class JsonRows:
         self._taken: set[str] = set()
         self._name = name
         self._bad = bad
-        self._objects = _by_line(content, name, bad, encoding) if by_line else _streamed(content, name, encoding)
+        self.documents = _by_line(content, name, bad, encoding) if by_line else _streamed(content, name, encoding)
 
     def __iter__(self) -> Iterator[tuple[int, list[Value]]]:
-        for line, document in self._objects:
+        for line, document in self.documents:
             if not isinstance(document, dict):
                 self._bad.report(
                     self._name, line, 1, f"want an object with a value for each column, got {_shown(document)}"
@@ -44,7 +47,7 @@ class JsonRows:
                 continue
             try:
                 yield line, self._row(document)
-            except _InvalidValue as error:
+            except InvalidValue as error:
                 self._bad.report(self._name, line, 1, str(error))
 
     def _row(self, document: dict[str, Any]) -> list[Value]:
@@ -54,23 +57,24 @@ class JsonRows:
             if place is None:
                 place = self._new_column(key)
                 row.append(None)
-            row[place] = value if type(value) is str and value.isascii() else _value(value, key)
+            row[place] = value if type(value) is str and value.isascii() else value_of(value, key)
         return row
 
     def _new_column(self, key: str) -> int:
         if not key or key.lower() in self._taken:
-            raise _InvalidValue(f"the key {json.dumps(key)} cannot name a column beside the others")
+            raise InvalidValue(f"the key {json.dumps(key)} cannot name a column beside the others")
         self._taken.add(key.lower())
         self.columns.append(key)
         self._places[key] = len(self.columns) - 1
         return self._places[key]
 
 
-class _InvalidValue(Exception):
+class InvalidValue(Exception):
     """The value fits into no column."""
 
 
-def _value(value: Any, key: str) -> Value:
+def value_of(value: Any, key: str) -> Value:
+    """Return the value to store for one of JSON, of this key. Raises InvalidValue."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int):
@@ -85,7 +89,7 @@ def _value(value: Any, key: str) -> Value:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise _InvalidValue(f"the value of {key} has half a character in it (a lone surrogate)") from None
+            raise InvalidValue(f"the value of {key} has half a character in it (a lone surrogate)") from None
     text: str | None = value
     return text
 
@@ -100,9 +104,10 @@ def _tagged(value: dict[str, Any], key: str) -> tuple[Value] | None:
         try:
             return (base64.b64decode(encoded, validate=True),)
         except (binascii.Error, ValueError):
-            raise _InvalidValue(f"the value of {key} is not base64") from None
-    if len(value) == 1 and value.get("$float") in _FLOATS:
-        return (_FLOATS[value["$float"]],)
+            raise InvalidValue(f"the value of {key} is not base64") from None
+    infinity = value.get("$float")
+    if len(value) == 1 and isinstance(infinity, str) and infinity in _FLOATS:
+        return (_FLOATS[infinity],)
     return None
 
 

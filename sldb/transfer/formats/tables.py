@@ -23,6 +23,7 @@ class ReadOptions:
     delimiter: str | None = None
     header: bool = True
     encoding: str = "utf-8"
+    quoted: type[str] = str  # of the cells of a CSV in quotes
 
 
 def read(source: Input, options: ReadOptions, bad: BadRows, standard_input: BinaryIO) -> Generator[Stream, None, None]:
@@ -54,7 +55,7 @@ def _of_text(source: Input, options: ReadOptions, bad: BadRows, content: BinaryI
         rows = JsonRows(content, name, source.format == "jsonl", bad, encoding)
         return Stream(table, name, rows.columns, rows)
     is_tsv = source.format == "tsv"
-    cells = DelimitedRows(content, name, is_tsv, bad, options.delimiter, options.header, encoding)
+    cells = DelimitedRows(content, name, is_tsv, bad, options.delimiter, options.header, encoding, options.quoted)
     return Stream(table, name, cells.columns, cells, is_text=True, empty_is_null=is_tsv)
 
 

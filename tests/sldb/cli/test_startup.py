@@ -68,7 +68,7 @@ def test_a_plain_query_loads_nothing_that_only_some_want(tmp_path: Path) -> None
         "sldb.actions.confirmation",
         "sldb.actions.many_databases",
         "sldb.price",
-        "sldb.params.rows",
+        "sldb.transfer.param_rows",
         "sldb.render.parquet",
         "sldb.shell.session",
     )

@@ -39,7 +39,8 @@ Parameters (-p, any number of times):
   -p "=a=b"                    a positional value with a "=" in it
 
 A value without a type is a number if it is written as SQLite would write that number (5, -3, 2.5), else text.
---params-from FILE (.jsonl .json .csv .tsv) runs the statements once for each row of the file, in one transaction.
+--params-from FILE (csv, tsv, json, jsonl, parquet; read as sldb import reads it) runs the statements once for each row
+of the file, in one transaction.
 
 \b
 Formats (--format):
@@ -104,9 +105,9 @@ class QueryCommand(Command):
 @click.option("-p", "--param", "params", multiple=True, metavar="[NAME[:TYPE]=]VALUE", help="Bind a parameter.")
 @click.option(
     "--params-from",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     metavar="FILE",
-    help="Run once for each row of FILE, all or nothing.",
+    help="Run once for each row of FILE, all or nothing; - is standard input.",
 )
 @click.option(
     "--all-databases",
@@ -168,7 +169,7 @@ def query(
     command: tuple[str, ...],
     file: tuple[str, ...],
     params: tuple[str, ...],
-    params_from: Path | None,
+    params_from: str | None,
     yes: bool,
     creates: bool,
     stats: bool,
@@ -186,7 +187,10 @@ def query(
     from sldb.render import Layout
 
     printing = Printing.choose(run, Layout(null, not no_header, table), max_rows, output)
-    texts = sources.read(sql, _in_order(ctx.meta["sources"], command, file))
+    given = _in_order(ctx.meta["sources"], command, file)
+    if params_from == "-" and sources.are_on_standard_input(sql, given):
+        raise click.UsageError("--params-from - reads standard input: give the SQL as an argument, with -c or -f FILE")
+    texts = sources.read(sql, given)
     if any(source.is_dot_command for source in texts):
         if len(texts) > 1 or params or params_from or null is not None or no_header:
             raise click.UsageError("a dot command is run alone, without parameters, --null and --no-header")

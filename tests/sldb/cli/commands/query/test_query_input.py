@@ -86,6 +86,19 @@ def test_rows_of_parameters_are_one_transaction(run: Run, tmp_path: Path) -> Non
     ]
 
 
+def test_rows_of_parameters_come_from_a_pipe(run: Run) -> None:
+    done = run("select :a || :b as x", "--params-from", "-", "--format", "csv", stdin="a;b\r1;x\r")
+    assert (done.returncode, done.stdout) == (0, "x\n1x\n"), done.stderr
+    done = run("select :a", "--params-from", "-", stdin="a\n1\n2,3\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: standard input:3:3: 2 cells, and the header has 1; nothing was applied [bad_request]\n",
+    )
+    for sql in ([], ["-"], ["-f", "-"]):
+        done = run(*sql, "--params-from", "-", stdin="select 1")
+        assert (done.returncode, "--params-from - reads standard input" in done.stderr) == (2, True)
+
+
 def test_the_rows_of_all_executions_are_one_result(run: Run, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("[1]\n[2]\n[3]\n")
     done = run("select ? * 10 as x", "--params-from", "rows.jsonl", "--format", "csv")
