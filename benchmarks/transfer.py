@@ -19,6 +19,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.silent_progress import SilentProgress
+
 from benchmarks.simulated_s3 import BYTES_A_SECOND, SimulatedS3
 from benchmarks.workload import POST_BYTES, SCHEMA, container, show
 from lambda_handlers.host import Host
@@ -30,7 +32,6 @@ from sldb.push_pull.direct import DirectTransport
 from sldb.push_pull.pull import Pull
 from sldb.push_pull.push import Push
 from sldb.push_pull.source import open_source
-from tests.fakes.silent_progress import SilentProgress
 
 
 class _InProcess:

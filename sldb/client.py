@@ -7,6 +7,7 @@ targets/protocol.py defines its verbs. Heavy imports (boto3, the engine) happen 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,6 +43,7 @@ class Client:
     on_write: Callable[[str], None] | None = None  # called with the database of each acknowledged write
     on_cancel: Callable[[str], None] | None = None  # called with messages: Ctrl-C cancels a request at the target
     on_txid: Callable[[str, int], None] | None = None  # called with a database and its newest transaction, once known
+    on_send: Callable[[Request | Action], AbstractContextManager[None]] | None = None  # open while a request runs
 
     def __post_init__(self) -> None:
         """Raise `bad_request` for an invalid database name: only the function checks the names in requests."""
@@ -75,7 +77,7 @@ class Client:
         """Run an operation other than SQL on this client's database; None omits an argument. Raises SldbError."""
         given = {key: value for key, value in arguments.items() if value is not None}
         reply = self._creating(
-            lambda may_create: self.target.act(Action(name, self.database, given, create=may_create)),
+            lambda may_create: self._act(Action(name, self.database, given, create=may_create)),
             may_create=name not in _CREATING_ACTIONS or self.creation.allows(self.database),
         )
         self._report_action(name, reply)
@@ -86,11 +88,16 @@ class Client:
         if self.creation.allows(self.database):
             return
         probe = Request((Statement("PRAGMA user_version = 0"),), self.database, dry_run=True)
-        self._creating(lambda may_create: self.target.send(replace(probe, create=may_create)), may_create=False)
+
+        def send(may_create: bool) -> Reply:
+            with self._shown(probe):
+                return self.target.send(replace(probe, create=may_create))
+
+        self._creating(send, may_create=False)
 
     def database_names(self) -> list[str]:
         """Return the names of all databases, damaged and unfinished ones included. Raises SldbError."""
-        found = self.target.act(Action("databases", self.database))["databases"]
+        found = self._act(Action("databases", self.database))["databases"]
         return [str(one["name"]) for one in found if one["state"] != "dropped"]
 
     def _creating(self, send: Callable[[bool], T], *, may_create: bool, may_ask: bool = True) -> T:
@@ -122,7 +129,18 @@ class Client:
         if self.on_write is not None and _has_written(reply):
             self.on_write(self.database)
 
+    def _act(self, action: Action) -> dict[str, Any]:
+        with self._shown(action):
+            return self.target.act(action)
+
+    def _shown(self, sent: Request | Action) -> AbstractContextManager[None]:
+        return nullcontext() if self.on_send is None else self.on_send(sent)
+
     def _send(self, request: Request) -> Reply:
+        with self._shown(request):
+            return self._send_cancellable(request)
+
+    def _send_cancellable(self, request: Request) -> Reply:
         if self.on_cancel is None:
             return self.target.send(request)
         from sldb import cancelling

@@ -66,7 +66,6 @@ TESTED_IN = {
     ),
     "tests/lambda_handlers/test_wire.py": ("lambda_handlers.wire",),
     "tests/sldb/cli/commands/data/test_export.py": (
-        "sldb.transfer.database.selection",
         "sldb.transfer.files.s3_object",
         "sldb.transfer.formats.sqlite_output",
     ),
@@ -78,7 +77,6 @@ TESTED_IN = {
     "tests/sldb/cli/commands/data/test_push_and_pull.py": (
         "sldb.cli.commands.data.pull",
         "sldb.cli.commands.data.push",
-        "sldb.cli.progress",
     ),
     "tests/sldb/cli/commands/databases/test_migrate.py": (
         "sldb.cli.commands.databases.migrate_rollback",

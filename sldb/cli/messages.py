@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from sldb.cli import streams
+from sldb.cli import progress, streams
 
 if TYPE_CHECKING:
     from lambda_handlers.wire import Result, Value
@@ -47,9 +45,7 @@ def show_reply(format_name: str, reply: Mapping[str, Any], *sentences: str) -> N
 
 def say(sentence: str) -> None:
     """Write a sentence to standard error."""
-    from sldb.render.text import escape
-
-    click.echo(escape(sentence), err=True)
+    progress.say(sentence)
 
 
 def say_subject(where: str) -> None:

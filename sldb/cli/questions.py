@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from sldb.cli import messages
+from sldb.cli import messages, progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,7 +39,8 @@ class Question:
         started = time.monotonic()
         messages.say_subject(self.where)
         messages.say(f"{sentence} Afterwards, {self.undo} reverts it.")
-        self.was_confirmed = click.confirm("Go on?", err=True, default=False)
+        with progress.hidden():
+            self.was_confirmed = click.confirm("Go on?", err=True, default=False)
         self.seconds += time.monotonic() - started
         return self.was_confirmed
 
@@ -49,7 +50,8 @@ def confirm_creation(question: str) -> bool:
     from sldb.render.text import escape
 
     try:
-        return click.confirm(escape(question), err=True, default=False)
+        with progress.hidden():
+            return click.confirm(escape(question), err=True, default=False)
     except click.Abort:
         click.echo(err=True)
         return False

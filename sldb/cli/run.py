@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sldb.cli import progress
 from sldb.cli.settings import Settings, read_switch
 
 if TYPE_CHECKING:
@@ -150,8 +151,9 @@ class Run:
             target = LambdaTarget(self.deployed_function, self.aws)
         creation = self._creation(create)
         # Ctrl-C stops the engine of a directory by itself: it runs in this process.
-        on_cancel = _say if cancels and not destination.is_local else None
-        return Client(target, database or self.database, creation, destination.place, self.written.append, on_cancel)
+        on_cancel = progress.say if cancels and not destination.is_local else None
+        name, shown = database or self.database, progress.show_request
+        return Client(target, name, creation, destination.place, self.written.append, on_cancel, on_send=shown)
 
     def _creation(self, create: bool) -> DatabaseCreation:
         from sldb.cli import questions, streams
@@ -205,7 +207,3 @@ class Run:
             given["database"] = database
         options = [word for name, value in given.items() for word in (f"--{name}", value)]
         return shlex.join(["sldb", *words, *options])
-
-
-def _say(message: str) -> None:
-    click.echo(message, err=True)

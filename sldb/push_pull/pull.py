@@ -25,10 +25,11 @@ from lambda_handlers.store.file_locks import try_lock, unlock
 from lambda_handlers.wire import SldbError
 from sldb import atomic_file
 from sldb.client import Client
+from sldb.progress.protocol import Progress
 from sldb.push_pull import integrity
 from sldb.push_pull.download import Downloader, LogFile
 from sldb.push_pull.image import Image
-from sldb.push_pull.transport import FileVanished, Progress, Transport
+from sldb.push_pull.transport import FileVanished, Transport
 
 _TRIES = 3  # if files vanish, or the kept bytes are of other files
 _COMPANIONS = ("-wal", "-journal", "-shm")  # SQLite would use those of an old file with the new one
@@ -86,7 +87,7 @@ class Pull:
 
     def _assemble(self, downloader: Downloader, files: tuple[LogFile, ...], path: Path, plan: dict[str, Any]) -> None:
         name = plan["database"]
-        self.progress.begin("pulling", sum(file.size for file in files))
+        self.progress.begin("pulling", bytes=sum(file.size for file in files))
         with path.open("w+b") as target:
             image = Image(target)
             for file in files:
@@ -102,11 +103,11 @@ class Pull:
     def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             yield chunk
-            self.progress.advance(len(chunk))
+            self.progress.advance(bytes=len(chunk))
 
     def _check(self, path: Path, plan: dict[str, Any]) -> None:
         """Raise `corrupt` if the image is damaged. The checksums were right, so the database itself was damaged."""
-        self.progress.begin("checking", plan["pages"] * plan["page_size"])
+        self.progress.begin("checking")
         connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
             found = integrity.examine(connection)

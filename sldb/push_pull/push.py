@@ -18,9 +18,10 @@ from typing import Any
 from lambda_handlers.host import Call, Host
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
+from sldb.progress.protocol import Progress
 from sldb.push_pull.encoding import Encoding
 from sldb.push_pull.source import Source
-from sldb.push_pull.transport import Progress, Transport
+from sldb.push_pull.transport import Transport
 
 PARTS_IN_FLIGHT = 4  # and one that is being encoded; each takes several times PART_BYTES of memory
 _ROUNDS = 3  # of uploads, if parts vanish before they are committed
@@ -64,19 +65,19 @@ class Push:
 
     def _upload(self, encoding: Encoding, source: Source, there: dict[str, int]) -> tuple[list[str], int]:
         """Send the parts; return their names and the number of bytes sent."""
-        self.progress.begin("pushing", source.size)
+        self.progress.begin("pushing", bytes=source.size)
         names, sent, in_flight = [], 0, deque[tuple[Call, int]]()
 
         def finish_first() -> None:
             call, size = in_flight.popleft()
             call.result()
-            self.progress.advance(size)
+            self.progress.advance(bytes=size)
 
         try:
             for part in encoding.parts():
                 names.append(part.name)
                 if there.get(part.name) == len(part.body):
-                    self.progress.advance(part.source_bytes)
+                    self.progress.advance(bytes=part.source_bytes)
                     continue
                 sent += len(part.body)
                 call = self.host.start(
@@ -98,6 +99,7 @@ class Push:
     def _commit(
         self, encoding: Encoding, source: Source, names: list[str], push: str, since: int, if_txid: int | None
     ) -> dict[str, Any]:
+        self.progress.begin("committing the parts")
         return self.client.act(
             "push_commit",
             upload=encoding.upload_id,

@@ -23,16 +23,3 @@ class Transport(Protocol):
 
     def clear(self, upload: str) -> None:
         """Remove the parts of an upload if allowed; otherwise maintenance does."""
-
-
-class Progress(Protocol):
-    """The progress shown to the user."""
-
-    def begin(self, what: str, total_bytes: int) -> None:
-        """Begin a step of the work."""
-
-    def advance(self, size_bytes: int) -> None:
-        """Report so many more bytes as done."""
-
-    def note(self, text: str) -> None:
-        """Print a line."""

@@ -15,7 +15,7 @@ import hashlib
 import json
 import platform
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.client import Client
+from sldb.progress.protocol import SILENT, Progress
 from sldb.report import count, duration
 from sldb.transfer.batches import BATCH_BYTES, Batch, Batches
 from sldb.transfer.files.input import STANDARD_INPUT, Input
@@ -59,21 +60,11 @@ class Outcome:
     was_done: bool = False  # an earlier run had applied it, and its reply was lost
 
 
-@dataclass(slots=True)
-class Progress:
-    rows: int = 0
-    bytes_read: int = 0
-    bytes_total: int | None = None
-    is_copying: bool = False
-
-
 class _OtherData(Exception):
     """The rows staged by an earlier run are of other data."""
 
 
-def run(
-    client: Client, plan: Plan, standard_input: BinaryIO, progress: Callable[[Progress], None] = lambda _: None
-) -> Outcome:
+def run(client: Client, plan: Plan, standard_input: BinaryIO, progress: Progress = SILENT) -> Outcome:
     """Import the inputs. Raises SldbError; then nothing was applied unless it says otherwise.
 
     `details["staging"]` of the error names the database from which an interrupted import continues.
@@ -118,15 +109,15 @@ def _staging_name(client: Client, plan: Plan) -> str:
 
 
 class _Import:
-    def __init__(
-        self, client: Client, plan: Plan, standard_input: BinaryIO, report: Callable[[Progress], None]
-    ) -> None:
+    def __init__(self, client: Client, plan: Plan, standard_input: BinaryIO, progress: Progress) -> None:
         self._client = client
         self._plan = plan
         self._staging = Staging(client, _staging_name(client, plan))
         self._standard_input = standard_input
-        self._report = report
-        self._progress = Progress()
+        self._progress = progress
+        self._rows = 0
+        self._source: Input | None = None  # the one that is read
+        self._position_bytes = 0  # in it
         self._loaded: list[LoadedStream] = []  # the streams read so far
         self._held: list[tuple[int, Batch]] = []  # until it is known if one request is enough
         self._is_staged = False
@@ -157,8 +148,7 @@ class _Import:
                 for stream in streams:
                     self._read(source, stream)
         loader = Loader(self._client, self._plan.mode, self._loaded)
-        self._progress.is_copying = True
-        self._report(self._progress)
+        self._progress.begin(f"{'copying' if self._is_staged else 'inserting'} {count(self._rows, 'row')}")
         loader.prepare_database()
         if not self._is_staged:
             txid, was_done = loader.load(_by_table(self._held)), False
@@ -166,7 +156,7 @@ class _Import:
             txid, was_done = self._copy(loader)
             self._staging.drop()
         return Outcome(
-            self._progress.rows,
+            self._rows,
             loader.changed,
             tuple(dict.fromkeys(loaded.stream.table for loaded in self._loaded)),
             loader.made,
@@ -178,6 +168,7 @@ class _Import:
 
     def _read(self, source: Input, stream: Stream) -> None:
         """Read all rows of a stream, and hold them for one request or stage them."""
+        self._begin_input(source)
         place = len(self._loaded)
         loaded = LoadedStream(stream)
         self._loaded.append(loaded)
@@ -185,10 +176,24 @@ class _Import:
         for batch in Batches(rows, self._plan.batch_rows, self._digest):
             self._digest = batch.digest
             loaded.note_types(batch.rows)
-            self._progress.rows += len(batch.rows)
-            self._progress.bytes_read, self._progress.bytes_total = source.position_bytes, source.size_bytes
+            self._rows += len(batch.rows)
             self._hold_or_stage(place, len(stream.columns), batch)
-            self._report(self._progress)
+            self._report(source, len(batch.rows))
+
+    def _begin_input(self, source: Input) -> None:
+        """Report that the rows of an input are read now, unless they are already: it may have several streams."""
+        if source is self._source:
+            return
+        self._source, self._position_bytes = source, 0
+        sizes = {} if source.size_bytes is None else {"bytes": source.size_bytes}
+        self._progress.begin(f"importing {source.shown}", rows=None, **sizes)
+
+    def _report(self, source: Input, rows: int) -> None:
+        """Report rows of the input as read, and sent if there are many."""
+        self._progress.advance(rows=rows)
+        if source.size_bytes is not None:
+            before, self._position_bytes = self._position_bytes, source.position_bytes
+            self._progress.advance(bytes=self._position_bytes - before)
 
     def _hold_or_stage(self, place: int, width: int, batch: Batch) -> None:
         if not self._is_staged:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from lambda_handlers.wire import Column, Params, Reply, Request, Result, Row, SldbError, Statement, Value
 from sldb.client import Client
+from sldb.progress.protocol import SILENT, Progress
 
 PAGE_BYTES = 2_200_000  # as JSON; a reply holds its rows twice, and its limit is 6 MB
 PIECE_BYTES = 1_000_000
@@ -55,9 +56,11 @@ def _offset(position: Row) -> int:
 class Snapshot:
     """A database as of one transaction."""
 
-    def __init__(self, client: Client, at: int | str | None = None) -> None:
-        """Find the transaction. Raises SldbError, as every method. `at`: a txid or a time of the wire; None: now."""
+    def __init__(self, client: Client, at: int | str | None = None, progress: Progress = SILENT) -> None:
+        """Find the transaction. Raises SldbError, as every method. `at`: a txid or a time of the wire; None: now.
+        `progress` gets the number of rows that were read."""
         self._client = client
+        self._progress = progress
         self.database = client.database
         self._at = at
         reply = self._send(Statement("PRAGMA encoding"))
@@ -91,6 +94,7 @@ class Snapshot:
         while True:
             page, requested_rows = self._page(scan, position, limit)
             if page:
+                self._progress.advance(rows=len(page))
                 yield page
             if len(page) < requested_rows:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from tests.fakes.terminal.command import start
 
+# The line of progress, drawn and erased: on a busy machine any command may take so long as to show one.
+_PROGRESS = re.compile(r"\r[^\r\n]*\x1b\[K")
 PLAIN = {"TERM": "xterm", "NO_COLOR": "1"}
 
 
@@ -30,7 +33,7 @@ def on_terminal(
     os.close(theirs)
     try:
         shown = _converse(ours, list(answers))
-        return Shown(process.wait(60), shown.decode().replace("\r\n", "\n"))
+        return Shown(process.wait(60), _PROGRESS.sub("", shown.decode()).replace("\r\n", "\n"))
     finally:
         process.kill()
         process.wait()

@@ -16,6 +16,7 @@ from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Action, SldbError
 from sldb.client import Client
+from sldb.progress.protocol import Silent
 from sldb.push_pull import download
 from sldb.push_pull.direct import DirectTransport
 from sldb.push_pull.pull import Pull
@@ -24,7 +25,6 @@ from tests.fakes.databases import sqlite_files
 from tests.fakes.databases.engine import compact
 from tests.fakes.databases.service import container, run
 from tests.fakes.immediate_call import ImmediateCall
-from tests.fakes.silent_progress import SilentProgress
 from tests.fakes.stores.memory import memory_store
 
 
@@ -85,7 +85,7 @@ def transport(store):
 @pytest.fixture
 def pull(service, transport, tmp_path):
     def run_it(out: str = "out.db", at: int | str | None = None, *, replace: bool = False) -> dict[str, Any]:
-        one = Pull(Client(OverService(service)), transport, SilentProgress(), Host(start=ImmediateCall))  # type: ignore[arg-type]
+        one = Pull(Client(OverService(service)), transport, Silent(), Host(start=ImmediateCall))  # type: ignore[arg-type]
         return one.run(tmp_path / out, at, replace=replace, check=True)
 
     return run_it

@@ -11,12 +11,12 @@ from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import CopyOf
 from lambda_handlers.wire import Action, Request, SldbError, Statement
 from sldb.client import Client
+from sldb.progress.protocol import Silent
 from sldb.push_pull.direct import DirectTransport
 from sldb.push_pull.push import Push
 from sldb.push_pull.source import open_source
 from sldb.targets.local import LocalTarget
 from tests.fakes.databases import sqlite_files
-from tests.fakes.silent_progress import SilentProgress
 from tests.fakes.targets.faulty_transport import FaultyTransport
 from tests.sldb.push_pull.whole_files import pull, push, rows, tables
 
@@ -50,7 +50,7 @@ def test_a_push_that_is_cut_off_anywhere_goes_on_where_it_stopped(new_client, fi
         transport = FaultyTransport(client, number, cut)
         try:
             with open_source(file) as source:
-                reply = Push(client, transport, SilentProgress(), at_once()).run(source, None, lambda _begun: None)
+                reply = Push(client, transport, Silent(), at_once()).run(source, None, lambda _begun: None)
         except Cut:
             sent.append(transport.calls - 1)
             assert tables(client) == ["old"]
@@ -79,7 +79,7 @@ def test_parts_that_vanish_before_the_commit_are_sent_again(new_client, file, tm
 
     with open_source(file) as source:
         transport = Losing(client.database, client.target.open_store)
-        reply = Push(client, transport, SilentProgress(), at_once()).run(source, None, lambda _begun: None)
+        reply = Push(client, transport, Silent(), at_once()).run(source, None, lambda _begun: None)
     assert lost
     assert reply["txid"] == 1
     pull(client, tmp_path / "out.db")
@@ -159,11 +159,11 @@ def test_a_writer_in_between_is_a_conflict_only_on_condition(new_client, file):
         rows(client, "INSERT INTO old VALUES (1)")
 
     with open_source(file) as source, pytest.raises(SldbError) as caught:
-        Push(client, FaultyTransport(client, 1, write), SilentProgress(), at_once()).run(source, 1, lambda _begun: None)
+        Push(client, FaultyTransport(client, 1, write), Silent(), at_once()).run(source, 1, lambda _begun: None)
     assert caught.value.code == "conflict"
     assert tables(client) == ["old"]
     with open_source(file) as source:
-        reply = Push(client, FaultyTransport(client, 1, write), SilentProgress(), at_once()).run(
+        reply = Push(client, FaultyTransport(client, 1, write), Silent(), at_once()).run(
             source, None, lambda _begun: None
         )
     assert reply["txid"] == reply["before"] + 1
@@ -181,7 +181,7 @@ def test_a_part_that_was_damaged_on_its_way_is_sent_again(new_client, file, tmp_
             super().put(upload, part, body[:-1] + bytes((body[-1] ^ 1,)) if damaged else body)
 
     with open_source(file) as source:
-        Push(client, Damaging(client.database, client.target.open_store), SilentProgress(), at_once()).run(
+        Push(client, Damaging(client.database, client.target.open_store), Silent(), at_once()).run(
             source, None, lambda _begun: None
         )
     assert sent == [*dict.fromkeys(sent), sent[2]]

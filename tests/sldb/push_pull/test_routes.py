@@ -18,6 +18,7 @@ from lambda_handlers.store import s3_requests
 from lambda_handlers.wire import Action, SldbError
 from sldb.aws.options import AwsOptions
 from sldb.client import Client
+from sldb.progress.protocol import Silent
 from sldb.push_pull import direct, encoding, routes
 from sldb.push_pull.push import Push
 from sldb.push_pull.routes import Route
@@ -27,7 +28,6 @@ from sldb.targets.aws_lambda import LambdaTarget
 from sldb.targets.bucket import BucketTarget
 from tests.fakes.databases import sqlite_files
 from tests.fakes.databases.sqlite_files import Recipe
-from tests.fakes.silent_progress import SilentProgress
 from tests.fakes.stores.scripted_s3 import BUCKET, SECRETS, Answer, Ask, ScriptedS3, refused, serve_s3
 
 LARGER = Recipe(1024, True, "full", 300, 1000, 30, True, False, True, False, 3, 2)
@@ -92,7 +92,7 @@ def push(
         def attempt(way: Route) -> dict[str, Any]:
             tried.append(way.name)
             with open_source(file, True) as source:
-                return Push(way.client, way.transport, SilentProgress(), Host()).run(source, None, lambda _begun: None)
+                return Push(way.client, way.transport, Silent(), Host()).run(source, None, lambda _begun: None)
 
         client = Client(LambdaTarget("f", AwsOptions()), "main")
         return tried, routes.try_routes(client, None, attempt, lambda _text: None)

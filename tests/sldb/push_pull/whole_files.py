@@ -8,12 +8,12 @@ from typing import Any
 from lambda_handlers.host import Host
 from lambda_handlers.wire import Request, Statement
 from sldb.client import Client
+from sldb.progress.protocol import Silent
 from sldb.push_pull.direct import DirectTransport
 from sldb.push_pull.pull import Pull
 from sldb.push_pull.push import Push
 from sldb.push_pull.source import open_source
 from sldb.targets.local import LocalTarget
-from tests.fakes.silent_progress import SilentProgress
 
 
 def push(client: Client, file: Path, if_txid: int | None = None, check: bool = True) -> dict[str, Any]:
@@ -21,14 +21,14 @@ def push(client: Client, file: Path, if_txid: int | None = None, check: bool = T
     assert isinstance(client.target, LocalTarget)
     transport = DirectTransport(client.database, client.target.open_store)
     with open_source(file, check) as source:
-        return Push(client, transport, SilentProgress(), Host()).run(source, if_txid, lambda _begun: None)
+        return Push(client, transport, Silent(), Host()).run(source, if_txid, lambda _begun: None)
 
 
 def pull(client: Client, out: Path, at: int | str | None = None, **options: bool) -> dict[str, Any]:
     """Pull a local database into a file."""
     assert isinstance(client.target, LocalTarget)
     transport = DirectTransport(client.database, client.target.open_store)
-    one = Pull(client, transport, SilentProgress(), Host(), is_local=True)
+    one = Pull(client, transport, Silent(), Host(), is_local=True)
     return one.run(out, at, **{"replace": False, "check": True, **options})
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sldb.cli import messages, moment_options, streams
+from sldb.cli import messages, moment_options, progress, streams
 from sldb.cli.command import command
 from sldb.cli.run import Run
 
@@ -29,18 +29,22 @@ formats than SQL there is sldb export.
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE.")
 @moment_options.at_option("The database as it was then")
 def dump(run: Run, output: Path | None, at: str | None) -> None:
+    from sldb.transfer.database.row_estimate import begin_rows
     from sldb.transfer.database.snapshot import Snapshot
     from sldb.transfer.files.output import open_output
     from sldb.transfer.formats import dump as dumping
 
     _require_sql(run, output)
     size = 0
-    with closing(run.client()) as client:
-        source = Snapshot(client, moment_options.parse_moment(at))
+    with progress.show(beside_data=output is None) as shown, closing(run.client()) as client:
+        source = Snapshot(client, moment_options.parse_moment(at), shown)
         moment_options.say_moment(client, at, source.txid, source.time)
         with open_output(output, streams.bytes_out()) as out:
+            begin_rows(shown, f"dumping {source.database}", source)
             for text in dumping.dump(source):
-                size += out.write(text.encode())
+                written = out.write(text.encode())
+                size += written
+                shown.advance(bytes=written)
     if output is not None:
         messages.say(f"{source.database} as of transaction {source.txid} · {_size(size)} of SQL in {output}")
 

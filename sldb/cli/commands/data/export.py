@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sldb.cli import messages, moment_options, streams
+from sldb.cli import messages, moment_options, progress, streams
 from sldb.cli.command import command
 from sldb.cli.old_spellings import old_spelling
 from sldb.cli.run import Run
@@ -64,14 +64,20 @@ def export(
         raise click.UsageError("--parquet FILE is short for --format parquet -o FILE: give one of them")
     output = output or parquet
     format_name = "parquet" if parquet is not None else _format(run, output)
-    with closing(run.client()) as client, _destination(output, table, format_name, run.aws) as path:
+    with (
+        progress.show(beside_data=output is None) as shown,
+        closing(run.client()) as client,
+        _destination(output, table, format_name, run.aws) as path,
+    ):
         from sldb.render.layout import Layout
         from sldb.transfer import export as exporting
+        from sldb.transfer.database.row_estimate import begin_rows
         from sldb.transfer.database.snapshot import Snapshot
 
-        source = Snapshot(client, moment_options.parse_moment(at))
+        source = Snapshot(client, moment_options.parse_moment(at), shown)
         moment_options.say_moment(client, at, source.txid, source.time)
         what = _selected(source, table, sql, path)
+        begin_rows(shown, f"exporting {what.name if what else source.database}", source, what)
         layout = Layout(null, header=not no_header, table=what.name if what else "")
         rows = exporting.write(source, what, format_name, path, streams.bytes_out(), layout)
     if output is not None:

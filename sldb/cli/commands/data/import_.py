@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lambda_handlers.wire import SldbError
-from sldb.cli import messages
+from sldb.cli import messages, progress
 from sldb.cli.command import command
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from sldb.client import Client
-    from sldb.transfer.importing import Outcome, Plan, Progress
+    from sldb.transfer.importing import Outcome, Plan
 
 HELP = """Read files into tables, all or nothing.
 
@@ -69,9 +68,9 @@ def import_(run: Run, files: tuple[str, ...], **options: Any) -> None:
 def _run(run: Run, client: Client, plan: Plan) -> Outcome:
     from sldb.transfer import importing
 
-    with _progress() as progress:
+    with progress.show() as shown:
         try:
-            return importing.run(client, plan, sys.stdin.buffer, progress)
+            return importing.run(client, plan, sys.stdin.buffer, shown)
         except SldbError as error:
             if "staging" in error.details:
                 error.hint = f"{error.hint}; {_kept(run, error.details['staging'])}".removeprefix("; ")
@@ -114,32 +113,3 @@ def _check_encoding(name: str) -> None:
 def _kept(run: Run, staging: str) -> str:
     drop = run.command_line("databases", "drop", staging)
     return f"the same command again continues from here (or, to abandon it: {drop})"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
-    """Yield the function for progress: on a terminal a bar with rate and time left, else none."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None, rate="")
-        started = time.monotonic()
-
-        def show(progress: Progress) -> None:
-            rate = progress.rows / max(0.1, time.monotonic() - started)
-            what = "copying into place" if progress.is_copying else f"{progress.rows:,} rows"
-            bar.update(
-                task,
-                description=what,
-                completed=progress.bytes_read,
-                total=None if progress.is_copying else progress.bytes_total,
-                rate=f"{rate:,.0f} rows/s",
-            )
-
-        yield show

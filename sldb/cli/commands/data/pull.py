@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sldb.cli import messages, moment_options, streams
+from sldb.cli import messages, moment_options, progress, streams
 from sldb.cli.command import command
 from sldb.cli.old_spellings import old_spelling
 from sldb.cli.questions import yes_option
@@ -40,7 +40,6 @@ written to the database meanwhile. If it is stopped before the end, the same com
 )
 @click.option("--check/--no-check", default=True, help="Have SQLite check for damage before the file appears.")
 def pull(run: Run, out: Path, at: str | None, yes: bool, through: str | None, check: bool) -> int:
-    from sldb.cli import progress
     from sldb.push_pull import routes
     from sldb.push_pull.pull import Pull, check_place
 
@@ -53,7 +52,7 @@ def pull(run: Run, out: Path, at: str | None, yes: bool, through: str | None, ch
             return 1
     check_place(out, replace)
     moment = moment_options.parse_moment(at)
-    with progress.show_progress() as shown, closing(run.client()) as client:
+    with progress.show() as shown, closing(run.client()) as client:
 
         def attempt(route: Route) -> dict[str, Any]:
             one = Pull(route.client, route.transport, shown, is_local=route.name == "directory")

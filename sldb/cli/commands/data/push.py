@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sldb.cli import messages, streams
+from sldb.cli import messages, progress, streams
 from sldb.cli.command import command
 from sldb.cli.questions import create_option, yes_option
 from sldb.cli.run import Run
@@ -44,7 +44,6 @@ class _Declined(Exception):
 )
 @click.option("--check/--no-check", default=True, help="Check the file for damage first (default: yes).")
 def push(run: Run, file: Path, yes: bool, creates: bool, if_txid: int | None, through: str | None, check: bool) -> int:
-    from sldb.cli import progress
     from sldb.push_pull import routes
     from sldb.push_pull.integrity import not_checked
     from sldb.push_pull.push import Push
@@ -67,7 +66,7 @@ def push(run: Run, file: Path, yes: bool, creates: bool, if_txid: int | None, th
         def attempt(route: Route) -> dict[str, Any]:
             return Push(route.client, route.transport, shown).run(source, if_txid, allow)
 
-        with progress.show_progress() as shown:
+        with progress.show() as shown:
             try:
                 reply = routes.try_routes(client, through, attempt, shown.note)
             except _Declined:
