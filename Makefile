@@ -19,7 +19,7 @@ SEED =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test paths histories everything interop fuzz chaos mutants check lint types template format bench soak pictures docs lock dist clean
+.PHONY: help demo test paths histories everything interop fuzz chaos mutants check lint types template format bench soak pictures docs site man lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -85,6 +85,12 @@ pictures: $(VENV)/.has-dev ## draw the pictures of the README anew (needs tmux)
 
 docs: $(VENV)/.has-dev ## write the page of all commands anew
 	$(BIN)/python -m docs.reference > docs/commands.md
+
+site: $(VENV)/.has-dev ## the documentation as pages to open in a browser, build/site/index.html, without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+man: $(VENV)/.has-dev ## the man pages, in build/man: man -l build/man/sldb.1
+	$(BIN)/python -m docs.man_pages build/man
 
 # The pins stay as they are as far as the .in files allow; newer ones: make lock UPGRADE=--upgrade
 lock: $(VENV)/.has-dev ## pin what goes into the functions' bundle, with hashes

@@ -70,9 +70,9 @@ def _options(options: list[click.Option]) -> Iterator[str]:
         return
     yield "| option | |\n|---|---|"
     for option in shown:
-        value = "" if option.is_flag else f" {option.metavar or option.type.name.upper()}"
         names = ", ".join((*option.opts, *option.secondary_opts))
-        yield f"| `{names}{value}` | {_cell(_help(option))} |"
+        name_and_value = f"{names} {spec.value_of(option)}".rstrip().replace("|", "\\|")
+        yield f"| `{name_and_value}` | {_cell(_help(option))} |"
     yield ""
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import man_pages
 from tests.fakes.terminal.command import ROOT, environment
 
 PACKAGES = ("sldb", "lambda_handlers")
@@ -97,10 +98,16 @@ def test_the_wheel_holds_both_packages_and_the_template_and_nothing_else(dist: D
         for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    packed = {name for name in files if not name.split("/")[0].endswith(".dist-info")}
+    packed = {name for name in files if not name.split("/")[0].endswith((".dist-info", ".data"))}
     assert packed == ours | {"sldb/deploy/template.yaml"}
     assert {"sldb/py.typed", "lambda_handlers/py.typed", "lambda_handlers/requirements.txt"} <= packed
     assert files["sldb/deploy/template.yaml"] == (ROOT / "cloudformation" / "template.yaml").read_text("utf-8")
+
+
+def test_the_wheel_holds_the_man_pages(dist: Dist) -> None:
+    packed = {name for name in dist.wheel_files() if name.split("/")[0].endswith(".data")}
+    assert {Path(name).name for name in packed} == set(man_pages.pages())
+    assert {str(Path(name).parent).partition("/")[2] for name in packed} == {"data/share/man/man1"}
 
 
 def test_the_metadata_says_what_is_needed(dist: Dist) -> None:

@@ -93,6 +93,15 @@ def own_parameters(command: click.Command, root: click.Group) -> list[click.Para
     return [parameter for parameter in command.params if parameter not in root.params]
 
 
+def value_of(option: click.Option) -> str:
+    """Return the word for an option's value, such as FILE or stop|skip; "" if it takes none."""
+    if option.is_flag:
+        return ""
+    if option.metavar is None and isinstance(option.type, click.Choice):
+        return "|".join(map(str, option.type.choices))
+    return option.metavar or option.type.name.upper()
+
+
 def usage(path: tuple[str, ...], command: click.Command) -> str:
     context = click.Context(command, info_name=" ".join(("sldb", *path)), help_option_names=HELP_OPTIONS)
     return " ".join(("sldb", *path, *command.collect_usage_pieces(context)))

@@ -1,0 +1,32 @@
+"""The build of a wheel adds the man pages to it: share/man/man1 of the environment, where `man sldb` looks.
+
+The build has click, which the commands are made of, and nothing else of what sldb needs at run time.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class ManPages(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's own type of its configuration
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Write the pages. `version`: "standard", or "editable" for a wheel that is merely installed: it has none."""
+        if version != "standard":
+            return
+        self._directory = tempfile.TemporaryDirectory()
+        sys.path.insert(0, self.root)
+        try:
+            from docs import man_pages
+        finally:
+            sys.path.remove(self.root)
+        for page in man_pages.write(Path(self._directory.name)):
+            build_data["shared_data"][str(page)] = f"share/man/man1/{page.name}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002 - its signature
+        if version == "standard":
+            self._directory.cleanup()
