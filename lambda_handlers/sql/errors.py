@@ -21,8 +21,6 @@ def translated(error: Exception, authorizer: Authorizer, statement: int | None, 
         return attached_is_read_only(str(error), statement)
     if isinstance(error, apsw.Error):
         return _translated_sqlite(error, statement, piece)
-    if isinstance(error, KeyError):
-        return SldbError("bad_request", f"params: the statement needs {error}", statement=statement)
     if isinstance(error, UnicodeDecodeError):
         return SldbError(
             "sql_error", "a value is text that is not UTF-8", "read it as bytes: CAST(… AS BLOB)", statement=statement
@@ -43,8 +41,6 @@ def attached_is_read_only(doing: str, statement: int | None = None) -> SldbError
 
 
 def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | None) -> SldbError:
-    if isinstance(error, apsw.BindingsError):
-        return _wrong_params(str(error), statement)
     if isinstance(error, (apsw.NoMemError, apsw.FullError)):
         return _no_room(error, statement)
     if isinstance(error, apsw.TooBigError):
@@ -104,18 +100,6 @@ def reason_of(message: str) -> tuple[str | None, str | None]:
     if unknown := _UNKNOWN.fullmatch(message):
         return "unknown_function", unknown[1]
     return _REASONS.get(message), None
-
-
-_WRONG_COUNT = re.compile(r"Incorrect number of bindings.*uses (\d+) and there are (\d+)", re.DOTALL)
-_NAMES_FOR_POSITIONS = re.compile(r"Binding (\d+) has no name")
-
-
-def _wrong_params(message: str, statement: int | None) -> SldbError:
-    if match := _WRONG_COUNT.match(message):
-        message = f"got {match[2]} for a statement with {match[1]}"
-    elif match := _NAMES_FOR_POSITIONS.match(message):
-        message = f"got names for a statement whose parameter {int(match[1]) + 1} (?) has none; want a list"
-    return SldbError("bad_request", f"params: {message}", statement=statement)
 
 
 def _offset(error: apsw.Error, piece: Piece | None, reason: str | None, name: str | None) -> int | None:

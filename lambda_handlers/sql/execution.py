@@ -7,6 +7,7 @@ from it stops the statement before it runs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,9 @@ class Execution:
             cursor.execute(self._sql, self._params)
             passing = self._digest.passing(cursor) if self._digest and not self._lists_code else cursor
             rows, stored = self._engine.room.take(self._columns, passing)
+        except (apsw.BindingsError, KeyError):
+            self._check_params(cursor.bindings_names)
+            raise
         except apsw.ConstraintError:
             if self._writes and self._engine.changes:
                 self._engine.changes.failed(position)
@@ -117,6 +121,14 @@ class Execution:
             names = self._engine.connection.db_names()[2:]
             self._authorizer.attached = frozenset(name.lower() for name in names)
         return self._result(rows, stored)
+
+    def _check_params(self, names: Sequence[str | None]) -> None:
+        """Raise `bad_request` if the parameters of the statement are the reason of an error."""
+        from lambda_handlers.sql.parameters import mismatch  # few requests need it, and imports slow down cold starts
+
+        error = mismatch(names, self._params)
+        if error is not None:
+            raise error from None
 
     def _prepared(self, cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
         if self._has_prepared:  # SQLite splits the script differently

@@ -13,6 +13,7 @@ from lambda_handlers.wire import Params, Request, Result, SldbError, Statement
 from sldb.cli import moment_options
 from sldb.cli.query.sources import Source
 from sldb.params.arguments import parse_params
+from sldb.params.missing import query_hint
 
 if TYPE_CHECKING:
     from sldb.transfer.param_rows import ParamRow
@@ -59,9 +60,10 @@ class Work:
         return results if self.rows is None else tuple(_joined(results, len(self.rows)))
 
     def locate(self, error: SldbError) -> None:
-        """Add the file, or the row of parameters, to the details of an error."""
+        """Add the file, or the row of parameters, to the details of an error; and the options for what is missing."""
         part = error.details.get("part", 0)
         if self.rows is None:
+            error.hint = query_hint(error) or error.hint
             if self.texts[part].file is not None:
                 error.details["file"] = self.texts[part].file
             return

@@ -538,10 +538,13 @@ def test_what_fails_after_the_commit_undoes_nothing(monkeypatch):
 @pytest.mark.parametrize(
     ("query", "params", "message"),
     [
-        ("SELECT ?, ?", [1], "params: got 1 for a statement with 2"),
-        ("SELECT 1", [1], "params: got 1 for a statement with 0"),
-        ("SELECT :a, ?", {"a": 1}, "params: got names for a statement whose parameter 2 (?) has none; want a list"),
-        ("SELECT :a, :b", {"a": 1}, "params: the statement needs 'b'"),
+        ("SELECT ?, ?", [1], "the statement needs 2 parameters, and got 1"),
+        ("SELECT ?", None, "the statement needs 1 parameter, and got 0"),
+        ("SELECT 1", [1], "the statement needs no parameters, and got 1"),
+        ("SELECT :a, ?", {"a": 1}, "the statement needs values by position, for its parameter 2 (?), and got names"),
+        ("SELECT :a, $b", {"a": 1}, "the statement needs :b"),
+        ("SELECT :name", {"nmae": 1}, "the statement needs :name, and got :nmae"),
+        ("SELECT :a, @b, $c", None, "the statement needs :a, :b and :c"),
     ],
 )
 def test_parameters_that_do_not_fit(service, query, params, message):

@@ -152,3 +152,19 @@ def test_a_dump_of_sqlite3_runs_as_it_is(run: Run, tmp_path: Path) -> None:
     other = ("--database", "other")
     assert run(*other, "--create", stdin=dump.replace("COMMIT;", "ROLLBACK; -- due to errors")).returncode == 0
     assert run(*other, "select name from sqlite_schema where name = 'a'", "--format", "csv").stdout == "name\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["select :a, :b", "-p", "a=1"], "the statement needs :b", "-p b=…"),
+        (["select :a"], "the statement needs :a", "-p a=…"),
+        (["select ?, ?", "-p", "1"], "the statement needs 2 parameters, and got 1", "-p VALUE for each ?"),
+        (["select 1", "-p", "1"], "the statement needs no parameters, and got 1", ""),
+    ],
+)
+def test_missing_parameters_are_named(tmp_path: Path, arguments: list[str], message: str, hint: str) -> None:
+    done = sldb(tmp_path, "--local", str(tmp_path / "db"), "query", *arguments)
+    assert done.returncode == 2
+    assert f"error: {message} [bad_request]" in done.stderr
+    assert f"hint: {hint}" in done.stderr if hint else "hint:" not in done.stderr
