@@ -89,7 +89,7 @@ def make_branch(
 
 
 def _txid_to_copy(context: ActionContext, source: str, there: Listing, at: int | str | None) -> Txid:
-    """Return the transaction to copy; without `at` the one of an earlier try, or the newest. Raises `conflict` if the
+    """Return the transaction to copy; without `at` the one of an earlier try, or the newest. Raises `exists` if the
     name belongs to a copy of another database."""
     begun = read_mark(context.store, there.database)
     if begun is not None and (there.newest == begun.max_txid or is_unfinished(context.store, there)):

@@ -60,7 +60,7 @@ def is_unfinished(store: ObjectStore, listing: Listing) -> bool:
 def taken(database: str) -> SldbError:
     """Return the error for the name of an existing database."""
     return SldbError(
-        "conflict",
+        "exists",
         f"there is a database {database} already",
         f"choose another name, or drop it first: sldb databases drop {database}",
         applied="no",

@@ -28,6 +28,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "forbidden": ErrorCode(403, 1),  # a statement that reaches outside the database
     "unconfirmed": ErrorCode(428, 1),  # a careful request that destroys what is there; nothing was applied
     "not_found": ErrorCode(404, 1),  # no such database, txid or time outside history
+    "exists": ErrorCode(409, 1),  # there is a database of this name already; nothing was applied
     "conflict": ErrorCode(409, 75),  # another writer came first; nothing was applied
     "lock_timeout": ErrorCode(423, 75),  # the lock was not free in time; nothing was applied
     "query_timeout": ErrorCode(408, 1),  # stopped in time; nothing was applied

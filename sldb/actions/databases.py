@@ -21,7 +21,7 @@ def table(databases: Iterable[Mapping[str, Any]], format_name: str) -> Result:
     """Return the databases as rows: COLUMNS for people, FIELDS in the other formats."""
     if format_name in FOR_PEOPLE:
         return result_of(COLUMNS, [cells(database) for database in databases])
-    return result_of(FIELDS, [_values(database) for database in databases])
+    return result_of(FIELDS, [_values(database, format_name) for database in databases])
 
 
 def problems(databases: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -40,8 +40,9 @@ def cells(database: Mapping[str, Any]) -> list[Value]:
     return [database["name"], size(database["bytes"]), database["txid"], written, _foreign_keys(database), state]
 
 
-def _values(database: Mapping[str, Any]) -> list[Value]:
-    return [_foreign_keys(database) if name == "foreign_keys" else database.get(name) for name in FIELDS]
+def _values(database: Mapping[str, Any], format_name: str) -> list[Value]:
+    enforced = database.get("foreign_keys") if format_name in ("json", "jsonl") else _foreign_keys(database)
+    return [enforced if name == "foreign_keys" else database.get(name) for name in FIELDS]
 
 
 def _foreign_keys(database: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lambda_handlers.wire import Result, Value
 from sldb.moments import local
-from sldb.render import FOR_PEOPLE, result_of
+from sldb.render import FOR_PEOPLE, result_of, truth
 from sldb.report import size
 
 COLUMNS = ("txid", "time", "what", "pages", "size", "readable")
@@ -18,7 +18,7 @@ def table(lines: Iterable[Mapping[str, Any]], format_name: str) -> Result:
     """Return the `transactions` of the action `history` as rows: COLUMNS for people, FIELDS in the other formats."""
     if format_name in FOR_PEOPLE:
         return result_of(COLUMNS, [_cells(line) for line in lines])
-    return result_of(FIELDS, [_values(line) for line in lines])
+    return result_of(FIELDS, [_values(line, format_name) for line in lines])
 
 
 def _cells(line: Mapping[str, Any]) -> list[Value]:
@@ -28,5 +28,5 @@ def _cells(line: Mapping[str, Any]) -> list[Value]:
     return [txids, time, line["kind"] or "", pages, size(line["bytes"]), "yes" if line["readable"] else "no"]
 
 
-def _values(line: Mapping[str, Any]) -> list[Value]:
-    return [int(line[name]) if name == "readable" else line[name] for name in FIELDS]
+def _values(line: Mapping[str, Any], format_name: str) -> list[Value]:
+    return [truth(line[name], format_name) if name == "readable" else line[name] for name in FIELDS]

@@ -37,7 +37,9 @@ def check_format(format_name: str) -> None:
 def show_reply(format_name: str, reply: Mapping[str, Any], *sentences: str) -> None:
     """Write the sentences about a reply; in a format for programs, also the reply as one row."""
     if format_name != "table":
-        values = [int(value) if isinstance(value, bool) else value for value in reply.values()]
+        from sldb.render import truth
+
+        values = [truth(value, format_name) if isinstance(value, bool) else value for value in reply.values()]
         show_rows(format_name, list(reply), [values])
     for sentence in sentences:
         say(sentence)

@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 if TYPE_CHECKING:
     from sldb.render import Screen
@@ -115,3 +115,11 @@ def can_ask() -> bool:
 def read_standard_input() -> str:
     """Return all of standard input, as UTF-8 in any locale."""
     return sys.stdin.buffer.read().decode("utf-8-sig")
+
+
+def refuse_empty_standard_input() -> None:
+    """Raise UsageError if standard input ends before its first byte: the command before a pipe has probably failed."""
+    import click
+
+    if not cast("io.BufferedReader", sys.stdin.buffer).peek(1):
+        raise click.UsageError("standard input is empty: there is nothing to run")

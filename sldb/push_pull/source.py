@@ -127,7 +127,7 @@ def _regular_file_size(path: Path) -> int:
     try:
         status = path.stat()
     except FileNotFoundError as error:
-        raise SldbError("not_found", f"{path}: there is no such file") from error
+        raise SldbError("bad_request", f"{path}: there is no such file") from error
     except OSError as error:
         raise SldbError("bad_request", f"{path}: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):

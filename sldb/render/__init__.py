@@ -27,6 +27,7 @@ __all__ = [
     "describe_hidden",
     "result_of",
     "shown_rows",
+    "truth",
     "write",
 ]
 
@@ -55,6 +56,11 @@ def check_format(name: str, *, to_file: bool = False) -> str:
     elif name not in FORMATS:
         raise SldbError("bad_request", f"no such format: {name}", f"a format is one of {', '.join(FORMATS)}")
     return name
+
+
+def truth(value: bool | None, format_name: str) -> Value:
+    """Return a truth value for a cell: true and false in JSON, 1 and 0 elsewhere, as in SQL."""
+    return value if value is None or format_name in ("json", "jsonl") else int(value)
 
 
 def result_of(names: Sequence[str], rows: Sequence[Sequence[Value]]) -> Result:

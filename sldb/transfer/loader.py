@@ -94,7 +94,7 @@ class Loader:
         try:
             self._client.act("create_database", foreign_keys=False)
         except SldbError as error:
-            if error.code != "conflict":  # another writer has created it meanwhile
+            if error.code not in ("exists", "conflict"):  # another writer has created it; conflict: an older function
                 raise
 
     def load(self, batches: Mapping[int, Sequence[Batch]]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sldb.cli import streams
 class Source:
     text: str
     file: str | None = None  # its path, for messages
+    name: str = "the SQL"  # for messages about the whole of it
 
     @property
     def is_dot_command(self) -> bool:
@@ -28,13 +29,36 @@ def read(sql: str | None, given: Sequence[tuple[str, str]]) -> list[Source]:
         raise click.UsageError("SQL as an argument and -c or -f exclude each other: give one of them")
     if sum(kind == "file" and value == "-" for kind, value in given) > 1:
         raise click.UsageError("-f - reads standard input to its end: it can be given once")
+    sources = list(_sources(sql, given))
+    if all(_is_blank(source.text) for source in sources):
+        raise click.UsageError(f"{_names(sources)}: there is nothing to run")
+    return sources
+
+
+def _sources(sql: str | None, given: Sequence[tuple[str, str]]) -> Iterator[Source]:
     if sql is None and not given:
         if sys.stdin.isatty():
             raise click.UsageError('nothing to run: sldb query "SELECT 1", or -f FILE, or SQL on standard input')
-        return [_standard_input()]
-    if sql is not None:
-        return [_standard_input() if sql == "-" else Source(sql)]
-    return [Source(value) if kind == "command" else _file(value) for kind, value in given]
+        yield _standard_input()
+    elif sql is not None:
+        yield _standard_input() if sql == "-" else Source(sql)
+    for kind, value in given:
+        yield Source(value) if kind == "command" else _file(value)
+
+
+def _is_blank(text: str) -> bool:
+    """Return True if the text holds no statement. Most texts begin with a word, and need no look at the rest."""
+    if text.lstrip(" \t\r\n;")[:1] not in ("", "-", "/", "\f", "\v"):
+        return False
+    from sldb.sql_text import is_blank
+
+    return is_blank(text)
+
+
+def _names(sources: Sequence[Source]) -> str:
+    """Return the sources and their common fault."""
+    names = ", ".join(dict.fromkeys(source.name for source in sources))
+    return f"{names} {'has no statement' if any(source.text.strip() for source in sources) else 'is empty'}"
 
 
 def are_on_standard_input(sql: str | None, given: Sequence[tuple[str, str]]) -> bool:
@@ -46,13 +70,13 @@ def _file(path: str) -> Source:
     if path == "-":
         return _standard_input()
     try:
-        return Source(Path(path).read_bytes().decode("utf-8-sig"), path)  # \r\n may stand in a value
+        return Source(Path(path).read_bytes().decode("utf-8-sig"), path, path)  # \r\n may stand in a value
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"-f {path} cannot be read: {error}") from None
 
 
 def _standard_input() -> Source:
     try:
-        return Source(streams.read_standard_input())
+        return Source(streams.read_standard_input(), name="standard input")
     except UnicodeDecodeError as error:
         raise click.UsageError(f"standard input is not UTF-8 text: {error}") from None

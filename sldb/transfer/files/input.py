@@ -62,7 +62,10 @@ class Input:
         """Yield the content, and set `format`. Text in UTF-16 and UTF-32 comes as UTF-8, and `is_utf8` is set. Raises
         SldbError, also for damage found on reading."""
         with self._opened_raw(standard_input) as raw:
-            kind = compression.detect(raw.peek(8)[:8])
+            start = raw.peek(8)[:8]
+            if not start and self.name == STANDARD_INPUT:
+                raise SldbError("bad_request", "standard input is empty", "the command before the pipe wrote nothing")
+            kind = compression.detect(start)
             self._is_compressed = kind is not None
             content = _buffered(_Decompressed(raw, kind, self.shown)) if kind else raw
             if self.format not in BINARY_FORMATS:

@@ -101,8 +101,8 @@ def test_a_name_that_exists_is_refused(service, store, statement):
     fill(service)
     run(service, statement, database="mine")
     before = state(store, "mine")
-    assert refused(service, "branch", **{"as": "mine"}).code == "conflict"
-    assert refused(service, "branch", "mine", **{"as": "main"}).code == "conflict"
+    assert refused(service, "branch", **{"as": "mine"}).code == "exists"
+    assert refused(service, "branch", "mine", **{"as": "main"}).code == "exists"
     assert state(store, "mine") == before
     assert run(service, "INSERT INTO mine VALUES (2)", database="mine").txid == 2
 
@@ -123,8 +123,8 @@ def test_a_name_that_exists_is_refused_when_its_first_transaction_is_gone(servic
     fill(service)
     live_without_its_first_transaction(store, tmp_path, transactions)
     before = {info.key for info in store.list_objects("mine/")}
-    assert refused(service, "branch", **{"as": "mine"}).code == "conflict"
-    assert refused(service, "rename_database", to="mine").code == "conflict"
+    assert refused(service, "branch", **{"as": "mine"}).code == "exists"
+    assert refused(service, "rename_database", to="mine").code == "exists"
     assert {info.key for info in store.list_objects("mine/")} == before
     assert run(service, "SELECT count(*) FROM t").rows == [(600,)]
 
@@ -141,7 +141,7 @@ def test_frozen_before_the_mark_while_the_name_came_to_life(container, store, tm
 
     faulty.plan("create", meanwhile(two_hours))
     assert refused(service, "branch", **{"as": "mine"}).code == "query_timeout"
-    assert refused(container(store), "branch", **{"as": "mine"}).code == "conflict"
+    assert refused(container(store), "branch", **{"as": "mine"}).code == "exists"
     assert run(container(store), "SELECT count(*) FROM mine2", database="mine").rows == [(0,)]
     assert run(container(store), "INSERT INTO mine2 VALUES (1)", database="mine").txid == 3
 
@@ -152,7 +152,7 @@ def test_no_page_map_is_put_beside_a_file_of_another(container, store, monkeypat
     fill(container(store), transactions=1)
     faulty = FaultyStore(store)
     faulty.plan("create", meanwhile(lambda: run(container(store), "CREATE TABLE mine (x)", database="mine")))
-    assert refused(container(faulty), "branch", **{"as": "mine"}).code == "conflict"
+    assert refused(container(faulty), "branch", **{"as": "mine"}).code == "exists"
     assert [info.key for info in store.list_objects("mine/")] == [transaction(1).key("mine")]
 
 
@@ -172,8 +172,8 @@ def test_a_branch_that_was_written_to_is_refused(service, store):
     act(service, "branch", **{"as": "staging"})
     run(service, "DELETE FROM t", database="staging")
     before = state(store, "staging")
-    assert refused(service, "branch", **{"as": "staging"}).code == "conflict"
-    assert refused(service, "branch", **{"as": "staging", "at": 2}).code == "conflict"
+    assert refused(service, "branch", **{"as": "staging"}).code == "exists"
+    assert refused(service, "branch", **{"as": "staging", "at": 2}).code == "exists"
     assert state(store, "staging") == before
 
 
@@ -193,7 +193,7 @@ def test_over_a_dropped_one_it_is_a_transaction(service, store):
     assert state(store, "staging") == state(store, at=3)
     assert run(service, "SELECT count(*) FROM old", database="staging", at=1).rows == [(0,)]
     assert act(service, "branch", **{"as": "staging", "at": 3}) == {**reply, "created": False}
-    assert refused(service, "branch", **{"as": "staging", "at": 2}).code == "conflict"
+    assert refused(service, "branch", **{"as": "staging", "at": 2}).code == "exists"
 
 
 def test_of_a_dropped_one_only_what_was_before(service, store):
@@ -281,8 +281,8 @@ def test_an_unfinished_one_is_of_its_source_and_moment_alone(container, store):
     service = container(faulty)
     refused(service, "branch", **{"as": "staging"})
     faulty.forget_plans()
-    assert refused(service, "branch", "other", **{"as": "staging"}).code == "conflict"
-    assert refused(service, "branch", **{"as": "staging", "at": 3}).code == "conflict"
+    assert refused(service, "branch", "other", **{"as": "staging"}).code == "exists"
+    assert refused(service, "branch", **{"as": "staging", "at": 3}).code == "exists"
     [line] = [one for one in act(service, "databases")["databases"] if one["name"] == "staging"]
     assert line["state"] == "unfinished"
     act(service, "branch", **{"as": "staging"})
@@ -324,7 +324,7 @@ def test_a_first_writer_and_a_branch_of_one_name(container, store, number):
         act(service, "branch", **{"as": "staging"})
         branched = True
     except SldbError as error:
-        assert error.code == "conflict"  # noqa: PT017 - either outcome is right
+        assert error.code == "exists"  # noqa: PT017 - either outcome is right
         branched = False
     assert outcome[0] == 1 if not branched else outcome[0] in ("not_found", 5)
     tables = {row[0] for row in run(container(store), "SELECT name FROM sqlite_schema", database="staging").rows}

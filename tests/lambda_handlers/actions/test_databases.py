@@ -103,7 +103,7 @@ def test_created_once(service, store):
     assert act(service, "create_database", "new") == {"database": "new", "txid": 1, "created": False}
     assert run(service, "SELECT count(*) FROM sqlite_schema", database="new").rows == [(0,)]
     assert run(service, "CREATE TABLE t (a)", database="new").txid == 2
-    assert refused(service, "create_database", "new").code == "conflict"
+    assert refused(service, "create_database", "new").code == "exists"
     assert [line["kind"] for line in act(service, "history", "new")["transactions"]] == ["CREATE", "create database"]
     assert state(store, "new")[0] == ("sound", True)
 
@@ -208,7 +208,7 @@ def test_renamed(service, store):
     assert refused(service, "rename_database", "x", to="z").code == "not_found"
     assert refused(service, "rename_database", "nothing", to="z").code == "not_found"
     run(service, "DELETE FROM t", database="y")
-    assert refused(service, "rename_database", "x", to="y").code == "conflict"
+    assert refused(service, "rename_database", "x", to="y").code == "exists"
     assert state(store, "y", at=2) == state(store, "x", at=2)
 
 
@@ -227,7 +227,7 @@ def test_renamed_onto_a_dropped_one_and_back(service, store):
 def test_renamed_onto_another(service, store):
     for name in ("x", "y"):
         run(service, f"CREATE TABLE {name} (a)", database=name)
-    assert refused(service, "rename_database", "x", to="y").code == "conflict"
+    assert refused(service, "rename_database", "x", to="y").code == "exists"
     assert refused(service, "rename_database", "x", to="x").code == "bad_request"
     assert sorted(listed(service)) == ["x", "y"]
 

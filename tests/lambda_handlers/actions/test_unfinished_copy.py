@@ -93,7 +93,7 @@ def test_dropped_and_branched_again(container, store, creates):
     assert image(store, "staging") == image(store)
     run(service, "CREATE TABLE u (a)", database="other")
     begin(container, store, 2, "third")
-    assert refused(service, "rename_database", "other", to="third").code == "conflict"
+    assert refused(service, "rename_database", "other", to="third").code == "exists"
     act(service, "drop_database", "third")
     act(service, "rename_database", "other", to="third")
     assert run(service, "SELECT name FROM sqlite_schema", database="third").rows == [("u",)]

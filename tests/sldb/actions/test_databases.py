@@ -13,8 +13,9 @@ def test_databases_for_people_and_for_programs() -> None:
     assert damaged == ("bad", None, 2, None, None, "damaged")
     dropped = databases.cells({**OK, "state": "dropped", "until": TIME})
     assert str(dropped[5]).startswith("dropped, kept until 2026-11-2")
-    rows = databases.table([OK], "json").rows
-    assert rows == [("main", "ok", 3, TIME, 4096, None, None, "on", None, None)]
+    for format_name, enforced in (("json", True), ("jsonl", True), ("csv", "on"), ("insert", "on")):
+        rows = databases.table([OK], format_name).rows
+        assert rows == [("main", "ok", 3, TIME, 4096, None, None, enforced, None, None)]
 
 
 def test_a_damaged_database_has_a_sentence() -> None:

@@ -67,6 +67,7 @@ def _run_standard_input(session: Session) -> None:
     from sldb.shell.commands.registry import obey
     from sldb.shell.script import run_script
 
+    streams.refuse_empty_standard_input()
     reconfigure = getattr(sys.stdin, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(encoding="utf-8-sig")

@@ -193,8 +193,9 @@ def test_branch(sldb: Sldb) -> None:
     assert "already: nothing was changed" in sldb("branch", "--as", "staging", "--at", "2").err
     sldb("query", "delete from t", "--database", "staging")
     done = sldb("branch", "--as", "staging")
-    assert done.status == 75
+    assert done.status == 1
     assert "there is a database staging already" in done.err
+    assert "[exists]" in done.err
     assert sldb("branch", "--as", "Not a name").status == 2
 
 
@@ -225,13 +226,13 @@ def test_databases_come_and_go(sldb: Sldb) -> None:
 
 def test_whether_a_database_enforces_foreign_keys(sldb: Sldb) -> None:
     fill(sldb)
-    assert [one["foreign_keys"] for one in json.loads(sldb("databases", "--format", "json").out)] == ["on"]
+    assert [one["foreign_keys"] for one in json.loads(sldb("databases", "--format", "json").out)] == [True]
     assert " on " in sldb("databases").out
     done = sldb("databases", "set", "main", "foreign_keys=off")
     assert "main: foreign keys are not enforced · txid 4" in done.err
     assert command_in(done.err) == ["databases", "set", "main", "foreign_keys=on"]
     assert "as before" in sldb("databases", "set", "main", "foreign_keys=OFF").err
-    assert [one["foreign_keys"] for one in json.loads(sldb("databases", "--format", "json").out)] == ["off"]
+    assert [one["foreign_keys"] for one in json.loads(sldb("databases", "--format", "json").out)] == [False]
     assert json.loads(sldb("databases", "set", "main", "foreign_keys=on", "--format", "json").out)[0]["changed"] == 1
     assert "set database" in sldb("undo").err
     assert json.loads(sldb("query", "PRAGMA foreign_keys", "--format", "json").out) == [{"foreign_keys": 0}]
