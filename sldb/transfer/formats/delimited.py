@@ -2,7 +2,8 @@
 
 csv   RFC 4180: quotes around a cell, doubled inside it; such a cell may hold line ends. Nothing between two commas is
       NULL, "" the empty text. Where the header has no comma outside of quotes, a semicolon, tab or bar separates
-      instead. A first line `sep=;`, as Excel writes it, names the separator.
+      instead. A first line `sep=;`, as Excel writes it, names the separator. Blanks around a name in the header are
+      left out, unless it is in quotes.
 tsv   One row a line; \\t \\n \\r \\\\ have their usual meaning, \\N is NULL. Any other backslash is literal.
 
 A line ends with LF, CR LF or CR, also mixed. A row with more or fewer cells than the header is a bad row. An empty line
@@ -12,7 +13,8 @@ is one where there are several columns only if it stands between rows; where the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from lambda_handlers.wire import SldbError
@@ -22,10 +24,11 @@ Cells = list["str | None"]
 Line = tuple[int, str]
 
 _SEPARATORS = (",", ";", "\t", "|")
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r'("?)sep=(.)\1', re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _LINE_ENDS = ("", "\n", "\r\n", "\r")
 _QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"(?!")')
+_MAX_HEADER_CHARACTERS = 1_000_000
 _MAX_CHARACTERS = 100_000_000  # of one value, as in the server
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 _ESCAPED = re.compile(r"\\([tnr\\])")
@@ -46,25 +49,61 @@ class DelimitedRows:
         quoted: type[str] = str,
     ) -> None:
         """Read the header. Raises `bad_request` if there is none."""
-        self._lines = lines(content, name, encoding, bad)
+        self._lines: Iterator[Line] = lines(content, name, encoding, bad)
         self._name = name
         self._is_tsv = is_tsv
         self._bad = bad
         self._quoted = quoted
         self._delimiter = delimiter or ("\t" if is_tsv else ",")
         self._first: tuple[int, Cells] | None = None
-        first = self._next_line()
-        if delimiter is None and not is_tsv:
-            if named := _SEPARATOR_LINE.fullmatch(_without_end(first[1])):
-                self._delimiter, first = named[1], self._next_line()
-            else:
-                self._delimiter = _guess_separator(first[1])
-        cells = self._cells(first)
+        first = self._next_line() if is_tsv else self._first_record(delimiter)
+        exact: list[int] = []
+        cells = self._cells(first, exact)
         if cells is None:
             raise SldbError("bad_request", f"{name}:{first[0]}:1: the header cannot be read")
-        self.columns = self._names(cells, first[0]) if header else [f"c{i}" for i in range(1, len(cells) + 1)]
-        if not header:
+        if header:
+            self.columns = self._names(cells, first[0], range(len(cells)) if is_tsv else exact)
+        else:
+            self.columns = [f"c{i}" for i in range(1, len(cells) + 1)]
             self._first = (first[0], cells)
+
+    def _first_record(self, delimiter: str | None) -> Line:
+        """Return the first line of a CSV, with those that go on in quotes, and set the separator that it shows."""
+        first = self._next_line()
+        named = _SEPARATOR_LINE.fullmatch(_without_end(first[1]))
+        if named and delimiter in (None, named[2]) and (following := self._following_separator(named)):
+            self._delimiter = named[2]
+            return self._whole_record(following)
+        first = self._whole_record(first)
+        if delimiter is None:
+            self._delimiter = _guess_separator(first[1])
+        return first
+
+    def _following_separator(self, named: re.Match[str]) -> Line | None:
+        """Return the line after one that names the separator; None if that line is a name of a column itself."""
+        following = next(self._lines, None)
+        if following is None:
+            return None
+        is_usual = not named[1] and named[2] in _SEPARATORS
+        if is_usual or named[2] in _QUOTED.sub("", following[1]):
+            return following
+        self._lines = chain([following], self._lines)
+        return None
+
+    def _whole_record(self, first: Line) -> Line:
+        """Return a line together with those after it, up to the one that closes its last quote."""
+        taken = [first]
+        size = len(first[1])
+        while sum(text.count('"') for _, text in taken) % 2 and size < _MAX_HEADER_CHARACTERS:
+            following = next(self._lines, None)
+            if following is None:
+                break
+            taken.append(following)
+            size += len(following[1])
+        else:
+            return first[0], "".join(text for _, text in taken)
+        self._lines = chain(taken[1:], self._lines)
+        return first
 
     def _next_line(self) -> Line:
         line = next(self._lines, None)
@@ -77,7 +116,7 @@ class DelimitedRows:
         width = len(self.columns)
         if self._first is not None:
             yield self._first
-        for line in self._lines:
+        while (line := next(self._lines, None)) is not None:
             if width > 1 and line[1] in _LINE_ENDS:
                 continue
             cells = self._cells(line)
@@ -89,10 +128,13 @@ class DelimitedRows:
                 continue
             yield line[0], cells
 
-    def _names(self, cells: Cells, line: int) -> list[str]:
+    def _names(self, cells: Cells, line: int, exact: Collection[int]) -> list[str]:
+        """Return the names of the columns. `exact`: the cells with blanks that belong to the name."""
         names: list[str] = []
         for number, cell in enumerate(cells, start=1):
-            name = (cell or "").strip()
+            name = cell or ""
+            if number - 1 not in exact:
+                name = name.strip()
             if not name:
                 raise SldbError("bad_request", f"{self._name}:{line}:{number}: column {number} has no name")
             if name.lower() in map(str.lower, names):
@@ -109,17 +151,17 @@ class DelimitedRows:
                 return len(_without_end(text)) + 1
         return position + 1
 
-    def _cells(self, line: Line) -> Cells | None:
-        """Return the cells of a line; None for a bad row."""
+    def _cells(self, line: Line, exact: list[int] | None = None) -> Cells | None:
+        """Return the cells of a line; None for a bad row. `exact` takes the places of cells in quotes."""
         number, text = line
         if '"' in text and not self._is_tsv:
-            return self._quoted_cells(number, text)
+            return self._quoted_cells(number, text, exact)
         cells = _without_end(text).split(self._delimiter)
         if not self._is_tsv:
             return [cell or None for cell in cells]
         return [_unescaped(cell) for cell in cells] if "\\" in text else list(cells)
 
-    def _quoted_cells(self, number: int, text: str) -> Cells | None:
+    def _quoted_cells(self, number: int, text: str, exact: list[int] | None) -> Cells | None:
         cells: Cells = []
         position = 0
         while True:
@@ -128,6 +170,8 @@ class DelimitedRows:
                 if found is None:
                     text = text[:position] + self._continued(text[position:], _place(number, text, position))
                     continue
+                if exact is not None:
+                    exact.append(len(cells))
                 cells.append(self._quoted(found[1].replace('""', '"')))
                 position = found.end()
             else:

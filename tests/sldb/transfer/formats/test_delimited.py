@@ -97,7 +97,15 @@ def test_a_line_end_between_two_pieces_of_a_file_is_one(monkeypatch: pytest.Monk
         ('"last, first";age\n"Doe, J";7\n', (["last, first", "age"], [(2, ["Doe, J", "7"])])),
         ("sep=;\na;b\n1;2,5\n", (["a", "b"], [(3, ["1", "2,5"])])),
         ('"sep=|"\r\na|b\r\n1|2\r\n', (["a", "b"], [(3, ["1", "2"])])),
-        ("sep=x\n1\n", (["1"], [])),
+        ('"sep=;"\na\n', (["sep=;"], [(2, ["a"])])),
+        ("sep=x\nax1\n2x3\n", (["a", "1"], [(3, ["2", "3"])])),
+        ("sep=x\n1\n", (["sep=x"], [(2, ["1"])])),
+        ("sep=;\na\n1\n", (["a"], [(3, ["1"])])),
+        ('"a;b"\n1;2\n', (["a;b"], [(2, ["1;2"])])),
+        ('"a|b\tc"\n1\n', (["a|b\tc"], [(2, ["1"])])),
+        ('"last,\nfirst";age\n1,5;2\n', (["last,\nfirst", "age"], [(3, ["1,5", "2"])])),
+        ('"a;\n""b"\n1\n', (['a;\n"b'], [(3, ["1"])])),
+        ('5";b\n1;2\n', (['5"', "b"], [(2, ["1", "2"])])),
     ],
 )
 def test_the_separator_is_that_of_the_header(text: str, found: object) -> None:
@@ -107,6 +115,35 @@ def test_the_separator_is_that_of_the_header(text: str, found: object) -> None:
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 def test_another_separator_is_seen_in_the_header(separator: str) -> None:
     assert read(f"a{separator}b\n1,5{separator}2\n")[:2] == (["a", "b"], [(2, ["1,5", "2"])])
+
+
+def test_the_line_that_names_the_separator_may_be_confirmed() -> None:
+    assert read("sep=;\na;b\n1;2\n", delimiter=";")[:2] == (["a", "b"], [(3, ["1", "2"])])
+    assert read("sep=;\n1\n", delimiter=",")[0] == ["sep=;"]
+
+
+NAMES = st.text(st.sampled_from('ab ;|\t,"\n\r=\\é'), min_size=1, max_size=5).filter(lambda name: name.strip() != "")
+
+
+@given(names=st.lists(NAMES, min_size=1, max_size=3, unique_by=str.lower))
+@example([" a "])
+@example(['"sep=;"'])
+@example(["sep=;"])
+def test_names_in_quotes_are_read_as_they_are(names: list[str]) -> None:
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([names, ["1"] * len(names)])
+    assert read(out.getvalue())[0] == names
+    out = io.StringIO("".join("\t".join(cells) + "\n" for cells in ([tsv(name) for name in names], ["1"] * len(names))))
+    assert read(out.getvalue(), is_tsv=True)[0] == names
+
+
+def tsv(name: str) -> str:
+    """Return the name with the escapes of TSV."""
+    return name.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def test_blanks_around_names_are_left_out_without_quotes() -> None:
+    assert read('a , b," c"\n1,2,3\n')[0] == ["a", "b", " c"]
 
 
 def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
