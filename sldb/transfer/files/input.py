@@ -7,6 +7,7 @@ beginning of the text.
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import tempfile
@@ -18,15 +19,13 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lambda_handlers.wire import SldbError
 from sldb import file_formats
-from sldb.transfer.files import compression, recoding
+from sldb.transfer.files import compression, recoding, signatures
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 BINARY_FORMATS = ("parquet", "sqlite")
 FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "sqlite", "sql")
-_OFFICE = b"\xd0\xcf\x11\xe0"  # Excel's files before 2007
-_ZIP = b"PK\x03\x04"
 _MAGIC = {b"SQLite format 3\0": "sqlite", b"PAR1": "parquet"}
 _SQL = re.compile(rb"\s*(--|/\*|(PRAGMA|BEGIN|CREATE|INSERT|DROP)\b)", re.IGNORECASE)
 _PEEK_BYTES = 4096
@@ -69,7 +68,7 @@ class Input:
             self._is_compressed = kind is not None
             content = _buffered(_Decompressed(raw, kind, self.shown)) if kind else raw
             if self.format not in BINARY_FORMATS:
-                self._refuse_workbook(content.peek(_PEEK_BYTES))
+                signatures.refuse_foreign(content.peek(_PEEK_BYTES), self.shown)
                 wide = recoding.wide_encoding(content.peek(recoding.MARK_BYTES)[: recoding.MARK_BYTES], encoding)
                 self.is_recoded = wide is not None
                 content = _buffered(recoding.AsUtf8(content, wide, self.shown)) if wide else content
@@ -106,14 +105,6 @@ class Input:
             self._raw = file
             yield file
 
-    def _refuse_workbook(self, start: bytes) -> None:
-        """Raise `bad_request` for an Excel workbook or a zip archive, by its first bytes."""
-        if not start.startswith((_ZIP, _OFFICE)):
-            return
-        is_workbook = start.startswith(_OFFICE) or b"[Content_Types].xml" in start or b"xl/" in start
-        kind, hint = ("an Excel workbook", "save it as CSV") if is_workbook else ("a zip archive", "unpack it")
-        raise SldbError("bad_request", f"{self.shown} is {kind}", f"{hint}, and import that", applied="no")
-
     def _guess(self, start: bytes) -> str:
         for magic, name in _MAGIC.items():
             if start.startswith(magic):
@@ -122,11 +113,23 @@ class Input:
             return found
         text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
         if text.startswith((b"[", b"{")):
-            return "json" if text.startswith(b"[") else "jsonl"
+            return "jsonl" if text.startswith(b"{") and not _goes_on(text.splitlines()[0]) else "json"
         if _SQL.match(text):
             return "sql"
         first_line = text.partition(b"\n")[0]
         return "tsv" if b"\t" in first_line and b"," not in first_line else "csv"
+
+
+def _goes_on(line: bytes) -> bool:
+    """Return True if the line is the beginning of a JSON document of several lines."""
+    text = line.decode(errors="replace").rstrip()
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(text) and len(line) < _PEEK_BYTES // 2
+    except (ValueError, RecursionError):
+        return False
+    return False
 
 
 class _Decompressed(io.RawIOBase):

@@ -2,7 +2,7 @@
 
 Whole numbers are exact, true and false are 1 and 0. {"$base64": true, "encoded": …} and {"$blob": …} are blobs,
 {"$float": "inf"} an infinity, as exports write them. Other objects and arrays become JSON text, and so does a whole
-number of more than 64 bits. An object may have new keys: the rows before it get NULL.
+number of more than 64 bits, of any length. An object may have new keys: the rows before it get NULL.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, SldbError, Value
+from sldb.transfer.formats import huge_numbers
 from sldb.transfer.formats.bad_rows import BadRows, lines
 
 _CHUNK_BYTES = 1 << 18
@@ -81,10 +82,12 @@ def value_of(value: Any, key: str) -> Value:
         return value if INTEGER_MIN <= value <= INTEGER_MAX else str(value)
     if isinstance(value, float):
         return value if value == value else None  # noqa: PLR0124 - NaN, which SQLite stores as NULL
+    if isinstance(value, huge_numbers.Digits):
+        return value.text
     if isinstance(value, dict) and (tagged := _tagged(value, key)) is not None:
         return tagged[0]
     if isinstance(value, (dict, list)):
-        value = json.dumps(value, ensure_ascii=False)
+        value = huge_numbers.dumps(value)
     if isinstance(value, str):
         try:
             value.encode()
@@ -112,7 +115,7 @@ def _tagged(value: dict[str, Any], key: str) -> tuple[Value] | None:
 
 
 def _shown(document: Any) -> str:
-    text = json.dumps(document)
+    text = huge_numbers.dumps(document)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -121,7 +124,7 @@ def _by_line(content: BinaryIO, name: str, bad: BadRows, encoding: str) -> Itera
         if not text or text.isspace():
             continue
         try:
-            yield number, json.loads(text)
+            yield number, huge_numbers.scan(text)
         except json.JSONDecodeError as error:
             bad.report(name, number, error.pos + 1, error.msg)
         except RecursionError:
@@ -153,7 +156,7 @@ class _Window:
         self._content = content
         self._name = name
         self._decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
-        self._scan = json.JSONDecoder().raw_decode
+        self._scan = huge_numbers.scan_at
         self._text = ""
         self._position = 0
         self._line, self._column = 1, 1  # of the beginning of the text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -90,15 +89,27 @@ def test_what_is_no_text_is_told_with_its_line(content: bytes, tmp_path: Path) -
         rows_of(Input(str(path)), b"", encoding="utf-16-le")
 
 
-def test_workbooks_and_archives_are_told_by_their_first_bytes(tmp_path: Path) -> None:
-    book, archive, old = tmp_path / "people.csv", tmp_path / "rows.json", tmp_path / "old"
-    with zipfile.ZipFile(book, "w") as made:
-        made.writestr("[Content_Types].xml", "<Types/>")
-    with zipfile.ZipFile(archive, "w") as made:
-        made.writestr("rows.json", "[]")
-    old.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512))
-    for path, said in ((book, "Excel workbook"), (old, "Excel workbook"), (archive, "zip archive")):
-        with pytest.raises(SldbError) as caught:
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ('{\n  "a": 1,\n  "b": [\n    2\n  ]\n}\n{\n  "a": 3\n}\n', [["1", "[2]"], ["3", "None"]]),
+        ('[\n  {\n    "a": 1\n  }\n]\n', [["1"]]),
+        ('{"a":\n1}', [["1"]]),
+        ('{"a": 1}\n{"a": 2}\n', [["1"], ["2"]]),
+        ('{"a": 1}', [["1"]]),
+        ("{}\n{}", [[], []]),
+    ],
+)
+@pytest.mark.parametrize("is_file", [True, False])
+def test_json_without_a_name_is_read_in_any_layout(tmp_path: Path, text: str, rows: object, is_file: bool) -> None:
+    path = tmp_path / "rows"
+    path.write_text(text)
+    assert rows_of(Input(str(path) if is_file else STANDARD_INPUT), text.encode()) == rows
+
+
+def test_a_bad_line_of_json_lines_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    for line in ('{"a": oops}', '{"a": "' + "x" * 9000):
+        path.write_text(line + '\n{"a": 1}\n')
+        with pytest.raises(SldbError, match=r"rows:1:\d+: "):
             rows_of(Input(str(path)), b"")
-        assert (caught.value.code, said in caught.value.message) == ("bad_request", True)
-        assert "CSV" in caught.value.hint or "unpack" in caught.value.hint
