@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,21 @@ class TestModes:
         done = load(client, people, batch_rows=batch_rows, skip=True)
         assert (done.rows, done.changed) == (3, 2)
         assert rows(client, "SELECT id, name FROM people") == [(1, "Ada"), (2, ""), (3, "")]
+
+    def test_generated_columns_are_left_to_the_table(self, client: Client, tmp_path: Path, batch_rows: int) -> None:
+        path = tmp_path / "t.csv"
+        path.write_text("v,ID,s,a\n8,1,16,4\n,2,,5\n")
+        made = "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, v AS (a * 2), s AS (v * 2) STORED)"
+        write(client, made, "INSERT INTO t (id, a) VALUES (1, 3)", made.replace("TABLE t", "TABLE u"))
+        options: tuple[dict[str, Any], ...] = ({"replace": True}, {"upsert": ("id",)}, {"table": "u"})
+        for each in options:
+            done = load(client, path, batch_rows=batch_rows, **each)
+            table = each.get("table", "t")
+            assert done.generated == (f"{table}.v", f"{table}.s")
+            assert rows(client, f"SELECT * FROM {table}") == [(1, 4, 8, 16), (2, 5, 10, 20)]
+        path.write_text("v,s\n8,16\n")
+        with pytest.raises(SldbError, match="all its columns are generated"):
+            load(client, path, batch_rows=batch_rows)
 
     def test_a_column_that_is_not_there(self, client: Client, people: Path, batch_rows: int) -> None:
         write(client, "CREATE TABLE people (id, name)")
