@@ -1,11 +1,11 @@
-"""The types of columns, chosen by all their values.
+"""The types of columns, chosen by all their values, so that none is lost: each is read back as it was written.
 
 INTEGER   whole numbers of 64 bits, written as SQLite writes them: 007 and +49 are text
-REAL      numbers, some of them with a point or an exponent; whole ones among them as far as a double holds them
-NUMERIC   the same with whole numbers that a double does not hold
+REAL      numbers with a point or an exponent, as SQLite or sldb print them: 1.10 and 12e45 are text
+NUMERIC   such numbers and whole ones, unless one of them is 1.0, which NUMERIC would turn into 1
 TEXT      text, or nothing but NULL; of cells of text files also any other mixture
 BLOB      blobs
-none      mixtures of values that have types (JSON, Parquet): each stays what it is
+none      other mixtures of values that have types (JSON, Parquet): each stays what it is
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Value
 
-_INTEGER, _LARGE, _REAL, _TEXT, _BLOB, _EMPTY, _HUGE = 1, 2, 4, 8, 16, 32, 64
-_EXACT_IN_DOUBLE = 1 << 53
+# _WHOLE_REAL: a REAL of a whole value of 64 bits, such as 1.0
+_INTEGER, _WHOLE_REAL, _REAL, _TEXT, _BLOB, _EMPTY, _HUGE = 1, 2, 4, 8, 16, 32, 64
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
-_SHORT_DIGITS = 15  # a whole number of no more digits is exact in a double
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?")
+_SHORT_DIGITS = 18  # a whole number of no more digits has 64 bits
 
 
 @dataclass(slots=True)
@@ -35,16 +35,17 @@ class ColumnType:
         if not self.is_text:
             for kind in {type(value) for value in values}:
                 self.seen |= _KINDS.get(kind, 0)
-            if self.seen & _INTEGER and not self.seen & _LARGE:
-                self._add_large(values)
+            if float in map(type, values):
+                self._add_reals(value for value in values if type(value) is float)
         elif not self.is_final:
             for value in values:
                 if value is not None:
                     self.seen |= _kind_of_text(str(value))
 
-    def _add_large(self, values: Iterable[Value]) -> None:
-        if any(type(value) is int and not -_EXACT_IN_DOUBLE <= value <= _EXACT_IN_DOUBLE for value in values):
-            self.seen |= _LARGE
+    def _add_reals(self, values: Iterable[float]) -> None:
+        if self.seen & (_REAL | _WHOLE_REAL) != _REAL | _WHOLE_REAL:
+            for value in values:
+                self.seen |= _kind_of_real(value)
 
     @property
     def is_final(self) -> bool:
@@ -54,10 +55,13 @@ class ColumnType:
     @property
     def declared(self) -> str:
         kinds = self.seen & ~_EMPTY & ~_HUGE
-        if not kinds & (_TEXT | _BLOB) and kinds:
-            if not kinds & _REAL:
+        if kinds and not kinds & (_TEXT | _BLOB):
+            if kinds == _INTEGER:
                 return "INTEGER"
-            return "NUMERIC" if kinds & _LARGE else "REAL"
+            if not kinds & _INTEGER:
+                return "REAL"
+            if not kinds & _WHOLE_REAL:
+                return "NUMERIC"
         if self.is_text or kinds in (0, _TEXT):
             return "TEXT"
         return "BLOB" if kinds == _BLOB else ""
@@ -72,7 +76,7 @@ class ColumnType:
         return self.declared in ("INTEGER", "REAL", "NUMERIC")
 
 
-_KINDS = {int: _INTEGER, float: _REAL, str: _TEXT, bytes: _BLOB}
+_KINDS = {int: _INTEGER, str: _TEXT, bytes: _BLOB}
 
 
 def _kind_of_text(text: str) -> int:
@@ -80,9 +84,17 @@ def _kind_of_text(text: str) -> int:
         if len(text) <= _SHORT_DIGITS:
             return _INTEGER
         number = int(text) if len(text) <= 20 else INTEGER_MAX + 1
-        if not INTEGER_MIN <= number <= INTEGER_MAX:
-            return _TEXT | _HUGE
-        return _INTEGER if -_EXACT_IN_DOUBLE <= number <= _EXACT_IN_DOUBLE else _INTEGER | _LARGE
-    if text != "-0" and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
-        return _REAL
-    return _TEXT if text else _EMPTY
+        return _INTEGER if INTEGER_MIN <= number <= INTEGER_MAX else _TEXT | _HUGE
+    if not text:
+        return _EMPTY
+    return _kind_of_real(float(text)) if _NUMBER.fullmatch(text) and _is_printed(text) else _TEXT
+
+
+def _is_printed(text: str) -> bool:
+    """Return True if the text is what SQLite (1.0e+300) or sldb (1e+300) prints for the number."""
+    number = float(text)
+    return math.isfinite(number) and repr(number) == text.replace(".0e", "e") and text != "-0.0"
+
+
+def _kind_of_real(number: float) -> int:
+    return _WHOLE_REAL if number.is_integer() and INTEGER_MIN <= number <= INTEGER_MAX else _REAL

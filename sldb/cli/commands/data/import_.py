@@ -33,7 +33,7 @@ Formats (found from the name's ending and the content): csv, tsv, json, jsonl,
 parquet, sqlite, sql; each may be compressed with gzip or zstd.
 
 A missing table is created: its name is the file's, its columns' types are those of the values (INTEGER, REAL, TEXT; 007
-is text). Rows are added to an existing one, by the names of the columns.
+and 1.10 are text). Rows are added to an existing one, by the names of the columns.
 
 An import of any size is one transaction. If it is stopped before its end, the same command again continues.
 """
