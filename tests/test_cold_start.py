@@ -31,10 +31,14 @@ OURS = {
         endpoints lock_holder proxies sealed_json times
     """,
     "lambda_handlers.sql": """
-        attachment authorizer chance connection errors execution groups pragmas reply_limit script session statements
+        attachment authorizer chance connection errors execution groups ignored_settings pragmas reply_limit script
+        session statements
     """,
     "lambda_handlers.sql.own": """
         own_tables request_log
+    """,
+    "lambda_handlers.sql.settings": """
+        rights
     """,
     "lambda_handlers.storage": """
         announcements commit commit_permit draft folding foreign_keys freshness local_pages log_follower prepared_file

@@ -63,7 +63,9 @@ TESTED_IN = {
     "tests/lambda_handlers/sql/test_session.py": (
         "lambda_handlers.sql.connection",
         "lambda_handlers.sql.reply_limit",
+        "lambda_handlers.sql.vacuum",
     ),
+    "tests/lambda_handlers/sql/settings/test_rights.py": ("lambda_handlers.sql.ignored_settings",),
     "tests/lambda_handlers/test_wire.py": ("lambda_handlers.wire",),
     "tests/sldb/cli/commands/data/test_export.py": (
         "sldb.transfer.files.s3_object",

@@ -68,10 +68,10 @@ class RequestRunner:
         if request.expect is not None:
             check_expected(results, request.expect)
         if request.dry_run and session.changes:
-            reply = self._reply(results, copy.replica.txid)
+            reply = self._reply(session, results, copy.replica.txid)
             return replace(reply, changes=session.changes.by_table, destroys=session.changes.destroys)
         if not session.has_written:
-            return self._reply(results, copy.replica.txid)
+            return self._reply(session, results, copy.replica.txid)
         self._check_before_commit(session, run, copy)
         return self._commit(session, run, copy, results)
 
@@ -86,14 +86,16 @@ class RequestRunner:
         started = run.deadline.now()
         # Otherwise VACUUM has committed by itself. It is not recorded, because running it twice does no harm.
         if copy.vfs.permit.txid is None:
-            reply = self._reply(results, copy.replica.txid + 1)
+            reply = self._reply(session, results, copy.replica.txid + 1)
             self._applied.record(session, copy, run.request_id(session.may_write), reply)
             session.commit()
         run.stats["commit_ms"] += max(run.ms_since(started), 0.001)  # 0: nothing was committed
-        return self._reply(results, copy.replica.txid if copy.vfs.permit.txid is None else copy.vfs.permit.txid)
+        return self._reply(
+            session, results, copy.replica.txid if copy.vfs.permit.txid is None else copy.vfs.permit.txid
+        )
 
-    def _reply(self, results: tuple[Result, ...], txid: Txid) -> Reply:
-        return Reply(results, txid, self._database)
+    def _reply(self, session: Session, results: tuple[Result, ...], txid: Txid) -> Reply:
+        return Reply(results, txid, self._database, warnings=session.warnings)
 
 
 def check_expected(results: Sequence[Result], expected: Sequence[str | None]) -> None:

@@ -18,25 +18,8 @@ import apsw
 from lambda_handlers.sql import attachment
 from lambda_handlers.sql.attachment import Attachment
 from lambda_handlers.sql.own.own_tables import is_ours
+from lambda_handlers.sql.settings import rights
 
-# Pragmas that only read, or whose setting is within a transaction's rights.
-_FREE_PRAGMAS = frozenset(
-    """
-    analysis_limit application_id auto_vacuum automatic_index busy_timeout case_sensitive_like cell_size_check
-    collation_list compile_options data_version database_list defer_foreign_keys encoding foreign_key_check
-    foreign_key_list foreign_keys freelist_count function_list ignore_check_constraints incremental_vacuum index_info
-    index_list index_xinfo integrity_check legacy_alter_table module_list optimize page_count pragma_list query_only
-    quick_check read_uncommitted recursive_triggers reverse_unordered_selects table_info table_list table_xinfo
-    user_version
-    """.split()  # noqa: SIM905 - names read better as a block of words
-)
-# Pragmas that may be read, but whose setting belongs to the storage or the function.
-_READABLE_PRAGMAS = frozenset(
-    """
-    cache_size journal_mode locking_mode max_page_count mmap_size page_size schema_version secure_delete synchronous
-    temp_store trusted_schema wal_autocheckpoint writable_schema
-    """.split()  # noqa: SIM905
-)
 # The endings of shadow tables: virtual tables keep their data in them, and prepare writes to them.
 _SHADOWS = tuple(
     "_config _content _data _docsize _idx _node _parent _rowid _segdir _segments _stat".split()  # noqa: SIM905
@@ -112,14 +95,15 @@ class Authorizer:
         self.savepoint = ("", "")  # BEGIN, RELEASE or ROLLBACK, and its name
         self.transaction = ""  # BEGIN, COMMIT or ROLLBACK of a transaction
         self.pragmas: list[tuple[str, str | None, str]] = []  # name, argument, schema; all in lower case but the second
+        self.without_effect: list[tuple[str, str | None]] = []  # PRAGMAs that SQLite is not shown: name, argument
         self.only_reads = False  # a PRAGMA that SQLite counts as a write, although it only reads without a value
         self._vacuuming = first_word == "VACUUM"
 
     def only_explains(self) -> None:
         """Forget the effects of a statement that is only explained; an explained PRAGMA takes effect."""
-        pragmas = self.pragmas
+        pragmas, without_effect = self.pragmas, self.without_effect
         self.begin_statement("")
-        self.pragmas = pragmas
+        self.pragmas, self.without_effect = pragmas, without_effect
 
     @contextmanager
     def trusting(self) -> Iterator[None]:
@@ -163,17 +147,29 @@ class Authorizer:
             self.deletes_from.add(one or "")
         elif action == apsw.SQLITE_PRAGMA:
             self.pragmas.append(((one or "").lower(), two, (database or "").lower()))
-        refusal = self._why_not(action, one, two)
+        refusal = self._why_not(action, one, two, database)
         if refusal:
             self.refusal = self.refusal or refusal
             return apsw.SQLITE_DENY
-        return apsw.SQLITE_IGNORE if self._would_corrupt(action, one, two) else apsw.SQLITE_OK
+        if self._would_corrupt(action, one, two) or self._has_no_effect(action, one, two, database):
+            return apsw.SQLITE_IGNORE
+        return apsw.SQLITE_OK
 
     def _would_corrupt(self, action: int, one: str | None, two: str | None) -> bool:
         """Return True if the statement sets the encoding of an existing database. SQLite ignores it, except in
         a database without tables: there the encoding of the schema then differs from that in the header."""
         sets_encoding = action == apsw.SQLITE_PRAGMA and (one or "").lower() == "encoding" and two is not None
         return sets_encoding and not self._new_database
+
+    def _has_no_effect(self, action: int, one: str | None, two: str | None, database: str | None) -> bool:
+        """Return True for a PRAGMA that is accepted without being shown to SQLite."""
+        name = (one or "").lower()
+        if action != apsw.SQLITE_PRAGMA or (database or "").lower() in self.attached:
+            return False
+        if not (rights.has_no_effect(name, two) or rights.keeps_value(name, two)):
+            return False
+        self.without_effect.append((name, two))
+        return True
 
     def _note(self, action: int, one: str, two: str, trigger: str | None) -> None:
         if trigger is not None:
@@ -201,10 +197,10 @@ class Authorizer:
         elif action in _ROW_ACTIONS and not table.lower().endswith(_SHADOWS):
             self.attached_write = self.attached_write or f"{_ROW_ACTIONS[action]} {database}.{table}"
 
-    def _why_not(self, action: int, name: str | None, two: str | None) -> str:
+    def _why_not(self, action: int, name: str | None, two: str | None, database: str | None) -> str:
         one = name or ""
         if action == apsw.SQLITE_PRAGMA:
-            return self._why_not_pragma(one.lower(), two)
+            return self._why_not_pragma(one.lower(), two, (database or "").lower() in self.attached)
         if action == apsw.SQLITE_FUNCTION and (two or "").lower() in _REFUSED_FUNCTIONS:
             return f"the function {two} loads code"
         if action == apsw.SQLITE_ATTACH and not (self._vacuuming and one == ""):
@@ -227,14 +223,16 @@ class Authorizer:
             return "ATTACH needs a literal name in the statement, not a parameter or an expression"
         return "" if Attachment.parse(name) else f"ATTACH {name!r} names no database of the stack"
 
-    def _why_not_pragma(self, name: str, argument: str | None) -> str:
-        if name in _FREE_PRAGMAS:
+    def _why_not_pragma(self, name: str, argument: str | None, is_attached: bool) -> str:
+        if name in rights.FREE:
             return ""
-        if name in _READABLE_PRAGMAS and argument is None:
+        if rights.reads(name, argument):
             self.only_reads = True
             return ""
         if name == "page_size" and self._new_database:
             return ""
-        if name in _READABLE_PRAGMAS:
-            return f"PRAGMA {name} can be read here, but its setting belongs to the storage"
-        return f"PRAGMA {name} reaches outside the database or into its storage"
+        if not is_attached and (rights.has_no_effect(name, argument) or rights.keeps_value(name, argument)):
+            return ""
+        reason, hint = rights.why_not(name)
+        self.hint = hint or self.hint
+        return reason

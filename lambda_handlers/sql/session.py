@@ -25,16 +25,17 @@ from lambda_handlers.sql import script
 from lambda_handlers.sql.authorizer import Authorizer, not_yours
 from lambda_handlers.sql.chance import Chance
 from lambda_handlers.sql.connection import configure
-from lambda_handlers.sql.errors import attached_is_read_only, translated
+from lambda_handlers.sql.errors import translated
 from lambda_handlers.sql.execution import READ, WRITE, BeginNeeded, Control, Engine, Execution, Mode, WriteNeeded
 from lambda_handlers.sql.groups import Groups, is_other_begin
+from lambda_handlers.sql.ignored_settings import IgnoredSettings
 from lambda_handlers.sql.own import own_tables
 from lambda_handlers.sql.pragmas import FOREIGN_KEYS, Place, Pragmas
 from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.sql.statements import Entries, Step, steps_of
 from lambda_handlers.storage.log.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
-from lambda_handlers.wire import Result, SldbError, Statement
+from lambda_handlers.wire import Notice, Result, SldbError, Statement
 
 if TYPE_CHECKING:
     from lambda_handlers.sql.changes import Changes
@@ -85,6 +86,7 @@ class Session:
         self._pragmas = Pragmas(self.connection, self._authorizer, new_database=is_new)
         parts = self.connection, self._authorizer, self._pragmas, self._chance, room or ReplyRoom(), self.changes
         self._engine = Engine(*parts, mode.may_write, _digest() if in_transaction or makes_digests else None)
+        self._ignored = IgnoredSettings(self._engine)
         self._in_transaction = in_transaction
         self.groups = Groups(self.connection, self._execute_own, in_transaction, self.changes)
         self.connection.set_progress_handler(self._is_over, INSTRUCTIONS_BETWEEN_CHECKS)
@@ -99,6 +101,7 @@ class Session:
         self._deadline = deadline
         self._engine.room = room
         self._engine.may_write = may_write
+        self._ignored.begin_request()
 
     @property
     def has_written(self) -> bool:
@@ -109,6 +112,11 @@ class Session:
     def ended(self) -> str | None:
         """The way in which a statement has ended the transaction over several requests: commit or rollback."""
         return self.groups.ended
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """The warnings of the request."""
+        return self._ignored.warnings
 
     def run(self, statements: Sequence[Statement], on_error: str = "stop") -> tuple[Result, ...]:
         """Return the results of all statements of a request, in order. Raises SldbError, Conflict, or WriteNeeded."""
@@ -202,6 +210,7 @@ class Session:
         self._chance.next_statement()
         try:
             result = self._run_piece(step, place, alone)
+            result = self._ignored.result(result, step.piece.sql, place.statement)
             self.groups.follow(self._authorizer.savepoint)
             if self._authorizer.pragmas:
                 with self._chance.of_own():
@@ -236,16 +245,10 @@ class Session:
         return Result(digest=self._engine.digest().end() if self._engine.digest else None)
 
     def _vacuum(self, piece: script.Piece, alone: bool) -> Result:
-        if not alone or self._in_transaction:
-            if script.second_name(piece.sql).lower() in self._authorizer.attached:
-                raise attached_is_read_only(piece.sql.strip())
-            raise SldbError(
-                "sql_error", "VACUUM cannot run inside a transaction", "send VACUUM as a request of its own"
-            )
-        if not self._mode.may_commit:
-            raise SldbError("bad_request", "dry_run: VACUUM cannot be rolled back", "send it without dry_run")
-        if self._engine.digest:
-            raise SldbError("bad_request", "expect, pin: VACUUM commits by itself", "send it without these fields")
+        from lambda_handlers.sql import vacuum  # few requests need it, and imports slow down cold starts
+
+        is_alone = alone and not self._in_transaction
+        vacuum.check(piece, self._authorizer, self._mode, alone=is_alone, compares=bool(self._engine.digest))
         with self._vfs.permit.granted(Kind.VACUUM):
             return Execution(self._engine, piece.sql, None, "VACUUM").run(0)
 

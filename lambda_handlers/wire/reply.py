@@ -23,6 +23,16 @@ class Column(NamedTuple):
         return {"name": self.name, "type": self.type}
 
 
+class Notice(NamedTuple):
+    """A warning: the request did what it says, and probably not all that was meant."""
+
+    code: str  # no_effect
+    message: str
+
+    def encode(self) -> dict[str, Any]:
+        return self._asdict()
+
+
 @dataclass(frozen=True, slots=True)
 class StoredRows:
     """Rows in an object of the store, because they exceed the reply limit: gzip, one JSON list per line."""
@@ -101,6 +111,7 @@ class Reply:
     destroys: list[dict[str, Any]] | None = None  # of a dry run: see `lambda_handlers.sql.changes`
     time: str | None = None  # of a view of the past (`at`): when `txid` was made, RFC 3339 in UTC
     transaction: Mapping[str, Any] | None = None  # {"token"} of an open one, or {"ended": "commit" | "rollback"}
+    warnings: tuple[Notice, ...] = ()
 
     @property
     def last(self) -> Result:
@@ -130,6 +141,7 @@ class Reply:
             **({} if self.changes is None else {"changes": self.changes, "destroys": self.destroys}),
             **({} if self.time is None else {"time": self.time}),
             **({} if self.transaction is None else {"transaction": dict(self.transaction)}),
+            **({"warnings": [notice.encode() for notice in self.warnings]} if self.warnings else {}),
         }
 
     @classmethod
@@ -143,4 +155,5 @@ class Reply:
             destroys=body.get("destroys"),
             time=body.get("time"),
             transaction=body.get("transaction"),
+            warnings=tuple(Notice(notice["code"], notice["message"]) for notice in body.get("warnings", ())),
         )

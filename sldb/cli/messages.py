@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sldb.cli import progress, streams
 
 if TYPE_CHECKING:
-    from lambda_handlers.wire import Result, Value
+    from lambda_handlers.wire import Reply, Result, Value
 
 
 def show_rows(format_name: str, names: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
@@ -48,6 +48,12 @@ def show_reply(format_name: str, reply: Mapping[str, Any], *sentences: str) -> N
 def say(sentence: str) -> None:
     """Write a sentence to standard error."""
     progress.say(sentence)
+
+
+def say_warnings(reply: Reply) -> None:
+    """Write the warnings of a reply to standard error."""
+    for warning in reply.warnings:
+        say(f"note: {warning.message}")
 
 
 def say_subject(where: str) -> None:

@@ -39,6 +39,7 @@ def report_step(migration: Migration, act: Callable[[], Reply | None], done: str
     block = migration.down if done == "rolled back" else migration.up
     note = "" if block.transaction else " · as one transaction, although transaction:false"
     messages.say(f"{done} {migration.name} · {took} · txid {reply.txid}{note}")
+    messages.say_warnings(reply)
     return reply
 
 

@@ -10,9 +10,10 @@ The digits before the name are the version. As with dbmate, versions are compare
 are ignored, only comments may precede `-- migrate:up`, and there must be a `-- migrate:down`, possibly empty. Unlike
 with dbmate, two files with one version are an error, and so is an unknown option.
 
-`transaction:false` is accepted and changes nothing: a migration is one request, and so one transaction, in any case.
-PRAGMAs at the beginning of a block, the usual reason for that option, take effect before that transaction
-(lambda_handlers/sql/session.py).
+`transaction:false` is accepted: a migration is one request, and so one transaction, in any case. The usual reasons for
+that option work nevertheless: PRAGMAs at the beginning of a block take effect before that transaction
+(lambda_handlers/sql/session.py), journal_mode and its like have no effect (lambda_handlers/sql/settings/rights.py), and
+a VACUUM that is alone in its block runs by itself (`runner`).
 """
 
 from __future__ import annotations

@@ -9,17 +9,20 @@ Beside it `schema_migration_files` keeps the hash of each migration's file, to f
 does not use that table, so it has no rows of migrations applied by dbmate.
 
 A roll-back is conditional on the transaction at which the list was read.
+
+VACUUM cannot run inside a transaction. A block that holds nothing else, with transaction:false, runs before the request
+with the row; it may run twice, which does no harm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.client import Client
 from sldb.migrate.files import Block, Migration
-from sldb.sql_text import bare_words, is_blank, split_statements
+from sldb.sql_text import bare_words, is_blank, list_statements, split_statements
 
 VERSIONS = "schema_migrations"
 FILES = "schema_migration_files"
@@ -73,7 +76,7 @@ def apply(client: Client, migration: Migration) -> Reply | None:
     guard = Statement(f'INSERT INTO "{VERSIONS}" (version) VALUES (?)', (migration.version,))
     remember = Statement(f"INSERT OR REPLACE INTO {FILES} VALUES (?, ?)", (migration.version, migration.sha256))
     own = (*_PREPARE, guard, remember)
-    early, late = _chunks(migration.up)
+    early, late = _chunks(_without_vacuum(client, migration, migration.up))
     parts: list[Chunk | Statement] = [early, *own, late]
     try:
         return _send(client, migration, parts, None)
@@ -94,7 +97,7 @@ def roll_back(client: Client, version: str, migration: Migration) -> Reply | Non
             f"{migration.name} has nothing below -- migrate:down: it cannot be rolled back",
             "write SQL there that reverts it, or go back in time: sldb undo, sldb restore --at TXID",
         )
-    early, late = _chunks(migration.down)
+    early, late = _chunks(_without_vacuum(client, migration, migration.down))
     for tries_left in reversed(range(_TRIES)):
         applied = read_applied(client)
         if version not in applied.versions:
@@ -108,6 +111,20 @@ def roll_back(client: Client, version: str, migration: Migration) -> Reply | Non
             if error.code != "conflict" or not tries_left:
                 raise
     raise AssertionError  # the last try returns or raises
+
+
+def _without_vacuum(client: Client, migration: Migration, block: Block) -> Block:
+    """Run the VACUUM of a block that is nothing else, and return an empty block in its place. Raises SldbError."""
+    statements = list_statements(block.sql)
+    if not any(next(bare_words(statement), "") == "VACUUM" for statement in statements):
+        return block
+    if len(statements) > 1 or block.transaction:
+        message = "VACUUM cannot be part of a transaction, and a migration is one"
+        hint = "put it into a migration of its own, with -- migrate:up transaction:false, or run `sldb query VACUUM`"
+        offset = block.begins + block.sql.upper().index("VACUUM")
+        raise SldbError("bad_request", message, hint, **migration.place(offset), applied="no")
+    _send(client, migration, [Chunk(block.sql, block.begins)], None)
+    return replace(block, sql="")
 
 
 def _chunks(block: Block) -> tuple[Chunk, Chunk]:

@@ -134,6 +134,8 @@ class Session:
     def show(self, reply: Reply) -> None:
         """Print the data of a reply, and below it the time and transaction."""
         self.output.show_data(reply.results)
+        for warning in reply.warnings:
+            self.output.say(f"note: {warning.message}")
         if self.output.timing:
             self.output.say(summary(reply, self.last_ms), softly=True)
 

@@ -9,10 +9,35 @@ SETTING = "tests/lambda_handlers/storage/test_foreign_keys.py"
 CHANGES = SERVER + "sql/test_changes.py"
 SCRIPT = SERVER + "sql/test_script.py"
 PRAGMAS = SERVER + "sql/test_pragmas.py"
+RIGHTS = SERVER + "sql/settings/test_rights.py"
 PIN = SERVER + "sql/test_pin.py"
 CHANCE = SERVER + "sql/test_chance.py"
 
 MUTANTS = (
+    Mutant(
+        "a setting without effect has no warning",
+        "sql",
+        SQL + "ignored_settings.py",
+        "        self._names.update(dict.fromkeys(names))",
+        "        pass",
+        (RIGHTS,),
+    ),
+    Mutant(
+        "a setting without effect is shown to SQLite",
+        "sql",
+        SQL + "authorizer.py",
+        "self._has_no_effect(action, one, two, database):",
+        "self._has_no_effect(action, one, two, database) and False:",
+        (RIGHTS,),
+    ),
+    Mutant(
+        "a warning of one request comes again in the next of its transaction",
+        "sql",
+        SQL + "session.py",
+        "        self._ignored.begin_request()\n",
+        "",
+        (RIGHTS,),
+    ),
     Mutant(
         "a PRAGMA that comes too late is ignored without a word",
         "sql",
@@ -41,7 +66,7 @@ MUTANTS = (
         "a PRAGMA that is only explained is forgotten",
         "sql",
         SQL + "authorizer.py",
-        "        self.pragmas = pragmas",
+        "        self.pragmas, self.without_effect = pragmas, without_effect",
         "        pass",
         (PRAGMAS,),
     ),

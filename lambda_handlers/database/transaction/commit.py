@@ -111,7 +111,7 @@ class Commit:
 
     def _commit(self, session: Session, run: Run, transaction: Transaction, results: tuple[Result, ...]) -> Reply:
         copy, started = self._parts.newest.copy, run.deadline.now()
-        reply = self._reply(run, results, copy.replica.txid + 1, COMMIT)
+        reply = replace(self._reply(run, results, copy.replica.txid + 1, COMMIT), warnings=session.warnings)
         self._parts.applied.record(session, copy, run.request_id(may_write=True), reply)
         self._parts.applied.record_transaction(session, copy, transaction.attempt(), reply)
         session.commit()

@@ -30,7 +30,7 @@ from lambda_handlers.sql.pin import Pin
 from lambda_handlers.sql.session import WriteNeeded
 from lambda_handlers.sql.statements import Step, steps_of
 from lambda_handlers.storage.replica import Gone
-from lambda_handlers.wire import Reply, Result, SldbError
+from lambda_handlers.wire import Notice, Reply, Result, SldbError
 from lambda_handlers.wire.transaction import COMMIT, ROLLBACK, InTransaction
 
 SEED_BYTES = 32  # of a pin
@@ -44,6 +44,7 @@ class _Continued:
     transaction: Transaction
     results: tuple[Result, ...]  # of this request
     ended: str | None  # by one of its statements
+    warnings: tuple[Notice, ...] = ()
 
 
 class Transactions:
@@ -89,8 +90,10 @@ class Transactions:
         continued = self._continue(run, transaction, steps) if steps else _Continued(transaction, (), None)
         ended = continued.ended or wanted.end
         if ended == COMMIT:
-            return self._commit_with(run, continued.transaction, (), continued.results)
-        return self._reply(run, continued, ended)
+            reply = self._commit_with(run, continued.transaction, (), continued.results)
+        else:
+            reply = self._reply(run, continued, ended)
+        return replace(reply, warnings=continued.warnings)
 
     # Beginning and continuing
 
@@ -180,7 +183,8 @@ class Transactions:
                 pass
             else:
                 results = continued.results if continued else shown
-                return self._ended(run, transaction, results, (continued and continued.ended) or COMMIT)
+                reply = self._ended(run, transaction, results, (continued and continued.ended) or COMMIT)
+                return replace(reply, warnings=continued.warnings) if continued else reply
         if run.request.read_only:
             raise read_only("COMMIT", "a read-only request")
         try:
@@ -225,7 +229,7 @@ def _continued(
         attached=warm.attached.txids,
         writes=warm.session.has_written,
     )
-    return _Continued(after, results, ended)
+    return _Continued(after, results, ended, warm.session.warnings)
 
 
 def _is_outside(result: Result) -> bool:

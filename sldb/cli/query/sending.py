@@ -51,6 +51,7 @@ class Sending:
         self._print(reply, out, screen)
         moment_options.say_moment(self.client, self.at, reply.txid, reply.time)
         self._say_summary(reply, elapsed_ms, screen)
+        messages.say_warnings(reply)
         if request.dry_run:
             say_dry_run(reply.changes or {})
             _say_drops(reply)

@@ -147,19 +147,9 @@ def test_change_what_is_set_for_the_database(service: Service, query: str, enfor
         "EXPLAIN PRAGMA hard_heap_limit = 0",
         "SELECT * FROM pragma_hard_heap_limit(0)",
         "PRAGMA soft_heap_limit = 1",
-        "PRAGMA cache_spill = 1",
-        "PRAGMA cache_size = 1000000",
-        "PRAGMA threads = 8",
-        "PRAGMA mmap_size = 1000000000",
-        "PRAGMA temp_store = MEMORY",
-        "PRAGMA locking_mode = EXCLUSIVE",
-        "PRAGMA journal_mode = OFF",
-        "PRAGMA synchronous = OFF",
         "PRAGMA max_page_count = 1",
         "PRAGMA secure_delete = ON",
         "PRAGMA page_size = 8192",
-        "PRAGMA shrink_memory",
-        "PRAGMA wal_autocheckpoint = 1",
         "PRAGMA lock_status",
         "PRAGMA key = 'x'",
         "PRAGMA no_such_pragma",
@@ -171,6 +161,25 @@ def test_change_what_is_set_for_the_database(service: Service, query: str, enfor
 )
 def test_change_how_the_database_is_kept(service: Service, query: str) -> None:
     assert refusal(service, query).code in ("forbidden", "sql_error")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(f"PRAGMA {setting}" for setting in ("shrink_memory", "wal_checkpoint(TRUNCATE)")),
+        *(f"PRAGMA {form}cache_size = 1000000" for form in ("", "main.", "temp.")),
+        *(f"PRAGMA {setting} = 8" for setting in ("cache_spill", "threads", "mmap_size", "wal_autocheckpoint")),
+        *(f"PRAGMA {setting} = OFF" for setting in ("journal_mode", "synchronous", "fullfsync")),
+        *("PRAGMA temp_store = MEMORY", "PRAGMA locking_mode = EXCLUSIVE", "EXPLAIN PRAGMA journal_mode = OFF"),
+    ],
+)
+def test_change_how_the_database_is_kept_by_a_setting_without_effect(service: Service, query: str) -> None:
+    settings = ("cache_size", "cache_spill", "journal_mode", "locking_mode", "synchronous", "temp_store", "threads")
+    read = "; ".join(f"PRAGMA {name}" for name in settings)
+    before = run(service, read).results
+    after = run(service, f"{query}; {read}").results
+    assert [result.rows for result in after[1:]] == [result.rows for result in before]
+    unharmed(service)
 
 
 def test_a_statement_that_is_two_to_sqlite_and_one_to_us(service: Service) -> None:

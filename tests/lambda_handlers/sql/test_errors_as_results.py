@@ -41,7 +41,7 @@ def rows(service: Service) -> list[tuple[Any, ...]]:
         ({"query": "SELECT ?", "params": []}, "bad_request"),
         ({"query": "SELECT :a", "params": {"b": 1}}, "bad_request"),
         ("DELETE FROM _sldb_requests", "forbidden"),
-        ("PRAGMA journal_mode = WAL", "forbidden"),
+        ("PRAGMA writable_schema = ON", "forbidden"),
         ("ATTACH 'other' AS o; DELETE FROM o.theirs", "read_only"),
         ("VACUUM", "sql_error"),
         ("SELECT CAST(x'ff' AS TEXT)", "sql_error"),

@@ -56,7 +56,7 @@ def test_the_table_is_the_one_that_dbmate_makes(client: Client) -> None:
         ("INSERT INTO t VALUES (1, 2);\nINSERT INTO t VALUES (2, nope);", 3, 1, 2, "sql_error"),
         ("PRAGMA foreign_keys = ON;\nINSERT INTO t VALUES (1, 2);\n\nINSERT INTO u VALUES (1);", 5, 2, 3, "sql_error"),
         ("INSERT INTO t VALUES (1, 2);\n INSERT INTO t VALUES (1, 3);", 3, 1, 2, "constraint"),
-        ("PRAGMA journal_mode = DELETE;", 2, 0, 1, "forbidden"),
+        ("PRAGMA writable_schema = ON;", 2, 0, 1, "forbidden"),
     ],
 )
 def test_a_failure_applies_nothing_and_says_where(
@@ -111,6 +111,53 @@ def test_pragmas_at_its_beginning_take_effect(client: Client) -> None:
     with pytest.raises(SldbError, match="FOREIGN KEY constraint failed"):
         runner.apply(client, migration(2, "-- note\nPRAGMA foreign_keys = ON;\nINSERT INTO c VALUES (1);"))
     assert runner.apply(client, migration(2, "PRAGMA foreign_keys = OFF;\nINSERT INTO c VALUES (1);")) is not None
+
+
+def test_the_usual_first_migration_of_dbmate(client: Client) -> None:
+    text = "-- migrate:up transaction:false\nPRAGMA journal_mode = WAL;\n-- migrate:down transaction:false\n"
+    first = parse(Path("1_m.sql"), text + "PRAGMA journal_mode = DELETE;\n")
+    reply = runner.apply(client, first)
+    assert reply is not None
+    assert [warning.code for warning in reply.warnings] == ["no_effect"]
+    assert list(runner.read_applied(client).versions) == ["1"]
+    rolled_back = runner.roll_back(client, "1", first)
+    assert rolled_back is not None
+    assert len(rolled_back.warnings) == 1
+    middle = migration(2, "CREATE TABLE t (a);\nPRAGMA synchronous = OFF;\nINSERT INTO t VALUES (1);")
+    assert runner.apply(client, middle) is not None
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_migration_that_is_a_vacuum(client: Client, direction: str) -> None:
+    runner.apply(client, CREATE)
+    up = down = "SELECT 1;"
+    up, down = ("-- note\nVACUUM;", down) if direction == "up" else (up, "vacuum main")
+    text = f"-- migrate:up transaction:false\n{up}\n-- migrate:down transaction:false\n{down}\n"
+    alone = parse(Path("2_m.sql"), text)
+    assert runner.apply(client, alone) is not None
+    assert runner.apply(client, alone) is None
+    assert runner.roll_back(client, "2", alone) is not None
+    assert list(runner.read_applied(client).versions) == ["1"]
+    assert "VACUUM" in [entry["kind"] for entry in client.act("history")["transactions"]]
+
+
+@pytest.mark.parametrize(
+    ("option", "up"),
+    [
+        ("", "VACUUM;"),
+        (" transaction:false", "VACUUM;\nINSERT INTO t VALUES (9, 9);"),
+        (" transaction:false", "INSERT INTO t VALUES (9, 9);\n VACUUM"),
+        (" transaction:false", "VACUUM;\nVACUUM;"),
+    ],
+)
+def test_a_vacuum_beside_anything_else_is_refused(client: Client, option: str, up: str) -> None:
+    runner.apply(client, CREATE)
+    bad = parse(Path("2_m.sql"), f"-- migrate:up{option}\n{up}\n-- migrate:down\n")
+    with pytest.raises(SldbError, match="VACUUM cannot be part of a transaction") as caught:
+        runner.apply(client, bad)
+    assert bad.text[caught.value.details["offset"] :].startswith("VACUUM")
+    assert rows(client, "SELECT count(*) FROM t") == [(0,)]
+    assert list(runner.read_applied(client).versions) == ["1"]
 
 
 def test_an_empty_block_is_applied_and_cannot_be_rolled_back(client: Client) -> None:
