@@ -1,5 +1,8 @@
 """The printing of untrusted text on a terminal: escapes, and widths.
 
+The width of a text is the one that the package wcwidth has: of emoji sequences, conjoining jamo, combining marks,
+variation selectors. It is imported only for such text.
+
 A cell, an error message or a name may hold anything. Control characters (with the escape character first among
 them), and the characters that reorder their neighbours, are shown in the notation of Python: \\x1b, \\n.
 Everything else prints as it is.
@@ -8,18 +11,28 @@ Everything else prints as it is.
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 # C0, DEL, C1; then marks, separators and overrides of writing direction; byte order mark; lone surrogates.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _UNSAFE_IN_LINES = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+# A joiner at an end of a cell would join it with what stands beside it.
+_JOINER_AT_END = re.compile("\\A\u200d+|\u200d+\\Z")
+# One column each, in every version of Unicode: Latin, Greek, Cyrillic, punctuation, currencies, arrows, boxes.
+_NARROW = re.compile(
+    "[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u052f\u1e00-\u1eff\u2010-\u2027\u2030-\u205e"
+    "\u20a0-\u20bf\u2190-\u21ff\u2500-\u257f]*"
+)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escape(text: str) -> str:
     """Return `text` on one line, safe to print."""
-    return _UNSAFE.sub(_visible, text) if not text.isprintable() else text
+    if text.isprintable():
+        return text
+    return _JOINER_AT_END.sub(_visible, _UNSAFE.sub(_visible, text))
 
 
 def escape_lines(text: str) -> str:
@@ -33,16 +46,27 @@ def escape_json(document: str) -> str:
 
 
 def _visible(match: re.Match[str]) -> str:
-    character = match.group()
+    return "".join(map(_notation, match.group()))
+
+
+def _notation(character: str) -> str:
     code = ord(character)
     return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
 def width(text: str) -> int:
     """Return the number of terminal columns of `text`."""
-    if text.isascii():
+    if text.isascii() or _NARROW.fullmatch(text):
         return len(text)
-    return sum(map(_character_width, text))
+    found = _measure()(text)
+    return found if found >= 0 else _measure()(_CONTROL.sub(" ", text))
+
+
+@cache
+def _measure() -> Callable[[str], int]:
+    from wcwidth import wcswidth
+
+    return wcswidth
 
 
 def widest(texts: Sequence[str]) -> int:
@@ -65,12 +89,6 @@ def fold(line: str, columns: int) -> str:
         else:
             piece = longer
     return "\n".join(indentation + each for each in [*pieces, piece])
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
