@@ -7,6 +7,7 @@ ready to be pasted into a statement.
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Sequence
 
 from lambda_handlers.wire import Value
@@ -33,16 +34,24 @@ def plain(value: Value, null: str) -> str:
     return blob(value) if isinstance(value, bytes) else number(value)
 
 
+def folded(name: str) -> str:
+    """Return a name as SQLite compares it: only the letters of ASCII have no case."""
+    return name.translate(_TO_LOWER)
+
+
+_TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
 def distinct(names: Sequence[str]) -> list[str]:
-    """Return the names, repeated ones numbered as SQLite does: id, id:1, id:2."""
-    taken = set(names)
+    """Return the names, repeated ones numbered as SQLite does: id, id:1, ID:2."""
+    taken = set(map(folded, names))
     seen: set[str] = set()
     result = []
     for name in names:
         fresh, count = name, 0
-        while fresh in seen or (count and fresh in taken):
+        while folded(fresh) in seen or (count and folded(fresh) in taken):
             count += 1
             fresh = f"{name}:{count}"
-        seen.add(fresh)
+        seen.add(folded(fresh))
         result.append(fresh)
     return result

@@ -29,12 +29,14 @@ class Selection:
         return chain.from_iterable(self.pages)
 
 
-def table(source: Snapshot, name: str) -> Selection:
-    """Select a table or a view. Raises `not_found`."""
+def table(source: Snapshot, name: str, *, is_to_insert: bool = False) -> Selection:
+    """Select a table or a view. `is_to_insert`: without generated columns, which take no values. Raises `not_found`."""
     found = schema.read_schema(source)
     if (one := found.table(name)) is not None:
-        pages = ([row[1:] for row in page] for page in source.scan(one.scan(one.shown)))
-        return Selection(one.name, one.shown, f"SELECT * FROM {literals.name(one.name)}", pages, one)
+        columns = one.columns if is_to_insert else one.shown
+        pages = ([row[1:] for row in page] for page in source.scan(one.scan(columns)))
+        query_ = f"SELECT {literals.names(columns)} FROM {literals.name(one.name)}"
+        return Selection(one.name, columns, query_, pages, one)
     view = next((view for view in found.views if view.lower() == name.lower()), None)
     if view is None:
         there = ", ".join([*(each.name for each in found.tables if each.kind != "shadow"), *found.views])

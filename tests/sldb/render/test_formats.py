@@ -100,7 +100,7 @@ def plain(value: Value, null: str) -> str:
     if isinstance(value, bytes):
         return f"X'{value.hex()}'"
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return "Inf" if value > 0 else "-Inf"
+        return "9e999" if value > 0 else "-9e999"
     return null if value is None else str(value)
 
 
@@ -129,6 +129,42 @@ def test_columns_of_one_name_are_all_there() -> None:
     rows = written([result(["id", "id", "id:1", "id"], [(1, 2, 3, 4)])], "json")
     assert sorted(json.loads(rows)[0].values()) == [1, 2, 3, 4]
     assert json.loads(written([result(["id", "id"], [(1, 2)])], "json")) == [{"id": 1, "id:1": 2}]
+
+
+def test_columns_that_differ_in_case_alone_are_numbered() -> None:
+    assert written([result(["a", "A", "É", "é"], [])], "csv") == "a,A:1,É,é\n"
+    assert written([result(["a", "A", "A:1"], [])], "tsv") == "a\tA:2\tA:1\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a;b"], '"a;b"\n'),
+        (["a|b"], '"a|b"\n'),
+        (["a\tb"], '"a\tb"\n'),
+        (["a;b", "c"], "a;b,c\n"),
+        (["\ufeffa", "b"], '"\ufeffa",b\n'),
+        (["a", "\ufeffb"], "a,\ufeffb\n"),
+        (["sep=;"], 'sep=,\n"sep=;"\n'),
+        (["Sep=x"], "sep=,\nSep=x\n"),
+        (["sep=;\nx", "y"], 'sep=,\n"sep=;\nx",y\n'),
+        (["sep=", ""], 'sep=,""\n'),
+        ([" a", ""], '" a",""\n'),
+    ],
+)
+def test_no_reader_mistakes_the_header_of_csv(names: list[str], expected: str) -> None:
+    assert written([result(names, [])], "csv") == expected
+
+
+def test_no_reader_mistakes_the_first_row_without_a_header() -> None:
+    assert written([result(["a"], [("x;y",), ("x;y",)])], "csv", header=False) == '"x;y"\nx;y\n'
+    assert written([result(["a"], [(None,)])], "csv", header=False, null=";") == ";\n"
+    assert written([result(["a"], [])], "csv", header=False) == ""
+
+
+def test_names_in_tsv_are_distinct_from_none() -> None:
+    assert written([result(["", "b"], [("", None)])], "tsv") == "\\N\tb\n\t\\N\n"
+    assert written([result(["\ufeffa"], [])], "tsv") == "\ufeff\ufeffa\n"
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def export(
 
         source = Snapshot(client, moment_options.parse_moment(at), shown)
         moment_options.say_moment(client, at, source.txid, source.time)
-        what = _selected(source, table, sql, path)
+        what = _selected(source, table, sql, format_name, path)
         begin_rows(shown, f"exporting {what.name if what else source.database}", source, what)
         layout = Layout(null, header=not no_header, table=what.name if what else "")
         rows = exporting.write(source, what, format_name, path, streams.bytes_out(), layout)
@@ -112,12 +112,14 @@ def _destination(output: str | None, table: str | None, format_name: str, aws: A
         yield path
 
 
-def _selected(source: Snapshot, table: str | None, sql: str | None, path: Path | None) -> Selection | None:
+def _selected(
+    source: Snapshot, table: str | None, sql: str | None, format_name: str, path: Path | None
+) -> Selection | None:
     from sldb.transfer.database import selection
 
     if sql is not None:
         return selection.query(source, sql, path.name.partition(".")[0] if path else "query")
-    return None if table is None else selection.table(source, table)
+    return None if table is None else selection.table(source, table, is_to_insert=format_name == "insert")
 
 
 def _say_result(source: Snapshot, rows: int | None, output: str) -> None:

@@ -91,6 +91,14 @@ def test_insert_statements_make_the_rows_again(home: Path) -> None:
         assert made.execute("SELECT * FROM v").fetchall() == [(1, "a,b"), (2, None)]
 
 
+def test_insert_statements_leave_generated_columns_out(home: Path) -> None:
+    statements = export(home, "t", "--format", "insert")
+    assert statements.startswith("""INSERT INTO "t"("id","x") VALUES(1,'a,b');""")
+    assert sldb(home, "--local", "copy", "query", MADE.partition("INSERT")[0] + statements).returncode == 0
+    copy = sldb(home, "--local", "copy", "export", "t", "--format", "json").stdout
+    assert copy == export(home, "t", "--format", "json")
+
+
 def test_a_table_in_a_sqlite_file_has_its_schema(home: Path) -> None:
     export(home, "t", "-o", "one.sqlite")
     export(home, "loose", "-o", "loose.db")
