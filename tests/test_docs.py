@@ -44,6 +44,11 @@ def test_every_page_is_linked_from_the_readme() -> None:
     assert {f"docs/{page.name}" for page in ROOT.glob("docs/*.md")} - linked == set()
 
 
+def test_every_page_has_a_place_in_the_menu_of_the_site() -> None:
+    places = set(re.findall(r"- (?:\w+: )?([\w-]+\.md)", (ROOT / "mkdocs.yml").read_text("utf-8")))
+    assert {page.name for page in ROOT.glob("docs/*.md")} - places == set()
+
+
 def test_each_invariant_names_code_that_there_is() -> None:
     source = _source("lambda_handlers")
     named = [span for kept_by, _ in _invariants() for span in SPAN.findall(kept_by) if not span.endswith(".py")]
