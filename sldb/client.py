@@ -22,6 +22,8 @@ T = TypeVar("T")
 # Actions that write: the field of the reply with the database, and the one that is true after a change.
 _WRITES: dict[str, tuple[str, str | None]] = {
     "restore": ("database", "changed"),
+    "undo": ("database", "changed"),
+    "redo": ("database", "changed"),
     "branch": ("as", "created"),
     "create_database": ("database", "created"),
     "set_database": ("database", "changed"),

@@ -43,7 +43,10 @@ TESTED_IN = {
         "lambda_handlers.storage.listing",
     ),
     "tests/lambda_handlers/actions/test_push.py": ("lambda_handlers.actions.pushed_schema",),
-    "tests/lambda_handlers/actions/test_restore.py": ("lambda_handlers.actions.history",),
+    "tests/lambda_handlers/actions/past/test_restore.py": (
+        "lambda_handlers.actions.past.history",
+        "lambda_handlers.actions.readable_state",
+    ),
     "tests/lambda_handlers/database/test_database.py": (
         "lambda_handlers.database.local_copy",
         "lambda_handlers.database.request_runner",
@@ -87,6 +90,7 @@ TESTED_IN = {
     ),
     "tests/sldb/cli/commands/history/test_history.py": (
         "sldb.cli.commands.history.branch",
+        "sldb.cli.commands.history.redo",
         "sldb.cli.commands.history.restore",
         "sldb.cli.commands.history.undo",
     ),

@@ -19,8 +19,8 @@ from lambda_handlers.actions import arguments, unfinished_copy
 from lambda_handlers.actions.clone import copy_database
 from lambda_handlers.actions.clone_mark import is_mark_of, is_unfinished, read_mark, taken
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.replace_content import Replaced, past_of, replace_content
-from lambda_handlers.actions.restore import check_readable
+from lambda_handlers.actions.readable_state import check_readable
+from lambda_handlers.actions.replace_content import Replaced, Replacing, past_of, replace_content
 from lambda_handlers.actions.verified_files import VerifiedFiles
 from lambda_handlers.database.errors import dropped
 from lambda_handlers.shared.times import utc
@@ -132,6 +132,6 @@ def _replace(context: ActionContext, source: str, target: str, txid: Txid) -> Re
                 raise taken(target)
 
         with past_of(context.database(source), txid, context.deadline) as past:
-            return replace_content(context, current, past, Kind.BRANCH, check_empty)
+            return replace_content(context, current, past, Replacing(Kind.BRANCH), check_empty)
 
     return context.database(target).change(f"branch of {source}", context.deadline, attempt)

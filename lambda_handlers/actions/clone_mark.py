@@ -13,7 +13,7 @@ from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.copy_mark import MARK_BYTES, is_mark
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.storage.log.ltx import Header, Marks
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.store.protocol import NotFound, ObjectStore
 from lambda_handlers.wire import SldbError
@@ -23,7 +23,8 @@ def mark(newest: Header, source: str) -> Header:
     """Return the header of the mark of a copy of `source` as of its transaction `newest`. It is the same for each try,
     even if files of the source were merged meanwhile."""
     tag = hashlib.sha256(source.encode()).digest()[:8]
-    return replace(newest, commit=0, min_txid=1, node_id=kinds.node_id(Kind.BRANCH, tag), has_checksum=False)
+    node_id = kinds.node_id(Kind.BRANCH, tag)
+    return replace(newest, commit=0, min_txid=1, node_id=node_id, has_checksum=False, marks=Marks())
 
 
 def read_mark(store: ObjectStore, database: str) -> Header | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.restore import check_readable
+from lambda_handlers.actions.readable_state import check_readable
 from lambda_handlers.database.errors import dropped
 from lambda_handlers.database.vanished_files import repeat_while_vanishing
 from lambda_handlers.shared.times import utc

@@ -24,16 +24,18 @@ ACTIONS: dict[str, str] = {
     "create_database": "lambda_handlers.actions.create_database:create_database",
     "databases": "lambda_handlers.actions.databases:databases",
     "drop_database": "lambda_handlers.actions.drop_database:drop_database",
-    "history": "lambda_handlers.actions.history:history",
+    "history": "lambda_handlers.actions.past.history:history",
     "pull": "lambda_handlers.actions.pull:pull",
     "pull_urls": "lambda_handlers.actions.pull:pull_urls",
     "push_begin": "lambda_handlers.actions.push:push_begin",
     "push_commit": "lambda_handlers.actions.push:push_commit",
     "push_urls": "lambda_handlers.actions.push:push_urls",
+    "redo": "lambda_handlers.actions.past.undo:redo",
     "rename_database": "lambda_handlers.actions.rename_database:rename_database",
     "result": "lambda_handlers.actions.result:result",
-    "restore": "lambda_handlers.actions.restore:restore",
+    "restore": "lambda_handlers.actions.past.restore:restore",
     "set_database": "lambda_handlers.actions.create_database:set_database",
+    "undo": "lambda_handlers.actions.past.undo:undo",
 }
 # What an action does at once, before its turn in the container and without databases: it is about a running request.
 AT_ONCE: dict[str, str] = {"cancel": "lambda_handlers.actions.cancel:mark"}

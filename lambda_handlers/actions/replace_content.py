@@ -22,7 +22,7 @@ from lambda_handlers.storage.listing import list_files
 from lambda_handlers.storage.log import chain, ltx
 from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL
 from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.storage.log.ltx import Pgno, Txid
+from lambda_handlers.storage.log.ltx import Marks, Pgno, Txid
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.layers import Layer
 from lambda_handlers.storage.pages.opening import Opener
@@ -47,6 +47,15 @@ class Replaced:
     bytes: int = 0  # of the file that was written
 
 
+@dataclass(frozen=True, slots=True)
+class Replacing:
+    """The transaction that replaces the content."""
+
+    kind: Kind
+    restored: Txid = 0  # the transaction of the same database whose state it brings back
+    is_step: bool = False  # it is written even if nothing differs: the steps of an undo are counted
+
+
 @contextmanager
 def past_of(database: Database, txid: Txid, deadline: Deadline) -> Iterator[Replica]:
     """Open the state of a database at `txid`. Raises `not_found`, or NotMapped if it cannot be opened in time."""
@@ -59,13 +68,19 @@ def past_of(database: Database, txid: Txid, deadline: Deadline) -> Iterator[Repl
 
 
 def replace_content(
-    context: ActionContext, current: Replica, past: Replica, kind: Kind, check: Callable[[], None] = lambda: None
+    context: ActionContext,
+    current: Replica,
+    past: Replica,
+    replacing: Replacing,
+    check: Callable[[], None] = lambda: None,
 ) -> Replaced:
     """Commit `past` on top of `current`, the newest state. `check` is called only if they differ, and may raise to
     prevent it. Raises Conflict, Gone or SldbError."""
     before = current.txid
     pages = _differing(context, current, past)
-    if not pages and current.page_count == past.page_count:
+    if not pages and past.page_count and replacing.is_step:
+        pages = [Pgno(1)]
+    if not pages and current.page_count == past.page_count and not replacing.is_step:
         return Replaced(before, before, 0, changed=False)
     check()
     old_first = bytes(current.read(Pgno(1))) if current.page_count else b""
@@ -80,7 +95,8 @@ def replace_content(
     # The log of requests in `past` may hold entries as late as its time: after an earlier transaction (a clock was
     # corrected since) they would count as entries of the future, and requests would run twice.
     changes = PageChanges(past.page_size, past.page_count, content, len(pages))
-    txid = current.commit(changes, kind, keep=False, content_ms=past.timestamp_ms)
+    marks = Marks(restored=replacing.restored)
+    txid = current.commit(changes, replacing.kind, keep=False, content_ms=past.timestamp_ms, marks=marks)
     size = current.committed.bytes if current.committed else 0
     return Replaced(txid, before, len(pages), changed=True, bytes=size)
 

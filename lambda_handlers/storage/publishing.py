@@ -15,7 +15,7 @@ from lambda_handlers.storage.folding import fold_after
 from lambda_handlers.storage.local_pages import LocalPages
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import FOLD_LEVEL
-from lambda_handlers.storage.log.ltx import Header, Txid, lock_page
+from lambda_handlers.storage.log.ltx import Header, Marks, Txid, lock_page
 from lambda_handlers.storage.pages import head as heads
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.layers import Layer, Layers
@@ -88,7 +88,7 @@ class Publisher:
         node_id = int.from_bytes(self._host.entropy(8), "big")
         skipped = lock_page(header.page_size)
         encoding = Encoding(
-            replace(header, min_txid=after + 1, node_id=node_id),
+            replace(header, min_txid=after + 1, node_id=node_id, marks=Marks()),
             lambda: ((pgno, self._pages.read(pgno)) for pgno in pages if pgno != skipped),
         )
         body = b"".join(encoding.pieces())

@@ -19,6 +19,7 @@ transaction has written before it commits are in `draft`; SQLite's view of both 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from lambda_handlers.host import Host
@@ -36,7 +37,7 @@ from lambda_handlers.storage.local_pages import Gone, LocalPages
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
+from lambda_handlers.storage.log.ltx import Header, Marks, Pgno, Txid
 from lambda_handlers.storage.log_follower import LogFollower
 from lambda_handlers.storage.pages.layers import Layer
 from lambda_handlers.storage.pages.opening import Opener, Warn
@@ -50,6 +51,8 @@ from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS, StoreClo
 from lambda_handlers.wire import SldbError
 
 __all__ = ["Conflict", "Gone", "Replica", "store_error"]
+
+_NO_MARKS = Marks()
 
 
 class Replica:
@@ -170,9 +173,10 @@ class Replica:
         keep: bool = True,
         time_ms: int | None = None,
         content_ms: int | None = None,
+        marks: Marks = _NO_MARKS,
     ) -> Txid:
-        """Create transaction txid + 1. `keep`: put the changed pages into the local cache too. For that they are taken
-        again after the commit, and must be at hand then.
+        """Create transaction txid + 1, with these marks in its header. `keep`: put the changed pages into the local
+        cache too. For that they are taken again after the commit, and must be at hand then.
 
         The transaction is not before `time_ms`, a result of `next_time_ms`. If it brings the state of another moment,
         it is not before that one, `content_ms` (0: nothing). If neither is given, it is after the one before it.
@@ -183,6 +187,7 @@ class Replica:
         earliest_ms = time_ms if content_ms is None else max(self.next_time_ms(now), content_ms)
         node_id = kinds.node_id(kind, self._host.entropy(8))
         header = self._next_header(changes.page_size, changes.page_count, node_id, now, earliest_ms)
+        header = replace(header, marks=marks)
         encoding = Encoding(header, changes.pages)
         key = transaction(header.max_txid).key(self.database)
         self._create(key, encoding, sender(self._store, key, encoding, changes.size_bytes), now)

@@ -11,7 +11,7 @@ from sldb.render import FOR_PEOPLE, result_of, truth
 from sldb.report import size
 
 COLUMNS = ("txid", "time", "what", "pages", "size", "readable")
-FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable")
+FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable", "restored")
 
 
 def table(lines: Iterable[Mapping[str, Any]], format_name: str) -> Result:
@@ -25,8 +25,14 @@ def _cells(line: Mapping[str, Any]) -> list[Value]:
     txids = line["txid"] if line["txid"] == line["min_txid"] else f"{line['min_txid']}..{line['txid']}"
     time = local(line["time"]) if line["time"] else "gone"
     pages = "" if line["pages"] is None else line["pages"]
-    return [txids, time, line["kind"] or "", pages, size(line["bytes"]), "yes" if line["readable"] else "no"]
+    return [txids, time, _what(line), pages, size(line["bytes"]), "yes" if line["readable"] else "no"]
 
 
 def _values(line: Mapping[str, Any], format_name: str) -> list[Value]:
-    return [truth(line[name], format_name) if name == "readable" else line[name] for name in FIELDS]
+    # Functions of an earlier version leave the newer fields out.
+    return [truth(line[name], format_name) if name == "readable" else line.get(name) for name in FIELDS]
+
+
+def _what(line: Mapping[str, Any]) -> str:
+    restored = line.get("restored")
+    return f"{line['kind']} to {restored}" if restored else line["kind"] or ""

@@ -21,7 +21,7 @@ GROUPS = (
         "history",
         "History",
         "see, compare and bring back earlier states",
-        ("history", "restore", "undo", "diff", "branch"),
+        ("history", "restore", "undo", "redo", "diff", "branch"),
     ),
     Group("databases", "Databases", "manage databases and their schemas", ("databases", "migrate")),
     Group(

@@ -405,8 +405,8 @@ PUSH = (
         "    if not pages and current.page_count == past.page_count:",
         "    if False:",
         (
-            SERVER + "actions/test_restore.py::test_a_restore_that_changes_nothing_writes_nothing",
-            SERVER + "actions/test_restore.py::test_an_undo_that_is_sent_twice_is_done_once",
+            SERVER + "actions/past/test_restore.py::test_a_restore_that_changes_nothing_writes_nothing",
+            SERVER + "actions/past/test_restore.py::test_an_undo_that_is_sent_twice_is_done_once",
         ),
     ),
     Mutant(
@@ -423,7 +423,7 @@ PUSH = (
         "lambda_handlers/actions/replace_content.py",
         "            yield pgno, stamped(page, old_first) if pgno == 1 and old_first else page",
         "            yield pgno, page",
-        (SERVER + "actions/test_restore.py::test_the_counters_go_on",),
+        (SERVER + "actions/past/test_restore.py::test_the_counters_go_on",),
     ),
 )
 

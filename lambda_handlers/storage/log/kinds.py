@@ -37,6 +37,8 @@ class Kind(IntEnum):
     RENAME_DATABASE = 21  # of the note that precedes it (sql.own.request_log)
     SET_DATABASE = 22
     ANNOUNCEMENT = 23
+    UNDO = 24  # which state it brought back is in the header (ltx.Marks), as of RESTORE and REDO
+    REDO = 25
 
     @property
     def label(self) -> str:

@@ -4,8 +4,8 @@ All integers are big-endian.
 
     header, 100 bytes   "LTX1", u32 flags, u32 page size, u32 commit, u64 min txid, u64 max txid, u64 timestamp (ms),
                         u64 pre-apply checksum, u64 WAL offset, u64 WAL size, u32 salt 1, u32 salt 2, u64 node id,
-                        12 zero bytes; of a file of ours "HCRC" and the u32 CRC-32 of the 96 bytes before that,
-                        else 8 zero bytes more
+                        20 zero bytes; of a file of ours u64 restored txid, u32 page of the note, "HCRC" and the
+                        u32 CRC-32 of the 96 bytes before that
     page frames         per page, ascending: u32 page number, u16 flags (1: a size follows), u32 size of the rest,
                         the page as an LZ4 block without a size of its own
     end of pages        6 zero bytes
@@ -46,7 +46,7 @@ NO_DATABASE_CHECKSUM = 2
 PAGE_SIZES = frozenset(1 << n for n in range(9, 17))
 
 _MAGIC = b"LTX1"
-_HEADER = struct.Struct(">4sIIIQQQQQQIIQ16sI")
+_HEADER = struct.Struct(">4sIIIQQQQQQIIQQI4sI")
 _HEADER_MARK = b"HCRC"  # a checksum of the header follows
 FRAME = struct.Struct(">IHI")
 FRAME_HEADER_BYTES = FRAME.size
@@ -54,6 +54,15 @@ SIZED = 1  # frame flag
 END_OF_PAGES = bytes(6)
 END_BYTES = 8 + TRAILER_BYTES  # after the page index: its length, and the trailer
 TOP_BIT = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Facts about a single transaction, for the history and for undo. Other programs write none, and neither do
+    compacted files."""
+
+    restored: Txid = 0  # the transaction whose state this one brought back; 0: none
+    note_page: int = 0  # the page with its note (sql.own.notes); 0: it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,11 @@ class Header:
     timestamp_ms: int  # unix milliseconds of the newest transaction
     node_id: int = 0  # random per attempt to commit: identifies the file's writer
     has_checksum: bool = field(default=False, compare=False)  # of the header itself, which other programs do not write
+    marks: Marks = Marks()  # only in a header with a checksum
 
     def encode(self) -> bytes:
         """Return the 100 bytes of the header."""
+        marks = self.marks if self.has_checksum else Marks()
         head = _HEADER.pack(
             _MAGIC,
             NO_DATABASE_CHECKSUM,
@@ -84,7 +95,9 @@ class Header:
             0,
             0,
             self.node_id,
-            bytes(12) + (_HEADER_MARK if self.has_checksum else bytes(4)),
+            marks.restored,
+            marks.note_page,
+            _HEADER_MARK if self.has_checksum else bytes(4),
             0,
         )
         return head[:-4] + zlib.crc32(head[:-4]).to_bytes(4, "big") if self.has_checksum else head
@@ -94,7 +107,9 @@ class Header:
         """Return the header at the start of `data`. Raises `corrupt` with the file's key."""
         if len(data) < HEADER_BYTES:
             corrupt(key, "header", f"{len(data)} bytes", f"{HEADER_BYTES} bytes")
-        magic, flags, page_size, commit, low, high, timestamp_ms, *_, node_id, rest, crc = _HEADER.unpack_from(data)
+        magic, flags, page_size, commit, low, high, timestamp_ms, *_, node_id, restored, note_page, mark, crc = (
+            _HEADER.unpack_from(data)
+        )
         if magic != _MAGIC:
             corrupt(key, "magic", magic, _MAGIC)
         if flags & ~NO_DATABASE_CHECKSUM:
@@ -103,10 +118,11 @@ class Header:
             corrupt(key, "page size", page_size, "a power of two from 512 to 65536")
         if not 1 <= low <= high:
             corrupt(key, "txids", f"{low} to {high}", "1 or more, ascending")
-        has_checksum = rest[12:] == _HEADER_MARK
+        has_checksum = mark == _HEADER_MARK
         if has_checksum and crc != zlib.crc32(data[: HEADER_BYTES - 4]):
             corrupt(key, "checksum of the header", f"{zlib.crc32(data[: HEADER_BYTES - 4]):08x}", f"{crc:08x}")
-        return cls(page_size, commit, low, high, timestamp_ms, node_id, has_checksum)
+        marks = Marks(restored, note_page) if has_checksum else Marks()
+        return cls(page_size, commit, low, high, timestamp_ms, node_id, has_checksum, marks)
 
 
 def corrupt(key: str, what: str, got: object, want: object) -> NoReturn:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName
-from lambda_handlers.storage.log.ltx import Frame, Header
+from lambda_handlers.storage.log.ltx import Frame, Header, Marks
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import Encoder
 from lambda_handlers.storage.pages.layers import Layer
@@ -42,7 +42,7 @@ class Merge:
         decoders = [self._open(store, database, name) for name in names]
         last = decoders[-1].header
         txids = {"min_txid": target.min_txid, "max_txid": target.max_txid}
-        self.header = replace(last, **txids, node_id=node_id, has_checksum=True)
+        self.header = replace(last, **txids, node_id=node_id, has_checksum=True, marks=Marks())
         self._sources = list(_sources(decoders))
         self._layer: Layer | None = None
 

@@ -6,7 +6,7 @@ from lambda_handlers.wire import SldbError
 from sldb.actions import as_of
 from sldb.actions.branch import Branch
 from sldb.actions.history import table
-from sldb.actions.undo import Undo
+from sldb.actions.undo import Move, unconfirmed
 from sldb.moments import wire_form
 from sldb.shell.commands.command import optional_argument, whole_number
 from sldb.shell.reader import DotCommand
@@ -40,18 +40,26 @@ def history(session: Session, command: DotCommand) -> None:
 
 
 def undo(session: Session, command: DotCommand) -> None:
-    optional_argument(command)
-    session.require_no_transaction(".undo")
-    session.require_present(".undo")
-    taken_back = Undo.find(session.client)
-    if session.confirm is not None and not session.confirm(f"This takes back {taken_back.subject}."):
+    _move(session, command, "undo", then=".redo brings it back")
+
+
+def redo(session: Session, command: DotCommand) -> None:
+    _move(session, command, "redo", then=".undo takes it back")
+
+
+def _move(session: Session, command: DotCommand, action: str, then: str) -> None:
+    """Go back or forward as many steps as the argument says, after a confirmation if there is a user."""
+    word = optional_argument(command)
+    session.require_no_transaction(f".{action}")
+    session.require_present(f".{action}")
+    move = Move.find(session.client, action, 1 if word is None else whole_number(word, command))
+    if session.confirm is None and move.warning:
+        raise unconfirmed(move, "sldb undo --yes takes it back")
+    if session.confirm is not None and not session.confirm(move.sentence):
         session.output.say(NOT_CHANGED)
         return
-    reply = taken_back.run(session.client)
-    if not reply["changed"]:
-        session.output.say(taken_back.outcome(reply))
-        return
-    session.output.say(f"{taken_back.outcome(reply)}; a second .undo restores it")
+    reply = move.run(session.client)
+    session.output.say(f"{move.outcome(reply)}; {then}" if reply["changed"] else move.outcome(reply))
     session.refresh_names()
 
 

@@ -10,7 +10,14 @@ def test_a_line_for_people_and_for_programs() -> None:
     assert [column.name for column in shown.columns] == list(history.COLUMNS)
     assert shown.rows == [(7, "gone", "", "", "4.1 KB", "no")]
     for format_name, readable in (("json", "False"), ("jsonl", "False"), ("csv", "0"), ("insert", "0")):
-        assert [str(value) for value in history.table([LINE], format_name).rows[0]][-1] == readable
+        row = history.table([LINE], format_name).rows[0]
+        assert str(row[history.FIELDS.index("readable")]) == readable
+
+
+def test_a_restored_state_is_named() -> None:
+    line = {**LINE, "kind": "undo", "restored": 4}
+    assert history.table([line], "table").rows[0][2] == "undo to 4"
+    assert history.table([line], "csv").rows[0][history.FIELDS.index("restored")] == 4
 
 
 def test_a_run_of_transactions_is_one_line() -> None:

@@ -34,6 +34,7 @@ ARGUMENTS = {
     "history": ("--local", "d", "history"),
     "restore": ("--local", "d", "restore", "--at", "1"),
     "undo": ("--local", "d", "undo"),
+    "redo": ("--local", "d", "redo"),
     "diff": ("--local", "d", "diff", "1", "2"),
     "branch": ("--local", "d", "branch", "--as", "copy"),
     "databases": ("--local", "d", "databases"),

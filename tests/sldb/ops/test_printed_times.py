@@ -42,6 +42,7 @@ DATA: dict[str, list[list[str]]] = {
     "diff": [["diff", "{time}"], ["diff", "{second}", "main@now"]],
     "restore": [["restore", "--at", "{time}"]],
     "undo": [["undo"]],
+    "redo": [["redo"]],
     "databases": [["databases", "--all"]],
     "databases list": [["databases", "list", "--all"]],
     "databases create": [["databases", "create", "made"]],

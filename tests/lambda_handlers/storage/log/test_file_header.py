@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from lambda_handlers.host import Host
 from lambda_handlers.storage.log import file_header, timeline
 from lambda_handlers.storage.log.keys import transaction
-from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header, Pgno
+from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header, Marks, Pgno
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.log.ltx_index import decode_index
 from lambda_handlers.wire import SldbError
@@ -128,3 +129,12 @@ def counted(tail: bytes) -> int | str:
         return len(list(decode_index(tail, KEY)))
     except SldbError as error:
         return error.code
+
+
+def test_marks_are_trusted_only_under_the_checksum_of_the_header() -> None:
+    marked = Header(512, 1, 7, 7, 1000, 5, has_checksum=True, marks=Marks(restored=3, note_page=9))
+    assert Header.decode(marked.encode(), "k") == marked
+    assert replace(marked, has_checksum=False).encode() == Header(512, 1, 7, 7, 1000, 5).encode()
+    of_others = bytearray(Header(512, 1, 7, 7, 1000, 5).encode())
+    of_others[80:92] = bytes(range(1, 13))
+    assert Header.decode(bytes(of_others), "k").marks == Marks()

@@ -52,6 +52,19 @@ def test_history_and_undo(session: Session) -> None:
     session.confirm = lambda what: True
     assert enter(session, ".undo", "select a from t;") == [{"a": 1}]
     assert enter(session, ".undo", "select a from t;") == []
+    assert enter(session, ".redo 1", "select a from t;") == [{"a": 1}]
+    assert "brought back transaction 2 (INSERT, of " in said(session)
+    assert enter(session, ".redo", ".undo 2", "select a from t;") == []
+    enter(session, "insert into t values (7);")
+    with pytest.raises(SldbError, match="there is nothing to redo"):
+        enter(session, ".redo")
+    session.confirm = lambda what: bool(asked.append(what))
+    enter(session, ".undo")
+    assert asked[-1].startswith("Since the last undo there was another write: transaction 9 (INSERT, of ")
+    session.confirm = None
+    with pytest.raises(SldbError) as caught:
+        enter(session, ".undo")
+    assert caught.value.code == "unconfirmed"
 
 
 def test_at_shows_another_time_to_commands_as_well(session: Session) -> None:

@@ -155,17 +155,56 @@ def test_undo_and_undo_again(sldb: Sldb) -> None:
     done = sldb("undo")
     assert "took back transaction 3 (DELETE, of " in done.err
     assert count(sldb) == 3
-    assert command_in(done.err) == ["restore", "--at", "3"]
-    sldb("undo")
+    assert command_in(done.err) == ["redo"]
+    done = sldb("undo")
+    assert "took back transaction 2 (INSERT, of " in done.err
+    assert count(sldb) == 0
+    done = sldb("redo", "2")
+    assert "brought back 2 transactions: 2 (INSERT, of " in done.err
+    assert command_in(done.err) == ["undo", "2"]
     assert count(sldb) == 1
-    assert sldb("undo", "--if-txid", "3").status == 75
+    done = sldb("redo")
+    assert (done.status, "there are only 0 steps to redo in main" in done.err) == (1, True)
+    assert sldb("undo", "2").status == 0
+    assert count(sldb) == 0
+    assert sldb("undo", "--if-txid", "2").status == 75
+
+
+def test_undo_with_a_condition_is_done_once(sldb: Sldb) -> None:
+    fill(sldb)
+    for _ in range(2):
+        done = sldb("undo", "--if-txid", "3", "--format", "json")
+        assert (done.status, json.loads(done.out)[0]["steps"]) == (0, "3")
+    assert count(sldb) == 3
+
+
+def test_undo_after_the_write_of_another(
+    sldb: Sldb, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second undo is meant to go on from the first, and would take back what was not looked at."""
+    fill(sldb)
+    sldb("undo")
+    sldb("query", "insert into t values (4)")
+    done = sldb("undo")
+    assert done.status == 1
+    assert "Since the last undo there was another write: transaction 5 (INSERT, of " in done.err
+    assert "--yes takes it back" in done.err
+    assert count(sldb) == 4
+    monkeypatch.setattr(streams, "can_ask", lambda: True)
+    monkeypatch.setattr(click.termui, "visible_prompt_func", lambda _text: "n")
+    assert sldb("undo").status == 1
+    assert count(sldb) == 4
+    assert sldb("undo", "--yes").status == 0
+    assert count(sldb) == 3
+    assert sldb("undo").status == 0
+    assert count(sldb) == 0
 
 
 def test_undo_of_the_first_write(sldb: Sldb) -> None:
     sldb("query", "create table t(a)")
     done = sldb("undo")
     assert done.status == 1
-    assert "before its first transaction" in done.err
+    assert "no state before its first transaction" in done.err
     assert sldb("undo", "--database", "nothing").status == 1
 
 

@@ -15,15 +15,14 @@ from typing import Any
 
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.replace_content import Replaced, past_of, replace_content
-from lambda_handlers.database.errors import no_database
+from lambda_handlers.actions.readable_state import check_readable
+from lambda_handlers.actions.replace_content import Replaced, Replacing, past_of, replace_content
 from lambda_handlers.database.newest_state import check_newest
 from lambda_handlers.shared.times import utc
-from lambda_handlers.storage.listing import Listing, check_finished, list_files
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Replica
-from lambda_handlers.wire import Action, SldbError
+from lambda_handlers.wire import Action
 
 
 def restore(context: ActionContext, action: Action) -> dict[str, Any]:
@@ -35,39 +34,23 @@ def restore(context: ActionContext, action: Action) -> dict[str, Any]:
     txid = database.txid_at(at)
     check_readable(context, action.database, txid)
 
-    def attempt(current: Replica) -> tuple[Replaced, int]:
+    def attempt(current: Replica) -> dict[str, Any]:
         with past_of(database, txid, context.deadline) as past:
             check = partial(check_newest, current, if_txid)
-            return replace_content(context, current, past, Kind.RESTORE, check), past.timestamp_ms
+            replaced = replace_content(context, current, past, Replacing(Kind.RESTORE, restored=txid), check)
+            return reply_of(replaced, action.database, txid, past.timestamp_ms)
 
-    replaced, timestamp_ms = database.change(f"restore {txid}", context.deadline, attempt)
+    return database.change(f"restore {txid}", context.deadline, attempt)
+
+
+def reply_of(replaced: Replaced, database: str, restored: Txid, timestamp_ms: int | None) -> dict[str, Any]:
+    """Return the reply to a restore of the state at `restored`, of that time (None: not known)."""
     return {
-        "database": action.database,
-        "restored": txid,
-        "time": utc(timestamp_ms),
+        "database": database,
+        "restored": restored,
+        "time": None if timestamp_ms is None else utc(timestamp_ms),
         "txid": replaced.txid,
         "before": replaced.before,
         "pages": replaced.pages,
         "changed": replaced.changed,
     }
-
-
-def check_readable(context: ActionContext, database: str, txid: Txid) -> Listing:
-    """Return the files of a database. Raises `not_found` if its state at `txid` is not available."""
-    listing = list_files(context.store, database)
-    if not listing.sizes:
-        raise no_database(database)
-    if not txid or not listing.chain_to(txid):
-        check_finished(context.store, listing)
-        oldest, newest = listing.oldest_readable, listing.newest
-        why = "that is before its first transaction" if not txid else "it cannot be read any more"
-        if txid > newest:
-            why = "there is no such transaction yet"
-        raise SldbError(
-            "not_found",
-            f"database {database} has no state at transaction {txid}: {why}",
-            f"it can be read from transaction {oldest} to {newest}; `sldb history` shows which",
-            oldest=oldest,
-            newest=newest,
-        )
-    return listing

@@ -2,11 +2,11 @@
 
 Arguments   limit (default 20), before: a txid, for the page after this one
 Reply       {"database", "txid": the newest, "transactions": [{"txid", "min_txid", "time", "kind", "pages", "bytes",
-            "readable"}, …], "next": the txid to give as `before`, or null}
+            "readable", "restored"}, …], "next": the txid to give as `before`, or null}
 
 `min_txid` is less than `txid` if only a file of several transactions is left of them; `kind` is null then, and for
-writers that do not record it. `pages` and `bytes` are those of the file, `readable` is true if `at` can still read that
-state.
+writers that do not record it. `restored` is the transaction whose state a restore, undo or redo brought back, else
+null. `pages` and `bytes` are those of the file, `readable` is true if `at` can still read that state.
 """
 
 from __future__ import annotations
@@ -40,14 +40,16 @@ def history(context: ActionContext, action: Action) -> dict[str, Any]:
         raise no_database(action.database)
     wanted = list(islice(steps_back(listing, listing.newest + 1 if before is None else before), limit + 1))
     try:
-        entries = list(side_by_side(context.host, lambda step: _entry(context, listing, *step), wanted[:limit]))
+        entries = list(side_by_side(context.host, lambda step: entry_of(context, listing, *step), wanted[:limit]))
     except StoreError as error:
         raise store_error(error) from error
     following = wanted[limit - 1][0].min_txid if len(wanted) > limit else None
     return {"database": action.database, "txid": listing.newest, "transactions": entries, "next": following}
 
 
-def _entry(context: ActionContext, listing: Listing, name: LtxName, txid: Txid) -> dict[str, Any]:
+def entry_of(context: ActionContext, listing: Listing, name: LtxName, txid: Txid | None = None) -> dict[str, Any]:
+    """Return the line of a file's transactions, of which `txid` is the newest. Raises StoreError or SldbError."""
+    txid = name.max_txid if txid is None else txid
     line = {
         "txid": txid,
         "min_txid": name.min_txid,
@@ -57,6 +59,13 @@ def _entry(context: ActionContext, listing: Listing, name: LtxName, txid: Txid) 
     try:
         header, page_count = header_and_page_count(context.store, listing, name)
     except NotFound:  # retention took it since the LIST
-        return {**line, "readable": False, "time": None, "kind": None, "pages": None}
+        return {**line, "readable": False, "time": None, "kind": None, "pages": None, "restored": None}
+    restored = header.marks.restored if name.level == 0 else 0
     kind = kinds.of_node_id(header.node_id) if name.level == 0 else Kind.UNKNOWN
-    return {**line, "time": utc(header.timestamp_ms), "kind": kind.label if kind else None, "pages": page_count}
+    return {
+        **line,
+        "time": utc(header.timestamp_ms),
+        "kind": kind.label if kind else None,
+        "pages": page_count,
+        "restored": restored or None,
+    }
