@@ -10,12 +10,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lambda_handlers.wire import DEFAULT_STACK, Action, Reply, Request, SldbError, Statement, check_database
 from sldb.aws.options import AwsOptions
 from sldb.database_creation import DatabaseCreation
 from sldb.targets.protocol import Target, with_id
+
+if TYPE_CHECKING:
+    from sldb.targets.local import LocalTarget
 
 T = TypeVar("T")
 
@@ -207,7 +210,7 @@ def open_target(text: str, aws: AwsOptions | None = None, stack: str | None = No
     return LambdaTarget(DeployedFunction(options, stack=found.stack, function=found.function), options)
 
 
-def open_local(directory: str) -> Target:
+def open_local(directory: str) -> LocalTarget:
     """Return the target over a directory; "": over the default one."""
     from sldb.targets.local import LocalTarget
 

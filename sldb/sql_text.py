@@ -73,6 +73,19 @@ def may_change_schema(sql: str) -> bool:
     return any(word in ("CREATE", "DROP", "ALTER", "ROLLBACK") for word in first_words)
 
 
+def may_write(sql: str) -> bool:
+    """Return False if the words of `sql` show that it only reads."""
+    return any(_may_write(statement) for statement in split_statements(sql) if not is_blank(statement))
+
+
+def _may_write(statement: str) -> bool:
+    words = bare_words(statement)
+    first = next(words, "")
+    if first == "WITH":
+        return any(word in ("INSERT", "UPDATE", "DELETE", "REPLACE") for word in words)
+    return first not in ("SELECT", "VALUES", "EXPLAIN")
+
+
 def ends_in_comment(text: str) -> bool:
     """Return True if `text` ends inside a comment of the form /* … */."""
     last = _last_token(text)

@@ -6,7 +6,8 @@ error (file, line, statement) and its code.
 
 from __future__ import annotations
 
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import Request, SldbError
+from sldb.sql_text import may_write as sql_may_write
 
 NOT_CHANGED = "nothing was changed"  # for a command that ends without any effect
 UNKNOWN = "whether it was applied is unknown"
@@ -15,6 +16,15 @@ _OUTCOMES = {
     "unknown": UNKNOWN,
     "yes": "it was applied",
 }
+
+
+def may_write(request: Request) -> bool:
+    """Return False if a request can write nothing, by its fields or the words of its SQL."""
+    is_inside = request.transaction is not None and not request.transaction.commits
+    if request.read_only or request.dry_run or request.at is not None or is_inside:
+        return False
+    commits = request.transaction is not None
+    return commits or any(sql_may_write(statement.query) for statement in request.statements)
 
 
 def message(error: SldbError) -> str:

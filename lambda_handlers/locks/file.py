@@ -120,6 +120,13 @@ class FileLock:
             os.close(descriptor)
 
 
+def named_holder(directory: Path, database: str) -> Holder | None:
+    """Return the holder named in the lock file of a database, without an attempt to take the lock; None for no text.
+    A writer that died has left its text: for a display while another writer waits, and nothing else."""
+    holder = _read(directory / database / NAME, database)
+    return holder if holder.lock_id else None
+
+
 def _write(descriptor: int, holder: Holder) -> None:
     text = {"lock_id": holder.lock_id, "pid": os.getpid(), "created_at": holder.created_at, "doing": holder.doing}
     os.ftruncate(descriptor, 0)

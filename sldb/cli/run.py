@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sldb.client import Client
     from sldb.database_creation import DatabaseCreation
     from sldb.destination import Destination
+    from sldb.progress.lock_watch import Look
     from sldb.targets.deployed_function import DeployedFunction
     from sldb.targets.protocol import Target
 
@@ -141,18 +142,22 @@ class Run:
         """Return a client of the destination. `create`: writes may create the database without a question. `cancels`:
         Ctrl-C cancels a request at the function (see `sldb.cancelling`)."""
         from sldb.client import Client, open_local
+        from sldb.ops.lock_look import DirectoryLook, FunctionLook
 
         destination = self.destination
         if destination.directory is not None:
-            target: Target = open_local(destination.directory)
+            local = open_local(destination.directory)
+            target: Target = local
+            look: Look = DirectoryLook(local)
         else:
             from sldb.targets.aws_lambda import LambdaTarget
 
             target = LambdaTarget(self.deployed_function, self.aws)
+            look = FunctionLook(self.deployed_function)
         creation = self._creation(create)
         # Ctrl-C stops the engine of a directory by itself: it runs in this process.
         on_cancel = progress.say if cancels and not destination.is_local else None
-        name, shown = database or self.database, progress.show_request
+        name, shown = database or self.database, partial(progress.show_request, look=look)
         return Client(target, name, creation, destination.place, self.written.append, on_cancel, on_send=shown)
 
     def _creation(self, create: bool) -> DatabaseCreation:

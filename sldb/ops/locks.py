@@ -12,8 +12,9 @@ Their names, tags and fields are in `lambda_handlers.shared.lock_holder`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sldb.aws.errors import aws_errors
@@ -24,6 +25,7 @@ from sldb.targets.deployed_function import DeployedFunction
 
 if TYPE_CHECKING:
     import boto3
+    from mypy_boto3_ec2 import EC2Client
 
     from lambda_handlers.shared.lock_holder import Holder
     from sldb.aws.options import AwsOptions
@@ -52,20 +54,26 @@ class StackLocks:
         if self.place.kind == "none":
             return None
         if self.place.kind != "security-group":
-            return self._objects().holder(database)
-        with aws_errors(f"look for the lock of {database}"):
-            ec2 = self._session.client("ec2")
-        found = list_lock_groups(ec2, self.place.stack, self.place.vpc_id, database)
+            return self._objects.holder(database)
+        found = list_lock_groups(self._ec2, self.place.stack, self.place.vpc_id, database)
         return next(iter(found), None)
 
     def free(self, lock: Holder) -> bool:
         """Free this very lock; return False if it was gone already."""
         if lock.etag is not None:
-            return self._objects().release(lock)
-        with aws_errors(f"free the lock of {lock.database}"):
-            ec2 = self._session.client("ec2")
-        return delete_lock_group(ec2, lock)
+            return self._objects.release(lock)
+        return delete_lock_group(self._ec2, lock)
 
+    def on_answer(self, note: Callable[..., None]) -> None:
+        """Call `note` after each answer of AWS, with `http_response` and other names. To be set before the first."""
+        self._session.events.register("after-call", note)
+
+    @cached_property
+    def _ec2(self) -> EC2Client:
+        with aws_errors("look for locks"):
+            return self._session.client("ec2")
+
+    @cached_property
     def _objects(self) -> LockObjects:
         with aws_errors("look for locks"):
             return LockObjects(self._session.client("s3"), self.place.bucket, self.place.prefix)
@@ -77,8 +85,14 @@ def stack_locks(options: AwsOptions, stack: str) -> StackLocks:
 
 
 def function_locks(function: DeployedFunction) -> StackLocks:
-    """Return the locks that a query function takes. Raises SldbError `store_error` if there is no such function."""
+    """Return the locks that a query function takes, to free one: the function is looked up first. Raises SldbError
+    `store_error` if there is no such function."""
     function.look_up()  # a lock is freed by hand rarely: this may cost a call
+    return locks_of(function)
+
+
+def locks_of(function: DeployedFunction) -> StackLocks:
+    """Return the locks that a query function takes, by the function's own settings. Raises SldbError."""
     environment = function.environment()
     with aws_errors("find the locks"):
         session = boto3_session(function.aws)

@@ -7,6 +7,7 @@ need not wait for it.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -17,6 +18,7 @@ from sldb.targets.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from lambda_handlers.service import Service
+    from lambda_handlers.shared.lock_holder import Holder
     from lambda_handlers.store.protocol import ObjectStore
 
 CACHE_BYTES = 1 << 40  # the disk is the user's
@@ -65,6 +67,13 @@ class LocalTarget:
     def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
         found = self.act(Action("result", database, {"request_id": request_id}))
         return found, None if found["reply"] is None else Reply.decode(found["reply"])
+
+    def lock_holder(self, database: str) -> Holder | None:
+        """Return the process that has the lock of the database, as far as is known, unless it is this one."""
+        from lambda_handlers.locks.file import named_holder
+
+        holder = named_holder(self.directory, database)
+        return None if holder is None or holder.owner == f"process {os.getpid()}" else holder
 
     def open_store(self) -> ObjectStore:
         from lambda_handlers.store.directory import DirectoryStore

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from sldb.sql_text import (
     is_blank,
     list_statements,
     may_change_schema,
+    may_write,
     possible_names,
     split_statements,
     strip_quoted,
@@ -58,6 +60,23 @@ def test_split_finds_each_statement(statements: list[str]) -> None:
 
 def test_list_statements_leaves_out_what_is_blank() -> None:
     assert list_statements(" select 1 ;; -- x\n ; select 2") == ["select 1 ;", "select 2"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "writes"),
+    [
+        ("SELECT 1", False),
+        ("-- INSERT\nselect 'delete'; VALUES (1);", False),
+        ("EXPLAIN DELETE FROM t", False),
+        ("WITH n AS (SELECT 'update') SELECT * FROM n", False),
+        ("WITH n AS (SELECT 1) INSERT INTO t SELECT * FROM n", True),
+        ("SELECT 1; DELETE FROM t", True),
+        ("PRAGMA user_version = 1", True),
+        ("", False),
+    ],
+)
+def test_may_write(sql: str, writes: bool) -> None:
+    assert may_write(sql) == writes
 
 
 def test_may_change_schema() -> None:

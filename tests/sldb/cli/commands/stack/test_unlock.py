@@ -8,6 +8,8 @@ import json
 import time
 import zipfile
 from collections.abc import Iterator
+from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -19,8 +21,11 @@ from lambda_handlers.wire import SldbError
 from sldb.aws.options import AwsOptions
 from sldb.cli import streams
 from sldb.cli.main import run
+from sldb.ops import lock_look
+from sldb.ops.lock_look import FunctionLook
 from sldb.ops.locks import StackLocks, stack_locks
 from sldb.stack.ownership import DESCRIPTION, PARAMETERS
+from sldb.targets.deployed_function import DeployedFunction
 
 REGION = "eu-west-1"
 TEMPLATE = {
@@ -286,3 +291,38 @@ def test_the_bucket_is_gone() -> None:
     with pytest.raises(SldbError) as caught:
         object_locks().held("main")
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("kind", ["security-group", "s3", "none"])
+def test_a_client_that_waits_looks_at_the_lock(kind: str) -> None:
+    vpc = deploy(kind)
+    look = FunctionLook(DeployedFunction(AwsOptions(region=REGION), stack="test-db"))
+    assert look("main") is None
+    take(vpc, CreateTime=str(time.time() - 12))
+    put({**HELD, "created_at": time.time() - 12})
+    seen = look("main")
+    if kind == "none":
+        assert seen is None
+        return
+    assert seen is not None
+    assert seen.holder.doing == "INSERT users"
+    assert seen.age_seconds is not None
+    assert 10 < seen.age_seconds < 100
+
+
+def test_the_age_of_a_lock_is_by_the_clock_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    vpc, now = deploy(), time.time()
+    take(vpc, CreateTime=str(now - 12))
+    monkeypatch.setattr(lock_look.time, "time", lambda: now + 3600.0)
+    look = FunctionLook(DeployedFunction(AwsOptions(region=REGION), stack="test-db"))
+    look._note_date(SimpleNamespace(headers={"date": formatdate(now, usegmt=True)}))
+    monkeypatch.setattr(FunctionLook, "_note_date", lambda *_, **__: None)
+    seen = look("main")
+    assert seen is not None
+    assert seen.age_seconds == pytest.approx(12, abs=2)
+
+
+def test_a_look_without_rights_is_an_error_to_its_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = FunctionLook(DeployedFunction(AwsOptions(region=REGION), function="missing"))
+    with pytest.raises(SldbError):
+        look("main")
