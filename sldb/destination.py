@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from lambda_handlers.wire import DEFAULT_STACK, SldbError
 from sldb.config.settings import LOCAL, Level, Setting
+from sldb.did_you_mean import closest, question
 from sldb.stack.names import check_stack_name
 
 LAMBDA = "lambda"
@@ -66,10 +67,12 @@ def resolve(target: Setting, stack: Setting) -> Destination:
 
 
 def no_such_target(text: str) -> SldbError:
+    kind, colon, rest = text.partition(":")
+    like = question(f"{each}{colon}{rest}" for each in closest(kind, (LAMBDA, LOCAL)))
     return SldbError(
         "bad_request",
         f"no such target: {text}",
-        "a target is lambda, lambda:FUNCTION, local or local:DIRECTORY",
+        f"{like} a target is lambda, lambda:FUNCTION, local or local:DIRECTORY".lstrip(),
     )
 
 

@@ -20,6 +20,11 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return question(closest(word, known))
 
 
+def with_suggestion(word: str, known: Iterable[str], hint: str) -> str:
+    """Return a hint, after the suggestion if there is one: "did you mean csv? a format is one of …"."""
+    return " ".join(filter(None, (suggestion(word, known), hint)))
+
+
 def question(words: Iterable[str]) -> str:
     """Return the question for words to choose from, or "" without any."""
     named = " or ".join(words)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from lambda_handlers.wire import SldbError
+from sldb.did_you_mean import suggestion
 
 # The first ending of a format is the usual one.
 ENDINGS = {
@@ -89,7 +90,8 @@ def output_format(
 def writable_format(given: str, writable: Collection[str], option: str = "--format") -> str:
     """Return the given format if it is one of `writable`; else raise `bad_request`."""
     if given not in writable:
-        raise SldbError("bad_request", f"{option}: got {given!r}, want {_listed(writable)}")
+        message = f"{option}: got {given!r}, want {_listed(writable)}"
+        raise SldbError("bad_request", message, suggestion(given, writable))
     return given
 
 

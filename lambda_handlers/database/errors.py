@@ -15,7 +15,7 @@ _MAX_QUERY_CHARACTERS = 500  # of a statement in an error
 def no_database(name: str, **details: Any) -> SldbError:
     """Return the error for a database never written to."""
     hint = f"`sldb databases` lists the existing ones, `sldb databases create {name}` creates it"
-    return SldbError("not_found", f"there is no database {name}", hint, **details)
+    return SldbError("not_found", f"there is no database {name}", hint, database=name, **details)
 
 
 def dropped(name: str, txid: Txid, timestamp_ms: int, retention_days: float) -> SldbError:

@@ -48,13 +48,15 @@ class Command(click.Command):
 
 
 def _complete_hint(run: Run, error: Exception) -> None:
-    """Add the options of this run's target to the commands in an error's hint."""
+    """Add the names of databases to the hint of an error about a missing one, and to the commands in any hint the
+    options of this run's target."""
     from contextlib import suppress
 
     from lambda_handlers.wire import SldbError
 
     if isinstance(error, SldbError):
         with suppress(SldbError):  # the target itself may be what is wrong
+            run.suggest_databases(error)
             error.hint = run.complete_commands(error.hint)
 
 

@@ -104,10 +104,11 @@ def _refuse(above: click.Context, words: Sequence[str]) -> NoReturn:
     raise click.UsageError(no_such_command(above, words[0], names), context)
 
 
-def no_such_command(above: click.Context, word: str, names: Iterable[str]) -> str:
-    """Return the message for an unknown subcommand, or command if the one above is the root."""
+def no_such_command(above: click.Context, word: str, names: Iterable[str], first: Sequence[str] = ()) -> str:
+    """Return the message for an unknown subcommand, or command if the one above is the root. It suggests the names
+    like the word, after those in `first`."""
     from sldb.did_you_mean import closest, question
 
     path = above.command_path
-    meant = question(f"{path} {'help ' * (name == GLOBALS)}{name}" for name in closest(word, names))
+    meant = question(f"{path} {'help ' * (name == GLOBALS)}{name}" for name in (*first, *closest(word, names)))
     return f"no such command: {path} {word}" + (f". {meant[:1].upper()}{meant[1:]}" if meant else "")

@@ -58,8 +58,28 @@ class RootGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
-            raise click.UsageError(help_pages.no_such_command(ctx, args[0], self.list_commands(ctx)), ctx)
+            raise click.UsageError(self._no_such_command(ctx, args), ctx)
         return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from sldb.cli import quoting
+
+            sql = next((each for each in given if quoting.begins_with_comment(each)), None)
+            if sql is None or not sql.startswith(error.option_name):
+                raise
+            raise click.UsageError(quoting.no_command([sql]), ctx) from None
+
+    def _no_such_command(self, ctx: click.Context, args: list[str]) -> str:
+        from sldb.cli import quoting, spec
+
+        below = [" ".join(path) for path, _ in spec.walk(self) if len(path) > 1 and path[-1] == args[0].lower()]
+        if quoting.is_sql(args) and not (below and len(args) == 1):
+            return quoting.no_command(args)
+        return help_pages.no_such_command(ctx, args[0], self.list_commands(ctx), below)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_commands(ctx, formatter)

@@ -12,6 +12,7 @@ from sldb.cli import progress
 from sldb.cli.settings import Settings, read_switch
 
 if TYPE_CHECKING:
+    from lambda_handlers.wire import SldbError
     from sldb.aws.options import AwsOptions
     from sldb.client import Client
     from sldb.database_creation import DatabaseCreation
@@ -182,6 +183,19 @@ class Run:
             shown = ", ".join(databases[:MAX_NAMES]) + (", …" if len(databases) > MAX_NAMES else "")
             noun = "database" if len(databases) == 1 else "databases"
             click.echo(escape(f"written to {noun} {shown} of {self.destination.place}"), err=True)
+
+    def suggest_databases(self, error: SldbError) -> None:
+        """Add the existing databases to the hint of an error about a missing one. A write has them already. Raises
+        SldbError."""
+        missing = error.details.get("database")
+        if error.code != "not_found" or missing is None or error.details.get("creatable"):
+            return
+        from contextlib import closing
+
+        from sldb.database_creation import suggest_names
+
+        with closing(self.client()) as client:
+            error.hint = f"{suggest_names(str(missing), client.database_names())}; {error.hint}"
 
     # Commands in messages
 

@@ -12,6 +12,7 @@ from lambda_handlers.wire import SldbError
 from sldb import atomic_file
 from sldb.config.file import PROFILES, Config, decode, line_of
 from sldb.config.settings import KEYS, find_problem
+from sldb.did_you_mean import with_suggestion
 
 TEMPLATE = """\
 # Settings of sldb's command line. The command line and the environment outweigh them.
@@ -65,7 +66,8 @@ def write(config: Config) -> None:
 
 def _check(key: str) -> None:
     if key not in KEYS:
-        raise SldbError("bad_request", f"no such key: {key}", f"a key is one of {', '.join(KEYS)}")
+        hint = with_suggestion(key, KEYS, f"a key is one of {', '.join(KEYS)}")
+        raise SldbError("bad_request", f"no such key: {key}", hint)
 
 
 def _table(config: Config, profile: str | None) -> dict[str, str]:

@@ -22,6 +22,7 @@ from typing import Any
 
 from lambda_handlers.wire import SldbError
 from sldb.config.settings import FILE_VARIABLE, KEYS, Level, Setting, find_problem
+from sldb.did_you_mean import with_suggestion
 
 PROFILES = "profiles"
 
@@ -52,7 +53,7 @@ class Config:
         raise SldbError(
             "bad_request",
             f"there is no profile {name} in {self.path}; there: {known}",
-            f"sldb config set KEY VALUE --use {name} begins one",
+            with_suggestion(name, self.profiles, f"sldb config set KEY VALUE --use {name} begins one"),
         )
 
 
@@ -123,7 +124,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 def _find_problem(key: str, value: object) -> str:
     """Return the problem with a key and its value; empty if both are valid."""
     if key not in KEYS:
-        return f"no such key: {key}; a key is one of {', '.join(KEYS)}"
+        return f"no such key: {key}; {with_suggestion(key, KEYS, 'a key is one of ' + ', '.join(KEYS))}"
     if not isinstance(value, str) or not value:
         return f'{key}: got {value!r}, want text in quotes: {key} = "…"'
     return find_problem(key, value)

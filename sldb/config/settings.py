@@ -71,9 +71,11 @@ class Setting:
 def find_problem(key: str, value: str) -> str:
     """Return the problem with the value of a known key; empty if the value is valid."""
     if key == "format":
+        from sldb.did_you_mean import with_suggestion
         from sldb.render import FORMATS
 
-        return "" if value in FORMATS else f"no such format: {value}; a format is one of {', '.join(FORMATS)}"
+        wanted = with_suggestion(value, FORMATS, f"a format is one of {', '.join(FORMATS)}")
+        return "" if value in FORMATS else f"no such format: {value}; {wanted}"
     if key == "target" and value.partition(":")[0] not in ("lambda", LOCAL, "http", "https"):
         return f"no such target: {value}; a target is lambda, lambda:FUNCTION, local or local:DIRECTORY"
     if key == "database" and not DATABASE_NAME.fullmatch(value):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from lambda_handlers.wire import SldbError
 from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
+from sldb.did_you_mean import suggestion
 from sldb.stack.names import MAX_FUNCTION_NAME, deadlock_fix_function, default_function
 
 LOCK_KINDS = ("security-group", "s3", "none")
@@ -128,7 +129,8 @@ def resolve(
 def _check(name: str, value: str) -> None:
     allowed = _ALLOWED.get(name)
     if allowed and value not in allowed:
-        raise SldbError("bad_request", f"{_option(name)}: got {value!r}, want one of {', '.join(allowed)}")
+        message = f"{_option(name)}: got {value!r}, want one of {', '.join(allowed)}"
+        raise SldbError("bad_request", message, suggestion(value, allowed))
     if name in _RANGES:
         low, high, unit = _RANGES[name]
         if not value.isdigit() or not low <= int(value) <= high:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TextIO
 
 from lambda_handlers.wire import Column, Result, SldbError, Value
+from sldb.did_you_mean import with_suggestion
 from sldb.render import formats, text
 from sldb.render.layout import Layout
 from sldb.render.table import Screen, fits, shown_rows, write_table
@@ -54,7 +55,8 @@ def check_format(name: str, *, to_file: bool = False) -> str:
 
         load("pyarrow")
     elif name not in FORMATS:
-        raise SldbError("bad_request", f"no such format: {name}", f"a format is one of {', '.join(FORMATS)}")
+        hint = with_suggestion(name, FORMATS, f"a format is one of {', '.join(FORMATS)}")
+        raise SldbError("bad_request", f"no such format: {name}", hint)
     return name
 
 

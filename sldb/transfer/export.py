@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lambda_handlers.wire import Row, SldbError
+from sldb.did_you_mean import with_suggestion
 from sldb.file_formats import split_compression
 from sldb.render import delimited, formats
 from sldb.render.layout import Layout
@@ -41,7 +42,8 @@ def write(
     `progress` is called with the number so far. Raises SldbError; then there is no file.
     """
     if format_name not in FORMATS:
-        raise SldbError("bad_request", f"no format to export to: {format_name}", f"one of {', '.join(FORMATS)}")
+        hint = with_suggestion(format_name, FORMATS, f"one of {', '.join(FORMATS)}")
+        raise SldbError("bad_request", f"no format to export to: {format_name}", hint)
     if what is None and format_name != "sqlite":
         raise SldbError("bad_request", f"{format_name} holds one table: name it", "sldb export TABLE, or --query SQL")
     counted = _RowCounter(progress)

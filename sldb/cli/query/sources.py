@@ -41,9 +41,16 @@ def _sources(sql: str | None, given: Sequence[tuple[str, str]]) -> Iterator[Sour
             raise click.UsageError('nothing to run: sldb query "SELECT 1", or -f FILE, or SQL on standard input')
         yield _standard_input()
     elif sql is not None:
+        _refuse_file_name(sql)
         yield _standard_input() if sql == "-" else Source(sql)
     for kind, value in given:
         yield Source(value) if kind == "command" else _file(value)
+
+
+def _refuse_file_name(sql: str) -> None:
+    """Raise UsageError for the name of a file in place of SQL: no statement but COMMIT and its like is one word."""
+    if Path(sql).suffix and not Source(sql).is_dot_command and len(sql) < 256 and Path(sql).is_file():
+        raise click.UsageError(f"{sql} is a file, and no SQL: sldb query -f {sql}")
 
 
 def _is_blank(text: str) -> bool:

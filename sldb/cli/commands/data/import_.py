@@ -81,6 +81,7 @@ def _run(run: Run, client: Client, plan: Plan) -> Outcome:
 
 
 def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
+    from sldb.did_you_mean import with_suggestion
     from sldb.transfer.files.input import FORMATS
     from sldb.transfer.formats.tables import ReadOptions
     from sldb.transfer.importing import MAX_ROWS, Plan
@@ -88,7 +89,8 @@ def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
 
     format_name = options["input_format"]
     if format_name is not None and format_name not in FORMATS:
-        raise click.UsageError(f"no format to import: {format_name}; one of {', '.join(FORMATS)}")
+        wanted = with_suggestion(format_name, FORMATS, f"one of {', '.join(FORMATS)}")
+        raise click.UsageError(f"no format to import: {format_name}; {wanted}")
     if sum(map(bool, (options["create"], options["replace"], options["upsert"]))) > 1:
         raise click.UsageError("--create, --replace and --upsert exclude each other: give one of them")
     _check_encoding(options["encoding"])

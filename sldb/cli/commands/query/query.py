@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sldb.cli import moment_options, streams
-from sldb.cli.command import Command, command
+from sldb.cli.command import command
 from sldb.cli.query import sources
 from sldb.cli.questions import create_option, yes_option
+from sldb.cli.quoting import SqlCommand
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
@@ -83,13 +84,15 @@ reachable; 70 a bug; 75 locked or in conflict, try again; 130 interrupted.
 """
 
 
-class QueryCommand(Command):
+class QueryCommand(SqlCommand):
     """The command with a record of the order of -c and -f: click gives the values of each apart."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        _, _, given = self.make_parser(ctx).parse_args(list(args))
-        ctx.meta["sources"] = [param.name for param in given if param.name in ("command", "file")]
-        return super().parse_args(ctx, args)
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        _, _, order = self.make_parser(ctx).parse_args(given)
+        ctx.meta["sources"] = [param.name for param in order if param.name in ("command", "file")]
+        return rest
 
 
 @command("query", cls=QueryCommand, help=HELP, short_help="Run SQL once.")
