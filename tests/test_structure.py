@@ -101,7 +101,10 @@ TESTED_IN = {
     ),
     "tests/sldb/cli/commands/query/test_query_output.py": ("sldb.cli.query.printing",),
     "tests/sldb/cli/commands/query/test_shell.py": ("sldb.shell.commands.dump",),
-    "tests/sldb/cli/commands/query/test_terminal.py": ("sldb.shell.terminal.prompt",),
+    "tests/sldb/cli/commands/query/test_terminal.py": (
+        "sldb.shell.terminal.first_look",
+        "sldb.shell.terminal.prompt",
+    ),
     "tests/sldb/cli/commands/stack/test_completion.py": (
         "sldb.cli.completers",
         "sldb.cli.path_types",
@@ -172,6 +175,7 @@ TESTED_IN = {
     "tests/sldb/shell/test_submission.py": (
         "sldb.shell.commands.import_",
         "sldb.shell.commands.output",
+        "sldb.shell.commands.param",
         "sldb.shell.commands.schema",
     ),
     "tests/sldb/transfer/files/test_output.py": ("sldb.transfer.files.compression",),

@@ -21,9 +21,11 @@ from typing import NoReturn
 
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Params, SldbError, Value
 
-_TYPE = "text|int|real|null|json|blob|file"
+TYPES = ("text", "int", "real", "null", "json", "blob", "file")
+_TYPE = "|".join(TYPES)
 _NAME = rf"(?:(?!:(?:{_TYPE})\b)[:@$]?(?P<name>[^\W\d]\w*))?"  # so that :int=5 is a positional parameter with a type
 _SPELLING = re.compile(rf"{_NAME}(?::(?P<type>{_TYPE}))?=(?P<value>.*)", re.DOTALL)
+_TYPED = re.compile(rf":(?:{_TYPE})(?:=|\Z)")
 _NULL = re.compile(rf"{_NAME}:null")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _REAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
@@ -32,25 +34,31 @@ _REAL_DIGITS = 15  # as many as SQLite prints of a REAL that becomes TEXT
 
 def parse_params(texts: Sequence[str]) -> Params:
     """Return the values to bind for the given texts. Raises `bad_request` for an invalid one."""
-    parsed = [_parse(text) for text in texts]
+    parsed = [_parse(text, f"--param {text}") for text in texts]
     if not parsed:
         return None
     named = {name: value for name, value in parsed if name is not None}
     if not named:
         return tuple(value for _, value in parsed)
     if len(named) < len(parsed):
-        _refuse(", ".join(texts), "either all parameters with a name, each once, or none")
+        _refuse(f"--param {', '.join(texts)}", "either all parameters with a name, each once, or none")
     return named
 
 
-def _parse(text: str) -> tuple[str | None, Value]:
+def parse_value(text: str, name: str) -> Value:
+    """Return the value that is typed for a named parameter: VALUE, :TYPE=VALUE, :null or @FILE. Raises `bad_request`
+    for an invalid one."""
+    return _parse(text if _TYPED.match(text) else f"={text}", f"{name} {text}")[1]
+
+
+def _parse(text: str, whole: str) -> tuple[str | None, Value]:
     if match := _NULL.fullmatch(text):
         return match["name"], None
     match = _SPELLING.fullmatch(text)
     if match is None:
-        return None, _guess_or_file(text, text)
+        return None, _guess_or_file(text, whole)
     kind = match["type"]
-    return match["name"], (_guess_or_file if kind is None else _TYPES[kind])(match["value"], text)
+    return match["name"], (_guess_or_file if kind is None else _TYPES[kind])(match["value"], whole)
 
 
 def _guess_or_file(value: str, whole: str) -> Value:
@@ -138,4 +146,4 @@ def _read(path: str, whole: str) -> bytes:
 
 
 def _refuse(got: str, want: str) -> NoReturn:
-    raise SldbError("bad_request", f"--param {got}: want {want}", "sldb query --help shows the spellings")
+    raise SldbError("bad_request", f"{got}: want {want}", "sldb query --help shows the spellings")

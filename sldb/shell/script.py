@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from lambda_handlers.wire import SldbError
+from sldb.params.missing import shell_hint
 from sldb.shell.reader import DotCommand, NeedMore, Reading, Run, read
 from sldb.shell.session import Session
 from sldb.shell.submission import submit
@@ -32,6 +33,7 @@ def run_script(lines: Iterable[str], session: Session, obey: Obey) -> bool:
                 return False
         except SldbError as error:
             error.details.setdefault("line", number)
+            error.hint = shell_hint(error) or error.hint
             raise
     session.run_waiting()
     return True

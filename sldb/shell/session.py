@@ -17,12 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lambda_handlers.wire import Reply, Request, SldbError, Statement
+from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
 from sldb.cancelling import TooLate
 from sldb.client import Client
 from sldb.database_creation import suggest_names
 from sldb.report import count, summary
 from sldb.shell.output import Output
+from sldb.shell.parameters import Ask, Parameters
 from sldb.shell.saved_queries import SavedQueries
 from sldb.shell.schema_names import LiveNames
 from sldb.shell.transaction import Kept, Transaction, blame
@@ -40,6 +41,9 @@ class Session:
     last: Reply | None = None
     last_ms: float = 0.0
     last_sql: str = ""  # the submission that ran last
+    last_params: Params = None  # the values for it
+    params: Parameters = field(default_factory=Parameters)
+    ask: Ask | None = None  # asks for the value of a parameter; None: there is no user to ask
     is_interactive: bool = False  # a user watches, and can stop a command
     confirm: Callable[[str], bool] | None = None  # confirms destructive statements; None: there is no user to ask
     queries: SavedQueries | None = None  # None: there is no place to keep them

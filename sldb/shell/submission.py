@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
-from lambda_handlers.wire import Params, Reply, Request, Result, SldbError, Statement, new_request_id
+from lambda_handlers.wire import Params, Reply, Request, Result, SldbError, Statement, Value, new_request_id
 from lambda_handlers.wire.transaction import ROLLBACK, InTransaction
 from sldb.actions import confirmation
 from sldb.cancelling import TooLate
+from sldb.params.missing import shell_hint
 from sldb.report import count, measures
 from sldb.shell import conflict
 from sldb.shell.controls import Batch, Begin, Commit, Part, Release, Rollback, Savepoint, is_outermost, is_silent, parts
@@ -32,10 +33,19 @@ _UNKNOWN_OUTCOMES = ("store_error", "query_timeout", "internal")
 
 
 def submit(
-    session: Session, sql: str, params: Params = None, *, line: int | None = None, is_vertical: bool = False
+    session: Session,
+    sql: str,
+    given: Mapping[str, Value] | None = None,
+    *,
+    line: int | None = None,
+    is_vertical: bool = False,
 ) -> None:
-    """Run one submission and print its results. `line`: its first one in a script. Raises SldbError."""
-    session.last_sql = sql
+    """Run one submission and print its results. `given`: values of parameters. `line`: its first one in a script.
+
+    Raises SldbError, and NotAnswered if the user does not want to give the other values.
+    """
+    params = session.params.bind(sql, given or {}, session.ask if line is None else None)
+    session.last_sql, session.last_params = sql, params
     with session.output.vertically() if is_vertical else nullcontext():
         for part in parts(sql):
             _run_part(session, part, params, line)
@@ -81,6 +91,7 @@ def _run_batch(session: Session, sql: str, params: Params, line: int | None) -> 
         if str(error.details.get("reason")).startswith("no_such_"):
             session.refresh_names()
         error.details.setdefault("query", sql)
+        error.hint = shell_hint(error) or error.hint
         raise
     if reply is None:
         return

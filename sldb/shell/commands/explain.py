@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.render import FOR_PEOPLE, result_of
 from sldb.shell import catalog
+from sldb.shell.parameters import Parameters
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 from sldb.sql_text import list_statements
@@ -35,7 +36,9 @@ def explain(session: Session, command: DotCommand) -> None:
 def _plan(session: Session, sql: str) -> list[Step]:
     from sldb.shell.index_advice import Step
 
-    rows = session.execute(Request((Statement(f"EXPLAIN QUERY PLAN {sql}"),), read_only=True)).rows
+    # The plan is the same for any value.
+    params = Parameters(session.params.values).bind(sql, {}, lambda _name, _proposal: ":null")
+    rows = session.execute(Request((Statement(f"EXPLAIN QUERY PLAN {sql}", params),), read_only=True)).rows
     return [Step(int(step or 0), int(parent or 0), str(detail)) for step, parent, _, detail in rows]
 
 

@@ -7,7 +7,7 @@ rows of `sldb query .tables --format json` are data like any other.
 from __future__ import annotations
 
 from lambda_handlers.wire import SldbError
-from sldb.shell.commands import dump, explain, history, import_, output, run, schema
+from sldb.shell.commands import dump, explain, history, import_, output, param, run, schema
 from sldb.shell.commands.command import Command, optional_argument, whole_number
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
@@ -173,6 +173,18 @@ COMMANDS = (
         "repeat the last statement",
         run.watch,
         more="Only if it reads: every 2 s, or as often as given; until Ctrl-C, or for the given\nnumber of times.",
+    ),
+    Command(
+        ".param [set NAME VALUE]",
+        "",
+        "values for :name and ?",
+        param.param,
+        "param",
+        also=("parameter",),
+        more="Alone it lists them; .param unset NAME, .param clear. A value is read as sldb query -p reads\n"
+        "it: a number in SQLite's own spelling, else text. With a type: .param set :a:text 5 (text int\n"
+        "real null json blob file); @FILE is the text in a file, :null is NULL. ?1 is the first parameter\n"
+        "without a name. On a terminal the shell asks for values that a statement lacks.",
     ),
     Command(".named [NAME [VALUE…]]", r"\n", "list named queries, or run one", run.named, "named"),
     Command(

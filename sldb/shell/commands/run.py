@@ -62,7 +62,7 @@ def watch(session: Session, command: DotCommand) -> None:
         raise SldbError("bad_request", ".watch repeats the last statement, and none has run", "run it first")
     try:
         while left is None or left > 0:
-            reply = session.execute(Request((Statement(session.last_sql),), read_only=True))
+            reply = session.execute(Request((Statement(session.last_sql, session.last_params),), read_only=True))
             session.output.say(f"{moments.now()} · every {pause:g} s · Ctrl-C ends it", softly=True)
             session.show(reply)
             left = None if left is None else left - 1

@@ -30,11 +30,13 @@ from sldb import render
 from sldb.cancelling import TooLate
 from sldb.shell.commands.registry import COMMANDS, obey
 from sldb.shell.completion import Known, complete
+from sldb.shell.parameters import NotAnswered
 from sldb.shell.reader import DotCommand, NeedMore, Run, read, read_whole
 from sldb.shell.schema_names import LiveDatabases
 from sldb.shell.session import Session
 from sldb.shell.submission import interrupted_message, submit
 from sldb.shell.terminal import toolbar
+from sldb.shell.terminal.first_look import FirstLook, Interruption
 
 # The terminal's own colours, and few: they must be seen on white and on black.
 _STYLE = Style.from_dict(
@@ -49,7 +51,7 @@ _STYLE = Style.from_dict(
         "pygments.comment": "dim italic",
     }
 )
-_NOT_THERE = (2, 3)  # exit statuses of errors about the target itself
+_ABOUT_VALUES = " a value for the statement · :null is NULL, :text=5 a text · Ctrl-C runs nothing"
 _MAX_COLOURED_CHARACTERS = 100_000
 
 
@@ -72,7 +74,7 @@ def run_loop(session: Session, show_error: Callable[[SldbError], None], history:
         tempfile_suffix=".sql",
     )
 
-    look = _FirstLook(prompt, session)
+    look = FirstLook(prompt, session)
 
     def arrive() -> None:
         look.succeed()
@@ -91,59 +93,6 @@ def run_loop(session: Session, show_error: Callable[[SldbError], None], history:
         pass
 
 
-class _FirstLook:
-    """The first fetch of names, which shows whether the target is there. If it is not, the shell ends.
-
-    The prompt does not wait for it: it is left in the middle, and what was typed goes into the next one.
-    """
-
-    def __init__(self, prompt: PromptSession[str], session: Session) -> None:
-        self._prompt = prompt
-        self._session = session
-        self._is_over = False
-        self._error: SldbError | None = None  # the reason why the shell ends
-
-    def succeed(self) -> None:
-        self._is_over = True
-
-    def fail(self, error: SldbError) -> None:
-        """Note the failure of a fetch, in the thread that fetches."""
-        if self._is_over:
-            return
-        self._is_over = True
-        if error.exit_code in _NOT_THERE:
-            self._error = error
-            self._leave_prompt(error)
-        elif error.code == "not_found":
-            with suppress(SldbError):  # the next statement of the user reports it better
-                self._leave_prompt(_Interruption(self._session.about_missing_database(error)))
-
-    def raise_failure(self) -> None:
-        """Raise the error if the target is not there, and has answered nothing since."""
-        if self._error is not None and self._session.txid is None:
-            raise self._error
-
-    def _leave_prompt(self, reason: Exception) -> None:
-        app = self._prompt.app
-
-        def leave() -> None:
-            if not app.is_running or app.is_done:
-                return  # the user has submitted something: its own error is the same
-            if isinstance(reason, _Interruption):
-                reason.typed = self._prompt.default_buffer.text
-            app.exit(exception=reason)
-
-        if app.loop is not None:
-            with suppress(RuntimeError):  # the prompt has just ended
-                app.loop.call_soon_threadsafe(leave)
-
-
-class _Interruption(Exception):
-    """There is something to say about the database while the user types."""
-
-    typed = ""  # so far
-
-
 def _complete_now(prompt: PromptSession[str]) -> None:
     """Complete the text typed before the names arrived, and show the state that came with them."""
 
@@ -160,7 +109,7 @@ def _complete_now(prompt: PromptSession[str]) -> None:
 
 
 def _take_turn(
-    prompt: PromptSession[str], session: Session, show_error: Callable[[SldbError], None], look: _FirstLook
+    prompt: PromptSession[str], session: Session, show_error: Callable[[SldbError], None], look: FirstLook
 ) -> bool:
     """Prompt once and run the input; return False if the user leaves. Ctrl-C ends only this turn. Raises SldbError if
     the target is not there."""
@@ -176,7 +125,9 @@ def _take_turn(
     except SldbError as error:
         look.raise_failure()
         show_error(error)
-    except _Interruption as stop:
+    except NotAnswered:
+        session.output.say("nothing was run")
+    except Interruption as stop:
         session.draft = stop.typed
         session.output.say(str(stop))
     except TooLate as late:
@@ -194,6 +145,12 @@ def _run(typed: str, session: Session) -> bool:
         case DotCommand() as command:
             return obey(command, session)
     return True
+
+
+def ask_value(name: str, proposal: str) -> str:
+    """Ask for the value of a parameter. Raises KeyboardInterrupt or EOFError after Ctrl-C or Ctrl-D."""
+    prompt: PromptSession[str] = PromptSession(bottom_toolbar=_ABOUT_VALUES, style=_STYLE)
+    return prompt.prompt(f"{name} = ", default=proposal, handle_sigint=False)
 
 
 def confirm(where: str, what: str) -> bool:
@@ -288,6 +245,7 @@ class _Completer(Completer):
                 "vertical": lambda: ("auto", "on", "off"),
                 "command": lambda: [command.names[0] for command in COMMANDS],
                 "named": session.query_names,
+                "param": lambda: ("set", "list", "unset", "clear"),
                 "database": self._databases.names,
             },
         )

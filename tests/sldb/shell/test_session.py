@@ -15,6 +15,7 @@ from sldb.shell.commands import run
 from sldb.shell.commands.command import Command
 from sldb.shell.commands.registry import COMMANDS, obey
 from sldb.shell.output import Output
+from sldb.shell.parameters import NotAnswered
 from sldb.shell.reader import DotCommand, read
 from sldb.shell.saved_queries import SavedQueries
 from sldb.shell.script import submissions
@@ -194,6 +195,71 @@ def test_a_statement_can_be_printed_vertically_once(session: Session) -> None:
     with pytest.raises(SldbError):
         submit(session, "nope", is_vertical=True)
     assert session.output.format == "csv"
+
+
+# Parameters
+
+
+def test_parameters_are_set_listed_and_dropped(session: Session) -> None:
+    for text in (
+        ".param set :a 5",
+        ".param set b:text 5",
+        ".parameter set ?1 'x y'",
+        ".param set $n :null",
+        ".param init",
+    ):
+        command(session, text)
+    command(session, ".param")
+    listed = [{"name": ":a", "value": 5}, {"name": ":b", "value": "5"}, {"name": "?1", "value": "x y"}]
+    assert data(session) == [*listed, {"name": ":n", "value": None}]
+    submit(session, "select :a + 1 as a, :b as b")
+    assert data(session) == [{"a": 6, "b": "5"}]
+    submit(session, "select ? as x")
+    assert data(session) == [{"x": "x y"}]
+    command(session, ".param unset :a")
+    command(session, ".param clear")
+    command(session, ".param list")
+    assert data(session) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [".param set :a", ".param unset :a", ".param set a-b 1", ".param set a:int x", ".param nope", ".param set a:b c"],
+)
+def test_parameters_that_cannot_be_set(session: Session, text: str) -> None:
+    with pytest.raises(SldbError) as caught:
+        command(session, text)
+    assert "--param" not in caught.value.message
+    assert session.params.values == {}
+
+
+def test_what_a_statement_names_goes_with_it_and_nothing_else(session: Session, target: SqliteTarget) -> None:
+    session.params.values.update(a=1, b=2)
+    submit(session, "select :a")
+    submit(session, "select 1")
+    assert [request.statements[0].params for request in target.requests] == [{"a": 1}, None]
+
+
+def test_the_user_is_asked_and_may_leave(session: Session, target: SqliteTarget) -> None:
+    session.ask = lambda name, _proposal: f"for {name}"
+    submit(session, "select :a as a")
+    assert data(session) == [{"a": "for :a"}]
+
+    def leave(_name: str, _proposal: str) -> str:
+        raise KeyboardInterrupt
+
+    session.ask = leave
+    before = len(target.requests)
+    with pytest.raises(NotAnswered):
+        submit(session, "begin; insert into users values (:a); commit;")
+    assert len(target.requests) == before
+    assert session.transaction is None
+
+
+def test_a_plan_needs_no_values(session: Session, target: SqliteTarget) -> None:
+    session.ask = lambda name, _proposal: pytest.fail(name)
+    command(session, ".explain select * from users where name = :name and id = ?2")
+    assert session.params.typed == {}
 
 
 # A file that reads itself

@@ -456,3 +456,29 @@ def test_a_conversation_goes_as_with_sqlite(target: LocalTarget, submissions: li
         assert found == expected, sql
         assert (ours.transaction is not None) == theirs.in_transaction
     theirs.close()
+
+
+# Parameters
+
+
+@pytest.mark.parametrize(
+    ("sql", "message", "hint"),
+    [
+        ("select :a", "the statement needs :a", ".param set :a …"),
+        ("select ?, :b", "the statement needs 2 parameters, and got 0", ".param set ?1 … for the first ?, up to ?2"),
+    ],
+)
+def test_a_script_says_which_parameters_are_missing(session: Session, sql: str, message: str, hint: str) -> None:
+    for script in (f"{sql};\n", f"begin;\n{sql};\ncommit;\n"):
+        session.transaction = None
+        with pytest.raises(SldbError) as caught:
+            run_script(io.StringIO(script), session, obey)
+        assert (caught.value.code, caught.value.message, caught.value.hint) == ("bad_request", message, hint)
+
+
+def test_parameters_hold_in_transactions(session: Session) -> None:
+    script = ".param set :a 7\nbegin;\ninsert into t values (:a, :a || 'x');\nselect b from t where a = :a;\ncommit;\n"
+    out = session.output.out = io.StringIO()
+    run_script(io.StringIO(script), session, obey)
+    assert out.getvalue() == '{"b": "7x"}\n'
+    assert run(session, "select a from t") == [{"a": 7}]

@@ -82,9 +82,9 @@ def _talk(run: Run, session: Session, *, vi: bool, pages: bool, asks: bool) -> N
     from sldb.shell.schema_names import LiveNames
     from sldb.shell.terminal.editor import edit
     from sldb.shell.terminal.pager import Pager
-    from sldb.shell.terminal.prompt import confirm, open_history, run_loop
+    from sldb.shell.terminal.prompt import ask_value, confirm, open_history, run_loop
 
-    session.edit = edit
+    session.edit, session.ask = edit, ask_value
     if asks:
         session.confirm = lambda what: confirm(session.client.where, what)
     if pages:

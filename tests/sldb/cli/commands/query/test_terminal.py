@@ -136,6 +136,23 @@ def test_an_opened_quote_is_completed(open_shell: Open) -> None:
     shell.wait(lambda screen: screen.count("2 rows · ") == 2, "the rows again")
 
 
+def test_values_of_parameters_are_asked_for(open_shell: Open) -> None:
+    shell = open_shell()
+    shell.enter("select * from users where name = :name and id = ?2;")
+    shell.wait_for("\n:name =")
+    shell.enter("Ada")
+    shell.wait_for("\n?2 =")
+    shell.enter("1")
+    shell.wait_for("1 row · ")
+    shell.enter("select nation from users where name = :name;")
+    shell.wait(lambda screen: screen.count(":name = Ada") == 2, "the proposal")
+    shell.press("C-c")
+    shell.wait_for("nothing was run")
+    shell.enter(".param set :name Grace")
+    shell.enter("select nation from users where name = :name;")
+    shell.wait_for(" US ")
+
+
 def test_ctrl_c_drops_what_was_typed_and_stops_what_runs(open_shell: Open, tmp_path: Path) -> None:
     shell = open_shell()
     shell.enter("delete from")
