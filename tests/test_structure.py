@@ -70,10 +70,7 @@ TESTED_IN = {
     ),
     "tests/lambda_handlers/sql/settings/test_rights.py": ("lambda_handlers.sql.ignored_settings",),
     "tests/lambda_handlers/test_wire.py": ("lambda_handlers.wire",),
-    "tests/sldb/cli/commands/data/test_export.py": (
-        "sldb.transfer.files.s3_object",
-        "sldb.transfer.formats.sqlite_output",
-    ),
+    "tests/sldb/cli/commands/data/test_export.py": ("sldb.transfer.files.s3_object",),
     "tests/sldb/cli/commands/data/test_import.py": (
         "sldb.cli.commands.data.import_",
         "sldb.transfer.batches",

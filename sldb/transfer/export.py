@@ -8,7 +8,7 @@ sqlite               a SQLite file; without table and query, of the whole databa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -35,18 +35,18 @@ def write(
     path: Path | None,
     standard_output: BinaryIO,
     layout: Layout,
-    progress: Callable[[int], None] = lambda _rows: None,
-) -> int:
-    """Write `what`, or (None) the whole database, to `path` or to standard output; return the number of rows.
+) -> int | None:
+    """Write `what`, or (None) the whole database, to `path` or to standard output.
 
-    `progress` is called with the number so far. Raises SldbError; then there is no file.
+    Return the number of rows; None if they were not counted: those of a database, or of an index that is copied as it
+    is. Raises SldbError; then there is no file.
     """
     if format_name not in FORMATS:
         hint = with_suggestion(format_name, FORMATS, f"one of {', '.join(FORMATS)}")
         raise SldbError("bad_request", f"no format to export to: {format_name}", hint)
     if what is None and format_name != "sqlite":
         raise SldbError("bad_request", f"{format_name} holds one table: name it", "sldb export TABLE, or --query SQL")
-    counted = _RowCounter(progress)
+    counted = _RowCounter()
     if format_name in _FILES:
         _write_file(source, what, format_name, path, counted)
     elif what is not None:
@@ -80,15 +80,14 @@ def _write_file(
 class _RowCounter:
     """Passes pages on, and counts their rows."""
 
-    def __init__(self, progress: Callable[[int], None]) -> None:
-        self._progress = progress
-        self.rows = 0
+    def __init__(self) -> None:
+        self.rows: int | None = None  # until the first page is requested
 
     def __call__(self, pages: Iterable[list[Row]]) -> Iterator[list[Row]]:
+        self.rows = self.rows or 0
         for page in pages:
             yield page
             self.rows += len(page)
-            self._progress(self.rows)
 
 
 def _json(lines: Iterator[str]) -> Iterator[str]:

@@ -38,6 +38,19 @@ def dump_method(sql: str, names: Container[str]) -> DumpMethod:
     return DumpMethod.REBUILD if options["content"].lower() in names else DumpMethod.SHADOWS
 
 
+def content_of(sql: str) -> str | None:
+    """Return the name of the table or view that an FTS table takes its content from, if there is one."""
+    return _parse(sql)[1].get("content") or None
+
+
+def keeps_data(sql: str) -> bool:
+    """Return True for the modules with data of their own in the database; others show that of other tables."""
+    return _parse(sql)[0] in _WITH_DATA
+
+
+_WITH_DATA = ("fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly")
+
+
 def is_fts5(sql: str) -> bool:
     """Return True if the module of the table is FTS5."""
     return _parse(sql)[0] == "fts5"

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from lambda_handlers.wire import Row, Value
+from lambda_handlers.wire import Row, SldbError, Value
 from sldb.render import literals
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Schema, Table
 from sldb.transfer.database.snapshot import QueryScan, Snapshot
-from sldb.transfer.database.virtual_table import DumpMethod, dump_method, is_fts5
+from sldb.transfer.database.virtual_table import DumpMethod, content_of, dump_method, is_fts5
+
+Counted = Callable[[Iterable[list[Row]]], Iterator[list[Row]]]  # passes pages on, and counts their rows
 
 _SHADOW_ENDINGS = re.compile(r"_[A-Za-z0-9]+")  # after the name of the virtual table
 
@@ -27,8 +29,7 @@ def dump(source: Snapshot) -> Iterator[str]:
     if source.encoding != "UTF-8":
         yield f"PRAGMA encoding='{source.encoding}';\n"
     yield "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n"
-    names = {each.lower() for each in (*(table.name for table in found.tables), *found.views)}
-    methods = {table.name: dump_method(table.sql, names) for table in found.tables if table.kind == "virtual"}
+    methods = _methods(found)
     texts = _TableTexts(source, found, methods)
     for table in found.tables:
         yield from texts.text(table)
@@ -41,6 +42,47 @@ def dump(source: Snapshot) -> Iterator[str]:
         yield "PRAGMA writable_schema=OFF;\n"
     yield from (f"PRAGMA {name}={literals.literal(value)};\n" for name, value in settings.items() if value)
     yield "COMMIT;\n"
+
+
+def virtual_table(source: Snapshot, table: Table, counted: Counted) -> Iterator[str]:
+    """Yield the text of one virtual table, with the table that its content is in, if that is another. Raises SldbError.
+
+    `counted` passes the pages of its rows on. The index of some modules is copied without reading rows.
+    """
+    found = schema.read_schema(source)
+    methods = _methods(found)
+    texts = _TableTexts(source, found, methods, counted)
+    content = _content(found, table)
+    if content is not None:
+        yield from texts.text(content)
+        yield from (ended(sql) for of_table, sql in found.indexes if of_table == content.name)
+    yield from texts.text(table)
+    if methods[table.name] is DumpMethod.REBUILD:
+        yield _rebuild(table.name)
+    if methods[table.name] is DumpMethod.SHADOWS:
+        for shadow in found.tables:
+            if shadow.kind == "shadow" and texts.owner(shadow) == table.name:
+                yield from texts.text(shadow)
+        yield "PRAGMA writable_schema=OFF;\n"
+
+
+def _content(found: Schema, table: Table) -> Table | None:
+    name = content_of(table.sql)
+    if name is None:
+        return None
+    if (view := next((each for each in found.views if each.lower() == name.lower()), None)) is not None:
+        raise SldbError(
+            "bad_request",
+            f"the content of {table.name} is the view {view}, which is not in a file of one table",
+            "export the whole database: without a table; or --query, for the rows alone",
+        )
+    return found.table(name)
+
+
+def _methods(found: Schema) -> dict[str, DumpMethod]:
+    """Return the method for each virtual table."""
+    names = {each.lower() for each in (*(table.name for table in found.tables), *found.views)}
+    return {table.name: dump_method(table.sql, names) for table in found.tables if table.kind == "virtual"}
 
 
 def _settings(source: Snapshot) -> dict[str, Value]:
@@ -78,8 +120,11 @@ def inserts(table: Table, pages: Iterator[list[Row]], rowids: bool) -> Iterator[
 
 
 class _TableTexts:
-    def __init__(self, source: Snapshot, found: Schema, methods: dict[str, DumpMethod]) -> None:
+    def __init__(
+        self, source: Snapshot, found: Schema, methods: dict[str, DumpMethod], counted: Counted = iter
+    ) -> None:
         self._source = source
+        self._counted = counted
         self._schema = found
         self._methods = methods
         self._writable = False
@@ -120,14 +165,19 @@ class _TableTexts:
         for key, value in self._source.rows(f"SELECT k, v FROM {shadow} WHERE k <> 'version'"):
             yield f"INSERT INTO {name}({name},rank) VALUES({literals.literal(key)},{literals.literal(value)});\n"
 
-    def _is_kept(self, shadow: Table) -> bool:
-        """Return True if the virtual table of this shadow is dumped by its shadows."""
+    def owner(self, shadow: Table) -> str | None:
+        """Return the virtual table with its data in this table."""
         owners = [
             name
             for name in self._methods
             if shadow.name.lower().startswith(name.lower()) and _SHADOW_ENDINGS.fullmatch(shadow.name[len(name) :])
         ]
-        return not owners or self._methods[max(owners, key=len)] is DumpMethod.SHADOWS
+        return max(owners, key=len, default=None)
+
+    def _is_kept(self, shadow: Table) -> bool:
+        """Return True if the virtual table of this shadow is dumped by its shadows."""
+        owner = self.owner(shadow)
+        return owner is None or self._methods[owner] is DumpMethod.SHADOWS
 
     def _plain(self, table: str, columns: str, where: str = "") -> Iterator[str]:
         for page in self._source.scan(QueryScan(f"SELECT {columns} FROM {table}{where}")):
@@ -135,4 +185,5 @@ class _TableTexts:
                 yield f"INSERT INTO {table}({columns}) VALUES({literals.row(row)});\n"
 
     def _rows(self, table: Table) -> Iterator[list[Row]]:
-        return self._source.scan(table.scan(table.columns))
+        pages = self._source.scan(table.scan(table.columns))
+        return pages if table.kind == "shadow" else self._counted(pages)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
 
-from lambda_handlers.wire import Row, SldbError
+from lambda_handlers.wire import SldbError
 from sldb.render import literals, values
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Table
 from sldb.transfer.database.selection import Selection
 from sldb.transfer.database.snapshot import Snapshot
+from sldb.transfer.database.virtual_table import keeps_data
 from sldb.transfer.formats import dump
-
-Counted = Callable[[Iterable[list[Row]]], Iterator[list[Row]]]  # passes pages on, and counts their rows
+from sldb.transfer.formats.dump import Counted
 
 
 def write(source: Snapshot, what: Selection | None, path: Path, counted: Counted) -> None:
@@ -32,6 +32,9 @@ def write(source: Snapshot, what: Selection | None, path: Path, counted: Counted
         with connection:  # one transaction
             if what.table is not None and what.table.kind == "table":
                 _write_table(source, what.table, counted, connection)
+            elif what.table is not None and what.table.kind == "virtual" and keeps_data(what.table.sql):
+                for text in dump.virtual_table(source, what.table, counted):
+                    connection.execute(text)
             else:
                 _write_rows(what, counted, connection)
 
@@ -52,8 +55,11 @@ def _new_database(path: Path) -> Iterator[apsw.Connection]:
 def _write_table(source: Snapshot, table: Table, counted: Counted, connection: apsw.Connection) -> None:
     keeps_rowids = table.rowid is not None and table.rowid_column is None
     connection.execute(dump.ended(table.sql))
-    for text in dump.inserts(table, counted(source.scan(table.scan(table.columns))), keeps_rowids):
-        connection.execute(text)
+    begin = f"{table.rowid}," if keeps_rowids else ""
+    holes = ",".join("?" * (len(table.columns) + keeps_rowids))
+    insert = f"INSERT INTO {literals.name(table.name)} ({begin}{literals.names(table.columns)}) VALUES ({holes})"
+    for page in counted(source.scan(table.scan(table.columns))):
+        connection.executemany(insert, page if keeps_rowids else [row[1:] for row in page])
     for of_table, sql in schema.read_schema(source).indexes:
         if of_table == table.name:
             connection.execute(dump.ended(sql))

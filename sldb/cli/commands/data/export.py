@@ -81,7 +81,7 @@ def export(
         layout = Layout(null, header=not no_header, table=what.name if what else "")
         rows = exporting.write(source, what, format_name, path, streams.bytes_out(), layout)
     if output is not None:
-        _say_result(source, rows if table or sql else None, output)
+        _say_result(source, table, rows, output)
 
 
 def _format(run: Run, output: str | None) -> str:
@@ -122,8 +122,8 @@ def _selected(
     return None if table is None else selection.table(source, table, is_to_insert=format_name == "insert")
 
 
-def _say_result(source: Snapshot, rows: int | None, output: str) -> None:
+def _say_result(source: Snapshot, table: str | None, rows: int | None, output: str) -> None:
     from sldb.report import count
 
-    what = source.database if rows is None else count(rows, "row")
+    what = (table or source.database) if rows is None else count(rows, "row")
     messages.say(f"{what} as of transaction {source.txid} in {output}")
