@@ -16,6 +16,7 @@ from lambda_handlers.wire import DEFAULT_STACK, Action, Reply, Request, SldbErro
 from sldb.aws.options import AwsOptions
 from sldb.database_creation import DatabaseCreation
 from sldb.targets.protocol import Target, with_id
+from sldb.write_outcome import may_write
 
 if TYPE_CHECKING:
     from sldb.targets.local import LocalTarget
@@ -69,6 +70,8 @@ class Client:
                 may_ask=request.create and not request.dry_run,
             )
         except SldbError as error:
+            if error.code == "cancelled" and not may_write(request):
+                error.details.pop("applied", None)
             part = error.details.get("part", 0)
             if len(request.statements) == 1 or "part" in error.details:
                 error.details.setdefault("query", request.statements[part].query)

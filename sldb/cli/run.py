@@ -139,9 +139,8 @@ class Run:
 
     # The client, and its writes
 
-    def client(self, database: str | None = None, *, create: bool = False, cancels: bool = False) -> Client:
-        """Return a client of the destination. `create`: writes may create the database without a question. `cancels`:
-        Ctrl-C cancels a request at the function (see `sldb.cancelling`)."""
+    def client(self, database: str | None = None, *, create: bool = False) -> Client:
+        """Return a client of the destination. `create`: writes may create the database without a question."""
         from sldb.client import Client, open_local
         from sldb.ops.lock_look import DirectoryLook, FunctionLook
 
@@ -157,7 +156,7 @@ class Run:
             look = FunctionLook(self.deployed_function)
         creation = self._creation(create)
         # Ctrl-C stops the engine of a directory by itself: it runs in this process.
-        on_cancel = progress.say if cancels and not destination.is_local else None
+        on_cancel = None if destination.is_local else progress.say
         name, shown = database or self.database, partial(progress.show_request, look=look)
         return Client(target, name, creation, destination.place, self.written.append, on_cancel, on_send=shown)
 

@@ -25,7 +25,7 @@ from sldb.shell import conflict
 from sldb.shell.controls import Batch, Begin, Commit, Part, Release, Rollback, Savepoint, is_outermost, is_silent, parts
 from sldb.shell.session import Session, rollback_message
 from sldb.shell.transaction import BEGIN, Kept, Transaction
-from sldb.sql_text import list_statements, may_change_schema
+from sldb.sql_text import list_statements, may_change_schema, may_write
 from sldb.write_outcome import NOT_CHANGED, UNKNOWN
 
 # After these errors it is unknown if the transaction was applied, unless the error itself says so.
@@ -69,10 +69,12 @@ def _run_part(session: Session, part: Part, params: Params, line: int | None) ->
             _run_batch(session, statement, params, line)
 
 
-def interrupted_message(session: Session) -> str:
+def interrupted_message(session: Session, typed: str) -> str:
     """Return the sentence about the state after Ctrl-C."""
     if session.transaction is None:
-        return "stopped waiting; a write may still be applied (see .history)"
+        if not may_write(typed):
+            return f"stopped waiting; {NOT_CHANGED}"
+        return f"stopped waiting; {UNKNOWN} (see .history)"
     if session.transaction.sent is None:
         return "stopped waiting; the transaction is still open"
     return f"stopped waiting; {UNKNOWN}: COMMIT sends it again"

@@ -13,8 +13,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.wire import Action, Reply, Request
+from lambda_handlers.wire import Action, Reply, Request, SldbError
+from sldb.cancelling import TooLate
 from sldb.targets.interrupts import Interrupts
+from sldb.write_outcome import may_write
 
 if TYPE_CHECKING:
     from lambda_handlers.service import Service
@@ -57,8 +59,32 @@ class LocalTarget:
         )
 
     def send(self, request: Request) -> Reply:
-        with self._interrupts.noted():
-            return self._service.reply(request)
+        """Return the reply. After Ctrl-C raise SldbError `cancelled`, or TooLate if the request was over, as for a
+        function; KeyboardInterrupt if its outcome cannot be found."""
+        reply: Reply | None = None
+        try:
+            with self._interrupts.noted():
+                reply = self._service.reply(request)
+        except KeyboardInterrupt:
+            if reply is None:
+                reply = self._applied(request)
+            if reply is None:
+                raise SldbError("cancelled", "the request was cancelled", applied="no") from None
+            raise TooLate(reply) from None
+        return reply
+
+    def _applied(self, request: Request) -> Reply | None:
+        """Return the reply to an interrupted request if it was applied. Raises KeyboardInterrupt if that is unknown."""
+        if not may_write(request):
+            return None
+        if request.request_id is None:
+            raise KeyboardInterrupt
+        try:
+            return self.result(request.database, str(request.request_id))[1]
+        except SldbError as error:
+            if error.code != "not_found":  # the database does not exist yet
+                raise KeyboardInterrupt from error
+        return None
 
     def act(self, action: Action) -> dict[str, Any]:
         with self._interrupts.noted():

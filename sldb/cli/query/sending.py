@@ -13,7 +13,7 @@ import click
 from lambda_handlers.wire import Reply, Request, SldbError
 from sldb import report
 from sldb.cli import messages, moment_options, streams
-from sldb.write_outcome import NOT_CHANGED
+from sldb.write_outcome import NOT_CHANGED, UNKNOWN, may_write
 
 if TYPE_CHECKING:
     from sldb.cli.query.printing import Printing
@@ -78,13 +78,14 @@ class Sending:
             click.echo(str(late), err=True)
             raise
         except KeyboardInterrupt:
-            if not request.read_only:
-                click.echo(
-                    "stopped waiting; if this writes, it may still be applied. To find out, run the same command "
-                    f"with --request-id {request.request_id}",
-                    err=True,
-                )
+            messages.say(f"stopped waiting; {self._open_outcome(request)}")
             raise
+
+    def _open_outcome(self, request: Request) -> str:
+        """Return the sentence about a request that was left alone."""
+        if not may_write(request):
+            return NOT_CHANGED
+        return f"{UNKNOWN}: {self.run.command_line('result', str(request.request_id))}"
 
     def _print(self, reply: Reply, out: TextIO, screen: Screen | None) -> None:
         from sldb import render

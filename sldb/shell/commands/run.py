@@ -70,6 +70,10 @@ def watch(session: Session, command: DotCommand) -> None:
                 time.sleep(pause)
     except KeyboardInterrupt:
         session.output.say("stopped")
+    except SldbError as error:
+        if error.code != "cancelled":
+            raise
+        session.output.say("stopped")
 
 
 def _seconds(word: str) -> float:

@@ -134,7 +134,7 @@ def _take_turn(
         session.output.say(str(late))
     except KeyboardInterrupt:
         if typed:
-            session.output.say(interrupted_message(session))
+            session.output.say(interrupted_message(session, typed))
     return True
 
 

@@ -216,7 +216,7 @@ def query(
     from sldb.cli.query.sending import Sending
 
     # The output is opened first: if that fails, nothing may run.
-    with printing.out() as (out, screen), closing(run.client(create=creates, cancels=True)) as client:
+    with printing.out() as (out, screen), closing(run.client(create=creates)) as client:
         confirms = not yes and streams.can_ask()
         Sending(run, client, work, printing, confirms, stats, fields["at"]).send(request, out, screen)
     return 0

@@ -51,7 +51,7 @@ def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> int:
     format_name, screen = check_format(run.format), streams.screen()
     output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
     queries = SavedQueries(_directory("config") / "queries.json")
-    client = run.client(create=creates, cancels=True)
+    client = run.client(create=creates)
     run.check_directory(creates=client.creation.is_allowed)
     if interactive:
         client = replace(client, on_write=run.report_write)

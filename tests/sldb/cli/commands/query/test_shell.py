@@ -177,7 +177,7 @@ def test_ctrl_c_stops_a_statement_and_the_shell_goes_on(terminal: Terminal, tmp_
     lock = FileLock(tmp_path / "db", Host())
     wait_until(lock.holders, "that it runs: it has the lock")
     terminal.type("\x03")
-    terminal.wait_for("stopped waiting")
+    terminal.wait_for("the request was cancelled; nothing was applied")
     terminal.wait_for("main>")
     terminal.type("select 40 + 2;\r")
     terminal.wait_for(" 42 ")
