@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lambda_handlers.wire import Request, SldbError, Statement
+from sldb.cancelling import TooLate
 from sldb.client import Client
 from sldb.progress.protocol import SILENT, Progress
 from sldb.report import count, duration
@@ -30,12 +31,14 @@ from sldb.transfer.files.input import STANDARD_INPUT, Input
 from sldb.transfer.formats.bad_rows import BadRows
 from sldb.transfer.formats.stream import Stream
 from sldb.transfer.formats.tables import ReadOptions, read
+from sldb.transfer.interruption import ImportApplied
 from sldb.transfer.loader import LoadedStream, Loader, Mode
 from sldb.transfer.staging import EarlierProgress, Note, Staging
 
 MAX_ROWS = 50_000  # of a batch
 _COMMIT_TRIES = 20
-_TRANSIENT = ("store_error", "lock_timeout", "conflict", "query_timeout", "internal")  # another try may succeed
+# Another try may succeed.
+_TRANSIENT = ("store_error", "lock_timeout", "conflict", "query_timeout", "cancelled", "internal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,12 @@ class _Import:
     def run(self) -> Outcome:
         try:
             return self._run()
+        except ImportApplied:
+            if self._is_staged:
+                self._staging.drop()
+            raise
+        except TooLate as late:  # a part was staged, and the rest was not
+            raise KeyboardInterrupt from late
         except SldbError as error:
             if self._is_staged:
                 self._keep_or_drop(error)

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lambda_handlers.wire import Request, SldbError, Statement, Value
+from sldb.cancelling import TooLate
 from sldb.client import Client
 from sldb.render import literals
+from sldb.targets.protocol import with_id
 from sldb.transfer.batches import Batch
 from sldb.transfer.formats.columns import ColumnType
 from sldb.transfer.formats.stream import Extra, Stream, Values
+from sldb.transfer.interruption import ImportApplied, ImportInDoubt
 from sldb.transfer.staging import cell_names, flattened, rows_per_insert, values_clause
 from sldb.transfer.target_columns import GENERATED, Column, affinity, is_number
 
@@ -255,8 +258,13 @@ class Loader:
         yield Statement(f"{begin}SELECT {','.join(values)} FROM {_STAGED}.s{place} WHERE true ORDER BY rowid{end}")
 
     def _send(self, request: Request) -> int:
+        request = with_id(request)
         try:
             reply = self._client.execute(request)
+        except TooLate as late:
+            raise ImportApplied(late.reply) from late
+        except KeyboardInterrupt as stop:
+            raise ImportInDoubt(str(request.request_id)) from stop
         except SldbError as error:
             details = error.details
             kinds = (details.get("reason"), details.get("sqlite_code"), error.code)

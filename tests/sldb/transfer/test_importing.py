@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import Action, Reply, Request, SldbError
+from sldb.cancelling import TooLate
 from sldb.client import Client
+from sldb.targets.protocol import Target
 from sldb.transfer.formats.tables import ReadOptions
 from sldb.transfer.importing import Plan, run
+from sldb.transfer.interruption import ImportApplied, ImportInDoubt
 from sldb.transfer.loader import Mode
 from tests.fakes.targets.killing_target import Killed, KillingTarget
 from tests.fakes.targets.limited_target import LimitedTarget
@@ -149,3 +152,71 @@ def test_many_narrow_rows_stay_below_the_limit_too(client: Client, tmp_path: Pat
     path.write_text(",".join(f"c{i}" for i in range(200)) + "\n" + ("1," * 199 + "\n") * 4000)
     load(client, path)
     assert rows(client, "SELECT count(*), sum(c7), sum(c199) FROM t") == [(4000, 4000, None)]
+
+
+@dataclass
+class StoppingTarget:
+    """A target on whose request Ctrl-C is pressed: it is stopped in time, or it is over, or nothing is known."""
+
+    inner: Target
+    at: int  # request, counted from 1
+    end: str  # cancelled, over, unknown
+    name: str = "stopping"
+    stopped: Request | None = None
+    sent: int = 0
+
+    def send(self, request: Request) -> Reply:
+        self.sent += 1
+        if self.sent != self.at:
+            return self.inner.send(request)
+        self.stopped = request
+        if self.end == "cancelled":
+            raise SldbError("cancelled", "the request was cancelled", applied="no")
+        reply = self.inner.send(request)
+        raise TooLate(reply) if self.end == "over" else KeyboardInterrupt
+
+    def act(self, action: Action) -> dict[str, Any]:
+        return self.inner.act(action)
+
+    def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
+        return self.inner.result(database, request_id)
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("end", ["cancelled", "over", "unknown"])
+@pytest.mark.parametrize("batch_rows", [3, 50_000], ids=["staged", "at once"])
+def test_stopped_at_any_request_and_run_again_each_row_is_there_once(
+    client: Client, tmp_path: Path, end: str, batch_rows: int
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a\n" + "".join(f"{i}\n" for i in range(10)))
+    plan = Plan((str(path),), batch_rows=batch_rows)
+    for at in range(1, 30):
+        mine = Client(client.target, f"stopped-{at}")
+        target = StoppingTarget(client.target, at, end)
+        stop = _stop_of(lambda: run(replace(mine, target=target), plan, io.BytesIO()))  # noqa: B023 - called at once
+        match stop:
+            case ImportApplied():
+                assert "10 rows changed" in str(stop)
+            case ImportInDoubt(request_id=request_id):
+                assert target.stopped is not None
+                assert request_id == target.stopped.request_id
+                assert batch_rows != 3 or run(mine, plan, io.BytesIO()).was_done
+            case SldbError() | KeyboardInterrupt():
+                assert not isinstance(stop, TooLate)
+                assert f"stopped-{at}" not in databases_of(client)
+                run(mine, plan, io.BytesIO())
+        assert rows(mine, "SELECT count(*), sum(a) FROM t") == [(10, 45)], at
+        assert not [name for name in databases_of(client) if name.startswith("import-")]
+        if target.sent < at:
+            break
+    assert at > 2
+
+
+def _stop_of(action: Callable[[], object]) -> BaseException | None:
+    try:
+        action()
+    except (SldbError, KeyboardInterrupt) as stop:
+        return stop
+    return None

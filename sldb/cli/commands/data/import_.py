@@ -67,6 +67,8 @@ def import_(run: Run, files: tuple[str, ...], **options: Any) -> None:
 
 def _run(run: Run, client: Client, plan: Plan) -> Outcome:
     from sldb.transfer import importing
+    from sldb.transfer.interruption import ImportApplied, ImportInDoubt
+    from sldb.write_outcome import UNKNOWN
 
     with progress.show() as shown:
         try:
@@ -74,6 +76,12 @@ def _run(run: Run, client: Client, plan: Plan) -> Outcome:
         except SldbError as error:
             if "staging" in error.details:
                 error.hint = f"{error.hint}; {_kept(run, error.details['staging'])}".removeprefix("; ")
+            raise
+        except ImportApplied as late:
+            messages.say(str(late))
+            raise
+        except ImportInDoubt as stop:
+            messages.say(f"stopped waiting; {UNKNOWN}: {run.command_line('result', stop.request_id)}")
             raise
         except KeyboardInterrupt:
             messages.say("stopped, with nothing applied; the same command again continues from here")
