@@ -81,13 +81,14 @@ def bytes_out() -> BinaryIO:
     return sys.stdout.buffer
 
 
-def screen(max_rows: int = DEFAULT_MAX_ROWS) -> Screen | None:
+def screen(max_rows: int = DEFAULT_MAX_ROWS, max_width: int | None = None) -> Screen | None:
     """Return the terminal of standard output, if it is one."""
     if not sys.stdout.isatty():
         return None
     from sldb.render import Screen
 
-    return Screen(terminal_columns(), color_is_wanted(), max_rows)
+    lines = shutil.get_terminal_size().lines or 24
+    return Screen(terminal_columns(), color_is_wanted(), max_rows, lines=lines, max_width=max_width)
 
 
 def color_is_wanted() -> bool:

@@ -1,8 +1,8 @@
 """The rendering of results in the formats of `FORMATS`. Data only: the caller prints counts and timings elsewhere.
 
 table, markdown and vertical print every result with columns, separated by an empty line. The formats for programs print
-one result, the last with columns: a program then reads one header or one array. On a terminal a table of too many
-columns is printed as vertical instead.
+one result, the last with columns: a program then reads one header or one array. On a terminal a table is made to fit
+(`sldb.render.box`).
 
 parquet is bytes, and goes to a file only: to the buffer below `out`. It needs a package of its own.
 """
@@ -10,14 +10,15 @@ parquet is bytes, and goes to a file only: to the buffer below `out`. It needs a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TextIO
 
 from lambda_handlers.wire import Column, Result, SldbError, Value
 from sldb.did_you_mean import with_suggestion
 from sldb.render import formats, text
+from sldb.render.box import write_on_screen
 from sldb.render.layout import Layout
-from sldb.render.table import Screen, fits, shown_rows, write_table
+from sldb.render.screen import Screen, shown_rows
+from sldb.render.table import write_table
 
 __all__ = [
     "FORMATS",
@@ -94,7 +95,7 @@ def write(
         if screen is not None:
             _write_to_screen(result, format_name, out, screen, layout)
         elif format_name == "table":
-            write_table(result, out, None, layout)
+            write_table(result, out, layout)
         else:
             _WRITERS[format_name](result, out, layout)
 
@@ -119,10 +120,8 @@ def describe_hidden(results: Sequence[Result], format_name: str, screen: Screen 
 def _write_to_screen(result: Result, format_name: str, out: TextIO, screen: Screen, layout: Layout) -> None:
     if format_name != "table":
         _WRITERS[format_name](result, _Safe(out), layout)  # type: ignore[arg-type]  # the writers only write
-    elif fits(result, screen, layout) or not screen.turns:
-        write_table(result, out, screen, layout)
     else:
-        formats.write_vertical(replace(result, rows=shown_rows(result, screen)), out, layout)
+        write_on_screen(result, out, screen, layout)
 
 
 class _Safe:

@@ -90,11 +90,15 @@ class Output:
         """Show at most so many rows of a table; 0: all."""
         self._change_screens(max_rows=rows)
 
-    def resize(self, columns: int) -> None:
-        """Set the width of the terminal, in characters."""
-        self._change_screens(columns=columns)
+    def limit_width(self, columns: int | None) -> None:
+        """Show at most so many characters of a cell of a table; 0: no limit; None: as there is room."""
+        self._change_screens(max_width=columns)
 
-    def _change_screens(self, **changes: int | bool) -> None:
+    def resize(self, columns: int, lines: int) -> None:
+        """Set the size of the terminal, in characters."""
+        self._change_screens(columns=columns, lines=lines)
+
+    def _change_screens(self, **changes: int | bool | None) -> None:
         if self.screen is not None:
             self.screen = replace(self.screen, **changes)  # type: ignore[arg-type]  # fields of a Screen
         if self._origin is not None and self._origin[1] is not None:

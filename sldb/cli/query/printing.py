@@ -28,10 +28,11 @@ class Printing:
     format: str
     layout: Layout
     max_rows: int  # of a table on a terminal; 0: all
+    max_width: int | None  # of a cell of such a table; 0: no limit; None: as there is room
     output: Path | None  # None: standard output
 
     @classmethod
-    def choose(cls, run: Run, layout: Layout, max_rows: int, output: Path | None) -> Printing:
+    def choose(cls, run: Run, layout: Layout, max_rows: int, max_width: int | None, output: Path | None) -> Printing:
         """Return the printing for the options. Raises `bad_request` or UsageError for contradictory ones."""
         name = run.format
         if output is not None:
@@ -41,13 +42,13 @@ class Printing:
         check_format(name, to_file=output is not None)
         if layout.null is not None and name in ("json", "jsonl", "insert", "parquet"):
             raise click.UsageError(f"--null: {name} has a word for NULL of its own")
-        return cls(name, layout, max_rows, output)
+        return cls(name, layout, max_rows, max_width, output)
 
     @contextmanager
     def out(self) -> Iterator[tuple[TextIO, Screen | None]]:
         """Yield the stream for the data, and the screen if it is one. A file appears only after success."""
         if self.output is None:
-            yield streams.data_out(), streams.screen(self.max_rows)
+            yield streams.data_out(), streams.screen(self.max_rows, self.max_width)
             return
         from sldb.transfer.files.output import open_output
 

@@ -26,6 +26,11 @@ def max_rows(session: Session, command: DotCommand) -> None:
     session.output.limit_rows(whole_number(required_argument(command), command))
 
 
+def max_width(session: Session, command: DotCommand) -> None:
+    word = required_argument(command)
+    session.output.limit_width(None if word == "auto" else whole_number(word, command))
+
+
 def pager(session: Session, command: DotCommand) -> None:
     word = optional_argument(command)
     turn_on = session.output.pages is False if word is None else one_of(word, ("on", "off"), command) == "on"

@@ -124,6 +124,16 @@ COMMANDS = (
     ),
     Command(".max_rows N", "", "rows shown of a table; 0 for all", output.max_rows, also=("maxrows",)),
     Command(
+        ".max_width N|auto",
+        "",
+        "width of a cell; 0: no limit",
+        output.max_width,
+        also=("maxwidth",),
+        more="In characters, of tables on a terminal. auto, the setting at the start, shortens cells\n"
+        "only where a result does not fit on the screen. \\G at the end of a statement,\n"
+        ".vertical and files show them whole.",
+    ),
+    Command(
         ".pager [on|off]",
         "",
         "page results that do not fit",

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from sldb.render import text
+from sldb.render.screen import PROMPT_LINES
 
 LESS_OPTIONS = "SRXF"  # chop long lines, colours, leave the text on the screen, leave by itself if it fits
-PROMPT_LINES = 2
 
 
 @dataclass(frozen=True, slots=True)

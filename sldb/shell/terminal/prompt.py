@@ -118,7 +118,8 @@ def _take_turn(
         draft, session.draft = session.draft, ""
         # prompt_toolkit's own handler would swallow a Ctrl-C while the prompt is being removed.
         typed = prompt.prompt(lambda: _prompt(session), default=draft, handle_sigint=False)
-        session.output.resize(shutil.get_terminal_size().columns or 80)
+        size = shutil.get_terminal_size()
+        session.output.resize(size.columns or 80, size.lines or 24)
         return _run(typed, session)
     except EOFError:
         return False

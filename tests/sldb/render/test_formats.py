@@ -235,7 +235,7 @@ def test_a_screen_shows_the_first_rows_and_says_so() -> None:
     assert "500" not in shown
     assert render.describe_hidden(many, "table", screen).startswith("first 500 of 1,000 rows")
     assert render.describe_hidden(many, "table", None) == ""
-    assert len(written(many, "table", render.Screen(80, color=False, max_rows=0)).splitlines()) == 1002
+    assert len(written(many, "table", render.Screen(80, color=False, max_rows=0)).splitlines()) == 1004
     assert len(written(many, "table").splitlines()) == 1002
 
 

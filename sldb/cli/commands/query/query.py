@@ -45,7 +45,8 @@ of the file, in one transaction.
 
 \b
 Formats (--format):
-  table     for people; on a terminal the first --max-rows rows
+  table     for people; on a terminal the first --max-rows rows, and
+            cells that do not fit shortened (vertical shows them whole)
   json      one array of objects; integers exact,
             blobs {"$base64": true, "encoded": …},
             infinities {"$float": "inf"}, equal column names id, id:1, …
@@ -152,6 +153,12 @@ class QueryCommand(SqlCommand):
     metavar="N",
     help="Rows of a table on a terminal; 0: all.",
 )
+@click.option(
+    "--max-width",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Characters of a cell of a table on a terminal; 0: no limit. Default: those that fit.",
+)
 @click.option("--null", metavar="TEXT", help="Print TEXT for NULL.")
 @click.option("--no-header", is_flag=True, help="Print no column names (table, csv, tsv, markdown).")
 @click.option("--table", default="table", metavar="NAME", help="The table in the statements of --format insert.")
@@ -177,6 +184,7 @@ def query(
     creates: bool,
     stats: bool,
     max_rows: int,
+    max_width: int | None,
     null: str | None,
     no_header: bool,
     table: str,
@@ -189,7 +197,7 @@ def query(
     from sldb.cli.query.statements import Work
     from sldb.render import Layout
 
-    printing = Printing.choose(run, Layout(null, not no_header, table), max_rows, output)
+    printing = Printing.choose(run, Layout(null, not no_header, table), max_rows, max_width, output)
     given = _in_order(ctx.meta["sources"], command, file)
     if params_from == "-" and sources.are_on_standard_input(sql, given):
         raise click.UsageError("--params-from - reads standard input: give the SQL as an argument, with -c or -f FILE")
