@@ -175,7 +175,6 @@ TESTED_IN = {
         "sldb.shell.commands.param",
         "sldb.shell.commands.schema",
     ),
-    "tests/sldb/transfer/files/test_output.py": ("sldb.transfer.files.compression",),
     "tests/sldb/transfer/formats/test_dump.py": ("sldb.transfer.database.virtual_table",),
     "tests/sldb/transfer/formats/test_tables.py": ("sldb.transfer.formats.stream",),
 }

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from lambda_handlers.wire import Result, SldbError
-from sldb import render
+from sldb import file_formats, render
 from sldb.render import Screen, text
 
 
@@ -28,15 +28,18 @@ class Output:
     page: Callable[[str], None] | None = None  # shows rendered text on the screen, at once or page by page
     pages: bool = True  # False: `page` is not used
     _format_before_vertical: str = "table"
+    is_format_given: bool = False  # by the user: a file with an unknown ending gets it
     _origin: tuple[TextIO, Screen | None] | None = None  # out and screen while results go to a file
+    _file_format: str | None = None  # of that file
     _once: bool = False  # back to them after the next result
 
     def show_data(self, results: Sequence[Result]) -> None:
         """Print results in the format that is set."""
         shown = self._data_stream()
-        render.write(results, self.format, shown, self.screen)
+        format_name, screen = self._file_format or self.format, self.screen
+        render.write(results, format_name, shown, screen)
         self._finish(shown)
-        if note := render.describe_hidden(results, self.format, self.screen):
+        if note := render.describe_hidden(results, format_name, screen):
             self.say(note, softly=True)
 
     def write_lines(self, lines: Iterable[str]) -> None:
@@ -80,11 +83,19 @@ class Output:
     @contextmanager
     def vertically(self) -> Iterator[None]:
         """Print vertically while the context lasts."""
-        before, self.format = self.format, "vertical"
+        before, of_file = self.format, self._file_format
+        self.format, self._file_format = "vertical", None
         try:
             yield
         finally:
-            self.format = before
+            self.format, self._file_format = before, of_file if self._origin is not None else None
+
+    def choose_format(self, name: str) -> None:
+        """Print in this format from now on, also into the file that results go to. Raises `bad_request`."""
+        self.format = render.check_format(name)
+        self.is_format_given = True
+        if self._origin is not None:
+            self._file_format = name
 
     def limit_rows(self, rows: int) -> None:
         """Show at most so many rows of a table; 0: all."""
@@ -105,15 +116,52 @@ class Output:
             self._origin = (self._origin[0], replace(self._origin[1], **changes))  # type: ignore[arg-type]
 
     def redirect(self, path: str | None, *, once: bool = False) -> None:
-        """Send results to the file from now on, or `once`; without a path, back to the original stream."""
+        """Send results to the file from now on, or `once`; without a path, back to the original stream.
+
+        The ending of the file's name chooses their format; one without a format of its own leaves it to `.mode`. Raises
+        `bad_request` for an ending that is not known; then nothing changes.
+        """
+        format_name = None if path is None else self._format_of(path, once)
         if self._origin is not None:
             self.out.close()
-            (self.out, self.screen), self._origin = self._origin, None
+            (self.out, self.screen), self._origin, self._file_format = self._origin, None, None
         self._once = once and path is not None
-        if path is not None:
-            try:
-                out = Path(path).expanduser().open("w", encoding="utf-8", newline="")
-            except OSError as error:
-                raise SldbError("bad_request", f"{path} cannot be written: {error.strerror or error}") from None
+        if path is not None and format_name is not None:
+            out = _open(path)
             self._origin = (self.out, self.screen)
-            self.out, self.screen = out, None
+            self.out, self.screen, self._file_format = out, None, format_name
+
+    def _format_of(self, path: str, once: bool) -> str:
+        """Return the format of a file; parquet holds one result."""
+        writable = (*render.FORMATS, "parquet") if once else render.FORMATS
+        has_own = file_formats.format_of(path) not in (None, "table")
+        given = self.format if self.is_format_given and not has_own else None
+        name = file_formats.output_format(path, writable, given, self.format, ".mode")
+        return render.check_format(name, to_file=True)
+
+
+class _File(io.TextIOWrapper):
+    """A text file, compressed if its name says so."""
+
+    def __init__(self, raw: BinaryIO, kind: str | None) -> None:
+        from sldb.transfer.files import compression
+
+        super().__init__(compression.writer(raw, kind), encoding="utf-8", newline="")
+        self._raw = raw
+
+    def close(self) -> None:
+        super().close()
+        self._raw.close()
+
+
+def _open(path: str) -> TextIO:
+    place = Path(path).expanduser()
+    try:
+        raw = place.open("wb")
+    except OSError as error:
+        raise SldbError("bad_request", f"{path} cannot be written: {error.strerror or error}") from None
+    try:
+        return _File(raw, file_formats.split_compression(place.name)[1])
+    except SldbError:
+        raw.close()
+        raise

@@ -11,7 +11,7 @@ from sldb.shell.session import Session
 def mode(session: Session, command: DotCommand) -> None:
     name = optional_argument(command)
     if name is not None:
-        session.output.format = render.check_format(name)
+        session.output.choose_format(name)
     session.output.say(f"results print as {session.output.format}; formats: {', '.join(render.FORMATS)}")
 
 

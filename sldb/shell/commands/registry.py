@@ -142,8 +142,23 @@ COMMANDS = (
         more="The pager is the command in PAGER, or else less -SRXF.",
     ),
     Command(".timing [on|off]", r"\timing", "the line below each result", output.timing, "switch", also=("timer",)),
-    Command(".output [FILE]", r"\o [FILE]", "results to a file, or back here", output.output, "file"),
-    Command(".once FILE", "", "the next result to a file", output.once, "file"),
+    Command(
+        ".output [FILE]",
+        r"\o [FILE]",
+        "results to a file, or back here",
+        output.output,
+        "file",
+        more="The ending of its name chooses their format (.csv .tsv .json .jsonl .md .sql .txt, then\n"
+        ".gz or .zst); a name without one leaves it to .mode.",
+    ),
+    Command(
+        ".once FILE",
+        "",
+        "the next result to a file",
+        output.once,
+        "file",
+        more="The ending of its name chooses the format, as for .output; .parquet too.",
+    ),
     Command(
         ".read FILE",
         r"\i FILE",

@@ -16,6 +16,7 @@ from sldb.render import text
 from sldb.render.screen import PROMPT_LINES
 
 LESS_OPTIONS = "SRXF"  # chop long lines, colours, leave the text on the screen, leave by itself if it fits
+LESS_PROMPT = "q leaves · space turns the page · / searches?e (end).%t"  # in the notation of less
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Pager:
         wish = environment.get("PAGER")
         if wish is not None:
             return cls(out, shlex.split(wish))
-        return cls(out, ["less", f"-{LESS_OPTIONS}"] if shutil.which("less") else [])
+        return cls(out, ["less", f"-{LESS_OPTIONS}", f"-Ps{LESS_PROMPT}"] if shutil.which("less") else [])
 
     def show(self, shown: str) -> None:
         """Show the text, page by page if it does not fit."""
@@ -40,7 +41,7 @@ class Pager:
     def _run(self, shown: str) -> bool:
         """Run the pager; return False if it cannot be started."""
         self.out.flush()
-        environment = {"LESS": LESS_OPTIONS, "LESSCHARSET": "utf-8", **os.environ}
+        environment = {"LESS": f"-{LESS_OPTIONS} -Ps{LESS_PROMPT}$", "LESSCHARSET": "utf-8", **os.environ}
         try:
             pager = subprocess.Popen(self.command, stdin=subprocess.PIPE, env=environment)
         except OSError:

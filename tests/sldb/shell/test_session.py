@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lambda_handlers.wire import SldbError
+from sldb import file_formats
 from sldb.client import Client
 from sldb.render import Screen
 from sldb.shell.commands import run
@@ -21,6 +22,7 @@ from sldb.shell.saved_queries import SavedQueries
 from sldb.shell.script import submissions
 from sldb.shell.session import Session
 from sldb.shell.submission import submit
+from sldb.transfer.files import compression
 from tests.fakes.targets.sqlite_target import SqliteTarget
 
 SCHEMA = """create table users(id integer primary key, name text not null default 'x');
@@ -175,6 +177,76 @@ def test_timing_tells_rows_time_and_version(session: Session) -> None:
     submit(session, "insert into users values (1, 'a');")
     assert said(session).startswith("1 row changed · ")
     assert said(session).endswith(" ms · txid 1 · warm · 1 store request\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv", "a\n1\n"),
+        ("x.JSONL", '{"a": 1}\n'),
+        ("x.md", "| a |\n| ---: |\n| 1 |\n"),
+        ("x.txt", " a\n───\n 1\n"),
+        ("x", '[\n{"a": 1}\n]\n'),  # the mode of the session
+        ("x.csv.gz", "a\n1\n"),
+        ("x.sql.zst", 'INSERT INTO "table"("a") VALUES(1);\n'),
+    ],
+)
+@pytest.mark.parametrize("name_of_command", [".once", ".output"])
+def test_the_ending_of_a_file_chooses_the_format(
+    session: Session, tmp_path: Path, name_of_command: str, name: str, content: str
+) -> None:
+    command(session, f"{name_of_command} {tmp_path / name}")
+    submit(session, "select 1 as a")
+    command(session, ".output")
+    with (tmp_path / name).open("rb") as raw:
+        reader = compression.reader(raw, file_formats.split_compression(name)[1])
+        assert reader.read().decode() == content
+    submit(session, "select 2 as b")
+    assert data(session) == [{"b": 2}]
+
+
+def test_an_unknown_ending_needs_a_mode(session: Session, tmp_path: Path) -> None:
+    for name in (".once", ".output"):
+        with pytest.raises(SldbError, match=r"no format is known for .*xlsx") as caught:
+            command(session, f"{name} {tmp_path}/x.xlsx")
+        assert ".mode" in caught.value.hint
+        with pytest.raises(SldbError, match=r"x\.db is named like a file in the format sqlite"):
+            command(session, f"{name} {tmp_path}/x.db")
+    submit(session, "select 1 as a")
+    assert data(session) == [{"a": 1}]
+    command(session, ".mode csv")
+    for name in ("x.xlsx", "x.txt"):
+        command(session, f".once {tmp_path}/{name}")
+        submit(session, "select 1 as a")
+        assert (tmp_path / name).read_text() == "a\n1\n"
+    assert list(tmp_path.glob("x.db")) == []
+
+
+def test_a_mode_that_is_chosen_meanwhile_holds_for_the_file_and_afterwards(session: Session, tmp_path: Path) -> None:
+    command(session, f".output {tmp_path}/x.csv")
+    submit(session, "select 1 as a")
+    command(session, ".mode jsonl")
+    submit(session, "select 2 as a")
+    submit(session, "select 3 as a", is_vertical=True)
+    command(session, ".output")
+    assert (tmp_path / "x.csv").read_text() == 'a\n1\n{"a": 2}\n── row 1 ────\na │ 3\n'
+    assert session.output.format == "jsonl"
+
+
+def test_one_vertical_result_in_a_file(session: Session, tmp_path: Path) -> None:
+    command(session, f".once {tmp_path}/x.csv")
+    submit(session, "select 1 as a", is_vertical=True)
+    assert (tmp_path / "x.csv").read_text() == "── row 1 ────\na │ 1\n"
+    submit(session, "select 2 as a")
+    assert data(session) == [{"a": 2}]
+
+
+def test_parquet_holds_the_next_result(session: Session, tmp_path: Path) -> None:
+    command(session, f".once {tmp_path}/x.parquet")
+    submit(session, "select 1 as a, 'b' as b")
+    assert (tmp_path / "x.parquet").read_bytes()[:4] == b"PAR1"
+    with pytest.raises(SldbError, match="parquet"):
+        command(session, f".output {tmp_path}/y.parquet")
 
 
 def test_an_escape_in_a_schema_does_nothing_to_a_screen(session: Session) -> None:

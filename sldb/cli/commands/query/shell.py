@@ -50,6 +50,7 @@ def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> int:
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     format_name, screen = check_format(run.format), streams.screen()
     output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
+    output.is_format_given = run.settings.find("format").is_option
     queries = SavedQueries(_directory("config") / "queries.json")
     client = run.client(create=creates)
     run.check_directory(creates=client.creation.is_allowed)

@@ -297,7 +297,7 @@ def test_only_what_does_not_fit_is_paged(open_shell: Open) -> None:
     numbers = "with recursive n(i) as (select 1 union all select i + 1 from n where i < {}) select i from n;"
     assert "╰" in answers(shell, numbers.format(12))
     shell.enter(numbers.format(100))
-    shell.wait(lambda screen: screen.rstrip().endswith(":"), "the pager")
+    shell.wait(lambda screen: screen.rstrip().splitlines()[-1].startswith("q leaves"), "the pager")
     shell.press("q")
     shell.wait_for("100 rows · ")
     shell.enter(".pager off")
