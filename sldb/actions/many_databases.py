@@ -11,16 +11,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Generic, TypeVar
 
 from lambda_handlers.wire import Reply, Request, SldbError
 from sldb.client import Client
+from sldb.targets.protocol import with_id
 
 T = TypeVar("T")
 
 PAUSE_SECONDS = 0.2  # between two looks for Ctrl-C
+CANCEL_SECONDS = 10.0  # for the answers to cancellations
 MAX_AHEAD = 8  # times `jobs`: started jobs whose outcome is not yet reported
 
 
@@ -81,6 +84,59 @@ class _Jobs(Generic[T]):
         self.changed.wait(seconds)
 
 
+class SideBySide(Generic[T]):
+    """One run of `run` for many names."""
+
+    def __init__(
+        self,
+        run: Callable[[str], T],
+        jobs: int,
+        timeout_seconds: float | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._jobs = jobs
+        self._timeout_seconds = timeout_seconds
+        self._started = _Jobs(run, timeout_seconds, now)
+        self._begun: list[_Job[T]] = []  # and not yet reported
+
+    def outcomes(self, names: Sequence[str]) -> Iterator[tuple[str, T | SldbError]]:
+        """Yield the result of `run` for each name, or its SldbError; other exceptions of it are raised here."""
+        waiting, begun, started = list(reversed(names)), self._begun, self._started
+        while waiting or begun:
+            with started.changed:
+                while True:
+                    running = [job for job in begun if not job.is_over and not started.is_late(job)]
+                    while waiting and len(running) < self._jobs and len(begun) < MAX_AHEAD * self._jobs:
+                        begun.append(started.start(waiting.pop()))
+                        running.append(begun[-1])
+                    if begun[0].is_over or started.is_late(begun[0]):
+                        break
+                    started.wait(running)
+                job = begun.pop(0)
+            outcome = _outcome(job, self._timeout_seconds)
+            yield job.name, outcome
+
+    def stop(
+        self, cancel: Callable[[Sequence[str]], object], seconds: float
+    ) -> Iterator[tuple[str, T | SldbError | None]]:
+        """End the run after Ctrl-C: start nothing more, and yield the outcome of each name that was not yet reported.
+
+        `cancel` gets the names that still run. None stands for no outcome within so many seconds.
+        """
+        begun, started = self._begun, self._started
+        cancel([job.name for job in begun if not job.is_over])
+        ends_at = started.now() + seconds
+        with started.changed:
+            while not all(job.is_over for job in begun) and started.now() < ends_at:
+                started.wait(())
+        for job in begun:
+            if not job.is_over:
+                yield job.name, None
+                continue
+            outcome = _outcome(job, None)
+            yield job.name, outcome
+
+
 def run_side_by_side(
     names: Sequence[str],
     run: Callable[[str], T],
@@ -88,23 +144,8 @@ def run_side_by_side(
     timeout_seconds: float | None = None,
     now: Callable[[], float] = time.monotonic,
 ) -> Iterator[tuple[str, T | SldbError]]:
-    """Yield the result of `run` for each name, or its SldbError; other exceptions of it are raised here."""
-    started = _Jobs(run, timeout_seconds, now)
-    waiting = list(reversed(names))
-    begun: list[_Job[T]] = []  # and not yet reported
-    while waiting or begun:
-        with started.changed:
-            while True:
-                running = [job for job in begun if not job.is_over and not started.is_late(job)]
-                while waiting and len(running) < jobs and len(begun) < MAX_AHEAD * jobs:
-                    begun.append(started.start(waiting.pop()))
-                    running.append(begun[-1])
-                if begun[0].is_over or started.is_late(begun[0]):
-                    break
-                started.wait(running)
-            job = begun.pop(0)
-        outcome = _outcome(job, timeout_seconds)
-        yield job.name, outcome
+    """Yield the outcomes of a `SideBySide` that runs to its end."""
+    return SideBySide(run, jobs, timeout_seconds, now).outcomes(names)
 
 
 def _outcome(job: _Job[T], timeout_seconds: float | None) -> T | SldbError:
@@ -126,14 +167,31 @@ class Clients:
     def __init__(self, open_client: Callable[[], Client]) -> None:
         self._open = open_client
         self._idle: list[Client] = []
+        self._running: dict[str, Request] = {}  # by database
 
     def execute(self, database: str, request: Request) -> Reply:
         """Run a request on a database with an idle or a new client. Raises SldbError."""
+        request = self._running[database] = with_id(request)
         client = self._idle.pop() if self._idle else self._open()
         try:
             return replace(client, database=database).execute(request)
         finally:
             self._idle.append(client)
+
+    def request_id(self, database: str) -> str:
+        """Return the id of the last request to a database."""
+        return str(self._running[database].request_id)
+
+    def cancel(self, databases: Sequence[str]) -> None:
+        """Cancel the requests to these databases, by clients of their own. A failure is left to their outcomes."""
+        found = run_side_by_side(databases, self._cancel, max(1, len(databases)), CANCEL_SECONDS)
+        for _ in found:
+            pass
+
+    def _cancel(self, database: str) -> None:
+        request = self._running[database]
+        with closing(self._open()) as client:
+            replace(client, database=database).cancel(str(request.request_id), request.attempt)
 
     def close(self) -> None:
         """Close the idle clients."""

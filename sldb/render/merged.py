@@ -26,6 +26,11 @@ class Merged:
     rows_count: int = 0
     _kept: list[Row] = field(default_factory=list)
 
+    @property
+    def is_streamed(self) -> bool:
+        """True if rows are written before the end."""
+        return self.format in _AS_IT_COMES
+
     def add(self, columns: tuple[Column, ...], rows: Sequence[Row]) -> None:
         """Add rows; `columns` have the same names every time."""
         is_first = not self.columns

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -20,12 +20,14 @@ import click
 from lambda_handlers.wire import Column, Reply, Request, SldbError
 from sldb import price, report, write_outcome
 from sldb.actions import as_of, many_databases
-from sldb.cli import messages, streams
+from sldb.cancelling import ANSWER_SECONDS
+from sldb.cli import messages, progress, streams
 from sldb.cli.query.printing import Printing
 from sldb.cli.query.sending import say_dry_run
 from sldb.cli.query.statements import Work
 from sldb.cli.run import Run
 from sldb.render.merged import Merged
+from sldb.write_outcome import NOT_CHANGED, may_write
 
 GRACE_SECONDS = 10.0  # beyond the request's own time, for the round trip
 NAME_COLUMN = Column("_database", "TEXT")
@@ -52,7 +54,11 @@ def run_on_many(run: Run, options: ManyOptions, work: Work, request: Request, pr
         )
     with printing.out() as (out, screen), closing(many_databases.Clients(run.client)) as clients:
         merged = Merged(printing.format, out, screen, printing.layout)
-        return _ManyDatabases(options, work, merged, clients, run.destination.place).run(names, request)
+
+        def result_command(name: str, request_id: str) -> str:
+            return run.command_line("result", request_id, database=name)
+
+        return _ManyDatabases(options, work, merged, clients, run.destination.place, result_command).run(names, request)
 
 
 @dataclass(slots=True)
@@ -62,6 +68,7 @@ class _ManyDatabases:
     merged: Merged
     clients: many_databases.Clients
     place: str  # where the databases are, for messages
+    result_command: Callable[[str, str], str]  # for a database and the id of a request
     failed: list[str] = field(default_factory=list)
     changed_rows: int = 0
     changes: dict[str, Counter[str]] = field(default_factory=dict)  # of a dry run, of all databases together
@@ -85,30 +92,48 @@ class _ManyDatabases:
 
     def _run_on_each(self, names: Sequence[str], request: Request, *, finds_writers: bool = False) -> list[str]:
         """Add the rows of each and report failures; return the databases with refused writes, if `finds_writers`."""
-        writers = []
-        answered = 0
+        writers, running = [], self._side_by_side(request)
+        answered: dict[str, Reply | SldbError] = {}
         try:
-            for name, outcome in self._outcomes(names, request):
-                answered += 1
-                if isinstance(outcome, Reply):
-                    self._add(name, outcome)
-                elif finds_writers and outcome.code == "read_only":
-                    writers.append(name)
-                else:
-                    self._report(name, outcome)
+            with progress.show(beside_data=self.merged.is_streamed and self.merged.out.isatty()) as shown:
+                shown.begin("running", databases=len(names))
+                for name, outcome in running.outcomes(names):
+                    answered[name] = outcome
+                    shown.advance(databases=1)
+                    if isinstance(outcome, Reply):
+                        self._add(name, outcome)
+                    elif finds_writers and outcome.code == "read_only":
+                        writers.append(name)
+                    else:
+                        self._report(name, outcome)
         except KeyboardInterrupt:
-            if not (request.read_only or request.dry_run):
-                messages.say(
-                    f"stopped waiting when {answered} of {report.count(len(names), 'database')} had answered; if this "
-                    "writes, it may still be applied in the others (check sldb history --database NAME)"
-                )
+            self._stop(running, names, answered, request)
             raise
         return writers
 
-    def _outcomes(self, names: Sequence[str], request: Request) -> Iterator[tuple[str, Reply | SldbError]]:
+    def _stop(
+        self,
+        running: many_databases.SideBySide[Reply],
+        names: Sequence[str],
+        answered: Mapping[str, Reply | SldbError],
+        request: Request,
+    ) -> None:
+        """Cancel the requests, and report what became of all."""
+        messages.say("cancelling the requests; Ctrl-C again stops waiting")
+        late = dict(running.stop(self.clients.cancel, ANSWER_SECONDS))
+        if not may_write(request):
+            many = report.count(len(names), "database")
+            messages.say(f"stopped when {len(answered)} of {many} had answered; {NOT_CHANGED}")
+            return
+        for sentence in stopped_sentences(len(names), {**answered, **late}):
+            messages.say(sentence)
+        for name in (name for name, outcome in late.items() if outcome is None):
+            messages.say(f"  {self.result_command(name, self.clients.request_id(name))}")
+
+    def _side_by_side(self, request: Request) -> many_databases.SideBySide[Reply]:
         timeout_seconds = None if request.timeout is None else request.timeout + GRACE_SECONDS
-        return many_databases.run_side_by_side(
-            names, lambda name: self.clients.execute(name, request), self.options.jobs, timeout_seconds
+        return many_databases.SideBySide(
+            lambda name: self.clients.execute(name, request), self.options.jobs, timeout_seconds
         )
 
     def _add(self, name: str, reply: Reply) -> None:
@@ -144,7 +169,8 @@ class _ManyDatabases:
             raise SldbError("bad_request", f"this writes to {many}", "add --yes to confirm", applied="no")
         inserted_updated_deleted: Counter[str] = Counter()
         destroyed = 0
-        for name, outcome in self._outcomes(writers, replace(request, dry_run=True)):
+        running = self._side_by_side(replace(request, dry_run=True))
+        for name, outcome in running.outcomes(writers):
             if isinstance(outcome, SldbError):
                 messages.say(f"{name} will fail: {write_outcome.message(outcome)} [{outcome.code}]")
                 continue
@@ -190,6 +216,24 @@ def _question(many: str, rows: Mapping[str, int], destroyed: int) -> str:
     done = report.changed({"together": rows})[0] if any(rows.values()) else "no row changes"
     loss = f" Of them, {destroyed} lose rows, a table or a column." if destroyed else ""
     return f"This writes to {many}; {done}.{loss} Each has its own sldb undo."
+
+
+def stopped_sentences(databases: int, outcomes: Mapping[str, Reply | SldbError | None]) -> Iterator[str]:
+    """Yield what became of writes to so many databases after Ctrl-C. `outcomes`: of those that were sent; None:
+    unknown."""
+    applied = [name for name, outcome in outcomes.items() if isinstance(outcome, Reply)]
+    unknown = [name for name, outcome in outcomes.items() if _is_open(outcome)]
+    yield f"stopped: applied in {len(applied)} of {report.count(databases, 'database')}{_named(applied)}"
+    if unknown:
+        yield f"whether it was applied in {len(unknown)} more is unknown{_named(unknown)}"
+
+
+def _is_open(outcome: Reply | SldbError | None) -> bool:
+    return outcome is None or (isinstance(outcome, SldbError) and outcome.details.get("applied") == "unknown")
+
+
+def _named(names: Sequence[str]) -> str:
+    return f": {_some(names)}" if names else ""
 
 
 def _names(columns: Sequence[Column]) -> list[str]:

@@ -6,14 +6,17 @@ import _thread
 import sys
 import threading
 import time
-from itertools import chain, repeat
+from collections.abc import Sequence
+from itertools import chain, count, repeat
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.wire import SldbError
-from sldb.actions.many_databases import MAX_AHEAD, _Jobs, find_matching, run_side_by_side
+from lambda_handlers.wire import Action, Reply, Request, SldbError, Statement
+from sldb.actions.many_databases import MAX_AHEAD, Clients, SideBySide, _Jobs, find_matching, run_side_by_side
+from sldb.client import Client
 from tests.fakes.waiting import wait_until
 
 
@@ -113,6 +116,81 @@ def test_ctrl_c_is_noticed_even_if_it_does_not_end_the_wait() -> None:
         list(run_side_by_side(["a"], run, 1))
     assert ends == []
     is_noticed.set()
+
+
+def test_a_run_that_is_stopped_begins_no_more_and_reports_those_that_ran() -> None:
+    is_cancelled, cancelled = threading.Event(), list[str]()
+
+    def run(name: str) -> str:
+        if name == "first":
+            return "done"
+        wait_until(is_cancelled.is_set, "the cancellation")
+        if name == "bad":
+            raise SldbError("cancelled", "stopped")
+        return "over"
+
+    def cancel(names: Sequence[str]) -> None:
+        cancelled.extend(names)
+        is_cancelled.set()
+
+    running = SideBySide(run, 2)
+    outcomes = running.outcomes(["first", "bad", "late", "never"])
+    assert next(outcomes) == ("first", "done")
+    stopped = dict(running.stop(cancel, 60.0))
+    assert cancelled == list(stopped)
+    assert "never" not in stopped
+    assert isinstance(stopped["bad"], SldbError)
+    assert stopped.get("late", "over") == "over"  # it may have begun
+
+
+def test_a_stopped_run_does_not_wait_for_ever() -> None:
+    may_end = threading.Event()
+    running = SideBySide(lambda _name: may_end.wait(60), 2, now=count().__next__)
+    outcomes = running.outcomes(["a", "b"])
+    thread = threading.Thread(target=lambda: list(outcomes))
+    thread.start()
+    wait_until(lambda: len(running._begun) == 2, "that both run")
+    assert list(running.stop(lambda _names: None, 3.0)) == [("a", None), ("b", None)]
+    may_end.set()
+    thread.join()
+
+
+def test_clients_cancel_the_requests_that_run() -> None:
+    class Target:
+        name = "target"
+        cancelled = threading.Event()
+        actions: ClassVar[list[Action]] = []
+        requests: ClassVar[list[Request]] = []
+
+        def send(self, request: Request) -> Reply:
+            self.requests.append(request)
+            wait_until(self.cancelled.is_set, "the cancellation")
+            raise SldbError("cancelled", "stopped", applied="no")
+
+        def act(self, action: Action) -> dict[str, Any]:
+            self.actions.append(action)
+            if len(self.actions) == 2:
+                self.cancelled.set()
+            return {}
+
+        def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
+            raise NotImplementedError
+
+        def close(self) -> None: ...
+
+    clients = Clients(lambda: Client(Target()))
+    request = Request((Statement("INSERT INTO t VALUES (1)"),))
+    running = SideBySide(lambda name: clients.execute(name, request), 2)
+    thread = threading.Thread(target=lambda: list(running.outcomes(["a", "b"])))
+    thread.start()
+    wait_until(lambda: len(Target.requests) == 2, "that both run")
+    clients.cancel(["a", "b"])
+    thread.join()
+    assert sorted(action.database for action in Target.actions) == ["a", "b"]
+    for action in Target.actions:
+        sent = next(each for each in Target.requests if each.database == action.database)
+        assert action.arguments == {"request_id": sent.request_id, "attempt": sent.attempt}
+        assert clients.request_id(action.database) == sent.request_id
 
 
 def test_what_waits_for_an_earlier_one_is_bounded() -> None:

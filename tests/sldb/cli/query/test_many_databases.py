@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from lambda_handlers.wire import Request, Statement
+from lambda_handlers.host import Host
+from lambda_handlers.locks.file import FileLock
+from lambda_handlers.wire import Reply, Request, SldbError, Statement
+from sldb.cli.query.many_databases import stopped_sentences
 from sldb.client import Client
 from sldb.targets.local import LocalTarget
 from tests.fakes.terminal.command import COMMAND, environment, sldb
@@ -165,9 +168,12 @@ def test_usage(run: Run, arguments: tuple[str, ...], status: int, says: str) -> 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize(
     ("writes", "told"),
-    [(False, ["interrupted"]), (True, ["stopped waiting when 1 of 3 databases had answered; if this ", "interrupted"])],
+    [
+        (False, "stopped when 1 of 3 databases had answered; nothing was changed"),
+        (True, "stopped: applied in 0 of 3 databases"),
+    ],
 )
-def test_ctrl_c_ends_it_at_once_and_says_what_is_open(home: Path, writes: bool, told: list[str]) -> None:
+def test_ctrl_c_cancels_all_and_says_what_was_applied(home: Path, writes: bool, told: str) -> None:
     """The first database answers, with an error; the others are at it."""
     view = "CREATE VIEW endless AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
     with closing(LocalTarget(home / "db")) as target:
@@ -191,6 +197,25 @@ def test_ctrl_c_ends_it_at_once_and_says_what_is_open(home: Path, writes: bool, 
         finally:
             process.kill()
     assert (process.returncode, stdout) == (130, b"")
-    lines = [line for line in stderr.decode().splitlines() if line]
-    assert len(lines) == len(told)
-    assert all(line.startswith(start) for line, start in zip(lines, told, strict=True))
+    said = [line for line in stderr.decode().splitlines() if line]
+    assert said == ["cancelling the requests; Ctrl-C again stops waiting", told, "interrupted"]
+    assert FileLock(home / "db", Host()).holders() == []
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        ({}, ["stopped: applied in 0 of 9 databases"]),
+        (
+            {
+                "a": Reply((), 1, "a", {}),
+                "b": SldbError("cancelled", "", applied="no"),
+                "c": None,
+                "d": SldbError("store_error", "", applied="unknown"),
+            },
+            ["stopped: applied in 1 of 9 databases: a", "whether it was applied in 2 more is unknown: c, d"],
+        ),
+    ],
+)
+def test_what_became_of_writes_is_said_in_sum(outcomes: dict[str, Reply | SldbError | None], said: list[str]) -> None:
+    assert list(stopped_sentences(9, outcomes)) == said
