@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from lambda_handlers.wire import Result, SldbError
 from sldb import file_formats, render
-from sldb.render import Screen, text
+from sldb.render import Layout, Screen, text
 
 
 @dataclass(slots=True)
@@ -28,26 +28,45 @@ class Output:
     page: Callable[[str], None] | None = None  # shows rendered text on the screen, at once or page by page
     pages: bool = True  # False: `page` is not used
     _format_before_vertical: str = "table"
+    layout: Layout = field(default_factory=Layout)
     is_format_given: bool = False  # by the user: a file with an unknown ending gets it
     _origin: tuple[TextIO, Screen | None] | None = None  # out and screen while results go to a file
     _file_format: str | None = None  # of that file
     _once: bool = False  # back to them after the next result
+    _file: ExitStack = field(default_factory=ExitStack)  # closes it
+
+    @property
+    def current_format(self) -> str:
+        """The format of the next result: of its file, if it has one."""
+        return self._file_format or self.format
 
     def show_data(self, results: Sequence[Result]) -> None:
         """Print results in the format that is set."""
-        shown = self._data_stream()
-        format_name, screen = self._file_format or self.format, self.screen
-        render.write(results, format_name, shown, screen)
-        self._finish(shown)
+        with self._no_partial_file():
+            shown = self._data_stream()
+            format_name, screen = self.current_format, self.screen
+            render.write(results, format_name, shown, screen, self.layout)
+            self._finish(shown)
         if note := render.describe_hidden(results, format_name, screen):
             self.say(note, softly=True)
 
     def write_lines(self, lines: Iterable[str]) -> None:
         """Write text unchanged to a file, with control characters escaped to a terminal."""
-        shown = self._data_stream()
-        for line in lines:
-            shown.write((text.escape_lines(line) if self.screen else line) + "\n")
-        self._finish(shown)
+        with self._no_partial_file():
+            shown = self._data_stream()
+            for line in lines:
+                shown.write((text.escape_lines(line) if self.screen else line) + "\n")
+            self._finish(shown)
+
+    @contextmanager
+    def _no_partial_file(self) -> Iterator[None]:
+        """End a file for one result after an error: it does not appear, then."""
+        try:
+            yield
+        except BaseException as error:
+            if self._once:
+                self._end_file(error)
+            raise
 
     def _data_stream(self) -> TextIO:
         return io.StringIO() if self.screen is not None and self.page is not None and self.pages else self.out
@@ -57,7 +76,7 @@ class Output:
             self.page(shown.getvalue())
         self.out.flush()
         if self._once:
-            self.redirect(None)
+            self._end_file()
 
     def say(self, message: str, *, softly: bool = False) -> None:
         """Print a message about the data. `softly`: dim on a terminal in colour."""
@@ -122,14 +141,20 @@ class Output:
         `bad_request` for an ending that is not known; then nothing changes.
         """
         format_name = None if path is None else self._format_of(path, once)
-        if self._origin is not None:
-            self.out.close()
-            (self.out, self.screen), self._origin, self._file_format = self._origin, None, None
-        self._once = once and path is not None
+        self._end_file()
         if path is not None and format_name is not None:
-            out = _open(path)
-            self._origin = (self.out, self.screen)
+            opened = ExitStack()
+            out = opened.enter_context(_written(Path(path).expanduser(), once=once))
+            self._origin, self._file, self._once = (self.out, self.screen), opened, once
             self.out, self.screen, self._file_format = out, None, format_name
+
+    def _end_file(self, error: BaseException | None = None) -> None:
+        """Go back to the original stream, if results go to a file."""
+        if self._origin is None:
+            return
+        (self.out, self.screen), self._origin, self._file_format = self._origin, None, None
+        opened, self._file, self._once = self._file, ExitStack(), False
+        opened.__exit__(type(error) if error else None, error, None)
 
     def _format_of(self, path: str, once: bool) -> str:
         """Return the format of a file; parquet holds one result."""
@@ -140,28 +165,25 @@ class Output:
         return render.check_format(name, to_file=True)
 
 
-class _File(io.TextIOWrapper):
-    """A text file, compressed if its name says so."""
+@contextmanager
+def _written(path: Path, *, once: bool) -> Iterator[TextIO]:
+    """Yield the file for text, compressed if its name says so; a file for one result appears whole or not at all."""
+    from sldb.transfer.files import compression
+    from sldb.transfer.files.output import open_output
 
-    def __init__(self, raw: BinaryIO, kind: str | None) -> None:
-        from sldb.transfer.files import compression
-
-        super().__init__(compression.writer(raw, kind), encoding="utf-8", newline="")
-        self._raw = raw
-
-    def close(self) -> None:
-        super().close()
-        self._raw.close()
-
-
-def _open(path: str) -> TextIO:
-    place = Path(path).expanduser()
-    try:
-        raw = place.open("wb")
-    except OSError as error:
-        raise SldbError("bad_request", f"{path} cannot be written: {error.strerror or error}") from None
-    try:
-        return _File(raw, file_formats.split_compression(place.name)[1])
-    except SldbError:
-        raw.close()
-        raise
+    with ExitStack() as opened:
+        if once:
+            raw = opened.enter_context(open_output(path, io.BytesIO()))
+        else:
+            try:
+                raw = opened.enter_context(path.open("wb"))
+            except OSError as error:
+                raise SldbError("bad_request", f"{path} cannot be written: {error.strerror or error}") from None
+            kind = file_formats.split_compression(path.name)[1]
+            if kind is not None:
+                raw = opened.enter_context(closing(compression.writer(raw, kind)))
+        out = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+        try:
+            yield out
+        finally:
+            out.detach()  # flushes

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
 from sldb.cancelling import TooLate
@@ -28,6 +29,9 @@ from sldb.shell.saved_queries import SavedQueries
 from sldb.shell.schema_names import LiveNames
 from sldb.shell.transaction import Kept, Transaction, blame
 from sldb.write_outcome import UNKNOWN
+
+# Writes the database of a client to a file, as of a moment; True: it may replace one. Returns a sentence about it.
+Pull: TypeAlias = "Callable[[Client, Path, int | None, bool], str]"
 
 
 @dataclass(slots=True)
@@ -48,6 +52,7 @@ class Session:
     confirm: Callable[[str], bool] | None = None  # confirms destructive statements; None: there is no user to ask
     queries: SavedQueries | None = None  # None: there is no place to keep them
     edit: Callable[[str], str] | None = None  # None: there is no editor
+    pull: Pull | None = None  # writes a database to a SQLite file; None: only the shell can
     draft: str = ""  # the text that the next prompt begins with
     exit_status: int | None = None  # the user leaves with it
     reading: tuple[Path, ...] = ()  # the files that are being read, the outermost first

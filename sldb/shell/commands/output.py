@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from lambda_handlers.wire import SldbError
 from sldb import render
+from sldb.file_formats import format_of
 from sldb.shell.commands.command import one_of, optional_argument, required_argument, whole_number
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
@@ -46,8 +48,22 @@ def timing(session: Session, command: DotCommand) -> None:
 
 
 def output(session: Session, command: DotCommand) -> None:
-    session.output.redirect(optional_argument(command))
+    """Send results to a file, or back (`stdout`, as in sqlite3)."""
+    name = optional_argument(command)
+    _redirect(session, None if name == "stdout" else name, once=False)
 
 
 def once(session: Session, command: DotCommand) -> None:
-    session.output.redirect(required_argument(command), once=True)
+    _redirect(session, required_argument(command), once=True)
+
+
+def _redirect(session: Session, name: str | None, *, once: bool) -> None:
+    if name is not None and name.startswith("|"):
+        raise SldbError("bad_request", f"results go to a file, not to a program: {name}", "sldb query SQL | program")
+    if name is not None and format_of(name) == "sqlite":
+        hint = f".backup {name} writes the database into it"
+        raise SldbError("bad_request", f"{name} is named like a file in the format sqlite, and a result is none", hint)
+    session.output.redirect(name, once=once)
+    if name is not None and session.is_interactive:
+        what = "the next result goes" if once else "results go"
+        session.output.say(f"{what} to {name} as {session.output.current_format}", softly=True)

@@ -7,7 +7,7 @@ rows of `sldb query .tables --format json` are data like any other.
 from __future__ import annotations
 
 from lambda_handlers.wire import SldbError
-from sldb.shell.commands import dump, explain, history, import_, output, param, run, schema
+from sldb.shell.commands import dump, explain, habits, history, import_, output, param, run, schema
 from sldb.shell.commands.command import Command, optional_argument, whole_number
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
@@ -30,6 +30,8 @@ def obey(command: DotCommand, session: Session) -> bool:
     """Run the command; return False if it ends the session. Raises SldbError, `bad_request` for an unknown command."""
     found = find(command.name)
     if found is None:
+        if elsewhere := habits.HERE.get(command.name):
+            raise SldbError("bad_request", f".{command.name} of sqlite3 is not here", elsewhere)
         raise SldbError("bad_request", f"no such command: .{command.name}", ".help lists the commands")
     found.run(session, command)
     return found is not _QUIT and session.exit_status is None
@@ -157,7 +159,7 @@ COMMANDS = (
         "the next result to a file",
         output.once,
         "file",
-        more="The ending of its name chooses the format, as for .output; .parquet too.",
+        more="The format is that of .output FILE, also .parquet. FILE appears whole or not at all.",
     ),
     Command(
         ".read FILE",
@@ -176,13 +178,21 @@ COMMANDS = (
         more="All or nothing, in any format of sldb import; the table is created if it does not exist.",
     ),
     Command(
-        ".dump [FILE]",
+        ".dump [TABLE…]",
         "",
-        "the database as SQL text",
+        "the database or tables as SQL text",
         dump.dump,
+        "table",
+        more="As of the moment that the session sees (.at). A table may be a pattern of LIKE. The text goes where\n"
+        "results go: .once FILE and then .dump writes a file.",
+    ),
+    Command(
+        ".backup FILE",
+        "",
+        "the database as a SQLite file",
+        dump.backup,
         "file",
-        more="As of the moment that the session sees (.at). FILE appears whole or not at all, compressed\n"
-        "if its name ends in .gz or .zst.",
+        more="As of the moment that the session sees (.at), as sldb pull does. FILE appears whole or not at all.",
     ),
     Command(
         ".edit",
@@ -218,7 +228,8 @@ COMMANDS = (
         "save SQL under a name",
         run.save,
         "named",
-        more="$1, $2, … in it are bound to the values of \\n NAME VALUE VALUE. Without SQL: the\nlast statement.",
+        more="$1, $2, … in it are bound to the values of \\n NAME VALUE VALUE. Without SQL: the\nlast statement.\n"
+        "With the name of a SQLite file (.save copy.db) it is .backup, as in sqlite3.",
     ),
     Command(".forget NAME", r"\nd NAME", "drop a named query", run.forget, "named"),
     Command(

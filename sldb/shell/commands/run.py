@@ -7,8 +7,10 @@ from pathlib import Path
 
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb import moments
+from sldb.file_formats import format_of
 from sldb.render import result_of
 from sldb.shell.commands.command import optional_argument, optional_arguments, required_argument, whole_number
+from sldb.shell.commands.dump import write_file
 from sldb.shell.reader import DotCommand
 from sldb.shell.saved_queries import SavedQueries, bind_arguments
 from sldb.shell.script import Obey, run_script
@@ -97,6 +99,10 @@ def named(session: Session, command: DotCommand) -> None:
 
 
 def save(session: Session, command: DotCommand) -> None:
+    """Keep a query under a name; with the name of a SQLite file, do what `.save` of sqlite3 does."""
+    if len(command.arguments) == 1 and format_of(command.arguments[0]) == "sqlite":
+        write_file(session, command.arguments[0], ".save")
+        return
     if not command.arguments:
         raise SldbError("bad_request", ".save needs a name and SQL", r"\ns top SELECT * FROM t LIMIT $1")
     name = command.arguments[0]

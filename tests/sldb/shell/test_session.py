@@ -12,9 +12,9 @@ from lambda_handlers.wire import SldbError
 from sldb import file_formats
 from sldb.client import Client
 from sldb.render import Screen
-from sldb.shell.commands import run
+from sldb.shell.commands import habits, run
 from sldb.shell.commands.command import Command
-from sldb.shell.commands.registry import COMMANDS, obey
+from sldb.shell.commands.registry import COMMANDS, find, obey
 from sldb.shell.output import Output
 from sldb.shell.parameters import NotAnswered
 from sldb.shell.reader import DotCommand, read
@@ -267,6 +267,44 @@ def test_a_statement_can_be_printed_vertically_once(session: Session) -> None:
     with pytest.raises(SldbError):
         submit(session, "nope", is_vertical=True)
     assert session.output.format == "csv"
+
+
+# Files for results
+
+
+def test_a_mode_that_is_set_stays_after_the_file(session: Session, tmp_path: Path) -> None:
+    command(session, f".output {tmp_path}/x.csv")
+    command(session, ".mode jsonl")
+    command(session, ".output stdout")
+    submit(session, "select 2 as b")
+    assert printed(session) == '{"b": 2}\n'
+
+
+def test_a_vertical_statement_in_a_file(session: Session, tmp_path: Path) -> None:
+    command(session, f".once {tmp_path}/x.csv")
+    submit(session, "select 1 as a", is_vertical=True)
+    assert "a │ 1" in (tmp_path / "x.csv").read_text("utf-8")
+    assert session.output.format == "json"
+
+
+@pytest.mark.parametrize(
+    "text", [".once {}/x.db", ".output {}/x.parquet", ".once '| less'", ".once {}/no/x.csv", ".once"]
+)
+def test_files_that_cannot_be_written(session: Session, tmp_path: Path, text: str) -> None:
+    with pytest.raises(SldbError) as caught:
+        command(session, text.format(tmp_path))
+    assert caught.value.code == "bad_request"
+    assert list(tmp_path.iterdir()) == []
+    submit(session, "select 1 as a")
+    assert data(session) == [{"a": 1}]
+
+
+def test_commands_of_sqlite3_say_what_is_here(session: Session) -> None:
+    for name, hint in habits.HERE.items():
+        assert find(name) is None
+        with pytest.raises(SldbError) as caught:
+            command(session, f".{name} x")
+        assert caught.value.hint == hint
 
 
 # Parameters

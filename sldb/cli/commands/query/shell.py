@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,7 @@ from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from lambda_handlers.wire import SldbError
+    from sldb.client import Client
     from sldb.shell.session import Session
 
 HELP = """Run SQL interactively.
@@ -56,7 +57,7 @@ def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> int:
     run.check_directory(creates=client.creation.is_allowed)
     if interactive:
         client = replace(client, on_write=run.report_write)
-    with closing(Session(client, output, queries=queries, is_interactive=interactive)) as session:
+    with closing(Session(client, output, queries=queries, is_interactive=interactive, pull=_pull)) as session:
         if interactive:
             _talk(run, session, vi=vi, pages=not no_pager, asks=not yes)
         else:
@@ -105,6 +106,24 @@ def _talk(run: Run, session: Session, *, vi: bool, pages: bool, asks: bool) -> N
         errors.show(error)
 
     run_loop(session, show, open_history(_history_path(target)), vi=vi)
+
+
+def _pull(client: Client, path: Path, at: int | None, replace_file: bool) -> str:
+    """Write the database to a SQLite file, as `sldb pull` does, and return a sentence about it."""
+    from sldb.actions.as_of import label
+    from sldb.cli import progress
+    from sldb.push_pull import routes
+    from sldb.push_pull.pull import Pull, check_place
+
+    check_place(path, replace_file)
+    with progress.show() as shown:
+
+        def attempt(route: routes.Route) -> dict[str, Any]:
+            one = Pull(route.client, route.transport, shown, is_local=route.name == "directory")
+            return one.run(path, at, replace=replace_file, check=True)
+
+        reply = routes.try_routes(client, None, attempt, shown.note)
+    return f"{path} is {reply['database']} as of {label(reply['txid'], reply['time'])}"
 
 
 def _history_path(target: str) -> Path:

@@ -91,7 +91,7 @@ def test_branches_and_databases(session: Session) -> None:
 
 def test_dump_loads_into_sqlite(session: Session, tmp_path: Path) -> None:
     enter(session, "create table t(a, b);", "insert into t values ('x;\ny', x'00ff');", "delete from t;", ".at 2")
-    enter(session, f'.dump "{tmp_path / "a dump.sql"}"')
+    enter(session, f'.once "{tmp_path / "a dump.sql"}"', ".dump")
     session.output.out = io.StringIO()
     run_script([".dump\n"], session, obey)
     assert session.output.out.getvalue() == (tmp_path / "a dump.sql").read_text("utf-8")
@@ -156,3 +156,56 @@ def test_watch_only_reads(session: Session) -> None:
             enter(session, *line.split("\n"))
         assert caught.value.code == code
     assert enter(session, "select count(*) as n from t;") == [{"n": 1}]
+
+
+# SQL text and SQLite files
+
+
+def test_dump_of_tables(session: Session) -> None:
+    enter(session, "create table t(a); create table t2(b integer primary key, c); create index i on t2(c);")
+    enter(session, "insert into t values (1); insert into t2 values (7, 'x'); create view v as select * from t2;")
+    session.output.out = io.StringIO()
+    run_script([".dump T2\n"], session, obey)
+    text = session.output.out.getvalue()
+    assert "CREATE TABLE t2" in text
+    assert "CREATE INDEX i" in text
+    assert "CREATE TABLE t(a)" not in text
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(text)
+        assert connection.execute("select * from t2").fetchall() == [(7, "x")]
+    session.output.out = io.StringIO()
+    run_script([".dump t% v\n"], session, obey)
+    assert session.output.out.getvalue().count("CREATE TABLE") == 2
+    assert "CREATE VIEW v" in session.output.out.getvalue()
+
+
+def test_dump_of_what_is_not_there(session: Session, tmp_path: Path) -> None:
+    enter(session, "create table t(a); create virtual table words using fts5(w);")
+    with pytest.raises(SldbError, match="no such table or view: nope"):
+        enter(session, ".dump nope")
+    with pytest.raises(SldbError, match="is a virtual table"):
+        enter(session, ".dump words")
+    with pytest.raises(SldbError) as caught:
+        enter(session, f".once {tmp_path}/x.sql", ".dump backup.sql")
+    assert caught.value.hint.startswith(".once backup.sql and then .dump")
+    assert list(tmp_path.glob("*.sql")) == []
+    assert enter(session, "select 1 as a;") == [{"a": 1}]  # it is over
+
+
+def test_backup_needs_the_shell(session: Session) -> None:
+    for text in (".backup x.db", ".save x.db"):
+        with pytest.raises(SldbError) as caught:
+            enter(session, text)
+        assert "sldb pull x.db" in caught.value.hint
+
+
+def test_backup_asks_before_it_replaces(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "x.db").touch()
+    written: list[tuple[Path, int | None, bool]] = []
+    session.pull = lambda _client, path, at, replaces: str(written.append((path, at, replaces)))
+    session.confirm = lambda _what: False
+    enter(session, "create table t(a);", f".backup {tmp_path}/x.db")
+    assert written == []
+    session.confirm = lambda _what: True
+    enter(session, ".at 1", f".save {tmp_path}/x.db", f".backup {tmp_path}/y.db")
+    assert written == [(tmp_path / "x.db", 1, True), (tmp_path / "y.db", 1, False)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import select
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,17 @@ def test_quit_ends_a_script(run: Run) -> None:
 def test_a_script_leaves_with_a_status(run: Run) -> None:
     done = run("select 1 as a;\n.exit 3\nselect 2;", "--format", "csv")
     assert (done.returncode, done.stdout) == (3, "a\n1\n")
+
+
+def test_a_backup_is_a_file_of_sqlite(run: Run, tmp_path: Path) -> None:
+    done = run(f"create table t(a);\ninsert into t values (7);\n.backup {tmp_path}/x.db\n.save {tmp_path}/y.sqlite\n")
+    assert done.returncode == 0, done.stderr
+    for name in ("x.db", "y.sqlite"):
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            assert connection.execute("select a from t").fetchall() == [(7,)]
+    again = run(f".backup {tmp_path}/x.db\n")
+    assert again.returncode == 2
+    assert "already exists" in again.stderr
 
 
 def test_output_to_a_file_and_read_from_one(run: Run, tmp_path: Path) -> None:
