@@ -148,8 +148,7 @@ TESTED_IN = {
         "sldb.emulator.cloudformation.plan",
         "sldb.emulator.cloudformation.query",
         "sldb.emulator.cloudformation.resources",
-        "sldb.emulator.cloudformation.stack",
-        "sldb.emulator.cloudformation.stacks",
+        "sldb.emulator.cloudformation.saving_lock",
         "sldb.emulator.cloudformation.target",
     ),
     "tests/sldb/emulator/runtime/test_functions.py": (

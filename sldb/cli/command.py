@@ -88,10 +88,12 @@ def command(name: str, *, cls: type[Command] = Command, **attributes: Any) -> Ca
     return decorate
 
 
-def command_group(name: str, **attributes: Any) -> Callable[[F], CommandGroup]:
+def command_group(
+    name: str, *, cls: type[CommandGroup] = CommandGroup, **attributes: Any
+) -> Callable[[F], CommandGroup]:
     """Decorate as `command` does, for a command with subcommands: add them with its `add_command`."""
 
     def decorate(function: F) -> CommandGroup:
-        return click.command(name, cls=CommandGroup, **attributes)(click.pass_obj(function))
+        return click.command(name, cls=cls, **attributes)(click.pass_obj(function))
 
     return decorate

@@ -5,6 +5,7 @@ from it, for `iam` to judge by in full. Used under moto's lock.
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from sldb.emulator.access.policy import Document
 from sldb.emulator.calls.actions import split_bucket_and_key
@@ -12,13 +13,17 @@ from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import AwsError
 from sldb.emulator.calls.moto_app import Moto
 
+if TYPE_CHECKING:
+    from sldb.emulator.state.recorder import Recorder
+
 ACTIONS = frozenset({"GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"})
 
 
 class BucketPolicies:
-    def __init__(self, moto: Moto) -> None:
+    def __init__(self, moto: Moto, recorder: Recorder | None = None) -> None:
         self._moto = moto
-        self._texts: dict[str, str] = {}  # by bucket
+        self._recorder = recorder
+        self._texts: dict[str, str] = recorder.bucket_policies if recorder else {}  # by bucket
 
     def of(self, bucket: str) -> list[Document]:
         return [json.loads(self._texts[bucket])] if bucket in self._texts else []
@@ -30,6 +35,7 @@ class BucketPolicies:
         match call.action:
             case "PutBucketPolicy":
                 self._texts[bucket] = call.body.decode()
+                self._save()
             case "DeleteBucketPolicy":
                 self.forget(bucket)
             case _:
@@ -40,4 +46,9 @@ class BucketPolicies:
 
     def forget(self, bucket: str) -> None:
         """Drop the policy of a bucket: it was deleted, or the bucket was."""
-        self._texts.pop(bucket, None)
+        if self._texts.pop(bucket, None) is not None:
+            self._save()
+
+    def _save(self) -> None:
+        if self._recorder is not None:
+            self._recorder.save_bucket_policies(self._texts)

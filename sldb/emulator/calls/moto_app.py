@@ -24,7 +24,7 @@ from moto.s3.models import FakeBucket
 
 from sldb.emulator.calls.call import ACCOUNT, Answer, Call
 
-_GLOBAL = {"s3", "iam", "sts"}  # services whose state belongs to no region
+GLOBAL = {"s3", "iam", "sts"}  # services whose state belongs to no region
 _NAMES = {"lambda": "awslambda"}  # moto's, where they differ from the signing names
 
 
@@ -57,7 +57,7 @@ class Moto:
 
     def backend(self, service: str, region: str) -> Any:
         """moto's state of one service; look at it under `lock` only."""
-        return get_backend(service)[ACCOUNT]["aws" if service in _GLOBAL else region]  # type: ignore[call-overload]
+        return get_backend(service)[ACCOUNT]["aws" if service in GLOBAL else region]  # type: ignore[call-overload]
 
     def knows_region(self, region: str) -> bool:
         """Return whether AWS has such a region, as far as moto knows."""

@@ -5,6 +5,7 @@ Every action names its parameters; a call with any other is refused by name.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -17,23 +18,27 @@ from sldb.emulator.cloudformation.change_sets import changes_between, new_change
 from sldb.emulator.cloudformation.engine import Operation
 from sldb.emulator.cloudformation.resources import TYPES
 from sldb.emulator.cloudformation.resources.base import Cloud, Existing
+from sldb.emulator.cloudformation.saving_lock import SavingLock
 from sldb.emulator.cloudformation.stack import Stack, now
 from sldb.emulator.cloudformation.stacks import Stacks
 from sldb.emulator.cloudformation.submission import capabilities_needed, submitted_target, submitted_template
 from sldb.emulator.cloudformation.target import Target
 from sldb.emulator.cloudformation.template import invalid
 
+_READS = ("Describe", "Get", "List", "Validate")
 _UPDATABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
 
 Action = Callable[["CloudFormation", str, dict[str, Any]], dict[str, Any]]
 
 
 class CloudFormation:
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._lock = threading.RLock()
-        self._stacks = Stacks()
-        self._clouds: dict[str, Cloud] = {}
+    def __init__(
+        self, url: str, stacks: Stacks | None = None, save: Callable[[Stacks], None] = lambda _stacks: None
+    ) -> None:
+        self._stacks = stacks or Stacks()
+        self._stacks.end_interrupted()
+        self._lock = SavingLock(lambda: save(self._stacks))
+        self._cloud = functools.cache(lambda region: Cloud(url, region))
         self._threads: list[threading.Thread] = []
 
     def answer(self, call: Call) -> Answer:
@@ -43,7 +48,7 @@ class CloudFormation:
         given = query.parse(call.action, call.form)
         if unknown := sorted(set(given) - accepted):
             raise NotEmulated(f"the parameter {unknown[0]} of cloudformation:{call.action}")
-        with self._lock:
+        with self._lock.without_saving() if call.action.startswith(_READS) else self._lock:
             result = action(self, call.region, given)
         return query.render(call.action, result)
 
@@ -256,11 +261,6 @@ class CloudFormation:
         thread = threading.Thread(target=work, name="cloudformation")
         self._threads.append(thread)
         thread.start()
-
-    def _cloud(self, region: str) -> Cloud:
-        if region not in self._clouds:
-            self._clouds[region] = Cloud(self._url, region)
-        return self._clouds[region]
 
 
 def _check_updatable(stack: Stack) -> None:

@@ -9,10 +9,23 @@ from sldb.emulator.calls.errors import AwsError
 from sldb.emulator.cloudformation.stack import ChangeSet, Stack
 from sldb.emulator.cloudformation.template import invalid
 
+_FAILED = {"CREATE": "CREATE_FAILED", "DELETE": "DELETE_FAILED", "ROLLBACK": "ROLLBACK_FAILED"}
+
 
 class Stacks:
     def __init__(self) -> None:
         self._by_id: dict[str, Stack] = {}
+
+    def end_interrupted(self) -> None:
+        """Let the operations that ended with an earlier process fail: deploy and destroy go on from there."""
+        for stack in self._by_id.values():
+            if stack.busy:
+                done, is_done, _ = stack.status.partition("_CLEANUP_IN_PROGRESS")
+                failed = _FAILED.get(stack.status.partition("_")[0], "UPDATE_ROLLBACK_FAILED")
+                stack.become(done if is_done else failed, "The emulator ended meanwhile")
+            for change_set in stack.change_sets.values():
+                if change_set.execution_status == "EXECUTE_IN_PROGRESS":
+                    change_set.execution_status = "EXECUTE_FAILED"
 
     def add(self, stack: Stack) -> None:
         self._by_id[stack.id] = stack

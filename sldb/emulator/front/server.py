@@ -3,8 +3,8 @@
     with Emulator() as aws:
         boto3.client("s3", endpoint_url=aws.url, ...)
 
-A new Emulator starts from an empty account. moto keeps its state in the process, so one may run at a time. Leaving
-the context ends every container, the schedule and the server.
+A new Emulator starts from an empty account, or from the state in the directory `data`. moto keeps its state in the
+process, so one may run at a time. Leaving the context ends every container, the schedule and the server.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from sldb.emulator.front.hooks import Hook, ReplyLost, chain
 from sldb.emulator.runtime.functions import Functions
 from sldb.emulator.runtime.pool import ContainerInfo
 from sldb.emulator.runtime.schedule import Schedule
+from sldb.emulator.state.recorder import Recorder
 
 SERVICES = ("s3", "ec2", "iam", "sts", "cloudformation", "lambda", "events", "logs")
 _RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
@@ -62,6 +63,7 @@ class Emulator:
         minute_seconds: float = 60.0,  # how long a minute of the schedule, and of Lambda's retries, takes
         max_idle_containers: int = 16,  # of each function
         max_concurrency: int = 100,  # invocations at a time; more are throttled, as in Lambda
+        data: Path | None = None,  # the directory of the state; None: it ends with the process
     ) -> None:
         if not _running.acquire(blocking=False):
             raise RuntimeError("an Emulator runs in this process already: moto has one state for all of it")
@@ -69,7 +71,12 @@ class Emulator:
         self._root = Path(tempfile.mkdtemp(prefix="sldb-emulator-"))
         self._moto = Moto()
         self._principals = Principals()
-        self._bucket_policies = BucketPolicies(self._moto)
+        try:
+            self._recorder = None if data is None else Recorder(self._moto, data)
+        except BaseException:
+            self._release()
+            raise
+        self._bucket_policies = BucketPolicies(self._moto, self._recorder)
         self._authorizer = iam.Authorizer(self._moto, self._bucket_policies)
         self._functions = Functions(
             self._moto,
@@ -78,16 +85,19 @@ class Emulator:
             minute_seconds=minute_seconds,
             max_idle=max_idle_containers,
             max_concurrency=max_concurrency,
+            logged=self._recorder.logged if self._recorder else lambda _region: None,
         )
         try:
             self._server = _listen(port, self._application)
         except BaseException:
+            self._close_recorder()
             self._release()
             raise
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url = f"http://{_HOST}:{self._server.port}"
+        self.port = self._server.port
+        self.url = f"http://{_HOST}:{self.port}"
         self._functions.endpoint_url = self.url
-        self._cloudformation = CloudFormation(self.url)
+        self._cloudformation = self._open_stacks()
         self._schedule = Schedule(self._moto, self._functions, minute_seconds)
 
     def __enter__(self) -> Emulator:
@@ -110,6 +120,7 @@ class Emulator:
         if self._thread.is_alive():
             self._server.shutdown()
         self._server.server_close()
+        self._close_recorder()
         self._release()
 
     def environment(self) -> dict[str, str]:
@@ -152,6 +163,15 @@ class Emulator:
     def log(self, function: str, region: str = DEFAULT_REGION) -> list[str]:
         """Return every line of the function's containers."""
         return self._functions.log(function_config.read(self._moto, FunctionName.parse(function, region)))
+
+    def _open_stacks(self) -> CloudFormation:
+        if self._recorder is None:
+            return CloudFormation(self.url)
+        return CloudFormation(self.url, self._recorder.stacks, self._recorder.save_stacks)
+
+    def _close_recorder(self) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
 
     def _release(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
@@ -199,7 +219,10 @@ class Emulator:
             self._authorizer.authorize(call, principal)
             iam.check_policies_in(call)
             self._authorizer.check_boundary_in(call)
-            return self._authorizer.conceal(call, principal, self._control_plane(call))
+            answer = self._control_plane(call)
+            if self._recorder is not None and answer.status < http.HTTPStatus.MULTIPLE_CHOICES:
+                self._recorder.after(call)
+            return self._authorizer.conceal(call, principal, answer)
 
     def _control_plane(self, call: Call) -> Answer:
         if call.action in bucket_policy.ACTIONS:

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -47,6 +47,7 @@ class Functions:
         minute_seconds: float,
         max_idle: int,
         max_concurrency: int,
+        logged: Callable[[str], None] = lambda _region: None,  # is called with the region of new log lines
     ) -> None:
         self.endpoint_url = ""  # known once the server listens
         self.pool = Pool(self._make_container, max_idle=max_idle, max_concurrency=max_concurrency)
@@ -55,6 +56,7 @@ class Functions:
         self._bundles = Bundles(root)
         self._containers_dir = root / "containers"
         self._minute_seconds = minute_seconds
+        self._note_logged = logged
         self._stopping = threading.Event()
         self._background: list[threading.Thread] = []
         self._background_lock = threading.Lock()
@@ -172,6 +174,7 @@ class Functions:
             text = container.read_log(start)
             self._logged[container.log_stream] = start + len(text)
             _put_log_events(self._moto, config, container.log_stream, text.decode("utf-8", "replace").splitlines())
+            self._note_logged(config.region)
 
 
 def _put_log_events(moto: Moto, config: FunctionConfig, stream: str, lines: list[str]) -> None:

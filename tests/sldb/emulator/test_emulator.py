@@ -16,7 +16,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sldb.emulator import running
+from sldb.emulator.calls.function_config import ARCHITECTURE
 from sldb.emulator.front.server import Emulator
+from tests.fakes.terminal.command import COMMAND, environment
 from tests.fakes.waiting import MAX_SECONDS
 
 
@@ -41,6 +43,38 @@ def test_a_new_emulator_is_empty_and_an_old_one_is_gone() -> None:
             s3.create_bucket(Bucket="bucket")
             root = aws._root
         assert not root.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.long
+def test_what_a_killed_emulator_has_answered_is_there_again_at_the_same_port(tmp_path: Path) -> None:
+    home = environment(tmp_path)
+    line = [*COMMAND, "emulator", "--data", "data"]
+    urls = []
+    for run_number in range(2):
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=home, cwd=tmp_path)
+        assert process.stdout is not None
+        exports = list(iter(process.stdout.readline, f"export SLDB_ARCHITECTURE={ARCHITECTURE}\n"))
+        asked = subprocess.run(
+            [*COMMAND, "emulator", "env"], env=home, cwd=tmp_path, text=True, capture_output=True, check=False
+        )
+        assert asked.stdout.splitlines() == [*map(str.rstrip, exports), f"export SLDB_ARCHITECTURE={ARCHITECTURE}"]
+        urls += [words[1] for each in exports if (words := each.rstrip().split("="))[0] == "export AWS_ENDPOINT_URL"]
+        s3 = boto3.client("s3", "us-east-1", endpoint_url=urls[-1], aws_access_key_id="k", aws_secret_access_key="s")
+        if run_number == 0:
+            s3.create_bucket(Bucket="bucket")
+            s3.put_object(Bucket="bucket", Key="k", Body=b"answered")
+            process.kill()
+        else:
+            assert s3.get_object(Bucket="bucket", Key="k")["Body"].read() == b"answered"
+            process.terminate()
+        process.communicate()
+    assert urls[0] == urls[1]
+    asked = subprocess.run(
+        [*COMMAND, "emulator", "env"], env=home, cwd=tmp_path, text=True, capture_output=True, check=False
+    )
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert "no emulator runs" in asked.stderr
 
 
 def test_one_at_a_time() -> None:
