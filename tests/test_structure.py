@@ -121,7 +121,6 @@ TESTED_IN = {
     ),
     "tests/sldb/deploy/test_deploy.py": (
         "sldb.cli.commands.stack.deploy",
-        "sldb.deploy.bundle_bucket",
         "sldb.deploy.deployment",
     ),
     "tests/sldb/deploy/test_destroy.py": (

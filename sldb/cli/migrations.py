@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sldb.cli import messages
+from sldb.cli import messages, progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,10 +28,20 @@ def directory_path(ctx: click.Context, run: Run, directory: str | None) -> Path:
 
 def report_step(migration: Migration, act: Callable[[], Reply | None], done: str) -> Reply | None:
     """Run the step of one migration and report it as `done`; return its reply, None if another client was first."""
+    from sldb.cancelling import TooLate
     from sldb.report import duration
+    from sldb.write_outcome import UNKNOWN
 
     started = time.monotonic()
-    reply = act()
+    try:
+        with progress.show(f"{'rolling back' if done == 'rolled back' else 'applying'} {migration.name}"):
+            reply = act()
+    except TooLate as late:
+        messages.say(f"{migration.name}: {late}")
+        raise
+    except KeyboardInterrupt:
+        messages.say(f"{migration.name}: stopped waiting; {UNKNOWN} (sldb migrate status)")
+        raise
     took = duration((time.monotonic() - started) * 1000)
     if reply is None:
         messages.say(f"{migration.name}: {done} already, by another client")

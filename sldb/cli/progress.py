@@ -66,6 +66,17 @@ def show(what: str = "", *, beside_data: bool = False) -> Iterator[Progress]:
 def show_request(sent: Request | Action, look: Look | None = None) -> Iterator[None]:
     """Show a request while this is open: that it runs, unless a step of the command says more, and its wait for the
     lock. `look`: at the lock of its database."""
+    try:
+        with _shown_request(sent, look):
+            yield
+    except KeyboardInterrupt:
+        if getattr(sent, "name", "") in _CONTINUED:
+            say("stopped waiting; the same command again finds what was done, and goes on from there")
+        raise
+
+
+@contextmanager
+def _shown_request(sent: Request | Action, look: Look | None) -> Iterator[None]:
     # Requests of other threads run beside those of the main one, or behind a prompt.
     if not _is_terminal() or threading.current_thread() is not threading.main_thread():
         yield
@@ -97,6 +108,7 @@ def _name(sent: Request | Action) -> str:
     return f"{_ACTIONS[name]} {sent.database}" if name in _ACTIONS else RUNNING
 
 
+_CONTINUED = ("restore", "branch", "rename_database", "push_commit")  # a repetition finds its earlier effect
 _ACTIONS = {
     "restore": "restoring",
     "branch": "copying",

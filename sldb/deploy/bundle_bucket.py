@@ -6,6 +6,7 @@ A bundle's key is its digest: an existing one need not be sent again.
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from sldb.aws.busy_buckets import retry_while_busy
 from sldb.aws.errors import aws_errors
 from sldb.deploy.bucket_content import BUNDLE_LAYOUT, find_foreign_key
 from sldb.deploy.bucket_tags import owner_of, put_tags
+from sldb.progress.protocol import SILENT, Progress
 from sldb.stack.account import Account
 from sldb.stack.ownership import TAG
 
@@ -84,15 +86,35 @@ class BundleBucket:
             **self._owner,
         )
 
-    def upload(self, key: str, body: bytes) -> None:
+    def upload(self, key: str, body: bytes, progress: Progress = SILENT) -> None:
+        progress.begin("uploading the bundle", bytes=len(body))
         with aws_errors(f"upload the bundle to {self.name}"):
             self.bucket.s3.put_object(
-                Bucket=self.name, Key=key, Body=body, ContentType="application/zip", **self._owner
+                Bucket=self.name,
+                Key=key,
+                Body=_Counted(body, progress),
+                ContentType="application/zip",
+                **self._owner,
             )
 
     @property
     def _owner(self) -> Any:
         return {"ExpectedBucketOwner": self.bucket.account_id}
+
+
+class _Counted(io.BytesIO):
+    """A body that reports its position. botocore reads it for a checksum first, and again for each try."""
+
+    def __init__(self, body: bytes, progress: Progress) -> None:
+        super().__init__(body)
+        self._progress = progress
+        self._reported = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        before, self._reported = self._reported, self.tell()
+        self._progress.advance(bytes=self._reported - before)
+        return data
 
 
 def _location(region: str) -> Any:

@@ -102,7 +102,8 @@ class Deployment:
         if step.uploads:
             body = self.preparation.bundle.zip
             self._progress.note(f"uploading the bundle ({len(body) / 1e6:.1f} MB)")
-            self._bucket.upload(step.key, body)
+            with self._progress.working("uploading the bundle") as shown:
+                self._bucket.upload(step.key, body, shown)
 
     def _execute(self, change_set: ChangeSet) -> StackState:
         operation = self._stack.execute(change_set)

@@ -7,10 +7,11 @@ plain line for each event. Names and reasons come from AWS and are only ever sho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from sldb.deploy.plan import Plan
+from sldb.progress.protocol import SILENT, Progress
 from sldb.stack.events import StackEvent
 from sldb.stack.resource_change import Change
 
@@ -18,18 +19,25 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
+Shown: TypeAlias = "AbstractContextManager[Progress]"
+
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-", "Import": "<", "Dynamic": "?"}
 _STYLES = {"+": "green", "~": "yellow", "-": "red", "±": "red", "<": "green", "?": "yellow"}
 
 
 class Display:
-    def __init__(self, stream: TextIO, completed: Callable[[str], str] = str) -> None:
-        """`completed`: adds the options of this run to the commands in a message."""
+    def __init__(
+        self, stream: TextIO, completed: Callable[[str], str] = str, show: Callable[[str], Shown] | None = None
+    ) -> None:
+        """`completed`: adds the options of this run to the commands in a message. `show`: shows a step of long work;
+        None: nothing does."""
         from rich.console import Console
 
         # rich honours NO_COLOR and TERM; markup and highlighting are for texts that are our own.
         self._console = Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
         self._completed = completed
+        self._show = show
+        self._is_live = False
         self._live: Live | None = None
         self._latest: dict[str, StackEvent] = {}
 
@@ -39,6 +47,9 @@ class Display:
 
     def note(self, text: str) -> None:
         self._console.print(self._completed(text))
+
+    def working(self, what: str) -> Shown:
+        return nullcontext(SILENT) if self._show is None else self._show(what)
 
     def plan(self, plan: Plan) -> None:
         verb = "create" if plan.kind.value == "create" else "update"
@@ -65,23 +76,32 @@ class Display:
         if not self.on_terminal:
             yield
             return
-        from rich.live import Live
-
-        with Live(self._event_table(), console=self._console, refresh_per_second=8) as live:
-            self._live = live
-            try:
-                yield
-            finally:
+        self._is_live = True
+        try:
+            yield
+        finally:
+            self._is_live = False
+            if self._live is not None:
+                self._live.stop()
                 self._live = None
 
     def event(self, event: StackEvent) -> None:
         before = self._latest.get(event.logical_id)
         self._latest[event.logical_id] = event
-        if self._live is not None:
-            self._live.update(self._event_table())
+        if self._is_live:
+            self._draw()
         elif before is None or before.status != event.status:  # AWS reports IN_PROGRESS twice: with the id, and before
             reason = event.reason if event.failed else ""
             self.note("  ".join(filter(None, (f"  {event.status:<18}", event.logical_id, event.type, reason))))
+
+    def _draw(self) -> None:
+        """Draw the events; the first one begins that: before it, a step of work may be shown."""
+        from rich.live import Live
+
+        if self._live is None:
+            self._live = Live(console=self._console, refresh_per_second=8)
+            self._live.start()
+        self._live.update(self._event_table())
 
     def _event_table(self) -> Table:
         from rich.table import Table

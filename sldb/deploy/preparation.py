@@ -93,7 +93,9 @@ def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
 def _build(parameters: Mapping[str, str], environment: Mapping[str, str], progress: Progress) -> Bundle:
     runtime, architecture = parameters["Runtime"], parameters["Architecture"]
     progress.note(f"building the bundle for {runtime} on {architecture}")
-    return build(Platform.choose(runtime, architecture, environment.get("SLDB_BUNDLE_PLATFORM")))
+    platform = Platform.choose(runtime, architecture, environment.get("SLDB_BUNDLE_PLATFORM"))
+    with progress.working("building the bundle") as step:
+        return build(platform, progress=step)
 
 
 def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_versions: bool) -> Preparation:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from sldb.aws.errors import OperationFailed
+from sldb.progress.protocol import Progress as Step
 from sldb.stack.events import StackEvent, advice, root_cause
 from sldb.stack.state import StackState
 from sldb.stack.statuses import REMAKE
@@ -14,6 +16,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None: ...
 
     def event(self, event: StackEvent) -> None: ...
+
+    def working(self, what: str) -> AbstractContextManager[Step]:
+        """Show a step while the context is open; it reports its amounts to the value of the context."""
 
 
 def stack_failure(name: str, state: StackState, events: list[StackEvent]) -> OperationFailed:

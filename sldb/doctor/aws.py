@@ -23,6 +23,7 @@ from sldb.deploy.versions import kept_days
 from sldb.doctor.finding import Finding, checked, ok, unchecked
 from sldb.doctor.local import engine
 from sldb.ops.status import Status, deployed, read_status
+from sldb.progress.protocol import SILENT, Progress
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
 from sldb.stack.state import StackState
@@ -39,10 +40,14 @@ DEPLOY_ACTIONS = tuple(
 USE_ACTIONS = ("lambda:InvokeFunction",)
 
 
-def findings(account: Account, stack: str, client: Client) -> Iterator[Finding]:
+def findings(account: Account, stack: str, client: Client, progress: Progress = SILENT) -> Iterator[Finding]:
+    """Yield the findings as they come; `progress` gets the name of each check before it."""
+    progress.begin("checking identity and clock")
     yield from _identity(account)
+    progress.begin("checking permissions")
     yield _permissions(account)
     yield _concurrency(account)
+    progress.begin("checking the stack")
     try:
         state = deployed(account, stack)
         status = read_status(account, stack, state)
@@ -52,9 +57,12 @@ def findings(account: Account, stack: str, client: Client) -> Iterator[Finding]:
     yield Finding("stack", status.health.state, status.health.says, status.health.next)
     if not status.health.exists:
         return
+    progress.begin("checking resources")
     yield from resources(account, stack, state)
     yield from _functions(status)
+    progress.begin("checking the engine")
     yield checked("engine", lambda: engine(client))
+    progress.begin("checking commits")
     if not status.bucket_is_gone:
         yield from _conditions(account, status.bucket)
         yield recoverable_days(account, status)

@@ -12,19 +12,24 @@ from pathlib import Path
 from lambda_handlers.wire import Request, Statement
 from sldb.client import Client
 from sldb.doctor.finding import Finding, checked, ok
+from sldb.progress.protocol import SILENT, Progress
 
 WARN_BYTES, FAIL_BYTES = 1_000_000_000, 50_000_000  # free on the disk, at least
 
 
-def findings(directory: Path, client: Client) -> Iterator[Finding]:
+def findings(directory: Path, client: Client, progress: Progress = SILENT) -> Iterator[Finding]:
+    """Yield the findings as they come; `progress` gets the name of each check before it."""
+    progress.begin("checking the directory")
     existing = _nearest(directory)
     writable = _writable(directory, existing)
     yield writable
     if writable.state == "ok":
         from sldb.doctor import store
 
+        progress.begin("checking commits")
         yield store.check_directory(existing)
     yield _room(existing)
+    progress.begin("checking the engine")
     yield checked("engine", lambda: engine(client))
 
 

@@ -27,6 +27,7 @@ from sldb.deploy.bundle.bytecode import compiled
 from sldb.deploy.bundle.pins import pins_for
 from sldb.deploy.bundle.platform import Platform
 from sldb.deploy.bundle.wheels import fetch
+from sldb.progress.protocol import SILENT, Progress
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date in a zip
 _UNUSED = re.compile(
@@ -84,9 +85,12 @@ class Bundle:
         return sum(len(entry.data) for entry in self.entries)
 
 
-def build(platform: Platform, cache: Path | None = None) -> Bundle:
+def build(platform: Platform, cache: Path | None = None, progress: Progress = SILENT) -> Bundle:
     """Return the bundle for a platform; fetch wheels missing from the cache."""
-    wheels = fetch(pins_for(platform), platform, cache)
+    pins = pins_for(platform)
+    progress.begin(f"fetching {len(pins)} packages of the functions")
+    wheels = fetch(pins, platform, cache)
+    progress.begin("building the bundle")
     return assemble(platform, Path(lambda_handlers.__file__).parent, wheels)
 
 

@@ -90,6 +90,27 @@ def test_a_request_is_shown_while_it_runs(monkeypatch: pytest.MonkeyPatch, sent:
     assert screen.lines == [""]
 
 
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (Request((Statement("SELECT 1"),)), ""),
+        (Action("history", "main", {}), ""),
+        (
+            Action("restore", "main", {}),
+            "stopped waiting; the same command again finds what was done, and goes on from there\n",
+        ),
+    ],
+)
+def test_a_stopped_action_that_writes_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, sent: Request | Action, said: str
+) -> None:
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    with pytest.raises(KeyboardInterrupt), progress.show_request(sent):
+        raise KeyboardInterrupt
+    assert pipe.getvalue() == said
+
+
 def test_a_request_leaves_the_name_to_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = terminal(monkeypatch)
     monkeypatch.setattr(display, "FIRST_SECONDS", 0.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sldb.cli import messages
+from sldb.cli import messages, progress
 from sldb.cli.command import command
 from sldb.cli.run import Run
 
@@ -57,7 +57,7 @@ def diff(run: Run, before: str, after: str | None, tables: tuple[str, ...], rows
     format_name = check_format(run.format)
     here = run.database
     states = State.parse(before, here), State.parse(after or f"{here}@now", here)
-    with closing(run.client()) as client:
+    with progress.show("comparing"), closing(run.client()) as client:
         comparison = Comparison(_schema(client, states[0]), _schema(client, states[1]), tables)
         with _open_answers(client, comparison) as answer:
             changes = comparison.changes(answer(comparison.count_request()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sldb.cli import streams
+from sldb.cli import progress, streams
 from sldb.cli.command import Command, command
 from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
@@ -90,7 +90,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     from sldb.stack.account import connect
 
     run.refuse_local("deploy")
-    display = Display(sys.stderr, run.complete_commands)
+    display = Display(sys.stderr, run.complete_commands, progress.show)
     account = connect(run.aws)
     order = Order(run.stack, Choices(**choices), os.environ, only_plan)
     with prepared(account, order, display) as deployment:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sldb.cli import messages
+from sldb.cli import messages, progress
 from sldb.cli.command import command
 from sldb.cli.run import Run
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sldb.doctor.finding import Finding
+    from sldb.progress.protocol import Progress
 
 HELP = """Check everything that sldb depends on, and suggest repairs.
 
@@ -46,18 +47,20 @@ def doctor(run: Run, store: str | None, endpoint: str | None) -> int:
         raise click.BadParameter(f"{store} is not an address like s3://bucket/prefix", param_hint="--store")
     format_name = check_format(run.format)
     found = []
-    for seen in _store_findings(run, store, endpoint) if store else _findings(run):
-        finding = replace(seen, next=run.complete_commands(seen.next))
-        found.append(finding)
-        if format_name == "table":
-            _show(finding)
+    with progress.show("checking the store" if store else "checking") as shown:
+        for seen in _store_findings(run, store, endpoint) if store else _findings(run, shown):
+            finding = replace(seen, next=run.complete_commands(seen.next))
+            found.append(finding)
+            if format_name == "table":
+                with progress.hidden():
+                    _show(finding)
     if format_name != "table":
         rows = [(each.check, each.state, each.says, each.next or None) for each in found]
         messages.show_rows(format_name, ("check", "state", "says", "next"), rows)
     return 1 if any(each.state == "fail" for each in found) else 0
 
 
-def _findings(run: Run) -> Iterator[Finding]:
+def _findings(run: Run, shown: Progress) -> Iterator[Finding]:
     given = run.destination.directory
     with closing(run.client()) as client:
         if given is not None:
@@ -65,12 +68,12 @@ def _findings(run: Run) -> Iterator[Finding]:
             from sldb.doctor import local
 
             directory = Path(given).expanduser().absolute() if given else default_directory()
-            yield from local.findings(directory, client)
+            yield from local.findings(directory, client, shown)
             return
         from sldb.doctor import aws
         from sldb.stack.account import connect
 
-        yield from aws.findings(connect(run.aws), run.stack, client)
+        yield from aws.findings(connect(run.aws), run.stack, client, shown)
 
 
 def _store_findings(run: Run, address: str, endpoint: str | None) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lambda_handlers.wire import SldbError
-from sldb.cli import messages
+from sldb.cli import messages, progress
 from sldb.cli.command import CommandGroup, command, command_group
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def emulator(ctx: click.Context, /, _run: Run, port: int | None, data: Path | No
 
     users, data = dict(os.environ), data.expanduser().absolute() if data else None
     command_line: tuple[str, ...] = ctx.meta.get(_CMD, ())
-    with running.without_users_aws(), _open(port, data, minute_seconds) as aws:
+    with running.without_users_aws(), _started(port, data, minute_seconds) as aws:
         if command_line:
             return running.run(list(command_line), aws)
         from sldb.emulator.announcements import Announcement, announced
@@ -98,6 +98,11 @@ def env(_run: Run, port: int | None, data: Path | None) -> None:
     found = announcements.find(port, data)
     for line in running.export_lines(found.environment, os.environ):
         click.echo(line)
+
+
+def _started(port: int | None, data: Path | None, minute_seconds: float) -> Emulator:
+    with progress.show("starting the emulated AWS"):
+        return _open(port, data, minute_seconds)
 
 
 def _open(port: int | None, data: Path | None, minute_seconds: float) -> Emulator:

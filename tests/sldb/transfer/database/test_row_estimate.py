@@ -9,27 +9,13 @@ import pytest
 
 from lambda_handlers.wire import Request, Statement
 from sldb.client import Client
-from sldb.progress.protocol import Silent
 from sldb.targets.local import LocalTarget
 from sldb.transfer.database import schema, selection
 from sldb.transfer.database.row_estimate import begin_rows, estimate_rows
 from sldb.transfer.database.snapshot import Snapshot
+from tests.fakes.seen_progress import SeenProgress
 
 WITH_ID = "CREATE TABLE a (id INTEGER PRIMARY KEY)"
-
-
-class Seen(Silent):
-    is_shown = True
-
-    def __init__(self) -> None:
-        self.begun: list[tuple[str, dict[str, int | None]]] = []
-        self.rows = 0
-
-    def begin(self, what: str, **totals: int | None) -> None:
-        self.begun.append((what, totals))
-
-    def advance(self, **amounts: int) -> None:
-        self.rows += amounts.get("rows", 0)
 
 
 @pytest.fixture
@@ -68,7 +54,7 @@ def test_others_are_not_known(client: Client, setup: tuple[str, ...]) -> None:
 
 def test_the_step_of_a_selection_has_its_rows(client: Client) -> None:
     client.execute(Request(tuple(map(Statement, ("CREATE TABLE a (x)", "INSERT INTO a VALUES (1), (2)")))))
-    seen = Seen()
+    seen = SeenProgress()
     source = Snapshot(client, progress=seen)
     for what in (selection.table(source, "a"), selection.query(source, "SELECT 1", "query"), None):
         begin_rows(seen, "exporting", source, what)
@@ -77,6 +63,6 @@ def test_the_step_of_a_selection_has_its_rows(client: Client) -> None:
 
 def test_the_snapshot_reports_the_rows_that_it_reads(client: Client) -> None:
     client.execute(Request(tuple(map(Statement, ("CREATE TABLE a (x)", "INSERT INTO a VALUES (1), (2)")))))
-    seen = Seen()
+    seen = SeenProgress()
     assert len(Snapshot(client, progress=seen).rows("SELECT x FROM a")) == 2
-    assert seen.rows == 2
+    assert seen.amounts["rows"] == 2
