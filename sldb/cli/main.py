@@ -2,8 +2,9 @@
 
 A command is imported only for its run: `sldb --version` imports click and nothing else.
 
-Exit statuses: 0; 1 the statement or operation failed; 2 usage; 3 not deployed, no credentials, not reachable;
-70 a bug; 75 locked or in conflict, try again; 130 interrupted. The codes of `wire.ERROR_CODES` map onto these.
+Exit statuses: 0; 1 the statement or operation failed; 2 usage; 3 not deployed, no credentials, not reachable; 4 done,
+but rows were left out; 70 a bug; 75 locked or in conflict, try again; 130 interrupted. The codes of `wire.ERROR_CODES`
+map onto these.
 """
 
 from __future__ import annotations

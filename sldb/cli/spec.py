@@ -25,6 +25,7 @@ EXIT_STATUSES = {
     1: "the statement or operation failed, or the answer to a question was no",
     2: "usage: an invalid option, argument, file or setting",
     3: "not deployed, no credentials, or AWS cannot be reached",
+    4: "done, but rows were left out (import --on-error skip, --rejects)",
     70: "a bug in sldb",
     75: "locked, or in conflict with another writer: nothing was applied, try again",
     130: "interrupted",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from lambda_handlers.wire import Request, SldbError, Statement, Value
 from sldb.cancelling import TooLate
@@ -12,12 +13,14 @@ from sldb.render import literals
 from sldb.targets.protocol import with_id
 from sldb.transfer.batches import Batch
 from sldb.transfer.formats.columns import ColumnType
-from sldb.transfer.formats.stream import Extra, Stream, Values
+from sldb.transfer.formats.stream import Extra, Values
 from sldb.transfer.interruption import ImportApplied, ImportInDoubt
-from sldb.transfer.staging import cell_names, flattened, rows_per_insert, values_clause
+from sldb.transfer.loaded_stream import LoadedStream
+from sldb.transfer.row_search import RowsInsert
+from sldb.transfer.staging import attach_statement, cell_names, flattened, rows_per_insert, staged_table, values_clause
 from sldb.transfer.target_columns import GENERATED, Column, affinity, is_number
 
-_STAGED = "sldb_staging"
+_Insert = TypeVar("_Insert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +31,6 @@ class Mode:
     replace: bool = False  # existing rows are deleted
     upsert: tuple[str, ...] = ()  # rows with the same values in these columns are updated
     skip: bool = False  # bad rows, and rows that constraints refuse
-
-
-@dataclass(slots=True)
-class LoadedStream:
-    """A stream that was read, with the types of its columns."""
-
-    stream: Stream
-    types: list[ColumnType] = field(default_factory=list)
-    has_rows: bool = False
-
-    def __post_init__(self) -> None:
-        self.note_types(())
-
-    def note_types(self, rows: Sequence[Values]) -> None:
-        self.has_rows = self.has_rows or bool(rows)
-        while len(self.types) < len(self.stream.columns):
-            self.types.append(ColumnType(self.stream.is_text))
-        for place, type_ in enumerate(self.types):
-            if not type_.is_final:
-                type_.add([row[place] for row in rows if len(row) > place])
 
 
 class Loader:
@@ -101,22 +84,21 @@ class Loader:
         """Load all rows in one request; return the transaction. Raises SldbError."""
         self.read_tables()
         held = [list(batches.get(place, [])) for place in range(len(self._loaded))]
-        statements = list(self._statements(lambda place: self._inserts(place, held[place])))
-        return self._send(Request((self._foreign_keys(), *statements))) if statements else 0
+        statements = list(self.statements(lambda place: self._inserts(place, held[place])))
+        return self._send(Request((self.foreign_keys(), *statements))) if statements else 0
 
     def load_staged(self, staging: str, if_txid: int, request_id: str) -> int:
         """Copy all rows from the staging database; return the transaction. Raises SldbError."""
-        attach = Statement(f"ATTACH {literals.literal(staging)} AS {_STAGED}")
-        statements = [self._foreign_keys(), attach, *self._statements(self._copies)]
+        statements = [self.foreign_keys(), attach_statement(staging), *self.statements(self._copies)]
         return self._send(Request(tuple(statements), if_txid=if_txid, request_id=request_id))
 
-    def _foreign_keys(self) -> Statement:
+    def foreign_keys(self) -> Statement:
         """Return the setting for foreign keys: a referenced row may come later, or with the next table."""
         if all(loaded.stream.is_of_dump for loaded in self._loaded):
             return Statement("PRAGMA foreign_keys = OFF")
         return Statement("PRAGMA defer_foreign_keys = ON")
 
-    def _statements(self, inserts: Callable[[int], Iterator[Statement]]) -> Iterator[Statement]:
+    def statements(self, inserts: Callable[[int], Iterable[_Insert]]) -> Iterator[Statement | _Insert]:
         """Yield statements that create or empty tables, fill them, and then add their indexes and other extras."""
         begun: set[str] = set()
         made: list[str] = []
@@ -149,7 +131,11 @@ class Loader:
                     merged.seen |= type_.seen
         if not columns:
             raise SldbError("bad_request", f"there are no rows, and so no columns to create a table {table}")
-        declared = [f"{literals.name(name)} {type_.declared}".rstrip() for name, type_ in columns.items()]
+        keys = {key.lower() for key in self._mode.upsert}
+        declared = [
+            f"{literals.name(name)} {type_.declared}".rstrip() + " NOT NULL" * (name.lower() in keys)
+            for name, type_ in columns.items()
+        ]
         if self._mode.upsert:
             self._check_keys(list(columns))
             declared.append(f"PRIMARY KEY ({literals.names(self._mode.upsert)})")
@@ -212,8 +198,7 @@ class Loader:
     def _insert(self, loaded: LoadedStream) -> tuple[str, str]:
         """Return the beginning and the end of an INSERT."""
         names = tuple(name for _, name in self._cells(loaded))
-        start = "INSERT OR IGNORE INTO" if self._mode.skip else "INSERT INTO"
-        begin = f"{start} {literals.name(loaded.stream.table)} ({literals.names(names)}) "
+        begin = f"INSERT INTO {literals.name(loaded.stream.table)} ({literals.names(names)}) "
         if not self._mode.upsert:
             return begin, ""
         keys = {key.lower() for key in self._mode.upsert}
@@ -236,26 +221,44 @@ class Loader:
         written = self._cells(loaded)
         nulled = {cell for cell, name in written if self._is_nulled(loaded, cell, name)}
         step = rows_per_insert(len(written))
-        for batch in batches:
-            for start in range(0, len(batch.rows), step):
-                rows: list[Values] = [
-                    _selected_values(row, written, nulled) for row in batch.rows[start : start + step]
-                ]
+        for accepted in loaded.accepted(batch.rows for batch in batches):
+            for start in range(0, len(accepted), step):
+                rows: list[Values] = [_selected_values(row, written, nulled) for row in accepted[start : start + step]]
                 self._insert_beginnings.add(begin)
                 yield Statement(f"{begin}{values_clause(len(written), len(rows))}{end}", flattened(len(written), rows))
 
     def _copies(self, place: int) -> Iterator[Statement]:
+        for insert in self.rows_insert(place, staged_table(place)):
+            yield insert.statement(1, insert.count, sorted(self._loaded[place].refused))
+
+    def rows_insert(self, place: int, source: str) -> list[RowsInsert]:
+        """Return the INSERT of the rows of a stream from a table with them; none if there are no rows."""
         loaded = self._loaded[place]
-        if not loaded.types or not loaded.has_rows:
-            return
+        if not loaded.types or not loaded.count:
+            return []
         begin, end = self._insert(loaded)
-        names = cell_names(len(loaded.stream.columns))
-        values = [
-            f"nullif({names[cell]},'')" if self._is_nulled(loaded, cell, name) else names[cell]
-            for cell, name in self._cells(loaded)
-        ]
         self._insert_beginnings.add(begin)
-        yield Statement(f"{begin}SELECT {','.join(values)} FROM {_STAGED}.s{place} WHERE true ORDER BY rowid{end}")
+        values = ",".join(self.source_values(place).values())
+        return [RowsInsert(place, loaded.count, begin, values, source, end)]
+
+    def source_values(self, place: int) -> dict[str, str]:
+        """Return the expression for each column that is written, in a table with the rows of the stream."""
+        loaded = self._loaded[place]
+        cells = cell_names(len(loaded.stream.columns))
+        return {
+            name: f"nullif({cells[cell]},'')" if self._is_nulled(loaded, cell, name) else cells[cell]
+            for cell, name in self._cells(loaded)
+        }
+
+    def nulled_keys(self) -> list[tuple[int, int, str]]:
+        """Return stream, place and name of the columns of a key in which empty text is NULL."""
+        keys = {key.lower() for key in self._mode.upsert}
+        return [
+            (place, cell, name)
+            for place, loaded in enumerate(self._loaded)
+            for cell, name in self._cells(loaded)
+            if name.lower() in keys and self._is_nulled(loaded, cell, name)
+        ]
 
     def _send(self, request: Request) -> int:
         request = with_id(request)
@@ -283,7 +286,6 @@ class Loader:
 _HINTS = {
     "no_unique_key": "--upsert needs a primary key or unique index of just these columns: CREATE UNIQUE INDEX …",
     "SQLITE_CONSTRAINT_FOREIGNKEY": "import the tables that these rows refer to first, or with them",
-    "constraint": "--on-error skip leaves such rows out, --upsert KEY updates existing rows",
 }
 
 

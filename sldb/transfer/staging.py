@@ -2,6 +2,7 @@
 
     done     batch, rows, digest: a row for each batch, written in the batch's own transaction
     note     request_id, before: the request of the last step before it is sent, and the transaction before it
+    refused  the rows that this request leaves out, with the reasons
     s0 s1 …  the rows of each table, in columns c0 c1 … without types, in the order of their rowids
 
 A batch that is sent twice is applied once: its number is a primary key. The database is named after the import, so that
@@ -10,20 +11,25 @@ the same command finds it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lambda_handlers.wire import Request, SldbError, Statement, Value
 from sldb.client import Client
+from sldb.render import literals
 from sldb.transfer.batches import Batch
 from sldb.transfer.formats.stream import Values
+from sldb.transfer.loaded_stream import Refusal
 
 MAX_PARAMETERS = 32_766  # of one statement, in SQLite
 _MAX_ROWS = 2_000  # of one INSERT
+_STAGED = "sldb_staging"  # the database, where it is attached
 
 _BEGIN = (
     "CREATE TABLE IF NOT EXISTS done (batch INTEGER PRIMARY KEY, rows INT, digest TEXT)",
     "CREATE TABLE IF NOT EXISTS note (request_id TEXT, before INT)",
+    "CREATE TABLE IF NOT EXISTS refused (place INT, row INT, reason TEXT, col TEXT, PRIMARY KEY (place, row))",
 )
 
 
@@ -69,8 +75,9 @@ class Staging:
         assert isinstance(total, int)
         return EarlierProgress(batch, total, str(digest))
 
-    def add(self, number: int, table: int, width: int, batch: Batch) -> None:
-        """Apply a batch, once. `width`: the number of columns of the table by now."""
+    def add(self, number: int, table: int, width: int, batch: Batch, refusal: Refusal | None = None) -> None:
+        """Apply a batch, once. `width`: the number of columns of the table by now. With a refusal of its only row, an
+        empty row takes its place."""
         entry = Statement("INSERT INTO done VALUES (?, ?, ?)", (number, len(batch.rows), batch.digest))
         self._encoding = self._encoding or self._encoding_of_target()
         statements = [
@@ -78,7 +85,8 @@ class Staging:
             *map(Statement, _BEGIN),
             entry,
             *self._widen(table, width),
-            *insert_statements(f"s{table}", width, batch.rows),
+            *insert_statements(f"s{table}", width, batch.rows if refusal is None else [()]),
+            *([] if refusal is None else _note_refusals([refusal])),
         ]
         try:
             self._write(f"{self.name}-{number}-{batch.digest[:16]}", *statements)
@@ -110,13 +118,25 @@ class Staging:
         assert isinstance(before, int)
         return Note(str(request_id), before)
 
-    def write_note(self, note: Note) -> None:
-        """Replace the note."""
+    def write_note(self, note: Note, refused: Sequence[Refusal]) -> None:
+        """Replace the note, and add the rows that its request leaves out."""
         statements = (
             Statement("DELETE FROM note"),
             Statement("INSERT INTO note VALUES (?, ?)", (note.request_id, note.before)),
+            *_note_refusals(refused),
         )
         self._client.execute(Request(statements))
+
+    def refused(self) -> list[Refusal]:
+        """Return the rows that were refused so far, by earlier runs too."""
+        return [
+            Refusal(int(str(place)), int(str(row)), str(reason), None if column is None else str(column))
+            for place, row, reason, column in self._query("SELECT * FROM refused ORDER BY place, row")
+        ]
+
+    def rows_with_empty(self, table: int, cell: int) -> list[int]:
+        """Return the numbers of the rows of a table with the empty text in a cell."""
+        return [int(str(row)) for (row,) in self._query(f"SELECT rowid FROM s{table} WHERE c{cell} = ''")]
 
     def drop(self) -> None:
         """Drop the database."""
@@ -139,6 +159,24 @@ class Staging:
 
     def _write(self, request_id: str, *statements: Statement) -> None:
         self._client.execute(Request(statements, request_id=request_id))
+
+
+def attach_statement(staging: str) -> Statement:
+    """Return the statement that opens the staging database for `staged_table`."""
+    return Statement(f"ATTACH {literals.literal(staging)} AS {_STAGED}")
+
+
+def staged_table(place: int) -> str:
+    """Return the name of the table with the staged rows of a stream."""
+    return f"{_STAGED}.s{place}"
+
+
+def _note_refusals(refused: Sequence[Refusal]) -> list[Statement]:
+    if not refused:
+        return []
+    entries = json.dumps([[each.place, each.row, each.reason, each.column] for each in refused])
+    select = "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)"
+    return [Statement(f"INSERT OR REPLACE INTO refused {select}", (entries,))]
 
 
 def rows_per_insert(width: int) -> int:

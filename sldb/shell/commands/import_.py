@@ -14,7 +14,8 @@ from sldb.shell.session import Session
 
 def import_(session: Session, command: DotCommand) -> None:
     from sldb.transfer.formats.tables import ReadOptions
-    from sldb.transfer.importing import Plan, run, sentences
+    from sldb.transfer.importing import Plan, run
+    from sldb.transfer.outcome import sentences
 
     name, table = optional_arguments(2, command)
     if name is None:

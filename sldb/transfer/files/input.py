@@ -92,8 +92,10 @@ class Input:
     def _opened_raw(self, standard_input: BinaryIO) -> Iterator[io.BufferedReader]:
         if self.name == STANDARD_INPUT:
             buffered = _buffered(standard_input)
-            yield buffered
-            buffered.detach()  # it is not ours to close
+            try:
+                yield buffered
+            finally:
+                buffered.detach()  # it is not ours to close
             return
         try:
             file = _buffered(Path(self.name).open("rb", buffering=0))  # noqa: SIM115 - closed below

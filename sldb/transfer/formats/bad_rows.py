@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from lambda_handlers.wire import SldbError
 
+SKIP_HINT = "--on-error skip leaves such rows out"
 _MAX_MESSAGES = 5
 _CHUNK_BYTES = 1 << 18
 
@@ -15,15 +16,15 @@ class BadRows:
     """The reaction to rows that cannot be read."""
 
     def __init__(self, skip: bool) -> None:
-        self._skip = skip
+        self.skip = skip
         self.count = 0
         self.messages: list[str] = []  # of the first few rows
 
-    def report(self, name: str, line: int, column: int, message: str) -> None:
-        """Count the row as left out, or raise `bad_request`."""
+    def report(self, name: str, line: int, column: int, message: str, text: str | bytes | None = None) -> None:  # noqa: ARG002 - of those that keep it
+        """Count the row as left out, or raise `bad_request`. `text`: the row as it is in the input, if it is text."""
         where = f"{name}:{line}:{column}: {message}"
-        if not self._skip:
-            raise SldbError("bad_request", where, "--on-error skip leaves such rows out", applied="no")
+        if not self.skip:
+            raise SldbError("bad_request", where, SKIP_HINT, applied="no")
         self.count += 1
         if len(self.messages) < _MAX_MESSAGES:
             self.messages.append(where)
@@ -37,7 +38,7 @@ def lines(content: BinaryIO, name: str, encoding: str, bad: BadRows) -> Iterator
             line = raw.decode(encoding)
         except UnicodeDecodeError as error:
             column = len(raw[: error.start].decode(encoding, "replace")) + 1
-            bad.report(name, number, column, f"not {encoding} text (byte {raw[error.start]:#04x}); see --encoding")
+            bad.report(name, number, column, f"not {encoding} text (byte {raw[error.start]:#04x}); see --encoding", raw)
             continue
         yield number, line.removeprefix("\ufeff") if number == 1 else line
 

@@ -56,6 +56,8 @@ class DelimitedRows:
         self._quoted = quoted
         self._delimiter = delimiter or ("\t" if is_tsv else ",")
         self._first: tuple[int, Cells] | None = None
+        self.text = ""  # of the row that was read last
+        self.header = ""  # the text before the first row
         first = self._next_line() if is_tsv else self._first_record(delimiter)
         exact: list[int] = []
         cells = self._cells(first, exact)
@@ -66,6 +68,8 @@ class DelimitedRows:
         else:
             self.columns = [f"c{i}" for i in range(1, len(cells) + 1)]
             self._first = (first[0], cells)
+        self.header += self.text if header else ""
+        self.delimiter = self._delimiter
 
     def _first_record(self, delimiter: str | None) -> Line:
         """Return the first line of a CSV, with those that go on in quotes, and set the separator that it shows."""
@@ -73,6 +77,7 @@ class DelimitedRows:
         named = _SEPARATOR_LINE.fullmatch(_without_end(first[1]))
         if named and delimiter in (None, named[2]) and (following := self._following_separator(named)):
             self._delimiter = named[2]
+            self.header = first[1]
             return self._whole_record(following)
         first = self._whole_record(first)
         if delimiter is None:
@@ -124,7 +129,7 @@ class DelimitedRows:
                 continue
             if len(cells) != width:
                 message = f"{len(cells)} cells, and the header has {width}"
-                self._bad.report(self._name, line[0], self._column_of(line[1], min(len(cells), width)), message)
+                self._bad.report(self._name, line[0], self.column_of(min(len(cells), width)), message, self.text)
                 continue
             yield line[0], cells
 
@@ -142,18 +147,21 @@ class DelimitedRows:
             names.append(name)
         return names
 
-    def _column_of(self, text: str, cell: int) -> int:
-        """Return the column at which a cell begins; approximate if a cell before it is quoted."""
+    def column_of(self, cell: int) -> int:
+        """Return the column at which a cell of the row that was read last begins, in the line where it does."""
         position = 0
         for _ in range(cell):
-            position = text.find(self._delimiter, position) + 1
-            if position == 0:
-                return len(_without_end(text)) + 1
-        return position + 1
+            found = None if self._is_tsv else _QUOTED.match(self.text, position)
+            position = self.text.find(self._delimiter, found.end() if found else position)
+            if position < 0:
+                return _place(0, self.text, len(_without_end(self.text)))[1]
+            position += len(self._delimiter)
+        return _place(0, self.text, position)[1]
 
     def _cells(self, line: Line, exact: list[int] | None = None) -> Cells | None:
         """Return the cells of a line; None for a bad row. `exact` takes the places of cells in quotes."""
         number, text = line
+        self.text = text
         if '"' in text and not self._is_tsv:
             return self._quoted_cells(number, text, exact)
         cells = _without_end(text).split(self._delimiter)
@@ -168,7 +176,13 @@ class DelimitedRows:
             if text.startswith('"', position):
                 found = _QUOTED.match(text, position)
                 if found is None:
-                    text = text[:position] + self._continued(text[position:], _place(number, text, position))
+                    if (more := self._continued(text, position)) is None:
+                        self._bad.report(
+                            self._name, *_place(number, text, position), "this quote is never closed", text
+                        )
+                        return None
+                    text += more
+                    self.text = text
                     continue
                 if exact is not None:
                     exact.append(len(cells))
@@ -182,23 +196,24 @@ class DelimitedRows:
             if text[position:] in _LINE_ENDS:
                 return cells
             if not text.startswith(self._delimiter, position):
-                self._bad.report(self._name, *_place(number, text, position), "text after the closing quote of a cell")
+                self._bad.report(
+                    self._name, *_place(number, text, position), "text after the closing quote of a cell", text
+                )
                 return None
             position += len(self._delimiter)
 
-    def _continued(self, begun: str, place: tuple[int, int]) -> str:
-        """Return an unclosed quoted cell, continued up to the next line with a quote in it."""
-        parts = [begun]
-        size = len(begun)
-        for _, text in self._lines:
-            parts.append(text)
-            size += len(text)
-            if '"' in text:
-                return "".join(parts)
-            if size > _MAX_CHARACTERS:
-                break
-        # Never left out: the text read as the cell may be the rest of the file.
-        raise SldbError("bad_request", f"{self._name}:{place[0]}:{place[1]}: this quote is never closed")
+    def _continued(self, text: str, position: int) -> str | None:
+        """Return the lines after an unclosed quote, up to the next one with a quote in it. None without one: the lines
+        are read again, as rows of their own."""
+        taken: list[Line] = []
+        size = len(text) - position
+        while size <= _MAX_CHARACTERS and (line := next(self._lines, None)) is not None:
+            taken.append(line)
+            if '"' in line[1]:
+                return "".join(text for _, text in taken)
+            size += len(line[1])
+        self._lines = chain(taken, self._lines)
+        return None
 
 
 def _place(line: int, text: str, position: int) -> tuple[int, int]:

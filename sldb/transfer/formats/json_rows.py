@@ -37,19 +37,37 @@ class JsonRows:
         self._taken: set[str] = set()
         self._name = name
         self._bad = bad
-        self.documents = _by_line(content, name, bad, encoding) if by_line else _streamed(content, name, encoding)
+        self._window = None if by_line else _Window(content, name, encoding)
+        self._line = ""
+        self.documents = self._by_line(content, encoding) if self._window is None else _streamed(self._window)
+
+    @property
+    def text(self) -> str:
+        """The text of the row that was read last."""
+        return self._line if self._window is None else self._window.last
 
     def __iter__(self) -> Iterator[tuple[int, list[Value]]]:
         for line, document in self.documents:
             if not isinstance(document, dict):
-                self._bad.report(
-                    self._name, line, 1, f"want an object with a value for each column, got {_shown(document)}"
-                )
+                message = f"want an object with a value for each column, got {_shown(document)}"
+                self._bad.report(self._name, line, 1, message, self.text)
                 continue
             try:
                 yield line, self._row(document)
             except InvalidValue as error:
-                self._bad.report(self._name, line, 1, str(error))
+                self._bad.report(self._name, line, 1, str(error), self.text)
+
+    def _by_line(self, content: BinaryIO, encoding: str) -> Iterator[tuple[int, Any]]:
+        for number, text in lines(content, self._name, encoding, self._bad):
+            if not text or text.isspace():
+                continue
+            self._line = text
+            try:
+                yield number, huge_numbers.scan(text)
+            except json.JSONDecodeError as error:
+                self._bad.report(self._name, number, error.pos + 1, error.msg, text)
+            except RecursionError:
+                self._bad.report(self._name, number, 1, "nested too deeply", text)
 
     def _row(self, document: dict[str, Any]) -> list[Value]:
         row: list[Value] = [None] * len(self.columns)
@@ -119,21 +137,8 @@ def _shown(document: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _by_line(content: BinaryIO, name: str, bad: BadRows, encoding: str) -> Iterator[tuple[int, Any]]:
-    for number, text in lines(content, name, encoding, bad):
-        if not text or text.isspace():
-            continue
-        try:
-            yield number, huge_numbers.scan(text)
-        except json.JSONDecodeError as error:
-            bad.report(name, number, error.pos + 1, error.msg)
-        except RecursionError:
-            bad.report(name, number, 1, "nested too deeply")
-
-
-def _streamed(content: BinaryIO, name: str, encoding: str) -> Iterator[tuple[int, Any]]:
+def _streamed(window: _Window) -> Iterator[tuple[int, Any]]:
     """Yield the objects of an array, or those one after the other, without holding all of them in memory."""
-    window = _Window(content, name, encoding)
     is_array = window.skip("[")
     first = True
     while True:
@@ -161,6 +166,12 @@ class _Window:
         self._position = 0
         self._line, self._column = 1, 1  # of the beginning of the text
         self._is_complete = False
+        self._last = (0, 0)  # the document that was read last, in the text
+
+    @property
+    def last(self) -> str:
+        """The text of the document that was read last."""
+        return self._text[slice(*self._last)]
 
     def skip(self, token: str) -> bool:
         """Pass over the token if it is next, and return True."""
@@ -195,6 +206,7 @@ class _Window:
             # A number may continue after the end of the window.
             if end < len(self._text) or not self._read():
                 line = self._place(self._position)[0]
+                self._last = (self._position, end)
                 self._position = end
                 return line, document
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -11,7 +12,7 @@ from sldb.transfer.files.input import STANDARD_INPUT, Input
 from sldb.transfer.formats.bad_rows import BadRows
 from sldb.transfer.formats.delimited import DelimitedRows
 from sldb.transfer.formats.json_rows import JsonRows
-from sldb.transfer.formats.stream import Stream
+from sldb.transfer.formats.stream import RejectsLayout, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,26 @@ def _of_text(source: Input, options: ReadOptions, bad: BadRows, content: BinaryI
     encoding = "utf-8" if source.is_recoded else options.encoding
     if source.format in ("json", "jsonl"):
         rows = JsonRows(content, name, source.format == "jsonl", bad, encoding)
-        return Stream(table, name, rows.columns, rows)
+        layout = RejectsLayout(source.format, encoding=_written_in(source, options))
+        return Stream(table, name, rows.columns, rows, text=lambda: rows.text, layout=layout)
     is_tsv = source.format == "tsv"
     cells = DelimitedRows(content, name, is_tsv, bad, options.delimiter, options.header, encoding, options.quoted)
-    return Stream(table, name, cells.columns, cells, is_text=True, empty_is_null=is_tsv)
+    return Stream(
+        table,
+        name,
+        cells.columns,
+        cells,
+        is_text=True,
+        empty_is_null=is_tsv,
+        text=lambda: cells.text,
+        column_of=cells.column_of,
+        layout=RejectsLayout(source.format, cells.header, cells.delimiter, _written_in(source, options)),
+    )
+
+
+def _written_in(source: Input, options: ReadOptions) -> str:
+    """Return the encoding for rows of the input in a file that the same options read."""
+    return "utf-8" if source.is_recoded and codecs.lookup(options.encoding).name == "utf-8" else options.encoding
 
 
 def _of_file(source: Input, options: ReadOptions, standard_input: BinaryIO) -> Iterator[Stream]:

@@ -137,7 +137,7 @@ def test_a_bad_row_at_the_end_leaves_nothing(client: Client, tmp_path: Path) -> 
         load(client, path, batch_rows=4)
     assert databases_of(client) == []
     done = load(client, path, batch_rows=4, skip=True)
-    assert (done.rows, done.bad.count) == (20, 1)
+    assert (done.rows, done.left_out.count) == (20, 1)
 
 
 def test_large_rows_stay_below_the_limit_of_a_request(client: Client, tmp_path: Path) -> None:

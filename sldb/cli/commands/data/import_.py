@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import closing
@@ -16,7 +17,10 @@ from sldb.cli.run import Run
 
 if TYPE_CHECKING:
     from sldb.client import Client
-    from sldb.transfer.importing import Outcome, Plan
+    from sldb.transfer.importing import Plan
+    from sldb.transfer.outcome import Outcome
+
+ROWS_LEFT_OUT = 4  # exit status
 
 HELP = """Read files into tables, all or nothing.
 
@@ -35,6 +39,9 @@ parquet, sqlite, sql; each may be compressed with gzip or zstd.
 A missing table is created: its name is the file's, its columns' types are those of the values (INTEGER, REAL, TEXT; 007
 and 1.10 are text). Rows are added to an existing one, by the names of the columns.
 
+A row that cannot be read, or that the database refuses, stops the import, and is named; --on-error skip leaves such
+rows out (exit status 4), and --rejects FILE writes them to a file that can be mended and imported.
+
 An import of any size is one transaction. If it is stopped before its end, the same command again continues.
 """
 
@@ -48,13 +55,16 @@ An import of any size is one transaction. If it is stopped before its end, the s
 @click.option("--create", is_flag=True, help="Only if the table does not exist; also create a missing database.")
 @click.option("--replace", is_flag=True, help="Delete the existing rows.")
 @click.option("--upsert", metavar="KEY[,KEY]", help="Update rows with the same values in these columns.")
-@click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="Stop at a bad row, or skip it.")
+@click.option(
+    "--on-error", type=click.Choice(["stop", "skip"]), help="Stop at a row that is refused (default), or leave it out."
+)
+@click.option("--rejects", metavar="FILE", help="Leave out rows that are refused, and write them to FILE for mending.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Send at most N rows at a time.")
 @click.option("--delimiter", metavar="TEXT", help="The separator of the cells of csv and tsv.")
 @click.option("--no-header", is_flag=True, help="Read the first line of csv and tsv as a row: columns c1, c2, …")
 @click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="The encoding of text files.")
-def import_(run: Run, files: tuple[str, ...], **options: Any) -> None:
-    from sldb.transfer.importing import sentences
+def import_(run: Run, files: tuple[str, ...], **options: Any) -> int:
+    from sldb.transfer.outcome import sentences
 
     plan = _plan(files, options)
     started = time.monotonic()
@@ -63,6 +73,7 @@ def import_(run: Run, files: tuple[str, ...], **options: Any) -> None:
         done = _run(run, client, plan)
     for sentence in sentences(done, time.monotonic() - started):
         messages.say(sentence)
+    return ROWS_LEFT_OUT if done.left_out.count else 0
 
 
 def _run(run: Run, client: Client, plan: Plan) -> Outcome:
@@ -102,13 +113,28 @@ def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
     if sum(map(bool, (options["create"], options["replace"], options["upsert"]))) > 1:
         raise click.UsageError("--create, --replace and --upsert exclude each other: give one of them")
     _check_encoding(options["encoding"])
+    _check_rejects(files, options)
     upsert = tuple(key.strip() for key in (options["upsert"] or "").split(",") if key.strip())
+    skip = options["on_error"] == "skip" or options["rejects"] is not None
     return Plan(
         files,
         ReadOptions(options["table"], format_name, options["delimiter"], not options["no_header"], options["encoding"]),
-        Mode(options["create"], options["replace"], upsert, skip=options["on_error"] == "skip"),
+        Mode(options["create"], options["replace"], upsert, skip),
         options["batch"] or MAX_ROWS,
+        options["rejects"],
     )
+
+
+def _check_rejects(files: tuple[str, ...], options: dict[str, Any]) -> None:
+    name = options["rejects"]
+    if name is None:
+        return
+    if options["on_error"] == "stop":
+        raise click.UsageError("--on-error stop leaves no rows out: give it or --rejects")
+    if not os.path.isdir(os.path.dirname(name) or "."):
+        raise click.UsageError(f"--rejects {name}: there is no such directory")
+    if os.path.realpath(name) in map(os.path.realpath, files):
+        raise click.UsageError(f"--rejects {name}: it is one of the files to read")
 
 
 def _check_encoding(name: str) -> None:

@@ -161,6 +161,7 @@ def test_without_a_header() -> None:
         ("a,b\n1\n", "people.csv:2:2: 1 cells, and the header has 2"),
         ('a,b\n1,"x"y\n', "people.csv:2:6: text after the closing quote of a cell"),
         ('a,b\n1,"x\n\ny"z\n', "people.csv:4:3: text after the closing quote of a cell"),
+        ('a,b\n1,"never\n2,x\n', "people.csv:2:3: this quote is never closed"),
         (b"a,b\n1,2\n\xc3\xa9,\xff\n", "people.csv:3:3: not utf-8 text (byte 0xff); see --encoding"),
     ],
 )
@@ -178,7 +179,6 @@ def test_a_bad_row_is_told_with_line_and_column(text: str | bytes, place: str) -
         ("", "people.csv is empty"),
         ("a,,c\n", "people.csv:1:2: column 2 has no name"),
         ("a,b,A\n", "people.csv:1:3: there are two columns A"),
-        ('a,b\n1,"never\n2,x\n', "people.csv:2:3: this quote is never closed"),
     ],
 )
 def test_what_leaves_nothing_to_go_on_with(text: str, message: str) -> None:
@@ -186,6 +186,14 @@ def test_what_leaves_nothing_to_go_on_with(text: str, message: str) -> None:
         with pytest.raises(SldbError) as caught:
             read(text, skip=skip)
         assert caught.value.message == message
+
+
+def test_the_lines_after_a_quote_that_is_never_closed_are_rows_of_their_own() -> None:
+    _, rows, bad = read('a,b\n1,"never\n2,x\n3,y\n', skip=True)
+    assert (rows, bad.messages) == (
+        [(3, ["2", "x"]), (4, ["3", "y"])],
+        ["people.csv:2:3: this quote is never closed"],
+    )
 
 
 def test_a_long_quoted_cell_takes_no_longer_than_it_is_long() -> None:

@@ -59,20 +59,33 @@ def test_a_bad_row_stops_it_or_is_left_out(home: Path) -> None:
     assert "error: people.csv:4:2: 1 cells, and the header has 3; nothing was applied [bad_request]" in done.stderr
     assert "--on-error skip" in done.stderr
     done = load(home, "people.csv", "--on-error", "skip")
-    assert done.returncode == 0
+    assert done.returncode == 4
     assert "left out: people.csv:4:2: 1 cells" in done.stderr
     assert "left out: people.csv:5:12: 4 cells" in done.stderr
     assert "2 rows into people (new)" in done.stderr
 
 
-def test_rows_that_constraints_refuse_are_counted(home: Path) -> None:
+def test_rows_that_are_refused_are_named_and_can_be_mended(home: Path) -> None:
     assert load(home, "people.csv", "--upsert", "id").returncode == 0
+    (home / "people.csv").write_text(PEOPLE + "3,Edsger,\n4,Barbara\n")
+    refused = load(home, "people.csv", "--on-error", "stop")
+    assert (refused.returncode, "error: people.csv:5:10: 2 cells" in refused.stderr) == (2, True)
     (home / "people.csv").write_text(PEOPLE + "3,Edsger,\n")
     refused = load(home, "people.csv")
-    assert (refused.returncode, "UNIQUE constraint failed: people.id" in refused.stderr) == (1, True)
-    assert "--upsert KEY" in refused.stderr
-    done = load(home, "people.csv", "--on-error", "skip")
-    assert "1 row into people · 2 refused by constraints" in done.stderr
+    said = "error: people.csv:2:1: UNIQUE constraint failed: people.id; nothing was applied [constraint]\n"
+    assert (refused.returncode, refused.stderr.startswith(said)) == (1, True)
+    assert "hint: --on-error skip leaves such rows out" in refused.stderr
+    done = load(home, "people.csv", "--rejects", "out.csv")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.splitlines()[:2] == [
+        "left out: people.csv:2:1: UNIQUE constraint failed: people.id",
+        "left out: people.csv:3:1: UNIQUE constraint failed: people.id",
+    ]
+    assert "1 row into people · 2 left out, and written to out.csv · " in done.stderr
+    (home / "out.csv").write_text((home / "out.csv").read_text().replace("1,Ada", "5,Ada").replace("2,Gr", "6,Gr"))
+    done = load(home, "out.csv", "--table", "people", "--rejects", "again.csv")
+    assert (done.returncode, (home / "again.csv").exists()) == (0, False)
+    assert rows(home, "SELECT group_concat(id) AS ids FROM people") == [{"ids": "1,2,3,5,6"}]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +96,9 @@ def test_rows_that_constraints_refuse_are_counted(home: Path) -> None:
         (("people.csv", "--encoding", "utf-99"), "no such encoding: utf-99"),
         (("people.csv", "--batch", "0"), "0 is not in the range"),
         ((), "Missing argument"),
+        (("people.csv", "--rejects", "./people.csv"), "it is one of the files to read"),
+        (("people.csv", "--rejects", "nowhere/out.csv"), "there is no such directory"),
+        (("people.csv", "--rejects", "out.csv", "--on-error", "stop"), "--on-error stop leaves no rows out"),
         (("nowhere.csv",), "nowhere.csv cannot be read: No such file or directory"),
     ],
 )
