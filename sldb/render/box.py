@@ -3,14 +3,16 @@
 A result is printed in the first of these ways for which the screen has room:
 
 1.  Every cell whole, on one line.
-2.  Every cell whole, the long ones on several lines, if all of it fits on the screen and columns keep 8 characters.
-3.  One line a row, with the cells that are too long for their column shortened, if columns keep 8 characters.
-4.  Vertically, one line for each cell, if all of it fits on the screen.
-5.  As 3, if columns keep 4 characters.
-6.  Vertically.
+2.  Every cell whole, the long ones on several lines, if their columns keep 30 characters.
+3.  A single row vertically, one line for each cell.
+4.  One line a row, with the cells that are too long for their column shortened, if columns keep 8 characters.
+5.  Vertically.
+6.  As 4, if columns keep 4 characters.
+7.  Vertically, longer than the screen.
 
-`Screen.max_width` sets the width of the cells instead, and excludes 2; 0 excludes 3 and 5, and 2 need not fit on the
-screen. Without `Screen.turns` nothing is printed vertically, but in full, beyond the edge.
+For 4 and 6 the room is that for the width, as rows may scroll. `Screen.max_width` sets the width of the cells instead,
+and excludes 2 and 3; 0 excludes 4 and 6, and columns are folded to 8 characters then, however long the result becomes.
+Without `Screen.turns` nothing is printed vertically, but in full, beyond the edge.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from sldb.render.layout import Layout
 from sldb.render.screen import Screen, shown_rows
 from sldb.render.table import cell_text, write_table
 
-_READABLE, _LEAST = 8, 4  # columns of a cell
+_FOLDABLE, _READABLE, _LEAST = 30, 8, 4  # columns of a cell
 _BATCH_ROWS = 2000
 _RESET = "\x1b[0m"
 _BORDER, _HEADER = "\x1b[2m", "\x1b[1m"
@@ -97,21 +99,31 @@ def _table(result: Result, rows: list[Row], layout: Layout) -> _Table:
 
 
 def _fitting(whole: _Table, rows: int, screen: Screen, header: bool) -> _Table | None:
-    """Return the table as it fits on the screen; None if it does not."""
-    table, limit = whole, screen.max_width
-    if limit:
-        table = [column.limited(limit, screen.columns) for column in whole]
+    """Return the table as it fits on the screen; None if it is to be printed vertically."""
+    limit = screen.max_width
+    table = [column.limited(limit, screen.columns) for column in whole] if limit else whole
     if _widths(table, screen, max(column.width for column in table)) is not None:
         return table
-    widths = _widths(table, screen, _READABLE)
-    if widths is not None:
-        if limit == 0 or (limit is None and rows <= screen.free_lines):
-            folded = [column.folded(columns) for column, columns in zip(table, widths, strict=True)]
-            if limit == 0 or _height(folded, rows, header) <= screen.free_lines:
-                return folded
-    elif limit != 0 and not (screen.turns and _is_short_vertically(whole, rows, screen)):
-        widths = _widths(table, screen, _LEAST)
-    if widths is None or limit == 0:
+    if limit == 0:
+        return _folded(table, screen, _READABLE)
+    is_short_vertically = screen.turns and _is_short_vertically(whole, rows, screen)
+    if limit is None and rows <= screen.free_lines:
+        folded = _folded(table, screen, _FOLDABLE)
+        if folded is not None and _height(folded, rows, header) <= screen.free_lines:
+            return folded
+        if rows == 1 and is_short_vertically:
+            return None
+    return _shortened(table, screen, _READABLE) or (None if is_short_vertically else _shortened(table, screen, _LEAST))
+
+
+def _folded(table: _Table, screen: Screen, least: int) -> _Table | None:
+    if (widths := _widths(table, screen, least)) is None:
+        return None
+    return [column.folded(columns) for column, columns in zip(table, widths, strict=True)]
+
+
+def _shortened(table: _Table, screen: Screen, least: int) -> _Table | None:
+    if (widths := _widths(table, screen, least)) is None:
         return None
     return [column.limited(columns, screen.columns) for column, columns in zip(table, widths, strict=True)]
 

@@ -25,7 +25,7 @@ class Output:
     format: str = "table"
     screen: Screen | None = None  # None: out is not a terminal
     timing: bool = True
-    page: Callable[[str], None] | None = None  # shows rendered text on the screen, at once or page by page
+    page: Callable[[str, bool], None] | None = None  # shows text at once or page by page; its lines chopped, if True
     pages: bool = True  # False: `page` is not used
     _format_before_vertical: str = "table"
     layout: Layout = field(default_factory=Layout)
@@ -46,7 +46,8 @@ class Output:
             shown = self._data_stream()
             format_name, screen = self.current_format, self.screen
             render.write(results, format_name, shown, screen, self.layout)
-            self._finish(shown)
+            # Only a table that was to be printed beyond the edge is scrolled sideways: all else is whole.
+            self._finish(shown, chops=format_name == "markdown" or not (screen is None or screen.turns))
         if note := render.describe_hidden(results, format_name, screen):
             self.say(note, softly=True)
 
@@ -71,9 +72,9 @@ class Output:
     def _data_stream(self) -> TextIO:
         return io.StringIO() if self.screen is not None and self.page is not None and self.pages else self.out
 
-    def _finish(self, shown: TextIO) -> None:
+    def _finish(self, shown: TextIO, *, chops: bool = False) -> None:
         if self.page is not None and shown is not self.out and isinstance(shown, io.StringIO):
-            self.page(shown.getvalue())
+            self.page(shown.getvalue(), chops)
         self.out.flush()
         if self._once:
             self._end_file()

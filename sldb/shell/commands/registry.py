@@ -141,7 +141,7 @@ COMMANDS = (
         "page results that do not fit",
         output.pager,
         "switch",
-        more="The pager is the command in PAGER, or else less -SRXF.",
+        more="The pager is the command in PAGER, or else less -RXF.",
     ),
     Command(".timing [on|off]", r"\timing", "the line below each result", output.timing, "switch", also=("timer",)),
     Command(

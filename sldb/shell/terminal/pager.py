@@ -15,14 +15,16 @@ from typing import TextIO
 from sldb.render import text
 from sldb.render.screen import PROMPT_LINES
 
-LESS_OPTIONS = "SRXF"  # chop long lines, colours, leave the text on the screen, leave by itself if it fits
-LESS_PROMPT = "q leaves · space turns the page · / searches?e (end).%t"  # in the notation of less
+LESS_OPTIONS = "RXF"  # colours, leave the text on the screen, leave by itself if it fits
+LESS_CHOPS = "S"  # long lines, to scroll sideways
+LESS_PROMPT = "q leaves, space turns the page, / searches?e (end).%t"  # in the notation of less
 
 
 @dataclass(frozen=True, slots=True)
 class Pager:
     out: TextIO  # the terminal
     command: Sequence[str]  # empty: there is none
+    is_chosen: bool = True  # by the user, with its options
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], out: TextIO) -> Pager:
@@ -30,20 +32,22 @@ class Pager:
         wish = environment.get("PAGER")
         if wish is not None:
             return cls(out, shlex.split(wish))
-        return cls(out, ["less", f"-{LESS_OPTIONS}", f"-Ps{LESS_PROMPT}"] if shutil.which("less") else [])
+        return cls(out, ["less"] if shutil.which("less") else [], is_chosen=False)
 
-    def show(self, shown: str) -> None:
-        """Show the text, page by page if it does not fit."""
-        if not self.command or fits(shown, *shutil.get_terminal_size()) or not self._run(shown):
+    def show(self, shown: str, chops: bool = False) -> None:
+        """Show the text, page by page if it does not fit. `chops`: its lines are to be scrolled sideways."""
+        if not self.command or fits(shown, *shutil.get_terminal_size()) or not self._run(shown, chops):
             self.out.write(shown)
             self.out.flush()
 
-    def _run(self, shown: str) -> bool:
+    def _run(self, shown: str, chops: bool) -> bool:
         """Run the pager; return False if it cannot be started."""
         self.out.flush()
-        environment = {"LESS": f"-{LESS_OPTIONS} -Ps{LESS_PROMPT}$", "LESSCHARSET": "utf-8", **os.environ}
+        options = f"-{LESS_OPTIONS}{LESS_CHOPS if chops else ''}"
+        command = self.command if self.is_chosen else [*self.command, options, f"-Ps{LESS_PROMPT}"]
+        environment = {"LESS": f"{options} -Ps{LESS_PROMPT}$", "LESSCHARSET": "utf-8", **os.environ}
         try:
-            pager = subprocess.Popen(self.command, stdin=subprocess.PIPE, env=environment)
+            pager = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
         except OSError:
             return False
         with _ignoring_ctrl_c():

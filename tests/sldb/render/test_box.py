@@ -109,6 +109,12 @@ def test_one_row_of_it_is_whole() -> None:
     assert is_box(printed(WIDE, [PERSON], replace(screen, turns=False)))
 
 
+def test_narrow_columns_are_not_folded() -> None:
+    shown = printed(WIDE, [PERSON] * 3, replace(SCREEN, columns=120, lines=40))
+    assert len(shown.splitlines()) == 7
+    assert "Born in Lon" in shown
+
+
 def test_columns_too_many_for_a_box_are_printed_vertically() -> None:
     names = [f"column{i}" for i in range(20)]
     rows: list[tuple[Value, ...]] = [tuple(f"value {i}" for i in range(20))] * 3

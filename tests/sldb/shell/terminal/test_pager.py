@@ -39,6 +39,26 @@ def test_what_does_not_fit_goes_to_the_pager(tmp_path: Path) -> None:
     assert (out.getvalue(), (tmp_path / "paged").read_text("utf-8")) == ("", LONG)
 
 
+@pytest.mark.parametrize(("chops", "options"), [(False, "-RXF"), (True, "-RXFS")])
+@pytest.mark.parametrize("chosen", [None, "less", "less -N"])
+def test_less_says_how_to_leave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None, chops: bool, options: str
+) -> None:
+    less = tmp_path / "less"
+    less.write_text(f'#!/bin/sh\nprintf \'%s\\n\' "$*" "$LESS" > {shlex.quote(str(tmp_path))}/told\ncat > /dev/null\n')
+    less.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("LESS", raising=False)
+    Pager.from_environment({"PAGER": chosen} if chosen else {}, io.StringIO()).show(LONG, chops)
+    arguments, variable = (tmp_path / "told").read_text().splitlines()
+    if chosen is None:
+        assert arguments.startswith(f"{options} -Psq leaves, ")
+    else:
+        assert f"less {arguments}".rstrip() == chosen
+    assert variable.startswith(f"{options} -Psq leaves, ")
+    assert variable.endswith("$")
+
+
 @pytest.mark.parametrize("command", ["", "no-such-program -x"])
 def test_without_one_all_is_printed(command: str) -> None:
     out = io.StringIO()
