@@ -30,6 +30,7 @@ ENDINGS = {
     "markdown": "markdown",
     "txt": "table",
 }
+_PACKED = ("parquet", "sqlite")  # binary, and compressed inside or read from the middle
 _OF_INPUTS = {"geojson": "json"}  # JSON, but not as it is written here
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
@@ -60,9 +61,18 @@ def output_format(
 ) -> str:
     """Return the format to write a file in: the given one, else that of its ending, else the default.
 
-    Raises `bad_request` for a format that is not one of `writable`, and for an unknown ending without a given format.
-    A single writable format needs no ending of its own.
+    Raises `bad_request` for a format that is not one of `writable`, for an unknown ending without a given format, and
+    for a compressed file of a binary format. A single writable format needs no ending of its own.
     """
+    found = _chosen(name, writable, given, default, option)
+    if found in _PACKED and split_compression(name)[1] is not None:
+        raise SldbError(
+            "bad_request", f"{name}: {found} files are not compressed as a whole", f"leave out {_listed(COMPRESSIONS)}"
+        )
+    return found
+
+
+def _chosen(name: str, writable: Collection[str], given: str | None, default: str, option: str) -> str:
     if given is not None:
         return writable_format(given, writable, option)
     ending, found = _ending(name), format_of(name)

@@ -62,6 +62,12 @@ def test_a_single_format_needs_no_ending() -> None:
         file_formats.output_format("x.json", ("insert",), None, "insert")
 
 
+@pytest.mark.parametrize(("name", "given"), [("x.parquet.gz", None), ("x.db.ZST", None), ("x.gz", "sqlite")])
+def test_binary_files_are_not_compressed(name: str, given: str | None) -> None:
+    with pytest.raises(SldbError, match="not compressed as a whole"):
+        file_formats.output_format(name, EXPORTED, given)
+
+
 def test_inputs() -> None:
     assert file_formats.input_format("a.geojson", IMPORTED) == "json"
     assert file_formats.input_format("a.sql.gz", IMPORTED) == "sql"
