@@ -170,8 +170,11 @@ TESTED_IN = {
     "tests/sldb/shell/test_index_advice.py": ("sldb.shell.commands.explain",),
     "tests/sldb/shell/test_submission.py": (
         "sldb.shell.commands.import_",
+        "sldb.shell.commands.help_text",
         "sldb.shell.commands.output",
         "sldb.shell.commands.param",
+        "sldb.shell.commands.settings",
+        "sldb.shell.commands.system",
         "sldb.shell.commands.schema",
     ),
     "tests/sldb/transfer/test_left_out.py": ("sldb.transfer.refused_rows", "sldb.transfer.rejects"),

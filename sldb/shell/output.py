@@ -40,6 +40,11 @@ class Output:
         """The format of the next result: of its file, if it has one."""
         return self._file_format or self.format
 
+    @property
+    def is_in_file(self) -> bool:
+        """True while results go to a file."""
+        return self._origin is not None
+
     def show_data(self, results: Sequence[Result]) -> None:
         """Print results in the format that is set."""
         with self._no_partial_file():

@@ -49,7 +49,8 @@ class Blank:
 Reading: TypeAlias = "Run | DotCommand | NeedMore | Blank"
 
 _PLAIN_WORDS = {"exit": "quit", "quit": "quit", "help": "help", "?": "help"}
-_TAKES_SQL = {"explain": 0, "eqp": 0, "save": 1, "ns": 1}  # dot commands that end in SQL, after so many words
+# Dot commands that end in SQL or a command line, as it is, after so many words.
+_TAKES_TEXT = {"explain": 0, "eqp": 0, "save": 1, "ns": 1, "shell": 0, "system": 0, "!": 0}
 _GO = ("\\G", "\\g")  # end a statement as a semicolon does
 
 
@@ -77,9 +78,9 @@ def read_whole(buffer: str) -> Reading:
 def _dot_command(line: str) -> DotCommand:
     name, _, rest = _until_space(line[1:])
     name = name.rstrip(";").lower() if line[0] == "." else name.rstrip(";")
-    if name not in _TAKES_SQL:
+    if name not in _TAKES_TEXT:
         return DotCommand(name, _arguments(rest, line))
-    words_before = _TAKES_SQL[name]
+    words_before = _TAKES_TEXT[name]
     arguments = rest.split(maxsplit=words_before) if words_before else [rest.strip()]
     return DotCommand(name, tuple(filter(None, arguments)))
 

@@ -26,6 +26,8 @@ def run_script(lines: Iterable[str], session: Session, obey: Obey) -> bool:
     Raises the first SldbError; its `details["line"]` is the line number at which the submission begins.
     """
     for number, submission in submissions(lines):
+        if session.echoes:
+            session.output.say(_text(submission))
         try:
             if isinstance(submission, Run):
                 submit(session, submission.sql, line=number, is_vertical=submission.is_vertical)
@@ -37,6 +39,10 @@ def run_script(lines: Iterable[str], session: Session, obey: Obey) -> bool:
             raise
     session.run_waiting()
     return True
+
+
+def _text(submission: Run | DotCommand) -> str:
+    return submission.sql if isinstance(submission, Run) else " ".join((f".{submission.name}", *submission.arguments))
 
 
 def submissions(lines: Iterable[str]) -> Iterator[tuple[int, Run | DotCommand]]:

@@ -53,6 +53,8 @@ class Session:
     queries: SavedQueries | None = None  # None: there is no place to keep them
     edit: Callable[[str], str] | None = None  # None: there is no editor
     pull: Pull | None = None  # writes a database to a SQLite file; None: only the shell can
+    open: Callable[[str], Client] | None = None  # opens a target; None: only the shell can
+    echoes: bool = False  # a script prints its statements
     draft: str = ""  # the text that the next prompt begins with
     exit_status: int | None = None  # the user leaves with it
     reading: tuple[Path, ...] = ()  # the files that are being read, the outermost first

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lambda_handlers.wire import SldbError
 from sldb import render
 from sldb.file_formats import format_of
-from sldb.shell.commands.command import one_of, optional_argument, required_argument, whole_number
+from sldb.shell.commands.command import (
+    one_of,
+    optional_argument,
+    optional_arguments,
+    required_argument,
+    whole_number,
+)
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 
+# Names that sqlite3 has for formats, or for those that are most like them.
+_NAMES = {
+    "ascii": "tsv",
+    "box": "table",
+    "column": "table",
+    "columns": "table",
+    "line": "vertical",
+    "lines": "vertical",
+    "list": "tsv",
+    "md": "markdown",
+    "ndjson": "jsonl",
+    "qbox": "table",
+    "quote": "insert",
+    "tabs": "tsv",
+}
+
 
 def mode(session: Session, command: DotCommand) -> None:
-    name = optional_argument(command)
+    name, table = optional_arguments(2, command)
     if name is not None:
-        session.output.choose_format(name)
+        session.output.choose_format(_NAMES.get(name.lower(), name))
+    if table is not None:
+        if session.output.format != "insert":
+            raise SldbError("bad_request", f".mode {name}: unexpected {table}", ".mode insert TABLE names the table")
+        session.output.layout = replace(session.output.layout, table=table)
     session.output.say(f"results print as {session.output.format}; formats: {', '.join(render.FORMATS)}")
 
 

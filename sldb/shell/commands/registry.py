@@ -7,23 +7,23 @@ rows of `sldb query .tables --format json` are data like any other.
 from __future__ import annotations
 
 from lambda_handlers.wire import SldbError
-from sldb.shell.commands import dump, explain, habits, history, import_, output, param, run, schema
-from sldb.shell.commands.command import Command, optional_argument, whole_number
+from sldb.shell.commands import (
+    dump,
+    explain,
+    habits,
+    help_text,
+    history,
+    import_,
+    output,
+    param,
+    run,
+    schema,
+    settings,
+    system,
+)
+from sldb.shell.commands.command import Command, optional_argument
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
-
-MAX_STATUS = 255  # of a process
-TRANSACTIONS = """\
-BEGIN opens a transaction on the newest state: its statements see that state
-and their own changes, whatever other clients commit meanwhile, and block no
-client. COMMIT applies them all at once, unless other clients have changed what
-the transaction saw: then it is a conflict, which shows the statement with its
-result then and now, and the transaction stays open. COMMIT RETRY applies its
-statements to the newest state, whatever they find there. ROLLBACK drops it,
-and so does leaving. SAVEPOINT, RELEASE and ROLLBACK TO work inside.
-
-An error undoes its statement alone; the transaction stays open. What was shown
-is what COMMIT stores, random() and the time included."""
 
 
 def obey(command: DotCommand, session: Session) -> bool:
@@ -45,42 +45,18 @@ def find(name: str) -> Command | None:
 def _help(session: Session, command: DotCommand) -> None:
     name = optional_argument(command)
     if name is None:
-        _list_all(session)
+        help_text.list_all(session, COMMANDS)
     elif name.lower() in ("begin", "commit", "rollback", "transactions"):
-        session.output.write_lines(TRANSACTIONS.splitlines())
+        session.output.write_lines(help_text.TRANSACTIONS.splitlines())
     else:
         found = find(name.lstrip(".\\"))
         if found is None:
             raise SldbError("bad_request", f"no such command: {name}", ".help lists the commands")
-        _describe(session, found)
-
-
-def _list_all(session: Session) -> None:
-    listed = [f"  {command.usage:<24}{command.other:<17}{command.meaning}" for command in COMMANDS]
-    after = (
-        "SQL runs when it ends with ; and what runs at once is one transaction.",
-        ".help NAME explains a command, .help BEGIN explains transactions.",
-    )
-    session.output.write_lines([*listed, *after])
-
-
-def _describe(session: Session, command: Command) -> None:
-    others = [command.other] if command.other else []
-    others += [f".{name}" for name in command.also]
-    first = f"{command.usage}: {command.meaning}" + (f" (also {', '.join(others)})" if others else "")
-    session.output.write_lines([first, *command.more.splitlines()])
+        help_text.describe(session, found)
 
 
 def _quit(_session: Session, command: DotCommand) -> None:
     optional_argument(command)
-
-
-def _exit(session: Session, command: DotCommand) -> None:
-    word = optional_argument(command)
-    status = 0 if word is None else whole_number(word, command)
-    if status > MAX_STATUS:
-        raise SldbError("bad_request", f".exit: got {status}, want an exit status, 0 to {MAX_STATUS}")
-    session.exit_status = status
 
 
 def _read(session: Session, command: DotCommand) -> None:
@@ -114,7 +90,24 @@ COMMANDS = (
         "with it instead of reading a whole table; SQLite itself decides that, on an empty copy\n"
         "of the schema with the statistics of ANALYZE.",
     ),
-    Command(".mode [FORMAT]", "", "how results print: table, json, csv", output.mode, "format", also=("format",)),
+    Command(
+        ".mode [FORMAT [TABLE]]",
+        "",
+        "how results print: table, json, csv",
+        output.mode,
+        "format",
+        also=("format",),
+        more="sqlite3's names mean the format that is most like theirs: box and column table, line\n"
+        "vertical, list and tabs tsv. .mode insert users names the table of the INSERTs.",
+    ),
+    Command(".headers [on|off]", "", "the names of columns", settings.headers, "switch", also=("header",)),
+    Command(
+        ".nullvalue TEXT",
+        "",
+        "what NULL prints as",
+        settings.null_value,
+        more="json, jsonl, insert and parquet have a word for NULL of their own.",
+    ),
     Command(
         ".vertical [auto|on|off]",
         r"\x [auto|on|off]",
@@ -134,6 +127,13 @@ COMMANDS = (
         more="In characters, of tables on a terminal. auto, the setting at the start, shortens cells\n"
         "only where a result does not fit on the screen. \\G at the end of a statement,\n"
         ".vertical and files show them whole.",
+    ),
+    Command(
+        ".width [N]",
+        "",
+        "as .max_width; alone or 0: auto",
+        settings.width,
+        more="Columns are as wide as their content, up to that: they have no width each.",
     ),
     Command(
         ".pager [on|off]",
@@ -161,6 +161,10 @@ COMMANDS = (
         "file",
         more="The format is that of .output FILE, also .parquet. FILE appears whole or not at all.",
     ),
+    Command(".print [TEXT…]", "", "print the text where results go", settings.print_),
+    Command(".echo [on|off]", "", "print the statements of a script", settings.echo, "switch"),
+    Command(".changes [on|off]", "", "say where changed rows are counted", settings.changes, "switch"),
+    Command(".show", "", "the settings", settings.show),
     Command(
         ".read FILE",
         r"\i FILE",
@@ -256,13 +260,31 @@ COMMANDS = (
         more="It asks for confirmation. A write after the .undo drops the steps.",
     ),
     Command(".branch NAME [AT]", "", "copy the database, as it was", history.branch),
+    Command(
+        ".open TARGET",
+        "",
+        "go to a target, directory, database",
+        system.open_,
+        "database",
+        more="lambda, lambda:FUNCTION, local:DIR or a path of a directory of databases; any other word is\n"
+        "the name of a database, as for .database. A SQLite file is brought in by sldb push.",
+    ),
+    Command(
+        ".shell COMMAND",
+        r"\!",
+        "run a command of the system",
+        system.shell,
+        also=("system",),
+        more="As it stands, by the system's shell. A status other than 0 is an error.",
+    ),
+    Command(".cd DIRECTORY", r"\cd", "change the directory for files", system.change_directory, "file"),
     Command(".help [NAME]", r"\? [NAME]", "this list, or help on a command", _help, "command", also=("h",)),
     _QUIT,
     Command(
         ".exit [STATUS]",
         "",
         "leave with an exit status",
-        _exit,
+        run.exit_,
         more="Without one: 0. An open transaction is dropped. In a file that is read it ends the shell, too.",
     ),
 )

@@ -18,6 +18,7 @@ from sldb.shell.session import Session
 from sldb.shell.submission import submit
 
 WATCH_SECONDS = 2.0
+MAX_STATUS = 255  # of a process
 MAX_DEPTH = 20  # of files that read files
 
 
@@ -44,6 +45,15 @@ def read(session: Session, command: DotCommand, obey: Obey) -> None:
         raise SldbError("bad_request", f"{path} cannot be read: {reason}") from None
     finally:
         session.reading = before
+
+
+def exit_(session: Session, command: DotCommand) -> None:
+    """Leave with an exit status, also out of files that are read."""
+    word = optional_argument(command)
+    status = 0 if word is None else whole_number(word, command)
+    if status > MAX_STATUS:
+        raise SldbError("bad_request", f".exit: got {status}, want an exit status, 0 to {MAX_STATUS}")
+    session.exit_status = status
 
 
 def edit(session: Session, command: DotCommand) -> None:

@@ -425,3 +425,112 @@ def test_submissions_and_their_lines() -> None:
     found = [(number, getattr(what, "sql", None) or what.name) for number, what in submissions(io.StringIO(script))]  # type: ignore[union-attr]
     assert [number for number, _ in submissions(io.StringIO("select\n1\\G\nselect 2;\n"))] == [1, 3]
     assert found == [(3, "select 1;"), (4, "mode"), (5, "select\n 2\n;"), (10, "select 3; select 4;"), (11, "select 5")]
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [("box", "table"), ("column", "table"), ("line", "vertical"), ("list", "tsv"), ("tabs", "tsv"), ("csv", "csv")],
+)
+def test_names_of_sqlite3_for_formats(session: Session, mode: str, name: str) -> None:
+    command(session, f".mode {mode}")
+    assert session.output.format == name
+
+
+def test_inserts_name_their_table(session: Session) -> None:
+    command(session, ".mode insert users")
+    submit(session, "select 1 as id")
+    assert printed(session) == 'INSERT INTO "users"("id") VALUES(1);\n'
+    with pytest.raises(SldbError, match="unexpected users"):
+        command(session, ".mode csv users")
+
+
+def test_headers_and_null(session: Session) -> None:
+    command(session, ".mode csv")
+    command(session, ".headers off")
+    command(session, ".nullvalue NIL")
+    submit(session, "select null as a, 'x' as b")
+    assert printed(session) == "NIL,x\n"
+    command(session, ".header on")
+    submit(session, "select 1 as a")
+    assert printed(session).endswith("a\n1\n")
+
+
+def test_width_is_that_of_all_columns(session: Session) -> None:
+    session.output.screen = Screen(80, color=False, max_rows=10)
+    for text, width in ((".width 12", 12), (".width -7", 7), (".width 0", None), (".width 9", 9), (".width", None)):
+        command(session, text)
+        assert session.output.screen.max_width == width
+    with pytest.raises(SldbError, match="have no width each"):
+        command(session, ".width 10 20")
+
+
+def test_print_and_echo(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text(".echo on\n.print a 'b c'\nselect 1\n as x;\n.echo off\nselect 2 as y;\n")
+    command(session, f".read {tmp_path}/a.sql")
+    assert printed(session).startswith("a b c\n")
+    assert said(session) == ".print a b c\nselect 1\n as x;\n.echo off\n"
+
+
+def test_show_lists_the_settings(session: Session) -> None:
+    command(session, ".show")
+    settings = {str(row["setting"]): row["value"] for row in data(session)}
+    assert settings["mode"] == "json"
+    assert settings["database"] == "main"
+    command(session, ".changes on")
+    assert ".timing" in said(session)
+
+
+# Programs, directories, targets
+
+
+def test_a_command_of_the_system(session: Session, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    command(session, f".shell echo 'a;b' \"$HOME\" > {tmp_path}/x; cat")  # cat reads nothing of a script
+    assert (tmp_path / "x").read_text().startswith("a;b ")
+    command(session, r"\! echo there")
+    assert capfd.readouterr().out == "there\n"
+    with pytest.raises(SldbError, match="ended with status 3"):
+        command(session, ".system exit 3")
+    with pytest.raises(SldbError, match="needs a command"):
+        command(session, ".shell")
+
+
+def test_files_are_found_in_another_directory(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # goes back at the end
+    (tmp_path / "sub").mkdir()
+    command(session, ".cd sub")
+    command(session, ".once x.csv")
+    submit(session, "select 1 as a")
+    assert (tmp_path / "sub/x.csv").exists()
+    with pytest.raises(SldbError, match=r"\.cd nope"):
+        command(session, ".cd nope")
+
+
+def test_open_goes_where_the_word_names(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "x.bin").touch()
+    opened: list[str] = []
+
+    def open_target(target: str) -> Client:
+        opened.append(target)
+        return Client(SqliteTarget(target))
+
+    with pytest.raises(SldbError, match="is a command of the shell"):
+        command(session, ".open lambda")
+    session.open = open_target
+    for word in ("lambda", "lambda:f", "local:x", "./d", "notes"):
+        command(session, f".open {word}")
+        assert session.client.target.name == opened[-1]
+    assert opened == ["lambda", "lambda:f", "local:x", "local:./d", "local:notes"]
+    command(session, ".open orders")
+    assert session.client.database == "orders"
+    for word in ("x.db", "x.bin", "notes/x.sqlite"):
+        with pytest.raises(SldbError) as caught:
+            command(session, f".open {word}")
+        assert f"sldb push {word}" in caught.value.hint
+    assert len(opened) == 5

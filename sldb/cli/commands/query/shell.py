@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,16 +53,42 @@ def shell(run: Run, vi: bool, no_pager: bool, yes: bool, creates: bool) -> int:
     output = Output(streams.data_out(), sys.stderr, format_name, screen, timing=interactive)
     output.is_format_given = run.settings.find("format").is_option
     queries = SavedQueries(_directory("config") / "queries.json")
-    client = run.client(create=creates)
-    run.check_directory(creates=client.creation.is_allowed)
-    if interactive:
-        client = replace(client, on_write=run.report_write)
-    with closing(Session(client, output, queries=queries, is_interactive=interactive, pull=_pull)) as session:
+    place = _Place(run, creates, reports=interactive)
+    with closing(
+        Session(place.client(), output, queries=queries, is_interactive=interactive, pull=_pull, open=place.open)
+    ) as session:
         if interactive:
-            _talk(run, session, vi=vi, pages=not no_pager, asks=not yes)
+            _talk(place, session, vi=vi, pages=not no_pager, asks=not yes)
         else:
             _run_standard_input(session)
     return session.exit_status or 0
+
+
+@dataclass(slots=True)
+class _Place:
+    """The destination of the shell, which `.open` changes."""
+
+    run: Run
+    creates: bool  # writes may create databases without a question
+    reports: bool  # each write at once
+
+    def client(self) -> Client:
+        """Return a client of the destination. Raises SldbError for a directory that is not there."""
+        client = self.run.client(create=self.creates)
+        self.run.check_directory(creates=client.creation.is_allowed)
+        return replace(client, on_write=self.run.report_write) if self.reports else client
+
+    def open(self, target: str) -> Client:
+        """Go to another target, and return its client. Raises SldbError; then the destination stays."""
+        other = Run()
+        given = {name: value for name, value in self.run.settings.given.items() if name not in ("target", "local")}
+        if target != "lambda":  # of the same stack
+            given.pop("stack", None)
+        other.settings.update({**given, "target": target})
+        opened = _Place(other, self.creates, reports=True)
+        client = opened.client()
+        self.run = other
+        return client
 
 
 def _run_standard_input(session: Session) -> None:
@@ -79,7 +105,7 @@ def _run_standard_input(session: Session) -> None:
         raise click.UsageError(f"standard input is not UTF-8 text: {error}") from None
 
 
-def _talk(run: Run, session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
+def _talk(place: _Place, session: Session, *, vi: bool, pages: bool, asks: bool) -> None:
     from sldb.shell import catalog
     from sldb.shell.schema_names import LiveNames
     from sldb.shell.terminal.editor import edit
@@ -96,13 +122,13 @@ def _talk(run: Run, session: Session, *, vi: bool, pages: bool, asks: bool) -> N
         lambda: session.peek(catalog.schema_version()).rows[0][0],
     )
     target = session.client.target.name
-    place = session.client.place
-    click.echo(streams.styled(f"sldb {__version__} · {place} · .help for help", dim=True), err=True)
-    if run.is_new_directory:
+    where = session.client.place
+    click.echo(streams.styled(f"sldb {__version__} · {where} · .help for help", dim=True), err=True)
+    if place.run.is_new_directory:
         session.output.say("the directory does not exist yet: the first write creates it", softly=True)
 
     def show(error: SldbError) -> None:
-        error.hint = run.complete_commands(error.hint)
+        error.hint = place.run.complete_commands(error.hint)
         errors.show(error)
 
     run_loop(session, show, open_history(_history_path(target)), vi=vi)

@@ -89,6 +89,15 @@ def test_a_backup_is_a_file_of_sqlite(run: Run, tmp_path: Path) -> None:
     assert "already exists" in again.stderr
 
 
+def test_another_directory_is_opened(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    script = f"create table t(a);\n.open {tmp_path}/other\ncreate table u(b);\n.tables\n.open {tmp_path}/no/such\n"
+    done = run(script, "--format", "csv")
+    assert (done.stdout, done.returncode) == ("name,type\nu,table\n", 3)
+    assert "there is no directory" in done.stderr
+    assert run(".tables", "--format", "csv").stdout == "name,type\nt,table\n"
+
+
 def test_output_to_a_file_and_read_from_one(run: Run, tmp_path: Path) -> None:
     out, script = tmp_path / "out.csv", tmp_path / "script.sql"
     script.write_text("select 1 as a;\n.output\nselect 2 as b;")
