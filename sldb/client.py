@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lambda_handlers.wire import DEFAULT_STACK, Action, Reply, Request, SldbError, Statement, check_database
+from lambda_handlers.wire.note import Note
 from sldb.aws.options import AwsOptions
 from sldb.database_creation import DatabaseCreation
 from sldb.targets.protocol import Target, with_id
@@ -35,6 +36,8 @@ _WRITES: dict[str, tuple[str, str | None]] = {
     "rename_database": ("to", None),
     "push_commit": ("database", None),
 }
+_NOTED = ("restore", "undo", "redo")  # actions whose transactions have notes
+_NOTE_FIELDS = ("message", "command", "arguments.message", "arguments.command")
 _CREATING_ACTIONS = ("create_database", "push_commit", "set_database")  # see `DatabaseCreation`
 
 
@@ -50,6 +53,7 @@ class Client:
     on_cancel: Callable[[str], None] | None = None  # called with messages: Ctrl-C cancels a request at the target
     on_txid: Callable[[str, int], None] | None = None  # called with a database and its newest transaction, once known
     on_send: Callable[[Request | Action], AbstractContextManager[None]] | None = None  # open while a request runs
+    note: Note = field(default_factory=Note)  # of the transactions of its writes; the caller is the function's to know
 
     def __post_init__(self) -> None:
         """Raise `bad_request` for an invalid database name: only the function checks the names in requests."""
@@ -65,7 +69,7 @@ class Client:
         request = with_id(replace(request, database=self.database))
         try:
             reply = self._creating(
-                lambda may_create: self._send(replace(request, create=may_create)),
+                lambda may_create: self._send_noted(replace(request, create=may_create)),
                 may_create=request.create and self.creation.allows(self.database),
                 may_ask=request.create and not request.dry_run,
             )
@@ -85,11 +89,22 @@ class Client:
         """Run an operation other than SQL on this client's database; None omits an argument. Raises SldbError."""
         given = {key: value for key, value in arguments.items() if value is not None}
         reply = self._creating(
-            lambda may_create: self._act(Action(name, self.database, given, create=may_create)),
+            lambda may_create: self._act_noted(Action(name, self.database, given, create=may_create)),
             may_create=name not in _CREATING_ACTIONS or self.creation.allows(self.database),
         )
         self._report_action(name, reply)
         return reply
+
+    def _act_noted(self, action: Action) -> dict[str, Any]:
+        if action.name not in _NOTED or action.arguments.get("preview"):
+            return self._act(action)
+
+        def send(note: Note) -> dict[str, Any]:
+            noted = {"message": note.message, "command": note.command}
+            given = {name: value for name, value in noted.items() if value}
+            return self._act(replace(action, arguments={**action.arguments, **given}))
+
+        return self._with_note(send)
 
     def prepare_to_write(self) -> None:
         """Raise SldbError unless a write may create the database; a question comes before the work for the write."""
@@ -132,6 +147,25 @@ class Client:
     def _report_txid(self, database: str, txid: int | None) -> None:
         if self.on_txid is not None and txid is not None:
             self.on_txid(database, txid)
+
+    def _send_noted(self, request: Request) -> Reply:
+        """Send a request, with the note of the client if it may write."""
+        if request.read_only or request.at is not None or request.message or request.command:
+            return self._send(request)
+        return self._with_note(lambda note: self._send(replace(request, message=note.message, command=note.command)))
+
+    def _with_note(self, send: Callable[[Note], T]) -> T:
+        """Return the result of `send` with the note. To a function of an earlier version, which knows no notes, send a
+        command without it; a message is refused."""
+        try:
+            return send(self.note)
+        except SldbError as error:
+            if error.details.get("field") not in _NOTE_FIELDS or self.note.is_empty:
+                raise
+            if self.note.message:
+                error.hint = error.hint or "a function of an earlier version knows no messages: sldb deploy updates it"
+                raise
+        return send(Note())
 
     def _report_write(self, reply: Reply) -> None:
         if self.on_write is not None and _has_written(reply):

@@ -43,6 +43,7 @@ TESTED_IN = {
         "lambda_handlers.storage.listing",
     ),
     "tests/lambda_handlers/actions/test_push.py": ("lambda_handlers.actions.pushed_schema",),
+    "tests/lambda_handlers/actions/past/test_notes.py": ("lambda_handlers.actions.noted_state",),
     "tests/lambda_handlers/actions/past/test_restore.py": (
         "lambda_handlers.actions.past.history",
         "lambda_handlers.actions.readable_state",
@@ -50,7 +51,6 @@ TESTED_IN = {
     "tests/lambda_handlers/database/test_database.py": (
         "lambda_handlers.database.local_copy",
         "lambda_handlers.database.request_runner",
-        "lambda_handlers.database.run",
         "lambda_handlers.resources",
     ),
     "tests/lambda_handlers/database/test_moments.py": ("lambda_handlers.database.past_reader",),
@@ -90,6 +90,7 @@ TESTED_IN = {
         "sldb.cli.commands.history.redo",
         "sldb.cli.commands.history.restore",
         "sldb.cli.commands.history.undo",
+        "sldb.cli.message_option",
     ),
     "tests/sldb/cli/commands/query/test_query.py": ("sldb.cli.query.sending",),
     "tests/sldb/cli/commands/query/test_query_input.py": (

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lambda_handlers.wire import DATABASE_NAME, Action, bad_request, moment_ms
+from lambda_handlers.wire.checks import MAX_COMMAND_CHARACTERS, MAX_MESSAGE_CHARACTERS, check_text
+from lambda_handlers.wire.note import Note
 
 
 def known(action: Action, *names: str) -> Mapping[str, Any]:
@@ -50,6 +52,15 @@ def database_name(given: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not DATABASE_NAME.fullmatch(value):
         bad_request(f"arguments.{name}", value, f"a name that matches {DATABASE_NAME.pattern}")
     return value
+
+
+def note(given: Mapping[str, Any], caller: str) -> Note | None:
+    """Return the note of the transaction, from `message` and `command`; None if it would be empty."""
+    for name, most in (("message", MAX_MESSAGE_CHARACTERS), ("command", MAX_COMMAND_CHARACTERS)):
+        if name in given:
+            check_text(f"arguments.{name}", given[name], most)
+    found = Note(given.get("message"), given.get("command"), caller or None)
+    return None if found.is_empty else found
 
 
 def required(given: Mapping[str, Any], names: Iterable[str]) -> None:

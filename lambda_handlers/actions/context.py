@@ -17,6 +17,7 @@ class ActionContext:
     resources: Resources
     deadline: Deadline
     database: Callable[[str], Database]  # by its name; the container keeps it open
+    caller: str = ""  # who sent the action; "": an invocation without an identity of its own
 
     @property
     def store(self) -> MeteredStore:

@@ -20,7 +20,7 @@ from lambda_handlers.actions.readable_state import check_readable
 from lambda_handlers.database.errors import dropped
 from lambda_handlers.database.vanished_files import repeat_while_vanishing
 from lambda_handlers.shared.times import utc
-from lambda_handlers.storage.listing import Listing, check_finished, header_and_page_count, list_files, read_header
+from lambda_handlers.storage.listing import Listing, check_finished, file_facts, list_files, read_header
 from lambda_handlers.storage.log import chain, ltx
 from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, transaction
@@ -101,7 +101,8 @@ def _needed(context: ActionContext, listing: Listing, chain_: tuple[LtxName, ...
     replaced them all). Only large files are worth the check."""
     for at in range(len(chain_) - 1, 0, -1):
         if listing.sizes[chain_[at]] >= WORTH_LEAVING_BYTES:
-            header, count = header_and_page_count(context.store, listing, chain_[at])
+            facts = file_facts(context.store, listing, chain_[at])
+            header, count = facts.header, facts.page_count
             if count == header.commit - (ltx.lock_page(header.page_size) <= header.commit):
                 return chain_[at:]
     return chain_

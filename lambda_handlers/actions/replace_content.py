@@ -9,18 +9,20 @@ do in SQLite's own backup, so that another reader's connection does not take its
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import compress, count
 
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.actions.noted_state import Noted, with_note
 from lambda_handlers.database.database import Database
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.storage.commit import PageChanges
-from lambda_handlers.storage.listing import list_files
-from lambda_handlers.storage.log import chain, ltx
-from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL
+from lambda_handlers.storage.listing import list_files, read_agreed_header
+from lambda_handlers.storage.log import chain, kinds, ltx
+from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL, transaction
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Marks, Pgno, Txid
 from lambda_handlers.storage.pages.head import HeadFile
@@ -30,6 +32,7 @@ from lambda_handlers.storage.pages.stored_page_map import NotMapped
 from lambda_handlers.storage.replica import Gone, Replica
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, StoreError
+from lambda_handlers.wire.note import Note
 
 PAST_CACHE_BYTES = 64 << 20  # beside the copy of the newest state
 COMPARED_BYTES = 64 << 20  # of pages that may differ; if there are more, one difference is enough to write all
@@ -54,6 +57,7 @@ class Replacing:
     kind: Kind
     restored: Txid = 0  # the transaction of the same database whose state it brings back
     is_step: bool = False  # it is written even if nothing differs: the steps of an undo are counted
+    note: Note | None = None
 
 
 @contextmanager
@@ -78,27 +82,46 @@ def replace_content(
     prevent it. Raises Conflict, Gone or SldbError."""
     before = current.txid
     pages = _differing(context, current, past)
-    if not pages and past.page_count and replacing.is_step:
-        pages = [Pgno(1)]
-    if not pages and current.page_count == past.page_count and not replacing.is_step:
+    is_same = not pages and current.page_count == past.page_count
+    if not replacing.is_step and (is_same or _is_restored(context, current, replacing)):
         return Replaced(before, before, 0, changed=False)
     check()
     old_first = bytes(current.read(Pgno(1))) if current.page_count else b""
+    noted = Noted({}, past.page_count)
+    if replacing.note is not None and past.page_count:
+        noted = with_note(context, past, replacing.note, before + 1)
+    if past.page_count and (noted.pages or not pages):
+        pages = _with_more(pages, (Pgno(1), *noted.pages))
 
     def content() -> Iterator[tuple[Pgno, bytes]]:
         for number, pgno in enumerate(pages):
             if number % _PAGES_BETWEEN_CHECKS == 0:
                 context.reading_deadline.check()
-            page = past.read(pgno)
+            page = noted.pages.get(pgno) or past.read(pgno)
             yield pgno, stamped(page, old_first) if pgno == 1 and old_first else page
 
     # The log of requests in `past` may hold entries as late as its time: after an earlier transaction (a clock was
     # corrected since) they would count as entries of the future, and requests would run twice.
-    changes = PageChanges(past.page_size, past.page_count, content, len(pages))
-    marks = Marks(restored=replacing.restored)
+    changes = PageChanges(past.page_size, noted.page_count, content, len(pages))
+    marks = Marks(replacing.restored, noted.note_page)
     txid = current.commit(changes, replacing.kind, keep=False, content_ms=past.timestamp_ms, marks=marks)
     size = current.committed.bytes if current.committed else 0
     return Replaced(txid, before, len(pages), changed=True, bytes=size)
+
+
+def _is_restored(context: ActionContext, current: Replica, replacing: Replacing) -> bool:
+    """Return True if the newest state is the restored one with a note: then the pages of the note alone differ. Raises
+    SldbError."""
+    if replacing.note is None or not current.unchanged_since:
+        return False
+    try:
+        newest = read_agreed_header(context.store, current.database, transaction(current.unchanged_since))
+    except NotFound:
+        return False
+    except StoreError as error:
+        raise store_error(error, applied="unknown") from error
+    is_restore = kinds.of_node_id(newest.node_id) is replacing.kind
+    return is_restore and bool(newest.marks.note_page) and newest.marks.restored == replacing.restored
 
 
 def stamped(page: bytes, current: bytes) -> bytes:
@@ -137,6 +160,16 @@ def _differing(context: ActionContext, current: Replica, past: Replica) -> Seque
     found = list(compared())
     is_same = not found and current.page_count == past.page_count
     return found if is_same or found[:1] == [1] or not past.page_count else [Pgno(1), *found]
+
+
+def _with_more(pages: Sequence[Pgno], more: Iterable[Pgno]) -> Sequence[Pgno]:
+    """Return the pages, of which there may be millions, with a few more, ascending."""
+    result = list(pages)
+    for pgno in more:
+        at = bisect_left(result, pgno)
+        if at == len(result) or result[at] != pgno:
+            result.insert(at, pgno)
+    return result
 
 
 def _same_first(ours: bytes, theirs: bytes) -> bool:

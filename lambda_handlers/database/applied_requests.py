@@ -16,6 +16,7 @@ from lambda_handlers.database.errors import committed_otherwise, transaction_exp
 from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.database.replies import Replies
+from lambda_handlers.database.run import Run
 from lambda_handlers.resources import Resources
 from lambda_handlers.sql.own import request_log
 from lambda_handlers.sql.own.request_log import Applied, Recorded, Times
@@ -86,6 +87,17 @@ class AppliedRequests:
 
         entry, times = request_log.encode(reply, self._replies.keep), self.times(copy)
         session.trusted(lambda connection: transaction_log.record(connection, attempt, times, entry))
+
+    def record_note(self, session: Session, copy: Copy, run: Run) -> None:
+        """Record the note of a request's transaction in its SQLite transaction, beside `record`, if it has one."""
+        request = run.request
+        if not (request.message or request.command or run.caller):
+            return
+        from lambda_handlers.sql.own import notes
+        from lambda_handlers.wire.note import Note
+
+        note, txid = Note(request.message, request.command, run.caller or None), copy.replica.txid + 1
+        copy.draft.note_page = session.trusted(lambda connection: notes.record(connection, txid, note))
 
     def note_rename(self, session: Session, target: str) -> None:
         """Commit a note that the database is about to be renamed to `target`, if there is anything to remember. Raises

@@ -87,6 +87,7 @@ class RequestRunner:
         # Otherwise VACUUM has committed by itself. It is not recorded, because running it twice does no harm.
         if copy.vfs.permit.txid is None:
             reply = self._reply(session, results, copy.replica.txid + 1)
+            self._applied.record_note(session, copy, run)
             self._applied.record(session, copy, run.request_id(session.may_write), reply)
             session.commit()
         run.stats["commit_ms"] += max(run.ms_since(started), 0.001)  # 0: nothing was committed

@@ -16,7 +16,7 @@ from pathlib import Path
 from lambda_handlers.storage import foreign_keys
 from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.storage.log.ltx import Pgno, Txid, lock_page
+from lambda_handlers.storage.log.ltx import Marks, Pgno, Txid, lock_page
 from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
@@ -34,6 +34,7 @@ class Draft:
         """Begin again from the replica as it is now."""
         self.replica.cancel_prefetch()
         self._inner_count: bytes | None = None  # SQLite's count of changes at its last sync in the draft
+        self.note_page = 0  # the page with the note of the transaction (ltx.Marks); 0: it has none
         self.time_ms: int | None = None  # of what is recorded in it (Replica.next_time_ms)
         self._dirty.forget()
         # An empty database, new or dropped, may have pages of any size.
@@ -105,15 +106,18 @@ class Draft:
         self.page_count = page_count
         self._inherited = min(self._inherited, page_count)
 
-    def commit(self, kind: Kind = Kind.UNKNOWN) -> Txid:
-        """Make the draft the next transaction of the replica. Raises as Replica.commit does, and then nothing has
-        changed."""
+    def changes(self) -> PageChanges:
+        """Return the pages that a commit writes."""
         self._check_page_size()
         enforced = self.foreign_keys()  # of the state before: pages are taken again after the replica has moved on
         page_count = self._committed_page_count()
         pages = partial(self._changes, enforced, page_count)
-        changes = PageChanges(self.page_size, page_count, pages, len(self._dirty))
-        txid = self.replica.commit(changes, kind, time_ms=self.time_ms)
+        return PageChanges(self.page_size, page_count, pages, len(self._dirty))
+
+    def commit(self, kind: Kind = Kind.UNKNOWN) -> Txid:
+        """Make the draft the next transaction of the replica. Raises as Replica.commit does, and then nothing has
+        changed."""
+        txid = self.replica.commit(self.changes(), kind, time_ms=self.time_ms, marks=Marks(note_page=self.note_page))
         self.clear()
         return txid
 

@@ -12,13 +12,14 @@ from lambda_handlers.storage.log import chain, file_header, ltx
 from lambda_handlers.storage.log.copy_mark import MARK_BYTES, check_name
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
-from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.storage.log.ltx_decoder import Decoder, decode_frames
 from lambda_handlers.storage.log.ltx_index import decode_index, index_length
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.pages.page_map_binding import decoded, unbind
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError, Unavailable
+from lambda_handlers.wire import SldbError
 
 AT_ONCE = 16  # requests in flight
 _HEADER_READINGS = 5
@@ -130,24 +131,63 @@ def check_finished(store: ObjectStore, listing: Listing) -> None:
     check_name(header, name, name.key(listing.database))
 
 
-def header_and_page_count(store: ObjectStore, listing: Listing, name: LtxName) -> tuple[Header, int]:
-    """Return the header of a file and its number of pages, without reading the pages. Raises as `read_header` does."""
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """The header of a file, its number of pages, and a reader of single pages, which returns None for a page that the
+    file does not have. Bytes of a page are compared with a checksum only if the file is small or has a page map."""
+
+    header: Header
+    page_count: int
+    page: Callable[[Pgno], bytes | None]
+
+
+def file_facts(store: ObjectStore, listing: Listing, name: LtxName) -> FileFacts:
+    """Return the facts about a file, without reading the pages of a large one. Raises as `read_header` does."""
     key, size = name.key(listing.database), listing.sizes[name]
     if size <= file_header.SMALL_BYTES:
         decoder = Decoder([store.get(key)], key)
-        return decoder.header, sum(1 for _ in decoder.frames())
-    header = read_header(store, listing.database, name)
+        pages = {frame.pgno: frame.page for frame in decoder.frames()}
+        return FileFacts(decoder.header, len(pages), pages.get)
+    header, beginning = file_header.read_beginning(store, key)
+    first = dict(_first_pages(header, beginning, key))
     if name in listing.mapped and (found := _page_map(store, listing.database, HeadFile(name, size, True))) is not None:
-        return header, found.page_count
+        return FileFacts(
+            header, found.page_count, lambda pgno: first.get(pgno) or _mapped_page(store, key, found, pgno)
+        )
     tail = store.get_range(key, max(0, size - _TAIL_BYTES), _TAIL_BYTES)
     needed = index_length(tail, key) + 8 + ltx.TRAILER_BYTES
     if needed > len(tail):
         tail = store.get_range(key, max(0, size - needed), needed)
-    return header, _count(tail, key)
+    count = sum(1 for _ in decode_index(tail, key))
+    return FileFacts(header, count, lambda pgno: first.get(pgno) or _indexed_page(store, key, header, tail, pgno))
 
 
-def _count(tail: bytes, key: str) -> int:
-    return sum(1 for _ in decode_index(tail, key))
+def _first_pages(header: Header, beginning: bytes, key: str) -> Iterator[tuple[Pgno, bytes]]:
+    """Yield the pages that are whole in the first bytes of a file with a note; of another one they are of no use."""
+    if not header.marks.note_page:
+        return
+    try:
+        for frame in decode_frames(beginning[ltx.HEADER_BYTES :], header.page_size, key):
+            yield frame.pgno, frame.page
+    except SldbError:  # the last of them is cut off
+        return
+
+
+def _mapped_page(store: ObjectStore, key: str, page_map: PageMap, pgno: Pgno) -> bytes | None:
+    if not any(start <= pgno < start + length for start, length in page_map.runs()):
+        return None
+    group = page_map.group_of(pgno)
+    start, length = page_map.span(group, group)
+    frames = page_map.frames(store.get_range(key, start, length), group, group, key)
+    return next((frame.page for frame in frames if frame.pgno == pgno), None)
+
+
+def _indexed_page(store: ObjectStore, key: str, header: Header, tail: bytes, pgno: Pgno) -> bytes | None:
+    for number, offset, length in decode_index(tail, key):
+        if number == pgno:
+            data = store.get_range(key, offset, length)
+            return next((frame.page for frame in decode_frames(data, header.page_size, key)), None)
+    return None
 
 
 def _page_map(store: ObjectStore, database: str, file: HeadFile) -> PageMap | None:

@@ -13,6 +13,8 @@ from lambda_handlers.shared import times
 from lambda_handlers.wire.errors import bad_request
 from lambda_handlers.wire.names import DATABASE_NAME
 
+MAX_MESSAGE_CHARACTERS = 500
+MAX_COMMAND_CHARACTERS = 200
 MAX_TXID_DIGITS = 20  # of 2**64 - 1
 _MAX_SECONDS = 1e12  # adding more to a clock's time could overflow
 
@@ -88,6 +90,20 @@ def check_attempt(name: str, value: object) -> None:
         bad_request(name, value, "1 to 64 printable characters")
 
 
+def _check_message(name: str, value: object) -> None:
+    check_text(name, value, MAX_MESSAGE_CHARACTERS)
+
+
+def _check_command(name: str, value: object) -> None:
+    check_text(name, value, MAX_COMMAND_CHARACTERS)
+
+
+def check_text(name: str, value: object, most: int) -> None:
+    """Raise `bad_request` for anything but printable text of at most so many characters."""
+    if not isinstance(value, str) or not 0 < len(value) <= most or not value.isprintable():
+        bad_request(name, value, f"1 to {most} printable characters")
+
+
 _CHECKS: dict[str, Callable[[str, object], None]] = {
     "database": check_database,
     "at": _check_at,
@@ -103,6 +119,8 @@ _CHECKS: dict[str, Callable[[str, object], None]] = {
     "on_error": _check_on_error,
     "stack": _check_stack,
     "expect": _check_expect,
+    "message": _check_message,
+    "command": _check_command,
 }
 
 

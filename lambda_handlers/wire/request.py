@@ -48,6 +48,8 @@ class Request:
     stack: str | None = None  # the addressee: a function of another stack refuses
     on_error: str = "stop"  # "continue": an error of a statement is its result, and the next entry runs
     transaction: InTransaction | None = None  # of several requests: which one, and if it ends with this request
+    message: str | None = None  # of its user, for the history
+    command: str | None = None  # of the client that sends it, for the history; never values or SQL
     expect: tuple[str | None, ...] | None = None  # digests of the results; None in it: any result
     pin: Pin | None = None  # chance and time for the statements: only for callers with full rights
 

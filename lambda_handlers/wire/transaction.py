@@ -19,6 +19,7 @@ COMMIT, ROLLBACK = "commit", "rollback"
 _BESIDE = {
     **dict.fromkeys(("query", "params", "statements", "on_error"), "any"),
     **dict.fromkeys(("database", "create", "read_only", "timeout", "stack", "request_id", "attempt"), "any"),
+    **dict.fromkeys(("message", "command"), "any"),  # those of the request that ends it count
     "max_staleness": "begin",
     "if_txid": COMMIT,
 }

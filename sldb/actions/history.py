@@ -11,13 +11,17 @@ from sldb.render import FOR_PEOPLE, result_of, truth
 from sldb.report import size
 
 COLUMNS = ("txid", "time", "what", "pages", "size", "readable")
-FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable", "restored")
+FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable", "restored", "message", "command", "caller")
 
 
 def table(lines: Iterable[Mapping[str, Any]], format_name: str) -> Result:
-    """Return the `transactions` of the action `history` as rows: COLUMNS for people, FIELDS in the other formats."""
+    """Return the `transactions` of the action `history` as rows: COLUMNS for people, with `note` if there is
+    one, FIELDS in the other formats."""
     if format_name in FOR_PEOPLE:
-        return result_of(COLUMNS, [_cells(line) for line in lines])
+        shown = [(_cells(line), _note(line)) for line in lines]
+        if not any(note for _, note in shown):
+            return result_of(COLUMNS, [cells for cells, _ in shown])
+        return result_of((*COLUMNS, "note"), [[*cells, note] for cells, note in shown])
     return result_of(FIELDS, [_values(line, format_name) for line in lines])
 
 
@@ -31,6 +35,10 @@ def _cells(line: Mapping[str, Any]) -> list[Value]:
 def _values(line: Mapping[str, Any], format_name: str) -> list[Value]:
     # Functions of an earlier version leave the newer fields out.
     return [truth(line[name], format_name) if name == "readable" else line.get(name) for name in FIELDS]
+
+
+def _note(line: Mapping[str, Any]) -> str:
+    return " · ".join(str(line[name]) for name in ("message", "command", "caller") if line.get(name))
 
 
 def _what(line: Mapping[str, Any]) -> str:

@@ -139,8 +139,17 @@ class Run:
 
     # The client, and its writes
 
-    def client(self, database: str | None = None, *, create: bool = False) -> Client:
-        """Return a client of the destination. `create`: writes may create the database without a question."""
+    def client(
+        self,
+        database: str | None = None,
+        *,
+        create: bool = False,
+        message: str | None = None,
+        command: str | None = None,
+    ) -> Client:
+        """Return a client of the destination. `create`: writes may create the database without a question. `message`,
+        `command`: the note of its writes."""
+        from sldb.cli.message_option import note
         from sldb.client import Client, open_local
         from sldb.ops.lock_look import DirectoryLook, FunctionLook
 
@@ -158,7 +167,10 @@ class Run:
         # Ctrl-C stops the engine of a directory by itself: it runs in this process.
         on_cancel = None if destination.is_local else progress.say
         name, shown = database or self.database, partial(progress.show_request, look=look)
-        return Client(target, name, creation, destination.place, self.written.append, on_cancel, on_send=shown)
+        given = note(message, command)
+        return Client(
+            target, name, creation, destination.place, self.written.append, on_cancel, on_send=shown, note=given
+        )
 
     def _creation(self, create: bool) -> DatabaseCreation:
         from sldb.cli import questions, streams

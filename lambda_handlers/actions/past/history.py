@@ -2,11 +2,12 @@
 
 Arguments   limit (default 20), before: a txid, for the page after this one
 Reply       {"database", "txid": the newest, "transactions": [{"txid", "min_txid", "time", "kind", "pages", "bytes",
-            "readable", "restored"}, …], "next": the txid to give as `before`, or null}
+            "readable", "restored", "message", "command", "caller"}, …], "next": the txid to give as `before`, or null}
 
 `min_txid` is less than `txid` if only a file of several transactions is left of them; `kind` is null then, and for
-writers that do not record it. `restored` is the transaction whose state a restore, undo or redo brought back, else
-null. `pages` and `bytes` are those of the file, `readable` is true if `at` can still read that state.
+writers that do not record it. `restored` is the transaction whose state a restore, undo or redo brought back;
+`message`, `command` and `caller` are the transaction's note (sql.own.notes). They are null if there is none. `pages`
+and `bytes` are those of the file, `readable` is true if `at` can still read that state.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.database.errors import no_database
 from lambda_handlers.shared.times import utc
-from lambda_handlers.storage.listing import Listing, header_and_page_count, list_files, side_by_side, steps_back
+from lambda_handlers.sql.own import note_page
+from lambda_handlers.storage.listing import FileFacts, Listing, file_facts, list_files, side_by_side, steps_back
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.log.ltx import Pgno, Txid
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, StoreError
 from lambda_handlers.wire import DEFAULT_DATABASE, Action
+from lambda_handlers.wire.note import Note
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
@@ -57,15 +60,29 @@ def entry_of(context: ActionContext, listing: Listing, name: LtxName, txid: Txid
         "readable": bool(listing.chain_to(txid)),
     }
     try:
-        header, page_count = header_and_page_count(context.store, listing, name)
+        facts = file_facts(context.store, listing, name)
+        note = _note(facts, name)
     except NotFound:  # retention took it since the LIST
-        return {**line, "readable": False, "time": None, "kind": None, "pages": None, "restored": None}
-    restored = header.marks.restored if name.level == 0 else 0
-    kind = kinds.of_node_id(header.node_id) if name.level == 0 else Kind.UNKNOWN
+        unknown = dict.fromkeys(("time", "kind", "pages", "restored", "message", "command", "caller"))
+        return {**line, "readable": False, **unknown}
+    header = facts.header
+    is_single = name.level == 0
+    kind = kinds.of_node_id(header.node_id) if is_single else Kind.UNKNOWN
     return {
         **line,
         "time": utc(header.timestamp_ms),
         "kind": kind.label if kind else None,
-        "pages": page_count,
-        "restored": restored or None,
+        "pages": facts.page_count,
+        "restored": (header.marks.restored or None) if is_single else None,
+        "message": note.message,
+        "command": note.command,
+        "caller": note.caller,
     }
+
+
+def _note(facts: FileFacts, name: LtxName) -> Note:
+    """Return the note in a file; an empty one if it has none. Raises StoreError."""
+    page = Pgno(facts.header.marks.note_page)
+    if not page or name.level:
+        return Note()
+    return note_page.read(facts.page, page, name.max_txid) or Note()

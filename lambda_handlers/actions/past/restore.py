@@ -1,6 +1,7 @@
 """restore: a transaction that brings back the state of an earlier one. Later transactions stay in the history.
 
-Arguments   at: a txid or an RFC 3339 time; if_txid: only if this is the newest transaction
+Arguments   at: a txid or an RFC 3339 time; if_txid: only if this is the newest transaction;
+            message, command: its note in the history
 Reply       {"database", "restored": the requested txid, "time": the time of that transaction, "txid": the newest one
             now, "before": the newest one before, "pages": the number of pages written, "changed"}
 
@@ -26,10 +27,11 @@ from lambda_handlers.wire import Action
 
 
 def restore(context: ActionContext, action: Action) -> dict[str, Any]:
-    given = arguments.known(action, "at", "if_txid")
+    given = arguments.known(action, "at", "if_txid", "message", "command")
     arguments.required(given, ("at",))
     at, if_txid = arguments.moment(given, "at"), arguments.txid(given, "if_txid")
     assert at is not None
+    note = arguments.note(given, context.caller)
     database = context.database(action.database)
     txid = database.txid_at(at)
     check_readable(context, action.database, txid)
@@ -37,7 +39,7 @@ def restore(context: ActionContext, action: Action) -> dict[str, Any]:
     def attempt(current: Replica) -> dict[str, Any]:
         with past_of(database, txid, context.deadline) as past:
             check = partial(check_newest, current, if_txid)
-            replaced = replace_content(context, current, past, Replacing(Kind.RESTORE, restored=txid), check)
+            replaced = replace_content(context, current, past, Replacing(Kind.RESTORE, restored=txid, note=note), check)
             return reply_of(replaced, action.database, txid, past.timestamp_ms)
 
     return database.change(f"restore {txid}", context.deadline, attempt)

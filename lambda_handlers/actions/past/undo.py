@@ -1,7 +1,7 @@
 """undo and redo: transactions that go some steps back or forward in the writes of a database (storage.log.steps).
 
 Arguments   steps (default 1); preview: true shows the steps and writes nothing; if_txid: the newest transaction, as a
-            preview has shown it, required otherwise
+            preview has shown it, required otherwise; message, command: its note in the history
 Reply       to a preview: {"database", "txid": the newest one, "restores": the txid whose state would come back,
             "steps": the writes to take back or to bring back, in this order, as lines of the history, "since": for an
             undo the writes of others perhaps, after an undo or redo of the last hour}
@@ -35,6 +35,7 @@ from lambda_handlers.storage.replica import Replica
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, StoreError
 from lambda_handlers.wire import DEFAULT_DATABASE, Action, SldbError, bad_request
+from lambda_handlers.wire.note import Note
 
 LOOKED_BACK = 16  # transactions read at once, and searched for an earlier undo or redo
 LOOKED_BACK_MS = 3_600_000
@@ -82,9 +83,10 @@ class _Headers:
 
 
 def _move(context: ActionContext, action: Action, kind: Kind) -> dict[str, Any]:
-    given = arguments.known(action, "steps", "if_txid", "preview")
+    given = arguments.known(action, "steps", "if_txid", "preview", "message", "command")
     count = arguments.whole_number(given, "steps", 1, least=1, most=steps.MAX_STEPS)
     if_txid, preview = arguments.txid(given, "if_txid"), arguments.flag(given, "preview")
+    note = arguments.note(given, context.caller)
     if if_txid is None and not preview:
         bad_request("arguments.if_txid", None, "the newest transaction, as a preview shows it")
     listing = list_files(context.store, action.database)
@@ -101,7 +103,7 @@ def _move(context: ActionContext, action: Action, kind: Kind) -> dict[str, Any]:
         plan = _planned(read, kind, base, count)
         if preview:
             return _preview(context, read, kind, base, plan)
-        reply = _run(context, kind, listing.database, base, plan)
+        reply = _run(context, kind, listing.database, base, plan, note)
     except StoreError as error:
         raise store_error(error) from error
     return {**reply, "steps": list(plan.writes)}
@@ -138,7 +140,7 @@ def _since_move(context: ActionContext, read: _Headers, newest: Txid) -> tuple[T
     return writes if is_recent else ()
 
 
-def _run(context: ActionContext, kind: Kind, name: str, base: Txid, plan: Plan) -> dict[str, Any]:
+def _run(context: ActionContext, kind: Kind, name: str, base: Txid, plan: Plan, note: Note | None) -> dict[str, Any]:
     check_readable(context, name, plan.target)
     database = context.database(name)
 
@@ -147,8 +149,7 @@ def _run(context: ActionContext, kind: Kind, name: str, base: Txid, plan: Plan) 
             replaced = Replaced(done, base, 0, changed=True)
             return reply_of(replaced, name, plan.target, None)
         with past_of(database, plan.target, context.deadline) as past:
-            check_newest(current, base)
-            replacing = Replacing(kind, restored=plan.target, is_step=True)
+            replacing = Replacing(kind, restored=plan.target, is_step=True, note=note)
             replaced = replace_content(context, current, past, replacing, partial(check_newest, current, base))
             return reply_of(replaced, name, plan.target, past.timestamp_ms)
 

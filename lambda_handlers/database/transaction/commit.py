@@ -114,6 +114,7 @@ class Commit:
         reply = replace(self._reply(run, results, copy.replica.txid + 1, COMMIT), warnings=session.warnings)
         self._parts.applied.record(session, copy, run.request_id(may_write=True), reply)
         self._parts.applied.record_transaction(session, copy, transaction.attempt(), reply)
+        self._parts.applied.record_note(session, copy, run)
         session.commit()
         run.stats["commit_ms"] += max(run.ms_since(started), 0.001)
         return reply

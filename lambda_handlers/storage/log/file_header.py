@@ -32,6 +32,15 @@ def read(store: ObjectStore, key: str, size: int | None = None) -> Header:
     return _whole(store.get(key), key) if is_small else _read(store, key)
 
 
+def read_beginning(store: ObjectStore, key: str) -> tuple[Header, bytes]:
+    """Return the header of a large file and its first bytes, with one request if the header has a checksum; no bytes if
+    it does not. Raises as `read` does."""
+    data = store.get_range(key, 0, SMALL_BYTES)
+    if is_checked(data, key):
+        return Header.decode(data, key), data
+    return read(store, key), b""
+
+
 def is_checked(data: bytes, key: str) -> bool:
     """Return True if the bytes of a header have a checksum, and it is right."""
     try:

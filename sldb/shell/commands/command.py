@@ -6,10 +6,12 @@ The list of commands is in `sldb.shell.commands.registry`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from lambda_handlers.wire import MAX_TXID_DIGITS, SldbError
+from lambda_handlers.wire.checks import MAX_COMMAND_CHARACTERS
+from sldb.client import Client
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 
@@ -36,6 +38,11 @@ class Command:
     def names(self) -> tuple[str, ...]:
         """The names without dot and backslash."""
         return tuple(dict.fromkeys(spelling[1:] for spelling in self.spellings))
+
+
+def noted(client: Client, command: str) -> Client:
+    """Return the client with the name of a command in the note of its writes."""
+    return replace(client, note=replace(client.note, command=command[:MAX_COMMAND_CHARACTERS]))
 
 
 def optional_argument(command: DotCommand) -> str | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lambda_handlers.wire import SldbError
+from lambda_handlers.wire.checks import MAX_MESSAGE_CHARACTERS, check_text
+from lambda_handlers.wire.note import Note
 from sldb.actions import as_of
 from sldb.actions.branch import Branch
 from sldb.actions.history import table
 from sldb.actions.undo import Move, unconfirmed
 from sldb.moments import wire_form
-from sldb.shell.commands.command import optional_argument, whole_number
+from sldb.shell.commands.command import noted, optional_argument, whole_number
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 from sldb.write_outcome import NOT_CHANGED
@@ -58,9 +62,18 @@ def _move(session: Session, command: DotCommand, action: str, then: str) -> None
     if session.confirm is not None and not session.confirm(move.sentence):
         session.output.say(NOT_CHANGED)
         return
-    reply = move.run(session.client)
+    reply = move.run(noted(session.client, f"{action} {word or ''}".rstrip()))
     session.output.say(f"{move.outcome(reply)}; {then}" if reply["changed"] else move.outcome(reply))
     session.refresh_names()
+
+
+def message(session: Session, command: DotCommand) -> None:
+    """Set the message of the writes from now on."""
+    text = " ".join(command.arguments)
+    if text:
+        check_text("message", text, MAX_MESSAGE_CHARACTERS)
+    session.use(replace(session.client, note=Note(text or None)))
+    session.output.say(f"writes have the message: {text}" if text else "writes have no message")
 
 
 def branch(session: Session, command: DotCommand) -> None:

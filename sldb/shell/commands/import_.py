@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from lambda_handlers.wire import SldbError
-from sldb.shell.commands.command import optional_arguments
+from sldb.shell.commands.command import noted, optional_arguments
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
 
@@ -27,7 +27,7 @@ def import_(session: Session, command: DotCommand) -> None:
     started = time.monotonic()
     with session.exclusive_client() as client:
         client.prepare_to_write()
-        done = run(client, plan, io.BytesIO())
+        done = run(noted(client, f"import {Path(name).name}"), plan, io.BytesIO())
     if done.made:
         session.refresh_names()
     for sentence in sentences(done, time.monotonic() - started):

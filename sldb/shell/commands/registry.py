@@ -259,6 +259,13 @@ COMMANDS = (
         history.redo,
         more="It asks for confirmation. A write after the .undo drops the steps.",
     ),
+    Command(
+        ".message [TEXT]",
+        "",
+        "the message of the next writes, for .history",
+        history.message,
+        more="Until the shell ends, or .message alone.",
+    ),
     Command(".branch NAME [AT]", "", "copy the database, as it was", history.branch),
     Command(
         ".open TARGET",

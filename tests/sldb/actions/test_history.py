@@ -14,6 +14,13 @@ def test_a_line_for_people_and_for_programs() -> None:
         assert str(row[history.FIELDS.index("readable")]) == readable
 
 
+def test_notes_are_a_column_where_there_are_any() -> None:
+    noted = {**LINE, "message": "why", "command": "import a.csv", "caller": None}
+    shown = history.table([LINE, noted], "table")
+    assert [column.name for column in shown.columns] == [*history.COLUMNS, "note"]
+    assert [row[-1] for row in shown.rows] == ["", "why · import a.csv"]
+
+
 def test_a_restored_state_is_named() -> None:
     line = {**LINE, "kind": "undo", "restored": 4}
     assert history.table([line], "table").rows[0][2] == "undo to 4"

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages, progress
 from sldb.cli.command import command
+from sldb.cli.message_option import message_option
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
@@ -63,12 +65,14 @@ An import of any size is one transaction. If it is stopped before its end, the s
 @click.option("--delimiter", metavar="TEXT", help="The separator of the cells of csv and tsv.")
 @click.option("--no-header", is_flag=True, help="Read the first line of csv and tsv as a row: columns c1, c2, …")
 @click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="The encoding of text files.")
-def import_(run: Run, files: tuple[str, ...], **options: Any) -> int:
+@message_option
+def import_(run: Run, files: tuple[str, ...], message: str | None, **options: Any) -> int:
     from sldb.transfer.outcome import sentences
 
     plan = _plan(files, options)
     started = time.monotonic()
-    with closing(run.client(create=options["create"])) as client:
+    names = " ".join(Path(file).name for file in files)  # without the folders of this machine
+    with closing(run.client(create=options["create"], message=message, command=f"import {names}")) as client:
         client.prepare_to_write()
         done = _run(run, client, plan)
     for sentence in sentences(done, time.monotonic() - started):

@@ -11,6 +11,7 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages
 from sldb.cli.command import command
+from sldb.cli.message_option import message_option
 from sldb.cli.migrations import directory_option, directory_path, report_step, show_applied
 from sldb.cli.run import Run
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 @command("rollback", short_help="Roll back the last migration.")
 @click.argument("number", metavar="[N]", type=click.IntRange(min=1), default=1)
 @directory_option
+@message_option
 @click.pass_context
-def rollback(ctx: click.Context, run: Run, number: int, directory: str | None) -> None:
+def rollback(ctx: click.Context, run: Run, number: int, directory: str | None, message: str | None) -> None:
     """Roll back the last applied migration, or the last N, by the SQL below -- migrate:down.
 
     \b
@@ -37,7 +39,7 @@ def rollback(ctx: click.Context, run: Run, number: int, directory: str | None) -
     messages.check_format(run.format)
     migrations = {migration.version: migration for migration in read_directory(directory_path(ctx, run, directory))}
     done = []
-    with closing(run.client()) as client:
+    with closing(run.client(message=message, command="migrate rollback")) as client:
         last = sorted(runner.read_applied(client).versions, reverse=True)[:number]
         if not last:
             messages.say(f"{run.database}: nothing to roll back")

@@ -11,6 +11,7 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import messages
 from sldb.cli.command import command
+from sldb.cli.message_option import message_option
 from sldb.cli.migrations import directory_option, directory_path, report_step, show_applied
 from sldb.cli.questions import create_option
 from sldb.cli.run import Run
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--rehearse", is_flag=True, help="Apply on a temporary branch and show the effects; change nothing.")
 @click.option("--strict", is_flag=True, help="Refuse if a file is out of order, changed or missing.")
 @create_option
+@message_option
 @click.pass_context
 def up(
     ctx: click.Context,
@@ -37,6 +39,7 @@ def up(
     rehearse: bool,
     strict: bool,
     creates: bool,
+    message: str | None,
 ) -> None:
     """Apply the pending migrations in the order of their versions.
 
@@ -54,7 +57,7 @@ def up(
 
     messages.check_format(run.format)
     migrations = read_directory(directory_path(ctx, run, directory))
-    with closing(run.client(create=creates)) as client:
+    with closing(run.client(create=creates, message=message, command="migrate up")) as client:
         found = list_versions(migrations, read_applied(client).versions)
         _report_oddities(found, strict)
         waiting = {one.version for one in _up_to(found, to) if one.is_pending}

@@ -10,6 +10,7 @@ from sldb.actions.undo import Move
 from sldb.cli import messages
 from sldb.cli.command import command
 from sldb.cli.commands.history.undo import shown
+from sldb.cli.message_option import message_option
 from sldb.cli.run import Run
 
 HELP = """Bring back the last write that sldb undo took back, or the last N.
@@ -25,10 +26,12 @@ shows the states that were taken back, and sldb restore brings one back.
 
 @command("redo", help=HELP, short_help="Bring back what undo took back.")
 @click.argument("steps", type=click.IntRange(1, 1000), default=1, metavar="[N]")
+@message_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
-def redo(run: Run, steps: int, if_txid: int | None) -> None:
+def redo(run: Run, steps: int, message: str | None, if_txid: int | None) -> None:
     messages.check_format(run.format)
-    with closing(run.client()) as client:
+    name = f"redo {steps}" if steps > 1 else "redo"
+    with closing(run.client(message=message, command=name)) as client:
         move = Move.find(client, "redo", steps, if_txid)
         reply = move.run(client)
     back = ["undo", str(steps)] if steps > 1 else ["undo"]

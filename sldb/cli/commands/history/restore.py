@@ -9,6 +9,7 @@ import click
 
 from sldb.cli import messages, moment_options
 from sldb.cli.command import command
+from sldb.cli.message_option import message_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
@@ -31,13 +32,14 @@ A time without a zone is one on this machine's clock. The transaction found for 
 
 @command("restore", help=HELP, short_help="Bring back an earlier state.")
 @moment_options.at_option("The state to bring back", required=True)
+@message_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
-def restore(run: Run, at: str, if_txid: int | None) -> None:
+def restore(run: Run, at: str, message: str | None, if_txid: int | None) -> None:
     from sldb.report import count
 
     messages.check_format(run.format)
     moment = moment_options.parse_moment(at)
-    with closing(run.client()) as client:
+    with closing(run.client(message=message, command=f"restore {at}")) as client:
         if not isinstance(moment, int):
             moment = _by_time(client, moment)
         reply = client.act("restore", at=moment, if_txid=if_txid)

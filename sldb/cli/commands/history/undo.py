@@ -9,6 +9,8 @@ import click
 from sldb.actions.undo import Move, unconfirmed
 from sldb.cli import messages, streams
 from sldb.cli.command import command
+from sldb.cli.message_option import message_option
+from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
 
@@ -28,11 +30,12 @@ needs --yes.
 
 @command("undo", help=HELP, short_help="Take back the last write.")
 @click.argument("steps", type=click.IntRange(1, 1000), default=1, metavar="[N]")
+@message_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the last write is this transaction.")
-@click.option("--yes", is_flag=True, help="Do not ask, whatever was written since the last undo.")
-def undo(run: Run, steps: int, if_txid: int | None, yes: bool) -> int:
+@yes_option("Do not ask, whatever was written since the last undo.")
+def undo(run: Run, steps: int, message: str | None, if_txid: int | None, yes: bool) -> int:
     messages.check_format(run.format)
-    with closing(run.client()) as client:
+    with closing(run.client(message=message, command=" ".join(("undo", *_count(steps))))) as client:
         move = Move.find(client, "undo", steps, if_txid)
         if not _may_go_on(move, client.where, sure=yes or if_txid is not None):
             messages.say(NOT_CHANGED)

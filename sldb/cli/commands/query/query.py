@@ -13,6 +13,7 @@ import click
 
 from sldb.cli import moment_options, streams
 from sldb.cli.command import command
+from sldb.cli.message_option import message_option
 from sldb.cli.query import sources
 from sldb.cli.questions import create_option, yes_option
 from sldb.cli.quoting import SqlCommand
@@ -132,6 +133,7 @@ class QueryCommand(SqlCommand):
 @click.option("--dry-run", is_flag=True, help="Run it, show the results and the rows that change, and roll back.")
 @yes_option("Do not ask before something is destroyed.")
 @create_option
+@message_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Write only if the newest transaction is this one.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give up after this time, with nothing applied.")
 @click.option(

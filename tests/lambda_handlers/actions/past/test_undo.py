@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lambda_handlers.deadline import Deadline
+from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.kinds import Kind
+from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import compact
@@ -158,6 +160,17 @@ def test_a_drop_is_taken_back(filled):
     move(filled, "redo")
     with pytest.raises(SldbError, match="was dropped"):
         rows(filled)
+
+
+def test_an_undo_of_a_write_that_changed_nothing_is_a_step(filled):
+    def commit_the_same(current):
+        first = bytes(current.read(Pgno(1)))
+        return current.commit(PageChanges(len(first), current.page_count, lambda: ((Pgno(1), first),), 1))
+
+    assert filled._database("main").change("nothing", Deadline(2e9, lambda: 0.0), commit_the_same) == 5
+    assert move(filled, "undo")["txid"] == 6
+    assert move(filled, "undo")["steps"] == [4]
+    assert rows(filled) == [1, 2]
 
 
 def test_merged_transactions_are_no_steps(filled, store, tmp_path):

@@ -67,6 +67,18 @@ def test_history_and_undo(session: Session) -> None:
     assert caught.value.code == "unconfirmed"
 
 
+def test_messages(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("a\n1\n")
+    enter(session, ".message the second try", f'.import "{path}" t', "begin;", "delete from t;", "commit;", ".undo")
+    enter(session, ".message", "delete from t;")
+    shown = [(row["message"], row["command"]) for row in enter(session, ".history")]
+    text = "the second try"
+    assert shown == [(None, None), (text, "undo"), (text, None), (text, "import people.csv")]
+    with pytest.raises(SldbError, match="printable"):
+        enter(session, ".message " + "x" * 501)
+
+
 def test_at_shows_another_time_to_commands_as_well(session: Session) -> None:
     enter(session, "create table t(a);", "create table u(b);")
     assert [row["name"] for row in enter(session, ".at 1", ".tables")] == ["t"]

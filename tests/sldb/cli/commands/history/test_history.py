@@ -170,6 +170,29 @@ def test_undo_and_undo_again(sldb: Sldb) -> None:
     assert sldb("undo", "--if-txid", "2").status == 75
 
 
+def test_messages_and_commands(sldb: Sldb, tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("a\n1\n2\n")
+    sldb("import", str(people), "--table", "t", "-m", "the list of 2026")
+    sldb("query", "delete from t where a = 1", "--message", "left")
+    sldb("undo", "-m", "came back")
+    sldb("redo")
+    sldb("restore", "--at", "1", "-m", "all of them")
+    lines = json.loads(sldb("history", "--format", "json").out)
+    assert [(line["message"], line["command"], line["caller"]) for line in lines] == [
+        ("all of them", "restore 1", None),
+        (None, "redo", None),
+        ("came back", "undo", None),
+        ("left", None, None),
+        ("the list of 2026", "import people.csv", None),
+    ]
+    assert "the list of 2026 · import people.csv" in sldb("history").out
+    for text in ("", "x" * 501, "a\nb"):
+        done = sldb("query", "delete from t", "-m", text)
+        assert (done.status, "printable characters" in done.err) == (2, True)
+    assert count(sldb) == 2
+
+
 def test_undo_with_a_condition_is_done_once(sldb: Sldb) -> None:
     fill(sldb)
     for _ in range(2):
