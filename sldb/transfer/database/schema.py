@@ -38,6 +38,11 @@ class Table:
     rowid: str | None  # the name of the rowid in queries, if it has one
     rowid_column: str | None  # the column that is the rowid (INTEGER PRIMARY KEY)
 
+    @property
+    def must_keep_rowids(self) -> bool:
+        """True if no column is the rowid, and statements can name it."""
+        return self.rowid is not None and self.rowid_column is None
+
     def scan(self, columns: tuple[str, ...]) -> Scan:
         """Return a scan of the rows; the first value of each is the rowid, or NULL if queries cannot name it."""
         if self.rowid is not None:
@@ -45,6 +50,13 @@ class Table:
         if not self.has_rowid:
             return KeyScan(self.name, columns, self.key, None)
         return QueryScan(f"SELECT NULL,{literals.names(columns)} FROM {literals.name(self.name)}")
+
+    def key_scan(self, columns: tuple[str, ...]) -> Scan | None:
+        """Return a scan of the rows without rowids, if the columns tell where a page ends."""
+        key = self.key if self.rowid_column is None else (self.rowid_column,)
+        if self.kind != "table" or (self.has_rowid and self.rowid_column is None) or not set(key) <= set(columns):
+            return None
+        return KeyScan(self.name, columns, key, None, has_rowids=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +67,14 @@ class KeyScan:
     columns: tuple[str, ...]
     key: tuple[str, ...]
     rowid: str | None
+    has_rowids: bool = True  # the first value of each row is the rowid, or NULL
 
     def page(self, position: Row, limit: int) -> Statement:
         key = literals.names(self.key) if self.rowid is None else self.rowid
         after = f" WHERE ({key}) > ({','.join('?' * len(position))})" if position else ""
+        rowid = f"{self.rowid or 'NULL'}," if self.has_rowids else ""
         return Statement(
-            f"SELECT {self.rowid or 'NULL'},{literals.names(self.columns)} FROM {literals.name(self.table)}{after} "
+            f"SELECT {rowid}{literals.names(self.columns)} FROM {literals.name(self.table)}{after} "
             f"ORDER BY {key} LIMIT {limit}",
             position or None,
         )
@@ -68,7 +82,7 @@ class KeyScan:
     def position(self, before: Row, rows: Sequence[Row]) -> Row:  # noqa: ARG002 - the protocol's
         if self.rowid is not None:
             return (rows[-1][0],)
-        return tuple(rows[-1][1 + self.columns.index(column)] for column in self.key)
+        return tuple(rows[-1][self.has_rowids + self.columns.index(column)] for column in self.key)
 
 
 @dataclass(frozen=True, slots=True)

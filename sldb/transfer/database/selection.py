@@ -29,14 +29,20 @@ class Selection:
         return chain.from_iterable(self.pages)
 
 
+def row_pages(source: Snapshot, of: Table, columns: tuple[str, ...]) -> Iterator[list[Row]]:
+    """Yield the rows of a table in pages, without their rowids. Raises SldbError."""
+    if (scan := of.key_scan(columns)) is not None:
+        return source.scan(scan)
+    return ([row[1:] for row in page] for page in source.scan(of.scan(columns)))
+
+
 def table(source: Snapshot, name: str, *, is_to_insert: bool = False) -> Selection:
     """Select a table or a view. `is_to_insert`: without generated columns, which take no values. Raises `not_found`."""
     found = schema.read_schema(source)
     if (one := found.table(name)) is not None:
         columns = one.columns if is_to_insert else one.shown
-        pages = ([row[1:] for row in page] for page in source.scan(one.scan(columns)))
-        query_ = f"SELECT {literals.names(columns)} FROM {literals.name(one.name)}"
-        return Selection(one.name, columns, query_, pages, one)
+        text = f"SELECT {literals.names(columns)} FROM {literals.name(one.name)}"
+        return Selection(one.name, columns, text, row_pages(source, one, columns), one)
     view = next((view for view in found.views if view.lower() == name.lower()), None)
     if view is None:
         there = ", ".join([*(each.name for each in found.tables if each.kind != "shadow"), *found.views])

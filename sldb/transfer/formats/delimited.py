@@ -3,8 +3,9 @@
 csv   RFC 4180: quotes around a cell, doubled inside it; such a cell may hold line ends. Nothing between two commas is
       NULL, "" the empty text. Where the header has no comma outside of quotes, a semicolon, tab or bar separates
       instead. A first line `sep=;`, as Excel writes it, names the separator. Blanks around a name in the header are
-      left out, unless it is in quotes.
-tsv   One row a line; \\t \\n \\r \\\\ have their usual meaning, \\N is NULL. Any other backslash is literal.
+      left out, unless it is in quotes; in quotes it may be empty.
+tsv   One row a line; \\t \\n \\r \\\\ have their usual meaning, \\N is NULL, in the header the empty name. Any other
+      backslash is literal.
 
 A line ends with LF, CR LF or CR, also mixed. A row with more or fewer cells than the header is a bad row. An empty line
 is one where there are several columns only if it stands between rows; where there is one column, it is a NULL.
@@ -18,6 +19,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from lambda_handlers.wire import SldbError
+from sldb.render.values import folded
 from sldb.transfer.formats.bad_rows import BadRows, lines
 
 Cells = list["str | None"]
@@ -137,15 +139,19 @@ class DelimitedRows:
         """Return the names of the columns. `exact`: the cells with blanks that belong to the name."""
         names: list[str] = []
         for number, cell in enumerate(cells, start=1):
-            name = cell or ""
-            if number - 1 not in exact:
-                name = name.strip()
-            if not name:
+            name = self._name_in(cell, number - 1 in exact)
+            if name is None:
                 raise SldbError("bad_request", f"{self._name}:{line}:{number}: column {number} has no name")
-            if name.lower() in map(str.lower, names):
+            if folded(name) in map(folded, names):
                 raise SldbError("bad_request", f"{self._name}:{line}:{number}: there are two columns {name}")
             names.append(name)
         return names
+
+    def _name_in(self, cell: str | None, is_exact: bool) -> str | None:
+        """Return the name of a column, as an export writes it; None if there is none."""
+        if self._is_tsv:
+            return "" if cell is None else cell or None  # \\N is the empty name
+        return cell if is_exact else (cell or "").strip() or None
 
     def column_of(self, cell: int) -> int:
         """Return the column at which a cell of the row that was read last begins, in the line where it does."""

@@ -14,6 +14,7 @@ from lambda_handlers.wire import Row, SldbError, Value
 from sldb.render import literals
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Schema, Table
+from sldb.transfer.database.selection import row_pages
 from sldb.transfer.database.snapshot import QueryScan, Snapshot
 from sldb.transfer.database.virtual_table import DumpMethod, content_of, dump_method, is_fts5
 
@@ -103,8 +104,22 @@ def _rebuild(table: str) -> str:
     return f"INSERT INTO {name}({name}) VALUES('rebuild');\n"
 
 
-def inserts(table: Table, pages: Iterator[list[Row]], rowids: bool) -> Iterator[str]:
-    """Yield INSERT statements for pages of rows with the rowid first. `rowids`: write those not given by counting."""
+def inserts(source: Snapshot, table: Table, *, with_rowids: bool, counted: Counted = iter) -> Iterator[str]:
+    """Yield INSERT statements for the rows of a table. Raises SldbError."""
+    if with_rowids:
+        return _inserts_with_rowids(table, counted(source.scan(table.scan(table.columns))))
+    return _inserts(table, counted(row_pages(source, table, table.columns)))
+
+
+def _inserts(table: Table, pages: Iterator[list[Row]]) -> Iterator[str]:
+    """Yield INSERT statements for pages of rows."""
+    begin = f"INSERT INTO {literals.name(table.name)}({literals.names(table.columns)}) VALUES("
+    for page in pages:
+        yield begin + f");\n{begin}".join(literals.rows(page)) + ");\n"
+
+
+def _inserts_with_rowids(table: Table, pages: Iterator[list[Row]]) -> Iterator[str]:
+    """Yield INSERT statements for pages of rows with the rowid first; it is written if counting does not give it."""
     name = literals.name(table.name)
     plain = f"INSERT INTO {name}({literals.names(table.columns)}) VALUES("
     with_rowid = f"INSERT INTO {name}({table.rowid},{literals.names(table.columns)}) VALUES("
@@ -113,7 +128,7 @@ def inserts(table: Table, pages: Iterator[list[Row]], rowids: bool) -> Iterator[
         lines = []
         texts = literals.rows([row[1:] for row in page])
         for rowid, text in zip([row[0] for row in page], texts, strict=True):
-            counted = not rowids or (isinstance(last, int) and rowid == last + 1)
+            counted = isinstance(last, int) and rowid == last + 1
             lines.append(f"{plain}{text});\n" if counted else f"{with_rowid}{literals.literal(rowid)},{text});\n")
             last = rowid
         yield "".join(lines)
@@ -134,7 +149,8 @@ class _TableTexts:
             yield from self._virtual(table)
         elif table.kind != "shadow" or self._is_kept(table):
             yield ended(table.sql)
-            yield from inserts(table, self._rows(table), table.rowid is not None and table.rowid_column is None)
+            counted = iter if table.kind == "shadow" else self._counted
+            yield from inserts(self._source, table, with_rowids=table.must_keep_rowids, counted=counted)
 
     def counters(self) -> Iterator[str]:
         """Yield the counters of AUTOINCREMENT, and the results of ANALYZE."""
@@ -158,7 +174,7 @@ class _TableTexts:
         if is_fts5(table.sql):
             yield from self._fts5_settings(table)
         if method is DumpMethod.ROWS:
-            yield from inserts(table, self._rows(table), rowids=is_fts5(table.sql))
+            yield from inserts(self._source, table, with_rowids=is_fts5(table.sql), counted=self._counted)
 
     def _fts5_settings(self, table: Table) -> Iterator[str]:
         name, shadow = literals.name(table.name), literals.name(f"{table.name}_config")
@@ -183,7 +199,3 @@ class _TableTexts:
         for page in self._source.scan(QueryScan(f"SELECT {columns} FROM {table}{where}")):
             for row in page:
                 yield f"INSERT INTO {table}({columns}) VALUES({literals.row(row)});\n"
-
-    def _rows(self, table: Table) -> Iterator[list[Row]]:
-        pages = self._source.scan(table.scan(table.columns))
-        return pages if table.kind == "shadow" else self._counted(pages)

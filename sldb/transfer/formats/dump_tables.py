@@ -31,8 +31,7 @@ def dump_tables(source: Snapshot, patterns: Sequence[str]) -> Iterator[str]:
     yield "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n"
     for table in tables:
         yield ended(table.sql)
-        rowids = table.rowid is not None and table.rowid_column is None
-        yield from inserts(table, source.scan(table.scan(table.columns)), rowids)
+        yield from inserts(source, table, with_rowids=table.must_keep_rowids)
     yield from (ended(sql) for of_table, sql in found.indexes if of_table in names)
     yield from (ended(sql) for name, sql in found.views.items() if name in names)
     yield from (ended(sql) for of_table, sql in found.triggers if of_table in names)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, SldbError, Value
+from sldb.render.values import folded
 from sldb.transfer.formats import huge_numbers
 from sldb.transfer.formats.bad_rows import BadRows, lines
 
@@ -80,9 +81,9 @@ class JsonRows:
         return row
 
     def _new_column(self, key: str) -> int:
-        if not key or key.lower() in self._taken:
+        if folded(key) in self._taken:
             raise InvalidValue(f"the key {json.dumps(key)} cannot name a column beside the others")
-        self._taken.add(key.lower())
+        self._taken.add(folded(key))
         self.columns.append(key)
         self._places[key] = len(self.columns) - 1
         return self._places[key]

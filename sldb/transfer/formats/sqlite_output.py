@@ -12,7 +12,7 @@ from lambda_handlers.wire import SldbError
 from sldb.render import literals, values
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Table
-from sldb.transfer.database.selection import Selection
+from sldb.transfer.database.selection import Selection, row_pages
 from sldb.transfer.database.snapshot import Snapshot
 from sldb.transfer.database.virtual_table import keeps_data
 from sldb.transfer.formats import dump
@@ -53,13 +53,14 @@ def _new_database(path: Path) -> Iterator[apsw.Connection]:
 
 
 def _write_table(source: Snapshot, table: Table, counted: Counted, connection: apsw.Connection) -> None:
-    keeps_rowids = table.rowid is not None and table.rowid_column is None
+    keeps_rowids = table.must_keep_rowids
     connection.execute(dump.ended(table.sql))
     begin = f"{table.rowid}," if keeps_rowids else ""
     holes = ",".join("?" * (len(table.columns) + keeps_rowids))
     insert = f"INSERT INTO {literals.name(table.name)} ({begin}{literals.names(table.columns)}) VALUES ({holes})"
-    for page in counted(source.scan(table.scan(table.columns))):
-        connection.executemany(insert, page if keeps_rowids else [row[1:] for row in page])
+    pages = source.scan(table.scan(table.columns)) if keeps_rowids else row_pages(source, table, table.columns)
+    for page in counted(pages):
+        connection.executemany(insert, page)
     for of_table, sql in schema.read_schema(source).indexes:
         if of_table == table.name:
             connection.execute(dump.ended(sql))
