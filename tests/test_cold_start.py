@@ -31,8 +31,8 @@ OURS = {
         endpoints lock_holder proxies sealed_json times
     """,
     "lambda_handlers.sql": """
-        attachment authorizer chance connection errors execution groups ignored_settings pragmas reply_limit script
-        session statements
+        attachment authorizer chance connection errors execution groups pragmas reply_limit script
+        session statement_runs statements
     """,
     "lambda_handlers.sql.own": """
         own_tables request_log

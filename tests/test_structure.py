@@ -68,7 +68,14 @@ TESTED_IN = {
         "lambda_handlers.sql.reply_limit",
         "lambda_handlers.sql.vacuum",
     ),
-    "tests/lambda_handlers/sql/settings/test_rights.py": ("lambda_handlers.sql.ignored_settings",),
+    "tests/lambda_handlers/sql/functions/test_automaton.py": ("lambda_handlers.sql.functions.pattern",),
+    "tests/lambda_handlers/sql/functions/test_functions.py": (
+        "lambda_handlers.sql.functions.calls",
+        "lambda_handlers.sql.functions.hashes",
+        "lambda_handlers.sql.functions.regexp",
+        "lambda_handlers.sql.functions.series",
+    ),
+    "tests/lambda_handlers/sql/settings/test_rights.py": ("lambda_handlers.sql.statement_runs",),
     "tests/lambda_handlers/test_wire.py": ("lambda_handlers.wire",),
     "tests/sldb/cli/commands/data/test_export.py": ("sldb.transfer.files.s3_object",),
     "tests/sldb/cli/commands/data/test_import.py": (

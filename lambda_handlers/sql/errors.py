@@ -78,6 +78,7 @@ _REASONS = {
 
 
 _UNKNOWN = re.compile(r"unknown function: (\w+)\(\)")  # in a CHECK, an index, a generated column or a default
+_UNSAFE = re.compile(r'unsafe use of (?:virtual table )?"?(\w+)"?(?:\(\))?')
 _OF_A_PROGRAM = (
     "the schema uses collations or functions that its program registers with SQLite, and sldb does not; "
     "sldb pull writes the file for that program"
@@ -89,6 +90,8 @@ _MESSAGES = {
 _HINTS = {
     "no_such_collation_sequence": _OF_A_PROGRAM,
     "unknown_function": _OF_A_PROGRAM,
+    "function_in_schema": "views and triggers, and all of the schema, can use SQLite's own functions only, since plain "
+    "SQLite could not use the file: write the query of the view itself, with the function in it",
     "other_encoding": "PRAGMA encoding returns that of a database; sldb diff compares them nevertheless",
 }
 
@@ -99,6 +102,8 @@ def reason_of(message: str) -> tuple[str | None, str | None]:
         return f"no_such_{missing[1].replace(' ', '_')}", missing[2]
     if unknown := _UNKNOWN.fullmatch(message):
         return "unknown_function", unknown[1]
+    if unsafe := _UNSAFE.fullmatch(message):
+        return "function_in_schema", unsafe[1]
     return _REASONS.get(message), None
 
 

@@ -93,6 +93,11 @@ class Execution:
         self._writes = False
         self._lists_code = False  # its rows have addresses in memory: no two runs have the same
 
+    @property
+    def has_prepared(self) -> bool:
+        """True if SQLite has prepared the statement: an error after that is one of its execution."""
+        return self._has_prepared
+
     def run(self, position: int) -> Result:
         """Return the result of the statement at a position of the request. Raises WriteNeeded, BeginNeeded, Control,
         SldbError, and errors of SQLite."""

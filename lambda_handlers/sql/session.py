@@ -28,10 +28,10 @@ from lambda_handlers.sql.connection import configure
 from lambda_handlers.sql.errors import translated
 from lambda_handlers.sql.execution import READ, WRITE, BeginNeeded, Control, Engine, Execution, Mode, WriteNeeded
 from lambda_handlers.sql.groups import Groups, is_other_begin
-from lambda_handlers.sql.ignored_settings import IgnoredSettings
 from lambda_handlers.sql.own import own_tables
 from lambda_handlers.sql.pragmas import FOREIGN_KEYS, Place, Pragmas
 from lambda_handlers.sql.reply_limit import ReplyRoom
+from lambda_handlers.sql.statement_runs import StatementRuns
 from lambda_handlers.sql.statements import Entries, Step, steps_of
 from lambda_handlers.storage.log.kinds import Kind, of_statements
 from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
@@ -86,7 +86,7 @@ class Session:
         self._pragmas = Pragmas(self.connection, self._authorizer, new_database=is_new)
         parts = self.connection, self._authorizer, self._pragmas, self._chance, room or ReplyRoom(), self.changes
         self._engine = Engine(*parts, mode.may_write, _digest() if in_transaction or makes_digests else None)
-        self._ignored = IgnoredSettings(self._engine)
+        self._runs = StatementRuns(self._engine, self.check, None if pin is None else pin.time_ms)
         self._in_transaction = in_transaction
         self.groups = Groups(self.connection, self._execute_own, in_transaction, self.changes)
         self.connection.set_progress_handler(self._is_over, INSTRUCTIONS_BETWEEN_CHECKS)
@@ -101,7 +101,7 @@ class Session:
         self._deadline = deadline
         self._engine.room = room
         self._engine.may_write = may_write
-        self._ignored.begin_request()
+        self._runs.begin_request()
 
     @property
     def has_written(self) -> bool:
@@ -116,7 +116,7 @@ class Session:
     @property
     def warnings(self) -> tuple[Notice, ...]:
         """The warnings of the request."""
-        return self._ignored.warnings
+        return self._runs.warnings
 
     def run(self, statements: Sequence[Statement], on_error: str = "stop") -> tuple[Result, ...]:
         """Return the results of all statements of a request, in order. Raises SldbError, Conflict, or WriteNeeded."""
@@ -210,7 +210,6 @@ class Session:
         self._chance.next_statement()
         try:
             result = self._run_piece(step, place, alone)
-            result = self._ignored.result(result, step.piece.sql, place.statement)
             self.groups.follow(self._authorizer.savepoint)
             if self._authorizer.pragmas:
                 with self._chance.of_own():
@@ -255,14 +254,17 @@ class Session:
     def _execute_guarded(self, step: Step, word: str, position: int) -> Result:
         """Execute a statement; undo it and raise `forbidden` if it reaches tables of sldb's own in ways hidden from the
         authorizer."""
-        execution = Execution(self._engine, step.piece.sql, step.params, word, step.shows_lastrowid)
+        if word in ("ALTER", "CREATE"):
+            from lambda_handlers.sql.functions import schema_use  # few requests need it
+
+            schema_use.check(step.piece.sql)
         if word not in ("ALTER", "CREATE") or not own_tables.may_reach(step.piece.sql):
-            return execution.run(position)
+            return self._runs.run(step, word, position, self.trusted)
         if self.may_write:
             self.groups.join()
         before = self.trusted(own_tables.reach)
         with own_tables.undone_by_error(self.connection, self._execute_own):
-            result = execution.run(position)
+            result = self._runs.run(step, word, position, self.trusted)
             if reached := self.trusted(own_tables.reach) - before:
                 raise SldbError("forbidden", not_yours(min(reached)), self._authorizer.hint)
         return result

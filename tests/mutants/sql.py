@@ -9,16 +9,74 @@ SETTING = "tests/lambda_handlers/storage/test_foreign_keys.py"
 CHANGES = SERVER + "sql/test_changes.py"
 SCRIPT = SERVER + "sql/test_script.py"
 PRAGMAS = SERVER + "sql/test_pragmas.py"
+FUNCTIONS = SERVER + "sql/functions/test_functions.py"
+AUTOMATON = SERVER + "sql/functions/test_automaton.py"
 RIGHTS = SERVER + "sql/settings/test_rights.py"
 PIN = SERVER + "sql/test_pin.py"
 CHANCE = SERVER + "sql/test_chance.py"
 
 MUTANTS = (
     Mutant(
+        "a function of sldb's own stays registered after its statement",
+        "sql",
+        SQL + "functions/registry.py",
+        "            _remove(environment.connection, name)",
+        "            pass",
+        (FUNCTIONS,),
+    ),
+    Mutant(
+        "a function of sldb's own may stand in a view",
+        "sql",
+        SQL + "functions/registry.py",
+        "deterministic=is_deterministic, flags=apsw.SQLITE_DIRECTONLY",
+        "deterministic=is_deterministic, flags=apsw.SQLITE_INNOCUOUS",
+        (FUNCTIONS,),
+    ),
+    Mutant(
+        "a default calls a function that plain SQLite lacks",
+        "sql",
+        SQL + "session.py",
+        "            schema_use.check(step.piece.sql)",
+        "            pass",
+        (FUNCTIONS,),
+    ),
+    Mutant(
+        "a function of a program's is taken for sldb's",
+        "sql",
+        SQL + "functions/calls.py",
+        "        if trusted(partial(schema_use.uses, name=name)):",
+        "        if False:",
+        (FUNCTIONS,),
+    ),
+    Mutant(
+        "a UUID of a transaction has the time of the machine",
+        "sql",
+        SQL + "functions/uuids.py",
+        "        if self._time_ms is None:",
+        "        if True:",
+        (FUNCTIONS,),
+    ),
+    Mutant(
+        "a search does not look at the time",
+        "sql",
+        SQL + "functions/automaton.py",
+        "                self._check()\n",
+        "",
+        (AUTOMATON,),
+    ),
+    Mutant(
+        "a search remembers without a limit",
+        "sql",
+        SQL + "functions/automaton.py",
+        "        if self._remembered > MAX_REMEMBERED:",
+        "        if False:",
+        (AUTOMATON,),
+    ),
+    Mutant(
         "a setting without effect has no warning",
         "sql",
-        SQL + "ignored_settings.py",
-        "        self._names.update(dict.fromkeys(names))",
+        SQL + "statement_runs.py",
+        "        self._ignored.update(dict.fromkeys(names))",
         "        pass",
         (RIGHTS,),
     ),
@@ -34,7 +92,7 @@ MUTANTS = (
         "a warning of one request comes again in the next of its transaction",
         "sql",
         SQL + "session.py",
-        "        self._ignored.begin_request()\n",
+        "        self._runs.begin_request()\n",
         "",
         (RIGHTS,),
     ),

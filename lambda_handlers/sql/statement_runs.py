@@ -1,0 +1,64 @@
+"""The statements of a session as SQLite is shown them: with functions of sldb's own, and without some settings.
+
+A PRAGMA without effect here (`sql/settings/`) is not shown to SQLite; its result is that of reading the setting, and
+the request has a warning. A statement that calls a function of sldb's own (`sql/functions/`) is prepared again with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+
+from lambda_handlers.sql.execution import Engine, Execution
+from lambda_handlers.sql.settings import rights
+from lambda_handlers.sql.statements import Step
+from lambda_handlers.wire import Notice, Result
+
+
+class StatementRuns:
+    """Those of one session. Call `begin_request` before the statements of the next request of the transaction."""
+
+    def __init__(self, engine: Engine, check: Callable[[], None], time_ms: int | None) -> None:
+        """`check` raises an error when the request is over. `time_ms`: the time of the statements (unix milliseconds);
+        None: that of the machine."""
+        self._engine = engine
+        self._check = check
+        self._time_ms = time_ms
+        self._ignored: dict[str, None] = {}  # PRAGMAs of the request that SQLite was not shown, in their order
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        return rights.warnings_of(self._ignored)
+
+    def begin_request(self) -> None:
+        self._ignored.clear()
+
+    def run(self, step: Step, word: str, position: int, trusted: Callable[..., Any]) -> Result:
+        """Run a statement. `word`: its first one; `trusted` runs statements of sldb's own. Raises what Execution.run
+        raises."""
+
+        def make() -> Execution:
+            return Execution(self._engine, step.piece.sql, step.params, word, step.shows_lastrowid)
+
+        execution = make()
+        try:
+            result = execution.run(position)
+        except apsw.SQLError as error:
+            if execution.has_prepared or not str(error).startswith("no such "):
+                raise
+            from lambda_handlers.sql.functions import calls, registry  # few requests need them
+
+            environment = registry.Environment(self._engine.connection, self._check, self._time_ms)
+            return calls.run(make, position, error, environment, trusted)
+        return self._shown(result, word, position) if self._engine.authorizer.without_effect else result
+
+    def _shown(self, result: Result, word: str, position: int) -> Result:
+        """Return the result in place of an ignored setting's: that of reading it, if setting it has rows in SQLite."""
+        names = [name for name, _ in self._engine.authorizer.without_effect]
+        self._ignored.update(dict.fromkeys(names))
+        sql = rights.shown_instead(names[0])
+        if not sql or word != "PRAGMA":
+            return result
+        return Execution(self._engine, sql, None, word).run(position)
