@@ -65,6 +65,8 @@ def slots_of(statement: str) -> list[str | None]:
     slots: list[str | None] = []
     for match in _PARAMETER.finditer(strip_quoted(statement)):
         name, number = match["name"], match["number"]
+        if number and int(number[:6]) > MAX_NUMBER:
+            continue  # SQLite refuses it
         if number:
             slots += [_UNUSED] * (int(number) - len(slots))
             slots[int(number) - 1] = slots[int(number) - 1] or number

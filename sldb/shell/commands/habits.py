@@ -9,7 +9,6 @@ HERE = {
     "archive": "sldb pull FILE and sldb export write files",
     "ar": "sldb pull FILE and sldb export write files",
     "auth": _ENGINE,
-    "bail": "a script always ends at its first error; the shell never",
     "binary": "blobs print as hexadecimal digits; sldb export writes them exactly",
     "clone": ".branch NAME copies the database to another one here, .backup FILE to a SQLite file",
     "connection": ".database NAME goes to another database, and .open to another target",

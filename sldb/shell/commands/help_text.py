@@ -23,7 +23,7 @@ is what COMMIT stores, random() and the time included."""
 def list_all(session: Session, commands: Sequence[Command]) -> None:
     listed = [f"  {command.usage:<24}{command.other:<17}{command.meaning}" for command in commands]
     after = (
-        "SQL runs when it ends with ; or \\G, and what runs at once is one transaction.",
+        "SQL runs after ; or \\G at its end; what runs at once is one transaction.",
         ".help NAME explains a command, .help BEGIN explains transactions.",
     )
     session.output.write_lines([*listed, *after])

@@ -164,6 +164,7 @@ COMMANDS = (
     Command(".print [TEXT…]", "", "print the text where results go", settings.print_),
     Command(".echo [on|off]", "", "print the statements of a script", settings.echo, "switch"),
     Command(".changes [on|off]", "", "say where changed rows are counted", settings.changes, "switch"),
+    Command(".bail on", "", "end a script at its first error", settings.bail, "switch"),
     Command(".show", "", "the settings", settings.show),
     Command(
         ".read FILE",
@@ -262,7 +263,7 @@ COMMANDS = (
     Command(
         ".message [TEXT]",
         "",
-        "the message of the next writes, for .history",
+        "the message of the next writes",
         history.message,
         more="Until the shell ends, or .message alone.",
     ),

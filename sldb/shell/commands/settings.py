@@ -48,6 +48,13 @@ def changes(session: Session, command: DotCommand) -> None:
     session.output.say("the line below each result says how many rows were changed: .timing on, or off")
 
 
+def bail(session: Session, command: DotCommand) -> None:
+    """Accept what is so anyway, and refuse the other."""
+    if not _switched(command, is_on=False):
+        raise SldbError("bad_request", ".bail off: a script always ends at its first error", "the prompt never does")
+    session.output.say("a script ends at its first error")
+
+
 def show(session: Session, command: DotCommand) -> None:
     optional_argument(command)
     output, layout = session.output, session.output.layout

@@ -58,8 +58,9 @@ def open_(session: Session, command: DotCommand) -> None:
             "bad_request", ".open is a command of the shell", "sldb query --target TARGET names another one"
         )
     client = session.open(target)
-    session.client.close()
-    session.use(client)
+    with session.exclusive_client() as before:
+        before.close()
+        session.use(client)
     session.refresh_names()
     session.output.say(f"now in {client.where}")
 

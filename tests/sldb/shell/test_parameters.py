@@ -53,6 +53,11 @@ def _as_numbers(slots: list[str | None], expected: tuple[str | None, ...]) -> tu
     return tuple(None if slot is None else name for slot, name in zip(slots, expected, strict=True))
 
 
+@pytest.mark.parametrize("number", ["32767", "99999999999999", "9" * 5000])
+def test_a_number_that_sqlite_refuses_takes_no_room(number: str) -> None:
+    assert slots_of(f"select ?{number}, :a") == ["a"]
+
+
 def asked(answers: dict[str, str]) -> tuple[list[tuple[str, str]], object]:
     questions: list[tuple[str, str]] = []
 

@@ -479,6 +479,9 @@ def test_show_lists_the_settings(session: Session) -> None:
     settings = {str(row["setting"]): row["value"] for row in data(session)}
     assert settings["mode"] == "json"
     assert settings["database"] == "main"
+    command(session, ".bail on")
+    with pytest.raises(SldbError, match="always ends"):
+        command(session, ".bail off")
     command(session, ".changes on")
     assert ".timing" in said(session)
 

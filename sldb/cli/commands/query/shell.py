@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lambda_handlers.wire import SldbError
 from sldb import __version__
 from sldb.cli import errors, streams
 from sldb.cli.command import command
@@ -18,7 +19,6 @@ from sldb.cli.questions import create_option, yes_option
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
-    from lambda_handlers.wire import SldbError
     from sldb.client import Client
     from sldb.shell.session import Session
 
@@ -79,7 +79,7 @@ class _Place:
         return replace(client, on_write=self.run.report_write) if self.reports else client
 
     def open(self, target: str) -> Client:
-        """Go to another target, and return its client. Raises SldbError; then the destination stays."""
+        """Go to another target, and return its client. Raises SldbError if it is not there; the destination stays."""
         other = Run()
         given = {name: value for name, value in self.run.settings.given.items() if name not in ("target", "local")}
         if target != "lambda":  # of the same stack
@@ -87,8 +87,24 @@ class _Place:
         other.settings.update({**given, "target": target})
         opened = _Place(other, self.creates, reports=True)
         client = opened.client()
+        try:
+            _look(client)
+        except SldbError:
+            client.close()
+            raise
         self.run = other
         return client
+
+
+def _look(client: Client) -> None:
+    """Raise SldbError if the target does not answer. A database may be missing: the first write creates it."""
+    from lambda_handlers.wire import Request, Statement
+
+    try:
+        client.execute(Request((Statement("SELECT 1"),), read_only=True))
+    except SldbError as error:
+        if error.code != "not_found":
+            raise
 
 
 def _run_standard_input(session: Session) -> None:

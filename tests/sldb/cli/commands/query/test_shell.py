@@ -98,6 +98,12 @@ def test_another_directory_is_opened(run: Run, tmp_path: Path) -> None:
     assert run(".tables", "--format", "csv").stdout == "name,type\nt,table\n"
 
 
+def test_a_target_that_is_not_there_is_not_opened(run: Run) -> None:
+    done = run("create table t(a);\n.open lambda:none\n")
+    assert done.returncode == 3
+    assert "cannot invoke none" in done.stderr
+
+
 def test_output_to_a_file_and_read_from_one(run: Run, tmp_path: Path) -> None:
     out, script = tmp_path / "out.csv", tmp_path / "script.sql"
     script.write_text("select 1 as a;\n.output\nselect 2 as b;")
