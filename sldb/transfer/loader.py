@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from lambda_handlers.wire import Request, SldbError, Statement, Value
+from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.cancelling import TooLate
 from sldb.client import Client
 from sldb.render import literals
@@ -17,7 +17,15 @@ from sldb.transfer.formats.stream import Extra, Values
 from sldb.transfer.interruption import ImportApplied, ImportInDoubt
 from sldb.transfer.loaded_stream import LoadedStream
 from sldb.transfer.row_search import RowsInsert
-from sldb.transfer.staging import attach_statement, cell_names, flattened, rows_per_insert, staged_table, values_clause
+from sldb.transfer.staging import (
+    attach_statement,
+    cell_names,
+    flattened,
+    rows_per_insert,
+    selected_values,
+    staged_table,
+    values_clause,
+)
 from sldb.transfer.target_columns import GENERATED, Column, affinity, is_number
 
 _Insert = TypeVar("_Insert")
@@ -223,7 +231,7 @@ class Loader:
         step = rows_per_insert(len(written))
         for accepted in loaded.accepted(batch.rows for batch in batches):
             for start in range(0, len(accepted), step):
-                rows: list[Values] = [_selected_values(row, written, nulled) for row in accepted[start : start + step]]
+                rows: list[Values] = [selected_values(row, written, nulled) for row in accepted[start : start + step]]
                 self._insert_beginnings.add(begin)
                 yield Statement(f"{begin}{values_clause(len(written), len(rows))}{end}", flattened(len(written), rows))
 
@@ -272,6 +280,8 @@ class Loader:
             details = error.details
             kinds = (details.get("reason"), details.get("sqlite_code"), error.code)
             hint = next((_HINTS[kind] for kind in kinds if kind in _HINTS), error.hint)
+            if details.get("sqlite_code") in _DOUBLES and not self._mode.upsert:
+                hint = "--upsert KEY updates existing rows"
             kept = {name: details[name] for name in ("sqlite_code", "applied") if name in details}
             raise SldbError(error.code, error.message, hint, **kept) from error
         self.changed = sum(
@@ -282,17 +292,9 @@ class Loader:
         return reply.txid
 
 
+_DOUBLES = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
 # Keys: the reason, SQLite's code, or the error code.
 _HINTS = {
     "no_unique_key": "--upsert needs a primary key or unique index of just these columns: CREATE UNIQUE INDEX …",
     "SQLITE_CONSTRAINT_FOREIGNKEY": "import the tables that these rows refer to first, or with them",
 }
-
-
-def _selected_values(row: Values, written: list[tuple[int, str]], nulled: set[int]) -> list[Value]:
-    cells = [row[cell] if cell < len(row) else None for cell, _ in written]
-    if nulled:
-        cells = [
-            None if value == "" and cell in nulled else value for value, (cell, _) in zip(cells, written, strict=True)
-        ]
-    return cells

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 from lambda_handlers.wire import Result, SldbError, Statement
 
-_MAX_PARTS = 1_000  # of a round
-_MIN_PARTS = 64  # of a range
+_MAX_PARTS = 2_000  # of a round
+_MIN_PARTS = 8  # of a range
 _MAX_QUERY_BYTES = 1_500_000  # of all statements of a round
 
 Run = Callable[[Sequence[Statement]], Sequence[Result]]  # statements in a dry run that goes on after errors
@@ -109,7 +109,9 @@ class RowSearch:
         items: list[Statement | _Range] = []
         end: int | None = None
         is_over = not rest
-        room = _MAX_PARTS
+        failing = 1 if only_first else max(1, sum(bool(result.error) for result in results))
+        room = min((self._parts_of(item.insert) for item in sent if isinstance(item, _Range)), default=_MAX_PARTS)
+        most = max(_MIN_PARTS, room // failing)  # parts of a range: rounds cost more than their statements
         for item, result in zip(sent, results, strict=True):
             if isinstance(item, Statement):
                 if result.error and end is None:
@@ -121,7 +123,7 @@ class RowSearch:
                 self._refuse(item, result.error)
                 end = len(items) if only_first or result.rolled_back else None
             else:
-                parts = _divided(item, max(1, -(-_size(item) // self._parts_of(item.insert))))
+                parts = _divided(item, max(1, -(-_size(item) // most)))
                 items += parts
                 is_over = False
                 room -= len(parts)

@@ -161,6 +161,16 @@ class Staging:
         self._client.execute(Request(statements, request_id=request_id))
 
 
+def selected_values(row: Values, written: list[tuple[int, str]], nulled: set[int]) -> list[Value]:
+    """Return the values of the columns that are written. `nulled`: those in which empty text is NULL."""
+    cells = [row[cell] if cell < len(row) else None for cell, _ in written]
+    if nulled:
+        cells = [
+            None if value == "" and cell in nulled else value for value, (cell, _) in zip(cells, written, strict=True)
+        ]
+    return cells
+
+
 def attach_statement(staging: str) -> Statement:
     """Return the statement that opens the staging database for `staged_table`."""
     return Statement(f"ATTACH {literals.literal(staging)} AS {_STAGED}")

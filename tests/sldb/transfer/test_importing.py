@@ -72,6 +72,29 @@ def test_killed_at_any_request_and_run_again_each_row_is_there_once(
         assert not [name for name in databases_of(client) if name.startswith("import-")]
 
 
+@pytest.mark.parametrize("is_applied", [False, True], ids=["before", "after"])
+def test_killed_at_any_request_the_rows_left_out_are_known(client: Client, tmp_path: Path, is_applied: bool) -> None:
+    path, out = tmp_path / "t.csv", tmp_path / "out.csv"
+    path.write_text("a,b\n" + "".join(f"{i % 7},{i}\n" for i in range(10)) + "8\n")
+    plan = Plan((str(path),), mode=Mode(skip=True), batch_rows=8, rejects=str(out))
+    made = "CREATE TABLE t (a INTEGER PRIMARY KEY, b CHECK (b <> '3'))"
+    counted = Client(client.target, "counted")
+    write(counted, made)
+    requests = count_requests(counted, plan)
+    expected = out.read_text()
+    assert expected == "a,b\n3,3\n0,7\n1,8\n2,9\n8\n"
+    for at in range(1, requests):
+        mine = Client(client.target, f"killed-{at}")
+        write(mine, made)
+        out.unlink(missing_ok=True)
+        with pytest.raises(Killed):
+            run(replace(mine, target=KillingTarget(client.target, at, is_applied)), plan, io.BytesIO())
+        assert not out.exists()
+        done = run(mine, plan, io.BytesIO())
+        assert (done.left_out.count, out.read_text()) == (5, expected), at
+        assert rows(mine, "SELECT group_concat(b) FROM t") == [("0,1,2,4,5,6",)]
+
+
 def test_an_import_goes_on_where_it_was(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a\n" + "".join(f"{i}\n" for i in range(100)))

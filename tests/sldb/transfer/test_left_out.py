@@ -238,7 +238,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=10)
 @given(cells=ROWS, batch_rows=st.sampled_from([3, 50_000]), parts=st.integers(2, 5), is_upsert=st.booleans())
 def test_rows_are_left_out_as_by_inserting_them_one_by_one(
     tmp_path_factory: pytest.TempPathFactory,

@@ -74,7 +74,7 @@ def test_rows_that_are_refused_are_named_and_can_be_mended(home: Path) -> None:
     refused = load(home, "people.csv")
     said = "error: people.csv:2:1: UNIQUE constraint failed: people.id; nothing was applied [constraint]\n"
     assert (refused.returncode, refused.stderr.startswith(said)) == (1, True)
-    assert "hint: --on-error skip leaves such rows out" in refused.stderr
+    assert "hint: --upsert KEY updates existing rows · --on-error skip leaves such rows out" in refused.stderr
     done = load(home, "people.csv", "--rejects", "out.csv")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.splitlines()[:2] == [
