@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from lambda_handlers.wire import SldbError
-from sldb.did_you_mean import suggestion
+from sldb.did_you_mean import suggestion, with_suggestion
 
 # The first ending of a format is the usual one.
 ENDINGS = {
@@ -83,13 +83,12 @@ def _chosen(name: str, writable: Collection[str], given: str | None, default: st
     if found is None or found == "table":  # a .txt file may hold any text
         if len(writable) == 1:
             return next(iter(writable))
-        known = " ".join(f".{each}" for each in ENDINGS if ENDINGS[each] in writable)
-        raise SldbError(
-            "bad_request",
-            f"no format is known for {name}",
-            f"give {option} with one of {', '.join(writable)}, or a name with one of the endings {known} (then "
-            f"{' or '.join(COMPRESSIONS)} for a compressed file)",
+        known = [f".{each}" for each in ENDINGS if ENDINGS[each] in writable]
+        hint = (
+            f"give {option} with one of {', '.join(writable)}, or a name with one of the endings {' '.join(known)} "
+            f"(then {' or '.join(COMPRESSIONS)} for a compressed file)"
         )
+        raise SldbError("bad_request", f"no format is known for {name}", with_suggestion(f".{ending}", known, hint))
     raise SldbError(
         "bad_request",
         f"{name} is named like a file in the format {found}, which cannot be written here",

@@ -55,6 +55,15 @@ def test_a_format_that_cannot_be_written_is_refused() -> None:
         file_formats.output_format("x.csv", WRITABLE, "table", option=".mode")
 
 
+def test_a_mistyped_ending_or_format_is_suggested() -> None:
+    with pytest.raises(SldbError) as caught:
+        file_formats.output_format("x.cvs", WRITABLE, None)
+    assert caught.value.hint.startswith("did you mean .csv? give --format")
+    with pytest.raises(SldbError) as caught:
+        file_formats.writable_format("jsno", WRITABLE)
+    assert caught.value.hint == "did you mean json?"
+
+
 def test_a_single_format_needs_no_ending() -> None:
     for name in ("x.bak", "x.txt", "x", "x.sql.gz"):
         assert file_formats.output_format(name, ("insert",), None, "insert") == "insert"

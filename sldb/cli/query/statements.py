@@ -29,7 +29,7 @@ class Work:
     rows: Sequence[ParamRow] | None = None  # of params_from
 
     @classmethod
-    def read(cls, texts: Sequence[Source], params: Sequence[str], params_from: str | None) -> Work:
+    def read(cls, texts: Sequence[Source], params: Sequence[str], params_from: str | None, encoding: str) -> Work:
         """Return the work, with the rows of the file. Raises SldbError for an invalid file of parameters."""
         if params_from is None:
             return cls(texts, params)
@@ -37,7 +37,7 @@ class Work:
             raise click.UsageError("--params-from runs one -c, -f or argument for each row: give one of them")
         from sldb.transfer import param_rows
 
-        return cls(texts, params, params_from, param_rows.read(params_from, sys.stdin.buffer))
+        return cls(texts, params, params_from, param_rows.read(params_from, sys.stdin.buffer, encoding))
 
     def request(self, database: str, options: dict[str, Any]) -> Request:
         """Return the request; `options`: its other fields, with None for absent ones."""

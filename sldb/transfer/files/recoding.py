@@ -25,6 +25,14 @@ MARK_BYTES = 4
 _CHUNK_BYTES = 1 << 18
 
 
+def check_encoding(name: str) -> None:
+    """Raise `bad_request` if there is no such encoding."""
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise SldbError("bad_request", f"no such encoding: {name}") from None
+
+
 def wide_encoding(first_bytes: bytes, encoding: str) -> str | None:
     """Return the encoding of a text in UTF-16 or UTF-32; None for any other. `encoding`: the user's choice."""
     name = codecs.lookup(encoding).name

@@ -106,6 +106,7 @@ def _run(run: Run, client: Client, plan: Plan) -> Outcome:
 def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
     from sldb.did_you_mean import with_suggestion
     from sldb.transfer.files.input import FORMATS
+    from sldb.transfer.files.recoding import check_encoding
     from sldb.transfer.formats.tables import ReadOptions
     from sldb.transfer.importing import MAX_ROWS, Plan
     from sldb.transfer.loader import Mode
@@ -116,7 +117,7 @@ def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
         raise click.UsageError(f"no format to import: {format_name}; {wanted}")
     if sum(map(bool, (options["create"], options["replace"], options["upsert"]))) > 1:
         raise click.UsageError("--create, --replace and --upsert exclude each other: give one of them")
-    _check_encoding(options["encoding"])
+    check_encoding(options["encoding"])
     _check_rejects(files, options)
     upsert = tuple(key.strip() for key in (options["upsert"] or "").split(",") if key.strip())
     skip = options["on_error"] == "skip" or options["rejects"] is not None
@@ -139,15 +140,6 @@ def _check_rejects(files: tuple[str, ...], options: dict[str, Any]) -> None:
         raise click.UsageError(f"--rejects {name}: there is no such directory")
     if os.path.realpath(name) in map(os.path.realpath, files):
         raise click.UsageError(f"--rejects {name}: it is one of the files to read")
-
-
-def _check_encoding(name: str) -> None:
-    import codecs
-
-    try:
-        codecs.lookup(name)
-    except LookupError:
-        raise click.UsageError(f"no such encoding: {name}") from None
 
 
 def _kept(run: Run, staging: str) -> str:

@@ -115,6 +115,13 @@ class QueryCommand(SqlCommand):
     help="Run once for each row of FILE, all or nothing; - is standard input.",
 )
 @click.option(
+    "--encoding",
+    default="utf-8",
+    show_default=True,
+    metavar="NAME",
+    help="The encoding of the file of --params-from.",
+)
+@click.option(
     "--all-databases",
     multiple=True,
     metavar="PATTERN",
@@ -182,6 +189,7 @@ def query(
     file: tuple[str, ...],
     params: tuple[str, ...],
     params_from: str | None,
+    encoding: str,
     yes: bool,
     creates: bool,
     stats: bool,
@@ -211,7 +219,7 @@ def query(
             printing = replace(printing, format="table")  # a .sql file gets the SQL of .schema unchanged
         _run_dot_command(texts[0].text, run, printing, stats, fields["at"], creates)
         return 0
-    work = Work.read(texts, params, params_from)
+    work = Work.read(texts, params, params_from, encoding)
     if work.rows is not None and not work.rows:
         click.echo(f"{params_from} has no rows: nothing was run", err=True)
         return 0

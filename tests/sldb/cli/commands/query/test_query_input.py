@@ -99,6 +99,17 @@ def test_rows_of_parameters_come_from_a_pipe(run: Run) -> None:
         assert (done.returncode, "--params-from - reads standard input" in done.stderr) == (2, True)
 
 
+def test_rows_of_parameters_in_another_encoding(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes("a;b\r\nZoë;1\r\n".encode("latin-1"))
+    done = run("select :a as a", "--params-from", "rows.csv")
+    assert (done.returncode, "rows.csv:2:3: not utf-8 text" in done.stderr) == (2, True)
+    assert "--encoding" in done.stderr
+    done = run("select :a as a", "--params-from", "rows.csv", "--encoding", "latin-1", "--format", "csv")
+    assert (done.returncode, done.stdout) == (0, "a\nZoë\n")
+    done = run("select :a as a", "--params-from", "rows.csv", "--encoding", "nope")
+    assert (done.returncode, "no such encoding: nope" in done.stderr) == (2, True)
+
+
 def test_the_rows_of_all_executions_are_one_result(run: Run, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("[1]\n[2]\n[3]\n")
     done = run("select ? * 10 as x", "--params-from", "rows.jsonl", "--format", "csv")
