@@ -27,7 +27,7 @@ from sldb.cli.query.sending import say_dry_run
 from sldb.cli.query.statements import Work
 from sldb.cli.run import Run
 from sldb.render.merged import Merged
-from sldb.write_outcome import NOT_CHANGED, may_write
+from sldb.write_outcome import NOT_CHANGED, UNKNOWN, may_write
 
 GRACE_SECONDS = 10.0  # beyond the request's own time, for the round trip
 NAME_COLUMN = Column("_database", "TEXT")
@@ -225,7 +225,7 @@ def stopped_sentences(databases: int, outcomes: Mapping[str, Reply | SldbError |
     unknown = [name for name, outcome in outcomes.items() if _is_open(outcome)]
     yield f"stopped: applied in {len(applied)} of {report.count(databases, 'database')}{_named(applied)}"
     if unknown:
-        yield f"whether it was applied in {len(unknown)} more is unknown{_named(unknown)}"
+        yield f"{UNKNOWN} in {len(unknown)} more{_named(unknown)}"
 
 
 def _is_open(outcome: Reply | SldbError | None) -> bool:

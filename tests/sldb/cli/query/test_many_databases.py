@@ -213,7 +213,7 @@ def test_ctrl_c_cancels_all_and_says_what_was_applied(home: Path, writes: bool, 
                 "c": None,
                 "d": SldbError("store_error", "", applied="unknown"),
             },
-            ["stopped: applied in 1 of 9 databases: a", "whether it was applied in 2 more is unknown: c, d"],
+            ["stopped: applied in 1 of 9 databases: a", "whether it was applied is unknown in 2 more: c, d"],
         ),
     ],
 )
