@@ -11,6 +11,7 @@ from typing import Any
 
 import apsw
 
+from lambda_handlers.sql.errors import reason_of
 from lambda_handlers.sql.execution import Engine, Execution
 from lambda_handlers.sql.settings import rights
 from lambda_handlers.sql.statements import Step
@@ -46,7 +47,8 @@ class StatementRuns:
         try:
             result = execution.run(position)
         except apsw.SQLError as error:
-            if execution.has_prepared or not str(error).startswith("no such "):
+            reason, _ = reason_of(str(error))
+            if execution.has_prepared or reason not in ("no_such_function", "no_such_table"):
                 raise
             from lambda_handlers.sql.functions import calls, registry  # few requests need them
 

@@ -58,8 +58,7 @@ def read(name: str, standard_input: BinaryIO, encoding: str = "utf-8") -> list[P
                 raise too_large(name)
     except SldbError as error:
         error.details.setdefault("applied", "no")
-        if "--" in error.hint:  # an option of import
-            error.hint = ""
+        error.hint = ""  # about options of import
         raise
     return rows
 
