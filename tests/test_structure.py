@@ -43,7 +43,6 @@ TESTED_IN = {
         "lambda_handlers.storage.listing",
     ),
     "tests/lambda_handlers/actions/test_push.py": ("lambda_handlers.actions.pushed_schema",),
-    "tests/lambda_handlers/actions/past/test_notes.py": ("lambda_handlers.actions.noted_state",),
     "tests/lambda_handlers/actions/past/test_restore.py": (
         "lambda_handlers.actions.past.history",
         "lambda_handlers.actions.readable_state",

@@ -14,7 +14,9 @@ from typing import Any
 from unittest.mock import patch
 
 from lambda_handlers import service
-from lambda_handlers.actions import clone
+from lambda_handlers.actions import clone, replace_content
+from lambda_handlers.actions.noted_state import Noted
+from lambda_handlers.actions.past import undo as undo_action
 from lambda_handlers.aws.ec2 import Ec2Error
 from lambda_handlers.database.applied_requests import AppliedRequests
 from lambda_handlers.database.attached_databases import AttachedDatabases
@@ -29,12 +31,13 @@ from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.shared.lock_holder import Holder, group_name
 from lambda_handlers.sql import pin
-from lambda_handlers.sql.own import request_log
+from lambda_handlers.sql.own import notes, request_log
 from lambda_handlers.storage import commit, freshness, log_follower, replica, verification
 from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.draft import Draft
-from lambda_handlers.storage.log import timeline
+from lambda_handlers.storage.log import steps, timeline
 from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_decoder import Decoder, decode_frames
 from lambda_handlers.storage.log_follower import LogFollower
@@ -52,6 +55,7 @@ from lambda_handlers.store.protocol import AlreadyExists, StoreError, Unavailabl
 from lambda_handlers.wire import SldbError
 from lambda_handlers.wire.digest import DIGEST_BYTES, ResultDigest
 from lambda_handlers.wire.pin import Pin
+from tests.simulation.histories.steps import SEEDS as STEP_SEEDS
 from tests.simulation.histories.transactions import SEEDS
 
 Patch = Any  # a context manager of unittest.mock
@@ -528,3 +532,32 @@ def _() -> list[Patch]:
 @bug("an open session stays when its copy moves on", 200, looks_from=95, prefix=SEEDS)
 def _() -> list[Patch]:
     return [patch.object(WarmSession, "is_outdated", property(lambda self: False))]
+
+
+# Undo and notes
+
+
+@bug("an undo after an undo takes that back", 20, prefix=STEP_SEEDS)
+def _() -> list[Patch]:
+    def undo(read: steps.Read, newest: int, count: int) -> steps.Plan:
+        with patch.object(steps, "is_move", lambda header: False):
+            return real(read, newest, count)
+
+    real = steps.undo
+    return [patch.dict(undo_action._PLANS, {Kind.UNDO: undo})]
+
+
+@bug("an undo takes back what was written meanwhile", 100, prefix=STEP_SEEDS)
+def _() -> list[Patch]:
+    return [patch.object(undo_action, "check_newest", lambda current, base: None)]
+
+
+@bug("a note has the number of the transaction before", 20, prefix=STEP_SEEDS)
+def _() -> list[Patch]:
+    real = notes.record
+    return [patch.object(notes, "record", lambda connection, txid, note: real(connection, txid - 1, note))]
+
+
+@bug("a restore forgets its note", 20, prefix=STEP_SEEDS)
+def _() -> list[Patch]:
+    return [patch.object(replace_content, "with_note", lambda context, past, note, txid: Noted({}, past.page_count))]

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
+from tests.simulation.histories import steps
 from tests.simulation.histories.cases import outcome_of, report
 from tests.simulation.histories.outcome import Outcome
 from tests.simulation.histories.transactions import SEEDS
@@ -46,11 +47,12 @@ class Tally:
 
 
 def soak(first: int, step: int, until: float) -> Tally:
-    """Run the seeds first, first + step, … until that time, each also with interactive transactions."""
+    """Run the seeds first, first + step, … until that time, and each with transactions, and with undo and notes."""
     tally, seed = Tally(), first
     while time.time() < until:
         tally.add(outcome_of(seed))
         tally.add(outcome_of(f"{SEEDS}{seed}"))
+        tally.add(outcome_of(f"{steps.SEEDS}{seed}"))
         seed += step
     return tally
 

@@ -1,10 +1,11 @@
-"""Five hundred further histories and a hundred with interactive transactions, in a file of their own so that they run
-beside the first."""
+"""Five hundred further histories, a hundred with interactive transactions and a hundred with undo and notes, in a file
+of their own so that they run beside the first."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.simulation.histories import steps
 from tests.simulation.histories.cases import HISTORIES_AT_ONCE, check_seeds
 from tests.simulation.histories.transactions import SEEDS
 
@@ -18,3 +19,7 @@ def test_every_promise_holds(first: int) -> None:
 
 def test_every_promise_holds_for_interactive_transactions() -> None:
     check_seeds(f"{SEEDS}{number}" for number in range(HISTORIES_AT_ONCE))
+
+
+def test_every_promise_holds_for_undo_and_notes() -> None:
+    check_seeds(f"{steps.SEEDS}{number}" for number in range(HISTORIES_AT_ONCE))

@@ -17,6 +17,7 @@ in plain SQLite (`model`), and every answer to a client is compared with the res
 - Interactive transactions are serializable, each at its place in the log (interactive).
 - At the end a new container reads every database in its newest state, and at some transactions of the retention period
   (`history`).
+- An undo or redo goes along the writes as an editor does, and each note is with its own transaction (steps).
 - Copies, restores and renames report only existing things; a copy appears complete, and over nothing (`copy`).
 - Page maps, atlases and heads are right about their files (`at rest`, see rest).
 - Unverified data is not believed: with damaged answers a request may fail with `corrupt` or `store_error`, and all of
@@ -40,7 +41,7 @@ from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
 from lambda_handlers.wire import Reply
-from tests.simulation.checking import interactive, model, rest
+from tests.simulation.checking import interactive, model, rest, steps
 from tests.simulation.checking.interactive import InTransaction
 from tests.simulation.checking.ledger import MOST_SKEW_SECONDS, Copy, Entry
 from tests.simulation.checking.model import EMPTY, Ran
@@ -97,6 +98,8 @@ class Replay:
         else:
             made = self._made(database, states, entry, file)
         self._check_stamp(database, entry, header)
+        if problem := steps.note_problem(entry):
+            self._violate("notes", f"{what}: {problem}")
         states.append(replace(made, timestamp_ms=header.timestamp_ms))
         self._compare(what, file, made.database)
         self._compare_compacted(database, entry.txid, image)
@@ -185,6 +188,11 @@ class Replay:
         source = self.states[operation.database]
         if operation.action == "drop_database":
             return [EMPTY]
+        if operation.action in steps.MOVES:
+            restored = steps.restored_by(self._outcome.ledger.log(database).entries, entry)
+            if restored is None:
+                self._violate("steps", f"{entry.by} made transaction {entry.txid}, and there was no such step")
+            return [source[restored or 0].database]
         if operation.action == "rename_database" and database == operation.database:
             if is_note:
                 return [source[-1].database]
@@ -316,7 +324,7 @@ class Told:
     def _check_action(self, body: dict[str, Any]) -> None:
         """Check that everything that its reply reports exists."""
         match self._operation.action:
-            case "restore":
+            case "restore" | "undo" | "redo":
                 self._want_same(self._states, body["txid"], self._states, body["restored"])
             case "drop_database":
                 self._want_same(self._states, body["txid"], [BEGINNING], 0)

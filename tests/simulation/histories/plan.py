@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from tests.simulation.histories import transactions
+from tests.simulation.histories import steps, transactions
 from tests.simulation.histories.transactions import Turn
 
 LOCKS = ("security-group", "s3", "none")
@@ -74,6 +74,8 @@ class Plan:
 def make(seed: str) -> Plan:
     if seed.startswith(transactions.SEEDS):
         return _with_transactions(Random(f"{seed} transactions"), _make(seed))
+    if seed.startswith(steps.SEEDS):
+        return _with_steps(Random(f"{seed} steps"), _make(seed))
     return _with_wrong_clock(Random(f"{seed} clock"), _make(seed))
 
 
@@ -196,6 +198,21 @@ def _with_transactions(chance: Random, plan: Plan) -> Plan:
             added.append(_operation(chance, next(numbers), time + lasts * chance.random(), kind))
     ordered = sorted((*plan.operations, *added), key=lambda operation: operation.at)
     return replace(plan, operations=tuple(ordered))
+
+
+def _with_steps(chance: Random, plan: Plan) -> Plan:
+    """Give the writes messages, and add undos and redos. Moments of copies are left out: a file of several transactions
+    stands for its last one there."""
+    noted = [
+        replace(one, fields={**one.fields, "message": steps.message_of(one.number)}) if one.kind == "sql" else one
+        for one in plan.operations
+        if one.what != "past read elsewhere"
+    ]
+    moments = [operation.at for operation in plan.operations]
+    for number in range(steps.FIRST, steps.FIRST + chance.randint(4, 16)):
+        time = max(4.0, chance.choice(moments)) + chance.expovariate(0.5)
+        noted.append(_operation(chance, number, time, chance.choice(("undo", "undo", "redo", "restore here"))))
+    return replace(plan, operations=tuple(sorted(noted, key=lambda operation: operation.at)))
 
 
 def _some_kinds(chance: Random) -> list[str]:
@@ -459,4 +476,16 @@ _KINDS_OF_TRANSACTIONS: dict[str, tuple[int, Any]] = {
 }
 _BESIDE_TRANSACTIONS = [kind for kind, (weight, _) in _KINDS_OF_TRANSACTIONS.items() for _ in range(weight)]
 _OF_ATTACHED = ["increment attached", "increment attached", "increment"]
-_ALL_KINDS = {**_KINDS_OF_TRANSACTIONS, **_KINDS_OF_DATABASES, **_KINDS}
+
+
+def _restore_here(chance: Random, number: int) -> dict[str, Any]:
+    fields = {"message": steps.message_of(number)}
+    return {**_restore(chance, number), "database": "main", "fields": fields}
+
+
+_KINDS_OF_STEPS: dict[str, tuple[int, Any]] = {
+    "undo": (0, lambda chance, number: steps.move(chance, number, "undo")),
+    "redo": (0, lambda chance, number: steps.move(chance, number, "redo")),
+    "restore here": (0, _restore_here),
+}
+_ALL_KINDS = {**_KINDS_OF_STEPS, **_KINDS_OF_TRANSACTIONS, **_KINDS_OF_DATABASES, **_KINDS}
