@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lambda_handlers.wire.errors import SldbError
-from lambda_handlers.wire.values import Row, decode_value, encode_value
+from lambda_handlers.wire.values import Row, decode_row, encode_row
 
 
 class Column(NamedTuple):
@@ -64,7 +64,7 @@ class Result:
 
     def encode_rows(self) -> dict[str, Any]:
         """Return the fields of the rows."""
-        rows = {"rows": [[encode_value(value) for value in row] for row in self.rows]}
+        rows = {"rows": [encode_row(row) for row in self.rows]}
         return {
             "columns": [column.encode() for column in self.columns],
             **(self.stored.encode() if self.stored else rows),
@@ -88,7 +88,7 @@ class Result:
         stored = StoredRows.decode(shown)
         return cls(
             columns=tuple(Column(column["name"], column["type"]) for column in shown["columns"]),
-            rows=[] if stored else [tuple([decode_value(value) for value in row]) for row in shown["rows"]],
+            rows=[] if stored else [decode_row(row) for row in shown["rows"]],
             rowcount=body["rowcount"],
             lastrowid=body["lastrowid"],
             stored=stored,

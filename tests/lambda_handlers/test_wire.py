@@ -20,6 +20,7 @@ from lambda_handlers.wire import (
     decode_value,
     encode_value,
 )
+from lambda_handlers.wire.values import decode_row, encode_row
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=50)
 VALUES = st.one_of(st.none(), st.integers(INTEGER_MIN, INTEGER_MAX), st.floats(), TEXT, st.binary(max_size=50))
@@ -34,6 +35,20 @@ def same(one: object, other: object) -> bool:
             one == other or (math.isnan(one) and math.isnan(other))
         )
     return type(one) is type(other) and one == other
+
+
+@given(st.lists(VALUES))
+def test_a_row_is_written_and_read_like_its_values(row):
+    encoded = json.loads(json.dumps(encode_row(tuple(row))))
+    assert json.dumps(encode_row(tuple(row))) == json.dumps([encode_value(value) for value in row])
+    assert all(map(same, decode_row(encoded), map(decode_value, encoded)))
+
+
+@pytest.mark.parametrize("value", ["\ud800", 2**63, -(2**63) - 1, [], {"$blob": "?"}])
+def test_what_is_no_value_is_refused_in_a_row_too(value):
+    with pytest.raises(SldbError, match="want"):
+        decode_row([1, value])
+    assert decode_row([True, False, None]) == (1, 0, None)
 
 
 @given(VALUES)
