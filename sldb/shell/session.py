@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +22,7 @@ from lambda_handlers.wire import Params, Reply, Request, SldbError, Statement
 from sldb.cancelling import TooLate
 from sldb.client import Client
 from sldb.database_creation import suggest_names
+from sldb.progress.protocol import SILENT, Progress
 from sldb.report import count, summary
 from sldb.shell.output import Output
 from sldb.shell.parameters import Ask, Parameters
@@ -52,6 +53,7 @@ class Session:
     confirm: Callable[[str], bool] | None = None  # confirms destructive statements; None: there is no user to ask
     queries: SavedQueries | None = None  # None: there is no place to keep them
     edit: Callable[[str], str] | None = None  # None: there is no editor
+    working: Callable[[], AbstractContextManager[Progress]] = lambda: nullcontext(SILENT)  # shows long work
     pull: Pull | None = None  # writes a database to a SQLite file; None: only the shell can
     open: Callable[[str], Client] | None = None  # opens a target; None: only the shell can
     echoes: bool = False  # a script prints its statements

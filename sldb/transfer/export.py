@@ -52,7 +52,7 @@ def write(
     elif what is not None:
         with open_output(path, standard_output) as out:
             for piece in _texts(replace(what, pages=counted(what.pages)), format_name, layout):
-                out.write(piece.encode())
+                source.progress.advance(bytes=out.write(piece.encode()))
     return counted.rows
 
 

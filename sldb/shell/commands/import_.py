@@ -27,7 +27,8 @@ def import_(session: Session, command: DotCommand) -> None:
     started = time.monotonic()
     with session.exclusive_client() as client:
         client.prepare_to_write()
-        done = run(noted(client, f"import {Path(name).name}"), plan, io.BytesIO())
+        with session.working() as shown:
+            done = run(noted(client, f"import {Path(name).name}"), plan, io.BytesIO(), shown)
     if done.made:
         session.refresh_names()
     for sentence in sentences(done, time.monotonic() - started):

@@ -60,7 +60,7 @@ class Snapshot:
         """Find the transaction. Raises SldbError, as every method. `at`: a txid or a time of the wire; None: now.
         `progress` gets the number of rows that were read."""
         self._client = client
-        self._progress = progress
+        self.progress = progress
         self.database = client.database
         self._at = at
         reply = self._send(Statement("PRAGMA encoding"))
@@ -94,7 +94,7 @@ class Snapshot:
         while True:
             page, requested_rows = self._page(scan, position, limit)
             if page:
-                self._progress.advance(rows=len(page))
+                self.progress.advance(rows=len(page))
                 yield page
             if len(page) < requested_rows:
                 return

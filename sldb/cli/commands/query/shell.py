@@ -13,7 +13,7 @@ import click
 
 from lambda_handlers.wire import SldbError
 from sldb import __version__
-from sldb.cli import errors, streams
+from sldb.cli import errors, progress, streams
 from sldb.cli.command import command
 from sldb.cli.questions import create_option, yes_option
 from sldb.cli.run import Run
@@ -128,7 +128,7 @@ def _talk(place: _Place, session: Session, *, vi: bool, pages: bool, asks: bool)
     from sldb.shell.terminal.pager import Pager
     from sldb.shell.terminal.prompt import ask_value, confirm, open_history, run_loop
 
-    session.edit, session.ask = edit, ask_value
+    session.edit, session.ask, session.working = edit, ask_value, progress.show
     if asks:
         session.confirm = lambda what: confirm(session.client.where, what)
     if pages:
