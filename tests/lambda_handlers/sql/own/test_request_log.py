@@ -147,7 +147,7 @@ def test_a_rename_that_is_refused_leaves_no_note(service):
     run(service, "CREATE TABLE t (a)", database="y")
     with pytest.raises(SldbError) as caught:
         act(service, "rename_database", "x", to="y")
-    assert caught.value.code == "conflict"
+    assert caught.value.code == "exists"
     assert act(service, "history", "x")["txid"] == 2
 
 
