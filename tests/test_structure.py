@@ -182,6 +182,7 @@ TESTED_IN = {
         "sldb.shell.commands.param",
         "sldb.shell.commands.settings",
         "sldb.shell.commands.system",
+        "sldb.shell.commands.table",
         "sldb.shell.commands.schema",
     ),
     "tests/sldb/transfer/test_left_out.py": ("sldb.transfer.refused_rows", "sldb.transfer.rejects"),

@@ -1,6 +1,6 @@
 """A dot command: its spellings, help text, completion and function; and the checks of its arguments.
 
-The list of commands is in `sldb.shell.commands.registry`.
+The table of commands is in `sldb.shell.commands.table`.
 """
 
 from __future__ import annotations
