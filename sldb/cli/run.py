@@ -84,7 +84,7 @@ class Run:
         return self._directory is not None and not self._directory.exists()
 
     def check_directory(self, *, creates: bool) -> None:
-        """Raise `bad_request` if the target is a file, and `store_error` if it is a directory that is missing with its
+        """Raise `bad_request` if the target is a file, and `not_found` if it is a directory that is missing with its
         parent, and may not be created."""
         from lambda_handlers.wire import SldbError
 
@@ -97,7 +97,10 @@ class Run:
             )
         if not creates and self.missing_directory is not None:
             raise SldbError(
-                "store_error", f"there is no directory {directory}", "--create lets the first write create it"
+                "not_found",
+                f"there is no directory {directory}",
+                "--create lets the first write create it",
+                applied="no",
             )
 
     # Settings

@@ -94,7 +94,9 @@ def is_inf(value: object) -> bool:
 def test_csv_keeps_cells_with_line_breaks_and_tells_null_from_nothing(run: Run) -> None:
     text = run("select id, a from v", "--format", "csv").stdout
     rows = list(csv.reader(io.StringIO(text, newline="")))
-    assert [row[1] for row in rows[1:]] == [as_text(value, "") for value in VALUES]
+    infinities = {"Inf": "9e999", "-Inf": "-9e999"}  # as SQLite reads them
+    shown = [as_text(value, "") for value in VALUES]
+    assert [row[1] for row in rows[1:]] == [infinities.get(text, text) for text in shown]
     assert f'{NASTY.index("") + 1},""\n' in text
     assert text.endswith(f"{len(VALUES)},\n")
 

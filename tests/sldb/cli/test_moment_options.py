@@ -140,7 +140,7 @@ def test_a_log_that_ends_in_the_future_is_warned_about(sldb: Sldb, tmp_path: Pat
 
 def test_the_shell_takes_moments_of_several_words(sldb: Sldb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = ".at 2h ago\nselect count(*) as n from t;\n.at 30m\nselect count(*) as n from t;\n.branch early 2h ago\n"
-    monkeypatch.setattr("sys.stdin", io.StringIO(script))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(script.encode()))))
     done = sldb("shell", "--format", "jsonl")
     assert done.out == '{"n": 0}\n{"n": 1}\n'
     assert re.findall(r"as of transaction (\d+), ", done.err) == ["1", "2", "1"]
@@ -150,7 +150,7 @@ def test_the_shell_takes_moments_of_several_words(sldb: Sldb, tmp_path: Path, mo
 def test_what_the_shell_looks_at_stays_what_it_is(sldb: Sldb, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a time meant when it was entered: not what it would mean for the next statement."""
     script = ".at 0s\nselect count(*) as n from t;\n"
-    monkeypatch.setattr("sys.stdin", io.StringIO(script))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(script.encode()))))
     sldb("query", "insert into t values (9)")
     assert sldb("shell", "--format", "jsonl").out == '{"n": 3}\n'
 

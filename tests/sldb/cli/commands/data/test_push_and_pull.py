@@ -62,7 +62,7 @@ def test_for_a_program(tmp_path, file):
 @pytest.mark.parametrize(
     ("arguments", "status", "why"),
     [
-        (["push", "none.db"], 1, "no such file"),
+        (["push", "none.db"], 2, "no such file"),
         (["push", "."], 2, "a directory"),
         (["push", "text"], 2, "not a SQLite database, or an encrypted one"),
         (["push", "in.db", "--if-txid", "7"], 75, "not 7"),

@@ -93,7 +93,7 @@ def test_another_directory_is_opened(run: Run, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     script = f"create table t(a);\n.open {tmp_path}/other\ncreate table u(b);\n.tables\n.open {tmp_path}/no/such\n"
     done = run(script, "--format", "csv")
-    assert (done.stdout, done.returncode) == ("name,type\nu,table\n", 3)
+    assert (done.stdout, done.returncode) == ("name,type\nu,table\n", 1)
     assert "there is no directory" in done.stderr
     assert run(".tables", "--format", "csv").stdout == "name,type\nt,table\n"
 

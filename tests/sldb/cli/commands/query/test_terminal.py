@@ -249,7 +249,7 @@ def test_the_bottom_line_is_up_to_date_after_commands(open_shell: Open, tmp_path
 
 
 def test_a_directory_that_is_not_there(open_shell: Open, tmp_path: Path) -> None:
-    missing = open_shell(where=("--local", str(tmp_path / "no/such")), prompt="it ended with 3")
+    missing = open_shell(where=("--local", str(tmp_path / "no/such")), prompt="it ended with 1")
     assert "there is no directory" in missing.screen()
     assert ">" not in missing.screen()  # there was no prompt
     file = tmp_path / "x.db"
@@ -262,7 +262,7 @@ def test_a_directory_that_is_not_there(open_shell: Open, tmp_path: Path) -> None
 
 
 def test_a_function_that_is_not_there_ends_the_shell_while_the_user_types(open_shell: Open) -> None:
-    screen = open_shell(where=("--stack", "none"), prompt="it ended with 3").screen()
+    screen = open_shell(where=("--stack", "none"), prompt="it ended with 1").screen()
     assert "error: cannot invoke none-function" in screen
     assert screen.count("error:") == 1
 
