@@ -26,8 +26,6 @@ DECISIONS_MAY_STAND_IN = {
     "sldb/config/file.py",  # tomllib has the line and the column in its message
     "sldb/aws/errors.py",  # CloudFormation's ValidationError is all kinds of things
     "lambda_handlers/sql/errors.py",  # SQLite's SQLITE_ERROR is all kinds of things
-    "sldb/transfer/loaded_stream.py",  # SQLite names the column of a constraint in its message only
-    "lambda_handlers/sql/functions/registry.py",  # and the function that it lacks
     "lambda_handlers/store/s3.py",  # obstore has the status in its message
 }
 ASKS = {"startswith", "endswith", "partition", "rpartition", "replace", "removeprefix", "removesuffix", "find", "index"}

@@ -66,9 +66,13 @@ def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | 
         offset=_offset(error, piece, reason, name),
         sqlite_code=apsw.mapping_extended_result_codes.get(extended) or apsw.mapping_result_codes.get(extended),
         reason=reason,
+        subject=_subject_of(str(error)),
     )
 
 
+_SUBJECT = re.compile(
+    r"(?:NOT NULL|UNIQUE|CHECK) constraint failed: (.+)|cannot store \w+ value in \w+ column (.+)", re.S
+)
 _NO_SUCH = re.compile(r"no such ([a-z ]+): (?:\w+\.)?(\w+)")
 _REASONS = {
     "attached databases must use the same text encoding as main database": "other_encoding",
@@ -105,6 +109,12 @@ def reason_of(message: str) -> tuple[str | None, str | None]:
     if unsafe := _UNSAFE.fullmatch(message):
         return "function_in_schema", unsafe[1]
     return _REASONS.get(message), None
+
+
+def _subject_of(message: str) -> str | None:
+    """Return what a constraint is about, from its English text: the columns, as `t.a, t.b`, or the name of a CHECK."""
+    found = _SUBJECT.fullmatch(message)
+    return found and (found[1] or found[2])
 
 
 def _offset(error: apsw.Error, piece: Piece | None, reason: str | None, name: str | None) -> int | None:

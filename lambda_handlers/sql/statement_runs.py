@@ -47,13 +47,12 @@ class StatementRuns:
         try:
             result = execution.run(position)
         except apsw.SQLError as error:
-            reason, _ = reason_of(str(error))
-            if execution.has_prepared or reason not in ("no_such_function", "no_such_table"):
+            if execution.has_prepared or reason_of(str(error))[0] not in ("no_such_function", "no_such_table"):
                 raise
             from lambda_handlers.sql.functions import calls, registry  # few requests need them
 
             environment = registry.Environment(self._engine.connection, self._check, self._time_ms)
-            return calls.run(make, position, error, environment, trusted)
+            return calls.run(make, position, error, environment, trusted, reason_of)
         return self._shown(result, word, position) if self._engine.authorizer.without_effect else result
 
     def _shown(self, result: Result, word: str, position: int) -> Result:

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from lambda_handlers.wire import SldbError
 from sldb.render.formats import json_lines
 from sldb.transfer.formats.bad_rows import BadRows
 from sldb.transfer.formats.columns import ColumnType
@@ -114,7 +115,8 @@ def empty_key(key: str) -> str:
     return f"the key {key} is empty"
 
 
-def column_named(reason: str, table: str, columns: Sequence[str]) -> str | None:
-    """Return the column that a reason names, to show its place; the first of several."""
-    found = [(reason.find(f"{table}.{name}"), -len(name), name) for name in columns]
+def column_named(error: SldbError, table: str, columns: Sequence[str]) -> str | None:
+    """Return the column that an error of a constraint is about; the first of several."""
+    subject = str(error.details.get("subject", ""))
+    found = [(subject.find(f"{table}.{name}"), -len(name), name) for name in columns]
     return min((each for each in found if each[0] >= 0), default=(0, 0, None))[2]

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from lambda_handlers.wire import SldbError, Value
 from sldb.params.arguments import guess
 from sldb.transfer.files.input import STANDARD_INPUT, Input
+from sldb.transfer.files.recoding import check_encoding
 from sldb.transfer.formats import tables
 from sldb.transfer.formats.bad_rows import BadRows
 from sldb.transfer.formats.json_rows import InvalidValue, JsonRows, value_of
@@ -40,16 +41,17 @@ class _Quoted(str):
     __slots__ = ()
 
 
-def read(name: str, standard_input: BinaryIO) -> list[ParamRow]:
+def read(name: str, standard_input: BinaryIO, encoding: str = "utf-8") -> list[ParamRow]:
     """Return the rows of a file, or of standard input (`-`), in order.
 
     Raises `bad_request` with its place for invalid content, and `too_large`.
     """
+    check_encoding(encoding)
     if Path(name).is_file() and Path(name).stat().st_size > MAX_BYTES:
         raise too_large(name)
     rows, size = [], 0
     try:
-        for line, params in _rows(Input(name), standard_input):
+        for line, params in _rows(Input(name), standard_input, encoding):
             rows.append(ParamRow(params, line))
             size += _size(params)
             if size > MAX_BYTES:  # of a pipe or a compressed file
@@ -75,9 +77,9 @@ def _size(params: Bound) -> int:
     return sum(len(value) if isinstance(value, (str, bytes)) else 8 for value in values)
 
 
-def _rows(source: Input, standard_input: BinaryIO) -> Iterator[tuple[int, Bound]]:
+def _rows(source: Input, standard_input: BinaryIO, encoding: str) -> Iterator[tuple[int, Bound]]:
     table = "parameters" if source.name == STANDARD_INPUT else None
-    options = tables.ReadOptions(table=table, quoted=_Quoted)
+    options = tables.ReadOptions(table=table, encoding=encoding, quoted=_Quoted)
     bad = BadRows(skip=False)
     for stream in tables.read(source, options, bad, standard_input):
         if source.format in ("sqlite", "sql"):

@@ -87,7 +87,7 @@ class RefusedRows:
 
     def _refusal(self, place: int, row: int, error: SldbError) -> Refusal:
         stream = self._loaded[place].stream
-        return Refusal(place, row, error.message, column_named(error.message, stream.table, stream.columns))
+        return Refusal(place, row, error.message, column_named(error, stream.table, stream.columns))
 
     def _run(self, statements: Sequence[Statement]) -> Sequence[Result]:
         """Run the statements in a transaction that is rolled back, each whatever the others did."""

@@ -29,11 +29,13 @@ def run(
     error: apsw.Error,
     environment: registry.Environment,
     trusted: Callable[[Callable[[apsw.Connection], Any]], Any],
+    reason_of: Callable[[str], tuple[str | None, str | None]],
 ) -> Result:
     """Run a statement that SQLite could not prepare with this error; `make` returns an execution of it, `trusted` runs
-    statements of sldb's own. Raises the error for a function that sldb lacks too."""
+    statements of sldb's own, `reason_of` returns the reason and the missing name in a text of SQLite's. Raises the
+    error for a function that sldb lacks too."""
     names: set[str] = set()
-    while (name := registry.missing_name(error)) is not None and name not in names:
+    while (name := registry.missing_name(*reason_of(str(error)))) is not None and name not in names:
         if trusted(partial(schema_use.uses, name=name)):
             raise SldbError(
                 "sql_error",

@@ -12,7 +12,6 @@ whose own program has functions with these names: reading goes on, and those fun
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ import apsw
 from lambda_handlers.sql.functions import schema_use
 from lambda_handlers.sql.functions.names import AGGREGATES, SERIES
 
-_MISSING = re.compile(r"no such (?:function|table): (\w+)")
-
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -36,12 +33,11 @@ class Environment:
     time_ms: int | None  # of the statement, unix milliseconds; None: that of the machine
 
 
-def missing_name(error: apsw.Error) -> str | None:
-    """Return the name of the function or table that SQLite did not find, if it is one of these."""
-    found = _MISSING.fullmatch(str(error))
-    name = found[1].lower() if found else ""
-    is_table = str(error).startswith("no such table")
-    return name if schema_use.is_ours(name) and is_table == (name == SERIES) else None
+def missing_name(reason: str | None, name: str | None) -> str | None:
+    """Return the name of the function or table that SQLite did not find, if it is one of these. `reason`: of the error
+    (`no_such_function`, `no_such_table`)."""
+    wanted = "no_such_table" if (name or "").lower() == SERIES else "no_such_function"
+    return name.lower() if name and reason == wanted and schema_use.is_ours(name.lower()) else None
 
 
 @contextmanager

@@ -162,17 +162,20 @@ def test_what_sqlite_tells_in_words_only_is_a_field(service, query, reason):
 
 
 @pytest.mark.parametrize(
-    ("query", "code"),
+    ("query", "code", "subject"),
     [
-        ("INSERT INTO t VALUES (1, 'z')", "SQLITE_CONSTRAINT_PRIMARYKEY"),
-        ("INSERT INTO t VALUES (3, 'x')", "SQLITE_CONSTRAINT_UNIQUE"),
-        ("INSERT INTO t VALUES (3, 'bad')", "SQLITE_CONSTRAINT_CHECK"),
+        ("INSERT INTO t VALUES (1, 'z')", "SQLITE_CONSTRAINT_PRIMARYKEY", "t.a"),
+        ("INSERT INTO t VALUES (3, 'x')", "SQLITE_CONSTRAINT_UNIQUE", "t.b"),
+        ("INSERT INTO t VALUES (3, 'bad')", "SQLITE_CONSTRAINT_CHECK", "b <> 'bad'"),
+        ("CREATE TABLE s (n INT) STRICT; INSERT INTO s VALUES ('x')", "SQLITE_CONSTRAINT_DATATYPE", "s.n"),
+        ("CREATE TABLE p (a, b, PRIMARY KEY (a, b)); INSERT INTO p VALUES (1, 2), (1, 2)",
+         "SQLITE_CONSTRAINT_PRIMARYKEY", "p.a, p.b"),
     ],
-)
-def test_a_constraint_is_named(service, query, code):
+)  # fmt: skip
+def test_a_constraint_is_named(service, query, code, subject):
     error = error_of(service, query)
     assert (error.code, error.status, error.details["sqlite_code"]) == ("constraint", 409, code)
-    assert "t." in error.message or "b <>" in error.message
+    assert error.details["subject"] == subject
 
 
 @pytest.mark.parametrize(
