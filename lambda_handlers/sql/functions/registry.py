@@ -20,8 +20,8 @@ from typing import Any
 
 import apsw
 
+from lambda_handlers.shared.function_names import AGGREGATES, SERIES
 from lambda_handlers.sql.functions import schema_use
-from lambda_handlers.sql.functions.names import AGGREGATES, SERIES
 
 
 @dataclass(frozen=True, slots=True)

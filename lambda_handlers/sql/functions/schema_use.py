@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import apsw
 
-from lambda_handlers.sql.functions.names import AGGREGATES, NAMES, REGEXP
+from lambda_handlers.shared.function_names import AGGREGATES, NAMES, REGEXP
 from lambda_handlers.wire import SldbError
 
 _TOKEN = re.compile(

@@ -32,6 +32,8 @@ NAMES = Names({"users": ["id", "name", "nation"], "orders": ["id", "user_id", "n
         ("select * from my", "", ['"my table"']),
         ('select "my table".', ' from "my table"', ['"a b"', '"select"']),
         ("select coun", "", ["count"]),
+        ("select generate_s", "", ["generate_series"]),
+        ("select sha2", "", ["sha256"]),
         ("select * from users where name", "", []),
     ],
 )

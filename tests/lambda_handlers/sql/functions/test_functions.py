@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.service import Service
-from lambda_handlers.sql.functions import names, percentiles, registry, schema_use, uuids
+from lambda_handlers.shared import function_names as names
+from lambda_handlers.sql.functions import percentiles, registry, schema_use, uuids
 from lambda_handlers.wire import Reply, Request, SldbError, Statement
 from sldb.client import Client, open_target
 from tests.fakes.databases.service import container, run

@@ -1,4 +1,4 @@
-"""The names of sldb's own functions. docs/sql.md describes them."""
+"""The names of the functions that sldb adds to those of SQLite. docs/sql.md describes them."""
 
 from __future__ import annotations
 
