@@ -52,6 +52,20 @@ def bare_words(statement: str) -> Iterator[str]:
             yield match.group().upper()
 
 
+def tokens(sql: str) -> Iterator[re.Match[str]]:
+    """Yield the tokens of `sql`; the `lastgroup` of each is its kind: space (comments too), quoted, end, word, or None
+    for a character of punctuation."""
+    return _TOKEN.finditer(sql)
+
+
+def unquoted(name: str) -> str:
+    """Return a name without its quotes, if it has some."""
+    closing = _CLOSING_QUOTES.get(name[:1])
+    if closing is None or len(name) < 2:
+        return name
+    return name[1:-1] if closing == "]" else name[1:-1].replace(closing * 2, closing)
+
+
 def possible_names(sql: str) -> Iterator[str]:
     """Yield everything that may be a name in `sql`: bare words, and quoted text without its quotes."""
     for match in _without_comments(sql):

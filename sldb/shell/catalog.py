@@ -27,11 +27,6 @@ _SCHEMA = f"""SELECT name, sql FROM sqlite_schema
 WHERE sql IS NOT NULL AND {_visible("tbl_name")} AND {_visible("name")}
 AND (:name IS NULL OR lower(tbl_name) = lower(:name) OR lower(name) = lower(:name))
 ORDER BY tbl_name, type = 'table' DESC, name"""
-_COLUMNS = """SELECT name AS "column", type, CASE WHEN "notnull" THEN 'not null' ELSE '' END AS "null",
-coalesce(dflt_value, '') AS "default", iif(pk, pk, '') AS "primary key" FROM pragma_table_xinfo(:name)
-WHERE hidden <> 1 ORDER BY cid"""
-_INDEXES_OF = """SELECT il.name AS "index", CASE WHEN il."unique" THEN 'unique' ELSE '' END AS "unique",
-(SELECT group_concat(name, ', ') FROM pragma_index_info(il.name)) AS "columns" FROM pragma_index_list(:name) AS il"""
 _VERSION = "PRAGMA schema_version"
 _ALL_COLUMNS = f"""SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
 WHERE t.type IN ('table', 'view') AND {_visible("t.name")} AND c.hidden <> 1 ORDER BY t.name, c.cid"""
@@ -70,11 +65,6 @@ def indexes(table: str | None = None) -> Request:
 def schema(name: str | None = None) -> Request:
     """Request rows (name, sql) of all objects, or of the object `name` and those belonging to it."""
     return _request(_SCHEMA, {"name": name})
-
-
-def description(name: str) -> Request:
-    """Request two results: the columns of the table or view, and its indexes."""
-    return Request((Statement(_COLUMNS, {"name": name}), Statement(_INDEXES_OF, {"name": name})), read_only=True)
 
 
 def everything() -> Request:

@@ -56,6 +56,17 @@ class Output:
         if note := render.describe_hidden(results, format_name, screen):
             self.say(note, softly=True)
 
+    def show_parts(self, parts: Iterable[str | Result]) -> None:
+        """Print results, and text between them, in the format that is set: one for people."""
+        with self._no_partial_file():
+            shown = self._data_stream()
+            for part in parts:
+                if isinstance(part, Result):
+                    render.write([part], self.current_format, shown, self.screen, self.layout)
+                else:
+                    shown.write((text.escape_lines(part) if self.screen else part) + "\n")
+            self._finish(shown)
+
     def write_lines(self, lines: Iterable[str]) -> None:
         """Write text unchanged to a file, with control characters escaped to a terminal."""
         with self._no_partial_file():

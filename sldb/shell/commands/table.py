@@ -23,7 +23,17 @@ SCHEMA = (
     Command(".tables [LIKE]", r"\dt [LIKE]", "tables and views", schema.tables, "table"),
     Command(".views [LIKE]", r"\dv [LIKE]", "views", schema.views, "table"),
     Command(".indexes [TABLE]", r"\di [TABLE]", "indexes", schema.indexes, "table", also=("indices",)),
-    Command(".describe [NAME]", r"\d [NAME]", "columns and indexes of a table", schema.describe, "table"),
+    Command(
+        ".describe [NAME]",
+        r"\d [NAME]",
+        "a table with keys, checks, triggers",
+        schema.describe,
+        "table",
+        more="Columns, indexes, checks, foreign keys of both directions, triggers, the definition of a view. The\n"
+        "number of rows is an estimate: of ANALYZE, or by the largest rowid. NAME may be a pattern: us*.\n"
+        "The formats for programs have the columns alone.",
+        also=("d",),
+    ),
     Command(".schema [NAME]", r"\d+ [NAME]", "the CREATE statements", schema.schema, "table"),
     Command(".databases", r"\l", "list the databases", schema.databases),
     Command(".database NAME", r"\c NAME", "go to another database", schema.database, "database", also=("use",)),

@@ -67,8 +67,16 @@ class SqliteTarget:
         for statement in request.statements:
             for query in split_statements(statement.query):
                 if not is_blank(query):
-                    results.append(self._run(query, statement.params, len(results)))
+                    results.append(self._result(request, query, statement.params, len(results)))
         return results
+
+    def _result(self, request: Request, query: str, params: Params, position: int) -> Result:
+        try:
+            return self._run(query, params, position)
+        except SldbError as error:
+            if request.on_error == "stop":
+                raise
+            return Result(error=error)
 
     def _run(self, query: str, params: Params, position: int) -> Result:
         try:

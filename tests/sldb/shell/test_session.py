@@ -103,7 +103,8 @@ def test_describe(session: Session) -> None:
     command(session, r"\d users")
     columns = data(session)
     assert [row["column"] for row in columns] == ["id", "name"]
-    assert columns[1] == {"column": "name", "type": "TEXT", "null": "not null", "default": "'x'", "primary key": ""}
+    name = {"column": "name", "type": "TEXT", "null": "not null", "default": "'x'", "primary key": "", "generated": ""}
+    assert columns[1] == name
     session.output.format = "table"
     command(session, r".describe users")
     assert isinstance(session.output.out, io.StringIO)
