@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from lambda_handlers.wire import SldbError
 from sldb.render.formats import json_lines
+from sldb.render.values import folded
 from sldb.transfer.formats.bad_rows import BadRows
 from sldb.transfer.formats.columns import ColumnType
 from sldb.transfer.formats.stream import Stream, Values
@@ -82,16 +83,16 @@ class LoadedStream:
 
 def rows_with_keys(stream: Stream, keys: Sequence[str], bad: BadRows) -> Iterable[tuple[int, Values]]:
     """Return the rows with a value in each of the columns; another row is a bad one: a key is never invented."""
-    if not keys or (stream.is_text and not {key.lower() for key in keys} <= set(map(str.lower, stream.columns))):
+    if not keys or (stream.is_text and not set(map(folded, keys)) <= set(map(folded, stream.columns))):
         return stream.rows  # a column that is missing is an error of the import
-    return _rows_with_keys(stream, [key.lower() for key in keys], bad)
+    return _rows_with_keys(stream, [folded(key) for key in keys], bad)
 
 
 def _rows_with_keys(stream: Stream, keys: list[str], bad: BadRows) -> Iterator[tuple[int, Values]]:
     places: dict[str, int] = {}
     for line, values in stream.rows:
         if len(places) < len(stream.columns):
-            places = {name.lower(): place for place, name in enumerate(stream.columns)}
+            places = {folded(name): place for place, name in enumerate(stream.columns)}
         for key in keys:
             place = places.get(key, len(values))
             if place >= len(values) or values[place] is None:

@@ -10,9 +10,10 @@ from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.cancelling import TooLate
 from sldb.client import Client
 from sldb.render import literals
+from sldb.render.values import folded
 from sldb.targets.protocol import with_id
+from sldb.transfer import new_table
 from sldb.transfer.batches import Batch
-from sldb.transfer.formats.columns import ColumnType
 from sldb.transfer.formats.stream import Extra, Values
 from sldb.transfer.interruption import ImportApplied, ImportInDoubt
 from sldb.transfer.loaded_stream import LoadedStream
@@ -49,7 +50,8 @@ class Loader:
         self._mode = mode
         self._loaded = loaded
         self._is_new = False  # the database
-        self._tables: dict[str, list[Column]] = {}  # existing tables of the target, by lower-case name
+        self._tables: dict[str, list[Column]] = {}  # existing tables of the target, by folded name
+        self._new: dict[str, list[Column]] = {}  # tables that are created, likewise
         self.made: tuple[str, ...] = ()
         self.changed = 0
         self._insert_beginnings: set[str] = set()  # of the statements that insert rows
@@ -66,16 +68,24 @@ class Loader:
             if error.code != "not_found":
                 raise
             self._tables, self._is_new = {}, True
+            self._plan_new_tables()
             return int(error.details.get("txid", 0))
         self._is_new = reply.txid == 0
         self._tables = {
-            name.lower(): [
+            folded(name): [
                 Column(str(column), str(type_), hidden in GENERATED) for column, type_, hidden in result.rows
             ]
             for name, result in zip(names, reply.results, strict=True)
             if result.rows
         }
+        self._plan_new_tables()
         return reply.txid
+
+    def _plan_new_tables(self) -> None:
+        streams: dict[str, list[LoadedStream]] = {}
+        for loaded in self._loaded:
+            streams.setdefault(folded(loaded.stream.table), []).append(loaded)
+        self._new = {name: new_table.columns(of) for name, of in streams.items() if name not in self._tables}
 
     def prepare_database(self) -> None:
         """Create a new database without enforced foreign keys if its first content is a SQLite file, as SQLite does."""
@@ -112,82 +122,57 @@ class Loader:
         made: list[str] = []
         for place, loaded in enumerate(self._loaded):
             table = loaded.stream.table
-            if table.lower() in self._tables:
+            if folded(table) in self._tables:
                 self._check(loaded)
-                if self._mode.replace and table.lower() not in begun:
+                if self._mode.replace and folded(table) not in begun:
                     yield Statement(f"DELETE FROM {literals.name(table)}")
-            elif table.lower() not in begun:
-                yield Statement(loaded.stream.create or self._create(table))
+            elif folded(table) not in begun:
+                yield Statement(
+                    loaded.stream.create
+                    or new_table.create_statement(table, self._new[folded(table)], self._mode.upsert)
+                )
                 made.append(table)
-            begun.add(table.lower())
+            begun.add(folded(table))
             yield from inserts(place)
         for extra in self._extras():
-            if extra.of_table.lower() not in self._tables and (extra.of_table or not self._tables):
+            if folded(extra.of_table) not in self._tables and (extra.of_table or not self._tables):
                 yield Statement(extra.sql, extra.params or None)
         self.made = tuple(made)
 
     def _extras(self) -> list[Extra]:
         return [extra for loaded in self._loaded for extra in loaded.stream.extras]
 
-    def _create(self, table: str) -> str:
-        """Return CREATE TABLE, with the types of the values in all streams for the table."""
-        columns: dict[str, ColumnType] = {}
-        for loaded in self._loaded:
-            if loaded.stream.table.lower() == table.lower():
-                for name, type_ in zip(loaded.stream.columns, loaded.types, strict=True):
-                    merged = columns.setdefault(name, ColumnType(type_.is_text))
-                    merged.seen |= type_.seen
-        if not columns:
-            raise SldbError("bad_request", f"there are no rows, and so no columns to create a table {table}")
-        keys = {key.lower() for key in self._mode.upsert}
-        declared = [
-            f"{literals.name(name)} {type_.declared}".rstrip() + " NOT NULL" * (name.lower() in keys)
-            for name, type_ in columns.items()
-        ]
-        if self._mode.upsert:
-            self._check_keys(list(columns))
-            declared.append(f"PRIMARY KEY ({literals.names(self._mode.upsert)})")
-        return f"CREATE TABLE {literals.name(table)} ({', '.join(declared)})"
-
     def _check(self, loaded: LoadedStream) -> None:
         """Raise `bad_request` if the rows do not fit the existing table."""
         table = loaded.stream.table
         if self._mode.must_be_new:
             raise SldbError("bad_request", f"table {table} already exists", "without --create its rows are added")
-        there = {column.name.lower(): column for column in self._tables[table.lower()]}
+        there = {folded(column.name): column for column in self._tables[folded(table)]}
         for _, name in self._cells(loaded):
-            if name.lower() not in there:
+            if folded(name) not in there:
                 known = ", ".join(column.name for column in there.values())
                 raise SldbError(
                     "bad_request", f"{loaded.stream.shown}: table {table} has no column {name}", f"it has: {known}"
                 )
         for place, name in self._cells(loaded):
-            if loaded.types[place].has_huge and affinity(there[name.lower()].type) in ("INTEGER", "NUMERIC"):
+            if loaded.types[place].has_huge and affinity(there[folded(name)].type) in ("INTEGER", "NUMERIC"):
                 raise SldbError(
                     "bad_request",
                     f"{loaded.stream.shown}: column {name} has whole numbers of more than 64 bits, which would lose "
-                    f"digits in {table}.{name} ({there[name.lower()].type})",
+                    f"digits in {table}.{name} ({there[folded(name)].type})",
                     "a TEXT column keeps them",
                 )
         if loaded.stream.columns and not self._cells(loaded):
             raise SldbError("bad_request", f"{loaded.stream.shown}: all its columns are generated by table {table}")
-        self._check_keys([name for _, name in self._cells(loaded)])
-
-    def _check_keys(self, columns: list[str]) -> None:
-        known = {column.lower() for column in columns}
-        for key in self._mode.upsert:
-            if key.lower() not in known:
-                raise SldbError(
-                    "bad_request", f"--upsert {key}: there is no such column", f"there are {', '.join(columns)}"
-                )
+        new_table.check_keys(self._mode.upsert, [name for _, name in self._cells(loaded)])
 
     def _cells(self, loaded: LoadedStream) -> list[tuple[int, str]]:
         """Return place and name of the columns that are written: not those that the table generates."""
-        there = self._tables.get(loaded.stream.table.lower())
+        there = self._tables.get(folded(loaded.stream.table))
         columns = list(enumerate(loaded.stream.columns))
         if there is None:
             return columns
-        generated = {column.name.lower() for column in there if column.is_generated}
+        generated = {folded(column.name) for column in there if column.is_generated}
         return [each for each in columns[loaded.stream.has_rowid :] if each[1].lower() not in generated]
 
     @property
@@ -198,8 +183,8 @@ class Loader:
                 f"{loaded.stream.table}.{name}"
                 for loaded in self._loaded
                 for name in loaded.stream.columns[loaded.stream.has_rowid :]
-                for column in self._tables.get(loaded.stream.table.lower(), ())
-                if column.is_generated and column.name.lower() == name.lower()
+                for column in self._tables.get(folded(loaded.stream.table), ())
+                if column.is_generated and folded(column.name) == folded(name)
             )
         )
 
@@ -209,25 +194,27 @@ class Loader:
         begin = f"INSERT INTO {literals.name(loaded.stream.table)} ({literals.names(names)}) "
         if not self._mode.upsert:
             return begin, ""
-        keys = {key.lower() for key in self._mode.upsert}
-        updates = [f"{literals.name(n)}=excluded.{literals.name(n)}" for n in names if n.lower() not in keys]
+        keys = {folded(key) for key in self._mode.upsert}
+        updates = [f"{literals.name(n)}=excluded.{literals.name(n)}" for n in names if folded(n) not in keys]
         action = f"UPDATE SET {','.join(updates)}" if updates else "NOTHING"
         return begin, f" ON CONFLICT ({literals.names(self._mode.upsert)}) DO {action}"
 
-    def _is_nulled(self, loaded: LoadedStream, place: int, name: str) -> bool:
+    def _is_nulled(self, loaded: LoadedStream, name: str) -> bool:
         """Return True if empty text in this column is NULL."""
         if not loaded.stream.empty_is_null:
             return False
-        there = self._tables.get(loaded.stream.table.lower())
-        if there is None:
-            return loaded.types[place].is_number
-        return any(column.name.lower() == name.lower() and is_number(column.type) for column in there)
+        return any(folded(column.name) == folded(name) and is_number(column.type) for column in self._columns(loaded))
+
+    def _columns(self, loaded: LoadedStream) -> list[Column]:
+        """Return the columns of the table for a stream, existing or new."""
+        table = folded(loaded.stream.table)
+        return self._tables[table] if table in self._tables else self._new[table]
 
     def _inserts(self, place: int, batches: list[Batch]) -> Iterator[Statement]:
         loaded = self._loaded[place]
         begin, end = self._insert(loaded)
         written = self._cells(loaded)
-        nulled = {cell for cell, name in written if self._is_nulled(loaded, cell, name)}
+        nulled = {cell for cell, name in written if self._is_nulled(loaded, name)}
         step = rows_per_insert(len(written))
         for accepted in loaded.accepted(batch.rows for batch in batches):
             for start in range(0, len(accepted), step):
@@ -254,18 +241,18 @@ class Loader:
         loaded = self._loaded[place]
         cells = cell_names(len(loaded.stream.columns))
         return {
-            name: f"nullif({cells[cell]},'')" if self._is_nulled(loaded, cell, name) else cells[cell]
+            name: f"nullif({cells[cell]},'')" if self._is_nulled(loaded, name) else cells[cell]
             for cell, name in self._cells(loaded)
         }
 
     def nulled_keys(self) -> list[tuple[int, int, str]]:
         """Return stream, place and name of the columns of a key in which empty text is NULL."""
-        keys = {key.lower() for key in self._mode.upsert}
+        keys = {folded(key) for key in self._mode.upsert}
         return [
             (place, cell, name)
             for place, loaded in enumerate(self._loaded)
             for cell, name in self._cells(loaded)
-            if name.lower() in keys and self._is_nulled(loaded, cell, name)
+            if folded(name) in keys and self._is_nulled(loaded, name)
         ]
 
     def _send(self, request: Request) -> int:

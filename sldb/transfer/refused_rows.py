@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from lambda_handlers.wire import Request, Result, Row, SldbError, Statement
 from sldb.client import Client
 from sldb.render import literals
+from sldb.render.values import folded
 from sldb.transfer.batches import Batch
 from sldb.transfer.loaded_stream import LoadedStream, Refusal, column_named
 from sldb.transfer.loader import Loader
@@ -134,8 +135,8 @@ class RefusedRows:
             by_id.setdefault(number, []).append((str(parent), str(child), str(of_parent)))
         for pairs in by_id.values():
             for place, loaded in enumerate(self._loaded):
-                values = {name.lower(): value for name, value in self._loader.source_values(place).items()}
-                if loaded.stream.table.lower() == table.lower() and all(pair[1].lower() in values for pair in pairs):
+                values = {folded(name): value for name, value in self._loader.source_values(place).items()}
+                if folded(loaded.stream.table) == folded(table) and all(folded(pair[1]) in values for pair in pairs):
                     without = sorted(loaded.refused)
                     query = _orphan_query(table, pairs, values, self._source.tables[place])
                     names = ", ".join(child for _, child, _ in pairs)
@@ -154,7 +155,7 @@ def _orphan_query(table: str, pairs: Sequence[tuple[str, str, str]], values: Map
     there = " AND ".join(f"p.{parent} = t.{child}" for parent, child in zip(parents, children, strict=True))
     present = " AND ".join(f"t.{child} IS NOT NULL" for child in children)
     selected = ", ".join(f"t.{child} AS k{number}" for number, child in enumerate(children))
-    same = " AND ".join(f"o.k{number} = {values[child.lower()]}" for number, (_, child, _) in enumerate(pairs))
+    same = " AND ".join(f"o.k{number} = {values[folded(child)]}" for number, (_, child, _) in enumerate(pairs))
     return (
         f"WITH o AS MATERIALIZED (SELECT DISTINCT {selected} FROM main.{literals.name(table)} t WHERE {present} "
         f"AND NOT EXISTS (SELECT 1 FROM main.{literals.name(pairs[0][0])} p WHERE {there})) "

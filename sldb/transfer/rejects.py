@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from lambda_handlers.wire import SldbError
+from sldb.render.values import folded
 from sldb.transfer.files.input import STANDARD_INPUT, Input
 from sldb.transfer.files.output import open_output
 from sldb.transfer.formats.bad_rows import BadRows
@@ -170,7 +171,7 @@ class _Texts(BadRows):
 def check_layouts(loaded: Sequence[LoadedStream]) -> None:
     """Raise `bad_request` if the rows of the newest stream cannot stand in one file with those before."""
     first, newest = loaded[0].stream, loaded[-1].stream
-    if (first.table.lower(), first.layout) != (newest.table.lower(), newest.layout):
+    if (folded(first.table), first.layout) != (folded(newest.table), newest.layout):
         raise SldbError(
             "bad_request",
             f"--rejects: rows of {newest.shown} and {first.shown} differ in table, columns or format",

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from lambda_handlers.wire import Row, Statement
 from sldb.render import literals
+from sldb.render.values import folded
 from sldb.transfer.database.snapshot import QueryScan, Scan
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -96,7 +97,7 @@ class Schema:
 
     def table(self, name: str) -> Table | None:
         """Return the table of that name; upper and lower case are the same, as in SQLite."""
-        return next((table for table in self.tables if table.name.lower() == name.lower()), None)
+        return next((table for table in self.tables if folded(table.name) == folded(name)), None)
 
 
 def read_schema(source: Queryable) -> Schema:
@@ -148,7 +149,7 @@ def _is_own(name: object, of_table: object) -> bool:
 
 def _table(name: str, kind: str, sql: str, columns: list[Row], has_rowid: bool) -> Table:
     """Return the table. `columns`: name, type, place in the primary key, hidden."""
-    taken = {str(column).lower() for column, _, _, hidden in columns if hidden != _HIDDEN}
+    taken = {folded(str(column)) for column, _, _, hidden in columns if hidden != _HIDDEN}
     written = [(str(n), str(type_)) for n, type_, _, hidden in columns if hidden not in (*_GENERATED, _HIDDEN)]
     key = tuple(str(n) for place, n in sorted((place, n) for n, _, place, _ in columns if place))
     integer_key = key[0] if has_rowid and len(key) == 1 and _is_rowid(key[0], written, sql) else None

@@ -8,6 +8,7 @@ from itertools import chain
 
 from lambda_handlers.wire import Row, SldbError
 from sldb.render import literals
+from sldb.render.values import folded
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Table
 from sldb.transfer.database.snapshot import QueryScan, Snapshot
@@ -43,7 +44,7 @@ def table(source: Snapshot, name: str, *, is_to_insert: bool = False) -> Selecti
         columns = one.columns if is_to_insert else one.shown
         text = f"SELECT {literals.names(columns)} FROM {literals.name(one.name)}"
         return Selection(one.name, columns, text, row_pages(source, one, columns), one)
-    view = next((view for view in found.views if view.lower() == name.lower()), None)
+    view = next((view for view in found.views if folded(view) == folded(name)), None)
     if view is None:
         there = ", ".join([*(each.name for each in found.tables if each.kind != "shadow"), *found.views])
         raise SldbError("not_found", f"{source.database} has no table or view {name}", f"there are: {there or 'none'}")

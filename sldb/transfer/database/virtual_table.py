@@ -12,6 +12,8 @@ import re
 from collections.abc import Container
 from enum import Enum
 
+from sldb.render.values import folded
+
 _NAME = r"""(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|`(?:[^`]|``)*`|\[[^\]]*\]|[^\W\d][\w$]*)"""
 _DEFINITION = re.compile(
     rf"CREATE\s+VIRTUAL\s+TABLE\s+{_NAME}\s+USING\s+(?P<module>{_NAME})\s*(?:\((?P<arguments>.*)\))?\s*",
@@ -35,7 +37,7 @@ def dump_method(sql: str, names: Container[str]) -> DumpMethod:
         return DumpMethod.SHADOWS
     if "content" not in options:
         return DumpMethod.ROWS
-    return DumpMethod.REBUILD if options["content"].lower() in names else DumpMethod.SHADOWS
+    return DumpMethod.REBUILD if folded(options["content"]) in names else DumpMethod.SHADOWS
 
 
 def content_of(sql: str) -> str | None:

@@ -47,6 +47,10 @@ class ColumnType:
             for value in values:
                 self.seen |= _kind_of_real(value)
 
+    def merge(self, other: ColumnType) -> None:
+        """Add the kinds of values in a column of the same name."""
+        self.seen |= other.seen
+
     @property
     def is_final(self) -> bool:
         """True if no further value changes the type."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from lambda_handlers.wire import Row, SldbError, Value
 from sldb.render import literals
+from sldb.render.values import folded
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Schema, Table
 from sldb.transfer.database.selection import row_pages
@@ -71,7 +72,7 @@ def _content(found: Schema, table: Table) -> Table | None:
     name = content_of(table.sql)
     if name is None:
         return None
-    if (view := next((each for each in found.views if each.lower() == name.lower()), None)) is not None:
+    if (view := next((each for each in found.views if folded(each) == folded(name)), None)) is not None:
         raise SldbError(
             "bad_request",
             f"the content of {table.name} is the view {view}, which is not in a file of one table",
@@ -82,7 +83,7 @@ def _content(found: Schema, table: Table) -> Table | None:
 
 def _methods(found: Schema) -> dict[str, DumpMethod]:
     """Return the method for each virtual table."""
-    names = {each.lower() for each in (*(table.name for table in found.tables), *found.views)}
+    names = {folded(each) for each in (*(table.name for table in found.tables), *found.views)}
     return {table.name: dump_method(table.sql, names) for table in found.tables if table.kind == "virtual"}
 
 
@@ -186,7 +187,7 @@ class _TableTexts:
         owners = [
             name
             for name in self._methods
-            if shadow.name.lower().startswith(name.lower()) and _SHADOW_ENDINGS.fullmatch(shadow.name[len(name) :])
+            if folded(shadow.name).startswith(folded(name)) and _SHADOW_ENDINGS.fullmatch(shadow.name[len(name) :])
         ]
         return max(owners, key=len, default=None)
 

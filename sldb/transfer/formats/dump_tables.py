@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lambda_handlers.wire import SldbError
+from sldb.render.values import folded
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Schema
 from sldb.transfer.database.snapshot import Snapshot
@@ -42,7 +43,7 @@ def _matching(found: Schema, patterns: Sequence[str]) -> set[str]:
     names = [*(table.name for table in found.tables), *found.views]
     matching: set[str] = set()
     for pattern in patterns:
-        same = {name for name in names if name.lower() == pattern.lower()}
+        same = {name for name in names if folded(name) == folded(pattern)}
         like = same or {name for name in names if _is_like(name, pattern)}
         if not like:
             raise SldbError("not_found", f"no such table or view: {pattern}", ".tables lists them")

@@ -16,6 +16,7 @@ import apsw
 
 from lambda_handlers.wire import Row, SldbError
 from sldb.render import literals
+from sldb.render.values import folded
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Schema, Table
 from sldb.transfer.database.virtual_table import DumpMethod, dump_method, is_fts5
@@ -116,7 +117,7 @@ class _File:
 
 def _streams(connection: apsw.Connection, shown: str, only: str | None) -> Iterator[Stream]:
     found = schema.read_schema(_File(connection))
-    names = {each.lower() for each in (*(table.name for table in found.tables), *found.views)}
+    names = {folded(each) for each in (*(table.name for table in found.tables), *found.views)}
     tables = [table for table in found.tables if table.kind != "shadow" and only in (None, table.name)]
     if not tables:
         there = ", ".join(table.name for table in found.tables if table.kind != "shadow")

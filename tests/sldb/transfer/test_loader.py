@@ -143,3 +143,36 @@ def test_rows_must_have_what_they_refer_to_when_all_are_there(client: Client, tm
         load(client, tmp_path / "child.csv", batch_rows=batch_rows)
     assert (caught.value.code, "refer to first" in caught.value.hint) == ("constraint", True)
     assert rows(client, "SELECT of FROM child") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("batch_rows", [1, 50_000])
+class TestNames:
+    """Names are equal as SQLite compares them: only the letters of ASCII have no case."""
+
+    def test_files_with_other_cases_in_their_headers_make_one_table(
+        self, client: Client, tmp_path: Path, batch_rows: int
+    ) -> None:
+        (tmp_path / "1.csv").write_text("a,b\n1,2\n")
+        (tmp_path / "2.csv").write_text("B,A\n20,10\n")
+        load(client, tmp_path / "1.csv", tmp_path / "2.csv", table="t", batch_rows=batch_rows)
+        assert rows(client, "SELECT a, b FROM t") == [(1, 2), (10, 20)]
+
+    def test_letters_beyond_ascii_differ_by_case(self, client: Client, tmp_path: Path, batch_rows: int) -> None:
+        (tmp_path / "É.csv").write_text("É,é\n1,2\n")
+        (tmp_path / "é.csv").write_text("É,é\n3,4\n")
+        for _ in range(2):  # into new tables, and into these
+            load(client, tmp_path / "É.csv", tmp_path / "é.csv", upsert=("é",), batch_rows=batch_rows)
+        assert rows(client, 'SELECT * FROM "É" JOIN "é"') == [(1, 2, 3, 4)]
+
+    def test_a_key_in_another_case_beyond_ascii_is_none(self, client: Client, tmp_path: Path, batch_rows: int) -> None:
+        (tmp_path / "t.csv").write_text("É,v\n1,2\n")
+        with pytest.raises(SldbError, match="--upsert é: there is no such column"):
+            load(client, tmp_path / "t.csv", upsert=("é",), batch_rows=batch_rows)
+
+    def test_an_empty_text_is_null_by_the_type_of_the_whole_table(
+        self, client: Client, tmp_path: Path, batch_rows: int
+    ) -> None:
+        (tmp_path / "1.tsv").write_text("a\tb\n1\tx\n\ty\n")
+        (tmp_path / "2.tsv").write_text("a\tb\nz\tz\n")
+        load(client, tmp_path / "1.tsv", tmp_path / "2.tsv", table="t", batch_rows=batch_rows)
+        assert rows(client, "SELECT a FROM t") == [("1",), ("",), ("z",)]
