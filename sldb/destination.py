@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lambda_handlers.shared.did_you_mean import closest, question
 from lambda_handlers.wire import DEFAULT_STACK, SldbError
 from sldb.config.settings import LOCAL, Level, Setting
-from sldb.did_you_mean import closest, question
 from sldb.stack.names import check_stack_name
 
 LAMBDA = "lambda"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import apsw
 
@@ -10,17 +12,22 @@ from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.sql.script import Piece
 from lambda_handlers.wire import SldbError
 
+Trusted: TypeAlias = "Callable[[Callable[[apsw.Connection], Any]], Any]"
+
 MAX_VALUE_BYTES = 100_000_000
 
 
-def translated(error: Exception, authorizer: Authorizer, statement: int | None, piece: Piece | None) -> SldbError:
-    """Return the error for the user. `statement`: its position in the request, `piece`: its text."""
+def translated(
+    error: Exception, authorizer: Authorizer, statement: int | None, piece: Piece | None, trusted: Trusted
+) -> SldbError:
+    """Return the error for the user. `statement`: its position in the request, `piece`: its text; `trusted` runs
+    statements of sldb's own."""
     if isinstance(error, apsw.AuthError) or authorizer.refusal:
         return SldbError("forbidden", authorizer.refusal or str(error), authorizer.hint, statement=statement)
     if isinstance(error, apsw.ReadOnlyError) and authorizer.attached:
         return attached_is_read_only(str(error), statement)
     if isinstance(error, apsw.Error):
-        return _translated_sqlite(error, statement, piece)
+        return _translated_sqlite(error, statement, piece, trusted)
     if isinstance(error, UnicodeDecodeError):
         return SldbError(
             "sql_error", "a value is text that is not UTF-8", "read it as bytes: CAST(… AS BLOB)", statement=statement
@@ -40,7 +47,7 @@ def attached_is_read_only(doing: str, statement: int | None = None) -> SldbError
     )
 
 
-def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | None) -> SldbError:
+def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | None, trusted: Trusted) -> SldbError:
     if isinstance(error, (apsw.NoMemError, apsw.FullError)):
         return _no_room(error, statement)
     if isinstance(error, apsw.TooBigError):
@@ -58,22 +65,38 @@ def _translated_sqlite(error: apsw.Error, statement: int | None, piece: Piece | 
     code = "constraint" if isinstance(error, apsw.ConstraintError) else "sql_error"
     extended: int = getattr(error, "extendedresult", -1)
     reason, name = reason_of(str(error))
+    similar, hint = _similar_names(reason, name, piece, trusted)
     return SldbError(
         code,
         _MESSAGES.get(reason or "", str(error)),
-        _HINTS.get(reason or "", ""),
+        hint or _HINTS.get(reason or "", ""),
         statement=statement,
         offset=_offset(error, piece, reason, name),
         sqlite_code=apsw.mapping_extended_result_codes.get(extended) or apsw.mapping_result_codes.get(extended),
         reason=reason,
         subject=_subject_of(str(error)),
+        similar=similar or None,
     )
+
+
+def _similar_names(
+    reason: str | None, name: str | None, piece: Piece | None, trusted: Trusted
+) -> tuple[list[str], str]:
+    """Return the names that a missing one may stand for, and a hint with them."""
+    if reason is None or name is None or piece is None or not reason.startswith("no_such_"):
+        return [], ""
+    from lambda_handlers.shared.did_you_mean import question  # few requests need these, and imports slow down
+    from lambda_handlers.sql.hints import similar_names  # cold starts
+
+    found = similar_names.find(reason, name, piece.sql, trusted)
+    return found, question(found)
 
 
 _SUBJECT = re.compile(
     r"(?:NOT NULL|UNIQUE|CHECK) constraint failed: (.+)|cannot store \w+ value in \w+ column (.+)", re.S
 )
 _NO_SUCH = re.compile(r"no such ([a-z ]+): (?:\w+\.)?(\w+)")
+_NO_COLUMN = re.compile(r"table \w+ has no column named (\w+)")
 _REASONS = {
     "attached databases must use the same text encoding as main database": "other_encoding",
     "incomplete input": "incomplete",
@@ -104,6 +127,8 @@ def reason_of(message: str) -> tuple[str | None, str | None]:
     """Return the reason of an SQLITE_ERROR, from its English text, and the missing name."""
     if missing := _NO_SUCH.fullmatch(message):
         return f"no_such_{missing[1].replace(' ', '_')}", missing[2]
+    if lacking := _NO_COLUMN.fullmatch(message):
+        return "no_such_column", lacking[1]
     if unknown := _UNKNOWN.fullmatch(message):
         return "unknown_function", unknown[1]
     if unsafe := _UNSAFE.fullmatch(message):

@@ -290,7 +290,7 @@ class Session:
         """Raise the error for the user in place of one of SQLite's or Python's."""
         if self._deadline.is_over() and isinstance(error, apsw.InterruptError):
             raise self._deadline.error(statement) from error
-        raise translated(error, self._authorizer, statement, piece) from error
+        raise translated(error, self._authorizer, statement, piece, self.trusted) from error
 
 
 def _digest() -> type[ResultDigest]:

@@ -107,7 +107,7 @@ def _refuse(above: click.Context, words: Sequence[str]) -> NoReturn:
 def no_such_command(above: click.Context, word: str, names: Iterable[str], first: Sequence[str] = ()) -> str:
     """Return the message for an unknown subcommand, or command if the one above is the root. It suggests the names
     like the word, after those in `first`."""
-    from sldb.did_you_mean import closest, question
+    from lambda_handlers.shared.did_you_mean import closest, question
 
     path = above.command_path
     meant = question(f"{path} {'help ' * (name == GLOBALS)}{name}" for name in (*first, *closest(word, names)))

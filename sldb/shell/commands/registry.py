@@ -6,6 +6,7 @@ rows of `sldb query .tables --format json` are data like any other.
 
 from __future__ import annotations
 
+from lambda_handlers.shared.did_you_mean import closest, question
 from lambda_handlers.wire import SldbError
 from sldb.shell.commands import habits, help_text, run, table
 from sldb.shell.commands.command import Command, optional_argument
@@ -19,7 +20,7 @@ def obey(command: DotCommand, session: Session) -> bool:
     if found is None:
         if elsewhere := habits.HERE.get(command.name):
             raise SldbError("bad_request", f".{command.name} of sqlite3 is not here", elsewhere)
-        raise SldbError("bad_request", f"no such command: .{command.name}", ".help lists the commands")
+        raise _unknown(command.name)
     found.run(session, command)
     return found is not _QUIT and session.exit_status is None
 
@@ -27,6 +28,12 @@ def obey(command: DotCommand, session: Session) -> bool:
 def find(name: str) -> Command | None:
     """Return the command of that name, without its dot or backslash."""
     return _BY_NAME.get(name)
+
+
+def _unknown(name: str) -> SldbError:
+    similar = closest(name, (each for each in _BY_NAME if len(each) > 1))
+    hint = " ".join(filter(None, (question(f".{each}" for each in similar), ".help lists the commands")))
+    return SldbError("bad_request", f"no such command: .{name}", hint)
 
 
 def _help(session: Session, command: DotCommand) -> None:
@@ -38,7 +45,7 @@ def _help(session: Session, command: DotCommand) -> None:
     else:
         found = find(name.lstrip(".\\"))
         if found is None:
-            raise SldbError("bad_request", f"no such command: {name}", ".help lists the commands")
+            raise _unknown(name.lstrip(".\\"))
         help_text.describe(session, found)
 
 

@@ -99,6 +99,24 @@ def test_schema_of_all_leaves_ours_out(session: Session) -> None:
     assert [row["name"] for row in data(session)] == ["users", "by_name", "v"]
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (".tabels", "did you mean .tables?"),
+        (".TABELS", "did you mean .tables?"),
+        (r"\tabels", "did you mean .tables?"),
+        (".help shema", "did you mean .schema or "),
+        (".xyzzy", ".help lists the commands"),
+        (".mode cvs", "did you mean csv?"),
+        (".schema user", "did you mean users?"),
+    ],
+)
+def test_a_mistyped_word_is_told_from_what_it_may_mean(session: Session, text: str, hint: str) -> None:
+    with pytest.raises(SldbError) as refused:
+        command(session, text)
+    assert refused.value.hint.startswith(hint)
+
+
 def test_describe(session: Session) -> None:
     command(session, r"\d users")
     columns = data(session)
