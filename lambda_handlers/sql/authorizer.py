@@ -57,11 +57,14 @@ def not_yours(name: str) -> str:
     return f"{name} is a table of sldb's own"
 
 
-def _may_trust(action: int, one: str, two: str, trigger: str | None) -> bool:
+def _may_trust(action: int, one: str, two: str, trigger: str | None, changed: Collection[str]) -> bool:
     """Return True if a statement of sldb's own may do this: write to sldb's tables, and only directly. Triggers and
     cascades are the user's; both are also switched off (own_tables.undisturbed). Virtual tables write their pending
-    changes when a savepoint or the transaction ends."""
+    changes when a savepoint begins or the transaction ends, FTS3 and FTS4 by an INSERT into themselves: `changed` has
+    the tables that may have some, those that the user's statements have written to."""
     if action not in _ROW_ACTIONS and action not in _SCHEMA_ACTIONS:
+        return True
+    if action == apsw.SQLITE_INSERT and one in changed and trigger is None:
         return True
     is_known = is_ours(one) or is_ours(two) or one.startswith("sqlite_") or one.lower().endswith(_SHADOWS)
     return trigger is None and is_known
@@ -82,6 +85,7 @@ class Authorizer:
         self._new_database = new_database  # its page size may still be chosen
         self._trusted = False
         self._vacuuming = False
+        self._changed: set[str] = set()  # tables that statements of the session may have changed
         self.begin_statement("")
 
     def begin_statement(self, first_word: str) -> None:
@@ -98,6 +102,12 @@ class Authorizer:
         self.without_effect: list[tuple[str, str | None]] = []  # PRAGMAs that SQLite is not shown: name, argument
         self.only_reads = False  # a PRAGMA that SQLite counts as a write, although it only reads without a value
         self._vacuuming = first_word == "VACUUM"
+        self._is_pragma = first_word == "PRAGMA"
+        self._is_prepared = False
+
+    def end_preparing(self) -> None:
+        """Take the effects of the statement as known: virtual tables prepare others of their own while it runs."""
+        self._is_prepared = True
 
     def only_explains(self) -> None:
         """Forget the effects of a statement that is only explained; an explained PRAGMA takes effect."""
@@ -140,9 +150,13 @@ class Authorizer:
 
     def __call__(self, action: int, one: str | None, two: str | None, database: str | None, trigger: str | None) -> int:
         if self._trusted:
-            return apsw.SQLITE_OK if _may_trust(action, one or "", two or "", trigger) else apsw.SQLITE_DENY
-        self._note_attached(action, one or "", two or "", database or "")
-        self._note(action, one or "", two or "", trigger)
+            is_trusted = _may_trust(action, one or "", two or "", trigger, self._changed)
+            return apsw.SQLITE_OK if is_trusted else apsw.SQLITE_DENY
+        if not self._is_prepared:
+            self._note_attached(action, one or "", two or "", database or "")
+            self._note(action, one or "", two or "", trigger)
+        if action in _ROW_ACTIONS:
+            self._changed.add(one or "")
         if action == apsw.SQLITE_DELETE and database == "main":
             self.deletes_from.add(one or "")
         elif action == apsw.SQLITE_PRAGMA:
@@ -227,7 +241,8 @@ class Authorizer:
         if name in rights.FREE:
             return ""
         if rights.reads(name, argument):
-            self.only_reads = True
+            # Not of a PRAGMA inside a statement: FTS3 and FTS4 read the page size while an INSERT is prepared.
+            self.only_reads = self.only_reads or (self._is_pragma and len(self.pragmas) == 1)
             return ""
         if name == "page_size" and self._new_database:
             return ""

@@ -2,7 +2,8 @@
 its rows go into the reply.
 
 SQLite decides whether a statement writes, once it has prepared it: `_prepared` is called between the two, and an error
-from it stops the statement before it runs.
+from it stops the statement before it runs. A read that turns out to have written counts as a write, too, so that none
+is acknowledged without a commit: functions of virtual tables write (`SELECT optimize(t) FROM t` of FTS3).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lambda_handlers.wire import Column, Params, Result, Row, SldbError, StoredR
 
 if TYPE_CHECKING:
     from lambda_handlers.sql.changes import Changes
+    from lambda_handlers.storage.draft import Draft
     from lambda_handlers.wire.digest import ResultDigest
 
 _EXPLAIN = 1  # of `is_explain`; EXPLAIN QUERY PLAN is 2
@@ -70,10 +72,16 @@ class Engine:
     chance: Chance
     room: ReplyRoom
     changes: Changes | None  # counts what statements change, in a session with that right
+    draft: Draft
     may_write: bool
     digest: type[ResultDigest] | None = None  # of the results, if they are to be compared with those of another run
     joins: bool = True  # statements that write need an open transaction
     written: set[str] = field(default_factory=set)  # the first words of the statements that wrote
+
+    @property
+    def is_writing(self) -> bool:
+        """True if SQLite has a transaction open in which it may have changed pages."""
+        return self.connection.txn_state("main") == apsw.SQLITE_TXN_WRITE
 
 
 class Execution:
@@ -106,6 +114,7 @@ class Execution:
 
     def _run(self, position: int) -> Result:
         self._authorizer.begin_statement(self._word)
+        was_writing = self._engine.is_writing
         cursor = self._engine.connection.cursor()
         cursor.exec_trace = self._prepared
         try:
@@ -121,6 +130,7 @@ class Execution:
             raise
         finally:
             cursor.close(True)
+        self._check_hidden_write(was_writing)
         self._count_changes(position)
         if self._word in ("ATTACH", "DETACH"):
             names = self._engine.connection.db_names()[2:]
@@ -140,6 +150,7 @@ class Execution:
             message = f"query: {self._word} is followed by another statement, without a semicolon"
             raise SldbError("bad_request", message)
         self._has_prepared = True
+        self._authorizer.end_preparing()
         if self._authorizer.transaction and not cursor.is_explain:
             raise Control(self._authorizer.transaction)
         if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_reads):
@@ -164,6 +175,15 @@ class Execution:
         engine.pragmas.before_write(word)
         self._writes = True
         engine.written.add(self._authorizer.row_action or word if word == "WITH" else word)
+
+    def _check_hidden_write(self, was_writing: bool) -> None:
+        """Count a read that has written as a write. Raises WriteNeeded in a session without the right."""
+        engine = self._engine
+        if engine.written or not (engine.draft.has_inner_commits or (engine.is_writing and not was_writing)):
+            return
+        if not engine.may_write:
+            raise WriteNeeded(self._word)
+        engine.written.add(self._word)
 
     def _count_changes(self, position: int) -> None:
         changes = self._engine.changes

@@ -85,7 +85,7 @@ class Session:
         self.changes = self._count_changes() if mode.counts_changes else None
         self._pragmas = Pragmas(self.connection, self._authorizer, new_database=is_new)
         parts = self.connection, self._authorizer, self._pragmas, self._chance, room or ReplyRoom(), self.changes
-        self._engine = Engine(*parts, mode.may_write, _digest() if in_transaction or makes_digests else None)
+        self._engine = Engine(*parts, vfs.draft, mode.may_write, _digest() if in_transaction or makes_digests else None)
         self._runs = StatementRuns(self._engine, self.check, None if pin is None else pin.time_ms)
         self._in_transaction = in_transaction
         self.groups = Groups(self.connection, self._execute_own, in_transaction, self.changes)
@@ -283,7 +283,8 @@ class Session:
                 self._fail(error)
 
     def _execute_own(self, sql: str) -> None:
-        with self._authorizer.trusting():  # without a turn: BEGIN and COMMIT take nothing from the generator
+        # Without a turn: BEGIN and COMMIT take nothing from the generator. A COMMIT may write (pending terms of FTS).
+        with self._authorizer.trusting(), self._pragmas.suspended_query_only():
             self.connection.execute(sql)
 
     def _fail(self, error: Exception, statement: int | None = None, piece: script.Piece | None = None) -> NoReturn:

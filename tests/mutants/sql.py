@@ -14,8 +14,57 @@ AUTOMATON = SERVER + "sql/functions/test_automaton.py"
 RIGHTS = SERVER + "sql/settings/test_rights.py"
 PIN = SERVER + "sql/test_pin.py"
 CHANCE = SERVER + "sql/test_chance.py"
+VIRTUAL = SERVER + "sql/test_virtual_tables.py"
 
 MUTANTS = (
+    Mutant(
+        "a PRAGMA that FTS reads makes its writes reads",
+        "sql",
+        SQL + "authorizer.py",
+        "(self._is_pragma and len(self.pragmas) == 1)",
+        "True",
+        (VIRTUAL + "::test_deletions_are_destructive_where_the_connection_uses_the_table_first",),
+    ),
+    Mutant(
+        "a write that looks like a read is acknowledged without a commit",
+        "sql",
+        SQL + "execution.py",
+        "        self._check_hidden_write(was_writing)\n",
+        "",
+        (VIRTUAL + "::test_a_function_that_writes_is_a_write",),
+    ),
+    Mutant(
+        "a statement of sldb's own cannot let FTS write its pending terms",
+        "sql",
+        SQL + "authorizer.py",
+        "    if action == apsw.SQLITE_INSERT and one in changed and trigger is None:",
+        "    if False:",
+        (VIRTUAL + "::test_what_plain_sqlite_has_is_stored",),
+    ),
+    Mutant(
+        "a savepoint reports the pending terms of FTS as its rows",
+        "sql",
+        SQL + "execution.py",
+        "        self._authorizer.end_preparing()\n",
+        "",
+        (VIRTUAL + "::test_a_savepoint_reports_no_rows_of_terms_that_it_writes",),
+    ),
+    Mutant(
+        "query_only of the request stops its own commit",
+        "sql",
+        SQL + "session.py",
+        "with self._authorizer.trusting(), self._pragmas.suspended_query_only():",
+        "with self._authorizer.trusting():",
+        (VIRTUAL + "::test_pending_terms_are_written_after_the_request_has_set_query_only",),
+    ),
+    Mutant(
+        "a commit that fails in a virtual table is acknowledged",
+        "sql",
+        SQL + "session.py",
+        "            if self._vfs.permit.txid is None:\n                self._fail(error)",
+        "            pass",
+        (VIRTUAL + "::test_a_request_whose_pending_terms_cannot_be_written_fails",),
+    ),
     Mutant(
         "a function of sldb's own stays registered after its statement",
         "sql",
