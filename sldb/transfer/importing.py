@@ -32,7 +32,7 @@ from sldb.transfer.formats.stream import Stream
 from sldb.transfer.formats.tables import ReadOptions, read
 from sldb.transfer.interruption import ImportApplied, ImportInDoubt
 from sldb.transfer.left_out import LeftOutRows
-from sldb.transfer.loaded_stream import LoadedStream, Refusal, empty_key
+from sldb.transfer.loaded_stream import LoadedStream, Refusal
 from sldb.transfer.loader import Loader, Mode
 from sldb.transfer.outcome import Outcome
 from sldb.transfer.refused_rows import direct_source, staged_source
@@ -171,6 +171,7 @@ class _Import:
             self._earlier.rows,
             was_done,
             loader.generated,
+            loader.notes,
         )
 
     def _read(self, source: Input, stream: Stream) -> None:
@@ -239,9 +240,9 @@ class _Import:
     def _load(self, loader: Loader) -> int:
         """Load all rows in one request; return the transaction."""
         batches = _by_table(self._held)
-        for place, cell, name in loader.nulled_keys():
-            rows = (row for batch in batches.get(place, ()) for row in batch.rows)
-            self._left_out.add([_of_key(place, at, name) for at, row in enumerate(rows, start=1) if row[cell] == ""])
+        for check in loader.cell_checks():
+            rows = (row for batch in batches.get(check.place, ()) for row in batch.rows)
+            self._left_out.add(check.refusals(rows))
         while True:
             self._left_out.write_file()
             try:
@@ -261,8 +262,8 @@ class _Import:
             return noted.before + 1, True
         # Unique for this import: the same file may be imported twice on purpose.
         request_id = noted.request_id if noted else f"{self._staging.name}-{uuid.uuid4().hex}"
-        for place, cell, name in loader.nulled_keys():
-            self._left_out.add([_of_key(place, row, name) for row in self._staging.rows_with_empty(place, cell)])
+        for check in loader.cell_checks():
+            self._left_out.add(self._staging.refused_by(check))
         tries_left = _COMMIT_TRIES
         while True:
             tries_left -= 1
@@ -286,10 +287,6 @@ class _Import:
             if error.code == "not_found" or error.details.get("reason") == "no_such_table":
                 return False
             raise
-
-
-def _of_key(place: int, row: int, name: str) -> Refusal:
-    return Refusal(place, row, empty_key(name), name)
 
 
 def _by_table(held: list[tuple[int, Batch]]) -> dict[int, list[Batch]]:

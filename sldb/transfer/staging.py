@@ -19,6 +19,7 @@ from lambda_handlers.wire import Request, SldbError, Statement, Value
 from sldb.client import Client
 from sldb.render import literals
 from sldb.transfer.batches import Batch
+from sldb.transfer.cell_checks import CellCheck
 from sldb.transfer.formats.stream import Values
 from sldb.transfer.loaded_stream import Refusal
 
@@ -134,9 +135,12 @@ class Staging:
             for place, row, reason, column in self._query("SELECT * FROM refused ORDER BY place, row")
         ]
 
-    def rows_with_empty(self, table: int, cell: int) -> list[int]:
-        """Return the numbers of the rows of a table with the empty text in a cell."""
-        return [int(str(row)) for (row,) in self._query(f"SELECT rowid FROM s{table} WHERE c{cell} = ''")]
+    def refused_by(self, check: CellCheck) -> list[Refusal]:
+        """Return the refusals of the rows of a table."""
+        where = check.condition.format(cell=f"c{check.cell}")
+        return [
+            check.refusal(int(str(row))) for (row,) in self._query(f"SELECT rowid FROM s{check.place} WHERE {where}")
+        ]
 
     def drop(self) -> None:
         """Drop the database."""

@@ -18,10 +18,16 @@ from dataclasses import dataclass
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Value
 
 # _WHOLE_REAL: a REAL of a whole value of 64 bits, such as 1.0
-_INTEGER, _WHOLE_REAL, _REAL, _TEXT, _BLOB, _EMPTY, _HUGE = 1, 2, 4, 8, 16, 32, 64
+_INTEGER, _WHOLE_REAL, _REAL, _TEXT, _BLOB, _EMPTY = 1, 2, 4, 8, 16, 32
+# Kinds of _TEXT in cells: a number with a point or exponent that would be printed otherwise, and any other text (007
+# and +49 are codes, and no numbers to calculate with).
+_ODD_REAL, _WORD = 64, 128
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_ANY_REAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?")
-_SHORT_DIGITS = 18  # a whole number of no more digits has 64 bits
+_SHORT_DIGITS = 18  # a whole number of no more characters has 64 bits
+_MAX_DIGITS = 20  # one of more has not
 
 
 @dataclass(slots=True)
@@ -30,6 +36,7 @@ class ColumnType:
 
     is_text: bool  # its values are text, whatever their meaning
     seen: int = 0
+    odd: str | None = None  # the first cell with a number that would be printed otherwise
 
     def add(self, values: Iterable[Value]) -> None:
         if not self.is_text:
@@ -40,7 +47,13 @@ class ColumnType:
         elif not self.is_final:
             for value in values:
                 if value is not None:
-                    self.seen |= _kind_of_text(str(value))
+                    self._add_cell(str(value))
+
+    def _add_cell(self, text: str) -> None:
+        kind = _kind_of_text(text)
+        self.seen |= kind
+        if self.odd is None and kind & _ODD_REAL:
+            self.odd = text
 
     def _add_reals(self, values: Iterable[float]) -> None:
         if self.seen & (_REAL | _WHOLE_REAL) != _REAL | _WHOLE_REAL:
@@ -50,15 +63,16 @@ class ColumnType:
     def merge(self, other: ColumnType) -> None:
         """Add the kinds of values in a column of the same name."""
         self.seen |= other.seen
+        self.odd = self.odd if self.odd is not None else other.odd
 
     @property
     def is_final(self) -> bool:
         """True if no further value changes the type."""
-        return self.is_text and bool(self.seen & _TEXT)
+        return self.is_text and bool(self.seen & _WORD)
 
     @property
     def declared(self) -> str:
-        kinds = self.seen & ~_EMPTY & ~_HUGE
+        kinds = self.seen & (_INTEGER | _WHOLE_REAL | _REAL | _TEXT | _BLOB)
         if kinds and not kinds & (_TEXT | _BLOB):
             if kinds == _INTEGER:
                 return "INTEGER"
@@ -71,13 +85,25 @@ class ColumnType:
         return "BLOB" if kinds == _BLOB else ""
 
     @property
-    def has_huge(self) -> bool:
-        """True if there are whole numbers, as text, too large for INTEGER."""
-        return bool(self.seen & _HUGE)
+    def has_text(self) -> bool:
+        return bool(self.seen & _TEXT)
 
     @property
-    def is_number(self) -> bool:
-        return self.declared in ("INTEGER", "REAL", "NUMERIC")
+    def odd_number(self) -> OddNumber | None:
+        """The reason why a column is text although all of its cells are numbers; None for any other column."""
+        if not self.is_text or self.declared != "TEXT" or self.seen & _WORD or not self.seen & ~_EMPTY:
+            return None
+        if self.odd is None:  # whole numbers beside 1.0
+            return OddNumber("1", "1.0")
+        return OddNumber(self.odd, repr(float(self.odd)))
+
+
+@dataclass(frozen=True, slots=True)
+class OddNumber:
+    """A number in a column of texts."""
+
+    text: str  # in the cell
+    printed: str  # in a column of numbers
 
 
 _KINDS = {int: _INTEGER, str: _TEXT, bytes: _BLOB}
@@ -87,11 +113,24 @@ def _kind_of_text(text: str) -> int:
     if _WHOLE.fullmatch(text):
         if len(text) <= _SHORT_DIGITS:
             return _INTEGER
-        number = int(text) if len(text) <= 20 else INTEGER_MAX + 1
-        return _INTEGER if INTEGER_MIN <= number <= INTEGER_MAX else _TEXT | _HUGE
+        return _TEXT | _WORD if is_huge(text) else _INTEGER
     if not text:
         return _EMPTY
-    return _kind_of_real(float(text)) if _NUMBER.fullmatch(text) and _is_printed(text) else _TEXT
+    if _NUMBER.fullmatch(text) and _is_printed(text):
+        return _kind_of_real(float(text))
+    return _TEXT | _kind_of_odd(text)
+
+
+def is_huge(text: str) -> bool:
+    """Return True for a whole number of more than 64 bits."""
+    if len(text) <= _SHORT_DIGITS or not _WHOLE.fullmatch(text):
+        return False
+    return len(text) > _MAX_DIGITS or not INTEGER_MIN <= int(text) <= INTEGER_MAX
+
+
+def _kind_of_odd(text: str) -> int:
+    is_real = _ANY_REAL.fullmatch(text) and not text.lstrip("+-").isdigit() and math.isfinite(float(text))
+    return _ODD_REAL if is_real else _WORD
 
 
 def _is_printed(text: str) -> bool:

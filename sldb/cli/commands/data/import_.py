@@ -39,7 +39,8 @@ Formats (found from the name's ending and the content): csv, tsv, json, jsonl,
 parquet, sqlite, sql; each may be compressed with gzip or zstd.
 
 A missing table is created: its name is the file's, its columns' types are those of the values (INTEGER, REAL, TEXT; 007
-and 1.10 are text). Rows are added to an existing one, by the names of the columns.
+and 1.10 are text). --type price=REAL gives a column another one of INTEGER, REAL, NUMERIC, TEXT and BLOB. Rows are
+added to an existing table, by the names of the columns.
 
 A row that cannot be read, or that the database refuses, stops the import, and is named; --on-error skip leaves such
 rows out (exit status 4), and --rejects FILE writes them to a file that can be mended and imported.
@@ -57,6 +58,7 @@ An import of any size is one transaction. If it is stopped before its end, the s
 @click.option("--create", is_flag=True, help="Only if the table does not exist; also create a missing database.")
 @click.option("--replace", is_flag=True, help="Delete the existing rows.")
 @click.option("--upsert", metavar="KEY[,KEY]", help="Update rows with the same values in these columns.")
+@click.option("--type", "types", multiple=True, metavar="NAME=TYPE", help="The type of a column of a new table.")
 @click.option(
     "--on-error", type=click.Choice(["stop", "skip"]), help="Stop at a row that is refused (default), or leave it out."
 )
@@ -110,6 +112,7 @@ def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
     from sldb.transfer.formats.tables import ReadOptions
     from sldb.transfer.importing import MAX_ROWS, Plan
     from sldb.transfer.loader import Mode
+    from sldb.transfer.new_table import parse_type
 
     format_name = options["input_format"]
     if format_name is not None and format_name not in FORMATS:
@@ -124,7 +127,7 @@ def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
     return Plan(
         files,
         ReadOptions(options["table"], format_name, options["delimiter"], not options["no_header"], options["encoding"]),
-        Mode(options["create"], options["replace"], upsert, skip),
+        Mode(options["create"], options["replace"], upsert, skip, tuple(map(parse_type, options["types"]))),
         options["batch"] or MAX_ROWS,
         options["rejects"],
     )

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import Value
-from sldb.transfer.formats.columns import ColumnType
+from sldb.transfer.formats.columns import ColumnType, is_huge
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,11 @@ def printed(value: Value) -> str:
     return (repr(value) if isinstance(value, float) else str(value)).replace(".0e", "e")
 
 
-def test_whole_numbers_that_no_integer_holds_are_remembered() -> None:
-    column = ColumnType(is_text=True)
-    column.add(["1", "9223372036854775808"])
-    assert column.has_huge
+def test_whole_numbers_that_no_integer_holds_are_huge() -> None:
+    assert [text for text in HUGE_OR_NOT if is_huge(text)] == HUGE_OR_NOT[:4]
+
+
+HUGE_OR_NOT = [
+    *("9223372036854775808", "-9223372036854775809", "9" * 20, "-" + "9" * 5_000),
+    *("9223372036854775807", "-9223372036854775808", "0" * 30, "+" + "9" * 20, "9" * 20 + ".5", "", "x" * 30),
+]

@@ -44,6 +44,17 @@ def test_a_file_becomes_a_table(home: Path) -> None:
     ]
 
 
+def test_prices_are_text_unless_a_type_is_given(home: Path) -> None:
+    (home / "p.csv").write_text("sku,price\nx,1.10\n")
+    done = load(home, "p.csv")
+    note = "price is text: 1.10 would become 1.1; --type price=REAL makes it numbers"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (0, note)
+    done = load(home, "p.csv", "--table", "q", "--type", "price=real")
+    assert (done.returncode, done.stderr.startswith("1 row into q (new)")) == (0, True)
+    assert rows(home, "SELECT price FROM q") == [{"price": 1.1}]
+    assert load(home, "p.csv", "--table", "r", "--type", "price=MONEY").returncode == 2
+
+
 def test_standard_input_needs_a_table(home: Path) -> None:
     done = load(home, "-", stdin=PEOPLE)
     assert done.returncode == 2
