@@ -26,7 +26,8 @@ def test_every_code_has_its_exit_status(code: str, capsys: pytest.CaptureFixture
     assert guard(lambda: raising(SldbError(code, "what", "next"))) == ERROR_CODES[code].exit_code
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err == f"error: what [{code}]\nhint: next\n"
+    outcome = "; nothing was changed" if code == "cancelled" else ""
+    assert shown.err == f"error: what{outcome} [{code}]\nhint: next\n"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_handlers.wire import Request, Statement
+from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.client import Client
 from sldb.targets.interrupts import Interrupts
 from sldb.targets.local import LocalTarget
@@ -71,8 +71,9 @@ def test_an_endless_statement_ends_and_the_database_goes_on(tmp_path: Path) -> N
     client.execute(Request((Statement("create table t(a)"),)))
     timer = threading.Timer(0.3, press_ctrl_c)
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SldbError) as caught:
         client.execute(Request((Statement(f"insert into t values (1); {ENDLESS}"),)))
+    assert (caught.value.code, caught.value.details["applied"]) == ("cancelled", "no")
     assert client.execute(Request((Statement("select count(*) from t"),))).rows == [(0,)]
     client.execute(Request((Statement("insert into t values (2)"),)))
     assert client.execute(Request((Statement("select a from t"),))).rows == [(2,)]

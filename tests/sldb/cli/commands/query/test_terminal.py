@@ -262,7 +262,7 @@ def test_a_directory_that_is_not_there(open_shell: Open, tmp_path: Path) -> None
 
 
 def test_a_function_that_is_not_there_ends_the_shell_while_the_user_types(open_shell: Open) -> None:
-    screen = open_shell(where=("--stack", "none"), prompt="it ended with 1").screen()
+    screen = open_shell(where=("--stack", "none"), prompt="it ended with 3").screen()
     assert "error: cannot invoke none-function" in screen
     assert screen.count("error:") == 1
 
