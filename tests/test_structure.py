@@ -173,7 +173,7 @@ TESTED_IN = {
     "tests/sldb/render/test_formats.py": ("sldb.render.values",),
     "tests/sldb/render/test_parquet.py": ("sldb.transfer.formats.parquet",),
     "tests/sldb/shell/commands/test_history.py": ("sldb.transfer.formats.dump_tables",),
-    "tests/sldb/shell/test_completion.py": ("sldb.shell.keywords",),
+    "tests/sldb/shell/test_completion.py": ("sldb.shell.keywords", "sldb.shell.relations"),
     "tests/sldb/shell/test_index_advice.py": ("sldb.shell.commands.explain",),
     "tests/sldb/shell/test_submission.py": (
         "sldb.shell.commands.import_",

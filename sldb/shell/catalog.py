@@ -5,10 +5,12 @@ SQLite's own tables and ours (`_sldb_…`) are left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from lambda_handlers.wire import Reply, Request, Statement, Value
+from lambda_handlers.wire import Reply, Request, Result, Statement, Value
+from sldb.shell import ddl
 
 _OURS = r"NOT LIKE 'sqlite\_%' ESCAPE '\' AND {name} NOT LIKE '\_sldb\_%' ESCAPE '\'"
 
@@ -30,6 +32,13 @@ ORDER BY tbl_name, type = 'table' DESC, name"""
 _VERSION = "PRAGMA schema_version"
 _ALL_COLUMNS = f"""SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
 WHERE t.type IN ('table', 'view') AND {_visible("t.name")} AND c.hidden <> 1 ORDER BY t.name, c.cid"""
+_KEYS = f"""SELECT t.name, k.id, k."table", k."from",
+coalesce(k."to", (SELECT c.name FROM pragma_table_xinfo(k."table") AS c WHERE c.pk = k.seq + 1))
+FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k
+WHERE t.type = 'table' AND t.sql NOT LIKE 'CREATE VIRTUAL%' AND {_visible("t.name")}
+ORDER BY t.name, k.id DESC, k.seq"""
+_CHECKED = f"""SELECT name, sql FROM sqlite_schema
+WHERE type = 'table' AND sql LIKE '%CHECK%' AND {_visible("name")} ORDER BY name"""
 
 
 def tables(pattern: str | None = None) -> Request:
@@ -68,25 +77,55 @@ def schema(name: str | None = None) -> Request:
 
 
 def everything() -> Request:
-    """Request two results for `Names.from_reply`: the schema's version, and rows (table, column)."""
-    return Request((Statement(_VERSION), Statement(_ALL_COLUMNS)), read_only=True)
+    """Request results for `Names.from_reply`: the schema's version, rows (table, column), keys, tables with checks."""
+    queries = (_VERSION, _ALL_COLUMNS, _KEYS, _CHECKED)
+    return Request(tuple(map(Statement, queries)), read_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    child: str  # the table with the key, in lower case
+    parent: str  # the table that it refers to, in lower case
+    columns: tuple[tuple[str, str], ...]  # of the child and of the parent
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names to complete: tables and views, each with its columns."""
+    """The names to complete: tables and views, each with its columns; and what is known of those."""
 
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     version: Value = None  # of the schema
+    keys: Sequence[ForeignKey] = ()
+    values: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    # table → column (lower case) → the literals that its checks allow
 
     @classmethod
     def from_reply(cls, reply: Reply) -> Names:
         """Return the names in the reply to `everything`."""
-        version, found = reply.results
+        version, found, keys, checked = reply.results
         columns: dict[str, list[str]] = {}
         for table, column in found.rows:
             columns.setdefault(str(table), []).append(str(column))
-        return cls(columns, version.rows[0][0])
+        values = {str(name): _values(str(sql)) for name, sql in checked.rows}
+        return cls(columns, version.rows[0][0], tuple(_keys(keys)), values)
+
+
+def _keys(found: Result) -> Iterator[ForeignKey]:
+    for (child, _), group in groupby(found.rows, key=lambda row: (str(row[0]), row[1])):
+        rows = list(group)
+        pairs = tuple((str(row[3]), str(row[4])) for row in rows if row[4] is not None)
+        if len(pairs) == len(rows):  # else the parent is not there
+            yield ForeignKey(child.lower(), str(rows[0][2]).lower(), pairs)
+
+
+def _values(sql: str) -> dict[str, list[str]]:
+    """Return columns (lower case) → the literals that the checks of a CREATE TABLE compare them with."""
+    found: dict[str, list[str]] = {}
+    for definition in ddl.definitions(sql):
+        for check in definition.checks:
+            for column, literals in ddl.compared(check).items():
+                found.setdefault(column, []).extend(literals)
+    return found
 
 
 def _request(sql: str, params: dict[str, Value]) -> Request:

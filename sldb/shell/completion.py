@@ -1,5 +1,5 @@
 """Completion: keywords, functions, tables, columns, the columns of an alias after its dot; the names that an opened
-quote may begin; for dot commands their names and arguments.
+quote may begin; conditions of joins, values of checks; for dot commands their names and arguments.
 
 `complete` is pure, except for the names of local files: text before and after the cursor, and known names → candidates.
 The names are fetched by `sldb.shell.schema_names`, never while a key is handled.
@@ -13,25 +13,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sldb.shell import relations
 from sldb.shell.catalog import Names
 from sldb.shell.keywords import functions, keywords
-from sldb.sql_text import ends_in_quotes_or_comment, open_quote, split_statements
+from sldb.shell.sources import quote, tables_of
+from sldb.sql_text import ends_in_quotes_or_comment, open_quote, split_statements, unquoted
 
 MAX_CHARACTERS = 20_000  # of a long script that are searched, on each side of the cursor
 MAX_FILES = 200
 
-_BARE_NAME = re.compile(r"[^\W\d]\w*")
 _LAST_WORD = re.compile(r"(?:(?P<owner>\w+|\"[^\"]+\")\.)?(?P<word>\w*)\Z")
 _LINE_ENDS = re.compile(r"[\r\n]")
 _CLOSING = {"'": "'", '"': '"', "`": "`", "[": "]"}
 _TABLE_FOLLOWS = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|DESCRIBE)\s+(?:\w+\s*,\s*)*\w*\Z", re.IGNORECASE)
 _INDEXED_TABLE_FOLLOWS = re.compile(r"\b(?:INDEX|TRIGGER)\b[^;]*\bON\s+\w*\Z", re.IGNORECASE)
-_TABLE_NAMED = re.compile(
-    r"\b(?:FROM|JOIN|INTO|UPDATE|,)\s*(\w+|\"[^\"]+\")(?:\s+(?:AS\s+)?(?!(?:WHERE|ON|SET|JOIN|LEFT|INNER|ORDER|GROUP"
-    r"|USING|VALUES|LIMIT|CROSS|NATURAL|FULL|RIGHT|HAVING|UNION|DEFAULT|SELECT|AS)\b)(\w+))?",
-    re.IGNORECASE,
-)
-_INDEX_NAMED = re.compile(r"\bON\s+(\w+|\"[^\"]+\")\s*\(", re.IGNORECASE)
 _COMMON_TABLE = re.compile(
     r"(?:\bWITH(?:\s+RECURSIVE)?|,)\s+(\w+)\s*(?:\([^()]*\)\s*)?AS\s+(?:NOT\s+)?(?:MATERIALIZED\s*)?\(", re.IGNORECASE
 )
@@ -68,14 +63,19 @@ def complete(before: str, after: str, known: Known, *, is_requested: bool = Fals
 def _complete_quoted(before: str, quoted: str, after: str, names: Names, *, is_requested: bool) -> list[Candidate]:
     """Return the names that begin as the text after an opened quote does. `quoted`: that text, with the quote.
 
-    A text in '…' may be any value: it has candidates only if they are requested, or if a table must follow.
+    A text in '…' may be any value: it has candidates only if they are requested, if a table must follow, or if a check
+    lists the values of the column.
     """
     mark, word = quoted[0], quoted[1:].replace(_CLOSING[quoted[0]] * 2, _CLOSING[quoted[0]])
     own, rest = _own_statement(before[: -len(quoted)][-MAX_CHARACTERS:] + " ", after[:MAX_CHARACTERS])
     wants_table = _wants_table(own)
-    if not is_requested and (not word or (mark == "'" and not wants_table)):
+    literals = relations.values(own, rest, names) if mark == "'" else ()
+    found = [
+        *(unquoted(literal) for literal in literals if literal.startswith("'")),
+        *_names_in_quotes(own, rest, wants_table, names),
+    ]
+    if not is_requested and (not word or (mark == "'" and not (wants_table or literals))):
         return []
-    found = _names_in_quotes(own, rest, wants_table, names)
     if mark == "'" and wants_table:
         mark = '"'  # SQLite reads 'users' as a name there, other databases do not
     matching = (name for name in found if name.lower().startswith(word.lower()) and not _LINE_ENDS.search(name))
@@ -84,10 +84,10 @@ def _complete_quoted(before: str, quoted: str, after: str, names: Names, *, is_r
 
 def _names_in_quotes(own: str, rest: str, wants_table: bool, names: Names) -> Iterator[str]:
     """Yield the names that fit between the text before the quote and the text after it, the likeliest first."""
-    tables = _tables_of(f"{own} {rest}", names)
+    tables = tables_of(f"{own} {rest}", names)
     owner = _LAST_WORD.search(own.rstrip())
     if owner is not None and owner["owner"] and not owner["word"]:
-        yield from names.columns.get(tables.get(_unquote(owner["owner"]).lower(), ""), ())
+        yield from names.columns.get(tables.get(unquoted(owner["owner"]).lower(), ""), ())
         return
     if not wants_table:
         for table in dict.fromkeys(tables.values()) or names.columns:
@@ -147,11 +147,12 @@ def suggest(before: str, after: str, names: Names) -> list[str]:
     match = _LAST_WORD.search(before)
     if match is None or ends_in_quotes_or_comment(before):
         return []
-    tables = _tables_of(before[: match.start()] + " " + after, names)
+    tables = tables_of(before[: match.start()] + " " + after, names)
     if match["owner"]:
-        found = tables.get(_unquote(match["owner"]).lower())
+        found = tables.get(unquoted(match["owner"]).lower())
         return _matching(match["word"], map(quote, names.columns[found])) if found else []
-    return _matching(match["word"], _candidates(before, tables, names))
+    likely = [*relations.joined(before, names), *relations.values(before, after, names)]
+    return _matching(match["word"], [*likely, *_candidates(before, tables, names)])
 
 
 def files(prefix: str) -> list[str]:
@@ -168,13 +169,6 @@ def files(prefix: str) -> list[str]:
         return []
     head = prefix[: len(prefix) - len(start)]
     return [head + name for name in found[:MAX_FILES] if name != start]
-
-
-def quote(name: str) -> str:
-    """Return the name as SQL, quoted if necessary."""
-    if _BARE_NAME.fullmatch(name) and name.upper() not in keywords():
-        return name
-    return '"' + name.replace('"', '""') + '"'
 
 
 def quote_argument(name: str) -> str:
@@ -206,24 +200,7 @@ def _wants_table(before: str) -> bool:
     return bool(_TABLE_FOLLOWS.search(before) or _INDEXED_TABLE_FOLLOWS.search(before))
 
 
-def _tables_of(text: str, names: Names) -> dict[str, str]:
-    """Return table names and aliases (lower case) in `text` → the table."""
-    known = {table.lower(): table for table in names.columns}
-    found = {}
-    for match in (*_TABLE_NAMED.finditer(text), *_INDEX_NAMED.finditer(text)):
-        table = known.get(_unquote(match[1]).lower())
-        if table:
-            found[table.lower()] = table
-            if match.re is _TABLE_NAMED and match[2]:
-                found[match[2].lower()] = table
-    return found
-
-
 def _matching(word: str, candidates: Iterable[str]) -> list[str]:
     lower = word.lower()
     fresh = dict.fromkeys(name for name in candidates if name.lower().lstrip('"').startswith(lower.lstrip('"')))
     return sorted((name for name in fresh if name != word), key=lambda name: name.startswith('"'))
-
-
-def _unquote(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name

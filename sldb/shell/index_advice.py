@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import apsw
 
-from sldb.shell.completion import quote
+from sldb.shell.sources import quote
 from sldb.sql_text import possible_names
 
 MAX_COLUMNS = 8  # tried of one table; they form 56 pairs

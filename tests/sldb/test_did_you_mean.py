@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sldb.did_you_mean import closest, suggestion
+from lambda_handlers.shared.did_you_mean import closest
+from sldb.did_you_mean import suggestion
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 

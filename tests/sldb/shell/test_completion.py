@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sldb.shell.catalog import Names
-from sldb.shell.completion import Candidate, Known, complete, last_word, quote, suggest
+from lambda_handlers.wire import Request, Statement
+from sldb.shell.catalog import ForeignKey, Names, everything
+from sldb.shell.completion import Candidate, Known, complete, last_word, suggest
+from sldb.shell.sources import quote
+from sldb.targets.local import LocalTarget
 
 NAMES = Names({"users": ["id", "name", "nation"], "orders": ["id", "user_id", "note"], "my table": ["a b", "select"]})
 
@@ -77,6 +80,101 @@ def test_a_value_in_quotes_is_not_disturbed_while_it_is_typed() -> None:
     assert complete("insert into users values ('us", "", known) == []
     assert complete("insert into users values ('us", "", known, is_requested=True) != []
     assert complete('select "', "", known) == []
+
+
+RELATED = Names(
+    {
+        "users": ["id", "team_id", "boss", "status"],
+        "orders": ["id", "user_id", "status", "level"],
+        "teams": ["team_id", "name"],
+        "lines": ["order", "nr", "part"],
+        "parts": ["order", "nr"],
+        "x": ["id"],
+    },
+    keys=(
+        ForeignKey("users", "teams", (("team_id", "team_id"),)),
+        ForeignKey("users", "users", (("boss", "id"),)),
+        ForeignKey("orders", "users", (("user_id", "id"),)),
+        ForeignKey("parts", "lines", (("order", "order"), ("nr", "nr"))),
+    ),
+    values={"orders": {"status": ["'new'", "'it''s'"], "level": ["1", "2"]}, "users": {"status": ["'on'"]}},
+)
+
+
+def test_what_is_known_of_the_tables_is_read_from_their_schema(tmp_path: Path) -> None:
+    target = LocalTarget(tmp_path)
+    target.send(
+        Request(
+            (
+                Statement(
+                    """create table Users(id integer primary key); create table pairs(a, b, primary key (a, b));
+                    create table "my orders"(user int references users, state text check (state in ('new', 'old')),
+                        a, b, foreign key (a, b) references pairs, foreign key (b) references gone);"""
+                ),
+            )
+        )
+    )
+    names = Names.from_reply(target.send(everything()))
+    target.close()
+    assert set(names.keys) == {
+        ForeignKey("my orders", "users", (("user", "id"),)),
+        ForeignKey("my orders", "pairs", (("a", "a"), ("b", "b"))),
+    }
+    assert names.values == {"my orders": {"state": ["'new'", "'old'"]}}
+    before = 'select * from "my orders" o join pairs p on '
+    assert suggest(before, "", names)[0] == "o.a = p.a AND o.b = p.b"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "first"),
+    [
+        ("select * from orders o join users u on ", "", ["o.user_id = u.id"]),
+        ("select * from users u join orders o on ", "", ["o.user_id = u.id"]),
+        ("SELECT * FROM orders JOIN users ON ", "", ["orders.user_id = users.id"]),
+        ("select * from orders o left join users as u on o", "", ["o.user_id = u.id"]),
+        ("select * from users a join users b on ", "", ["a.boss = b.id", "b.boss = a.id"]),
+        ("select * from orders o join users u on o.user_id = u.id join teams t on ", "", ["u.team_id = t.team_id"]),
+        ("select * from parts p join lines l on ", "", ['p."order" = l."order" AND p.nr = l.nr']),
+        ("select * from orders o join x on ", "", ["id"]),
+        ("select 1; select * from orders o join users u on ", "; select 2", ["o.user_id = u.id"]),
+        ("select * from orders join ", "", ["users", "teams"][:1]),
+        ("select * from users u join ", " on true", ["teams", "users", "orders"]),
+        ("select * from users join teams using ", "", ["(team_id)"]),
+        ("select * from users join teams using (", "", ["team_id"]),
+        ("select * from parts join lines using ", "", ['("order", nr)']),
+        ('select * from parts join lines using ("order", ', "", ["nr"]),
+        ("select * from users u join orders using ", "", ["(id)", "(status)"]),
+        ("select * from orders where status = ", "", ["'new'", "'it''s'"]),
+        ("select * from orders where level in (1, ", "", ["1", "2"]),
+        ("select * from users u, orders o where o.status <> ", "", ["'new'"]),
+        ("select * from users u, orders o where u.status is not ", "", ["'on'"]),
+        ("update orders set status = ", "", ["'new'"]),
+        ("select status = ", " from orders", ["'new'"]),
+    ],
+)
+def test_the_schema_says_what_is_likely(before: str, after: str, first: list[str]) -> None:
+    assert suggest(before, after, RELATED)[: len(first)] == first
+
+
+@pytest.mark.parametrize(
+    ("before", "found"),
+    [
+        ("select * from orders where status = '", ["'new'", "'it''s'"]),
+        ("select * from orders where status in ('new', 'it", ["'it''s'"]),
+        ("update orders set status='n", ["'new'"]),
+        ("select * from orders where level = '", []),
+    ],
+)
+def test_the_values_of_a_check_in_quotes(before: str, found: list[str]) -> None:
+    candidates = [candidate.text for candidate in complete(before, "", Known(RELATED), is_requested=True)]
+    assert candidates[: len(found)] == found
+    assert found or "'1'" not in candidates
+
+
+def test_the_values_of_a_check_are_shown_while_one_is_typed() -> None:
+    known = Known(RELATED)
+    assert complete("select * from orders where status = 'n", "", known) == [Candidate("'new'", 2)]
+    assert complete("select * from orders where status = '", "", known) == []
 
 
 @given(
