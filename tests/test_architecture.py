@@ -182,7 +182,7 @@ RULES = (
         "rows are rendered without knowing where they come from",
         who=("sldb.render", "sldb.report", "sldb.params", "sldb.price"),
         never=("sldb", "boto3", "botocore", "click", "prompt_toolkit"),
-        except_for=("sldb.render", "sldb.params", "sldb.price", "sldb.moments", "sldb.did_you_mean"),
+        except_for=("sldb.render", "sldb.params", "sldb.price", "sldb.moments", "sldb.did_you_mean", "sldb.theme"),
     ),
     Rule(
         "rows go in and out over any target, and without a terminal",

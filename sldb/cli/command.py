@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +32,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         run = take_global_options(ctx)
+        _use_theme(run)
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
@@ -45,6 +47,20 @@ class Command(click.Command):
             raise
         finally:
             run.report_writes()
+
+
+def _use_theme(run: Run) -> None:
+    """Print in the colours of the setting. Raises `bad_request` for an unknown theme."""
+    if not (sys.stdout.isatty() or sys.stderr.isatty()):
+        return
+    from lambda_handlers.wire import SldbError
+    from sldb import theme
+
+    try:
+        name = run.settings.find("theme").value
+    except SldbError:  # of the config file: the command reports it, unless it is the one that repairs it
+        return
+    theme.use(name)
 
 
 def _complete_hint(run: Run, error: Exception) -> None:

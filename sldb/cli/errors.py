@@ -92,21 +92,21 @@ def show(error: SldbError) -> None:
     from sldb.write_outcome import message
 
     offset = _offset(error)
-    _write_line("error:", f"{_where(error, offset)}{escape(message(error))} [{error.code}]", fg="red")
+    _write_line("error", "error:", f"{_where(error, offset)}{escape(message(error))} [{error.code}]")
     for line in _place(error, offset):
         click.echo(line, err=True)
     if error.hint:
-        _write_line("hint:", escape_lines(error.hint))
+        _write_line("label", "hint:", escape_lines(error.hint))
 
 
-def _write_line(label: str, message: str, fg: str | None = None) -> None:
-    """Write one line; on a terminal folded between words."""
+def _write_line(role: str, label: str, message: str) -> None:
+    """Write one line; on a terminal folded between words, with its label in the colour of the role."""
     from sldb.render.text import fold
 
     line = f"{label} {message}"
     if sys.stderr.isatty():
         line = "\n".join(fold(part, terminal_columns()) for part in line.split("\n"))
-    click.echo(styled(label, fg=fg, bold=True) + line[len(label) :], err=True)
+    click.echo(styled(role, label) + line[len(label) :], err=True)
 
 
 def _where(error: SldbError, offset: int | None) -> str:

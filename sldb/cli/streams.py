@@ -93,14 +93,18 @@ def screen(max_rows: int = DEFAULT_MAX_ROWS, max_width: int | None = None) -> Sc
 
 def color_is_wanted() -> bool:
     """Return False if the user of a terminal has switched colors off."""
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    from sldb import theme  # few commands need it, and imports slow down their start
+
+    return theme.color_is_wanted()
 
 
-def styled(text: str, **style: Any) -> str:
-    """Return text with click's styles (fg, bold, dim) for a terminal; click removes them again for files."""
-    import click
+def styled(role: str, text: str) -> str:
+    """Return text in the style of a role of `sldb.theme` for a terminal; click removes it again for files."""
+    if not color_is_wanted():
+        return text
+    from sldb import theme
 
-    return click.style(text, **style) if color_is_wanted() else text
+    return theme.in_use().paint(role, text)
 
 
 def terminal_columns() -> int:

@@ -35,6 +35,7 @@ KEYS = {
         # AWS's own command line reads AWS_REGION, botocore AWS_DEFAULT_REGION: here both work for every command.
         Key("region", ("AWS_REGION", "AWS_DEFAULT_REGION"), "", "the AWS region"),
         Key("format", ("SLDB_FORMAT",), "table", "how rows are printed"),
+        Key("theme", ("SLDB_THEME",), "default", "the colours: default, dark, light, none, or a style of pygments"),
         Key("migrations", ("SLDB_MIGRATIONS",), "db/migrations", "the directory of `sldb migrate`"),
     )
 }
@@ -76,6 +77,11 @@ def find_problem(key: str, value: str) -> str:
 
         wanted = with_suggestion(value, FORMATS, f"a format is one of {', '.join(FORMATS)}")
         return "" if value in FORMATS else f"no such format: {value}; {wanted}"
+    if key == "theme":
+        from sldb import theme
+
+        problem = None if value in theme.COLOURS else theme.find_problem(value)
+        return "; ".join(problem) if problem else ""
     if key == "target" and value.partition(":")[0] not in ("lambda", LOCAL, "http", "https"):
         return f"no such target: {value}; a target is lambda, lambda:FUNCTION, local or local:DIRECTORY"
     if key == "database" and not DATABASE_NAME.fullmatch(value):

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TextIO
 
 from lambda_handlers.wire import Result, Row, Value
+from sldb import theme
 from sldb.render import formats, shortening, text
 from sldb.render.layout import Layout
 from sldb.render.screen import Screen, shown_rows
@@ -30,14 +31,7 @@ from sldb.render.table import cell_text, write_table
 _FOLDABLE, _READABLE, _LEAST = 30, 8, 4  # columns of a cell
 _BATCH_ROWS = 2000
 _RESET = "\x1b[0m"
-_BORDER, _HEADER = "\x1b[2m", "\x1b[1m"
-_STYLES: Mapping[type, str] = {
-    type(None): "\x1b[2;3m",
-    int: "\x1b[36m",
-    float: "\x1b[36m",
-    bytes: "\x1b[35m",
-    str: "",
-}
+_ROLES: Mapping[type, str] = {type(None): "null", int: "number", float: "number", bytes: "blob"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +166,10 @@ def _is_short_vertically(whole: _Table, rows: int, screen: Screen) -> bool:
 
 
 def _draw(table: _Table, rows: int, out: TextIO, header: bool, *, is_coloured: bool) -> None:
-    dim, reset = (_BORDER, _RESET) if is_coloured else ("", "")
+    colours = theme.in_use() if is_coloured else theme.named("none")
+    dim, reset = colours.begin("border"), _RESET if colours.begin("border") else ""
+    header_styles = dict.fromkeys((*_ROLES, str), colours.begin("header"))
+    styles = {kind: colours.begin(role) for kind, role in _ROLES.items()}
     left, between, right = f"{dim}│{reset} ", f" {dim}│{reset} ", f" {dim}│{reset}\n"
 
     def write(columns: Sequence[Sequence[str]]) -> None:
@@ -184,10 +181,10 @@ def _draw(table: _Table, rows: int, out: TextIO, header: bool, *, is_coloured: b
     out.write(rule("╭", "┬", "╮"))
     if header:
         names = [replace(column, cells=[column.name], values=[column.name]) for column in table]
-        write(_lines(names, 0, 1, dict.fromkeys(_STYLES, _HEADER) if is_coloured else {}))
+        write(_lines(names, 0, 1, header_styles))
         out.write(rule("├", "┼", "┤"))
     for start in range(0, rows, _BATCH_ROWS):
-        write(_lines(table, start, min(start + _BATCH_ROWS, rows), _STYLES if is_coloured else {}))
+        write(_lines(table, start, min(start + _BATCH_ROWS, rows), styles))
     out.write(rule("╰", "┴", "╯"))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from lambda_handlers.wire import Result, SldbError
-from sldb import file_formats, render
+from sldb import file_formats, render, theme
 from sldb.render import Layout, Screen, text
 
 
@@ -102,7 +102,7 @@ class Output:
         if screen is not None and self.err.isatty():
             message = "\n".join(text.fold(line, screen.columns) for line in message.split("\n"))
             if softly and screen.color:
-                message = f"\x1b[2m{message}\x1b[0m"
+                message = theme.in_use().paint("soft", message)
         print(message, file=self.err, flush=True)
 
     def set_vertical(self, wish: str | None = None) -> None:

@@ -99,7 +99,7 @@ class Sending:
         if self.shows_stats:
             click.echo(report.details(reply, elapsed_ms), err=True)
         elif screen is not None and sys.stderr.isatty():
-            click.echo(streams.styled(report.summary(reply, elapsed_ms), dim=True), err=True)
+            click.echo(streams.styled("soft", report.summary(reply, elapsed_ms)), err=True)
         elif not reply.columns:
             click.echo(f"{report.outcomes(reply)} · txid {reply.txid}", err=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lambda_handlers.wire import SldbError
+from sldb import theme
 from sldb.render import result_of
 from sldb.shell.commands.command import one_of, optional_argument, required_argument, whole_number
 from sldb.shell.reader import DotCommand
@@ -18,6 +19,14 @@ def headers(session: Session, command: DotCommand) -> None:
     turn_on = _switched(command, is_on=layout.header)
     session.output.layout = replace(layout, header=turn_on)
     session.output.say(f"the names of columns are {'shown' if turn_on else 'left out'}")
+
+
+def set_theme(session: Session, command: DotCommand) -> None:
+    name = optional_argument(command)
+    if name is None:
+        session.output.say(f"theme {theme.in_use().name}; others: {', '.join(theme.names())}")
+    else:
+        theme.use(name)
 
 
 def null_value(session: Session, command: DotCommand) -> None:

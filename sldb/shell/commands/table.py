@@ -123,6 +123,15 @@ OUTPUT = (
         more="The format is that of .output FILE, also .parquet. FILE appears whole or not at all.",
     ),
     Command(".print [TEXT…]", "", "print the text where results go", settings.print_),
+    Command(
+        ".theme [NAME]",
+        "",
+        "the colours",
+        settings.set_theme,
+        "theme",
+        more="default, dark and light are sldb's own, none is without colours; a style of pygments colours SQL.\n"
+        "The setting theme (sldb config set theme NAME, or SLDB_THEME) is the one at the start.",
+    ),
     Command(".echo [on|off]", "", "print the statements of a script", settings.echo, "switch"),
     Command(".changes [on|off]", "", "say where changed rows are counted", settings.changes, "switch"),
     Command(".bail on", "", "end a script at its first error", settings.bail, "switch"),

@@ -23,10 +23,10 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import DynamicLexer, Lexer, PygmentsLexer
-from prompt_toolkit.styles import Style
+from prompt_toolkit.styles import DynamicStyle
 
 from lambda_handlers.wire import SldbError
-from sldb import render
+from sldb import render, theme
 from sldb.cancelling import TooLate
 from sldb.shell.commands.registry import COMMANDS, obey
 from sldb.shell.completion import Known, complete
@@ -35,22 +35,10 @@ from sldb.shell.reader import DotCommand, NeedMore, Run, read, read_whole
 from sldb.shell.schema_names import LiveDatabases
 from sldb.shell.session import Session
 from sldb.shell.submission import interrupted_message, submit
-from sldb.shell.terminal import toolbar
+from sldb.shell.terminal import style, toolbar
 from sldb.shell.terminal.first_look import FirstLook, Interruption
+from sldb.shell.terminal.proposals import LastLines
 
-# The terminal's own colours, and few: they must be seen on white and on black.
-_STYLE = Style.from_dict(
-    {
-        "prompt": "bold",
-        "prompt.open": "bold ansiyellow",
-        "bottom-toolbar": "noreverse dim",
-        "bottom-toolbar.open": "noreverse bold ansiyellow",
-        "pygments.keyword": "bold",
-        "pygments.literal.string": "ansigreen",
-        "pygments.literal.number": "ansimagenta",
-        "pygments.comment": "dim italic",
-    }
-)
 _ABOUT_VALUES = " a value for the statement · :null is NULL, :text=5 a text · Ctrl-C runs nothing"
 _MAX_COLOURED_CHARACTERS = 100_000
 
@@ -61,13 +49,15 @@ def run_loop(session: Session, show_error: Callable[[SldbError], None], history:
         lexer=DynamicLexer(_lexer),
         completer=_Completer(session),
         history=history,
+        auto_suggest=LastLines(),
         key_bindings=_keys(),
         multiline=True,
         editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
         cursor=ModalCursorShapeConfig() if vi else None,
         bottom_toolbar=lambda: _toolbar(session),
         prompt_continuation=_continuation,
-        style=_STYLE,
+        include_default_pygments_style=False,
+        style=DynamicStyle(lambda: style.of(theme.in_use())),
         complete_while_typing=True,
         reserve_space_for_menu=6,
         enable_open_in_editor=True,
@@ -150,7 +140,7 @@ def _run(typed: str, session: Session) -> bool:
 
 def ask_value(name: str, proposal: str) -> str:
     """Ask for the value of a parameter. Raises KeyboardInterrupt or EOFError after Ctrl-C or Ctrl-D."""
-    prompt: PromptSession[str] = PromptSession(bottom_toolbar=_ABOUT_VALUES, style=_STYLE)
+    prompt: PromptSession[str] = PromptSession(bottom_toolbar=_ABOUT_VALUES, style=style.of(theme.in_use()))
     return prompt.prompt(f"{name} = ", default=proposal, handle_sigint=False)
 
 
@@ -223,8 +213,8 @@ def _continuation(width: int, _line_number: int, wrap_count: int) -> StyleAndTex
 
 
 def _toolbar(session: Session) -> StyleAndTextTuples:
-    style = "class:bottom-toolbar.open" if session.transaction else ""
-    return [(style, toolbar.line(session, get_app().output.get_size().columns))]
+    kind = "class:bottom-toolbar.open" if session.transaction else ""
+    return [(kind, toolbar.line(session, get_app().output.get_size().columns))]
 
 
 class _Completer(Completer):
@@ -244,6 +234,7 @@ class _Completer(Completer):
                 "format": lambda: render.FORMATS,
                 "switch": lambda: ("on", "off"),
                 "vertical": lambda: ("auto", "on", "off"),
+                "theme": theme.names,
                 "command": lambda: [command.names[0] for command in COMMANDS],
                 "named": session.query_names,
                 "param": lambda: ("set", "list", "unset", "clear"),

@@ -158,7 +158,7 @@ def test_output_that_cannot_be_written_is_no_bug(capsys: pytest.CaptureFixture[s
 def test_who_wants_no_color_gets_none(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert styled("x", bold=True) != "x"
+    assert styled("error", "x") != "x"
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert styled("x", bold=True) == "x"
+    assert styled("error", "x") == "x"

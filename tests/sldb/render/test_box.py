@@ -170,10 +170,10 @@ def test_numbers_blobs_and_null_have_their_colours() -> None:
     shown = printed(["n", "r", "b", "t", "z"], [(1, 2.5, b"\0", "t", None)], replace(SCREEN, color=True))
     for part in (
         "\x1b[1mn",
-        "\x1b[36m1\x1b[0m",
-        "\x1b[36m2.5\x1b[0m",
-        "\x1b[35mX'00'\x1b[0m",
+        "\x1b[38;5;63m1\x1b[0m",
+        "\x1b[38;5;63m2.5\x1b[0m",
+        "\x1b[38;5;98mX'00'\x1b[0m",
         " t ",
-        "\x1b[2;3mNULL\x1b[0m",
+        "\x1b[3;38;5;243mNULL\x1b[0m",
     ):
         assert part in shown

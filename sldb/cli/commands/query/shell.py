@@ -139,7 +139,7 @@ def _talk(place: _Place, session: Session, *, vi: bool, pages: bool, asks: bool)
     )
     target = session.client.target.name
     where = session.client.place
-    click.echo(streams.styled(f"sldb {__version__} · {where} · .help for help", dim=True), err=True)
+    click.echo(streams.styled("soft", f"sldb {__version__} · {where} · .help for help"), err=True)
     if place.run.is_new_directory:
         session.output.say("the directory does not exist yet: the first write creates it", softly=True)
 

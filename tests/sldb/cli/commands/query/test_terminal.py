@@ -94,6 +94,39 @@ def test_commands_are_completed_with_their_arguments(open_shell: Open) -> None:
     shell.wait_for("user_id")
 
 
+def test_the_rest_of_a_line_of_the_history_is_proposed(open_shell: Open) -> None:
+    shell = open_shell()
+    answers(shell, "select 4711 as answer;")
+    shell.type("sele")
+    shell.wait_for("main> select 4711 as answer;")
+    shell.press("Right")
+    shell.press("Enter")
+    shell.wait(lambda screen: screen.count("4711") == 4, "the second answer")
+
+
+def test_conditions_of_joins_are_completed(open_shell: Open) -> None:
+    shell = open_shell()
+    answers(shell, "create table notes(id integer primary key, writer integer references users);")
+    shell.type("select count(*) from notes n join users u on n")
+    shell.wait_for("n.writer = u.id")
+    shell.press("Tab")
+    shell.type(";")
+    shell.press("Enter")
+    shell.wait_for("on n.writer = u.id;")
+
+
+def test_a_description_fits_and_the_theme_changes(open_shell: Open) -> None:
+    shell = open_shell()
+    shell.enter(r"\d users")
+    screen = shell.wait_for("users: table")
+    assert max(map(len, screen.splitlines())) <= COLUMNS
+    shell.enter(".theme drak")
+    shell.wait_for("did you mean dark")
+    shell.enter(".theme dark")
+    shell.type("select 'a'")
+    shell.wait(lambda _: "\x1b[38;5;71m'a'" in shell.screen(colours=True), "the green of the dark theme")
+
+
 def test_lines_are_collected_until_the_statement_is_complete(open_shell: Open) -> None:
     shell = open_shell()
     shell.enter("select name")
