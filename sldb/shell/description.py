@@ -102,9 +102,7 @@ def for_programs(described: Sequence[Description]) -> Result:
 
 
 def for_people(one: Description) -> Result:
-    """Return the columns; without the last column if no value is generated."""
-    if any(row[-1] for row in one.columns.rows):
-        return one.columns
+    """Return the columns; the expressions of generated ones, which may be long, are a section."""
     return result_of(_HEADER[:-1], [row[:-1] for row in one.columns.rows])
 
 
@@ -128,7 +126,9 @@ def _description(found: Sequence[Value], rest: Sequence[Result]) -> Description:
     definitions = ddl.definitions(sql)
     generated = {each.column.lower(): each.generated for each in definitions if each.column is not None}
     own, others = _keys(name, keys)
+    rows = [_column(row, generated) for row in _of(name, columns)]
     sections = (
+        Section("Generated", result_of(("generated", "expression"), [(row[0], row[-1]) for row in rows if row[-1]])),
         Section("Indexes", result_of(("index", "unique", "columns"), [_index(row) for row in _of(name, indexes)])),
         Section("Checks", result_of(("check",), [(check,) for each in definitions for check in each.checks])),
         Section("Foreign keys", result_of(("foreign key", "refers to", "rules"), own)),
@@ -141,7 +141,7 @@ def _description(found: Sequence[Value], rest: Sequence[Result]) -> Description:
         name,
         ", ".join(filter(None, words)),
         _estimate(name, estimates),
-        result_of(_HEADER, [_column(row, generated) for row in _of(name, columns)]),
+        result_of(_HEADER, rows),
         tuple(section for section in sections if section.rows.rows),
         columns.error.message if columns.error is not None else "",
     )
