@@ -272,7 +272,9 @@ class Changes:
 
     def _count(self, table: str, touched: int = 0) -> int | None:
         most = max(MAX_COUNTED, touched)
-        rows: int = self._query(f"SELECT count(*) FROM (SELECT 1 FROM main.{_quoted(table)} LIMIT {most + 1})")[0][0]
+        entries = table + _ENTRIES_OF_CONTENTLESS  # FTS4 without content can be searched, and not read
+        counted = entries if _CONTENTLESS.search(self._sql_of(table)) and self._columns_of(entries) else table
+        rows: int = self._query(f"SELECT count(*) FROM (SELECT 1 FROM main.{_quoted(counted)} LIMIT {most + 1})")[0][0]
         return rows if rows <= most else None
 
     def _columns_of(self, table: str) -> list[str]:
@@ -280,7 +282,9 @@ class Changes:
         return [row[1] for row in self._query(f"PRAGMA main.table_xinfo({_quoted(table)})")]
 
     def _sql_of(self, table: str) -> str:
-        return str(self._query("SELECT sql FROM main.sqlite_schema WHERE name = ?", (table,))[0][0])
+        return "".join(
+            str(sql) for (sql,) in self._query("SELECT sql FROM main.sqlite_schema WHERE name = ?", (table,))
+        )
 
     def _virtual_tables(self) -> set[str]:
         sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0"
