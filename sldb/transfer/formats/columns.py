@@ -28,6 +28,8 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?")
 _SHORT_DIGITS = 18  # a whole number of no more characters has 64 bits
 _MAX_DIGITS = 20  # one of more has not
+_SHORT_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,16}")
+_SHORT_WHOLES = re.compile(rf"(?:(?:{_SHORT_WHOLE.pattern})(?:\n|\Z))*")
 
 
 @dataclass(slots=True)
@@ -45,9 +47,12 @@ class ColumnType:
             if float in map(type, values):
                 self._add_reals(value for value in values if type(value) is float)
         elif not self.is_final:
-            for value in values:
-                if value is not None:
-                    self._add_cell(str(value))
+            cells = [str(value) for value in values if value is not None]
+            if cells and _are_short_wholes(cells):
+                self.seen |= _INTEGER
+                return
+            for cell in cells:
+                self._add_cell(cell)
 
     def _add_cell(self, text: str) -> None:
         kind = _kind_of_text(text)
@@ -109,6 +114,14 @@ class OddNumber:
 _KINDS = {int: _INTEGER, str: _TEXT, bytes: _BLOB}
 
 
+def _are_short_wholes(cells: list[str]) -> bool:
+    """Return True if all cells are of INTEGER for certain: one search in all of them is faster than one in each."""
+    if not _SHORT_WHOLE.fullmatch(cells[0]):
+        return False
+    text = "\n".join(cells)
+    return text.count("\n") == len(cells) - 1 and _SHORT_WHOLES.fullmatch(text) is not None
+
+
 def _kind_of_text(text: str) -> int:
     if _WHOLE.fullmatch(text):
         if len(text) <= _SHORT_DIGITS:
@@ -116,8 +129,10 @@ def _kind_of_text(text: str) -> int:
         return _TEXT | _WORD if is_huge(text) else _INTEGER
     if not text:
         return _EMPTY
-    if _NUMBER.fullmatch(text) and _is_printed(text):
-        return _kind_of_real(float(text))
+    if _NUMBER.fullmatch(text):
+        number = float(text)
+        if _is_printed(number, text):
+            return _kind_of_real(number)
     return _TEXT | _kind_of_odd(text)
 
 
@@ -133,10 +148,10 @@ def _kind_of_odd(text: str) -> int:
     return _ODD_REAL if is_real else _WORD
 
 
-def _is_printed(text: str) -> bool:
+def _is_printed(number: float, text: str) -> bool:
     """Return True if the text is what SQLite (1.0e+300) or sldb (1e+300) prints for the number."""
-    number = float(text)
-    return math.isfinite(number) and repr(number) == text.replace(".0e", "e") and text != "-0.0"
+    printed = repr(number)
+    return (printed == text or printed == text.replace(".0e", "e")) and text != "-0.0" and math.isfinite(number)
 
 
 def _kind_of_real(number: float) -> int:

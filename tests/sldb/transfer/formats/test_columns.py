@@ -119,6 +119,19 @@ def printed(value: Value) -> str:
     return (repr(value) if isinstance(value, float) else str(value)).replace(".0e", "e")
 
 
+@given(
+    st.lists(
+        st.sampled_from(["0", "5", "-5", "05", "1\n2", "\n", "1\n", "", "1.5", "9" * 17, "9" * 19, "x"]) | st.none()
+    )
+)
+def test_cells_together_have_the_type_of_each_alone(cells: list[str | None]) -> None:
+    together, alone = ColumnType(is_text=True), ColumnType(is_text=True)
+    together.add(cells)
+    for cell in cells:
+        alone.add([cell])
+    assert together.declared == alone.declared
+
+
 def test_whole_numbers_that_no_integer_holds_are_huge() -> None:
     assert [text for text in HUGE_OR_NOT if is_huge(text)] == HUGE_OR_NOT[:4]
 
