@@ -6,7 +6,7 @@ Shells complete them as such. The command itself checks for existence, and handl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +28,11 @@ class _PathType(click.ParamType):  # type: ignore[type-arg]  # click 8.2 is not 
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type=self._kind)]
+
+
+def none_for_standard_output(ctx: click.Context, param: click.Parameter, value: Any) -> Any:  # noqa: ARG001 - click's
+    """Return None for `-`: the callback of options for output files."""
+    return None if str(value) == "-" else value
 
 
 PLACES = {"FILE": _PathType("file", "file"), "DIR": _PathType("directory", "dir")}

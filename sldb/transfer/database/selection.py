@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -12,6 +14,8 @@ from sldb.render.values import folded
 from sldb.transfer.database import schema
 from sldb.transfer.database.schema import Table
 from sldb.transfer.database.snapshot import QueryScan, Snapshot
+
+_QUERY = re.compile(r"\s*(SELECT|WITH|VALUES|PRAGMA)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,10 @@ def table(source: Snapshot, name: str, *, is_to_insert: bool = False) -> Selecti
     view = next((view for view in found.views if folded(view) == folded(name)), None)
     if view is None:
         there = ", ".join([*(each.name for each in found.tables if each.kind != "shadow"), *found.views])
-        raise SldbError("not_found", f"{source.database} has no table or view {name}", f"there are: {there or 'none'}")
+        hint = f"there are: {there or 'none'}"
+        if _QUERY.match(name):
+            hint = f"for the rows of a query: --query {shlex.quote(name)}"
+        raise SldbError("not_found", f"{source.database} has no table or view {name}", hint)
     return query(source, f"SELECT * FROM {literals.name(view)}", view)
 
 

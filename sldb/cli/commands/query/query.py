@@ -14,6 +14,7 @@ import click
 from sldb.cli import moment_options, streams
 from sldb.cli.command import command
 from sldb.cli.message_option import message_option
+from sldb.cli.path_types import none_for_standard_output
 from sldb.cli.query import sources
 from sldb.cli.questions import create_option, yes_option
 from sldb.cli.quoting import SqlCommand
@@ -176,7 +177,8 @@ class QueryCommand(SqlCommand):
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the data to FILE, whole or not at all.",
+    callback=none_for_standard_output,
+    help="Write the data to FILE, whole or not at all; - is standard output.",
 )
 @click.option("--stats", is_flag=True, help="Print duration, requests and cost: one line on standard error.")
 @click.pass_context

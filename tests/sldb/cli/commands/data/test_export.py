@@ -218,3 +218,17 @@ def test_a_reader_that_has_seen_enough_is_no_error(home: Path) -> None:
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait(30) == 0
+
+
+def test_a_dash_is_standard_output(home: Path) -> None:
+    for words in (("export", "t", "--format", "csv"), ("dump",), ("query", "SELECT 1", "--format", "csv")):
+        plain = sldb(home, "--local", "db", *words)
+        dashed = sldb(home, "--local", "db", *words, "-o", "-")
+        assert (dashed.returncode, dashed.stdout) == (0, plain.stdout)
+    assert not (home / "-").exists()
+
+
+def test_sql_in_place_of_a_table_is_answered_with_the_option(home: Path) -> None:
+    done = sldb(home, "--local", "db", "export", "SELECT * FROM t WHERE x = 'a'")
+    assert done.returncode == 1
+    assert "hint: for the rows of a query: --query 'SELECT * FROM t WHERE x = '\"'\"'a'\"'\"" in done.stderr
