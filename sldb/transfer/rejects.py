@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 
 from lambda_handlers.wire import SldbError
 from sldb.render.values import folded
+from sldb.transfer.files import recoding
 from sldb.transfer.files.input import STANDARD_INPUT, Input
 from sldb.transfer.files.output import open_output
 from sldb.transfer.formats.bad_rows import BadRows
@@ -143,6 +144,7 @@ class _Texts(BadRows):
         super().__init__(skip=True)
         self._out = out
         self._is_array = layout.format == "json"
+        self._is_recoded = recoding.wide_encoding(b"", layout.encoding) is not None
         self._encode = codecs.getincrementalencoder(layout.encoding)().encode  # with one byte order mark
         self._is_empty = True
         self._put("[" if self._is_array else layout.header)
@@ -152,6 +154,8 @@ class _Texts(BadRows):
         self.write(text or "")
 
     def write(self, text: str | bytes) -> None:
+        if isinstance(text, bytes) and self._is_recoded:
+            text = text.decode(errors="replace")
         if isinstance(text, bytes):
             self._out.write(text if text.endswith(b"\n") else text + b"\n")
         elif self._is_array:

@@ -58,8 +58,8 @@ class Input:
 
     @contextmanager
     def opened(self, standard_input: BinaryIO, encoding: str = "utf-8") -> Iterator[io.BufferedReader]:
-        """Yield the content, and set `format`. Text in UTF-16 and UTF-32 comes as UTF-8, and `is_utf8` is set. Raises
-        SldbError, also for damage found on reading."""
+        """Yield the content, and set `format`. Text in encodings without ASCII comes as UTF-8, with `is_recoded`.
+        Raises SldbError, also for damage found on reading."""
         with self._opened_raw(standard_input) as raw:
             start = raw.peek(8)[:8]
             if not start and self.name == STANDARD_INPUT:
@@ -71,7 +71,7 @@ class Input:
                 signatures.refuse_foreign(content.peek(_PEEK_BYTES), self.shown)
                 wide = recoding.wide_encoding(content.peek(recoding.MARK_BYTES)[: recoding.MARK_BYTES], encoding)
                 self.is_recoded = wide is not None
-                content = _buffered(recoding.AsUtf8(content, wide, self.shown)) if wide else content
+                content = _buffered(recoding.AsUtf8(content, wide)) if wide else content
             self.format = self.format or self._guess(content.peek(_PEEK_BYTES))
             yield content
 
@@ -123,15 +123,15 @@ class Input:
 
 
 def _goes_on(line: bytes) -> bool:
-    """Return True if the line is the beginning of a JSON document of several lines."""
+    """Return True if the line begins a JSON document of several lines, or has several documents."""
     text = line.decode(errors="replace").rstrip()
     try:
-        json.loads(text)
+        _, end = json.JSONDecoder().raw_decode(text)
+        return text[end:].lstrip().startswith("{")
     except json.JSONDecodeError as error:
         return error.pos >= len(text) and len(line) < _PEEK_BYTES // 2
     except (ValueError, RecursionError):
         return False
-    return False
 
 
 class _Decompressed(io.RawIOBase):

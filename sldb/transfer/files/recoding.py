@@ -1,4 +1,6 @@
-"""Text in UTF-16 and UTF-32, as UTF-8: the readers find lines and quotes in encodings that contain ASCII.
+"""Text in UTF-16, UTF-32 and EBCDIC, as UTF-8: the readers find lines and quotes in encodings that contain ASCII.
+
+Bytes that are no text become a byte that UTF-8 does not have, so that the reader refuses the row.
 
 A byte order mark at the beginning is enough to know it; without one the user names the encoding.
 """
@@ -22,34 +24,32 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 MARK_BYTES = 4
+NO_TEXT = 0xFE  # a byte that UTF-8 does not have
+_ASCII = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _CHUNK_BYTES = 1 << 18
 
 
 def check_encoding(name: str) -> None:
-    """Raise `bad_request` if there is no such encoding."""
+    """Raise `bad_request` if there is no such encoding of text."""
     try:
-        codecs.lookup(name)
-    except LookupError:
+        _ASCII.decode(name, "replace")
+    except (LookupError, UnicodeError):  # hex is no encoding of text, `undefined` refuses all of it
         raise SldbError("bad_request", f"no such encoding: {name}") from None
 
 
 def wide_encoding(first_bytes: bytes, encoding: str) -> str | None:
-    """Return the encoding of a text in UTF-16 or UTF-32; None for any other. `encoding`: the user's choice."""
-    name = codecs.lookup(encoding).name
-    if name.startswith(("utf-16", "utf-32")):
-        return name
+    """Return the encoding of a text if it does not contain ASCII; None for any other. `encoding`: the user's choice."""
+    if _ASCII.decode(encoding, "replace") != _ASCII.decode():
+        return codecs.lookup(encoding).name
     return next((wide for mark, wide in _MARKS if first_bytes.startswith(mark)), None)
 
 
 class AsUtf8(io.RawIOBase):
-    """The text in UTF-8. Raises `bad_request` at bytes that are no text."""
+    """The text in UTF-8, with a byte that is none for bytes that are no text."""
 
-    def __init__(self, raw: BinaryIO, encoding: str, shown: str) -> None:
+    def __init__(self, raw: BinaryIO, encoding: str) -> None:
         self._raw = raw
-        self._encoding = encoding
-        self._shown = shown
-        self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._line = 1
+        self._decoder = codecs.getincrementaldecoder(encoding)(_HANDLER)
         self._waiting = b""
         self._is_complete = False
 
@@ -61,19 +61,16 @@ class AsUtf8(io.RawIOBase):
         while not self._waiting and not self._is_complete:
             data = self._raw.read(_CHUNK_BYTES)
             self._is_complete = not data
-            self._waiting = self._decoded(data).encode()
+            self._waiting = self._decoder.decode(data, final=self._is_complete).encode(errors="surrogateescape")
         data, self._waiting = self._waiting[: len(view)], self._waiting[len(view) :]
         view[: len(data)] = data
         return len(data)
 
-    def _decoded(self, data: bytes) -> str:
-        try:
-            text = self._decoder.decode(data, final=self._is_complete)
-        except UnicodeDecodeError as error:
-            good = bytes(error.object[: error.start]).decode(error.encoding, "replace")
-            where = f"{self._shown}:{self._line + good.count(chr(10))}"
-            raise SldbError(
-                "bad_request", f"{where}: not {self._encoding} text; see --encoding", applied="no"
-            ) from error
-        self._line += text.count("\n")
-        return text
+
+def _no_text(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return chr(0xDC00 + NO_TEXT), error.end  # encoded as that byte
+
+
+_HANDLER = "sldb-no-text"
+codecs.register_error(_HANDLER, _no_text)

@@ -16,6 +16,7 @@ _FOREIGN = (  # first bytes, what it is, the next step
 )
 _BZIP2 = b"BZh"
 _BZIP2_BLOCK = b"1AY&SY"  # after the digit of its level
+_HTML = (b"<!doctype html", b"<html")
 _TAR, _TAR_OFFSET = b"ustar", 257
 _OF_ZIP = (  # in the first bytes of a zip archive
     (b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "an OpenDocument spreadsheet", _SAVE),
@@ -39,4 +40,6 @@ def _kind(start: bytes) -> tuple[str, str] | None:
         return "compressed with bzip2", "bunzip2 decompresses it (gzip and zstd need no such step)"
     if start[_TAR_OFFSET : _TAR_OFFSET + len(_TAR)] == _TAR:
         return "a tar archive", _UNPACK
+    if start[:200].removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(_HTML):
+        return "an HTML page", "the address may have answered with an error; curl --fail says so"
     return next(((kind, hint) for first, kind, hint in _FOREIGN if start.startswith(first)), None)

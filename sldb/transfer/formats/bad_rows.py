@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from lambda_handlers.wire import SldbError
+from sldb.transfer.files import recoding
 
 SKIP_HINT = "--on-error skip leaves such rows out"
 _MAX_MESSAGES = 5
@@ -13,10 +14,11 @@ _CHUNK_BYTES = 1 << 18
 
 
 class BadRows:
-    """The reaction to rows that cannot be read."""
+    """The reaction to rows that cannot be read. `hint`: of the error, for the first one."""
 
-    def __init__(self, skip: bool) -> None:
+    def __init__(self, skip: bool, hint: str = SKIP_HINT) -> None:
         self.skip = skip
+        self._hint = hint
         self.count = 0
         self.messages: list[str] = []  # of the first few rows
 
@@ -24,7 +26,7 @@ class BadRows:
         """Count the row as left out, or raise `bad_request`. `text`: the row as it is in the input, if it is text."""
         where = f"{name}:{line}:{column}: {message}"
         if not self.skip:
-            raise SldbError("bad_request", where, SKIP_HINT, applied="no")
+            raise SldbError("bad_request", where, self._hint, applied="no")
         self.count += 1
         if len(self.messages) < _MAX_MESSAGES:
             self.messages.append(where)
@@ -38,9 +40,18 @@ def lines(content: BinaryIO, name: str, encoding: str, bad: BadRows) -> Iterator
             line = raw.decode(encoding)
         except UnicodeDecodeError as error:
             column = len(raw[: error.start].decode(encoding, "replace")) + 1
-            bad.report(name, number, column, f"not {encoding} text (byte {raw[error.start]:#04x}); see --encoding", raw)
+            bad.report(name, number, column, f"not {_described(encoding, raw[error.start])}; see --encoding", raw)
             continue
-        yield number, line.removeprefix("\ufeff") if number == 1 else line
+        if number > 1:
+            yield number, line
+        elif text := line.removeprefix("\ufeff"):  # a file of nothing but a byte order mark is empty
+            yield number, text
+
+
+def _described(encoding: str, byte: int) -> str:
+    if byte == recoding.NO_TEXT:
+        return "text in its encoding"
+    return f"{encoding} text (byte {byte:#04x})"
 
 
 def _raw_lines(content: BinaryIO) -> Iterator[bytes]:

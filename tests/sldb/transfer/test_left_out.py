@@ -288,3 +288,17 @@ def one_by_one(
             if connection.in_transaction:
                 connection.execute("ROLLBACK TO one; RELEASE one")
     return list(connection.execute("SELECT * FROM t")), left_out
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8"])
+def test_bytes_that_are_no_text_cost_their_row(client: Client, tmp_path: Path, encoding: str) -> None:
+    """`utf-8`: the option, for a file with the byte order mark of UTF-16."""
+    written = "utf-16" if encoding == "utf-8" else encoding
+    wrong = "a,b\n1,x\n2,?\n3,z\n".encode(written).replace(b"?\0", b"\0\xd8")
+    (tmp_path / "t.csv").write_bytes(wrong)
+    out = tmp_path / "out.csv"
+    done = load(client, tmp_path / "t.csv", encoding=encoding, skip=True, rejects=str(out))
+    assert done.left_out.messages == (f"{tmp_path}/t.csv:3:3: not text in its encoding; see --encoding",)
+    assert rows(client, "SELECT a FROM t") == [(1,), (3,)]
+    mended = out.read_bytes().decode(encoding, "replace").replace("\ufffd", "y")
+    assert mended == "a,b\n2,y\n"

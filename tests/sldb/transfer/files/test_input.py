@@ -76,7 +76,7 @@ def test_a_dump_in_utf_16_is_a_dump(tmp_path: Path) -> None:
 
 @given(text=st.text("a€😀\n", max_size=40), size=st.integers(1, 7), encoding=st.sampled_from(sorted(MARKED)))
 def test_text_comes_as_utf_8_in_pieces_of_any_size(text: str, size: int, encoding: str) -> None:
-    content = recoding.AsUtf8(io.BytesIO(text.encode(encoding)), encoding, "people.csv")
+    content = recoding.AsUtf8(io.BytesIO(text.encode(encoding)), encoding)
     pieces = iter(lambda: content.read(size), b"")
     assert b"".join(pieces).decode() == text
 
@@ -85,8 +85,38 @@ def test_text_comes_as_utf_8_in_pieces_of_any_size(text: str, size: int, encodin
 def test_what_is_no_text_is_told_with_its_line(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_bytes(content)
-    with pytest.raises(SldbError, match=r"people\.csv:2: not utf-16-le text; see --encoding"):
+    with pytest.raises(SldbError, match=r"people\.csv:2:1: not text in its encoding; see --encoding"):
         rows_of(Input(str(path)), b"", encoding="utf-16-le")
+
+
+@pytest.mark.parametrize("name", ["people.json", "people.sql"])
+def test_documents_that_are_no_text_are_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    text = '[{"a": "?"}]' if name.endswith("json") else "CREATE TABLE t (a);\nINSERT INTO t VALUES ('?');\n"
+    path.write_bytes(text.encode("utf-16").replace(b"?\0", b"\0\xd8"))
+    with pytest.raises(SldbError, match=r"people.*not .*text"):
+        rows_of(Input(str(path)), b"")
+
+
+@pytest.mark.parametrize("encoding", ["cp037", "cp500", "utf-7"])
+def test_encodings_without_ascii_are_read(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes("name,n\nZoë+,1\n".encode(encoding))
+    assert rows_of(Input(str(path)), b"", encoding=encoding) == [["Zoë+", "1"]]
+
+
+@pytest.mark.parametrize("name", ["hex", "base64", "undefined", "no-such"])
+def test_an_encoding_is_one_of_text(name: str) -> None:
+    with pytest.raises(SldbError, match="no such encoding"):
+        recoding.check_encoding(name)
+
+
+@pytest.mark.parametrize("start", ["<!DOCTYPE html>\n<title>404, not found", "\ufeff\n <HTML><body>a,b"])
+def test_an_html_page_is_no_table(start: str, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text(start)
+    with pytest.raises(SldbError, match="is an HTML page"):
+        rows_of(Input(str(path)), b"")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +127,7 @@ def test_what_is_no_text_is_told_with_its_line(content: bytes, tmp_path: Path) -
         ('{"a":\n1}', [["1"]]),
         ('{"a": 1}\n{"a": 2}\n', [["1"], ["2"]]),
         ('{"a": 1}', [["1"]]),
+        ('{"a": 1}{"a": 2} {"a": 3}\n', [["1"], ["2"], ["3"]]),
         ("{}\n{}", [[], []]),
     ],
 )
