@@ -58,7 +58,6 @@ def read(name: str, standard_input: BinaryIO, encoding: str = "utf-8") -> list[P
                 raise too_large(name)
     except SldbError as error:
         error.details.setdefault("applied", "no")
-        error.hint = ""  # about options of import
         raise
     return rows
 
@@ -80,7 +79,7 @@ def _size(params: Bound) -> int:
 def _rows(source: Input, standard_input: BinaryIO, encoding: str) -> Iterator[tuple[int, Bound]]:
     table = "parameters" if source.name == STANDARD_INPUT else None
     options = tables.ReadOptions(table=table, encoding=encoding, quoted=_Quoted)
-    bad = BadRows(skip=False)
+    bad = BadRows(skip=False, hint="")
     for stream in tables.read(source, options, bad, standard_input):
         if source.format in ("sqlite", "sql"):
             want = "csv, tsv, json, jsonl or parquet"

@@ -115,7 +115,7 @@ class DelimitedRows:
     def _next_line(self) -> Line:
         line = next(self._lines, None)
         if line is None:
-            hint = "the first line must name the columns (or: --no-header)"
+            hint = "the first line must name the columns"
             raise SldbError("bad_request", f"{self._name} is empty", hint)
         return line
 
@@ -142,6 +142,10 @@ class DelimitedRows:
             name = self._name_in(cell, number - 1 in exact)
             if name is None:
                 raise SldbError("bad_request", f"{self._name}:{line}:{number}: column {number} has no name")
+            if "\0" in name:
+                where = f"{self._name}:{line}:{number}"
+                hint = "is it in UTF-16? --encoding utf-16-le or utf-16-be"
+                raise SldbError("bad_request", f"{where}: the name of column {number} has a NUL character", hint)
             if folded(name) in map(folded, names):
                 raise SldbError("bad_request", f"{self._name}:{line}:{number}: there are two columns {name}")
             names.append(name)

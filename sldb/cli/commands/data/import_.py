@@ -120,17 +120,38 @@ def _plan(files: tuple[str, ...], options: dict[str, Any]) -> Plan:
         raise click.UsageError(f"no format to import: {format_name}; {wanted}")
     if sum(map(bool, (options["create"], options["replace"], options["upsert"]))) > 1:
         raise click.UsageError("--create, --replace and --upsert exclude each other: give one of them")
+    if files.count("-") > 1:
+        raise click.UsageError("- is standard input, which can be read once")
+    if options["table"] == "":
+        raise click.UsageError("--table: the name is empty")
     check_encoding(options["encoding"])
     _check_rejects(files, options)
     upsert = tuple(key.strip() for key in (options["upsert"] or "").split(",") if key.strip())
+    if options["upsert"] is not None and not upsert:
+        raise click.UsageError("--upsert: got no column, want KEY[,KEY]")
     skip = options["on_error"] == "skip" or options["rejects"] is not None
     return Plan(
         files,
-        ReadOptions(options["table"], format_name, options["delimiter"], not options["no_header"], options["encoding"]),
+        ReadOptions(
+            options["table"],
+            format_name,
+            _delimiter(options["delimiter"]),
+            not options["no_header"],
+            options["encoding"],
+        ),
         Mode(options["create"], options["replace"], upsert, skip, tuple(map(parse_type, options["types"]))),
         options["batch"] or MAX_ROWS,
         options["rejects"],
     )
+
+
+def _delimiter(given: str | None) -> str | None:
+    """Return the separator of cells; `\\t` is a tab."""
+    if given is None:
+        return None
+    if not given or set(given) & set('"\r\n'):
+        raise click.UsageError(f"--delimiter: got {given!r}, want text without quotes and line ends")
+    return given.replace("\\t", "\t")
 
 
 def _check_rejects(files: tuple[str, ...], options: dict[str, Any]) -> None:
@@ -141,6 +162,8 @@ def _check_rejects(files: tuple[str, ...], options: dict[str, Any]) -> None:
         raise click.UsageError("--on-error stop leaves no rows out: give it or --rejects")
     if not os.path.isdir(os.path.dirname(name) or "."):
         raise click.UsageError(f"--rejects {name}: there is no such directory")
+    if name == "-":
+        raise click.UsageError("--rejects -: standard output is not for rows to be mended: give the name of a file")
     if os.path.realpath(name) in map(os.path.realpath, files):
         raise click.UsageError(f"--rejects {name}: it is one of the files to read")
 

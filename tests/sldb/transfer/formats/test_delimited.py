@@ -177,6 +177,8 @@ def test_a_bad_row_is_told_with_line_and_column(text: str | bytes, place: str) -
     ("text", "message"),
     [
         ("", "people.csv is empty"),
+        ("\ufeff", "people.csv is empty"),
+        ("a\0,b\n", "people.csv:1:1: the name of column 1 has a NUL character"),
         ("a,,c\n", "people.csv:1:2: column 2 has no name"),
         ("a,b,A\n", "people.csv:1:3: there are two columns A"),
     ],

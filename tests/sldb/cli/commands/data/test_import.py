@@ -55,6 +55,29 @@ def test_prices_are_text_unless_a_type_is_given(home: Path) -> None:
     assert load(home, "p.csv", "--table", "r", "--type", "price=MONEY").returncode == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-", "-", "--table", "t"),
+        ("people.csv", "--table", ""),
+        ("people.csv", "--upsert", ","),
+        ("people.csv", "--delimiter", ""),
+        ("people.csv", "--delimiter", '"'),
+        ("people.csv", "--rejects", "-"),
+        ("people.csv", "--encoding", "hex"),
+    ],
+)
+def test_options_without_a_meaning_are_usage_errors(home: Path, words: tuple[str, ...]) -> None:
+    done = load(home, *words, stdin=PEOPLE)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_a_backslash_and_t_are_a_tab(home: Path) -> None:
+    (home / "t.txt").write_text("a,b\tc\n1\t2\n")
+    assert load(home, "t.txt", "--input-format", "csv", "--delimiter", "\\t").returncode == 0
+    assert rows(home, "SELECT * FROM t") == [{"a,b": 1, "c": 2}]
+
+
 def test_standard_input_needs_a_table(home: Path) -> None:
     done = load(home, "-", stdin=PEOPLE)
     assert done.returncode == 2

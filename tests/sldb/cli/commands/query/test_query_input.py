@@ -130,6 +130,15 @@ def test_a_row_that_fails_is_named_and_none_is_applied(run: Run, tmp_path: Path)
     assert run("select count(*) as n from t", "--format", "jsonl").stdout == '{"n": 0}\n'
 
 
+def test_a_workbook_as_parameters_is_to_be_saved_as_csv(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.xlsx").write_bytes(b"PK\x03\x04" + b"[Content_Types].xml xl/workbook.xml")
+    done = run("insert into t values (:id)", "--params-from", "rows.xlsx")
+    assert (done.returncode, "hint: save it as CSV" in done.stderr) == (2, True)
+    (tmp_path / "rows.csv").write_text("id,a\n1\n")
+    done = run("insert into t values (:id)", "--params-from", "rows.csv")
+    assert (done.returncode, "--on-error" in done.stderr) == (2, False)
+
+
 def test_no_rows_run_nothing(run: Run, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("id\n")
     done = run("insert into t values (:id)", "--params-from", "rows.csv")
