@@ -69,7 +69,7 @@ class Copy:
 
 def start(arguments: Sequence[str], environment: Mapping[str, str], directory: Path, streams: Sequence[int]) -> Copy:
     """Start `sldb ARGUMENTS`. `streams`: the descriptors for its standard streams."""
-    report, theirs = socket.socketpair()
+    report, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)  # a quick command's pid and status stay two messages
     request = json.dumps([list(arguments), dict(environment), str(directory)]).encode()
     with theirs, _turn:
         asked = _prepared()

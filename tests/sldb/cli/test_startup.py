@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.terminal import prepared
 from tests.fakes.terminal.command import environment
+from tests.fakes.terminal.command import sldb as run
 
 HEAVY = {
     "rich",
@@ -73,3 +76,16 @@ def test_a_plain_query_loads_nothing_that_only_some_want(tmp_path: Path) -> None
         "sldb.shell.session",
     )
     assert not loaded & {*unwanted, "lambda_handlers.sql.changes", "pyarrow", "logging"}
+
+
+@pytest.mark.skipif(not prepared.runs_commands({}), reason="needs copies of a process")
+def test_a_copy_that_ends_before_its_process_id_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    receive = prepared._receive
+
+    def receive_late(connection: socket.socket) -> bytes:
+        monkeypatch.setattr(prepared, "_receive", receive)
+        assert [run(tmp_path, "--version").returncode for _ in range(2)] == [0, 0]  # the first copy has ended meanwhile
+        return receive(connection)
+
+    monkeypatch.setattr(prepared, "_receive", receive_late)
+    assert run(tmp_path, "qurey").returncode == 2
