@@ -12,16 +12,10 @@ from dataclasses import dataclass, field
 
 from lambda_handlers.wire import Params, Value
 from sldb.params.arguments import TYPES, parse_value
-from sldb.sql_text import list_statements, strip_quoted
+from sldb.sql_parameters import UNUSED, slots_of
+from sldb.sql_text import list_statements
 
-_IN_NAMES = r"[\w$\u0080-\U0010ffff]"
-_PARAMETER = re.compile(
-    rf"(?<!{_IN_NAMES})\?(?P<number>\d*)|(?<!{_IN_NAMES})[:@$#](?P<name>(?:{_IN_NAMES}|::)+(?:\([^)\s]*\))?)"
-)
 _NAME = re.compile(rf"[:@$?]?(?P<key>\w+)(?::(?P<kind>{'|'.join(TYPES)}))?")
-
-_UNUSED = ""
-MAX_NUMBER = 32_766  # SQLite's own
 
 Ask = Callable[[str, str], str]  # (":a", proposal) → the typed text
 
@@ -42,7 +36,7 @@ class Parameters:
         keys = dict.fromkeys(key for statement in slots for key in _keys(statement))
         if not keys:
             return None
-        known = {**self.values, **given, _UNUSED: None}
+        known = {**self.values, **given, UNUSED: None}
         values = {key: known[key] if key in known else self._ask(key, ask) for key in keys if key in known or ask}
         if len(slots) == 1 and not all(slots[0]):  # a list, which the engine refuses if it is too short
             return tuple(values[key] for key in _keys(slots[0]) if key in values)
@@ -57,24 +51,6 @@ class Parameters:
         value = parse_value(text, spelled(key))
         self.typed[key] = text
         return value
-
-
-def slots_of(statement: str) -> list[str | None]:
-    """Return the parameters of a statement as SQLite numbers them: a name or number for each, None for a bare `?`, and
-    "" for a number in between that is not used."""
-    slots: list[str | None] = []
-    for match in _PARAMETER.finditer(strip_quoted(statement)):
-        name, number = match["name"], match["number"]
-        if number and int(number[:6]) > MAX_NUMBER:
-            continue  # SQLite refuses it
-        if number:
-            slots += [_UNUSED] * (int(number) - len(slots))
-            slots[int(number) - 1] = slots[int(number) - 1] or number
-        elif name is None:
-            slots.append(None)
-        elif name not in slots:
-            slots.append(name)
-    return slots
 
 
 def _keys(slots: Sequence[str | None]) -> list[str]:

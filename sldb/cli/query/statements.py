@@ -14,6 +14,7 @@ from sldb.cli import moment_options
 from sldb.cli.query.sources import Source
 from sldb.params.arguments import parse_params
 from sldb.params.missing import query_hint
+from sldb.sql_parameters import refuse_unused
 
 if TYPE_CHECKING:
     from sldb.transfer.param_rows import ParamRow
@@ -42,6 +43,8 @@ class Work:
     def request(self, database: str, options: dict[str, Any]) -> Request:
         """Return the request; `options`: its other fields, with None for absent ones."""
         constants = parse_params(self.params)
+        if isinstance(constants, dict):
+            refuse_unused([source.text for source in self.texts], constants)
         if self.rows is None:
             statements = tuple(Statement(source.text, constants) for source in self.texts)
         else:

@@ -1,61 +1,9 @@
 from __future__ import annotations
 
-import apsw
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lambda_handlers.wire import SldbError
-from sldb.shell.parameters import NotAnswered, Parameters, parse_name, slots_of
-
-PIECES = st.sampled_from(
-    [
-        "?",
-        "?1",
-        "?3",
-        ":a",
-        "@b",
-        "$c",
-        ":a",
-        ":é",
-        "$a::b",
-        "':x'",
-        '":y"',
-        "[?]",
-        "/* ? */",
-        "-- :z\n",
-        "1",
-        "x$y",
-        "1",
-    ]
-)
-
-
-@given(st.lists(PIECES, min_size=1, max_size=6))
-def test_parameters_are_numbered_as_by_sqlite(pieces: list[str]) -> None:
-    """Property: the names are those that SQLite itself reports, whatever is in quotes and comments."""
-    connection = apsw.Connection(":memory:")
-    connection.execute('create table t("x$y", ":y", "?")')
-    sql = f"select 1 from t where 1 in (0 {''.join(f', {piece} ' for piece in pieces if piece[0] not in '/-')})"
-    sql += "".join(piece for piece in pieces if piece[0] in "/-")
-    cursor = connection.cursor()
-    try:
-        cursor.execute(sql, (1,) * 99)
-        expected: tuple[str | None, ...] = ()
-    except apsw.BindingsError:
-        expected = cursor.bindings_names
-    slots = slots_of(sql)
-    assert tuple(slot or None for slot in slots) == _as_numbers(slots, expected)
-
-
-def _as_numbers(slots: list[str | None], expected: tuple[str | None, ...]) -> tuple[str | None, ...]:
-    """A number for a parameter that was a bare ? before is the same parameter."""
-    return tuple(None if slot is None else name for slot, name in zip(slots, expected, strict=True))
-
-
-@pytest.mark.parametrize("number", ["32767", "99999999999999", "9" * 5000])
-def test_a_number_that_sqlite_refuses_takes_no_room(number: str) -> None:
-    assert slots_of(f"select ?{number}, :a") == ["a"]
+from sldb.shell.parameters import NotAnswered, Parameters, parse_name
 
 
 def asked(answers: dict[str, str]) -> tuple[list[tuple[str, str]], object]:

@@ -180,6 +180,7 @@ def test_a_dump_of_sqlite3_runs_as_it_is(run: Run, tmp_path: Path) -> None:
         (["select :a, :b", "-p", "a=1"], "the statement needs :b", "-p b=…"),
         (["select :a"], "the statement needs :a", "-p a=…"),
         (["select ?, ?", "-p", "1"], "the statement needs 2 parameters, and got 1", "-p VALUE for each ?"),
+        (["select :name", "-p", "nmae=1"], "no statement has the parameter :nmae", "did you mean :name?"),
         (["select 1", "-p", "1"], "the statement needs no parameters, and got 1", ""),
     ],
 )
