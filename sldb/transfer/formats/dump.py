@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from lambda_handlers.wire import Row, SldbError, Value
 from sldb.render import literals
@@ -46,8 +46,11 @@ def dump(source: Snapshot) -> Iterator[str]:
     yield "COMMIT;\n"
 
 
-def virtual_table(source: Snapshot, table: Table, counted: Counted) -> Iterator[str]:
-    """Yield the text of one virtual table, with the table that its content is in, if that is another. Raises SldbError.
+def virtual_table(
+    source: Snapshot, table: Table, counted: Counted = iter, written: Container[Table] = ()
+) -> Iterator[str]:
+    """Yield the text of one virtual table, with the table that its content is in, if that is another and not `written`
+    already. Raises SldbError.
 
     `counted` passes the pages of its rows on. The index of some modules is copied without reading rows.
     """
@@ -55,17 +58,22 @@ def virtual_table(source: Snapshot, table: Table, counted: Counted) -> Iterator[
     methods = _methods(found)
     texts = _TableTexts(source, found, methods, counted)
     content = _content(found, table)
-    if content is not None:
+    if content is not None and content not in written:
         yield from texts.text(content)
         yield from (ended(sql) for of_table, sql in found.indexes if of_table == content.name)
     yield from texts.text(table)
     if methods[table.name] is DumpMethod.REBUILD:
         yield _rebuild(table.name)
     if methods[table.name] is DumpMethod.SHADOWS:
-        for shadow in found.tables:
-            if shadow.kind == "shadow" and texts.owner(shadow) == table.name:
-                yield from texts.text(shadow)
+        for shadow in shadows(found, table):
+            yield from texts.text(shadow)
         yield "PRAGMA writable_schema=OFF;\n"
+
+
+def shadows(found: Schema, table: Table) -> list[Table]:
+    """Return the tables with the data of a virtual one."""
+    methods = _methods(found)
+    return [each for each in found.tables if each.kind == "shadow" and _owner(each, methods) == table.name]
 
 
 def _content(found: Schema, table: Table) -> Table | None:
@@ -85,6 +93,16 @@ def _methods(found: Schema) -> dict[str, DumpMethod]:
     """Return the method for each virtual table."""
     names = {folded(each) for each in (*(table.name for table in found.tables), *found.views)}
     return {table.name: dump_method(table.sql, names) for table in found.tables if table.kind == "virtual"}
+
+
+def _owner(shadow: Table, virtual: Iterable[str]) -> str | None:
+    """Return the virtual table with its data in this table."""
+    owners = [
+        name
+        for name in virtual
+        if folded(shadow.name).startswith(folded(name)) and _SHADOW_ENDINGS.fullmatch(shadow.name[len(name) :])
+    ]
+    return max(owners, key=len, default=None)
 
 
 def _settings(source: Snapshot) -> dict[str, Value]:
@@ -182,18 +200,9 @@ class _TableTexts:
         for key, value in self._source.rows(f"SELECT k, v FROM {shadow} WHERE k <> 'version'"):
             yield f"INSERT INTO {name}({name},rank) VALUES({literals.literal(key)},{literals.literal(value)});\n"
 
-    def owner(self, shadow: Table) -> str | None:
-        """Return the virtual table with its data in this table."""
-        owners = [
-            name
-            for name in self._methods
-            if folded(shadow.name).startswith(folded(name)) and _SHADOW_ENDINGS.fullmatch(shadow.name[len(name) :])
-        ]
-        return max(owners, key=len, default=None)
-
     def _is_kept(self, shadow: Table) -> bool:
         """Return True if the virtual table of this shadow is dumped by its shadows."""
-        owner = self.owner(shadow)
+        owner = _owner(shadow, self._methods)
         return owner is None or self._methods[owner] is DumpMethod.SHADOWS
 
     def _plain(self, table: str, columns: str, where: str = "") -> Iterator[str]:

@@ -191,12 +191,45 @@ def test_dump_of_tables(session: Session) -> None:
     assert "CREATE VIEW v" in session.output.out.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("definition", "insert", "query"),
+    [
+        ("fts5(w)", "insert into words values ('a b')", "select rowid, w from words where words match 'b'"),
+        ("fts4(w)", "insert into words values ('a b')", "select rowid, w from words where words match 'b'"),
+        (
+            "fts5(w, content=t, content_rowid=id)",
+            "insert into words(words) values ('rebuild')",
+            "select rowid, w from words where words match 'b'",
+        ),
+        ("rtree(i, x, y)", "insert into words values (7, 1, 2)", "select i, x, y from words where x < 2"),
+    ],
+)
+@pytest.mark.parametrize("patterns", ["words", "words%", "t words", "words_% words"])
+def test_dump_of_a_virtual_table(
+    session: Session, tmp_path: Path, definition: str, insert: str, query: str, patterns: str
+) -> None:
+    enter(
+        session, "create table t(id integer primary key, w); insert into t values (9, 'a b'); create index i on t(w);"
+    )
+    enter(session, f"create virtual table words using {definition};", f"{insert};")
+    want = [tuple(row.values()) for row in enter(session, f"{query};")]
+    session.output.out = io.StringIO()
+    run_script([f".dump {patterns}\n"], session, obey)
+    with closing(sqlite3.connect(tmp_path / "loaded")) as connection:
+        connection.executescript(session.output.out.getvalue())
+    with closing(sqlite3.connect(tmp_path / "loaded")) as connection:  # it reads a schema that was written as rows
+        assert connection.execute(query).fetchall() == want != []
+        assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
 def test_dump_of_what_is_not_there(session: Session, tmp_path: Path) -> None:
     enter(session, "create table t(a); create virtual table words using fts5(w);")
     with pytest.raises(SldbError, match="no such table or view: nope"):
         enter(session, ".dump nope")
-    with pytest.raises(SldbError, match="is a virtual table"):
-        enter(session, ".dump words")
+    enter(session, "create view v as select a as w from t; create virtual table of_v using fts5(w, content=v);")
+    with pytest.raises(SldbError, match="the content of of_v is the view v") as caught:
+        enter(session, ".dump of_v")
+    assert caught.value.hint == ".dump without a name writes the whole database"
     with pytest.raises(SldbError) as caught:
         enter(session, f".once {tmp_path}/x.sql", ".dump backup.sql")
     assert caught.value.hint.startswith(".once backup.sql and then .dump")
