@@ -168,10 +168,16 @@ class Clients:
         self._open = open_client
         self._idle: list[Client] = []
         self._running: dict[str, Request] = {}  # by database
+        self._cancelled: set[str] = set()  # databases; a request to one that is not sent yet never is
+        self._guard = threading.Lock()  # of both
 
     def execute(self, database: str, request: Request) -> Reply:
-        """Run a request on a database with an idle or a new client. Raises SldbError."""
-        request = self._running[database] = with_id(request)
+        """Run a request on a database with an idle or a new client. Raises SldbError, `cancelled` after `cancel`."""
+        request = with_id(request)
+        with self._guard:
+            if database in self._cancelled:
+                raise SldbError("cancelled", "the request was cancelled before it was sent", applied="no")
+            self._running[database] = request
         client = self._idle.pop() if self._idle else self._open()
         try:
             return replace(client, database=database).execute(request)
@@ -189,7 +195,11 @@ class Clients:
             pass
 
     def _cancel(self, database: str) -> None:
-        request = self._running[database]
+        with self._guard:
+            self._cancelled.add(database)
+            request = self._running.get(database)
+        if request is None:
+            return
         with closing(self._open()) as client:
             replace(client, database=database).cancel(str(request.request_id), request.attempt)
 

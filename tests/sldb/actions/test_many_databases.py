@@ -209,3 +209,11 @@ def test_what_waits_for_an_earlier_one_is_bounded() -> None:
     assert next(told)[0] == "0"
     assert len(begun) <= 2 * MAX_AHEAD + 2
     assert [name for name, _ in told] == names[1:]
+
+
+def test_a_request_that_is_not_sent_when_its_database_is_cancelled_never_is() -> None:
+    clients = Clients(lambda: pytest.fail("nothing is to be sent"))
+    clients.cancel(["a"])
+    with pytest.raises(SldbError) as caught:
+        clients.execute("a", Request((Statement("INSERT INTO t VALUES (1)"),)))
+    assert (caught.value.code, caught.value.details["applied"]) == ("cancelled", "no")
