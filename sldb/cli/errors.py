@@ -124,7 +124,8 @@ def _where(error: SldbError, offset: int | None) -> str:
             where += f"{line_number(details['query'], offset)}:{column_number(details['query'], offset)}:"
         where += " "
     elif "line" in details:
-        where = f"line {details['line']}: "
+        in_script = "script" in details  # a file, not standard input
+        where = f"{escape(str(details['script']))}:{details['line']}: " if in_script else f"line {details['line']}: "
     if details.get("statement_count", 1) > 1 and "statement" in details:
         where += f"statement {details['statement'] + 1:,} of {details['statement_count']:,}: "
     return where
@@ -137,7 +138,8 @@ def _place(error: SldbError, offset: int | None) -> list[str]:
     from sldb.render.caret import line_number, point
 
     query = error.details["query"]
-    label = f"  {line_number(query, offset)} │ " if "\n" in query.strip() else "  "
+    line = line_number(query, offset) + error.details.get("line", 1) - 1  # of the script, if it is in one
+    label = f"  {line} │ " if "\n" in query.strip() else "  "
     columns = terminal_columns() if sys.stderr.isatty() else 120
     source, caret = point(query, offset, columns - len(label))
     return [label + source, " " * (len(label) - 2) + ("│ " if "│" in label else "  ") + caret]

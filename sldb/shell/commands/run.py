@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from lambda_handlers.wire import Request, SldbError, Statement
@@ -35,7 +36,7 @@ def read(session: Session, command: DotCommand, obey: Obey) -> None:
     session.reading = (*before, source)
     try:
         with path.open(encoding="utf-8-sig") as lines:
-            run_script(lines, session, obey)
+            _run_lines(lines, path, session, obey)
     except IsADirectoryError:
         raise SldbError("bad_request", f"{path} is a directory", ".read runs one file") from None
     except FileNotFoundError:
@@ -45,6 +46,14 @@ def read(session: Session, command: DotCommand, obey: Obey) -> None:
         raise SldbError("bad_request", f"{path} cannot be read: {reason}") from None
     finally:
         session.reading = before
+
+
+def _run_lines(lines: Iterable[str], path: Path, session: Session, obey: Obey) -> None:
+    try:
+        run_script(lines, session, obey)
+    except SldbError as error:
+        error.details.setdefault("script", str(path))
+        raise
 
 
 def exit_(session: Session, command: DotCommand) -> None:

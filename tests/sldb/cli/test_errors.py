@@ -81,6 +81,8 @@ def test_names_in_messages_do_nothing_to_the_terminal(capsys: pytest.CaptureFixt
         ({"file": "a.sql"}, "a.sql: no", []),
         ({"file": "a\x1b.sql", "statement": 1, "statement_count": 2}, "a\\x1b.sql: statement 2 of 2: no", []),
         ({"line": 7}, "line 7: no", []),
+        ({"line": 7, "offset": 12}, "line 7: no", ["  8 │ third;", "    │   ^"]),
+        ({"line": 7, "script": "a\x1b.sql"}, "a\\x1b.sql:7: no", []),
     ],
 )
 def test_where_in_what(

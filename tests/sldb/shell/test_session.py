@@ -418,6 +418,14 @@ def test_files_that_read_files_without_end(session: Session, tmp_path: Path) -> 
         command(session, f".read {tmp_path}/0.sql")
 
 
+def test_an_error_in_a_file_names_the_innermost_one(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text(f".read {tmp_path}/b.sql\n")
+    (tmp_path / "b.sql").write_text("select 1;\n\nselect\n nope;\n")
+    with pytest.raises(SldbError, match="no such column: nope") as caught:
+        command(session, f".read {tmp_path}/a.sql")
+    assert (caught.value.details["script"], caught.value.details["line"]) == (f"{tmp_path}/b.sql", 3)
+
+
 def test_what_cannot_be_read_is_said(session: Session, tmp_path: Path) -> None:
     with pytest.raises(SldbError, match="is a directory"):
         command(session, f".read {tmp_path}")

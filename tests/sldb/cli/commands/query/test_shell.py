@@ -41,7 +41,7 @@ def test_a_script_stops_at_the_first_error_and_names_its_line(run: Run) -> None:
     done = run("create table t(a);\n\nselect\n  nope\nfrom t;\ninsert into t values (1);\n")
     assert done.returncode == 1
     assert "error: line 3: no such column: nope" in done.stderr
-    assert "  2 │   nope" in done.stderr
+    assert "  4 │   nope" in done.stderr
     assert run("select count(*) as n from t;", "--format", "jsonl").stdout == '{"n": 0}\n'
 
 
