@@ -141,6 +141,7 @@ TESTED_IN = {
         "sldb.diff.queries",
     ),
     "tests/sldb/doctor/test_aws.py": ("sldb.cli.commands.stack.doctor",),
+    "tests/sldb/cli/test_quoting.py": ("sldb.cli.query.sql_command",),
     "tests/sldb/emulator/access/test_iam.py": (
         "sldb.emulator.access.bucket_policy",
         "sldb.emulator.access.permissions",

@@ -26,6 +26,17 @@ class Command(click.Command):
         self.params.extend(GLOBAL_OPTIONS)
         set_path_types(self.params)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.allow_extra_args:
+            return super().parse_args(ctx, args)
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            from sldb.cli.quoting import not_expected
+
+            raise click.UsageError(not_expected(ctx, rest), ctx)
+        return rest
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         help_pages.write_options(self, ctx, formatter)
         help_pages.write_lines(formatter, help_pages.SEE_GLOBALS)

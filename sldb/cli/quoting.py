@@ -10,11 +10,9 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
 
 import click
-
-from sldb.cli.command import Command
 
 _FIRST_WORDS = {
     *("ALTER", "ANALYZE", "ATTACH", "BEGIN", "COMMIT", "CREATE", "DELETE", "DETACH", "DROP", "END", "EXPLAIN"),
@@ -23,42 +21,7 @@ _FIRST_WORDS = {
 }
 _KINDS = {"TABLE", "INDEX", "VIEW", "TRIGGER", "UNIQUE", "TEMP", "TEMPORARY", "VIRTUAL"}
 _OF_SCHEMA = ("ALTER", "CREATE", "DROP")  # words of other commands, too: sldb databases create
-_MARK = "\0"  # in no argument: the system ends one with it
-
-
-class SqlCommand(Command):
-    """A command with SQL as its one argument."""
-
-    def make_parser(self, ctx: click.Context) -> Any:
-        """Return click's parser, which takes an argument with a comment at its beginning for one, not for an option."""
-        parser: Any = super().make_parser(ctx)
-        parse = parser.parse_args
-
-        def parse_marked(args: list[str]) -> tuple[dict[str, Any], list[str], list[click.Parameter]]:
-            options, rest, order = parse(args=[_MARK + each if begins_with_comment(each) else each for each in args])
-            return {name: _unmarked(value) for name, value in options.items()}, _unmarked(rest), order
-
-        parser.parse_args = parse_marked
-        return parser
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        given = list(args)
-        ctx.allow_extra_args = True
-        try:
-            rest = super().parse_args(ctx, args)
-        except click.NoSuchOption:
-            if words := _words_of_sql(given):
-                raise click.UsageError(not_one_argument(words), ctx) from None
-            raise
-        if rest and not ctx.resilient_parsing:
-            raise click.UsageError(not_one_argument([*filter(None, [ctx.params["sql"]]), *rest]), ctx)
-        return rest
-
-
-def _unmarked(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_unmarked, value))
-    return value.removeprefix(_MARK) if isinstance(value, str) else value
+_OF_A_DATABASE = ("shell", "history", "restore")  # the commands without an argument
 
 
 def begins_with_comment(argument: str) -> bool:
@@ -94,6 +57,21 @@ def no_command(args: Sequence[str]) -> str:
     )
 
 
+def not_expected(ctx: click.Context, words: Sequence[str]) -> str:
+    """Return the message for arguments that a command does not take: SQL, the name of a file or of a database."""
+    if is_sql(words):
+        return no_command(words)
+    listed = " ".join(words)
+    if ctx.info_name == "shell" and Path(words[0]).is_file():
+        return f"the shell runs a file from its standard input: sldb shell < {shlex.quote(words[0])}"
+    own = [each for each in ctx.command.params if isinstance(each, click.Argument)]
+    if len(words) > 1 or own or ctx.info_name not in _OF_A_DATABASE:
+        return f"unexpected argument: {listed}"
+    return (
+        f"unexpected argument: {listed}. A database is an option: {ctx.command_path} --database {shlex.quote(listed)}"
+    )
+
+
 def restore_star(words: Sequence[str], files: Iterable[str]) -> list[str]:
     """Return the words with a * in place of the names of all files, which is what a shell made of it."""
     names = {name for name in files if not name.startswith(".")}
@@ -109,7 +87,7 @@ def query_command(sql: str) -> str:
     return f"sldb query {in_quotes}"
 
 
-def _words_of_sql(args: Sequence[str]) -> list[str]:
+def words_of_sql(args: Sequence[str]) -> list[str]:
     """Return the arguments from a first word of SQL to the next option with a long name."""
     start = next((at for at, word in enumerate(args) if word.upper() in _FIRST_WORDS), len(args))
     end = next((at for at in range(start, len(args)) if args[at].startswith("--")), len(args))

@@ -84,6 +84,26 @@ def test_quotes_that_the_shell_has_taken(sldb: Sldb, words: tuple[str, ...], com
     assert error(sldb, "query", *words) == f"SQL is one argument, in quotes: {command}"
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("shell", "SELECT 1"), 'SQL is the argument of query: sldb query "SELECT 1"'),
+        (("shell", "select", "1"), 'SQL is the argument of query: sldb query "select 1"'),
+        (("history", "SELECT 1"), 'SQL is the argument of query: sldb query "SELECT 1"'),
+        (("shell", ".tables"), 'a dot command is the argument of query: sldb query ".tables"'),
+        (("shell", "a b.sql"), "the shell runs a file from its standard input: sldb shell < 'a b.sql'"),
+        (("shell", "app"), "unexpected argument: app. A database is an option: sldb shell --database app"),
+        (("history", "app"), "unexpected argument: app. A database is an option: sldb history --database app"),
+        (("undo", "3", "4"), "unexpected argument: 4"),
+        (("status", "x", "y"), "unexpected argument: x y"),
+    ],
+    ids=str,
+)
+def test_arguments_that_a_command_does_not_take(sldb: Sldb, words: tuple[str, ...], message: str) -> None:
+    Path("a b.sql").write_text("select 1;")
+    assert error(sldb, *words) == message
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
 @pytest.mark.parametrize("files", [["a.txt"], ["a.txt", "b.py", "Z"]])
 def test_a_star_is_what_it_was_before_the_shell(sldb: Sldb, files: list[str]) -> None:

@@ -16,8 +16,8 @@ from sldb.cli.command import command
 from sldb.cli.message_option import message_option
 from sldb.cli.path_types import none_for_standard_output
 from sldb.cli.query import sources
+from sldb.cli.query.sql_command import SqlCommand
 from sldb.cli.questions import create_option, yes_option
-from sldb.cli.quoting import SqlCommand
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
