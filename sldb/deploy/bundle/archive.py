@@ -88,8 +88,7 @@ class Bundle:
 def build(platform: Platform, cache: Path | None = None, progress: Progress = SILENT) -> Bundle:
     """Return the bundle for a platform; fetch wheels missing from the cache."""
     pins = pins_for(platform)
-    progress.begin(f"fetching {len(pins)} packages of the functions")
-    wheels = fetch(pins, platform, cache)
+    wheels = fetch(pins, platform, cache, progress=progress)
     progress.begin("building the bundle")
     return assemble(platform, Path(lambda_handlers.__file__).parent, wheels)
 

@@ -14,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from sldb.aws.errors import OperationFailed
 from sldb.deploy.bundle.pins import Pin
 from sldb.deploy.bundle.platform import Platform
+from sldb.progress.protocol import SILENT, Progress
 
 Download = Callable[[Sequence[Pin], Platform, Path], None]
 
@@ -30,13 +32,18 @@ def default_cache() -> Path:
 
 
 def fetch(
-    pins: Sequence[Pin], platform: Platform, cache: Path | None = None, download: Download | None = None
+    pins: Sequence[Pin],
+    platform: Platform,
+    cache: Path | None = None,
+    download: Download | None = None,
+    progress: Progress = SILENT,
 ) -> list[Path]:
     """Return one wheel for each pin, in the order of the pins. Raises OperationFailed with the error of pip."""
     directory = (cache or default_cache()) / _entry(pins, platform)
     wheels = _verified(pins, directory)
     if wheels is None:
-        _fill(directory, pins, platform, download or pip_download)
+        progress.begin("fetching the packages of the functions", packages=len(pins))
+        _fill(directory, pins, platform, download or partial(pip_download, progress=progress))
         wheels = _verified(pins, directory)
     if wheels is None:
         raise OperationFailed(
@@ -46,12 +53,17 @@ def fetch(
     return wheels
 
 
-def pip_download(pins: Sequence[Pin], platform: Platform, directory: Path) -> None:
+def pip_download(pins: Sequence[Pin], platform: Platform, directory: Path, progress: Progress = SILENT) -> None:
     requirements = directory / "requirements.txt"
     requirements.write_text("".join(f"{pin}\n" for pin in pins), "utf-8")
-    done = subprocess.run(pip_command(platform, requirements, directory), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")] or done.stderr.splitlines()
+    command = pip_command(platform, requirements, directory)
+    lines = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
+        for line in pip.stdout or ():
+            lines.append(line.rstrip("\n"))
+            progress.advance(packages=line.startswith("Collecting "))
+    if pip.returncode != 0:
+        said = [line for line in lines if line.startswith("ERROR:")] or lines
         raise OperationFailed(
             "pip could not fetch the packages of the functions: " + " ".join(said[-2:]),
             f"run `{Path(sys.executable).name} -m pip download obstore` to see why; "
@@ -60,7 +72,8 @@ def pip_download(pins: Sequence[Pin], platform: Platform, directory: Path) -> No
 
 
 def pip_command(platform: Platform, requirements: Path, directory: Path) -> list[str]:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input"]
+    command += ["--progress-bar=off"]
     command += ["--require-hashes", "--only-binary=:all:", "--no-deps", "--dest", str(directory)]
     if not platform.host:
         # Without the implementation pip takes no abi3 wheel for another platform, but an old version.

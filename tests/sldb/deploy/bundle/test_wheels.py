@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from sldb.aws.errors import OperationFailed
 from sldb.deploy.bundle import wheels
 from sldb.deploy.bundle.pins import Pin
 from sldb.deploy.bundle.platform import Platform
+from tests.fakes.seen_progress import SeenProgress
 
 PLATFORM = Platform("python3.13", "arm64")
 CONTENT = {"apsw": b"apsw's wheel", "lz4": b"lz4's wheel"}
@@ -76,6 +78,20 @@ def test_a_download_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(OperationFailed, match="no network"):
         wheels.fetch(PINS, PLATFORM, tmp_path, fail)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_packages_are_counted_while_pip_fetches_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    status = "'ERROR: no b'" if fails else "0"
+    script = f"import sys; print('Collecting a\\n  File a.whl\\nCollecting b'); sys.exit({status})"
+    monkeypatch.setattr(wheels, "pip_command", lambda *_: [sys.executable, "-c", script])
+    progress = SeenProgress()
+    with pytest.raises(OperationFailed, match="could not fetch .*: ERROR: no b" if fails else "not those that"):
+        wheels.fetch(PINS, PLATFORM, tmp_path, progress=progress)
+    assert progress.begun == [("fetching the packages of the functions", {"packages": 2})]
+    assert progress.amounts == {"packages": 2}
 
 
 def test_two_deploys_at_once_get_the_same_wheels(tmp_path: Path) -> None:
