@@ -187,12 +187,16 @@ def _merged(database: str, txid: Txid) -> SldbError:
 def _no_step(read: _Headers, kind: Kind, base: Txid, count: int) -> SldbError:
     database = read.listing.database
     if kind is Kind.UNDO:
-        why = f"there are only {count} steps to undo" if count else "there is no state before its first transaction"
+        why = _only(count, "undo") if count else "there is no state before its first transaction"
         hint = "`sldb history` shows the transactions"
         return SldbError("not_found", f"{why} in {database}", hint, available=count, applied="no")
     newest = read(base)
-    why = f"there are only {count} steps to redo in {database}"
+    why = f"{_only(count, 'redo') if count else 'there is nothing to redo'} in {database}"
     if not count and not steps.is_move(newest):
-        why = f"there is nothing to redo in {database}: its newest transaction, {base}, is no undo"
+        why += f": its newest transaction, {base}, is no undo"
     hint = "a write drops the undone steps; `sldb history` shows them, sldb restore --at TXID brings one back"
     return SldbError("not_found", why, hint, available=count, applied="no")
+
+
+def _only(count: int, does: str) -> str:
+    return f"there is only 1 step to {does}" if count == 1 else f"there are only {count} steps to {does}"

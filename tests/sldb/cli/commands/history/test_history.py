@@ -164,7 +164,7 @@ def test_undo_and_undo_again(sldb: Sldb) -> None:
     assert command_in(done.err) == ["undo", "2"]
     assert count(sldb) == 1
     done = sldb("redo")
-    assert (done.status, "there are only 0 steps to redo in main" in done.err) == (1, True)
+    assert (done.status, "error: there is nothing to redo in main; nothing was applied" in done.err) == (1, True)
     assert sldb("undo", "2").status == 0
     assert count(sldb) == 0
     assert sldb("undo", "--if-txid", "2").status == 75
