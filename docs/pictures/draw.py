@@ -18,7 +18,9 @@ from rich.ansi import AnsiDecoder
 from rich.console import Console
 
 COLUMNS = 92
-SETTLE_SECONDS = 1.5  # tmux does not say when a program has drawn what it will draw
+SETTLE_SECONDS = 1.5  # after a prompt: tmux does not say when a program has drawn what it will draw
+PATIENCE_SECONDS = 180.0
+PROMPTS = ("local:peaks/main>", "…", "$")  # and questions
 HERE = Path(__file__).parent
 
 
@@ -29,7 +31,6 @@ class Picture:
     command: str  # of the shell; {sldb} is the command `sldb`
     lines: tuple[str, ...]  # that are typed
     height: int
-    starts_in_seconds: float = SETTLE_SECONDS
     rest: str = ""  # typed at the end, without Enter
 
 
@@ -49,7 +50,7 @@ PICTURES = (
             "y",
             ".schema",
         ),
-        31,
+        33,
         rest="SELECT count(*) FROM p",
     ),
     Picture(
@@ -63,7 +64,6 @@ PICTURES = (
             'sldb query "SELECT name, meters FROM peaks"',
         ),
         24,
-        starts_in_seconds=25.0,
     ),
 )
 
@@ -78,7 +78,20 @@ def type_line(line: str) -> None:
     # tmux takes a semicolon at the end of an argument for its own.
     tmux("send-keys", "-t", "picture", "-l", line.removesuffix(";") + ("\\;" if line.endswith(";") else ""))
     tmux("send-keys", "-t", "picture", "Enter")
-    time.sleep(SETTLE_SECONDS)
+    wait_for_prompt()
+
+
+def wait_for_prompt() -> None:
+    """Wait until the line of the cursor is a prompt, and nothing else."""
+    ends_at = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < ends_at:
+        row = int(tmux("display-message", "-t", "picture", "-p", "#{cursor_y}"))
+        line = (tmux("capture-pane", "-t", "picture", "-p").splitlines() + [""] * (row + 1))[row].strip()
+        if line in PROMPTS or line.endswith("[y/N]:"):
+            time.sleep(SETTLE_SECONDS)
+            return
+        time.sleep(SETTLE_SECONDS / 10)
+    raise SystemExit("no prompt has appeared: see `tmux -L sldb-picture attach`")
 
 
 def screen_of(picture: Picture) -> str:
@@ -100,7 +113,7 @@ def screen_of(picture: Picture) -> str:
         size = ("-x", str(COLUMNS), "-y", str(picture.height))
         tmux("new-session", "-d", "-s", "picture", *size, command)
         try:
-            time.sleep(picture.starts_in_seconds)
+            wait_for_prompt()
             for line in picture.lines:
                 type_line(line)
             if picture.rest:
