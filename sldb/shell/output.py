@@ -126,6 +126,15 @@ class Output:
         finally:
             self.format, self._file_format = before, of_file if self._origin is not None else None
 
+    @contextmanager
+    def without_pager(self) -> Iterator[None]:
+        """Print whole results while the context lasts: no key is pressed between them."""
+        before, self.pages = self.pages, False
+        try:
+            yield
+        finally:
+            self.pages = before
+
     def choose_format(self, name: str) -> None:
         """Print in this format from now on, also into the file that results go to. Raises `bad_request`."""
         self.format = render.check_format(name)

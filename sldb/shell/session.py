@@ -89,7 +89,12 @@ class Session:
     def peek(self, request: Request) -> Reply:
         """Return the reply like `execute`, and change nothing of the session: for the thread of the names."""
         transaction, at = self.transaction, self.at
-        return self.send(replace(request, at=at) if transaction is None else transaction.look(request))
+        try:
+            return self.send(replace(request, at=at) if transaction is None else transaction.look(request))
+        except SldbError as error:
+            if error.code == "read_only" and at is not None:
+                error.hint = ".at now goes back to the newest state"
+            raise
 
     def run_inside(self, transaction: Transaction, own: Sequence[Kept]) -> Reply:
         """Run statements in the open transaction, after those that wait. Raises the SldbError of one that fails; the

@@ -85,7 +85,8 @@ def watch(session: Session, command: DotCommand) -> None:
         while left is None or left > 0:
             reply = session.execute(Request((Statement(session.last_sql, session.last_params),), read_only=True))
             session.output.say(f"{moments.now()} · every {pause:g} s · Ctrl-C ends it", softly=True)
-            session.show(reply)
+            with session.output.without_pager():
+                session.show(reply)
             left = None if left is None else left - 1
             if left != 0:
                 time.sleep(pause)

@@ -11,6 +11,7 @@ from sldb.cli import messages
 from sldb.cli.command import command
 from sldb.cli.commands.history.undo import shown
 from sldb.cli.message_option import message_option
+from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 
 HELP = """Bring back the last write that sldb undo took back, or the last N.
@@ -28,7 +29,8 @@ shows the states that were taken back, and sldb restore brings one back.
 @click.argument("steps", type=click.IntRange(1, 1000), default=1, metavar="[N]")
 @message_option
 @click.option("--if-txid", type=int, metavar="TXID", help="Only if the newest transaction is this one.")
-def redo(run: Run, steps: int, message: str | None, if_txid: int | None) -> None:
+@yes_option("Accepted as for sldb undo: redo asks nothing.")
+def redo(run: Run, steps: int, message: str | None, if_txid: int | None, yes: bool) -> None:  # noqa: ARG001
     messages.check_format(run.format)
     name = f"redo {steps}" if steps > 1 else "redo"
     with closing(run.client(message=message, command=name)) as client:

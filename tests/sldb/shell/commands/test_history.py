@@ -13,6 +13,7 @@ import pytest
 
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
+from sldb.render import Screen
 from sldb.shell.commands.registry import obey
 from sldb.shell.output import Output
 from sldb.shell.script import run_script
@@ -168,6 +169,24 @@ def test_watch_only_reads(session: Session) -> None:
             enter(session, *line.split("\n"))
         assert caught.value.code == code
     assert enter(session, "select count(*) as n from t;") == [{"n": 1}]
+
+
+def test_a_write_to_the_past_says_how_to_leave_it(session: Session) -> None:
+    enter(session, "create table t(a);", "insert into t values (1);")
+    with pytest.raises(SldbError) as caught:
+        enter(session, ".at 1", "delete from t;")
+    assert (caught.value.code, caught.value.hint) == ("read_only", ".at now goes back to the newest state")
+
+
+def test_watch_opens_no_pager(session: Session) -> None:
+    paged: list[str] = []
+    session.output.screen = Screen(80, color=False, max_rows=0)
+    session.output.page = lambda text, _chops: paged.append(text)
+    enter(session, "select 1 as a;")
+    assert len(paged) == 1
+    run_script([".watch 0.1 1\n"], session, obey)
+    assert len(paged) == 1
+    assert session.output.pages
 
 
 # SQL text and SQLite files

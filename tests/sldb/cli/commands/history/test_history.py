@@ -159,7 +159,7 @@ def test_undo_and_undo_again(sldb: Sldb) -> None:
     done = sldb("undo")
     assert "took back transaction 2 (INSERT, of " in done.err
     assert count(sldb) == 0
-    done = sldb("redo", "2")
+    done = sldb("redo", "2", "--yes")
     assert "brought back 2 transactions: 2 (INSERT, of " in done.err
     assert command_in(done.err) == ["undo", "2"]
     assert count(sldb) == 1
