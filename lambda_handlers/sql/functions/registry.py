@@ -58,7 +58,8 @@ def _register(name: str, environment: Environment) -> None:
         from lambda_handlers.sql.functions.series import Series
 
         module = Series()  # a module by its methods
-        connection.create_module(name, module, use_bestindex_object=True, eponymous_only=True)  # type: ignore[arg-type]
+        options = {"use_bestindex_object": True, "eponymous_only": True, "read_only": True}
+        connection.create_module(name, module, **options)  # type: ignore[arg-type]
     elif name in AGGREGATES:
         from lambda_handlers.sql.functions.percentiles import Percentile
 

@@ -22,6 +22,11 @@ from tests.fakes.databases.service import container, run
 from tests.fakes.stores.memory import memory_store
 from tests.sldb.push_pull.whole_files import push
 
+WRITES_TO_SERIES = (
+    "INSERT INTO generate_series VALUES (1)",
+    "UPDATE generate_series SET value = 1",
+    "DELETE FROM generate_series WHERE stop = 3",
+)
 PIN = {"seed": "00" * 16, "time": "2026-11-27T02:00:00.123Z"}
 
 
@@ -84,6 +89,7 @@ def test_values(service: Service, query: str, rows: list[tuple[object, ...]]) ->
         ("SELECT uuid8()", "no such function: uuid8"),
         ("SELECT * FROM uuid", "no such table: uuid"),
         ("SELECT generate_series(1)", "no such function: generate_series"),
+        *((query, "table generate_series may not be modified") for query in WRITES_TO_SERIES),
     ],
 )
 def test_errors(service: Service, query: str, message: str) -> None:
