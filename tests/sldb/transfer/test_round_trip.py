@@ -180,7 +180,7 @@ CHECKS: dict[str, tuple[Check, st.SearchStrategy[Table]]] = {
 }
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [8, pytest.param(40, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", CHECKS)
 def test_what_is_exported_is_imported_the_same(new_client: NewClient, tmp_path: Path, name: str, examples: int) -> None:
     check, tables = CHECKS[name]
