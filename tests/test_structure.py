@@ -186,7 +186,7 @@ TESTED_IN = {
         "sldb.shell.commands.table",
         "sldb.shell.commands.schema",
     ),
-    "tests/sldb/transfer/test_left_out.py": ("sldb.transfer.refused_rows", "sldb.transfer.rejects"),
+    "tests/sldb/transfer/test_left_out.py": ("sldb.transfer.rejects",),
     "tests/sldb/transfer/formats/test_dump.py": ("sldb.transfer.database.virtual_table",),
     "tests/sldb/transfer/formats/test_tables.py": ("sldb.transfer.formats.stream",),
 }

@@ -235,8 +235,8 @@ class Loader:
             return []
         begin, end = self._insert(loaded)
         self._insert_beginnings.add(begin)
-        values = ",".join(self.source_values(place).values())
-        return [RowsInsert(place, loaded.count, begin, values, source, end)]
+        values = tuple(self.source_values(place).values())
+        return [RowsInsert(place, loaded.stream.table, loaded.count, begin, values, source, end)]
 
     def source_values(self, place: int) -> dict[str, str]:
         """Return the expression for each column that is written, in a table with the rows of the stream."""

@@ -16,13 +16,16 @@ from sldb.client import Client
 from sldb.render import literals
 from sldb.render.values import folded
 from sldb.transfer.batches import Batch
+from sldb.transfer.ignored_rows import IgnoredRows
 from sldb.transfer.loaded_stream import LoadedStream, Refusal, column_named
 from sldb.transfer.loader import Loader
-from sldb.transfer.row_search import RowSearch, RowsInsert
+from sldb.transfer.rejects import MAX_SHOWN
+from sldb.transfer.row_search import Found, RowSearch, RowsInsert
 from sldb.transfer.staging import attach_statement, cell_names, insert_statements, staged_table
 
 _OF_ROWS = ("constraint", "sql_error")  # codes of errors that a row may cause
 _GIVES_UP = (*_OF_ROWS, "bad_request", "query_timeout", "too_large")  # of the search: the first error stands
+_MANY = 200  # ranges of rows that are refused: then one pass is quicker
 _MAX_ORPHANS = 20_000  # of one search
 _FOREIGN_KEYS = (
     'SELECT f.id, f."table", f."from", coalesce(f."to", (SELECT name FROM pragma_table_info(f."table") '
@@ -70,8 +73,13 @@ class RefusedRows:
         if error.code not in _OF_ROWS:
             return []
         try:
-            search = RowSearch(self._run, list(self._steps()), self._refused())
-            found = search.first() if only_first else search.all()
+            search = self._search()
+            found = search.first() if only_first else search.few(_MANY)
+            if found is None:
+                found = self._by_one_pass()
+            if found is None:
+                search = self._search()
+                found = search.all()
             if found:
                 return [self._refusal(each.place, each.row, each.error) for each in found]
             return sorted(self._orphans(search), key=_order)[: 1 if only_first else None]
@@ -79,6 +87,17 @@ class RefusedRows:
             if other.code not in _GIVES_UP:
                 raise
             return []
+
+    def _search(self) -> RowSearch:
+        return RowSearch(self._run, list(self._steps()), self._refused())
+
+    def _by_one_pass(self) -> list[Found] | None:
+        try:
+            return IgnoredRows(self._run, list(self._steps()), self._refused(), MAX_SHOWN).find()
+        except SldbError as error:
+            if error.code not in _GIVES_UP:
+                raise
+            return None  # for example, a view has fewer columns than a table can
 
     def _steps(self) -> Iterator[Statement | RowsInsert]:
         return self._loader.statements(lambda place: self._loader.rows_insert(place, self._source.tables[place]))

@@ -21,6 +21,12 @@ _MAX_PARTS = 2_000  # of a round
 _MIN_PARTS = 8  # of a range
 _MAX_QUERY_BYTES = 1_500_000  # of all statements of a round
 
+# Of a JSON array with single ones, and with pairs of the first and the last: of millions, few fit into a request.
+_NUMBERS = (
+    "WITH RECURSIVE o(n, last) AS (SELECT coalesce(value ->> 0, value), coalesce(value ->> 1, value) FROM json_each(?) "
+    "UNION ALL SELECT n + 1, last FROM o WHERE n < last) SELECT n FROM o"
+)
+
 Run = Callable[[Sequence[Statement]], Sequence[Result]]  # statements in a dry run that goes on after errors
 
 
@@ -29,18 +35,19 @@ class RowsInsert:
     """The INSERT of rows from a table whose rowids are their numbers."""
 
     place: int
+    table: str
     count: int  # of the rows
     begin: str  # up to SELECT
-    values: str  # the list of SELECT
+    values: tuple[str, ...]  # of SELECT
     source: str
     end: str  # after ORDER BY
 
     def statement(self, first: int, last: int, without: Sequence[int]) -> Statement:
         """Return the INSERT of a range. `without`: sorted numbers of rows to leave out."""
         inside = without[bisect_left(without, first) : bisect_right(without, last)]
-        left_out = " AND rowid NOT IN (SELECT value FROM json_each(?))" if inside else ""
-        params = (first, last, json.dumps(list(inside))) if inside else (first, last)
-        query = f"{self.begin}SELECT {self.values} FROM {self.source} WHERE rowid BETWEEN ? AND ?{left_out}"
+        left_out = f" AND rowid NOT IN ({_NUMBERS})" if inside else ""
+        params = (first, last, _as_runs(inside)) if inside else (first, last)
+        query = f"{self.begin}SELECT {','.join(self.values)} FROM {self.source} WHERE rowid BETWEEN ? AND ?{left_out}"
         return Statement(f"{query} ORDER BY rowid{self.end}", params)
 
 
@@ -68,12 +75,21 @@ class RowSearch:
     found: list[Found] = field(default_factory=list)
     _items: list[Statement | _Range] = field(default_factory=list)
     _end: int = 0  # of the items of a round
+    _failing: int = 0  # ranges in the last round
 
     def all(self) -> list[Found]:
         """Return the rows that are refused, in their order. Raises the error of a statement that is not a row's."""
         self._begin()
         while not self._round(only_first=False):
             pass
+        return self.found
+
+    def few(self, most_failing: int) -> list[Found] | None:
+        """Return the rows that are refused, in their order; None as soon as more ranges fail in a round."""
+        self._begin()
+        while not self._round(only_first=False):
+            if self._failing > most_failing:
+                return None
         return self.found
 
     def first(self) -> list[Found]:
@@ -109,7 +125,8 @@ class RowSearch:
         items: list[Statement | _Range] = []
         end: int | None = None
         is_over = not rest
-        failing = 1 if only_first else max(1, sum(bool(result.error) for result in results))
+        self._failing = sum(bool(result.error) for result in results)
+        failing = 1 if only_first else max(1, self._failing)
         room = min((self._parts_of(item.insert) for item in sent if isinstance(item, _Range)), default=_MAX_PARTS)
         most = max(_MIN_PARTS, room // failing)  # parts of a range: rounds cost more than their statements
         for item, result in zip(sent, results, strict=True):
@@ -146,8 +163,19 @@ class RowSearch:
         self.found.append(Found(item.insert.place, item.first, error))
 
     def _parts_of(self, insert: RowsInsert) -> int:
-        query_bytes = len(insert.begin) + len(insert.values) + len(insert.end) + 100
+        query_bytes = len(insert.begin) + sum(map(len, insert.values)) + len(insert.end) + 400
         return max(2, min(_MAX_PARTS, _MAX_QUERY_BYTES // query_bytes))
+
+
+def _as_runs(numbers: Sequence[int]) -> str:
+    """Return sorted numbers as JSON for `_NUMBERS`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return json.dumps([run if len(run) > 1 else run[0] for run in runs], separators=(",", ":"))
 
 
 def _size(item: _Range) -> int:

@@ -32,6 +32,11 @@ _BEGIN = (
     "CREATE TABLE IF NOT EXISTS note (request_id TEXT, before INT)",
     "CREATE TABLE IF NOT EXISTS refused (place INT, row INT, reason TEXT, col TEXT, PRIMARY KEY (place, row))",
 )
+_NOTE_REFUSALS = (
+    "INSERT OR REPLACE INTO refused WITH RECURSIVE o(place, row, last, reason, col) AS (SELECT value ->> 0, "
+    "value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) "
+    "UNION ALL SELECT place, row + 1, last, reason, col FROM o WHERE row < last) SELECT place, row, reason, col FROM o"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +191,15 @@ def staged_table(place: int) -> str:
 
 
 def _note_refusals(refused: Sequence[Refusal]) -> list[Statement]:
-    if not refused:
-        return []
-    entries = json.dumps([[each.place, each.row, each.reason, each.column] for each in refused])
-    select = "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)"
-    return [Statement(f"INSERT OR REPLACE INTO refused {select}", (entries,))]
+    """Return the statements that add the rows. Rows one after the other with the same reason are one entry."""
+    entries: list[list[int | str | None]] = []
+    for each in refused:
+        entry: list[int | str | None] = [each.place, each.row, each.row, each.reason, each.column]
+        if entries and entries[-1][::2] == [each.place, each.row - 1, each.column] and entries[-1][3] == each.reason:
+            entries[-1][2] = each.row
+        else:
+            entries.append(entry)
+    return [Statement(_NOTE_REFUSALS, (json.dumps(entries),))] if entries else []
 
 
 def rows_per_insert(width: int) -> int:
