@@ -44,13 +44,14 @@ AIMING: dict[Path_, tuple[str, ...]] = {
     ("cost",): (),
     ("logs",): (),
     ("query",): ("INSERT INTO t VALUES (1)",),
+    ("restore",): ("--at", "1"),
+    ("undo",): ("--yes",),
+    ("redo",): (),
     ("shell",): (),
     ("import",): ("rows.csv", "--table", "imported"),
     ("export",): ("t",),
     ("dump",): (),
     ("history",): (),
-    ("restore",): ("--at", "1"),
-    ("undo",): (),
     ("diff",): ("1",),
     ("branch",): ("--as", "copy"),
     ("databases",): (),
@@ -69,13 +70,13 @@ AIMING: dict[Path_, tuple[str, ...]] = {
     ("unlock",): (),
 }
 WRITES = {
-    *(("query",), ("shell",), ("import",), ("restore",), ("undo",), ("branch",), ("push",)),
+    *(("query",), ("shell",), ("import",), ("restore",), ("undo",), ("redo",), ("branch",), ("push",)),
     *(("databases", "create"), ("databases", "rename"), ("databases", "drop")),
     *(("migrate", "up"), ("migrate", "rollback")),
 }
 NOWHERE = {
     *(("config",), ("config", "path"), ("config", "init"), ("config", "set"), ("config", "unset")),
-    *(("completion",), ("emulator",), ("migrate", "new")),
+    *(("completion",), ("emulator",), ("emulator", "env"), ("migrate", "new")),
 }
 STATUSES = {("destroy",): 2, ("result",): 1}  # where it is not 0
 
@@ -147,14 +148,14 @@ class Account:
         assert ran.status == 0, ran.err
         return ran
 
-    def rows(self, function: str) -> int:
-        """The rows of t, by the plain event: no client decides where it goes."""
+    def txid(self, function: str) -> int:
+        """The newest transaction, by the plain event: no client decides where it goes."""
         event = json.dumps({"query": "SELECT count(*) FROM t"})
         answer = boto3.client("lambda").invoke(FunctionName=function, Payload=event)
-        return int(json.loads(answer["Payload"].read())["body"]["rows"][0][0])
+        return int(json.loads(answer["Payload"].read())["body"]["txid"])
 
-    def all_rows(self) -> dict[str, int]:
-        return {stack: self.rows(function) for stack, function in STACKS.items()}
+    def all_txids(self) -> dict[str, int]:
+        return {stack: self.txid(function) for stack, function in STACKS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +192,7 @@ def call(account: Account, path: Path_, *options: str) -> Ran:
 def test_every_command_goes_to_the_stack_that_is_named_and_to_no_other(
     account: Account, options: tuple[str, ...]
 ) -> None:
-    before = account.all_rows()
+    before = account.all_txids()
     for path in AIMING:
         ran = call(account, path, *options)
         assert ran.touched() == {"two"}, (path, ran.err)
@@ -200,7 +201,7 @@ def test_every_command_goes_to_the_stack_that_is_named_and_to_no_other(
             place = "stack two" if "--stack" in options else "function two-function"
             assert f" of {place}\n" in ran.err, (path, ran.err)
             assert "written to" not in ran.out
-    after = account.all_rows()
+    after = account.all_txids()
     assert {stack for stack in STACKS if after[stack] != before[stack]} == {"two"}
     account.ok("--stack", "two", "databases", "drop", "copy", "--yes")
 
@@ -234,13 +235,13 @@ def test_a_stack_that_does_not_exist_is_an_error_before_anything_is_sent(account
     ids=" ".join,
 )
 def test_what_contradicts_itself_is_a_usage_error_of_every_command(account: Account, options: tuple[str, ...]) -> None:
-    before = account.all_rows()
+    before = account.all_txids()
     for path in AIMING:
         ran = call(account, path, *options)
         assert ran.status == 2, (path, ran.err)
         assert "contradict" in ran.err or "no such target" in ran.err or "is empty" in ran.err, (path, ran.err)
         assert not [each for each in ran.calls if each.service == "s3"], path
-    assert account.all_rows() == before
+    assert account.all_txids() == before
     assert not (account.directory / "db").exists()
 
 
@@ -257,7 +258,7 @@ def test_the_environment_and_the_config_aim_as_the_option_does(
     account: Account, stack: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for _ in range(2):
-        before = account.all_rows()
+        before = account.all_txids()
         monkeypatch.setenv("SLDB_STACK", stack)
         account.ok("query", "INSERT INTO t VALUES (1)")
         monkeypatch.delenv("SLDB_STACK")
@@ -267,7 +268,7 @@ def test_the_environment_and_the_config_aim_as_the_option_does(
         account.ok("--use", "p", "query", "INSERT INTO t VALUES (1)")
         monkeypatch.delenv("SLDB_CONFIG")
         account.ok("query", "INSERT INTO t VALUES (1)", "--stack", stack)
-        assert account.all_rows() == {name: rows + 3 * (name == stack) for name, rows in before.items()}
+        assert account.all_txids() == {name: rows + 3 * (name == stack) for name, rows in before.items()}
 
 
 def test_a_query_pays_no_call_to_find_its_function(account: Account) -> None:
@@ -282,11 +283,11 @@ def account_key() -> str:
 
 
 def test_a_function_that_has_the_name_of_anothers_refuses_and_is_passed_over(account: Account) -> None:
-    before = account.all_rows()
+    before = account.all_txids()
     ran = account.ok("--stack", "three", "query", "INSERT INTO t VALUES (1)")
     assert ran.invoked() == ["three-function", "mine"]
     assert "written to database main of stack three" in ran.err
-    assert account.all_rows() == {**before, "three": before["three"] + 1}
+    assert account.all_txids() == {**before, "three": before["three"] + 1}
 
 
 def test_many_databases_at_once_look_the_function_up_once(account: Account) -> None:
@@ -311,12 +312,12 @@ def old_function(call: Call, proceed: Proceed) -> Answer:
 def test_an_older_function_is_used_once_cloudformation_says_that_it_is_the_stacks(
     account: Account, stack: str, asked: int
 ) -> None:
-    before = account.all_rows()
+    before = account.all_txids()
     ran = account.ok("--stack", stack, "query", "INSERT INTO t VALUES (1)", hook=old_function)
     assert len(ran.invoked()) == asked
     assert ran.invoked()[-1] == STACKS[stack]
     assert "stack" not in json.loads([each for each in ran.calls if each.action == "Invoke"][-1].body)
-    assert account.all_rows() == {**before, stack: before[stack] + 1}
+    assert account.all_txids() == {**before, stack: before[stack] + 1}
     plain = account.ok("--target", f"lambda:{STACKS[stack]}", "query", "SELECT 1", hook=old_function)
     assert plain.invoked() == [STACKS[stack]]
     both = ("--target", f"lambda:{STACKS[stack]}", "--stack", stack)
@@ -326,7 +327,7 @@ def test_an_older_function_is_used_once_cloudformation_says_that_it_is_the_stack
 
 
 def test_an_older_function_that_knows_no_field_of_ours_creates_nothing_by_mistake(account: Account) -> None:
-    before = account.all_rows()
+    before = account.all_txids()
     for options in (("--stack", "three"), ("--target", "lambda:mine")):
         ran = account.run(*options, "--database", "tpyo", "query", "CREATE TABLE x (a)", hook=old_function)
         assert (ran.status, "is of an older version" in ran.err) == (2, True)
@@ -336,7 +337,7 @@ def test_an_older_function_that_knows_no_field_of_ours_creates_nothing_by_mistak
     account.ok("--stack", "three", "query", "INSERT INTO t VALUES (1)", hook=old_function)  # main needs no such word
     allowed = ("--database", "tpyo", "query", "--create", "CREATE TABLE x (a)")
     account.ok("--stack", "three", *allowed, hook=old_function)
-    assert account.all_rows() == {**before, "three": before["three"] + 1}
+    assert account.all_txids() == {**before, "three": before["three"] + 1}
 
 
 def refusing(*actions: str) -> Hook:
@@ -353,14 +354,14 @@ def refusing(*actions: str) -> Hook:
 def test_who_may_only_invoke_needs_nothing_else_and_is_told_where_that_does_not_do(account: Account) -> None:
     only_invoke = refusing("DescribeStacks", "GetFunctionConfiguration")
     account.ok("--stack", "two", "query", "SELECT 1", hook=only_invoke)
-    before = account.all_rows()
+    before = account.all_txids()
     ran = account.run("--stack", "three", "query", "INSERT INTO t VALUES (1)", hook=only_invoke)
     assert ran.status == 3
     assert "--target lambda:NAME" in ran.err
     account.ok("--target", "lambda:mine", "query", "INSERT INTO t VALUES (1)", hook=only_invoke)
     ran = account.run("--stack", "nope", "query", "INSERT INTO t VALUES (1)", hook=only_invoke)
     assert (ran.status, "there is no function nope-function" in ran.err) == (3, True)
-    assert account.all_rows() == {**before, "three": before["three"] + 1}
+    assert account.all_txids() == {**before, "three": before["three"] + 1}
 
 
 @pytest.mark.parametrize("command", [("status",), ("logs",), ("cost",), ("destroy",), ("unlock",)])
@@ -424,10 +425,10 @@ def test_a_stack_whose_function_is_not_as_it_should_be(account: Account, stack: 
 
 
 def test_a_function_of_somebody_elses_that_has_the_name_is_passed_over(account: Account) -> None:
-    before = account.all_rows()
+    before = account.all_txids()
     foreign = instead("Invoke", "three-function", json_answer("hello"))
     account.ok("--stack", "three", "query", "INSERT INTO t VALUES (1)", hook=foreign)
-    assert account.all_rows() == {**before, "three": before["three"] + 1}
+    assert account.all_txids() == {**before, "three": before["three"] + 1}
     settings = instead("GetFunctionConfiguration", "three-function", json_answer({"FunctionName": "three-function"}))
     account.ok("--stack", "three", "unlock", hook=settings)
     ran = account.run("--target", "lambda:three-function", "unlock", hook=settings)
@@ -472,9 +473,9 @@ QUESTIONS = {
 def test_a_question_before_what_destroys_names_stack_and_database(account: Account, name: str) -> None:
     command, says, waits_for = QUESTIONS[name]
     account.ok("--stack", "two", "query", "INSERT INTO t VALUES (1)")
-    before = account.all_rows()
+    before = account.all_txids()
     extra = {**PLAIN, **account.aws.environment()}
     shown = on_terminal(account.directory, "--stack", "two", *command, answers=[(waits_for, "n\n")], extra=extra)
     assert says in shown.text
     assert shown.status == 1
-    assert account.all_rows() == before
+    assert account.all_txids() == before

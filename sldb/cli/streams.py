@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 if TYPE_CHECKING:
     from sldb.render import Screen
@@ -126,5 +126,6 @@ def refuse_empty_standard_input() -> None:
     """Raise UsageError if standard input ends before its first byte: the command before a pipe has probably failed."""
     import click
 
-    if not cast("io.BufferedReader", sys.stdin.buffer).peek(1):
+    source = getattr(sys.stdin, "buffer", None)
+    if isinstance(source, io.BufferedReader) and not source.peek(1):
         raise click.UsageError("standard input is empty: there is nothing to run")

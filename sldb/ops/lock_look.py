@@ -28,7 +28,7 @@ class DirectoryLook:
         from sldb.progress.lock_watch import SeenLock
 
         holder = self.target.lock_holder(database)
-        return None if holder is None else SeenLock(holder, holder.age_seconds(time.time()))
+        return None if holder is None else SeenLock(holder, holder.age_seconds(time.time()), is_of_another=True)
 
 
 class FunctionLook:

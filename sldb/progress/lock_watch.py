@@ -19,6 +19,8 @@ PAUSE_SECONDS = 3.0  # between two looks
 _MARGIN_SECONDS = 1.0  # the clocks of AWS's answers have whole seconds
 _WRITING_ACTIONS = (
     "restore",
+    "undo",
+    "redo",
     "branch",
     "create_database",
     "set_database",
@@ -34,6 +36,7 @@ class SeenLock:
 
     holder: Holder
     age_seconds: float | None  # by the clock of the place of the lock, as far as possible
+    is_of_another: bool = False  # certainly; else its age has to show it
 
 
 Look: TypeAlias = "Callable[[str], SeenLock | None]"  # at the lock of a database; raises SldbError
@@ -74,8 +77,13 @@ def _takes_lock(sent: Request | Action) -> bool:
 
 
 def _note(wait: Wait, seen: SeenLock | None, running_seconds: float, now: float) -> None:
-    if seen is None or seen.age_seconds is None or seen.age_seconds < running_seconds + _MARGIN_SECONDS:
+    if seen is None or seen.age_seconds is None or not _is_of_another(seen, running_seconds):
         wait.for_what = ""
         return
     wait.since = now - seen.age_seconds
     wait.for_what = seen.holder.doing or "another writer"
+
+
+def _is_of_another(seen: SeenLock, running_seconds: float) -> bool:
+    assert seen.age_seconds is not None
+    return seen.is_of_another or seen.age_seconds >= running_seconds + _MARGIN_SECONDS

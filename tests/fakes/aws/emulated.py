@@ -36,7 +36,7 @@ def emulated_aws(*, minute_seconds: float = 60.0, wheels: Path | None = None) ->
         for name, value in aws.environment().items():
             patch.setenv(name, value)
         if wheels is None:
-            patch.setattr("sldb.deploy.bundle.archive.fetch", lambda pins, platform, cache: [])
+            patch.setattr("sldb.deploy.bundle.archive.fetch", lambda pins, platform, cache, **_: [])
         else:
             patch.setenv("XDG_CACHE_HOME", str(wheels))
         patch.setattr("sldb.deploy.bundle.archive.compiled", lambda sources: _compiled_once(tuple(sources)))

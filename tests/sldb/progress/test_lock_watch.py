@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,11 @@ def watched(sent: Request | Action, *found: SeenLock | SldbError | None) -> Look
     looks = Looks(clock, found)
     watch(sent, looks, looks.wait, looks.is_over, clock.now)
     return looks
+
+
+def test_the_lock_of_another_process_is_waited_for_however_young() -> None:
+    looks = watched(INSERT, replace(held(2.1), is_of_another=True), held(2.1))
+    assert looks.shown == ["waiting for the lock: INSERT users, 2 s", ""]
 
 
 def test_a_lock_older_than_the_request_is_waited_for() -> None:
