@@ -447,7 +447,7 @@ def test_a_function_that_only_says_that_it_is_a_stacks_does_not_have_it_destroye
         hook=instead("GetFunctionConfiguration", "copy", answer),
     )
     assert (ran.status, "whose query function is two-function" in ran.err) == (3, True)
-    assert account.rows("two-function") >= 0
+    assert account.txid("two-function") >= 0
 
 
 def test_a_function_may_be_named_by_its_arn(account: Account) -> None:
