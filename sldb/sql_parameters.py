@@ -9,7 +9,8 @@ from lambda_handlers.wire import SldbError
 from sldb.did_you_mean import suggestion
 from sldb.sql_text import strip_quoted
 
-_IN_NAMES = r"[\w$\u0080-\U0010ffff]"
+# ASCII's letters, digits, _ and $, and all beyond ASCII. As the rest of ASCII, excluded, it is compiled much faster.
+_IN_NAMES = r"[^\x00-#%-/:-@\[-^`{-\x7f]"
 _PARAMETER = re.compile(
     rf"(?<!{_IN_NAMES})\?(?P<number>\d*)|(?<!{_IN_NAMES})[:@$#](?P<name>(?:{_IN_NAMES}|::)+(?:\([^)\s]*\))?)"
 )

@@ -15,7 +15,6 @@ from typing import TextIO
 from lambda_handlers.wire import Column, Result, SldbError, Value
 from sldb.did_you_mean import with_suggestion
 from sldb.render import formats, text
-from sldb.render.box import write_on_screen
 from sldb.render.layout import Layout
 from sldb.render.screen import Screen, shown_rows
 from sldb.render.table import write_table
@@ -121,6 +120,8 @@ def _write_to_screen(result: Result, format_name: str, out: TextIO, screen: Scre
     if format_name != "table":
         _WRITERS[format_name](result, _Safe(out), layout)  # type: ignore[arg-type]  # the writers only write
     else:
+        from sldb.render.box import write_on_screen  # and its colours: not for pipes and files
+
         write_on_screen(result, out, screen, layout)
 
 

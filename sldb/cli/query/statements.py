@@ -13,8 +13,6 @@ from lambda_handlers.wire import Params, Request, Result, SldbError, Statement
 from sldb.cli import moment_options
 from sldb.cli.query.sources import Source
 from sldb.params.arguments import parse_params
-from sldb.params.missing import query_hint
-from sldb.sql_parameters import refuse_unused
 
 if TYPE_CHECKING:
     from sldb.transfer.param_rows import ParamRow
@@ -44,6 +42,8 @@ class Work:
         """Return the request; `options`: its other fields, with None for absent ones."""
         constants = parse_params(self.params)
         if isinstance(constants, dict):
+            from sldb.sql_parameters import refuse_unused  # its patterns take longer than a request
+
             refuse_unused([source.text for source in self.texts], constants)
         if self.rows is None:
             statements = tuple(Statement(source.text, constants) for source in self.texts)
@@ -66,6 +66,8 @@ class Work:
         """Add the file, or the row of parameters, to the details of an error; and the options for what is missing."""
         part = error.details.get("part", 0)
         if self.rows is None:
+            from sldb.params.missing import query_hint
+
             error.hint = query_hint(error) or error.hint
             if self.texts[part].file is not None:
                 error.details["file"] = self.texts[part].file

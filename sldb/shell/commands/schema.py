@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from lambda_handlers.wire import Request, Result, SldbError
 from sldb.actions.databases import problems, table
 from sldb.did_you_mean import with_suggestion
 from sldb.render import FOR_PEOPLE
-from sldb.shell import catalog, description
+from sldb.shell import catalog
 from sldb.shell.commands.command import optional_argument, required_argument
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
+
+if TYPE_CHECKING:
+    from sldb.shell.description import Description
 
 
 def tables(session: Session, command: DotCommand) -> None:
@@ -31,6 +35,8 @@ def describe(session: Session, command: DotCommand) -> None:
     if name is None:
         tables(session, command)
         return
+    from sldb.shell import description  # imports slow down the start of the shell
+
     found = description.descriptions(session.execute(description.request(name)))
     if not found:
         raise SldbError("not_found", f"no such table or view: {name}", _meant(session, name))
@@ -43,8 +49,10 @@ def describe(session: Session, command: DotCommand) -> None:
         session.output.show_data([description.for_programs(found)])
 
 
-def _parts(one: description.Description, format_name: str, position: int) -> Iterator[str | Result]:
+def _parts(one: Description, format_name: str, position: int) -> Iterator[str | Result]:
     """Yield a description: what is no column as text, or in Markdown and vertically as results."""
+    from sldb.shell import description
+
     if position:
         yield ""
     yield one.title

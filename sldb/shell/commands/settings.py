@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lambda_handlers.wire import SldbError
-from sldb import theme
 from sldb.render import result_of
 from sldb.shell.commands.command import one_of, optional_argument, required_argument, whole_number
 from sldb.shell.reader import DotCommand
@@ -22,6 +21,8 @@ def headers(session: Session, command: DotCommand) -> None:
 
 
 def set_theme(session: Session, command: DotCommand) -> None:
+    from sldb import theme  # imports slow down the start of the shell
+
     name = optional_argument(command)
     if name is None:
         session.output.say(f"theme {theme.in_use().name}; others: {', '.join(theme.names())}")

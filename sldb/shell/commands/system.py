@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 from lambda_handlers.wire import SldbError
@@ -17,6 +16,8 @@ _TARGETS = ("lambda", "local")
 
 def shell(session: Session, command: DotCommand) -> None:
     """Run a command of the system's shell. A script keeps its standard input for itself."""
+    import subprocess  # imports slow down the start of the shell
+
     if not command.arguments:
         raise SldbError("bad_request", f".{command.name} needs a command", ".shell ls -l")
     session.output.out.flush()
