@@ -104,6 +104,7 @@ def screen_of(picture: Picture) -> str:
             "HOME": directory,
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
+            "COLORFGBG": "'15;0'",  # light on dark, as the picture is
             "LANG": "C.UTF-8",
             "PATH": f"{directory}:{os.environ['PATH']}",
             "PS1": "'$ '",
