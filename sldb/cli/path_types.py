@@ -5,13 +5,15 @@ Shells complete them as such. The command itself checks for existence, and handl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _PathType(click.ParamType):  # type: ignore[type-arg]  # click 8.2 is not generic yet
@@ -30,8 +32,12 @@ class _PathType(click.ParamType):  # type: ignore[type-arg]  # click 8.2 is not 
         return [CompletionItem(incomplete, type=self._kind)]
 
 
-def none_for_standard_output(ctx: click.Context, param: click.Parameter, value: Any) -> Any:  # noqa: ARG001 - click's
-    """Return None for `-`: the callback of options for output files."""
+def output_option(meaning: str, type_: Any = None) -> Callable[[F], F]:
+    """Return the option -o FILE, which is None for `-`: standard output."""
+    return click.option("-o", "--output", type=type_, metavar="FILE", callback=_none_for_standard_output, help=meaning)
+
+
+def _none_for_standard_output(ctx: click.Context, param: click.Parameter, value: Any) -> Any:  # noqa: ARG001 - click's
     return None if str(value) == "-" else value
 
 

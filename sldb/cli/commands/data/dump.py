@@ -9,7 +9,7 @@ import click
 
 from sldb.cli import messages, moment_options, progress, streams
 from sldb.cli.command import command
-from sldb.cli.path_types import none_for_standard_output
+from sldb.cli.path_types import output_option
 from sldb.cli.run import Run
 
 FORMATS = ("insert",)
@@ -27,14 +27,7 @@ formats than SQL there is sldb export.
 
 
 @command("dump", help=HELP, short_help="Write the database as SQL text.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    callback=none_for_standard_output,
-    help="Write to FILE; - is standard output.",
-)
+@output_option("Write to FILE; - is standard output.", click.Path(path_type=Path))
 @moment_options.at_option("The database as it was then")
 def dump(run: Run, output: Path | None, at: str | None) -> None:
     from sldb.transfer.database.row_estimate import begin_rows

@@ -12,7 +12,7 @@ import click
 from sldb.cli import messages, moment_options, progress, streams
 from sldb.cli.command import command
 from sldb.cli.old_spellings import old_spelling
-from sldb.cli.path_types import none_for_standard_output
+from sldb.cli.path_types import output_option
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
@@ -44,13 +44,7 @@ after the table.
 @click.argument("table", required=False)
 @click.option("-c", "--query", "sql", metavar="SQL", help="Export the rows of this query.")
 @old_spelling("-q", now="-c")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    callback=none_for_standard_output,
-    help="Write to FILE, or to s3://BUCKET/KEY; - is standard output.",
-)
+@output_option("Write to FILE, or to s3://BUCKET/KEY; - is standard output.")
 @click.option("--parquet", metavar="FILE", help="Short for --format parquet -o FILE.")
 @moment_options.at_option("As it was then")
 @click.option("--null", metavar="TEXT", help="The text for NULL in csv and tsv.")

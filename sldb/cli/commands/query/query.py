@@ -14,7 +14,7 @@ import click
 from sldb.cli import moment_options, streams
 from sldb.cli.command import command
 from sldb.cli.message_option import message_option
-from sldb.cli.path_types import none_for_standard_output
+from sldb.cli.path_types import output_option
 from sldb.cli.query import sources
 from sldb.cli.query.sql_command import SqlCommand
 from sldb.cli.questions import create_option, yes_option
@@ -172,14 +172,7 @@ class QueryCommand(SqlCommand):
 @click.option("--null", metavar="TEXT", help="Print TEXT for NULL.")
 @click.option("--no-header", is_flag=True, help="Print no column names (table, csv, tsv, markdown).")
 @click.option("--table", default="table", metavar="NAME", help="The table in the statements of --format insert.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    callback=none_for_standard_output,
-    help="Write the data to FILE, whole or not at all; - is standard output.",
-)
+@output_option("Write the data to FILE, whole or not at all; - is standard output.", click.Path(path_type=Path))
 @click.option("--stats", is_flag=True, help="Print duration, requests and cost: one line on standard error.")
 @click.pass_context
 def query(
