@@ -78,7 +78,9 @@ def _file(path: str) -> Source:
         return _standard_input()
     try:
         return Source(Path(path).read_bytes().decode("utf-8-sig"), path, path)  # \r\n may stand in a value
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise click.UsageError(f"-f {path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
         raise click.UsageError(f"-f {path} cannot be read: {error}") from None
 
 
