@@ -1,0 +1,58 @@
+"""HTTP requests and responses without a network, and the engine that answers them. Pure.
+
+`lambda_handlers.events` makes them of API Gateway's events, `sldb serve` of a socket's; the routes in
+`lambda_handlers.http.routes` know neither.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from lambda_handlers.wire import Action, Reply, Request
+
+JSON = "application/json"
+MAX_BODY_BYTES = 6 << 20  # of an event of Lambda's
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    method: str
+    path: str  # decoded, without the query string and a stage
+    headers: Mapping[str, str]  # by their names in lower case
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    status: int
+    headers: Mapping[str, str]  # by their names in lower case
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    body_bytes: int = MAX_BODY_BYTES  # of a request
+
+
+class Engine(Protocol):
+    """The service as routes may use it, for one caller and within the time of one HTTP request."""
+
+    def reply(self, request: Request) -> Reply:
+        """Return the reply to a request. Raises SldbError."""
+
+    def act(self, action: Action) -> dict[str, Any]:
+        """Return the reply to an action. Raises SldbError."""
+
+
+def encode_json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """Return a response with a JSON body that no cache keeps."""
+    fixed = {"content-type": JSON, "cache-control": "no-store"}
+    return HttpResponse(status, {**fixed, **(headers or {})}, encode_json(value))
