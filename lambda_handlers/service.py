@@ -19,6 +19,7 @@ import apsw
 from lambda_handlers import events
 from lambda_handlers.actions import registry
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.database import Database
 from lambda_handlers.database.parts import Parts, Transactions
 from lambda_handlers.host import Host
@@ -85,11 +86,13 @@ class Service:
         *,
         as_text: bool = False,
         invocation_id: str | None = None,
+        caller: Caller = OPERATOR,
     ) -> Reply:
         """Return the reply to a request. Raises SldbError. `remaining_seconds`: the time left to the function.
         `as_text`: the reply goes out as a string inside another JSON value, at worst with double length.
         `invocation_id`: Lambda's; it stays the same when Lambda itself repeats an invocation."""
         self._refuse_another_stack(request)
+        caller.require(request.database, writes=False)
         limit = self._settings.reply_limit_bytes
         with self._running:
             started = self._host.now()
@@ -98,7 +101,7 @@ class Service:
             with self._running_request():
                 reply_limit = limit // 2 if limit and as_text else limit
                 database = self._database(request.database)
-                reply = database.execute(request, deadline, reply_limit, invocation_id)
+                reply = database.execute(request, deadline, reply_limit, invocation_id, caller)
             used = {name: count - before[name] for name, count in self._store_counters().items()}
             reply.stats.update(**used, **self._machine, ms=round((self._host.now() - started) * 1000, 3))
             if self._init_ms is not None:
@@ -109,14 +112,17 @@ class Service:
         """Note the time taken by the start of the container. The next reply reports it, since it is billed with it."""
         self._init_ms = init_ms
 
-    def act(self, action: Action, remaining_seconds: float | None = None) -> dict[str, Any]:
+    def act(
+        self, action: Action, remaining_seconds: float | None = None, *, caller: Caller = OPERATOR
+    ) -> dict[str, Any]:
         """Return the reply to an action. Raises SldbError. `remaining_seconds`: the time left to the function."""
         self._refuse_another_stack(action)
         run = registry.find(action.name)
+        caller.require_operator(f"the action {action.name}")
         registry.run_at_once(self._resources, action)
         with self._running:
             deadline = self._resources.deadline(_seconds_for(action, remaining_seconds))
-            context = ActionContext(self._resources, deadline, self._database)
+            context = ActionContext(self._resources, deadline, self._database, caller)
             with self._running_request():
                 return run(context, action)
 

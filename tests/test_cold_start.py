@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # Package → its modules that are loaded, and no other.
 OURS = {
     "lambda_handlers": """
-        db_function deadline events host log resources service settings store_clock watchdog
+        caller db_function deadline events host log resources service settings store_clock watchdog
     """,
     "lambda_handlers.actions": """
         context registry

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.database import Database
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Host
@@ -17,7 +18,7 @@ class ActionContext:
     resources: Resources
     deadline: Deadline
     database: Callable[[str], Database]  # by its name; the container keeps it open
-    caller: str = ""  # who sent the action; "": an invocation without an identity of its own
+    caller: Caller = OPERATOR
 
     @property
     def store(self) -> MeteredStore:

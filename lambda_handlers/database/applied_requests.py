@@ -91,12 +91,12 @@ class AppliedRequests:
     def record_note(self, session: Session, copy: Copy, run: Run) -> None:
         """Record the note of a request's transaction in its SQLite transaction, beside `record`, if it has one."""
         request = run.request
-        if not (request.message or request.command or run.caller):
+        if not (request.message or request.command or run.caller.name):
             return
         from lambda_handlers.sql.own import notes
         from lambda_handlers.wire.note import Note
 
-        note, txid = Note(request.message, request.command, run.caller or None), copy.replica.txid + 1
+        note, txid = Note(request.message, request.command, run.caller.name or None), copy.replica.txid + 1
         copy.draft.note_page = session.trusted(lambda connection: notes.record(connection, txid, note))
 
     def note_rename(self, session: Session, target: str) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
+from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.applied_requests import AppliedRequests
 from lambda_handlers.database.attached_databases import Readable
 from lambda_handlers.database.errors import read_only
@@ -87,11 +88,12 @@ class Database:
         deadline: Deadline,
         reply_limit_bytes: int | None = None,
         invocation_id: str | None = None,
+        caller: Caller = OPERATOR,
     ) -> Reply:
         """Return the reply to a request. `invocation_id`: identifies a write without an id of its own. Raises
         SldbError; unless its details state otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
-        run = self._in_flight = Run(request, deadline, stats, reply_limit_bytes, invocation_id)
+        run = self._in_flight = Run(request, deadline, stats, reply_limit_bytes, invocation_id, caller)
 
         def answer() -> Reply:
             try:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.wire import Request
@@ -19,14 +20,15 @@ class Run:
     stats: dict[str, Any]
     reply_limit_bytes: int | None
     invocation_id: str | None
-    caller: str = ""  # who sent it; "": an invocation without an identity of its own
+    caller: Caller = OPERATOR
     lock_id: str | None = None  # of the lock that it has taken
     executing: DraftVFS | None = None  # while its statements run, and nothing has been committed
 
     def request_id(self, may_write: bool) -> str | None:
         """Return the id for the log of requests. A read without an id of its own is not looked up: that would take a
         page."""
-        return self.request.request_id or (self.invocation_id if may_write else None)
+        request_id = self.request.request_id or (self.invocation_id if may_write else None)
+        return None if request_id is None else self.caller.own_id(request_id)
 
     def ms_since(self, started: float) -> float:
         return round((self.deadline.now() - started) * 1000, 3)

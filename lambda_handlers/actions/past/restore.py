@@ -31,7 +31,7 @@ def restore(context: ActionContext, action: Action) -> dict[str, Any]:
     arguments.required(given, ("at",))
     at, if_txid = arguments.moment(given, "at"), arguments.txid(given, "if_txid")
     assert at is not None
-    note = arguments.note(given, context.caller)
+    note = arguments.note(given, context.caller.name)
     database = context.database(action.database)
     txid = database.txid_at(at)
     check_readable(context, action.database, txid)

@@ -86,7 +86,7 @@ def _move(context: ActionContext, action: Action, kind: Kind) -> dict[str, Any]:
     given = arguments.known(action, "steps", "if_txid", "preview", "message", "command")
     count = arguments.whole_number(given, "steps", 1, least=1, most=steps.MAX_STEPS)
     if_txid, preview = arguments.txid(given, "if_txid"), arguments.flag(given, "preview")
-    note = arguments.note(given, context.caller)
+    note = arguments.note(given, context.caller.name)
     if if_txid is None and not preview:
         bad_request("arguments.if_txid", None, "the newest transaction, as a preview shows it")
     listing = list_files(context.store, action.database)

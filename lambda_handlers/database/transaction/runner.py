@@ -112,11 +112,11 @@ class Transactions:
             writes=False,
             expires_at=self._tokens.expires_at(),
             engine=ENGINE,
-            caller=run.caller,
+            caller=run.caller.name,
         )
 
     def _opened(self, token: str, run: Run) -> Transaction:
-        return self._tokens.open(token, self._parts.name, run.caller)
+        return self._tokens.open(token, self._parts.name, run.caller.name)
 
     def _continue(
         self, run: Run, transaction: Transaction, steps: Sequence[Step], *, may_write: bool = True
