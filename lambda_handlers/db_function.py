@@ -11,8 +11,9 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+from lambda_handlers.events import Context
 from lambda_handlers.host import process_age_ms
-from lambda_handlers.service import Context, Service
+from lambda_handlers.service import Service
 from lambda_handlers.settings import BadSetting, Settings, stack_of
 from lambda_handlers.wire import SldbError
 

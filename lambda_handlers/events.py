@@ -2,19 +2,25 @@
 
 direct invocation                        the request itself; {"statusCode", "body": object}
 API Gateway payload 1.0 and 2.0,
-and function URLs                        the request as JSON in `body`; {"statusCode", "headers", "body": text}
+and function URLs                        `lambda_handlers.http`; {"statusCode", "headers", "body": text}
 SQS batch                                one request per record; {"batchItemFailures": [...]}
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from lambda_handlers.wire import SldbError, bad_request, is_action
+
+
+class Context(Protocol):
+    """The part of Lambda's context object used here."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
 
 
 def is_http(event: object) -> TypeGuard[Mapping[str, Any]]:
@@ -36,19 +42,6 @@ def _is_message(record: Mapping[str, Any]) -> bool:
     )
 
 
-def http_request(event: Mapping[str, Any]) -> object:
-    """Return the request in an HTTP event's body; raises `bad_request`."""
-    body = event.get("body") or ""
-    if not isinstance(body, str):
-        bad_request("body", body, "text")
-    try:
-        return json.loads(base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body)
-    except (ValueError, RecursionError, binascii.Error) as error:
-        raise SldbError(
-            "bad_request", f"the HTTP body is not JSON: {_why(error)}", 'POST {"query": "SELECT 1"} as application/json'
-        ) from error
-
-
 def record_request(record: Mapping[str, Any]) -> object:
     """Return the request in an SQS record. Without a request id of its own it has the message id, so that a message
     that is delivered twice is applied once. Raises `bad_request`."""
@@ -58,15 +51,15 @@ def record_request(record: Mapping[str, Any]) -> object:
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise SldbError("bad_request", f"the message's body is not JSON: {_why(error)}") from error
+        raise SldbError("bad_request", f"the message's body is not JSON: {why_not_json(error)}") from error
     if isinstance(request, dict) and not is_action(request) and request.get("request_id") is None:
         request["request_id"] = record["messageId"]
     return request
 
 
-def _why(error: Exception) -> str:
+def why_not_json(error: Exception) -> str:
     """Return the reason why a text is not JSON; for one of Python's own limits, not in Python's words."""
-    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, binascii.Error)):
+    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
         return str(error)
     return "it is nested too deep" if isinstance(error, RecursionError) else "a number in it has too many digits"
 

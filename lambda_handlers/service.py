@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
@@ -22,6 +22,7 @@ from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.database import Database
 from lambda_handlers.database.parts import Parts, Transactions
+from lambda_handlers.events import Context
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
@@ -38,18 +39,11 @@ from lambda_handlers.wire import Action, Reply, Request, SldbError, bug_in, is_a
 
 if TYPE_CHECKING:
     from lambda_handlers.database.transaction.warm_sessions import WarmSessions
+    from lambda_handlers.http.routes.answers import HttpService
 
 DEFAULT_SECONDS = 900.0  # unless the function or the request sets a limit
 MAX_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
 MIN_MARGIN_SECONDS = 0.25
-
-
-class Context(Protocol):
-    """The part of Lambda's context object used here."""
-
-    aws_request_id: str
-
-    def get_remaining_time_in_millis(self) -> int: ...
 
 
 class Service:
@@ -154,10 +148,16 @@ class Service:
         if events.is_queue(event):
             return self._handle_queue(event, context)
         if events.is_http(event):
-            status, body = self._answer(partial(events.http_request, event), context, as_text=True)
-            return events.http_reply(status, body)
+            return self.http.handle(event, context)
         status, body = self._answer(lambda: event, context)
         return {"statusCode": status, "body": body}
+
+    @property
+    def http(self) -> HttpService:
+        """The service as it answers HTTP requests."""
+        from lambda_handlers.http.routes.answers import HttpService  # a cold start does not need it
+
+        return HttpService(self, self._log, self._host, self._settings.stack)
 
     def close(self) -> None:
         with self._running:
@@ -180,9 +180,7 @@ class Service:
                     stopped_groups.add(group)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
-    def _answer(
-        self, read: Callable[[], object], context: Context | None, *, as_text: bool = False
-    ) -> tuple[int, dict[str, Any]]:
+    def _answer(self, read: Callable[[], object], context: Context | None) -> tuple[int, dict[str, Any]]:
         """Return status and body for the request from `read`; write the request's line to the log."""
         started = self._host.now()
         line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
@@ -193,7 +191,7 @@ class Service:
             body = (
                 self._act(received, remaining, line)
                 if is_action(received)
-                else self._execute(received, remaining, line, as_text)
+                else self._execute(received, remaining, line)
             )
         except SldbError as error:
             line.update(code=error.code, applied=error.details.get("applied"))
@@ -209,10 +207,10 @@ class Service:
         write("request", **line)
         return status, body
 
-    def _execute(self, event: object, remaining: float | None, line: dict[str, Any], as_text: bool) -> dict[str, Any]:
+    def _execute(self, event: object, remaining: float | None, line: dict[str, Any]) -> dict[str, Any]:
         request = Request.decode(event)
         line.update(request_id=request.request_id, database=request.database)
-        reply = self.reply(request, remaining, as_text=as_text, invocation_id=line["aws_request_id"])
+        reply = self.reply(request, remaining, invocation_id=line["aws_request_id"])
         line.update(txid=reply.txid, **reply.stats)
         return reply.encode()
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from lambda_handlers.caller import Caller
     from lambda_handlers.wire import Action, Reply, Request
 
 JSON = "application/json"
@@ -24,6 +25,7 @@ class HttpRequest:
     path: str  # decoded, without the query string and a stage
     headers: Mapping[str, str]  # by their names in lower case
     body: bytes
+    caller: Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str]  # by their names in lower case
     body: bytes
+    code: str = ""  # of the error, for the log; "": none
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,90 @@
+"""API Gateway's events as HTTP requests."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from lambda_handlers.http.api_gateway import http_request, http_response
+from lambda_handlers.http.messages import json_response
+from lambda_handlers.wire import SldbError
+
+V2 = {"version": "2.0", "routeKey": "$default", "requestContext": {"stage": "$default", "http": {"method": "POST"}}}
+
+
+@pytest.mark.parametrize(
+    ("event", "path"),
+    [
+        ({**V2, "rawPath": "/main/query"}, "/main/query"),
+        ({"rawPath": "/prod/main/query", "requestContext": {"stage": "prod"}}, "/main/query"),
+        ({"rawPath": "/prod", "requestContext": {"stage": "prod"}}, "/"),
+        ({"rawPath": "/production/query", "requestContext": {"stage": "prod"}}, "/production/query"),
+        (
+            {
+                "rawPath": "/prod/main/query",
+                "routeKey": "POST /{database}/query",
+                "pathParameters": {"database": "main"},
+                "requestContext": {},
+            },
+            "/main/query",
+        ),
+        (
+            {
+                "httpMethod": "POST",
+                "resource": "/{proxy+}",
+                "path": "/mapped/main/read",
+                "pathParameters": {"proxy": "main/read"},
+                "requestContext": {"stage": "prod"},
+            },
+            "/main/read",
+        ),
+        ({"httpMethod": "POST", "resource": "/", "path": "/", "requestContext": {"stage": "prod"}}, "/"),
+        ({"httpMethod": "POST", "requestContext": {}}, "/"),
+        ({"httpMethod": "POST", "path": None, "requestContext": None}, "/"),
+    ],
+)
+def test_the_path_has_no_stage_and_no_prefix(event: dict[str, Any], path: str) -> None:
+    assert http_request(event).path == path
+
+
+def test_the_parts_of_a_request() -> None:
+    event = {**V2, "rawPath": "/query", "headers": {"Content-Type": "text/plain", "X": "1"}, "body": "é"}
+    http = http_request(event)
+    assert (http.method, http.body, dict(http.headers)) == (
+        "POST",
+        "é".encode(),
+        {"content-type": "text/plain", "x": "1"},
+    )
+    encoded = {**event, "body": base64.b64encode(b"\xff\x00").decode(), "isBase64Encoded": True}
+    assert http_request(encoded).body == b"\xff\x00"
+
+
+def test_only_the_root_needs_no_content_type() -> None:
+    assert http_request({**V2, "rawPath": "/"}).headers == {"content-type": "application/json"}
+    assert http_request({**V2, "rawPath": "/query"}).headers == {}
+    assert http_request({**V2, "rawPath": "/", "headers": {"content-type": "a/b"}}).headers == {"content-type": "a/b"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {**V2, "body": 4},
+        {**V2, "body": "é=", "isBase64Encoded": True},
+        {**V2, "body": "a", "isBase64Encoded": True},
+    ],
+)
+def test_what_api_gateway_cannot_have_made(event: dict[str, Any]) -> None:
+    with pytest.raises(SldbError) as caught:
+        http_request(event)
+    assert caught.value.code == "bad_request"
+
+
+def test_a_response() -> None:
+    assert http_response(json_response(404, {"a": "é"})) == {
+        "statusCode": 404,
+        "headers": {"content-type": "application/json", "cache-control": "no-store"},
+        "body": '{"a":"é"}',
+        "isBase64Encoded": False,
+    }
