@@ -23,6 +23,7 @@ ACTIONS: dict[str, str] = {
     "cancel": "lambda_handlers.actions.cancel:cancel",
     "create_database": "lambda_handlers.actions.create_database:create_database",
     "databases": "lambda_handlers.actions.databases:databases",
+    "describe": "lambda_handlers.actions.statements.describe:describe",
     "drop_database": "lambda_handlers.actions.drop_database:drop_database",
     "history": "lambda_handlers.actions.past.history:history",
     "pull": "lambda_handlers.actions.pull:pull",

@@ -31,6 +31,7 @@ from lambda_handlers.database.write_access import WriteAccess
 from lambda_handlers.database.writer_turns import OF_ACTION, OF_REQUEST
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.resources import Resources
+from lambda_handlers.sql.execution import Described
 from lambda_handlers.sql.own.request_log import Applied
 from lambda_handlers.sql.session import READ, WRITE, Mode, Session, WriteNeeded
 from lambda_handlers.storage.log.ltx import Txid
@@ -213,8 +214,7 @@ class Database:
             return repeat_while_vanishing(change_newest, self.name)
 
     def has_other_writers(self, seen: Txid | None) -> bool:
-        """Return True if other writers commit without a lock, since the newest transaction was `seen` a while ago.
-        Raises SldbError."""
+        """Return True if others commit without a lock, and did since a transaction was `seen`. Raises SldbError."""
         return self._writes.has_other_writers(seen)
 
     def announce(self, deadline: Deadline) -> None:
@@ -237,6 +237,13 @@ class Database:
                 return query(session)
 
         return repeat_while_vanishing(find, self.name)
+
+    def describe(self, sql: str, token: str | None, deadline: Deadline, caller: Caller = OPERATOR) -> Described:
+        """Return what SQLite knows of a statement, on the newest state or a token's. Raises SldbError."""
+        if token is None:
+            return self.look_up(deadline, lambda session: session.describe(sql))
+        self._transactions = transactions = self._transactions or self._new_transactions()
+        return repeat_while_vanishing(lambda: transactions.describe(sql, token, deadline, caller), self.name)
 
     def applied(self, request_id: str, deadline: Deadline) -> tuple[Applied | None, float]:
         """Return the request as the newest state remembers it, and the time since when it remembers requests (unix

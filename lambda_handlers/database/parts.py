@@ -17,6 +17,9 @@ from lambda_handlers.resources import Resources
 from lambda_handlers.wire import Reply
 
 if TYPE_CHECKING:
+    from lambda_handlers.caller import Caller
+    from lambda_handlers.deadline import Deadline
+    from lambda_handlers.sql.execution import Described
     from lambda_handlers.wire.transaction import InTransaction
 
 
@@ -45,6 +48,9 @@ class Transactions(Protocol):
 
     def answer(self, run: Run, wanted: InTransaction) -> Reply:
         """Return the reply to a request inside a transaction. Raises Gone or SldbError."""
+
+    def describe(self, sql: str, token: str, deadline: Deadline, caller: Caller) -> Described:
+        """Return what SQLite knows of a statement in the state of a transaction. Raises Gone or SldbError."""
 
     def close(self) -> None:
         """Forget what is kept between requests."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
@@ -62,6 +62,17 @@ class Control(Exception):
         self.does = does
 
 
+class Described(Exception):
+    """The statement is only to be described; it is prepared, and has not run."""
+
+    def __init__(self, cursor: apsw.Cursor) -> None:
+        super().__init__()
+        self.parameters = tuple(cursor.bindings_names)  # their names without the sign, None for a `?`
+        self.columns = tuple(Column(name, type_) for name, type_ in cursor.get_description())
+        self.is_explain = bool(cursor.is_explain)
+        self.is_readonly = cursor.is_readonly
+
+
 @dataclass(slots=True)
 class Engine:
     """The parts of a session that its statements share."""
@@ -76,6 +87,7 @@ class Engine:
     may_write: bool
     digest: type[ResultDigest] | None = None  # of the results, if they are to be compared with those of another run
     joins: bool = True  # statements that write need an open transaction
+    describes: bool = False  # statements are not run: each raises Described
     written: set[str] = field(default_factory=set)  # the first words of the statements that wrote
 
     @property
@@ -108,7 +120,7 @@ class Execution:
 
     def run(self, position: int) -> Result:
         """Return the result of the statement at a position of the request. Raises WriteNeeded, BeginNeeded, Control,
-        SldbError, and errors of SQLite."""
+        Described, SldbError, and errors of SQLite."""
         with self._engine.chance.of_statement():
             return self._run(position)
 
@@ -118,7 +130,7 @@ class Execution:
         cursor = self._engine.connection.cursor()
         cursor.exec_trace = self._prepared
         try:
-            cursor.execute(self._sql, self._params)
+            cursor.execute(self._sql, _any_params() if self._engine.describes else self._params)
             passing = self._digest.passing(cursor) if self._digest and not self._lists_code else cursor
             rows, stored = self._engine.room.take(self._columns, passing)
         except (apsw.BindingsError, KeyError):
@@ -151,6 +163,8 @@ class Execution:
             raise SldbError("bad_request", message)
         self._has_prepared = True
         self._authorizer.end_preparing()
+        if self._engine.describes:
+            raise Described(cursor)
         if self._authorizer.transaction and not cursor.is_explain:
             raise Control(self._authorizer.transaction)
         if not (cursor.is_readonly or cursor.is_explain or self._authorizer.only_reads):
@@ -202,3 +216,13 @@ class Execution:
                 lastrowid = connection.last_insert_rowid()
         digest = self._digest.end(columns, rowcount, lastrowid) if self._digest else None
         return Result(columns, rows, rowcount, lastrowid, stored, digest)
+
+
+def digest_of_results() -> type[ResultDigest]:
+    from lambda_handlers.wire.digest import ResultDigest  # few requests need it, and imports slow down cold starts
+
+    return ResultDigest
+
+
+def _any_params() -> Any:
+    return apsw._null_bindings  # type: ignore[attr-defined]  # what apsw.ext itself prepares statements with

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import apsw
 
 from lambda_handlers.deadline import Deadline
-from lambda_handlers.sql import script
+from lambda_handlers.sql import execution, script
 from lambda_handlers.sql.authorizer import Authorizer, not_yours
 from lambda_handlers.sql.chance import Chance
 from lambda_handlers.sql.connection import configure
@@ -40,7 +40,6 @@ from lambda_handlers.wire import Notice, Result, SldbError, Statement
 if TYPE_CHECKING:
     from lambda_handlers.sql.changes import Changes
     from lambda_handlers.sql.pin import Pin
-    from lambda_handlers.wire.digest import ResultDigest
 
 __all__ = ["READ", "WRITE", "Mode", "Session", "WriteNeeded"]
 
@@ -85,7 +84,8 @@ class Session:
         self.changes = self._count_changes() if mode.counts_changes else None
         self._pragmas = Pragmas(self.connection, self._authorizer, new_database=is_new)
         parts = self.connection, self._authorizer, self._pragmas, self._chance, room or ReplyRoom(), self.changes
-        self._engine = Engine(*parts, vfs.draft, mode.may_write, _digest() if in_transaction or makes_digests else None)
+        digest = execution.digest_of_results() if in_transaction or makes_digests else None
+        self._engine = Engine(*parts, vfs.draft, mode.may_write, digest)
         self._runs = StatementRuns(self._engine, self.check, None if pin is None else pin.time_ms)
         self._in_transaction = in_transaction
         self.groups = Groups(self.connection, self._execute_own, in_transaction, self.changes)
@@ -141,6 +141,10 @@ class Session:
             if result.error and on_error == "stop":
                 break
         return tuple(results)
+
+    def describe(self, sql: str) -> execution.Described:
+        """Return what SQLite knows of a statement that does not run. Raises SldbError."""
+        return self._runs.describe(sql, self.trusted)
 
     def commit(self) -> None:
         """Commit the transaction of the statements, if there is one. Returns only when the store has it."""
@@ -292,9 +296,3 @@ class Session:
         if self._deadline.is_over() and isinstance(error, apsw.InterruptError):
             raise self._deadline.error(statement) from error
         raise translated(error, self._authorizer, statement, piece, self.trusted) from error
-
-
-def _digest() -> type[ResultDigest]:
-    from lambda_handlers.wire.digest import ResultDigest  # few requests need it, and imports slow down cold starts
-
-    return ResultDigest

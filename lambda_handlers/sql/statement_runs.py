@@ -11,11 +11,13 @@ from typing import Any
 
 import apsw
 
-from lambda_handlers.sql.errors import reason_of
-from lambda_handlers.sql.execution import Engine, Execution
+from lambda_handlers.sql import script
+from lambda_handlers.sql.errors import reason_of, translated
+from lambda_handlers.sql.execution import Described, Engine, Execution
+from lambda_handlers.sql.groups import is_other_begin
 from lambda_handlers.sql.settings import rights
 from lambda_handlers.sql.statements import Step
-from lambda_handlers.wire import Notice, Result
+from lambda_handlers.wire import Notice, Result, SldbError, bad_request
 
 
 class StatementRuns:
@@ -54,6 +56,23 @@ class StatementRuns:
             environment = registry.Environment(self._engine.connection, self._check, self._time_ms)
             return calls.run(make, position, error, environment, trusted, reason_of)
         return self._shown(result, word, position) if self._engine.authorizer.without_effect else result
+
+    def describe(self, sql: str, trusted: Callable[..., Any]) -> Described:
+        """Return what SQLite knows of one statement, once it has prepared it. Raises SldbError."""
+        pieces = list(script.split(sql))
+        if len(pieces) != 1:
+            bad_request("query", f"{len(pieces)} statements", "one")
+        piece = pieces[0]._replace(sql="BEGIN") if is_other_begin(pieces[0].sql) else pieces[0]
+        self._engine.describes = True
+        try:
+            self.run(Step(piece, None, 0), script.first_word(piece.sql), 0, trusted)
+        except Described as described:
+            return described
+        except (apsw.Error, UnicodeError, MemoryError, OSError) as error:
+            raise translated(error, self._engine.authorizer, 0, piece) from error
+        finally:
+            self._engine.describes = False
+        raise SldbError("sql_error", "the statement is empty", statement=0)
 
     def _shown(self, result: Result, word: str, position: int) -> Result:
         """Return the result in place of an ignored setting's: that of reading it, if setting it has rows in SQLite."""

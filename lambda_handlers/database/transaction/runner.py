@@ -16,9 +16,11 @@ it includes the failed statement; the token that was sent still stands for the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from lambda_handlers.caller import Caller
 from lambda_handlers.database.errors import read_only
 from lambda_handlers.database.parts import Parts
 from lambda_handlers.database.run import Run
@@ -26,12 +28,16 @@ from lambda_handlers.database.transaction.commit import Commit
 from lambda_handlers.database.transaction.open_sessions import OpenSessions
 from lambda_handlers.database.transaction.token import ENGINE, Kept, Tokens, Transaction
 from lambda_handlers.database.transaction.warm_sessions import WarmSession, WarmSessions
+from lambda_handlers.deadline import Deadline
+from lambda_handlers.sql.execution import Described
 from lambda_handlers.sql.pin import Pin
 from lambda_handlers.sql.session import WriteNeeded
 from lambda_handlers.sql.statements import Step, steps_of
 from lambda_handlers.storage.replica import Gone
-from lambda_handlers.wire import Notice, Reply, Result, SldbError
+from lambda_handlers.wire import Notice, Reply, Request, Result, SldbError
 from lambda_handlers.wire.transaction import COMMIT, ROLLBACK, InTransaction
+
+T = TypeVar("T")
 
 SEED_BYTES = 32  # of a pin
 _LEAVES_OPEN = ("constraint", "sql_error", "bad_request")  # errors of a COMMIT after which its client may go on
@@ -69,8 +75,17 @@ class Transactions:
     def answer(self, run: Run, wanted: InTransaction) -> Reply:
         """Return the reply to a request inside a transaction. Raises Gone or SldbError; unless the error states
         otherwise, nothing was applied then."""
+        return self._repaired(run, lambda: self._answer(run, wanted))
+
+    def describe(self, sql: str, token: str, deadline: Deadline, caller: Caller) -> Described:
+        """Return what SQLite knows of a statement in the state of a transaction. Raises Gone or SldbError."""
+        run = Run(Request(()), deadline, {"execute_ms": 0.0}, None, None, caller)
+        return self._repaired(run, lambda: self._describe(run, token, sql))
+
+    def _repaired(self, run: Run, answer: Callable[[], T]) -> T:
+        """Return the answer; drop the copies whose files are gone, if it raises that."""
         try:
-            return self._answer(run, wanted)
+            return answer()
         except Gone:
             self._sessions.drop()
             self._parts.moments.drop()
@@ -114,6 +129,18 @@ class Transactions:
             engine=ENGINE,
             caller=run.caller.name,
         )
+
+    def _describe(self, run: Run, token: str, sql: str) -> Described:
+        transaction = self._opened(token, run)
+        warm = self._sessions.open(run, transaction)
+        try:
+            warm.session.resume(run.deadline, self._parts.replies.room(run), warm.attached.open)
+            described = warm.session.describe(sql)
+        except BaseException:
+            warm.close(has_lost_files=True)
+            raise
+        self._sessions.keep(warm, transaction)
+        return described
 
     def _opened(self, token: str, run: Run) -> Transaction:
         return self._tokens.open(token, self._parts.name, run.caller.name)
