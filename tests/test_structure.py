@@ -58,6 +58,12 @@ TESTED_IN = {
         "lambda_handlers.database.transaction.open_sessions",
         "lambda_handlers.database.transaction.runner",
     ),
+    "tests/lambda_handlers/http/hrana/test_endpoints.py": (
+        "lambda_handlers.http.hrana.outcomes",
+        "lambda_handlers.http.hrana.requests",
+        "lambda_handlers.http.hrana.steps",
+        "lambda_handlers.http.hrana.stream_requests",
+    ),
     "tests/lambda_handlers/locks/test_contract.py": ("lambda_handlers.locks.waiting",),
     "tests/lambda_handlers/locks/test_file.py": ("lambda_handlers.store.file_locks",),
     "tests/lambda_handlers/shared/test_proxies.py": ("lambda_handlers.aws.tunnel",),
