@@ -50,6 +50,7 @@ RULES = (
         but=(
             "sldb.targets.local",
             "sldb.targets.bucket",
+            "sldb.http",
             "sldb.push_pull",
             "sldb.emulator",
             "sldb.doctor.store",

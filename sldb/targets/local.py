@@ -19,6 +19,7 @@ from sldb.targets.interrupts import Interrupts
 from sldb.write_outcome import may_write
 
 if TYPE_CHECKING:
+    from lambda_handlers.http.routes.answers import HttpService
     from lambda_handlers.service import Service
     from lambda_handlers.shared.lock_holder import Holder
     from lambda_handlers.store.protocol import ObjectStore
@@ -105,6 +106,10 @@ class LocalTarget:
         from lambda_handlers.store.directory import DirectoryStore
 
         return DirectoryStore(self.directory)
+
+    def http(self) -> HttpService:
+        """Return the service as `sldb serve` has it answer HTTP requests."""
+        return self._service.http
 
     def close(self) -> None:
         with self._opening:
