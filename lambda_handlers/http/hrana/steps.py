@@ -66,7 +66,7 @@ class StepRunner:
     def _whole(self, steps: Sequence[Step]) -> list[Outcome] | None:
         """Return the outcomes of all steps as one request; None if it would end inside a transaction."""
         try:
-            reply = self._send(self._statements(steps, []), self._ids.of(0), continues=True)
+            reply = self._send(self._statements(steps, []), self._ids.of(0))
         except SldbError as error:
             if error.details.get("reason") == "open_transaction":
                 return None
@@ -80,9 +80,8 @@ class StepRunner:
     def _together(self, steps: Sequence[Step], before: Sequence[Outcome]) -> list[Outcome]:
         """Return the outcomes of the first step, and of as many after it as ran in the same state of the stream."""
         statements, is_single = self._statements(steps, before), len(steps) == 1
-        continues = not is_single or not self._stream.is_autocommit
         try:
-            reply = self._send(statements, self._ids.of(len(before)), continues=continues)
+            reply = self._send(statements, self._ids.of(len(before)))
         except SldbError as error:
             failed = self._step_of(error)
             if is_single or failed == 0:
@@ -118,14 +117,14 @@ class StepRunner:
         condition = head.condition and moved(head.condition, oks, first) if not before else None
         return (*prefix, Statement(head.sql, head.params, condition), *rest)
 
-    def _send(self, statements: tuple[Statement, ...], request_id: str | None, *, continues: bool) -> Reply:
-        """Return the reply to a request in the state of the stream, which then is the one after it. Raises
-        SldbError."""
+    def _send(self, statements: tuple[Statement, ...], request_id: str | None) -> Reply:
+        """Return the reply to a request in the state of the stream, which then is the one after it: without the
+        results of the prefix. It continues after errors: one may leave rows (OR FAIL). Raises SldbError."""
         token = self._stream.token
         request = Request(
             statements,
             self._stream.database,
-            on_error="continue" if continues else "stop",
+            on_error="continue",
             request_id=request_id if token is None else None,
             transaction=None if token is None else InTransaction(token, lastrowid=True),
         )
@@ -181,11 +180,10 @@ class StepRunner:
     def _single(self, step: Step, what: Control, position: int) -> Outcome:
         was_autocommit = self._stream.is_autocommit
         statement = Statement(step.sql, step.params)
-        prefix = [] if what.does == control.VACUUM else self._prefix()
         if what.does == control.VACUUM and was_autocommit:
             reply = self._engine.reply(Request((statement,), self._stream.database, request_id=self._ids.of(position)))
         else:
-            reply = self._send((*prefix, statement), self._ids.of(position), continues=not was_autocommit)
+            reply = self._send((*self._prefix(), statement), self._ids.of(position))
         outcome = next(iter(self._outcomes(reply)), None)
         if isinstance(outcome, Ran):
             self._stream.note_savepoint(what)

@@ -170,6 +170,11 @@ def test_statements_of_a_batch_without_begin_are_transactions(client, count):
     assert count() == 3
 
 
+def test_rows_that_or_fail_leaves_stay(client, count):
+    assert client.run("INSERT OR FAIL INTO t (a) VALUES ('y'), ('x')")["error"]["code"] == "SQLITE_CONSTRAINT"
+    assert count() == 2
+
+
 def test_vacuum_in_a_batch_runs_alone(client):
     [result] = client.send(batch(step("VACUUM"), step("SELECT 1", {"type": "is_autocommit"})))
     assert result["response"]["result"]["step_errors"] == [None, None]
