@@ -18,7 +18,7 @@ from typing import TypeAlias
 from lambda_handlers.caller import Caller
 from lambda_handlers.http.errors import HttpError, error_response
 from lambda_handlers.http.messages import JSON, Engine, HttpRequest, HttpResponse, Limits, json_response
-from lambda_handlers.http.routes import native
+from lambda_handlers.http.routes import native, streams
 from lambda_handlers.wire import DATABASE_NAME, DEFAULT_DATABASE, SldbError
 
 Handler: TypeAlias = Callable[[HttpRequest, str, Engine], HttpResponse]  # the text: the database
@@ -102,4 +102,9 @@ _ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "": {"POST": native.event},
     "query": {"POST": native.query},
     "read": {"POST": native.read},
+    "v3/pipeline": {"POST": streams.pipeline},
+    "v3/cursor": {"POST": streams.cursor},
+    "v2/pipeline": {"POST": streams.pipeline_of_version_2},
+    "v3": {"GET": streams.probe},
+    "v2": {"GET": streams.probe},
 }

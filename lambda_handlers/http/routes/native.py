@@ -22,7 +22,7 @@ from lambda_handlers.http.messages import Engine, HttpRequest, HttpResponse, jso
 from lambda_handlers.wire import MAX_TXID_DIGITS, Action, Request, SldbError, bad_request, is_action
 
 # The actions that change nothing for other callers: `read` takes no other.
-READING_ACTIONS = frozenset({"cancel", "databases", "history", "pull", "pull_urls", "result"})
+READING_ACTIONS = frozenset({"cancel", "databases", "describe", "history", "pull", "pull_urls", "result"})
 
 _EXAMPLE = 'POST {"query": "SELECT 1"} as application/json'
 

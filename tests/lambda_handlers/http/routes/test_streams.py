@@ -1,0 +1,72 @@
+"""The routes of SQL over HTTP: paths, versions, the database of a path, the rights of a caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from lambda_handlers.caller import OPERATOR, Caller
+from lambda_handlers.http.messages import HttpRequest, HttpResponse, Limits
+from lambda_handlers.service import Service
+from tests.fakes.databases.hrana import execute, rows, step
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.memory import memory_store
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    service = container(memory_store())
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES ('main')")
+    run(service, "CREATE TABLE t (a); INSERT INTO t VALUES ('orders')", database="orders")
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def send(service):
+    def send(
+        path: str, body: object, method: str = "POST", caller: Caller = OPERATOR, key: str | None = None
+    ) -> HttpResponse:
+        headers = {**JSON, **({"idempotency-key": key} if key else {})}
+        return service.http.respond(HttpRequest(method, path, headers, json.dumps(body).encode(), caller), Limits())
+
+    return send
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+@pytest.mark.parametrize(("prefix", "database"), [("", "main"), ("/main", "main"), ("/orders", "orders")])
+def test_a_pipeline_of_the_database_in_the_path(send, version, prefix, database):
+    response = send(f"{prefix}/{version}/pipeline", {"requests": [execute("SELECT a FROM t")]})
+    assert response.status == 200
+    assert rows(json.loads(response.body)["results"][0]) == [(database,)]
+    assert response.headers["x-sldb-txid"] == "1"
+
+
+def test_a_cursor(send):
+    response = send("/orders/v3/cursor", {"batch": {"steps": [step("SELECT a FROM t")]}})
+    entries = [json.loads(line) for line in response.body.splitlines()]
+    assert entries[2] == {"type": "row", "row": [{"type": "text", "value": "orders"}]}
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v2", 200), ("/v3", 200), ("/orders/v3", 200), ("/v4", 404)])
+def test_probes_of_a_version(send, path, status):
+    assert send(path, None, method="GET").status == status
+
+
+def test_an_idempotency_key_applies_a_write_once(send):
+    body = {"requests": [execute("CREATE TABLE IF NOT EXISTS once (a)"), execute("INSERT INTO once VALUES (1)")]}
+    for _ in range(2):
+        assert send("/main/v3/pipeline", body, key="k").status == 200
+    response = send("/main/v3/pipeline", {"requests": [execute("SELECT count(*) FROM once")]})
+    assert rows(json.loads(response.body)["results"][0]) == [(1,)]
+
+
+def test_a_caller_reaches_only_its_database(send):
+    caller = Caller("ann", frozenset({"orders"}), may_write=False)
+    body = {"requests": [execute("SELECT a FROM t")]}
+    assert rows(json.loads(send("/v3/pipeline", body, caller=caller).body)["results"][0]) == [("orders",)]
+    assert send("/main/v3/pipeline", body, caller=caller).status == 403
