@@ -42,7 +42,7 @@ TESTED_IN = {
         "lambda_handlers.actions.rename_database",
         "lambda_handlers.storage.listing",
     ),
-    "tests/lambda_handlers/actions/test_push.py": ("lambda_handlers.actions.pushed_schema",),
+    "tests/lambda_handlers/actions/transfer/test_push.py": ("lambda_handlers.actions.transfer.pushed_schema",),
     "tests/lambda_handlers/actions/past/test_restore.py": (
         "lambda_handlers.actions.past.history",
         "lambda_handlers.actions.readable_state",

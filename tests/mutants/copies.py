@@ -179,8 +179,8 @@ DATABASES = (
     ),
 )
 
-PUSHING = "lambda_handlers/actions/push.py"
-PUSHED = "tests/lambda_handlers/actions/test_push.py::test_a_part_that_was_damaged_on_its_way_is_named"
+PUSHING = "lambda_handlers/actions/transfer/push.py"
+PUSHED = "tests/lambda_handlers/actions/transfer/test_push.py::test_a_part_that_was_damaged_on_its_way_is_named"
 
 PARTS = (
     Mutant(

@@ -342,7 +342,7 @@ OWN = (
     Mutant(
         "whoever commits a pushed file does not look at its names",
         "once",
-        "lambda_handlers/actions/push.py",
+        "lambda_handlers/actions/transfer/push.py",
         "    _check_schema(context, prepared, first_page)\n",
         "",
         ("tests/lambda_handlers/attacks/test_pushed_files.py::test_push_such_a_file_with_another_client",),
@@ -393,7 +393,7 @@ PUSH = (
     Mutant(
         "a push that was committed is committed again",
         "once",
-        "lambda_handlers/actions/push.py",
+        "lambda_handlers/actions/transfer/push.py",
         "        if done is not None:",
         "        if False:",
         ("tests/sldb/push_pull/test_push.py::test_a_commit_that_is_sent_twice_finds_what_the_first_has_done",),
@@ -545,7 +545,7 @@ CREATES = (
     Mutant(
         "a push begins what must not begin",
         "create",
-        "lambda_handlers/actions/push.py",
+        "lambda_handlers/actions/transfer/push.py",
         "        database.check_may_create(action.create)\n",
         "",
         (CREATE + "test_a_push_into_one_that_is_dropped_while_it_waits",),

@@ -228,7 +228,7 @@ MUTANTS = (
     Mutant(
         "a pushed file says what is set for the database",
         "sql",
-        "lambda_handlers/actions/push.py",
+        "lambda_handlers/actions/transfer/push.py",
         '    first_page = foreign_keys.with_enforcement(_bytes(given, "first_page"), enforced=False)',
         '    first_page = _bytes(given, "first_page")',
         ("tests/sldb/push_pull/test_push_and_pull.py::test_a_file_that_is_pushed_is_as_sqlite_has_it",),

@@ -97,7 +97,7 @@ def test_push_such_a_file_with_another_client(
     store = memory_store()
     monkeypatch.setattr(own_names, "find", lambda connection: [])
     monkeypatch.setattr("sldb.push_pull.encoding.PART_BYTES", 10_000)
-    monkeypatch.setattr("lambda_handlers.actions.push.MIN_PART_BYTES", 5_000)
+    monkeypatch.setattr("lambda_handlers.actions.transfer.push.MIN_PART_BYTES", 5_000)
     file = database_file(
         tmp_path / "in.db",
         f"PRAGMA encoding = '{encoding}'; CREATE TABLE t (a INTEGER PRIMARY KEY, b)",

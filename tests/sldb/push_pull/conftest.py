@@ -15,7 +15,7 @@ from tests.fakes.databases.sqlite_files import Recipe
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts so small that a file of some pages has several."""
     monkeypatch.setattr(encoding, "PART_BYTES", 40_000)
-    monkeypatch.setattr("lambda_handlers.actions.push.MIN_PART_BYTES", 20_000)
+    monkeypatch.setattr("lambda_handlers.actions.transfer.push.MIN_PART_BYTES", 20_000)
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_what_was_there_comes_back_with_restore(new_client, file):
 
 
 def test_what_a_push_has_replaced_is_not_read(new_client, file, tmp_path, monkeypatch):
-    monkeypatch.setattr("lambda_handlers.actions.pull.WORTH_LEAVING_BYTES", 10_000)
+    monkeypatch.setattr("lambda_handlers.actions.transfer.pull.WORTH_LEAVING_BYTES", 10_000)
     client = new_client()
     for _ in range(3):
         push(client, file)

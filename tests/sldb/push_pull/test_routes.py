@@ -39,7 +39,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedS3]:
     for module in (s3_store, s3_requests, direct):
         monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(encoding, "PART_BYTES", 100_000)
-    monkeypatch.setattr("lambda_handlers.actions.push.MIN_PART_BYTES", 50_000)
+    monkeypatch.setattr("lambda_handlers.actions.transfer.push.MIN_PART_BYTES", 50_000)
     with serve_s3() as s3:
         yield s3
 

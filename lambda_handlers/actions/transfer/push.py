@@ -29,8 +29,8 @@ from typing import Any, NoReturn
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.branch import newest_header
 from lambda_handlers.actions.context import ActionContext
-from lambda_handlers.actions.pushed_schema import check_names
 from lambda_handlers.actions.replace_content import stamped
+from lambda_handlers.actions.transfer.pushed_schema import check_names
 from lambda_handlers.database.newest_state import check_newest
 from lambda_handlers.storage import foreign_keys
 from lambda_handlers.storage.listing import list_files, read_agreed_header, side_by_side

@@ -32,7 +32,7 @@ def file(request, tmp_path, monkeypatch) -> Path:
     """The second is made of parts, as a file of more than 8 MiB is."""
     if request.param == "several":
         monkeypatch.setattr(encoding, "PART_BYTES", 100_000)
-        monkeypatch.setattr("lambda_handlers.actions.push.MIN_PART_BYTES", 50_000)
+        monkeypatch.setattr("lambda_handlers.actions.transfer.push.MIN_PART_BYTES", 50_000)
     path = tmp_path / "in.db"
     sqlite_files.make(path, LARGER if request.param == "several" else SMALL).close()
     return path
@@ -303,7 +303,7 @@ def test_where_the_store_tells_a_checksum_only_the_ends_are_read(container, s3_s
 
 def test_looking_at_the_names_of_a_file_ends_with_the_time(store, tmp_path, monkeypatch):
     monkeypatch.setattr(encoding, "PART_BYTES", 10_000)
-    monkeypatch.setattr("lambda_handlers.actions.push.MIN_PART_BYTES", 5_000)
+    monkeypatch.setattr("lambda_handlers.actions.transfer.push.MIN_PART_BYTES", 5_000)
     file = tmp_path / "in.db"
     connection = sqlite3.connect(file)
     connection.executescript(
