@@ -3,9 +3,9 @@
 A direct invocation is an operator's, with all rights and without a name. Every other caller has a name and a scope, as
 the front that identified it says (`docs/security.md`); a scope may be all databases.
 
-The rights are checked where a request meets a database: `service` (the request's own, and each action's),
-`database.attached_databases` (ATTACH), and `database` and its transactions (writes). A refusal says the same of a
-database that exists and of one that does not.
+The rights are checked where a request meets a database: before it begins (`Caller.check`; for actions
+`actions.rights`), at ATTACH (`database.attached_databases`), and once a statement writes (`database`). A refusal says
+the same of a database that exists and of one that does not.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import Request, SldbError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+
+OPERATORS_FIELDS = ("pin",)  # of a request
 
 _END_OF_NAME = "\x03"  # is in no name and in no request id: a pair of both has one text
 
@@ -47,6 +49,13 @@ class Caller:
             raise _forbidden(f"{self.name} has no right to the database {database}")
         if writes and not self.may_write:
             raise _forbidden(f"{self.name} may read the database {database}, and not change it")
+
+    def check(self, request: Request) -> None:
+        """Raise `forbidden` for a request that the caller may not send, even if none of its statements writes."""
+        self.require(request.database, writes=False)
+        for name in OPERATORS_FIELDS:
+            if getattr(request, name) is not None:
+                self.require_operator(name)
 
     def require_operator(self, subject: str) -> None:
         """Raise `forbidden` unless the caller is an operator."""

@@ -11,7 +11,7 @@ mark must not stop that later request. Therefore:
 - A mark expires after half an hour. No request runs that long.
 
 A caller may cancel its own requests, an operator every one. A direct invocation is an operator's; its name as a caller
-is "".
+is "". The id here is `Caller.own_id`: the marks of one caller do not take the room of another's.
 
 Marks only stop work, so a damaged object counts as absent. In a bucket the lifecycle rule of the stack removes old
 objects, because the query function may delete nothing; in a directory each new mark does.
@@ -50,7 +50,7 @@ class Running:
     """A running request."""
 
     database: str
-    request_id: str
+    request_id: str  # as `Caller.own_id` has it
     attempt: str | None
     began_at: float  # unix seconds
     caller: str = OPERATOR
@@ -74,7 +74,7 @@ class Mark:
 
 
 def key_of(database: str, request_id: str) -> str:
-    """Return the key of the marks of a request. An id has any characters and 200 at most; its hash is a name."""
+    """Return the key of the marks of a request. An id has any characters and 300 at most; its hash is a name."""
     return cancel_key(hashlib.sha256(f"{database}\0{request_id}".encode()).hexdigest()[:_ID_DIGITS])
 
 

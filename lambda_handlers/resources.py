@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.deadline import Deadline, Watch
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
@@ -28,22 +29,29 @@ class Resources:
         """True if writers take a lock; without one, only the conditional commit keeps them apart."""
         return self.settings.lock != "none"
 
-    def deadline(self, seconds: float, request: Request | None = None, invocation_id: str | None = None) -> Deadline:
+    def deadline(
+        self,
+        seconds: float,
+        request: Request | None = None,
+        invocation_id: str | None = None,
+        caller: Caller = OPERATOR,
+    ) -> Deadline:
         """Return a deadline so many seconds from now on. A `request` that begins now can be cancelled by its id, or by
-        that of its invocation."""
+        that of its invocation: by its caller or an operator."""
         now = self.host.now()
         request_id = request.request_id or invocation_id if request else None
-        watch = self._watch(request, request_id, now) if request and request_id else None
+        watch = self._watch(request, request_id, now, caller) if request and request_id else None
         return Deadline(now + seconds, self.host.now, watch=watch)
 
-    def _watch(self, request: Request, request_id: str, began_at: float) -> Watch:
+    def _watch(self, request: Request, request_id: str, began_at: float, caller: Caller) -> Watch:
         """Return the search for a mark that cancels the request."""
 
         def look() -> bool:
             from lambda_handlers import cancel_marks  # most requests are over before
 
             clock = self.store.clock
-            running = cancel_marks.Running(request.database, request_id, request.attempt, clock.corrected(began_at))
+            own_id, began = caller.own_id(request_id), clock.corrected(began_at)
+            running = cancel_marks.Running(request.database, own_id, request.attempt, began, caller.name)
             return cancel_marks.is_cancelled(self.store, running, clock.corrected(self.host.now()))
 
         return Watch(self.host, look)

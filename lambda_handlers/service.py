@@ -6,7 +6,6 @@ shapes, and never raises: a bug leaves a traceback in the log and becomes `inter
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log, trace
 from lambda_handlers.resources import Resources
-from lambda_handlers.settings import MIB, Settings
+from lambda_handlers.settings import Settings
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store.open import open_store
@@ -66,7 +65,7 @@ class Service:
         self._databases: dict[str, Database] = {}  # the one used last comes last
         self._warm: WarmSessions | None = None
         self._in_use: set[str] = set()  # by the request or action that runs
-        self._machine = _billed_machine(settings)
+        self._machine = settings.billed_machine
         self._init_ms: float | None = None  # until a reply has reported it
         self._running = threading.Lock()
         self._watchdog = Watchdog(settings.runtime_api) if settings.runtime_api else None
@@ -86,11 +85,12 @@ class Service:
         `as_text`: the reply goes out as a string inside another JSON value, at worst with double length.
         `invocation_id`: Lambda's; it stays the same when Lambda itself repeats an invocation."""
         self._refuse_another_stack(request)
-        caller.require(request.database, writes=False)
+        caller.check(request)
         limit = self._settings.reply_limit_bytes
         with self._running:
             started = self._host.now()
-            deadline = self._resources.deadline(_seconds_for(request, remaining_seconds), request, invocation_id)
+            seconds = _seconds_for(request, remaining_seconds)
+            deadline = self._resources.deadline(seconds, request, invocation_id, caller)
             before = self._store_counters()
             with self._running_request():
                 reply_limit = limit // 2 if limit and as_text else limit
@@ -112,8 +112,8 @@ class Service:
         """Return the reply to an action. Raises SldbError. `remaining_seconds`: the time left to the function."""
         self._refuse_another_stack(action)
         run = registry.find(action.name)
-        caller.require_operator(f"the action {action.name}")
-        registry.run_at_once(self._resources, action)
+        registry.check_rights(caller, action)
+        registry.run_at_once(self._resources, action, caller)
         with self._running:
             deadline = self._resources.deadline(_seconds_for(action, remaining_seconds))
             context = ActionContext(self._resources, deadline, self._database, caller)
@@ -277,13 +277,6 @@ def _seconds_for(request: Request | Action, remaining_seconds: float | None) -> 
     if remaining_seconds is not None:
         limits[-1] -= _margin(remaining_seconds)
     return max(0.0, min(limits, default=DEFAULT_SECONDS))
-
-
-def _billed_machine(settings: Settings) -> dict[str, Any]:
-    """Return the factors of Lambda's price for a second; nothing if seconds cost nothing."""
-    if not settings.on_lambda:
-        return {}
-    return {"memory_mb": settings.memory_bytes // MIB, "architecture": os.uname().machine}
 
 
 def _margin(remaining_seconds: float) -> float:

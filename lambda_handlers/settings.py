@@ -6,9 +6,11 @@ the variable, its value and the allowed values.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lambda_handlers.shared.endpoints import Endpoint, bucket_url, is_endpoint_url, partition_at, service_url
 from lambda_handlers.shared.proxies import proxy_for
@@ -98,6 +100,13 @@ class Settings:
             temp_dir=tempfile.gettempdir(),
             runtime_api=get("AWS_LAMBDA_RUNTIME_API") or None,
         )
+
+    @property
+    def billed_machine(self) -> dict[str, Any]:
+        """The factors of Lambda's price for a second; nothing if seconds cost nothing."""
+        if not self.on_lambda:
+            return {}
+        return {"memory_mb": self.memory_bytes // MIB, "architecture": os.uname().machine}
 
     @property
     def s3(self) -> Endpoint:

@@ -50,6 +50,7 @@ TESTED_IN = {
     "tests/lambda_handlers/database/test_database.py": (
         "lambda_handlers.database.local_copy",
         "lambda_handlers.database.request_runner",
+        "lambda_handlers.database.run",
         "lambda_handlers.resources",
     ),
     "tests/lambda_handlers/database/test_moments.py": ("lambda_handlers.database.past_reader",),

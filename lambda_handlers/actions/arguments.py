@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lambda_handlers.caller import NAME, Caller
 from lambda_handlers.wire import DATABASE_NAME, Action, bad_request, moment_ms
 from lambda_handlers.wire.checks import MAX_COMMAND_CHARACTERS, MAX_MESSAGE_CHARACTERS, check_text
 from lambda_handlers.wire.note import Note
@@ -52,6 +53,18 @@ def database_name(given: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not DATABASE_NAME.fullmatch(value):
         bad_request(f"arguments.{name}", value, f"a name that matches {DATABASE_NAME.pattern}")
     return value
+
+
+def sender(given: Mapping[str, Any], caller: Caller) -> Caller:
+    """Return the caller that sent the request in question: the one of this action unless `caller` names another. Raises
+    `bad_request`, and `forbidden` for the request of another caller."""
+    name = given.get("caller", caller.name)
+    if name == caller.name:
+        return caller
+    caller.require_operator("a request of another caller")
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        bad_request("arguments.caller", name, f"a name that matches {NAME.pattern}")
+    return Caller(name)
 
 
 def note(given: Mapping[str, Any], caller: str) -> Note | None:

@@ -134,4 +134,4 @@ def _replace(context: ActionContext, source: str, target: str, txid: Txid) -> Re
         with past_of(context.database(source), txid, context.deadline) as past:
             return replace_content(context, current, past, Replacing(Kind.BRANCH), check_empty)
 
-    return context.database(target).change(f"branch of {source}", context.deadline, attempt)
+    return context.database(target).change("branch", context.deadline, attempt)

@@ -1,6 +1,6 @@
 """cancel: stop the running request with an id.
 
-Arguments   request_id, attempt (of the request, if only that one is meant)
+Arguments   request_id, attempt (of the request, if only that one is meant); caller: as for `result`
 Reply       {"database", "request_id", "attempt", "state", "since", "txid", "time"}: what is known of the request at
             this moment, as `result` reports it
 
@@ -18,22 +18,23 @@ from lambda_handlers import cancel_marks
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.result import outcome
+from lambda_handlers.caller import Caller
 from lambda_handlers.resources import Resources
 from lambda_handlers.wire import Action, SldbError, check_attempt, check_request_id
 
 
-def mark(resources: Resources, action: Action) -> None:
+def mark(resources: Resources, action: Action, caller: Caller) -> None:
     """Put the mark into the store. Raises SldbError."""
-    request_id, attempt = _names(action)
+    request_id, attempt, sender = _names(action, caller)
     at = resources.store.clock.corrected(resources.host.now())
-    key = cancel_marks.key_of(action.database, request_id)
-    cancel_marks.add(resources.store, key, cancel_marks.Mark(attempt, at))
+    key = cancel_marks.key_of(action.database, sender.own_id(request_id))
+    cancel_marks.add(resources.store, key, cancel_marks.Mark(attempt, at, caller.name))
 
 
 def cancel(context: ActionContext, action: Action) -> dict[str, Any]:
-    request_id, attempt = _names(action)
+    request_id, attempt, sender = _names(action, context.caller)
     try:
-        known, _ = outcome(context, action.database, request_id)
+        known, _ = outcome(context, action.database, request_id, sender)
     except SldbError as error:
         if error.code != "not_found":
             raise
@@ -43,12 +44,12 @@ def cancel(context: ActionContext, action: Action) -> dict[str, Any]:
     return {**known, "attempt": attempt}
 
 
-def _names(action: Action) -> tuple[str, str | None]:
-    """Return the request id and the attempt. Raises `bad_request`."""
-    given = arguments.known(action, "request_id", "attempt")
+def _names(action: Action, caller: Caller) -> tuple[str, str | None, Caller]:
+    """Return the request id, the attempt, and the sender of the request. Raises `bad_request` or `forbidden`."""
+    given = arguments.known(action, "request_id", "attempt", "caller")
     arguments.required(given, ["request_id"])
     check_request_id("arguments.request_id", given["request_id"])
     attempt = given.get("attempt")
     if attempt is not None:
         check_attempt("arguments.attempt", attempt)
-    return given["request_id"], attempt
+    return given["request_id"], attempt, arguments.sender(given, caller)

@@ -1,4 +1,4 @@
-"""databases: the databases of the stack.
+"""databases: the databases of the stack that the caller may read.
 
 Arguments   all: dropped ones, too
 Reply       {"databases": [{"name", "state": ok, dropped or unfinished (an interrupted copy), "txid", "time": of the
@@ -31,7 +31,8 @@ from lambda_handlers.wire import Action, SldbError
 def databases(context: ActionContext, action: Action) -> dict[str, Any]:
     shows_all = arguments.flag(arguments.known(action, "all"), "all")
     try:
-        names = database_names(context.store.list_directories(""))
+        there = database_names(context.store.list_directories(""))
+        names = [name for name in there if context.caller.may_read(name)]
         entries = side_by_side(context.host, lambda name: _entry(context, name), names)
         found = [entry for entry in entries if entry is not None and (shows_all or entry["state"] != "dropped")]
     except StoreError as error:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.caller import Caller
 from lambda_handlers.resources import Resources
 from lambda_handlers.wire import Action, bad_request
 
@@ -50,10 +51,18 @@ def find(name: str) -> Run:
     return run
 
 
-def run_at_once(resources: Resources, action: Action) -> None:
+def check_rights(caller: Caller, action: Action) -> None:
+    """Raise `forbidden` unless the caller has the rights that the action needs."""
+    if not caller.is_operator:
+        from lambda_handlers.actions import rights  # a cold start for an operator does not need them
+
+        rights.check(caller, action)
+
+
+def run_at_once(resources: Resources, action: Action, caller: Caller) -> None:
     """Run the part of an action that is done before its turn, if it has one. Raises SldbError."""
     if action.name in AT_ONCE:
-        _imported(AT_ONCE[action.name])(resources, action)
+        _imported(AT_ONCE[action.name])(resources, action, caller)
 
 
 def _imported(place: str) -> Any:

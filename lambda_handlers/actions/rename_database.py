@@ -39,7 +39,7 @@ def rename_database(context: ActionContext, action: Action) -> dict[str, Any]:
     verified, seen = _verify(context, name)
     rename = _Rename(context, name, target, verified, seen)
     try:
-        return context.database(name).change(f"rename to {target}", context.deadline, rename.attempt)
+        return context.database(name).change("rename", context.deadline, rename.attempt)
     except StoreError as error:
         raise store_error(error) from error
 
@@ -73,11 +73,11 @@ class _Rename:
 
     def _copy(self, current: Replica, there: Listing) -> Branch:
         context, database = self.context, self.context.database(self.name)
-        is_crowded = database.has_other_writers(self.seen)
+        is_crowded = database.writes.has_other_writers(self.seen)
         if not _has_content(context, there):  # else an earlier try has made the copy, with the note
             database.note_rename(self.target, context.deadline)
         if is_crowded:
-            database.announce(context.deadline)
+            database.writes.announce(context.deadline)
         self.copied = current.txid
         made = make_branch(context, self.name, there, current.txid, self.verified)
         _check_copy(context, made, current)

@@ -1,6 +1,6 @@
 """result: the outcome of the request with an id.
 
-Arguments   request_id
+Arguments   request_id; caller: the name of the one that sent the request, if it is another one (only for operators)
 Reply       {"database", "request_id", "state", "since": requests are remembered from this time on (an hour before the
             newest transaction, and before now), "txid", "time", "reply"}; the last three are null unless the state is
             `applied`, and `reply` is then the body of the request's own reply
@@ -19,6 +19,7 @@ from typing import Any
 
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.caller import Caller
 from lambda_handlers.database.replies import Replies
 from lambda_handlers.shared.times import utc
 from lambda_handlers.sql.own.request_log import Applied
@@ -26,19 +27,22 @@ from lambda_handlers.wire import Action, check_request_id, made_at
 
 
 def result(context: ActionContext, action: Action) -> dict[str, Any]:
-    given = arguments.known(action, "request_id")
+    given = arguments.known(action, "request_id", "caller")
     arguments.required(given, ["request_id"])
     request_id = given["request_id"]
     check_request_id("arguments.request_id", request_id)
-    body, found = outcome(context, action.database, request_id)
+    body, found = outcome(context, action.database, request_id, arguments.sender(given, context.caller))
     if found is None:
         return {**body, "reply": None}
     return {**body, "reply": Replies(context.store, context.host).outgoing(found.reply).encode()}
 
 
-def outcome(context: ActionContext, database: str, request_id: str) -> tuple[dict[str, Any], Applied | None]:
-    """Return the body of the reply without the request's own reply, and the request if it was applied."""
-    found, since = context.database(database).applied(request_id, context.deadline)
+def outcome(
+    context: ActionContext, database: str, request_id: str, sender: Caller
+) -> tuple[dict[str, Any], Applied | None]:
+    """Return the body of the reply without the request's own reply, and the request if it was applied. `sender`: of
+    the request."""
+    found, since = context.database(database).applied(sender.own_id(request_id), context.deadline)
     body = {"database": database, "request_id": request_id, "since": utc(round(since * 1000))}
     if found is None:
         was_made = made_at(request_id)

@@ -3,7 +3,7 @@
 Every database, and every past moment of one, is refreshed or opened when it is first attached, and then stays as it is
 until the run is over: attached again, under any name, it is the same. The newest state of the request's own
 database is the one with which the request began. Inside an interactive transaction it stays as it is for all requests:
-the transaction carries the txids, and its next requests open these.
+the transaction carries the txids, and its next requests open these. Each run asks for the caller's right again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from lambda_handlers.caller import Caller
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.sql import attachment
 from lambda_handlers.sql.attachment import Attachment
@@ -36,12 +37,14 @@ class AttachedDatabases:
     def __init__(
         self,
         find: Callable[[str], Readable],  # by its name; it stays open until the request is over
+        caller: Caller,
         max_staleness: float,  # seconds
         views: Mapping[str, Replica],  # those that are there already, by their names in ATTACH
         deadline: Deadline,
         pinned: Mapping[str, Txid] = MappingProxyType({}),  # names in ATTACH → the transactions that they stand for
     ) -> None:
         self._find = find
+        self._caller = caller
         self._max_staleness = max_staleness
         self._deadline = deadline
         self._pinned = pinned
@@ -66,6 +69,7 @@ class AttachedDatabases:
         wanted = Attachment.parse(name)
         if wanted is None:
             raise SldbError("forbidden", f"ATTACH {name!r} names no database of the stack", attachment.HINT)
+        self._caller.require(wanted.database, writes=False)
         if name not in self._views:
             if len(self._views) >= MAX_VIEWS:
                 raise _too_many()

@@ -60,11 +60,11 @@ class Database:
         self._make_room = make_room
         self._newest = NewestState(name, self._new_copy(), resources.settings.retention_days)
         self._moments = Moments(name, resources, self._new_copy)
-        self._writes = WriteAccess(name, resources, self._newest.replica)
+        self.writes = WriteAccess(name, resources, self._newest.replica)  # for actions, too
         replies = Replies(resources.store, resources.host)
         self._applied = AppliedRequests(resources, self._newest, replies)
         self._runner = RequestRunner(self._newest, replies, self._applied, find)
-        parts = Parts(resources, self._newest, self._moments, self._writes, self._applied, replies, find)
+        parts = Parts(resources, self._newest, self._moments, self.writes, self._applied, replies, find)
         self._past = PastReader(parts, self._runner)
         self._new_transactions = partial(new_transactions, parts)
         self._transactions: Transactions | None = None
@@ -115,7 +115,7 @@ class Database:
         if run is None or vfs is None or vfs.permit.was_granted or not run.deadline.is_over():
             return None
         if run.lock_id is not None:
-            self._writes.release(run.lock_id)
+            self.writes.release(run.lock_id)
         return run.deadline.error()
 
     # Requests
@@ -158,11 +158,12 @@ class Database:
         request = run.request
         if request.read_only:
             raise read_only(doing, "a read-only request")
+        run.caller.require(self.name, writes=True)
         self._newest.check_may_create(request.create)  # before the lock is taken, which may leave an object or a file
         if request.dry_run:
             return self._run_writing(run)
         started = run.deadline.now()
-        with self._writes.locked(doing, run.deadline) as holder:
+        with self.writes.locked(doing, run.deadline) as holder:
             run.lock_id = holder.lock_id
             run.stats["lock_wait_ms"] = run.ms_since(started)
             return self._write_locked(run)
@@ -172,7 +173,7 @@ class Database:
         # one. With a lock, another writer may have come and gone while this one waited.
         if self._resources.has_lock or run.request.max_staleness:
             self._newest.refresh(run.deadline)
-        return self._writes.commit(lambda: self._run_writing(run), run.deadline, OF_REQUEST)
+        return self.writes.commit(lambda: self._run_writing(run), run.deadline, OF_REQUEST)
 
     def _run_writing(self, run: Run) -> Reply:
         return self._runner.run(run, self._newest.copy, may_write=True)
@@ -208,19 +209,10 @@ class Database:
 
         def change_newest() -> T:
             self._newest.refresh(deadline)
-            return self._writes.commit(lambda: attempt(self._newest.replica), deadline, OF_ACTION)
+            return self.writes.commit(lambda: attempt(self._newest.replica), deadline, OF_ACTION)
 
-        with self._writes.locked(doing, deadline):
+        with self.writes.locked(doing, deadline):
             return repeat_while_vanishing(change_newest, self.name)
-
-    def has_other_writers(self, seen: Txid | None) -> bool:
-        """Return True if others commit without a lock, and did since a transaction was `seen`. Raises SldbError."""
-        return self._writes.has_other_writers(seen)
-
-    def announce(self, deadline: Deadline) -> None:
-        """Make other writers give way to an attempt of `change`, if there is no lock to do so. The replica is at the
-        announcement then. Raises SldbError."""
-        self._writes.announce(deadline)
 
     def check_may_create(self, may_create: bool) -> None:
         """Raise `not_found`, with `creatable`, if an attempt of `change` would create the database and must not."""

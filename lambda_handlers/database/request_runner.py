@@ -36,10 +36,11 @@ class RequestRunner:
 
     def run(self, run: Run, copy: Copy, may_write: bool) -> Reply:
         """Run the request on a copy. Raises WriteNeeded, Conflict, Gone or SldbError."""
+        run.caller.require(self._database, writes=may_write)
         request = run.request
         copy.draft.clear()
         own = {self._database: copy.replica} if copy is self._newest.copy else {}
-        attached = AttachedDatabases(self._find, request.max_staleness, own, run.deadline)
+        attached = AttachedDatabases(self._find, run.caller, request.max_staleness, own, run.deadline)
         mode = Mode(may_write, may_commit=not request.dry_run, counts_changes=request.dry_run or request.careful)
         compares = request.pin is not None or request.expect is not None
         room = self._replies.room(run)

@@ -25,7 +25,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "sql_error": ErrorCode(400, 1),  # SQLite refused the statement
     "constraint": ErrorCode(409, 1),  # a constraint failed
     "read_only": ErrorCode(403, 1),  # a write in a read-only request or view
-    "forbidden": ErrorCode(403, 1),  # a statement that reaches outside the database
+    "forbidden": ErrorCode(403, 1),  # outside of the database, or beyond the rights of the caller
     "unconfirmed": ErrorCode(428, 1),  # a careful request that destroys what is there; nothing was applied
     "not_found": ErrorCode(404, 1),  # no such database, txid or time outside history
     "exists": ErrorCode(409, 1),  # there is a database of this name already; nothing was applied

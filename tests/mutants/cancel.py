@@ -93,8 +93,8 @@ MUTANTS = (
         "a mark waits for its turn",
         "cancel",
         HANDLERS + "service.py",
-        "        registry.run_at_once(self._resources, action)\n        with self._running:\n",
-        "        with self._running:\n            registry.run_at_once(self._resources, action)\n",
+        "        registry.run_at_once(self._resources, action, caller)\n        with self._running:\n",
+        "        with self._running:\n            registry.run_at_once(self._resources, action, caller)\n",
         (CANCEL + "test_a_request_in_the_same_process_is_cancelled_while_it_runs",),
     ),
     Mutant(

@@ -35,6 +35,7 @@ INVARIANTS = {
     "token": "a token is believed only as the stack made it, and its transaction is committed once",
     "time": "a request ends before its function, and its lock before another's",
     "cancel": "a mark stops its own request soon, no other one, and none that has sent its commit; short ones cost nothing",
+    "callers": "a caller reads and writes within its rights, and no request of one meets that of another",
     "undo": "undo and redo go along the writes one by one, take back only what was shown, and are steps themselves",
     "notes": "a note is of its own transaction, and whole",
 }

@@ -518,7 +518,7 @@ STACKS = tuple(
         (SERVICE + MEANT,),
     )
     for name, argument, after in (
-        ("a request", "request", "        limit = self._settings.reply_limit_bytes\n"),
+        ("a request", "request", "        caller.check(request)\n"),
         ("an action", "action", "        run = registry.find(action.name)\n"),
     )
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants import (
     age,
+    callers,
     cancel,
     commit,
     copies,
@@ -34,4 +35,5 @@ MUTANTS = (
     *times.MUTANTS,
     *cancel.MUTANTS,
     *tokens.MUTANTS,
+    *callers.MUTANTS,
 )

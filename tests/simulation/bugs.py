@@ -499,9 +499,9 @@ def _() -> list[Patch]:
 @bug("attached databases stay as they were when a transaction is committed", 100, prefix=SEEDS)
 def _() -> list[Patch]:
     def attempt(self: Commit, run: Any, transaction: Any, steps: Any) -> Any:
-        def attached(find: Any, staleness: float, views: Any, deadline: Any, moments: Any) -> AttachedDatabases:
+        def attached(find: Any, by: Any, staleness: float, views: Any, deadline: Any, moments: Any) -> Any:
             others = {name: txid for name, txid in transaction.attached.items() if name != transaction.database}
-            return AttachedDatabases(find, staleness, views, deadline, others)
+            return AttachedDatabases(find, by, staleness, views, deadline, others)
 
         with patch.object(interactive_commit, "AttachedDatabases", attached):
             return real(self, run, transaction, steps)
@@ -513,8 +513,8 @@ def _() -> list[Patch]:
 @bug("a transaction attaches its own database as it was when it began", 100, prefix=SEEDS)
 def _() -> list[Patch]:
     def attempt(self: Commit, run: Any, transaction: Any, steps: Any) -> Any:
-        def attached(find: Any, staleness: float, views: Any, deadline: Any, moments: Any) -> AttachedDatabases:
-            return AttachedDatabases(find, staleness, {}, deadline, {name: transaction.base})
+        def attached(find: Any, by: Any, staleness: float, views: Any, deadline: Any, moments: Any) -> Any:
+            return AttachedDatabases(find, by, staleness, {}, deadline, {name: transaction.base})
 
         name = transaction.database
         with patch.object(interactive_commit, "AttachedDatabases", attached):

@@ -64,7 +64,7 @@ class Commit:
         parts, copy = self._parts, self._parts.newest.copy
         copy.draft.clear()
         moments = {name: txid for name, txid in transaction.attached.items() if "@" in name}
-        attached = AttachedDatabases(parts.find, 0.0, {parts.name: copy.replica}, run.deadline, moments)
+        attached = AttachedDatabases(parts.find, run.caller, 0.0, {parts.name: copy.replica}, run.deadline, moments)
         session = Session(
             copy.vfs, _COMMITTING, run.deadline, DISCARDED, attached.open, pin=transaction.pin, in_transaction=True
         )

@@ -102,7 +102,7 @@ class OpenSessions:
 
     def _attached(self, run: Run, transaction: Transaction, workspace: Workspace) -> AttachedDatabases:
         own = {self._parts.name: workspace.replica}
-        return AttachedDatabases(self._parts.find, 0.0, own, run.deadline, transaction.attached)
+        return AttachedDatabases(self._parts.find, run.caller, 0.0, own, run.deadline, transaction.attached)
 
 
 def _nothing_to_release() -> None:

@@ -143,7 +143,9 @@ class Transactions:
         return described
 
     def _opened(self, token: str, run: Run) -> Transaction:
-        return self._tokens.open(token, self._parts.name, run.caller.name)
+        transaction = self._tokens.open(token, self._parts.name, run.caller.name)
+        _check_rights(run.caller, transaction)
+        return transaction
 
     def _continue(
         self, run: Run, transaction: Transaction, steps: Sequence[Step], *, may_write: bool = True
@@ -153,7 +155,7 @@ class Transactions:
         warm = self._sessions.open(run, transaction)
         try:
             room = self._parts.replies.room(run)
-            may_write = may_write and not run.request.read_only
+            may_write = may_write and run.caller.may_write and not run.request.read_only
             warm.session.resume(run.deadline, room, warm.attached.open, may_write=may_write)
             with run.executing_on(warm.workspace.vfs):
                 results = self._run(warm, run, steps)
@@ -175,6 +177,7 @@ class Transactions:
         except WriteNeeded as need:
             if run.request.read_only:
                 raise read_only(need, "a read-only request") from None
+            run.caller.require(self._parts.name, writes=True)
             raise
 
     def _check_database(self, run: Run, continued: _Continued, warm: WarmSession) -> None:
@@ -214,6 +217,7 @@ class Transactions:
                 return replace(reply, warnings=continued.warnings) if continued else reply
         if run.request.read_only:
             raise read_only("COMMIT", "a read-only request")
+        run.caller.require(self._parts.name, writes=True)
         try:
             reply = self._commit.run(run, transaction, steps, shown)
         except SldbError as error:
@@ -236,6 +240,13 @@ class Transactions:
 
     def _state(self, transaction: Transaction, ended: str | None) -> dict[str, str]:
         return {"ended": ended} if ended else {"token": self._tokens.seal(transaction)}
+
+
+def _check_rights(caller: Caller, transaction: Transaction) -> None:
+    """Raise `forbidden` if the caller has lost a right that the statements so far needed."""
+    caller.require(transaction.database, writes=transaction.writes)
+    for name in transaction.attached:
+        caller.require(name.partition("@")[0], writes=False)
 
 
 def _continued(

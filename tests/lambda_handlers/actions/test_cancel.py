@@ -231,7 +231,7 @@ def test_pauses_after_lost_races(store, clock, other) -> None:
 def test_a_wait_for_the_turn_of_another_writer(store, clock, other) -> None:
     rival = container(store.store, host=replace(clock.host(), now=lambda: clock.time))
     run(rival, "CREATE TABLE t (a)")
-    rival._database("main").announce(Deadline(clock.time + 100, lambda: clock.time))
+    rival._database("main").writes.announce(Deadline(clock.time + 100, lambda: clock.time))
     other.plan(10.2)
     cancelled(container(store, host=clock.host()), "INSERT INTO t VALUES (1)", clock, other, timeout=100)
     assert run(rival, "SELECT count(*) FROM t").rows[0][0] == 0

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partialmethod
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.database.run import Run
+from lambda_handlers.caller import Caller
 from lambda_handlers.storage.log.keys import LtxName, transaction
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import Action, Request, SldbError
 from tests.fakes.databases.engine import compact
 from tests.fakes.databases.past import act, state
 from tests.fakes.databases.service import container as new_container
@@ -39,11 +37,15 @@ def test_a_request_has_a_message_and_a_command(service):
     assert run(service, "SELECT 1", message="reads write nothing").txid == 2
 
 
-def test_the_caller_is_noted(service, monkeypatch):
-    """As the HTTP API will pass it."""
-    monkeypatch.setattr(Run, "__init__", partialmethod(Run.__init__, caller="ada"))
-    run(service, "CREATE TABLE t (a)")
-    assert act(service, "history")["transactions"][0]["caller"] == "ada"
+def test_the_caller_is_noted(service):
+    ada, bob = Caller("ada"), Caller("bob", frozenset({"main"}))
+    service.reply(Request.decode({"query": "CREATE TABLE t (a)"}), caller=ada)
+    service.reply(Request.decode({"query": "INSERT INTO t VALUES (1)"}), caller=ada)
+    service.act(Action("restore", arguments={"at": 1, "message": "why"}), caller=bob)
+    begun = service.reply(Request.decode({"query": "DROP TABLE t", "transaction": {"begin": True}}), caller=bob)
+    ended = {**begun.transaction, "end": "commit"}
+    service.reply(Request.decode({"transaction": ended}), caller=bob)
+    assert [line["caller"] for line in act(service, "history")["transactions"]] == ["bob", "bob", "ada", "ada"]
 
 
 def test_a_transaction_has_the_note_of_the_request_that_ends_it(service):

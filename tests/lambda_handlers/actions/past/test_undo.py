@@ -131,7 +131,7 @@ def test_a_lost_answer_and_a_race(store, container):
 
 def test_announcements_are_no_steps(filled):
     move(filled, "undo")
-    filled._database("main").announce(Deadline(2e9, lambda: 0.0))
+    filled._database("main").writes.announce(Deadline(2e9, lambda: 0.0))
     preview = act(filled, "undo", preview=True)
     assert (preview["txid"], preview["restores"], preview["since"]) == (6, 2, [])
     move(filled, "undo", if_txid=5)  # an announcement changes nothing
