@@ -127,6 +127,8 @@ class Database:
             self._transactions = self._transactions or self._new_transactions()
             return self._transactions.answer(run, request.transaction)
         if request.at is not None:
+            if request.min_txid:
+                self._newest.refresh(run.deadline, request.max_staleness, request.min_txid)
             self._is_cold = False
             return self._past.answer(run, request.at)
         try:
@@ -139,7 +141,7 @@ class Database:
 
     def _answer_from_newest(self, run: Run, max_staleness: float) -> Reply:
         """Run on the newest state, or on one checked within `max_staleness` seconds."""
-        self._refresh(run.deadline, max_staleness)
+        self._refresh(run.deadline, max_staleness, run.request.min_txid)
         try:
             reply = self._runner.run(run, self._newest.copy, may_write=False)
         except WriteNeeded as need:
@@ -150,8 +152,8 @@ class Database:
         self._newest.check_exists()
         return reply
 
-    def _refresh(self, deadline: Deadline, max_staleness: float) -> None:
-        self._newest.refresh(deadline, max_staleness)
+    def _refresh(self, deadline: Deadline, max_staleness: float, min_txid: Txid = 0) -> None:
+        self._newest.refresh(deadline, max_staleness, min_txid)
         self._is_cold = False
 
     def _write(self, run: Run, doing: str) -> Reply:

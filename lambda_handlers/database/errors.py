@@ -46,6 +46,18 @@ def check_txid(database: str, newest: Txid, if_txid: Txid | None) -> None:
         )
 
 
+def not_there_yet(database: str, newest: Txid, min_txid: Txid) -> SldbError:
+    """Return the error for a request that must see a transaction that the log does not have."""
+    return SldbError(
+        "not_found",
+        f"database {database} has no transaction {min_txid} yet; the newest is {newest}",
+        "min_txid is the txid of an earlier reply about this database; a restored bucket or another stack has others",
+        field="min_txid",
+        txid=newest,
+        applied="no",
+    )
+
+
 def unconfirmed(destroys: list[dict[str, Any]], txid: Txid) -> SldbError:
     """Return the error for a careful request with destructive statements."""
     return SldbError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambda_handlers.database.errors import check_txid, dropped, no_database
+from lambda_handlers.database.errors import check_txid, dropped, no_database, not_there_yet
 from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.storage.log.ltx import Txid
@@ -20,11 +20,16 @@ class NewestState:
     def replica(self) -> Replica:
         return self.copy.replica
 
-    def refresh(self, deadline: Deadline, max_staleness: float = 0.0) -> None:
-        """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds. Raises
-        SldbError."""
+    def refresh(self, deadline: Deadline, max_staleness: float = 0.0, min_txid: Txid = 0) -> None:
+        """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds and has
+        transaction `min_txid`. Raises SldbError, `not_found` if the log does not have that."""
         deadline.check_cancelled()
         self.replica.refresh(max_staleness, deadline.at)
+        if self.replica.txid < min_txid and max_staleness:
+            self.replica.refresh(0.0, deadline.at)
+        if self.replica.txid < min_txid:
+            self.check_exists()
+            raise not_there_yet(self.database, self.replica.txid, min_txid)
 
     def check_exists(self, replica: Replica | None = None) -> None:
         """Raise `not_found` for a database dropped or never written to; only the default one may be read before its

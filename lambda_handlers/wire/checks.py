@@ -110,6 +110,7 @@ _CHECKS: dict[str, Callable[[str, object], None]] = {
     "max_staleness": _check_seconds,
     "read_only": _check_flag,
     "if_txid": _check_txid,
+    "min_txid": _check_txid,
     "request_id": check_request_id,
     "attempt": check_attempt,
     "dry_run": _check_flag,

@@ -51,7 +51,8 @@ class Request:
     message: str | None = None  # of its user, for the history
     command: str | None = None  # of the client that sends it, for the history; never values or SQL
     expect: tuple[str | None, ...] | None = None  # digests of the results; None in it: any result
-    pin: Pin | None = None  # chance and time for the statements: only for callers with full rights
+    pin: Pin | None = None  # chance and time for the statements: only for operators
+    min_txid: int = 0  # never answer from an older state; an error if the log has no such transaction
 
     def encode(self) -> dict[str, Any]:
         """Return the event of this request, with defaults left out."""

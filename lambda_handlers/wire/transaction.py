@@ -20,6 +20,7 @@ _BESIDE = {
     **dict.fromkeys(("query", "params", "statements", "on_error"), "any"),
     **dict.fromkeys(("database", "create", "read_only", "timeout", "stack", "request_id", "attempt"), "any"),
     **dict.fromkeys(("message", "command"), "any"),  # those of the request that ends it count
+    "min_txid": "any",  # that of the one that begins it counts
     "max_staleness": "begin",
     "if_txid": COMMIT,
 }

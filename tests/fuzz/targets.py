@@ -52,6 +52,7 @@ _EVENTS: list[Any] = [
     {"query": "SELECT :a", "params": {"a": 1, ":b": "x"}, "database": "main", "at": 5, "max_staleness": 1.5},
     {"statements": [{"query": "SELECT 1"}, {"query": "SELECT ?", "params": ["x"]}], "if_txid": 3, "request_id": "r"},
     {"query": "SELECT 1", "at": "2026-11-01T10:00:00Z", "dry_run": True, "timeout": 3, "read_only": True},
+    {"query": "SELECT 1", "min_txid": 2, "max_staleness": 60},
     {"query": "SELECT 1", "transaction": {"begin": True, "lastrowid": True}, "create": False},
     {"transaction": {"token": "t", "end": "commit"}, "if_txid": 3},
     {

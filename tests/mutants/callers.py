@@ -1,4 +1,4 @@
-"""Callers: what each may read and write, and whose requests are whose."""
+"""Callers: what each may read and write, whose requests are whose, and what one knows of another's writes."""
 
 from __future__ import annotations
 
@@ -179,4 +179,33 @@ IDS = (
     ),
 )
 
-MUTANTS = (*DATABASES, *WRITES, *IDS)
+MIN_TXID = SERVER + "database/test_min_txid.py::"
+
+KNOWN = (
+    Mutant(
+        "accepted staleness outweighs min_txid",
+        "known",
+        HANDLERS + "database/newest_state.py",
+        "        if self.replica.txid < min_txid and max_staleness:\n            self.replica.refresh(0.0, deadline.at)\n",
+        "",
+        (MIN_TXID + "test_it_outweighs_the_staleness", MIN_TXID + "test_no_answer_is_older"),
+    ),
+    Mutant(
+        "a transaction that no log has counts as seen",
+        "known",
+        HANDLERS + "database/newest_state.py",
+        "            raise not_there_yet(self.database, self.replica.txid, min_txid)\n",
+        "            pass\n",
+        (MIN_TXID + "test_one_that_no_log_has_is_an_error_at_once",),
+    ),
+    Mutant(
+        "a transaction begins from an older state than min_txid",
+        "known",
+        RUNNER,
+        "run.request.max_staleness, run.request.min_txid)",
+        "run.request.max_staleness)",
+        (MIN_TXID + "test_a_transaction_begins_from_it", MIN_TXID + "test_no_answer_is_older"),
+    ),
+)
+
+MUTANTS = (*DATABASES, *WRITES, *IDS, *KNOWN)

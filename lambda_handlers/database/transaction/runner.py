@@ -114,7 +114,7 @@ class Transactions:
 
     def _begin(self, run: Run) -> Transaction:
         resources, newest = self._parts.resources, self._parts.newest
-        newest.refresh(run.deadline, run.request.max_staleness)
+        newest.refresh(run.deadline, run.request.max_staleness, run.request.min_txid)
         newest.check_may_create(run.request.create)  # before the key of tokens makes a directory for it
         now = resources.store.clock.corrected(resources.host.now())
         return Transaction(

@@ -71,6 +71,7 @@ FIELDS = st.fixed_dictionaries(
         "on_error": st.just("continue"),
         "request_id": st.sampled_from(("of-theirs", "r")),
         "if_txid": st.integers(0, 3),
+        "min_txid": st.integers(0, 3),
         "message": st.just("why"),
     },
 )
