@@ -65,9 +65,8 @@ class HttpService:
     ) -> HttpResponse:
         """Return the response to a request. Raises nothing. `as_text`: it goes out as text inside JSON."""
         started = self._host.now()
-        seconds = context.get_remaining_time_in_millis() / 1000 if context else None
         invocation_id = getattr(context, "aws_request_id", None)
-        engine = ServiceEngine(self._service, http.caller, self._stack, seconds, invocation_id, as_text)
+        engine = ServiceEngine(self._service, http.caller, self._stack, context, as_text)
         line = engine.noted
         line.update(aws_request_id=invocation_id, caller=http.caller.name or None)
         try:
@@ -89,19 +88,19 @@ class ServiceEngine:
     service: _Service
     caller: Caller
     stack: str  # for the commands in hints
-    remaining_seconds: float | None = None  # of the function
-    invocation_id: str | None = None
+    context: Context | None = None  # of the invocation
     as_text: bool = False  # the response goes out as text inside JSON
     noted: dict[str, Any] = field(default_factory=dict)  # for the line of the log
+    _replies: int = 0  # asked for so far
 
     def reply(self, request: Request) -> Reply:
         self.noted.update(request_id=request.request_id, database=request.database)
         try:
             reply = self.service.reply(
                 request,
-                self.remaining_seconds,
+                self._remaining_seconds(),
                 as_text=self.as_text,
-                invocation_id=self.invocation_id,
+                invocation_id=self._next_id(),
                 caller=self.caller,
             )
         except SldbError as error:
@@ -113,12 +112,23 @@ class ServiceEngine:
     def act(self, action: Action) -> dict[str, Any]:
         self.noted.update(database=action.database)
         try:
-            body = self.service.act(action, self.remaining_seconds, caller=self.caller)
+            body = self.service.act(action, self._remaining_seconds(), caller=self.caller)
         except SldbError as error:
             self._note(error)
             raise
         self.noted.update(action=action.name, txid=body.get("txid"))
         return body
+
+    def _remaining_seconds(self) -> float | None:
+        """Return the time left to the function: the requests of a pipeline share it."""
+        return self.context.get_remaining_time_in_millis() / 1000 if self.context else None
+
+    def _next_id(self) -> str | None:
+        """Return an id for a request without its own. The invocation has one, and may make several requests: under one
+        id the second would be answered as the first."""
+        invocation_id = getattr(self.context, "aws_request_id", None)
+        self._replies += 1
+        return f"{invocation_id}.{self._replies}" if invocation_id and self._replies > 1 else invocation_id
 
     def _note(self, error: SldbError) -> None:
         error.for_stack(self.stack)

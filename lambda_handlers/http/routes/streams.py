@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lambda_handlers.http.messages import Engine, HttpRequest, HttpResponse, json_response
+from lambda_handlers.http.routes.native import idempotency_key
 
 
 def pipeline(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
@@ -16,7 +17,7 @@ def pipeline_of_version_2(http: HttpRequest, database: str, engine: Engine) -> H
 def cursor(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
     from lambda_handlers.http.hrana import endpoints  # other routes do without it
 
-    return endpoints.cursor(http.body, database, 3, engine, _key(http))
+    return endpoints.cursor(http.body, database, 3, engine, idempotency_key(http.headers))
 
 
 def probe(_http: HttpRequest, _database: str, _engine: Engine) -> HttpResponse:
@@ -27,8 +28,4 @@ def probe(_http: HttpRequest, _database: str, _engine: Engine) -> HttpResponse:
 def _pipeline(http: HttpRequest, database: str, engine: Engine, version: int) -> HttpResponse:
     from lambda_handlers.http.hrana import endpoints  # other routes do without it
 
-    return endpoints.pipeline(http.body, database, version, engine, _key(http))
-
-
-def _key(http: HttpRequest) -> str | None:
-    return http.headers.get("idempotency-key")
+    return endpoints.pipeline(http.body, database, version, engine, idempotency_key(http.headers))

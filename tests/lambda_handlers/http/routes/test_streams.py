@@ -26,6 +26,17 @@ def service() -> Iterator[Service]:
     service.close()
 
 
+class Invocation:
+    aws_request_id = "2c3a"
+
+    def __init__(self) -> None:
+        self.left_ms = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        self.left_ms -= 1000
+        return self.left_ms
+
+
 @pytest.fixture
 def send(service):
     def send(
@@ -59,8 +70,8 @@ def test_probes_of_a_version(send, path, status):
 
 def test_an_idempotency_key_applies_a_write_once(send):
     body = {"requests": [execute("CREATE TABLE IF NOT EXISTS once (a)"), execute("INSERT INTO once VALUES (1)")]}
-    for _ in range(2):
-        assert send("/main/v3/pipeline", body, key="k").status == 200
+    for key in ("k", '"k"'):
+        assert send("/main/v3/pipeline", body, key=key).status == 200
     response = send("/main/v3/pipeline", {"requests": [execute("SELECT count(*) FROM once")]})
     assert rows(json.loads(response.body)["results"][0]) == [(1,)]
 
@@ -70,3 +81,15 @@ def test_a_caller_reaches_only_its_database(send):
     body = {"requests": [execute("SELECT a FROM t")]}
     assert rows(json.loads(send("/v3/pipeline", body, caller=caller).body)["results"][0]) == [("orders",)]
     assert send("/main/v3/pipeline", body, caller=caller).status == 403
+
+
+def test_the_writes_of_one_invocation_are_not_taken_for_one(service, send):
+    requests = [execute("CREATE TABLE several (a)"), *[execute("INSERT INTO several VALUES (1)")] * 3]
+    transaction = [execute("BEGIN"), execute("INSERT INTO several VALUES (2)"), execute("COMMIT")]
+    body = json.dumps({"requests": [*requests, *transaction, *transaction]}).encode()
+    invocation = Invocation()
+    http = HttpRequest("POST", "/main/v3/pipeline", JSON, body, OPERATOR)
+    service.http.respond(http, Limits(), context=invocation)
+    assert invocation.left_ms <= 50_000  # each request is told the time that is left
+    response = send("/main/v3/pipeline", {"requests": [execute("SELECT a, count(*) FROM several GROUP BY a")]})
+    assert rows(json.loads(response.body)["results"][0]) == [(1, 3), (2, 2)]
