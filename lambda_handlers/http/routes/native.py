@@ -24,6 +24,7 @@ from lambda_handlers.wire import MAX_TXID_DIGITS, Action, Request, SldbError, ba
 # The actions that change nothing for other callers: `read` takes no other.
 READING_ACTIONS = frozenset({"cancel", "databases", "describe", "history", "pull", "pull_urls", "result"})
 
+_MIN_TXID = "x-sldb-min-txid"
 _EXAMPLE = 'POST {"query": "SELECT 1"} as application/json'
 
 
@@ -67,8 +68,8 @@ def _from_headers(headers: Mapping[str, str], sent: Mapping[str, Any]) -> dict[s
     found: dict[str, Any] = {}
     if (key := idempotency_key(headers)) is not None:
         found["request_id"] = key
-    if (txid := headers.get("x-sldb-min-txid")) is not None:
-        found["min_txid"] = _txid("x-sldb-min-txid", txid)
+    if (txid := min_txid(headers)) is not None:
+        found["min_txid"] = txid
     for name, value in found.items():
         if sent.get(name) not in (None, value):
             bad_request(name, sent[name], "the value of the header, or none")
@@ -82,9 +83,13 @@ def idempotency_key(headers: Mapping[str, str]) -> str | None:
     return (value[1:-1] if is_quoted else value) or None
 
 
-def _txid(name: str, text: str) -> int:
+def min_txid(headers: Mapping[str, str]) -> int | None:
+    """Return the value of the header. Raises `bad_request`."""
+    text = headers.get(_MIN_TXID)
+    if text is None:
+        return None
     if not (text.isascii() and text.isdecimal() and len(text) <= MAX_TXID_DIGITS):
-        bad_request(name, text, "a txid (a whole number)")
+        bad_request(_MIN_TXID, text, "a txid (a whole number)")
     return int(text)
 
 

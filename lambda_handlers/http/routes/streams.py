@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
 from lambda_handlers.http.messages import Engine, HttpRequest, HttpResponse, json_response
-from lambda_handlers.http.routes.native import idempotency_key
+from lambda_handlers.http.routes.native import idempotency_key, min_txid
+from lambda_handlers.wire import Action, Reply, Request
 
 
 def pipeline(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
@@ -17,7 +21,9 @@ def pipeline_of_version_2(http: HttpRequest, database: str, engine: Engine) -> H
 def cursor(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
     from lambda_handlers.http.hrana import endpoints  # other routes do without it
 
-    return endpoints.cursor(http.body, database, 3, engine, idempotency_key(http.headers))
+    return endpoints.cursor(
+        http.body, database, 3, _Bounded(engine, min_txid(http.headers)), idempotency_key(http.headers)
+    )
 
 
 def probe(_http: HttpRequest, _database: str, _engine: Engine) -> HttpResponse:
@@ -28,4 +34,22 @@ def probe(_http: HttpRequest, _database: str, _engine: Engine) -> HttpResponse:
 def _pipeline(http: HttpRequest, database: str, engine: Engine, version: int) -> HttpResponse:
     from lambda_handlers.http.hrana import endpoints  # other routes do without it
 
-    return endpoints.pipeline(http.body, database, version, engine, idempotency_key(http.headers))
+    bounded = _Bounded(engine, min_txid(http.headers))
+    return endpoints.pipeline(http.body, database, version, bounded, idempotency_key(http.headers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounded:
+    """The engine, for requests that never see an older state than `min_txid`. An open transaction has its own."""
+
+    engine: Engine
+    min_txid: int | None
+
+    def reply(self, request: Request) -> Reply:
+        reads_newest = request.transaction is None or request.transaction.begins
+        if self.min_txid is not None and reads_newest:
+            request = replace(request, min_txid=self.min_txid)
+        return self.engine.reply(request)
+
+    def act(self, action: Action) -> dict[str, Any]:
+        return self.engine.act(action)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.http.hrana.stream import Stream
 from lambda_handlers.wire import Reply, SldbError
 from tests.fakes.databases.hrana import HranaClient, batch, execute, rows, step
 
@@ -312,7 +313,13 @@ def test_a_malformed_body_is_400_and_nothing_runs(client, count, body):
     assert count() == 1
 
 
-def test_a_forged_token_and_one_of_another_database_are_404(client):
+def test_a_forged_token_is_404(client):
+    baton = Stream("main", token="AQBmb3JnZWQ").encode()
+    client.post({"baton": baton, "requests": [execute("SELECT 1")]})
+    assert client.response.status == 404
+
+
+def test_a_baton_of_another_database_is_404(client):
     client.run("BEGIN")
     mine = client.baton
     assert client.post({"baton": mine, "requests": [execute("SELECT 1")]}, database="other")["error"].startswith(

@@ -93,3 +93,11 @@ def test_the_writes_of_one_invocation_are_not_taken_for_one(service, send):
     assert invocation.left_ms <= 50_000  # each request is told the time that is left
     response = send("/main/v3/pipeline", {"requests": [execute("SELECT a, count(*) FROM several GROUP BY a")]})
     assert rows(json.loads(response.body)["results"][0]) == [(1, 3), (2, 2)]
+
+
+@pytest.mark.parametrize(("txid", "status"), [("1", 200), ("99", 404), ("x", 400)])
+@pytest.mark.parametrize("first", ["SELECT a FROM t", "BEGIN"])
+def test_an_older_state_than_the_client_knows_is_never_read(service, txid, status, first):
+    body = json.dumps({"requests": [execute(first)]}).encode()
+    http = HttpRequest("POST", "/orders/v3/pipeline", {**JSON, "x-sldb-min-txid": txid}, body, OPERATOR)
+    assert service.http.respond(http, Limits()).status == status
