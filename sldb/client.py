@@ -1,7 +1,8 @@
 """The client: Request → Reply over a target, a Lambda function or the same code in this process over a directory.
 
-A target is written `lambda`, `lambda:NAME`, `local` or `local:DIR`; `sldb.destination` combines it with a stack, and
-targets/protocol.py defines its verbs. Heavy imports (boto3, the engine) happen when a target that needs them is opened.
+A target is written `lambda`, `lambda:NAME`, `local`, `local:DIR` or `https://…`; `sldb.destination` combines it with a
+stack, and targets/protocol.py defines its verbs. Heavy imports (boto3, the engine) happen when a target that needs them
+is opened.
 """
 
 from __future__ import annotations
@@ -240,6 +241,8 @@ def open_target(text: str, aws: AwsOptions | None = None, stack: str | None = No
     found = destination.resolve(target, named)
     if found.directory is not None:
         return open_local(found.directory)
+    if found.url is not None:
+        return open_url(found.url, "", aws or AwsOptions())
     from sldb.targets.aws_lambda import LambdaTarget
     from sldb.targets.deployed_function import DeployedFunction
 
@@ -252,6 +255,14 @@ def open_local(directory: str) -> LocalTarget:
     from sldb.targets.local import LocalTarget
 
     return LocalTarget(Path(directory) if directory else default_directory())
+
+
+def open_url(url: str, token_file: str, aws: AwsOptions) -> Target:
+    """Return the target of an HTTP interface. Raises `bad_request` for an unusable token."""
+    from sldb.targets.https import HttpsTarget
+    from sldb.targets.token import find_token
+
+    return HttpsTarget(url, find_token(url, token_file), aws)
 
 
 def default_directory() -> Path:

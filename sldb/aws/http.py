@@ -85,26 +85,37 @@ class SignedHttp:
         refreshed."""
         request = AWSRequest("POST", self.endpoint + path, {"Content-Type": "application/json"}, body)
         SigV4Auth(self._credentials.get_frozen_credentials(), self._service, self.region).add_auth(request)
-        prepared, sent = request.prepare(), _Body(body)
-        prepared.body = sent
-        try:
-            reply = self._http.send(prepared)
-            return HttpReply(reply.status_code, reply.headers, reply.content)
-        except BotoCoreError as error:
-            raise Unanswered(error, was_sent=sent.was_taken) from error
+        return _send(self._http, request, body)
 
     def download(self, url: str) -> Iterator[bytes]:
         """Yield the content of a presigned URL as it arrives; it may end early. Raises OSError without the URL in it:
         the URL alone is the right to read."""
-        with closing(_transport(self._session, url, DOWNLOAD_SECONDS)) as http:
-            try:
-                response = http.send(AWSRequest("GET", url, stream_output=True).prepare())
-                with closing(response.raw) as body:
-                    if response.status_code != _OK:
-                        raise OSError(f"it answered {response.status_code}")
-                    yield from body.stream(DOWNLOAD_PIECE_BYTES)
-            except (BotoCoreError, HTTPError) as error:
-                raise OSError(f"no answer, or not all of it ({type(error).__name__})") from error
+        return _download(self._session, url)
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class TokenHttp:
+    """Requests to one address with a bearer's token, over persistent connections. A redirect is a response, and not
+    followed."""
+
+    def __init__(self, url: str, token: str | None, options: AwsOptions, read_seconds: float) -> None:
+        """Raise SldbError for an unusable proxy or unusable certificates."""
+        self._session = botocore_session(options)
+        self._url = url
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._http = _transport(self._session, url, read_seconds)
+
+    def post(self, path: str, body: bytes) -> HttpReply:
+        """Send a POST and return the response. Raises Unanswered."""
+        return _send(self._http, AWSRequest("POST", self._url + path, dict(self._headers), body), body)
+
+    def download(self, url: str) -> Iterator[bytes]:
+        """Yield the content of another URL, without the token; as `SignedHttp.download` does."""
+        return _download(self._session, url)
 
     def close(self) -> None:
         self._http.close()
@@ -136,6 +147,28 @@ class PlainHttp:
 
     def _transport_to(self, url: str) -> URLLib3Session:
         return _transport(botocore_session(self._options), url, self._read_seconds)
+
+
+def _send(http: URLLib3Session, request: AWSRequest, body: bytes) -> HttpReply:
+    prepared, sent = request.prepare(), _Body(body)
+    prepared.body = sent
+    try:
+        reply = http.send(prepared)
+        return HttpReply(reply.status_code, reply.headers, reply.content)
+    except BotoCoreError as error:
+        raise Unanswered(error, was_sent=sent.was_taken) from error
+
+
+def _download(session: botocore.session.Session, url: str) -> Iterator[bytes]:
+    with closing(_transport(session, url, DOWNLOAD_SECONDS)) as http:
+        try:
+            response = http.send(AWSRequest("GET", url, stream_output=True).prepare())
+            with closing(response.raw) as body:
+                if response.status_code != _OK:
+                    raise OSError(f"it answered {response.status_code}")
+                yield from body.stream(DOWNLOAD_PIECE_BYTES)
+        except (BotoCoreError, HTTPError) as error:
+            raise OSError(f"no answer, or not all of it ({type(error).__name__})") from error
 
 
 def _region(session: botocore.session.Session, options: AwsOptions) -> str:

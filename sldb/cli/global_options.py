@@ -34,7 +34,7 @@ GLOBAL_OPTIONS = (
     click.Option(
         ["--target"],
         metavar="TARGET",
-        help="lambda, lambda:FUNCTION, local or local:DIR.",
+        help="lambda, lambda:FUNCTION, local, local:DIR or https://HOST.",
         shell_complete=completes("targets"),
     ),
     click.Option(["--local"], metavar="DIR", help="Short for --target local:DIR: no AWS, no network."),

@@ -51,13 +51,26 @@ class Run:
 
         Raises SldbError.
         """
+        self._refuse_url()
         destination = self.destination
         return str(destination.stack) if destination.function is None else self.deployed_function.find_stack()
+
+    def _refuse_url(self) -> None:
+        """Raise `bad_request` if the target is a URL: what belongs to a stack must not be looked for in another."""
+        from lambda_handlers.wire import SldbError
+
+        if self.destination.url is not None:
+            raise SldbError(
+                "bad_request",
+                f"this is for a stack or a directory, and the target is {self.destination.url}",
+                "--target lambda is the function of the stack (--stack)",
+            )
 
     def refuse_local(self, command: str) -> None:
         """Raise `bad_request` if the target is local: a command for AWS must not reach an account in its place."""
         from lambda_handlers.wire import SldbError
 
+        self._refuse_url()
         if self.destination.is_local:
             raise SldbError(
                 "bad_request",
@@ -133,6 +146,13 @@ class Run:
 
     @property
     def aws(self) -> AwsOptions:
+        """The options for AWS. Raises `bad_request` for a URL: no command for it must reach an account instead."""
+        self._refuse_url()
+        return self.aws_options
+
+    @property
+    def aws_options(self) -> AwsOptions:
+        """The options for what any target may need of AWS: files in S3, proxies, certificates."""
         from sldb.aws.options import AwsOptions
 
         profile, region = self.settings.find("profile"), self.settings.find("region")
@@ -153,14 +173,16 @@ class Run:
         """Return a client of the destination. `create`: writes may create the database without a question. `message`,
         `command`: the note of its writes."""
         from sldb.cli.message_option import note
-        from sldb.client import Client, open_local
-        from sldb.ops.lock_look import DirectoryLook, FunctionLook
+        from sldb.client import Client, open_local, open_url
+        from sldb.ops.lock_look import DirectoryLook, FunctionLook, no_look
 
         destination = self.destination
         if destination.directory is not None:
             local = open_local(destination.directory)
             target: Target = local
             look: Look = DirectoryLook(local)
+        elif destination.url is not None:
+            target, look = open_url(destination.url, self.settings.find("token_file").value, self.aws_options), no_look
         else:
             from sldb.targets.aws_lambda import LambdaTarget
 

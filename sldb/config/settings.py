@@ -28,7 +28,7 @@ class Key:
 KEYS = {
     key.name: key
     for key in (
-        Key("target", ("SLDB_TARGET",), "lambda", "lambda, lambda:FUNCTION, local or local:DIR"),
+        Key("target", ("SLDB_TARGET",), "lambda", "lambda, lambda:FUNCTION, local, local:DIR or https://HOST"),
         Key("database", ("SLDB_DATABASE",), "main", "the database"),
         Key("stack", ("SLDB_STACK",), "test-db", "the CloudFormation stack"),
         Key("profile", ("AWS_PROFILE",), "", "the AWS profile"),
@@ -36,6 +36,7 @@ KEYS = {
         Key("region", ("AWS_REGION", "AWS_DEFAULT_REGION"), "", "the AWS region"),
         Key("format", ("SLDB_FORMAT",), "table", "how rows are printed"),
         Key("theme", ("SLDB_THEME",), "default", "the colours: default, dark, light, none, or a style of pygments"),
+        Key("token_file", ("SLDB_TOKEN_FILE",), "", "a file with the token for an https target"),
         Key("migrations", ("SLDB_MIGRATIONS",), "db/migrations", "the directory of `sldb migrate`"),
     )
 }
@@ -83,7 +84,7 @@ def find_problem(key: str, value: str) -> str:
         problem = None if value in theme.COLOURS else theme.find_problem(value)
         return "; ".join(problem) if problem else ""
     if key == "target" and value.partition(":")[0] not in ("lambda", LOCAL, "http", "https"):
-        return f"no such target: {value}; a target is lambda, lambda:FUNCTION, local or local:DIRECTORY"
+        return f"no such target: {value}; a target is lambda, lambda:FUNCTION, local, local:DIRECTORY or https://HOST"
     if key == "database" and not DATABASE_NAME.fullmatch(value):
         return f"database: got {value!r}, want a name that matches {DATABASE_NAME.pattern}"
     return ""

@@ -13,11 +13,11 @@ With an address other than loopback Host may be anything, and the token is requi
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lambda_handlers.wire import SldbError
+from sldb.destination import is_loopback
 
 MIN_TOKEN_CHARACTERS = 16
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -65,15 +65,6 @@ class Access:
         if not hmac.compare_digest(_bearer(headers.get("authorization", "")).encode(), self.token.encode()):
             return Refusal(401, "the token is missing or wrong", "Authorization: Bearer TOKEN")
         return None
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_token(text: str) -> bool:

@@ -31,6 +31,11 @@ class DirectoryLook:
         return None if holder is None else SeenLock(holder, holder.age_seconds(time.time()), is_of_another=True)
 
 
+def no_look(_database: str) -> SeenLock | None:
+    """Return None: behind a URL the lock cannot be seen."""
+    return None
+
+
 class FunctionLook:
     """A `sldb.progress.lock_watch.Look` at the locks of a deployed function. Safe for threads: the watch of an earlier
     request may still look."""

@@ -19,6 +19,7 @@ from sldb.client import Client
 from sldb.push_pull.presigned import PresignedTransport
 from sldb.push_pull.transport import Transport
 from sldb.targets.aws_lambda import LambdaTarget
+from sldb.targets.https import HttpsTarget
 
 T = TypeVar("T")
 
@@ -34,6 +35,11 @@ class Route:
 
 def try_routes(client: Client, through: str | None, attempt: Callable[[Route], T], note: Callable[[str], None]) -> T:
     """Return the result of `attempt` by the first working route. `through`: the only one to try. Raises SldbError."""
+    if isinstance(client.target, HttpsTarget):
+        if through not in (None, "function"):
+            raise SldbError("bad_request", f"--through {through} is for a deployed stack, not for {client.target.name}")
+        with _function(client, client.target) as route:
+            return attempt(route)
     if not isinstance(client.target, LambdaTarget):
         if through is not None:
             raise SldbError("bad_request", f"--through {through} is for a deployed stack, not for {client.target.name}")
@@ -77,7 +83,7 @@ def _bucket(client: Client, target: LambdaTarget) -> Iterator[Route]:
 
 
 @contextmanager
-def _function(client: Client, target: LambdaTarget) -> Iterator[Route]:
+def _function(client: Client, target: LambdaTarget | HttpsTarget) -> Iterator[Route]:
     from sldb.aws.http import PlainHttp
 
     http = PlainHttp(target.aws, _ANSWER_SECONDS)

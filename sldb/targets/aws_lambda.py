@@ -30,6 +30,7 @@ from sldb.aws.http import HttpReply, SignedHttp, Unanswered
 from sldb.aws.options import AwsOptions
 from sldb.targets import stored_rows
 from sldb.targets.deployed_function import DeployedFunction
+from sldb.targets.doubt import InDoubt, may_apply, sent_again
 from sldb.targets.lambda_responses import (
     NoSuchFunction,
     cannot_start,
@@ -83,8 +84,8 @@ class LambdaTarget:
         )
         try:
             reply = self._decoded(request.encode(), Reply.decode)
-        except _InDoubt as doubt:
-            if not _may_apply(request):
+        except InDoubt as doubt:
+            if not may_apply(request):
                 doubt.error.details.pop("applied", None)  # it writes nothing
                 raise doubt.error from doubt
             reply = self._look_up_result(request, doubt, again)
@@ -94,7 +95,7 @@ class LambdaTarget:
         """Return the function's reply. Raises `store_error` if it cannot be reached or does not exist."""
         try:
             return self._decoded(action.encode(), dict)
-        except _InDoubt as doubt:
+        except InDoubt as doubt:
             raise doubt.unresolved("the same command again finds what was done, and goes on from there") from doubt
 
     def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
@@ -111,7 +112,7 @@ class LambdaTarget:
             self._http = None
 
     def _decoded(self, event: dict[str, Any], read: Callable[[Any], T]) -> T:
-        """Return the decoded reply. Raises _InDoubt also if the function itself does not know the outcome."""
+        """Return the decoded reply. Raises InDoubt also if the function itself does not know the outcome."""
         function = self.function
         try:
             return decode(self._invoke(self.deployed_function.addressed(event)), function, read)
@@ -122,7 +123,7 @@ class LambdaTarget:
                 raise _too_old(function, field, error) from error
             if error.details.get("applied") != "unknown":
                 raise
-            raise _InDoubt(error) from error
+            raise InDoubt(error) from error
 
     def _is_corrected(self, function: str, error: SldbError) -> bool:
         """Return True if the same event is to be sent again, corrected. Raises SldbError: nothing ran, then."""
@@ -132,7 +133,7 @@ class LambdaTarget:
             found.details["applied"] = "no"
             raise
 
-    def _look_up_result(self, request: Request, doubt: _InDoubt, again: str) -> Reply:
+    def _look_up_result(self, request: Request, doubt: InDoubt, again: str) -> Reply:
         """Return the reply of a request that may have been applied. Raises SldbError if it was not found."""
         self._sleep(SETTLE_SECONDS)
         try:
@@ -144,7 +145,7 @@ class LambdaTarget:
         raise doubt.not_applied(again) from doubt
 
     def _invoke(self, event: dict[str, Any]) -> HttpReply:
-        """Return a response of the function's own. Raises SldbError if nothing ran, else _InDoubt."""
+        """Return a response of the function's own. Raises SldbError if nothing ran, else InDoubt."""
         body = json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
         if len(body) > MAX_REQUEST_BYTES:
             raise _too_large(f"the request has {len(body):,} bytes; Lambda takes {MAX_REQUEST_BYTES:,}")
@@ -155,7 +156,7 @@ class LambdaTarget:
             raise self._crash(response, may_have_run)
         refusal = temporary_refusal(response)
         if refusal is not None and may_have_run:
-            raise _InDoubt(_sent_again(refusal))
+            raise InDoubt(sent_again(refusal))
         return response
 
     def _deliver(self, body: bytes, may_have_run: bool = False) -> tuple[HttpReply, bool]:
@@ -179,13 +180,13 @@ class LambdaTarget:
                 raise self._refused(response, http)
         except SldbError as error:
             if may_have_run:
-                raise _InDoubt(error) from error
+                raise InDoubt(error) from error
             error.details["applied"] = "no"
             raise
         return response, may_have_run
 
     def _post(self, http: SignedHttp, body: bytes) -> HttpReply:
-        """Send once. Raises Unanswered; _InDoubt if the function was silent for as long as it may run."""
+        """Send once. Raises Unanswered; InDoubt if the function was silent for as long as it may run."""
         try:
             return http.post(f"/2015-03-31/functions/{quote(self.function, safe='')}/invocations", body)
         except Unanswered as failed:
@@ -193,7 +194,7 @@ class LambdaTarget:
                 raise
             seconds = f"{self._read_seconds:.0f} s"
             silence = SldbError("store_error", f"{self.function} did not answer within {seconds}", "try again")
-            raise _InDoubt(silence, may_come_yet=False) from failed
+            raise InDoubt(silence, may_come_yet=False) from failed
 
     def _connection(self) -> SignedHttp:
         if self._http is None:
@@ -223,47 +224,19 @@ class LambdaTarget:
             )
         return SldbError("store_error", f"{there} cannot be invoked: {message} [{code}]", "sldb status shows more")
 
-    def _crash(self, response: HttpReply, may_have_run: bool) -> SldbError | _InDoubt:
+    def _crash(self, response: HttpReply, may_have_run: bool) -> SldbError | InDoubt:
         """Return the error for a function that crashed or could not start. `may_have_run`: an earlier try may have."""
         message, _ = crash_report(response)
         if cannot_start(response):
             said, hint = f"{self.function} cannot start: {message}", "sldb deploy installs it again"
             error = SldbError("store_error", said, hint, applied="no")
-            return _InDoubt(error) if may_have_run else error
+            return InDoubt(error) if may_have_run else error
         if timed_out(response):
             hint = "make it do less, or give the function more time: sldb deploy --timeout SECONDS"
             error = SldbError("query_timeout", f"Lambda stopped {self.function}: {message}", hint)
         else:
             error = SldbError("internal", f"{self.function} crashed, twice: {message}", "sldb logs shows more")
-        return _InDoubt(error)
-
-
-class _InDoubt(Exception):
-    """The request may have been applied, and there is no reply. `error`: the reason. `may_come_yet`: the request may be
-    applied even after its result was looked up: a function may still run it, or a stopped container may have sent its
-    commit to a slow store."""
-
-    def __init__(self, error: SldbError, *, may_come_yet: bool = True) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self._may_come_yet = may_come_yet
-
-    def unresolved(self, again: str) -> SldbError:
-        return self._with(self.error.message, again, "unknown")
-
-    def not_applied(self, again: str) -> SldbError:
-        if self._may_come_yet:
-            message = f"{self.error.message}; it had not been applied yet when it was looked up afterwards"
-            return self._with(message, f"{again}; {self.error.hint}" if self.error.hint else again, "unknown")
-        return self._with(f"{self.error.message}; its result was looked up afterwards", self.error.hint, "no")
-
-    def _with(self, message: str, hint: str, applied: str) -> SldbError:
-        return SldbError(self.error.code, message, hint, **{**self.error.details, "applied": applied})
-
-
-def _sent_again(refusal: SldbError) -> SldbError:
-    """Return the refusal of a later try: it holds for that try, and not for those before it without a response."""
-    return SldbError(refusal.code, f"{refusal.message}, when it was sent again", refusal.hint, **refusal.details)
+        return InDoubt(error)
 
 
 # The fields that a function of an older version refuses: what it cannot do, and a way besides the update.
@@ -277,12 +250,6 @@ def _too_old(function: str, field: str, refusal: SldbError) -> SldbError:
     lack, way = _NEW_FIELDS[field]
     message = f"{function} is of an older version, which {lack}"
     return SldbError(refusal.code, message, f"sldb deploy brings it up to date{way}", field=field, applied="no")
-
-
-def _may_apply(request: Request) -> bool:
-    """Return True if the request may write: it sees the newest state, outside of a transaction or to commit one."""
-    is_inside = request.transaction is not None and not request.transaction.commits
-    return not (request.read_only or request.at is not None or is_inside)
 
 
 def _too_large(message: str) -> SldbError:

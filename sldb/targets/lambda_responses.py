@@ -62,7 +62,7 @@ def timed_out(response: HttpReply) -> bool:
     return kind == "Sandbox.Timedout" or "Task timed out after" in message
 
 
-_TEMPORARY = ("conflict", "lock_timeout", "query_timeout", "cancelled", "store_error", "internal", "too_large")
+TEMPORARY = ("conflict", "lock_timeout", "query_timeout", "cancelled", "store_error", "internal", "too_large")
 
 
 def temporary_refusal(response: HttpReply) -> SldbError | None:
@@ -74,7 +74,7 @@ def temporary_refusal(response: HttpReply) -> SldbError | None:
         error = SldbError.decode(reply["body"])
     except (KeyError, TypeError, ValueError):  # no reply of sldb: `decode` reports it
         return None
-    return error if error.code in _TEMPORARY else None
+    return error if error.code in TEMPORARY else None
 
 
 def crash_report(response: HttpReply) -> tuple[str, str]:

@@ -219,8 +219,8 @@ ONCE = (
         "a function that was stopped has left nothing on the way",
         "once",
         "sldb/targets/aws_lambda.py",
-        "        return _InDoubt(error)\n",
-        "        return _InDoubt(error, may_come_yet=False)\n",
+        "        return InDoubt(error)\n",
+        "        return InDoubt(error, may_come_yet=False)\n",
         (TARGET + "test_what_was_not_applied_is_told",),
     ),
 )

@@ -61,7 +61,7 @@ def test_a_directory_is_in_no_stack(text: str, target: Level, stack: Level) -> N
         destination((text, target), ("test-db", stack))  # named is named, whatever the name
 
 
-@pytest.mark.parametrize("text", ["", "lambda:", "local:", "ftp:x", "Lambda", "lambda mine", "https://example.org"])
+@pytest.mark.parametrize("text", ["", "lambda:", "local:", "ftp:x", "Lambda", "lambda mine", "httpx:"])
 def test_what_is_no_target(text: str) -> None:
     with pytest.raises(SldbError, match="no such target") as caught:
         destination((text, LINE))
@@ -117,3 +117,51 @@ def test_commands_in_messages_go_where_the_run_went(text: str, completed: str) -
     assert with_options(text, ["--stack", "two"]) == completed
     assert with_options(completed, ["--stack", "two"]) == completed
     assert with_options(text, []) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://db.example", "https://db.example"),
+        ("https://db.example:8443/prod/", "https://db.example:8443/prod"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://localhost:8080/", "http://localhost:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_a_url_is_a_target(text: str, url: str) -> None:
+    found = destination((text, Level.ENVIRONMENT))
+    assert (found.url, found.place, found.is_local, found.stack) == (url, url, False, None)
+    assert found.options() == ["--target", url]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https:",
+        "https://",
+        "https:db.example",
+        "https:///main",
+        "https://db.example:port",
+        "https://db.example?x=1",
+        "https://db.example#x",
+        "https://user:secret@db.example",
+        "https://secret@db.example",
+        "https://db.example/a b",
+        "https://[::1",
+        "http://db.example",
+        "http://10.0.0.1",
+        "http://127.0.0.1.db.example",
+        "http://0.0.0.0",
+    ],
+)
+def test_a_url_that_would_show_a_secret_or_reaches_nothing(text: str) -> None:
+    with pytest.raises(SldbError) as caught:
+        destination((text, Level.COMMAND_LINE))
+    assert caught.value.code == "bad_request"
+    assert "secret" not in caught.value.message + caught.value.hint
+
+
+def test_a_url_is_in_no_stack() -> None:
+    with pytest.raises(SldbError, match="contradict"):
+        destination(("https://db.example", Level.COMMAND_LINE), ("two", Level.COMMAND_LINE))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lambda_handlers.wire import SldbError
-from sldb.http.access import Access, host_name, is_loopback
+from sldb.destination import is_loopback
+from sldb.http.access import Access, host_name
 
 TOKEN = "0123456789abcdef"
 

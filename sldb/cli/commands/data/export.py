@@ -68,7 +68,7 @@ def export(
     with (
         progress.show(beside_data=output is None) as shown,
         closing(run.client()) as client,
-        _destination(output, table, format_name, run.aws) as path,
+        _destination(output, table, format_name, run.aws_options) as path,
     ):
         from sldb.render.layout import Layout
         from sldb.transfer import export as exporting

@@ -1,0 +1,183 @@
+"""The target `https://…`: over `sldb serve`, and over a front that fails, throttles and redirects."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambda_handlers.wire import Action, Reply, Request, Result, SldbError, Statement
+from sldb.aws.options import AwsOptions
+from sldb.http.server import HttpServer
+from sldb.targets.https import HttpsTarget
+from tests.fakes.local_http import served
+
+TOKEN = "0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "AWS_PROFILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[HttpServer]:
+    with served(tmp_path / "db", TOKEN) as server:
+        yield server
+
+
+def opened(url: str, token: str | None = TOKEN) -> HttpsTarget:
+    return HttpsTarget(url, token, AwsOptions(), sleep=lambda _: None, read_seconds=30)
+
+
+def request(query: str, **fields: Any) -> Request:
+    return Request((Statement(query),), **fields)
+
+
+def test_requests_actions_and_results(server: HttpServer) -> None:
+    with closing(opened(server.url)) as target:
+        assert target.send(request("CREATE TABLE t (a); INSERT INTO t VALUES (1)", request_id="once")).txid == 1
+        assert target.send(request("CREATE TABLE t (a); INSERT INTO t VALUES (1)", request_id="once")).txid == 1
+        assert target.send(request("SELECT a, x'00ff', 1e999 FROM t")).rows == [(1, b"\x00\xff", float("inf"))]
+        assert target.send(request("CREATE TABLE u (a)", database="orders")).database == "orders"
+        assert target.act(Action("history"))["txid"] == 1
+        found, reply = target.result("main", "once")
+        assert (found["state"], reply is not None and reply.txid) == ("applied", 1)
+        with pytest.raises(SldbError) as caught:
+            target.send(request("SELECT * FROM missing"))
+        assert (caught.value.code, caught.value.details["reason"]) == ("sql_error", "no_such_table")
+
+
+@pytest.mark.parametrize("token", [None, "another token".replace(" ", "_")])
+def test_a_token_that_is_not_accepted(server: HttpServer, token: str | None) -> None:
+    with closing(opened(server.url, token)) as target, pytest.raises(SldbError, match="token") as caught:
+        target.send(request("CREATE TABLE t (a)"))
+    assert (caught.value.code, caught.value.details["applied"]) == ("store_error", "no")
+    assert token is None or token not in caught.value.message + caught.value.hint
+
+
+def test_an_address_where_nothing_listens(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        url = server.url
+    with closing(opened(url)) as target, pytest.raises(SldbError) as caught:
+        target.send(request("SELECT 1"))
+    assert (caught.value.code, caught.value.details["applied"]) == ("store_error", "no")
+
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Front:
+    """A server that gives these answers in turn, the last one again and again, and notes what it got."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.got: list[tuple[str, str | None, dict[str, Any]]] = []
+        front = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                front.got.append((self.path, self.headers.get("Authorization"), json.loads(body or b"{}")))
+                status, headers, answer = front.answers.pop(0) if len(front.answers) > 1 else front.answers[0]
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(answer))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_GET = do_POST  # noqa: N815 - the name is http.server's
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def front() -> Iterator[Callable[..., Front]]:
+    fronts: list[Front] = []
+
+    def make(*answers: Answer) -> Front:
+        fronts.append(Front(*answers))
+        return fronts[-1]
+
+    yield make
+    for one in fronts:
+        one.close()
+
+
+OK = (200, {}, json.dumps(Reply((Result(),), 7, "main").encode()).encode())
+NOT_APPLIED = {"request_id": "r", "state": "not_applied", "since": None, "txid": None, "time": None, "reply": None}
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_front_that_fails_is_asked_again_with_the_same_id(front: Callable[..., Front], status: int) -> None:
+    site = front((status, {}, b'{"message": "Internal Server Error"}'), OK)
+    with closing(opened(site.url + "/prod")) as target:
+        assert target.send(request("INSERT INTO t VALUES (1)")).txid == 7
+    (first, second) = site.got
+    assert first[0] == "/prod/main/query"
+    assert first[1] == f"Bearer {TOKEN}"
+    assert first[2]["request_id"] == second[2]["request_id"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "applied"),
+    [(401, "store_error", "no"), (403, "store_error", "no"), (404, "store_error", "no"), (413, "too_large", "no"),
+     (429, "store_error", "no"), (302, "store_error", "no"), (301, "store_error", "no"), (307, "store_error", "no")],
+)  # fmt: skip
+def test_a_front_that_refuses(front: Callable[..., Front], status: int, code: str, applied: str) -> None:
+    other = front(OK)
+    site = front((status, {"Location": other.url}, b'{"message": "no"}'))
+    with closing(opened(site.url)) as target, pytest.raises(SldbError) as caught:
+        target.send(request("INSERT INTO t VALUES (1)"))
+    assert (caught.value.code, caught.value.details["applied"]) == (code, applied)
+    assert other.got == []  # no redirect takes the token elsewhere
+
+
+def test_a_write_without_an_answer_is_looked_up(front: Callable[..., Front]) -> None:
+    applied = {**NOT_APPLIED, "state": "applied", "reply": json.loads(OK[2])}
+    failure: Answer = (504, {}, b"")
+    site = front(failure, failure, failure, failure, (200, {}, json.dumps(applied).encode()))
+    with closing(opened(site.url)) as target:
+        assert target.send(request("INSERT INTO t VALUES (1)")).txid == 7
+    assert site.got[-1][2]["action"] == "result"
+
+
+def test_a_write_whose_result_is_not_there_is_unknown(front: Callable[..., Front]) -> None:
+    failure: Answer = (504, {}, b"")
+    site = front(failure, failure, failure, failure, (200, {}, json.dumps(NOT_APPLIED).encode()))
+    with closing(opened(site.url)) as target, pytest.raises(SldbError) as caught:
+        target.send(request("INSERT INTO t VALUES (1)"))
+    assert caught.value.details["applied"] == "unknown"
+
+
+def test_a_large_reply_is_fetched_without_the_token(front: Callable[..., Front]) -> None:
+    store = front(OK)
+    site = front((303, {"Location": store.url + "/object"}, b""))
+    with closing(opened(site.url)) as target:
+        assert target.send(request("SELECT 1")).txid == 7
+    assert [(path, token) for path, token, _ in store.got] == [("/object", None)]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"<html>", b'{"rows": []}', b"null"])
+def test_what_is_no_reply_of_sldb(front: Callable[..., Front], body: bytes) -> None:
+    site = front((200, {}, body))
+    with closing(opened(site.url)) as target, pytest.raises(SldbError, match="something else") as caught:
+        target.send(request("SELECT 1"))
+    assert caught.value.code == "internal"
