@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_handlers.caller import NAME, OPERATOR, Caller
@@ -61,6 +61,7 @@ def test_a_caller_with_all_databases_is_no_operator() -> None:
 
 
 @given(name=NAMES, other=NAMES, request_id=IDS, other_id=IDS)
+@example(name="app", other="a", request_id="1", other_id="pp1")
 def test_two_callers_have_no_id_in_common(name: str, other: str, request_id: str, other_id: str) -> None:
     one, two = Caller(name).own_id(request_id), Caller(other).own_id(other_id)
     assert (one == two) == ((name, request_id) == (other, other_id))

@@ -148,13 +148,12 @@ def test_use_another_database(service: Service, store: ObjectStore, event: dict[
 
 
 @pytest.mark.parametrize("event", ON_ANOTHER, ids=json.dumps)
-def test_open_another_database(service: Service, event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_another_database(service: Service, store: ObjectStore, clock: Clock, event: dict[str, Any]) -> None:
     """Nothing of it is read, so that no time that passes shows whether it exists."""
-    opened: list[str] = []
-    real = service._database
-    monkeypatch.setattr(service, "_database", lambda name: opened.append(name) or real(name))
-    refused(service, event)
-    assert set(opened) <= {MINE}
+    fresh = container(store, host=clock.host())
+    refused(fresh, event)
+    assert set(fresh._databases) <= {MINE}
+    fresh.close()
 
 
 WRITES: list[dict[str, Any]] = [

@@ -183,7 +183,7 @@ def stack(*, has_other: bool) -> Iterator[Stack]:
     service.close()
 
 
-@settings(max_examples=settings().max_examples // 4)
+@settings(max_examples=settings().max_examples // 8)
 @given(st.lists(ATTEMPTS, min_size=1, max_size=8))
 def test_no_request_depends_on_another_database(attempts: list[Attempt]) -> None:
     with stack(has_other=True) as one, stack(has_other=False) as two:
