@@ -46,7 +46,7 @@ histories: $(VENV)/.has-dev ## simulated histories, the same ones each time, and
 everything: check test paths histories ## all that can be checked on this machine, for hours if need be: make everything SECONDS=600
 	$(MAKE) chaos interop mutants fuzz soak bench
 
-interop: $(VENV)/.has-dev $(INTEROP)/.has-servers ## the tests against independent servers: MiniStack, SeaweedFS, LocalStack, rclone
+interop: $(VENV)/.has-dev $(INTEROP)/.has-servers ## the tests against independent servers and clients: MiniStack, SeaweedFS, LocalStack, rclone, libSQL
 	SLDB_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 2 --dist loadfile -rs --durations=5 tests/interop
 
 fuzz: $(VENV)/.has-dev ## damaged inputs for decoders and splitters, other ones each time: make fuzz SECONDS=60
