@@ -16,6 +16,7 @@ import pytest
 from lambda_handlers.actions.registry import ACTIONS
 from lambda_handlers.actions.rights import NEEDS, Needs
 from lambda_handlers.caller import OPERATORS_FIELDS, Caller
+from lambda_handlers.http.routes.native import READING_ACTIONS
 from lambda_handlers.service import Service
 from lambda_handlers.storage.log.keys import cancel_prefix
 from lambda_handlers.store.protocol import ObjectStore
@@ -349,6 +350,11 @@ def test_send_an_action_that_has_no_entry(service: Service, monkeypatch: pytest.
     for caller in (APP, EVERYWHERE):
         refused(service, {"action": "history", "database": MINE}, caller)
     assert code(send(service, {"action": "history", "database": MINE})) == "ok"
+
+
+def test_write_by_the_route_that_reads() -> None:
+    """It takes the actions that need no right to write, and no other."""
+    assert {name for name, needs in NEEDS.items() if not (needs.writes or needs.writes_to)} == READING_ACTIONS
 
 
 def test_find_other_databases_in_the_list(service: Service) -> None:
