@@ -12,7 +12,7 @@ from lambda_handlers.wire import Request, Statement
 from sldb.client import _WRITES, Client
 from sldb.targets.local import LocalTarget
 
-READS = {"cancel", "databases", "history", "pull", "pull_urls", "push_begin", "push_urls", "result"}
+READS = {"cancel", "databases", "describe", "history", "pull", "pull_urls", "push_begin", "push_urls", "result"}
 
 
 def test_every_action_is_known_to_write_or_to_read() -> None:
