@@ -69,7 +69,7 @@ class StatementRuns:
         except Described as described:
             return described
         except (apsw.Error, UnicodeError, MemoryError, OSError) as error:
-            raise translated(error, self._engine.authorizer, 0, piece) from error
+            raise translated(error, self._engine.authorizer, 0, piece, trusted) from error
         finally:
             self._engine.describes = False
         raise SldbError("sql_error", "the statement is empty", statement=0)
