@@ -21,6 +21,7 @@ from sldb.targets.protocol import Target, with_id
 from sldb.write_outcome import may_write
 
 if TYPE_CHECKING:
+    from sldb.targets.http_auth import AuthSettings
     from sldb.targets.local import LocalTarget
 
 T = TypeVar("T")
@@ -242,7 +243,7 @@ def open_target(text: str, aws: AwsOptions | None = None, stack: str | None = No
     if found.directory is not None:
         return open_local(found.directory)
     if found.url is not None:
-        return open_url(found.url, "", aws or AwsOptions())
+        return open_url(found.url, None, aws or AwsOptions())
     from sldb.targets.aws_lambda import LambdaTarget
     from sldb.targets.deployed_function import DeployedFunction
 
@@ -257,12 +258,13 @@ def open_local(directory: str) -> LocalTarget:
     return LocalTarget(Path(directory) if directory else default_directory())
 
 
-def open_url(url: str, token_file: str, aws: AwsOptions) -> Target:
-    """Return the target of an HTTP interface. Raises `bad_request` for an unusable token."""
+def open_url(url: str, auth: AuthSettings | None, aws: AwsOptions) -> Target:
+    """Return the target of an HTTP interface. Raises `bad_request` for unusable credentials. `auth`: None for those in
+    the environment and the keyring."""
+    from sldb.targets.http_auth import find_auth
     from sldb.targets.https import HttpsTarget
-    from sldb.targets.token import find_token
 
-    return HttpsTarget(url, find_token(url, token_file), aws)
+    return HttpsTarget(url, find_auth(url, auth), aws)
 
 
 def default_directory() -> Path:

@@ -10,11 +10,13 @@ The errors of botocore pass through: the caller knows the purpose of the request
 from __future__ import annotations
 
 import io
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.auth import SigV4Auth
@@ -31,6 +33,8 @@ from sldb.aws.session import botocore_session
 DOWNLOAD_SECONDS = 60.0  # between two pieces of an object
 DOWNLOAD_PIECE_BYTES = 1 << 16
 _OK = 200
+_API_SERVICE = "execute-api"  # in signatures for API Gateway
+_API_HOST = re.compile(r"[a-z0-9-]+\.execute-api\.([a-z0-9-]+)\..+")
 # A function may be silent for 15 minutes: without keep-alive a router on the way forgets the connection.
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 
@@ -96,29 +100,44 @@ class SignedHttp:
         self._http.close()
 
 
-class TokenHttp:
-    """Requests to one address with a bearer's token, over persistent connections. A redirect is a response, and not
-    followed."""
+class UrlHttp:
+    """Requests to one address, over persistent connections. A redirect is a response, and not followed."""
 
-    def __init__(self, url: str, token: str | None, options: AwsOptions, read_seconds: float) -> None:
-        """Raise SldbError for an unusable proxy or unusable certificates."""
-        self._session = botocore_session(options)
+    def __init__(
+        self, url: str, headers: Mapping[str, str], options: AwsOptions, read_seconds: float, *, is_signed: bool = False
+    ) -> None:
+        """Raise SldbError for an unusable proxy or unusable certificates. `is_signed`: for API Gateway, with the AWS
+        identity of the user; raise BotoCoreError if profile, region or credentials are missing."""
+        session = botocore_session(options)
+        self._session = session
         self._url = url
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if token is not None:
-            self._headers["Authorization"] = f"Bearer {token}"
-        self._http = _transport(self._session, url, read_seconds)
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json", **headers}
+        self._region = (region_in(url) or _region(session, options)) if is_signed else ""
+        self._credentials = session.get_credentials() if is_signed else None
+        if is_signed and self._credentials is None:
+            raise NoCredentialsError
+        self._http = _transport(session, url, read_seconds)
 
     def post(self, path: str, body: bytes) -> HttpReply:
-        """Send a POST and return the response. Raises Unanswered."""
-        return _send(self._http, AWSRequest("POST", self._url + path, dict(self._headers), body), body)
+        """Send a POST and return the response. Raises Unanswered; BotoCoreError if the credentials cannot be
+        refreshed."""
+        request = AWSRequest("POST", self._url + path, dict(self._headers), body)
+        if self._credentials is not None:
+            SigV4Auth(self._credentials.get_frozen_credentials(), _API_SERVICE, self._region).add_auth(request)
+        return _send(self._http, request, body)
 
     def download(self, url: str) -> Iterator[bytes]:
-        """Yield the content of another URL, without the token; as `SignedHttp.download` does."""
+        """Yield the content of another URL, without the headers; as `SignedHttp.download` does."""
         return _download(self._session, url)
 
     def close(self) -> None:
         self._http.close()
+
+
+def region_in(url: str) -> str:
+    """Return the region in an address of API Gateway's own; empty for other addresses, such as a custom domain."""
+    found = _API_HOST.fullmatch(urlsplit(url).hostname or "")
+    return found[1] if found else ""
 
 
 class PlainHttp:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sldb.destination import Destination
     from sldb.progress.lock_watch import Look
     from sldb.targets.deployed_function import DeployedFunction
+    from sldb.targets.http_auth import AuthSettings
     from sldb.targets.protocol import Target
 
 MAX_NAMES = 5  # of databases in a message
@@ -182,7 +183,7 @@ class Run:
             target: Target = local
             look: Look = DirectoryLook(local)
         elif destination.url is not None:
-            target, look = open_url(destination.url, self.settings.find("token_file").value, self.aws_options), no_look
+            target, look = open_url(destination.url, self._http_auth, self.aws_options), no_look
         else:
             from sldb.targets.aws_lambda import LambdaTarget
 
@@ -196,6 +197,13 @@ class Run:
         return Client(
             target, name, creation, destination.place, self.written.append, on_cancel, on_send=shown, note=given
         )
+
+    @property
+    def _http_auth(self) -> AuthSettings:
+        from sldb.targets.http_auth import AuthSettings
+
+        find = self.settings.find
+        return AuthSettings(find("http_auth"), find("token_file"), find("api_key_file"))
 
     def _creation(self, create: bool) -> DatabaseCreation:
         from sldb.cli import questions, streams

@@ -15,6 +15,7 @@ from lambda_handlers.wire import DATABASE_NAME
 FILE_VARIABLE = "SLDB_CONFIG"
 USE_VARIABLE = "SLDB_USE"
 LOCAL = "local"
+HTTP_AUTHS = ("token", "key", "iam")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ KEYS = {
         Key("region", ("AWS_REGION", "AWS_DEFAULT_REGION"), "", "the AWS region"),
         Key("format", ("SLDB_FORMAT",), "table", "how rows are printed"),
         Key("theme", ("SLDB_THEME",), "default", "the colours: default, dark, light, none, or a style of pygments"),
+        Key("http_auth", ("SLDB_HTTP_AUTH",), "", "how an https target knows you: token, key or iam"),
         Key("token_file", ("SLDB_TOKEN_FILE",), "", "a file with the token for an https target"),
+        Key("api_key_file", ("SLDB_API_KEY_FILE",), "", "a file with the API key for an https target"),
         Key("migrations", ("SLDB_MIGRATIONS",), "db/migrations", "the directory of `sldb migrate`"),
     )
 }
@@ -85,6 +88,8 @@ def find_problem(key: str, value: str) -> str:
         return "; ".join(problem) if problem else ""
     if key == "target" and value.partition(":")[0] not in ("lambda", LOCAL, "http", "https"):
         return f"no such target: {value}; a target is lambda, lambda:FUNCTION, local, local:DIRECTORY or https://HOST"
+    if key == "http_auth" and value and value not in HTTP_AUTHS:
+        return f"http_auth: got {value!r}, want one of {', '.join(HTTP_AUTHS)}"
     if key == "database" and not DATABASE_NAME.fullmatch(value):
         return f"database: got {value!r}, want a name that matches {DATABASE_NAME.pattern}"
     return ""

@@ -4,8 +4,8 @@ Requests are sent again as to Lambda (`sldb.targets.aws_lambda`), and are as saf
 finds its earlier effect, and a write without an answer is looked up by its id. A front may give up before the function
 does (API Gateway after 30 s): its 5xx means that the request may have run.
 
-The token goes to the target's own address only. A 303 is the address of a reply too large for the front: it is fetched
-without the token. No other redirect is followed.
+Credentials (`sldb.targets.http_auth`) go to the target's own address only. A 303 is the address of a reply too large
+for the front: it is fetched without them. No other redirect is followed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 
 from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.aws.errors import aws_errors
-from sldb.aws.http import HttpReply, TokenHttp, Unanswered
+from sldb.aws.http import HttpReply, Unanswered, UrlHttp
 from sldb.aws.options import AwsOptions
-from sldb.targets import stored_rows
+from sldb.targets import http_refusals, stored_rows
 from sldb.targets.doubt import InDoubt, may_apply, sent_again
+from sldb.targets.http_auth import IAM, HttpAuth
 from sldb.targets.lambda_responses import TEMPORARY
 from sldb.targets.protocol import with_id
 
@@ -32,24 +33,23 @@ READ_SECONDS = 930.0  # Lambda's longest run is 900
 SETTLE_SECONDS = 1.0  # most writes of a request that was given up have arrived by then
 SENDS = 4  # in all, for one request
 BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
-_TOKEN_HINT = "check the token: SLDB_TOKEN, or token_file of the config"
 
 
 class HttpsTarget:
     def __init__(
         self,
         url: str,
-        token: str | None,
+        auth: HttpAuth,
         aws: AwsOptions,
         sleep: Callable[[float], None] = time.sleep,
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self.name = url
         self.aws = aws  # of its profile the proxies and certificates count
-        self._token = token
+        self._auth = auth
         self._sleep = sleep
         self._read_seconds = read_seconds
-        self._http: TokenHttp | None = None
+        self._http: UrlHttp | None = None
 
     def send(self, request: Request) -> Reply:
         """Return the reply. Raises `store_error` if the target cannot be reached."""
@@ -143,36 +143,24 @@ class HttpsTarget:
                         if not _is_fronts_own(response):
                             return response, may_have_run
                         may_have_run |= response.status >= 500
-                        if not (sends_left and _is_temporary(response)):
+                        if not (sends_left and http_refusals.is_temporary(response)):
                             break
                     except Unanswered as failed:
                         may_have_run |= failed.was_sent
                         if not sends_left:
                             raise failed.error from None
                     self._sleep(BACKOFF_SECONDS * 2 ** (SENDS - sends_left) * random.uniform(0.5, 1.0))
-            raise self._refused(response)
+            raise http_refusals.refusal(self.name, self._auth, response)
         except SldbError as error:
             if may_have_run:
                 raise InDoubt(error) from error
             error.details["applied"] = "no"
             raise
 
-    def _refused(self, response: HttpReply) -> SldbError:
-        """Return the error for a response that is not sldb's own."""
-        said = f"{self.name} answered {response.status}"
-        if response.status in (401, 403):
-            return SldbError("store_error", f"{said}: it does not accept the token", _TOKEN_HINT)
-        if response.status == 413:
-            return SldbError("too_large", f"{said}: the request is too large", "split it into several requests")
-        if response.status == 429:
-            return SldbError("store_error", f"{said}: too many requests", "try again later")
-        if response.status >= 500:
-            return SldbError("store_error", f"{said}", "try again; the function's log may show more")
-        return SldbError("store_error", f"{said}", "is it the address of sldb's HTTP interface?")
-
-    def _connection(self) -> TokenHttp:
+    def _connection(self) -> UrlHttp:
         if self._http is None:
-            self._http = TokenHttp(self.name, self._token, self.aws, self._read_seconds)
+            auth = self._auth
+            self._http = UrlHttp(self.name, auth.headers, self.aws, self._read_seconds, is_signed=auth.kind == IAM)
         return self._http
 
 
@@ -192,7 +180,3 @@ def _is_fronts_own(response: HttpReply) -> bool:
     if response.status in (200, 303):
         return False
     return response.status == 401 or _own_error(response) is None
-
-
-def _is_temporary(response: HttpReply) -> bool:
-    return response.status in (429, 500, 502, 503, 504)

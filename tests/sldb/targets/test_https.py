@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 
 from lambda_handlers.wire import Action, Reply, Request, Result, SldbError, Statement
+from sldb.aws.http import region_in
 from sldb.aws.options import AwsOptions
 from sldb.http.server import HttpServer
+from sldb.targets.http_auth import HttpAuth
 from sldb.targets.https import HttpsTarget
 from tests.fakes.local_http import served
 
@@ -35,7 +38,11 @@ def server(tmp_path: Path) -> Iterator[HttpServer]:
 
 
 def opened(url: str, token: str | None = TOKEN) -> HttpsTarget:
-    return HttpsTarget(url, token, AwsOptions(), sleep=lambda _: None, read_seconds=30)
+    return opened_with(url, HttpAuth("token", token))
+
+
+def opened_with(url: str, auth: HttpAuth, aws: AwsOptions | None = None) -> HttpsTarget:
+    return HttpsTarget(url, auth, aws or AwsOptions(), sleep=lambda _: None, read_seconds=30)
 
 
 def request(query: str, **fields: Any) -> Request:
@@ -81,6 +88,7 @@ class Front:
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.got: list[tuple[str, str | None, dict[str, Any]]] = []
+        self.headers: list[Message] = []
         front = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -89,6 +97,7 @@ class Front:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                front.headers.append(self.headers)
                 front.got.append((self.path, self.headers.get("Authorization"), json.loads(body or b"{}")))
                 status, headers, answer = front.answers.pop(0) if len(front.answers) > 1 else front.answers[0]
                 self.send_response(status)
@@ -181,3 +190,66 @@ def test_what_is_no_reply_of_sldb(front: Callable[..., Front], body: bytes) -> N
     with closing(opened(site.url)) as target, pytest.raises(SldbError, match="something else") as caught:
         target.send(request("SELECT 1"))
     assert caught.value.code == "internal"
+
+
+def test_an_api_key_goes_in_its_header(front: Callable[..., Front]) -> None:
+    site = front(OK)
+    with closing(opened_with(site.url + "/sldb", HttpAuth("key", "k3y"))) as target:
+        target.send(request("SELECT 1"))
+    (headers,) = site.headers
+    assert (headers["x-api-key"], headers["Authorization"]) == ("k3y", None)
+
+
+@pytest.fixture
+def _identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-secret-key")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "the-session")
+
+
+@pytest.mark.usefixtures("_identity")
+def test_each_send_has_a_signature_of_its_own(front: Callable[..., Front]) -> None:
+    site = front((503, {}, b""), OK)
+    with closing(opened_with(site.url, HttpAuth("iam"), AwsOptions(region="eu-west-1"))) as target:
+        target.send(request("SELECT 1"))
+    assert len(site.headers) == 2
+    for headers in site.headers:
+        signature = headers["Authorization"]
+        assert signature.startswith("AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/")
+        assert "/eu-west-1/execute-api/aws4_request" in signature
+        assert headers["X-Amz-Security-Token"] == "the-session"
+        assert "the-secret-key" not in str(headers)
+
+
+def test_a_signature_without_credentials_or_region(
+    front: Callable[..., Front], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    site = front(OK)
+    for options, lacks in ((AwsOptions(region="eu-west-1"), "credentials"), (AwsOptions(), "region")):
+        with closing(opened_with(site.url, HttpAuth("iam"), options)) as target:
+            with pytest.raises(SldbError, match=lacks) as caught:
+                target.send(request("SELECT 1"))
+            assert (caught.value.code, caught.value.details["applied"]) == ("store_error", "no")
+    assert site.got == []
+
+
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [("https://abc123.execute-api.eu-west-1.amazonaws.com/sldb", "eu-west-1"),
+     ("https://abc123.execute-api.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+     ("https://abc123-vpce-1f.execute-api.us-east-1.amazonaws.com:443", "us-east-1"),
+     ("https://db.example.com", ""), ("http://127.0.0.1:4566/_execute-api/abc123", "")],
+)  # fmt: skip
+def test_the_region_in_an_address_of_api_gateway(url: str, region: str) -> None:
+    assert region_in(url) == region
+
+
+def test_a_quota_that_is_used_up_is_not_asked_again(front: Callable[..., Front]) -> None:
+    site = front((429, {}, b'{"message": "Limit Exceeded"}'))
+    with closing(opened_with(site.url, HttpAuth("key", "k"))) as target, pytest.raises(SldbError, match="quota"):
+        target.send(request("SELECT 1"))
+    assert len(site.got) == 1
