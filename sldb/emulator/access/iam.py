@@ -148,4 +148,5 @@ def _denied(call: Call, request: Request, principal: Principal | None, reason: s
     words = f'User: {who} is not authorized to perform: {request.action} on resource: "{request.resource}" {reason}'
     if call.service == "ec2":
         return AwsError("UnauthorizedOperation", f"You are not authorized to perform this operation. {words}", 403)
-    return AwsError("AccessDenied" if call.service == "s3" else "AccessDeniedException", words, 403)
+    status = 400 if call.service == "secretsmanager" else 403  # as the API reference has it
+    return AwsError("AccessDenied" if call.service == "s3" else "AccessDeniedException", words, status)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from sldb.emulator.access import secret_permissions
 from sldb.emulator.access.policy import Request
 from sldb.emulator.calls.actions import function_in, split_bucket_and_key
 from sldb.emulator.calls.call import ACCOUNT, Call
@@ -51,6 +52,8 @@ def required(moto: Moto, call: Call) -> list[Request]:
         return _s3(call)
     if call.service == "ec2":
         return _ec2(moto, call)
+    if call.service == "secretsmanager":
+        return secret_permissions.required(moto, call, _common(call))
     if call.service == "sts" and call.action == "GetCallerIdentity":
         return []
     resource = "*"

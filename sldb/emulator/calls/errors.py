@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 from sldb.emulator.calls.call import Answer, Call
 
+JSON_SERVICES = frozenset({"lambda", "events", "logs", "secretsmanager"})  # whose errors are JSON
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -33,7 +34,7 @@ class NotEmulated(AwsError):
 
 def render(call: Call, error: AwsError) -> Answer:
     request_id = str(uuid.uuid4())
-    if call.service in ("lambda", "events", "logs"):
+    if call.service in JSON_SERVICES:
         return _json(call, error, request_id)
     if call.service == "s3":
         body = "" if call.method == "HEAD" else _s3(call, error, request_id)

@@ -32,22 +32,27 @@ from sldb.emulator.access.principals import Principals
 from sldb.emulator.calls import function_config
 from sldb.emulator.calls.actions import split_bucket_and_key
 from sldb.emulator.calls.call import DEFAULT_REGION, Answer, Call, decode
-from sldb.emulator.calls.errors import AwsError, NotEmulated, render
+from sldb.emulator.calls.errors import JSON_SERVICES, AwsError, NotEmulated, render
 from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionName
 from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.cloudformation.api import CloudFormation
-from sldb.emulator.front import ec2_rules, lambda_rules, s3_rules
+from sldb.emulator.front import ec2_rules, lambda_rules, s3_rules, secrets_rules
 from sldb.emulator.front.hooks import Hook, ReplyLost, chain
 from sldb.emulator.runtime.functions import Functions
 from sldb.emulator.runtime.pool import ContainerInfo
 from sldb.emulator.runtime.schedule import Schedule
 from sldb.emulator.state.recorder import Recorder
 
-SERVICES = ("s3", "ec2", "iam", "sts", "cloudformation", "lambda", "events", "logs")
+SERVICES = ("s3", "ec2", "iam", "sts", "cloudformation", "lambda", "events", "logs", "secretsmanager")
 _RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
     "s3": s3_rules.check,
     "ec2": ec2_rules.check,
     "lambda": lambda_rules.check,
+    "secretsmanager": secrets_rules.check,
+}
+_COMPLETIONS: Mapping[str, Callable[[Moto, Call, Answer], Answer]] = {
+    "ec2": ec2_rules.complete,
+    "secretsmanager": secrets_rules.complete,
 }
 _logger = logging.getLogger(__name__)
 _running = threading.Lock()  # held by the one Emulator of this process
@@ -234,7 +239,8 @@ class Emulator:
             raise NotEmulated(f"{call.service}:{call.action}") from error
         if call.action == "DeleteBucket" and answer.status == http.HTTPStatus.NO_CONTENT:
             self._bucket_policies.forget(split_bucket_and_key(call.path)[0])
-        return ec2_rules.complete(self._moto, call, answer) if call.service == "ec2" else answer
+        complete = _COMPLETIONS.get(call.service)
+        return complete(self._moto, call, answer) if complete else answer
 
 
 def _wrong_region(call: Call) -> AwsError:
@@ -242,8 +248,7 @@ def _wrong_region(call: Call) -> AwsError:
     if call.service == "s3":
         message = f"The authorization header is malformed; the region '{call.region}' is wrong"
         return AwsError("AuthorizationHeaderMalformed", message, 400)
-    is_json = call.service in ("lambda", "events", "logs")
-    code = "InvalidSignatureException" if is_json else "SignatureDoesNotMatch"
+    code = "InvalidSignatureException" if call.service in JSON_SERVICES else "SignatureDoesNotMatch"
     return AwsError(code, f"Credential should be scoped to a valid region, and '{call.region}' is none", 403)
 
 

@@ -59,6 +59,19 @@ class Account:
             )
         return self._clients[service]
 
+    def as_role(self, role_arn: str, service: str) -> Any:
+        """A client with the credentials of a container of a function with this role."""
+        made = self.aws._principals.mint(role_arn, "test")
+        return boto3.client(  # type: ignore[call-overload]  # the name is not a literal
+            service,
+            region_name="us-east-1",
+            endpoint_url=self.aws.url,
+            aws_access_key_id=made.access_key_id,
+            aws_secret_access_key=made.secret_access_key,
+            aws_session_token=made.session_token,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
     def role(self, *statements: dict[str, Any]) -> str:
         """A role for functions; its ARN."""
         name = f"role-{next(_names)}"

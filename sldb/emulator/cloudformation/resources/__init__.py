@@ -11,6 +11,7 @@ from sldb.emulator.cloudformation.resources.events import Rule
 from sldb.emulator.cloudformation.resources.iam import InlinePolicy, Role
 from sldb.emulator.cloudformation.resources.logs import LogGroup
 from sldb.emulator.cloudformation.resources.s3 import Bucket, BucketPolicy
+from sldb.emulator.cloudformation.resources.secretsmanager import Secret
 
 TYPES: Mapping[str, ResourceType] = {
     "AWS::S3::Bucket": Bucket(),
@@ -23,4 +24,5 @@ TYPES: Mapping[str, ResourceType] = {
     "AWS::Lambda::EventInvokeConfig": EventInvokeConfig(),
     "AWS::Events::Rule": Rule(),
     "AWS::Logs::LogGroup": LogGroup(),
+    "AWS::SecretsManager::Secret": Secret(),
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes.aws.cloudformation import Stack, names, template
+from tests.fakes.aws.cloudformation import Stack, drifts, revert_drift, template
 
 ALLOW = {"Effect": "Allow", "Action": "ec2:DescribeVpcs", "Resource": "*"}
 INLINE = {"PolicyName": "inline", "PolicyDocument": {"Version": "2012-10-17", "Statement": [ALLOW]}}
@@ -32,23 +31,6 @@ def deployed(account: Any, wait: Any, aws: Any) -> Iterator[Stack]:
     yield stack
     if stack.describe()["StackStatus"] != "DELETE_COMPLETE":
         assert stack.delete() == "DELETE_COMPLETE"
-
-
-def revert_drift(stack: Stack, whole: dict[str, Any]) -> dict[str, Any]:
-    made = stack.client.create_change_set(
-        StackName=stack.name,
-        ChangeSetName=f"revert-{next(names)}",
-        ChangeSetType="UPDATE",
-        TemplateBody=json.dumps(whole),
-        Capabilities=["CAPABILITY_IAM"],
-        DeploymentMode="REVERT_DRIFT",
-    )
-    return dict(stack.client.describe_change_set(ChangeSetName=made["Id"]))
-
-
-def drifts(change_set: dict[str, Any]) -> dict[str, str]:
-    changes = [change["ResourceChange"] for change in change_set["Changes"]]
-    return {each["LogicalResourceId"]: each["ResourceDriftStatus"] for each in changes}
 
 
 def lose_function(stack: Stack) -> None:

@@ -147,6 +147,9 @@ def test_functions_roles_groups_and_stacks_outlive_the_process(tmp_path: Path) -
         )
         ec2 = boto3.client("ec2", **options)
         vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        secrets = boto3.client("secretsmanager", **options)
+        secrets.create_secret(Name="key", SecretString="first")
+        secrets.put_secret_value(SecretId="key", SecretString="second")
         group = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpc)["GroupId"]
         cloudformation = boto3.client("cloudformation", **options)
         cloudformation.create_stack(StackName="s", TemplateBody=STACK)
@@ -158,6 +161,11 @@ def test_functions_roles_groups_and_stacks_outlive_the_process(tmp_path: Path) -
         assert client("iam").get_role(RoleName="r")["Role"]["Arn"] == role
         assert client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["GroupName"] == "g"
         assert client("cloudformation").describe_stacks(StackName="s")["Stacks"][0] == stack
+        values = {
+            stage: client("secretsmanager").get_secret_value(SecretId="key", VersionStage=stage)["SecretString"]
+            for stage in ("AWSCURRENT", "AWSPREVIOUS")
+        }
+        assert values == {"AWSCURRENT": "second", "AWSPREVIOUS": "first"}
         assert client("logs").describe_log_groups(logGroupNamePrefix="of-the-stack")["logGroups"]
         done = client("lambda").invoke(FunctionName="f", Payload=b'{"n": 2}')
         assert done["Payload"].read() == b'{"n": 2}'
