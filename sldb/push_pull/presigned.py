@@ -27,6 +27,10 @@ _SLACK_SECONDS = 60.0  # a URL is not used in its last minute
 Exchange: TypeAlias = Callable[[str, str, bytes, Mapping[str, str]], HttpReply]  # verb, URL, body, headers; or OSError
 
 
+class NoUrls(SldbError):
+    """The function's store cannot sign URLs."""
+
+
 class PresignedTransport:
     def __init__(self, client: Client, exchange: Exchange, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
@@ -68,7 +72,7 @@ class PresignedTransport:
     def _signed(self, action: str, what: str, name: str, **more: str) -> tuple[str, float]:
         reply = self._client.act(action, **{what: [name]}, **more)
         if reply["urls"] is None:
-            raise SldbError("store_error", "the function's store cannot sign URLs for the data", "use --through bucket")
+            raise NoUrls("store_error", "the function's store cannot sign URLs for the data", "use --through bucket")
         return reply["urls"][0], reply["seconds"]
 
     def _exchange_with_retries(

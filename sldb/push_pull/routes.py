@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
-from sldb.push_pull.presigned import PresignedTransport
+from sldb.push_pull.presigned import NoUrls, PresignedTransport
 from sldb.push_pull.transport import Transport
 from sldb.targets.aws_lambda import LambdaTarget
 from sldb.targets.https import HttpsTarget
@@ -38,8 +38,7 @@ def try_routes(client: Client, through: str | None, attempt: Callable[[Route], T
     if isinstance(client.target, HttpsTarget):
         if through not in (None, "function"):
             raise SldbError("bad_request", f"--through {through} is for a deployed stack, not for {client.target.name}")
-        with _function(client, client.target) as route:
-            return attempt(route)
+        return _try_url(client, client.target, attempt)
     if not isinstance(client.target, LambdaTarget):
         if through is not None:
             raise SldbError("bad_request", f"--through {through} is for a deployed stack, not for {client.target.name}")
@@ -55,6 +54,21 @@ def try_routes(client: Client, through: str | None, attempt: Callable[[Route], T
             note("the bucket is not accessible with your own rights: through the function")
     with _function(client, client.target) as route:
         return attempt(route)
+
+
+def _try_url(client: Client, target: HttpsTarget, attempt: Callable[[Route], T]) -> T:
+    """Return the result of `attempt` through the function behind a URL. Raises SldbError, `bad_request` for
+    `sldb serve`: files of a directory have no URLs."""
+    try:
+        with _function(client, target) as route:
+            return attempt(route)
+    except NoUrls as error:
+        raise SldbError(
+            "bad_request",
+            f"{target.name} serves a directory, and whole files move only on its machine",
+            "push and pull with --local DIR there; `sldb import` and `sldb export -o x.sqlite` work over HTTP, too",
+            applied="no",
+        ) from error
 
 
 def _is_refusal(error: SldbError) -> bool:

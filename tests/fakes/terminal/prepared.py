@@ -49,7 +49,7 @@ class Copy:
     """A running command, with the methods of Popen that its users have."""
 
     def __init__(self, pid: int, report: socket.socket) -> None:
-        self._pid = pid
+        self.pid = pid
         self._report = report
         self._status: int | None = None
 
@@ -64,7 +64,7 @@ class Copy:
     def kill(self) -> None:
         if self._status is None:
             with suppress(ProcessLookupError):  # it has ended just now
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(self.pid, signal.SIGKILL)
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str], directory: Path, streams: Sequence[int]) -> Copy:

@@ -1,16 +1,26 @@
-"""The commands over the target `http://…` of a running `sldb serve`."""
+"""The commands over the target `http://…` of a running `sldb serve`: the same as over the directory itself."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import os
+import re
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from lambda_handlers.http.messages import HttpRequest, HttpResponse, Limits
+from sldb.http.application import Service
 from sldb.http.server import HttpServer
-from tests.fakes.local_http import served
-from tests.fakes.terminal.command import sldb
+from sldb.targets.local import LocalTarget
+from tests.fakes.local_http import served, serving
+from tests.fakes.terminal.command import sldb, start
 
 TOKEN = "0123456789abcdef"
 
@@ -21,39 +31,156 @@ def server(tmp_path: Path) -> Iterator[HttpServer]:
         yield server
 
 
-def test_query_import_export_history_migrate_and_undo(server: HttpServer, tmp_path: Path) -> None:
-    def run(*words: str, stdin: str = "", status: int = 0) -> str:
-        ran = sldb(tmp_path, "--target", server.url, *words, stdin=stdin, extra={"SLDB_TOKEN": TOKEN})
-        assert ran.returncode == status, (words, ran.stderr)
-        return ran.stdout
+@dataclass(frozen=True, slots=True)
+class Step:
+    line: str  # the words of the command, as for a shell
+    status: int = 0
+    stdin: str = ""
 
-    run("query", "CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
-    (tmp_path / "t.csv").write_text("a,b\n1,x\n2,y\n")
-    run("import", "t.csv", "--table", "t")
-    assert json.loads(run("query", "SELECT * FROM t", "--format", "json")) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
-    assert run("export", "t", "--format", "csv").splitlines() == ["a,b", "1,x", "2,y"]
-    migrations = tmp_path / "db" / "migrations"
+    @property
+    def arguments(self) -> list[str]:
+        return shlex.split(self.line)
+
+
+ROWS = "a,b\n1,x\n2,y\n"
+MIGRATION = "-- migrate:up\nCREATE TABLE u (a);\n-- migrate:down\nDROP TABLE u;\n"
+
+# Each command that a URL can run, in the order of a story.
+STORY = (
+    Step('query "CREATE TABLE t (a INTEGER PRIMARY KEY, b)"'),
+    Step("import rows.csv --table t"),
+    Step("import - --table t --input-format jsonl --upsert a", stdin='{"a": 3, "b": "z"}\n'),
+    Step('query "SELECT * FROM t" --format json'),
+    Step("""query "SELECT ? + 1, x'00ff', 9007199254740993" -p 41 --format json"""),
+    Step('''query "INSERT INTO t VALUES (1, 'twice')"''', 1),
+    Step('query "SELECT * FROM missing"', 1),
+    Step('query "DELETE FROM t" --dry-run'),
+    Step("""query "INSERT INTO t VALUES (9, 'typo')" --database typo""", 1),
+    Step("""query "INSERT INTO t VALUES (4, 'v')" --request-id once -m because"""),
+    Step("""query "INSERT INTO t VALUES (4, 'v')" --request-id once"""),
+    Step("result once --format csv"),
+    Step("export t --format csv"),
+    Step('export --query "SELECT b FROM t" -o b.jsonl'),
+    Step("export -o whole.sqlite"),
+    Step("import whole.sqlite --database copy --create"),
+    Step("dump"),
+    Step("dump -o all.sql.gz"),
+    Step("diff 1 2 --format json"),
+    Step("shell", stdin="BEGIN;\nDELETE FROM t;\nSELECT count(*) FROM t;\nROLLBACK;\nSELECT count(*) FROM t;\n"),
+    Step("shell", stdin=".tables\n.schema t\n.database copy\nSELECT count(*) FROM t;\n"),
+    Step("undo --yes"),
+    Step("redo"),
+    Step("restore --at 2"),
+    Step('query "SELECT count(*) FROM t" --format csv'),
+    Step('query "SELECT count(*) FROM t" --at 3 --format csv'),
+    Step("branch --as side"),
+    Step("migrate status"),
+    Step("migrate up"),
+    Step("migrate status --format json"),
+    Step("migrate rollback"),
+    Step("databases create extra"),
+    Step("databases set extra foreign_keys=off"),
+    Step("databases rename extra other"),
+    Step("databases drop other", 2),
+    Step("databases drop other --yes"),
+    Step("databases"),
+    Step("""query "SELECT count(*) FROM t" --all-databases '*' --format csv"""),
+    Step("history --format json"),
+)
+
+
+@pytest.mark.parametrize("length", [13, pytest.param(len(STORY), marks=pytest.mark.long)])
+def test_the_same_commands_over_a_directory_and_over_its_server(
+    server: HttpServer, tmp_path: Path, length: int
+) -> None:
+    targets = {"--local": str(tmp_path / "directory"), "--target": server.url}
+    seen = {
+        option: told(tmp_path / option.strip("-"), STORY[:length], option, target) for option, target in targets.items()
+    }
+    assert seen["--target"] == seen["--local"]
+
+
+def told(home: Path, steps: Sequence[Step], option: str, target: str) -> list[tuple[str, str]]:
+    """Return the commands of the story with what each wrote to standard output, without times and ids."""
+    migrations = home / "db" / "migrations"
     migrations.mkdir(parents=True)
-    (migrations / "20260101000000_u.sql").write_text(
-        "-- migrate:up\nCREATE TABLE u (a);\n-- migrate:down\nDROP TABLE u;\n"
-    )
-    run("migrate", "up")
-    assert len(json.loads(run("history", "--format", "json"))) >= 3
-    run("shell", stdin="BEGIN;\nDELETE FROM t;\nROLLBACK;\nSELECT count(*) FROM t;\n")
-    run("undo", "--yes")
-    assert run("query", "SELECT * FROM missing", status=1) == ""
-    run("query", "INSERT INTO t VALUES (1)", "--database", "typo", status=1)
+    (migrations / "20260101000000_u.sql").write_text(MIGRATION)
+    (home / "rows.csv").write_text(ROWS)
+    told = []
+    for step in steps:
+        ran = sldb(home, option, target, *step.arguments, stdin=step.stdin, extra={"SLDB_TOKEN": TOKEN})
+        assert ran.returncode == step.status, (step, ran.stderr)
+        told.append((step.line, CHANGING.sub("…", ran.stdout)))
+    return told
 
 
-def test_what_a_url_cannot_do_says_so(server: HttpServer, tmp_path: Path) -> None:
-    for words in (("status",), ("doctor",), ("deploy", "--yes"), ("cost",), ("logs",), ("unlock", "main"), ("serve",)):
-        ran = sldb(tmp_path, "--target", server.url, *words, extra={"SLDB_TOKEN": TOKEN})
-        assert ran.returncode == 2, (words, ran.stderr)
-        assert "Traceback" not in ran.stderr
+# A time; the id of a request; a size, which depends on the times in it.
+CHANGING = re.compile(
+    r"\"bytes\": \d+|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|[+-]\d\d:\d\d)?|\b[0-9A-Za-z]{20,}\b|\b[\d.]+ [KM]?B\b|[\d.]+ ms"
+)
 
 
-def test_a_wrong_token_is_exit_status_3(server: HttpServer, tmp_path: Path) -> None:
-    for extra in ({}, {"SLDB_TOKEN": "wrong-wrong-wrong-wrong"}):
-        ran = sldb(tmp_path, "--target", server.url, "query", "SELECT 1", extra=extra)
-        assert ran.returncode == 3, ran.stderr
-        assert "wrong-wrong" not in ran.stderr
+@pytest.mark.parametrize(
+    "words",
+    [
+        "status",
+        "deploy --yes",
+        "destroy --yes",
+        "cost",
+        "logs",
+        "unlock",
+        "serve",
+        "push whole.sqlite",
+        "pull a.sqlite",
+    ],
+)
+def test_what_a_url_cannot_do_says_so(server: HttpServer, tmp_path: Path, words: str) -> None:
+    extra = {"SLDB_TOKEN": TOKEN}
+    assert sldb(tmp_path, "--target", server.url, "query", "CREATE TABLE t (a)", extra=extra).returncode == 0
+    assert sldb(tmp_path, "--target", server.url, "export", "-o", "whole.sqlite", extra=extra).returncode == 0
+    ran = sldb(tmp_path, "--target", server.url, *words.split(), extra=extra)
+    assert ran.returncode == 2, ran.stderr
+    assert "hint: " in ran.stderr or "Error: " in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("extra", [{}, {"SLDB_TOKEN": "wrong-wrong-wrong-wrong"}, {"SLDB_API_KEY": "wrong-wrong"}])
+def test_a_wrong_token_is_exit_status_3(server: HttpServer, tmp_path: Path, extra: dict[str, str]) -> None:
+    for words in (["query", "SELECT 1"], ["shell"], ["databases"], ["dump"], ["import", "-", "--table", "t"]):
+        ran = sldb(tmp_path, "--target", server.url, *words, stdin='{"a": 1}\n', extra=extra)
+        assert ran.returncode == 3, (words, ran.stderr)
+        assert "401" in ran.stderr
+        assert "wrong-wrong" not in ran.stdout + ran.stderr
+
+
+class Noting:
+    """A service that notes when a request has reached it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.has_begun = threading.Event()
+
+    def respond(self, http: HttpRequest, limits: Limits | None = None) -> HttpResponse:
+        self.has_begun.set()
+        return self._service.respond(http, limits)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("words", [("query",), ("shell",)])
+def test_ctrl_c_stops_the_request_at_the_server(tmp_path: Path, words: tuple[str, ...]) -> None:
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c;\n"
+    given, given_end = os.pipe()
+    out_end, out = os.pipe()
+    os.write(given_end, endless.encode())
+    os.close(given_end)
+    with closing(LocalTarget(tmp_path / "db")) as directory:
+        service = Noting(directory.http())
+        with serving(service, TOKEN) as server:
+            process = start(tmp_path, ["--target", server.url, *words], (given, out, out), {"SLDB_TOKEN": TOKEN})
+            os.close(given)
+            os.close(out)
+            assert service.has_begun.wait(60)
+            os.kill(process.pid, signal.SIGINT)
+            with open(out_end, "rb") as said:
+                assert b"the request was cancelled; nothing was changed" in said.read()
+            assert process.wait(60) == 130

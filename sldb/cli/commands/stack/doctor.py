@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 HELP = """Check everything that sldb depends on, and suggest repairs.
 
 In AWS: identity, clock, permissions, quota, the stack, its functions, a query, conditional writes to the bucket, locks.
-With --local: the directory, conditional writes, the disk, a query. With --store: whether a bucket, AWS's or another's,
+With --local: the directory, conditional writes, the disk, a query. With --target https://…: that the HTTP interface
+answers, and which databases your token or key may read. With --store: whether a bucket, AWS's or another's,
 can hold databases; no stack is needed. Exit status 1 if something fails; what could not be checked is a warning.
 
 \b
@@ -69,6 +70,11 @@ def _findings(run: Run, shown: Progress) -> Iterator[Finding]:
 
             directory = Path(given).expanduser().absolute() if given else default_directory()
             yield from local.findings(directory, client, shown)
+            return
+        if run.destination.url is not None:
+            from sldb.doctor import url
+
+            yield from url.findings(client, shown)
             return
         from sldb.doctor import aws
         from sldb.stack.account import connect
