@@ -45,6 +45,7 @@ ARGUMENTS = {
     "unlock": ("unlock",),
     "config": ("config",),
     "completion": ("completion", "bash"),
+    "serve": ("--local", "d", "serve", "--host", "0.0.0.0"),  # refused without a token; it would not end otherwise
     "emulator": ("emulator", "--", "true"),
 }
 
