@@ -66,6 +66,19 @@ class Account:
     def events(self) -> Any:
         return self.session.client("events", config=_config())
 
+    @cached_property
+    def apis(self) -> Any:
+        """API Gateway's HTTP APIs, and the custom domains of all APIs."""
+        return self.session.client("apigatewayv2", config=_config())
+
+    @cached_property
+    def rest_apis(self) -> Any:
+        return self.session.client("apigateway", config=_config())
+
+    @cached_property
+    def secrets(self) -> Any:
+        return self.session.client("secretsmanager", config=_config())
+
     @property
     def variants(self) -> dict[str, str]:
         """The FIPS and dual-stack settings of environment and profile, as variables; without the unset ones."""
