@@ -28,9 +28,10 @@ from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log, trace
 from lambda_handlers.resources import Resources
 from lambda_handlers.settings import Settings
+from lambda_handlers.storage.log.keys import replies_prefix, streams_prefix
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.metered import MeteredStore
-from lambda_handlers.store.open import open_store
+from lambda_handlers.store.open import service_store
 from lambda_handlers.store.protocol import ObjectStore, StoreError, detail_of
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.watchdog import Watchdog
@@ -58,7 +59,7 @@ class Service:
         self._host = host or Host()
         self._log = Log(settings.log_level, now=self._host.now)
         self._has_opened_store = store is None  # and closes it
-        self._store = MeteredStore(store or open_store(settings), clock)
+        self._store = MeteredStore(service_store(settings, store, (replies_prefix(), streams_prefix())), clock)
         lock = lock or build_lock(settings, self._store, self._host, self._store.clock)
         directory = Path(settings.temp_dir)
         self._resources = Resources(settings, self._store, lock, self._host, self._log, directory)
@@ -112,7 +113,7 @@ class Service:
         """Return the reply to an action. Raises SldbError. `remaining_seconds`: the time left to the function."""
         self._refuse_another_stack(action)
         run = registry.find(action.name)
-        registry.check_rights(caller, action)
+        registry.check_rights(caller, action, only_reads=self._settings.read_only)
         registry.run_at_once(self._resources, action, caller)
         with self._running:
             deadline = self._resources.deadline(_seconds_for(action, remaining_seconds))

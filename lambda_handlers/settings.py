@@ -49,6 +49,7 @@ class Settings:
     cache_bytes: int = 400 * MIB  # for all copies of databases in temp_dir together
     retention_days: float = 30.0
     log_level: str = "info"
+    read_only: bool = False  # no writes to databases, whatever a request asks for
     large_commits: str = "put"  # one of LARGE_COMMITS; how large objects are sent to a store that is not AWS's
     region: str = "us-east-1"
     url_suffix: str = ""  # the domain of AWS's hosts; empty: by the region
@@ -72,9 +73,11 @@ class Settings:
         ignores = _is_true(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
         s3, ec2 = ((None if ignores else _endpoint(environment, name)) for name in ("S3", "EC2"))
         store = _store(get("SLDB_STORE", ""))
+        read_only = _true_or_false(environment, "SLDB_READ_ONLY")
+        usual_lock = "none" if read_only else _usual_lock(store)
         return cls(
             store=store,
-            lock=_one_of("SLDB_LOCK", get("SLDB_LOCK") or _usual_lock(store), LOCK_KINDS),
+            lock=_one_of("SLDB_LOCK", get("SLDB_LOCK") or usual_lock, LOCK_KINDS),
             lock_max_age_seconds=_number(environment, "SLDB_LOCK_MAX_AGE_SECONDS", 90.0),
             lock_retry_seconds=_number(environment, "SLDB_LOCK_RETRY_SECONDS", 1.0),
             lock_tags=_tags(get("SLDB_LOCK_TAGS", "")),
@@ -83,6 +86,7 @@ class Settings:
             cache_bytes=int(_number(environment, "SLDB_CACHE_BYTES", 400.0 * MIB)),
             retention_days=_number(environment, "SLDB_RETENTION_DAYS", 30.0),
             log_level=_one_of("SLDB_LOG_LEVEL", get("SLDB_LOG_LEVEL", "info").lower(), LOG_LEVELS),
+            read_only=read_only,
             large_commits=_one_of("SLDB_LARGE_COMMITS", get("SLDB_LARGE_COMMITS") or "put", LARGE_COMMITS),
             region=get("AWS_REGION") or get("AWS_DEFAULT_REGION") or "us-east-1",
             url_suffix=get("SLDB_URL_SUFFIX") or "",
@@ -180,6 +184,11 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
     if not 0 <= number < float("inf"):
         raise BadSetting(name, text, "a number, zero or more")
     return number
+
+
+def _true_or_false(environment: Mapping[str, str], name: str) -> bool:
+    """Return True for `true`. Raises BadSetting for any other text but `false`: a mistyped one must not allow more."""
+    return _one_of(name, environment.get(name) or "false", ("true", "false")) == "true"
 
 
 def _is_true(environment: Mapping[str, str], name: str) -> bool:

@@ -51,8 +51,13 @@ def find(name: str) -> Run:
     return run
 
 
-def check_rights(caller: Caller, action: Action) -> None:
-    """Raise `forbidden` unless the caller has the rights that the action needs."""
+def check_rights(caller: Caller, action: Action, *, only_reads: bool = False) -> None:
+    """Raise `forbidden` unless the caller has the rights that the action needs. `only_reads`: the function does; raise
+    `read_only` for an action that writes."""
+    if only_reads:
+        from lambda_handlers.actions import rights
+
+        rights.check_reads(action)
     if not caller.is_operator:
         from lambda_handlers.actions import rights  # a cold start for an operator does not need them
 

@@ -1,6 +1,6 @@
 """The rights that a caller needs for each action: to the database of the action, and to those that its arguments name.
 
-An action without an entry is for operators alone.
+An action without an entry is for operators alone, and for a function that may write.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambda_handlers.caller import Caller
-from lambda_handlers.wire import Action
+from lambda_handlers.database.errors import only_reads
+from lambda_handlers.wire import Action, SldbError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +17,19 @@ class Needs:
     uses_database: bool = True  # false: the action itself leaves out what the caller may not read
     writes: bool = False  # to the database
     writes_to: str | None = None  # the argument with the name of a further database that it writes to
+    puts_mark: bool = False  # into the store, beside the databases
+
+    @property
+    def puts_anything(self) -> bool:
+        """True if the action may write to the store."""
+        return self.writes or self.writes_to is not None or self.puts_mark
 
 
 _READS, _WRITES = Needs(), Needs(writes=True)
 
 NEEDS: dict[str, Needs] = {
     "branch": Needs(writes_to="as"),
-    "cancel": _READS,  # of requests of this caller (`arguments.sender`), as `result`
+    "cancel": Needs(puts_mark=True),  # for requests of this caller (`arguments.sender`), as `result`
     "create_database": _WRITES,
     "databases": Needs(uses_database=False),
     "describe": _READS,
@@ -53,3 +60,16 @@ def check(caller: Caller, action: Action) -> None:
     target = action.arguments.get(needs.writes_to) if needs.writes_to else None
     if isinstance(target, str):  # the action refuses anything else
         caller.require(target, writes=True)
+
+
+def check_reads(action: Action) -> None:
+    """Raise `read_only` for an action that may write, in a function that only reads."""
+    needs = NEEDS.get(action.name)
+    if needs is None or needs.puts_anything:
+        error = only_reads(f"the action {action.name}")
+        raise _for_cancel(error) if needs and needs.puts_mark else error
+
+
+def _for_cancel(error: SldbError) -> SldbError:
+    error.hint = "send it to the query function of the stack: its marks stop the requests of this function, too"
+    return error

@@ -17,7 +17,6 @@ from typing import TypeVar
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.applied_requests import AppliedRequests
 from lambda_handlers.database.attached_databases import Readable
-from lambda_handlers.database.errors import read_only
 from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.moments import Moments
 from lambda_handlers.database.newest_state import NewestState
@@ -57,6 +56,7 @@ class Database:
     ) -> None:
         self.name = name
         self._resources = resources
+        self._is_reader = resources.settings.read_only
         self._make_room = make_room
         self._newest = NewestState(name, self._new_copy(), resources.settings.retention_days)
         self._moments = Moments(name, resources, self._new_copy)
@@ -94,7 +94,7 @@ class Database:
         """Return the reply to a request. `invocation_id`: identifies a write without an id of its own. Raises
         SldbError; unless its details state otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
-        run = self._in_flight = Run(request, deadline, stats, reply_limit_bytes, invocation_id, caller)
+        run = self._in_flight = Run(request, deadline, stats, reply_limit_bytes, invocation_id, caller, self._is_reader)
 
         def answer() -> Reply:
             try:
@@ -158,8 +158,7 @@ class Database:
 
     def _write(self, run: Run, doing: str) -> Reply:
         request = run.request
-        if request.read_only:
-            raise read_only(doing, "a read-only request")
+        run.check_may_write(doing)
         run.caller.require(self.name, writes=True)
         self._newest.check_may_create(request.create)  # before the lock is taken, which may leave an object or a file
         if request.dry_run:
@@ -270,6 +269,7 @@ class Database:
             min(cache_bytes, max_cache_bytes or cache_bytes),
             self._make_room,
             warn=self._warn,
+            puts_maps=not self._is_reader,
             clock=resources.store.clock,
         )
 

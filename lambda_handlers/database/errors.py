@@ -76,6 +76,16 @@ def read_only(doing: object, subject: str) -> SldbError:
     return SldbError("read_only", message, "send it without read_only and at")
 
 
+def only_reads(doing: object) -> SldbError:
+    """Return the error for a write in a function that only reads."""
+    return SldbError(
+        "read_only",
+        f"this function only reads, and this would write: {doing}",
+        "send it to the query function of the stack, which may write",
+        applied="no",
+    )
+
+
 def transaction_expired() -> SldbError:
     """Return the error for the token of a transaction past its time."""
     return SldbError(

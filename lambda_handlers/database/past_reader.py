@@ -41,7 +41,7 @@ class PastReader:
         try:
             return self._runner.run(run, copy, may_write=False)
         except WriteNeeded as need:
-            if run.request.read_only or not run.request.dry_run:
-                subject = "a read-only request" if run.request.read_only else f"a view of transaction {txid}"
-                raise read_only(need, subject) from None
+            run.check_may_write(need)
+            if not run.request.dry_run:
+                raise read_only(need, f"a view of transaction {txid}") from None
         return self._runner.run(run, copy, may_write=True)

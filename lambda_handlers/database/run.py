@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.caller import OPERATOR, Caller
+from lambda_handlers.database.errors import only_reads, read_only
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.wire import Request
@@ -21,8 +22,21 @@ class Run:
     reply_limit_bytes: int | None
     invocation_id: str | None
     caller: Caller = OPERATOR
+    is_reader: bool = False  # the function only reads
     lock_id: str | None = None  # of the lock that it has taken
     executing: DraftVFS | None = None  # while its statements run, and nothing has been committed
+
+    @property
+    def may_write(self) -> bool:
+        """True if nothing forbids the request to write to its database."""
+        return not self.is_reader and not self.request.read_only and self.caller.may_write
+
+    def check_may_write(self, doing: object) -> None:
+        """Raise `read_only` if the function only reads, or the request may not write."""
+        if self.is_reader:
+            raise only_reads(doing)
+        if self.request.read_only:
+            raise read_only(doing, "a read-only request")
 
     def request_id(self, may_write: bool) -> str | None:
         """Return the id for the log of requests. A read without an id of its own is not looked up: that would take a

@@ -68,12 +68,13 @@ class Replica:
         make_room: Callable[[int], None] = lambda _: None,
         warn: Warn = lambda _what, _error: None,
         clock: StoreClock | None = None,  # the store's
+        puts_maps: bool = True,  # that it had to make, for other readers
     ) -> None:
         self.database = database
         self._store = store
         self._host = host
         self._clock = clock or StoreClock()
-        opener = Opener(store, database, host, limit_bytes, warn)
+        opener = Opener(store, database, host, limit_bytes, warn, puts_maps)
         self._pages = LocalPages(opener, PageCache(directory, limit_bytes, make_room))
         self._freshness = self._pages.freshness
         self._publisher = Publisher(store, host, warn, self._pages)

@@ -7,6 +7,17 @@ from lambda_handlers.shared.endpoints import is_aws_s3
 from lambda_handlers.store.protocol import ObjectStore
 
 
+def service_store(settings: Settings, store: ObjectStore | None, reader_creates_below: tuple[str, ...]) -> ObjectStore:
+    """Return the given store, or that of the settings, opened. A function that only reads has one that creates objects
+    below these prefixes alone."""
+    store = store or open_store(settings)
+    if not settings.read_only:
+        return store
+    from lambda_handlers.store.reading import ReadingStore
+
+    return ReadingStore(store, reader_creates_below)
+
+
 def open_store(settings: Settings) -> ObjectStore:
     """Open the store of settings.store: s3://bucket/prefix or file:///directory."""
     scheme, _, path = settings.store.partition("://")
@@ -23,8 +34,9 @@ def open_store(settings: Settings) -> ObjectStore:
 
     from lambda_handlers.store.other_stores import ForeignStore
 
-    may_use_parts = settings.large_commits == "parts"
-    foreign = partial(ForeignStore, may_use_parts=may_use_parts, temp_dir=settings.temp_dir)
+    tests = not settings.read_only  # it would write; names of replies and open transactions need no condition
+    may_use_parts = settings.large_commits == "parts" and tests
+    foreign = partial(ForeignStore, may_use_parts=may_use_parts, temp_dir=settings.temp_dir, tests=tests)
     return open_s3(settings, bucket, prefix, foreign)
 
 

@@ -41,13 +41,14 @@ class ForeignStore(ObstoreStore):
         *,
         may_use_parts: bool = False,
         temp_dir: str = "",
+        tests: bool = True,  # the conditions, before the first write
     ) -> None:
         super().__init__(client, requests)
         self._plain: ObjectStore = ObstoreStore(client, requests)
         self._may_use_parts = may_use_parts
         self._temp_dir = temp_dir or None
         self._checking = threading.Lock()
-        self._keeps_conditions = False
+        self._keeps_conditions = not tests
         self._completes_atomically: bool | None = None  # None: not raced yet
 
     def create(self, key: str, body: bytes) -> str:

@@ -71,8 +71,8 @@ DATABASES = (
         "a request is cancelled before the right to it is asked for",
         "callers",
         HANDLERS + "service.py",
-        "        registry.check_rights(caller, action)\n        registry.run_at_once(self._resources, action, caller)\n",
-        "        registry.run_at_once(self._resources, action, caller)\n        registry.check_rights(caller, action)\n",
+        "        registry.check_rights(caller, action, only_reads=self._settings.read_only)\n        registry.run_at_once(self._resources, action, caller)\n",
+        "        registry.run_at_once(self._resources, action, caller)\n        registry.check_rights(caller, action, only_reads=self._settings.read_only)\n",
         (ATTACKS + "test_leave_a_mark_for_a_request_of_another_database",),
     ),
     Mutant(
@@ -105,9 +105,9 @@ WRITES = (
     Mutant(
         "a reader writes in a transaction",
         "callers",
-        RUNNER,
-        "may_write and run.caller.may_write and not run.request.read_only",
-        "may_write and not run.request.read_only",
+        HANDLERS + "database/run.py",
+        "not self.request.read_only and self.caller.may_write",
+        "not self.request.read_only",
         (ATTACKS + "test_write_with_the_right_to_read",),
     ),
     Mutant(

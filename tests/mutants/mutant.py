@@ -36,6 +36,7 @@ INVARIANTS = {
     "time": "a request ends before its function, and its lock before another's",
     "cancel": "a mark stops its own request soon, no other one, and none that has sent its commit; short ones cost nothing",
     "callers": "a caller reads and writes within its rights, and no request of one meets that of another",
+    "reader": "a function that only reads writes to no database, whatever is asked of it, and says so",
     "known": "a request with min_txid is answered from that state or a newer one",
     "undo": "undo and redo go along the writes one by one, take back only what was shown, and are steps themselves",
     "notes": "a note is of its own transaction, and whole",

@@ -13,6 +13,7 @@ from tests.mutants import (
     interactive,
     locks,
     pages,
+    readers,
     requests,
     sql,
     stores,
@@ -36,4 +37,5 @@ MUTANTS = (
     *cancel.MUTANTS,
     *tokens.MUTANTS,
     *callers.MUTANTS,
+    *readers.MUTANTS,
 )

@@ -1,8 +1,10 @@
 """The key of the stack: 32 random bytes that authenticate the tokens of transactions.
 
 It is an object of the store, made by a conditional create when a token is first needed: if two containers make one at
-the same time, one create succeeds and both use its key. Each container reads it once. In S3 only the query function may
-read it (cloudformation/template.yaml), in a directory only the owner of the file.
+the same time, one create succeeds and both use its key. Each container reads it once. In S3 only the query function,
+and the one that only reads, may read it (cloudformation/template.yaml), in a directory only the owner of the file.
+
+A function that only reads makes no key, and has no transactions before there is one.
 
 Deleting the object invalidates all tokens: a new key is made, and containers that have the old one read the new one
 when they meet a token of it.
@@ -26,14 +28,16 @@ _READINGS = 2  # of a damaged object: it may have been damaged in transit
 
 
 class StackKey:
-    def __init__(self, store: MeteredStore, host: Host) -> None:
+    def __init__(self, store: MeteredStore, host: Host, *, may_make: bool = True) -> None:
         self._store = store
         self._host = host
+        self._may_make = may_make
         self._secret: bytes | None = None
         self._read_at = 0.0  # unix seconds
 
     def secret(self) -> bytes:
-        """Return the key; make it if there is none. Raises `corrupt` or `store_error`."""
+        """Return the key; make it if there is none. Raises `corrupt`, `store_error`, or `read_only` if it must not be
+        made here."""
         if self._secret is None:
             self._secret = self._read_or_make()
         return self._secret
@@ -72,6 +76,8 @@ class StackKey:
         raise _damaged("its checksum does not fit")
 
     def _make(self) -> bytes:
+        if not self._may_make:
+            raise _missing()
         secret, key = self._host.entropy(SECRET_BYTES), transactions_key()
         self._store.create(key, seal({"version": _VERSION, "secret": secret.hex()}, key))
         return secret
@@ -87,6 +93,16 @@ def _secret_in(fields: dict[str, object]) -> bytes:
     if len(secret) != SECRET_BYTES:
         raise _damaged(f"it has no secret of {SECRET_BYTES} bytes")
     return secret
+
+
+def _missing() -> SldbError:
+    return SldbError(
+        "read_only",
+        "the stack has no key yet that authenticates transactions, and this function only reads: it may not make one",
+        "begin a transaction on the query function of the stack once: that makes the key",
+        key=transactions_key(),
+        applied="no",
+    )
 
 
 def _damaged(reason: str) -> SldbError:

@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from lambda_handlers.caller import Caller
-from lambda_handlers.database.errors import read_only
 from lambda_handlers.database.parts import Parts
 from lambda_handlers.database.run import Run
 from lambda_handlers.database.transaction.commit import Commit
@@ -58,8 +57,8 @@ class Transactions:
 
     def __init__(self, parts: Parts, warm: WarmSessions) -> None:
         """`warm`: those of the container."""
-        self._parts = parts
-        self._tokens = Tokens(parts.resources.store, parts.resources.host)
+        self._parts, resources = parts, parts.resources
+        self._tokens = Tokens(resources.store, resources.host, only_reads=resources.settings.read_only)
         self._sessions = OpenSessions(parts, warm)
         self._commit = Commit(parts)
 
@@ -155,8 +154,7 @@ class Transactions:
         warm = self._sessions.open(run, transaction)
         try:
             room = self._parts.replies.room(run)
-            may_write = may_write and run.caller.may_write and not run.request.read_only
-            warm.session.resume(run.deadline, room, warm.attached.open, may_write=may_write)
+            warm.session.resume(run.deadline, room, warm.attached.open, may_write=may_write and run.may_write)
             with run.executing_on(warm.workspace.vfs):
                 results = self._run(warm, run, steps)
             continued = _continued(transaction, warm, steps, results)
@@ -175,8 +173,7 @@ class Transactions:
         try:
             return warm.session.run_steps(steps, run.request.on_error)
         except WriteNeeded as need:
-            if run.request.read_only:
-                raise read_only(need, "a read-only request") from None
+            run.check_may_write(need)
             run.caller.require(self._parts.name, writes=True)
             raise
 
@@ -215,8 +212,7 @@ class Transactions:
                 results = continued.results if continued else shown
                 reply = self._ended(run, transaction, results, (continued and continued.ended) or COMMIT)
                 return replace(reply, warnings=continued.warnings) if continued else reply
-        if run.request.read_only:
-            raise read_only("COMMIT", "a read-only request")
+        run.check_may_write("COMMIT")
         run.caller.require(self._parts.name, writes=True)
         try:
             reply = self._commit.run(run, transaction, steps, shown)

@@ -26,9 +26,10 @@ _READINGS = 2  # it may have been damaged in transit
 
 
 class StoredTokens:
-    def __init__(self, store: MeteredStore, host: Host) -> None:
+    def __init__(self, store: MeteredStore, host: Host, *, may_remove: bool = True) -> None:
         self._store = store
         self._host = host
+        self._may_remove = may_remove
         self._removed_at: float | None = None  # unix seconds
 
     def keep(self, body: bytes) -> bytes:
@@ -37,7 +38,7 @@ class StoredTokens:
         key = stream_key(digest.hex())
         try:
             self._create(key, body)
-            if self._store.presign("GET", [key], 1.0) is None:
+            if self._may_remove and self._store.presign("GET", [key], 1.0) is None:
                 self._remove_old()
         except StoreError as error:
             raise store_error(error, applied="no") from error

@@ -106,12 +106,13 @@ class Transaction:
 class Tokens:
     """The tokens of a container."""
 
-    def __init__(self, store: MeteredStore, host: Host, engine: str = ENGINE) -> None:
+    def __init__(self, store: MeteredStore, host: Host, engine: str = ENGINE, *, only_reads: bool = False) -> None:
+        """`only_reads`: this function makes no key of the stack, and removes no old objects."""
         self._clock = store.clock
         self._host = host
         self._engine = engine
-        self._key = StackKey(store, host)
-        self._stored = StoredTokens(store, host)
+        self._key = StackKey(store, host, may_make=not only_reads)
+        self._stored = StoredTokens(store, host, may_remove=not only_reads)
 
     def seal(self, transaction: Transaction) -> str:
         """Return the token. Raises `too_large`, `store_error` and `corrupt`."""

@@ -51,6 +51,7 @@ class Opener:
     host: Host
     whole_limit: int | None  # bytes of a file without a page map whose pages are all put; None: any number
     warn: Warn = lambda _what, _error: None
+    puts_maps: bool = True  # false: they serve this reader alone
 
     def open(self, files: Sequence[HeadFile], put: PutPage, deadline: float = float("inf")) -> Iterator[Opened]:
         """Yield the layers of the files, in their order. `put` gets the pages of a file that is read whole, before its
@@ -110,7 +111,8 @@ class Opener:
             return opened
         fits = self.whole_limit is None or file.size <= self.whole_limit
         made, is_ours = mapper.make(file, deadline, put if fits else None)
-        is_mapped = not is_ours or (found.free is not None and self._put_map(mapper, file.name, made, found.free))
+        free = found.free if self.puts_maps else None
+        is_mapped = not is_ours or (free is not None and self._put_map(mapper, file.name, made, free))
         return Opened(Layer(file.name, made, is_mapped), is_read=is_ours and fits)
 
     def _put_map(self, mapper: Mapper, name: LtxName, made: PageMap, key: str) -> bool:

@@ -105,6 +105,14 @@ def test_no_verb_writes_there(
     assert kept(settings) == [PROBE_KEY]
 
 
+def test_a_function_that_only_reads_tests_nothing_by_writing(settings: Settings) -> None:
+    for large_commits in ("put", "parts"):
+        store = open_store(replace(settings, large_commits=large_commits, read_only=True))
+        store.create_from(f"_replies/{large_commits}", large())
+        store.close()
+    assert kept(settings) == ["_replies/parts", "_replies/put"]
+
+
 def test_a_container_asks_once_and_reads_ask_nothing(aws: Aws, settings: Settings) -> None:
     for probe in (["PUT p/_probe"] * 3, ["PUT p/_probe"] * 2):
         store = open_store(settings)
