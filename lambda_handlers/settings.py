@@ -57,6 +57,7 @@ class Settings:
     dual_stack: bool = False  # AWS's endpoints that speak IPv6 as well
     endpoint_url: str | None = None  # of S3, instead of AWS's own
     ec2_endpoint_url: str | None = None  # of EC2, instead of AWS's own
+    secrets_endpoint_url: str | None = None  # of Secrets Manager, instead of AWS's own
     virtual_hosted: bool = False  # the bucket's name is part of the host
     proxies: tuple[tuple[str, str], ...] = ()  # the environment's variables about proxies
     ca_bundle: str | None = None  # the path of a PEM file; None: the system's trusted certificates
@@ -65,13 +66,15 @@ class Settings:
     reply_limit_bytes: int | None = None  # Lambda's, if the function runs there
     on_lambda: bool = False
     temp_dir: str = ""
+    token_secret: str = ""  # the ARN of the secret that signs the API's tokens; of the authorizer only
     runtime_api: str | None = None  # host and port where Lambda takes replies, if the function runs there
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         get = environment.get
         ignores = _is_true(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
-        s3, ec2 = ((None if ignores else _endpoint(environment, name)) for name in ("S3", "EC2"))
+        names = ("S3", "EC2", "SECRETS_MANAGER")
+        s3, ec2, secrets = ((None if ignores else _endpoint(environment, name)) for name in names)
         store = _store(get("SLDB_STORE", ""))
         read_only = _true_or_false(environment, "SLDB_READ_ONLY")
         usual_lock = "none" if read_only else _usual_lock(store)
@@ -94,6 +97,7 @@ class Settings:
             dual_stack=_is_true(environment, "AWS_USE_DUALSTACK_ENDPOINT"),
             endpoint_url=s3,
             ec2_endpoint_url=ec2,
+            secrets_endpoint_url=secrets,
             proxies=_proxies(environment),
             ca_bundle=_ca_bundle(environment),
             credentials=_credentials(environment),
@@ -102,6 +106,7 @@ class Settings:
             reply_limit_bytes=6_000_000 if "AWS_LAMBDA_FUNCTION_NAME" in environment else None,
             on_lambda="AWS_LAMBDA_FUNCTION_NAME" in environment,
             temp_dir=tempfile.gettempdir(),
+            token_secret=get("SLDB_TOKEN_SECRET") or "",
             runtime_api=get("AWS_LAMBDA_RUNTIME_API") or None,
         )
 
@@ -120,6 +125,10 @@ class Settings:
     @property
     def ec2(self) -> Endpoint:
         return self._endpoint("ec2", self.ec2_endpoint_url)
+
+    @property
+    def secrets_manager(self) -> Endpoint:
+        return self._endpoint("secretsmanager", self.secrets_endpoint_url)
 
     def s3_bucket(self, bucket: str) -> Endpoint:
         s3 = self.s3

@@ -1,4 +1,5 @@
-"""The modules that a cold start of the query function loads before the first request: what users wait for.
+"""The modules that a cold start of the query function, or of the authorizer, loads before the first request: what users
+wait for.
 
 A module that comes here makes every cold start slower. Modules that only some requests need, such as an action or a
 kind of store, are imported when they are first used.
@@ -9,6 +10,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,6 +62,14 @@ OURS = {
     """,
 }
 PACKAGES = ("apsw", "fastcrc", "lz4")
+AUTHORIZER = {
+    "lambda_handlers": "authorizer caller host log settings",
+    "lambda_handlers.access": "callers directory identities signing_keys tokens",
+    "lambda_handlers.aws": "connections secrets_manager sigv4",
+    "lambda_handlers.shared": "endpoints proxies times",
+    "lambda_handlers.store": "errors open protocol",
+    "lambda_handlers.wire": OURS["lambda_handlers.wire"],
+}
 # Of the standard library; Python's versions differ in which of them load each other, and in the private ones.
 STANDARD_LIBRARY = """
     array ast base64 binascii bisect bz2 collections contextlib copy copyreg dataclasses datetime dis enum errno
@@ -70,26 +81,34 @@ STANDARD_LIBRARY = """
 PROGRAM = """
 import sys
 before = set(sys.modules)
-import lambda_handlers.db_function
+import lambda_handlers.{handler}
 print(*sorted(set(sys.modules) - before))
 """
 
 
-def loaded() -> set[str]:
+def loaded(handler: str = "db_function") -> set[str]:
     """Return the modules that importing the handler adds to those of a fresh interpreter."""
-    ran = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    program = PROGRAM.format(handler=handler)
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     return set(ran.stdout.split())
 
 
-def test_a_cold_start_loads_these_modules_of_ours_and_no_other() -> None:
-    packages = {".".join(package.split(".")[:end]) for package in OURS for end in range(1, package.count(".") + 2)}
-    modules = {f"{package}.{name}" for package, names in OURS.items() for name in names.split()}
-    assert {name for name in loaded() if name.partition(".")[0] == "lambda_handlers"} == packages | modules
+@pytest.mark.parametrize(("handler", "ours"), [("db_function", OURS), ("authorizer", AUTHORIZER)])
+def test_a_cold_start_loads_these_modules_of_ours_and_no_other(handler: str, ours: dict[str, str]) -> None:
+    packages = {".".join(package.split(".")[:end]) for package in ours for end in range(1, package.count(".") + 2)}
+    modules = {f"{package}.{name}" for package, names in ours.items() for name in names.split()}
+    assert {name for name in loaded(handler) if name.partition(".")[0] == "lambda_handlers"} == packages | modules
 
 
 def test_a_cold_start_loads_these_of_other_packages_and_no_other() -> None:
     others = {name.partition(".")[0] for name in loaded()} - {"lambda_handlers"} - sys.stdlib_module_names
     assert {name for name in others if not name.startswith("_")} == set(PACKAGES)
+
+
+def test_a_cold_start_of_the_authorizer_loads_no_other_package() -> None:
+    """Neither SQLite nor S3's client: the store is opened once the settings are known."""
+    others = {name.partition(".")[0] for name in loaded("authorizer")} - {"lambda_handlers"} - sys.stdlib_module_names
+    assert {name for name in others if not name.startswith("_")} == set()
 
 
 def test_a_cold_start_loads_no_more_of_the_standard_library() -> None:

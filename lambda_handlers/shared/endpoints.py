@@ -64,7 +64,10 @@ def service_url(
         return f"https://s3{'-fips' if fips else ''}{stack}.{region}.{partition.suffix}"
     # The usual hosts of EC2 in GovCloud are the validated ones.
     is_marked = fips and not (service == "ec2" and region.startswith("us-gov-") and not dual_stack)
-    suffix = partition.dual_stack_suffix if dual_stack else partition.suffix
+    # The usual hosts of Secrets Manager speak IPv6 as well, but for those of the newer partitions.
+    usual = ("amazonaws.com",) if fips else ("amazonaws.com", "amazonaws.com.cn")
+    is_dual_anyway = service == "secretsmanager" and partition.suffix in usual
+    suffix = partition.dual_stack_suffix if dual_stack and not is_dual_anyway else partition.suffix
     return f"https://{service}{'-fips' if is_marked else ''}.{region}.{suffix}"
 
 

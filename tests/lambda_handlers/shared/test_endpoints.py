@@ -55,7 +55,7 @@ def by_botocore(service: str, region: str, fips: bool, dual_stack: bool) -> str 
 
 
 @pytest.mark.parametrize(("fips", "dual_stack"), VARIANTS)
-@pytest.mark.parametrize("service", ["s3", "ec2", "lambda"])
+@pytest.mark.parametrize("service", ["s3", "ec2", "lambda", "secretsmanager"])
 def test_hosts_are_those_of_botocore(service: str, fips: bool, dual_stack: bool) -> None:
     compared, refused = 0, set()
     for region, partition in regions():

@@ -1,0 +1,96 @@
+"""The directory of callers: a copy of the access document, read again by its age.
+
+A copy is at most `max_age_seconds` old, counted from before it was read. An identity or key that it lacks makes it be
+read again at once, so that a new token works, but at most once a second: strangers cannot have the store asked more
+often. While the document is as it was, reading costs one HEAD; the ETag of another content is another one.
+
+No copy is used beyond its age. If the document cannot be read then, or is not understood, every lookup is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from lambda_handlers.access.callers import KEY, BadDocument, Document, Entry
+from lambda_handlers.store.errors import store_error
+from lambda_handlers.store.protocol import NotFound, ObjectInfo, StoreError
+from lambda_handlers.wire import SldbError
+
+UNKNOWN_SECONDS = 1.0  # the least time between two readings for what the copy lacks
+
+T = TypeVar("T")
+
+
+class DocumentStore(Protocol):
+    """The verbs of an object store that are used here."""
+
+    def get_with_tag(self, key: str) -> tuple[bytes, str]: ...
+
+    def info(self, key: str) -> ObjectInfo: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    document: Document
+    etag: str  # empty: unknown, or there is no document
+    read_at: float  # unix seconds, before it was read
+
+
+class Directory:
+    def __init__(self, store: DocumentStore, now: Callable[[], float], max_age_seconds: float) -> None:
+        self._store = store
+        self._now = now
+        self._max_age_seconds = max_age_seconds
+        self._copy: _Copy | None = None
+
+    def find(self, identity: str) -> Entry | None:
+        """Return the entry of a caller; None if there is none. Raises SldbError if the document, or this entry of it,
+        cannot be read."""
+        document = self._document(lambda document: identity in document.callers)
+        return _understood(lambda: document.find(identity))
+
+    def accepts_key(self, key_id: str) -> bool:
+        """Return True if tokens signed by this key are accepted. Raises SldbError if the document cannot be read."""
+        return key_id in self._document(lambda document: key_id in document.key_ids).key_ids
+
+    def _document(self, has_it: Callable[[Document], bool]) -> Document:
+        """Return the document; a copy that lacks what is searched is a second old at most."""
+        if not self._is_younger(self._max_age_seconds):
+            self._read()
+        assert self._copy is not None
+        if not has_it(self._copy.document) and not self._is_younger(UNKNOWN_SECONDS):
+            self._read()
+        return self._copy.document
+
+    def _is_younger(self, seconds: float) -> bool:
+        """Return True for a copy of less than this age. A clock that was set back makes it too old."""
+        return self._copy is not None and 0 <= self._now() - self._copy.read_at < seconds
+
+    def _read(self) -> None:
+        read_at, copy = self._now(), self._copy
+        try:
+            if copy is not None and copy.etag and self._store.info(KEY).etag == copy.etag:
+                self._copy = _Copy(copy.document, copy.etag, read_at)
+                return
+            data, etag = self._store.get_with_tag(KEY)
+        except NotFound:
+            self._copy = _Copy(Document(), "", read_at)
+            return
+        except StoreError as error:
+            raise store_error(error) from error
+        self._copy = _Copy(_understood(lambda: Document.decode(data)), etag, read_at)
+
+
+def _understood(decode: Callable[[], T]) -> T:
+    try:
+        return decode()
+    except BadDocument as error:
+        raise SldbError(
+            "corrupt",
+            f"the list of the API's callers cannot be read: {KEY}: {error}",
+            "an operator mends it: sldb token list",
+            key=KEY,
+            applied="no",
+        ) from error
