@@ -5,7 +5,8 @@ do so alone for the requests that browsers send without asking first:
 
 - Host must be a name of loopback: a name of the page's own that is made to resolve to loopback (DNS rebinding) is not.
 - Origin, which browsers add to every POST, must be one of those given with `--cors`; other programs send none.
-- A body must be JSON, by its content type (`lambda_handlers.http`): a page needs leave to send that, and gets none.
+- A body must be JSON, by its content type, or come with Authorization (`lambda_handlers.http`): a page needs leave to
+  send either, and gets none.
 
 With an address other than loopback Host may be anything, and the token is required: a page does not have it.
 """

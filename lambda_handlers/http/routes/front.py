@@ -92,7 +92,10 @@ def _check_body(http: HttpRequest, limits: Limits) -> None:
             applied="no",
         )
     kind = http.headers.get("content-type", "")
-    if kind.partition(";")[0].strip().lower() != JSON:
+    # libSQL's clients in Rust, and those on top of them, name no type, which SQL over HTTP allows (section 1.1). A web
+    # page cannot send Authorization without leave; without it, the type is what keeps pages out.
+    is_unnamed = not kind and "authorization" in http.headers
+    if not is_unnamed and kind.partition(";")[0].strip().lower() != JSON:
         raise HttpError(415, "bad_request", f"content-type: got {kind!r}, want {JSON}", "the body is JSON, in UTF-8")
     if http.headers.get("content-encoding", "identity").lower() != "identity":
         raise HttpError(415, "bad_request", "content-encoding: want none", "send the body as it is")

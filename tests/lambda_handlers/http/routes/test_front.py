@@ -148,6 +148,15 @@ def test_only_json_is_read(site: Site, kind: str | None) -> None:
     headers = {} if kind is None else {"content-type": kind}
     response = site.send("POST", "/query", {"query": "INSERT INTO t VALUES ('never')"}, headers)
     assert (response.status, code_of(response)) == (415, "bad_request")
+    if kind:
+        assert site.send("POST", "/query", QUERY, {**headers, "authorization": "Bearer x"}).status == 415
+
+
+@pytest.mark.parametrize(("path", "sent"), [("/query", QUERY), ("/main/v3/pipeline", {"requests": []})])
+def test_a_request_with_authorization_needs_no_type(site: Site, path: str, sent: object) -> None:
+    """libSQL's clients in Rust send none, and Authorization always, without a token too."""
+    for headers in ({"authorization": "Bearer "}, {"authorization": "Bearer x", "content-type": ""}):
+        assert site.send("POST", path, sent, headers).status == 200
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", " application/json ;a=b"])
