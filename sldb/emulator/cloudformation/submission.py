@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sldb.emulator.calls.errors import AwsError, NotEmulated
@@ -22,14 +22,16 @@ def submitted_target(stack: Stack, given: Mapping[str, Any]) -> Target:
     previous = stack.target.parameters if stack.target is not None else {}
     parameters = parameter_values(template, given.get("Parameters", []), previous)
     target = Target(template, parameters, stack.name, stack.id, stack.region, _tags(stack, given))
+    _check_supplied(template, target.order)
     _check_capabilities(template, given.get("Capabilities", []))
     return target
 
 
 def submitted_template(given: Mapping[str, Any], previous: Target | None = None) -> Template:
-    """Return the template of a request. Raises NotEmulated for an unsupported type or property."""
+    """Return the template of a request. Raises NotEmulated for an unsupported type or property of a resource without a
+    condition."""
     template = load(_body(given, previous))
-    _check_supplied(template)
+    _check_supplied(template, [name for name, each in template.resources.items() if "Condition" not in each])
     return template
 
 
@@ -53,9 +55,10 @@ def _body(given: Mapping[str, Any], previous: Target | None) -> str:
     return str(given["TemplateBody"])
 
 
-def _check_supplied(template: Template) -> None:
+def _check_supplied(template: Template, names: Iterable[str]) -> None:
     """Raise NotEmulated for an unsupported type or property."""
-    for name, definition in template.resources.items():
+    for name in names:
+        definition = template.resources[name]
         resource_type = TYPES.get(definition["Type"])
         if resource_type is None:
             raise NotEmulated(f"{definition['Type']} (the resource {name})")
