@@ -133,6 +133,8 @@ TESTED_IN = {
         "sldb.deploy.data_bucket",
         "sldb.deploy.repair",
     ),
+    "tests/cloudformation/test_apis.py": ("sldb.deploy.checks.check",),
+    "tests/sldb/deploy/apis/test_options.py": ("sldb.cli.commands.stack.deploy_apis",),
     "tests/sldb/deploy/test_deploy.py": (
         "sldb.cli.commands.stack.deploy",
         "sldb.deploy.deployment",
@@ -163,7 +165,6 @@ TESTED_IN = {
         "sldb.emulator.cloudformation.query",
         "sldb.emulator.cloudformation.resources",
         "sldb.emulator.cloudformation.saving_lock",
-        "sldb.emulator.cloudformation.target",
     ),
     "tests/sldb/emulator/runtime/test_functions.py": (
         "sldb.emulator.front.lambda_rules",

@@ -13,13 +13,15 @@ schedule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.wire import SldbError
-from sldb.aws.errors import aws_errors
+from sldb.deploy.checks.apis import API_CHECKS
+from sldb.deploy.checks.check import Problems, ResourceCheck
+from sldb.stack.names import authorizer_function
 from sldb.stack.resource_change import DATA_BUCKET
 from sldb.stack.state import StackResource
 
@@ -29,15 +31,6 @@ if TYPE_CHECKING:
     from sldb.stack.state import StackState
 
 _THREADS = 8
-_MISSING_CODES = {  # of the services
-    "ResourceNotFoundException",
-    "NoSuchEntity",
-    "InvalidVpcID.NotFound",
-    "NoSuchBucketPolicy",
-    "NoSuchBucket",
-    "404",
-    "NoSuchKey",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +69,8 @@ def find_losses(account: Account, stack: Stack, state: StackState) -> LossReport
         return LossReport(errors=(error,))
     if state.adopted_bucket:  # not a resource of CloudFormation's
         resources.append(StackResource(DATA_BUCKET, "AWS::S3::Bucket", state.adopted_bucket, ""))
-    data_bucket = next((each.physical_id for each in resources if each.logical_id == DATA_BUCKET), "")
-    checks = [_Check(account, each, state.parameters, data_bucket) for each in resources]
+    names = {each.logical_id: each.physical_id for each in resources}
+    checks = [ResourceCheck(account, each, state.parameters, names) for each in resources]
     losses, errors = list[Loss](), list[SldbError]()
     for check in checks:
         _CLIENTS[check.resource.type](account)  # here: threads must not make them
@@ -90,34 +83,7 @@ def find_losses(account: Account, stack: Stack, state: StackState) -> LossReport
     return LossReport(len(checks), tuple(losses), tuple(errors))
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
-    account: Account
-    resource: StackResource
-    parameters: Mapping[str, str]
-    data_bucket: str
-
-    @property
-    def name(self) -> str:
-        return self.resource.physical_id
-
-    def describe(self, subject: str, call: Callable[[], Any]) -> Any:
-        """Return the response; None if the resource does not exist. Raises SldbError for other errors."""
-        from botocore.exceptions import ClientError
-
-        with aws_errors(f"look for {subject}"):
-            try:
-                return call()
-            except ClientError as error:
-                if error.response["Error"]["Code"] in _MISSING_CODES:
-                    return None
-                raise
-
-
-_Problems: TypeAlias = Iterator[str]
-
-
-def _losses_of(check: _Check) -> list[Loss] | SldbError:
+def _losses_of(check: ResourceCheck) -> list[Loss] | SldbError:
     try:
         found = [Loss(check.resource.logical_id, problem) for problem in _PROBES[check.resource.type](check)]
         return found or _other_code(check)
@@ -125,7 +91,7 @@ def _losses_of(check: _Check) -> list[Loss] | SldbError:
         return error
 
 
-def _function(check: _Check) -> _Problems:
+def _function(check: ResourceCheck) -> Problems:
     subject, client = f"the function {check.name}", check.account.functions
     found = check.describe(subject, lambda: client.get_function_configuration(FunctionName=check.name))
     if found is None:
@@ -134,7 +100,7 @@ def _function(check: _Check) -> _Problems:
         yield f"{subject} has lost its settings"
 
 
-def _other_code(check: _Check) -> list[Loss]:
+def _other_code(check: ResourceCheck) -> list[Loss]:
     """Return a loss for a function with other code than was deployed, by the size of the code. If the bundle is gone,
     nothing is known, and nothing is wrong: a function keeps its code."""
     if check.resource.type != "AWS::Lambda::Function":
@@ -148,15 +114,26 @@ def _other_code(check: _Check) -> list[Loss]:
     return [Loss(check.resource.logical_id, f"the function {check.name} runs other code than was deployed", check.name)]
 
 
-def _permission(check: _Check) -> _Problems:
-    function, client = check.parameters.get("DeadlockFixFunctionName", ""), check.account.functions
-    subject = f"the right of the schedule to invoke {function}"
+def _permission(check: ResourceCheck) -> Problems:
+    who, function, mark = _permitted(check)
+    subject, client = f"the right of {who} to invoke {function}", check.account.functions
     policy = check.describe(subject, lambda: client.get_policy(FunctionName=function))
-    if policy is None or "events.amazonaws.com" not in policy["Policy"]:
+    if policy is None or mark not in policy["Policy"]:
         yield f"{subject} is gone"
 
 
-def _role(check: _Check) -> _Problems:
+def _permitted(check: ResourceCheck) -> tuple[str, str, str]:
+    """Return what is permitted to invoke a function, the function, and a text that its policy then contains."""
+    function, logical_id = check.parameters.get("FunctionName", ""), check.resource.logical_id
+    if logical_id == "DeadlockFixSchedulePermission":
+        return "the schedule", check.parameters.get("DeadlockFixFunctionName", ""), "events.amazonaws.com"
+    if logical_id == "AuthorizerPermission":
+        return "the API of tokens", authorizer_function(function), f":{check.names.get('TokenApi', '')}/authorizers/"
+    api = logical_id.removesuffix("Permission") + "Api"
+    return f"the API {check.names.get(api, '')}", function, f":{check.names.get(api, '')}/"
+
+
+def _role(check: ResourceCheck) -> Problems:
     subject, client = f"the role {check.name}", check.account.iam
     found = check.describe(subject, lambda: client.list_role_policies(RoleName=check.name))
     if found is None:
@@ -170,17 +147,17 @@ def _role(check: _Check) -> _Problems:
 def role_policies(logical_id: str, parameters: Mapping[str, str]) -> tuple[str, ...]:
     """Return the policies of a role, as in the template; a test compares."""
     has_vpc = parameters.get("LockKind") == "security-group" or parameters.get("KeepLockVpc") == "true"
-    takes_locks = logical_id == "DeadlockFixRole" or has_vpc
+    takes_locks = logical_id == "DeadlockFixRole" or (logical_id == "QueryRole" and has_vpc)
     return ("data", "logs", "locks") if takes_locks else ("data", "logs")
 
 
-def _vpc(check: _Check) -> _Problems:
+def _vpc(check: ResourceCheck) -> Problems:
     subject, client = f"the VPC of the locks, {check.name},", check.account.ec2
     if check.describe(subject, lambda: client.describe_vpcs(VpcIds=[check.name])) is None:
         yield f"{subject} is gone"
 
 
-def _rule(check: _Check) -> _Problems:
+def _rule(check: ResourceCheck) -> Problems:
     name = check.name.rpartition("/")[2].rpartition("|")[2]  # some servers return its ARN, or its bus before it
     subject, client = f"the schedule {name}", check.account.events
     rule = check.describe(subject, lambda: client.describe_rule(Name=name))
@@ -194,22 +171,23 @@ def _rule(check: _Check) -> _Problems:
         yield f"{subject} invokes nothing"
 
 
-def _log_group(check: _Check) -> _Problems:
+def _log_group(check: ResourceCheck) -> Problems:
     subject, client = f"the log group {check.name}", check.account.logs
     found = check.describe(subject, lambda: client.describe_log_groups(logGroupNamePrefix=check.name))
     if check.name not in [group["logGroupName"] for group in found["logGroups"]]:
         yield f"{subject} is gone"
 
 
-def _bucket(check: _Check) -> _Problems:
+def _bucket(check: ResourceCheck) -> Problems:
     if not check.account.bucket(check.name).exists():
         yield f"the data bucket {check.name} is gone, and with it every database that was in it"
 
 
-def _bucket_policy(check: _Check) -> _Problems:
+def _bucket_policy(check: ResourceCheck) -> Problems:
     """Look at the data bucket: the policy's own name may be the bucket's, or one that CloudFormation generated."""
-    subject, client = f"the policy of the bucket {check.data_bucket}", check.account.s3
-    if check.describe(subject, lambda: client.get_bucket_policy(Bucket=check.data_bucket)) is None:
+    bucket, client = check.names.get(DATA_BUCKET, ""), check.account.s3
+    subject = f"the policy of the bucket {bucket}"
+    if check.describe(subject, lambda: client.get_bucket_policy(Bucket=bucket)) is None:
         yield f"{subject} is gone"
 
 
@@ -222,8 +200,9 @@ _CLIENTS: Mapping[str, Callable[[Account], Any]] = {
     "AWS::Logs::LogGroup": lambda account: account.logs,
     "AWS::S3::Bucket": lambda account: account.s3,
     "AWS::S3::BucketPolicy": lambda account: account.s3,
+    **dict.fromkeys(API_CHECKS, lambda account: (account.apis, account.rest_apis, account.secrets)),
 }
-_PROBES: Mapping[str, Callable[[_Check], _Problems]] = {
+_PROBES: Mapping[str, Callable[[ResourceCheck], Problems]] = {
     "AWS::Lambda::Function": _function,
     "AWS::Lambda::Permission": _permission,
     "AWS::IAM::Role": _role,
@@ -232,4 +211,5 @@ _PROBES: Mapping[str, Callable[[_Check], _Problems]] = {
     "AWS::Logs::LogGroup": _log_group,
     "AWS::S3::Bucket": _bucket,
     "AWS::S3::BucketPolicy": _bucket_policy,
+    **API_CHECKS,
 }

@@ -1,17 +1,18 @@
 """The parameters of the stack, from the user's choices, the environment, the stack and the template. Pure.
 
 The choices take precedence over the environment, the environment over the stack, the stack over the defaults. All
-values are text, as in CloudFormation. `BundleBucket`, `BundleKey`, `ExistingBucket`, `BucketMade`, `LockTags` and
-`KeepLockVpc` follow from the existing resources: `sldb.deploy.preparation` adds them.
+values are text, as in CloudFormation. `BundleBucket`, `BundleKey`, `ExistingBucket`, `BucketMade`, `LockTags`,
+`KeepLockVpc` and `KeyApiLogs` follow from the existing resources: `sldb.deploy.preparation` adds them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lambda_handlers.wire import SldbError
+from sldb.deploy.apis.options import API_DEFAULTS, ApiChoices, check_apis
 from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
 from sldb.did_you_mean import suggestion
 from sldb.stack.names import MAX_FUNCTION_NAME, deadlock_fix_function, default_function
@@ -38,6 +39,7 @@ DEFAULTS = {
     "UseFipsEndpoints": "false",
     "UseDualStackEndpoints": "false",
     "PermissionsBoundary": "",
+    **API_DEFAULTS,
 }
 _ENVIRONMENT = {
     "Runtime": "SLDB_RUNTIME",
@@ -89,6 +91,7 @@ class Choices:
     permissions_boundary: str | None = None  # an ARN, or NO_BOUNDARY
     tags: tuple[str, ...] = ()  # KEY=VALUE
     untag: tuple[str, ...] = ()  # keys
+    apis: ApiChoices = field(default_factory=ApiChoices)
 
     def parameters(self) -> dict[str, str]:
         given = {
@@ -104,7 +107,8 @@ class Choices:
             "FunctionName": self.function,
             "PermissionsBoundary": "" if self.permissions_boundary == NO_BOUNDARY else self.permissions_boundary,
         }
-        return {name: str(value) for name, value in given.items() if value is not None}
+        values = {name: str(value) for name, value in given.items() if value is not None}
+        return {**values, **self.apis.parameters()}
 
 
 def resolve(
@@ -122,6 +126,7 @@ def resolve(
     for name, value in values.items():
         _check(name, value)
     _check_lock_age(int(values["Timeout"]), int(values["LockMaxAgeSeconds"]))
+    check_apis(choices.apis, values)
     values["CacheBytes"] = str(int(int(values["EphemeralStorage"]) * MIB * CACHE_SHARE))
     return values
 

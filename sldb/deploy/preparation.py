@@ -114,6 +114,7 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
         "BundleKey": step.key,
         "ExistingBucket": adopted,
         "BucketMade": bucket_made(start.losses, start.state),
+        "KeyApiLogs": "false",
     }
     change_set = _change_set(start, parameters)
     plan = Plan(
@@ -138,7 +139,7 @@ def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:
 
 def _change_set(start: _Start, parameters: Mapping[str, str]) -> ChangeSet | None:
     """Have CloudFormation work out the changes; return None if the stack is as wanted."""
-    template, lost = template_text(), bool(start.losses.of_stack)
+    template, lost = template_text(parameters), bool(start.losses.of_stack)
     if not (start.tags.changed or lost) and _is_up_to_date(start, template, parameters):
         return None
     return start.stack.prepare(template, parameters, start.tags.sent, creates=start.state is None, reverts_drift=lost)

@@ -31,6 +31,11 @@ def deadlock_fix_function(function: str) -> str:
     return f"{function}{_DEADLOCK_FIX}"
 
 
+def authorizer_function(function: str) -> str:
+    """Return the name of the function beside a query function that checks the tokens of callers."""
+    return f"{function}-authorizer"
+
+
 MAX_FUNCTION_NAME = 64 - len(_DEADLOCK_FIX)  # characters, of a query function
 
 

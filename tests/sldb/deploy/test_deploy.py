@@ -155,7 +155,7 @@ def test_a_plan_that_loses_the_data_is_refused_even_with_yes(sldb: Commands, mon
     from sldb.deploy.template import template_text
 
     without = template_text().replace("-data-${AWS::AccountId}", "-elsewhere-${AWS::AccountId}")
-    monkeypatch.setattr(preparation, "template_text", lambda: without)
+    monkeypatch.setattr(preparation, "template_text", lambda _parameters: without)
     ran = sldb("deploy", "--yes")
     assert ran.status == 1
     assert "would replace DataBucket" in ran.err

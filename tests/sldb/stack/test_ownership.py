@@ -192,9 +192,9 @@ def test_an_output_that_was_changed_names_no_bucket_to_delete(sldb: Commands) ->
     make_bucket(sldb, THEIRS, "photos/cat.jpg")
     sldb.ok("deploy")
     client = sldb.client("cloudformation")
-    output = "  DataBucket:\n    Value: !If [CreatesBucket, !Ref DataBucket, !Ref ExistingBucket]"
+    output = " DataBucket:\n  Value: !If [CreatesBucket, !Ref DataBucket, !Ref ExistingBucket]"
     assert output in template_text()
-    edited = template_text().replace(output, f"  DataBucket:\n    Value: {THEIRS}")
+    edited = template_text().replace(output, f" DataBucket:\n  Value: {THEIRS}")
     parameters = client.describe_stacks(StackName="test-db")["Stacks"][0]["Parameters"]
     client.update_stack(
         StackName="test-db", TemplateBody=edited, Parameters=parameters, Capabilities=["CAPABILITY_IAM"]

@@ -11,6 +11,7 @@ import click
 
 from sldb.cli import progress, streams
 from sldb.cli.command import Command, command
+from sldb.cli.commands.stack.deploy_apis import api_options, take_apis
 from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
@@ -69,6 +70,7 @@ class _DeployCommand(Command):
     help="Tags to add to the stack and its resources.",
 )
 @click.option("--untag", multiple=True, metavar="KEY...", help="Remove these tags.")
+@api_options
 def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     """Create the stack in your AWS account, or bring it up to date.
 
@@ -82,6 +84,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
       sldb deploy --memory 2048 --timeout 120
       sldb deploy --stack orders --lock s3 --yes   a second stack, without EC2
       sldb deploy --tags team=data cost-center=42
+      sldb deploy --api token                      an HTTP API in front of it
     """
     from sldb.deploy.deployment import prepared
     from sldb.deploy.display import Display
@@ -92,7 +95,8 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     run.refuse_local("deploy")
     display = Display(sys.stderr, run.complete_commands, progress.show)
     account = connect(run.aws)
-    order = Order(run.stack, Choices(**choices), os.environ, only_plan)
+    apis = take_apis(choices)
+    order = Order(run.stack, Choices(**choices, apis=apis), os.environ, only_plan)
     with prepared(account, order, display) as deployment:
         if deployment.plan.up_to_date:
             for note in deployment.plan.notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lambda_handlers.access.callers import KEY as ACCESS
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.storage.log.keys import cancel_key, stream_key, transactions_key
@@ -297,6 +299,30 @@ def test_the_scheduled_function_does_not_reach_the_key_of_tokens(clean: Stack) -
             plain_s3(clean.settings("QueryRole")).create(KEY, b"secret")
 
     assert clean.keys() == {KEY}
+
+
+def test_the_functions_change_nothing_in_the_access_document(clean: Stack) -> None:
+    clean.owner.put_object(Bucket=clean.bucket, Key=f"databases/{ACCESS}", Body=b"rights")
+    query = plain_s3(clean.settings("QueryRole"))
+    assert query.get(ACCESS) == b"rights"
+    etag = f'"{hashlib.md5(b"rights", usedforsecurity=False).hexdigest()}"'
+    for role in clean.roles:
+        store = plain_s3(clean.settings(role))
+        changes: tuple[Callable[[ObjectStore], object], ...] = (
+            lambda store: store.replace(ACCESS, b"more", etag),
+            lambda store: store.put(ACCESS, b"more"),
+            lambda store: store.delete(ACCESS),
+            lambda store: store.create("_access/new", b"more"),
+            lambda store: store.create_from("_access/new", [b"x" * PART_BYTES, b"x"]),
+        )
+        for change in changes:
+            with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
+                change(store)
+    with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
+        plain_s3(clean.settings("DeadlockFixRole")).get(ACCESS)
+
+    assert query.get(ACCESS) == b"rights"
+    assert clean.keys() == {ACCESS}
 
 
 def _asks(store: ObjectStore) -> tuple[Callable[[], object], ...]:

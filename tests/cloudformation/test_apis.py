@@ -1,0 +1,318 @@
+"""The APIs of the template: none is open, each names its kind to the function, and a stack without any has no parts of
+one. The template is read as in tests/cloudformation/test_template.py, and evaluated as the emulated AWS does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # its types are a package of their own
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_handlers.access import callers
+from sldb.deploy.apis.options import KIND_PARAMETERS, kinds_of
+from sldb.deploy.checks import apis as checks
+from sldb.deploy.losses import role_policies
+from sldb.deploy.parameters import DEFAULTS
+from sldb.deploy.template import KEY_DEPLOYMENT, MAX_BYTES, compact, methods_digest, template_path, template_text
+from sldb.emulator.cloudformation.target import Known, Target
+from sldb.emulator.cloudformation.template import _Loader, load, parameter_values
+
+KINDS = {"Token": "token", "Jwt": "jwt", "Iam": "iam"}  # of HTTP APIs
+HTTP_ROUTES = {"POST /{proxy+}", "GET /{proxy+}", "POST /"}
+WITHOUT_API = {
+    *("DataBucket", "DataBucketPolicy", "LockVpc", "QueryLogGroup", "DeadlockFixLogGroup"),
+    *("QueryRole", "DeadlockFixRole", "QueryFunction", "DeadlockFixFunction"),
+    *("DeadlockFixSchedule", "DeadlockFixSchedulePermission"),
+}
+LOGGED = {  # what a line of the access log may have: no header, no query string, no body, no key
+    *("requestId", "requestTimeEpoch", "httpMethod", "path", "status", "responseLength", "responseLatency"),
+    *("integration.requestId", "error.responseType", "identity.sourceIp"),
+    *("authorizer.sldb_name", "authorizer.claims.sub", "identity.userArn", "identity.apiKeyId"),
+}
+RAW = template_path().read_text("utf-8")
+RESOURCES: dict[str, dict[str, Any]] = yaml.load(RAW, _Loader)["Resources"]
+
+
+def of_type(type_: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, resource in RESOURCES.items():
+        if resource["Type"] == type_:
+            yield name, resource["Properties"]
+
+
+def target(**parameters: str) -> Target:
+    template = load(template_text(parameters))
+    given_values = {"BundleBucket": "bundles", "BundleKey": "code.zip", **parameters}
+    entries = [{"ParameterKey": name, "ParameterValue": value} for name, value in given_values.items()]
+    return Target(template, parameter_values(template, entries, {}), "test-db", "id", "us-east-1")
+
+
+def evaluated(wanted: Target) -> dict[str, dict[str, Any]]:
+    """Return the properties of all resources. Raises AwsError for a reference to one that the conditions leave out."""
+    made = dict[str, Known]()
+    found = {}
+    for name in wanted.order:
+        found[name] = wanted.properties(name, made)
+        made[name] = Known(f"<{name}>", None)
+    wanted.outputs(made)
+    return found
+
+
+def kind_of(logical_id: str) -> str:
+    return next(kind for prefix, kind in {**KINDS, "Key": "key"}.items() if logical_id.startswith(prefix))
+
+
+def test_no_route_of_an_http_api_is_open() -> None:
+    authorizers = dict(of_type("AWS::ApiGatewayV2::Authorizer"))
+    routes = dict(of_type("AWS::ApiGatewayV2::Route"))
+    for name, route in routes.items():
+        kind = kind_of(name)
+        want = {"token": "CUSTOM", "jwt": "JWT", "iam": "AWS_IAM"}[kind]
+        assert (route["AuthorizationType"], route["RouteKey"].split()[0] in ("GET", "POST")) == (want, True)
+        if kind != "iam":
+            authorizer = authorizers[route["AuthorizerId"]["Ref"]]
+            assert authorizer["ApiId"] == route["ApiId"] == {"Ref": f"{kind.title()}Api"}
+            assert authorizer["AuthorizerType"] == {"token": "REQUEST", "jwt": "JWT"}[kind]
+    for api, _ in of_type("AWS::ApiGatewayV2::Api"):
+        keys = {route["RouteKey"] for route in routes.values() if route["ApiId"] == {"Ref": api}}
+        assert keys >= HTTP_ROUTES
+    assert not any("Target" in api or "RouteKey" in api for _, api in of_type("AWS::ApiGatewayV2::Api"))
+
+
+def test_each_method_of_the_rest_api_demands_a_key_but_for_preflights_that_reach_no_function() -> None:
+    for name, method in of_type("AWS::ApiGateway::Method"):
+        if method["HttpMethod"] == "OPTIONS":
+            assert method["Integration"]["Type"] == "MOCK"
+            assert RESOURCES[name]["Condition"] == "HasKeyCors"
+        else:
+            assert method["ApiKeyRequired"] is True
+            assert method["HttpMethod"] in ("GET", "POST")
+
+
+def test_there_is_no_other_way_in() -> None:
+    assert not list(of_type("AWS::Lambda::Url"))
+    for name, permission in of_type("AWS::Lambda::Permission"):
+        assert permission["Action"] == "lambda:InvokeFunction"
+        if permission["Principal"] == "apigateway.amazonaws.com":
+            api = "TokenApi" if name == "AuthorizerPermission" else f"{kind_of(name).title()}Api"
+            assert f":${{{api}}}/" in permission["SourceArn"]["Fn::Sub"]
+        else:
+            assert permission["Principal"] == "events.amazonaws.com"
+
+
+def test_every_stage_names_its_kind_and_has_a_limit() -> None:
+    for name, stage in of_type("AWS::ApiGatewayV2::Stage"):
+        assert stage["StageVariables"]["sldb_front"] == kind_of(name)
+        assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == {"Ref": "ApiRate"}
+        assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"] == {"Ref": "ApiBurst"}
+        assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
+    ((_, stage),) = of_type("AWS::ApiGateway::Stage")
+    assert stage["Variables"]["sldb_front"] == "key"
+    (settings,) = stage["MethodSettings"]
+    assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
+    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (
+        {"Ref": "ApiRate"},
+        {"Ref": "ApiBurst"},
+    )
+
+
+def test_the_access_log_has_no_values() -> None:
+    stages = [stage["AccessLogSettings"] for _, stage in of_type("AWS::ApiGatewayV2::Stage")]
+    stages += [stage["AccessLogSetting"]["Fn::If"][1] for _, stage in of_type("AWS::ApiGateway::Stage")]
+    assert len(stages) == 4
+    for settings in stages:
+        assert set(re.findall(r"\$context\.([\w.]+)", settings["Format"])) <= LOGGED
+        assert "$" not in settings["Format"].replace("$context.", "")
+        assert "${ApiLogGroup}" in settings["DestinationArn"]["Fn::Sub"]
+
+
+def test_a_result_of_the_authorizer_is_kept_for_half_a_minute() -> None:
+    """With the age of the authorizer's document it is the time until a revoked token is refused."""
+    authorizer = RESOURCES["TokenAuthorizer"]["Properties"]
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 30
+    assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
+    assert (authorizer["AuthorizerPayloadFormatVersion"], authorizer["EnableSimpleResponses"]) == ("2.0", True)
+
+
+def test_the_authorizer_reads_its_secret_and_the_access_document_and_nothing_else() -> None:
+    policies = RESOURCES["AuthorizerRole"]["Properties"]["Policies"]
+    assert tuple(policy["PolicyName"] for policy in policies) == role_policies("AuthorizerRole", {})
+    statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    rights = {(str(each["Action"]), str(each["Resource"])) for each in statements}
+    document, listing, secret, log = statements
+    assert len(rights) == 4
+    assert document["Action"] == "s3:GetObject"
+    assert document["Resource"]["Fn::Sub"][0].endswith(":s3:::${Bucket}/databases/_access/*")
+    assert callers.KEY.startswith("_access/")
+    assert (listing["Action"], listing["Condition"]) == (
+        "s3:ListBucket",
+        {"StringLike": {"s3:prefix": "databases/_access/*"}},
+    )
+    assert (secret["Action"], secret["Resource"]) == ("secretsmanager:GetSecretValue", {"Ref": "TokenSecret"})
+    assert log["Resource"]["Fn::Sub"].endswith(":log-group:/aws/lambda/${FunctionName}-authorizer:*")
+    for role, _ in of_type("AWS::IAM::Role"):
+        assert role == "AuthorizerRole" or "secretsmanager" not in str(RESOURCES[role])
+
+
+def test_no_function_may_write_the_access_document() -> None:
+    """tests/sldb/emulator/access/test_roles.py shows what follows from it."""
+    statements = RESOURCES["DataBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (statement,) = (each for each in statements if each["Sid"] == "NoFunctionWritesTheAccessDocument")
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    named = str(statement["Condition"]["ArnEquals"]["aws:PrincipalArn"])
+    for role, _ in of_type("AWS::IAM::Role"):
+        assert f"'Fn::GetAtt': ['{role}', 'Arn']" in named
+
+
+def test_the_authorizer_has_its_settings_and_the_code_of_the_others() -> None:
+    function, query = (RESOURCES[name]["Properties"] for name in ("AuthorizerFunction", "QueryFunction"))
+    variables = function["Environment"]["Variables"]
+    shared = {"SLDB_STACK", "SLDB_STORE", "SLDB_URL_SUFFIX", "SLDB_LOG_LEVEL"}
+    shared |= {"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"}
+    assert set(variables) == {"SLDB_TOKEN_SECRET", *shared}
+    assert {name: variables[name] for name in shared} == {
+        name: query["Environment"]["Variables"][name] for name in shared
+    }
+    assert [function[key] for key in ("Code", "Runtime", "Architectures")] == [
+        query[key] for key in ("Code", "Runtime", "Architectures")
+    ]
+    assert function["FunctionName"] == {"Fn::Sub": "${FunctionName}-authorizer"}
+    assert function["Timeout"] <= 10  # API Gateway does not wait longer for an authorizer
+
+
+def test_a_stack_without_apis_has_what_it_had_before_there_were_any() -> None:
+    assert set(target().order) == WITHOUT_API
+    assert {name for name in DEFAULTS if name in KIND_PARAMETERS.values() and DEFAULTS[name] != "false"} == set()
+
+
+truth = st.sampled_from(["true", "false"])
+
+
+@given(
+    st.fixed_dictionaries(dict.fromkeys(KIND_PARAMETERS.values(), truth)),
+    st.fixed_dictionaries(
+        {
+            "ApiDomain": st.sampled_from(["", "db.example.com"]),
+            "CorsOrigins": st.sampled_from(["", "https://a.example", "https://a.example,https://b.example"]),
+            "KeyQuota": st.sampled_from(["", "1000/DAY"]),
+            "KeyApiLogs": truth,
+            "LockKind": st.sampled_from(["security-group", "s3"]),
+            "ExistingBucket": st.sampled_from(["", "left-behind"]),
+        }
+    ),
+)
+def test_any_kinds_go_together_and_nothing_of_another_is_there(kinds: dict[str, str], others: dict[str, str]) -> None:
+    chosen = kinds_of(kinds)
+    wanted = target(**kinds, **others)
+    properties = evaluated(wanted)
+    apis = {"token": "TokenApi", "key": "KeyApi", "jwt": "JwtApi", "iam": "IamApi"}
+    for kind, api in apis.items():
+        assert (api in properties) == (kind in chosen)
+    assert ("ApiLogGroup" in properties) == bool(chosen)
+    assert ("ApiCustomDomain" in properties) == bool(chosen and others["ApiDomain"])
+    for secret in ("TokenSecret", "AuthorizerFunction", "AuthorizerRole", "AuthorizerPermission"):
+        assert (secret in properties) == ("token" in chosen)
+    has_preflights = any(name.endswith("Options") for name in properties)
+    assert has_preflights == ("key" in chosen and bool(others["CorsOrigins"]))
+    if not chosen:
+        assert set(properties) <= WITHOUT_API
+
+
+def test_a_mapping_names_the_one_api_and_its_stage() -> None:
+    for kind, parameter in KIND_PARAMETERS.items():
+        properties = evaluated(target(**{parameter: "true", "ApiDomain": "db.example.com"}))
+        mapping = properties["ApiDomainMapping"]
+        assert (mapping["ApiId"], mapping["Stage"]) == (f"<{kind.title()}Api>", f"<{kind.title()}Stage>")
+
+
+def test_origins_and_audiences_are_lists_and_a_quota_has_a_period() -> None:
+    properties = evaluated(
+        target(
+            ApiJwt="true",
+            JwtIssuer="https://id.example",
+            JwtAudience="a,b",
+            ApiKey="true",
+            KeyQuota="1000/WEEK",
+            CorsOrigins="https://a.example,https://b.example",
+        )
+    )
+    assert properties["JwtAuthorizer"]["JwtConfiguration"]["Audience"] == ["a", "b"]
+    assert properties["JwtApi"]["CorsConfiguration"]["AllowOrigins"] == ["https://a.example", "https://b.example"]
+    assert properties["KeyUsagePlan"]["Quota"] == {"Limit": "1000", "Period": "WEEK"}
+
+
+def test_the_submitted_template_is_the_same_without_comments_and_fits() -> None:
+    assert yaml.load(compact(RAW), _Loader) == yaml.load(RAW, _Loader)
+    assert len(template_text().encode()) <= MAX_BYTES
+
+
+block = st.recursive(
+    st.sampled_from(["word", "two words", "'#'", "[a, b]", "!Ref It", '"a: b"']),
+    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, min_size=1),
+    max_leaves=12,
+)
+
+
+def written(value: Any, indent: str = "") -> Iterator[str]:
+    """Yield the lines of a value as the template is written: items further in than their key."""
+    if isinstance(value, str):
+        yield f"{indent}{value}"
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            if isinstance(member, str):
+                yield f"{indent}{key}: {member}"
+            else:
+                yield f"{indent}{key}:"
+                yield from written(member, indent + "  ")
+    else:
+        for item in value:
+            first, *rest = written(item, indent + "  ")
+            yield f"{indent}- {first.lstrip()}"
+            yield f"{indent}# a comment"
+            yield from rest
+
+
+@given(block)
+def test_compact_yaml_means_the_same(value: Any) -> None:
+    text = "\n".join(written(value))
+    assert yaml.load(compact(text), _Loader) == yaml.load(text, _Loader)
+
+
+def test_a_deployment_has_another_id_for_other_methods_and_the_same_for_all_else() -> None:
+    """CloudFormation keeps the copy that a deployment is, as long as its logical id is the same."""
+    before = methods_digest(RAW, {"FunctionName": "f"})
+    assert (
+        methods_digest(RAW.replace("TimeoutInMillis: 29000", "TimeoutInMillis: 28000"), {"FunctionName": "f"}) != before
+    )
+    for parameters in ({"FunctionName": "g"}, {"FunctionName": "f", "CorsOrigins": "*"}):
+        assert methods_digest(RAW, parameters) != before
+    assert methods_digest(RAW, {"FunctionName": "f", "ApiRate": "7"}) == before
+    assert methods_digest(RAW.replace("Timeout: 900", "Timeout: 800"), {"FunctionName": "f"}) == before
+    copied = yaml.load(RAW.partition("methods of KeyApi: begin)")[2].partition("# (methods")[0], _Loader)
+    types = ("AWS::ApiGateway::Resource", "AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse")
+    assert set(copied) == {name for type_ in types for name, _ in of_type(type_)}
+    made = load(template_text({"FunctionName": "f"})).resources
+    assert f"{KEY_DEPLOYMENT}{before}" in made
+    assert made["KeyStage"]["Properties"]["DeploymentId"] == {"Ref": f"{KEY_DEPLOYMENT}{before}"}
+
+
+@pytest.mark.parametrize("condition", ["HasKeyApi", "HasKeyCors"])
+def test_a_deployment_is_made_after_all_that_it_copies(condition: str) -> None:
+    wanted = target(ApiKey="true", CorsOrigins="*" if condition == "HasKeyCors" else "")
+    (deployment,) = (name for name in wanted.order if name.startswith(KEY_DEPLOYMENT))
+    before = wanted.order[: wanted.order.index(deployment)]
+    types = ("AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse")
+    assert all(name in before for name in wanted.order if wanted.template.type_of(name) in types)
+
+
+def test_the_checks_know_the_methods_and_responses_of_the_rest_api() -> None:
+    methods = {
+        name: ("KeyResource" if "Ref" in method["ResourceId"] else "", method["HttpMethod"])
+        for name, method in of_type("AWS::ApiGateway::Method")
+    }
+    assert methods == checks._METHODS
+    responses = {name: each["ResponseType"] for name, each in of_type("AWS::ApiGateway::GatewayResponse")}
+    assert responses == checks._RESPONSES
