@@ -166,11 +166,20 @@ TESTED_IN = {
         "sldb.emulator.cloudformation.resources",
         "sldb.emulator.cloudformation.saving_lock",
     ),
+    "tests/sldb/emulator/gateway/http_api/test_handler.py": ("sldb.emulator.gateway.http_api.identity_sources",),
+    "tests/sldb/emulator/gateway/test_stack.py": (
+        "sldb.emulator.gateway.domains",
+        "sldb.emulator.gateway.gateway",
+        "sldb.emulator.gateway.http_api.iam_authorizer",
+        "sldb.emulator.gateway.http_api.control",
+        "sldb.emulator.gateway.kinds",
+        "sldb.emulator.front.api_gateway",
+    ),
     "tests/sldb/emulator/runtime/test_functions.py": (
         "sldb.emulator.front.lambda_rules",
         "sldb.emulator.runtime.bootstrap",
     ),
-    "tests/sldb/emulator/test_emulator.py": ("sldb.emulator.calls.moto_app",),
+    "tests/sldb/emulator/test_emulator.py": ("sldb.emulator.calls.moto_app", "sldb.emulator.front.serving"),
     "tests/sldb/ops/test_cost.py": ("sldb.cli.commands.stack.cost",),
     "tests/sldb/ops/test_logs.py": ("sldb.cli.commands.stack.logs",),
     "tests/sldb/ops/test_status.py": (

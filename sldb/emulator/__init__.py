@@ -12,6 +12,7 @@ server      one WSGI application; hooks see every call first
   moto_app  everything else, behind one lock
   state/    saves what a call has changed, before its answer, if there is a directory for it
   cloudformation/   stacks: change sets, events, roll-back; makes resources by calling the same server
+  gateway/    API Gateway: requests to APIs, which invoke functions
   functions   invocations: containers, each a process that runs the deployed bundle
   schedule    rules with rate(...) invoke their functions
 """

@@ -38,22 +38,28 @@ class Authorizer:
         """Raise AwsError if AWS would refuse the caller. `principal` is None for the account's owner."""
         of_bucket = self._bucket_policies.of(split_bucket_and_key(call.path)[0]) if call.service == "s3" else []
         names = [ACCOUNT, _ROOT, *([principal.role_arn, principal.arn] if principal else [])]
-        caller = {"aws:principalarn": (principal.role_arn if principal else _ROOT,)}
         for needed in required(self._moto, call):
-            request = replace(needed, context={**needed.context, **caller})
-            by_bucket = policy.decide(of_bucket, request, names)
+            by_bucket = policy.decide(of_bucket, _with_caller(needed, principal), names)
             if by_bucket == "deny":
-                raise _denied(call, request, principal, "with an explicit deny in a resource-based policy")
-            if principal is None:
-                continue
-            by_role = policy.decide(self._role_policies(principal), request)
-            if by_role == "deny":
-                raise _denied(call, request, principal, "with an explicit deny in an identity-based policy")
-            if "allow" not in (by_role, by_bucket):
-                raise _denied(call, request, principal, _not_allowed(request))
-            if not self._is_within_boundary(principal, request):
-                why = f"because no permissions boundary allows the {request.action} action"
-                raise _denied(call, request, principal, why)
+                why = "with an explicit deny in a resource-based policy"
+                raise _denied(call, needed, principal, why)
+            self.authorize_request(call, needed, principal, is_granted=by_bucket == "allow")
+
+    def authorize_request(
+        self, call: Call, needed: Request, principal: Principal | None, *, is_granted: bool = False
+    ) -> None:
+        """Raise AwsError if the policies of the caller do not allow it. `is_granted`: another policy does."""
+        if principal is None:
+            return
+        request = _with_caller(needed, principal)
+        by_role = policy.decide(self._role_policies(principal), request)
+        if by_role == "deny":
+            raise _denied(call, request, principal, "with an explicit deny in an identity-based policy")
+        if by_role != "allow" and not is_granted:
+            raise _denied(call, request, principal, _not_allowed(request))
+        if not self._is_within_boundary(principal, request):
+            why = f"because no permissions boundary allows the {request.action} action"
+            raise _denied(call, request, principal, why)
 
     def conceal(self, call: Call, principal: Principal | None, answer: Answer) -> Answer:
         """Replace a 404 for a key by a 403 if the caller may not list the bucket, as S3 does."""
@@ -113,6 +119,11 @@ def check_policies_in(call: Call) -> None:
             raise NotEmulated(f"{error} in a policy") from error
         except (ValueError, KeyError) as error:
             raise AwsError("MalformedPolicyDocument", f"This policy contains invalid Json: {error}") from error
+
+
+def _with_caller(needed: Request, principal: Principal | None) -> Request:
+    caller = {"aws:principalarn": (principal.role_arn if principal else _ROOT,)}
+    return replace(needed, context={**needed.context, **caller})
 
 
 def _documents_of(role: Any) -> Iterator[Document]:

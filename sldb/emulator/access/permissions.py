@@ -56,6 +56,10 @@ def required(moto: Moto, call: Call) -> list[Request]:
         return secret_permissions.required(moto, call, _common(call))
     if call.service == "sts" and call.action == "GetCallerIdentity":
         return []
+    if call.service in ("apigateway", "apigatewayv2"):
+        # The actions are the methods, the resources the paths; those of both versions begin after /v2.
+        resource = f"arn:aws:apigateway:{call.region}::{call.path.removeprefix('/v2')}"
+        return [Request(f"apigateway:{call.method}", resource, _common(call))]
     resource = "*"
     if call.service == "lambda" and re.search("/functions/.", call.path):
         resource = FunctionName.parse(function_in(call.path), call.region).arn

@@ -1,10 +1,11 @@
-"""The action of a REST request: S3 and Lambda encode it in method, path and query.
+"""The action of a REST request: S3, Lambda and API Gateway encode it in method, path and query.
 
 The names are those of the API models. Pure; an unknown request has the empty string.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 
@@ -115,6 +116,28 @@ def lambda_action(method: str, path: str) -> str:
         if method == route_method and re.fullmatch(pattern, path):
             return action
     return ""
+
+
+def model_action(service: str, method: str, path: str) -> str:
+    """Return the action by the service's model, given its name there."""
+    return next((name for verb, pattern, name in _model(service) if verb == method and pattern.fullmatch(path)), "")
+
+
+@functools.cache
+def _model(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
+    """Return method, pattern and name of each operation, those with literal paths first."""
+    from botocore.loaders import Loader
+
+    operations = Loader().load_service_model(service, "service-2")["operations"].values()
+    found = []
+    for operation in operations:
+        uri = operation["http"]["requestUri"].partition("?")[0]
+        parts = re.split(r"(\{[^}]+\})", uri)
+        pattern = "".join("[^/]+" if part.startswith("{") else re.escape(part) for part in parts)
+        # An ARN in a path has slashes of its own.
+        pattern = pattern if "/tags/" not in uri else pattern.replace("[^/]+", ".+")
+        found.append((operation["http"]["method"], re.compile(pattern), operation["name"]))
+    return tuple(sorted(found, key=lambda each: each[1].pattern.count("[^/]+")))
 
 
 def function_in(path: str) -> str:

@@ -14,16 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sldb.emulator.calls.actions import lambda_action, s3_action
+from sldb.emulator.calls.actions import lambda_action, model_action, s3_action
 
 ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
+_WITHOUT_FORMS = ("s3", "lambda", "apigateway", "apigatewayv2", "execute-api")
 _SCOPE = re.compile(r"Credential=([^/,]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    service: str  # signing name, such as s3, ec2, lambda
+    service: str  # signing name, such as s3, ec2, lambda; apigatewayv2 for the second version of apigateway
     action: str  # such as PutObject; "" where the request is none that we know
     region: str
     access_key: str  # "" for an unsigned request
@@ -63,7 +64,9 @@ def decode(environ: Mapping[str, Any]) -> Call:
     # WSGI hands the path over as latin-1; on the wire it is UTF-8.
     path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
     access_key, region, service = _scope(headers, query)
-    form = _form(headers, body) if service not in ("s3", "lambda") else {}
+    if service == "apigateway" and path.startswith("/v2/"):
+        service = "apigatewayv2"  # one signing name, two APIs
+    form = _form(headers, body) if service not in _WITHOUT_FORMS else {}
     if not form and "Action" in query:
         form = query
     method = environ["REQUEST_METHOD"]
@@ -71,6 +74,8 @@ def decode(environ: Mapping[str, Any]) -> Call:
         action = s3_action(method, path, query, headers)
     elif service == "lambda":
         action = lambda_action(method, path)
+    elif service in ("apigateway", "apigatewayv2"):
+        action = model_action(service, method, path)
     else:
         action = headers.get("x-amz-target", "").rpartition(".")[2] or form.get("Action", "")
     return Call(service, action, region, access_key, method, path, query, headers, form, body, environ)

@@ -11,7 +11,9 @@ from xml.sax.saxutils import escape
 
 from sldb.emulator.calls.call import Answer, Call
 
-JSON_SERVICES = frozenset({"lambda", "events", "logs", "secretsmanager"})  # whose errors are JSON
+JSON_SERVICES = frozenset(  # whose errors are JSON
+    {"lambda", "events", "logs", "secretsmanager", "apigateway", "apigatewayv2"}
+)
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 

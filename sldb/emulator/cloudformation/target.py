@@ -54,7 +54,10 @@ class Target:
     def properties(self, logical_id: str, resources: Mapping[str, Known]) -> dict[str, Any]:
         found = self._resolve(self.template.properties_of(logical_id), resources)
         assert isinstance(found, dict)
-        if self.tags and "Tags" in TYPES[self.template.type_of(logical_id)].properties:
+        handler = TYPES[self.template.type_of(logical_id)]
+        if self.tags and "Tags" in handler.properties:
+            if handler.tags_are_object:
+                return {**found, "Tags": {**self.tags, **found.get("Tags", {})}}
             return {**found, "Tags": self._with_tags_of_stack(found.get("Tags", []))}
         return found
 

@@ -17,14 +17,10 @@ import shutil
 import socket
 import tempfile
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-
-from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import BaseWSGIServer, make_server
 
 from sldb.emulator.access import bucket_policy, iam, signatures
 from sldb.emulator.access.bucket_policy import BucketPolicies
@@ -36,18 +32,23 @@ from sldb.emulator.calls.errors import JSON_SERVICES, AwsError, NotEmulated, ren
 from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionName
 from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.cloudformation.api import CloudFormation
-from sldb.emulator.front import ec2_rules, lambda_rules, s3_rules, secrets_rules
+from sldb.emulator.front import api_gateway, ec2_rules, lambda_rules, s3_rules, secrets_rules, serving
 from sldb.emulator.front.hooks import Hook, ReplyLost, chain
+from sldb.emulator.gateway.http_api import control
 from sldb.emulator.runtime.functions import Functions
 from sldb.emulator.runtime.pool import ContainerInfo
 from sldb.emulator.runtime.schedule import Schedule
 from sldb.emulator.state.recorder import Recorder
 
-SERVICES = ("s3", "ec2", "iam", "sts", "cloudformation", "lambda", "events", "logs", "secretsmanager")
+SERVICES = (
+    *("s3", "ec2", "iam", "sts", "cloudformation", "lambda", "events", "logs"),
+    *("secretsmanager", "apigatewayv2"),
+)
 _RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
     "s3": s3_rules.check,
     "ec2": ec2_rules.check,
     "lambda": lambda_rules.check,
+    "apigatewayv2": control.check,
     "secretsmanager": secrets_rules.check,
 }
 _COMPLETIONS: Mapping[str, Callable[[Moto, Call, Answer], Answer]] = {
@@ -56,7 +57,6 @@ _COMPLETIONS: Mapping[str, Callable[[Moto, Call, Answer], Answer]] = {
 }
 _logger = logging.getLogger(__name__)
 _running = threading.Lock()  # held by the one Emulator of this process
-_HOST = "127.0.0.1"
 
 
 class Emulator:
@@ -83,6 +83,7 @@ class Emulator:
             raise
         self._bucket_policies = BucketPolicies(self._moto, self._recorder)
         self._authorizer = iam.Authorizer(self._moto, self._bucket_policies)
+        logged = self._recorder.logged if self._recorder else lambda _region: None
         self._functions = Functions(
             self._moto,
             self._principals,
@@ -90,17 +91,18 @@ class Emulator:
             minute_seconds=minute_seconds,
             max_idle=max_idle_containers,
             max_concurrency=max_concurrency,
-            logged=self._recorder.logged if self._recorder else lambda _region: None,
+            logged=logged,
         )
+        self._gateway = api_gateway.gateway(self._moto, self._functions, self._principals, self._authorizer, logged)
         try:
-            self._server = _listen(port, self._application)
+            self._server = serving.listen(port, self._application)
         except BaseException:
             self._close_recorder()
             self._release()
             raise
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self.port = self._server.port
-        self.url = f"http://{_HOST}:{self.port}"
+        self.url = f"http://{serving.HOST}:{self.port}"
         self._functions.endpoint_url = self.url
         self._cloudformation = self._open_stacks()
         self._schedule = Schedule(self._moto, self._functions, minute_seconds)
@@ -121,6 +123,7 @@ class Emulator:
     def close(self) -> None:
         self._schedule.close()
         self._functions.close()
+        self._gateway.close()
         self._cloudformation.wait()  # its operations end by themselves
         if self._thread.is_alive():
             self._server.shutdown()
@@ -196,7 +199,7 @@ class Emulator:
             _logger.exception("%s:%s failed in the emulator", call.service, call.action)
             failure = AwsError("InternalFailure", "the emulator failed; its log has the traceback", 500)
             answer = render(call, failure)
-        start_response(_status_line(answer.status), _headers(answer))
+        start_response(serving.status_line(answer.status), serving.headers_of(answer))
         return [b"" if call.method == "HEAD" else answer.body]
 
     def _answer(self, call: Call) -> Answer:
@@ -207,6 +210,9 @@ class Emulator:
             return render(call, error)
 
     def _apply(self, call: Call) -> Answer:
+        of_api = self._gateway.answer(call)
+        if of_api is not None:
+            return of_api
         if call.service not in SERVICES:
             raise NotEmulated(f"the service {call.service}")
         if not call.access_key:
@@ -232,6 +238,9 @@ class Emulator:
     def _control_plane(self, call: Call) -> Answer:
         if call.action in bucket_policy.ACTIONS:
             return self._bucket_policies.answer(call)
+        own = control.answer(self._moto, call) if call.service == "apigatewayv2" else None
+        if own is not None:
+            return own
         rule = _RULES.get(call.service)
         try:
             answer = self._moto.apply(rule(self._moto, call) if rule else call)
@@ -252,44 +261,9 @@ def _wrong_region(call: Call) -> AwsError:
     return AwsError(code, f"Credential should be scoped to a valid region, and '{call.region}' is none", 403)
 
 
-class _QuietHandler(MotoRequestHandler):
-    disable_nagle_algorithm = True  # headers and body leave as two writes
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
-
-
 def _without_proxy() -> dict[str, str]:
     """Return the variables that exempt this machine from a proxy."""
     said = {name: os.environ[name] for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)} or {"NO_PROXY": ""}
-    return {name: value if value == "*" else ",".join(filter(None, (value, _HOST))) for name, value in said.items()}
-
-
-def _listen(port: int, application: Callable[..., Iterable[bytes]]) -> BaseWSGIServer:
-    # Bound here, because werkzeug ends the process where a port is taken.
-    with socket.create_server((_HOST, port), backlog=128) as bound:
-        return make_server(
-            host=_HOST,
-            port=port,
-            app=application,
-            threaded=True,
-            request_handler=_QuietHandler,
-            fd=bound.fileno(),
-        )
-
-
-def _status_line(status: int) -> str:
-    try:
-        return f"{status} {http.HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"{status} Unknown"
-
-
-def _headers(answer: Answer) -> list[tuple[str, str]]:
-    headers = list(answer.headers)
-    names = {name.lower() for name, _ in headers}
-    if "content-length" not in names:
-        headers.append(("Content-Length", str(len(answer.body))))
-    if not names & {"x-amzn-requestid", "x-amz-request-id"}:
-        headers.append(("x-amzn-RequestId", str(uuid.uuid4())))
-    return headers
+    return {
+        name: value if value == "*" else ",".join(filter(None, (value, serving.HOST))) for name, value in said.items()
+    }

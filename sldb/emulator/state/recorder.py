@@ -26,7 +26,7 @@ from sldb.emulator.state import pickling
 from sldb.emulator.state.state_file import StateFile
 
 SAVE_SECONDS = 1.0  # between two times that log lines are saved
-_SERVICES = ("ec2", "iam", "lambda", "events", "logs", "secretsmanager")
+_SERVICES = ("ec2", "iam", "lambda", "events", "logs", "secretsmanager", "apigateway", "apigatewayv2")
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "Validate")
 _BUCKET, _REST, _STACKS, _POLICIES, _MADE_BY = "bucket/", "s3/rest", "stacks", "bucket_policies", "made_by"
 _UPLOADING = ("uploads", "uploadId", "partNumber")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sldb.emulator.cloudformation.resources import api_gateway_v2
 from sldb.emulator.cloudformation.resources.aws_lambda import EventInvokeConfig, Function, Permission
 from sldb.emulator.cloudformation.resources.base import ResourceType
 from sldb.emulator.cloudformation.resources.ec2 import Vpc
@@ -25,4 +26,11 @@ TYPES: Mapping[str, ResourceType] = {
     "AWS::Events::Rule": Rule(),
     "AWS::Logs::LogGroup": LogGroup(),
     "AWS::SecretsManager::Secret": Secret(),
+    "AWS::ApiGatewayV2::Api": api_gateway_v2.Api(),
+    "AWS::ApiGatewayV2::Stage": api_gateway_v2.Stage(),
+    "AWS::ApiGatewayV2::Route": api_gateway_v2.Route(),
+    "AWS::ApiGatewayV2::Integration": api_gateway_v2.Integration(),
+    "AWS::ApiGatewayV2::Authorizer": api_gateway_v2.Authorizer(),
+    "AWS::ApiGatewayV2::DomainName": api_gateway_v2.DomainName(),
+    "AWS::ApiGatewayV2::ApiMapping": api_gateway_v2.ApiMapping(),
 }

@@ -54,6 +54,7 @@ class ResourceType:
     properties: frozenset[str]  # the properties that are acted on; any other is refused
     replaces: frozenset[str]  # those whose change makes a new resource
     named_by = ""  # the property that gives the physical name; "" if none does
+    tags_are_object = False  # `Tags` is {key: value}, instead of a list of Key and Value
 
     def create(self, new: New) -> None:
         """Make it. Calls `new.made` as soon as it exists, before anything further can fail."""
@@ -145,6 +146,8 @@ def coerce(value: Any, shape: Shape) -> Any:
 def _coerce_scalar(value: Any, shape: Shape) -> Any:
     if shape.type_name in ("integer", "long") and isinstance(value, str):
         return int(value)
+    if shape.type_name in ("double", "float") and isinstance(value, str):
+        return float(value)
     if shape.type_name == "boolean" and isinstance(value, str):
         return value.lower() == "true"
     if shape.type_name == "string" and isinstance(value, bool):

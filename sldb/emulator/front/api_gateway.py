@@ -1,0 +1,36 @@
+"""The gateway of an emulator, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sldb.emulator.access.iam import Authorizer
+from sldb.emulator.access.principals import Principals
+from sldb.emulator.calls.moto_app import Moto
+from sldb.emulator.gateway.access_log import AccessLog
+from sldb.emulator.gateway.gateway import Gateway
+from sldb.emulator.gateway.http_api.function_authorizer import FunctionAuthorizers
+from sldb.emulator.gateway.http_api.handler import HttpApis, Parts
+from sldb.emulator.gateway.http_api.iam_authorizer import IamAuthorizer
+from sldb.emulator.gateway.invoking import LambdaInvoker
+from sldb.emulator.gateway.throttling import Throttle
+from sldb.emulator.runtime.functions import Functions
+
+
+def gateway(
+    moto: Moto,
+    functions: Functions,
+    principals: Principals,
+    authorizer: Authorizer,
+    logged: Callable[[str], None],
+) -> Gateway:
+    """Return the front of all kinds of APIs. `logged` is called with the region of new log lines."""
+    invoker = LambdaInvoker(moto, functions)
+    http = Parts(
+        invoker=invoker,
+        functions=FunctionAuthorizers(invoker),
+        iam=IamAuthorizer(moto, principals, authorizer),
+        throttle=Throttle(),
+        log=AccessLog(moto, logged),
+    )
+    return Gateway(moto, (HttpApis(moto, http),), close=invoker.close)
