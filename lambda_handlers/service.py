@@ -20,7 +20,9 @@ from lambda_handlers.actions import registry
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.database import Database
+from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.database.parts import Parts, Transactions
+from lambda_handlers.database.replies import Replies
 from lambda_handlers.events import Context
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
@@ -78,13 +80,13 @@ class Service:
         request: Request,
         remaining_seconds: float | None = None,
         *,
-        as_text: bool = False,
+        delivery: Delivery = DIRECT,
         invocation_id: str | None = None,
         caller: Caller = OPERATOR,
     ) -> Reply:
         """Return the reply to a request. Raises SldbError. `remaining_seconds`: the time left to the function.
-        `as_text`: the reply goes out as a string inside another JSON value, at worst with double length.
-        `invocation_id`: Lambda's; it stays the same when Lambda itself repeats an invocation."""
+        `delivery`: how the reply gets to its client. `invocation_id`: Lambda's; it stays the same when Lambda itself
+        repeats an invocation."""
         self._refuse_another_stack(request)
         caller.check(request)
         limit = self._settings.reply_limit_bytes
@@ -94,9 +96,9 @@ class Service:
             deadline = self._resources.deadline(seconds, request, invocation_id, caller)
             before = self._store_counters()
             with self._running_request():
-                reply_limit = limit // 2 if limit and as_text else limit
+                reply_limit = limit // 2 if limit and delivery.as_text else limit
                 database = self._database(request.database)
-                reply = database.execute(request, deadline, reply_limit, invocation_id, caller)
+                reply = database.execute(request, deadline, reply_limit, invocation_id, caller, delivery)
             used = {name: count - before[name] for name, count in self._store_counters().items()}
             reply.stats.update(**used, **self._machine, ms=round((self._host.now() - started) * 1000, 3))
             if self._init_ms is not None:
@@ -158,7 +160,8 @@ class Service:
         """The service as it answers HTTP requests."""
         from lambda_handlers.http.routes.answers import HttpService  # a cold start does not need it
 
-        return HttpService(self, self._log, self._host, self._settings.stack)
+        replies = Replies(self._store, self._host)
+        return HttpService(self, self._log, self._host, self._settings, replies)
 
     def close(self) -> None:
         with self._running:

@@ -24,8 +24,8 @@ OURS = {
         context registry
     """,
     "lambda_handlers.database": """
-        applied_requests attached_databases database errors local_copy moments newest_state parts past_reader replies
-        request_runner run vanished_files write_access writer_turns
+        applied_requests attached_databases database delivery errors local_copy moments newest_state parts past_reader
+        replies request_runner run vanished_files write_access writer_turns
     """,
     "lambda_handlers.locks": """
         build protocol

@@ -59,6 +59,7 @@ TESTED_IN = {
         "lambda_handlers.database.transaction.open_sessions",
         "lambda_handlers.database.transaction.runner",
     ),
+    "tests/lambda_handlers/http/test_bodies.py": ("lambda_handlers.database.delivery", "lambda_handlers.http.spool"),
     "tests/lambda_handlers/http/hrana/test_endpoints.py": (
         "lambda_handlers.http.hrana.outcomes",
         "lambda_handlers.http.hrana.requests",

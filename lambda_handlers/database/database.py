@@ -17,6 +17,7 @@ from typing import TypeVar
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.applied_requests import AppliedRequests
 from lambda_handlers.database.attached_databases import Readable
+from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.moments import Moments
 from lambda_handlers.database.newest_state import NewestState
@@ -90,11 +91,14 @@ class Database:
         reply_limit_bytes: int | None = None,
         invocation_id: str | None = None,
         caller: Caller = OPERATOR,
+        delivery: Delivery = DIRECT,
     ) -> Reply:
         """Return the reply to a request. `invocation_id`: identifies a write without an id of its own. Raises
         SldbError; unless its details state otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
-        run = self._in_flight = Run(request, deadline, stats, reply_limit_bytes, invocation_id, caller, self._is_reader)
+        run = self._in_flight = Run(
+            request, deadline, stats, reply_limit_bytes, invocation_id, caller, self._is_reader, delivery
+        )
 
         def answer() -> Reply:
             try:

@@ -1,6 +1,8 @@
 """Large replies: rows and recorded replies stored as S3 objects below `_replies/` for a day, because they exceed the
 limit of a reply or of the log of requests.
 
+Responses to HTTP larger than a reply of the function go there too, made of such rows piece by piece.
+
 Rows go there while SQLite returns them, compressed, so that a result of any size takes a few parts of memory and
 nothing of /tmp. Inside the server they are known by the object's key; the URL for the client is created again for each
 reply, because it expires within minutes. A key from any source is read or signed only if it has the form that this
@@ -12,15 +14,24 @@ URLs (a directory) has no such rule; there each write removes older objects.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.database.run import Run
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Host
 from lambda_handlers.sql.reply_limit import ReplyRoom
-from lambda_handlers.storage.log.keys import is_reply_key, is_rows_key, replies_prefix, reply_key, rows_key
+from lambda_handlers.storage.log.keys import (
+    is_reply_key,
+    is_rows_key,
+    replies_prefix,
+    reply_key,
+    response_key,
+    rows_key,
+)
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store.protocol import CHUNK_BYTES, AlreadyExists, StoreError, Unavailable
@@ -30,21 +41,25 @@ URL_SECONDS = 900.0
 KEPT_SECONDS = 86_400.0
 MAX_ATTEMPTS = 3
 MAX_BYTES = 1 << 30  # of the rows of one statement, before they are compressed
+HELD_BYTES = 1 << 20  # of a reply, where a spool takes further rows
+MEMORY_REPLIES = 8  # replies of the usual limit for results without stored rows, if the client gets one body
 _TOKEN_BYTES = 66_000  # of the token of a transaction in a reply, at most
 _LEVEL = 1  # of zlib: three times as fast as the default level
 _GZIP = 16 + zlib.MAX_WBITS
 _ROWS_BETWEEN_CHECKS = 256
+_PIECE_BYTES = 256 << 10  # of stored rows, as they are read
 
 
 class Replies:
     def __init__(self, store: MeteredStore, host: Host) -> None:
         self._store = store
         self._host = host
+        self._has_urls: bool | None = None  # until it is known
 
     def send_rows(self, rows: Iterable[Row], deadline: Deadline) -> StoredRows:
         """Store rows as an object, and return its key. Raises `too_large`, `query_timeout` and what `rows` raises."""
         key = rows_key(self._host.nonce())
-        if self._urls(key) is None:
+        if not self.has_urls:
             raise too_large("they do not fit into one reply of the function (6 MB)")
         stream = _CompressedRows(rows, deadline)
         try:
@@ -53,16 +68,62 @@ class Replies:
             raise store_error(error, applied="no") from error
         return StoredRows(key, stream.count)
 
-    def room(self, run: Run) -> ReplyRoom:
-        """Return the room for the rows of a request's reply."""
+    def room(self, run: Run, *, is_recorded: bool = True) -> ReplyRoom:
+        """Return the room for the rows of a request's reply. `is_recorded`: the reply may go into the log of requests,
+        and its rows must last as long."""
+        shares, spool = run.delivery.held + 1, run.delivery.spool
+        if spool is not None:
+            if is_recorded:
+                return ReplyRoom()
+            return ReplyRoom(HELD_BYTES // shares, lambda rows: spool.store(rows, run.deadline.check), math.inf)
         if run.reply_limit_bytes is None:
             return ReplyRoom()
         limit = run.reply_limit_bytes - (_TOKEN_BYTES if run.request.transaction else 0)
-        return ReplyRoom(limit, lambda rows: self.send_rows(rows, run.deadline))
 
-    def outgoing(self, reply: Reply) -> Reply:
-        """Return the reply as a client can read it: with URLs in place of keys."""
-        return replace(reply, results=tuple(map(self._presigned, reply.results)))
+        def send(rows: Iterable[Row]) -> StoredRows:
+            return self.send_rows(rows, run.deadline)
+
+        if run.delivery.is_whole and self.has_urls:
+            return ReplyRoom(limit // shares, send, limit * MEMORY_REPLIES)
+        return ReplyRoom(limit, send)
+
+    @property
+    def has_urls(self) -> bool:
+        """True if clients can read objects of the store by URLs."""
+        if self._has_urls is None:
+            self._has_urls = self._urls(rows_key("0" * 16)) is not None
+        return self._has_urls
+
+    def outgoing(self, reply: Reply, delivery: Delivery = DIRECT) -> Reply:
+        """Return the reply as its client, or the code that makes the body for it, can read it: for a client with URLs
+        in place of keys."""
+        return reply if delivery.is_whole else replace(reply, results=tuple(map(self._presigned, reply.results)))
+
+    def rows(self, stored: StoredRows) -> Iterator[bytes]:
+        """Yield the lines of rows stored by `send_rows`, in pieces with any ends. Raises `store_error`."""
+        assert is_rows_key(stored.url), stored.url
+        count = 0
+        try:
+            for piece in _expanded(self._store.chunks(stored.url)):
+                count += piece.count(b"\n")
+                yield piece
+        except (StoreError, zlib.error) as error:
+            raise SldbError("store_error", f"the stored rows cannot be read: {error}", "try again") from error
+        if count != stored.count:
+            raise SldbError("store_error", f"of {stored.count} stored rows {count} can be read", "try again")
+
+    def send_response(self, pieces: Iterable[bytes], ending: str) -> str:
+        """Store the body of a response, and return a URL of it. `ending`: json or ndjson. Raises `too_large` if the
+        store has no URLs, `store_error`, and any error of `pieces`."""
+        key = response_key(self._host.nonce(), ending)
+        if not self.has_urls:
+            raise too_large("their response is larger than the 6 MB of the function")
+        try:
+            self._create(key, pieces)
+            [url] = self._urls(key) or [""]
+        except StoreError as error:
+            raise store_error(error) from error
+        return url
 
     def _presigned(self, result: Result) -> Result:
         if result.stored is None:
@@ -76,7 +137,7 @@ class Replies:
         """Store the body of a reply for a day; return the key for `kept`."""
         try:
             key = self._create_anywhere(body)
-            if self._urls(key) is None:
+            if not self.has_urls:
                 self._remove_old()
         except StoreError as error:
             raise store_error(error, applied="no") from error
@@ -150,6 +211,19 @@ class _CompressedRows:
             if self.count % _ROWS_BETWEEN_CHECKS == 0:
                 self._deadline.check()
         yield bytes(waiting + gzip.flush())
+
+
+def _expanded(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the content of a gzip file, in pieces of limited size however well it is compressed. Raises zlib.error."""
+    gzip = zlib.decompressobj(_GZIP)
+    for chunk in chunks:
+        yield gzip.decompress(chunk, _PIECE_BYTES)
+        while gzip.unconsumed_tail:
+            yield gzip.decompress(gzip.unconsumed_tail, _PIECE_BYTES)
+    while not gzip.eof and (rest := gzip.decompress(b"", _PIECE_BYTES)):
+        yield rest
+    if not gzip.eof:
+        raise zlib.error("it ends early")
 
 
 def too_large(reason: str) -> SldbError:

@@ -43,11 +43,12 @@ class RequestRunner:
         attached = AttachedDatabases(self._find, run.caller, request.max_staleness, own, run.deadline)
         mode = Mode(may_write, may_commit=not request.dry_run, counts_changes=request.dry_run or request.careful)
         compares = request.pin is not None or request.expect is not None
-        room = self._replies.room(run)
+        room = self._replies.room(run, is_recorded=may_write)
         session = Session(copy.vfs, mode, run.deadline, room, attached.open, request.pin, makes_digests=compares)
         has_lost_files = False
         try:
-            return self._replies.outgoing(replace(self._run_in(session, run, copy), stats=run.stats))
+            reply = replace(self._run_in(session, run, copy), stats=run.stats)
+            return self._replies.outgoing(reply, run.delivery)
         except Gone:
             has_lost_files = True
             raise

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.caller import OPERATOR, Caller
+from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.database.errors import only_reads, read_only
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.storage.vfs import DraftVFS
@@ -23,6 +24,7 @@ class Run:
     invocation_id: str | None
     caller: Caller = OPERATOR
     is_reader: bool = False  # the function only reads
+    delivery: Delivery = DIRECT
     lock_id: str | None = None  # of the lock that it has taken
     executing: DraftVFS | None = None  # while its statements run, and nothing has been committed
 

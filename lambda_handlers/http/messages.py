@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from lambda_handlers.caller import Caller
-    from lambda_handlers.wire import Action, Reply, Request
+    from lambda_handlers.wire import Action, Reply, Request, StoredRows
 
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
 MAX_BODY_BYTES = 6 << 20  # of an event of Lambda's
 
 
@@ -34,6 +35,15 @@ class HttpResponse:
     headers: Mapping[str, str]  # by their names in lower case
     body: bytes
     code: str = ""  # of the error, for the log; "": none
+    file: IO[bytes] | None = None  # has the body in place of `body`; the sender closes it
+
+
+class Location(NamedTuple):
+    url: str  # of a whole body, for a GET without credentials, for minutes
+
+
+Pieces: TypeAlias = "Iterator[bytes]"
+Body: TypeAlias = "bytes | Location | IO[bytes]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,16 @@ class Limits:
 class Engine(Protocol):
     """The service as routes may use it, for one caller and within the time of one HTTP request."""
 
-    def reply(self, request: Request) -> Reply:
-        """Return the reply to a request. Raises SldbError."""
+    def reply(self, request: Request, *, links: bool = False, held: int = 0) -> Reply:
+        """Return the reply to a request. Raises SldbError. Rows too many for it are stored: for `rows`, or
+        with `links` as a direct invocation has them. `held`: replies of the same response still in memory."""
+
+    def rows(self, stored: StoredRows) -> Pieces:
+        """Yield the lines of stored rows, in pieces with any ends. Raises SldbError."""
+
+    def collect(self, pieces: Pieces, kind: str = JSON) -> Body:
+        """Return the body of a response of these pieces. Raises SldbError, and their own errors. `kind`:
+        its content type."""
 
     def act(self, action: Action) -> dict[str, Any]:
         """Return the reply to an action. Raises SldbError."""

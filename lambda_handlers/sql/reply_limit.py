@@ -22,9 +22,16 @@ _FAR_BYTES = 4096  # of a presigned URL, with the token of a role in it
 
 
 class ReplyRoom:
-    def __init__(self, limit_bytes: int | None = None, store_rows: StoreRows | None = None) -> None:
-        """`limit_bytes`: of a reply; None: it has no limit, and all rows stay in it."""
+    def __init__(
+        self,
+        limit_bytes: int | None = None,
+        store_rows: StoreRows | None = None,
+        max_bytes: float | None = None,
+    ) -> None:
+        """`limit_bytes`: of a reply; None: it has no limit, and all rows stay in it. `max_bytes`: of a reply
+        beyond the limit, then one of memory."""
         self._limit = math.inf if limit_bytes is None else limit_bytes
+        self._max = self._limit if max_bytes is None else max_bytes
         self._store_rows = store_rows
         self._taken = 0
 
@@ -33,9 +40,9 @@ class ReplyRoom:
         if self._store_rows is None:
             return list(rows), None
         own = sum(_size(column.name) + _size(column.type or "") + 20 for column in columns)
-        left = self._limit - self._taken - _RESULT_BYTES
+        left = self._max - self._taken - _RESULT_BYTES
         if own:
-            kept, stored, size = self._keep(rows, left - self._limit * _NOT_FOR_ROWS, own, self._store_rows)
+            kept, stored, size = self._keep(rows, self._room_for_rows(), own, self._store_rows)
         else:
             kept, stored, size = list(rows), None, 0
         self._check_room(left, size)
@@ -45,8 +52,14 @@ class ReplyRoom:
     def take_empty(self, error: SldbError | None = None) -> None:
         """Take the room of a result without rows, and of its error. Raises `too_large` if it does not fit."""
         size = _RESULT_BYTES + (len(json.dumps(error.encode())) if error else 0)
-        self._check_room(self._limit - self._taken, size)
+        self._check_room(self._max - self._taken, size)
         self._taken += size
+
+    def _room_for_rows(self) -> float:
+        """Return the bytes for the rows of the next statement. Where the limit is one of memory, few rows always fit:
+        each object in their place takes a request to the store."""
+        left = self._limit * (1 - _NOT_FOR_ROWS) - self._taken - _RESULT_BYTES
+        return left if self._max == self._limit else max(left, _FAR_BYTES)
 
     @staticmethod
     def _keep(

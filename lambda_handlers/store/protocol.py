@@ -22,6 +22,8 @@ PART_BYTES = 8 << 20  # what is larger goes to S3 in parts of this size
 PAGE_KEYS = 1000  # that S3 lists, or deletes, with one request
 PRIVATE_PREFIX = "_keys/"  # objects for the owner alone: a directory gives their files the mode 0600
 
+_MEDIA_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson"}
+
 T = TypeVar("T")
 
 
@@ -75,6 +77,11 @@ class Unfit(Refused):
 
 class Unavailable(StoreError):
     """The store failed or did not answer: whether a write was applied is unknown."""
+
+
+def media_type(key: str) -> str | None:
+    """Return the content type of an object for clients with its URL; None: the store's usual one."""
+    return _MEDIA_TYPES.get(key.rpartition(".")[2])
 
 
 def detail_of(error: BaseException | None) -> str:

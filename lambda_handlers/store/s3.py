@@ -20,7 +20,7 @@ from obstore import exceptions
 
 from lambda_handlers.settings import Credentials
 from lambda_handlers.store.obstore_client import RETRY_SECONDS, client_factory
-from lambda_handlers.store.protocol import CHUNK_BYTES, CopyOf, NotFound, ObjectInfo, Unavailable
+from lambda_handlers.store.protocol import CHUNK_BYTES, CopyOf, NotFound, ObjectInfo, Unavailable, media_type
 from lambda_handlers.store.s3_responses import Failure, RequestKind, code_in, is_transient, to_store_error
 from lambda_handlers.store.s3_retries import S3Error, send_with_retries
 
@@ -125,7 +125,9 @@ class ObstoreStore:
         done = self._writing(
             RequestKind.CREATE,
             key,
-            lambda store: obstore.put(store, key, body, mode="create", use_multipart=False),
+            lambda store: obstore.put(
+                store, key, body, mode="create", use_multipart=False, attributes=_attributes(key)
+            ),
         )
         return done["e_tag"] or ""
 
@@ -227,6 +229,11 @@ _UNSENT = re.compile(r"kind: (?:Connect|Builder)\b|legacy::Error\( Connect,")
 
 def _info(meta: Any) -> ObjectInfo:
     return ObjectInfo(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta["e_tag"] or "")
+
+
+def _attributes(key: str) -> dict[str, str] | None:
+    kind = media_type(key)
+    return None if kind is None else {"Content-Type": kind}
 
 
 def _call(key: str, read: Callable[[], T], kind: RequestKind = RequestKind.READ) -> T:

@@ -21,7 +21,7 @@ from typing import TypeAlias
 from xml.sax.saxutils import escape
 
 from lambda_handlers.host import InThread
-from lambda_handlers.store.protocol import PART_BYTES, CopyOf, NotFound, StoreError
+from lambda_handlers.store.protocol import PART_BYTES, CopyOf, NotFound, StoreError, media_type
 from lambda_handlers.store.s3_requests import S3Requests, element
 from lambda_handlers.store.s3_responses import RequestKind, to_store_error
 from lambda_handlers.store.s3_retries import S3Error
@@ -53,7 +53,9 @@ class _Upload:
         self._sending: deque[InThread] = deque()
         self._is_wanted = True
         try:
-            answer = requests.send("POST", key, [("uploads", "")], expects="UploadId")
+            kind = media_type(key)
+            headers = {} if kind is None else {"content-type": kind}
+            answer = requests.send("POST", key, [("uploads", "")], headers=headers, expects="UploadId")
         except S3Error as error:
             raise _unmade(key, error) from error
         self._id = element(answer, "UploadId")

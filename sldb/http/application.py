@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, Protocol, TypeAlias
+from os import SEEK_END
+from typing import IO, Any, Protocol, TypeAlias
 
 from lambda_handlers.caller import OPERATOR
 from lambda_handlers.http.errors import HttpError, error_response
@@ -19,6 +20,7 @@ _ALLOWED_METHODS = "GET, POST"
 _ALLOWED_HEADERS = "authorization, content-type, idempotency-key, x-sldb-min-txid"
 _EXPOSED_HEADERS = "location, retry-after, x-sldb-request-id, x-sldb-txid"
 _PREFLIGHT_SECONDS = 600
+_PIECE_BYTES = 256 << 10
 
 
 class Service(Protocol):
@@ -33,13 +35,15 @@ class Application:
 
     def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         response = self._respond(environ)
-        headers = {**response.headers, "content-length": str(len(response.body)), "x-content-type-options": "nosniff"}
+        headers = {**response.headers, "content-length": str(_length(response)), "x-content-type-options": "nosniff"}
         origin = environ.get("HTTP_ORIGIN")
         if self._access.origins:
             headers["vary"] = "origin"
         if origin in self._access.origins:
             headers.update({"access-control-allow-origin": origin, "access-control-expose-headers": _EXPOSED_HEADERS})
         start_response(f"{response.status} {_phrase(response.status)}", list(headers.items()))
+        if response.file is not None:
+            return FileBody(response.file)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
 
     def _respond(self, environ: Mapping[str, Any]) -> HttpResponse:
@@ -53,6 +57,27 @@ class Application:
             return _preflight()
         http = HttpRequest(method, path, headers, environ["wsgi.input"].read(), OPERATOR)
         return self._service.respond(http, Limits(MAX_BODY_BYTES))
+
+
+class FileBody:
+    """A body from a file, piece by piece. The server closes it, also if the client has gone."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self._file.read(_PIECE_BYTES), b"")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _length(response: HttpResponse) -> int:
+    if response.file is None:
+        return len(response.body)
+    length = response.file.seek(0, SEEK_END)
+    response.file.seek(0)
+    return length
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:

@@ -70,7 +70,8 @@ class Commit:
         )
         has_lost_files = False
         try:
-            return parts.replies.outgoing(self._run_in(session, run, transaction, steps, shown, attached.open))
+            reply = self._run_in(session, run, transaction, steps, shown, attached.open)
+            return parts.replies.outgoing(reply, run.delivery)
         except Gone:
             has_lost_files = True
             raise

@@ -228,11 +228,12 @@ class Transactions:
             self._sessions.drop_one(continued.transaction)
             return self._ended(run, continued.transaction, continued.results, ended)
         reply = Reply(continued.results, continued.transaction.base, self._parts.name, run.stats)
-        return self._parts.replies.outgoing(replace(reply, transaction=self._state(continued.transaction, None)))
+        reply = replace(reply, transaction=self._state(continued.transaction, None))
+        return self._parts.replies.outgoing(reply, run.delivery)
 
     def _ended(self, run: Run, transaction: Transaction, results: tuple[Result, ...], ended: str) -> Reply:
         reply = Reply(results, transaction.base, self._parts.name, run.stats, transaction={"ended": ended})
-        return self._parts.replies.outgoing(reply)
+        return self._parts.replies.outgoing(reply, run.delivery)
 
     def _state(self, transaction: Transaction, ended: str | None) -> dict[str, str]:
         return {"ended": ended} if ended else {"token": self._tokens.seal(transaction)}

@@ -69,11 +69,6 @@ def outcome_of(result: Result, duration_ms: float) -> Outcome:
         return None
     if result.error:
         return Failed(error_of(result.error))
-    if result.stored:
-        message = (
-            f"the {result.stored.count} rows of the result do not fit into a reply: read them with LIMIT, in parts"
-        )
-        return Failed(error_object("SQLITE_TOOBIG", message))
     return Ran(result, duration_ms)
 
 

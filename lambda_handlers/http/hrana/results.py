@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lambda_handlers.http.hrana.values import encode_row
+from lambda_handlers.http.bodies import StreamedRows
 from lambda_handlers.wire import Column, Result
 
 _CHANGES = ("INSERT", "REPLACE", "UPDATE", "DELETE")
@@ -33,16 +33,16 @@ def rowid_of(result: Result, changed: int) -> int | None:
     return result.lastrowid if changed else None
 
 
-def statement_result(result: Result, sql: str, duration_ms: float, *, want_rows: bool) -> dict[str, Any]:
-    """Return the result of an executed statement. `sql`: its text."""
+def statement_result(result: Result, rows: list[Any] | StreamedRows, sql: str, duration_ms: float) -> dict[str, Any]:
+    """Return the result of an executed statement. `rows`: those to show, in JSON; `sql`: its text."""
     changed = changed_rows(result, sql)
     rowid = rowid_of(result, changed)
     return {
         "cols": columns_of(result.columns),
-        "rows": [encode_row(row) for row in result.rows] if want_rows else [],
+        "rows": rows,
         "affected_row_count": changed,
         "last_insert_rowid": None if rowid is None else str(rowid),
-        "rows_read": len(result.rows),
+        "rows_read": len(result.rows) if result.stored is None else result.stored.count,
         "rows_written": changed,
         "query_duration_ms": duration_ms,
     }

@@ -38,6 +38,7 @@ class StepRunner:
         self._stream = stream
         self._engine = engine
         self._ids = ids
+        self._held = 0  # replies with their outcomes in memory
 
     def run(self, steps: Sequence[Step]) -> list[Outcome]:
         """Return the outcomes of all steps. Raises RequestFailed and ProtocolFailure."""
@@ -129,10 +130,15 @@ class StepRunner:
             transaction=None if token is None else InTransaction(token, lastrowid=True),
         )
         before = len(self._prefix())
-        reply = self._engine.reply(request)
+        reply = self._reply(request)
         self._follow(reply)
         results = reply.results[before:]
         return Reply(results, reply.txid, reply.database, reply.stats)
+
+    def _reply(self, request: Request) -> Reply:
+        reply = self._engine.reply(request, held=self._held)
+        self._held += 1
+        return reply
 
     def _follow(self, reply: Reply) -> None:
         """Follow a transaction that goes on, or that a statement has ended."""
@@ -181,7 +187,7 @@ class StepRunner:
         was_autocommit = self._stream.is_autocommit
         statement = Statement(step.sql, step.params)
         if what.does == control.VACUUM and was_autocommit:
-            reply = self._engine.reply(Request((statement,), self._stream.database, request_id=self._ids.of(position)))
+            reply = self._reply(Request((statement,), self._stream.database, request_id=self._ids.of(position)))
         else:
             reply = self._send((*self._prefix(), statement), self._ids.of(position))
         outcome = next(iter(self._outcomes(reply)), None)
@@ -194,14 +200,14 @@ class StepRunner:
         stream = self._stream
         statements = (*self._prefix(), *([Statement(sql)] if sql else []))
         begins = InTransaction(lastrowid=True)
-        reply = self._engine.reply(Request(statements, stream.database, transaction=begins))
+        reply = self._reply(Request(statements, stream.database, transaction=begins))
         self._follow(reply)
         stream.savepoints = None if savepoint is None else [savepoint]
         return Ran(Result(), float(reply.stats.get("execute_ms", 0.0)))
 
     def _end(self, how: str, request_id: str | None) -> Outcome:
         ends = InTransaction(self._stream.token, end=how)
-        reply = self._engine.reply(Request((), self._stream.database, transaction=ends, request_id=request_id))
+        reply = self._reply(Request((), self._stream.database, transaction=ends, request_id=request_id))
         self._stream.end_transaction()
         return Ran(Result(), float(reply.stats.get("execute_ms", 0.0)))
 

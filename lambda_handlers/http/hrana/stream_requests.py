@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from lambda_handlers.http.bodies import StreamedRows, lines_of
 from lambda_handlers.http.hrana import requests
 from lambda_handlers.http.hrana.control import control_of
 from lambda_handlers.http.hrana.errors import INPUT_ERROR, MANY_STATEMENTS, PARSE_ERROR, error_object, error_of
@@ -12,9 +13,10 @@ from lambda_handlers.http.hrana.outcomes import Failed, Outcome, Ran, RequestFai
 from lambda_handlers.http.hrana.results import statement_result
 from lambda_handlers.http.hrana.steps import StepRunner
 from lambda_handlers.http.hrana.stream import MAX_STORED_CHARACTERS, MAX_STORED_TEXTS, Stream
-from lambda_handlers.http.messages import Engine
+from lambda_handlers.http.hrana.values import encode_line, encode_row
+from lambda_handlers.http.messages import Engine, encode_json
 from lambda_handlers.sql import script
-from lambda_handlers.wire import Action, SldbError
+from lambda_handlers.wire import Action, Result, SldbError
 from lambda_handlers.wire.conditions import Condition
 
 
@@ -45,12 +47,12 @@ class StreamRequests:
         [outcome] = self._runner(index).run([step])
         if isinstance(outcome, Failed):
             raise RequestFailed(outcome.error)
-        return {"result": _shown(outcome, step, request.stmt)}
+        return {"result": self._shown(outcome, step, request.stmt)}
 
     def _batch(self, request: requests.Batch, index: int) -> dict[str, Any]:
         steps, outcomes = self.outcomes(request, index)
         shown = zip(outcomes, steps, request.steps, strict=True)
-        results = [_shown(outcome, step, sent.stmt) for outcome, step, sent in shown]
+        results = [self._shown(outcome, step, sent.stmt) for outcome, step, sent in shown]
         errors = [outcome.error if isinstance(outcome, Failed) else None for outcome in outcomes]
         return {"result": {"step_results": results, "step_errors": errors}}
 
@@ -67,6 +69,21 @@ class StreamRequests:
             if isinstance(outcome, Failed):
                 raise RequestFailed(outcome.error)
         return {}
+
+    def rows_of(self, result: Result) -> Iterator[bytes]:
+        """Yield the rows of a result as JSON, stored or not."""
+        if result.stored is None:
+            return (encode_json(encode_row(row)) for row in result.rows)
+        return map(encode_line, lines_of(self._engine.rows(result.stored)))
+
+    def _shown(self, outcome: Outcome, step: Step, stmt: requests.Stmt) -> dict[str, Any] | None:
+        if not isinstance(outcome, Ran):
+            return None
+        result = outcome.result
+        rows: Any = [encode_row(row) for row in result.rows] if stmt.want_rows else []
+        if result.stored is not None and stmt.want_rows:
+            rows = StreamedRows(self.rows_of(result))
+        return statement_result(result, rows, step.sql, outcome.duration_ms)
 
     def _step(self, stmt: requests.Stmt, condition: Condition | None) -> Step:
         """Return the step of a statement; its text need not be one."""
@@ -147,9 +164,3 @@ _ANSWERS: dict[type, tuple[str, Callable[[StreamRequests, Any, int], dict[str, A
     requests.GetAutocommit: ("get_autocommit", StreamRequests._get_autocommit),
     requests.Close: ("close", StreamRequests._close),
 }
-
-
-def _shown(outcome: Outcome, step: Step, stmt: requests.Stmt) -> dict[str, Any] | None:
-    if not isinstance(outcome, Ran):
-        return None
-    return statement_result(outcome.result, step.sql, outcome.duration_ms, want_rows=stmt.want_rows)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from lambda_handlers.http.hrana.failure import malformed
+from lambda_handlers.http.messages import encode_json
 from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Row, Value
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
@@ -37,6 +39,20 @@ def encode_value(value: Value) -> dict[str, Any]:
     if isinstance(value, float):
         return {"type": "float", "value": value if math.isfinite(value) else None}
     return {"type": "blob", "base64": base64.b64encode(value).rstrip(b"=").decode()}
+
+
+def encode_line(line: bytes) -> bytes:
+    """Return the JSON of a row in a stored line of JSON (`lambda_handlers.wire.values`)."""
+    return encode_json([_tagged(value) for value in json.loads(line)])
+
+
+def _tagged(value: Any) -> dict[str, Any]:
+    """Return a value of the wire as one of this protocol, without decoding a blob."""
+    if not isinstance(value, dict):
+        return encode_value(value)
+    if "$blob" in value:
+        return {"type": "blob", "base64": value["$blob"].rstrip("=")}
+    return {"type": "float", "value": None}
 
 
 def decode_value(body: object, where: str) -> Value:

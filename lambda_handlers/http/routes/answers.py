@@ -11,17 +11,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lambda_handlers.caller import OPERATOR, Caller
+from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.events import Context
 from lambda_handlers.http.api_gateway import http_request, http_response
+from lambda_handlers.http.bodies import Bodies, SpooledBodies, StoredBodies, can_follow
 from lambda_handlers.http.errors import error_response
-from lambda_handlers.http.messages import HttpRequest, HttpResponse, Limits
+from lambda_handlers.http.messages import JSON, Body, HttpRequest, HttpResponse, Limits, Pieces
 from lambda_handlers.http.routes import front
 from lambda_handlers.log import Log, trace
 from lambda_handlers.store.protocol import detail_of
-from lambda_handlers.wire import Action, Reply, Request, SldbError, bug_in
+from lambda_handlers.wire import Action, Reply, Request, SldbError, StoredRows, bug_in
 
 if TYPE_CHECKING:
+    from lambda_handlers.database.replies import Replies
     from lambda_handlers.host import Host
+    from lambda_handlers.settings import Settings
 
 
 class _Service(Protocol):
@@ -30,7 +34,7 @@ class _Service(Protocol):
         request: Request,
         remaining_seconds: float | None = None,
         *,
-        as_text: bool = False,
+        delivery: Delivery = DIRECT,
         invocation_id: str | None = None,
         caller: Caller = OPERATOR,
     ) -> Reply: ...
@@ -41,11 +45,12 @@ class _Service(Protocol):
 
 
 class HttpService:
-    def __init__(self, service: _Service, log: Log, host: Host, stack: str) -> None:
+    def __init__(self, service: _Service, log: Log, host: Host, settings: Settings, replies: Replies) -> None:
         self._service = service
         self._log = log
         self._host = host
-        self._stack = stack  # for the commands in hints
+        self._settings = settings
+        self._replies = replies
 
     def handle(self, event: Mapping[str, Any], context: Context | None = None) -> dict[str, Any]:
         """Return the response to an event of API Gateway or a function URL, as these take it. Raises nothing."""
@@ -53,7 +58,7 @@ class HttpService:
             http = http_request(event)
         except SldbError as error:
             return http_response(error_response(error))
-        return http_response(self.respond(http, context=context, as_text=True))
+        return http_response(self.respond(http, context=context, is_event=True))
 
     def respond(
         self,
@@ -61,12 +66,13 @@ class HttpService:
         limits: Limits | None = None,
         *,
         context: Context | None = None,
-        as_text: bool = False,
+        is_event: bool = False,
     ) -> HttpResponse:
-        """Return the response to a request. Raises nothing. `as_text`: it goes out as text inside JSON."""
+        """Return the response to a request. Raises nothing. `is_event`: it goes out as text inside the JSON of a reply
+        of Lambda's."""
         started = self._host.now()
         invocation_id = getattr(context, "aws_request_id", None)
-        engine = ServiceEngine(self._service, http.caller, self._stack, context, as_text)
+        engine = self._engine(http, context, is_event=is_event)
         line = engine.noted
         line.update(aws_request_id=invocation_id, caller=http.caller.name or None)
         try:
@@ -75,10 +81,25 @@ class HttpService:
         except Exception as error:  # noqa: BLE001 - a bug: this is the one place that turns it into a response
             response = error_response(bug_in(invocation_id))
             line.update(code="internal", traceback=trace(error))
+        finally:
+            engine.bodies.close()
         write = self._log.error if response.status >= 500 else self._log.info
         line.update(status=response.status, ms=round((self._host.now() - started) * 1000, 3))
         write("request", **line)
         return response
+
+    def _engine(self, http: HttpRequest, context: Context | None, *, is_event: bool) -> ServiceEngine:
+        """Return the engine of one response. Its `bodies` are to be closed."""
+
+        def remaining() -> float | None:
+            return context.get_remaining_time_in_millis() / 1000 if context else None
+
+        bodies: Bodies = SpooledBodies()
+        if is_event:
+            limit = self._settings.reply_limit_bytes
+            bodies = StoredBodies(self._replies, limit, remaining, can_follow(http.headers))
+        stack = self._settings.stack
+        return ServiceEngine(self._service, http.caller, stack, bodies, context)
 
 
 @dataclass(slots=True)
@@ -88,18 +109,18 @@ class ServiceEngine:
     service: _Service
     caller: Caller
     stack: str  # for the commands in hints
+    bodies: Bodies
     context: Context | None = None  # of the invocation
-    as_text: bool = False  # the response goes out as text inside JSON
     noted: dict[str, Any] = field(default_factory=dict)  # for the line of the log
     _replies: int = 0  # asked for so far
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: Request, *, links: bool = False, held: int = 0) -> Reply:
         self.noted.update(request_id=request.request_id, database=request.database)
         try:
             reply = self.service.reply(
                 request,
                 self._remaining_seconds(),
-                as_text=self.as_text,
+                delivery=self.bodies.delivery(links=links, held=held),
                 invocation_id=self._next_id(),
                 caller=self.caller,
             )
@@ -118,6 +139,16 @@ class ServiceEngine:
             raise
         self.noted.update(action=action.name, txid=body.get("txid"))
         return body
+
+    def rows(self, stored: StoredRows) -> Pieces:
+        return self.bodies.rows(stored)
+
+    def collect(self, pieces: Pieces, kind: str = JSON) -> Body:
+        try:
+            return self.bodies.collect(pieces, kind)
+        except SldbError as error:
+            self._note(error)
+            raise
 
     def _remaining_seconds(self) -> float | None:
         """Return the time left to the function: the requests of a pipeline share it."""

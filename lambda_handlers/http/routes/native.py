@@ -17,9 +17,19 @@ from dataclasses import replace
 from typing import Any
 
 from lambda_handlers.events import why_not_json
+from lambda_handlers.http.bodies import StreamedRows, body_response, joined_rows, json_pieces
 from lambda_handlers.http.errors import HttpError
-from lambda_handlers.http.messages import Engine, HttpRequest, HttpResponse, json_response
-from lambda_handlers.wire import MAX_TXID_DIGITS, Action, Request, SldbError, bad_request, is_action
+from lambda_handlers.http.messages import JSON, Body, Engine, HttpRequest, HttpResponse, encode_json
+from lambda_handlers.wire import (
+    MAX_TXID_DIGITS,
+    Action,
+    Reply,
+    Request,
+    SldbError,
+    StoredRows,
+    bad_request,
+    is_action,
+)
 
 # The actions that change nothing for other callers: `read` takes no other.
 READING_ACTIONS = frozenset({"cancel", "databases", "describe", "history", "pull", "pull_urls", "result"})
@@ -29,9 +39,10 @@ _EXAMPLE = 'POST {"query": "SELECT 1"} as application/json'
 
 
 def event(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
-    """Answer an event with a database of its own; without one, it means `database`."""
+    """Answer an event with a database of its own; without one, it means `database`. Rows too many for the reply have
+    URLs of their own, as for a direct invocation."""
     sent = decode_event(http)
-    return _answer(sent if sent.get("database") is not None else {**sent, "database": database}, engine)
+    return _answer(sent if sent.get("database") is not None else {**sent, "database": database}, engine, links=True)
 
 
 def query(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
@@ -93,15 +104,41 @@ def min_txid(headers: Mapping[str, str]) -> int | None:
     return int(text)
 
 
-def _answer(sent: Mapping[str, Any], engine: Engine, *, reads_only: bool = False) -> HttpResponse:
+def _answer(sent: Mapping[str, Any], engine: Engine, *, reads_only: bool = False, links: bool = False) -> HttpResponse:
     if is_action(sent):
         return _act(Action.decode(sent), engine, reads_only=reads_only)
     request = Request.decode(sent)
-    reply = engine.reply(replace(request, read_only=True) if reads_only else request)
+    reply = engine.reply(replace(request, read_only=True) if reads_only else request, links=links)
     headers = {"x-sldb-txid": str(reply.txid)}
     if request.request_id is not None and is_header_value(request.request_id):
         headers["x-sldb-request-id"] = request.request_id
-    return json_response(200, reply.encode(), headers)
+    return body_response(_collected(request, reply, engine), JSON, headers)
+
+
+def _collected(request: Request, reply: Reply, engine: Engine) -> Body:
+    """Return the body of a reply. Raises SldbError with the outcome of the request."""
+    try:
+        return engine.collect(json_pieces(_encoded(reply, engine)))
+    except SldbError as error:
+        if reply.stats.get("commit_ms"):
+            error.details["applied"] = "yes"
+        elif request.request_id is not None and not request.read_only:
+            error.details["applied"] = "unknown"  # it may be the reply of an earlier one
+        raise
+
+
+def _encoded(reply: Reply, engine: Engine) -> dict[str, Any]:
+    """Return the reply in JSON, with all its rows in their places, but for those with a URL."""
+    body = reply.encode()
+    for place in (body, *body["results"]):
+        if "rows_url" in place and not _is_url(place["rows_url"]):
+            rows = engine.rows(StoredRows(place.pop("rows_url"), place.pop("rows_count")))
+            place["rows"] = StreamedRows(joined_rows(rows))
+    return body
+
+
+def _is_url(text: str) -> bool:
+    return "://" in text
 
 
 def _act(action: Action, engine: Engine, *, reads_only: bool) -> HttpResponse:
@@ -114,7 +151,8 @@ def _act(action: Action, engine: Engine, *, reads_only: bool) -> HttpResponse:
         )
     body = engine.act(action)
     txid = body.get("txid")
-    return json_response(200, body, {"x-sldb-txid": str(txid)} if isinstance(txid, int) else {})
+    headers = {"x-sldb-txid": str(txid)} if isinstance(txid, int) else {}
+    return body_response(engine.collect(iter((encode_json(body),))), JSON, headers)
 
 
 def is_header_value(text: str) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lambda_handlers.http.messages import Engine, HttpRequest, HttpResponse, json_response
+from lambda_handlers.http.messages import JSON, Body, Engine, HttpRequest, HttpResponse, Pieces, json_response
 from lambda_handlers.http.routes.native import idempotency_key, min_txid
-from lambda_handlers.wire import Action, Reply, Request
+from lambda_handlers.wire import Action, Reply, Request, StoredRows
 
 
 def pipeline(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
@@ -45,11 +45,17 @@ class _Bounded:
     engine: Engine
     min_txid: int | None
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: Request, *, links: bool = False, held: int = 0) -> Reply:
         reads_newest = request.transaction is None or request.transaction.begins
         if self.min_txid is not None and reads_newest:
             request = replace(request, min_txid=self.min_txid)
-        return self.engine.reply(request)
+        return self.engine.reply(request, links=links, held=held)
 
     def act(self, action: Action) -> dict[str, Any]:
         return self.engine.act(action)
+
+    def rows(self, stored: StoredRows) -> Pieces:
+        return self.engine.rows(stored)
+
+    def collect(self, pieces: Pieces, kind: str = JSON) -> Body:
+        return self.engine.collect(pieces, kind)

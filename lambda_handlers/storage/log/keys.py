@@ -15,6 +15,7 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/uploads/<id>/<part>      parts of a file being pushed
     _replies/<nonce>                    a reply too large for the log of requests
     _replies/<nonce>.jsonl.gz           too many rows for a reply; no database can have the name _replies
+    _replies/<nonce>.json, .ndjson      a response too large for HTTP behind Lambda
     _streams/<sha256>                   an open transaction too large for its token
     _keys/transactions                  the secret key by which the stack knows its own tokens
     _cancel/<hash of a request id>      the marks that cancel requests with this id
@@ -141,6 +142,11 @@ def reply_key(nonce: str) -> str:
 def rows_key(nonce: str) -> str:
     """Return the key of the rows of a reply. `nonce`: 16 hex digits."""
     return f"{replies_prefix()}{nonce}.jsonl.gz"
+
+
+def response_key(nonce: str, ending: str) -> str:
+    """Return the key of a response to HTTP. `nonce`: 16 hex digits; `ending`: json or ndjson."""
+    return f"{replies_prefix()}{nonce}.{ending}"
 
 
 def streams_prefix() -> str:

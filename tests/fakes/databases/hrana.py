@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
+from lambda_handlers.caller import OPERATOR
+from lambda_handlers.http.bodies import Bodies, SpooledBodies
 from lambda_handlers.http.hrana.endpoints import cursor, pipeline
 from lambda_handlers.http.messages import HttpResponse
+from lambda_handlers.http.routes.answers import ServiceEngine
 from lambda_handlers.service import Service
 from lambda_handlers.store.protocol import ObjectStore
 from tests.fakes.databases.service import container
@@ -51,11 +55,18 @@ def rows(result: dict[str, Any]) -> list[tuple[Any, ...]]:
 class HranaClient:
     """A stream. It keeps the baton of the last response, as clients do."""
 
-    def __init__(self, store: ObjectStore, service: Service | None = None, version: int = 3) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        service: Service | None = None,
+        version: int = 3,
+        bodies: Callable[[], Bodies] = SpooledBodies,
+    ) -> None:
         """`service`: the container of all requests; None: a fresh one for each."""
         self._store = store
         self._service = service
         self._version = version
+        self._new_bodies = bodies
         self.baton: str | None = None
         self.response: HttpResponse | None = None  # the last one
 
@@ -93,8 +104,12 @@ class HranaClient:
     def _answer(self, endpoint: Any, body: bytes, database: str, key: str | None) -> HttpResponse:
         service = self._service or container(self._store)
         try:
-            response: HttpResponse = endpoint(body, database, self._version, service, key)
-            return response
+            engine = ServiceEngine(service, OPERATOR, "test-db", self._new_bodies())
+            try:
+                response: HttpResponse = endpoint(body, database, self._version, engine, key)
+                return response
+            finally:
+                engine.bodies.close()
         finally:
             if self._service is None:
                 service.close()

@@ -342,7 +342,7 @@ def test_version_2_lacks_autocommit(store, sent):
 
 
 class Broken:
-    def reply(self, request):
+    def reply(self, request, *_, **__):
         raise SldbError("store_error", "the store does not answer")
 
 
@@ -397,8 +397,8 @@ class Lossy:
         self._service = service
         self._has_lost = False
 
-    def reply(self, request: Any) -> Reply:
-        reply = self._service.reply(request)
+    def reply(self, request: Any, *given: Any, **more: Any) -> Reply:
+        reply = self._service.reply(request, *given, **more)
         if request.request_id and not self._has_lost:
             self._has_lost = True
             raise SldbError("store_error", "lost")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lambda_handlers.http.hrana.results import changed_rows, statement_result
-from lambda_handlers.wire import Column, Result
+from lambda_handlers.wire import Column, Result, StoredRows
 
 ROWS = Result((Column("a", "TEXT"),), [("x",), ("y",)], 2, 7)
 
@@ -33,9 +33,9 @@ def test_rows_returned_are_changed_ones_only_with_returning(sql, changed):
 
 def test_the_fields():
     sql = "INSERT INTO t VALUES ('x'), ('y') RETURNING a"
-    assert statement_result(ROWS, sql, 1.5, want_rows=True) == {
+    assert statement_result(ROWS, ["shown"], sql, 1.5) == {
         "cols": [{"name": "a", "decltype": "TEXT"}],
-        "rows": [[{"type": "text", "value": "x"}], [{"type": "text", "value": "y"}]],
+        "rows": ["shown"],
         "affected_row_count": 2,
         "last_insert_rowid": "7",
         "rows_read": 2,
@@ -44,13 +44,12 @@ def test_the_fields():
     }
 
 
-def test_rows_that_are_not_wanted_stay_away():
-    assert statement_result(ROWS, "SELECT a FROM t", 0.0, want_rows=False)["rows"] == []
+def test_stored_rows_are_rows_read():
+    stored = Result((Column("a", "TEXT"),), rowcount=9, stored=StoredRows("key", 9))
+    assert statement_result(stored, [], "SELECT a FROM t", 0.0)["rows_read"] == 9
 
 
 def test_without_an_inserted_row_there_is_no_rowid():
     ignored = Result(rowcount=0, lastrowid=7)
-    assert (
-        statement_result(ignored, "INSERT OR IGNORE INTO t VALUES (1)", 0.0, want_rows=True)["last_insert_rowid"]
-        is None
-    )
+    shown = statement_result(ignored, [], "INSERT OR IGNORE INTO t VALUES (1)", 0.0)
+    assert shown["last_insert_rowid"] is None

@@ -1,0 +1,30 @@
+"""The delivery of a reply: how it gets to its client, and the place of rows too many for memory.
+
+direct   the reply has the limit of an invocation; rows beyond it are objects, and get URLs
+whole    the client gets one body of any size (`lambda_handlers.http`): such rows stay known by their keys, for the
+         code that makes the body of them. With a spool, rows that are only read go there, and not into the store
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from lambda_handlers.wire import Row, StoredRows
+
+
+class RowSpool(Protocol):
+    def store(self, rows: Iterable[Row], check: Callable[[], None]) -> StoredRows:
+        """Store rows for the time of one response. `check` raises an error when the request is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    as_text: bool = False  # it goes out as a string inside another JSON value, at worst with double length
+    is_whole: bool = False
+    spool: RowSpool | None = None
+    held: int = 0  # earlier replies of the same response still in memory: they share it
+
+
+DIRECT = Delivery()
