@@ -18,7 +18,8 @@ FOREIGN_KEYS = "pragma foreign_keys"  # a key
 
 _NAME = r"""(?P<name>\w+|"[^"]+"|'[^']+'|`[^`]+`|\[[^\]]+\])"""
 _FORMS = (
-    (BEGIN, r"BEGIN( (DEFERRED|IMMEDIATE|EXCLUSIVE|READONLY|CONCURRENT))?( TRANSACTION( \S+)?)?"),
+    (BEGIN, r"BEGIN (TRANSACTION )?(?P<readonly>READONLY)( TRANSACTION)?"),
+    (BEGIN, r"BEGIN( (DEFERRED|IMMEDIATE|EXCLUSIVE|CONCURRENT))?( TRANSACTION( \S+)?)?"),
     (COMMIT, r"(COMMIT|END)( TRANSACTION( \S+)?)?"),
     (ROLLBACK, r"ROLLBACK( TRANSACTION( (?!TO\b)\S+)?)?"),
     (ROLLBACK_TO, rf"ROLLBACK( TRANSACTION)? TO( SAVEPOINT)? {_NAME}"),
@@ -45,6 +46,7 @@ class Control(NamedTuple):
     name: str = ""  # of a savepoint, in lower case without quotes
     key: str = ""  # of a setting
     ends_setting: bool = False  # DETACH
+    only_reads: bool = False  # BEGIN READONLY
 
 
 def control_of(sql: str) -> Control | None:
@@ -60,7 +62,7 @@ def control_of(sql: str) -> Control | None:
 
 def _control(does: str, named: dict[str, str | None]) -> Control | None:
     if does != SETTING:
-        return Control(does, _unquoted(named.get("name") or ""))
+        return Control(does, _unquoted(named.get("name") or ""), only_reads=bool(named.get("readonly")))
     if pragma := named.get("pragma"):
         is_of_session = pragma.lower() in _SESSION_PRAGMAS
         return Control(does, key=f"pragma {pragma.lower()}") if is_of_session else None

@@ -32,6 +32,9 @@ from lambda_handlers.http.messages import Engine
 from lambda_handlers.wire import Reply, Request, Result, SldbError, Statement
 from lambda_handlers.wire.transaction import COMMIT, ROLLBACK, InTransaction
 
+# For the statements after BEGIN READONLY: SQLite, whose grammar does not have it, refuses their writes then.
+_ONLY_READS = "PRAGMA query_only = ON"
+
 
 class StepRunner:
     def __init__(self, stream: Stream, engine: Engine, ids: RequestIds) -> None:
@@ -65,11 +68,14 @@ class StepRunner:
         return is_simple and control.closes_its_groups([step.control for step in steps])
 
     def _whole(self, steps: Sequence[Step]) -> list[Outcome] | None:
-        """Return the outcomes of all steps as one request; None if it would end inside a transaction."""
+        """Return the outcomes of all steps as one request; None if it would end inside a transaction, or write in one
+        that may only read."""
+        only_reads = any(step.control and step.control.only_reads for step in steps)
         try:
-            reply = self._send(self._statements(steps, []), self._ids.of(0))
+            reply = self._send(self._statements(steps, []), self._ids.of(0), only_reads=only_reads)
         except SldbError as error:
-            if error.details.get("reason") == "open_transaction":
+            # A write in it may be one after BEGIN READONLY: then it is the error of its step, and no other.
+            if error.details.get("reason") == "open_transaction" or (only_reads and error.code == "read_only"):
                 return None
             raise RequestFailed(error_of(error)) from error
         outcomes = self._outcomes(reply)
@@ -118,7 +124,7 @@ class StepRunner:
         condition = head.condition and moved(head.condition, oks, first) if not before else None
         return (*prefix, Statement(head.sql, head.params, condition), *rest)
 
-    def _send(self, statements: tuple[Statement, ...], request_id: str | None) -> Reply:
+    def _send(self, statements: tuple[Statement, ...], request_id: str | None, *, only_reads: bool = False) -> Reply:
         """Return the reply to a request in the state of the stream, which then is the one after it: without the
         results of the prefix. It continues after errors: one may leave rows (OR FAIL). Raises SldbError."""
         token = self._stream.token
@@ -126,6 +132,7 @@ class StepRunner:
             statements,
             self._stream.database,
             on_error="continue",
+            read_only=only_reads,
             request_id=request_id if token is None else None,
             transaction=None if token is None else InTransaction(token, lastrowid=True),
         )
@@ -174,7 +181,7 @@ class StepRunner:
         stream = self._stream
         if stream.is_autocommit:
             if what.does == control.BEGIN:
-                return self._begin(None)
+                return self._begin(None, _ONLY_READS if what.only_reads else "")
             if what.does == control.SAVEPOINT:
                 return self._begin(what.name, step.sql)
         elif what.does == control.ROLLBACK:

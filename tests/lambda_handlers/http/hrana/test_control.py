@@ -12,7 +12,9 @@ from lambda_handlers.http.hrana.control import Control, closes_its_groups, contr
     [
         ("BEGIN", Control("BEGIN")),
         (" begin /* now */ immediate; -- go", Control("BEGIN")),
-        ("BEGIN TRANSACTION READONLY", Control("BEGIN")),
+        ("BEGIN TRANSACTION READONLY", Control("BEGIN", only_reads=True)),
+        ("BEGIN READONLY", Control("BEGIN", only_reads=True)),
+        ("begin readonly transaction", Control("BEGIN", only_reads=True)),
         ("BEGIN CONCURRENT", Control("BEGIN")),
         ("BEGIN DEFERRED TRANSACTION", Control("BEGIN")),
         ("BEGIN NONSENSE", None),

@@ -10,6 +10,7 @@ import pytest
 from lambda_handlers.http.hrana.stream import Stream
 from lambda_handlers.wire import Reply, SldbError
 from tests.fakes.databases.hrana import HranaClient, batch, execute, rows, step
+from tests.fakes.databases.service import container
 
 CLOSE = {"type": "close"}
 AUTOCOMMIT = {"type": "get_autocommit"}
@@ -191,7 +192,7 @@ def test_a_failed_write_of_a_cursor_commits_nothing(client, store):
 
 
 def test_a_transaction_over_three_requests(client, count):
-    client.send(execute("BEGIN TRANSACTION READONLY"), execute("INSERT INTO t (a) VALUES ('y')"))
+    client.send(execute("BEGIN TRANSACTION"), execute("INSERT INTO t (a) VALUES ('y')"))
     first = client.baton
     assert client.rows("SELECT count(*) FROM t") == [(2,)]
     assert count() == 1
@@ -201,6 +202,56 @@ def test_a_transaction_over_three_requests(client, count):
     assert (client.baton, count()) == (None, 2)
     client.baton = first  # an older baton is the stream as it was then
     assert client.rows("SELECT count(*) FROM t") == [(2,)]
+
+
+READONLY = ("BEGIN READONLY", "BEGIN TRANSACTION READONLY")
+
+
+def refused(result: dict[str, Any]) -> bool:
+    return (result["type"], result.get("error", {}).get("code")) == ("error", "SQLITE_READONLY")
+
+
+@pytest.mark.parametrize("begin", READONLY)
+@pytest.mark.parametrize("write", ["INSERT INTO t (a) VALUES ('y')", "CREATE TABLE u (a)", "DELETE FROM t"])
+def test_a_transaction_that_only_reads(client, count, begin, write):
+    _, failed, read = client.send(execute(begin), execute(write), execute("SELECT count(*) FROM t"))
+    assert refused(failed)
+    assert rows(read) == [(1,)]
+    assert refused(client.run(write))
+    commit, after = client.send(execute("COMMIT"), execute(write))
+    assert (commit["type"], after["type"]) == ("ok", "ok")
+
+
+@pytest.mark.parametrize("begin", READONLY)
+def test_a_batch_that_only_reads(client, count, begin):
+    steps = step(begin), step("SELECT id FROM t"), step("INSERT INTO t (a) VALUES ('y')"), step("COMMIT")
+    [result] = client.send(batch(*steps))
+    shown = result["response"]["result"]
+    assert [error and error["code"] for error in shown["step_errors"]] == [None, None, "SQLITE_READONLY", None]
+    assert (count(), client.baton) == (1, None)
+
+
+def test_a_batch_that_only_reads_is_one_request(client, store):
+    class Counting:
+        requests = 0
+
+        def reply(self, *given, **more):
+            self.requests += 1
+            return service.reply(*given, **more)
+
+    service, counting = container(store), Counting()
+    one = HranaClient(store, counting)
+    one.send(batch(step("BEGIN TRANSACTION READONLY"), step("SELECT 1"), step("SELECT 2"), step("COMMIT")))
+    service.close()
+    assert counting.requests == 1
+
+
+def test_writes_beside_a_transaction_that_only_reads(client, count):
+    insert = step("INSERT INTO t (a) VALUES (random())")
+    [result] = client.send(batch(insert, step("BEGIN READONLY"), insert, step("ROLLBACK"), insert))
+    errors = result["response"]["result"]["step_errors"]
+    assert [error and error["code"] for error in errors] == [None, None, "SQLITE_READONLY", None, None]
+    assert count() == 3
 
 
 def test_close_rolls_back(client, count):
