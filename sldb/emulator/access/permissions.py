@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from sldb.emulator.access import secret_permissions
+from sldb.emulator.access import resource_arns, secret_permissions
 from sldb.emulator.access.policy import Request
-from sldb.emulator.calls.actions import function_in, split_bucket_and_key
+from sldb.emulator.calls.actions import split_bucket_and_key
 from sldb.emulator.calls.call import ACCOUNT, Call
-from sldb.emulator.calls.function_config import FunctionName
 from sldb.emulator.calls.moto_app import Moto
 
 # Actions whose permission has another name.
@@ -60,11 +59,17 @@ def required(moto: Moto, call: Call) -> list[Request]:
         # The actions are the methods, the resources the paths; those of both versions begin after /v2.
         resource = f"arn:aws:apigateway:{call.region}::{call.path.removeprefix('/v2')}"
         return [Request(f"apigateway:{call.method}", resource, _common(call))]
-    resource = "*"
-    if call.service == "lambda" and re.search("/functions/.", call.path):
-        resource = FunctionName.parse(function_in(call.path), call.region).arn
     action = "InvokeFunction" if call.action == "Invoke" else call.action
-    return [Request(f"{call.service}:{action}", resource, _common(call))]
+    return [Request(f"{call.service}:{action}", resource_arns.arn_of(call), _common(call)), *_passed_role(call)]
+
+
+def _passed_role(call: Call) -> list[Request]:
+    """Return the permission to give a function its role."""
+    if call.service != "lambda" or call.action not in ("CreateFunction", "UpdateFunctionConfiguration"):
+        return []
+    role = resource_arns.json_of(call).get("Role")
+    context = {**_common(call), "iam:passedtoservice": ("lambda.amazonaws.com",)}
+    return [Request("iam:PassRole", str(role), context)] if role else []
 
 
 def _common(call: Call) -> dict[str, tuple[str, ...]]:
@@ -120,7 +125,7 @@ def _ec2(moto: Moto, call: Call) -> list[Request]:
         return [
             Request(
                 f"ec2:{call.action}",
-                f"{prefix}:*/{resource_id}",
+                f"{prefix}:{resource_arns.ec2_resource(resource_id)}",
                 common
                 | _request_tags(call, r"Tag\.\d+")
                 | _resource_tags(ec2.describe_tags({"resource-id": [resource_id]})),
@@ -128,6 +133,11 @@ def _ec2(moto: Moto, call: Call) -> list[Request]:
             for name, resource_id in call.form.items()
             if name.startswith("ResourceId.")
         ]
+    if call.action == "CreateVpc":
+        tags = _request_tags(call, r"TagSpecification\.\d+\.Tag\.\d+")
+        return [Request("ec2:CreateVpc", f"{prefix}:vpc/*", {**common, **tags})]
+    if call.action == "DeleteVpc":
+        return [Request("ec2:DeleteVpc", f"{prefix}:vpc/{call.form.get('VpcId', '')}", common)]
     return [Request(f"ec2:{call.action}", "*", common)]
 
 

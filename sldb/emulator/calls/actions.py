@@ -53,6 +53,7 @@ _LAMBDA_ROUTES = (
         r"/2019-09-25/functions/(?P<function>[^/]+)/event-invoke-config",
         "DeleteFunctionEventInvokeConfig",
     ),
+    ("GET", r"/2016-08-19/account-settings/?", "GetAccountSettings"),
     ("GET", r"/2017-03-31/tags/.+", "ListTags"),
     ("POST", r"/2017-03-31/tags/.+", "TagResource"),
     ("DELETE", r"/2017-03-31/tags/.+", "UntagResource"),
