@@ -12,6 +12,8 @@ from sldb.emulator.gateway.gateway import Gateway
 from sldb.emulator.gateway.http_api.function_authorizer import FunctionAuthorizers
 from sldb.emulator.gateway.http_api.handler import HttpApis, Parts
 from sldb.emulator.gateway.http_api.iam_authorizer import IamAuthorizer
+from sldb.emulator.gateway.http_api.issuer_keys import IssuerKeys
+from sldb.emulator.gateway.http_api.jwt_authorizer import JwtAuthorizers
 from sldb.emulator.gateway.invoking import LambdaInvoker
 from sldb.emulator.gateway.throttling import Throttle
 from sldb.emulator.runtime.functions import Functions
@@ -29,6 +31,7 @@ def gateway(
     http = Parts(
         invoker=invoker,
         functions=FunctionAuthorizers(invoker),
+        jwt=JwtAuthorizers(IssuerKeys()),
         iam=IamAuthorizer(moto, principals, authorizer),
         throttle=Throttle(),
         log=AccessLog(moto, logged),

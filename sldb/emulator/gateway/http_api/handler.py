@@ -17,6 +17,7 @@ from sldb.emulator.gateway.http_api import apis, cors, payload, routes
 from sldb.emulator.gateway.http_api.apis import DEFAULT_STAGE, HttpApi, Route, Stage
 from sldb.emulator.gateway.http_api.function_authorizer import FunctionAuthorizers
 from sldb.emulator.gateway.http_api.iam_authorizer import IamAuthorizer
+from sldb.emulator.gateway.http_api.jwt_authorizer import JwtAuthorizers
 from sldb.emulator.gateway.http_api.payload import BadReply, Routed
 from sldb.emulator.gateway.invoking import InvocationFailed, Invoker, Throttled, TimedOut, TooLarge
 from sldb.emulator.gateway.messages import Refused, Request, Response, message, refused
@@ -29,6 +30,7 @@ class Parts:
 
     invoker: Invoker
     functions: FunctionAuthorizers
+    jwt: JwtAuthorizers
     iam: IamAuthorizer
     throttle: Throttle
     log: AccessLog
@@ -107,6 +109,8 @@ def _authorize(api: HttpApi, route: Route, routed: Routed, path: str, parts: Par
         return parts.iam.authorize(routed, api.region, resource)
     if route.authorizer is None:
         raise refused(500, "Internal Server Error", "the route's authorizer does not exist")
+    if route.authorization == "JWT":
+        return parts.jwt.authorize(route.authorizer, route, routed)
     return parts.functions.authorize(api, route.authorizer, routed, resource)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.fakes.aws import http_api
+from tests.fakes.aws import http_api, issuer
 from tests.fakes.aws.cloudformation import Stack, template
 from tests.fakes.aws.http_api import resources, send
 from tests.fakes.waiting import wait_until
@@ -85,3 +86,32 @@ def test_an_api_needs_the_permission_of_the_function(stack: Stack, aws: Any) -> 
     assert send(aws, "POST", address(stack, "/x"), headers={"Authorization": "Bearer good new"})[0] == 500
     assert stack.apply(body(aws)) == "UPDATE_COMPLETE"
     assert send(aws, "POST", address(stack, "/x"), headers=GOOD)[0] == 200
+
+
+def test_a_jwt_authorizer_in_a_stack(stack: Stack, aws: Any) -> None:
+    with issuer.served() as issued:
+        jwt = {
+            "Type": "AWS::ApiGatewayV2::Authorizer",
+            "Properties": {
+                "ApiId": {"Ref": "Api"},
+                "Name": "jwt",
+                "AuthorizerType": "JWT",
+                "IdentitySource": ["$request.header.Authorization"],
+                "JwtConfiguration": {"Issuer": issued.url, "Audience": ["sldb"]},
+            },
+        }
+        route = resources(aws)["Route"]["Properties"] | {
+            "RouteKey": "POST /jwt/{proxy+}",
+            "AuthorizationType": "JWT",
+            "AuthorizerId": {"Ref": "Jwt"},
+        }
+        more = {"Jwt": jwt, "JwtRoute": {"Type": "AWS::ApiGatewayV2::Route", "Properties": route}}
+        assert stack.apply(body(aws, **more)) == "UPDATE_COMPLETE"
+        token = issued.token(time.time(), sub="user-1")
+        status, _, event = send(
+            aws, "POST", address(stack, "/jwt/main"), b"{}", headers={"Authorization": f"Bearer {token}"}
+        )
+        assert (status, event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"]) == (200, "user-1")
+        status, headers, _ = send(aws, "POST", address(stack, "/jwt/main"), headers=GOOD)
+        assert (status, headers["www-authenticate"].partition(" ")[0]) == (401, "Bearer")
+    assert stack.apply(body(aws)) == "UPDATE_COMPLETE"

@@ -12,10 +12,13 @@ import pytest
 from sldb.emulator.gateway.http_api import handler, routes
 from sldb.emulator.gateway.http_api.apis import Authorizer, Cors, HttpApi, Integration, Route, Stage
 from sldb.emulator.gateway.http_api.function_authorizer import FunctionAuthorizers
+from sldb.emulator.gateway.http_api.issuer_keys import IssuerKeys
+from sldb.emulator.gateway.http_api.jwt_authorizer import JwtAuthorizers
 from sldb.emulator.gateway.invoking import InvocationFailed, Throttled, TimedOut, TooLarge
 from sldb.emulator.gateway.messages import Request, Response, joined
 from sldb.emulator.gateway.throttling import Limit, Throttle
 from tests.fakes.aws.gateway import Lines, StandIn, request
+from tests.fakes.aws.issuer import Issuer
 from tests.fakes.clock import Clock
 
 QUERY, AUTHORIZER = "query-function", "authorizer-function"
@@ -48,10 +51,13 @@ class World:
     clock: Clock = field(default_factory=Clock)
     functions: StandIn = field(default_factory=lambda: StandIn({QUERY: answer_ok, AUTHORIZER: allow_good}))
     log: Lines = field(default_factory=Lines)
+    issuer: Issuer = field(default_factory=Issuer)
 
     def __post_init__(self) -> None:
         authorizers = FunctionAuthorizers(self.functions, self.clock.now)
-        self.parts = handler.Parts(self.functions, authorizers, cast("Any", None), Throttle(self.clock.now), self.log)
+        jwt = JwtAuthorizers(IssuerKeys(self.issuer.fetch, self.clock.now), self.clock.now)
+        throttle = Throttle(self.clock.now)
+        self.parts = handler.Parts(self.functions, authorizers, jwt, cast("Any", None), throttle, self.log)
 
     def answer(self, of: HttpApi, what: Request) -> Response:
         return handler.answer(of, what, self.parts)
@@ -238,3 +244,19 @@ def test_a_preflight_needs_no_authorization_and_reaches_no_function(world: World
     assert joined(refused.headers)["access-control-allow-origin"] == "https://a.example"
     without = api(route("POST /{proxy+}", TOKEN))
     assert world.answer(without, request("OPTIONS", "/x", headers=asked)).status == 404
+
+
+def test_a_jwt_decides_and_its_claims_reach_the_function(world: World) -> None:
+    authorizer = Authorizer(
+        "auth2", "JWT", "", False, "", ("$request.header.Authorization",), 0, world.issuer.url, ("sldb",)
+    )
+    guarded = api(replace(route("POST /{proxy+}", authorizer), authorization="JWT"))
+    token = world.issuer.token(world.clock.now(), sub="user-1", sldb_databases=["main", "other"])
+    assert world.answer(guarded, bearer(f"Bearer {token}")).status == 200
+    [event] = world.functions.events(QUERY)
+    jwt = event["requestContext"]["authorizer"]["jwt"]
+    assert (jwt["claims"]["sub"], jwt["claims"]["sldb_databases"], jwt["scopes"]) == ("user-1", "[main other]", None)
+    world.clock.sleep(3600)
+    found = world.answer(guarded, bearer(f"Bearer {token}"))
+    assert (found.status, json.loads(found.body)) == (401, {"message": "Unauthorized"})
+    assert "expired" in joined(found.headers)["www-authenticate"]
