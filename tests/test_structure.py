@@ -176,6 +176,20 @@ TESTED_IN = {
         "sldb.emulator.gateway.kinds",
         "sldb.emulator.front.api_gateway",
     ),
+    "tests/sldb/emulator/gateway/rest_api/control/test_api.py": (
+        "sldb.emulator.gateway.rest_api.control.api_keys",
+        "sldb.emulator.gateway.rest_api.control.apis",
+        "sldb.emulator.gateway.rest_api.control.methods",
+        "sldb.emulator.gateway.rest_api.control.stages",
+        "sldb.emulator.gateway.rest_api.control.tags",
+        "sldb.emulator.gateway.rest_api.control.usage_plans",
+    ),
+    "tests/sldb/emulator/gateway/rest_api/test_handler.py": (
+        "sldb.emulator.gateway.rest_api.failures",
+        "sldb.emulator.gateway.rest_api.mock",
+        "sldb.emulator.gateway.rest_api.payload",
+    ),
+    "tests/sldb/emulator/gateway/test_rest_stack.py": ("sldb.emulator.gateway.rest_api.control.mappings",),
     "tests/sldb/emulator/runtime/test_functions.py": (
         "sldb.emulator.front.lambda_rules",
         "sldb.emulator.runtime.bootstrap",

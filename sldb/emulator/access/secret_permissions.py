@@ -34,7 +34,7 @@ def required(moto: Moto, call: Call, common: Mapping[str, tuple[str, ...]]) -> l
 
 
 def find(moto: Moto, call: Call) -> Any:
-    """Return moto's secret that the call names, by name or ARN; None if there is none."""
+    """Return moto's secret for a call, by name or ARN; None if there is none."""
     wanted = parameters(call)
     name = wanted.get("SecretId", wanted.get("Name"))
     return None if name is None else moto.backend("secretsmanager", call.region).secrets.get(name)

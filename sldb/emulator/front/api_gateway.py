@@ -10,11 +10,16 @@ from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.gateway.access_log import AccessLog
 from sldb.emulator.gateway.gateway import Gateway
 from sldb.emulator.gateway.http_api.function_authorizer import FunctionAuthorizers
-from sldb.emulator.gateway.http_api.handler import HttpApis, Parts
+from sldb.emulator.gateway.http_api.handler import HttpApis
+from sldb.emulator.gateway.http_api.handler import Parts as HttpParts
 from sldb.emulator.gateway.http_api.iam_authorizer import IamAuthorizer
 from sldb.emulator.gateway.http_api.issuer_keys import IssuerKeys
 from sldb.emulator.gateway.http_api.jwt_authorizer import JwtAuthorizers
 from sldb.emulator.gateway.invoking import LambdaInvoker
+from sldb.emulator.gateway.rest_api.documents import Documents
+from sldb.emulator.gateway.rest_api.handler import Parts as RestParts
+from sldb.emulator.gateway.rest_api.handler import RestApis
+from sldb.emulator.gateway.rest_api.usage import Usage
 from sldb.emulator.gateway.throttling import Throttle
 from sldb.emulator.runtime.functions import Functions
 
@@ -25,15 +30,18 @@ def gateway(
     principals: Principals,
     authorizer: Authorizer,
     logged: Callable[[str], None],
+    documents: Documents,
 ) -> Gateway:
-    """Return the front of all kinds of APIs. `logged` is called with the region of new log lines."""
-    invoker = LambdaInvoker(moto, functions)
-    http = Parts(
+    """Return the front of all kinds of APIs. `logged` is called with the region of new log lines; `documents` are those
+    of REST APIs."""
+    invoker, throttle, log = LambdaInvoker(moto, functions), Throttle(), AccessLog(moto, logged)
+    http = HttpParts(
         invoker=invoker,
         functions=FunctionAuthorizers(invoker),
         jwt=JwtAuthorizers(IssuerKeys()),
         iam=IamAuthorizer(moto, principals, authorizer),
-        throttle=Throttle(),
-        log=AccessLog(moto, logged),
+        throttle=throttle,
+        log=log,
     )
-    return Gateway(moto, (HttpApis(moto, http),), close=invoker.close)
+    rest = RestParts(invoker, throttle, Usage(throttle), log)
+    return Gateway(moto, (HttpApis(moto, http), RestApis(moto, documents, rest)), close=invoker.close)

@@ -1,8 +1,8 @@
 """Rules of Secrets Manager that moto lacks. Called under moto's lock.
 
-A secret's current value is the version with the label AWSCURRENT, wherever UpdateSecretVersionStage has moved it;
-unknown secrets and versions are errors with status 400; a secret that is marked for deletion takes no calls but a few.
-The words of errors are those that users report. Rights on a customer's KMS key are not checked.
+A secret's current value is the version with the label AWSCURRENT, also after UpdateSecretVersionStage has moved it;
+unknown secrets and versions are errors with status 400; a secret marked for deletion takes no calls but a few. The
+words of errors are those in users' reports. Rights on a customer's KMS key are not checked.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _check_existing(call: Call, secret: Any) -> None:
 
 
 def _move_default(secret: Any, _wanted: Mapping[str, Any], answer: Answer) -> Answer:
-    """Let moto know the current version: the next value that is put makes it AWSPREVIOUS."""
+    """Let moto know the current version: the next value makes it AWSPREVIOUS."""
     current = (name for name, version in secret.versions.items() if _CURRENT in version["version_stages"])
     secret.set_default_version_id(next(current, None))
     return answer

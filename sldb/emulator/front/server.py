@@ -35,6 +35,9 @@ from sldb.emulator.cloudformation.api import CloudFormation
 from sldb.emulator.front import api_gateway, ec2_rules, lambda_rules, s3_rules, secrets_rules, serving
 from sldb.emulator.front.hooks import Hook, ReplyLost, chain
 from sldb.emulator.gateway.http_api import control
+from sldb.emulator.gateway.rest_api.control import api as rest_api
+from sldb.emulator.gateway.rest_api.control import mappings
+from sldb.emulator.gateway.rest_api.documents import Documents
 from sldb.emulator.runtime.functions import Functions
 from sldb.emulator.runtime.pool import ContainerInfo
 from sldb.emulator.runtime.schedule import Schedule
@@ -42,7 +45,7 @@ from sldb.emulator.state.recorder import Recorder
 
 SERVICES = (
     *("s3", "ec2", "iam", "sts", "cloudformation", "lambda", "events", "logs"),
-    *("secretsmanager", "apigatewayv2"),
+    *("secretsmanager", "apigateway", "apigatewayv2"),
 )
 _RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
     "s3": s3_rules.check,
@@ -93,7 +96,10 @@ class Emulator:
             max_concurrency=max_concurrency,
             logged=logged,
         )
-        self._gateway = api_gateway.gateway(self._moto, self._functions, self._principals, self._authorizer, logged)
+        self._rest_apis = self._open_rest_apis()
+        self._gateway = api_gateway.gateway(
+            self._moto, self._functions, self._principals, self._authorizer, logged, self._rest_apis
+        )
         try:
             self._server = serving.listen(port, self._application)
         except BaseException:
@@ -177,6 +183,11 @@ class Emulator:
             return CloudFormation(self.url)
         return CloudFormation(self.url, self._recorder.stacks, self._recorder.save_stacks)
 
+    def _open_rest_apis(self) -> Documents:
+        if self._recorder is None:
+            return Documents()
+        return Documents(self._recorder.rest_apis, self._recorder.save_rest_apis)
+
     def _close_recorder(self) -> None:
         if self._recorder is not None:
             self._recorder.close()
@@ -238,9 +249,12 @@ class Emulator:
     def _control_plane(self, call: Call) -> Answer:
         if call.action in bucket_policy.ACTIONS:
             return self._bucket_policies.answer(call)
-        own = control.answer(self._moto, call) if call.service == "apigatewayv2" else None
-        if own is not None:
-            return own
+        if call.service == "apigateway":
+            return rest_api.answer(self._rest_apis, call)
+        if call.service == "apigatewayv2":
+            own = mappings.answer(self._moto, self._rest_apis, call) or control.answer(self._moto, call)
+            if own is not None:
+                return own
         rule = _RULES.get(call.service)
         try:
             answer = self._moto.apply(rule(self._moto, call) if rule else call)

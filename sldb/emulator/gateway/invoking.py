@@ -34,6 +34,10 @@ class InvocationFailed(Exception):
     """The function raised, ended or replied with what is no JSON; the text says which."""
 
 
+class NotInvoked(InvocationFailed):
+    """There is no such function, or it does not let the API invoke it."""
+
+
 class TimedOut(Exception):
     """The function did not reply in time."""
 
@@ -50,7 +54,7 @@ class Invoker(Protocol):
     """Invokes functions for APIs; a stand-in in tests."""
 
     def invoke(self, uri: str, event: Mapping[str, Any], *, source_arn: str, region: str, seconds: float) -> Any:
-        """Return the function's result, decoded. Raises the four exceptions above."""
+        """Return the function's result, decoded. Raises one of the exceptions above."""
 
 
 class LambdaInvoker:
@@ -75,7 +79,7 @@ class LambdaInvoker:
         except AwsError as error:
             if error.code == "TooManyRequestsException":
                 raise Throttled(error.message) from error
-            raise InvocationFailed(str(error)) from error
+            raise NotInvoked(str(error)) from error
         if outcome.failed:
             raise InvocationFailed(outcome.body.decode("utf-8", "replace"))
         try:

@@ -26,9 +26,10 @@ from sldb.emulator.state import pickling
 from sldb.emulator.state.state_file import StateFile
 
 SAVE_SECONDS = 1.0  # between two times that log lines are saved
-_SERVICES = ("ec2", "iam", "lambda", "events", "logs", "secretsmanager", "apigateway", "apigatewayv2")
+_SERVICES = ("ec2", "iam", "lambda", "events", "logs", "secretsmanager", "apigatewayv2")
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "Validate")
 _BUCKET, _REST, _STACKS, _POLICIES, _MADE_BY = "bucket/", "s3/rest", "stacks", "bucket_policies", "made_by"
+_REST_APIS = "rest_apis"
 _UPLOADING = ("uploads", "uploadId", "partNumber")
 
 
@@ -46,6 +47,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._save_logs_now_and_then, daemon=True)
         self.stacks: Any = None  # of CloudFormation, if there are some
         self.bucket_policies: dict[str, str] = {}
+        self.rest_apis: dict[str, Any] = {}  # by region
         try:
             self._restore(directory)
         except BaseException:
@@ -80,6 +82,9 @@ class Recorder:
 
     def save_bucket_policies(self, texts: dict[str, str]) -> None:
         self._save({_POLICIES: json.dumps(texts).encode()})
+
+    def save_rest_apis(self, documents: dict[str, Any]) -> None:
+        self._save({_REST_APIS: json.dumps(documents).encode()})
 
     def _after_s3(self, call: Call) -> None:
         bucket, key = split_bucket_and_key(call.path)
@@ -158,6 +163,8 @@ class Recorder:
     def _restore_state(self, name: str, content: bytes) -> None:
         if name == _POLICIES:
             self.bucket_policies = json.loads(content)
+        elif name == _REST_APIS:
+            self.rest_apis = json.loads(content)
         elif name == _STACKS:
             self.stacks = self._load(content)
         elif name.startswith(_BUCKET):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sldb.emulator.cloudformation.resources import api_gateway_v2
+from sldb.emulator.cloudformation.resources import api_gateway, api_gateway_stages, api_gateway_v2
 from sldb.emulator.cloudformation.resources.aws_lambda import EventInvokeConfig, Function, Permission
 from sldb.emulator.cloudformation.resources.base import ResourceType
 from sldb.emulator.cloudformation.resources.ec2 import Vpc
@@ -26,6 +26,16 @@ TYPES: Mapping[str, ResourceType] = {
     "AWS::Events::Rule": Rule(),
     "AWS::Logs::LogGroup": LogGroup(),
     "AWS::SecretsManager::Secret": Secret(),
+    "AWS::ApiGateway::RestApi": api_gateway.RestApi(),
+    "AWS::ApiGateway::Resource": api_gateway.Resource(),
+    "AWS::ApiGateway::Method": api_gateway.Method(),
+    "AWS::ApiGateway::GatewayResponse": api_gateway.GatewayResponse(),
+    "AWS::ApiGateway::Deployment": api_gateway.Deployment(),
+    "AWS::ApiGateway::Account": api_gateway.Account(),
+    "AWS::ApiGateway::Stage": api_gateway_stages.Stage(),
+    "AWS::ApiGateway::UsagePlan": api_gateway_stages.UsagePlan(),
+    "AWS::ApiGateway::UsagePlanKey": api_gateway_stages.UsagePlanKey(),
+    "AWS::ApiGateway::ApiKey": api_gateway_stages.ApiKey(),
     "AWS::ApiGatewayV2::Api": api_gateway_v2.Api(),
     "AWS::ApiGatewayV2::Stage": api_gateway_v2.Stage(),
     "AWS::ApiGatewayV2::Route": api_gateway_v2.Route(),

@@ -81,7 +81,7 @@ class ResourceType:
 
 def with_actual(properties: Properties, actual: Properties) -> Properties:
     """Return the given properties of a template with their actual values; numbers are mostly text there."""
-    found = {name: value for name, value in actual.items() if name in properties}
+    found = {name: value for name, value in actual.items() if name in properties and value != properties[name]}
     return {**properties, **{name: value for name, value in found.items() if str(value) != str(properties[name])}}
 
 

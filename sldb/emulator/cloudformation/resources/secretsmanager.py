@@ -51,7 +51,7 @@ class Secret(ResourceType):
             it.cloud.call("secretsmanager", "DeleteSecret", SecretId=it.physical_id, ForceDeleteWithoutRecovery=True)
 
     def actual(self, it: Existing) -> Properties | None:
-        """Return the properties; a secret that is marked for deletion counts as gone."""
+        """Return the properties; a secret marked for deletion counts as gone."""
         found = _describe(it)
         if found is None or found.get("DeletedDate"):
             return None

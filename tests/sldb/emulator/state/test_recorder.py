@@ -150,6 +150,9 @@ def test_functions_roles_groups_and_stacks_outlive_the_process(tmp_path: Path) -
         secrets = boto3.client("secretsmanager", **options)
         secrets.create_secret(Name="key", SecretString="first")
         secrets.put_secret_value(SecretId="key", SecretString="second")
+        gateway = boto3.client("apigateway", **options)
+        api = gateway.create_rest_api(name="api")["id"]
+        key = gateway.create_api_key(name="key", enabled=True)
         group = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpc)["GroupId"]
         cloudformation = boto3.client("cloudformation", **options)
         cloudformation.create_stack(StackName="s", TemplateBody=STACK)
@@ -166,6 +169,9 @@ def test_functions_roles_groups_and_stacks_outlive_the_process(tmp_path: Path) -
             for stage in ("AWSCURRENT", "AWSPREVIOUS")
         }
         assert values == {"AWSCURRENT": "second", "AWSPREVIOUS": "first"}
+        assert client("apigateway").get_rest_api(restApiId=api)["name"] == "api"
+        found = client("apigateway").get_api_key(apiKey=key["id"], includeValue=True)
+        assert (found["value"], found["enabled"]) == (key["value"], True)
         assert client("logs").describe_log_groups(logGroupNamePrefix="of-the-stack")["logGroups"]
         done = client("lambda").invoke(FunctionName="f", Payload=b'{"n": 2}')
         assert done["Payload"].read() == b'{"n": 2}'
