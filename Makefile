@@ -46,7 +46,7 @@ histories: $(VENV)/.has-dev ## simulated histories, the same ones each time, and
 everything: check test paths histories ## all that can be checked on this machine, for hours if need be: make everything SECONDS=600
 	$(MAKE) chaos interop mutants fuzz soak bench
 
-interop: $(VENV)/.has-dev $(INTEROP)/.has-servers ## the tests against independent servers and clients: MiniStack, SeaweedFS, LocalStack, rclone, libSQL
+interop: $(VENV)/.has-dev $(INTEROP)/.has-servers $(INTEROP)/.has-clients ## the tests against independent servers and clients: MiniStack, SeaweedFS, LocalStack, rclone, clients of libSQL
 	SLDB_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 2 --dist loadfile -rs --durations=5 tests/interop
 
 fuzz: $(VENV)/.has-dev ## damaged inputs for decoders and splitters, other ones each time: make fuzz SECONDS=60
@@ -123,6 +123,22 @@ $(INTEROP)/.has-servers: pyproject.toml tests/interop/localstack.txt
 	@$(PYTHON) -m venv $(INTEROP)/localstack
 	@$(BIN)/uv pip install --quiet --python $(INTEROP)/localstack/bin/python -r tests/interop/localstack.txt || \
 		{ echo "LocalStack cannot be installed: its tests will be skipped" >&2; rm -rf $(INTEROP)/localstack; }
+	@touch $@
+
+# Node and Go are Python packages, too. Prisma's generator needs no engine, and looks for one: none is downloaded.
+$(INTEROP)/.has-clients: tests/interop/clients.txt tests/interop/javascript/package.json tests/interop/javascript/schema.prisma
+	@$(PYTHON) -m venv $(INTEROP)/clients
+	@( $(INTEROP)/clients/bin/python -m pip install -qq --disable-pip-version-check -r tests/interop/clients.txt && \
+	$(INTEROP)/clients/bin/python -m pip download -qq --disable-pip-version-check --no-deps --no-binary turso-serverless \
+		--dest $(INTEROP)/clients/sdist "$$(grep turso tests/interop/clients.txt)" && \
+	mkdir -p $(INTEROP)/javascript && \
+	cp tests/interop/javascript/package.json tests/interop/javascript/schema.prisma $(INTEROP)/javascript/ && \
+	export PATH="$(abspath $(INTEROP))/clients/bin:$$PATH" && cd $(INTEROP)/javascript && \
+	npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts && \
+	CHECKPOINT_DISABLE=1 PRISMA_SCHEMA_ENGINE_BINARY="$$(command -v node)" node_modules/.bin/prisma generate \
+		--schema schema.prisma >/dev/null ) || \
+		{ echo "clients of libSQL cannot be installed: their tests will be skipped" >&2; \
+		rm -rf $(INTEROP)/clients $(INTEROP)/javascript; }
 	@touch $@
 
 define install
