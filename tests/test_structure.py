@@ -155,7 +155,6 @@ TESTED_IN = {
     "tests/sldb/emulator/access/test_iam.py": (
         "sldb.emulator.access.bucket_policy",
         "sldb.emulator.access.permissions",
-        "sldb.emulator.access.principals",
     ),
     "tests/sldb/emulator/cloudformation/test_api.py": (
         "sldb.emulator.cloudformation.change",
@@ -167,11 +166,11 @@ TESTED_IN = {
         "sldb.emulator.cloudformation.resources",
         "sldb.emulator.cloudformation.saving_lock",
     ),
+    "tests/sldb/emulator/gateway/test_iam.py": ("sldb.emulator.gateway.http_api.iam_authorizer",),
     "tests/sldb/emulator/gateway/http_api/test_handler.py": ("sldb.emulator.gateway.http_api.identity_sources",),
     "tests/sldb/emulator/gateway/test_stack.py": (
         "sldb.emulator.gateway.domains",
         "sldb.emulator.gateway.gateway",
-        "sldb.emulator.gateway.http_api.iam_authorizer",
         "sldb.emulator.gateway.http_api.control",
         "sldb.emulator.gateway.kinds",
         "sldb.emulator.front.api_gateway",

@@ -1,8 +1,8 @@
 """The authorization of every call; moto has none.
 
-The account's owner may do everything but what a bucket's policy denies. A function needs the permission of its role's
-policies, or of the bucket's, without a denial, and within the permissions boundary of the role. A refusal has AWS's
-words, with the caller, the action and the reason.
+The account's owner may do everything but what a bucket's policy denies. A function, another session of a role, or a
+user needs the permission of its policies, or of the bucket's, without a denial, and within the permissions boundary of
+the role. A refusal has AWS's words, with the caller, the action and the reason.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Authorizer:
     def authorize(self, call: Call, principal: Principal | None) -> None:
         """Raise AwsError if AWS would refuse the caller. `principal` is None for the account's owner."""
         of_bucket = self._bucket_policies.of(split_bucket_and_key(call.path)[0]) if call.service == "s3" else []
-        names = [ACCOUNT, _ROOT, *([principal.role_arn, principal.arn] if principal else [])]
+        names = [ACCOUNT, _ROOT, *([principal.entity_arn, principal.arn] if principal else [])]
         for needed in required(self._moto, call):
             by_bucket = policy.decide(of_bucket, _with_caller(needed, principal), names)
             if by_bucket == "deny":
@@ -52,7 +52,7 @@ class Authorizer:
         if principal is None:
             return
         request = _with_caller(needed, principal)
-        by_role = policy.decide(self._role_policies(principal), request)
+        by_role = policy.decide(self._policies_of(principal), request)
         if by_role == "deny":
             raise _denied(call, request, principal, "with an explicit deny in an identity-based policy")
         if by_role != "allow" and not is_granted:
@@ -70,27 +70,39 @@ class Authorizer:
             return answer
         context = {"aws:securetransport": ("true",), **condition_of_existence_check(unquote(key))}
         listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", context)
-        may_list = policy.decide(self._role_policies(principal), listing) == "allow"
+        may_list = policy.decide(self._policies_of(principal), listing) == "allow"
         if may_list and self._is_within_boundary(principal, listing):
             return answer
         raise _denied(call, listing, principal, _not_allowed(listing))
 
-    def _role_policies(self, principal: Principal) -> list[Document]:
-        role = self._role(principal)
-        return [] if role is None else list(_documents_of(role))
+    def _policies_of(self, principal: Principal) -> list[Document]:
+        entity = self._entity(principal)
+        if entity is None:
+            return []
+        groups = [] if principal.session else self._moto.backend("iam", "aws").get_groups_for_user(entity.name)
+        return [document for each in (entity, *groups) for document in _documents_of(each)]
 
     def _is_within_boundary(self, principal: Principal, request: Request) -> bool:
         """Return True if the role has no permissions boundary, or if its boundary allows this."""
-        role = self._role(principal)
-        arn = role.permissions_boundary_arn if role is not None else None
+        # Of users moto keeps no boundary.
+        arn = getattr(self._entity(principal), "permissions_boundary_arn", None)
         if not arn:
             return True
         boundary = self._moto.backend("iam", "aws").managed_policies.get(arn)
         return boundary is not None and policy.decide([_managed(boundary)], request) == "allow"
 
-    def _role(self, principal: Principal) -> Any:
-        roles = self._moto.backend("iam", "aws").roles.values()
-        return next((each for each in roles if each.arn == principal.role_arn), None)
+    def _entity(self, principal: Principal) -> Any:
+        """Return the role or user."""
+        iam = self._moto.backend("iam", "aws")
+        entities = iam.roles if principal.session else iam.users
+        return next((each for each in entities.values() if each.arn == principal.entity_arn), None)
+
+    def id_of(self, principal: Principal) -> str:
+        """Return the unique id of the caller: of a user, or of a role with the name of the session."""
+        with self._moto.lock:
+            entity = self._entity(principal)
+        unique = "" if entity is None else str(entity.id)
+        return f"{unique}:{principal.session}" if principal.session else unique
 
     def check_boundary_in(self, call: Call) -> None:
         """Raise AwsError if a permissions boundary is not a policy of the account."""
@@ -122,13 +134,14 @@ def check_policies_in(call: Call) -> None:
 
 
 def _with_caller(needed: Request, principal: Principal | None) -> Request:
-    caller = {"aws:principalarn": (principal.role_arn if principal else _ROOT,)}
+    caller = {"aws:principalarn": (principal.entity_arn if principal else _ROOT,)}
     return replace(needed, context={**needed.context, **caller})
 
 
-def _documents_of(role: Any) -> Iterator[Document]:
-    yield from (document_of(text) for text in role.policies.values())
-    yield from (_managed(managed) for managed in role.managed_policies.values())
+def _documents_of(entity: Any) -> Iterator[Document]:
+    """Yield the policies of a role, a user or a group."""
+    yield from (document_of(text) for text in entity.policies.values())
+    yield from (_managed(managed) for managed in entity.managed_policies.values())
 
 
 def _managed(managed: Any) -> Document:

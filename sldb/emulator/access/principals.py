@@ -1,4 +1,5 @@
-"""The callers: access keys of running containers, each with the role of its function.
+"""The callers: access keys of running containers, each with the role of its function; of sessions of assumed roles; and
+of users.
 
 Any other key is the account's owner, like the user at the keyboard, and may do everything.
 """
@@ -8,41 +9,48 @@ from __future__ import annotations
 import secrets
 import threading
 from dataclasses import dataclass, field
+from typing import Any
+
+from moto.core.utils import utcnow
 
 from sldb.emulator.calls.call import ACCOUNT
+from sldb.emulator.calls.errors import AwsError
+from sldb.emulator.calls.moto_app import Moto
+
+_PREFIXES = ("AKIA", "ASIA")  # of AWS's keys, moto's too; those of the owner are what a user has made up
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
     access_key_id: str
     secret_access_key: str = field(repr=False)
-    session_token: str = field(repr=False)
+    session_token: str = field(repr=False)  # "" of a user
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A function, acting in its role."""
+    """A session of a role, such as a function's, or a user."""
 
-    role_arn: str
-    session: str  # the function's name
+    entity_arn: str  # the role or the user: its policies apply
+    session: str  # such as the function's name; "" of a user
     credentials: Credentials
 
     @property
-    def role_name(self) -> str:
-        return self.role_arn.rpartition("/")[2]
-
-    @property
     def arn(self) -> str:
-        return f"arn:aws:sts::{ACCOUNT}:assumed-role/{self.role_name}/{self.session}"
+        """The ARN of the caller, which names no path of a role."""
+        if not self.session:
+            return self.entity_arn
+        return f"arn:aws:sts::{ACCOUNT}:assumed-role/{self.entity_arn.rpartition('/')[2]}/{self.session}"
 
 
 class Principals:
-    def __init__(self) -> None:
+    def __init__(self, moto: Moto) -> None:
+        self._moto = moto
         self._lock = threading.Lock()
         self._by_key: dict[str, Principal] = {}
 
     def mint(self, role_arn: str, session: str) -> Credentials:
-        """Credentials of a new container."""
+        """Return the credentials of a new container."""
         # As AWS's temporary keys look: the prefix, then sixteen letters and digits.
         key = "ASIA" + secrets.token_hex(8).upper()
         credentials = Credentials(key, secrets.token_urlsafe(30), secrets.token_urlsafe(60))
@@ -51,6 +59,32 @@ class Principals:
         return credentials
 
     def find(self, access_key: str) -> Principal | None:
-        """Return the caller with an access key, None for the account's owner."""
+        """Return the caller with an access key, None for the account's owner. Raises AwsError if it has ended."""
         with self._lock:
-            return self._by_key.get(access_key)
+            found = self._by_key.get(access_key)
+        if found is not None or not access_key.startswith(_PREFIXES):
+            return found
+        with self._moto.lock:
+            return self._session(access_key) or self._user(access_key)
+
+    def _session(self, access_key: str) -> Principal | None:
+        for each in self._moto.backend("sts", "aws").assumed_roles:
+            if each.access_key_id == access_key:
+                if each.expiration < utcnow():
+                    raise AwsError("ExpiredToken", "The security token included in the request is expired", 403)
+                credentials = Credentials(access_key, each.secret_access_key, each.session_token)
+                return Principal(each.role_arn, each.session_name, credentials)
+        return None
+
+    def _user(self, access_key: str) -> Principal | None:
+        for user in self._moto.backend("iam", "aws").users.values():
+            for key in user.access_keys:
+                if key.access_key_id == access_key:
+                    _check_active(key)
+                    return Principal(user.arn, "", Credentials(access_key, key.secret_access_key, ""))
+        return None
+
+
+def _check_active(key: Any) -> None:
+    if key.status != "Active":
+        raise AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)

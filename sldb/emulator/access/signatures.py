@@ -1,4 +1,5 @@
-"""Signature Version 4, checked: a function must sign its calls with the credentials of its container.
+"""Signature Version 4, checked: a function must sign its calls with the credentials of its container, a user with its
+key.
 
 The calls of the account's owner are not checked: tools on this machine use any key and secret. Of a presigned URL
 the expiry alone is checked (s3_rules).
@@ -29,16 +30,17 @@ def check(call: Call, credentials: Credentials) -> None:
     """Raise AwsError if AWS would not accept the call as signed with these credentials."""
     found = _AUTHORIZATION.fullmatch(call.headers.get("authorization", ""))
     if found is None:
+        if "authorization" in call.headers:
+            raise _refused(call, "IncompleteSignature", "The Authorization header has not all parts of a signature")
         return  # presigned
-    if call.headers.get("x-amz-security-token") != credentials.session_token:
+    if call.headers.get("x-amz-security-token", "") != credentials.session_token:
         raise _refused(call, "InvalidToken", "The security token included in the request is invalid")
     _check_time(call)
     _check_payload(call)
     names = found["headers"].split(";")
-    if not {"host", "x-amz-date", "x-amz-security-token"} <= set(names):
-        raise _refused(
-            call, "SignatureDoesNotMatch", f"host, x-amz-date and the token must be signed, not only {names}"
-        )
+    needed = {"host", "x-amz-date", *(["x-amz-security-token"] if credentials.session_token else [])}
+    if not needed <= set(names):
+        raise _refused(call, "SignatureDoesNotMatch", f"{', '.join(sorted(needed))} must be signed, not only {names}")
     expected = _signature(call, found["scope"], names, credentials.secret_access_key)
     if not hmac.compare_digest(expected, found["signature"]):
         raise _refused(

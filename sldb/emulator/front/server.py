@@ -78,7 +78,7 @@ class Emulator:
         self.hooks = list(hooks)  # may be changed while it runs
         self._root = Path(tempfile.mkdtemp(prefix="sldb-emulator-"))
         self._moto = Moto()
-        self._principals = Principals()
+        self._principals = Principals(self._moto)
         try:
             self._recorder = None if data is None else Recorder(self._moto, data)
         except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from typing import Any
 
 import boto3
@@ -67,3 +68,12 @@ def test_presigned_address_of_a_function(aws: Any, credentials: dict[str, str], 
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
     with urllib.request.urlopen(url) as answer:
         assert answer.read() == b"x"
+
+
+def test_a_header_with_a_key_and_no_signature_is_refused(aws: Any, credentials: dict[str, str]) -> None:
+    scope = f"{credentials['aws_access_key_id']}/20261127/us-east-1/s3/aws4_request"
+    connection = http.client.HTTPConnection("127.0.0.1", aws.port)
+    connection.request("GET", "/", headers={"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"})
+    answer = connection.getresponse()
+    assert (answer.status, b"IncompleteSignature" in answer.read()) == (403, True)
+    connection.close()
