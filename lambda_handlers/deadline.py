@@ -17,8 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lambda_handlers.host import Call, Host
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import Action, Request, SldbError
 
+DEFAULT_SECONDS = 900.0  # unless the function or the request sets a limit
+MAX_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
+MIN_MARGIN_SECONDS = 0.25
 SECONDS_BETWEEN_LOOKS = 1.0
 PIECE_SECONDS = 0.25  # of a longer wait: after each one a mark is looked for
 
@@ -109,3 +112,23 @@ class Deadline:
 
 
 NEVER = Deadline(math.inf, lambda: 0.0)
+
+
+def seconds_for(request: Request | Action, remaining_seconds: float | None) -> float:
+    """Return the time of a request that begins now. `remaining_seconds`: the time left to the function, if known."""
+    limits = [seconds for seconds in (request.timeout, remaining_seconds) if seconds is not None]
+    if remaining_seconds is not None:
+        limits[-1] -= _margin(remaining_seconds)
+    return max(0.0, min(limits, default=DEFAULT_SECONDS))
+
+
+def _margin(remaining_seconds: float) -> float:
+    """Return the seconds between the end of a request and that of its function. Freeing the lock and answering
+    take as long in a function of four seconds as in one of a minute: a short function gives up a third of its time."""
+    return max(MIN_MARGIN_SECONDS, min(MAX_MARGIN_SECONDS, remaining_seconds / 3))
+
+
+def seconds_until_late(remaining_seconds: float) -> float:
+    """Return the seconds until the watchdog checks: SQLite gets a quarter of the margin to notice the end of the
+    request's time, the other three are for freeing the lock and answering."""
+    return remaining_seconds - _margin(remaining_seconds) * 3 / 4

@@ -18,7 +18,8 @@ from lambda_handlers.wire import SldbError, bad_request, is_action
 class Context(Protocol):
     """The part of Lambda's context object used here."""
 
-    aws_request_id: str
+    @property
+    def aws_request_id(self) -> str: ...
 
     def get_remaining_time_in_millis(self) -> int: ...
 

@@ -23,6 +23,7 @@ from lambda_handlers.database.database import Database
 from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.database.parts import Parts, Transactions
 from lambda_handlers.database.replies import Replies
+from lambda_handlers.deadline import seconds_for, seconds_until_late
 from lambda_handlers.events import Context
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
@@ -43,9 +44,7 @@ if TYPE_CHECKING:
     from lambda_handlers.database.transaction.warm_sessions import WarmSessions
     from lambda_handlers.http.routes.answers import HttpService
 
-DEFAULT_SECONDS = 900.0  # unless the function or the request sets a limit
-MAX_MARGIN_SECONDS = 2.0  # kept free of the function's time to roll back, release the lock and answer
-MIN_MARGIN_SECONDS = 0.25
+CALLERS_AGE_SECONDS = 30.0  # of the copy of the access document: what is revoked there ends within that time
 
 
 class Service:
@@ -67,6 +66,7 @@ class Service:
         self._resources = Resources(settings, self._store, lock, self._host, self._log, directory)
         self._databases: dict[str, Database] = {}  # the one used last comes last
         self._warm: WarmSessions | None = None
+        self._http: HttpService | None = None
         self._in_use: set[str] = set()  # by the request or action that runs
         self._machine = settings.billed_machine
         self._init_ms: float | None = None  # until a reply has reported it
@@ -92,7 +92,7 @@ class Service:
         limit = self._settings.reply_limit_bytes
         with self._running:
             started = self._host.now()
-            seconds = _seconds_for(request, remaining_seconds)
+            seconds = seconds_for(request, remaining_seconds)
             deadline = self._resources.deadline(seconds, request, invocation_id, caller)
             before = self._store_counters()
             with self._running_request():
@@ -118,16 +118,20 @@ class Service:
         registry.check_rights(caller, action, only_reads=self._settings.read_only)
         registry.run_at_once(self._resources, action, caller)
         with self._running:
-            deadline = self._resources.deadline(_seconds_for(action, remaining_seconds))
+            deadline = self._resources.deadline(seconds_for(action, remaining_seconds))
             context = ActionContext(self._resources, deadline, self._database, caller)
             with self._running_request():
                 return run(context, action)
 
     def handle(self, event: object, context: Context | None = None) -> dict[str, Any]:
         """Return the reply to an event, in the shape for that kind of event."""
+        if context is not None and events.is_http(event):
+            from lambda_handlers.http.gateway_time import limited  # a cold start does not need it
+
+            context = limited(event, context, self._host.now)
         if self._watchdog is None or context is None:
             return self._handle(event, context)
-        late = _seconds_until_late(context.get_remaining_time_in_millis() / 1000)
+        late = seconds_until_late(context.get_remaining_time_in_millis() / 1000)
         with self._watchdog.watching(late, context.aws_request_id, lambda: self._give_up(event, context)):
             return self._handle(event, context)
 
@@ -158,10 +162,14 @@ class Service:
     @property
     def http(self) -> HttpService:
         """The service as it answers HTTP requests."""
-        from lambda_handlers.http.routes.answers import HttpService  # a cold start does not need it
+        if self._http is None:
+            from lambda_handlers.access.directory import Directory  # imports slow down cold starts
+            from lambda_handlers.http.routes.answers import HttpService
 
-        replies = Replies(self._store, self._host)
-        return HttpService(self, self._log, self._host, self._settings, replies)
+            callers = Directory(self._store, self._host.now, CALLERS_AGE_SECONDS)
+            replies = Replies(self._store, self._host)
+            self._http = HttpService(self, self._log, self._host, self._settings, replies, callers)
+        return self._http
 
     def close(self) -> None:
         with self._running:
@@ -274,22 +282,3 @@ class Service:
 
         self._warm = self._warm or warm_sessions.WarmSessions(self._host.now)
         return runner.Transactions(parts, self._warm)
-
-
-def _seconds_for(request: Request | Action, remaining_seconds: float | None) -> float:
-    limits = [seconds for seconds in (request.timeout, remaining_seconds) if seconds is not None]
-    if remaining_seconds is not None:
-        limits[-1] -= _margin(remaining_seconds)
-    return max(0.0, min(limits, default=DEFAULT_SECONDS))
-
-
-def _margin(remaining_seconds: float) -> float:
-    """Return the seconds between the end of a request and that of its function. Freeing the lock and answering
-    take as long in a function of four seconds as in one of a minute: a short function gives up a third of its time."""
-    return max(MIN_MARGIN_SECONDS, min(MAX_MARGIN_SECONDS, remaining_seconds / 3))
-
-
-def _seconds_until_late(remaining_seconds: float) -> float:
-    """Return the seconds until the watchdog checks: SQLite gets a quarter of the margin to notice the end of the
-    request's time, the other three are for freeing the lock and answering."""
-    return remaining_seconds - _margin(remaining_seconds) * 3 / 4

@@ -8,21 +8,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_handlers.http.claims import caller_of
+from lambda_handlers.caller import Caller
 from lambda_handlers.http.messages import JSON, HttpRequest, HttpResponse
 from lambda_handlers.wire import SldbError, bad_request
 
 
-def http_request(event: Mapping[str, Any]) -> HttpRequest:
-    """Return the HTTP request in an event. Raises `bad_request` for one that API Gateway cannot have made, and
-    `forbidden` for an authorizer that names no caller."""
+def http_request(event: Mapping[str, Any], caller: Caller, front: str | None = None) -> HttpRequest:
+    """Return the HTTP request in an event. Raises `bad_request` for one that API Gateway cannot have made."""
     context = event["requestContext"]
     context = context if isinstance(context, Mapping) else {}
     path, headers = _path(event, context), _headers(event)
     if path == "/":  # earlier versions, which had this route only, demanded no content type
         headers.setdefault("content-type", JSON)
     method = _object(context.get("http")).get("method") or event.get("httpMethod") or "POST"
-    return HttpRequest(str(method).upper(), path, headers, _body(event), caller_of(context))
+    return HttpRequest(str(method).upper(), path, headers, _body(event), caller, front or "")
 
 
 def _path(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:

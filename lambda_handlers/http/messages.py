@@ -27,6 +27,7 @@ class HttpRequest:
     headers: Mapping[str, str]  # by their names in lower case
     body: bytes
     caller: Caller
+    front: str = ""  # of API Gateway, that has identified the caller; "": none of sldb's
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers import db_function, deadlock_fix
-from lambda_handlers.service import MAX_MARGIN_SECONDS, Service
-from lambda_handlers.service import _seconds_for as seconds_for
-from lambda_handlers.service import _seconds_until_late as seconds_until_late
+from lambda_handlers.deadline import MAX_MARGIN_SECONDS, seconds_for, seconds_until_late
+from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
 from lambda_handlers.wire import ERROR_CODES, Request, SldbError, Statement
 from tests.fakes.databases.service import container, run

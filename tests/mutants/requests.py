@@ -431,7 +431,7 @@ TIME = (
     Mutant(
         "a request may take all of its function's time",
         "time",
-        HANDLERS + "service.py",
+        HANDLERS + "deadline.py",
         "        limits[-1] -= _margin(remaining_seconds)",
         "        pass",
         (SERVER + "test_service.py::test_a_request_leaves_its_function_time_to_roll_back_and_answer",),
@@ -439,7 +439,7 @@ TIME = (
     Mutant(
         "a request is given up when there is no time left to tell its caller",
         "time",
-        HANDLERS + "service.py",
+        HANDLERS + "deadline.py",
         "    return remaining_seconds - _margin(remaining_seconds) * 3 / 4",
         "    return remaining_seconds - 0.1",
         (SERVER + "test_service.py::test_what_does_not_end_is_given_up_while_its_caller_can_still_be_told",),

@@ -15,14 +15,16 @@ from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.events import Context
 from lambda_handlers.http.api_gateway import http_request, http_response
 from lambda_handlers.http.bodies import Bodies, SpooledBodies, StoredBodies, can_follow
+from lambda_handlers.http.claims import caller_of, front_of
 from lambda_handlers.http.errors import error_response
 from lambda_handlers.http.messages import JSON, Body, HttpRequest, HttpResponse, Limits, Pieces
-from lambda_handlers.http.routes import front
+from lambda_handlers.http.routes import front as routes
 from lambda_handlers.log import Log, trace
 from lambda_handlers.store.protocol import detail_of
 from lambda_handlers.wire import Action, Reply, Request, SldbError, StoredRows, bug_in
 
 if TYPE_CHECKING:
+    from lambda_handlers.access.directory import Directory
     from lambda_handlers.database.replies import Replies
     from lambda_handlers.host import Host
     from lambda_handlers.settings import Settings
@@ -45,20 +47,38 @@ class _Service(Protocol):
 
 
 class HttpService:
-    def __init__(self, service: _Service, log: Log, host: Host, settings: Settings, replies: Replies) -> None:
+    def __init__(
+        self, service: _Service, log: Log, host: Host, settings: Settings, replies: Replies, callers: Directory
+    ) -> None:
         self._service = service
         self._log = log
         self._host = host
         self._settings = settings
         self._replies = replies
+        self._callers = callers
 
     def handle(self, event: Mapping[str, Any], context: Context | None = None) -> dict[str, Any]:
         """Return the response to an event of API Gateway or a function URL, as these take it. Raises nothing."""
+        line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
         try:
-            http = http_request(event)
-        except SldbError as error:
-            return http_response(error_response(error))
+            line["front"] = front = front_of(event)
+            http = http_request(event, caller_of(event, self._callers.find, self._host.now()), front)
+        except Exception as error:  # noqa: BLE001 - as in `respond`
+            return http_response(self._refuse(error, line))
         return http_response(self.respond(http, context=context, is_event=True))
+
+    def _refuse(self, error: Exception, line: dict[str, Any]) -> HttpResponse:
+        """Return the response to an event that does not get as far as a route."""
+        if isinstance(error, SldbError):
+            response, details = error_response(error.for_stack(self._settings.stack)), error.details
+            line.update(code=error.code, reason=details.get("reason"), caller=details.get("caller"))
+            line.update(aws_said=detail_of(error) or None)
+        else:
+            response = error_response(bug_in(line["aws_request_id"]))
+            line.update(code="internal", traceback=trace(error))
+        write = self._log.error if response.status >= 500 else self._log.info
+        write("request", **line, status=response.status)
+        return response
 
     def respond(
         self,
@@ -74,9 +94,9 @@ class HttpService:
         invocation_id = getattr(context, "aws_request_id", None)
         engine = self._engine(http, context, is_event=is_event)
         line = engine.noted
-        line.update(aws_request_id=invocation_id, caller=http.caller.name or None)
+        line.update(aws_request_id=invocation_id, front=http.front or None, caller=http.caller.name or None)
         try:
-            response = front.respond(http, engine, limits or Limits())
+            response = routes.respond(http, engine, limits or Limits())
             line.setdefault("code", response.code or None)
         except Exception as error:  # noqa: BLE001 - a bug: this is the one place that turns it into a response
             response = error_response(bug_in(invocation_id))

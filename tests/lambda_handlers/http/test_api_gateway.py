@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.caller import OPERATOR
 from lambda_handlers.http.api_gateway import http_request, http_response
 from lambda_handlers.http.messages import json_response
 from lambda_handlers.wire import SldbError
@@ -46,25 +47,27 @@ V2 = {"version": "2.0", "routeKey": "$default", "requestContext": {"stage": "$de
     ],
 )
 def test_the_path_has_no_stage_and_no_prefix(event: dict[str, Any], path: str) -> None:
-    assert http_request(event).path == path
+    assert http_request(event, OPERATOR).path == path
 
 
 def test_the_parts_of_a_request() -> None:
     event = {**V2, "rawPath": "/query", "headers": {"Content-Type": "text/plain", "X": "1"}, "body": "é"}
-    http = http_request(event)
+    http = http_request(event, OPERATOR)
     assert (http.method, http.body, dict(http.headers)) == (
         "POST",
         "é".encode(),
         {"content-type": "text/plain", "x": "1"},
     )
     encoded = {**event, "body": base64.b64encode(b"\xff\x00").decode(), "isBase64Encoded": True}
-    assert http_request(encoded).body == b"\xff\x00"
+    assert http_request(encoded, OPERATOR).body == b"\xff\x00"
 
 
 def test_only_the_root_needs_no_content_type() -> None:
-    assert http_request({**V2, "rawPath": "/"}).headers == {"content-type": "application/json"}
-    assert http_request({**V2, "rawPath": "/query"}).headers == {}
-    assert http_request({**V2, "rawPath": "/", "headers": {"content-type": "a/b"}}).headers == {"content-type": "a/b"}
+    assert http_request({**V2, "rawPath": "/"}, OPERATOR).headers == {"content-type": "application/json"}
+    assert http_request({**V2, "rawPath": "/query"}, OPERATOR).headers == {}
+    assert http_request({**V2, "rawPath": "/", "headers": {"content-type": "a/b"}}, OPERATOR).headers == {
+        "content-type": "a/b"
+    }
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ def test_only_the_root_needs_no_content_type() -> None:
 )
 def test_what_api_gateway_cannot_have_made(event: dict[str, Any]) -> None:
     with pytest.raises(SldbError) as caught:
-        http_request(event)
+        http_request(event, OPERATOR)
     assert caught.value.code == "bad_request"
 
 
