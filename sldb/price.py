@@ -20,6 +20,9 @@ S3_WRITE = 0.005 / 1000  # PUT, COPY, POST, LIST
 S3_READ = 0.0004 / 1000  # GET and all others; DELETE is free, and rare enough to be counted here
 S3_GB_MONTH = 0.023  # S3 Standard, the first 50 TB
 LOG_GB = 0.50  # CloudWatch Logs, ingestion; https://aws.amazon.com/cloudwatch/pricing/
+HTTP_API_REQUEST = 1.00 / 1_000_000  # API Gateway's, the first 300 million; https://aws.amazon.com/api-gateway/pricing/
+REST_API_REQUEST = 3.50 / 1_000_000  # the first 333 million
+SECRET_MONTH = 0.40  # Secrets Manager; https://aws.amazon.com/secrets-manager/pricing/
 MB_PER_GB = 1024
 
 

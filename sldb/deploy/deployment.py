@@ -24,6 +24,7 @@ from sldb.deploy.preparation import Order, Preparation, prepare
 from sldb.deploy.progress import Progress, stack_failure
 from sldb.deploy.repair import restore_code
 from sldb.stack.account import Account
+from sldb.stack.api_addresses import api_addresses
 from sldb.stack.cloudformation import Stack
 from sldb.stack.resource_change import LOCK_VPC
 from sldb.stack.state import ChangeSet, StackState
@@ -84,6 +85,10 @@ class Deployment:
         state = self._stack.describe()
         assert state is not None
         return state
+
+    def api_addresses(self, state: StackState) -> dict[str, str]:
+        """Return the URL of each API of the stack by its kind."""
+        return api_addresses(self._account, state)
 
     def set_versions(self) -> None:
         """Set the versions of the data bucket as the stack says, also if its settings were changed by hand."""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from sldb.deploy.losses import Loss
 
 
+KEY_API = "KeyApi"  # a logical id
+_PARTS_OF_API = ("AWS::ApiGateway::Deployment", "AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse")
+
+
 class Kind(Enum):
     CREATE = "create"
     UPDATE = "update"
@@ -59,7 +63,12 @@ class Plan:
         a new one is made."""
         kept = (change for change in self.changes if not (self.losses and change.replaces and change.is_permission))
         going = (change for change in kept if change.removes or change.replaces)
-        return tuple(change for change in going if not (change.removes and change.logical_id in self.empty))
+        return tuple(change for change in going if not (change.removes and self._is_nothing(change)))
+
+    def _is_nothing(self, change: Change) -> bool:
+        """Return whether a resource is empty, or a part of an API that stays: a copy of its methods, its preflights."""
+        loses_api = any(each.logical_id == KEY_API and each.removes for each in self.changes)
+        return change.logical_id in self.empty or (change.type in _PARTS_OF_API and not loses_api)
 
 
 def refuse_data_loss(changes: Iterable[Change]) -> None:

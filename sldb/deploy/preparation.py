@@ -10,6 +10,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from sldb.deploy.apis.log_role import has_log_role
+from sldb.deploy.apis.notes import api_notes
+from sldb.deploy.apis.options import KIND_PARAMETERS
 from sldb.deploy.bundle.archive import Bundle, build
 from sldb.deploy.bundle.platform import Platform
 from sldb.deploy.bundle_bucket import BundleBucket
@@ -23,6 +26,7 @@ from sldb.deploy.repair import bucket_made, check_data, delete_remains, finish_r
 from sldb.deploy.tags import Tags, as_text, for_locks
 from sldb.deploy.template import template_text
 from sldb.stack.account import Account
+from sldb.stack.api_addresses import api_addresses
 from sldb.stack.cloudformation import Stack
 from sldb.stack.names import check_stack_name
 from sldb.stack.resource_change import LOCK_VPC
@@ -106,6 +110,8 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
     adopted, bucket_notes = "", tuple[str, ...]()
     if not start.losses.data:
         adopted, bucket_notes = find_adopted(account, start.stack.name, start.state)
+    may_log = has_log_role(account) if chosen[KIND_PARAMETERS["key"]] == "true" else False
+    previous = start.state.parameters if start.state else {}
     parameters = {
         **chosen,
         "LockTags": lock_tags,
@@ -114,9 +120,10 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
         "BundleKey": step.key,
         "ExistingBucket": adopted,
         "BucketMade": bucket_made(start.losses, start.state),
-        "KeyApiLogs": "false",
+        "KeyApiLogs": previous.get("KeyApiLogs", "false") if may_log is None else str(may_log).lower(),
     }
     change_set = _change_set(start, parameters)
+    addresses = api_addresses(account, start.state) if start.state else {}
     plan = Plan(
         kind=_kind(start, change_set),
         stack=start.stack.name,
@@ -124,7 +131,12 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
         region=account.region,
         bundle=step,
         changes=change_set.changes if change_set else (),
-        notes=(*bucket_notes, *loss_notes(start.losses), *_notes(parameters, start.tags, lock_vpc)),
+        notes=(
+            *bucket_notes,
+            *loss_notes(start.losses),
+            *_notes(parameters, start.tags, lock_vpc),
+            *api_notes(previous, parameters, addresses, has_log_role=may_log),
+        ),
         losses=start.losses.losses,
         empty=() if lock_vpc.is_kept else (LOCK_VPC,),
     )

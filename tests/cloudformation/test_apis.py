@@ -29,7 +29,7 @@ WITHOUT_API = {
     *("DeadlockFixSchedule", "DeadlockFixSchedulePermission"),
 }
 LOGGED = {  # what a line of the access log may have: no header, no query string, no body, no key
-    *("requestId", "requestTimeEpoch", "httpMethod", "path", "status", "responseLength", "responseLatency"),
+    *("apiId", "requestId", "requestTimeEpoch", "httpMethod", "path", "status", "responseLength", "responseLatency"),
     *("integration.requestId", "error.responseType", "identity.sourceIp"),
     *("authorizer.sldb_name", "authorizer.claims.sub", "identity.userArn", "identity.apiKeyId"),
 }

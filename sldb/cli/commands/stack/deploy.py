@@ -103,7 +103,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
                 display.note(note)
             if not only_plan:
                 deployment.set_versions()
-                _print_json(run, deployment.describe())
+                _print_json(run, deployment, deployment.describe())
             display.note(f"the stack {run.stack} is up to date")
             return
         display.plan(deployment.plan)
@@ -112,7 +112,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
             return
         _confirm(deployment, yes)
         state = _apply(deployment, display)
-    _show_result(run, state, display)
+        _show_result(run, deployment, state, display)
 
 
 def _confirm(deployment: Deployment, yes: bool) -> None:
@@ -137,16 +137,22 @@ def _apply(deployment: Deployment, display: Display) -> StackState:
         raise
 
 
-def _show_result(run: Run, state: StackState, display: Display) -> None:
-    _print_json(run, state)
+def _show_result(run: Run, deployment: Deployment, state: StackState, display: Display) -> None:
+    _print_json(run, deployment, state)
     function, bucket = state.outputs["FunctionName"], state.outputs["DataBucket"]
     display.note(f"\n{run.stack} is ready: function {function}, databases in s3://{bucket}/databases")
+    for kind, address in deployment.api_addresses(state).items():
+        display.note(f"API {kind}: {address}")
+    if target := state.outputs.get("ApiDomainTarget"):
+        display.note(f"{state.parameters['ApiDomain']} needs a record in its DNS that points at {target}")
     display.note(f"next: {_next_command(run)}")
 
 
-def _print_json(run: Run, state: StackState) -> None:
+def _print_json(run: Run, deployment: Deployment, state: StackState) -> None:
     if run.is_format_given and run.format == "json":
-        click.echo(json.dumps({"stack": run.stack, "status": state.status, "outputs": dict(state.outputs)}))
+        apis = deployment.api_addresses(state)
+        known = {"stack": run.stack, "status": state.status, "outputs": dict(state.outputs), "apis": apis}
+        click.echo(json.dumps(known))
 
 
 def _next_command(run: Run) -> str:
