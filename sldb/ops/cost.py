@@ -7,14 +7,16 @@ counted.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sldb import price
 from sldb.ops.logs import LogEvent
 
 MONTH_SECONDS = 30 * 86_400
+_FREE = ("401", "403", "429")
 _REPORT = re.compile(
     r"REPORT RequestId: (?P<id>\S+).*?Billed Duration: (?P<ms>[\d.]+) ms.*?Memory Size: (?P<mb>\d+) MB", re.DOTALL
 )
@@ -51,8 +53,46 @@ def queries(events: Iterable[LogEvent], machine: str) -> Iterator[Item]:
 
 def scheduled(events: Iterable[LogEvent], machine: str) -> Item:
     """Return the cost of the scheduled function."""
+    return _runs("scheduled function, without S3", events, machine)
+
+
+def authorizer(events: Iterable[LogEvent], machine: str) -> Item:
+    """Return the cost of the function that checks tokens."""
+    return _runs("authorizer, without S3", events, machine)
+
+
+def _runs(what: str, events: Iterable[LogEvent], machine: str) -> Item:
     runs = dict(report for event in events for report in _reports(event, machine))
-    return Item("scheduled function, without S3", len(runs), sum(runs.values()))
+    return Item(what, len(runs), sum(runs.values()))
+
+
+def requests(events: Iterable[LogEvent], kinds: Mapping[str, str]) -> Iterator[Item]:
+    """Yield the costs of the requests to each API, by the access log. `kinds`: of the APIs, by their ids.
+
+    API Gateway charges nothing for requests that it refuses by authorization, API key or limit ("API Gateway pricing"
+    in its developer guide, about REST APIs; assumed of HTTP APIs)."""
+    counts = dict.fromkeys(kinds.values(), 0)
+    for event in events:
+        line = _access(event)
+        kind = kinds.get(str(line.get("api")))
+        if kind is not None and not (line.get("status") in _FREE and line.get("function") in (None, "", "-")):
+            counts[kind] += 1
+    for kind, count in counts.items():
+        each = price.REST_API_REQUEST if kind == "key" else price.HTTP_API_REQUEST
+        yield Item(f"requests to the API {kind}", count, count * each)
+
+
+def secret(seconds: float) -> Item:
+    return Item("secret of tokens", 1, price.SECRET_MONTH * seconds / MONTH_SECONDS)
+
+
+def _access(event: LogEvent) -> dict[str, object]:
+    """Return a line of the access log; an empty object for another one."""
+    try:
+        line = json.loads(event.message)
+    except ValueError:
+        return {}
+    return line if isinstance(line, dict) else {}
 
 
 def logging(events: Iterable[LogEvent]) -> Item:

@@ -14,6 +14,7 @@ from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
 from sldb.deploy.tags import Tags
+from sldb.ops.apis import ApiInfo, read_apis
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
 from sldb.stack.lock_groups import list_lock_groups
@@ -58,6 +59,7 @@ class Status:
     health: Health
     permissions_boundary: str = ""  # of the functions' roles; empty if there is none
     tags: Mapping[str, str] = field(default_factory=dict)  # of the stack, without AWS's own
+    apis: tuple[ApiInfo, ...] = ()
 
     def encode(self, now: float) -> dict[str, Any]:
         """Return the status as an object for JSON."""
@@ -107,6 +109,7 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
         locks=tuple(_locks(account, stack, state, [each["name"] for each in databases])),
         databases=tuple(each for each in databases if each["state"] != "dropped"),
         health=health(state.status, state.reason),
+        apis=read_apis(account, state),
     )
 
 

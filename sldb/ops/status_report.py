@@ -12,6 +12,7 @@ from sldb.render.text import escape
 from sldb.report import age
 
 if TYPE_CHECKING:
+    from sldb.ops.apis import ApiInfo
     from sldb.ops.status import FunctionInfo, Status
 
 
@@ -29,7 +30,11 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     ]
     if status.health.next:
         facts += [("state", status.health.says), ("next", status.health.next)]
+    facts += _api_facts(status)
     _table(out, "", ("", ""), facts)
+    if status.apis:
+        rows = [(api.kind, api.address, _limits(api)) for api in status.apis]
+        _table(out, "", ("api", "address", "requests"), rows)
     functions = [_function(function, now) for function in status.functions]
     header = ("function", "runtime", "memory", "timeout", "modified")
     _table(out, "functions: none", header, functions)
@@ -46,6 +51,18 @@ def _function(function: FunctionInfo, now: float) -> tuple[str, ...]:
     changed = f"{age(max(0.0, now - modified.start_ms / 1000))} ago" if modified else ""
     memory, timeout = f"{function.memory_mb} MB", f"{function.timeout_seconds} s"
     return name, f"{function.runtime} {function.architecture}", memory, timeout, changed
+
+
+def _api_facts(status: Status) -> list[tuple[str, str]]:
+    domains = {api.domain: api.domain_target for api in status.apis if api.domain}
+    return [("domain", f"{name} (its DNS: {target})") for name, target in domains.items()]
+
+
+def _limits(api: ApiInfo) -> str:
+    limits = f"{api.rate} a second"
+    if api.key_rate is not None:
+        limits += f", {api.key_rate} of each key"
+    return f"{limits}, {api.key_quota}" if api.key_quota else limits
 
 
 def _lock(status: Status) -> str:

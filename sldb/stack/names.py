@@ -43,6 +43,11 @@ def log_group(function: str) -> str:
     return f"/aws/lambda/{function}"
 
 
+def api_log_group(function: str) -> str:
+    """Return the log group of the APIs in front of a query function."""
+    return f"/aws/vendedlogs/sldb/{function}-api"
+
+
 def data_bucket(stack: str, account_id: str, region: str) -> str:
     """Return the name of the data bucket, as in the template. Raises `bad_request` if the stack's name is too long."""
     return _bucket(stack, "data", account_id, region)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sldb.stack.names import authorizer_function
 from sldb.stack.resource_change import Change
 
 
@@ -26,9 +27,11 @@ class StackState:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """The names of the query function and the scheduled function, as far as the stack has outputs."""
+        """The names of the query function, the scheduled function and, with an API of kind token, the authorizer, as
+        far as the stack has outputs."""
         outputs = ("FunctionName", "DeadlockFixFunctionName")
-        return tuple(self.outputs[key] for key in outputs if key in self.outputs)
+        authorizer = (authorizer_function(self.function),) if "TokenApiId" in self.outputs else ()
+        return (*(self.outputs[key] for key in outputs if key in self.outputs), *authorizer)
 
     @property
     def adopted_bucket(self) -> str:

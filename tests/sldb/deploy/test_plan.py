@@ -126,3 +126,13 @@ def test_names_are_text_and_never_markup(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "[/foo]" in out.getvalue()
     assert "[red]T[/red]" in out.getvalue()
     assert "REPLACED [b]" in out.getvalue()
+
+
+def test_parts_of_an_api_that_stays_come_and_go_without_a_question() -> None:
+    old = Change("Remove", "KeyDeployment0", "AWS::ApiGateway::Deployment")
+    preflight = Change("Remove", "KeyRootOptions", "AWS::ApiGateway::Method")
+    assert plan(old, preflight).destructive == ()
+    api = Change("Remove", "KeyApi", "AWS::ApiGateway::RestApi")
+    assert plan(old, api).destructive == (old, api)
+    route = Change("Remove", "TokenPostRoute", "AWS::ApiGatewayV2::Route")
+    assert plan(route).destructive == (route,)

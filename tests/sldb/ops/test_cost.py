@@ -44,6 +44,22 @@ def test_the_scheduled_function_and_what_is_kept() -> None:
     assert cost.logging([LogEvent("1", 0, "é" * 487)]).dollars == pytest.approx(1e-6 * price.LOG_GB)
 
 
+def access(api: str, status: str = "200", function: str = "f-1") -> str:
+    return json.dumps({"api": api, "status": status, "function": function})
+
+
+def test_requests_to_apis_are_counted_but_for_those_that_api_gateway_refuses() -> None:
+    lines = [access("a1"), access("a1", "403"), access("b2"), access("a1", "403", "-"), access("b2", "429", "-")]
+    lines += [access("b2", "500", "-"), access("other"), "no json", "[1]"]
+    events = [LogEvent(str(i), i, line) for i, line in enumerate(lines)]
+    token, key, iam = cost.requests(events, {"a1": "token", "b2": "key", "c3": "iam"})
+    assert (token.count, token.dollars) == (2, pytest.approx(2e-6))
+    assert (key.count, key.dollars) == (2, pytest.approx(7e-6))
+    assert (iam.count, iam.dollars) == (0, 0)
+    assert cost.secret(cost.MONTH_SECONDS / 2).dollars == pytest.approx(0.2)
+    assert cost.authorizer([LogEvent("1", 0, report("a"))], "aarch64").count == 1
+
+
 def test_the_command(sldb: Commands) -> None:
     sldb.ok("deploy")
     put(sldb, *MESSAGES)
@@ -66,5 +82,7 @@ def test_the_prices_are_told_with_their_sources(sldb: Commands) -> None:
         "lambda",
         "s3",
         "cloudwatch",
+        "api-gateway",
+        "secrets-manager",
     }
-    assert all(0 < row["dollars"] < 1 for row in rows)
+    assert all(0 < row["dollars"] < 4 for row in rows)

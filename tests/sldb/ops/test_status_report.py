@@ -9,6 +9,7 @@ import pytest
 
 from lambda_handlers.shared.lock_holder import Holder
 from sldb import moments
+from sldb.ops.apis import ApiInfo
 from sldb.ops.status import FunctionInfo, Status
 from sldb.ops.status_report import duration, show_status
 from sldb.stack.statuses import health
@@ -76,3 +77,16 @@ def test_json_has_everything() -> None:
     assert encoded["functions"][0]["memory_mb"] == 1024
     assert encoded["locks"][0]["age_seconds"] == 7
     assert encoded["databases"] == [MAIN, HURT]
+
+
+def test_apis_are_shown_with_their_limits_and_the_domain_with_its_target() -> None:
+    apis = (
+        ApiInfo("token", "https://a1.example", "db.example.com", "d-1.example", 100, 200),
+        ApiInfo("key", "https://b2.example/sldb", "", "", 100, 200, 20, 40, "1000/day"),
+    )
+    out = io.StringIO()
+    show_status(dataclasses.replace(STATUS, apis=apis), out, now=1_007.0)
+    lines = out.getvalue().splitlines()
+    assert "domain  db.example.com (its DNS: d-1.example)" in lines
+    assert "token  https://a1.example       100 a second" in lines
+    assert "key    https://b2.example/sldb  100 a second, 20 of each key, 1000/day" in lines

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HELP = """Show the cost of the stack and of a query: an estimate from the functions' logs and the bucket.
 
 Prices are those of us-east-1 without any free tier (--prices lists them). Each query's log line holds its use of
-Lambda and S3. Of other requests and of the scheduled function only Lambda's time is known. The cost of single queries:
-sldb query --stats.
+Lambda and S3. Of other requests and of other functions only Lambda's time is known. Requests to APIs are those in their
+access log. The cost of single queries: sldb query --stats.
 
 \b
   sldb cost
@@ -66,19 +66,25 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
     from sldb.ops import logs
     from sldb.ops.status import read_status, serving
     from sldb.stack.account import connect
-    from sldb.stack.names import log_group
+    from sldb.stack.api_addresses import api_ids
+    from sldb.stack.names import api_log_group, log_group
 
     account = connect(run.aws)
-    status = read_status(account, run.stack, serving(account, run.stack))
-    query, fix = (logs.read(account.logs, log_group(each.name), start_ms) for each in status.functions)
+    state = serving(account, run.stack)
+    status = read_status(account, run.stack, state)
+    query, fix, *others = (logs.read(account.logs, log_group(each.name), start_ms) for each in status.functions)
     machines = ["x86_64" if each.architecture == "x86_64" else "aarch64" for each in status.functions]
+    access = logs.read(account.logs, api_log_group(state.function), start_ms) if status.apis else []
     with aws_errors(f"list the objects of {status.bucket}"):
         pages = account.s3.get_paginator("list_objects_v2").paginate(Bucket=status.bucket)
         sizes = [found["Size"] for page in pages for found in page.get("Contents", ())]
     return [
         *reckoning.queries(query, machines[0]),
         reckoning.scheduled(fix, machines[1]),
-        reckoning.logging([*query, *fix]),
+        *(reckoning.authorizer(each, machines[2]) for each in others),
+        *reckoning.requests(access, {api_id: kind for kind, api_id in api_ids(state).items()}),
+        *([reckoning.secret(seconds)] if "token" in api_ids(state) else []),
+        reckoning.logging([*query, *fix, *access, *(line for each in others for line in each)]),
         reckoning.storage(sizes, seconds),
     ]
 
@@ -102,5 +108,8 @@ def _show_prices(run: Run) -> None:
         ("a thousand GET and others", round(price.S3_READ * 1000, 6), f"{aws}/s3/pricing/"),
         ("a GB kept for a month", price.S3_GB_MONTH, f"{aws}/s3/pricing/"),
         ("a GB of log lines", price.LOG_GB, f"{aws}/cloudwatch/pricing/"),
+        ("a million requests to an HTTP API", price.HTTP_API_REQUEST * 1_000_000, f"{aws}/api-gateway/pricing/"),
+        ("a million requests to a REST API", price.REST_API_REQUEST * 1_000_000, f"{aws}/api-gateway/pricing/"),
+        ("a secret for a month", price.SECRET_MONTH, f"{aws}/secrets-manager/pricing/"),
     ]
     messages.show_rows(run.format, ("what", "dollars", "source"), rows)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sldb.ops.logs import LogEvent
+    from sldb.stack.state import StackState
 
 HELP = """Show the log lines of the functions, from CloudWatch Logs.
 
@@ -38,27 +39,38 @@ jsonl, the lines as they were written: JSON of the functions, text of Lambda. No
 @moment_options.since_option("10m")
 @click.option(
     "--function",
-    type=click.Choice(["query", "deadlock-fix"]),
+    type=click.Choice(["query", "deadlock-fix", "authorizer", "api"]),
     default="query",
     show_default=True,
-    help="Which of the two functions.",
+    help="Which function; api: the access log of the APIs.",
 )
 @click.option("--request-id", metavar="ID", help="Only what is about this request: its own id, or Lambda's.")
 def logs(run: Run, follow: bool, since: str, function: str, request_id: str | None) -> None:
     from sldb.ops import logs as source
     from sldb.ops.status import serving
     from sldb.stack.account import connect
-    from sldb.stack.names import log_group
 
     run.refuse_local("logs")
     start_ms = moment_options.resolve_since_ms(run, since, time.time())
     account = connect(run.aws)
     state = serving(account, run.stack)
-    query, deadlock_fix = state.functions
-    group = log_group(query if function == "query" else deadlock_fix)
+    group = _group(state, function)
     found = source.follow(account.logs, group, start_ms) if follow else source.read(account.logs, group, start_ms)
     wanted = (event for event in found if request_id is None or source.about(event, request_id))
     _show(wanted, as_written=_as_written(run))
+
+
+def _group(state: StackState, function: str) -> str:
+    from sldb.stack import names
+
+    match function:
+        case "deadlock-fix":
+            return names.log_group(names.deadlock_fix_function(state.function))
+        case "authorizer":
+            return names.log_group(names.authorizer_function(state.function))
+        case "api":
+            return names.api_log_group(state.function)
+    return names.log_group(state.function)
 
 
 def _as_written(run: Run) -> bool:
