@@ -1,4 +1,5 @@
-"""The moments that users write and read: the syntax shared by --at, .at and --since, and printed times. Pure.
+"""The moments that users write and read: the syntax shared by --at, .at, --since and --expires, and printed times.
+Pure.
 
     41                                          a transaction
     2026-11-26T20:04:12.345+09:00, …Z           RFC 3339
@@ -166,6 +167,26 @@ def of_wire(text: str) -> int:
     written = times.read(text)
     assert written is not None, f"{text!r} is not a time"
     return written.start_ms
+
+
+def until_ms(text: str, option: str = "--expires", clock: Clock = LOCAL) -> int | None:
+    """Return the unix millisecond of a moment to come: so long from now, or a time; None for never. Raises
+    `bad_request`, for a moment in the past too."""
+    plain = _plain(text)
+    if plain == "never":
+        return None
+    ahead_ms = _ago_ms(plain) if not plain.endswith("ago") else None
+    if ahead_ms is not None:
+        found = _known(clock.now_ms + ahead_ms, 0, text, option)
+    elif _DATE.match(plain):
+        moment = parse(text, option, clock)
+        assert isinstance(moment, Moment)
+        found = moment
+    else:
+        _refuse(option, text, "want 30d, 12h, 2w, a time (2027-01-31, 2027-01-31T20:04:00Z) or never")
+    if found.start_ms <= clock.now_ms:
+        _refuse(option, text, f"that is not in the future: it is {shown(clock.now_ms, clock)}")
+    return found.start_ms
 
 
 def _plain(text: str) -> str:

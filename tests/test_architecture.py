@@ -51,10 +51,17 @@ RULES = (
             "sldb.targets.local",
             "sldb.targets.bucket",
             "sldb.http",
+            "sldb.access",
             "sldb.push_pull",
             "sldb.emulator",
             "sldb.doctor.store",
         ),
+    ),
+    Rule(
+        "who makes tokens knows what they and the access document look like, and no more of the server",
+        who=("sldb.access",),
+        never=("lambda_handlers",),
+        except_for=("lambda_handlers.wire", "lambda_handlers.shared", "lambda_handlers.access"),
     ),
     Rule(
         "push and pull know the files of the log, not what the server does with them",

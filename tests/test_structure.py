@@ -84,6 +84,11 @@ TESTED_IN = {
     ),
     "tests/lambda_handlers/sql/settings/test_rights.py": ("lambda_handlers.sql.statement_runs",),
     "tests/lambda_handlers/test_wire.py": ("lambda_handlers.wire",),
+    "tests/sldb/cli/commands/access/test_token.py": (
+        "sldb.cli.commands.access.token_create",
+        "sldb.cli.commands.access.token_revoke",
+        "sldb.cli.commands.access.token_rotate",
+    ),
     "tests/sldb/cli/commands/data/test_export.py": ("sldb.transfer.files.s3_object",),
     "tests/sldb/cli/commands/data/test_import.py": (
         "sldb.cli.commands.data.import_",
@@ -127,7 +132,6 @@ TESTED_IN = {
         "sldb.cli.commands.databases.databases",
         "sldb.cli.commands.query.result",
         "sldb.cli.messages",
-        "sldb.cli.run",
         "sldb.cli.settings",
     ),
     "tests/sldb/deploy/test_cures.py": (

@@ -62,5 +62,6 @@ GLOBAL_OPTIONS = (
 def take_global_options(ctx: click.Context) -> Run:
     """Move the global options from the parameters of a context into the settings of the `Run`, and return the run."""
     run = ctx.ensure_object(Run)
-    run.settings.update({option.name: ctx.params.pop(option.name) for option in GLOBAL_OPTIONS if option.name})
+    # One may be missing: `token create` has a --database of its own.
+    run.settings.update({option.name: ctx.params.pop(option.name, None) for option in GLOBAL_OPTIONS if option.name})
     return run

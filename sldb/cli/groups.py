@@ -24,6 +24,7 @@ GROUPS = (
         ("history", "restore", "undo", "redo", "diff", "branch"),
     ),
     Group("databases", "Databases", "manage databases and their schemas", ("databases", "migrate")),
+    Group("access", "Access", "let applications and people in", ("token",)),
     Group(
         "stack",
         "Stack",

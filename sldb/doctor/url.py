@@ -1,6 +1,6 @@
 """Checks of an HTTP interface, from outside: it answers, it accepts the credentials, and for which databases.
 
-Whether they give the right to write is not tried: it takes a write.
+The right to write is not tried: it takes a write.
 """
 
 from __future__ import annotations

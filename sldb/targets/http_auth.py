@@ -4,8 +4,8 @@
     key    `x-api-key: …`: the front with API keys
     iam    a signature of AWS (SigV4, service execute-api), with profile and credentials as for other commands
 
-The kind is that of `http_auth`, else the one with a secret: in the environment, in a file that the settings name, or in
-the keyring of the system. None is ever on the command line, which other users of the machine can read.
+The setting `http_auth` names the kind, else it is the one with a secret: in the environment, in a file of the settings,
+or in the keyring of the system. None is ever on the command line: other users of the machine can read it.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _source(kind: Kind, settings: AuthSettings) -> str:
 
 
 def _check_characters(kind: Kind, secret: str) -> None:
-    """Raise `bad_request` for what is no value of a header: the HTTP client would print the secret with its error."""
+    """Raise `bad_request` for an impossible header: the HTTP client would print the secret with its error."""
     if not (secret.isascii() and secret.isprintable()) or " " in secret:
         what = f"the {kind.noun} has characters that are not allowed in it (perhaps a line break)"
         raise SldbError("bad_request", what)

@@ -1,10 +1,10 @@
 """Refusals of a front of the HTTP interface, and their errors. Pure.
 
-What API Gateway answers (AWS's documentation, "Gateway response types" and "Control access to HTTP APIs"; not tried on
+Responses of API Gateway (AWS's documentation, "Gateway response types" and "Control access to HTTP APIs"; not tried on
 AWS itself):
 
-    401  Unauthorized: no token, or one that the JWT authorizer refuses; its WWW-Authenticate says why
-    403  Forbidden: a token that the Lambda authorizer refuses, a wrong API key, no right to invoke
+    401  Unauthorized: no token, or one refused by the JWT authorizer; WWW-Authenticate has the reason
+    403  Forbidden: a token refused by the Lambda authorizer, a wrong API key, no right to invoke
          Missing Authentication Token: of a REST API: no such route, so the stage is missing in the path, most likely
     429  Too Many Requests, or Limit Exceeded: the quota of the key
 """
@@ -33,7 +33,7 @@ def is_temporary(response: HttpReply) -> bool:
 
 
 def refusal(name: str, auth: HttpAuth, response: HttpReply) -> SldbError:
-    """Return the error for a response that is not sldb's own. `name`: of the target."""
+    """Return the error for a response of a front. `name`: of the target."""
     status, said = response.status, _said(response)
     answered = f"{name} answered {status}"
     if status == 403 and said == _NO_ROUTE:
@@ -91,6 +91,6 @@ def _printable(text: str) -> str:
 
 
 def _request(response: HttpReply) -> str:
-    """Return API Gateway's id of the request, which its access log has."""
+    """Return API Gateway's id of the request, for its access log."""
     found = response.headers.get("apigw-requestid") or response.headers.get("x-amzn-requestid")
     return f" (request {_printable(str(found))})" if found else ""

@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 
 from lambda_handlers.shared import times
 from lambda_handlers.wire import SldbError
-from sldb.moments import Clock, Moment, is_ahead, local, looks_like_moment, now, parse, shown, since_ms, wire_form
+from sldb.moments import (
+    Clock,
+    Moment,
+    is_ahead,
+    local,
+    looks_like_moment,
+    now,
+    parse,
+    shown,
+    since_ms,
+    until_ms,
+    wire_form,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 NOW = 1_795_690_000.25  # 2026-11-26T10:46:40.250Z
@@ -275,3 +287,40 @@ def test_the_zone_is_that_of_the_machine(zone: str, printed: str) -> None:
     )
     noon = {"Asia/Tokyo": "2026-11-26T03:00:00.000Z", "America/New_York": "2026-11-26T17:00:00.000Z"}[zone]
     assert ran.stdout == f"{printed} {noon}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "ahead_ms"),
+    [
+        ("30d", 30 * 86_400_000),
+        ("12h", 12 * 3_600_000),
+        ("1h30m", 5_400_000),
+        ("2 weeks", 14 * 86_400_000),
+        ("2026-11-26T10:46:41Z", 750),
+        ("2026-11-26T20:46:41+09:00", 3_600_750),
+    ],
+)
+def test_a_moment_to_come(text: str, ahead_ms: int) -> None:
+    clock = clock_of("Asia/Tokyo")
+    assert until_ms(text, clock=clock) == clock.now_ms + ahead_ms
+
+
+def test_a_date_to_come_is_the_first_moment_of_that_day_here() -> None:
+    clock = clock_of("Asia/Tokyo")
+    found = until_ms("2027-01-31", clock=clock)
+    assert found is not None
+    assert shown(found, clock, to_the_second=True) == "2027-01-31 00:00:00+09:00"
+
+
+def test_never() -> None:
+    assert until_ms("never") is until_ms(" Never ") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "30", "1d ago", "yesterday", "now", "0d", "2026-11-26", "2020-01-01", "forever", "-1d", "9999999w", "1x"],
+)
+def test_what_is_no_moment_to_come(text: str) -> None:
+    with pytest.raises(SldbError, match="--expires: got") as caught:
+        until_ms(text, clock=clock_of("UTC"))
+    assert caught.value.code == "bad_request"
