@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from lambda_handlers.wire import SldbError
 from sldb.deploy.checks.apis import API_CHECKS
 from sldb.deploy.checks.check import Problems, ResourceCheck
-from sldb.stack.names import authorizer_function
+from sldb.stack.names import authorizer_function, read_function
 from sldb.stack.resource_change import DATA_BUCKET
 from sldb.stack.state import StackResource
 
@@ -129,7 +129,9 @@ def _permitted(check: ResourceCheck) -> tuple[str, str, str]:
         return "the schedule", check.parameters.get("DeadlockFixFunctionName", ""), "events.amazonaws.com"
     if logical_id == "AuthorizerPermission":
         return "the API of tokens", authorizer_function(function), f":{check.names.get('TokenApi', '')}/authorizers/"
-    api = logical_id.removesuffix("Permission") + "Api"
+    if logical_id.endswith("ReadPermission"):
+        function = read_function(function)
+    api = logical_id.removesuffix("Permission").removesuffix("Read") + "Api"
     return f"the API {check.names.get(api, '')}", function, f":{check.names.get(api, '')}/"
 
 

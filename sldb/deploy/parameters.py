@@ -39,6 +39,7 @@ DEFAULTS = {
     "UseFipsEndpoints": "false",
     "UseDualStackEndpoints": "false",
     "PermissionsBoundary": "",
+    "Readers": "false",
     **API_DEFAULTS,
 }
 _ENVIRONMENT = {
@@ -91,6 +92,7 @@ class Choices:
     permissions_boundary: str | None = None  # an ARN, or NO_BOUNDARY
     tags: tuple[str, ...] = ()  # KEY=VALUE
     untag: tuple[str, ...] = ()  # keys
+    readers: bool | None = None  # a function that only reads
     apis: ApiChoices = field(default_factory=ApiChoices)
 
     def parameters(self) -> dict[str, str]:
@@ -106,6 +108,7 @@ class Choices:
             "RecoverableDays": self.recoverable_days,
             "FunctionName": self.function,
             "PermissionsBoundary": "" if self.permissions_boundary == NO_BOUNDARY else self.permissions_boundary,
+            "Readers": None if self.readers is None else str(self.readers).lower(),
         }
         values = {name: str(value) for name, value in given.items() if value is not None}
         return {**values, **self.apis.parameters()}

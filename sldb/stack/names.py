@@ -36,6 +36,11 @@ def authorizer_function(function: str) -> str:
     return f"{function}-authorizer"
 
 
+def read_function(function: str) -> str:
+    """Return the name of the function beside a query function that only reads."""
+    return f"{function}-read"
+
+
 MAX_FUNCTION_NAME = 64 - len(_DEADLOCK_FIX)  # characters, of a query function
 
 

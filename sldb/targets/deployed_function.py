@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.wire import SldbError
 from sldb.aws.options import AwsOptions
-from sldb.stack.names import default_function
+from sldb.stack.names import default_function, read_function
 from sldb.targets.lambda_responses import NoSuchFunction, NotOurs
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ class DeployedFunction:
         self._is_looked_up = True
 
     def find_stack(self) -> str:
-        """Return the stack of the function, its query function. Raises SldbError."""
+        """Return the stack of the function: its query function, or the one that only reads. Raises SldbError."""
         if not self._is_named:
             return str(self.stack)
         own = self.environment()["SLDB_STACK"]
         found = self._function_of(own)
-        if not _is_same(found, self.name):
+        if not (_is_same(found, self.name) or _is_same(read_function(_bare(found)), self.name)):
             raise SldbError(
                 "store_error",
                 f"the function {self.name} reports that it belongs to the stack {own}, whose query function is {found}",

@@ -23,6 +23,8 @@ from sldb.emulator.cloudformation.template import _Loader, load, parameter_value
 
 KINDS = {"Token": "token", "Jwt": "jwt", "Iam": "iam"}  # of HTTP APIs
 HTTP_ROUTES = {"POST /{proxy+}", "GET /{proxy+}", "POST /"}
+READ_ROUTES = {"POST /{database}/read", "POST /read"}
+READER = {"ReadFunction", "ReadRole", "ReadLogGroup"}
 WITHOUT_API = {
     *("DataBucket", "DataBucketPolicy", "LockVpc", "QueryLogGroup", "DeadlockFixLogGroup"),
     *("QueryRole", "DeadlockFixRole", "QueryFunction", "DeadlockFixFunction"),
@@ -78,7 +80,7 @@ def test_no_route_of_an_http_api_is_open() -> None:
             assert authorizer["AuthorizerType"] == {"token": "REQUEST", "jwt": "JWT"}[kind]
     for api, _ in of_type("AWS::ApiGatewayV2::Api"):
         keys = {route["RouteKey"] for route in routes.values() if route["ApiId"] == {"Ref": api}}
-        assert keys >= HTTP_ROUTES
+        assert keys == HTTP_ROUTES | READ_ROUTES
     assert not any("Target" in api or "RouteKey" in api for _, api in of_type("AWS::ApiGatewayV2::Api"))
 
 
@@ -200,6 +202,7 @@ truth = st.sampled_from(["true", "false"])
             "KeyQuota": st.sampled_from(["", "1000/DAY"]),
             "KeyApiLogs": truth,
             "LockKind": st.sampled_from(["security-group", "s3"]),
+            "Readers": truth,
             "ExistingBucket": st.sampled_from(["", "left-behind"]),
         }
     ),
@@ -217,8 +220,27 @@ def test_any_kinds_go_together_and_nothing_of_another_is_there(kinds: dict[str, 
         assert (secret in properties) == ("token" in chosen)
     has_preflights = any(name.endswith("Options") for name in properties)
     assert has_preflights == ("key" in chosen and bool(others["CorsOrigins"]))
+    has_reader = others["Readers"] == "true"
+    assert set(properties) & READER == (READER if has_reader else set())
+    for prefix, kind in KINDS.items():
+        assert (f"{prefix}ReadRoute" in properties) == (f"{prefix}ReadPermission" in properties)
+        assert (f"{prefix}ReadRoute" in properties) == (has_reader and kind in chosen)
     if not chosen:
-        assert set(properties) <= WITHOUT_API
+        assert set(properties) <= WITHOUT_API | READER
+
+
+def test_routes_that_read_go_to_the_function_that_only_reads() -> None:
+    for name, route in of_type("AWS::ApiGatewayV2::Route"):
+        reads = route["RouteKey"] in READ_ROUTES
+        kind = kind_of(name).title()
+        assert route["Target"] == {"Fn::Sub": f"integrations/${{{kind}{'Read' if reads else ''}Integration}}"}
+        assert RESOURCES[name]["Condition"] == (f"Has{kind}Readers" if reads else f"Has{kind}Api")
+    for name, integration in of_type("AWS::ApiGatewayV2::Integration"):
+        uri = integration["IntegrationUri"]["Fn::Sub"]
+        assert uri.endswith(":${FunctionName}-read" if "Read" in name else ":${FunctionName}")
+    for name, permission in of_type("AWS::Lambda::Permission"):
+        if "Read" in name:
+            assert permission["FunctionName"] == {"Fn::Sub": "${FunctionName}-read"}
 
 
 def test_a_mapping_names_the_one_api_and_its_stage() -> None:

@@ -12,7 +12,14 @@ from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publ
 from lambda_handlers.database.transaction.stored_tokens import KEPT_SECONDS
 from lambda_handlers.database.transaction.token import LIFE_SECONDS
 from lambda_handlers.settings import LOG_LEVELS
-from lambda_handlers.storage.log.keys import cancel_prefix, reply_key, stream_key, transactions_key
+from lambda_handlers.storage.log.keys import (
+    cancel_prefix,
+    replies_prefix,
+    reply_key,
+    stream_key,
+    streams_prefix,
+    transactions_key,
+)
 from lambda_handlers.store.protocol import PRIVATE_PREFIX
 from lambda_handlers.wire import DATABASE_NAME
 from sldb.deploy import losses
@@ -21,7 +28,7 @@ from sldb.deploy.losses import role_policies
 from sldb.deploy.parameters import DEFAULTS, LOCK_KINDS, Choices, resolve
 from sldb.deploy.template import template_path, template_text
 from sldb.deploy.versions import RULE
-from sldb.stack.names import default_function
+from sldb.stack.names import default_function, read_function
 from sldb.stack.resource_change import DATA_BUCKET
 
 # What there is without an API; tests/cloudformation/test_apis.py has the others.
@@ -115,13 +122,15 @@ def test_the_bucket_policy_wants_tls_and_conditional_commits(template: dict[str,
     assert commits["Condition"]["Null"] == {"s3:if-none-match": "true"}
 
 
-def test_the_key_of_tokens_is_for_the_query_function_alone(template: dict[str, Any]) -> None:
+def test_the_key_of_tokens_is_for_the_functions_that_run_sql(template: dict[str, Any]) -> None:
     """tests/sldb/emulator/access/test_roles.py shows what follows from it."""
     document = template["Resources"]["DataBucketPolicy"]["Properties"]["PolicyDocument"]
     keys = document["Statement"][2]
     assert (keys["Effect"], keys["Principal"]) == ("Deny", "*")
     assert set(keys["Action"]) == {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"}
-    assert keys["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": ["QueryRole", "Arn"]}}}
+    query, reader = keys["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
+    assert query == {"Fn::GetAtt": ["QueryRole", "Arn"]}
+    assert reader["Fn::If"][:2] == ["HasReaders", {"Fn::GetAtt": ["ReadRole", "Arn"]}]
     (of_role,) = by_action(template, "DeadlockFixRole", "s3:*")
     assert of_role["Effect"] == "Deny"
     for resource in (keys["Resource"], of_role["Resource"][0]):
@@ -138,6 +147,34 @@ def test_the_query_function_may_delete_no_object(template: dict[str, Any]) -> No
         "s3:ListBucket",
     }
     assert not any("*" in action for action in granted)
+
+
+def test_the_function_that_only_reads_creates_replies_and_tokens_and_nothing_else(template: dict[str, Any]) -> None:
+    granted = actions(template, "ReadRole")
+    assert {action for action in granted if not action.startswith("logs:")} == {
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:AbortMultipartUpload",
+        "s3:ListBucket",
+    }
+    create, deny = by_action(template, "ReadRole", "s3:PutObject")
+    assert (create["Effect"], deny["Effect"], deny["Resource"]) == ("Allow", "Deny", "*")
+    names = [resource["Fn::Sub"][0].partition("${Bucket}/databases/")[2] for resource in create["Resource"]]
+    assert names == [f"{replies_prefix()}*", f"{streams_prefix()}*"]
+
+
+def test_the_function_that_only_reads_is_the_query_function_with_another_setting(template: dict[str, Any]) -> None:
+    reader, query = (template["Resources"][name] for name in ("ReadFunction", "QueryFunction"))
+    assert reader["Condition"] == template["Resources"]["ReadRole"]["Condition"] == "HasReaders"
+    own = ("FunctionName", "Description", "Role", "Environment")
+    assert {name: value for name, value in reader["Properties"].items() if name not in own} == {
+        name: value for name, value in query["Properties"].items() if name not in own
+    }
+    assert reader["Properties"]["FunctionName"] == {"Fn::Sub": read_function("${FunctionName}")}
+    variables, others = (each["Properties"]["Environment"]["Variables"] for each in (reader, query))
+    assert variables.pop("SLDB_READ_ONLY") == "true"
+    locks = {"SLDB_LOCK", "SLDB_LOCK_MAX_AGE_SECONDS", "SLDB_VPC_ID", "SLDB_LOCK_TAGS"}
+    assert variables == {name: value for name, value in others.items() if name not in locks}
 
 
 def test_only_the_deadlock_fix_function_deletes_objects_and_only_what_ages(template: dict[str, Any]) -> None:

@@ -70,6 +70,11 @@ class _DeployCommand(Command):
     help="Tags to add to the stack and its resources.",
 )
 @click.option("--untag", multiple=True, metavar="KEY...", help="Remove these tags.")
+@click.option(
+    "--readers/--no-readers",
+    default=None,
+    help="With or without a function that only reads (default: without).",
+)
 @api_options
 def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     """Create the stack in your AWS account, or bring it up to date.
@@ -85,6 +90,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
       sldb deploy --stack orders --lock s3 --yes   a second stack, without EC2
       sldb deploy --tags team=data cost-center=42
       sldb deploy --api token                      an HTTP API in front of it
+      sldb deploy --readers                        a function that only reads
     """
     from sldb.deploy.deployment import prepared
     from sldb.deploy.display import Display

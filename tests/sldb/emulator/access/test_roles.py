@@ -26,6 +26,7 @@ from lambda_handlers.wire import SldbError
 from sldb.deploy.template import template_text
 from sldb.emulator.access import iam
 from sldb.emulator.front.server import Emulator
+from tests.fakes.databases.interactive import Interactive
 from tests.fakes.databases.service import run
 from tests.fakes.stores.s3 import plain_s3
 from tests.sldb.emulator.conftest import zipped
@@ -39,6 +40,7 @@ KEY, MARKS = transactions_key(), cancel_key("0" * 32)
 EVERY_KIND = (LTX, PAGE_MAP, PROGRESS, HEAD, ATLAS, LEASE, UPLOAD, LOCK, REPLY, STREAM, MARKS, PROBE_KEY, "notes.txt")
 # What each function may write over if it says which version it has seen, and what it may put blindly.
 SEEN = {"QueryRole": {HEAD, LOCK, MARKS, PROBE_KEY}, "DeadlockFixRole": {HEAD, LOCK, LEASE, PROBE_KEY}}
+READER_CREATES = (REPLY, STREAM)
 PUT = {"QueryRole": {UPLOAD}, "DeadlockFixRole": {ATLAS, PROGRESS}}
 BUNDLES = "bundles"
 
@@ -94,6 +96,7 @@ def stack(aws: Emulator, account: Any) -> Stack:
         "BundleKey": "code.zip",
         "Runtime": environment["SLDB_RUNTIME"],
         "Architecture": environment["SLDB_ARCHITECTURE"],
+        "Readers": "true",
     }
     cloudformation.create_stack(
         StackName="test-db",
@@ -107,7 +110,9 @@ def stack(aws: Emulator, account: Any) -> Stack:
     made = cloudformation.describe_stack_resources(StackName="test-db")["StackResources"]
     names = {entry["LogicalResourceId"]: entry["PhysicalResourceId"] for entry in made}
     iam = account.client("iam")
-    roles = {role: iam.get_role(RoleName=names[role])["Role"]["Arn"] for role in ("QueryRole", "DeadlockFixRole")}
+    roles = {
+        role: iam.get_role(RoleName=names[role])["Role"]["Arn"] for role in ("QueryRole", "DeadlockFixRole", "ReadRole")
+    }
     return Stack(aws, names["DataBucket"], roles, s3)
 
 
@@ -215,7 +220,7 @@ def test_what_is_not_there_is_not_found_and_not_forbidden(
 
 
 def test_a_container_probes_and_writes_with_its_role(clean: Stack) -> None:
-    for role in clean.roles:
+    for role in SEEN:
         open_store(clean.settings(role)).create(f"{role}/0000/1.ltx", b"x")
 
 
@@ -391,6 +396,81 @@ def _client_with(stack: Stack, account: Any, allowed: list[str] | None) -> Itera
         client.close()
         iam.delete_role_policy(RoleName="theirs", PolicyName="all")
         iam.delete_role(RoleName="theirs")
+
+
+# The function that only reads
+
+
+@pytest.mark.parametrize("key", EVERY_KIND)
+def test_the_function_that_only_reads_reads_all_and_creates_two_kinds(clean: Stack, key: str) -> None:
+    store, query = plain_s3(clean.settings("ReadRole")), plain_s3(clean.settings("QueryRole"))
+    with pytest.raises(NotFound):
+        store.get(key)
+    if key in READER_CREATES:
+        store.create(key, b"created")
+        with pytest.raises(AlreadyExists):
+            store.create(key, b"again")
+    else:
+        for create in (lambda: store.create(key, b"x"), lambda: store.create_from(key, [b"x" * PART_BYTES, b"x"])):
+            with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
+                create()
+        query.create(key, b"created")
+    etag = query.get_with_tag(key)[1]
+    for change in (
+        lambda: store.put(key, b"changed"),
+        lambda: store.replace(key, b"changed", etag),
+        lambda: store.delete(key),
+        lambda: store.delete_many([key]),
+        lambda: store.assemble("copy", [CopyOf(key, 0, 7)]),
+    ):
+        with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
+            change()
+    assert store.get(key) == b"created"
+
+
+def test_the_function_that_only_reads_creates_a_large_reply_in_parts(clean: Stack) -> None:
+    store = plain_s3(clean.settings("ReadRole"))
+    chunk = bytes(range(256)) * 4096
+    store.create_from(REPLY, [chunk] * 17)
+    assert store.size(REPLY) == 17 << 20
+
+    def pieces() -> Iterator[bytes]:
+        yield from [b"x" * PART_BYTES] * 3
+        raise RuntimeError("broke")
+
+    with pytest.raises(RuntimeError, match="broke"):  # the fixture sees that no upload is left
+        store.create_from(STREAM, pieces())
+
+
+def test_the_function_that_only_reads_has_the_key_of_tokens_and_cannot_make_it(clean: Stack) -> None:
+    store = plain_s3(clean.settings("ReadRole"))
+    with pytest.raises(NotFound):
+        store.get(KEY)
+    with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
+        store.create(KEY, b"mine")
+    plain_s3(clean.settings("QueryRole")).create(KEY, b"secret")
+    assert store.get(KEY) == b"secret"
+
+
+def test_the_function_that_only_reads_works_with_its_role(clean: Stack) -> None:
+    common = {"lock": "none", "log_level": "error", "temp_dir": tempfile.gettempdir(), "reply_limit_bytes": 100_000}
+    rows = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 20000) SELECT x FROM c"
+    with (
+        closing(Service(replace(clean.settings("QueryRole"), **common))) as writer,
+        closing(Service(replace(clean.settings("ReadRole"), **common, read_only=True))) as reader,
+    ):
+        run(writer, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+        with pytest.raises(SldbError, match="has no key yet"):
+            Interactive(reader)
+        Interactive(writer).rollback()
+        client = Interactive(reader)
+        assert client.rows("SELECT a FROM t") == [(1,)]
+        client.commit()
+        reply = run(reader, rows)
+        assert reply.results[0].stored is not None
+        with pytest.raises(SldbError) as caught:
+            run(reader, "INSERT INTO t VALUES (2)")
+        assert caught.value.code == "read_only"
 
 
 def test_neither_function_sees_another_bucket(clean: Stack) -> None:
