@@ -15,7 +15,7 @@ from typing import Any
 
 from sldb.emulator.calls.call import ACCOUNT
 from sldb.emulator.calls.moto_app import Moto
-from sldb.emulator.gateway.messages import Request, Response
+from sldb.emulator.gateway.messages import Request, Response, new_request_id
 
 _VARIABLE = re.compile(r"\$context\.([A-Za-z0-9_.\-]+)")
 
@@ -32,6 +32,11 @@ class Entry:
     authorizer: Mapping[str, Any] = field(default_factory=dict)
     integration_ms: int | None = None
     more: dict[str, str] = field(default_factory=dict)  # variables of a kind of API, by name
+
+    def start_integration(self) -> str:
+        """Return an id for the invocation of the function; the line has it, and the function's log."""
+        self.more["integration.requestId"] = new_request_id()
+        return self.more["integration.requestId"]
 
     def variables(self, response: Response, now: float) -> dict[str, str]:
         """Return the values by name."""

@@ -21,7 +21,6 @@ from sldb.emulator.calls.call import ACCOUNT
 from sldb.emulator.calls.errors import AwsError
 from sldb.emulator.calls.function_config import FunctionConfig, FunctionName
 from sldb.emulator.calls.moto_app import Moto
-from sldb.emulator.gateway.messages import new_request_id
 from sldb.emulator.runtime.containers import Outcome
 from sldb.emulator.runtime.functions import Functions
 
@@ -53,8 +52,10 @@ class TooLarge(Exception):
 class Invoker(Protocol):
     """Invokes functions for APIs; a stand-in in tests."""
 
-    def invoke(self, uri: str, event: Mapping[str, Any], *, source_arn: str, region: str, seconds: float) -> Any:
-        """Return the function's result, decoded. Raises one of the exceptions above."""
+    def invoke(
+        self, uri: str, event: Mapping[str, Any], *, source_arn: str, region: str, seconds: float, request_id: str
+    ) -> Any:
+        """Return the function's result, decoded. Raises one of the exceptions above. `request_id`: the function's."""
 
 
 class LambdaInvoker:
@@ -67,7 +68,9 @@ class LambdaInvoker:
         """Wait for what runs. The containers must have been ended."""
         self._threads.shutdown()
 
-    def invoke(self, uri: str, event: Mapping[str, Any], *, source_arn: str, region: str, seconds: float) -> Any:
+    def invoke(
+        self, uri: str, event: Mapping[str, Any], *, source_arn: str, region: str, seconds: float, request_id: str
+    ) -> Any:
         payload = json.dumps(event, ensure_ascii=False).encode(errors="replace")
         if len(payload) > _MAX_EVENT_BYTES:
             raise TooLarge(f"{len(payload)} bytes of event")
@@ -75,7 +78,7 @@ class LambdaInvoker:
             function = FunctionName.parse(function_arn(uri), region)
             config = function_config.read(self._moto, function)
             check_permission(self._moto, function, source_arn)
-            outcome = self._wait_for(config, payload, seconds)
+            outcome = self._wait_for(config, payload, seconds, request_id)
         except AwsError as error:
             if error.code == "TooManyRequestsException":
                 raise Throttled(error.message) from error
@@ -87,8 +90,8 @@ class LambdaInvoker:
         except ValueError as error:
             raise InvocationFailed("its result is not JSON") from error
 
-    def _wait_for(self, config: FunctionConfig, payload: bytes, seconds: float) -> Outcome:
-        future = self._threads.submit(self._functions.invoke, config, payload, new_request_id())
+    def _wait_for(self, config: FunctionConfig, payload: bytes, seconds: float, request_id: str) -> Outcome:
+        future = self._threads.submit(self._functions.invoke, config, payload, request_id)
         try:
             return future.result(seconds)
         except NotInTime:

@@ -44,8 +44,11 @@ class StandIn:
     functions: dict[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     calls: list[tuple[str, Mapping[str, Any], str, float]] = field(default_factory=list)  # uri, event, source, seconds
 
-    def invoke(self, uri: str, event: Mapping[str, Any], *, source_arn: str, region: str, seconds: float) -> Any:
+    def invoke(
+        self, uri: str, event: Mapping[str, Any], *, source_arn: str, region: str, seconds: float, request_id: str
+    ) -> Any:
         assert region == "us-east-1"
+        assert request_id
         self.calls.append((uri, event, source_arn, seconds))
         return self.functions[uri](event)
 

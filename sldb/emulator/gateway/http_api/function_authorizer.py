@@ -19,7 +19,7 @@ from sldb.emulator.gateway.http_api import identity_sources
 from sldb.emulator.gateway.http_api.apis import Authorizer, HttpApi
 from sldb.emulator.gateway.http_api.payload import Routed, authorizer_event
 from sldb.emulator.gateway.invoking import InvocationFailed, Invoker, Throttled, TimedOut, TooLarge
-from sldb.emulator.gateway.messages import refused
+from sldb.emulator.gateway.messages import new_request_id, refused
 
 MAX_SECONDS = 10.0  # of an authorizer; the quota of HTTP APIs ("Authorizer timeout"), unverified
 _MAX_CACHED = 10_000  # results, before those that are no longer valid are dropped
@@ -70,7 +70,12 @@ class FunctionAuthorizers:
         source_arn = api.arn(f"authorizers/{authorizer.id}")
         try:
             reply = self._invoker.invoke(
-                authorizer.uri, event, source_arn=source_arn, region=api.region, seconds=MAX_SECONDS
+                authorizer.uri,
+                event,
+                source_arn=source_arn,
+                region=api.region,
+                seconds=MAX_SECONDS,
+                request_id=new_request_id(),
             )
         except (InvocationFailed, TimedOut, Throttled, TooLarge) as error:
             raise refused(500, "Internal Server Error", f"the authorizer: {error}") from error

@@ -23,6 +23,17 @@ from sldb.emulator.gateway.invoking import InvocationFailed, Invoker, Throttled,
 from sldb.emulator.gateway.messages import Refused, Request, Response, message, refused
 from sldb.emulator.gateway.throttling import Throttle
 
+# The names that REST APIs have for refusals; those of HTTP APIs are not documented.
+_RESPONSE_TYPES = {
+    401: "UNAUTHORIZED",
+    403: "ACCESS_DENIED",
+    404: "RESOURCE_NOT_FOUND",
+    413: "REQUEST_TOO_LARGE",
+    429: "THROTTLED",
+    500: "INTEGRATION_FAILURE",
+    503: "INTEGRATION_TIMEOUT",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -65,6 +76,7 @@ def answer(api: HttpApi, request: Request, parts: Parts) -> Response:
         response = _routed_answer(api, stage, path, request, parts, entry)
     except Refused as error:
         entry.error = error.reason
+        entry.more["error.responseType"] = _RESPONSE_TYPES.get(error.response.status, "")
         response = error.response
     if api.cors is not None:
         response = cors.with_headers(api.cors, request, response)
@@ -134,6 +146,7 @@ def _integrate(
             source_arn=api.arn(f"{routed.stage}/{source}"),
             region=api.region,
             seconds=route.integration.seconds,
+            request_id=entry.start_integration(),
         )
         return payload.response(reply)
     except TooLarge as error:

@@ -154,6 +154,7 @@ class RestApis:
                 source_arn=stage.arn(f"{'*' if method == 'ANY' else method}{routed.match.resource['path']}"),
                 region=stage.region,
                 seconds=integration["timeoutInMillis"] / 1000,
+                request_id=entry.start_integration(),
             )
             return payload.response(reply)
         except TooLarge as error:  # which answer AWS gives here is not verified

@@ -260,3 +260,14 @@ def test_a_jwt_decides_and_its_claims_reach_the_function(world: World) -> None:
     found = world.answer(guarded, bearer(f"Bearer {token}"))
     assert (found.status, json.loads(found.body)) == (401, {"message": "Unauthorized"})
     assert "expired" in joined(found.headers)["www-authenticate"]
+
+
+def test_the_log_has_the_kind_of_a_refusal_and_the_functions_request(world: World) -> None:
+    text = "$context.status $context.error.responseType $context.error.message $context.integration.requestId"
+    logged = api(route("POST /{proxy+}", TOKEN), stages={"$default": replace(STAGE, log_format=text)})
+    world.answer(logged, request("POST", "/x"))
+    world.answer(logged, bearer("Bearer bad"))
+    world.answer(logged, bearer("Bearer good"))
+    assert world.log.lines[:2] == ["401 UNAUTHORIZED Unauthorized -", "403 ACCESS_DENIED Forbidden -"]
+    assert world.log.lines[2].startswith("200 - - ")
+    assert not world.log.lines[2].endswith("-")
