@@ -23,7 +23,7 @@ _READS = frozenset(
 _WRITES = frozenset(
     {
         *("DeleteApi", "DeleteCorsConfiguration", "DeleteRoute", "DeleteStage", "DeleteApiMapping"),
-        *("CreateDomainName", "CreateApiMapping", "TagResource", "UntagResource"),
+        *("CreateDomainName", "TagResource", "UntagResource"),
     }
 )
 _MIN_MILLISECONDS, _MAX_MILLISECONDS = 50, 30_000
@@ -135,6 +135,18 @@ def _check_stage(backend: Any, parts: list[str], given: Mapping[str, Any]) -> No
     _check_deploys(given)
 
 
+def _check_mapping(backend: Any, parts: list[str], given: Mapping[str, Any]) -> None:
+    api = backend.apis.get(given.get("apiId"))
+    if api is None:
+        raise AwsError("NotFoundException", f"Invalid API identifier specified {given.get('apiId')}", 404)
+    if given.get("stage") not in api.stages:
+        raise _bad("Invalid stage identifier specified")
+    key = given.get("apiMappingKey", "")
+    mappings = backend.api_mappings.values()
+    if any((each.domain_name, each.api_mapping_key or "") == (parts[0], key) for each in mappings):
+        raise AwsError("ConflictException", "ApiMapping key already exists for this domain name", 409)
+
+
 def _check_deploys(given: Mapping[str, Any]) -> None:
     if not given.get("autoDeploy", False) or given.get("deploymentId"):
         raise NotEmulated("a stage without AutoDeploy")
@@ -236,6 +248,7 @@ _CHECKS: Mapping[str, Callable[[Any, list[str], Mapping[str, Any]], None]] = {
     "CreateAuthorizer": _check_authorizer,
     "UpdateAuthorizer": _check_authorizer,
     "CreateStage": _check_stage,
+    "CreateApiMapping": _check_mapping,
     "DeleteIntegration": _check_unused("Integration", lambda route: (route.target or "").removeprefix("integrations/")),
     "DeleteAuthorizer": _check_unused("Authorizer", lambda route: route.authorizer_id),
 }
