@@ -9,7 +9,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from sldb.emulator.access import resource_arns, secret_permissions
 from sldb.emulator.access.policy import Request
@@ -56,11 +56,23 @@ def required(moto: Moto, call: Call) -> list[Request]:
     if call.service == "sts" and call.action == "GetCallerIdentity":
         return []
     if call.service in ("apigateway", "apigatewayv2"):
-        # The actions are the methods, the resources the paths; those of both versions begin after /v2.
-        resource = f"arn:aws:apigateway:{call.region}::{call.path.removeprefix('/v2')}"
-        return [Request(f"apigateway:{call.method}", resource, _common(call))]
+        return _api_gateway(call)
     action = "InvokeFunction" if call.action == "Invoke" else call.action
     return [Request(f"{call.service}:{action}", resource_arns.arn_of(call), _common(call)), *_passed_role(call)]
+
+
+def _api_gateway(call: Call) -> list[Request]:
+    """Return the permission of the method on the path; for a REST API's new thing with tags also that to tag it.
+
+    The paths of both versions begin after /v2. The reference has PUT beside POST for CreateApiKey and its like; its
+    resource is that of users' reports (mattclay/aws-terminator#284).
+    """
+    prefix = f"arn:aws:apigateway:{call.region}::"
+    needed = [Request(f"apigateway:{call.method}", prefix + call.path.removeprefix("/v2"), _common(call))]
+    if call.service == "apigateway" and call.method == "POST" and resource_arns.json_of(call).get("tags"):
+        tagged = quote(f"{prefix}{call.path}/*", safe="*")
+        needed.append(Request("apigateway:PUT", f"{prefix}/tags/{tagged}", _common(call)))
+    return needed
 
 
 def _passed_role(call: Call) -> list[Request]:

@@ -48,6 +48,15 @@ def test_an_operator_of_keys_makes_and_removes_them_and_nothing_else(account: An
     assert operator.get_usage_plan_keys(usagePlanId=plan)["items"] == []
 
 
+def test_a_key_with_tags_needs_the_right_to_tag(account: Any) -> None:
+    without = client(account, allow("apigateway:POST", f"{ARN}/apikeys"))
+    without.create_api_key(name="n")
+    words = refused(lambda: without.create_api_key(name="n", tags={"a": "1"}))
+    assert f'apigateway:PUT on resource: "{ARN}/tags/arn%3Aaws%3Aapigateway%3Aus-east-1%3A%3A%2Fapikeys%2F*"' in words
+    right = client(account, allow("apigateway:POST", f"{ARN}/apikeys"), allow("apigateway:PUT", f"{ARN}/tags/*"))
+    assert right.create_api_key(name="n", tags={"a": "1"})["tags"] == {"a": "1"}
+
+
 @pytest.mark.parametrize("verb", ["POST", "GET", "PATCH", "DELETE"])
 def test_each_method_is_a_right_of_its_own(account: Any, verb: str) -> None:
     key = account.client("apigateway").create_api_key(name="n")["id"]
