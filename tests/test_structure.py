@@ -188,11 +188,7 @@ TESTED_IN = {
         "sldb.emulator.gateway.rest_api.control.tags",
         "sldb.emulator.gateway.rest_api.control.usage_plans",
     ),
-    "tests/sldb/emulator/gateway/rest_api/test_handler.py": (
-        "sldb.emulator.gateway.rest_api.failures",
-        "sldb.emulator.gateway.rest_api.mock",
-        "sldb.emulator.gateway.rest_api.payload",
-    ),
+    "tests/sldb/emulator/gateway/rest_api/test_handler.py": ("sldb.emulator.gateway.rest_api.mock",),
     "tests/sldb/emulator/gateway/test_rest_stack.py": ("sldb.emulator.gateway.rest_api.control.mappings",),
     "tests/sldb/emulator/runtime/test_functions.py": (
         "sldb.emulator.front.lambda_rules",

@@ -91,9 +91,10 @@ def shown(document: Mapping[str, Any]) -> Document:
 
 def page(documents: Mapping[str, Document], query: Mapping[str, str]) -> Document:
     """Return some of the documents, as a list, and the `position` of the next page if there is one."""
-    limit = int(query.get("limit", _DEFAULT_PAGE))
+    text = query.get("limit", str(_DEFAULT_PAGE))
+    limit = int(text) if text.isdecimal() else 0
     if not 1 <= limit <= _MAX_PAGE:
-        raise bad_request(f"Invalid value for limit: {limit}")
+        raise bad_request(f"Invalid value for limit: {text}")
     names = list(documents)
     start = names.index(query["position"]) if query.get("position") in names else 0
     items = [shown(documents[name]) for name in names[start : start + limit]]

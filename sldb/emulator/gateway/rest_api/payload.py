@@ -7,6 +7,7 @@ AWS decodes `path` is not verified. A body is text: binary media types are not e
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _ABSENT = (
 # Headers of a reply that reach the client under the prefix x-amzn-Remapped-, and those that do not reach it (developer
 # guide, "Important notes"). Both lists are short of those for other integrations.
 _REMAPPED = frozenset({"authorization", "content-length", "date", "server", "user-agent", "warn", "www-authenticate"})
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _DROPPED = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "via"})
 
 
@@ -44,13 +47,13 @@ class Routed:
 
 def event(routed: Routed) -> dict[str, Any]:
     request, match = routed.request, routed.match
-    query = parse_qsl(request.query, keep_blank_values=True)
+    query, headers = parse_qsl(request.query, keep_blank_values=True), _received(request)
     return {
         "resource": match.resource["path"],
         "path": routed.path,
         "httpMethod": request.method,
-        "headers": dict(request.headers) or None,
-        "multiValueHeaders": _lists(request.headers) or None,
+        "headers": dict(headers),
+        "multiValueHeaders": _lists(headers),
         "queryStringParameters": dict(query) or None,
         "multiValueQueryStringParameters": _lists(query) or None,
         "pathParameters": match.parameters or None,
@@ -59,6 +62,18 @@ def event(routed: Routed) -> dict[str, Any]:
         "body": request.body.decode("utf-8", "replace") or None,
         "isBase64Encoded": False,
     }
+
+
+def _received(request: Request) -> list[tuple[str, str]]:
+    """Return the headers as the function gets them: with those of API Gateway."""
+    added = (
+        ("Host", request.domain_name),
+        ("X-Forwarded-For", request.source_ip),
+        ("X-Forwarded-Port", "443"),
+        ("X-Forwarded-Proto", "https"),  # a client of AWS has nothing else
+    )
+    names = {name.lower() for name, _ in added}
+    return [*(pair for pair in request.headers if pair[0].lower() not in names), *added]
 
 
 def _context(routed: Routed) -> dict[str, Any]:
@@ -117,8 +132,10 @@ def _headers(reply: Mapping[str, Any]) -> list[tuple[str, str]]:
     single, several = reply.get("headers") or {}, reply.get("multiValueHeaders") or {}
     if not isinstance(single, Mapping) or not isinstance(several, Mapping):
         raise Failed("_BAD_REPLY", "Malformed Lambda proxy response: the headers are no object")
-    pairs = [(str(name), _text(value)) for name, values in several.items() for value in values]
-    pairs += [(str(name), _text(value)) for name, value in single.items() if (str(name), _text(value)) not in pairs]
+    if not all(isinstance(values, list) for values in several.values()):
+        raise Failed("_BAD_REPLY", "Malformed Lambda proxy response: the values of a header are no list")
+    pairs = [_header(name, value) for name, values in several.items() for value in values]
+    pairs += [header for name, value in single.items() if (header := _header(name, value)) not in pairs]
     return [
         (f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value)
         for name, value in pairs
@@ -126,13 +143,12 @@ def _headers(reply: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, (Mapping, list)):
-        raise Failed("_BAD_REPLY", "Malformed Lambda proxy response: a header is no text")
+def _header(name: str, value: Any) -> tuple[str, str]:
+    """Return a header. Raises Failed for one that HTTP cannot send; which answer AWS gives there is not verified."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if "\n" in text or "\r" in text:
-        raise Failed("_BAD_REPLY", "Malformed Lambda proxy response: a header with a line break")
-    return text
+    if isinstance(value, (Mapping, list)) or not _NAME.fullmatch(name) or not _VALUE.fullmatch(text):
+        raise Failed("_BAD_REPLY", "Malformed Lambda proxy response: a header that HTTP cannot send")
+    return name, text
 
 
 def _lists(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -24,7 +24,7 @@ def api() -> KeyApi:
 
 def test_a_key_passes_and_the_function_gets_it(api: KeyApi) -> None:
     key = api.key()
-    response = api.send(key=key, query="a=1&a=2&b=", headers=(("X-Twice", "1"), ("X-Twice", "2")))
+    response = api.send(key=key, query="a=1&a=2&b=", headers=(("X-Twice", "1"), ("X-Twice", "2"), ("host", "x")))
     assert response.status == 200
     event = content(response)
     identity = event["requestContext"]["identity"]
@@ -35,6 +35,8 @@ def test_a_key_passes_and_the_function_gets_it(api: KeyApi) -> None:
     assert event["requestContext"]["path"] == "/sldb/main/query"
     assert event["multiValueHeaders"]["X-Twice"] == ["1", "2"]
     assert event["headers"]["X-Twice"] == "2"
+    assert event["headers"]["Host"] == event["requestContext"]["domainName"]
+    assert event["multiValueHeaders"]["X-Forwarded-For"] == [event["requestContext"]["identity"]["sourceIp"]]
     assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": [""]}
     assert event["queryStringParameters"] == {"a": "2", "b": ""}
     _, _, source, seconds = api.functions.calls[0]

@@ -183,6 +183,9 @@ def test_pages_of_keys(api: KeyApi) -> None:
                 break
             position = page["position"]
         assert found == made
+    for limit in ("0", "501", "many"):
+        with pytest.raises(AwsError, match="limit"):
+            api.control("GET", "/apikeys", query=f"limit={limit}")
     named = api.control("GET", "/apikeys", query="name=name-5&includeValues=true")["item"]
     assert [key["name"] for key in named] == ["name-5", *(f"name-5{digit}" for digit in range(10))]
     assert all(len(key["value"]) == 40 for key in named)
