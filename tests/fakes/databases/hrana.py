@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lambda_handlers.caller import OPERATOR
+from lambda_handlers.host import Host
 from lambda_handlers.http.bodies import Bodies, SpooledBodies
 from lambda_handlers.http.hrana.endpoints import cursor, pipeline
 from lambda_handlers.http.messages import HttpResponse
@@ -61,12 +62,14 @@ class HranaClient:
         service: Service | None = None,
         version: int = 3,
         bodies: Callable[[], Bodies] = SpooledBodies,
+        host: Host | None = None,
     ) -> None:
-        """`service`: the container of all requests; None: a fresh one for each."""
+        """`service`: the container of all requests; None: a fresh one for each, on `host`."""
         self._store = store
         self._service = service
         self._version = version
         self._new_bodies = bodies
+        self._host = host
         self.baton: str | None = None
         self.response: HttpResponse | None = None  # the last one
 
@@ -102,7 +105,7 @@ class HranaClient:
         return lines[1:]
 
     def _answer(self, endpoint: Any, body: bytes, database: str, key: str | None) -> HttpResponse:
-        service = self._service or container(self._store)
+        service = self._service or container(self._store, host=self._host)
         try:
             engine = ServiceEngine(service, OPERATOR, "test-db", self._new_bodies())
             try:
