@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import lambda_handlers.sql.session as sql_session
 from lambda_handlers.host import Host
 from lambda_handlers.locks.none import NoLock
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB, Settings
+from lambda_handlers.sql.connection import DEFAULT_PAGE_SIZE
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Reply, Request
 
@@ -37,7 +37,7 @@ def run(service: Service, query: str, params: Any = None, **fields: Any) -> Repl
     return service.reply(Request.decode({"query": query, "params": params, **fields}))
 
 
-def fill(service: Service, size_bytes: int, page_size: int = sql_session.DEFAULT_PAGE_SIZE) -> None:
+def fill(service: Service, size_bytes: int, page_size: int = DEFAULT_PAGE_SIZE) -> None:
     """Create a database of about `size_bytes`, in transactions of about 20 MB."""
     posts = size_bytes // POST_BYTES
     run(service, f"PRAGMA page_size = {page_size}; {SCHEMA}")
