@@ -37,6 +37,7 @@ INVARIANTS = {
     "cancel": "a mark stops its own request soon, no other one, and none that has sent its commit; short ones cost nothing",
     "callers": "a caller reads and writes within its rights, and no request of one meets that of another",
     "reader": "a function that only reads writes to no database, whatever is asked of it, and says so",
+    "front": "a caller of the API is the one that its front has identified, with the rights of its entry, and soon none",
     "known": "a request with min_txid is answered from that state or a newer one",
     "undo": "undo and redo go along the writes one by one, take back only what was shown, and are steps themselves",
     "notes": "a note is of its own transaction, and whole",

@@ -20,6 +20,7 @@ from tests.mutants import (
     times,
     tokens,
 )
+from tests.mutants.api import fronts
 
 MUTANTS = (
     *commit.MUTANTS,
@@ -37,5 +38,6 @@ MUTANTS = (
     *cancel.MUTANTS,
     *tokens.MUTANTS,
     *callers.MUTANTS,
+    *fronts.MUTANTS,
     *readers.MUTANTS,
 )

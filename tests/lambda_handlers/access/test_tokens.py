@@ -109,6 +109,15 @@ def test_claims_that_are_nested_too_deep_are_refused() -> None:
         read_token(f"sldb_{deep}.{'A' * 43}")
 
 
+def test_a_huge_text_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(text: str) -> tokens.Claims:
+        raise AssertionError("its claims are decoded")
+
+    monkeypatch.setattr(tokens, "_claims", decode)
+    with pytest.raises(BadToken):
+        read_token(f"sldb_{'A' * 1_000_000}.{'A' * 43}")
+
+
 def test_an_error_has_nothing_of_the_token() -> None:
     with pytest.raises(BadToken) as caught:
         read_token(f"sldb_{encoded('a-secret')}.{'A' * 43}")
