@@ -70,11 +70,13 @@ class Engine(Protocol):
         """Return the reply to an action. Raises SldbError."""
 
 
-def encode_json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+def encode_json(value: object, on_half_a_pair: str = "strict") -> bytes:
+    """Return JSON in UTF-8. Raises UnicodeEncodeError for half of a surrogate pair, unless that is to be replaced."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors=on_half_a_pair)
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """Return a response with a JSON body that no cache keeps."""
+    """Return a response with a small JSON body that no cache keeps, such as an error. It may show any path or field of
+    the request, also one that UTF-8 does not have: there is a question mark in its place."""
     fixed = {"content-type": JSON, "cache-control": "no-store"}
-    return HttpResponse(status, {**fixed, **(headers or {})}, encode_json(value))
+    return HttpResponse(status, {**fixed, **(headers or {})}, encode_json(value, "replace"))

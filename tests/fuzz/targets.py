@@ -40,6 +40,7 @@ from sldb.targets.lambda_responses import decode
 from tests.fakes.databases.service import container
 from tests.fakes.databases.transactions import kept_insert, open_transaction
 from tests.fakes.stores.memory import memory_store
+from tests.fuzz import fronts
 from tests.fuzz.mutate import damaged, damaged_json, damaged_text
 
 Target: TypeAlias = Callable[[Random], None]
@@ -371,6 +372,7 @@ TARGETS: dict[str, Target] = {
     for target in (
         *(events, shapes, answers, distant_rows, ltx_files, page_maps, atlases, heads),
         *(transactions, object_keys, scripts, parameters),
+        *(fronts.fronts, fronts.callers, fronts.callers_tokens),
     )
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fuzz.targets import TARGETS, cases
 
-INPUTS = {"distant_rows": 1000, "scripts": 3000, "shapes": 1000}
+INPUTS = {"distant_rows": 1000, "scripts": 3000, "shapes": 1000, "fronts": 1000}
 USUAL = 15_000 // (len(TARGETS) - len(INPUTS)) + 1
 
 

@@ -89,6 +89,14 @@ def test_no_lookup_is_answered_from_an_older_document(steps: list[float]) -> Non
         assert written_at - found.created_ms / 1000 < MAX_AGE_SECONDS + 0.001
 
 
+def test_a_clock_that_is_set_back_makes_a_copy_too_old(site: Site) -> None:
+    site.write(Document().with_entry(ADA, ENTRY))
+    assert site.code() == "ok"
+    site.write(Document())
+    site.sleep(-0.001)
+    assert site.code() == "unknown"
+
+
 def test_the_age_counts_from_before_the_reading(site: Site) -> None:
     site.write(Document().with_entry(ADA, ENTRY))
 

@@ -117,7 +117,7 @@ def test_send_a_token_by_another_way(stack: Stack) -> None:
     """One header is the token, whatever else the request has; several arrive as one text with commas."""
     assert stack.front.request(None, f"/{MINE}/query?authorization={token()}") == (401, {"message": "Unauthorized"})
     for header in (f"Bearer {token()},Bearer {token(EVERYTHING)}", f"Bearer {token()}, Bearer {token()}"):
-        assert stack.front.request(header)[0] == 403
+        assert stack.front.request(header, f"/{MINE}/query", COUNT) == (403, {"message": "Forbidden"})
     for scheme in ("bearer", "BEARER", "bEaReR"):  # which are the same
         assert stack.front.request(f"{scheme} {token()}", f"/{MINE}/query", COUNT)[0] == 200
 
@@ -133,12 +133,13 @@ def test_give_a_token_more_rights_by_its_claims(stack: Stack) -> None:
             assert (status, answer["error"]["code"], stolen(answer["error"].get("rows"))) == (403, "forbidden", False)
 
 
-def test_use_a_token_at_the_worst_time_after_it_was_revoked(stack: Stack) -> None:
+@pytest.mark.parametrize("steps", [[(24.9, 200), (29.9, 200), (0.2, 403)], [(25.0, 403)]])  # 55 seconds in all
+def test_use_a_token_at_the_worst_time_after_it_was_revoked(stack: Stack, steps: list[tuple[float, int]]) -> None:
     """The authorizer has just read the list, and uses it for the token shortly before it is too old."""
     assert stack.send(token(WRITE))[0] == 200
     stack.entries.pop(f"token:{READ}")
     stack.write()
-    for seconds, status in ((24.9, 200), (29.9, 200), (0.2, 403)):  # 55 in all
+    for seconds, status in steps:
         stack.clock.time += seconds
         assert stack.send(token())[0] == status
 
