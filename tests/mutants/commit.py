@@ -16,8 +16,8 @@ MUTANTS = (
         "create without a condition, S3",
         "1",
         "lambda_handlers/store/s3.py",
-        'obstore.put(store, key, body, mode="create", use_multipart=False)',
-        "obstore.put(store, key, body, use_multipart=False)",
+        'store, key, body, mode="create", use_multipart=False, attributes',
+        "store, key, body, use_multipart=False, attributes",
         ("tests/lambda_handlers/store/test_protocol.py::test_create_never_writes_over",),
     ),
     Mutant(

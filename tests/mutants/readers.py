@@ -31,8 +31,8 @@ MUTANTS = (
         "no request knows that its function only reads",
         "reader",
         HANDLERS + "database/database.py",
-        "invocation_id, caller, self._is_reader)",
-        "invocation_id, caller)",
+        "invocation_id, caller, self._is_reader, delivery",
+        "invocation_id, caller, False, delivery",
         (REFUSED, NOTHING),
     ),
     Mutant(

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from tests.mutants.mutant import LOCKS, SERVER, Mutant
 
+# Of the query function's role: the role of the function that only reads has the same lines, and another log.
+PREFIX_BEFORE_THE_LOG = """                    s3:prefix: databases/*
+        - PolicyName: logs
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement:
+              - Sid: Write
+                Effect: Allow
+                Action: [logs:CreateLogStream, logs:PutLogEvents]
+                Resource: !Sub "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/${FunctionName}:*"
+"""
+
 HANDLERS = "lambda_handlers/"
 ROLES = "tests/sldb/emulator/access/test_roles.py::"
 
@@ -129,8 +141,8 @@ MUTANTS = (
         "that a key is absent is told only if S3 takes it for a prefix",
         "1",
         "cloudformation/template.yaml",
-        "StringLikeIfExists:\n                    s3:prefix: databases/*\n        - PolicyName: logs",
-        "StringLike:\n                    s3:prefix: databases/*\n        - PolicyName: logs",
+        f"StringLikeIfExists:\n{PREFIX_BEFORE_THE_LOG}",
+        f"StringLike:\n{PREFIX_BEFORE_THE_LOG}",
         (ROLES + "test_what_is_not_there_is_not_found_and_not_forbidden",),
     ),
     Mutant(

@@ -164,7 +164,7 @@ OBJECTS = (
         "cloudformation/template.yaml",
         "          - Sid: KeysAreForTheQueryFunction\n            Effect: Deny",
         "          - Sid: KeysAreForTheQueryFunction\n            Effect: Allow",
-        (TEMPLATE + "test_the_key_of_tokens_is_for_the_query_function_alone",),
+        (TEMPLATE + "test_the_key_of_tokens_is_for_the_functions_that_run_sql",),
     ),
     Mutant(
         "the scheduled function reaches the key of tokens",
@@ -172,7 +172,7 @@ OBJECTS = (
         "cloudformation/template.yaml",
         "              - Sid: NoKeys\n                Effect: Deny",
         "              - Sid: NoKeys\n                Effect: Allow",
-        (TEMPLATE + "test_the_key_of_tokens_is_for_the_query_function_alone",),
+        (TEMPLATE + "test_the_key_of_tokens_is_for_the_functions_that_run_sql",),
     ),
     Mutant(
         "the object of a token is not compared with its name",
