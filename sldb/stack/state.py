@@ -27,9 +27,9 @@ class StackState:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """The names of the query function, the scheduled function and, with an API of kind token, the authorizer, as
-        far as the stack has outputs."""
-        outputs = ("FunctionName", "DeadlockFixFunctionName")
+        """The names of the query function, the scheduled function, the one that only reads and, with an API of kind
+        token, the authorizer, as far as the stack has outputs."""
+        outputs = ("FunctionName", "DeadlockFixFunctionName", "ReadFunctionName")
         authorizer = (authorizer_function(self.function),) if "TokenApiId" in self.outputs else ()
         return (*(self.outputs[key] for key in outputs if key in self.outputs), *authorizer)
 

@@ -67,24 +67,26 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
     from sldb.ops.status import read_status, serving
     from sldb.stack.account import connect
     from sldb.stack.api_addresses import api_ids
-    from sldb.stack.names import api_log_group, log_group
+    from sldb.stack.names import api_log_group, authorizer_function, deadlock_fix_function, log_group, read_function
 
     account = connect(run.aws)
     state = serving(account, run.stack)
     status = read_status(account, run.stack, state)
-    query, fix, *others = (logs.read(account.logs, log_group(each.name), start_ms) for each in status.functions)
-    machines = ["x86_64" if each.architecture == "x86_64" else "aarch64" for each in status.functions]
+    lines = {each.name: list(logs.read(account.logs, log_group(each.name), start_ms)) for each in status.functions}
+    machines = {each.name: "x86_64" if each.architecture == "x86_64" else "aarch64" for each in status.functions}
+    query, fix = state.function, deadlock_fix_function(state.function)
+    reader, authorizer = read_function(query), authorizer_function(query)
     access = logs.read(account.logs, api_log_group(state.function), start_ms) if status.apis else []
     with aws_errors(f"list the objects of {status.bucket}"):
         pages = account.s3.get_paginator("list_objects_v2").paginate(Bucket=status.bucket)
         sizes = [found["Size"] for page in pages for found in page.get("Contents", ())]
     return [
-        *reckoning.queries(query, machines[0]),
-        reckoning.scheduled(fix, machines[1]),
-        *(reckoning.authorizer(each, machines[2]) for each in others),
+        *reckoning.queries([*lines[query], *lines.get(reader, ())], machines[query]),
+        reckoning.scheduled(lines[fix], machines[fix]),
+        *([reckoning.authorizer(lines[authorizer], machines[authorizer])] if authorizer in lines else []),
         *reckoning.requests(access, {api_id: kind for kind, api_id in api_ids(state).items()}),
         *([reckoning.secret(seconds)] if "token" in api_ids(state) else []),
-        reckoning.logging([*query, *fix, *access, *(line for each in others for line in each)]),
+        reckoning.logging([*access, *(line for each in lines.values() for line in each)]),
         reckoning.storage(sizes, seconds),
     ]
 

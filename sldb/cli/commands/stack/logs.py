@@ -39,7 +39,7 @@ jsonl, the lines as they were written: JSON of the functions, text of Lambda. No
 @moment_options.since_option("10m")
 @click.option(
     "--function",
-    type=click.Choice(["query", "deadlock-fix", "authorizer", "api"]),
+    type=click.Choice(["query", "read", "deadlock-fix", "authorizer", "api"]),
     default="query",
     show_default=True,
     help="Which function; api: the access log of the APIs.",
@@ -64,6 +64,8 @@ def _group(state: StackState, function: str) -> str:
     from sldb.stack import names
 
     match function:
+        case "read":
+            return names.log_group(names.read_function(state.function))
         case "deadlock-fix":
             return names.log_group(names.deadlock_fix_function(state.function))
         case "authorizer":

@@ -1,7 +1,6 @@
 """The policies of docs/access.md, as they stand there: well formed, of actions that exist, complete, and no more.
 
-The long tests put each on a role of the emulated AWS, which judges every call by it: the commands of the role work, and
-those of the next one are refused. CloudFormation then acts with the rights of its caller, as AWS's does.
+test_users.py puts them on users of the emulated AWS.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from sldb.emulator.access import policy
 from sldb.emulator.access.policy import Request
 from sldb.emulator.calls.call import ACCOUNT, DEFAULT_REGION
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "access.md"
 ROLES = ("reader", "writer", "operator", "deployer")
 MAX_CHARACTERS = 6144  # of a managed policy, without white space (IAM's quotas)
@@ -121,7 +120,7 @@ NOT_FOR: dict[str, list[tuple[str, str]]] = {
         ("s3:PutBucketPolicy", "arn:aws:s3:::test-db-data-123456789012-us-east-1"),
         ("s3:PutObject", "arn:aws:s3:::test-db-data-123456789012-us-east-1/databases/main/head.json"),
         ("s3:DeleteObject", "arn:aws:s3:::test-db-data-123456789012-us-east-1/databases/main/lock.json"),
-        ("s3:GetObject", "arn:aws:s3:::test-db-data-123456789012-us-east-1/databases/main/0000/1.ltx"),
+        ("s3:PutObject", "arn:aws:s3:::test-db-data-123456789012-us-east-1/databases/main/0000/1.ltx"),
         ("ec2:DeleteSecurityGroup", "arn:aws:ec2:us-east-1:123456789012:security-group/sg-of-another"),
         ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:123456789012:secret:other-x"),
         ("apigateway:DELETE", "arn:aws:apigateway:us-east-1::/apis/x"),

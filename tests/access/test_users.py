@@ -1,0 +1,227 @@
+"""The policies of docs/access.md on users of the emulated AWS, which judges each of their calls: the commands of a role
+work with its policy, and those of the next role are refused.
+
+The deployer's user deploys and removes the stack. CloudFormation then acts with that user's rights, as AWS's does.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from sldb.cli.main import run as run_command
+from sldb.emulator.access import signatures
+from sldb.emulator.access.principals import Credentials, Principal, Principals
+from sldb.emulator.calls.call import Call
+from tests.access.test_policies import ROLES, policies
+from tests.fakes.aws.emulated import emulated_aws, wheels_of
+
+pytestmark = [pytest.mark.long, pytest.mark.network, pytest.mark.timeout(600)]
+
+CLOUDFORMATION = "cloudformation"  # its access key in the emulator
+READ = ("--target", "lambda:test-db-function-read")
+REFUSED = "not authorized to perform"
+
+
+@dataclass(frozen=True)
+class Ran:
+    status: int
+    out: str
+    err: str
+
+
+class Account:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        iam = boto3.client("iam")
+        self._keys = {role: _user(iam, role) for role in ROLES}
+
+    def run(self, role: str, *arguments: str, stdin: str = "") -> Ran:
+        """Run a command of sldb with the access key of a role's user."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
+        with self._as(role) as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            status = run_command(list(arguments))
+        texts = []
+        for stream in (out, err):
+            stream.flush()
+            texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]  # a BytesIO
+        return Ran(status, *texts)
+
+    def ok(self, role: str, *arguments: str, stdin: str = "") -> Ran:
+        ran = self.run(role, *arguments, stdin=stdin)
+        assert ran.status == 0, (role, arguments, ran.err)
+        return ran
+
+    def refused(self, role: str, *arguments: str) -> None:
+        ran = self.run(role, *arguments)
+        assert (ran.status, REFUSED in ran.err) == (3, True), (role, arguments, ran.status, ran.err)
+
+    @contextmanager
+    def _as(self, role: str) -> Iterator[pytest.MonkeyPatch]:
+        key = self._keys[role]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+            patch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+            patch.setattr(boto3, "DEFAULT_SESSION", None)
+            yield patch
+
+
+def _user(iam: Any, role: str) -> dict[str, str]:
+    """Make a user with the policy of a role; return its access key."""
+    iam.create_user(UserName=role)
+    made = iam.create_policy(PolicyName=role, PolicyDocument=json.dumps(policies()[role]))
+    iam.attach_user_policy(UserName=role, PolicyArn=made["Policy"]["Arn"])
+    key: dict[str, str] = iam.create_access_key(UserName=role)["AccessKey"]
+    return key
+
+
+@contextmanager
+def cloudformation_acting_for(role: str) -> Iterator[None]:
+    """Let the emulated CloudFormation have the rights of a user; its calls are signed with its own key."""
+    arn = boto3.client("iam").get_user(UserName=role)["User"]["Arn"]
+    caller = Principal(arn, "", Credentials(CLOUDFORMATION, "", ""))
+    find: Callable[[Principals, str], Principal | None] = Principals.find
+    check: Callable[[Call, Credentials], None] = signatures.check
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Principals, "find", lambda self, key: caller if key == CLOUDFORMATION else find(self, key))
+        patch.setattr(
+            signatures, "check", lambda call, own: None if call.access_key == CLOUDFORMATION else check(call, own)
+        )
+        yield
+
+
+@pytest.fixture(scope="module")
+def account(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """With a stack that the deployer has deployed, and a table."""
+    directory = tmp_path_factory.mktemp("access")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config)),
+        cloudformation_acting_for_later() as act_for,
+    ):
+        patch.chdir(directory)
+        (directory / "rows.csv").write_text("a\n1\n2\n")
+        account = Account(directory)
+        act_for("deployer")
+        account.ok("deployer", "deploy", "--readers", "--api", "token")
+        account.ok("writer", "query", "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+        yield account
+
+
+@contextmanager
+def cloudformation_acting_for_later() -> Iterator[Callable[[str], None]]:
+    """Yield a function after whose call CloudFormation has the rights of a user."""
+    from contextlib import ExitStack
+
+    with ExitStack() as entered:
+        yield lambda role: entered.enter_context(cloudformation_acting_for(role))
+
+
+READS = [
+    ("query", "SELECT * FROM t"),
+    ("export", "t"),
+    ("dump",),
+    ("history",),
+    ("diff", "1"),
+    ("databases",),
+    ("pull", "pulled.sqlite", "--yes"),
+    ("query", "SELECT * FROM t", "--at", "1"),
+]
+WRITES = [
+    ("query", "INSERT INTO t VALUES (2)"),
+    ("import", "rows.csv", "--table", "t"),
+    ("branch", "--as", "copy"),
+    ("restore", "--at", "1"),
+    ("undo", "--yes"),
+    ("databases", "create", "made"),
+    ("databases", "set", "main", "foreign_keys=on"),
+    ("databases", "rename", "made", "renamed"),
+    ("databases", "drop", "renamed", "--yes"),
+    ("push", "pulled.sqlite", "--database", "pushed", "--create"),
+]
+OPERATES = [
+    ("status",),
+    ("logs",),
+    ("logs", "--function", "read"),
+    ("cost",),
+    ("unlock",),
+    ("token", "create", "app", "--read-only"),
+    ("token", "list"),
+    ("token", "revoke", "app", "--yes"),
+    ("token", "rotate", "--yes"),
+]
+
+
+def test_a_reader_reads(account: Account) -> None:
+    for command in READS:
+        account.ok("reader", *READ, *command)
+    assert account.ok("reader", *READ, "shell", stdin="SELECT a FROM t;\n").out.strip().endswith("1")
+
+
+def test_a_reader_is_told_that_it_may_not_write(account: Account) -> None:
+    for command in (("query", "INSERT INTO t VALUES (2)"), ("restore", "--at", "1"), ("branch", "--as", "b")):
+        ran = account.run("reader", *READ, *command)
+        assert ran.status == 1, (command, ran.err)
+        assert "this function only reads" in ran.err
+        assert "nothing was" in ran.err
+        assert "query function of the stack" in ran.err
+
+
+def test_a_reader_does_not_reach_the_query_function(account: Account) -> None:
+    for command in (*READS[:2], *WRITES[:2], *OPERATES):
+        account.refused("reader", *command)
+
+
+def test_a_writer_reads_and_writes_and_does_not_operate(account: Account) -> None:
+    account.ok("writer", *READ, *READS[0])
+    for command in (*READS, *WRITES):
+        account.ok("writer", *command)
+    for command in OPERATES:
+        account.refused("writer", *command)
+
+
+def test_an_operator_operates_and_does_not_deploy(account: Account) -> None:
+    for command in (*READS[:2], *WRITES[:1], *OPERATES):
+        account.ok("operator", *command)
+    findings = account.run("operator", "doctor").out.splitlines()
+    assert len(findings) > 10
+    refused = [line for line in findings if REFUSED in line]
+    assert [line.split()[1] for line in refused] == ["permissions"]  # it is about deploying
+    for command in (("deploy", "--memory", "512"), ("destroy", "--yes")):
+        account.refused("operator", *command)
+
+
+def test_status_of_the_function_that_only_reads_is_that_of_its_stack(account: Account) -> None:
+    found = json.loads(account.ok("operator", *READ, "status", "--format", "json").out)
+    assert found["stack"] == "test-db"
+    names = [function["name"] for function in found["functions"]]
+    assert names == [f"test-db-function{end}" for end in ("", "-deadlock-fix", "-read", "-authorizer")]
+    assert {function["state"] for function in found["functions"]} == {"Active"}
+
+
+def test_a_deployer_does_not_use_the_databases(account: Account) -> None:
+    account.refused("deployer", "query", "SELECT 1")
+
+
+def test_a_deployer_changes_and_removes_the_stack(account: Account) -> None:
+    """The last test: afterwards there is no stack."""
+    account.ok("deployer", "deploy", "--memory", "512")
+    account.ok("deployer", "deploy", "--no-readers", "--api", "none", "--lock", "none", "--yes")
+    ran = account.run("reader", *READ, "query", "SELECT 1")
+    assert ran.status == 3
+    assert "test-db-function-read" in ran.err
+    account.ok("deployer", "destroy", "--yes")
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "emulator"
