@@ -172,11 +172,9 @@ TESTED_IN = {
         "sldb.emulator.cloudformation.saving_lock",
     ),
     "tests/sldb/emulator/gateway/test_iam.py": ("sldb.emulator.gateway.http_api.iam_authorizer",),
-    "tests/sldb/emulator/gateway/http_api/test_handler.py": ("sldb.emulator.gateway.http_api.identity_sources",),
     "tests/sldb/emulator/gateway/test_stack.py": (
         "sldb.emulator.gateway.domains",
         "sldb.emulator.gateway.gateway",
-        "sldb.emulator.gateway.http_api.control",
         "sldb.emulator.gateway.kinds",
         "sldb.emulator.front.api_gateway",
     ),

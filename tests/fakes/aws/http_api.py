@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Callable
 from typing import Any
 
 AUTHORIZER = """
@@ -100,7 +101,13 @@ def permission(function: str, suffix: str) -> dict[str, Any]:
 
 
 def send(
-    aws: Any, method: str, path: str, body: bytes = b"", *, headers: dict[str, str] | None = None
+    aws: Any,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    headers: dict[str, str] | None = None,
+    decode: Callable[[bytes], Any] = json.loads,
 ) -> tuple[int, dict[str, str], Any]:
     """Send a request to the emulator; return status, headers with names in lower case, and the decoded body."""
     connection = http.client.HTTPConnection("127.0.0.1", aws.port)
@@ -108,7 +115,7 @@ def send(
         connection.request(method, path, body, headers or {})
         found = connection.getresponse()
         text = found.read()
-        content = json.loads(text) if text else None
+        content = decode(text) if text else None
         return found.status, {name.lower(): value for name, value in found.getheaders()}, content
     finally:
         connection.close()

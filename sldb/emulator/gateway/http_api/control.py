@@ -9,10 +9,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from moto.apigatewayv2.exceptions import APIGatewayV2Error
+
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import AwsError, NotEmulated
 from sldb.emulator.calls.moto_app import Moto
-from sldb.emulator.gateway.http_api import routes
+from sldb.emulator.gateway.http_api import identity_sources, routes
 
 _READS = frozenset(
     {
@@ -47,7 +49,10 @@ def answer(moto: Moto, call: Call) -> Answer | None:
     own = _OWN.get(call.action)
     if own is None:
         return None
-    found = own(moto.backend("apigatewayv2", call.region), _parts(call), _body(call))
+    try:
+        found = own(moto.backend("apigatewayv2", call.region), _parts(call), _body(call))
+    except APIGatewayV2Error as error:  # moto's: of a stage, route, domain or mapping that does not exist
+        raise AwsError(error.error_type, error.message, error.code) from error
     return Answer(200, (("Content-Type", "application/json"),), json.dumps(found).encode())
 
 
@@ -112,6 +117,10 @@ def _check_authorizer(backend: Any, parts: list[str], given: Mapping[str, Any]) 
     api = _api(backend, parts)
     old = api.authorizers[parts[2]].to_json() if len(parts) > 2 and parts[2] in api.authorizers else {}
     wanted = {**old, **given}
+    try:
+        identity_sources.check(tuple(wanted.get("identitySource") or ()))
+    except ValueError as error:
+        raise _bad(str(error)) from error
     if wanted.get("authorizerType") == "JWT":
         jwt = wanted.get("jwtConfiguration") or {}
         if not jwt.get("issuer") or not jwt.get("audience") or len(wanted.get("identitySource") or ()) != 1:

@@ -6,6 +6,8 @@ access log. Whether AWS throttles before or after it authorizes is not documente
 
 from __future__ import annotations
 
+import http
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +25,7 @@ from sldb.emulator.gateway.invoking import InvocationFailed, Invoker, Throttled,
 from sldb.emulator.gateway.messages import Refused, Request, Response, message, refused
 from sldb.emulator.gateway.throttling import Throttle
 
+_logger = logging.getLogger(__name__)
 # The names that REST APIs have for refusals; those of HTTP APIs are not documented.
 _RESPONSE_TYPES = {
     401: "UNAUTHORIZED",
@@ -75,6 +78,9 @@ def answer(api: HttpApi, request: Request, parts: Parts) -> Response:
     try:
         response = _routed_answer(api, stage, path, request, parts, entry)
     except Refused as error:
+        if error.response.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            # On AWS its owner has to look for it.
+            _logger.warning("HTTP API %s, %s: %s", api.id, entry.route_key, error.reason)
         entry.error = error.reason
         entry.more["error.responseType"] = _RESPONSE_TYPES.get(error.response.status, "")
         response = error.response

@@ -5,43 +5,50 @@ $request.header.Authorization    $request.querystring.token    $context.routeKey
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from sldb.emulator.gateway.http_api.payload import Routed
 
+_SOURCE = re.compile(
+    r"\$request\.header\.(?P<header>[^.\s]+)|\$request\.querystring\.(?P<query>\S+)"
+    r"|\$stageVariables\.(?P<variable>\w+)|\$context\.(?P<context>\S+)"
+)
+
+_VALUES: Mapping[str, Callable[[Routed], str]] = {
+    "routeKey": lambda routed: routed.route_key,
+    "httpMethod": lambda routed: routed.request.method,
+    "path": lambda routed: routed.request.path,
+    "stage": lambda routed: routed.stage,
+    "apiId": lambda routed: routed.api_id,
+    "domainName": lambda routed: routed.request.domain_name,
+    "identity.sourceIp": lambda routed: routed.request.source_ip,
+}
+
+
+def check(sources: tuple[str, ...]) -> None:
+    """Raise ValueError for what is no identity source."""
+    for source in sources:
+        found = _SOURCE.fullmatch(source)
+        if found is None or (found["context"] is not None and found["context"] not in _VALUES):
+            raise ValueError(f"{source} is no identity source")
+
 
 def values(sources: tuple[str, ...], routed: Routed) -> tuple[str, ...] | None:
-    """Return the value of each source; None if one is absent or empty."""
+    """Return the value of each source; None if one is absent or empty. The sources have been checked."""
     found = [_value(source, routed) for source in sources]
     return None if not all(found) else tuple(each for each in found if each)
 
 
 def _value(source: str, routed: Routed) -> str | None:
-    place, _, name = source.removeprefix("$").partition(".")
-    if place == "request":
-        where, _, name = name.partition(".")
-        if where == "header":
-            return routed.request.header(name.lower())
-        if where == "querystring":
-            pairs = parse_qsl(routed.request.query, keep_blank_values=True)
-            return ",".join(value for each, value in pairs if each == name) or None
-    if place == "stageVariables":
-        return routed.stage_variables.get(name)
-    if place == "context":
-        return _context(name, routed)
-    raise ValueError(f"the identity source {source}")
-
-
-def _context(name: str, routed: Routed) -> str | None:
-    known = {
-        "routeKey": routed.route_key,
-        "httpMethod": routed.request.method,
-        "path": routed.request.path,
-        "stage": routed.stage,
-        "apiId": routed.api_id,
-        "domainName": routed.request.domain_name,
-        "identity.sourceIp": routed.request.source_ip,
-    }
-    if name not in known:
-        raise ValueError(f"the identity source $context.{name}")
-    return known[name]
+    found = _SOURCE.fullmatch(source)
+    assert found is not None
+    if found["header"] is not None:
+        return routed.request.header(found["header"].lower())
+    if found["query"] is not None:
+        pairs = parse_qsl(routed.request.query, keep_blank_values=True)
+        return ",".join(value for name, value in pairs if name == found["query"])
+    if found["variable"] is not None:
+        return routed.stage_variables.get(found["variable"])
+    return _VALUES[found["context"]](routed)
