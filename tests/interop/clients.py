@@ -6,21 +6,27 @@ javascript/     the packages of tests/interop/javascript/package.json
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.fakes.aws.emulated import emulated_aws
+from tests.fakes.local_http import served
+from tests.fakes.terminal.command import COMMAND, environment
 from tests.interop.servers import HERE, installed
 
 TIMEOUT_SECONDS = 200
+SERVE_TOKEN = "a-token-of-the-interop-tests"
 # A checkout of github.com/tursodatabase/turso: the npm package has no tests. Those of this commit are known.
-TURSO_CHECKOUT = "SLDB_TURSO"
+TURSO_CHECKOUT = os.environ.get("SLDB_TURSO")
 TURSO_COMMIT = "9e8a19aeb52ca508cbfad17a6d81fd0cd8e08143"
 
 
@@ -53,6 +59,29 @@ class Api:
         request = Request(f"{self.url}/{name}/query", b'{"action": "create_database"}', headers)
         with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             response.read()
+
+
+@contextmanager
+def on_directory(directory: Path) -> Iterator[Api]:
+    """Serve a directory with `sldb serve`."""
+    with served(directory, SERVE_TOKEN) as server:
+        yield Api(server.url, SERVE_TOKEN)
+
+
+@contextmanager
+def deployed(directory: Path, wheels: Path) -> Iterator[Api]:
+    """Deploy a stack with an API to the emulated AWS, and make a token for all of its databases."""
+    with emulated_aws(wheels=wheels) as aws:
+        cache = {"XDG_CACHE_HOME": str(wheels)}
+        variables = environment(directory, {**aws.environment(), **cache})
+
+        def sldb(*arguments: str) -> str:
+            return ran([*COMMAND, *arguments], directory, variables)
+
+        # The limits of a stack are for the internet: all of these clients together are quicker.
+        sldb("deploy", "--yes", "--api", "token", "--api-rate", "2000", "--api-burst", "4000")
+        [api] = json.loads(sldb("status", "--format", "json"))["apis"]
+        yield Api(api["address"], sldb("token", "create", "interop", "--all-databases").strip())
 
 
 def ran(command: list[object], directory: Path, environment: Mapping[str, str]) -> str:
@@ -92,7 +121,6 @@ def go_environment(directory: Path) -> dict[str, str]:
 
 def turso_checkout(folder: str) -> Path:
     """Return a folder of the checkout of Turso. Skips the test without one."""
-    checkout = os.environ.get(TURSO_CHECKOUT)
-    if not checkout:
-        pytest.skip(f"no package has these tests: {TURSO_CHECKOUT} names a checkout of Turso at {TURSO_COMMIT}")
-    return Path(checkout) / folder
+    if not TURSO_CHECKOUT:
+        pytest.skip(f"no package has these tests: SLDB_TURSO names a checkout of Turso at {TURSO_COMMIT}")
+    return Path(TURSO_CHECKOUT) / folder

@@ -1,4 +1,5 @@
-"""Published clients of libSQL and Turso, unmodified, against the HTTP API of a directory: `sldb serve`.
+"""Published clients of libSQL and Turso, unmodified, against `sldb serve`, and against a stack that is deployed
+to the emulated AWS, through its API Gateway and with a token of `sldb token`.
 
 Scripts use what the clients offer; the clients' own tests run as they are published.
 """
@@ -14,13 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.local_http import served
-from tests.interop.clients import Api, go_environment, javascript, ran, run, turso_checkout
+from tests.fakes.aws.emulated import wheels_of
+from tests.interop.clients import Api, deployed, go_environment, javascript, on_directory, ran, run, turso_checkout
 from tests.interop.servers import HERE, installed
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
-TOKEN = "a-token-of-the-interop-tests"
 SCRIPTS = ["libsql", "turso", "drizzle", "kysely", "prisma"]
 # Tests of Turso's JavaScript driver that read a row by position, which no version of the driver offers.
 BY_POSITION = {
@@ -31,10 +31,13 @@ BY_POSITION = {
 }
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with served(tmp_path_factory.mktemp("served"), TOKEN) as server:
-        yield Api(server.url, TOKEN)
+@pytest.fixture(scope="module", params=["serve", "deployed"])
+def api(
+    request: pytest.FixtureRequest, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Api]:
+    directory = tmp_path_factory.mktemp(request.param)
+    with on_directory(directory) if request.param == "serve" else deployed(directory, wheels_of(pytestconfig)) as api:
+        yield api
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
