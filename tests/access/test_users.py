@@ -10,6 +10,8 @@ import io
 import json
 import os
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -171,6 +173,11 @@ def test_a_reader_reads(account: Account) -> None:
     assert account.ok("reader", *READ, "shell", stdin="SELECT a FROM t;\n").out.strip().endswith("1")
 
 
+def test_a_reader_gets_a_result_beyond_the_limit_of_a_reply(account: Account) -> None:
+    found = account.ok("reader", *READ, "query", "SELECT hex(zeroblob(4000000)) AS h", "--format", "csv")
+    assert found.out.count("0") == 8_000_000
+
+
 def test_a_reader_is_told_that_it_may_not_write(account: Account) -> None:
     for command in (("query", "INSERT INTO t VALUES (2)"), ("restore", "--at", "1"), ("branch", "--as", "b")):
         ran = account.run("reader", *READ, *command)
@@ -202,6 +209,31 @@ def test_an_operator_operates_and_does_not_deploy(account: Account) -> None:
     assert [line.split()[1] for line in refused] == ["permissions"]  # it is about deploying
     for command in (("deploy", "--memory", "512"), ("destroy", "--yes")):
         account.refused("operator", *command)
+
+
+def test_the_reading_routes_of_an_api_go_to_the_function_that_only_reads(account: Account) -> None:
+    token = account.ok("operator", "token", "create", "dashboard", "--database", "main").out.strip()
+    (stack,) = boto3.client("cloudformation").describe_stacks(StackName="test-db")["Stacks"]
+    api = next(each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "TokenApiId")
+
+    def post(path: str, query: str) -> tuple[int, dict[str, Any]]:
+        headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
+        url = f"{os.environ['AWS_ENDPOINT_URL']}/_execute-api/{api}{path}"
+        request = urllib.request.Request(url, json.dumps({"query": query}).encode(), headers)
+        try:
+            with urllib.request.urlopen(request) as response:
+                return response.status, json.loads(response.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    for path in ("/main/read", "/read"):
+        status, body = post(path, "SELECT 1")
+        assert (status, body.get("rows")) == (200, [[1]]), body
+        status, body = post(path, "DELETE FROM t")
+        assert (status, body["error"]["code"]) == (403, "read_only")
+        assert "this function only reads" in body["error"]["message"]  # not merely a read-only request
+    status, body = post("/main/query", "INSERT INTO t VALUES (3)")
+    assert status == 200, body
 
 
 def test_status_of_the_function_that_only_reads_is_that_of_its_stack(account: Account) -> None:
