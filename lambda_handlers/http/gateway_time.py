@@ -21,6 +21,7 @@ from lambda_handlers.http.claims import FRONT
 
 HTTP_API_SECONDS = 30.0
 REST_API_SECONDS = 29.0
+HINT = "make it do less: API Gateway waits for half a minute; a direct invocation may take longer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,15 @@ class GatewayContext:
         return self.context.aws_request_id
 
     def get_remaining_time_in_millis(self) -> int:
-        left_ms = int((self.gives_up_at - self.now()) * 1000)
-        return max(0, min(left_ms, self.context.get_remaining_time_in_millis()))
+        return max(0, min(self._gateway_ms(), self.context.get_remaining_time_in_millis()))
+
+    @property
+    def is_gateway_first(self) -> bool:
+        """True if API Gateway gives up before the function's time is over."""
+        return self._gateway_ms() < self.context.get_remaining_time_in_millis()
+
+    def _gateway_ms(self) -> int:
+        return int((self.gives_up_at - self.now()) * 1000)
 
 
 def limited(event: Mapping[str, Any], context: Context, now: Callable[[], float]) -> Context | GatewayContext:

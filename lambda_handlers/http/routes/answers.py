@@ -17,6 +17,7 @@ from lambda_handlers.http.api_gateway import http_request, http_response
 from lambda_handlers.http.bodies import Bodies, SpooledBodies, StoredBodies, can_follow
 from lambda_handlers.http.claims import caller_of, front_of
 from lambda_handlers.http.errors import error_response
+from lambda_handlers.http.gateway_time import HINT, GatewayContext
 from lambda_handlers.http.messages import JSON, Body, HttpRequest, HttpResponse, Limits, Pieces
 from lambda_handlers.http.routes import front as routes
 from lambda_handlers.log import Log, trace
@@ -182,6 +183,8 @@ class ServiceEngine:
         return f"{invocation_id}.{self._replies}" if invocation_id and self._replies > 1 else invocation_id
 
     def _note(self, error: SldbError) -> None:
+        if error.code == "query_timeout" and isinstance(self.context, GatewayContext) and self.context.is_gateway_first:
+            error.hint = HINT
         error.for_stack(self.stack)
         self.noted.update(code=error.code, applied=error.details.get("applied"))
         if detail := detail_of(error):
