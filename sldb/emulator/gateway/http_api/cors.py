@@ -2,8 +2,8 @@
 
 "API Gateway automatically sends a response to preflight OPTIONS requests, even if there isn't an OPTIONS route", and
 "ignores CORS headers returned from your backend integration" (developer guide, "Configure CORS for HTTP APIs"). A
-preflight has the headers Origin and Access-Control-Request-Method. Its status, 204, and that an origin that is not
-allowed gets a response without CORS headers, are what users see; unverified.
+preflight has the headers Origin and Access-Control-Request-Method. Its status, 204, that an origin that is not allowed
+gets a response without CORS headers, and that the gateway's own refusals have them, are what users see; unverified.
 """
 
 from __future__ import annotations

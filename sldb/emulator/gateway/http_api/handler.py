@@ -72,8 +72,12 @@ def answer(api: HttpApi, request: Request, parts: Parts) -> Response:
         return message(404, "Not Found")
     stage, path = found
     preflight = cors.preflight(api.cors, request) if api.cors is not None else None
-    if preflight is not None:
-        return preflight
+    response = preflight or _answer_in(api, stage, path, request, parts)
+    return replace(response, headers=(*response.headers, ("apigw-requestid", request.request_id)))
+
+
+def _answer_in(api: HttpApi, stage: Stage, path: str, request: Request, parts: Parts) -> Response:
+    """Return the response of a stage, and write its line of the log."""
     entry = Entry(api.id, stage.name, request)
     try:
         response = _routed_answer(api, stage, path, request, parts, entry)
@@ -87,7 +91,7 @@ def answer(api: HttpApi, request: Request, parts: Parts) -> Response:
     if api.cors is not None:
         response = cors.with_headers(api.cors, request, response)
     parts.log.write(api.region, stage.log_group_arn, stage.log_format, entry, response)
-    return replace(response, headers=(*response.headers, ("apigw-requestid", request.request_id)))
+    return response
 
 
 def _stage_of(api: HttpApi, request: Request) -> tuple[Stage, str] | None:

@@ -79,14 +79,19 @@ def _common(routed: Routed, authorizer: Mapping[str, Any] | None) -> dict[str, A
 
 
 def _headers(request: Request) -> dict[str, str]:
+    """Return the headers of an event. API Gateway adds the client's address to those that proxies have noted."""
+    given = joined(request.headers)
+    noted = given.get("x-forwarded-for")
+    trace = f"Root=1-{int(request.received_at):08x}-{request.request_id.replace('-', '')[:24]}"
     added = {
         "host": request.domain_name,
-        "x-forwarded-for": request.source_ip,
+        "x-amzn-trace-id": given.get("x-amzn-trace-id", trace),
+        "x-forwarded-for": f"{noted}, {request.source_ip}" if noted else request.source_ip,
         "x-forwarded-port": "443",
         "x-forwarded-proto": "https",  # a client of AWS has nothing else
         "content-length": str(len(request.body)),
     }
-    return {**joined(request.headers), **added}
+    return {**given, **added}
 
 
 def _context(routed: Routed, authorizer: Mapping[str, Any] | None) -> dict[str, Any]:

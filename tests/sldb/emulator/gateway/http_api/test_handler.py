@@ -237,7 +237,8 @@ def test_the_stage_throttles_each_route(world: World) -> None:
 def test_a_preflight_needs_no_authorization_and_reaches_no_function(world: World) -> None:
     guarded = api(route("POST /{proxy+}", TOKEN), cors=Cors(("https://a.example",), ("POST",)))
     asked = (("origin", "https://a.example"), ("access-control-request-method", "POST"))
-    assert world.answer(guarded, request("OPTIONS", "/x", headers=asked)).status == 204
+    preflight = world.answer(guarded, request("OPTIONS", "/x", headers=asked))
+    assert (preflight.status, joined(preflight.headers)["apigw-requestid"]) == (204, "request-1")
     assert world.functions.calls == []
     refused = world.answer(guarded, request("POST", "/x", headers=asked[:1]))
     assert refused.status == 401

@@ -52,6 +52,7 @@ def test_the_fields_of_the_developer_guide() -> None:
             "content-type": "application/json",
             "content-length": "2",
             "host": "abc.execute-api.us-east-1.amazonaws.com",
+            "x-amzn-trace-id": "Root=1-5e5ffb9e-request1",
             "x-forwarded-for": "192.0.2.7",
             "x-forwarded-port": "443",
             "x-forwarded-proto": "https",
@@ -81,6 +82,13 @@ def test_the_fields_of_the_developer_guide() -> None:
         "isBase64Encoded": False,
         "stageVariables": {"v": "1"},
     }
+
+
+def test_the_clients_address_follows_those_that_proxies_have_noted() -> None:
+    headers = (("X-Forwarded-For", "198.51.100.1"), ("X-Forwarded-Proto", "http"), ("Host", "evil.example"))
+    found = payload.event(routed(request(headers=headers)), None)["headers"]
+    assert found["x-forwarded-for"] == "198.51.100.1, 192.0.2.7"
+    assert (found["x-forwarded-proto"], found["host"]) == ("https", "abc.execute-api.us-east-1.amazonaws.com")
 
 
 def test_what_is_empty_is_left_out() -> None:
