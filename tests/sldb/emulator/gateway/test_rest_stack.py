@@ -80,6 +80,14 @@ def test_functions_that_fail(stack: Stack, aws: Any, path: str) -> None:
     assert (status, content) == (502, {"message": "Internal server error"})
 
 
+def test_sizes_are_limited(stack: Stack, aws: Any) -> None:
+    headers = key(stack)[1]
+    status, _, content = send(aws, "POST", address(stack, "/x"), b"x" * (6 * 1024 * 1024), headers=headers)
+    assert (status, content) == (413, {"message": "Request Too Long"})  # Lambda's limit, of the event
+    assert send(aws, "POST", address(stack, "/x"), b"x" * (10 * 1024 * 1024 + 1), headers=headers)[0] == 413
+    assert send(aws, "POST", address(stack, "/x"), headers={**headers, "X-Long": "x" * 10_240})[0] == 431
+
+
 def test_a_key_in_the_stack(stack: Stack, aws: Any) -> None:
     own = {"Type": "AWS::ApiGateway::ApiKey", "Properties": {"Name": "own", "Enabled": "true"}}
     entry = {
