@@ -33,8 +33,8 @@ def rowid_of(result: Result, changed: int) -> int | None:
     return result.lastrowid if changed else None
 
 
-def statement_result(result: Result, rows: list[Any] | StreamedRows, sql: str, duration_ms: float) -> dict[str, Any]:
-    """Return the result of an executed statement. `rows`: those to show, in JSON; `sql`: its text."""
+def statement_result(result: Result, rows: StreamedRows, sql: str, duration_ms: float) -> dict[str, Any]:
+    """Return the result of an executed statement. `rows`: those to show; `sql`: its text."""
     changed = changed_rows(result, sql)
     rowid = rowid_of(result, changed)
     return {

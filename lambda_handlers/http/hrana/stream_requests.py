@@ -14,7 +14,7 @@ from lambda_handlers.http.hrana.results import statement_result
 from lambda_handlers.http.hrana.steps import StepRunner
 from lambda_handlers.http.hrana.stream import MAX_STORED_CHARACTERS, MAX_STORED_TEXTS, Stream
 from lambda_handlers.http.hrana.values import encode_line, encode_row
-from lambda_handlers.http.messages import Engine, encode_json
+from lambda_handlers.http.messages import Engine
 from lambda_handlers.sql import script
 from lambda_handlers.wire import Action, Result, SldbError
 from lambda_handlers.wire.conditions import Condition
@@ -73,17 +73,19 @@ class StreamRequests:
     def rows_of(self, result: Result) -> Iterator[bytes]:
         """Yield the rows of a result as JSON, stored or not."""
         if result.stored is None:
-            return (encode_json(encode_row(row)) for row in result.rows)
+            return (encode_row(row).encode() for row in result.rows)
         return map(encode_line, lines_of(self._engine.rows(result.stored)))
 
     def _shown(self, outcome: Outcome, step: Step, stmt: requests.Stmt) -> dict[str, Any] | None:
         if not isinstance(outcome, Ran):
             return None
         result = outcome.result
-        rows: Any = [encode_row(row) for row in result.rows] if stmt.want_rows else []
-        if result.stored is not None and stmt.want_rows:
-            rows = StreamedRows(self.rows_of(result))
-        return statement_result(result, rows, step.sql, outcome.duration_ms)
+        rows: Iterator[bytes] = iter(())
+        if stmt.want_rows and result.stored is not None:
+            rows = self.rows_of(result)
+        elif stmt.want_rows and result.rows:
+            rows = iter((",".join(map(encode_row, result.rows)).encode(),))
+        return statement_result(result, StreamedRows(rows), step.sql, outcome.duration_ms)
 
     def _step(self, stmt: requests.Stmt, condition: Condition | None) -> Step:
         """Return the step of a statement; its text need not be one."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from lambda_handlers.http.bodies import StreamedRows
 from lambda_handlers.http.hrana.results import changed_rows, statement_result
 from lambda_handlers.wire import Column, Result, StoredRows
 
+SHOWN = StreamedRows(iter(()))
 ROWS = Result((Column("a", "TEXT"),), [("x",), ("y",)], 2, 7)
 
 
@@ -33,9 +35,9 @@ def test_rows_returned_are_changed_ones_only_with_returning(sql, changed):
 
 def test_the_fields():
     sql = "INSERT INTO t VALUES ('x'), ('y') RETURNING a"
-    assert statement_result(ROWS, ["shown"], sql, 1.5) == {
+    assert statement_result(ROWS, SHOWN, sql, 1.5) == {
         "cols": [{"name": "a", "decltype": "TEXT"}],
-        "rows": ["shown"],
+        "rows": SHOWN,
         "affected_row_count": 2,
         "last_insert_rowid": "7",
         "rows_read": 2,
@@ -46,10 +48,10 @@ def test_the_fields():
 
 def test_stored_rows_are_rows_read():
     stored = Result((Column("a", "TEXT"),), rowcount=9, stored=StoredRows("key", 9))
-    assert statement_result(stored, [], "SELECT a FROM t", 0.0)["rows_read"] == 9
+    assert statement_result(stored, SHOWN, "SELECT a FROM t", 0.0)["rows_read"] == 9
 
 
 def test_without_an_inserted_row_there_is_no_rowid():
     ignored = Result(rowcount=0, lastrowid=7)
-    shown = statement_result(ignored, [], "INSERT OR IGNORE INTO t VALUES (1)", 0.0)
+    shown = statement_result(ignored, SHOWN, "INSERT OR IGNORE INTO t VALUES (1)", 0.0)
     assert shown["last_insert_rowid"] is None

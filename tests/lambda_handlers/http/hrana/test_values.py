@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.http.hrana.failure import ProtocolFailure
-from lambda_handlers.http.hrana.values import decode_value, encode_value
+from lambda_handlers.http.hrana.values import decode_value, encode_line, encode_row
+from lambda_handlers.wire import encode_line as stored_line
 
 VALUES = st.one_of(
     st.none(),
@@ -21,16 +22,26 @@ VALUES = st.one_of(
 )
 
 
+def encoded(value):
+    [body] = json.loads(encode_row((value,)), parse_constant=pytest.fail)
+    return body
+
+
+@given(st.lists(st.one_of(VALUES, st.floats())))
+def test_a_stored_row_is_shown_as_any_other(row):
+    assert encode_line(stored_line(tuple(row))).decode() == encode_row(row)
+
+
 @given(VALUES)
 def test_a_value_survives_the_way(value):
-    body = json.loads(json.dumps(encode_value(value), allow_nan=False))
+    body = encoded(value)
     assert decode_value(body, "value") == value
     assert type(decode_value(body, "value")) is type(value)
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
 def test_what_json_cannot_say_is_null(number):
-    assert encode_value(number) == {"type": "float", "value": None}
+    assert encoded(number) == {"type": "float", "value": None}
 
 
 def test_a_float_of_null_is_null_as_sqlite_binds_nan():
@@ -45,7 +56,7 @@ def test_blobs_come_with_padding_or_without(text, value):
 
 
 def test_blobs_leave_without_padding():
-    assert encode_value(b"\xde\xad\xbe\xef") == {"type": "blob", "base64": "3q2+7w"}
+    assert encoded(b"\xde\xad\xbe\xef") == {"type": "blob", "base64": "3q2+7w"}
 
 
 @pytest.mark.parametrize(
