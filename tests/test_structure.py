@@ -62,7 +62,6 @@ TESTED_IN = {
     "tests/lambda_handlers/http/test_bodies.py": ("lambda_handlers.database.delivery", "lambda_handlers.http.spool"),
     "tests/lambda_handlers/http/hrana/test_endpoints.py": (
         "lambda_handlers.http.hrana.outcomes",
-        "lambda_handlers.http.hrana.requests",
         "lambda_handlers.http.hrana.steps",
         "lambda_handlers.http.hrana.stream_requests",
     ),

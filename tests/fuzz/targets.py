@@ -41,6 +41,7 @@ from tests.fakes.databases.service import container
 from tests.fakes.databases.transactions import kept_insert, open_transaction
 from tests.fakes.stores.memory import memory_store
 from tests.fuzz import fronts
+from tests.fuzz.http_targets import batons, http_events, pipelines
 from tests.fuzz.mutate import damaged, damaged_json, damaged_text
 
 Target: TypeAlias = Callable[[Random], None]
@@ -371,7 +372,7 @@ TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
         *(events, shapes, answers, distant_rows, ltx_files, page_maps, atlases, heads),
-        *(transactions, object_keys, scripts, parameters),
+        *(transactions, object_keys, scripts, parameters, http_events, pipelines, batons),
         *(fronts.fronts, fronts.callers, fronts.callers_tokens),
     )
 }

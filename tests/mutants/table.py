@@ -20,7 +20,7 @@ from tests.mutants import (
     times,
     tokens,
 )
-from tests.mutants.api import fronts
+from tests.mutants.api import fronts, http
 
 MUTANTS = (
     *commit.MUTANTS,
@@ -40,4 +40,5 @@ MUTANTS = (
     *callers.MUTANTS,
     *fronts.MUTANTS,
     *readers.MUTANTS,
+    *http.MUTANTS,
 )

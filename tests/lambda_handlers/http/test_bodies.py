@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
@@ -220,6 +221,22 @@ def test_damaged_rows_are_never_half_a_response(
     assert not [key for key in kept(store) if key.endswith("json")]
 
 
+def test_fewer_rows_than_were_stored_are_never_a_response(service: Service, store: PresigningStore) -> None:
+    def without_the_last(_key: str, act: Callable[[], Any]) -> Any:
+        lines = gzip.decompress(b"".join(act())).splitlines(keepends=True)
+        return iter([gzip.compress(b"".join(lines[:-1]))])
+
+    store.plan("chunks", without_the_last)
+    failed = service.handle(event("/main/v3/pipeline", {"requests": [execute(MANY)]}))
+    assert (failed["statusCode"], "4999" in failed["body"]) == (503, True)
+
+
+def test_a_function_that_only_reads_has_large_responses(store: PresigningStore) -> None:
+    reader = container(store, reply_limit_bytes=LIMIT, read_only=True)
+    assert len(whole(store, reader.handle(event("/main/read", {"query": MANY})))["rows"]) == 5000
+    reader.close()
+
+
 class WithoutUrls(PresigningStore):
     def presign(self, *_: Any) -> None:
         return None
@@ -427,11 +444,10 @@ def peak_of(act: Callable[[], object]) -> int:
 def test_what_goes_into_the_log_of_requests_is_in_no_spool(service: Service) -> None:
     """A spool lasts as long as its response."""
     run(service, "CREATE TABLE t (a, b)")
-    sent = HttpRequest(
-        "POST", "/main/query", {**JSON, "idempotency-key": "once"}, json.dumps({"query": WRITE}).encode(), OPERATOR
-    )
+    body = json.dumps({"query": f"INSERT INTO t {SERIES % 20_000} RETURNING *"}).encode()
+    sent = HttpRequest("POST", "/main/query", {**JSON, "idempotency-key": "once"}, body, OPERATOR)
     assert read(service.http.respond(sent))["rows"] == read(service.http.respond(sent))["rows"]
-    assert run(service, "SELECT count(*) FROM t").rows == [(5000,)]
+    assert run(service, "SELECT count(*) FROM t").rows == [(20_000,)]
 
 
 def test_a_spooled_body_of_a_failure_is_closed() -> None:

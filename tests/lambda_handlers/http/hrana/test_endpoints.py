@@ -469,6 +469,14 @@ def test_an_idempotency_key_applies_a_pipeline_once(client, service, count, stor
     assert count() == 5
 
 
+def test_the_requests_of_one_batch_have_an_id_each(client, count):
+    insert = step("INSERT INTO t (a) VALUES (random())")
+    for _ in range(2):
+        client.baton = None
+        client.send(batch(insert, step("PRAGMA foreign_keys = ON"), insert), key="once")
+    assert count() == 3
+
+
 @pytest.mark.parametrize("key", ["", "x" * 161, "a\nb"])
 def test_a_wrong_idempotency_key_is_400(client, key):
     client.post({"requests": [execute("SELECT 1")]}, key=key)
