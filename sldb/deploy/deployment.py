@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from lambda_handlers.wire import SldbError
+from sldb.deploy.apis.caller_rights import delete_api_keys, list_api_keys
 from sldb.deploy.bucket_tags import update_tags
 from sldb.deploy.bundle_bucket import BundleBucket
 from sldb.deploy.data_bucket import set_versions
@@ -72,6 +73,8 @@ class Deployment:
         self._restore_code()
         self.set_versions()
         self._tag_buckets()
+        if self.preparation.loses_api_keys:
+            delete_api_keys(self._account, list_api_keys(self._account, self.plan.stack), self._progress)
         return state
 
     def drop(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sldb.deploy.apis.log_role import has_log_role
 from sldb.deploy.apis.notes import api_notes
-from sldb.deploy.apis.options import KIND_PARAMETERS
+from sldb.deploy.apis.options import kinds_of
 from sldb.deploy.bundle.archive import Bundle, build
 from sldb.deploy.bundle.platform import Platform
 from sldb.deploy.bundle_bucket import BundleBucket
@@ -56,6 +56,7 @@ class Preparation:
     lock_vpc: LockVpc
     losses: LossReport
     sets_versions: bool  # this deployment or the one before requested recoverable objects
+    loses_api_keys: bool  # the API that they are for is removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
     adopted, bucket_notes = "", tuple[str, ...]()
     if not start.losses.data:
         adopted, bucket_notes = find_adopted(account, start.stack.name, start.state)
-    may_log = has_log_role(account) if chosen[KIND_PARAMETERS["key"]] == "true" else False
+    may_log = has_log_role(account) if "key" in kinds_of(chosen) else False
     previous = start.state.parameters if start.state else {}
     parameters = {
         **chosen,
@@ -140,7 +141,18 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
         losses=start.losses.losses,
         empty=() if lock_vpc.is_kept else (LOCK_VPC,),
     )
-    return Preparation(plan, change_set, start.bundle, parameters, start.tags, lock_vpc, start.losses, sets_versions)
+    loses_api_keys = "key" in kinds_of(previous) and "key" not in kinds_of(parameters)
+    return Preparation(
+        plan,
+        change_set,
+        start.bundle,
+        parameters,
+        start.tags,
+        lock_vpc,
+        start.losses,
+        sets_versions=sets_versions,
+        loses_api_keys=loses_api_keys,
+    )
 
 
 def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:

@@ -6,13 +6,16 @@ is checked before anything is deleted.
 
 The deletion policy keeps the data bucket, and a later `sldb deploy` of the same name finds it again. Locks are freed
 first, and once more if one was taken meanwhile: their VPC cannot be deleted before them.
+
+The callers of the stack's APIs lose their rights before the stack is deleted: they do not come back with a later one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sldb.aws.errors import OperationFailed
+from sldb.deploy.apis.caller_rights import CallerRights, delete_rights, find_rights
 from sldb.deploy.bucket_content import BUNDLE_LAYOUT, DATA_LAYOUT, delete_bucket, find_foreign_key, not_deleted
 from sldb.deploy.bucket_tags import owner_of, ownership_problem
 from sldb.deploy.bundle_bucket import BundleBucket
@@ -38,6 +41,7 @@ class TeardownPlan:
     data_bucket: Bucket | None  # None: there is no data
     bundle_bucket: Bucket | None
     kept: tuple[str, ...] = ()  # notes about buckets that are not ours
+    rights: CallerRights = field(default_factory=CallerRights)  # of the callers of its APIs
 
     @property
     def is_empty(self) -> bool:
@@ -62,7 +66,9 @@ def plan_teardown(account: Account, stack: str, *, delete_data: bool = False) ->
     if has_data and delete_data:
         _refuse_to_delete_foreign(data, stack)
     bundles, note = _find_bundles(account, stack)
-    return TeardownPlan(stack, state, data if has_data else None, bundles, (note,) if note else ())
+    kept = data if has_data else None
+    rights = find_rights(account, stack, state, kept) if state else CallerRights()
+    return TeardownPlan(stack, state, kept, bundles, (note,) if note else (), rights)
 
 
 def _find_bundles(account: Account, stack: str) -> tuple[Bucket | None, str]:
@@ -90,6 +96,7 @@ def _refuse_to_delete_foreign(bucket: Bucket, stack: str) -> None:
 def tear_down(account: Account, plan: TeardownPlan, progress: Progress, *, delete_data: bool) -> None:
     """Delete the stack and its buckets. Raises OperationFailed with the reason if the stack cannot be deleted: the data
     is still there then."""
+    delete_rights(account, plan.rights, progress)
     if plan.state is not None:
         _delete_stack(account, plan.stack, plan.state, progress)
     if plan.bundle_bucket is not None:

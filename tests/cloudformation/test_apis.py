@@ -20,6 +20,7 @@ from sldb.deploy.parameters import DEFAULTS
 from sldb.deploy.template import KEY_DEPLOYMENT, MAX_BYTES, compact, methods_digest, template_path, template_text
 from sldb.emulator.cloudformation.target import Known, Target
 from sldb.emulator.cloudformation.template import _Loader, load, parameter_values
+from sldb.stack import names
 
 KINDS = {"Token": "token", "Jwt": "jwt", "Iam": "iam"}  # of HTTP APIs
 HTTP_ROUTES = {"POST /{proxy+}", "GET /{proxy+}", "POST /"}
@@ -148,7 +149,7 @@ def test_the_authorizer_reads_its_secret_and_the_access_document_and_nothing_els
     assert len(rights) == 4
     assert document["Action"] == "s3:GetObject"
     assert document["Resource"]["Fn::Sub"][0].endswith(":s3:::${Bucket}/databases/_access/*")
-    assert callers.KEY.startswith("_access/")
+    assert f"databases/{callers.KEY}" == names.ACCESS_DOCUMENT
     assert (listing["Action"], listing["Condition"]) == (
         "s3:ListBucket",
         {"StringLike": {"s3:prefix": "databases/_access/*"}},

@@ -7,7 +7,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from tests.sldb.commands import Commands
+from sldb.stack.names import ACCESS_DOCUMENT
+from tests.sldb.commands import DATA_BUCKET, Commands
 
 JWT = ("--jwt-issuer", "https://id.example", "--jwt-audience", "api")
 
@@ -50,3 +51,53 @@ def test_http_apis_come_and_go_and_let_nobody_in_without_credentials(sldb: Comma
     assert addresses(sldb) == {}
     assert sldb.client("apigatewayv2").get_apis()["Items"] == []
     sldb.ok("destroy", "--yes")
+
+
+def make_key(sldb: Commands, name: str, stack: str = "test-db") -> str:
+    """Make an API key as `sldb token create NAME --key` does; return its id."""
+    client = sldb.client("apigateway")
+    key = client.create_api_key(name=f"{stack}-{name}", enabled=True, tags={"sldb:stack": stack})["id"]
+    if stack == "test-db":
+        plan = sldb.outputs()["KeyUsagePlanId"]
+        client.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
+    return str(key)
+
+
+def keys(sldb: Commands) -> set[str]:
+    return {each["id"] for each in sldb.client("apigateway").get_api_keys()["items"]}
+
+
+def test_the_rest_api_demands_a_key_and_keys_end_with_it(sldb: Commands) -> None:
+    ran = sldb.ok("deploy", "--api", "key", "--cors", "https://a.example", "--key-quota", "1000/day")
+    assert "has no access log: the account has no role" in ran.err
+    address = addresses(sldb)["key"]
+    assert address.endswith("/sldb")
+    for path in ("/health", "/main/query"):
+        assert status_of(address + path) == 403
+        assert status_of(address + path, {"x-api-key": "x" * 40}) == 403
+    preflight = urllib.request.Request(f"{address}/main/query", method="OPTIONS")
+    with urllib.request.urlopen(preflight) as response:
+        assert (response.status, response.headers["access-control-allow-origin"]) == (204, "*")
+    first = sldb.client("apigateway").get_stage(restApiId=sldb.outputs()["KeyApiId"], stageName="sldb")["deploymentId"]
+    sldb.ok("deploy", "--cors", "none")
+    stage = sldb.client("apigateway").get_stage(restApiId=sldb.outputs()["KeyApiId"], stageName="sldb")
+    assert stage["deploymentId"] != first
+    assert status_of(address + "/main/query") == 403
+
+    theirs = make_key(sldb, "app", stack="test-db-other")
+    make_key(sldb, "app")
+    ran = sldb.ok("deploy", "--api", "none", "--yes")
+    assert "deleted 1 API key of the stack" in ran.err
+    assert keys(sldb) == {theirs}
+
+
+def test_callers_lose_their_rights_with_the_stack(sldb: Commands) -> None:
+    sldb.ok("deploy", "--api", "key")
+    make_key(sldb, "app")
+    make_key(sldb, "web")
+    sldb.client("s3").put_object(Bucket=DATA_BUCKET, Key=ACCESS_DOCUMENT, Body=b"{}")
+    ran = sldb.ok("destroy", "--yes")
+    assert "deleted the callers of the stack" in ran.err
+    assert "deleted 2 API keys of the stack" in ran.err
+    assert keys(sldb) == set()
+    assert "Contents" not in sldb.client("s3").list_objects_v2(Bucket=DATA_BUCKET, Prefix="databases/_access/")

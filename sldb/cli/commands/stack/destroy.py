@@ -26,6 +26,7 @@ def destroy(run: Run, yes: bool, delete_data: bool) -> None:
     """Take the stack down.
 
     Only resources of sldb are touched: another stack or bucket of the same name is left alone.
+    The callers of its APIs lose their rights, and their API keys are deleted.
     The databases stay in their bucket, and a later `sldb deploy` of the same stack serves them again. With
     --delete-data they are deleted as well, for good: that asks for the stack's name, or for --yes.
 
