@@ -138,7 +138,7 @@ TESTED_IN = {
         "sldb.deploy.repair",
     ),
     "tests/cloudformation/test_apis.py": ("sldb.deploy.checks.check",),
-    "tests/sldb/deploy/test_apis_deployed.py": ("sldb.deploy.apis.log_role",),
+    "tests/sldb/deploy/test_apis_deployed.py": ("sldb.deploy.apis.log_role", "sldb.deploy.caller_rights"),
     "tests/sldb/deploy/apis/test_options.py": ("sldb.cli.commands.stack.deploy_apis",),
     "tests/sldb/deploy/test_deploy.py": (
         "sldb.cli.commands.stack.deploy",

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from lambda_handlers.wire import SldbError
-from sldb.deploy.apis.caller_rights import delete_api_keys, list_api_keys
 from sldb.deploy.bucket_tags import update_tags
 from sldb.deploy.bundle_bucket import BundleBucket
+from sldb.deploy.caller_rights import delete_api_keys, list_api_keys
 from sldb.deploy.data_bucket import set_versions
 from sldb.deploy.lock_vpc import free_abandoned
 from sldb.deploy.plan import Plan, refuse_data_loss, refuse_overlooked_losses

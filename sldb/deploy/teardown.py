@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sldb.aws.errors import OperationFailed
-from sldb.deploy.apis.caller_rights import CallerRights, delete_rights, find_rights
 from sldb.deploy.bucket_content import BUNDLE_LAYOUT, DATA_LAYOUT, delete_bucket, find_foreign_key, not_deleted
 from sldb.deploy.bucket_tags import owner_of, ownership_problem
 from sldb.deploy.bundle_bucket import BundleBucket
+from sldb.deploy.caller_rights import CallerRights, delete_rights, find_rights
 from sldb.deploy.lock_vpc import free_abandoned
 from sldb.deploy.progress import Progress, stack_failure
 from sldb.stack.account import Account

@@ -20,6 +20,7 @@ from sldb.client import Client
 from sldb.deploy.losses import find_losses
 from sldb.deploy.repair import repair_hint
 from sldb.deploy.versions import kept_days
+from sldb.doctor.apis import ApiChecks, http_status
 from sldb.doctor.finding import Finding, checked, ok, unchecked
 from sldb.doctor.local import engine
 from sldb.ops.status import Status, deployed, read_status
@@ -60,6 +61,8 @@ def findings(account: Account, stack: str, client: Client, progress: Progress = 
     progress.begin("checking resources")
     yield from resources(account, stack, state)
     yield from _functions(status)
+    progress.begin("checking the APIs")
+    yield from ApiChecks(account, stack, state, http_status(account)).findings()
     progress.begin("checking the engine")
     yield checked("engine", lambda: engine(client))
     progress.begin("checking commits")

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lambda_handlers.wire import SldbError
+from sldb.access.listing import listed
+from sldb.access.stack_access import StackAccess
 from sldb.stack.api_addresses import REST_KIND, api_addresses
 
 if TYPE_CHECKING:
@@ -30,6 +33,16 @@ def read_apis(account: Account, state: StackState) -> tuple[ApiInfo, ...]:
     """Return the APIs of the stack, by its parameters and outputs."""
     found = api_addresses(account, state)
     return tuple(_api(kind, address, state) for kind, address in found.items())
+
+
+def count_callers(account: Account, stack: str, state: StackState, now: float) -> int | None:
+    """Return the number of active callers; None if their document cannot be read, which `sldb doctor` reports. `now`:
+    unix seconds."""
+    try:
+        document = StackAccess(account, stack, state).document.read()
+    except SldbError:
+        return None
+    return sum(1 for each in listed(document) if each.state(int(now * 1000)) == "active")
 
 
 def _api(kind: str, address: str, state: StackState) -> ApiInfo:

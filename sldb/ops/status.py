@@ -6,6 +6,7 @@ if the functions do not work. The databases are listed by the server's code, in 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
 from sldb.deploy.tags import Tags
-from sldb.ops.apis import ApiInfo, read_apis
+from sldb.ops.apis import ApiInfo, count_callers, read_apis
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
 from sldb.stack.lock_groups import list_lock_groups
@@ -60,6 +61,7 @@ class Status:
     permissions_boundary: str = ""  # of the functions' roles; empty if there is none
     tags: Mapping[str, str] = field(default_factory=dict)  # of the stack, without AWS's own
     apis: tuple[ApiInfo, ...] = ()
+    callers: int | None = None  # of the APIs, the active ones; None: there is no API, or they cannot be read
 
     def encode(self, now: float) -> dict[str, Any]:
         """Return the status as an object for JSON."""
@@ -92,6 +94,7 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
     bucket = account.data_bucket(stack, state) if state.has_data_bucket else None
     is_there = bucket is not None and bucket.exists()
     databases = _databases(account, bucket, state) if bucket and is_there else []
+    apis = read_apis(account, state)
     return Status(
         stack=stack,
         stack_status=state.status,
@@ -109,7 +112,8 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
         locks=tuple(_locks(account, stack, state, [each["name"] for each in databases])),
         databases=tuple(each for each in databases if each["state"] != "dropped"),
         health=health(state.status, state.reason),
-        apis=read_apis(account, state),
+        apis=apis,
+        callers=count_callers(account, stack, state, time.time()) if apis and is_there else None,
     )
 
 

@@ -55,7 +55,11 @@ def _function(function: FunctionInfo, now: float) -> tuple[str, ...]:
 
 def _api_facts(status: Status) -> list[tuple[str, str]]:
     domains = {api.domain: api.domain_target for api in status.apis if api.domain}
-    return [("domain", f"{name} (its DNS: {target})") for name, target in domains.items()]
+    facts = [("domain", f"{name} (its DNS: {target})") for name, target in domains.items()]
+    if status.apis and not status.bucket_is_gone:
+        callers = "cannot be read, and are refused: sldb doctor" if status.callers is None else str(status.callers)
+        facts.append(("callers", callers))
+    return facts
 
 
 def _limits(api: ApiInfo) -> str:

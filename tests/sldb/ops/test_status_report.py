@@ -85,8 +85,11 @@ def test_apis_are_shown_with_their_limits_and_the_domain_with_its_target() -> No
         ApiInfo("key", "https://b2.example/sldb", "", "", 100, 200, 20, 40, "1000/day"),
     )
     out = io.StringIO()
-    show_status(dataclasses.replace(STATUS, apis=apis), out, now=1_007.0)
+    show_status(dataclasses.replace(STATUS, apis=apis, callers=3), out, now=1_007.0)
     lines = out.getvalue().splitlines()
-    assert "domain  db.example.com (its DNS: d-1.example)" in lines
+    assert "domain   db.example.com (its DNS: d-1.example)" in lines
+    assert "callers  3" in lines
     assert "token  https://a1.example       100 a second" in lines
     assert "key    https://b2.example/sldb  100 a second, 20 of each key, 1000/day" in lines
+    show_status(dataclasses.replace(STATUS, apis=apis, callers=None), out, now=1_007.0)
+    assert "callers  cannot be read, and are refused: sldb doctor" in out.getvalue()

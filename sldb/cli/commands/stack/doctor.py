@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 HELP = """Check everything that sldb depends on, and suggest repairs.
 
-In AWS: identity, clock, permissions, quota, the stack, its functions, a query, conditional writes to the bucket, locks.
-With --local: the directory, conditional writes, the disk, a query. With --target https://…: that the HTTP interface
-answers, and which databases your token or key may read. With --store: whether a bucket, AWS's or another's,
-can hold databases; no stack is needed. Exit status 1 if something fails; what could not be checked is a warning.
+In AWS: identity, clock, permissions, quota, the stack, its functions and APIs, a query, conditional writes to the
+bucket, locks. With --local: the directory, conditional writes, the disk, a query. With --target https://…: that the
+HTTP interface answers, and which databases your token or key may read. With --store: whether a bucket, AWS's or
+another's, can hold databases; no stack is needed. Exit status 1 if something fails; what could not be checked is a
+warning.
 
 \b
   sldb doctor
