@@ -67,6 +67,7 @@ class Settings:
     on_lambda: bool = False
     temp_dir: str = ""
     token_secret: str = ""  # the ARN of the secret that signs the API's tokens; of the authorizer only
+    cors_origins: tuple[str, ...] = ()  # of web pages that may use the API with keys; `*`: all
     runtime_api: str | None = None  # host and port where Lambda takes replies, if the function runs there
 
     @classmethod
@@ -107,6 +108,7 @@ class Settings:
             on_lambda="AWS_LAMBDA_FUNCTION_NAME" in environment,
             temp_dir=tempfile.gettempdir(),
             token_secret=get("SLDB_TOKEN_SECRET") or "",
+            cors_origins=tuple(filter(None, get("SLDB_CORS_ORIGINS", "").split(","))),
             runtime_api=get("AWS_LAMBDA_RUNTIME_API") or None,
         )
 

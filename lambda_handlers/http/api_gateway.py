@@ -68,3 +68,20 @@ def http_response(response: HttpResponse) -> dict[str, Any]:
         "body": response.body.decode(),
         "isBase64Encoded": False,
     }
+
+
+def with_cors(reply: dict[str, Any], event: Mapping[str, Any], origins: tuple[str, ...]) -> dict[str, Any]:
+    """Return a reply that web pages of these origins may read; `*`: of all.
+
+    For REST APIs, which add no headers of their own. An HTTP API with CORS puts its own in the place of these."""
+    if not origins:
+        return reply
+    origin = _headers(event).get("origin")
+    headers = {**reply["headers"], "vary": "origin"}
+    if "*" in origins or origin in origins:
+        allowed = "*" if "*" in origins else origin
+        headers.update({"access-control-allow-origin": allowed, "access-control-expose-headers": _EXPOSED_HEADERS})
+    return {**reply, "headers": headers}
+
+
+_EXPOSED_HEADERS = "location, retry-after, x-sldb-request-id, x-sldb-txid"

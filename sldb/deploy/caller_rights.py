@@ -1,6 +1,6 @@
-"""What `sldb token` made for callers outside of the stack's template: API keys, and the access document.
+"""The rights of callers that `sldb token` made outside of the stack's template: API keys, and the access document.
 
-They end with what they are for, so that nobody has rights to a stack that is deployed anew.
+They end with the API or the stack that they are for: a stack that is deployed anew has no callers yet.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def list_api_keys(account: Account, stack: str) -> tuple[str, ...]:
 
 
 def delete_rights(account: Account, rights: CallerRights, progress: Progress) -> None:
-    """Delete the document, then the keys: none of them lets anybody in once the first is gone. Raises SldbError."""
+    """Delete the document, then the keys: without the document no key is accepted. Raises SldbError."""
     if rights.document is not None:
         bucket = rights.document
         with aws_errors("delete the access document"):

@@ -1,4 +1,5 @@
-"""Checks of the APIs in front of the query function: nobody gets in without credentials, and callers do.
+"""Checks of the APIs in front of the query function: requests without credentials are refused, and callers are
+served.
 
 callers      the access document can be read
 api          each API: its routes and its stage as deployed, none of them open, by its settings and from outside
@@ -65,7 +66,7 @@ class ApiChecks:
             hint = "`sldb token list` shows which; revoke and create them again"
             return Finding("callers", "warn", f"{damaged} entries are damaged, and these callers refused", hint)
         if "active" not in states:
-            return Finding("callers", "warn", "nobody can use the APIs yet", "sldb token create NAME")
+            return Finding("callers", "warn", "the APIs have no callers yet", "sldb token create NAME")
         return ok("callers", f"{states.count('active')} may use the APIs")
 
     def _api(self, kind: str, api_id: str) -> Finding:

@@ -173,8 +173,8 @@ def test_the_function_that_only_reads_is_the_query_function_with_another_setting
     assert reader["Properties"]["FunctionName"] == {"Fn::Sub": read_function("${FunctionName}")}
     variables, others = (each["Properties"]["Environment"]["Variables"] for each in (reader, query))
     assert variables.pop("SLDB_READ_ONLY") == "true"
-    locks = {"SLDB_LOCK", "SLDB_LOCK_MAX_AGE_SECONDS", "SLDB_VPC_ID", "SLDB_LOCK_TAGS"}
-    assert variables == {name: value for name, value in others.items() if name not in locks}
+    left_out = {"SLDB_LOCK", "SLDB_LOCK_MAX_AGE_SECONDS", "SLDB_VPC_ID", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS"}
+    assert variables == {name: value for name, value in others.items() if name not in left_out}
 
 
 def test_only_the_deadlock_fix_function_deletes_objects_and_only_what_ages(template: dict[str, Any]) -> None:
@@ -294,7 +294,7 @@ def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) 
         "SLDB_RETENTION_DAYS",
         "SLDB_LOG_LEVEL",
     }
-    assert query == deadlock_fix | {"SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS"}
+    assert query == deadlock_fix | {"SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS"}
 
 
 def test_maintenance_gets_the_time_and_the_memory_for_large_databases(template: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.events import Context
-from lambda_handlers.http.api_gateway import http_request, http_response
+from lambda_handlers.http.api_gateway import http_request, http_response, with_cors
 from lambda_handlers.http.bodies import Bodies, SpooledBodies, StoredBodies, can_follow
 from lambda_handlers.http.claims import caller_of, front_of
 from lambda_handlers.http.errors import error_response
@@ -60,6 +60,9 @@ class HttpService:
 
     def handle(self, event: Mapping[str, Any], context: Context | None = None) -> dict[str, Any]:
         """Return the response to an event of API Gateway or a function URL, as these take it. Raises nothing."""
+        return with_cors(self._handle(event, context), event, self._settings.cors_origins)
+
+    def _handle(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
         line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
         try:
             line["front"] = front = front_of(event)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lambda_handlers.caller import OPERATOR
-from lambda_handlers.http.api_gateway import http_request, http_response
+from lambda_handlers.http.api_gateway import http_request, http_response, with_cors
 from lambda_handlers.http.messages import json_response
 from lambda_handlers.wire import SldbError
 
@@ -91,3 +91,25 @@ def test_a_response() -> None:
         "body": '{"a":"é"}',
         "isBase64Encoded": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "allowed"),
+    [
+        ((), "https://a.example", None),
+        (("https://a.example",), "https://a.example", "https://a.example"),
+        (("https://a.example", "https://b.example"), "https://b.example", "https://b.example"),
+        (("https://a.example",), "https://evil.example", None),
+        (("https://a.example",), None, None),
+        (("*",), "https://any.example", "*"),
+    ],
+)
+def test_a_reply_names_the_origin_that_may_read_it(
+    origins: tuple[str, ...], origin: str | None, allowed: str | None
+) -> None:
+    event = {"headers": {"Origin": origin} if origin else {}}
+    headers = with_cors({"statusCode": 200, "headers": {"x-sldb-txid": "7"}}, event, origins)["headers"]
+    assert headers["x-sldb-txid"] == "7"
+    assert headers.get("access-control-allow-origin") == allowed
+    assert ("x-sldb-txid" in headers.get("access-control-expose-headers", "")) == (allowed is not None)
+    assert headers.get("vary") == ("origin" if origins else None)
