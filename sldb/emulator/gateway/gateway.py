@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from urllib.parse import unquote
+from urllib.parse import quote
 
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.moto_app import Moto
@@ -69,7 +69,7 @@ def _request(call: Call, address: ApiAddress, region: str, stage: str | None) ->
 
 
 def _too_large(request: Request) -> Response | None:
-    line = f"{request.method} {unquote(request.path)}?{request.query} {request.protocol}"
+    line = f"{request.method} {quote(request.path)}?{request.query} {request.protocol}"
     if len(line.encode()) + sum(len(value.encode()) for _, value in request.headers) > MAX_HEADER_BYTES:
         return message(431, "Request Header Fields Too Large")
     return message(413, "Request Entity Too Large") if len(request.body) > MAX_BODY_BYTES else None

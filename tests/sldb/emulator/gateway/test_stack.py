@@ -115,3 +115,9 @@ def test_a_jwt_authorizer_in_a_stack(stack: Stack, aws: Any) -> None:
         status, headers, _ = send(aws, "POST", address(stack, "/jwt/main"), headers=GOOD)
         assert (status, headers["www-authenticate"].partition(" ")[0]) == (401, "Bearer")
     assert stack.apply(body(aws)) == "UPDATE_COMPLETE"
+
+
+def test_a_path_counts_as_it_is_sent(stack: Stack, aws: Any) -> None:
+    """An encoded path is longer than what it stands for."""
+    assert send(aws, "POST", address(stack, "/" + "%C3%BC" * 1500), b"{}", headers=GOOD)[0] == 200
+    assert send(aws, "POST", address(stack, "/" + "%C3%BC" * 2000), b"{}", headers=GOOD)[0] == 431
