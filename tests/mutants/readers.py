@@ -8,6 +8,8 @@ HANDLERS = "lambda_handlers/"
 READING = SERVER + "test_reading_function.py::"
 REFUSED = READING + "test_what_writes_is_refused_and_not_attempted"
 NOTHING = READING + "test_no_sequence_of_requests_writes"
+TEMPLATE = "cloudformation/template.yaml"
+TEMPLATES = "tests/cloudformation/test_template.py::"
 STORE = SERVER + "store/test_reading.py::"
 
 MUTANTS = (
@@ -122,5 +124,31 @@ MUTANTS = (
         'read_only = _true_or_false(environment, "SLDB_READ_ONLY")',
         'read_only = _is_true(environment, "SLDB_READ_ONLY")',
         (READING + "test_a_mistyped_setting_is_no_permission_to_write",),
+    ),
+    Mutant(
+        "the role of the function that only reads may create any object",
+        "reader",
+        TEMPLATE,
+        "/databases/_replies/*",
+        "/databases/*",
+        (TEMPLATES + "test_the_function_that_only_reads_creates_replies_and_tokens_and_nothing_else",),
+    ),
+    Mutant(
+        "the function that only reads is deployed without the setting",
+        "reader",
+        TEMPLATE,
+        'SLDB_READ_ONLY: "true"',
+        'SLDB_READ_ONLY: "false"',
+        (TEMPLATES + "test_the_function_that_only_reads_is_the_query_function_with_another_setting",),
+    ),
+    Mutant(
+        "the reading routes of an API go to the query function",
+        "reader",
+        TEMPLATE,
+        """      RouteKey: POST /{database}/read
+      Target: !Sub "integrations/${TokenReadIntegration}\"""",
+        """      RouteKey: POST /{database}/read
+      Target: !Sub "integrations/${TokenIntegration}\"""",
+        ("tests/cloudformation/test_apis.py::test_routes_that_read_go_to_the_function_that_only_reads",),
     ),
 )
