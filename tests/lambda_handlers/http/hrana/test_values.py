@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,10 @@ from hypothesis import strategies as st
 from lambda_handlers.http.hrana.failure import ProtocolFailure
 from lambda_handlers.http.hrana.values import decode_value, encode_line, encode_row
 from lambda_handlers.wire import encode_line as stored_line
+from tests.fakes.databases.hrana import HranaClient, execute, rows
+from tests.fakes.databases.hrana import encoded as sent_value
+from tests.fakes.databases.service import container
+from tests.fakes.stores.memory import memory_store
 
 VALUES = st.one_of(
     st.none(),
@@ -91,3 +97,61 @@ def test_what_is_no_value(body):
         decode_value(body, "args[0]")
     assert caught.value.status == 400
     assert caught.value.message.startswith("args[0]")
+
+
+# Values through SQLite
+
+TYPES = {type(None): "null", int: "integer", float: "real", str: "text", bytes: "blob"}
+
+
+@pytest.fixture(scope="module")
+def stream() -> Iterator[HranaClient]:
+    store = memory_store()
+    service = container(store)
+    yield HranaClient(store, service)
+    service.close()
+
+
+@given(st.lists(VALUES, min_size=1, max_size=6))
+def test_sqlite_has_the_value_that_was_sent_and_shows_it(stream, values):
+    marks = ", ".join("?, typeof(?)" for _ in values)
+    [row] = stream.rows(f"SELECT {marks}", *(value for value in values for _ in range(2)))
+    assert list(row[::2]) == values
+    assert [type(value) for value in row[::2]] == [type(value) for value in values]
+    assert list(row[1::2]) == [TYPES[type(value)] for value in values]
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), VALUES, min_size=1, max_size=5))
+def test_names_bind_with_any_sign_or_none(stream, values):
+    """The specification, 8.1: names match without their sign."""
+    signs = ":@$"
+    sql = ", ".join(f"{signs[i % 3]}{name}" for i, name in enumerate(values))
+    named = [
+        {"name": ("", *signs)[i % 4] + name, "value": sent_value(value)}
+        for i, (name, value) in enumerate(values.items())
+    ]
+    [result] = stream.send(execute(f"SELECT {sql}", named_args=named))
+    assert rows(result) == [tuple(values.values())]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(1 << 53), 1 << 53))
+def test_a_float_is_real_however_json_writes_it(stream, number):
+    sent = {"type": "float", "value": number}
+    [result] = stream.send({"type": "execute", "stmt": {"sql": "SELECT ?, typeof(?)", "args": [sent, sent]}})
+    [(shown, kind)] = rows(result)
+    assert (shown, kind) == (float(number), "real")
+    assert math.copysign(1, shown) == math.copysign(1, number)
+
+
+@given(st.binary(max_size=40), st.booleans())
+def test_each_blob_is_taken_with_padding_and_without_and_shown_without(stream, content, is_padded):
+    text = base64.b64encode(content).decode()
+    sent = {"type": "blob", "base64": text if is_padded else text.rstrip("=")}
+    [result] = stream.send({"type": "execute", "stmt": {"sql": "SELECT ?", "args": [sent]}})
+    assert result["response"]["result"]["rows"] == [[{"type": "blob", "base64": text.rstrip("=")}]]
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=4))
+def test_what_is_no_value_of_sql_over_http_fails_the_whole_request(stream, body):
+    stream.post({"requests": [{"type": "execute", "stmt": {"sql": "SELECT ?", "args": [body]}}]})
+    assert stream.response.status == 400
