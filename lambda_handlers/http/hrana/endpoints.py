@@ -15,7 +15,7 @@ from typing import Any
 
 from lambda_handlers.http.bodies import body_response, json_pieces
 from lambda_handlers.http.hrana import requests
-from lambda_handlers.http.hrana.failure import ProtocolFailure
+from lambda_handlers.http.hrana.failure import ProtocolFailure, failure_body
 from lambda_handlers.http.hrana.outcomes import Failed, Ran, RequestFailed
 from lambda_handlers.http.hrana.results import changed_rows, columns_of, rowid_of
 from lambda_handlers.http.hrana.stream import Stream, open_stream
@@ -100,7 +100,7 @@ def _checked_key(key: str | None) -> str | None:
 
 
 def _failed(failure: ProtocolFailure, watched: _Watched) -> HttpResponse:
-    return json_response(failure.status, {"error": failure.message}, watched.headers)
+    return json_response(failure.status, failure_body(failure.message), watched.headers)
 
 
 def _collected(pieces: Pieces, kind: str, engine: Engine) -> Body:

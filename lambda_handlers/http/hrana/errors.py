@@ -43,12 +43,12 @@ def error_of(error: SldbError) -> dict[str, Any]:
         raise ProtocolFailure(404, f"stream not found: {error.message}") from error
     fails = error.code in _ALWAYS or (error.code in _UNLESS_OF_STATEMENT and "statement" not in error.details)
     if fails:
-        raise ProtocolFailure(error.status, _text_of(error)) from error
+        raise ProtocolFailure(error.status, text_of(error)) from error
     extended = error.details.get("sqlite_code")
     if not isinstance(extended, str):
-        return error_object(_NAMES[error.code], _text_of(error))
+        return error_object(_NAMES[error.code], text_of(error))
     code = primary_of(extended)
-    return {**error_object(code, _text_of(error)), **({"extended_code": extended} if extended != code else {})}
+    return {**error_object(code, text_of(error)), **({"extended_code": extended} if extended != code else {})}
 
 
 def error_object(code: str, message: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def primary_of(extended: str) -> str:
     return "_".join(extended.split("_")[:2])
 
 
-def _text_of(error: SldbError) -> str:
+def text_of(error: SldbError) -> str:
     """Return the message; the hint too, where SQLite would not have the error."""
     has_hint = error.hint and error.code not in ("sql_error", "constraint")
     return f"{error.message} ({error.hint})" if has_hint else error.message

@@ -31,7 +31,7 @@ def respond(http: HttpRequest, engine: Engine, limits: Limits) -> HttpResponse:
     try:
         return _respond(http, engine, limits)
     except SldbError as error:
-        return error_response(error)
+        return streams.refusal(error) if _split(http.path)[1] in _STREAMS else error_response(error)
 
 
 def _respond(http: HttpRequest, engine: Engine, limits: Limits) -> HttpResponse:
@@ -101,6 +101,7 @@ def _check_body(http: HttpRequest, limits: Limits) -> None:
         raise HttpError(415, "bad_request", "content-encoding: want none", "send the body as it is")
 
 
+_STREAMS = ("v3/pipeline", "v3/cursor", "v2/pipeline")
 _ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "": {"POST": native.event},
     "query": {"POST": native.query},

@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lambda_handlers.http.messages import JSON, Body, Engine, HttpRequest, HttpResponse, Pieces, json_response
+from lambda_handlers.http.errors import error_response
+from lambda_handlers.http.messages import (
+    JSON,
+    Body,
+    Engine,
+    HttpRequest,
+    HttpResponse,
+    Pieces,
+    encode_json,
+    json_response,
+)
 from lambda_handlers.http.routes.native import idempotency_key, min_txid
-from lambda_handlers.wire import Action, Reply, Request, StoredRows
+from lambda_handlers.wire import Action, Reply, Request, SldbError, StoredRows
 
 
 def pipeline(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
@@ -29,6 +39,15 @@ def cursor(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
 def probe(_http: HttpRequest, _database: str, _engine: Engine) -> HttpResponse:
     """Answer a client that asks if there is this version of the protocol."""
     return json_response(200, {})
+
+
+def refusal(error: SldbError) -> HttpResponse:
+    """Return the response for an error before a request reaches its endpoint."""
+    from lambda_handlers.http.hrana.errors import text_of  # other routes do without it
+    from lambda_handlers.http.hrana.failure import failure_body
+
+    native = error_response(error)
+    return replace(native, body=encode_json(failure_body(text_of(error))))
 
 
 def _pipeline(http: HttpRequest, database: str, engine: Engine, version: int) -> HttpResponse:

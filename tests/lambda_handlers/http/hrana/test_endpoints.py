@@ -399,7 +399,9 @@ class Broken:
 
 def test_a_failure_of_the_store_fails_the_request(store):
     client = HranaClient(store, Broken())
-    assert client.post({"requests": [execute("SELECT 1")]}) == {"error": "the store does not answer"}
+    message = "the store does not answer"
+    failed = {"error": message, "message": message, "code": "SERVER_ERROR"}
+    assert client.post({"requests": [execute("SELECT 1")]}) == failed
     assert client.response.status == 503
 
 

@@ -101,3 +101,41 @@ def test_an_older_state_than_the_client_knows_is_never_read(service, txid, statu
     body = json.dumps({"requests": [execute(first)]}).encode()
     http = HttpRequest("POST", "/orders/v3/pipeline", {**JSON, "x-sldb-min-txid": txid}, body, OPERATOR)
     assert service.http.respond(http, Limits()).status == status
+
+
+@pytest.mark.parametrize("place", ["v3/pipeline", "v3/cursor", "v2/pipeline"])
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body", "status"),
+    [
+        ("POST", "/main/", {"content-type": "text/plain"}, b"{}", 415),
+        ("POST", "/main/", {**JSON, "x-sldb-min-txid": "x"}, b"{}", 400),
+        ("POST", "/main/", JSON, b" " * 101, 413),
+        ("POST", "/main/", JSON, b"{", 400),
+        ("POST", "/absent/", JSON, b'{"requests": [{"type": "execute", "stmt": {"sql": "SELECT 1"}}]}', 404),
+        ("POST", "/", JSON, b'{"requests": []}', 403),
+        ("GET", "/main/", JSON, b"", 405),
+    ],
+)
+def test_a_failure_has_its_text_where_clients_look_for_it(service, place, method, path, headers, body, status):
+    if status == 404 and place.endswith("cursor"):
+        body = b'{"batch": {"steps": [{"stmt": {"sql": "SELECT 1"}}]}}'
+    caller = Caller("ada", frozenset({"a", "b"})) if status == 403 else OPERATOR
+    response = service.http.respond(HttpRequest(method, path + place, headers, body, caller), Limits(100))
+    failed = json.loads(response.body)
+    assert (response.status, set(failed)) == (status, {"error", "message", "code"})
+    assert isinstance(failed["error"], str)
+    assert failed["error"] == failed["message"]
+    assert failed["code"] == "SERVER_ERROR"
+    assert ("allow" in response.headers) == (status == 405)
+
+
+@pytest.mark.parametrize("path", ["/main/v3", "/v3", "/orders/v2", "/v2"])
+def test_probes_of_the_versions(send, path):
+    assert send(path, {}, "GET").status == 200
+    assert send(path, {}, "POST").status == 405
+
+
+@pytest.mark.parametrize("path", ["/main/v3-protobuf", "/v3-protobuf", "/main/v1/execute", "/v1", "/main/v4/pipeline"])
+def test_versions_that_there_are_not(send, path):
+    """libSQL's client for JavaScript asks for v3-protobuf, without a token, and then takes version 2."""
+    assert {send(path, {}, method).status for method in ("GET", "POST")} == {404}
