@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +18,7 @@ from sldb.http.server import HttpServer
 from sldb.targets.local import LocalTarget
 from tests.fakes.local_http import served, serving
 from tests.fakes.terminal.command import sldb, start
+from tests.fakes.terminal.story import STORY, told
 
 TOKEN = "0123456789abcdef"
 
@@ -31,93 +29,16 @@ def server(tmp_path: Path) -> Iterator[HttpServer]:
         yield server
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    line: str  # the words of the command, as for a shell
-    status: int = 0
-    stdin: str = ""
-
-    @property
-    def arguments(self) -> list[str]:
-        return shlex.split(self.line)
-
-
-ROWS = "a,b\n1,x\n2,y\n"
-MIGRATION = "-- migrate:up\nCREATE TABLE u (a);\n-- migrate:down\nDROP TABLE u;\n"
-
-# Each command that a URL can run, in the order of a story.
-STORY = (
-    Step('query "CREATE TABLE t (a INTEGER PRIMARY KEY, b)"'),
-    Step("import rows.csv --table t"),
-    Step("import - --table t --input-format jsonl --upsert a", stdin='{"a": 3, "b": "z"}\n'),
-    Step('query "SELECT * FROM t" --format json'),
-    Step("""query "SELECT ? + 1, x'00ff', 9007199254740993" -p 41 --format json"""),
-    Step('''query "INSERT INTO t VALUES (1, 'twice')"''', 1),
-    Step('query "SELECT * FROM missing"', 1),
-    Step('query "DELETE FROM t" --dry-run'),
-    Step("""query "INSERT INTO t VALUES (9, 'typo')" --database typo""", 1),
-    Step("""query "INSERT INTO t VALUES (4, 'v')" --request-id once -m because"""),
-    Step("""query "INSERT INTO t VALUES (4, 'v')" --request-id once"""),
-    Step("result once --format csv"),
-    Step("export t --format csv"),
-    Step('export --query "SELECT b FROM t" -o b.jsonl'),
-    Step("export -o whole.sqlite"),
-    Step("import whole.sqlite --database copy --create"),
-    Step("dump"),
-    Step("dump -o all.sql.gz"),
-    Step("diff 1 2 --format json"),
-    Step("shell", stdin="BEGIN;\nDELETE FROM t;\nSELECT count(*) FROM t;\nROLLBACK;\nSELECT count(*) FROM t;\n"),
-    Step("shell", stdin=".tables\n.schema t\n.database copy\nSELECT count(*) FROM t;\n"),
-    Step("undo --yes"),
-    Step("redo"),
-    Step("restore --at 2"),
-    Step('query "SELECT count(*) FROM t" --format csv'),
-    Step('query "SELECT count(*) FROM t" --at 3 --format csv'),
-    Step("branch --as side"),
-    Step("migrate status"),
-    Step("migrate up"),
-    Step("migrate status --format json"),
-    Step("migrate rollback"),
-    Step("databases create extra"),
-    Step("databases set extra foreign_keys=off"),
-    Step("databases rename extra other"),
-    Step("databases drop other", 2),
-    Step("databases drop other --yes"),
-    Step("databases"),
-    Step("""query "SELECT count(*) FROM t" --all-databases '*' --format csv"""),
-    Step("history --format json"),
-)
-
-
 @pytest.mark.parametrize("length", [13, pytest.param(len(STORY), marks=pytest.mark.long)])
 def test_the_same_commands_over_a_directory_and_over_its_server(
     server: HttpServer, tmp_path: Path, length: int
 ) -> None:
     targets = {"--local": str(tmp_path / "directory"), "--target": server.url}
     seen = {
-        option: told(tmp_path / option.strip("-"), STORY[:length], option, target) for option, target in targets.items()
+        option: told(tmp_path / option.strip("-"), STORY[:length], (option, target), {"SLDB_TOKEN": TOKEN})
+        for option, target in targets.items()
     }
     assert seen["--target"] == seen["--local"]
-
-
-def told(home: Path, steps: Sequence[Step], option: str, target: str) -> list[tuple[str, str]]:
-    """Return the commands of the story with what each wrote to standard output, without times and ids."""
-    migrations = home / "db" / "migrations"
-    migrations.mkdir(parents=True)
-    (migrations / "20260101000000_u.sql").write_text(MIGRATION)
-    (home / "rows.csv").write_text(ROWS)
-    told = []
-    for step in steps:
-        ran = sldb(home, option, target, *step.arguments, stdin=step.stdin, extra={"SLDB_TOKEN": TOKEN})
-        assert ran.returncode == step.status, (step, ran.stderr)
-        told.append((step.line, CHANGING.sub("…", ran.stdout)))
-    return told
-
-
-# A time; the id of a request; a size, which depends on the times in it.
-CHANGING = re.compile(
-    r"\"bytes\": \d+|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|[+-]\d\d:\d\d)?|\b[0-9A-Za-z]{20,}\b|\b[\d.]+ [KM]?B\b|[\d.]+ ms"
-)
 
 
 @pytest.mark.parametrize(

@@ -146,14 +146,14 @@ def _sentences(kind: str, entry: Entry, address: str) -> list[str]:
     from sldb import moments
     from sldb.access.entries import rights
 
-    said = [f"{entry.name} may {rights(entry)} at {address}"]
+    said = [f"{entry.name} may {rights(entry)}, at {address}"]
     if entry.expires_ms is None:
         said.append("It never expires (--expires 30d would limit it).")
     else:
         said.append(f"It expires {moments.shown(entry.expires_ms, to_the_second=True)}.")
     variable = {"token": "SLDB_TOKEN", "key": "SLDB_API_KEY"}.get(kind)
     if variable:
-        said.append(f"The {kind} is shown this once. sldb takes it from {variable}, with --target {address}")
+        said.append(f"The {kind} is shown this once; sldb --target takes it from {variable}.")
     if kind == "iam":
-        said.append(f"sldb signs requests with SLDB_HTTP_AUTH=iam and --target {address}")
+        said.append("With SLDB_HTTP_AUTH=iam, sldb --target signs requests as this principal.")
     return said

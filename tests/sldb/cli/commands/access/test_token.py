@@ -81,7 +81,7 @@ def test_the_token_stands_alone_on_standard_output(sldb: Sldb) -> None:
     token = done.out.removesuffix("\n")
     assert read_token(token).claims.name == "ci"
     assert token not in done.err
-    assert "ci may read and write the database main at http" in done.err
+    assert "ci may read and write the database main, at http" in done.err
     assert "_execute-api/tokenapi" in done.err
     assert "It never expires" in done.err
 
