@@ -1,8 +1,9 @@
 """The directory of callers: a copy of the access document, read again by its age.
 
 A copy is at most `max_age_seconds` old, counted from before it was read. An identity or key that it lacks makes it be
-read again at once, so that a new token works, but at most once a second: strangers cannot have the store asked more
-often. While the document is as it was, reading costs one HEAD; the ETag of another content is another one.
+read again at once, so that a new token works; but at most once a second for a text that strangers can choose: they
+cannot have the store asked more often. While the document is as it was, reading costs one HEAD; the ETag of another
+content is another one.
 
 No copy is used beyond its age. If the document cannot be read then, or is not understood, every lookup is an error.
 """
@@ -45,22 +46,23 @@ class Directory:
         self._max_age_seconds = max_age_seconds
         self._copy: _Copy | None = None
 
-    def find(self, identity: str) -> Entry | None:
+    def find(self, identity: str, *, unknown_seconds: float = UNKNOWN_SECONDS) -> Entry | None:
         """Return the entry of a caller; None if there is none. Raises SldbError if the document, or this entry of it,
-        cannot be read."""
-        document = self._document(lambda document: identity in document.callers)
+        cannot be read. `unknown_seconds`: the age of a copy without it that suffices; 0 for an identity that is proven
+        to be one of the stack's own, such as that of a signed token."""
+        document = self._document(lambda document: identity in document.callers, unknown_seconds)
         return _understood(lambda: document.find(identity))
 
     def accepts_key(self, key_id: str) -> bool:
         """Return True if tokens signed by this key are accepted. Raises SldbError if the document cannot be read."""
-        return key_id in self._document(lambda document: key_id in document.key_ids).key_ids
+        return key_id in self._document(lambda document: key_id in document.key_ids, UNKNOWN_SECONDS).key_ids
 
-    def _document(self, has_it: Callable[[Document], bool]) -> Document:
-        """Return the document; a copy that lacks what is searched is a second old at most."""
+    def _document(self, has_it: Callable[[Document], bool], unknown_seconds: float) -> Document:
+        """Return the document; a copy that lacks what is searched is that old at most."""
         if not self._is_younger(self._max_age_seconds):
             self._read()
         assert self._copy is not None
-        if not has_it(self._copy.document) and not self._is_younger(UNKNOWN_SECONDS):
+        if not has_it(self._copy.document) and not self._is_younger(unknown_seconds):
             self._read()
         return self._copy.document
 

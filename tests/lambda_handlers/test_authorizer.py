@@ -92,6 +92,14 @@ def test_a_token_passes_with_the_rights_of_the_document(site: Site) -> None:
     }
 
 
+def test_a_new_token_passes_at_once_whatever_was_asked_just_before(site: Site) -> None:
+    new = new_id(bytes(15) + b"1")
+    assert site.ask(f"Bearer {make_token(new, SECRET)}") == DENIED
+    site.document = site.document.with_entry(token_identity(new), ENTRY)
+    site.write()
+    assert site.ask(f"Bearer {make_token(new, SECRET)}") == ALLOWED
+
+
 @pytest.mark.parametrize("header", ["bearer {}", "BEARER {}", "Bearer   {}", " Bearer {} ", "\tBearer {}\t"])
 def test_the_scheme_has_any_case_and_blanks(site: Site, header: str) -> None:
     assert site.ask(header.format(TOKEN)) == ALLOWED
