@@ -26,9 +26,11 @@ class _Part(ResourceType):
         new.made(made[self.key])
 
     def update(self, it: Existing, wanted: Properties) -> None:
+        if self.tags_are_object:
+            _tag(it, f"arn:aws:apigateway:{it.cloud.region}::{self.path(it)}", wanted)
         changed = {
             name: wanted.get(name, self.defaults.get(name))
-            for name in self.properties - self.replaces
+            for name in self.properties - self.replaces - {"Tags"}
             if it.properties.get(name) != wanted.get(name)
         }
         if changed:
@@ -54,6 +56,10 @@ class _Part(ResourceType):
         """Return the properties that drift is looked for in."""
         return frozenset()
 
+    def path(self, it: Existing) -> str:
+        """Return the end of the ARN of a resource that has tags."""
+        raise NotImplementedError
+
     def _names(self, it: Existing) -> dict[str, str]:
         return {self.parent: str(it.properties[self.parent]), self.key: it.physical_id}
 
@@ -71,12 +77,13 @@ class Api(_Part):
     def update(self, it: Existing, wanted: Properties) -> None:
         if "CorsConfiguration" in it.properties and "CorsConfiguration" not in wanted:
             it.cloud.call(_SERVICE, "DeleteCorsConfiguration", ApiId=it.physical_id)
-        _tag(it, f"arn:aws:apigateway:{it.cloud.region}::/apis/{it.physical_id}", wanted)
-        without_tags = {name: value for name, value in wanted.items() if name != "Tags"}
-        super().update(Existing(it.cloud, it.physical_id, {**it.properties, "Tags": None}), without_tags)
+        super().update(it, wanted)
 
     def compared(self) -> frozenset[str]:
         return frozenset({"Name", "CorsConfiguration", "DisableExecuteApiEndpoint"})
+
+    def path(self, it: Existing) -> str:
+        return f"/apis/{it.physical_id}"
 
     def attributes(self, it: Existing) -> dict[str, str]:
         endpoint = it.cloud.call(_SERVICE, "GetApi", ApiId=it.physical_id)["ApiEndpoint"]
@@ -93,7 +100,7 @@ class Stage(_Part):
             *("DefaultRouteSettings", "RouteSettings"),
         }
     )
-    replaces = frozenset({"ApiId", "StageName", "Tags"})
+    replaces = frozenset({"ApiId", "StageName"})
     tags_are_object = True
     noun = "Stage"
     key = "StageName"
@@ -112,6 +119,9 @@ class Stage(_Part):
 
     def compared(self) -> frozenset[str]:
         return self.properties - {"ApiId", "StageName", "Tags"}
+
+    def path(self, it: Existing) -> str:
+        return f"/apis/{it.properties['ApiId']}/stages/{it.physical_id}"
 
 
 class Route(_Part):
@@ -170,7 +180,7 @@ class Authorizer(_Part):
 
 class DomainName(_Part):
     properties = frozenset({"DomainName", "DomainNameConfigurations", "Tags"})
-    replaces = frozenset({"DomainName", "Tags"})
+    replaces = frozenset({"DomainName"})
     tags_are_object = True
     named_by = "DomainName"
     noun = "DomainName"
@@ -178,6 +188,9 @@ class DomainName(_Part):
 
     def compared(self) -> frozenset[str]:
         return frozenset({"DomainNameConfigurations"})
+
+    def path(self, it: Existing) -> str:
+        return f"/domainnames/{it.physical_id}"
 
     def attributes(self, it: Existing) -> dict[str, str]:
         region = it.cloud.region

@@ -14,7 +14,7 @@ from moto.apigatewayv2.exceptions import APIGatewayV2Error
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import AwsError, NotEmulated
 from sldb.emulator.calls.moto_app import Moto
-from sldb.emulator.gateway.http_api import identity_sources, routes
+from sldb.emulator.gateway.http_api import identity_sources, routes, tags
 
 _READS = frozenset(
     {
@@ -28,6 +28,7 @@ _WRITES = frozenset(
         *("CreateDomainName", "TagResource", "UntagResource"),
     }
 )
+_OF_TAGS = ("GetTags", "TagResource", "UntagResource")
 _MIN_MILLISECONDS, _MAX_MILLISECONDS = 50, 30_000
 _MAX_TTL_SECONDS = 3600
 _AUTHORIZED_BY = {"NONE": "", "AWS_IAM": "", "CUSTOM": "REQUEST", "JWT": "JWT"}  # → the type of authorizer
@@ -47,13 +48,15 @@ def check(moto: Moto, call: Call) -> Call:
 def answer(moto: Moto, call: Call) -> Answer | None:
     """Return the answer of an operation that moto lacks; None for the others. Raises AwsError."""
     own = _OWN.get(call.action)
-    if own is None:
-        return None
+    backend = moto.backend("apigatewayv2", call.region)
     try:
-        found = own(moto.backend("apigatewayv2", call.region), _parts(call), _body(call))
+        if own is None:
+            found = tags.answer(backend, call) if call.action in _OF_TAGS else None
+        else:
+            found = own(backend, _parts(call), _body(call))
     except APIGatewayV2Error as error:  # moto's: of a stage, route, domain or mapping that does not exist
         raise AwsError(error.error_type, error.message, error.code) from error
-    return Answer(200, (("Content-Type", "application/json"),), json.dumps(found).encode())
+    return None if found is None else Answer(200, (("Content-Type", "application/json"),), json.dumps(found).encode())
 
 
 def _parts(call: Call) -> list[str]:
@@ -176,9 +179,8 @@ def _update_stage(backend: Any, parts: list[str], given: Mapping[str, Any]) -> d
     config = {**stage.config, **given}
     _check_deploys(config)
     api = _api(backend, parts)
-    tags = stage.tags
     updated = api.create_stage(config)
-    updated.created, updated.tags = stage.created, tags
+    updated.created, updated.tags = stage.created, stage.tags
     return dict(updated.to_json())
 
 

@@ -142,6 +142,26 @@ def test_tags_of_the_stack_are_tags_of_the_api(account: Any, aws: Any, wait: Any
     assert stack.settled() == "CREATE_COMPLETE"
     assert gateway.get_api(ApiId=stack.physical("Api"))["Tags"] == {"team": "data", "own": "1"}
     assert gateway.get_domain_name(DomainName="db.example.com")["Tags"] == {"team": "data"}
+    api, made_at = stack.physical("Api"), gateway.get_apis()["Items"][0]["CreatedDate"]
+    changed = stack.client.create_change_set(
+        StackName=stack.name,
+        ChangeSetName="retag",
+        TemplateBody=json.dumps(body(aws, Api={"Tags": {"own": "1"}})),
+        Capabilities=["CAPABILITY_IAM"],
+        Tags=[{"Key": "owner", "Value": "me"}, {"Key": "cost", "Value": "7"}],
+    )
+    stack.client.execute_change_set(ChangeSetName=changed["Id"])
+    assert stack.settled() == "UPDATE_COMPLETE"
+    assert gateway.get_apis()["Items"][0]["CreatedDate"] == made_at
+    assert gateway.get_api(ApiId=api)["Tags"] == {"owner": "me", "cost": "7", "own": "1"}
+    assert gateway.get_stage(ApiId=api, StageName="$default")["Tags"] == {"owner": "me", "cost": "7"}
+    assert gateway.get_domain_name(DomainName="db.example.com")["Tags"] == {"owner": "me", "cost": "7"}
+    domain = f"arn:aws:apigateway:{gateway.meta.region_name}::/domainnames/db.example.com"
+    assert gateway.get_tags(ResourceArn=domain)["Tags"] == {"owner": "me", "cost": "7"}
+    gateway.untag_resource(ResourceArn=domain, TagKeys=["owner", "cost"])
+    assert gateway.get_tags(ResourceArn=domain)["Tags"] == {}
+    with pytest.raises(gateway.exceptions.NotFoundException):
+        gateway.get_tags(ResourceArn=domain.replace("db.", "no."))
     assert stack.delete() == "DELETE_COMPLETE"
 
 
