@@ -252,7 +252,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch, directory: Path) -> Iterator[str]:
         client = boto3.client(
             "secretsmanager", REGION, endpoint_url=aws.url, aws_access_key_id="a", aws_secret_access_key="b"
         )
-        arn = client.create_secret(Name="keys", SecretString=SECRET)["ARN"]
+        arn = client.create_secret(Name="authorizer-keys", SecretString=SECRET)["ARN"]
         for name, value in {
             "SLDB_STORE": f"file://{directory}",
             "SLDB_TOKEN_SECRET": arn,

@@ -43,6 +43,7 @@ ARGUMENTS = {
     "result": ("--local", "d", "result", "nobody"),
     "migrate": ("--local", "d", "migrate", "status"),
     "unlock": ("unlock",),
+    "token": ("token", "list"),
     "config": ("config",),
     "completion": ("completion", "bash"),
     "serve": ("--local", "d", "serve", "--host", "0.0.0.0"),  # refused without a token; it would not end otherwise

@@ -79,7 +79,7 @@ def push(
         tried: list[str] = []
         monkeypatch.setattr(bucket, "_settings_of", lambda _function, _aws: lambda: settings)
         monkeypatch.setattr(bucket, "open_store", open_s3)
-        monkeypatch.setattr("lambda_handlers.service.open_store", open_s3)
+        monkeypatch.setattr("lambda_handlers.store.open.open_store", open_s3)
 
         @contextmanager
         def function(client: Client, _target: LambdaTarget) -> Iterator[Route]:

@@ -98,7 +98,7 @@ def test_the_rest_of_a_line_of_the_history_is_proposed(open_shell: Open) -> None
     shell = open_shell()
     answers(shell, "select 4711 as answer;")
     shell.type("sele")
-    shell.wait_for("main> select 4711 as answer;")
+    shell.wait(lambda screen: screen.count("main> select 4711 as answer;") == 2, "the proposal, below the first")
     shell.press("Right")
     shell.press("Enter")
     shell.wait(lambda screen: screen.count("4711") == 4, "the second answer")
