@@ -1,7 +1,8 @@
 """The caller of a request: its name, and its rights to the databases of the stack.
 
 A direct invocation is an operator's, with all rights and without a name. Every other caller has a name and a scope, as
-the front that identified it says (`docs/security.md`); a scope may be all databases.
+the front that identified it says (`docs/security.md`); a scope may be all databases. Operators give names, and so does
+an issuer of JWTs: its names have a prefix, so that none of them is that of an operator's caller.
 
 The rights are checked where a request meets a database: before it begins (`Caller.check`; for actions
 `actions.rights`), at ATTACH (`database.attached_databases`), and once a statement writes (`database`). A refusal says
@@ -15,7 +16,9 @@ from dataclasses import dataclass
 
 from lambda_handlers.wire import Request, SldbError
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")  # as an operator or issuer gives it
+OF_ISSUER = "jwt:"  # before a name that an issuer of JWTs has given
+WHOLE_NAME = re.compile(f"(?:{OF_ISSUER})?{NAME.pattern}")
 
 OPERATORS_FIELDS = ("pin",)  # of a request
 
@@ -31,7 +34,7 @@ class Caller:
     may_write: bool = True
 
     def __post_init__(self) -> None:
-        if self.name and not NAME.fullmatch(self.name):
+        if self.name and not WHOLE_NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no name of a caller")
         if not self.name and (self.databases is not None or not self.may_write):
             raise ValueError("a caller with limits needs a name")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lambda_handlers.caller import NAME, Caller
+from lambda_handlers.caller import WHOLE_NAME, Caller
 from lambda_handlers.wire import DATABASE_NAME, Action, bad_request, moment_ms
 from lambda_handlers.wire.checks import MAX_COMMAND_CHARACTERS, MAX_MESSAGE_CHARACTERS, check_text
 from lambda_handlers.wire.note import Note
@@ -62,8 +62,8 @@ def sender(given: Mapping[str, Any], caller: Caller) -> Caller:
     if name == caller.name:
         return caller
     caller.require_operator("a request of another caller")
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        bad_request("arguments.caller", name, f"a name that matches {NAME.pattern}")
+    if not isinstance(name, str) or not WHOLE_NAME.fullmatch(name):
+        bad_request("arguments.caller", name, f"a name that matches {WHOLE_NAME.pattern}")
     return Caller(name)
 
 

@@ -18,6 +18,9 @@ Providers put a prefix before the names of such claims: Cognito `custom:`, Auth0
 end. Two claims that differ in their prefixes only must say the same. API Gateway writes a list as one text, `[a b]`
 (measured by floci, pull request 2011, and by guidance-for-claude-code-with-amazon-bedrock, pull request 803).
 
+A name in a JWT is its issuer's word, which may be any. So the caller's name is `jwt:` and this one: it is never that of
+an entry, or of an authorizer of the operator's own, with the requests and transactions of that caller.
+
 A claim that is absent gives nothing: no database, no right to write. An event without the variable is of a front that
 sldb has not made. Its claims are those of any authorizer; without an authorizer, or with IAM's, it is an operator's, as
 a direct invocation is, because AWS itself has let it pass by a policy on this function or route. A user with the right
@@ -31,7 +34,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from lambda_handlers.access.identities import iam_identity, jwt_identity, key_identity
-from lambda_handlers.caller import OPERATOR, Caller
+from lambda_handlers.caller import NAME, OF_ISSUER, OPERATOR, Caller
 from lambda_handlers.wire import DATABASE_NAME, SldbError
 
 if TYPE_CHECKING:
@@ -88,7 +91,7 @@ def _jwt(context: Mapping[str, Any]) -> Caller | str:
     given = _own(context, "jwt").get("claims")
     claims = _without_prefixes(given) if isinstance(given, Mapping) else {}
     if "sldb_databases" in claims or "sldb_scope" in claims:
-        return _by_claims(claims)
+        return _by_claims(claims, OF_ISSUER)
     return _identity(jwt_identity, claims.get("sub"))
 
 
@@ -127,17 +130,20 @@ def _of_other_front(context: Mapping[str, Any]) -> Caller:
     authorizer = context.get("authorizer")
     if authorizer is None or (isinstance(authorizer, Mapping) and set(authorizer) == {"iam"}):
         return OPERATOR
-    return _by_claims(_claims(authorizer))
+    claims, is_of_issuer = _claims(authorizer)
+    return _by_claims(claims, OF_ISSUER if is_of_issuer else "")
 
 
-def _claims(authorizer: object) -> Mapping[str, Any]:
-    """Return the claims in each of the forms that API Gateway has for them."""
+def _claims(authorizer: object) -> tuple[Mapping[str, Any], bool]:
+    """Return the claims in each of the forms that API Gateway has for them, and True for those of a JWT: of an HTTP
+    API, or of a REST API with Cognito."""
     if not isinstance(authorizer, Mapping):
-        return {}
+        return {}, False
     jwt = authorizer.get("jwt")
-    given = jwt.get("claims") if isinstance(jwt, Mapping) else authorizer.get("lambda", authorizer.get("claims"))
-    found = authorizer if given is None else given
-    return found if isinstance(found, Mapping) else {}
+    if isinstance(jwt, Mapping) or isinstance(authorizer.get("claims"), Mapping):
+        given = jwt.get("claims") if isinstance(jwt, Mapping) else authorizer["claims"]
+        return _object(given), True
+    return _object(authorizer.get("lambda", authorizer)), False
 
 
 def _without_prefixes(claims: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,15 +158,12 @@ def _without_prefixes(claims: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _by_claims(claims: Mapping[str, Any]) -> Caller:
+def _by_claims(claims: Mapping[str, Any], prefix: str = "") -> Caller:
     name = claims.get("sldb_name", claims.get("sub"))
     databases, scope = claims.get("sldb_databases", ""), claims.get("sldb_scope")
-    if not isinstance(name, str) or not name or not isinstance(databases, str):
+    if not isinstance(name, str) or not NAME.fullmatch(name) or not isinstance(databases, str):
         _refuse_unidentified()
-    try:
-        return Caller(name, _granted(databases), may_write=scope == "write")
-    except ValueError:
-        _refuse_unidentified()
+    return Caller(prefix + name, _granted(databases), may_write=scope == "write")
 
 
 def _granted(databases: str) -> frozenset[str] | None:

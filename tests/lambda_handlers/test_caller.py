@@ -6,14 +6,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambda_handlers.caller import NAME, OPERATOR, Caller
+from lambda_handlers.caller import OPERATOR, WHOLE_NAME, Caller
 from lambda_handlers.wire import SldbError, check_request_id
 
-NAMES = st.from_regex(NAME, fullmatch=True)
+NAMES = st.from_regex(WHOLE_NAME, fullmatch=True)
 IDS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=20)
 
 
-@pytest.mark.parametrize("name", ["-a", "a b", "a\x03b", "a" * 65, "ä", "a\n", "."])
+@pytest.mark.parametrize("name", ["-a", "a b", "a\x03b", "a" * 65, "ä", "a\n", ".", "jwt:", "jwt:jwt:a", "key:a"])
 def test_a_name_of_another_form_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no name"):
         Caller(name)

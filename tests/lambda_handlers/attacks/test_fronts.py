@@ -212,6 +212,39 @@ def test_name_another_caller_in_a_request(stack: Stack) -> None:
         assert stack.send(token(WRITE), f"/{MINE}/query", body)[0] in (400, 403)
 
 
+@pytest.mark.parametrize("named", ["sldb_name", "sub"])
+def test_take_the_name_of_a_caller_of_another_front(stack: Stack, named: str) -> None:
+    """An issuer of JWTs can give any name: its callers go on with no request, reply or transaction of the others."""
+    claims = {named: "writer", "sldb_databases": MINE, "sldb_scope": "write"}
+
+    def by_issuer(body: object, path: str = "query") -> tuple[int, Any]:
+        authorizer = {"jwt": {"claims": claims, "scopes": None}}
+        return stack.handle(http_event("jwt", authorizer, f"/{MINE}/{path}", body, stack.clock.time))
+
+    insert = {"query": "INSERT INTO t VALUES (NULL, 'of the token') RETURNING b", "request_id": "r"}
+    begin = {"query": "DELETE FROM t", "transaction": {"begin": True}}
+    result = {"action": "result", "arguments": {"request_id": "r"}}
+    open_pipeline = {"requests": [{"type": "execute", "stmt": {"sql": sql}} for sql in ("BEGIN", "DELETE FROM t")]}
+    assert stack.send(token(WRITE), body=insert)[1]["rows"] == [["of the token"]]
+    transaction = stack.send(token(WRITE), body=begin)[1]["transaction"]
+    baton = stack.send(token(WRITE), f"/{MINE}/v3/pipeline", open_pipeline)[1]["baton"]
+
+    assert by_issuer(result)[1]["state"] == "not_applied"
+    assert by_issuer({**insert, "query": insert["query"].replace("token", "JWT")})[1]["rows"] == [["of the JWT"]]
+    assert by_issuer({"query": "SELECT 1", "transaction": transaction})[1]["error"]["code"] == "bad_request"
+    assert by_issuer({"baton": baton, "requests": [{"type": "close"}]}, "v3/pipeline")[0] == 404
+    assert by_issuer({**result, "arguments": {"request_id": "r", "caller": "writer"}})[0] == 403
+    before = {info.key for info in stack.store.list_objects("_cancel/")}
+    assert by_issuer({**result, "action": "cancel"})[0] == 200
+    its_mark = {info.key for info in stack.store.list_objects("_cancel/")} - before
+    assert stack.send(token(WRITE), body={**result, "action": "cancel"})[0] == 200
+    assert len({info.key for info in stack.store.list_objects("_cancel/")} - before - its_mark) == 1
+
+    signed_by = [line["caller"] for line in by_issuer({"action": "history"})[1]["transactions"]]
+    assert signed_by[:2] == ["jwt:writer", "writer"]
+    assert stack.send(token(WRITE), body=insert)[1]["rows"] == [["of the token"]]
+
+
 @pytest.mark.parametrize(
     "claims",
     [

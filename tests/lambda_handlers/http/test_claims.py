@@ -17,6 +17,7 @@ from tests.fakes.gateway import ACCOUNT, http_event, rest_event
 
 CLAIMS = {"sldb_name": "ada", "sldb_databases": "main orders", "sldb_scope": "write"}
 ADA = Caller("ada", frozenset({"main", "orders"}), may_write=True)
+ADA_OF_ISSUER = replace(ADA, name="jwt:ada")
 NOW = 1_800_000_000.0
 ENTRY = Entry("ada", frozenset({"main"}), True, 0)
 
@@ -49,17 +50,27 @@ IDENTITIES = {
 
 
 @pytest.mark.parametrize(
-    "authorizer",
+    ("authorizer", "found"),
     [
-        {"lambda": CLAIMS},
-        {"jwt": {"claims": CLAIMS, "scopes": None}},
-        {"claims": CLAIMS},
-        {**CLAIMS, "principalId": "ada", "integrationLatency": 3},
+        ({"lambda": CLAIMS}, ADA),
+        ({"jwt": {"claims": CLAIMS, "scopes": None}}, ADA_OF_ISSUER),
+        ({"claims": CLAIMS}, ADA_OF_ISSUER),
+        ({**CLAIMS, "principalId": "ada", "integrationLatency": 3}, ADA),
     ],
     ids=["lambda 2.0", "jwt", "cognito", "lambda 1.0"],
 )
-def test_the_claims_in_each_form(authorizer: dict[str, Any]) -> None:
-    assert caller_by({"authorizer": authorizer}) == ADA
+def test_the_claims_in_each_form(authorizer: dict[str, Any], found: Caller) -> None:
+    assert caller_by({"authorizer": authorizer}) == found
+
+
+def test_an_issuer_gives_no_name_of_another_kind() -> None:
+    """Whatever it says: an operator's entry has no name with that prefix, and no claim has it."""
+    assert caller_by({"authorizer": {"jwt": {"claims": {"sub": "ada"}}}}).name == "jwt:ada"
+    for name in ("jwt:ada", "jwt:jwt:ada"):
+        assert code(jwt(**{**CLAIMS, "sldb_name": name})) == "unidentified"
+        assert code(http_event("token", {"lambda": {**CLAIMS, "sldb_name": name}})) == "unidentified"
+        with pytest.raises(ValueError, match="is no name"):
+            Entry(name, None, True, 0)
 
 
 @pytest.mark.parametrize("context", [{}, {"authorizer": None}, {"authorizer": {"iam": {"userArn": "arn"}}}])
@@ -123,7 +134,7 @@ EVENTS = {
 
 def test_each_front_has_its_identity() -> None:
     found = {name: code(event, key=ENTRY, role=ENTRY) for name, event in EVENTS.items()}
-    assert found == dict.fromkeys(EVENTS, "ada")
+    assert found == {**dict.fromkeys(EVENTS, "ada"), "jwt": "jwt:ada"}
 
 
 @pytest.mark.parametrize("front", EVENTS)
@@ -235,7 +246,7 @@ def test_a_key_is_found_by_its_id_and_not_by_its_value(api_key_id: object, found
 @pytest.mark.parametrize("prefix", ["", "custom:", "https://example.com/", "https://example.com/claims/", "http://x/"])
 def test_claims_with_the_prefix_of_a_provider(prefix: str) -> None:
     claims = {f"{prefix}{name}": value for name, value in CLAIMS.items()}
-    assert caller_of(jwt(sub="x", **claims), no_entry, NOW) == ADA
+    assert caller_of(jwt(sub="x", **claims), no_entry, NOW) == ADA_OF_ISSUER
 
 
 @pytest.mark.parametrize("prefix", ["Custom:", "custom:custom:", "x", "custom:x", "https://", "ftp://x/", "/", " "])
@@ -249,7 +260,7 @@ def test_claims_that_differ_in_prefix_and_value_are_refused() -> None:
     for more in ({"custom:sldb_databases": "*"}, {"https://x/sldb_scope": "read"}, {"custom:sldb_name": "eve"}):
         assert code(jwt(**CLAIMS, **more)) == "ambiguous"
         assert code(jwt(**more, **CLAIMS)) == "ambiguous"
-    assert code(jwt(**CLAIMS, **{f"custom:{name}": value for name, value in CLAIMS.items()})) == "ada"
+    assert code(jwt(**CLAIMS, **{f"custom:{name}": value for name, value in CLAIMS.items()})) == "jwt:ada"
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,7 @@ IDENTITIES = (
         "front",
         CLAIMS,
         '    return _by_claims(_own(context, "lambda"))',
-        '    return _by_claims(_claims(context.get("authorizer")))',
+        '    return _by_claims(_claims(context.get("authorizer"))[0])',
         (ATTACKS + "test_be_identified_by_another_front", OF_CLAIMS + "test_no_front_believes_the_identity_of_another"),
     ),
     Mutant(
@@ -323,6 +323,22 @@ IDENTITIES = (
         "    if databases == ALL:",
         '    if databases.strip("[] ") == ALL:',
         (ATTACKS + "test_have_all_databases_by_a_claim", OF_CLAIMS + "test_what_is_no_name_of_a_database_is_refused"),
+    ),
+    Mutant(
+        "an issuer of JWTs gives the names of other callers",
+        "front",
+        CLAIMS,
+        "        return _by_claims(claims, OF_ISSUER)",
+        "        return _by_claims(claims)",
+        (ATTACKS + "test_take_the_name_of_a_caller_of_another_front", OF_CLAIMS + "test_each_front_has_its_identity"),
+    ),
+    Mutant(
+        "an authorizer may say that a name is an issuer's",
+        "front",
+        CLAIMS,
+        "not NAME.fullmatch(name) or",
+        "not re.fullmatch(f'({OF_ISSUER})?{NAME.pattern}', name) or",
+        (OF_CLAIMS + "test_an_issuer_gives_no_name_of_another_kind",),
     ),
     Mutant(
         "of two claims that differ the first counts",
