@@ -35,7 +35,7 @@ from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import detail_of
 from lambda_handlers.wire import SldbError
 
-MAX_AGE_SECONDS = 25.0  # of the copy of the access document: with 30 s of API Gateway's cache less than a minute
+MAX_AGE_SECONDS = 20.0  # of the copy of the access document: with 20 s of API Gateway's cache 40 in all
 
 _BEARER = re.compile(r"[ \t]*[Bb][Ee][Aa][Rr][Ee][Rr] +(?P<token>[!-~]+)[ \t]*")
 
@@ -79,7 +79,7 @@ class Authorizer:
         if not token.is_signed_by(secret):
             raise _Refused("bad_signature")
         line["token_id"] = line.pop("claimed_id")
-        # It is signed, so the copy may be older than the token: API Gateway would keep a refusal for half a minute.
+        # It is signed, so the copy may be older than the token: API Gateway would keep a refusal for 20 seconds.
         entry = self._directory.find(token_identity(claims.token_id), unknown_seconds=0.0)
         if entry is None:
             raise _Refused("unknown")

@@ -136,10 +136,10 @@ def test_the_access_log_has_no_values() -> None:
         assert "${ApiLogGroup}" in settings["DestinationArn"]["Fn::Sub"]
 
 
-def test_a_result_of_the_authorizer_is_kept_for_half_a_minute() -> None:
+def test_a_result_of_the_authorizer_is_kept_for_twenty_seconds() -> None:
     """With the age of the authorizer's document it is the time until a revoked token is refused."""
     authorizer = RESOURCES["TokenAuthorizer"]["Properties"]
-    assert authorizer["AuthorizerResultTtlInSeconds"] == 30
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 20
     assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
     assert (authorizer["AuthorizerPayloadFormatVersion"], authorizer["EnableSimpleResponses"]) == ("2.0", True)
 

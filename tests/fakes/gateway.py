@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-RESULT_SECONDS = 30.0  # the TTL of an authorizer's result in the template
+RESULT_SECONDS = 20.0  # the TTL of an authorizer's result in the template
 ACCOUNT = "123456789012"
 
 Event = dict[str, Any]

@@ -68,7 +68,7 @@ def resources(aws: Any, **changes: Any) -> dict[str, Any]:
                 "AuthorizerPayloadFormatVersion": "2.0",
                 "EnableSimpleResponses": "true",
                 "IdentitySource": ["$request.header.Authorization"],
-                "AuthorizerResultTtlInSeconds": "30",
+                "AuthorizerResultTtlInSeconds": "20",
             },
         },
         "Route": {

@@ -16,7 +16,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.stores.faulty import Act, FaultyStore, Step, lose_request, refuse
 from tests.fakes.stores.memory import memory_store
 
-MAX_AGE_SECONDS = 25.0
+MAX_AGE_SECONDS = 20.0
 ADA, EVE = "token:" + "a" * 26, "token:" + "b" * 26
 ENTRY = Entry("ada", frozenset({"main"}), True, 1_700_000_000_000)
 KEY_ID = "0a0b0c0d"
@@ -102,7 +102,7 @@ def test_the_age_counts_from_before_the_reading(site: Site) -> None:
 
     def slowly(key: str, act: Act) -> object:
         answer = act()
-        site.sleep(20.0)
+        site.sleep(15.0)
         return answer
 
     site.faulty.plan("get_with_tag", slowly)
