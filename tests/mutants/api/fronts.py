@@ -242,7 +242,7 @@ AGES = (
         "every stranger has the list read",
         "front",
         ACCESS + "directory.py",
-        "and not self._is_younger(UNKNOWN_SECONDS)",
+        "and not self._is_younger(unknown_seconds)",
         "",
         (
             OF_DIRECTORY + "test_a_new_caller_is_known_at_once_and_strangers_cost_one_request_a_second",
@@ -253,7 +253,7 @@ AGES = (
         "a new caller waits for the age of the copy",
         "front",
         ACCESS + "directory.py",
-        "        if not has_it(self._copy.document) and not self._is_younger(UNKNOWN_SECONDS):",
+        "        if not has_it(self._copy.document) and not self._is_younger(unknown_seconds):",
         "        if False:",
         (OF_DIRECTORY + "test_a_new_caller_is_known_at_once_and_strangers_cost_one_request_a_second",),
     ),
