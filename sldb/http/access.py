@@ -14,6 +14,7 @@ With an address other than loopback Host may be anything, and the token is requi
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from sldb.destination import is_loopback
 
 MIN_TOKEN_CHARACTERS = 16
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::[0-9]+)?")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@,*\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Raises `bad_request` for an address that others can reach without a token, and for a token easy to guess."""
+    """Raises `bad_request` for an address that others can reach without a token, for a token easy to guess, and for
+    what is no origin: `null` is that of any page in a sandboxed frame."""
 
     host: str  # the address to listen on
     token: str | None = None
@@ -52,6 +56,9 @@ class Access:
                 f"the token is not one: want {MIN_TOKEN_CHARACTERS} or more ASCII characters, and no space among them",
                 "openssl rand -hex 32 makes one",
             )
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise SldbError("bad_request", f"--cors: {origin!r} is no origin", "http://localhost:5173 is one")
 
     def refusal(self, headers: Mapping[str, str], *, is_public: bool) -> Refusal | None:
         """Return why a request with these headers (names in lower case) is refused; None to serve it. `is_public`: it
@@ -73,10 +80,9 @@ def is_token(text: str) -> bool:
 
 
 def host_name(header: str) -> str:
-    """Return the name in a Host header, in lower case and without the port."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0]
-    return header.partition(":")[0].lower()
+    """Return the name in a Host header, in lower case and without the port; an empty text for any other header."""
+    found = _HOST.fullmatch(header)
+    return (found["address"] or found["name"]).lower() if found else ""
 
 
 def _bearer(header: str) -> str:

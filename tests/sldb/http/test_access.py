@@ -46,11 +46,18 @@ def test_a_token_that_can_be_guessed_is_refused(token: str) -> None:
         "[::1",
         "localhost.",
         "[::2]",
+        "[::1].evil.example",
+        "[::1]:80.evil.example",
+        "localhost:80@evil.example",
+        "localhost:8080.evil.example",
+        "localhost, evil.example",
+        "localhost:80, evil.example:80",
+        "localhost/.evil.example",
+        "localhost:",
+        " localhost",
     ],
 )
 def test_a_name_that_is_not_loopbacks_is_refused(host: str) -> None:
-    if host == "[::1":  # what it is read as
-        return
     refusal = Access("127.0.0.1").refusal({"host": host}, is_public=True)
     assert refusal is not None
     assert refusal.status == 403
@@ -70,6 +77,24 @@ def test_a_page_of_another_origin_is_refused(origin: str) -> None:
     assert refusal is not None
     assert refusal.status == 403
     assert access.refusal({"host": "localhost", "origin": "https://app.example"}, is_public=False) is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["null", "*", "", "app.example", "https://", "https://app.example/page", "https://a,https://b", "https://*.a"],
+)
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    """`null` is that of any page in a sandboxed frame."""
+    with pytest.raises(SldbError, match="origin"):
+        Access("127.0.0.1", origins=frozenset({origin}))
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://app.example", "http://localhost:5173", "chrome-extension://abc", "http://[::1]:1"]
+)
+def test_an_origin_of_any_scheme_is_one(origin: str) -> None:
+    access = Access("127.0.0.1", origins=frozenset({origin}))
+    assert access.refusal({"host": "localhost", "origin": origin}, is_public=False) is None
 
 
 @pytest.mark.parametrize(

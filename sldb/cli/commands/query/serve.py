@@ -60,7 +60,7 @@ def serve(run: Run, host: str, port: int, token_file: Path | None, cors: tuple[s
     from sldb.http.application import Application
     from sldb.http.server import HttpServer
 
-    access = Access(host, _token(token_file), frozenset(origin.rstrip("/") for origin in cors))
+    access = Access(host, _token(token_file), frozenset(origin.rstrip("/").lower() for origin in cors))
     with closing(open_local(str(run.destination.directory))) as target:
         server = HttpServer(Application(target.http(), access), host, port)
         _announce(target.name, server.url, has_token=access.token is not None)
