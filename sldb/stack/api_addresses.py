@@ -3,11 +3,15 @@
 An HTTP API serves its default stage at the root of its host, a REST API the stage `sldb` below that. A configured
 endpoint (the emulator's, AWS_ENDPOINT_URL) serves all of them below `/_execute-api/`. The API's own host is there with
 a custom domain, too.
+
+At AWS an API has another host than the store. A client that follows a redirect to the store drops the caller's token
+because of that. So an API of an emulator at 127.0.0.1 has the host `localhost`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sldb.aws.endpoints import configured_url, find_partition
 
@@ -36,6 +40,14 @@ def _address(account: Account, kind: str, api_id: str) -> str:
     path = f"/{REST_STAGE}" if kind == REST_KIND else ""
     configured = configured_url(session, "apigatewayv2")
     if configured:
-        return f"{configured}/_execute-api/{api_id}{path}"
+        return f"{_other_host(configured)}/_execute-api/{api_id}{path}"
     suffix = find_partition(session, account.region).suffix
     return f"https://{api_id}.execute-api.{account.region}.{suffix}{path}"
+
+
+def _other_host(endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    if parts.hostname != "127.0.0.1":
+        return endpoint
+    port = f":{parts.port}" if parts.port else ""
+    return parts._replace(netloc=f"localhost{port}").geturl()

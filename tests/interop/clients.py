@@ -36,6 +36,7 @@ class Api:
 
     url: str  # without a slash at its end
     token: str
+    deployed: bool = False  # behind the emulated API Gateway
 
     def environment(self, name: str) -> dict[str, str]:
         """Create the database of this name; return the environment of a program that uses it, and no other server."""
@@ -81,7 +82,7 @@ def deployed(directory: Path, wheels: Path) -> Iterator[Api]:
         # The limits of a stack are for the internet: all of these clients together are quicker.
         sldb("deploy", "--yes", "--api", "token", "--api-rate", "2000", "--api-burst", "4000")
         [api] = json.loads(sldb("status", "--format", "json"))["apis"]
-        yield Api(api["address"], sldb("token", "create", "interop", "--all-databases").strip())
+        yield Api(api["address"], sldb("token", "create", "interop", "--all-databases").strip(), deployed=True)
 
 
 def ran(command: list[object], directory: Path, environment: Mapping[str, str]) -> str:

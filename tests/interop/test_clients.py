@@ -6,6 +6,7 @@ Scripts use what the clients offer; the clients' own tests run as they are publi
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ from tests.interop.servers import HERE, installed
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
-SCRIPTS = ["libsql", "turso", "drizzle", "kysely", "prisma"]
+SCRIPTS = ["libsql", "turso", "drizzle", "kysely", "prisma", "large"]
 # Tests of Turso's JavaScript driver that read a row by position, which no version of the driver offers.
 BY_POSITION = {
     "prepare() method creates statement",
@@ -49,6 +50,23 @@ def test_a_client_in_javascript(name: str, api: Api, tmp_path: Path) -> None:
 def test_the_client_in_rust(api: Api, tmp_path: Path) -> None:
     python = installed("clients/bin/python")
     ran([python, HERE / "python" / "libsql_driver.py"], tmp_path, api.environment("rust"))
+
+
+def test_clients_follow_the_redirect_of_a_large_result(api: Api, tmp_path: Path) -> None:
+    """The table of docs/http.md; those in JavaScript are in large.js."""
+    python = installed("clients/bin/python")
+    found = json.loads(ran([python, HERE / "python" / "large_results.py"], tmp_path, api.environment("large-python")))
+    status = found.pop("status")
+    assert status == (303 if api.deployed else 200)
+    stopped = {name: message for name, message in found.items() if message != 80}
+    assert set(stopped) == ({"by_urllib", "by_turso", "by_libsql"} if api.deployed else set())
+    assert all("LIMIT" in message for message in stopped.values())
+    assert all("413" in stopped[name] for name in stopped if name != "by_libsql")
+
+
+def test_go_follows_the_redirect_of_a_large_result(api: Api, tmp_path: Path) -> None:
+    environment = {**api.environment("large-go"), **go_environment(tmp_path)}
+    assert ran(["go", "run", HERE / "go" / "large.go"], tmp_path, environment) == "80\n"
 
 
 def test_the_tests_of_tursos_python_driver(api: Api, tmp_path: Path) -> None:

@@ -279,5 +279,6 @@ def _without_proxy() -> dict[str, str]:
     """Return the variables that exempt this machine from a proxy."""
     said = {name: os.environ[name] for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)} or {"NO_PROXY": ""}
     return {
-        name: value if value == "*" else ",".join(filter(None, (value, serving.HOST))) for name, value in said.items()
+        name: value if value == "*" else ",".join(filter(None, (value, serving.HOST, serving.API_HOST)))
+        for name, value in said.items()
     }

@@ -15,6 +15,7 @@ from sldb.emulator.calls.call import Answer
 from sldb.emulator.gateway.messages import REQUEST_HEADERS
 
 HOST = "127.0.0.1"
+API_HOST = "localhost"  # of the addresses of APIs: sldb/stack/api_addresses.py
 
 
 class _QuietHandler(MotoRequestHandler):

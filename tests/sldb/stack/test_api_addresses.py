@@ -29,9 +29,18 @@ def test_at_aws(monkeypatch: pytest.MonkeyPatch, region: str, suffix: str) -> No
     }
 
 
-def test_at_a_configured_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566/")
+@pytest.mark.parametrize(
+    ("endpoint", "expected"),
+    [
+        ("http://127.0.0.1:4566/", "http://localhost:4566"),  # the emulator's: another host than the store's
+        ("http://127.0.0.1", "http://localhost"),
+        ("http://localhost:4566", "http://localhost:4566"),
+        ("https://aws.example.com/below", "https://aws.example.com/below"),
+    ],
+)
+def test_at_a_configured_endpoint(endpoint: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     assert addresses("eu-west-1") == {
-        "token": "http://127.0.0.1:4566/_execute-api/t0",
-        "key": "http://127.0.0.1:4566/_execute-api/k0/sldb",
+        "token": f"{expected}/_execute-api/t0",
+        "key": f"{expected}/_execute-api/k0/sldb",
     }
