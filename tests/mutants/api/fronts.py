@@ -336,8 +336,8 @@ IDENTITIES = (
         "an authorizer may say that a name is an issuer's",
         "front",
         CLAIMS,
-        "not NAME.fullmatch(name) or",
-        "not re.fullmatch(f'({OF_ISSUER})?{NAME.pattern}', name) or",
+        "not re.fullmatch(NAME, name) or",
+        "not re.fullmatch(f'({OF_ISSUER})?{NAME}', name) or",
         (OF_CLAIMS + "test_an_issuer_gives_no_name_of_another_kind",),
     ),
     Mutant(
