@@ -21,6 +21,7 @@ a small one; a damaged one is an error for its own caller, and for no other.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,7 @@ class Entry:
     revoked_ms: int | None = None  # None: it is not
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
+        if not re.fullmatch(NAME, self.name):
             raise ValueError(f"{self.name!r} is no name of a caller")
         if self.databases is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -62,8 +63,8 @@ def sender(given: Mapping[str, Any], caller: Caller) -> Caller:
     if name == caller.name:
         return caller
     caller.require_operator("a request of another caller")
-    if not isinstance(name, str) or not WHOLE_NAME.fullmatch(name):
-        bad_request("arguments.caller", name, f"a name that matches {WHOLE_NAME.pattern}")
+    if not isinstance(name, str) or not re.fullmatch(WHOLE_NAME, name):
+        bad_request("arguments.caller", name, f"a name that matches {WHOLE_NAME}")
     return Caller(name)
 
 

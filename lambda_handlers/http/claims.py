@@ -161,7 +161,7 @@ def _without_prefixes(claims: Mapping[str, Any]) -> dict[str, Any]:
 def _by_claims(claims: Mapping[str, Any], prefix: str = "") -> Caller:
     name = claims.get("sldb_name", claims.get("sub"))
     databases, scope = claims.get("sldb_databases", ""), claims.get("sldb_scope")
-    if not isinstance(name, str) or not NAME.fullmatch(name) or not isinstance(databases, str):
+    if not isinstance(name, str) or not re.fullmatch(NAME, name) or not isinstance(databases, str):
         _refuse_unidentified()
     return Caller(prefix + name, _granted(databases), may_write=scope == "write")
 
