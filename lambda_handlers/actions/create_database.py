@@ -16,6 +16,7 @@ import apsw
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.clone_mark import taken
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.actions.noted_state import noted
 from lambda_handlers.actions.replace_content import stamped
 from lambda_handlers.database.errors import dropped, no_database
 from lambda_handlers.sql.chance import GENERATOR
@@ -44,7 +45,7 @@ def create_database(context: ActionContext, action: Action) -> dict[str, Any]:
             raise taken(name)
         context.database(name).check_may_create(action.create)
         page = foreign_keys.with_enforcement(_first_page(), enforced)
-        return _commit_first_page(current, page, Kind.CREATE_DATABASE), True
+        return _commit_first_page(context, current, page, Kind.CREATE_DATABASE), True
 
     database = context.database(name)
     txid, created = database.change("create database", context.deadline, attempt, may_create=action.create)
@@ -61,12 +62,12 @@ def set_database(context: ActionContext, action: Action) -> dict[str, Any]:
             _check_may_begin(context, current)
             context.database(name).check_may_create(action.create)
             page = foreign_keys.with_enforcement(_first_page(), enforced)
-            return _commit_first_page(current, page, Kind.SET_DATABASE), True
+            return _commit_first_page(context, current, page, Kind.SET_DATABASE), True
         first_page = current.read(Pgno(1))
         if foreign_keys.are_enforced(first_page) == enforced:
             return current.txid, False
         page = stamped(foreign_keys.with_enforcement(first_page, enforced), first_page)
-        return _commit_first_page(current, page, Kind.SET_DATABASE), True
+        return _commit_first_page(context, current, page, Kind.SET_DATABASE), True
 
     database = context.database(name)
     txid, changed = database.change("set database", context.deadline, attempt, may_create=action.create)
@@ -81,9 +82,11 @@ def _check_may_begin(context: ActionContext, current: Replica) -> None:
         raise no_database(current.database)
 
 
-def _commit_first_page(current: Replica, page: bytes, kind: Kind) -> Txid:
+def _commit_first_page(context: ActionContext, current: Replica, page: bytes, kind: Kind) -> Txid:
+    page, marks = noted(context, page, current.txid + 1)
     change = (Pgno(1), page)
-    return current.commit(PageChanges(len(page), current.page_count or 1, lambda: (change,), 1), kind)
+    changes = PageChanges(len(page), current.page_count or 1, lambda: (change,), 1)
+    return current.commit(changes, kind, marks=marks)
 
 
 def _kind_of_newest(context: ActionContext, current: Replica) -> Kind:

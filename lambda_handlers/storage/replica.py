@@ -210,11 +210,13 @@ class Replica:
         self._adopt(header, encoding.layer(), nothing, now)
         return header
 
-    def commit_prepared(self, prepared: Prepared, first_page: bytes, node_id: int) -> Txid:
-        """Create transaction txid + 1 from a prepared file in the store, with this page 1. Raises as `commit` does."""
+    def commit_prepared(self, prepared: Prepared, first_page: bytes, node_id: int, marks: Marks = _NO_MARKS) -> Txid:
+        """Create transaction txid + 1 from a prepared file in the store, with this page 1 and these marks in its
+        header. Raises as `commit` does."""
         now = self._time_to_commit()
         earliest_ms = self.next_time_ms(now)
         header = self._next_header(prepared.page_size, prepared.page_count, node_id, now, earliest_ms)
+        header = replace(header, marks=marks)
         made = prepared.as_transaction(header, first_page)
         key = transaction(header.max_txid).key(self.database)
         self._create(key, made, lambda: made.create(self._store, key), now)

@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 from lambda_handlers.actions import arguments
 from lambda_handlers.actions.branch import newest_header
 from lambda_handlers.actions.context import ActionContext
+from lambda_handlers.actions.noted_state import noted
 from lambda_handlers.actions.replace_content import stamped
 from lambda_handlers.actions.transfer.pushed_schema import check_names
 from lambda_handlers.database.newest_state import check_newest
@@ -102,9 +103,9 @@ def push_commit(context: ActionContext, action: Action) -> dict[str, Any]:
         context.reading_deadline.check()
         before, replaced = current.txid, current.page_count * current.page_size
         stamp = bytes(current.read(Pgno(1))) if current.page_count else b""
-        page = stamped(first_page, stamp) if stamp else first_page
+        page, marks = noted(context, stamped(first_page, stamp) if stamp else first_page, before + 1)
         try:
-            txid = current.commit_prepared(prepared, page, node_id)
+            txid = current.commit_prepared(prepared, page, node_id, marks)
         except NotFound as error:  # another client pushed the same file at the same time, and removed the parts
             raise _missing([error.key.rpartition("/")[2]]) from error
         return {"txid": txid, "before": before, "replaced_bytes": replaced}

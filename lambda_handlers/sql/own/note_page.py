@@ -1,4 +1,5 @@
-"""The note in the page of its table, read without SQLite: one leaf page of a table with one row.
+"""The note in the page of its table, read without SQLite: one leaf page of a table with one row. A note in page 1 is
+that of `first_page_note`.
 
 Format: https://www.sqlite.org/fileformat.html, sections 1.6 and 2. Whatever is not such a page holds no note.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from lambda_handlers.sql.own import first_page_note
 from lambda_handlers.sql.own.notes import checksum, decode
 from lambda_handlers.storage.log.ltx import Pgno, Txid
 from lambda_handlers.wire.note import Note
@@ -22,6 +24,8 @@ ReadPage = Callable[[Pgno], "bytes | None"]  # a page of the transaction's file;
 def read(page_of: ReadPage, root: Pgno, txid: Txid) -> Note | None:
     """Return the note of transaction `txid` from the page `root` of its file; None if there is none."""
     page = page_of(root)
+    if page and root == 1:
+        return first_page_note.read(page, txid)
     if not page or page[0] != _LEAF or int.from_bytes(page[3:5], "big") != 1:
         return None
     try:

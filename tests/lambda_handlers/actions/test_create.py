@@ -6,11 +6,12 @@ from contextlib import closing
 
 import pytest
 
+from lambda_handlers.caller import Caller
 from lambda_handlers.host import Host
 from lambda_handlers.locks.none import NoLock
 from lambda_handlers.wire import Action, Request, SldbError
 from sldb.targets.local import LocalTarget
-from tests.fakes.databases.past import act
+from tests.fakes.databases.past import act, state
 from tests.fakes.databases.service import run
 from tests.fakes.databases.sqlite_files import Recipe, make
 from tests.fakes.stores.faulty import FaultyStore, meanwhile, works
@@ -181,3 +182,18 @@ def test_it_is_true_or_false(service, create):
         assert run(service, MAKE, create=create).txid == 1
     else:
         assert refused(run, service, MAKE, create=create).details["field"] == "create"
+
+
+def test_the_history_names_who_made_and_who_set_a_database(service, store):
+    """Both are a page 1 and nothing else, of which SQLite sees what it saw without the name."""
+    by = Caller("ada", None, may_write=True)
+    service.act(Action("create_database", "app", {}), caller=by)
+    service.act(Action("set_database", "app", {"foreign_keys": False}), caller=by)
+    act(service, "set_database", "app", foreign_keys=True)
+    lines = act(service, "history", "app")["transactions"]
+    assert [(line["kind"], line["caller"]) for line in lines] == [
+        ("set database", None),
+        ("set database", "ada"),
+        ("create database", "ada"),
+    ]
+    assert [state(store, "app", at) for at in (1, 2, 3)] == [[("sound", True)]] * 3

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lambda_handlers.caller import Caller
 from lambda_handlers.storage.log.keys import upload_key
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import Action, SldbError
 from sldb.push_pull import encoding
 from tests.fakes.clock import Clock
 from tests.fakes.databases import sqlite_files
@@ -191,6 +192,16 @@ def test_those_who_come_cold_find_a_page_map_and_a_head(container, store, tmp_pa
 def test_the_history_says_what_it_was(service, store, ready):
     act(service, "push_commit", **ready)
     assert act(service, "history")["transactions"][0]["kind"] == "push"
+
+
+def test_the_history_names_its_caller(service, store, file, ready):
+    before = run(service, "CREATE TABLE other (a)").txid  # whose counters page 1 continues
+    service.act(Action("push_commit", "main", ready), caller=Caller("ada", None, may_write=True))
+    newest, older = act(service, "history")["transactions"]
+    assert (newest["kind"], newest["caller"], newest["txid"], older["caller"]) == ("push", "ada", before + 1, None)
+    assert is_there(store, file)
+    run(service, "CREATE TABLE later (a)")
+    assert act(service, "history")["transactions"][0]["caller"] is None
 
 
 BAD = {
