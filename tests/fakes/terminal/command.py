@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.fakes.terminal import prepared
@@ -41,6 +41,19 @@ def start(
     return subprocess.Popen(
         [*COMMAND, *arguments], stdin=given, stdout=out, stderr=err, env=environment(home, extra), cwd=home
     )
+
+
+@contextmanager
+def running(
+    home: Path, arguments: Sequence[str], streams: Sequence[int], extra: Mapping[str, str]
+) -> Iterator[prepared.Copy | subprocess.Popen[bytes]]:
+    """Start it as `start` does; it ends with the block, also if that fails."""
+    process = start(home, arguments, streams, extra)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def sldb(

@@ -62,9 +62,11 @@ class Copy:
         return self._status
 
     def kill(self) -> None:
+        """End it, if it has not ended. Unlike Popen's, it waits for that: then no connection is left open."""
         if self._status is None:
             with suppress(ProcessLookupError):  # it has ended just now
                 os.kill(self.pid, signal.SIGKILL)
+            self.wait()
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str], directory: Path, streams: Sequence[int]) -> Copy:

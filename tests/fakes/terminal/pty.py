@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fakes.terminal.command import start
+from tests.fakes.terminal.command import running
 
 # The line of progress, drawn and erased: on a busy machine any command may take so long as to show one.
 _PROGRESS = re.compile(r"\r[^\r\n]*\x1b\[K")
@@ -29,14 +29,12 @@ def on_terminal(
     import pty
 
     ours, theirs = pty.openpty()
-    process = start(home, arguments, (theirs, theirs, theirs), extra)
-    os.close(theirs)
     try:
-        shown = _converse(ours, list(answers))
-        return Shown(process.wait(60), _PROGRESS.sub("", shown.decode()).replace("\r\n", "\n"))
+        with running(home, arguments, (theirs, theirs, theirs), extra) as process:
+            os.close(theirs)
+            shown = _converse(ours, list(answers))
+            return Shown(process.wait(60), _PROGRESS.sub("", shown.decode()).replace("\r\n", "\n"))
     finally:
-        process.kill()
-        process.wait()
         os.close(ours)
 
 

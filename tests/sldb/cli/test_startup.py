@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.terminal import prepared
-from tests.fakes.terminal.command import environment
+from tests.fakes.terminal.command import environment, running
 from tests.fakes.terminal.command import sldb as run
 
 HEAVY = {
@@ -89,3 +91,13 @@ def test_a_copy_that_ends_before_its_process_id_is_read(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(prepared, "_receive", receive_late)
     assert run(tmp_path, "qurey").returncode == 2
+
+
+@pytest.mark.skipif(not prepared.runs_commands({}), reason="needs copies of a process")
+def test_a_copy_that_nobody_waits_for_is_ended(tmp_path: Path) -> None:
+    """As one of a test that fails: its connection would make a warning at the end of all tests."""
+    given, given_end = os.pipe()
+    words = ["--local", str(tmp_path), "shell"]
+    with open(given_end, "wb"), running(tmp_path, words, (given, 1, 2), {}) as process:
+        os.close(given)
+    assert process.wait(0) == -signal.SIGKILL

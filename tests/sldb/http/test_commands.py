@@ -17,7 +17,7 @@ from sldb.http.application import Service
 from sldb.http.server import HttpServer
 from sldb.targets.local import LocalTarget
 from tests.fakes.local_http import served, serving
-from tests.fakes.terminal.command import sldb, start
+from tests.fakes.terminal.command import running, sldb
 from tests.fakes.terminal.story import STORY, told
 
 TOKEN = "0123456789abcdef"
@@ -97,11 +97,11 @@ def test_ctrl_c_stops_the_request_at_the_server(tmp_path: Path, words: tuple[str
     with closing(LocalTarget(tmp_path / "db")) as directory:
         service = Noting(directory.http())
         with serving(service, TOKEN) as server:
-            process = start(tmp_path, ["--target", server.url, *words], (given, out, out), {"SLDB_TOKEN": TOKEN})
-            os.close(given)
-            os.close(out)
-            assert service.has_begun.wait(60)
-            os.kill(process.pid, signal.SIGINT)
-            with open(out_end, "rb") as said:
+            arguments, variables = ["--target", server.url, *words], {"SLDB_TOKEN": TOKEN}
+            with open(out_end, "rb") as said, running(tmp_path, arguments, (given, out, out), variables) as process:
+                os.close(given)
+                os.close(out)
+                assert service.has_begun.wait(60)
+                os.kill(process.pid, signal.SIGINT)
                 assert b"the request was cancelled; nothing was changed" in said.read()
-            assert process.wait(60) == 130
+                assert process.wait(60) == 130
