@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -64,8 +66,8 @@ def encoded(content: bytes) -> str:
 
 
 @contextmanager
-def served() -> Iterator[Issuer]:
-    """Serve an issuer on loopback."""
+def served(certificate: Path | None = None) -> Iterator[Issuer]:
+    """Serve an issuer on loopback. `certificate`: a file with it and its key, for https."""
     issuer = Issuer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -84,7 +86,11 @@ def served() -> Iterator[Issuer]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        issuer.url = f"http://127.0.0.1:{server.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        issuer.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
