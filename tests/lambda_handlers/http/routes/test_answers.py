@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -80,7 +81,9 @@ class Site:
         self.service.handle(event)
         shown = self._capsys.readouterr()
         (text,) = (shown.out + shown.err).splitlines()
-        assert not [secret for secret in ("a-value", "the-secret-of-the-key", "k1") if secret in text]
+        assert not [
+            secret for secret in ("a-value", "the-secret-of-the-key", "k1") if re.search(rf"\b{secret}\b", text)
+        ]
         return dict(json.loads(text))
 
 
