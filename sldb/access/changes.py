@@ -34,6 +34,12 @@ def add(document: Document, identity: str, entry: Entry) -> Document:
         raise SldbError("bad_request", str(error), hint, applied="no") from error
 
 
+def name_ended_ms(document: Document, name: str) -> int | None:
+    """Return when the last caller of this name was revoked; None if none was."""
+    ended = (entry.revoked_ms for _, entry in _readable(document) if entry.name == name)
+    return max((at for at in ended if at is not None), default=None)
+
+
 def sign_with(document: Document, key_id: str) -> Document:
     """Return the document with this key, the first one, among those accepted. Raises `conflict` if only other keys are
     accepted: this one must not become valid again after `sldb token rotate --now`."""

@@ -42,6 +42,17 @@ def test_a_name_is_taken_until_it_is_revoked() -> None:
     assert [one.name for _, one in document.entries()] == ["ci", "ci"]
 
 
+def test_the_end_of_an_earlier_caller_of_a_name() -> None:
+    document = changes.add(Document(), identity(1), entry())
+    assert changes.name_ended_ms(document, "ci") is None
+    document = changes.revoke(document, identity(1), NOW_MS + 5)
+    document = changes.add(document, identity(2), entry(created_ms=NOW_MS + 6))
+    assert changes.name_ended_ms(document, "ci") == NOW_MS + 5
+    document = changes.revoke(document, identity(2), NOW_MS + 7)
+    assert changes.name_ended_ms(document, "ci") == NOW_MS + 7
+    assert changes.name_ended_ms(document, "other") is None
+
+
 def test_a_name_whose_time_has_ended_is_taken_too() -> None:
     document = changes.add(Document(), identity(1), entry(expires_ms=NOW_MS - 1, created_ms=NOW_MS - 2))
     with pytest.raises(SldbError, match="expired"):

@@ -34,6 +34,9 @@ give rights to an identity of AWS or of your issuer of JWTs, and print nothing t
 """
 
 
+_KEPT_MS = 86_400_000  # of a caller's transactions; its replies for an hour
+
+
 class _Create(Command):
     """A command whose --database can be given several times, in place of the one of every command."""
 
@@ -81,6 +84,7 @@ def create(
     access = open_access(run.aws, run.stack)
     access.require(kind)
     _say_missing(run, () if has_all else sorted(entry.databases or ()))
+    _say_earlier(access, entry)
     made = operations.create(access, kind, given, entry)
     try:
         _show(run, access, kind, entry, made)
@@ -122,6 +126,20 @@ def _say_missing(run: Run, databases: Sequence[str]) -> None:
         return
     for missing in (each for each in databases if each not in known and each != "main"):
         messages.say(f"note: there is no database {missing} yet; {suggest_names(missing, known)}")
+
+
+def _say_earlier(access: StackAccess, entry: Entry) -> None:
+    """Say that a revoked caller had this name, as long as something is left of it for the new one."""
+    from sldb import moments
+    from sldb.access.changes import name_ended_ms
+
+    ended_ms = name_ended_ms(access.document.read(), entry.name)
+    if ended_ms is not None and ended_ms > entry.created_ms - _KEPT_MS:
+        at = moments.shown(ended_ms, to_the_second=True)
+        messages.say(
+            f"note: an earlier {entry.name} was revoked {at}: this one has its request ids and their replies for an "
+            "hour, and its open transactions for a day; another name has none of it"
+        )
 
 
 def _show(run: Run, access: StackAccess, kind: str, entry: Entry, made: Made) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +125,18 @@ def test_the_database_of_the_command_is_the_default(sldb: Sldb, monkeypatch: pyt
 def test_a_database_that_does_not_exist_is_a_note(sldb: Sldb) -> None:
     done = sldb("token", "create", "ci", "--database", "order")
     assert (done.status, "no database order yet" in done.err, "orders" in done.err) == (0, True, True)
+
+
+def test_a_name_that_was_revoked_a_short_time_ago_is_a_note(sldb: Sldb, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What belongs to a caller, belongs to its name: the next one has it."""
+    assert "earlier" not in sldb("token", "create", "ci").err
+    assert sldb("token", "revoke", "ci", "--yes").status == 0
+    assert "note: an earlier ci was revoked" in sldb("token", "create", "ci").err
+    assert sldb("token", "revoke", "ci", "--yes").status == 0
+    assert "earlier" not in sldb("token", "create", "other").err
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 86_401)
+    assert "earlier" not in sldb("token", "create", "ci").err
 
 
 def test_databases_that_cannot_be_listed_are_no_error(sldb: Sldb, monkeypatch: pytest.MonkeyPatch) -> None:
