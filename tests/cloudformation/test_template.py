@@ -72,6 +72,7 @@ def by_action(template: dict[str, Any], role: str, action: str) -> list[dict[str
     ]
 
 
+@pytest.mark.long  # `make template` runs it, too
 def test_cfn_lint_finds_nothing() -> None:
     assert [str(match) for match in lint_file(template_path())] == []
 

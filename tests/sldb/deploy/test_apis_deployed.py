@@ -7,6 +7,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+import pytest
+
 from sldb.stack.names import ACCESS_DOCUMENT
 from tests.sldb.commands import DATA_BUCKET, Commands
 
@@ -26,6 +28,7 @@ def addresses(sldb: Commands) -> dict[str, str]:
     return found["apis"]
 
 
+@pytest.mark.long
 def test_http_apis_come_and_go_and_let_nobody_in_without_credentials(sldb: Commands) -> None:
     ran = sldb.ok("deploy", "--api", "token,jwt,iam", *JWT)
     assert "$0.40 a month" in ran.err

@@ -110,8 +110,8 @@ def test_the_rest_api(sldb: Commands) -> None:
     assert "no API key is accepted" in by_check()["api"].says
 
 
-def test_an_address_that_cannot_be_reached_is_no_verdict(sldb: Commands) -> None:
-    sldb.ok("deploy", "--api", "iam")
+@pytest.mark.usefixtures("sldb")
+def test_an_address_that_cannot_be_reached_is_no_verdict() -> None:
     ask = http_status(connect_here())
     with pytest.raises(SldbError):
         ask("http://127.0.0.1:9/health")
