@@ -47,7 +47,7 @@ def refusal(error: SldbError) -> HttpResponse:
     from lambda_handlers.http.hrana.failure import failure_body
 
     native = error_response(error)
-    return replace(native, body=encode_json(failure_body(text_of(error))))
+    return replace(native, body=encode_json(failure_body(text_of(error)), "replace"))  # it may show any method
 
 
 def _pipeline(http: HttpRequest, database: str, engine: Engine, version: int) -> HttpResponse:

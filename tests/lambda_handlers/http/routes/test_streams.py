@@ -57,6 +57,12 @@ def test_a_pipeline_of_the_database_in_the_path(send, version, prefix, database)
     assert response.headers["x-sldb-txid"] == "1"
 
 
+def test_an_error_before_the_endpoint_may_show_what_utf_8_does_not_have(send):
+    response = send("/main/v3/pipeline", {"requests": []}, "\ud800")
+    assert response.status == 405
+    assert json.loads(response.body)["message"]
+
+
 def test_a_cursor(send):
     response = send("/orders/v3/cursor", {"batch": {"steps": [step("SELECT a FROM t")]}})
     entries = [json.loads(line) for line in response.body.splitlines()]
