@@ -68,6 +68,11 @@ AIMING: dict[Path_, tuple[str, ...]] = {
     ("migrate", "up"): ("--dir", "migrations"),
     ("migrate", "rollback"): ("--dir", "migrations"),
     ("unlock",): (),
+    ("token",): (),
+    ("token", "list"): (),
+    ("token", "create"): ("named",),
+    ("token", "rotate"): ("--yes",),
+    ("token", "revoke"): ("named", "--yes"),
 }
 WRITES = {
     *(("query",), ("shell",), ("import",), ("restore",), ("undo",), ("redo",), ("branch",), ("push",)),
@@ -76,7 +81,7 @@ WRITES = {
 }
 NOWHERE = {
     *(("config",), ("config", "path"), ("config", "init"), ("config", "set"), ("config", "unset")),
-    *(("completion",), ("emulator",), ("emulator", "env"), ("migrate", "new")),
+    *(("completion",), ("emulator",), ("emulator", "env"), ("migrate", "new"), ("serve",)),
 }
 STATUSES = {("destroy",): 2, ("result",): 1}  # where it is not 0
 
@@ -168,7 +173,7 @@ def account(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         patch.chdir(directory)
         account = Account(aws, directory)
         for stack, function in STACKS.items():
-            account.ok("deploy", "--stack", stack, "--function", function, "--lock", "none")
+            account.ok("deploy", "--stack", stack, "--function", function, "--lock", "none", "--api", "token")
             invoke = boto3.client("lambda").invoke
             invoke(FunctionName=function, Payload=json.dumps({"query": "CREATE TABLE t (a)"}))
         sqlite_files.make(

@@ -67,9 +67,17 @@ STACK: dict[str, list[list[str]]] = {
     "logs": [["logs", "--since", "1h", "--format", "table"], ["logs", "--since", "1h"]],
     "cost": [["cost"], ["cost", "--since", "1h", "--format", "json"]],
     "unlock": [["unlock", "--yes"]],
+    "token create": [["token", "create", "app", "--expires", "2h"], ["token", "create", "job", "--format", "json"]],
+    "token list": [["token", "list"], ["token", "list", "--format", "json"], ["token", "list", "--format", "csv"]],
+    "token": [["token"]],
+    "token rotate": [["token", "rotate", "--yes"]],
+    "token revoke": [["token", "revoke", "app", "--yes"], ["token", "list", "--all"]],
     "destroy": [["destroy", "--yes"]],
 }
-TIMELESS = {"config init", "config path", "config set", "config unset", "completion", "emulator", "emulator env"}
+TIMELESS = {
+    *("config init", "config path", "config set", "config unset", "completion", "emulator", "emulator env"),
+    "serve",  # whatever it prints is in HTTP
+}
 
 
 @pytest.fixture(autouse=True)
@@ -192,7 +200,7 @@ def test_what_the_shell_prints(local: Local, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_is_printed_of_a_stack(sldb: Commands, tmp_path: Path) -> None:
-    sldb.ok("deploy")
+    sldb.ok("deploy", "--api", "token")
     sldb.put_databases(tmp_path, "main")
     line = {"time": "2026-11-25T05:46:44.602Z", "level": "info", "event": "free_locks", "checked": 2}
     logs, group = sldb.client("logs"), "/aws/lambda/test-db-function"
