@@ -1,4 +1,4 @@
-"""The programs of docs/applications.md and docs/http.md print what the pages show, against `sldb serve`.
+"""The programs of docs/applications.md print what the page shows, against `sldb serve`.
 
 Those that need a package from a registry run in `make interop` (`tests/interop/test_applications.py`).
 """
@@ -20,12 +20,6 @@ from tests.fakes.pages import Program, programs
 
 TOKEN = "the-token-of-an-application"
 APPLICATIONS = [program for program in programs("applications.md") if not program.needs_packages]
-# What the reader of docs/http.md has already.
-HTTP_BEFORE = {
-    "sh": 'URL=$SLDB_URL; curl() { command curl --fail "$@"; }\n',
-    "python": "import os\nurl = os.environ['SLDB_URL']\n",
-}
-HTTP_AFTER = {"python": "\nprint(rows)"}
 needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 
 
@@ -71,19 +65,3 @@ def test_the_workflow_records_its_commit_once(environment: dict[str, str], tmp_p
     [query] = [line for line in curl.text.splitlines() if line.startswith('  "query"')]
     asked = curl.text.replace(query, f'  "query": "{count}",').replace('{"name": "assam", "grams": 250}', "{}")
     assert ran(Program(0, "sh", asked, None), tmp_path, environment) == "[[1]]\n"
-
-
-@needs_curl
-def test_the_examples_of_the_page_of_http(tmp_path: Path) -> None:
-    with served(tmp_path / "served") as server:
-        environment = {**os.environ, "SLDB_URL": server.url}
-        table = '{"query": "CREATE TABLE orders (id, item)"}'
-        made = f"""curl "$URL/main/query" -H 'content-type: application/json' -d '{table}'"""
-        ran(Program(0, "sh", HTTP_BEFORE["sh"] + made, None), tmp_path, environment)
-        shown = [program for program in programs("http.md") if program.language in HTTP_BEFORE]
-        assert [program.language for program in shown] == ["sh", "python"]
-        for program in shown:
-            language = program.language
-            text = HTTP_BEFORE[language] + program.text + HTTP_AFTER.get(language, "")
-            printed = ran(Program(program.line, language, text, None), tmp_path, environment)
-        assert printed == "[[17, 'tea']]\n"

@@ -1,4 +1,4 @@
-"""The programs of docs/applications.md with the packages that they name, and that of docs/http.md in JavaScript."""
+"""The programs of docs/applications.md with the packages that they name."""
 
 from __future__ import annotations
 
@@ -28,17 +28,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda one: f"line {one.line}")
 def test_a_program_prints_what_the_page_shows(program: Program, environment: dict[str, str], tmp_path: Path) -> None:
     assert _printed(program.language, program.text, environment, tmp_path) == program.output
-
-
-def test_the_javascript_of_the_page_of_http(environment: dict[str, str], tmp_path: Path) -> None:
-    """The page has no token, and a table that is there already."""
-    [program] = [program for program in programs("http.md") if program.language == "javascript"]
-    made = "body: JSON.stringify({query: \"CREATE TABLE orders (id, item); INSERT INTO orders VALUES (17, 'tea')\"})"
-    headers = 'headers: {"content-type": "application/json"}'
-    with served(tmp_path / "served") as server:
-        before = f'const url = "{server.url}"; await fetch(`${{url}}/query`, {{method: "POST", {headers}, {made}}});\n'
-        text = f"{before}{program.text}\nconsole.log(rows);"
-        assert _printed("javascript", text, environment, tmp_path) == "[ [ 17, 'tea' ] ]\n"
 
 
 def _printed(language: str, text: str, environment: dict[str, str], directory: Path) -> str:
