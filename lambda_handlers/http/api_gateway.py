@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_handlers.caller import Caller
-from lambda_handlers.http.messages import JSON, HttpRequest, HttpResponse
+from lambda_handlers.http.messages import EXPOSED_HEADERS, JSON, HttpRequest, HttpResponse
 from lambda_handlers.wire import SldbError, bad_request
 
 
@@ -80,8 +80,5 @@ def with_cors(reply: dict[str, Any], event: Mapping[str, Any], origins: tuple[st
     headers = {**reply["headers"], "vary": "origin"}
     if "*" in origins or origin in origins:
         allowed = "*" if "*" in origins else origin
-        headers.update({"access-control-allow-origin": allowed, "access-control-expose-headers": _EXPOSED_HEADERS})
+        headers.update({"access-control-allow-origin": allowed, "access-control-expose-headers": EXPOSED_HEADERS})
     return {**reply, "headers": headers}
-
-
-_EXPOSED_HEADERS = "location, retry-after, x-sldb-request-id, x-sldb-txid"

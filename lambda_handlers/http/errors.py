@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lambda_handlers.http.messages import HttpResponse, json_response
+from lambda_handlers.http.messages import TXID, HttpResponse, json_response
 from lambda_handlers.wire import SldbError
 
 RETRY_SECONDS = 1  # what Retry-After says: the same request may succeed then
@@ -27,7 +27,7 @@ def error_response(error: SldbError) -> HttpResponse:
     if may_succeed_later(error):
         headers["retry-after"] = str(RETRY_SECONDS)
     if isinstance(txid := error.details.get("txid"), int):
-        headers["x-sldb-txid"] = str(txid)
+        headers[TXID] = str(txid)
     status = error.status
     if isinstance(error, HttpError):
         status, headers = error.http_status, {**headers, **error.headers}

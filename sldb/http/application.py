@@ -9,7 +9,14 @@ from typing import IO, Any, Protocol, TypeAlias
 
 from lambda_handlers.caller import OPERATOR
 from lambda_handlers.http.errors import HttpError, error_response
-from lambda_handlers.http.messages import HttpRequest, HttpResponse, Limits
+from lambda_handlers.http.messages import (
+    EXPOSED_HEADERS,
+    IDEMPOTENCY_KEY,
+    MIN_TXID,
+    HttpRequest,
+    HttpResponse,
+    Limits,
+)
 from sldb.http.access import Access, Refusal
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], object]
@@ -17,8 +24,7 @@ StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], object]
 MAX_BODY_BYTES = 64 << 20
 _PUBLIC = "/health"
 _ALLOWED_METHODS = "GET, POST"
-_ALLOWED_HEADERS = "authorization, content-type, idempotency-key, x-sldb-min-txid"
-_EXPOSED_HEADERS = "location, retry-after, x-sldb-request-id, x-sldb-txid"
+_ALLOWED_HEADERS = f"authorization, content-type, {IDEMPOTENCY_KEY}, {MIN_TXID}"
 _PREFLIGHT_SECONDS = 600
 _PIECE_BYTES = 256 << 10
 
@@ -40,7 +46,7 @@ class Application:
         if self._access.origins:
             headers["vary"] = "origin"
         if origin in self._access.origins:
-            headers.update({"access-control-allow-origin": origin, "access-control-expose-headers": _EXPOSED_HEADERS})
+            headers.update({"access-control-allow-origin": origin, "access-control-expose-headers": EXPOSED_HEADERS})
         start_response(f"{response.status} {_phrase(response.status)}", list(headers.items()))
         if response.file is not None:
             return FileBody(response.file)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.access import callers
+from lambda_handlers.http.messages import EXPOSED_HEADERS, IDEMPOTENCY_KEY, MIN_TXID
 from sldb.deploy.apis.options import KIND_PARAMETERS, kinds_of
 from sldb.deploy.checks import apis as checks
 from sldb.deploy.losses import role_policies
@@ -346,3 +347,11 @@ def test_the_checks_know_the_methods_and_responses_of_the_rest_api() -> None:
     assert methods == checks._METHODS
     responses = {name: each["ResponseType"] for name, each in of_type("AWS::ApiGateway::GatewayResponse")}
     assert responses == checks._RESPONSES
+
+
+def test_web_pages_may_send_and_read_the_headers_of_the_http_interface() -> None:
+    configured = [properties["CorsConfiguration"] for _, properties in of_type("AWS::ApiGatewayV2::Api")]
+    assert len(configured) == len(KINDS)
+    for _, cors, _ in (one["Fn::If"] for one in configured):
+        assert cors["ExposeHeaders"] == EXPOSED_HEADERS.split(", ")
+        assert {"content-type", IDEMPOTENCY_KEY, MIN_TXID} < set(cors["AllowHeaders"])

@@ -23,6 +23,7 @@ from lambda_handlers.http.hrana.stream_requests import StreamRequests
 from lambda_handlers.http.messages import (
     JSON,
     NDJSON,
+    TXID,
     Body,
     Engine,
     HttpResponse,
@@ -32,7 +33,6 @@ from lambda_handlers.http.messages import (
 )
 from lambda_handlers.wire import Action, Reply, Request, SldbError, StoredRows
 
-TXID_HEADER = "x-sldb-txid"
 MAX_KEY_CHARACTERS = 160  # of an Idempotency-Key: request ids have 200
 
 
@@ -90,7 +90,7 @@ class _Watched:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {} if self._txid is None else {TXID_HEADER: str(self._txid)}
+        return {} if self._txid is None else {TXID: str(self._txid)}
 
 
 def _checked_key(key: str | None) -> str | None:

@@ -19,7 +19,18 @@ from typing import Any
 from lambda_handlers.events import why_not_json
 from lambda_handlers.http.bodies import StreamedRows, body_response, joined_rows, json_pieces
 from lambda_handlers.http.errors import HttpError
-from lambda_handlers.http.messages import JSON, Body, Engine, HttpRequest, HttpResponse, encode_json
+from lambda_handlers.http.messages import (
+    IDEMPOTENCY_KEY,
+    JSON,
+    MIN_TXID,
+    REQUEST_ID,
+    TXID,
+    Body,
+    Engine,
+    HttpRequest,
+    HttpResponse,
+    encode_json,
+)
 from lambda_handlers.wire import (
     MAX_TXID_DIGITS,
     Action,
@@ -34,7 +45,6 @@ from lambda_handlers.wire import (
 # The actions that change nothing for other callers: `read` takes no other.
 READING_ACTIONS = frozenset({"cancel", "databases", "describe", "history", "pull", "pull_urls", "result"})
 
-_MIN_TXID = "x-sldb-min-txid"
 _EXAMPLE = 'POST {"query": "SELECT 1"} as application/json'
 
 
@@ -89,18 +99,18 @@ def _from_headers(headers: Mapping[str, str], sent: Mapping[str, Any]) -> dict[s
 
 def idempotency_key(headers: Mapping[str, str]) -> str | None:
     """Return the value of the header; the quotes around a structured field's text are no part of it."""
-    value = headers.get("idempotency-key", "").strip()
+    value = headers.get(IDEMPOTENCY_KEY, "").strip()
     is_quoted = len(value) >= 2 and value[0] == value[-1] == '"'
     return (value[1:-1] if is_quoted else value) or None
 
 
 def min_txid(headers: Mapping[str, str]) -> int | None:
     """Return the value of the header. Raises `bad_request`."""
-    text = headers.get(_MIN_TXID)
+    text = headers.get(MIN_TXID)
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= MAX_TXID_DIGITS):
-        bad_request(_MIN_TXID, text, "a txid (a whole number)")
+        bad_request(MIN_TXID, text, "a txid (a whole number)")
     return int(text)
 
 
@@ -109,9 +119,9 @@ def _answer(sent: Mapping[str, Any], engine: Engine, *, reads_only: bool = False
         return _act(Action.decode(sent), engine, reads_only=reads_only)
     request = Request.decode(sent)
     reply = engine.reply(replace(request, read_only=True) if reads_only else request, links=links)
-    headers = {"x-sldb-txid": str(reply.txid)}
+    headers = {TXID: str(reply.txid)}
     if request.request_id is not None and is_header_value(request.request_id):
-        headers["x-sldb-request-id"] = request.request_id
+        headers[REQUEST_ID] = request.request_id
     return body_response(_collected(request, reply, engine), JSON, headers)
 
 
@@ -151,7 +161,7 @@ def _act(action: Action, engine: Engine, *, reads_only: bool) -> HttpResponse:
         )
     body = engine.act(action)
     txid = body.get("txid")
-    headers = {"x-sldb-txid": str(txid)} if isinstance(txid, int) else {}
+    headers = {TXID: str(txid)} if isinstance(txid, int) else {}
     return body_response(engine.collect(iter((encode_json(body),))), JSON, headers)
 
 
