@@ -15,7 +15,7 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group("query", "Query", "run SQL", ("query", "shell", "result", "serve")),
+    Group("query", "Query", "run SQL", ("query", "shell", "result")),
     Group("data", "Data in and out", "move rows and whole databases", ("import", "export", "dump", "push", "pull")),
     Group(
         "history",
@@ -24,7 +24,7 @@ GROUPS = (
         ("history", "restore", "undo", "redo", "diff", "branch"),
     ),
     Group("databases", "Databases", "manage databases and their schemas", ("databases", "migrate")),
-    Group("access", "Access", "let applications and people in", ("token",)),
+    Group("access", "Access", "let applications and people in", ("serve", "token")),
     Group(
         "stack",
         "Stack",
