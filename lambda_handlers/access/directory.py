@@ -92,7 +92,7 @@ def _understood(decode: Callable[[], T]) -> T:
         raise SldbError(
             "corrupt",
             f"the list of the API's callers cannot be read: {KEY}: {error}",
-            "an operator mends it: sldb token list",
+            "an operator finds out more: sldb doctor",
             key=KEY,
             applied="no",
         ) from error

@@ -48,8 +48,8 @@ def sign_with(document: Document, key_id: str) -> Document:
     if key_id not in document.key_ids:
         raise SldbError(
             "conflict",
-            "the stack's signing key is not one whose tokens are accepted: it is being rotated, or that was stopped",
-            "try again; if it stays so, `sldb token rotate` makes another key",
+            "the stack's signing key has been replaced meanwhile",
+            "try again",
             applied="no",
         )
     return document

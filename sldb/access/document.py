@@ -115,7 +115,8 @@ class AccessDocument:
             raise SldbError(
                 "corrupt",
                 f"the callers of the stack ({_KEY}) cannot be read: {error}",
-                "all are refused as long as that is so; an earlier version of the object may be in the bucket",
+                "all are refused as long as that is so. The bucket may have an earlier version of the object: without "
+                "one, delete it and make the callers again",
                 key=_KEY,
             ) from error
 

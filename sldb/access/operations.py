@@ -1,7 +1,7 @@
 """The operations of `sldb token`: make and revoke callers, replace signing keys. Each can be stopped at any step, and
 leaves no rights behind without a word to the operator.
 
-    create a token     its entry, then its text is handed out
+    create a token     its entry, then its text is handed out; before, another key if the current one is not accepted
     create a key       the key, its plan, its entry; an error takes back the steps before it
     revoke             the entry, then the API key
     rotate             the id of the new key among those accepted, the key, then without the ids of earlier ones
@@ -52,22 +52,35 @@ def create(access: StackAccess, kind: str, subject: str, entry: Entry) -> Made:
 
 def create_token(document: AccessDocument, keys: SigningKeys, entry: Entry) -> Made:
     """Make a token. Raises SldbError."""
-    key = keys.current()
+    secret = _accepted_secret(document, keys)
     token_id = new_id(os.urandom(ID_BYTES))
     identity = token_identity(token_id)
     token = make_token(
         token_id,
-        key.secret,
+        secret,
         name=entry.name,
         scope=WRITE if entry.may_write else READ,
         expires="" if entry.expires_ms is None else times.utc(entry.expires_ms),
     )
 
     def change(before: Document) -> Document:
-        return changes.add(changes.sign_with(before, key.key_id), identity, entry)
+        return changes.add(changes.sign_with(before, key_id_of(secret)), identity, entry)
 
     document.change(change)
     return Made(identity, token)
+
+
+def _accepted_secret(document: AccessDocument, keys: SigningKeys) -> str:
+    """Return the key that signs. Replaces one whose tokens are not accepted: that of a secret that was deleted and made
+    again, or of a rotation at once that was stopped, when the key may be known to others. Raises SldbError."""
+    key, accepted = keys.current(), document.read().key_ids
+    if not accepted or key.key_id in accepted:
+        return key.secret
+    secret = new_secret()
+    # Without a cleanup: another operator may be about to put a key whose id is among these.
+    document.change(lambda found: _with_first(found, key_id_of(secret), found.key_ids))
+    keys.replace(secret)
+    return secret
 
 
 def create_key(document: AccessDocument, keys: ApiKeys, plan_id: str, entry: Entry) -> Made:
@@ -146,7 +159,7 @@ def rotate_at_once(document: AccessDocument, keys: SigningKeys, now_ms: int) -> 
         keys.replace(secret)
     except SldbError as error:
         error.details["applied"] = "yes"
-        error.hint = f"all tokens are revoked, and none can be made: run it again. {error.hint}".rstrip()
+        error.hint = f"all tokens are revoked; the key is not replaced: run it again. {error.hint}".rstrip()
         raise
 
 

@@ -34,8 +34,16 @@ class SigningKeys:
 
     def current(self) -> SigningKey:
         """Return the current key. Raises SldbError."""
+        from botocore.exceptions import ClientError
+
         with aws_errors("read the signing key of the stack"):
-            found = self.client.get_secret_value(SecretId=self.secret_arn, VersionStage=CURRENT)
+            try:
+                found = self.client.get_secret_value(SecretId=self.secret_arn, VersionStage=CURRENT)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                    raise
+                what = "the secret that signs tokens is gone, and all tokens with it"
+                raise SldbError("store_error", what, "`sldb deploy` repairs it", applied="no") from error
         return SigningKey(found["SecretString"], _key_id(found), int(found["CreatedDate"].timestamp() * 1000))
 
     def previous_id(self) -> str | None:

@@ -106,7 +106,8 @@ def check_apis(choices: ApiChoices, values: Mapping[str, str]) -> None:
     """Raise `bad_request` for parameters that do not go together or that API Gateway would refuse."""
     kinds = kinds_of(values)
     if unused := choices.unused(values):
-        raise SldbError("bad_request", f"{unused[0]} is for the API of kind {unused[1]}", f"add --api {unused[1]}")
+        all_kinds = ",".join((*kinds, unused[1]))  # one that is not named would be removed
+        raise SldbError("bad_request", f"{unused[0]} is for the API of kind {unused[1]}", f"add --api {all_kinds}")
     if choices.api_domain not in (None, NONE) and not kinds:
         raise SldbError("bad_request", "--api-domain is for an API, and the stack has none", "add --api KIND")
     _check_jwt(values, kinds)

@@ -150,23 +150,63 @@ def test_one_at_once_that_may_not_replace_the_key_is_on_the_safe_side(stack: Sta
         operations.rotate_at_once(stack.document, keys, NOW_MS)
     assert (caught.value.details["applied"], "run it again" in caught.value.hint) == ("yes", True)
     assert not stack.accepts(made.secret)
-    with pytest.raises(SldbError, match="signing key is not one"):
-        stack.make("other")
+    leaked = stack.signing_keys.current().key_id
+    other = stack.make("other").secret
+    assert (stack.accepts(other), read_token(str(other)).claims.key_id == leaked) == (True, False)
+    assert leaked not in stack.document.read().key_ids
     operations.rotate_at_once(stack.document, stack.signing_keys, NOW_MS)
+    assert not stack.accepts(other)
     assert stack.accepts(stack.make("other").secret)
 
 
+def test_a_secret_that_was_deleted_and_made_again_signs_with_another_key(stack: Stack) -> None:
+    """As by `sldb deploy --api none`, then `--api token`: the document stays, with the ids of the keys before."""
+    before = stack.make("before")
+    operations.rotate(stack.document, stack.signing_keys)
+    client = stack.signing_keys.client
+    client.delete_secret(SecretId=stack.signing_keys.secret_arn, ForceDeleteWithoutRecovery=True)
+    with pytest.raises(SldbError, match="the secret that signs tokens is gone") as caught:
+        stack.make("between")
+    assert (caught.value.hint, caught.value.details["applied"]) == ("`sldb deploy` repairs it", "no")
+    made = client.create_secret(Name=uuid.uuid4().hex, SecretString=new_secret())
+    stack.signing_keys = SigningKeys(client, made["ARN"])
+    tokens = [stack.make(name).secret for name in ("first", "second")]
+    assert [stack.accepts(token) for token in (*tokens, before.secret)] == [True, True, False]
+    assert len({read_token(str(token)).claims.key_id for token in tokens}) == 1  # it is not replaced again
+    operations.rotate(stack.document, stack.signing_keys)
+    assert [stack.accepts(token) for token in tokens] == [True, True]
+    assert len(stack.document.read().key_ids) == 2
+
+
+def test_a_key_that_may_not_be_replaced_makes_no_token(stack: Stack) -> None:
+    stack.make("before")
+    made = stack.signing_keys.client.create_secret(Name=uuid.uuid4().hex, SecretString=new_secret())
+    keys = SigningKeys(Failing(stack.signing_keys.client, "put_secret_value"), made["ARN"])
+    with pytest.raises(SldbError, match="not allowed to replace the signing key"):
+        operations.create_token(stack.document, keys, entry("after"))
+    assert keys.current().key_id not in stack.document.read().key_ids
+
+
 def test_a_token_signed_by_the_key_before_a_rotation_at_once_is_not_made(stack: Stack) -> None:
-    before = stack.signing_keys.current()
     stack.make("first")
-    operations.rotate_at_once(stack.document, stack.signing_keys, NOW_MS)
 
-    class Slow(SigningKeys):
+    class RotatedMeanwhile(SigningKeys):
         def current(self) -> Any:
-            return before
+            return key
 
+    class Rotating(BucketDocument):
+        def read(self) -> Any:
+            found = super().read()
+            if stack.signing_keys.current() == key:
+                operations.rotate_at_once(stack.document, stack.signing_keys, NOW_MS)
+            return found
+
+    key = stack.signing_keys.current()
+    stored = stack.document.stored
+    assert isinstance(stored, BucketDocument)
+    document = AccessDocument(Rotating(stored.s3, stored.bucket, stored.account_id), sleep=lambda _: None)
     with pytest.raises(SldbError) as caught:
-        operations.create_token(stack.document, Slow(stack.signing_keys.client, ""), entry("late"))
+        operations.create_token(document, RotatedMeanwhile(stack.signing_keys.client, ""), entry("late"))
     assert caught.value.code == "conflict"
 
 

@@ -123,3 +123,9 @@ def test_a_second_kind_does_not_go_with_the_domain_of_the_stack() -> None:
         resolved(before, api=("token", "iam"))
     assert "--api-domain none" in caught.value.hint
     assert kinds_of(resolved(before, api=("iam",))) == ("iam",)
+
+
+def test_the_hint_for_another_kind_keeps_those_of_the_stack() -> None:
+    with pytest.raises(SldbError) as caught:
+        resolved(api=("token", "iam"), key_rate=5)
+    assert caught.value.hint == "add --api token,iam,key"
