@@ -59,6 +59,12 @@ class SigningKeys:
                 raise
         return _key_id(found)
 
+    def made_ms(self) -> int:
+        """Return when the secret was made, in unix milliseconds; a key of it is no older. Raises SldbError."""
+        with aws_errors("read the age of the signing key of the stack"):
+            found = self.client.describe_secret(SecretId=self.secret_arn)
+        return int(found["CreatedDate"].timestamp() * 1000)
+
     def replace(self, secret: str) -> None:
         """Have another key sign from now on. Raises SldbError."""
         with aws_errors("replace the signing key of the stack"):

@@ -3,6 +3,7 @@ served.
 
 callers      the access document can be read
 api          each API: its routes and its stage as deployed, none of them open, by its settings and from outside
+tokens       none is of a signing key that is gone
 authorizer   the function that checks tokens refuses a forged one: it can read the document and the signing key
 domain       the custom domain is ready, and its name leads somewhere
 """
@@ -35,6 +36,8 @@ FRONT = "sldb_front"  # a variable of each stage
 _AUTHORIZATION = {"token": "CUSTOM", "jwt": "JWT", "iam": "AWS_IAM"}
 _REFUSED = (401, 403)
 _SECONDS = 30.0
+_CLOCKS_MS = 60_000  # by which the clock of the operator who made a token may be behind AWS's
+_NAMES = 5
 _BY_HAND = "undo the change that was made in API Gateway by hand; `sldb token revoke` keeps callers out until then"
 
 
@@ -55,6 +58,7 @@ class ApiChecks:
         for kind, api_id in ids.items():
             yield checked("api", lambda kind=kind, api_id=api_id: self._api(kind, api_id))  # type: ignore[misc]
         if "token" in ids:
+            yield checked("tokens", self._tokens)
             yield checked("authorizer", self._authorizer)
         if "ApiDomainTarget" in self.state.outputs:
             yield checked("domain", self._domain)
@@ -68,6 +72,21 @@ class ApiChecks:
         if "active" not in states:
             return Finding("callers", "warn", "the APIs have no callers yet", "sldb token create NAME")
         return ok("callers", f"{states.count('active')} may use the APIs")
+
+    def _tokens(self) -> Finding:
+        access = StackAccess(self.account, self.stack, self.state)
+        now_ms, made_ms = int(time.time() * 1000), access.signing_keys.made_ms()
+        active = [
+            one for one in listed(access.document.read()) if one.kind == "token" and one.state(now_ms) == "active"
+        ]
+        outdated = [one.name for one in active if one.entry and one.entry.created_ms < made_ms - _CLOCKS_MS]
+        if outdated:
+            more = f" and {len(outdated) - _NAMES} more" if len(outdated) > _NAMES else ""
+            says = f"refused, since the key that signed them is gone: {', '.join(outdated[:_NAMES])}{more}"
+            return Finding(
+                "tokens", "warn", says, "revoke them and make new ones: sldb token revoke, sldb token create"
+            )
+        return ok("tokens", f"active: {len(active)}; the key that signs them is there")
 
     def _api(self, kind: str, api_id: str) -> Finding:
         address = api_addresses(self.account, self.state)[kind]

@@ -95,6 +95,26 @@ def test_the_authorizer_is_asked(sldb: Commands) -> None:
     assert "No module named" in authorizer.says
 
 
+def test_tokens_of_a_secret_that_was_made_again(sldb: Commands) -> None:
+    sldb.ok("deploy", "--api", "token")
+    sldb.ok("token", "create", "new")
+    assert by_check()["tokens"] == Finding("tokens", "ok", "active: 1; the key that signs them is there")
+    entry = {
+        "databases": ["main"],
+        "scope": "read",
+        "created": "2020-01-01T00:00:00Z",
+        "expires": None,
+        "revoked": None,
+    }
+    put_document(sldb, **{f"token:{letter * 26}": {**entry, "name": letter} for letter in "abcdefg"})
+    tokens = by_check()["tokens"]
+    assert (tokens.state, tokens.says.endswith("is gone: a, b, c, d, e and 2 more")) == ("warn", True)
+    sldb.client("secretsmanager").delete_secret(
+        SecretId=sldb.outputs()["TokenSecretArn"], ForceDeleteWithoutRecovery=True
+    )
+    assert by_check()["tokens"].state != "ok"
+
+
 def test_the_rest_api(sldb: Commands) -> None:
     sldb.ok("deploy", "--api", "key", "--cors", "https://a.example")
     assert by_check()["api"].state == "ok"
