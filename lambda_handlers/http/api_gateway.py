@@ -25,9 +25,12 @@ def http_request(event: Mapping[str, Any], caller: Caller, front: str | None = N
 
 
 def _path(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:
-    """Return the path without the stage and the prefix of a custom domain: that of the route, with its parameters."""
+    """Return the path without the stage and the prefix of a custom domain: that of the route, with its parameters.
+
+    A prefix taken for a part of the path could name a database. The `path` of payload 1.0 has it ("Create Lambda proxy
+    integrations for HTTP APIs" in the API Gateway developer guide, on API mappings)."""
     route = event.get("resource") or str(event.get("routeKey") or "").partition(" ")[2]
-    if isinstance(route, str) and "{" in route:
+    if isinstance(route, str) and route.startswith("/"):  # not $default
         parameters = _object(event.get("pathParameters"))
         return _PARAMETER.sub(lambda found: str(parameters.get(found[1], "")), route)
     path = event.get("rawPath") or event.get("path") or "/"

@@ -42,6 +42,10 @@ V2 = {"version": "2.0", "routeKey": "$default", "requestContext": {"stage": "$de
             "/main/read",
         ),
         ({"httpMethod": "POST", "resource": "/", "path": "/", "requestContext": {"stage": "prod"}}, "/"),
+        # The prefix of a custom domain, which is no database.
+        ({"httpMethod": "POST", "resource": "/", "path": "/main/", "requestContext": {"stage": "prod"}}, "/"),
+        ({"httpMethod": "POST", "resource": "/read", "path": "/main/read", "requestContext": {"stage": "s"}}, "/read"),
+        ({"rawPath": "/main/read", "routeKey": "POST /read", "requestContext": {"stage": "$default"}}, "/read"),
         ({"httpMethod": "POST", "requestContext": {}}, "/"),
         ({"httpMethod": "POST", "path": None, "requestContext": None}, "/"),
     ],
