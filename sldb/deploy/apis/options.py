@@ -45,6 +45,7 @@ _OPTIONS = {
     "KeyQuota": "--key-quota",
 }
 _OF_KIND = {"JwtIssuer": "jwt", "JwtAudience": "jwt", "KeyRate": "key", "KeyBurst": "key", "KeyQuota": "key"}
+_OF_ANY_KIND = ("ApiDomain", "CorsOrigins", "ApiRate", "ApiBurst")
 _MAX_RATE = 100_000  # requests a second; an account has 10,000 in all, if it did not request more
 _DOMAIN = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 _CERTIFICATE = re.compile(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/.+")
@@ -108,8 +109,6 @@ def check_apis(choices: ApiChoices, values: Mapping[str, str]) -> None:
     if unused := choices.unused(values):
         all_kinds = ",".join((*kinds, unused[1]))  # one that is not named would be removed
         raise SldbError("bad_request", f"{unused[0]} is for the API of kind {unused[1]}", f"add --api {all_kinds}")
-    if choices.api_domain not in (None, NONE) and not kinds:
-        raise SldbError("bad_request", "--api-domain is for an API, and the stack has none", "add --api KIND")
     _check_jwt(values, kinds)
     _check_domain(values, kinds)
     _check_origins(values["CorsOrigins"])
@@ -120,6 +119,10 @@ def check_apis(choices: ApiChoices, values: Mapping[str, str]) -> None:
         raise _bad(
             "KeyQuota", values["KeyQuota"].lower(), "a number of requests as in 10000/day, /week, /month, or none"
         )
+    given = choices.parameters()
+    idle = [_OPTIONS[name] for name in _OF_ANY_KIND if given.get(name)]  # one that removes something is none of them
+    if idle and not kinds:
+        raise SldbError("bad_request", f"{idle[0]} is for an API, and the stack has none", "add --api KIND")
 
 
 def _kinds(given: Iterable[str]) -> dict[str, str]:

@@ -24,6 +24,9 @@ def test_cors_comes_and_goes(sldb: Commands) -> None:
     assert preflight(sldb, api) == (204, "*")
     refused: dict[str, Any] = send(sldb.aws, "POST", f"/_execute-api/{api}/sldb/main/query")[1]
     assert refused["access-control-allow-origin"] == "*"
+    cost = sldb.ok("cost")
+    assert "the API key are in no log, and not counted" in cost.err  # the account has no role for it
+    assert "requests to the API key" not in cost.out
     sldb.ok("deploy", "--cors", "none", "--yes")
     assert preflight(sldb, api)[1] is None
     refused = send(sldb.aws, "POST", f"/_execute-api/{api}/sldb/main/query")[1]

@@ -80,11 +80,18 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
     with aws_errors(f"list the objects of {status.bucket}"):
         pages = account.s3.get_paginator("list_objects_v2").paginate(Bucket=status.bucket)
         sizes = [found["Size"] for page in pages for found in page.get("Contents", ())]
+    apis = {api_id: kind for kind, api_id in api_ids(state).items()}
+    if "key" in apis.values() and state.parameters.get("KeyApiLogs") != "true":
+        # It would be counted as 0: without the account's role there are no lines of it.
+        apis = {api_id: kind for api_id, kind in apis.items() if kind != "key"}
+        messages.say(
+            "the requests to the API key are in no log, and not counted: the account has no role for such logs"
+        )
     return [
         *reckoning.queries([*lines[query], *lines.get(reader, ())], machines[query]),
         reckoning.scheduled(lines[fix], machines[fix]),
         *([reckoning.authorizer(lines[authorizer], machines[authorizer])] if authorizer in lines else []),
-        *reckoning.requests(access, {api_id: kind for kind, api_id in api_ids(state).items()}),
+        *reckoning.requests(access, apis),
         *([reckoning.secret(seconds)] if "token" in api_ids(state) else []),
         reckoning.logging([*access, *(line for each in lines.values() for line in each)]),
         reckoning.storage(sizes, seconds),

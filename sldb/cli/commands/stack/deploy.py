@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sldb.stack.state import StackState
 
 _OF_SEVERAL_WORDS = ("--tags", "--untag")
+_FIRST_QUERY = 'query "SELECT sqlite_version()"'
 
 
 class _DeployCommand(Command):
@@ -147,11 +148,14 @@ def _show_result(run: Run, deployment: Deployment, state: StackState, display: D
     _print_json(run, deployment, state)
     function, bucket = state.outputs["FunctionName"], state.outputs["DataBucket"]
     display.note(f"\n{run.stack} is ready: function {function}, databases in s3://{bucket}/databases")
-    for kind, address in deployment.api_addresses(state).items():
+    addresses = deployment.api_addresses(state)
+    for kind, address in addresses.items():
         display.note(f"API {kind}: {address}")
     if target := state.outputs.get("ApiDomainTarget"):
         display.note(f"{state.parameters['ApiDomain']} needs a record in its DNS that points at {target}")
-    display.note(f"next: {_next_command(run)}")
+    if "token" in addresses:
+        display.note(f"a token for an application: {_next_command(run, 'token create NAME')}")
+    display.note(f"next: {_next_command(run, _FIRST_QUERY)}")
 
 
 def _print_json(run: Run, deployment: Deployment, state: StackState) -> None:
@@ -161,7 +165,8 @@ def _print_json(run: Run, deployment: Deployment, state: StackState) -> None:
         click.echo(json.dumps(known))
 
 
-def _next_command(run: Run) -> str:
+def _next_command(run: Run, words: str) -> str:
+    """Return a command for the stack, which is named as it was in this one."""
     from sldb.destination import Destination
 
     options = Destination(stack=run.stack, is_named=run.destination.is_named).options()
@@ -169,4 +174,4 @@ def _next_command(run: Run) -> str:
         options += ["--profile", run.aws.profile]
     if run.aws.region and run.aws.region != os.environ.get("AWS_REGION"):
         options += ["--region", run.aws.region]
-    return " ".join(["sldb", *options, 'query "SELECT sqlite_version()"'])
+    return " ".join(["sldb", *options, words])

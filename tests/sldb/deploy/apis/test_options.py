@@ -60,7 +60,7 @@ def test_what_is_not_given_stays(given_: dict[str, Any]) -> None:
 def test_none_removes_what_can_be_removed(kind: str | None) -> None:
     api = {"api": (kind,)} if kind else {}
     more = JWT if kind == "jwt" else {"key_quota": "7/day"} if kind == "key" else {}
-    before = resolved(**api, **more, **(DOMAIN if kind else {}), cors="*")
+    before = resolved(**api, **more, **({**DOMAIN, "cors": "*"} if kind else {}))
     removes = {"api_domain": "none", "cors": "none", **({"key_quota": "none"} if kind == "key" else {})}
     after = resolved(before, **removes)
     assert {after[name] for name in ("ApiDomain", "ApiCertificate", "CorsOrigins", "KeyQuota")} == {""}
@@ -99,6 +99,9 @@ def test_values_are_written_as_the_template_takes_them() -> None:
         ({"api_burst": -1}, "--api-burst: got '-1'"),
         ({"api_rate": 1_000_000}, "--api-rate: got '1000000'"),
         (DOMAIN, "--api-domain is for an API"),
+        ({"api": ("none",), "cors": "*"}, "--cors is for an API"),
+        ({"api_rate": 5}, "--api-rate is for an API"),
+        ({"api_burst": 5}, "--api-burst is for an API"),
         ({"api": ("token", "key"), **DOMAIN}, "can serve one kind of API, and the stack has token, key"),
         ({"api": ("token",), "api_domain": "db.example.com"}, "db.example.com needs a certificate"),
         ({"api": ("token",), "api_certificate": CERTIFICATE}, "--api-certificate is for a domain"),
