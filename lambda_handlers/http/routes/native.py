@@ -62,7 +62,13 @@ def query(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
 
 def read(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
     """Answer an event for this database that writes nothing."""
-    return _answer(_for_database(http, database), engine, reads_only=True)
+    try:
+        return _answer(_for_database(http, database), engine, reads_only=True)
+    except SldbError as error:
+        if error.code == "read_only" and not isinstance(error, HttpError):
+            # The engine's hint is for those who invoke functions; here there are routes.
+            error.hint = f"POST /{database}/query may write"
+        raise
 
 
 def _for_database(http: HttpRequest, database: str) -> dict[str, Any]:

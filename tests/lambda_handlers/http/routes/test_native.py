@@ -46,7 +46,9 @@ def test_read_refuses_to_write_whatever_the_body_says(service: Service) -> None:
         {"query": "INSERT INTO t VALUES (1)", "transaction": {"begin": True, "end": "commit"}},
     ):
         response = post(service, "/main/read", event)
-        assert (response.status, json.loads(response.body)["error"]["code"]) == (403, "read_only"), event
+        error = json.loads(response.body)["error"]
+        assert (response.status, error["code"]) == (403, "read_only"), event
+        assert error["hint"] == "POST /main/query may write"
     assert run(service, "SELECT count(*) FROM t").rows == [(0,)]
     assert post(service, "/main/read", {"query": "SELECT * FROM t"}).status == 200
 
@@ -54,7 +56,9 @@ def test_read_refuses_to_write_whatever_the_body_says(service: Service) -> None:
 @pytest.mark.parametrize("action", sorted(set(ACTIONS) - READING_ACTIONS))
 def test_read_takes_no_action_that_writes(service: Service, action: str) -> None:
     response = post(service, "/main/read", {"action": action})
-    assert (response.status, json.loads(response.body)["error"]["code"]) == (403, "read_only")
+    error = json.loads(response.body)["error"]
+    assert (response.status, error["code"]) == (403, "read_only")
+    assert error["hint"].endswith("POST /main/query")
 
 
 def test_actions_have_the_same_routes(service: Service) -> None:
