@@ -1,9 +1,9 @@
 """The directory of callers: a copy of the access document, read again by its age.
 
-A copy is at most `max_age_seconds` old, counted from before it was read. An identity or key that it lacks makes it be
-read again at once, so that a new token works; but at most once a second for a text that strangers can choose: they
-cannot have the store asked more often. While the document is as it was, reading costs one HEAD; the ETag of another
-content is another one.
+A copy is at most `max_age_seconds` old, counted from before it was read. An identity that it lacks makes it be read
+again at once, so that a new caller works at once: it has been proven by a signature, AWS or an issuer. The id of a
+signing key, which strangers can choose, does so once a second at most. While the document is as it was, reading costs
+one HEAD; the ETag of another content is another one.
 
 No copy is used beyond its age. If the document cannot be read then, or is not understood, every lookup is an error.
 """
@@ -19,7 +19,7 @@ from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, ObjectInfo, StoreError
 from lambda_handlers.wire import SldbError
 
-UNKNOWN_SECONDS = 1.0  # the least time between two readings for what the copy lacks
+UNKNOWN_SECONDS = 1.0  # the least time between two readings for keys that the copy lacks
 
 T = TypeVar("T")
 
@@ -46,11 +46,10 @@ class Directory:
         self._max_age_seconds = max_age_seconds
         self._copy: _Copy | None = None
 
-    def find(self, identity: str, *, unknown_seconds: float = UNKNOWN_SECONDS) -> Entry | None:
+    def find(self, identity: str) -> Entry | None:
         """Return the entry of a caller; None if there is none. Raises SldbError if the document, or this entry of it,
-        cannot be read. `unknown_seconds`: the age of a copy without it that suffices; 0 for an identity that is proven
-        to be one of the stack's own, such as that of a signed token."""
-        document = self._document(lambda document: identity in document.callers, unknown_seconds)
+        cannot be read. `identity`: one that is proven, and no text that strangers can choose."""
+        document = self._document(lambda document: identity in document.callers, 0.0)
         return _understood(lambda: document.find(identity))
 
     def accepts_key(self, key_id: str) -> bool:
@@ -60,29 +59,30 @@ class Directory:
     def _document(self, has_it: Callable[[Document], bool], unknown_seconds: float) -> Document:
         """Return the document; a copy that lacks what is searched is that old at most."""
         if not self._is_younger(self._max_age_seconds):
-            self._read()
+            return self._read()
         assert self._copy is not None
-        if not has_it(self._copy.document) and not self._is_younger(unknown_seconds):
-            self._read()
-        return self._copy.document
+        if has_it(self._copy.document) or self._is_younger(unknown_seconds):
+            return self._copy.document
+        return self._read()
 
     def _is_younger(self, seconds: float) -> bool:
         """Return True for a copy of less than this age. A clock that was set back makes it too old."""
         return self._copy is not None and 0 <= self._now() - self._copy.read_at < seconds
 
-    def _read(self) -> None:
+    def _read(self) -> Document:
         read_at, copy = self._now(), self._copy
         try:
             if copy is not None and copy.etag and self._store.info(KEY).etag == copy.etag:
-                self._copy = _Copy(copy.document, copy.etag, read_at)
-                return
-            data, etag = self._store.get_with_tag(KEY)
+                document, etag = copy.document, copy.etag
+            else:
+                data, etag = self._store.get_with_tag(KEY)
+                document = _understood(lambda: Document.decode(data))
         except NotFound:
-            self._copy = _Copy(Document(), "", read_at)
-            return
+            document, etag = Document(), ""
         except StoreError as error:
             raise store_error(error) from error
-        self._copy = _Copy(_understood(lambda: Document.decode(data)), etag, read_at)
+        self._copy = _Copy(document, etag, read_at)
+        return document
 
 
 def _understood(decode: Callable[[], T]) -> T:
