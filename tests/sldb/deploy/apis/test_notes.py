@@ -17,7 +17,7 @@ def notes(before: dict[str, str], after: dict[str, str], *, has_log_role: bool |
 
 def test_a_stack_without_apis_says_nothing_of_them() -> None:
     assert notes({}, parameters()) == []
-    assert notes(parameters(), parameters(cors="*")) == []
+    assert notes(parameters(), parameters()) == []
 
 
 def test_a_new_api_says_what_it_costs() -> None:
