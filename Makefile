@@ -8,7 +8,8 @@ BIN = $(VENV)/bin
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 TESTS = tests
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# A third worker runs while two wait for processes and answers.
+PYTEST = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 ONLY =
 BASE = main
 SECONDS = 60
@@ -47,7 +48,7 @@ everything: check test paths histories ## all that can be checked on this machin
 	$(MAKE) chaos interop mutants fuzz soak bench
 
 interop: $(VENV)/.has-dev $(INTEROP)/.has-servers $(INTEROP)/.has-clients ## the tests against independent servers and clients: MiniStack, SeaweedFS, LocalStack, rclone, clients of libSQL
-	SLDB_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 2 --dist loadfile -rs --durations=5 tests/interop
+	SLDB_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 3 --dist loadfile -rs --durations=5 tests/interop
 
 fuzz: $(VENV)/.has-dev ## damaged inputs for decoders and splitters, other ones each time: make fuzz SECONDS=60
 	$(BIN)/python -m tests.fuzz $(SECONDS)
