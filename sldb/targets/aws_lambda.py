@@ -18,19 +18,18 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from botocore.exceptions import ReadTimeoutError
 
-from lambda_handlers.wire import Action, Reply, Request, SldbError
+from lambda_handlers.wire import SldbError
 from sldb.aws.errors import WRONG_REGION_HINT, aws_errors, clock_hint, is_wrong_clock, is_wrong_region
 from sldb.aws.http import HttpReply, SignedHttp, Unanswered
 from sldb.aws.options import AwsOptions
-from sldb.targets import stored_rows
 from sldb.targets.deployed_function import DeployedFunction
-from sldb.targets.doubt import InDoubt, may_apply, sent_again
+from sldb.targets.doubt import InDoubt, sent_again
 from sldb.targets.lambda_responses import (
     NoSuchFunction,
     cannot_start,
@@ -42,18 +41,15 @@ from sldb.targets.lambda_responses import (
     temporary_refusal,
     timed_out,
 )
-from sldb.targets.protocol import with_id
+from sldb.targets.remote import BACKOFF_SECONDS, SENDS, RemoteTarget
 
 T = TypeVar("T")
 
 READ_SECONDS = 930.0  # Lambda's longest run is 900: after this no function works on the request
 MAX_REQUEST_BYTES = 6 * 1024 * 1024  # of a synchronous invocation
-SETTLE_SECONDS = 1.0  # most writes sent by a stopped container have arrived by then
-SENDS = 4  # in all, for one request
-BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
 
 
-class LambdaTarget:
+class LambdaTarget(RemoteTarget):
     def __init__(
         self,
         function: str | DeployedFunction,
@@ -61,9 +57,9 @@ class LambdaTarget:
         sleep: Callable[[float], None] = time.sleep,
         read_seconds: float = READ_SECONDS,
     ) -> None:
+        super().__init__(sleep)
         self.deployed_function = DeployedFunction.of(function, aws)
         self.aws = aws
-        self._sleep = sleep
         self._read_seconds = read_seconds
         self._http: SignedHttp | None = None
 
@@ -76,49 +72,18 @@ class LambdaTarget:
     def name(self) -> str:
         return f"lambda:{self.function}"
 
-    def send(self, request: Request) -> Reply:
-        """Return the function's reply. Raises `store_error` if it cannot be reached or does not exist."""
-        request = with_id(request)
-        again = (
-            f"the same statement with --request-id {request.request_id} returns its result, and applies nothing twice"
-        )
-        try:
-            reply = self._decoded(request.encode(), Reply.decode)
-        except InDoubt as doubt:
-            if not may_apply(request):
-                doubt.error.details.pop("applied", None)  # it writes nothing
-                raise doubt.error from doubt
-            reply = self._look_up_result(request, doubt, again)
-        return stored_rows.fetch(reply, self._connection().download, again, self._sleep)
-
-    def act(self, action: Action) -> dict[str, Any]:
-        """Return the function's reply. Raises `store_error` if it cannot be reached or does not exist."""
-        try:
-            return self._decoded(action.encode(), dict)
-        except InDoubt as doubt:
-            raise doubt.unresolved("the same command again finds what was done, and goes on from there") from doubt
-
-    def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
-        """Return the function's reply. Raises `store_error` if it cannot be reached or does not exist."""
-        found = self.act(Action("result", database, {"request_id": request_id}))
-        if found["reply"] is None:
-            return found, None
-        reply = Reply.decode(found["reply"])
-        return found, stored_rows.fetch(reply, self._connection().download, "ask again", self._sleep)
-
     def close(self) -> None:
         if self._http is not None:
             self._http.close()
             self._http = None
 
-    def _decoded(self, event: dict[str, Any], read: Callable[[Any], T]) -> T:
-        """Return the decoded reply. Raises InDoubt also if the function itself does not know the outcome."""
+    def _decoded(self, database: str, event: dict[str, Any], read: Callable[[Any], T]) -> T:
         function = self.function
         try:
             return decode(self._invoke(self.deployed_function.addressed(event)), function, read)
         except SldbError as error:
             if self._is_corrected(function, error):
-                return self._decoded(event, read)
+                return self._decoded(database, event, read)
             if (field := error.details.get("field")) in _NEW_FIELDS:
                 raise _too_old(function, field, error) from error
             if error.details.get("applied") != "unknown":
@@ -132,17 +97,6 @@ class LambdaTarget:
         except SldbError as found:
             found.details["applied"] = "no"
             raise
-
-    def _look_up_result(self, request: Request, doubt: InDoubt, again: str) -> Reply:
-        """Return the reply of a request that may have been applied. Raises SldbError if it was not found."""
-        self._sleep(SETTLE_SECONDS)
-        try:
-            _, reply = self.result(request.database, str(request.request_id))
-        except SldbError as error:
-            raise doubt.unresolved(again) from error
-        if reply is not None:
-            return reply
-        raise doubt.not_applied(again) from doubt
 
     def _invoke(self, event: dict[str, Any]) -> HttpReply:
         """Return a response of the function's own. Raises SldbError if nothing ran, else InDoubt."""
@@ -195,6 +149,9 @@ class LambdaTarget:
             seconds = f"{self._read_seconds:.0f} s"
             silence = SldbError("store_error", f"{self.function} did not answer within {seconds}", "try again")
             raise InDoubt(silence, may_come_yet=False) from failed
+
+    def _download(self, url: str) -> Iterator[bytes]:
+        return self._connection().download(url)
 
     def _connection(self) -> SignedHttp:
         if self._http is None:

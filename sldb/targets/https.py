@@ -1,7 +1,6 @@
 """The target `https://…`: the HTTP interface of a function behind API Gateway, or of `sldb serve`.
 
-Requests are sent again as to Lambda (`sldb.targets.aws_lambda`), and are as safe: each has a `request_id`, an action
-finds its earlier effect, and a write without an answer is looked up by its id. A front may give up before the function
+Requests are sent again as to Lambda, and are as safe (`sldb.targets.remote`). A front may give up before the function
 does (API Gateway after 30 s): its 5xx means that the request may have run.
 
 Credentials (`sldb.targets.http_auth`) go to the target's own address only. A 303 is the address of a reply too large
@@ -13,29 +12,26 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from lambda_handlers.wire import Action, Reply, Request, SldbError
+from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
 from sldb.aws.http import HttpReply, Unanswered, UrlHttp
 from sldb.aws.options import AwsOptions
-from sldb.targets import http_refusals, stored_rows
-from sldb.targets.doubt import InDoubt, may_apply, sent_again
+from sldb.targets import http_refusals
+from sldb.targets.doubt import InDoubt, sent_again
 from sldb.targets.http_auth import IAM, HttpAuth
 from sldb.targets.lambda_responses import TEMPORARY
-from sldb.targets.protocol import with_id
+from sldb.targets.remote import BACKOFF_SECONDS, SENDS, RemoteTarget
 
 T = TypeVar("T")
 
 READ_SECONDS = 930.0  # Lambda's longest run is 900
-SETTLE_SECONDS = 1.0  # most writes of a request that was given up have arrived by then
-SENDS = 4  # in all, for one request
-BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
 
 
-class HttpsTarget:
+class HttpsTarget(RemoteTarget):
     def __init__(
         self,
         url: str,
@@ -44,61 +40,19 @@ class HttpsTarget:
         sleep: Callable[[float], None] = time.sleep,
         read_seconds: float = READ_SECONDS,
     ) -> None:
+        super().__init__(sleep)
         self.name = url
         self.aws = aws  # of its profile the proxies and certificates count
         self._auth = auth
-        self._sleep = sleep
         self._read_seconds = read_seconds
         self._http: UrlHttp | None = None
-
-    def send(self, request: Request) -> Reply:
-        """Return the reply. Raises `store_error` if the target cannot be reached."""
-        request = with_id(request)
-        again = (
-            f"the same statement with --request-id {request.request_id} returns its result, and applies nothing twice"
-        )
-        try:
-            reply = self._decoded(request.database, request.encode(), Reply.decode)
-        except InDoubt as doubt:
-            if not may_apply(request):
-                doubt.error.details.pop("applied", None)  # it writes nothing
-                raise doubt.error from doubt
-            reply = self._look_up_result(request, doubt, again)
-        return stored_rows.fetch(reply, self._connection().download, again, self._sleep)
-
-    def act(self, action: Action) -> dict[str, Any]:
-        """Return the reply to an action. Raises as `send` does."""
-        try:
-            return self._decoded(action.database, action.encode(), dict)
-        except InDoubt as doubt:
-            raise doubt.unresolved("the same command again finds what was done, and goes on from there") from doubt
-
-    def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
-        """Return the reply to the action `result`. Raises as `send` does."""
-        found = self.act(Action("result", database, {"request_id": request_id}))
-        if found["reply"] is None:
-            return found, None
-        reply = Reply.decode(found["reply"])
-        return found, stored_rows.fetch(reply, self._connection().download, "ask again", self._sleep)
 
     def close(self) -> None:
         if self._http is not None:
             self._http.close()
             self._http = None
 
-    def _look_up_result(self, request: Request, doubt: InDoubt, again: str) -> Reply:
-        """Return the reply of a request that may have been applied. Raises SldbError if it was not found."""
-        self._sleep(SETTLE_SECONDS)
-        try:
-            _, reply = self.result(request.database, str(request.request_id))
-        except SldbError as error:
-            raise doubt.unresolved(again) from error
-        if reply is None:
-            raise doubt.not_applied(again) from doubt
-        return reply
-
     def _decoded(self, database: str, event: dict[str, Any], read: Callable[[Any], T]) -> T:
-        """Return the decoded reply. Raises SldbError if nothing ran or for the error in a reply, else InDoubt."""
         body = json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
         response, may_have_run = self._deliver(f"/{database}/query", body)
         error = _own_error(response)
@@ -126,7 +80,7 @@ class HttpsTarget:
         if urlsplit(address).scheme not in {"https", urlsplit(self.name).scheme}:
             raise SldbError("store_error", f"{self.name} redirects to an address that is not https")
         try:
-            return b"".join(self._connection().download(address))
+            return b"".join(self._download(address))
         except OSError as error:
             refused = SldbError("store_error", f"the reply cannot be read from the store: {error}", "try again")
             raise InDoubt(refused) from error
@@ -156,6 +110,9 @@ class HttpsTarget:
                 raise InDoubt(error) from error
             error.details["applied"] = "no"
             raise
+
+    def _download(self, url: str) -> Iterator[bytes]:
+        return self._connection().download(url)
 
     def _connection(self) -> UrlHttp:
         if self._http is None:

@@ -194,7 +194,7 @@ ONCE = (
     Mutant(
         "a target sends what has no id",
         "once",
-        "sldb/targets/aws_lambda.py",
+        "sldb/targets/remote.py",
         "        request = with_id(request)\n",
         "",
         (TARGET + "test_what_may_pass_is_sent_again_with_the_same_id",),
@@ -210,8 +210,8 @@ ONCE = (
     Mutant(
         "what had no answer was not applied",
         "once",
-        "sldb/targets/aws_lambda.py",
-        "        if reply is not None:\n            return reply\n        raise doubt.not_applied(again) from doubt",
+        "sldb/targets/remote.py",
+        "        if reply is None:\n            raise doubt.not_applied(again) from doubt\n        return reply",
         "        raise doubt.not_applied(again) from doubt",
         (TARGET + "test_what_was_applied_without_an_answer_is_found_out",),
     ),

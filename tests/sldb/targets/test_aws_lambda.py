@@ -16,7 +16,8 @@ from lambda_handlers.wire.transaction import InTransaction
 from sldb.aws.http import SignedHttp
 from sldb.aws.options import AwsOptions
 from sldb.client import Client, open_target
-from sldb.targets.aws_lambda import MAX_REQUEST_BYTES, SENDS, LambdaTarget
+from sldb.targets.aws_lambda import MAX_REQUEST_BYTES, LambdaTarget
+from sldb.targets.remote import SENDS
 from tests.fakes.aws.lambda_service import Answer, LambdaService, serve_lambda
 
 CRASHED = {"X-Amz-Function-Error": "Unhandled"}

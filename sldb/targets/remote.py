@@ -1,0 +1,80 @@
+"""Targets behind a network: what is sent again, and what becomes of a request without an answer.
+
+Each request has a `request_id`, and an action finds its earlier effect, so that both may be sent again. A write without
+an answer is looked up by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from lambda_handlers.wire import Action, Reply, Request, SldbError
+from sldb.targets import stored_rows
+from sldb.targets.doubt import InDoubt, may_apply
+from sldb.targets.protocol import with_id
+
+T = TypeVar("T")
+
+SENDS = 4  # in all, for one request
+BACKOFF_SECONDS = 0.1  # doubles with every send; with jitter
+SETTLE_SECONDS = 1.0  # most writes of a request that was given up, or of a stopped container, have arrived by then
+
+
+class RemoteTarget:
+    """A target without its way to deliver an event."""
+
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
+
+    def send(self, request: Request) -> Reply:
+        """Return the reply. Raises `store_error` if the target cannot be reached."""
+        request = with_id(request)
+        again = (
+            f"the same statement with --request-id {request.request_id} returns its result, and applies nothing twice"
+        )
+        try:
+            reply = self._decoded(request.database, request.encode(), Reply.decode)
+        except InDoubt as doubt:
+            if not may_apply(request):
+                doubt.error.details.pop("applied", None)  # it writes nothing
+                raise doubt.error from doubt
+            reply = self._look_up_result(request, doubt, again)
+        return self._with_rows(reply, again)
+
+    def act(self, action: Action) -> dict[str, Any]:
+        """Return the reply to an action. Raises as `send` does."""
+        try:
+            return self._decoded(action.database, action.encode(), dict)
+        except InDoubt as doubt:
+            raise doubt.unresolved("the same command again finds what was done, and goes on from there") from doubt
+
+    def result(self, database: str, request_id: str) -> tuple[dict[str, Any], Reply | None]:
+        """Return the reply to the action `result`. Raises as `send` does."""
+        found = self.act(Action("result", database, {"request_id": request_id}))
+        if found["reply"] is None:
+            return found, None
+        return found, self._with_rows(Reply.decode(found["reply"]), "ask again")
+
+    def _look_up_result(self, request: Request, doubt: InDoubt, again: str) -> Reply:
+        """Return the reply of a request that may have been applied. Raises SldbError if it was not found."""
+        self._sleep(SETTLE_SECONDS)
+        try:
+            _, reply = self.result(request.database, str(request.request_id))
+        except SldbError as error:
+            raise doubt.unresolved(again) from error
+        if reply is None:
+            raise doubt.not_applied(again) from doubt
+        return reply
+
+    def _with_rows(self, reply: Reply, again: str) -> Reply:
+        return stored_rows.fetch(reply, self._download, again, self._sleep)
+
+    def _decoded(self, database: str, event: dict[str, Any], read: Callable[[Any], T]) -> T:
+        """Return the decoded reply. Raises SldbError if nothing ran or for the error in a reply, InDoubt if the outcome
+        is not known."""
+        raise NotImplementedError
+
+    def _download(self, url: str) -> Iterator[bytes]:
+        """Yield the content of a presigned address. Raises OSError."""
+        raise NotImplementedError
