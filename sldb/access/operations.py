@@ -99,12 +99,14 @@ def create_key(document: AccessDocument, keys: ApiKeys, plan_id: str, entry: Ent
 
 
 def _take_back(keys: ApiKeys, key_id: str, error: BaseException) -> None:
-    """Delete an unfinished key. If that fails too, name the key in the error."""
+    """Delete an unfinished key. If that fails too, name the key in the error, or raise the failure after a Ctrl-C."""
     try:
         keys.delete(key_id)
     except SldbError as left:
-        if isinstance(error, SldbError):
-            error.hint = f"{left.message}: it opens nothing, and can be deleted by hand; {error.hint}".rstrip("; ")
+        what_is_left = f"{left.message}: it opens nothing, and can be deleted by hand"
+        if not isinstance(error, SldbError):
+            raise SldbError(left.code, what_is_left, left.hint) from error
+        error.hint = f"{what_is_left}; {error.hint}".rstrip("; ")
 
 
 def revoke(document: AccessDocument, keys: ApiKeys, identity: str, now_ms: int) -> None:

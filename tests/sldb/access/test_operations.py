@@ -264,6 +264,22 @@ def test_a_key_that_cannot_be_taken_back_is_named(stack: Stack) -> None:
     assert "secret-value" not in caught.value.hint + caught.value.message
 
 
+def test_a_key_that_is_left_after_ctrl_c_is_named(stack: Stack) -> None:
+    class Stopped(ApiKeys):
+        def create(self, name: str) -> ApiKey:
+            return ApiKey("k123", "secret-value")
+
+        def add_to_plan(self, key_id: str, plan_id: str) -> None:
+            raise KeyboardInterrupt
+
+        def delete(self, key_id: str) -> None:
+            raise SldbError("store_error", f"cannot delete the API key {key_id}")
+
+    with pytest.raises(SldbError, match="cannot delete the API key k123: it opens nothing") as caught:
+        operations.create_key(stack.document, Stopped(stack.api_keys.client, "s"), stack.plan_id, entry())
+    assert isinstance(caught.value.__cause__, KeyboardInterrupt)
+
+
 def test_a_key_that_cannot_be_deleted_is_revoked_all_the_same(stack: Stack) -> None:
     made = operations.create_key(stack.document, stack.api_keys, stack.plan_id, entry("partner"))
     keys = ApiKeys(Failing(stack.api_keys.client, "delete_api_key"), "test-db")
