@@ -7,7 +7,6 @@ in the tables below fails the test, so that a new command has to say what it aim
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
@@ -21,13 +20,13 @@ import pytest
 
 from lambda_handlers.wire import STACK_COMMANDS
 from sldb.cli import spec
-from sldb.cli.main import run as run_command
 from sldb.cli.main import sldb as group
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.front.hooks import Hook, Proceed
 from sldb.emulator.front.server import Emulator
 from tests.fakes.aws.emulated import emulated_aws, hooked, wheels_of
 from tests.fakes.databases import sqlite_files
+from tests.fakes.terminal.in_process import run_command
 from tests.fakes.terminal.pty import PLAIN, on_terminal
 
 pytestmark = [pytest.mark.long, pytest.mark.network, pytest.mark.timeout(600)]
@@ -136,17 +135,8 @@ class Account:
             calls.append(call)
             return hook(call, proceed) if hook else proceed(call)
 
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
-        with pytest.MonkeyPatch.context() as patch, hooked(self.aws, watch):
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
-            patch.setattr(sys, "stdout", out)
-            patch.setattr(sys, "stderr", err)
-            status = run_command(list(arguments))
-        texts = []
-        for stream in (out, err):
-            stream.flush()
-            texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]  # a BytesIO
-        return Ran(status, *texts, calls)
+        with hooked(self.aws, watch):
+            return Ran(*run_command(arguments, stdin), calls)
 
     def ok(self, *arguments: str, **options: Any) -> Ran:
         ran = self.run(*arguments, **options)

@@ -6,10 +6,8 @@ The deployer's user deploys and removes the stack. CloudFormation then acts with
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,12 +19,12 @@ from typing import Any
 import boto3
 import pytest
 
-from sldb.cli.main import run as run_command
 from sldb.emulator.access import signatures
 from sldb.emulator.access.principals import Credentials, Principal, Principals
 from sldb.emulator.calls.call import Call
 from tests.access.test_policies import ROLES, policies
 from tests.fakes.aws.emulated import emulated_aws, wheels_of
+from tests.fakes.terminal.in_process import run_command
 
 pytestmark = [pytest.mark.long, pytest.mark.network, pytest.mark.timeout(600)]
 
@@ -50,17 +48,8 @@ class Account:
 
     def run(self, role: str, *arguments: str, stdin: str = "") -> Ran:
         """Run a command of sldb with the access key of a role's user."""
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
-        with self._as(role) as patch:
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
-            patch.setattr(sys, "stdout", out)
-            patch.setattr(sys, "stderr", err)
-            status = run_command(list(arguments))
-        texts = []
-        for stream in (out, err):
-            stream.flush()
-            texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]  # a BytesIO
-        return Ran(status, *texts)
+        with self._as(role):
+            return Ran(*run_command(arguments, stdin))
 
     def ok(self, role: str, *arguments: str, stdin: str = "") -> Ran:
         ran = self.run(role, *arguments, stdin=stdin)
@@ -72,13 +61,13 @@ class Account:
         assert (ran.status, REFUSED in ran.err) == (3, True), (role, arguments, ran.status, ran.err)
 
     @contextmanager
-    def _as(self, role: str) -> Iterator[pytest.MonkeyPatch]:
+    def _as(self, role: str) -> Iterator[None]:
         key = self._keys[role]
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
             patch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
             patch.setattr(boto3, "DEFAULT_SESSION", None)
-            yield patch
+            yield
 
 
 def _user(iam: Any, role: str) -> dict[str, str]:
