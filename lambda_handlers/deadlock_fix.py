@@ -46,7 +46,7 @@ def handler(event: object, context: Any = None) -> dict[str, Any]:
     except BadSetting as error:
         Log().error("bad_setting", message=str(error))
         return _failure(SldbError("internal", str(error), "deploy the stack again: sldb deploy"))
-    log = Log(settings.log_level, now=host.now)
+    log = Log.of(settings, host.now)
     reply = free_locks(lock, host, log, min(deadline, host.now() + LOCKS_SECONDS))
     reports = maintenance.run(deadline, _requested(event))
     if reply["statusCode"] == 200:
@@ -58,7 +58,7 @@ def handler(event: object, context: Any = None) -> dict[str, Any]:
 def _kept(settings: Settings) -> tuple[WriteLock, Maintenance]:
     """Return the state that a container keeps from one invocation to the next."""
     host, store = Host(), open_store(settings)
-    log = Log(settings.log_level, now=host.now)
+    log = Log.of(settings, host.now)
     return build_lock(settings, store, host), Maintenance(store, host, log, settings.retention_days)
 
 

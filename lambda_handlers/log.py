@@ -2,7 +2,8 @@
 
     {"time": "2026-11-24T02:52:19.123Z", "level": "info", "event": "request", ...}
 
-Callers add names, numbers and identifiers; values of queries never go in.
+Callers add names, numbers and identifiers; values of queries never go in. With metrics, a line that is not important
+enough to be written is written all the same if metrics come from it, and then has nothing but those.
 The standard logging module is not used: importing and configuring it would cost more than this does.
 """
 
@@ -13,18 +14,37 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from lambda_handlers.settings import LOG_LEVELS
+from lambda_handlers.settings import LOG_LEVELS, Settings
+
+if TYPE_CHECKING:
+    from lambda_handlers.metrics import Metrics
 
 
 class Log:
     """Writes events of `level` (one of LOG_LEVELS) and above."""
 
-    def __init__(self, level: str = "info", stream: TextIO | None = None, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        level: str = "info",
+        stream: TextIO | None = None,
+        now: Callable[[], float] = time.time,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._lowest = LOG_LEVELS.index(level)
         self._stream = stream  # None: standard error as it is at that time
         self._now = now
+        self._metrics = metrics
+
+    @classmethod
+    def of(cls, settings: Settings, now: Callable[[], float] = time.time) -> Log:
+        """Return the log of a function."""
+        if not settings.metrics:
+            return cls(settings.log_level, now=now)
+        from lambda_handlers.metrics import Metrics  # a cold start without metrics does not need it
+
+        return cls(settings.log_level, now=now, metrics=Metrics(settings))
 
     def debug(self, event: str, **fields: Any) -> None:
         self._write("debug", event, fields)
@@ -39,9 +59,11 @@ class Log:
         self._write("error", event, fields)
 
     def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        if LOG_LEVELS.index(level) < self._lowest:
+        is_hidden, now = LOG_LEVELS.index(level) < self._lowest, self._now()
+        metrics = self._metrics.members(event, fields, now) if self._metrics else {}
+        if is_hidden and not metrics:
             return
-        line = {"time": format_time(self._now()), "level": level, "event": event, **fields}
+        line = {"time": format_time(now), "level": level, "event": event, **({} if is_hidden else fields), **metrics}
         stream = self._stream or sys.stderr
         # In one piece, so that the lines of several threads and processes do not mix.
         stream.write(json.dumps(line, default=str, ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -58,7 +58,7 @@ class Service:
     ) -> None:
         self._settings = settings
         self._host = host or Host()
-        self._log = Log(settings.log_level, now=self._host.now)
+        self._log = Log.of(settings, self._host.now)
         self._has_opened_store = store is None  # and closes it
         self._store = MeteredStore(service_store(settings, store, (replies_prefix(), streams_prefix())), clock)
         lock = lock or build_lock(settings, self._store, self._host, self._store.clock)

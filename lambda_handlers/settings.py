@@ -19,6 +19,7 @@ from lambda_handlers.wire import DEFAULT_STACK
 LOCK_KINDS = ("security-group", "s3", "none")
 LARGE_COMMITS = ("put", "parts")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+METRICS = ("false", "true", "databases")
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")  # in any case
 MIB = 1 << 20
 
@@ -49,6 +50,7 @@ class Settings:
     cache_bytes: int = 400 * MIB  # for all copies of databases in temp_dir together
     retention_days: float = 30.0
     log_level: str = "info"
+    metrics: str = ""  # in the lines of the log: empty for none, `true`, or `databases` for those of each as well
     read_only: bool = False  # no writes to databases, whatever a request asks for
     large_commits: str = "put"  # one of LARGE_COMMITS; how large objects are sent to a store that is not AWS's
     region: str = "us-east-1"
@@ -90,6 +92,7 @@ class Settings:
             cache_bytes=int(_number(environment, "SLDB_CACHE_BYTES", 400.0 * MIB)),
             retention_days=_number(environment, "SLDB_RETENTION_DAYS", 30.0),
             log_level=_one_of("SLDB_LOG_LEVEL", get("SLDB_LOG_LEVEL", "info").lower(), LOG_LEVELS),
+            metrics=_one_of("SLDB_METRICS", get("SLDB_METRICS") or "false", METRICS).replace("false", ""),
             read_only=read_only,
             large_commits=_one_of("SLDB_LARGE_COMMITS", get("SLDB_LARGE_COMMITS") or "put", LARGE_COMMITS),
             region=get("AWS_REGION") or get("AWS_DEFAULT_REGION") or "us-east-1",

@@ -178,7 +178,7 @@ class Database:
         # one. With a lock, another writer may have come and gone while this one waited.
         if self._resources.has_lock or run.request.max_staleness:
             self._newest.refresh(run.deadline)
-        return self.writes.commit(lambda: self._run_writing(run), run.deadline, OF_REQUEST)
+        return self.writes.commit(lambda: self._run_writing(run), run.deadline, OF_REQUEST, run.stats)
 
     def _run_writing(self, run: Run) -> Reply:
         return self._runner.run(run, self._newest.copy, may_write=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lambda_handlers.database.writer_turns import Patience, Turns
 from lambda_handlers.deadline import Deadline
@@ -43,11 +43,20 @@ class WriteAccess:
     @contextmanager
     def locked(self, doing: str, deadline: Deadline) -> Iterator[Holder]:
         """Hold the lock. Raises SldbError `lock_timeout` or `store_error`."""
-        holder = self._resources.lock.acquire(self._database, deadline.at, doing, self._sleep(deadline))
+        holder = self._acquire(doing, deadline)
         try:
             yield holder
         finally:
             self.release(holder.lock_id)
+
+    def _acquire(self, doing: str, deadline: Deadline) -> Holder:
+        lock, log = self._resources.lock, self._resources.log
+        freed_before = lock.freed_stale
+        try:
+            return lock.acquire(self._database, deadline.at, doing, self._sleep(deadline))
+        finally:
+            if lock.freed_stale > freed_before:
+                log.warning("stale_lock_freed", database=self._database)
 
     def release(self, lock_id: str) -> None:
         """Release the lock; raise nothing, since the outcome of the transaction stands either way."""
@@ -63,12 +72,14 @@ class WriteAccess:
         if not released:
             log.warning("lock_was_broken", database=self._database, lock_id=lock_id)
 
-    def commit(self, attempt: Callable[[], T], deadline: Deadline, patience: Patience) -> T:
+    def commit(
+        self, attempt: Callable[[], T], deadline: Deadline, patience: Patience, stats: dict[str, Any] | None = None
+    ) -> T:
         """Return the result of `attempt`, called to commit a transaction on the state of the replica; repeat it on the
-        newest state after each Conflict. Raises Gone or SldbError."""
+        newest state after each Conflict, counted in `stats`. Raises Gone or SldbError."""
         self._turns.give_way(self._replica, deadline)
         try:
-            return self._repeat(attempt, deadline, patience)
+            return self._repeat(attempt, deadline, patience, {} if stats is None else stats)
         except Gone:  # the caller begins again at once
             raise
         except Exception:
@@ -91,7 +102,7 @@ class WriteAccess:
         is the newest transaction of the replica then. Raises SldbError."""
         self._turns.announce(self._replica, deadline, MAX_SECONDS)
 
-    def _repeat(self, attempt: Callable[[], T], deadline: Deadline, patience: Patience) -> T:
+    def _repeat(self, attempt: Callable[[], T], deadline: Deadline, patience: Patience, stats: dict[str, Any]) -> T:
         replica, lost_races = self._replica, 0
         for number in range(COMMIT_ATTEMPTS):
             before, started = replica.txid, self._host.now()
@@ -100,6 +111,7 @@ class WriteAccess:
             except Conflict as conflict:
                 lost = conflict
             took = self._host.now() - started
+            stats["conflicts"] = stats.get("conflicts", 0) + 1
             self._back_off(number, deadline)
             replica.refresh(deadline=deadline.at)
             self._turns.give_way(replica, deadline)

@@ -29,6 +29,8 @@ MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.010, 0.050
 
 
 class FileLock:
+    freed_stale = 0
+
     def __init__(self, directory: Path, host: Host, clock: StoreClock | None = None) -> None:
         self._directory = directory
         self._host = host

@@ -8,6 +8,8 @@ from lambda_handlers.shared.lock_holder import Holder
 
 
 class NoLock:
+    freed_stale = 0
+
     def __init__(self, host: Host) -> None:
         self._host = host
 

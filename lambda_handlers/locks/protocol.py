@@ -32,6 +32,8 @@ class Sweep:
 
 
 class WriteLock(Protocol):
+    freed_stale: int  # locks past their maximum age that writers freed on their way, so far
+
     def acquire(self, database: str, deadline: float, doing: str, sleep: Sleep | None = None) -> Holder:
         """Wait for the lock until `deadline` (unix seconds) and take it. `sleep`: for the pauses, instead of the
         host's; its SldbError ends the wait, and this writer does not have the lock then.

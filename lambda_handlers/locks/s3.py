@@ -69,6 +69,7 @@ class ObjectLock:
         self._poll_seconds = min(POLL_SECONDS, retry_seconds)
         # The last known content of the locks: taking and releasing an uncontended lock costs one request each.
         self._last: dict[str, _Seen] = {}  # by database
+        self.freed_stale = 0
 
     def acquire(self, database: str, deadline: float, doing: str, sleep: Sleep | None = None) -> Holder:
         host, nonce, failures = self._host, self._host.nonce(), 0
@@ -158,6 +159,7 @@ class ObjectLock:
             if seen.holder is None:
                 raise  # not applied, or not yet: the next try has the same nonce
             return self._remember(database, seen)
+        self.freed_stale += seen.holder is not None
         return self._remember(database, _Seen(etag, mine))
 
     def _give_back(self, database: str, nonce: str) -> None:

@@ -76,6 +76,7 @@ class SecurityGroupLock:
         self.max_age_seconds = max_age_seconds
         self.retry_seconds = retry_seconds
         self._taken: dict[str, float] = {}  # lock id → when this object took it
+        self.freed_stale = 0
 
     def acquire(self, database: str, deadline: float, doing: str, sleep: Sleep | None = None) -> Holder:
         holder = _Acquire(self, database, deadline, tag_text(doing), sleep).run()
@@ -245,6 +246,7 @@ class _Acquire:
     def _free(self, holder: Holder) -> None:
         with suppress(NotFound):  # its holder, or another waiter, was faster
             self.lock.delete(holder.lock_id, self._timeout())
+            self.lock.freed_stale += 1
         self.freed.add(holder.lock_id)
         self.seen = None
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LATE_SECONDS = 15.0  # an event may appear this long after its time
 _POLL_SECONDS = 1.0
+_HIDDEN = ("time", "event", "_aws", "Stack", "Database")  # the last three are for CloudWatch's metrics
 _PLATFORM = re.compile(r"(START|END|REPORT|INIT_START|INIT_REPORT) ")
 
 
@@ -101,7 +102,7 @@ def line_for(event: LogEvent) -> str | None:
         return None if _PLATFORM.match(message) or not message else f"{clock}  {message}"
     if fields["event"] == "request":
         return f"{clock}  {_request(fields)}"
-    rest = " ".join(f"{name}={_value(value)}" for name, value in fields.items() if name not in ("time", "event"))
+    rest = " ".join(f"{name}={_value(value)}" for name, value in fields.items() if name not in _HIDDEN)
     return f"{clock}  {fields['event']}  {rest}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from lambda_handlers.database.attached_databases import AttachedDatabases
 from lambda_handlers.database.parts import Parts
@@ -58,7 +59,8 @@ class Commit:
             run.lock_id = holder.lock_id
             run.stats["lock_wait_ms"] = run.ms_since(started)
             newest.refresh(run.deadline)
-            return writes.commit(lambda: self._attempt(run, transaction, steps, shown), run.deadline, OF_REQUEST)
+            attempt = partial(self._attempt, run, transaction, steps, shown)
+            return writes.commit(attempt, run.deadline, OF_REQUEST, run.stats)
 
     def _attempt(self, run: Run, transaction: Transaction, steps: Sequence[Step], shown: tuple[Result, ...]) -> Reply:
         parts, copy = self._parts, self._parts.newest.copy

@@ -51,6 +51,11 @@ class Work:
     bytes_written: int = 0
     files: tuple[HeadFile, ...] = field(default=())  # the chain afterwards
 
+    @property
+    def log_length(self) -> int:
+        """The files of single transactions in the chain, which no merge has taken yet."""
+        return sum(file.name.level == 0 for file in self.files)
+
 
 class Compactor:
     """The compaction of one database. `deadline`: unix seconds, the limit for mapping large files; `seen_maps`: the

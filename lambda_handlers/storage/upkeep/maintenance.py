@@ -16,7 +16,6 @@ of another one with the same name.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
@@ -36,8 +35,9 @@ from lambda_handlers.storage.log.keys import (
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.upkeep import retention
-from lambda_handlers.storage.upkeep.compaction import Compactor, Work
+from lambda_handlers.storage.upkeep.compaction import Compactor
 from lambda_handlers.storage.upkeep.removal import Listing, Removal
+from lambda_handlers.storage.upkeep.report import Report
 from lambda_handlers.store.protocol import (
     AlreadyExists,
     NotFound,
@@ -54,29 +54,6 @@ LEASE_SECONDS = 960.0  # a function runs for 900 at most
 MIN_PASS_SECONDS = 5.0  # of the function's time: no pass begins with less
 MAPPING_RESERVE_SECONDS = 15.0  # of the function's time, to store the progress of mapping a large file
 _SECONDS_A_DAY = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The result for one database, or the reason why there is none."""
-
-    database: str
-    work: Work | None = None
-    deleted: int = 0
-    error: str = ""
-
-    def encode(self) -> dict[str, Any]:
-        if self.work is None:
-            return {"database": self.database, "error": self.error}
-        return {
-            "database": self.database,
-            "txid": self.work.txid,
-            "merged": self.work.merged,
-            "snapshot": self.work.snapshot,
-            "page_maps": self.work.mapped,
-            "bytes_written": self.work.bytes_written,
-            "deleted": self.deleted,
-        }
 
 
 @dataclass(slots=True)
@@ -116,14 +93,16 @@ class Maintenance:
     def run(self, deadline: float, only: str | None = None) -> list[Report]:
         """Run the passes that are due, until `deadline` (unix seconds), and one over `only` in any case. An error goes
         into its database's report, and does not stop the others."""
-        reports = []
+        started, reports, skipped = self.host.now(), [], 0
         try:
             databases = (only,) if only else self._databases_there()
         except StoreError as error:
             self.log.error("maintenance", message=str(error), aws_said=detail_of(error))
+            self.log.debug("maintained", passes=0, failed=1, skipped=0, ms=self._ms_since(started))
             return []
-        for database in databases:
+        for number, database in enumerate(databases):
             if self.host.now() + MIN_PASS_SECONDS > deadline:
+                skipped = len(databases) - number
                 break
             try:
                 report = self._pass(database, forced=only is not None, deadline=deadline)
@@ -132,7 +111,18 @@ class Maintenance:
                 self.log.error("maintenance", database=database, message=str(error), aws_said=detail_of(error))
             if report is not None:
                 reports.append(report)
+        failed = sum(report.work is None for report in reports)
+        self.log.debug(
+            "maintained",
+            passes=len(reports) - failed,
+            failed=failed,
+            skipped=skipped,
+            ms=self._ms_since(started),
+        )
         return reports
+
+    def _ms_since(self, started: float) -> float:
+        return round((self.host.now() - started) * 1000, 3)
 
     def _databases_there(self) -> tuple[str, ...]:
         """Return the databases, the one with the oldest pass first."""
@@ -195,7 +185,7 @@ class Maintenance:
         if work.merged or work.snapshot:
             merged_at = now
         self._seen[database] = _Seen(work.txid, now, merged_at, maps)
-        return Report(database, work, len(gone))
+        return Report(database, work, len(gone), ms=self._ms_since(now))
 
     def _leave_alone(self, database: str, listing: _Listing, now: float) -> None:
         """Skip an unfinished copy: log it once, and check it again from time to time."""

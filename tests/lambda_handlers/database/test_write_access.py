@@ -40,6 +40,8 @@ def test_writers_without_a_lock_lose_nothing(container, store):
 class BrokenLock:
     """A lock that was broken while its holder worked, and whose release fails as well."""
 
+    freed_stale = 0
+
     def __init__(self, during):
         self.during = during
 
