@@ -17,6 +17,10 @@ root is not made again.
 
 The file of a private object (below `PRIVATE_PREFIX`) can be read by its owner alone, from its first byte on.
 
+The directory may be on NFS, as EFS is (docs/efs.md): what is absent is looked up again after its directory was opened,
+and `replace` opens it before it compares (`lookups`). Files that NFS clients keep for readers of removed ones (.nfs…)
+are left over like temporary ones when their clients die.
+
 An object is a regular file in real directories below the root. Links, pipes and devices are not objects: no listing
 shows them, and a key of one, or of a path out of the root, is Refused.
 """
@@ -34,8 +38,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from lambda_handlers.store import lookups
 from lambda_handlers.store.file_locks import locked_file
 from lambda_handlers.store.protocol import (
     CHUNK_BYTES,
@@ -51,10 +57,12 @@ from lambda_handlers.store.protocol import (
 
 LEFTOVER_SECONDS = 86_400.0  # a temporary file that old belongs to a process that died
 _CHANGING = ".changing"  # the file lock of a directory
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}|\.nfs[0-9a-f]{8,}")
 _IMPOSSIBLE = re.compile(r"[\0\\:]" if os.name == "nt" else "\0")  # characters that no file name has there
 _MODE, _PRIVATE_MODE = 0o666, 0o600
 _NO_OBJECT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+T = TypeVar("T")
 
 
 def path_of_url(url: str) -> Path:
@@ -72,54 +80,46 @@ class DirectoryStore:
         self._unsynced: set[Path] = set()  # directories with names that may not be on the disk
 
     def get(self, key: str) -> bytes:
-        try:
-            return self._path_to_read(key).read_bytes()
-        except _NO_OBJECT as error:
-            raise NotFound(key) from error
-        except OSError as error:
-            raise Unavailable(key, str(error)) from error
+        return self._look_up(key, Path.read_bytes)
 
     def get_with_tag(self, key: str) -> tuple[bytes, str]:
+        try:
+            self._open_directory(key)  # a remembered name may lead to the file of before
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
         body = self.get(key)
         return body, _etag(body)
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
-        try:
-            with self._path_to_read(key).open("rb") as file:
+        def read(path: Path) -> bytes:
+            with path.open("rb") as file:
                 file.seek(start)
                 return file.read(length)
-        except _NO_OBJECT as error:
-            raise NotFound(key) from error
-        except OSError as error:
-            raise Unavailable(key, str(error)) from error
+
+        return self._look_up(key, read)
 
     def size(self, key: str) -> int:
         return self.info(key).size
 
     def info(self, key: str) -> ObjectInfo:
-        try:
-            status = self._path_to_read(key).stat()
-            if stat.S_ISDIR(status.st_mode):
-                raise NotFound(key)
-            return ObjectInfo(key, status.st_size, status.st_mtime)
-        except _NO_OBJECT as error:
-            raise NotFound(key) from error
-        except OSError as error:
-            raise Unavailable(key, str(error)) from error
+        status = self._look_up(key, Path.stat)
+        if stat.S_ISDIR(status.st_mode):
+            raise NotFound(key)
+        return ObjectInfo(key, status.st_size, status.st_mtime)
 
     def chunks(self, key: str) -> Iterator[bytes]:
         try:
-            with self._path_to_read(key).open("rb") as file:
+            with self._look_up(key, lambda path: path.open("rb")) as file:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
-        except _NO_OBJECT as error:
-            raise NotFound(key) from error
         except OSError as error:
             raise Unavailable(key, str(error)) from error
 
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         try:
-            yield from self._walk(self._path_to_read(prefix), prefix, after or "")
+            path = self._path_to_read(prefix)
+            lookups.open_anew(path, self.root)
+            yield from self._walk(path, prefix, after or "")
         except OSError as error:
             raise Unavailable(prefix, str(error)) from error
 
@@ -128,6 +128,7 @@ class DirectoryStore:
         create."""
         try:
             root = self._path_to_read(prefix)
+            lookups.open_anew(root, self.root)
             names = sorted(entry.name for entry in os.scandir(root) if _is_directory(entry))
             return [name for name in names if not name.startswith(".") and any(self._walk(root / name, "", ""))]
         except (FileNotFoundError, NotADirectoryError):
@@ -174,6 +175,18 @@ class DirectoryStore:
 
     def close(self) -> None:
         """Do nothing: there are no connections."""
+
+    def _look_up(self, key: str, read: Callable[[Path], T]) -> T:
+        """Return what `read` returns of the key's file. Raises NotFound if the server confirms that there is none."""
+        try:
+            return lookups.confirmed(lambda: read(self._path_to_read(key)), lambda: self._open_directory(key))
+        except _NO_OBJECT as error:
+            raise NotFound(key) from error
+        except OSError as error:
+            raise Unavailable(key, str(error)) from error
+
+    def _open_directory(self, key: str) -> None:
+        lookups.open_anew(self._path(key).parent, self.root)
 
     def _path(self, key: str) -> Path:
         """Return the file of a key, or the directory of a prefix. Raises Refused for a path out of the root, or to no

@@ -49,12 +49,14 @@ from lambda_handlers.storage.upkeep import merge, retention
 from lambda_handlers.storage.upkeep.merge import Merge
 from lambda_handlers.storage.upkeep.removal import Removal
 from lambda_handlers.storage.verification import Verified
+from lambda_handlers.store import lookups
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store.protocol import AlreadyExists, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
 from lambda_handlers.wire.digest import DIGEST_BYTES, ResultDigest
 from lambda_handlers.wire.pin import Pin
+from tests.simulation.histories.plan import ON_NFS
 from tests.simulation.histories.steps import SEEDS as STEP_SEEDS
 from tests.simulation.histories.transactions import SEEDS
 
@@ -334,6 +336,20 @@ def _() -> list[Patch]:
 @bug("pages that others changed stay in the cache", 100, looks_from=28)
 def _() -> list[Patch]:
     return [patch.object(PageCache, "drop", lambda self, pgno: None)]
+
+
+@bug("a name that a client of NFS remembers as absent is not there", 100, prefix=ON_NFS)
+def _() -> list[Patch]:
+    return [patch.object(lookups, "confirmed", lambda look, refresh: look())]
+
+
+@bug("a look-up that found nothing is repeated without the directory's being opened", 100, prefix=ON_NFS)
+def _() -> list[Patch]:
+    def confirmed(look: Any, refresh: Any) -> Any:
+        return real(look, lambda: None)
+
+    real = lookups.confirmed
+    return [patch.object(lookups, "confirmed", confirmed)]
 
 
 # Once

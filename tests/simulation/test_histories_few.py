@@ -16,3 +16,7 @@ def test_the_copy_of_a_database_that_was_given_up_is_checked() -> None:
 
 def test_every_promise_holds_for_interactive_transactions() -> None:
     check_seeds(f"t{number}" for number in range(5))
+
+
+def test_every_promise_holds_over_a_directory_on_nfs() -> None:
+    check_seeds(f"n{number}" for number in range(5))

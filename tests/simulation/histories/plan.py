@@ -14,6 +14,7 @@ from typing import Any
 from tests.simulation.histories import steps, transactions
 from tests.simulation.histories.transactions import Turn
 
+ON_NFS = "n"  # seeds of histories over a directory on NFS
 LOCKS = ("security-group", "s3", "none")
 SHARE_WITH_DATABASES = 0.4
 FIRST_OF_DATABASES = 500  # numbers of operations on other databases, and with them
@@ -69,9 +70,12 @@ class Plan:
     are_patient: bool  # nobody kills a function whose time is up
     operations: tuple[Operation, ...]
     wrong_clock: WrongClock | None = None
+    is_on_nfs: bool = False  # the store is a directory, and each container a client of it
 
 
 def make(seed: str) -> Plan:
+    if seed.startswith(ON_NFS):
+        return replace(make(seed.removeprefix(ON_NFS)), seed=seed, is_on_nfs=True)
     if seed.startswith(transactions.SEEDS):
         return _with_transactions(Random(f"{seed} transactions"), _make(seed))
     if seed.startswith(steps.SEEDS):

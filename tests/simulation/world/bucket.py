@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,11 +48,16 @@ class Object:
         return hashlib.md5(self.body, usedforsecurity=False).hexdigest()
 
 
+def directory_of(key: str) -> str:
+    return key.rpartition("/")[0]
+
+
 class Bucket:
     def __init__(self, now: Callable[[], float], ledger: Ledger) -> None:
         self._now = now
         self.ledger = ledger
         self._keys: list[str] = []
+        self.changes: Counter[str] = Counter()  # of each directory: names that were made or removed
         self.objects: dict[str, Object] = {}
         self._versions: dict[
             str, list[tuple[float, Object | None]]
@@ -93,6 +99,7 @@ class Bucket:
     def put(self, key: str, body: bytes, by: Any) -> str:
         if key not in self.objects:
             insort(self._keys, key)
+        self.changes[directory_of(key)] += 1  # also by a rename over a name
         self.objects[key] = Object(body, float(int(self._now())))
         self._versions.setdefault(key, []).append((self._now(), self.objects[key]))
         self.ledger.written(key, body, by)
@@ -101,6 +108,7 @@ class Bucket:
     def delete(self, key: str, by: Any) -> None:
         if self.objects.pop(key, None) is not None:
             self._keys.remove(key)
+            self.changes[directory_of(key)] += 1
             self._versions[key].append((self._now(), None))
             self.ledger.deleted(key, by)
 

@@ -32,6 +32,7 @@ from tests.simulation.world.chance import Chance
 from tests.simulation.world.container import Container
 from tests.simulation.world.ec2 import Region, RegionClient
 from tests.simulation.world.faults import Faults
+from tests.simulation.world.nfs import NfsStore
 from tests.simulation.world.scheduler import Task, World
 
 NEW_CONTAINER_RATE = 0.15
@@ -61,12 +62,12 @@ class Platform:
     def for_operator(self) -> tuple[Container, WriteLock]:
         """Return an operator's machine, and the lock as it sees it."""
         container = self._new("operator")
-        return container, self._lock(container, BucketStore(self._bucket, container))
+        return container, self._lock(container, self._store(container))
 
     def for_reader(self, database: str) -> tuple[Container, Callable[[], Replica]]:
         """Return a new container, and a function that opens replicas of a database in it."""
         container = self._new("reader")
-        store = BucketStore(self._bucket, container)
+        store = self._store(container)
         limit = self._plan.cache_bytes
         return container, lambda: Replica(store, database, Path(self._directory), container.host, limit)
 
@@ -123,13 +124,16 @@ class Platform:
         container = self._new(kind)
         if self._plan.wrong_clock:
             container.store_clock = PlannedClock(container, self._plan.wrong_clock)
-        container.what_runs = furnish(container, BucketStore(self._bucket, container))
+        container.what_runs = furnish(container, self._store(container))
         alive.append(container)
         return container
 
     def _new(self, kind: str) -> Container:
         self._made += 1
         return Container(f"{kind}{self._made}", self._world, self._chance, self._faults, self._history)
+
+    def _store(self, container: Container) -> BucketStore:
+        return (NfsStore if self._plan.is_on_nfs else BucketStore)(self._bucket, container)
 
     def _service(self, container: Container, store: BucketStore) -> Service:
         settings = Settings(
