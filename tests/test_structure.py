@@ -161,6 +161,12 @@ TESTED_IN = {
         "sldb.emulator.access.bucket_policy",
         "sldb.emulator.access.permissions",
     ),
+    "tests/sldb/emulator/event_sources/test_poller.py": (
+        "sldb.emulator.event_sources.mappings",
+        "sldb.emulator.front.messaging",
+        "sldb.emulator.runtime.destinations",
+    ),
+    "tests/sldb/emulator/sqs/test_api.py": ("sldb.emulator.sqs.clock", "sldb.emulator.sqs.queues"),
     "tests/sldb/emulator/cloudformation/test_api.py": (
         "sldb.emulator.cloudformation.change",
         "sldb.emulator.cloudformation.change_sets",

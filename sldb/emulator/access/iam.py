@@ -8,7 +8,7 @@ the role. A refusal has AWS's words, with the caller, the action and the reason.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
@@ -17,7 +17,8 @@ from sldb.emulator.access import policy
 from sldb.emulator.access.bucket_policy import BucketPolicies
 from sldb.emulator.access.permissions import required
 from sldb.emulator.access.policy import Document, Request
-from sldb.emulator.access.principals import Principal
+from sldb.emulator.access.principals import Credentials, Principal
+from sldb.emulator.access.resource_arns import arn_of
 from sldb.emulator.calls.actions import split_bucket_and_key
 from sldb.emulator.calls.call import ACCOUNT, Answer, Call
 from sldb.emulator.calls.errors import AwsError, NotEmulated
@@ -30,13 +31,20 @@ _POLICY_PARAMETERS = ("PolicyDocument", "AssumeRolePolicyDocument")
 class Authorizer:
     """Judges calls. Used under moto's lock."""
 
-    def __init__(self, moto: Moto, bucket_policies: BucketPolicies) -> None:
+    def __init__(
+        self,
+        moto: Moto,
+        bucket_policies: BucketPolicies,
+        queue_policies: Callable[[str], list[Document]] = lambda _arn: [],
+    ) -> None:
+        """`queue_policies`: the policies of a queue, by its ARN."""
         self._moto = moto
+        self._queue_policies = queue_policies
         self._bucket_policies = bucket_policies
 
     def authorize(self, call: Call, principal: Principal | None) -> None:
         """Raise AwsError if AWS would refuse the caller. `principal` is None for the account's owner."""
-        of_bucket = self._bucket_policies.of(split_bucket_and_key(call.path)[0]) if call.service == "s3" else []
+        of_bucket = self._resource_policies(call)
         names = [ACCOUNT, _ROOT, *([principal.entity_arn, principal.arn] if principal else [])]
         for needed in required(self._moto, call):
             by_bucket = policy.decide(of_bucket, _with_caller(needed, principal), names)
@@ -61,6 +69,13 @@ class Authorizer:
             why = f"because no permissions boundary allows the {request.action} action"
             raise _denied(call, request, principal, why)
 
+    def role_may(self, role_arn: str, action: str, resource: str) -> bool:
+        """Return whether a service may act on a resource by the policies of a role."""
+        principal = Principal(role_arn, "service", Credentials("", "", ""))
+        request = _with_caller(Request(action, resource, {"aws:securetransport": ("true",)}), principal)
+        documents = self._policies_of(principal)
+        return policy.decide(documents, request) == "allow" and self._is_within_boundary(principal, request)
+
     def conceal(self, call: Call, principal: Principal | None, answer: Answer) -> Answer:
         """Replace a 404 for a key by a 403 if the caller may not list the bucket, as S3 does."""
         if principal is None or answer.status != 404 or call.action not in ("GetObject", "HeadObject"):
@@ -74,6 +89,14 @@ class Authorizer:
         if may_list and self._is_within_boundary(principal, listing):
             return answer
         raise _denied(call, listing, principal, _not_allowed(listing))
+
+    def _resource_policies(self, call: Call) -> list[Document]:
+        """Return the policy of the bucket or queue of a call."""
+        if call.service == "s3":
+            return self._bucket_policies.of(split_bucket_and_key(call.path)[0])
+        if call.service == "sqs":
+            return self._queue_policies(arn_of(call))
+        return []
 
     def _policies_of(self, principal: Principal) -> list[Document]:
         entity = self._entity(principal)
@@ -173,4 +196,4 @@ def _denied(call: Call, request: Request, principal: Principal | None, reason: s
     if call.service == "ec2":
         return AwsError("UnauthorizedOperation", f"You are not authorized to perform this operation. {words}", 403)
     status = 400 if call.service == "secretsmanager" else 403  # as the API reference has it
-    return AwsError("AccessDenied" if call.service == "s3" else "AccessDeniedException", words, status)
+    return AwsError("AccessDenied" if call.service in ("s3", "sqs") else "AccessDeniedException", words, status)

@@ -58,6 +58,8 @@ def required(moto: Moto, call: Call) -> list[Request]:
     if call.service in ("apigateway", "apigatewayv2"):
         return _api_gateway(call)
     action = "InvokeFunction" if call.action == "Invoke" else call.action
+    if call.service == "sqs":
+        action = action.removesuffix("Batch")
     return [Request(f"{call.service}:{action}", resource_arns.arn_of(call), _common(call)), *_passed_role(call)]
 
 

@@ -20,7 +20,7 @@ _EC2_KINDS = {"sg": "security-group", "vpc": "vpc", "subnet": "subnet"}
 
 
 def arn_of(call: Call) -> str:
-    """Return the ARN of the resource of a call to IAM, Lambda, CloudFormation, EventBridge or CloudWatch Logs."""
+    """Return the ARN of the resource of a call to IAM, Lambda, CloudFormation, EventBridge, SQS or CloudWatch Logs."""
     match call.service:
         case "iam":
             return _of_iam(call.form)
@@ -30,6 +30,8 @@ def arn_of(call: Call) -> str:
             return _of_stack(call.form, call.region)
         case "events":
             return _of_rule(json_of(call), call.region)
+        case "sqs":
+            return _of_queue(json_of(call), call.region)
         case "logs":
             return _of_log_group(call.action, json_of(call), call.region)
         case _:
@@ -75,6 +77,11 @@ def _of_stack(form: Mapping[str, str], region: str) -> str:
 def _of_rule(fields: Mapping[str, Any], region: str) -> str:
     name = fields.get("Rule") or fields.get("Name")
     return str(fields.get("ResourceARN") or (f"arn:aws:events:{region}:{ACCOUNT}:rule/{name}" if name else ANY))
+
+
+def _of_queue(fields: Mapping[str, Any], region: str) -> str:
+    name = str(fields.get("QueueUrl", "")).rpartition("/")[2] or fields.get("QueueName")
+    return f"arn:aws:sqs:{region}:{ACCOUNT}:{name}" if name else ANY
 
 
 def _of_log_group(action: str, fields: Mapping[str, Any], region: str) -> str:

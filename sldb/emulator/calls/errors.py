@@ -12,8 +12,18 @@ from xml.sax.saxutils import escape
 from sldb.emulator.calls.call import Answer, Call
 
 JSON_SERVICES = frozenset(  # whose errors are JSON
-    {"lambda", "events", "logs", "secretsmanager", "apigateway", "apigatewayv2"}
+    {"lambda", "events", "logs", "secretsmanager", "apigateway", "apigatewayv2", "sqs"}
 )
+# SQS's errors have their names of the query protocol in a header, by which clients know them (botocore's model).
+_QUERY_NAMES = {
+    "QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueNameExists": "QueueAlreadyExists",
+    "EmptyBatchRequest": "AWS.SimpleQueueService.EmptyBatchRequest",
+    "TooManyEntriesInBatchRequest": "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+    "BatchEntryIdsNotDistinct": "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+    "BatchRequestTooLong": "AWS.SimpleQueueService.BatchRequestTooLong",
+    "MessageNotInflight": "AWS.SimpleQueueService.MessageNotInflight",
+}
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -53,6 +63,15 @@ def render(call: Call, error: AwsError) -> Answer:
     return Answer(error.status, headers, (_XML + body).encode() if body else b"")
 
 
+def wrong_region(call: Call) -> AwsError:
+    """Return AWS's error for a signature with an unknown region."""
+    if call.service == "s3":
+        message = f"The authorization header is malformed; the region '{call.region}' is wrong"
+        return AwsError("AuthorizationHeaderMalformed", message, 400)
+    code = "InvalidSignatureException" if call.service in JSON_SERVICES else "SignatureDoesNotMatch"
+    return AwsError(code, f"Credential should be scoped to a valid region, and '{call.region}' is none", 403)
+
+
 def _fields(error: AwsError) -> str:
     return f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
 
@@ -64,9 +83,11 @@ def _s3(call: Call, error: AwsError, request_id: str) -> str:
 def _json(call: Call, error: AwsError, request_id: str) -> Answer:
     name = "Message" if call.service == "lambda" else "message"
     body = {"Type": "User", name: error.message, "__type": error.code}
-    headers = (
+    headers: tuple[tuple[str, str], ...] = (
         ("Content-Type", "application/json"),
         ("x-amzn-errortype", error.code),
         ("x-amzn-RequestId", request_id),
     )
+    if call.service == "sqs":
+        headers = (*headers, ("x-amzn-query-error", f"{_QUERY_NAMES.get(error.code, error.code)};Sender"))
     return Answer(error.status, headers, json.dumps(body).encode())

@@ -65,6 +65,7 @@ class FunctionConfig:
     code_sha256: str
     reserved_concurrency: int | None
     retry_attempts: int  # after a failed asynchronous invocation
+    on_failure: str  # the ARN of the destination of what failed for the last time; "" if there is none
     code: bytes = field(repr=False, compare=False)  # the hash stands for it
 
     @property
@@ -86,8 +87,8 @@ def read(moto: Moto, function: FunctionName) -> FunctionConfig:
 
 
 def _copy(found: Any, function: FunctionName) -> FunctionConfig:
-    invoke_configs = [config.config for config in found.event_invoke_config]
-    retries = next((config["MaximumRetryAttempts"] for config in invoke_configs if "MaximumRetryAttempts" in config), 2)
+    invoke_config = found.event_invoke_config[-1].config if found.event_invoke_config else {}
+    destinations = invoke_config.get("DestinationConfig") or {}
     return FunctionConfig(
         name=function.name,
         region=function.region,
@@ -102,6 +103,7 @@ def _copy(found: Any, function: FunctionName) -> FunctionConfig:
         environment=tuple(sorted(found.environment_vars.items())),
         code_sha256=found.code_sha_256,
         reserved_concurrency=None if found.reserved_concurrency is None else int(found.reserved_concurrency),
-        retry_attempts=int(retries),
+        retry_attempts=int(invoke_config.get("MaximumRetryAttempts", 2)),
+        on_failure=destinations.get("OnFailure", {}).get("Destination", ""),
         code=found.code_bytes,
     )

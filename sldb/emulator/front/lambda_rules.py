@@ -15,8 +15,10 @@ from moto.s3.exceptions import MissingBucket, MissingKey
 from sldb.emulator.access import policy
 from sldb.emulator.access.iam import document_of
 from sldb.emulator.access.policy import Request
+from sldb.emulator.calls.actions import function_in
 from sldb.emulator.calls.call import ACCOUNT, Call
 from sldb.emulator.calls.errors import AwsError, NotEmulated
+from sldb.emulator.calls.function_config import FunctionName
 from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.runtime import bundles
 
@@ -49,9 +51,17 @@ def check(moto: Moto, call: Call) -> Call:
         _check_configuration(moto, wanted)
         if call.action == "CreateFunction":
             _check_code(moto, call.region, wanted["Code"])
+    if call.action == "PutFunctionEventInvokeConfig":
+        _forget_invoke_config(moto, call)
     if call.action == "UpdateFunctionCode":
         _check_code(moto, call.region, json.loads(call.body))
     return call
+
+
+def _forget_invoke_config(moto: Moto, call: Call) -> None:
+    """Let a configuration of asynchronous invocations replace the one before; moto would keep both."""
+    function = FunctionName.parse(function_in(call.path), call.region)
+    moto.backend("lambda", call.region).get_function(function.name, None).event_invoke_config = []
 
 
 def _check_configuration(moto: Moto, wanted: Mapping[str, Any]) -> None:

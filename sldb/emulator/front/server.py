@@ -22,17 +22,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from werkzeug.serving import BaseWSGIServer
+
 from sldb.emulator.access import bucket_policy, iam, signatures
 from sldb.emulator.access.bucket_policy import BucketPolicies
 from sldb.emulator.access.principals import Principals
 from sldb.emulator.calls import function_config
 from sldb.emulator.calls.actions import split_bucket_and_key
 from sldb.emulator.calls.call import DEFAULT_REGION, Answer, Call, decode
-from sldb.emulator.calls.errors import JSON_SERVICES, AwsError, NotEmulated, render
+from sldb.emulator.calls.errors import AwsError, NotEmulated, render, wrong_region
 from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionName
 from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.cloudformation.api import CloudFormation
-from sldb.emulator.front import api_gateway, ec2_rules, lambda_rules, s3_rules, secrets_rules, serving
+from sldb.emulator.front import api_gateway, ec2_rules, lambda_rules, messaging, s3_rules, secrets_rules, serving
 from sldb.emulator.front.hooks import Hook, ReplyLost, chain
 from sldb.emulator.gateway.http_api import control
 from sldb.emulator.gateway.rest_api.control import api as rest_api
@@ -45,7 +47,7 @@ from sldb.emulator.state.recorder import Recorder
 
 SERVICES = (
     *("s3", "ec2", "iam", "sts", "cloudformation", "lambda", "events", "logs"),
-    *("secretsmanager", "apigateway", "apigatewayv2"),
+    *("secretsmanager", "apigateway", "apigatewayv2", "sqs"),
 )
 _RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
     "s3": s3_rules.check,
@@ -79,13 +81,11 @@ class Emulator:
         self._root = Path(tempfile.mkdtemp(prefix="sldb-emulator-"))
         self._moto = Moto()
         self._principals = Principals(self._moto)
-        try:
-            self._recorder = None if data is None else Recorder(self._moto, data)
-        except BaseException:
-            self._release()
-            raise
+        self._recorder = None if data is None else self._open_recorder(data)
         self._bucket_policies = BucketPolicies(self._moto, self._recorder)
-        self._authorizer = iam.Authorizer(self._moto, self._bucket_policies)
+        queues = messaging.open_queues(self._moto, self._recorder)
+        self._authorizer = messaging.authorizer(self._moto, self._bucket_policies, queues)
+        self._destinations = messaging.destinations(self._moto, queues, self._authorizer)
         logged = self._recorder.logged if self._recorder else lambda _region: None
         self._functions = Functions(
             self._moto,
@@ -95,17 +95,16 @@ class Emulator:
             max_idle=max_idle_containers,
             max_concurrency=max_concurrency,
             logged=logged,
+            destinations=self._destinations,
+        )
+        self._messaging = messaging.Messaging.open(
+            self._moto, queues, self._functions, self._authorizer, self._recorder, lambda: self.url
         )
         self._rest_apis = self._open_rest_apis()
         self._gateway = api_gateway.gateway(
             self._moto, self._functions, self._principals, self._authorizer, logged, self._rest_apis
         )
-        try:
-            self._server = serving.listen(port, self._application)
-        except BaseException:
-            self._close_recorder()
-            self._release()
-            raise
+        self._server = self._listen(port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self.port = self._server.port
         self.url = f"http://{serving.HOST}:{self.port}"
@@ -125,10 +124,13 @@ class Emulator:
     def start(self) -> None:
         self._thread.start()
         self._schedule.start()
+        self._messaging.poller.start()
 
     def close(self) -> None:
         self._schedule.close()
+        self._messaging.poller.close()
         self._functions.close()
+        self._messaging.poller.join()
         self._gateway.close()
         self._cloudformation.wait()  # its operations end by themselves
         if self._thread.is_alive():
@@ -146,7 +148,7 @@ class Emulator:
             "AWS_ACCESS_KEY_ID": "emulator",
             "AWS_SECRET_ACCESS_KEY": "emulator",
             "AWS_EC2_METADATA_DISABLED": "true",
-            **_without_proxy(),
+            **serving.without_proxy(),
             # The user's profiles and targets stay out of it.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -174,9 +176,30 @@ class Emulator:
         """Wait for the running operations of stacks, each so long at most; return False if none is running."""
         return self._cloudformation.wait(seconds)
 
+    def advance(self, seconds: float) -> None:
+        """Move the time of the queues forward: for tests, instead of waiting."""
+        with self._messaging.queues.changed:
+            self._messaging.queues.clock.advance(seconds)
+            self._messaging.queues.changed.notify_all()
+
     def log(self, function: str, region: str = DEFAULT_REGION) -> list[str]:
         """Return every line of the function's containers."""
         return self._functions.log(function_config.read(self._moto, FunctionName.parse(function, region)))
+
+    def _listen(self, port: int) -> BaseWSGIServer:
+        try:
+            return serving.listen(port, self._application)
+        except BaseException:
+            self._close_recorder()
+            self._release()
+            raise
+
+    def _open_recorder(self, data: Path) -> Recorder:
+        try:
+            return Recorder(self._moto, data)
+        except BaseException:
+            self._release()
+            raise
 
     def _open_stacks(self) -> CloudFormation:
         if self._recorder is None:
@@ -229,13 +252,15 @@ class Emulator:
         if not call.access_key:
             raise AwsError("AccessDenied", f"{call.method} {call.path}: the request is not signed", 403)
         if not self._moto.knows_region(call.region):
-            raise _wrong_region(call)
+            raise wrong_region(call)
         principal = self._principals.find(call.access_key)
         if principal is not None:
             signatures.check(call, principal.credentials)
-        if call.service == "cloudformation" or call.action == "Invoke":
+        if call.service in ("cloudformation", "sqs") or call.action == "Invoke":
             with self._moto.lock:
                 self._authorizer.authorize(call, principal)
+            if call.service == "sqs":
+                return self._messaging.sqs.answer(call)
             return self._functions.answer(call) if call.action == "Invoke" else self._cloudformation.answer(call)
         with self._moto.lock:
             self._authorizer.authorize(call, principal)
@@ -247,6 +272,12 @@ class Emulator:
             return self._authorizer.conceal(call, principal, answer)
 
     def _control_plane(self, call: Call) -> Answer:
+        if call.service == "lambda":
+            if call.action == "PutFunctionEventInvokeConfig":
+                self._destinations.check(call)
+            of_source = self._messaging.sources.answer(call)
+            if of_source is not None:
+                return of_source
         if call.action in bucket_policy.ACTIONS:
             return self._bucket_policies.answer(call)
         if call.service == "apigateway":
@@ -264,21 +295,3 @@ class Emulator:
             self._bucket_policies.forget(split_bucket_and_key(call.path)[0])
         complete = _COMPLETIONS.get(call.service)
         return complete(self._moto, call, answer) if complete else answer
-
-
-def _wrong_region(call: Call) -> AwsError:
-    """Return AWS's error for a signature with an unknown region."""
-    if call.service == "s3":
-        message = f"The authorization header is malformed; the region '{call.region}' is wrong"
-        return AwsError("AuthorizationHeaderMalformed", message, 400)
-    code = "InvalidSignatureException" if call.service in JSON_SERVICES else "SignatureDoesNotMatch"
-    return AwsError(code, f"Credential should be scoped to a valid region, and '{call.region}' is none", 403)
-
-
-def _without_proxy() -> dict[str, str]:
-    """Return the variables that exempt this machine from a proxy."""
-    said = {name: os.environ[name] for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)} or {"NO_PROXY": ""}
-    return {
-        name: value if value == "*" else ",".join(filter(None, (value, serving.HOST, serving.API_HOST)))
-        for name, value in said.items()
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+import os
 import socket
 import uuid
 from collections.abc import Callable, Iterable
@@ -56,3 +57,11 @@ def headers_of(answer: Answer) -> list[tuple[str, str]]:
     if not names & {"x-amzn-requestid", "x-amz-request-id", "apigw-requestid"}:
         headers.append(("x-amzn-RequestId", str(uuid.uuid4())))
     return headers
+
+
+def without_proxy() -> dict[str, str]:
+    """Return the variables that exempt this machine from a proxy."""
+    said = {name: os.environ[name] for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)} or {"NO_PROXY": ""}
+    return {
+        name: value if value == "*" else ",".join(filter(None, (value, HOST, API_HOST))) for name, value in said.items()
+    }

@@ -1,7 +1,8 @@
 """Lambda's data plane: invocations run the deployed bundle for real, in containers on this machine.
 
 RequestResponse waits for the result; Event answers 202 and is tried up to three times, one and two minutes apart, as
-Lambda does; DryRun answers 204. moto's lock is not held while a function runs.
+Lambda does, and goes to the destination of failures after the last; DryRun answers 204. moto's lock is not held while a
+function runs.
 
 The output of a container is a file, copied to CloudWatch Logs after every invocation.
 """
@@ -27,6 +28,7 @@ from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionC
 from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.runtime.bundles import Bundles, UnusableBundle
 from sldb.emulator.runtime.containers import Container, Limits, Outcome, error_body
+from sldb.emulator.runtime.destinations import Destinations
 from sldb.emulator.runtime.pool import Pool
 from sldb.emulator.runtime.process import Program
 
@@ -48,6 +50,7 @@ class Functions:
         max_idle: int,
         max_concurrency: int,
         logged: Callable[[str], None] = lambda _region: None,  # is called with the region of new log lines
+        destinations: Destinations | None = None,  # of asynchronous invocations; None: there are none
     ) -> None:
         self.endpoint_url = ""  # known once the server listens
         self.pool = Pool(self._make_container, max_idle=max_idle, max_concurrency=max_concurrency)
@@ -57,6 +60,7 @@ class Functions:
         self._containers_dir = root / "containers"
         self._minute_seconds = minute_seconds
         self._note_logged = logged
+        self._destinations = destinations
         self._stopping = threading.Event()
         self._background: list[threading.Thread] = []
         self._background_lock = threading.Lock()
@@ -121,6 +125,7 @@ class Functions:
             thread.join()
 
     def _attempt(self, function: FunctionName, event: bytes, request_id: str) -> None:
+        config, outcome = None, None
         for attempt, minutes in enumerate((0, *RETRY_AFTER_MINUTES)):
             if self._stopping.wait(minutes * self._minute_seconds):
                 return
@@ -135,7 +140,9 @@ class Functions:
                 return
             _logger.warning("asynchronous invocation of %s failed: %s", function.name, outcome.body.decode())
             if attempt >= config.retry_attempts:
-                return
+                break
+        if self._destinations is not None and config is not None and outcome is not None:
+            self._destinations.send_failure(config, request_id, event, outcome, attempt + 1)
 
     def _make_container(self, config: FunctionConfig) -> Container:
         credentials = self._principals.mint(config.role_arn, config.name)

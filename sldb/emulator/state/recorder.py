@@ -29,7 +29,7 @@ SAVE_SECONDS = 1.0  # between two times that log lines are saved
 _SERVICES = ("ec2", "iam", "lambda", "events", "logs", "secretsmanager", "apigatewayv2")
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "Validate")
 _BUCKET, _REST, _STACKS, _POLICIES, _MADE_BY = "bucket/", "s3/rest", "stacks", "bucket_policies", "made_by"
-_REST_APIS = "rest_apis"
+_REST_APIS, _QUEUES, _EVENT_SOURCES = "rest_apis", "queues", "event_sources"
 _UPLOADING = ("uploads", "uploadId", "partNumber")
 
 
@@ -48,6 +48,8 @@ class Recorder:
         self.stacks: Any = None  # of CloudFormation, if there are some
         self.bucket_policies: dict[str, str] = {}
         self.rest_apis: dict[str, Any] = {}  # by region
+        self.queues: dict[str, Any] = {}  # by region
+        self.event_sources: list[dict[str, Any]] = []
         try:
             self._restore(directory)
         except BaseException:
@@ -85,6 +87,12 @@ class Recorder:
 
     def save_rest_apis(self, documents: dict[str, Any]) -> None:
         self._save({_REST_APIS: json.dumps(documents).encode()})
+
+    def save_queues(self, queues: dict[str, Any]) -> None:
+        self._save({_QUEUES: json.dumps(queues).encode()})
+
+    def save_event_sources(self, mappings: list[dict[str, Any]]) -> None:
+        self._save({_EVENT_SOURCES: json.dumps(mappings).encode()})
 
     def _after_s3(self, call: Call) -> None:
         bucket, key = split_bucket_and_key(call.path)
@@ -165,6 +173,10 @@ class Recorder:
             self.bucket_policies = json.loads(content)
         elif name == _REST_APIS:
             self.rest_apis = json.loads(content)
+        elif name == _QUEUES:
+            self.queues = json.loads(content)
+        elif name == _EVENT_SOURCES:
+            self.event_sources = json.loads(content)
         elif name == _STACKS:
             self.stacks = self._load(content)
         elif name.startswith(_BUCKET):

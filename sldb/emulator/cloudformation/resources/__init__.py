@@ -8,11 +8,13 @@ from sldb.emulator.cloudformation.resources import api_gateway, api_gateway_stag
 from sldb.emulator.cloudformation.resources.aws_lambda import EventInvokeConfig, Function, Permission
 from sldb.emulator.cloudformation.resources.base import ResourceType
 from sldb.emulator.cloudformation.resources.ec2 import Vpc
+from sldb.emulator.cloudformation.resources.event_sources import EventSourceMapping
 from sldb.emulator.cloudformation.resources.events import Rule
 from sldb.emulator.cloudformation.resources.iam import InlinePolicy, Role
 from sldb.emulator.cloudformation.resources.logs import LogGroup
 from sldb.emulator.cloudformation.resources.s3 import Bucket, BucketPolicy
 from sldb.emulator.cloudformation.resources.secretsmanager import Secret
+from sldb.emulator.cloudformation.resources.sqs import Queue, QueuePolicy
 
 TYPES: Mapping[str, ResourceType] = {
     "AWS::S3::Bucket": Bucket(),
@@ -23,6 +25,9 @@ TYPES: Mapping[str, ResourceType] = {
     "AWS::Lambda::Function": Function(),
     "AWS::Lambda::Permission": Permission(),
     "AWS::Lambda::EventInvokeConfig": EventInvokeConfig(),
+    "AWS::Lambda::EventSourceMapping": EventSourceMapping(),
+    "AWS::SQS::Queue": Queue(),
+    "AWS::SQS::QueuePolicy": QueuePolicy(),
     "AWS::Events::Rule": Rule(),
     "AWS::Logs::LogGroup": LogGroup(),
     "AWS::SecretsManager::Secret": Secret(),

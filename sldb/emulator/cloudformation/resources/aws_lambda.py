@@ -142,7 +142,9 @@ class Permission(ResourceType):
 
 
 class EventInvokeConfig(ResourceType):
-    properties = frozenset({"FunctionName", "Qualifier", "MaximumRetryAttempts", "MaximumEventAgeInSeconds"})
+    properties = frozenset(
+        {"FunctionName", "Qualifier", "MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig"}
+    )
     replaces = frozenset({"FunctionName", "Qualifier"})
 
     def create(self, new: New) -> None:

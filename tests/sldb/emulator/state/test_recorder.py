@@ -259,3 +259,24 @@ def test_after_any_calls_the_directory_holds_what_they_made(
     with emulator(copy) as client:
         assert objects(client("s3"), "bucket") == wanted
         assert client("s3").list_object_versions(Bucket="bucket").get("Versions", []) == before
+
+
+def test_queues_and_mappings_outlive_the_process(tmp_path: Path) -> None:
+    with emulator(tmp_path / "a") as client:
+        sqs, iam = client("sqs"), client("iam")
+        url = sqs.create_queue(QueueName="q")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+        rights = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": arn}]}
+        iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=json.dumps(rights))
+        code = {"Runtime": RUNTIME, "Handler": "a.b", "Code": {"ZipFile": zipped({"a.py": ""})}}
+        client("lambda").create_function(FunctionName="f", Architectures=[ARCHITECTURE], Role=role, **code)
+        made = client("lambda").create_event_source_mapping(FunctionName="f", EventSourceArn=arn, Enabled=False)
+        sent = sqs.send_message(QueueUrl=url, MessageBody="x")["MessageId"]
+        sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)
+    with emulator(tmp_path / "a") as client:
+        sqs = client("sqs")
+        url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+        (again,) = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
+        assert (again["MessageId"], again["Attributes"]["ApproximateReceiveCount"]) == (sent, "2")
+        assert client("lambda").get_event_source_mapping(UUID=made["UUID"])["EventSourceArn"] == arn

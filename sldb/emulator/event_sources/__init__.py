@@ -1,0 +1,1 @@
+"""Event source mappings: SQS queues invoke functions."""
