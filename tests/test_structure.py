@@ -168,6 +168,7 @@ TESTED_IN = {
     ),
     "tests/sldb/emulator/sqs/test_api.py": ("sldb.emulator.sqs.clock", "sldb.emulator.sqs.queues"),
     "tests/sldb/emulator/cloudformation/test_api.py": (
+        "sldb.emulator.cloudformation.reads",
         "sldb.emulator.cloudformation.change",
         "sldb.emulator.cloudformation.change_sets",
         "sldb.emulator.cloudformation.describe",

@@ -1,7 +1,7 @@
-"""The bucket of bundles: Lambda reads the code from it. Private, encrypted, made by the deployer and not by the stack
-(the code must be in S3 before the stack can begin), and removed by `destroy`.
+"""The bucket of bundles: Lambda reads the code from it, and CloudFormation the template. Private, encrypted, made by
+the deployer and not by the stack (both must be in S3 before the stack can begin), and removed by `destroy`.
 
-A bundle's key is its digest: an existing one need not be sent again.
+The key of a bundle or a template is its digest: an existing one need not be sent again.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ import io
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from lambda_handlers.shared.endpoints import bucket_url, service_url
 from sldb.aws.busy_buckets import retry_while_busy
+from sldb.aws.endpoints import find_partition
 from sldb.aws.errors import aws_errors
 from sldb.deploy.bucket_content import BUNDLE_LAYOUT, find_foreign_key
 from sldb.deploy.bucket_tags import owner_of, put_tags
+from sldb.deploy.template import template_key
 from sldb.progress.protocol import SILENT, Progress
 from sldb.stack.account import Account
 from sldb.stack.ownership import TAG
@@ -47,7 +51,7 @@ class BundleBucket:
     def has(self, key: str) -> bool:
         from botocore.exceptions import ClientError
 
-        with aws_errors(f"look for the bundle in {self.name}"):
+        with aws_errors(f"look for {key} in {self.name}"):
             try:
                 self.bucket.s3.head_object(Bucket=self.name, Key=key, **self._owner)
             except ClientError as error:
@@ -97,9 +101,43 @@ class BundleBucket:
                 **self._owner,
             )
 
+    def upload_template(self, text: str) -> str:
+        """Make the bucket hold a template; return its key."""
+        key = template_key(text)
+        if not self.has(key):
+            with aws_errors(f"upload the template to {self.name}"):
+                self.bucket.s3.put_object(
+                    Bucket=self.name, Key=key, Body=text.encode(), ContentType="text/yaml", **self._owner
+                )
+        return key
+
+    def discard(self, template: str) -> None:
+        """Delete a template, and the bucket if it is empty then: for a bucket made for a plan."""
+        from botocore.exceptions import ClientError
+
+        with aws_errors(f"delete the bucket {self.name} of the plan"):
+            try:
+                self.bucket.s3.delete_object(Bucket=self.name, Key=template_key(template), **self._owner)
+                self.bucket.s3.delete_bucket(Bucket=self.name, **self._owner)
+            except ClientError as error:  # another deployment uses it by now, or has deleted it
+                if error.response["Error"]["Code"] not in ("BucketNotEmpty", "NoSuchBucket"):
+                    raise
+
     @property
     def _owner(self) -> Any:
         return {"ExpectedBucketOwner": self.bucket.account_id}
+
+
+def object_url(account: Account, bucket: str, key: str) -> str:
+    """Return the address of an object for CloudFormation, by its own endpoint: AWS's reads from AWS's S3, whatever way
+    this machine takes to that; another server of CloudFormation reads from the S3 beside it."""
+    partition = find_partition(account.session._session, account.region)
+    host = urlsplit(account.cloudformation.meta.endpoint_url).hostname or ""
+    if host.endswith((f".{partition.suffix}", f".{partition.dual_stack_suffix}")):
+        address = bucket_url(service_url("s3", account.region, partition), bucket, virtual_hosted=True)
+    else:
+        address = bucket_url(account.s3.meta.endpoint_url, bucket)
+    return f"{address}/{key}"
 
 
 class _Counted(io.BytesIO):

@@ -4,9 +4,8 @@
         show(deployment.plan)
         deployment.apply()               # else the prepared change set is dropped on the way out
 
-Preparing (`sldb.deploy.preparation`) builds the bundle and lets CloudFormation work out the changes. Applying makes the
-bucket of bundles if it is missing, uploads the bundle if it is not there, executes the change set and follows it to its
-end.
+Preparing (`sldb.deploy.preparation`) builds the bundle and lets CloudFormation work out the changes. Applying uploads
+the bundle if it is not in its bucket, executes the change set and follows it to its end.
 """
 
 from __future__ import annotations
@@ -78,10 +77,13 @@ class Deployment:
         return state
 
     def drop(self) -> None:
-        """Drop the prepared change set, if it was not executed."""
+        """Drop the prepared change set, and the bucket made for it, unless it was executed."""
         change_set = self.preparation.change_set
-        if change_set is not None and not self.executed:
-            self._stack.drop(change_set)
+        if change_set is None or self.executed:
+            return
+        self._stack.drop(change_set)
+        if self.plan.bundle.makes_bucket:
+            self._bucket.discard(self.preparation.template)
 
     def describe(self) -> StackState:
         """Return the state of the existing stack."""

@@ -1,21 +1,24 @@
 """The preparation of a deployment: the wanted state of the stack, and the plan for it.
 
 Builds the bundle on this machine and has CloudFormation work out the changes, as a change set, without executing it.
-Before, it repairs a stack that cannot be updated as it is; nothing else changes.
+CloudFormation reads the template from the bucket of bundles. A missing bucket is made for that, and dropped with the
+change set. Before, a stack is repaired if it cannot be updated as it is; nothing else changes.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from lambda_handlers.wire import SldbError
 from sldb.deploy.apis.log_role import has_log_role
 from sldb.deploy.apis.notes import api_notes
 from sldb.deploy.apis.options import kinds_of
 from sldb.deploy.bundle.archive import Bundle, build
 from sldb.deploy.bundle.platform import Platform
-from sldb.deploy.bundle_bucket import BundleBucket
+from sldb.deploy.bundle_bucket import BundleBucket, object_url
 from sldb.deploy.data_bucket import find_adopted
 from sldb.deploy.lock_vpc import SECURITY_GROUP, LockVpc, plan_lock_vpc
 from sldb.deploy.losses import LossReport, find_losses
@@ -51,6 +54,7 @@ class Preparation:
     plan: Plan
     change_set: ChangeSet | None  # None: there is nothing to do for CloudFormation
     bundle: Bundle
+    template: str
     parameters: Mapping[str, str]  # of the stack, as wanted
     tags: Tags
     lock_vpc: LockVpc
@@ -123,8 +127,8 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
         "BucketMade": bucket_made(start.losses, start.state),
         "KeyApiLogs": previous.get("KeyApiLogs", "false") if may_log is None else str(may_log).lower(),
     }
-    change_set = _change_set(start, parameters)
-    addresses = api_addresses(account, start.state) if start.state else {}
+    template = template_text(parameters)
+    change_set = _change_set(account, start, step, template, parameters)
     plan = Plan(
         kind=_kind(start, change_set),
         stack=start.stack.name,
@@ -136,23 +140,27 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
             *bucket_notes,
             *loss_notes(start.losses),
             *_notes(parameters, start.tags, lock_vpc),
-            *api_notes(previous, parameters, addresses, has_log_role=may_log),
+            *api_notes(previous, parameters, _addresses(account, start), has_log_role=may_log),
         ),
         losses=start.losses.losses,
         empty=() if lock_vpc.is_kept else (LOCK_VPC,),
     )
-    loses_api_keys = "key" in kinds_of(previous) and "key" not in kinds_of(parameters)
     return Preparation(
         plan,
         change_set,
         start.bundle,
+        template,
         parameters,
         start.tags,
         lock_vpc,
         start.losses,
         sets_versions=sets_versions,
-        loses_api_keys=loses_api_keys,
+        loses_api_keys="key" in kinds_of(previous) and "key" not in kinds_of(parameters),
     )
+
+
+def _addresses(account: Account, start: _Start) -> Mapping[str, str]:
+    return api_addresses(account, start.state) if start.state else {}
 
 
 def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:
@@ -161,12 +169,26 @@ def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:
     return BundleStep(bucket.name, bundle.key, bundle.unpacked_bytes, makes_bucket=not exists, uploads=not is_uploaded)
 
 
-def _change_set(start: _Start, parameters: Mapping[str, str]) -> ChangeSet | None:
+def _change_set(
+    account: Account, start: _Start, step: BundleStep, template: str, parameters: Mapping[str, str]
+) -> ChangeSet | None:
     """Have CloudFormation work out the changes; return None if the stack is as wanted."""
-    template, lost = template_text(parameters), bool(start.losses.of_stack)
+    lost = bool(start.losses.of_stack)
     if not (start.tags.changed or lost) and _is_up_to_date(start, template, parameters):
         return None
-    return start.stack.prepare(template, parameters, start.tags.sent, creates=start.state is None, reverts_drift=lost)
+    if step.makes_bucket:
+        start.bucket.create()
+    change_set = None
+    try:
+        url = object_url(account, step.bucket, start.bucket.upload_template(template))
+        change_set = start.stack.prepare(
+            url, parameters, start.tags.sent, creates=start.state is None, reverts_drift=lost
+        )
+    finally:
+        if step.makes_bucket and change_set is None:
+            with suppress(SldbError):  # an error of the change set says more
+                start.bucket.discard(template)
+    return change_set
 
 
 def _is_up_to_date(start: _Start, template: str, parameters: Mapping[str, str]) -> bool:

@@ -103,7 +103,7 @@ class Stack:
 
     def prepare(
         self,
-        template: str,
+        template_url: str,
         parameters: Mapping[str, str],
         tags: Mapping[str, str] | None,
         *,
@@ -121,7 +121,7 @@ class Stack:
                 StackName=self.name,
                 ChangeSetName=f"sldb-{uuid.uuid4().hex}",
                 ChangeSetType="CREATE" if creates else "UPDATE",
-                TemplateBody=template,
+                TemplateURL=template_url,
                 Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in sorted(parameters.items())],
                 Capabilities=["CAPABILITY_IAM"],
                 **more,

@@ -18,7 +18,7 @@ from sldb.deploy.apis.options import KIND_PARAMETERS, kinds_of
 from sldb.deploy.checks import apis as checks
 from sldb.deploy.losses import role_policies
 from sldb.deploy.parameters import DEFAULTS
-from sldb.deploy.template import KEY_DEPLOYMENT, MAX_BYTES, compact, methods_digest, template_path, template_text
+from sldb.deploy.template import KEY_DEPLOYMENT, methods_digest, template_path, template_text
 from sldb.emulator.cloudformation.target import Known, Target
 from sldb.emulator.cloudformation.template import _Loader, load, parameter_values
 from sldb.stack import names
@@ -272,43 +272,6 @@ def test_origins_and_audiences_are_lists_and_a_quota_has_a_period() -> None:
     assert properties["JwtAuthorizer"]["JwtConfiguration"]["Audience"] == ["a", "b"]
     assert properties["JwtApi"]["CorsConfiguration"]["AllowOrigins"] == ["https://a.example", "https://b.example"]
     assert properties["KeyUsagePlan"]["Quota"] == {"Limit": "1000", "Period": "WEEK"}
-
-
-def test_the_submitted_template_is_the_same_without_comments_and_fits() -> None:
-    assert yaml.load(compact(RAW), _Loader) == yaml.load(RAW, _Loader)
-    assert len(template_text().encode()) <= MAX_BYTES
-
-
-block = st.recursive(
-    st.sampled_from(["word", "two words", "'#'", "[a, b]", "!Ref It", '"a: b"']),
-    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, min_size=1),
-    max_leaves=12,
-)
-
-
-def written(value: Any, indent: str = "") -> Iterator[str]:
-    """Yield the lines of a value as the template is written: items further in than their key."""
-    if isinstance(value, str):
-        yield f"{indent}{value}"
-    elif isinstance(value, dict):
-        for key, member in value.items():
-            if isinstance(member, str):
-                yield f"{indent}{key}: {member}"
-            else:
-                yield f"{indent}{key}:"
-                yield from written(member, indent + "  ")
-    else:
-        for item in value:
-            first, *rest = written(item, indent + "  ")
-            yield f"{indent}- {first.lstrip()}"
-            yield f"{indent}# a comment"
-            yield from rest
-
-
-@given(block)
-def test_compact_yaml_means_the_same(value: Any) -> None:
-    text = "\n".join(written(value))
-    assert yaml.load(compact(text), _Loader) == yaml.load(text, _Loader)
 
 
 def test_a_deployment_has_another_id_for_other_methods_and_the_same_for_all_else() -> None:

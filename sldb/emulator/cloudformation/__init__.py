@@ -2,7 +2,9 @@
 unknown elements in silence. This one refuses them by name.
 
 api         actions over the query protocol, as far as a stack's state allows them
+reads       the reading actions
 submission  the template, parameters and tags of a request, checked
+template_reader  templates in S3, by their addresses
 stacks      all stacks of the account
 change_sets the difference between a stack and a target
 template    text → Template, its checks and its parameters

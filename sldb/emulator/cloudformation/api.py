@@ -13,7 +13,7 @@ from typing import Any
 
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import AwsError, NotEmulated
-from sldb.emulator.cloudformation import describe, query
+from sldb.emulator.cloudformation import query, reads
 from sldb.emulator.cloudformation.change_sets import changes_between, new_change_set, wrong_state
 from sldb.emulator.cloudformation.engine import Operation
 from sldb.emulator.cloudformation.resources import TYPES
@@ -21,9 +21,10 @@ from sldb.emulator.cloudformation.resources.base import Cloud, Existing
 from sldb.emulator.cloudformation.saving_lock import SavingLock
 from sldb.emulator.cloudformation.stack import Stack, now
 from sldb.emulator.cloudformation.stacks import Stacks
-from sldb.emulator.cloudformation.submission import capabilities_needed, submitted_target, submitted_template
+from sldb.emulator.cloudformation.submission import submitted_target
 from sldb.emulator.cloudformation.target import Target
 from sldb.emulator.cloudformation.template import invalid
+from sldb.emulator.cloudformation.template_reader import TemplateReader
 
 _READS = ("Describe", "Get", "List", "Validate")
 _UPDATABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
@@ -33,8 +34,13 @@ Action = Callable[["CloudFormation", str, dict[str, Any]], dict[str, Any]]
 
 class CloudFormation:
     def __init__(
-        self, url: str, stacks: Stacks | None = None, save: Callable[[Stacks], None] = lambda _stacks: None
+        self,
+        url: str,
+        templates: TemplateReader,
+        stacks: Stacks | None = None,
+        save: Callable[[Stacks], None] = lambda _stacks: None,
     ) -> None:
+        self._templates = templates
         self._stacks = stacks or Stacks()
         self._stacks.end_interrupted()
         self._lock = SavingLock(lambda: save(self._stacks))
@@ -48,6 +54,8 @@ class CloudFormation:
         given = query.parse(call.action, call.form)
         if unknown := sorted(set(given) - accepted):
             raise NotEmulated(f"the parameter {unknown[0]} of cloudformation:{call.action}")
+        if "TemplateURL" in given:
+            given["TemplateText"] = self._templates.read(call, given["TemplateURL"])
         with self._lock.without_saving() if call.action.startswith(_READS) else self._lock:
             result = action(self, call.region, given)
         return query.render(call.action, result)
@@ -82,14 +90,6 @@ class CloudFormation:
         change_set = new_change_set(stack, target, given, creates, actual)
         stack.change_sets[change_set.id] = change_set
         return {"Id": change_set.id, "StackId": stack.id}
-
-    def describe_change_set(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
-        stack, change_set = self._stacks.change_set(region, given)
-        return describe.change_set(stack, change_set)
-
-    def list_change_sets(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
-        stack = self._stacks.existing(region, given["StackName"])
-        return {"Summaries": [describe.change_set_summary(stack, each) for each in stack.change_sets.values()]}
 
     def delete_change_set(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -173,56 +173,6 @@ class CloudFormation:
         self._run(lambda: operation.continue_roll_back(skipped))
         return {}
 
-    def describe_stacks(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
-        if "StackName" in given:
-            return {"Stacks": [describe.stack(self._stacks.existing(region, given["StackName"]))]}
-        live = [each for each in self._stacks.of_region(region) if each.deleted_at is None]
-        return {"Stacks": [describe.stack(each) for each in live]}
-
-    def list_stacks(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
-        wanted = given.get("StackStatusFilter", [])
-        found = self._stacks.of_region(region)
-        return {
-            "StackSummaries": [describe.stack_summary(each) for each in found if not wanted or each.status in wanted]
-        }
-
-    def describe_stack_events(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
-        return {"StackEvents": self._stacks.existing(region, given["StackName"]).events[::-1]}
-
-    def describe_stack_resources(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
-        stack = self._stacks.existing(region, given["StackName"])
-        wanted = given.get("LogicalResourceId")
-        found = [each for each in stack.statuses.values() if wanted in (None, each.logical_id)]
-        return {"StackResources": [describe.resource(stack, each) for each in found]}
-
-    def list_stack_resources(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
-        stack = self._stacks.existing(region, given["StackName"])
-        return {"StackResourceSummaries": [describe.resource_summary(each) for each in stack.statuses.values()]}
-
-    def describe_stack_resource(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
-        stack = self._stacks.existing(region, given["StackName"])
-        name = given["LogicalResourceId"]
-        if name not in stack.statuses:
-            raise invalid(f"Resource {name} does not exist for stack {stack.name}")
-        return {"StackResourceDetail": describe.resource_detail(stack, stack.statuses[name])}
-
-    def get_template(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
-        if "ChangeSetName" in given:
-            target: Target | None = self._stacks.change_set(region, given)[1].target
-        else:
-            target = self._stacks.existing(region, given["StackName"]).target
-        text = target.template.text if target else ""
-        return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
-
-    def validate_template(self, _region: str, given: dict[str, Any]) -> dict[str, Any]:
-        template = submitted_template(given)
-        needed = capabilities_needed(template)
-        return {
-            "Description": template.description,
-            "Parameters": [describe.parameter(name, each) for name, each in template.parameters.items()],
-            "Capabilities": [needed] if needed else [],
-        }
-
     def _apply(
         self,
         stack: Stack,
@@ -268,7 +218,12 @@ def _check_updatable(stack: Stack) -> None:
         raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
 
-_TEMPLATE = {"StackName", "TemplateBody", "UsePreviousTemplate", "Parameters", "Capabilities", "Tags"}
+def _read(action: Callable[[Stacks, str, dict[str, Any]], dict[str, Any]]) -> Action:
+    return lambda api, region, given: action(api._stacks, region, given)
+
+
+_TEXT = {"TemplateBody", "TemplateURL"}
+_TEMPLATE = {"StackName", *_TEXT, "UsePreviousTemplate", "Parameters", "Capabilities", "Tags"}
 _EXECUTION = {"ClientRequestToken", "DisableRollback", "RetainExceptOnCreate"}
 _ACTIONS: Mapping[str, tuple[Action, set[str]]] = {
     "CreateChangeSet": (
@@ -276,10 +231,10 @@ _ACTIONS: Mapping[str, tuple[Action, set[str]]] = {
         {*_TEMPLATE, "ChangeSetName", "ChangeSetType", "Description", "ClientToken", "DeploymentMode"},
     ),
     "DescribeChangeSet": (
-        CloudFormation.describe_change_set,
+        _read(reads.describe_change_set),
         {"ChangeSetName", "StackName", "NextToken", "IncludePropertyValues"},
     ),
-    "ListChangeSets": (CloudFormation.list_change_sets, {"StackName", "NextToken"}),
+    "ListChangeSets": (_read(reads.list_change_sets), {"StackName", "NextToken"}),
     "DeleteChangeSet": (CloudFormation.delete_change_set, {"ChangeSetName", "StackName"}),
     "ExecuteChangeSet": (CloudFormation.execute_change_set, {"ChangeSetName", "StackName"} | _EXECUTION),
     "CreateStack": (CloudFormation.create_stack, _TEMPLATE | _EXECUTION),
@@ -289,12 +244,12 @@ _ACTIONS: Mapping[str, tuple[Action, set[str]]] = {
         CloudFormation.continue_update_rollback,
         {"StackName", "ResourcesToSkip", "ClientRequestToken"},
     ),
-    "DescribeStacks": (CloudFormation.describe_stacks, {"StackName", "NextToken"}),
-    "ListStacks": (CloudFormation.list_stacks, {"StackStatusFilter", "NextToken"}),
-    "DescribeStackEvents": (CloudFormation.describe_stack_events, {"StackName", "NextToken"}),
-    "DescribeStackResources": (CloudFormation.describe_stack_resources, {"StackName", "LogicalResourceId"}),
-    "DescribeStackResource": (CloudFormation.describe_stack_resource, {"StackName", "LogicalResourceId"}),
-    "ListStackResources": (CloudFormation.list_stack_resources, {"StackName", "NextToken"}),
-    "GetTemplate": (CloudFormation.get_template, {"StackName", "ChangeSetName", "TemplateStage"}),
-    "ValidateTemplate": (CloudFormation.validate_template, {"TemplateBody"}),
+    "DescribeStacks": (_read(reads.describe_stacks), {"StackName", "NextToken"}),
+    "ListStacks": (_read(reads.list_stacks), {"StackStatusFilter", "NextToken"}),
+    "DescribeStackEvents": (_read(reads.describe_stack_events), {"StackName", "NextToken"}),
+    "DescribeStackResources": (_read(reads.describe_stack_resources), {"StackName", "LogicalResourceId"}),
+    "DescribeStackResource": (_read(reads.describe_stack_resource), {"StackName", "LogicalResourceId"}),
+    "ListStackResources": (_read(reads.list_stack_resources), {"StackName", "NextToken"}),
+    "GetTemplate": (_read(reads.get_template), {"StackName", "ChangeSetName", "TemplateStage"}),
+    "ValidateTemplate": (_read(reads.validate_template), _TEXT),
 }

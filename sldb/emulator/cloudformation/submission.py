@@ -12,6 +12,7 @@ from sldb.emulator.cloudformation.target import Target
 from sldb.emulator.cloudformation.template import Template, invalid, load, parameter_values
 
 MAX_TAGS = 50
+MAX_BODY_BYTES = 51_200
 _NAMED_IAM = {"AWS::IAM::Role": "RoleName"}
 _IAM_TYPES = {"AWS::IAM::Role", "AWS::IAM::Policy"}
 
@@ -50,9 +51,17 @@ def _tags(stack: Stack, given: Mapping[str, Any]) -> dict[str, str]:
 def _body(given: Mapping[str, Any], previous: Target | None) -> str:
     if given.get("UsePreviousTemplate") and previous is not None:
         return previous.template.text
-    if "TemplateBody" not in given:
-        raise invalid("Either Template URL or Template Body must be specified. (The emulator takes a body.)")
-    return str(given["TemplateBody"])
+    if ("TemplateBody" in given) == ("TemplateText" in given):
+        raise invalid("Either Template URL or Template Body must be specified.")
+    if "TemplateText" in given:  # that of the URL
+        return str(given["TemplateText"])
+    body = str(given["TemplateBody"])
+    if len(body.encode()) > MAX_BODY_BYTES:
+        raise invalid(
+            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {MAX_BODY_BYTES}"
+        )
+    return body
 
 
 def _check_supplied(template: Template, names: Iterable[str]) -> None:

@@ -18,7 +18,6 @@ import yaml  # type: ignore[import-untyped]  # its types are a package of their 
 from sldb.emulator.calls.errors import AwsError, NotEmulated
 from sldb.emulator.cloudformation import intrinsics
 
-MAX_BODY_BYTES = 51_200
 _SECTIONS = {"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Conditions", "Resources", "Outputs"}
 _ATTRIBUTES = {"Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Metadata"}
 _PARAMETER_TYPES = {"String", "Number", "CommaDelimitedList"}
@@ -75,11 +74,6 @@ class Template:
 
 @lru_cache(maxsize=8)  # one deployment sends the same text several times
 def load(text: str) -> Template:
-    if len(text.encode()) > MAX_BODY_BYTES:
-        raise invalid(
-            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {MAX_BODY_BYTES}"
-        )
     try:
         document = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)  # a safe loader
     except (ValueError, yaml.YAMLError) as error:

@@ -34,6 +34,7 @@ from sldb.emulator.calls.errors import AwsError, NotEmulated, render, wrong_regi
 from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionName
 from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.cloudformation.api import CloudFormation
+from sldb.emulator.cloudformation.template_reader import TemplateReader
 from sldb.emulator.front import api_gateway, ec2_rules, lambda_rules, messaging, s3_rules, secrets_rules, serving
 from sldb.emulator.front.hooks import Hook, ReplyLost, chain
 from sldb.emulator.gateway.http_api import control
@@ -202,9 +203,10 @@ class Emulator:
             raise
 
     def _open_stacks(self) -> CloudFormation:
+        templates = TemplateReader(self._moto, self._authorizer, self._principals, self.url)
         if self._recorder is None:
-            return CloudFormation(self.url)
-        return CloudFormation(self.url, self._recorder.stacks, self._recorder.save_stacks)
+            return CloudFormation(self.url, templates)
+        return CloudFormation(self.url, templates, self._recorder.stacks, self._recorder.save_stacks)
 
     def _open_rest_apis(self) -> Documents:
         if self._recorder is None:

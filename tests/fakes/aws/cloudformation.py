@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from itertools import count
@@ -59,6 +60,14 @@ def template(aws: Any, **resources: Any) -> dict[str, Any]:
         "Resources": {name: resource for name, resource in whole.items() if resource is not None},
         "Outputs": {"Bucket": {"Value": {"Ref": "Data"}}} if whole["Data"] else {},
     }
+
+
+def template_in_s3(s3: Any, text: str, bucket: str = "templates") -> dict[str, str]:
+    """Put a template into S3; return the argument of a call for it. For those that are too long for a request."""
+    key = f"{hashlib.sha256(text.encode()).hexdigest()}.template"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
+    return {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}"}
 
 
 class Stack:

@@ -17,6 +17,7 @@ from sldb.ops.status import deployed
 from sldb.stack.account import Account, connect
 from sldb.stack.bucket import Bucket
 from sldb.stack.state import StackResource, StackState
+from tests.fakes.aws.cloudformation import template_in_s3
 from tests.fakes.waiting import wait_until
 from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands, Ran
 
@@ -363,7 +364,7 @@ def prepare_only(sldb: Commands) -> None:
         StackName="test-db",
         ChangeSetName="sldb-" + "0" * 32,
         ChangeSetType="CREATE",
-        TemplateBody=template_text(),
+        **template_in_s3(sldb.client("s3"), template_text()),
         Capabilities=["CAPABILITY_IAM"],
         Parameters=[{"ParameterKey": k, "ParameterValue": "x"} for k in ("BundleBucket", "BundleKey")],
     )

@@ -14,6 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from sldb.emulator.calls.call import Answer, Call
 
+from tests.fakes.aws.cloudformation import template_in_s3
 from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 # The command in a process of its own, with a bundle like that of the fixture.
@@ -115,7 +116,7 @@ def test_new_code_is_uploaded_and_the_functions_get_it(sldb: Commands, monkeypat
     assert "~  QueryFunction" in sldb.ok("deploy").err
     after = sldb.client("lambda").get_function_configuration(FunctionName="test-db-function")["CodeSha256"]
     assert after != before
-    assert len(sldb.client("s3").list_objects_v2(Bucket=BUNDLE_BUCKET)["Contents"]) == 2
+    assert sum(key.endswith(".zip") for key in keys_of(sldb)) == 2
 
 
 def test_a_plan_changes_nothing(sldb: Commands) -> None:
@@ -128,6 +129,33 @@ def test_a_plan_changes_nothing(sldb: Commands) -> None:
     sldb.ok("deploy", "--plan", "--memory", "512")
     assert sldb.stack_status() == "CREATE_COMPLETE"
     assert sldb.waiting_change_sets() == []
+
+
+def test_the_template_is_read_from_the_bucket_of_bundles_and_keeps_its_comments(sldb: Commands) -> None:
+    sldb.ok("deploy")
+    (key,) = (key for key in keys_of(sldb) if key.endswith(".template"))
+    body = sldb.client("s3").get_object(Bucket=BUNDLE_BUCKET, Key=key)["Body"].read().decode()
+    assert "# Deployed by" in body
+    assert sldb.client("cloudformation").get_template(StackName="test-db")["TemplateBody"] == body
+
+
+def keys_of(sldb: Commands) -> list[str]:
+    return [each["Key"] for each in sldb.client("s3").list_objects_v2(Bucket=BUNDLE_BUCKET)["Contents"]]
+
+
+def test_the_bucket_of_a_refused_plan_is_removed_unless_another_deployment_uses_it(sldb: Commands) -> None:
+    sldb.fail("CreateChangeSet", "ValidationError", "no")
+    assert sldb("deploy").status == 3
+    assert sldb.buckets() == []
+
+    def use(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
+        if call.action == "CreateChangeSet":
+            sldb.client("s3").put_object(Bucket=BUNDLE_BUCKET, Key=f"{'0' * 64}.zip", Body=b"another's")
+        return proceed(call)
+
+    sldb.aws.hooks.append(use)
+    sldb.ok("deploy", "--plan")
+    assert keys_of(sldb) == [f"{'0' * 64}.zip"]
 
 
 def test_permissions_are_shown_after_the_resources(sldb: Commands) -> None:
@@ -202,7 +230,7 @@ def test_what_another_stack_left_in_review_is_taken_over(sldb: Commands) -> None
         StackName="test-db",
         ChangeSetName="left-behind",
         ChangeSetType="CREATE",
-        TemplateBody=template_text(),
+        **template_in_s3(sldb.client("s3"), template_text()),
         Capabilities=["CAPABILITY_IAM"],
         Parameters=[{"ParameterKey": k, "ParameterValue": "x"} for k in ("BundleBucket", "BundleKey")],
     )

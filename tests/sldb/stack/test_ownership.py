@@ -16,6 +16,7 @@ from sldb.emulator.cloudformation.template import load
 from sldb.stack.cloudformation import Stack
 from sldb.stack.ownership import DESCRIPTION, PARAMETERS, is_ours
 from sldb.stack.state import StackState
+from tests.fakes.aws.cloudformation import template_in_s3
 from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 EARLIER = Path(__file__).with_name("earlier_template.yaml")  # as commit e2673fc deployed it
@@ -192,12 +193,15 @@ def test_an_output_that_was_changed_names_no_bucket_to_delete(sldb: Commands) ->
     make_bucket(sldb, THEIRS, "photos/cat.jpg")
     sldb.ok("deploy")
     client = sldb.client("cloudformation")
-    output = " DataBucket:\n  Value: !If [CreatesBucket, !Ref DataBucket, !Ref ExistingBucket]"
+    output = "  DataBucket:\n    Value: !If [CreatesBucket, !Ref DataBucket, !Ref ExistingBucket]"
     assert output in template_text()
-    edited = template_text().replace(output, f" DataBucket:\n  Value: {THEIRS}")
+    edited = template_text().replace(output, f"  DataBucket:\n    Value: {THEIRS}")
     parameters = client.describe_stacks(StackName="test-db")["Stacks"][0]["Parameters"]
     client.update_stack(
-        StackName="test-db", TemplateBody=edited, Parameters=parameters, Capabilities=["CAPABILITY_IAM"]
+        StackName="test-db",
+        **template_in_s3(sldb.client("s3"), edited, BUNDLE_BUCKET),
+        Parameters=parameters,
+        Capabilities=["CAPABILITY_IAM"],
     )
     client.get_waiter("stack_update_complete").wait(StackName="test-db", WaiterConfig={"Delay": 1})
     assert f"s3://{DATA_BUCKET}" in sldb.ok("status").out
@@ -308,7 +312,10 @@ def test_a_stack_that_was_told_to_use_a_bucket_of_another_deletes_none(sldb: Com
         {**each, "ParameterValue": THEIRS} if each["ParameterKey"] == "ExistingBucket" else each for each in parameters
     ]
     client.update_stack(
-        StackName="test-db", TemplateBody=template_text(), Parameters=given, Capabilities=["CAPABILITY_IAM"]
+        StackName="test-db",
+        **template_in_s3(sldb.client("s3"), template_text(), BUNDLE_BUCKET),
+        Parameters=given,
+        Capabilities=["CAPABILITY_IAM"],
     )
     client.get_waiter("stack_update_complete").wait(StackName="test-db", WaiterConfig={"Delay": 1})
     for command in (("deploy", "--yes", "--memory", "2048"), ("destroy", "--yes", "--delete-data")):

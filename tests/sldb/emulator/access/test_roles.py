@@ -26,6 +26,7 @@ from lambda_handlers.wire import SldbError
 from sldb.deploy.template import template_text
 from sldb.emulator.access import iam
 from sldb.emulator.front.server import Emulator
+from tests.fakes.aws.cloudformation import template_in_s3
 from tests.fakes.databases.interactive import Interactive
 from tests.fakes.databases.service import run
 from tests.fakes.stores.s3 import plain_s3
@@ -100,7 +101,7 @@ def stack(aws: Emulator, account: Any) -> Stack:
     }
     cloudformation.create_stack(
         StackName="test-db",
-        TemplateBody=template_text(),
+        **template_in_s3(account.client("s3"), template_text(), BUNDLES),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
