@@ -4,6 +4,9 @@ A warm copy requests its next transaction, and applies the ones that it finds, o
 behind, reads the head, which names the files of the chain; without a head to rely on it lists the database. Every way
 ends with a request for the next transaction, since neither head nor LIST proves that there is none.
 
+Writers may be faster than the reader. It follows them up to a transaction that did not exist at some moment after its
+beginning, and not without end: every transaction from before that moment is an older one.
+
 Rule 5 of `replica` lives here: the absence of the next transaction counts only if the copy is fresh (`freshness`), and
 its age is compared again after the response. If the process was paused between request and response, the response
 proves nothing.
@@ -169,17 +172,29 @@ class LogFollower:
         plan = self._apply_plan(plan, files, unmapped, upto)
         # A LIST of many pages is not a snapshot: it may have passed the key of n + 1 before that was created, and then
         # find n + 2. And a name in it may be damaged: only a request for its key shows if there is a next transaction.
+        last, followed = upto, 0
         while following is not None and (body := following.result()) is not None:
             if not is_fresh(listed_at, self._host.now()):  # paused: it may have been created again
                 self._pages.forget()
                 return self._follow_list(upto)
             self._apply_body(body)
-            following = self._request(self._pages.txid + 1) if upto is None or self._pages.txid < upto else None
+            followed += 1
+            if last is None and followed == PROBES_AT_ONCE:
+                last = max(self._limit_of_log(), plan.newest)
+            following = self._request(self._pages.txid + 1) if last is None or self._pages.txid < last else None
         if self._pages.txid < plan.newest and upto is None:
             missing, newest = transaction(self._pages.txid + 1).key(self.database), plan.newest
             self._pages.forget()
             ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {newest}")
         return plan.newest
+
+    def _limit_of_log(self) -> Txid:
+        """Return a transaction at least as new as every one that there is now. After a pause there may be newer ones:
+        the next one is requested in any case, and shows the pause."""
+        ahead = PROBES_AT_ONCE
+        while self._get_start(self._pages.txid + ahead) is not None:
+            ahead *= 2
+        return self._pages.txid + ahead - 1
 
     def _apply_plan(
         self, plan: chain.Plan, files: dict[LtxName, HeadFile], unmapped: set[LtxName], upto: Txid | None

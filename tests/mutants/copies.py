@@ -262,6 +262,30 @@ TAKING_TURNS = (SERVER + "database/test_writer_turns.py",)
 
 ANNOUNCING = (
     Mutant(
+        "writers that are always ahead are followed without end",
+        "turns",
+        "lambda_handlers/storage/log_follower.py",
+        "                last = max(self._limit_of_log(), plan.newest)",
+        "                last = None",
+        (STORAGE + "test_log_follower.py::test_writers_that_are_always_ahead_are_not_followed_without_end",),
+    ),
+    Mutant(
+        "transactions that a LIST shows are not followed",
+        "turns",
+        "lambda_handlers/storage/log_follower.py",
+        "                last = max(self._limit_of_log(), plan.newest)",
+        "                last = self._limit_of_log()",
+        (STORAGE + "test_log_follower.py::test_transactions_that_a_list_shows_are_followed_beyond_every_limit",),
+    ),
+    Mutant(
+        "a reader ends at transactions that there are",
+        "turns",
+        "lambda_handlers/storage/log_follower.py",
+        "        return self._pages.txid + ahead - 1",
+        "        return self._pages.txid",
+        (STORAGE + "test_log_follower.py::test_a_pause_while_it_looks_how_far_the_log_goes_makes_it_list_again",),
+    ),
+    Mutant(
         "nothing is announced",
         "turns",
         TURNS,

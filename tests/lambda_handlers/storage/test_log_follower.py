@@ -16,6 +16,7 @@ from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.log_follower import PROBES_AT_ONCE, PROBES_BEFORE_CATCHING_UP
 from lambda_handlers.storage.pages.opening import PARALLEL_READS
+from lambda_handlers.store.protocol import NotFound
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine, compact
@@ -24,6 +25,7 @@ from tests.fakes.stores.faulty import (
     answers,
     lose_request,
     meanwhile,
+    works,
 )
 from tests.lambda_handlers.storage.numbers_table import (
     CREATE,
@@ -381,3 +383,68 @@ def test_a_warm_reader_that_gets_no_answer_says_so(engine: MakeEngine, store: Fa
     assert (caught.value.code, caught.value.details["key"]) == ("store_error", key(3))
     one.replica.refresh()
     assert numbers(one) == [2]
+
+
+def always_ahead(writer: Engine, sooner: int) -> Callable[[], None]:
+    """Return what makes the writer's next transactions: one with each request, and some more."""
+
+    def write() -> None:
+        for _ in range(1 + sooner):
+            writer.write(insert(writer.replica.txid + 1))
+
+    return write
+
+
+@pytest.mark.parametrize("sooner", [0, 1, 3])
+def test_writers_that_are_always_ahead_are_not_followed_without_end(
+    engine: MakeEngine, store: FaultyStore, clock: Clock, tmp_path: Path, sooner: int
+) -> None:
+    """The line is `last = ...` in LogFollower._follow_list."""
+    writer = written(Engine(store.store, tmp_path / "writer", clock.host()), 40)
+    store.store.delete("main/head.json")
+    reader = engine()
+    store.plan("get_range", *[meanwhile(always_ahead(writer, sooner))] * 1000)
+    reader.replica.refresh()
+    writer.close()
+    assert store.verbs().count("get_range") < 16 * PROBES_AT_ONCE
+    assert 40 <= reader.replica.txid <= writer.replica.txid
+    assert numbers(reader) == list(range(2, reader.replica.txid + 1))
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_a_pause_while_it_looks_how_far_the_log_goes_makes_it_list_again(
+    engine: MakeEngine, store: FaultyStore, clock: Clock, tmp_path: Path, ahead: int
+) -> None:
+    """Meanwhile a transaction further on may have been merged and removed: its absence limits nothing."""
+    writer = written(Engine(store.store, tmp_path / "writer", clock.host()), 40)
+    store.store.delete("main/head.json")
+    reader, write = engine(), meanwhile(always_ahead(writer, 3))
+
+    def pause(name: str, act: Callable[[], Any]) -> Any:
+        clock.time += HALF + 1
+        act()
+        raise NotFound(name)
+
+    store.plan("get_range", *[write] * (PROBES_AT_ONCE + ahead), pause)
+    reader.replica.refresh()
+    assert store.verbs().count("list_objects") == 2
+    assert numbers(reader) == list(range(2, writer.replica.txid + 1))
+    writer.close()
+
+
+def test_transactions_that_a_list_shows_are_followed_beyond_every_limit(engine: MakeEngine, store: FaultyStore) -> None:
+    """The line is `max(…, plan.newest)` in LogFollower._follow_list: one false absence would seem to be damage."""
+    written(engine(), 60)
+    for info in list(store.list_objects("main/")):
+        if not info.key.startswith("main/0000"):
+            store.delete(info.key)
+    shown = [info for info in store.list_objects("main/") if info.key != key(20)]
+    store.plan("list_objects", answers(shown))
+
+    def absent(name: str, act: Callable[[], Any]) -> Any:
+        raise NotFound(name)
+
+    store.plan("get_range", *[works] * PROBES_AT_ONCE, absent)
+    cold = engine()
+    cold.replica.refresh()
+    assert numbers(cold) == list(range(2, 61))
