@@ -16,11 +16,13 @@ SECONDS = 60
 UPGRADE =
 FROM =
 INTEROP := $(VENV)/interop
+SECURITY := $(VENV)/security
 SEED =
+GUARD_RULES =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test paths histories everything interop fuzz chaos mutants check lint types template format bench soak pictures docs site man lock dist clean
+.PHONY: help demo test paths histories everything interop fuzz chaos mutants check lint types template security format bench soak pictures docs site man lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -70,6 +72,9 @@ types: $(VENV)/.has-dev ## mypy
 
 template: $(VENV)/.has-dev ## cfn-lint
 	$(BIN)/cfn-lint cloudformation/template.yaml
+
+security: $(VENV)/.has-dev $(SECURITY)/.has-tools ## checkov, cfn-lint, cfn-guard, bandit, pip-audit; more rules of cfn-guard: GUARD_RULES=DIR
+	GUARD_RULES=$(GUARD_RULES) $(BIN)/python -m tests.security $(SECURITY)
 
 format: $(VENV)/.has-dev ## rewrite the code as `make lint` wants it
 	$(BIN)/ruff check --fix
@@ -140,6 +145,17 @@ $(INTEROP)/.has-clients: tests/interop/clients.txt tests/interop/javascript/pack
 		--schema schema.prisma >/dev/null ) || \
 		{ echo "clients of libSQL cannot be installed: their tests will be skipped" >&2; \
 		rm -rf $(INTEROP)/clients $(INTEROP)/javascript; }
+	@touch $@
+
+# The rules of AWS Control Tower for cfn-guard are in a package for CDK, as an archive of Node: only they are taken.
+$(SECURITY)/.has-tools: tests/security/tools.txt tests/security/guard_rules.txt
+	@$(PYTHON) -m venv $(SECURITY)
+	@$(BIN)/uv pip install --quiet --python $(SECURITY)/bin/python -r tests/security/tools.txt 2>/dev/null || \
+		$(SECURITY)/bin/python -m pip install -qq --disable-pip-version-check -r tests/security/tools.txt
+	@rm -rf $(SECURITY)/guard_rules $(SECURITY)/wheels
+	@$(SECURITY)/bin/python -m pip download -qq --disable-pip-version-check --no-deps --dest $(SECURITY)/wheels \
+		-r tests/security/guard_rules.txt
+	@$(SECURITY)/bin/python tests/security/unpack_rules.py $(SECURITY)/wheels $(SECURITY)/guard_rules
 	@touch $@
 
 define install

@@ -216,7 +216,7 @@ def _parse(text: bytes) -> Element | None:
     from xml.etree.ElementTree import ParseError, fromstring
 
     try:
-        return fromstring(text)
+        return fromstring(text)  # nosec B314 - from EC2, over TLS
     except ParseError:
         return None
 

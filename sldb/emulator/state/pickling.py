@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
+import pickle  # nosec B403 - of files that the emulator itself wrote, below the user's own folder
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any

@@ -23,7 +23,7 @@ def shell(session: Session, command: DotCommand) -> None:
     session.output.out.flush()
     given = None if session.is_interactive else subprocess.DEVNULL
     try:
-        status = subprocess.call(command.arguments[0], shell=True, stdin=given)
+        status = subprocess.call(command.arguments[0], shell=True, stdin=given)  # nosec B602 - what it is for
     except KeyboardInterrupt:
         session.output.say("stopped")
         return

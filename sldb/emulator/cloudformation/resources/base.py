@@ -110,7 +110,7 @@ class Cloud:
                     region_name=self.region,
                     endpoint_url=self._url,
                     aws_access_key_id="cloudformation",
-                    aws_secret_access_key="cloudformation",  # not checked
+                    aws_secret_access_key="cloudformation",  # nosec B106 - not checked
                     # A proxy in the user's environment does not apply: the emulator is on this machine.
                     config=Config(
                         retries={"total_max_attempts": 1},
