@@ -14,12 +14,20 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lambda_handlers.settings import LOG_LEVELS, Settings
 
 if TYPE_CHECKING:
     from lambda_handlers.metrics import Metrics
+
+
+class Lines(Protocol):
+    """A stream for text."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
 
 
 class Log:
@@ -28,7 +36,7 @@ class Log:
     def __init__(
         self,
         level: str = "info",
-        stream: TextIO | None = None,
+        stream: Lines | None = None,
         now: Callable[[], float] = time.time,
         metrics: Metrics | None = None,
     ) -> None:

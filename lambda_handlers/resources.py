@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.deadline import Deadline, Watch
@@ -14,6 +15,9 @@ from lambda_handlers.settings import Settings
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.wire import Request
 
+if TYPE_CHECKING:
+    from lambda_handlers.insights.watch import StatementWatch
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
@@ -23,6 +27,7 @@ class Resources:
     host: Host
     log: Log
     directory: Path  # of local copies; shared with other users of the machine: files in it have no names
+    watch: StatementWatch | None = None  # over what statements take; None: nobody wants to know
 
     @property
     def has_lock(self) -> bool:

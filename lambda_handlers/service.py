@@ -63,7 +63,12 @@ class Service:
         self._store = MeteredStore(service_store(settings, store, (replies_prefix(), streams_prefix())), clock)
         lock = lock or build_lock(settings, self._store, self._host, self._store.clock)
         directory = Path(settings.temp_dir)
-        self._resources = Resources(settings, self._store, lock, self._host, self._log, directory)
+        watch = None
+        if settings.insights:
+            from lambda_handlers.insights.kept import new_watch  # few stacks want it, and imports slow down cold starts
+
+            watch = new_watch(settings, self._store, self._log, self._host.now)
+        self._resources = Resources(settings, self._store, lock, self._host, self._log, directory, watch)
         self._databases: dict[str, Database] = {}  # the one used last comes last
         self._warm: WarmSessions | None = None
         self._http: HttpService | None = None
@@ -95,7 +100,7 @@ class Service:
             seconds = seconds_for(request, remaining_seconds)
             deadline = self._resources.deadline(seconds, request, invocation_id, caller)
             before = self._store_counters()
-            with self._running_request():
+            with self._running_request(request.database):
                 reply_limit = limit // 2 if limit and delivery.as_text else limit
                 database = self._database(request.database)
                 reply = database.execute(request, deadline, reply_limit, invocation_id, caller, delivery)
@@ -104,6 +109,10 @@ class Service:
             if self._init_ms is not None:
                 reply.stats["init_ms"], self._init_ms = self._init_ms, None
             return reply
+
+    def noted(self) -> dict[str, Any]:
+        """Return what the log's line of the requests run by this thread has besides; nothing twice."""
+        return self._resources.watch.take() if self._resources.watch else {}
 
     def initialized(self, init_ms: float | None) -> None:
         """Note the time taken by the start of the container. The next reply reports it, since it is billed with it."""
@@ -215,7 +224,7 @@ class Service:
             bug = bug_in(line["aws_request_id"])
             status, body = bug.status, bug.encode()
         write = self._log.error if status >= 500 else self._log.info
-        line.update(status=status, ms=round((self._host.now() - started) * 1000, 3))
+        line.update(self.noted(), status=status, ms=round((self._host.now() - started) * 1000, 3))
         write("request", **line)
         return status, body
 
@@ -249,15 +258,20 @@ class Service:
         }
 
     @contextmanager
-    def _running_request(self) -> Iterator[None]:
+    def _running_request(self, watched: str | None = None) -> Iterator[None]:
         """Keep the databases of a request open. An error of the store at this place is a bug, and leaves the outcome of
-        a write open."""
+        a write open. `watched`: the database of a request of which is noted what its statements take."""
+        watch, started = (self._resources.watch if watched else None), self._host.now()
+        if watch:
+            watch.begin_request()
         try:
             yield
         except StoreError as error:
             raise store_error(error, applied="unknown") from error
         finally:
             self._in_use.clear()
+            if watch and watched:
+                watch.end_request(watched, self._host.now() - started)
 
     def _database(self, name: str) -> Database:
         database = self._databases.pop(name, None) or Database(

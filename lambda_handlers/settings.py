@@ -52,6 +52,7 @@ class Settings:
     log_level: str = "info"
     metrics: str = ""  # in the lines of the log: empty for none, `true`, or `databases` for those of each as well
     read_only: bool = False  # no writes to databases, whatever a request asks for
+    insights: bool = False  # the shapes of statements, and what they take, are kept
     large_commits: str = "put"  # one of LARGE_COMMITS; how large objects are sent to a store that is not AWS's
     region: str = "us-east-1"
     url_suffix: str = ""  # the domain of AWS's hosts; empty: by the region
@@ -94,6 +95,7 @@ class Settings:
             log_level=_one_of("SLDB_LOG_LEVEL", get("SLDB_LOG_LEVEL", "info").lower(), LOG_LEVELS),
             metrics=_one_of("SLDB_METRICS", get("SLDB_METRICS") or "false", METRICS).replace("false", ""),
             read_only=read_only,
+            insights=insights_of(environment),
             large_commits=_one_of("SLDB_LARGE_COMMITS", get("SLDB_LARGE_COMMITS") or "put", LARGE_COMMITS),
             region=get("AWS_REGION") or get("AWS_DEFAULT_REGION") or "us-east-1",
             url_suffix=get("SLDB_URL_SUFFIX") or "",
@@ -163,6 +165,11 @@ def _tags(text: str) -> tuple[tuple[str, str], ...]:
     if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
         raise BadSetting("SLDB_LOCK_TAGS", text, "a JSON object of strings")
     return tuple(tags.items())
+
+
+def insights_of(environment: Mapping[str, str]) -> bool:
+    """Return True if the environment asks for insights. Raises BadSetting."""
+    return _true_or_false(environment, "SLDB_INSIGHTS")
 
 
 def stack_of(environment: Mapping[str, str]) -> str:

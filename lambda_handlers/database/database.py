@@ -64,7 +64,7 @@ class Database:
         self.writes = WriteAccess(name, resources, self._newest.replica)  # for actions, too
         replies = Replies(resources.store, resources.host)
         self._applied = AppliedRequests(resources, self._newest, replies)
-        self._runner = RequestRunner(self._newest, replies, self._applied, find)
+        self._runner = RequestRunner(self._newest, replies, self._applied, find, resources.watch)
         parts = Parts(resources, self._newest, self._moments, self.writes, self._applied, replies, find)
         self._past = PastReader(parts, self._runner)
         self._new_transactions = partial(new_transactions, parts)

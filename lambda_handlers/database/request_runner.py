@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lambda_handlers.database.applied_requests import AppliedRequests
 from lambda_handlers.database.attached_databases import AttachedDatabases, Readable
@@ -22,10 +23,18 @@ from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Gone
 from lambda_handlers.wire import Reply, Result
 
+if TYPE_CHECKING:
+    from lambda_handlers.insights.watch import StatementWatch
+
 
 class RequestRunner:
     def __init__(
-        self, newest: NewestState, replies: Replies, applied: AppliedRequests, find: Callable[[str], Readable]
+        self,
+        newest: NewestState,
+        replies: Replies,
+        applied: AppliedRequests,
+        find: Callable[[str], Readable],
+        watch: StatementWatch | None,
     ) -> None:
         """`find` returns a database of the stack by its name, open until the request is over."""
         self._database = newest.database
@@ -33,6 +42,7 @@ class RequestRunner:
         self._replies = replies
         self._applied = applied
         self._find = find
+        self._watch = watch
 
     def run(self, run: Run, copy: Copy, may_write: bool) -> Reply:
         """Run the request on a copy. Raises WriteNeeded, Conflict, Gone or SldbError."""
@@ -44,7 +54,8 @@ class RequestRunner:
         mode = Mode(may_write, may_commit=not request.dry_run, counts_changes=request.dry_run or request.careful)
         compares = request.pin is not None or request.expect is not None
         room = self._replies.room(run, is_recorded=may_write)
-        session = Session(copy.vfs, mode, run.deadline, room, attached.open, request.pin, makes_digests=compares)
+        parts = copy.vfs, mode, run.deadline, room, attached.open, request.pin
+        session = Session(*parts, makes_digests=compares, watch=self._watch)
         has_lost_files = False
         try:
             reply = replace(self._run_in(session, run, copy), stats=run.stats)

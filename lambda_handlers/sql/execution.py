@@ -22,6 +22,7 @@ from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.wire import Column, Params, Result, Row, SldbError, StoredRows
 
 if TYPE_CHECKING:
+    from lambda_handlers.insights.watch import StatementWatch
     from lambda_handlers.sql.changes import Changes
     from lambda_handlers.storage.draft import Draft
     from lambda_handlers.wire.digest import ResultDigest
@@ -88,6 +89,7 @@ class Engine:
     digest: type[ResultDigest] | None = None  # of the results, if they are to be compared with those of another run
     joins: bool = True  # statements that write need an open transaction
     describes: bool = False  # statements are not run: each raises Described
+    watch: StatementWatch | None = None  # counts what each statement takes
     written: set[str] = field(default_factory=set)  # the first words of the statements that wrote
 
     @property
@@ -110,7 +112,10 @@ class Execution:
         self._digest = engine.digest() if engine.digest else None
         self._columns: list[Column] = []
         self._has_prepared = False
-        self._writes = False
+        self.has_begun = False  # nothing has kept it from running
+        self.has_ended = False  # without an error
+        self.writes = False
+        self.row_count = 0  # returned
         self._lists_code = False  # its rows have addresses in memory: no two runs have the same
 
     @property
@@ -121,8 +126,15 @@ class Execution:
     def run(self, position: int) -> Result:
         """Return the result of the statement at a position of the request. Raises WriteNeeded, BeginNeeded, Control,
         Described, SldbError, and errors of SQLite."""
-        with self._engine.chance.of_statement():
-            return self._run(position)
+        engine = self._engine
+        with engine.chance.of_statement():
+            if engine.watch is None:
+                return self._run(position)
+            start = engine.watch.begin(engine.connection)
+            try:
+                return self._run(position)
+            finally:
+                engine.watch.end(engine.connection, self._sql, self, start)
 
     def _run(self, position: int) -> Result:
         self._authorizer.begin_statement(self._word)
@@ -133,11 +145,12 @@ class Execution:
             cursor.execute(self._sql, _any_params() if self._engine.describes else self._params)
             passing = self._digest.passing(cursor) if self._digest and not self._lists_code else cursor
             rows, stored = self._engine.room.take(self._columns, passing)
+            self.row_count = stored.count if stored else len(rows)
         except (apsw.BindingsError, KeyError):
             self._check_params(cursor.bindings_names)
             raise
         except apsw.ConstraintError:
-            if self._writes and self._engine.changes:
+            if self.writes and self._engine.changes:
                 self._engine.changes.failed(position)
             raise
         finally:
@@ -173,8 +186,9 @@ class Execution:
         if cursor.is_explain:
             self._authorizer.only_explains()
         self._columns.extend(Column(name, type_) for name, type_ in cursor.get_description())
-        if self._writes and self._engine.changes:
+        if self.writes and self._engine.changes:
             self._engine.changes.begin()
+        self.has_begun = True
         return True
 
     def _begin_writing(self) -> None:
@@ -187,7 +201,7 @@ class Execution:
         if engine.joins and not engine.connection.in_transaction and word != "VACUUM":
             raise BeginNeeded
         engine.pragmas.before_write(word)
-        self._writes = True
+        self.writes = True
         engine.written.add(self._authorizer.row_action or word if word == "WITH" else word)
 
     def _check_hidden_write(self, was_writing: bool) -> None:
@@ -201,20 +215,21 @@ class Execution:
 
     def _count_changes(self, position: int) -> None:
         changes = self._engine.changes
-        if changes and self._writes:
+        if changes and self.writes:
             changes.end(position)
         elif changes:
             changes.savepoint_passed()
 
     def _result(self, rows: list[Row], stored: StoredRows | None) -> Result:
         columns, lastrowid = tuple(self._columns), None
-        rowcount = stored.count if stored else len(rows)
+        rowcount = self.row_count
         if self._authorizer.counts_rows:
             connection = self._engine.connection
             rowcount = connection.changes()
             if self._shows_lastrowid and self._authorizer.row_action == "INSERT":
                 lastrowid = connection.last_insert_rowid()
         digest = self._digest.end(columns, rowcount, lastrowid) if self._digest else None
+        self.has_ended = True
         return Result(columns, rows, rowcount, lastrowid, stored, digest)
 
 
@@ -222,6 +237,12 @@ def digest_of_results() -> type[ResultDigest]:
     from lambda_handlers.wire.digest import ResultDigest  # few requests need it, and imports slow down cold starts
 
     return ResultDigest
+
+
+def changes_of(connection: apsw.Connection, authorizer: Authorizer) -> Changes:
+    from lambda_handlers.sql.changes import Changes  # likewise
+
+    return Changes(connection, authorizer)
 
 
 def _any_params() -> Any:

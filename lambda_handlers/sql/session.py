@@ -38,7 +38,7 @@ from lambda_handlers.storage.vfs import Attach, DraftVFS, nothing_to_attach
 from lambda_handlers.wire import Notice, Result, SldbError, Statement
 
 if TYPE_CHECKING:
-    from lambda_handlers.sql.changes import Changes
+    from lambda_handlers.insights.watch import StatementWatch
     from lambda_handlers.sql.pin import Pin
 
 __all__ = ["READ", "WRITE", "Mode", "Session", "WriteNeeded"]
@@ -63,6 +63,7 @@ class Session:
         pin: Pin | None = None,  # chance and time for the statements; None: those of the machine
         in_transaction: bool = False,  # inside a transaction over several requests: all its statements run in this one
         makes_digests: bool = False,  # of results, to compare them; inside a transaction it makes them anyway
+        watch: StatementWatch | None = None,  # over what the statements take
     ) -> None:
         self._vfs = vfs
         self._mode = mode
@@ -81,11 +82,13 @@ class Session:
                 self._fail(error)
             raise
         self.connection.authorizer = self._authorizer
-        self.changes = self._count_changes() if mode.counts_changes else None
+        if watch is not None:
+            watch.attach(self.connection, self._authorizer)
+        self.changes = execution.changes_of(self.connection, self._authorizer) if mode.counts_changes else None
         self._pragmas = Pragmas(self.connection, self._authorizer, new_database=is_new)
         parts = self.connection, self._authorizer, self._pragmas, self._chance, room or ReplyRoom(), self.changes
         digest = execution.digest_of_results() if in_transaction or makes_digests else None
-        self._engine = Engine(*parts, vfs.draft, mode.may_write, digest)
+        self._engine = Engine(*parts, vfs.draft, mode.may_write, digest, watch=watch)
         self._runs = StatementRuns(self._engine, self.check, None if pin is None else pin.time_ms)
         self._in_transaction = in_transaction
         self.groups = Groups(self.connection, self._execute_own, in_transaction, self.changes)
@@ -177,11 +180,6 @@ class Session:
     def _is_over(self) -> bool:
         """Return True if SQLite is to stop the statement."""
         return self._vfs.permit.txid is None and self._deadline.is_over()
-
-    def _count_changes(self) -> Changes:
-        from lambda_handlers.sql.changes import Changes  # few requests need it, and imports slow down cold starts
-
-        return Changes(self.connection, self._authorizer)
 
     # Statements
 

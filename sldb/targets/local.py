@@ -45,7 +45,7 @@ class LocalTarget:
     def _open(self) -> Service:
         from lambda_handlers.host import Host
         from lambda_handlers.service import Service
-        from lambda_handlers.settings import Settings
+        from lambda_handlers.settings import Settings, insights_of
 
         return Service(
             Settings(
@@ -54,6 +54,7 @@ class LocalTarget:
                 cache_bytes=CACHE_BYTES,
                 memory_bytes=MEMORY_BYTES,
                 log_level="error",
+                insights=insights_of(os.environ),
                 temp_dir=tempfile.gettempdir(),
             ),
             Host(now=self._interrupts.now, sleep=self._interrupts.sleep),

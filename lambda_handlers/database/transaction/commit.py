@@ -67,9 +67,8 @@ class Commit:
         copy.draft.clear()
         moments = {name: txid for name, txid in transaction.attached.items() if "@" in name}
         attached = AttachedDatabases(parts.find, run.caller, 0.0, {parts.name: copy.replica}, run.deadline, moments)
-        session = Session(
-            copy.vfs, _COMMITTING, run.deadline, DISCARDED, attached.open, pin=transaction.pin, in_transaction=True
-        )
+        rest = copy.vfs, _COMMITTING, run.deadline, DISCARDED, attached.open, transaction.pin
+        session = Session(*rest, in_transaction=True, watch=parts.resources.watch)
         has_lost_files = False
         try:
             reply = self._run_in(session, run, transaction, steps, shown, attached.open)

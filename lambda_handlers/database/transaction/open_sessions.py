@@ -81,9 +81,9 @@ class OpenSessions:
         base, release = self._base(run, transaction)
         workspace = Workspace(base.replica, self._parts.resources.directory)
         attached = self._attached(run, transaction, workspace)
-        deadline, pin = run.deadline, transaction.pin
+        rest = workspace.vfs, _OPEN, run.deadline, DISCARDED, attached.open, transaction.pin
         try:
-            session = Session(workspace.vfs, _OPEN, deadline, DISCARDED, attached.open, pin, in_transaction=True)
+            session = Session(*rest, in_transaction=True, watch=self._parts.resources.watch)
         except BaseException:
             workspace.close()
             release()

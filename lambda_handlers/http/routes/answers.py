@@ -46,6 +46,8 @@ class _Service(Protocol):
         self, action: Action, remaining_seconds: float | None = None, *, caller: Caller = OPERATOR
     ) -> dict[str, Any]: ...
 
+    def noted(self) -> dict[str, Any]: ...
+
 
 class HttpService:
     def __init__(
@@ -108,7 +110,7 @@ class HttpService:
         finally:
             engine.bodies.close()
         write = self._log.error if response.status >= 500 else self._log.info
-        line.update(status=response.status, ms=round((self._host.now() - started) * 1000, 3))
+        line.update(self._service.noted(), status=response.status, ms=round((self._host.now() - started) * 1000, 3))
         write("request", **line)
         return response
 
