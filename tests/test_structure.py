@@ -200,6 +200,7 @@ TESTED_IN = {
         "sldb.emulator.runtime.bootstrap",
     ),
     "tests/sldb/emulator/test_emulator.py": ("sldb.emulator.calls.moto_app", "sldb.emulator.front.serving"),
+    "tests/sldb/ops/test_insights.py": ("sldb.cli.commands.stack.insights",),
     "tests/sldb/ops/test_cost.py": ("sldb.cli.commands.stack.cost",),
     "tests/sldb/ops/test_logs.py": ("sldb.cli.commands.stack.logs",),
     "tests/sldb/ops/test_status.py": (

@@ -30,7 +30,7 @@ GROUPS = (
         "Stack",
         "set up sldb in AWS, watch and configure it",
         (
-            *("deploy", "destroy", "status", "doctor", "cost", "logs", "unlock"),
+            *("deploy", "destroy", "status", "doctor", "cost", "insights", "logs", "unlock"),
             *("config", "completion", "emulator"),
         ),
     ),

@@ -40,6 +40,7 @@ DEFAULTS = {
     "UseDualStackEndpoints": "false",
     "PermissionsBoundary": "",
     "Readers": "false",
+    "Insights": "false",
     **API_DEFAULTS,
 }
 _ENVIRONMENT = {
@@ -93,6 +94,7 @@ class Choices:
     tags: tuple[str, ...] = ()  # KEY=VALUE
     untag: tuple[str, ...] = ()  # keys
     readers: bool | None = None  # a function that only reads
+    insights: bool | None = None  # shapes of statements in the log
     apis: ApiChoices = field(default_factory=ApiChoices)
 
     def parameters(self) -> dict[str, str]:
@@ -109,6 +111,7 @@ class Choices:
             "FunctionName": self.function,
             "PermissionsBoundary": "" if self.permissions_boundary == NO_BOUNDARY else self.permissions_boundary,
             "Readers": None if self.readers is None else str(self.readers).lower(),
+            "Insights": None if self.insights is None else str(self.insights).lower(),
         }
         values = {name: str(value) for name, value in given.items() if value is not None}
         return {**values, **self.apis.parameters()}

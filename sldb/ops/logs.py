@@ -46,19 +46,26 @@ class LogEvent:
 
 def read(client: CloudWatchLogsClient, group: str, start_ms: int) -> list[LogEvent]:
     """Return all events since then, the oldest first. Raises SldbError."""
+    return sorted(stream(client, group, start_ms), key=lambda event: event.at_ms)
+
+
+def stream(client: CloudWatchLogsClient, group: str, start_ms: int, pattern: str = "") -> Iterator[LogEvent]:
+    """Yield all events since then, in CloudWatch's order. `pattern`: of the events, in CloudWatch's syntax; empty: all.
+    Raises SldbError."""
+    filters: dict[str, Any] = {"filterPattern": pattern} if pattern else {}
     with aws_errors(f"read the log {group}"):
         try:
             pages = client.get_paginator("filter_log_events").paginate(
-                logGroupName=group, startTime=start_ms, interleaved=True
+                logGroupName=group, startTime=start_ms, interleaved=True, **filters
             )
-            events = [_decode(event) for page in pages for event in page.get("events", ())]
+            for page in pages:
+                yield from map(_decode, page.get("events", ()))
         except client.exceptions.ResourceNotFoundException as error:
             raise SldbError(
                 "store_error",
                 f"there is no log {group}",
                 "it was deleted: `sldb deploy` creates it again",
             ) from error
-    return sorted(events, key=lambda event: event.at_ms)
 
 
 def _decode(event: Any) -> LogEvent:

@@ -75,7 +75,9 @@ def _used(sql: str, schema: Schema, indexes: Sequence[Index]) -> Iterator[Index]
         for number, index in enumerate(indexes):
             columns = ", ".join(map(quote, index.columns))
             connection.execute(f"CREATE INDEX {_CANDIDATE}{number} ON {quote(index.table)} ({columns})")
-        for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}"):
+        # The plan is the same for any values of its parameters.
+        any_values = apsw._null_bindings  # type: ignore[attr-defined]  # what apsw.ext itself prepares statements with
+        for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}", any_values):
             if found := _SEARCH.match(str(detail)):
                 index = indexes[int(found["number"])]
                 yield Index(index.table, index.columns[: len(found["terms"].split(" AND "))])

@@ -116,3 +116,10 @@ class LocalTarget:
         with self._opening:
             if self._opened is not None:
                 self._opened.close()
+
+
+def kept_insights(directory: Path) -> list[str]:
+    """Return the lines kept of the statements over a directory, the oldest first. Raises OSError."""
+    from lambda_handlers.insights.kept import read_lines
+
+    return read_lines(directory)

@@ -148,6 +148,7 @@ OPERATES = [
     ("logs",),
     ("logs", "--function", "read"),
     ("cost",),
+    ("insights",),
     ("unlock",),
     ("token", "create", "app", "--read-only"),
     ("token", "list"),

@@ -296,7 +296,7 @@ def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) 
         "SLDB_RETENTION_DAYS",
         "SLDB_LOG_LEVEL",
     }
-    assert query == deadlock_fix | {"SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS"}
+    assert query == deadlock_fix | {"SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS", "SLDB_INSIGHTS"}
 
 
 def test_maintenance_gets_the_time_and_the_memory_for_large_databases(template: dict[str, Any]) -> None:

@@ -76,6 +76,11 @@ class _DeployCommand(Command):
     default=None,
     help="With or without a function that only reads (default: without).",
 )
+@click.option(
+    "--insights/--no-insights",
+    default=None,
+    help="Keep the shapes of statements in the log, for `sldb insights`, or not (default: not).",
+)
 @api_options
 def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     """Create the stack in your AWS account, or bring it up to date.
@@ -92,6 +97,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
       sldb deploy --tags team=data cost-center=42
       sldb deploy --api token                      an HTTP API in front of it
       sldb deploy --readers                        a function that only reads
+      sldb deploy --insights                       shapes of slow statements in the log
     """
     from sldb.deploy.deployment import prepared
     from sldb.deploy.display import Display
