@@ -43,7 +43,7 @@ RULES = (
     ),
     Rule(
         "client and server share two leaves, wire and shared; more of the server is seen only by what runs it in this "
-        "process or emulates it, and by push and pull, which read and write the files of the log",
+        "process or emulates it, and by push, pull and backups, which read and write the files of the log",
         who=("sldb",),
         never=("lambda_handlers",),
         except_for=("lambda_handlers.wire", "lambda_handlers.shared"),
@@ -53,6 +53,7 @@ RULES = (
             "sldb.http",
             "sldb.access",
             "sldb.push_pull",
+            "sldb.backup",
             "sldb.emulator",
             "sldb.doctor.store",
         ),
@@ -71,6 +72,19 @@ RULES = (
             "lambda_handlers.wire",
             "lambda_handlers.shared",
             "lambda_handlers.host",
+            "lambda_handlers.storage",
+            "lambda_handlers.store",
+        ),
+    ),
+    Rule(
+        "backups know the files of the log, and how a copy of a database is marked",
+        who=("sldb.backup",),
+        never=("lambda_handlers",),
+        except_for=(
+            "lambda_handlers.wire",
+            "lambda_handlers.shared",
+            "lambda_handlers.host",
+            "lambda_handlers.actions.clone_mark",
             "lambda_handlers.storage",
             "lambda_handlers.store",
         ),

@@ -85,6 +85,14 @@ def verify(
     return _read(store, database, name, size, tick, keeps_body)
 
 
+def same_bytes(file: Verified, chunks: Iterable[bytes], key: str) -> Iterator[bytes]:
+    """Yield the chunks of a verified file that is read again. Raises `corrupt` after the last one if they differ."""
+    digests = _Digests()
+    yield from digests.passing(chunks, lambda: None)
+    if digests.finish() != file.digests:
+        ltx.corrupt(key, "content", "other bytes when it is read again", "the same")
+
+
 def _read(store: ObjectStore, database: str, name: LtxName, size: int | None, tick: Tick, keeps_body: bool) -> Verified:
     key = name.key(database)
     body = store.get(key) if keeps_body else None

@@ -34,6 +34,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "query_timeout": ErrorCode(408, 1),  # stopped in time; nothing was applied
     "cancelled": ErrorCode(499, 130),  # stopped by the action `cancel`; nothing was applied
     "too_large": ErrorCode(413, 1),  # a request, value, result or memory limit
+    "unsupported": ErrorCode(501, 1),  # a stored object of a later version of sldb
     "corrupt": ErrorCode(500, 1),  # a stored object is damaged
     "store_error": ErrorCode(503, 3),  # S3 or EC2 refused or did not answer
     "internal": ErrorCode(500, 70),  # a bug

@@ -30,6 +30,7 @@ _NAMES = {
     "cancelled": "SQLITE_INTERRUPT",
     "too_large": "SQLITE_TOOBIG",
     "corrupt": "SQLITE_CORRUPT",
+    "unsupported": "SQLITE_CANTOPEN",
 }
 # Codes that fail the HTTP request. The first two do only if they are no error of a statement.
 _UNLESS_OF_STATEMENT = ("forbidden", "not_found")
