@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from lambda_handlers.events import Context
+from lambda_handlers.events import Context, is_asynchronous
 from lambda_handlers.host import process_age_ms
 from lambda_handlers.service import Service
 from lambda_handlers.settings import BadSetting, Settings, stack_of
@@ -28,7 +28,13 @@ def handler(event: object, context: Context | None = None) -> dict[str, Any]:
         service = _service(Settings.from_environment(os.environ))
     except BadSetting as error:
         failure = SldbError("internal", f"the function is configured wrongly: {error}", "deploy it again: sldb deploy")
+        if is_asynchronous(event):
+            raise failure from error
         return {"statusCode": failure.status, "body": failure.for_stack(stack_of(os.environ)).encode()}
+    if is_asynchronous(event):
+        from lambda_handlers.queue import asynchronous  # imports slow down cold starts
+
+        return asynchronous.handle(service, event, context)
     return service.handle(event, context)
 
 

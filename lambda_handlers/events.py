@@ -3,7 +3,8 @@
 direct invocation                        the request itself; {"statusCode", "body": object}
 API Gateway payload 1.0 and 2.0,
 and function URLs                        `lambda_handlers.http`; {"statusCode", "headers", "body": text}
-SQS batch                                one request per record; {"batchItemFailures": [...]}
+SQS batch                                `lambda_handlers.queue`; {"batchItemFailures": [...]}
+direct, with "asynchronous": true        the same as direct; an error is raised (`lambda_handlers.queue.asynchronous`)
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeGuard
-
-from lambda_handlers.wire import SldbError, bad_request, is_action
 
 
 class Context(Protocol):
@@ -43,19 +42,9 @@ def _is_message(record: Mapping[str, Any]) -> bool:
     )
 
 
-def record_request(record: Mapping[str, Any]) -> object:
-    """Return the request in an SQS record. Without a request id of its own it has the message id, so that a message
-    that is delivered twice is applied once. Raises `bad_request`."""
-    body = record.get("body") or ""
-    if not isinstance(body, str):
-        bad_request("body", body, "text")
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise SldbError("bad_request", f"the message's body is not JSON: {why_not_json(error)}") from error
-    if isinstance(request, dict) and not is_action(request) and request.get("request_id") is None:
-        request["request_id"] = record["messageId"]
-    return request
+def is_asynchronous(event: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return True for a direct event whose sender does not wait for the reply."""
+    return isinstance(event, Mapping) and event.get("asynchronous") is True
 
 
 def why_not_json(error: Exception) -> str:

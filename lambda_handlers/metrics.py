@@ -121,11 +121,9 @@ def _of_request(fields: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _of_batch(fields: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics of a batch of the queue. Its messages are requests, too."""
-    messages, failed = fields.get("messages", 0), fields.get("failed", 0)
-    values = _counts(requests=messages, batch_messages=messages, client_errors=failed, commits=fields.get("commits", 0))
+    """Return the metrics of a batch of the queue, beside those of its messages: these have lines of their own."""
     return (
-        values
+        _counts(batch_messages=fields.get("messages", 0), commits=fields.get("group_commits", 0))
         | _counts(conflicts=fields.get("conflicts", 0))
         | _numbers(fields, "lock_wait_ms", "store_requests", "bytes_in", "bytes_out", batch_age_seconds="age_seconds")
     )

@@ -43,6 +43,7 @@ from lambda_handlers.wire import Action, Reply, Request, SldbError, bug_in, is_a
 if TYPE_CHECKING:
     from lambda_handlers.database.transaction.warm_sessions import WarmSessions
     from lambda_handlers.http.routes.answers import HttpService
+    from lambda_handlers.queue.batch import Batch
 
 CALLERS_AGE_SECONDS = 30.0  # of the copy of the access document: what is revoked there ends within that time
 
@@ -72,6 +73,7 @@ class Service:
         self._databases: dict[str, Database] = {}  # the one used last comes last
         self._warm: WarmSessions | None = None
         self._http: HttpService | None = None
+        self._batch: Batch | None = None  # of the queue, the newest one
         self._in_use: set[str] = set()  # by the request or action that runs
         self._machine = settings.billed_machine
         self._init_ms: float | None = None  # until a reply has reported it
@@ -99,12 +101,12 @@ class Service:
             started = self._host.now()
             seconds = seconds_for(request, remaining_seconds)
             deadline = self._resources.deadline(seconds, request, invocation_id, caller)
-            before = self._store_counters()
+            before = self._store.counters
             with self._running_request(request.database):
                 reply_limit = limit // 2 if limit and delivery.as_text else limit
                 database = self._database(request.database)
                 reply = database.execute(request, deadline, reply_limit, invocation_id, caller, delivery)
-            used = {name: count - before[name] for name, count in self._store_counters().items()}
+            used = {name: count - before[name] for name, count in self._store.counters.items()}
             reply.stats.update(**used, **self._machine, ms=round((self._host.now() - started) * 1000, 3))
             if self._init_ms is not None:
                 reply.stats["init_ms"], self._init_ms = self._init_ms, None
@@ -132,17 +134,19 @@ class Service:
             with self._running_request():
                 return run(context, action)
 
-    def handle(self, event: object, context: Context | None = None) -> dict[str, Any]:
-        """Return the reply to an event, in the shape for that kind of event."""
+    def handle(self, event: object, context: Context | None = None, delivery: Delivery = DIRECT) -> dict[str, Any]:
+        """Return the reply to an event, in the shape for that kind of event. `delivery`: of a direct one."""
         if context is not None and events.is_http(event):
             from lambda_handlers.http.gateway_time import limited  # a cold start does not need it
 
             context = limited(event, context, self._host.now)
         if self._watchdog is None or context is None:
-            return self._handle(event, context)
+            return self._handle(event, context, delivery)
         late = seconds_until_late(context.get_remaining_time_in_millis() / 1000)
-        with self._watchdog.watching(late, context.aws_request_id, lambda: self._give_up(event, context)):
-            return self._handle(event, context)
+        answers = delivery.queued is None  # Lambda then takes the end of the process for the error that it is
+        give_up = partial(self._give_up, event, context)
+        with self._watchdog.watching(late, context.aws_request_id, give_up, answers=answers):
+            return self._handle(event, context, delivery)
 
     def _give_up(self, event: object, context: Context) -> dict[str, Any] | None:
         """Return the reply to a request stuck in SQLite, once its lock is free; None if it may still succeed."""
@@ -151,8 +155,8 @@ class Service:
         if error is None:
             return None
         self._log.error("given_up", aws_request_id=context.aws_request_id, code=error.code)
-        if events.is_queue(event):  # the whole batch goes back; applied requests are recognised by their ids
-            return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
+        if events.is_queue(event) and self._batch is not None:
+            return self._batch.failures()
         body = error.for_stack(self._settings.stack).encode()
         return (
             events.http_reply(error.status, body)
@@ -160,12 +164,12 @@ class Service:
             else {"statusCode": error.status, "body": body}
         )
 
-    def _handle(self, event: object, context: Context | None) -> dict[str, Any]:
+    def _handle(self, event: object, context: Context | None, delivery: Delivery) -> dict[str, Any]:
         if events.is_queue(event):
             return self._handle_queue(event, context)
         if events.is_http(event):
             return self.http.handle(event, context)
-        status, body = self._answer(lambda: event, context)
+        status, body = self.answer(lambda: event, context, delivery)
         return {"statusCode": status, "body": body}
 
     @property
@@ -180,6 +184,16 @@ class Service:
             self._http = HttpService(self, self._log, self._host, self._settings, replies, callers)
         return self._http
 
+    @contextmanager
+    def using(self, name: str, stats: dict[str, Any]) -> Iterator[Database]:
+        """Keep a database open for the requests of a queue, and add to `stats` what they ask of the store. No other
+        request runs meanwhile."""
+        with self._running, self._running_request(name):
+            before = self._store.counters
+            yield self._database(name)
+            for counter, count in self._store.counters.items():
+                stats[counter] = stats.get(counter, 0) + count - before[counter]
+
     def close(self) -> None:
         with self._running:
             for database in self._databases.values():
@@ -189,19 +203,14 @@ class Service:
                 self._store.close()
 
     def _handle_queue(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
-        """Return each unapplied message to the queue: dropping one would lose a write, and the dead-letter queue takes
-        messages that never succeed. In a FIFO queue the rest of its group goes back with it, untried."""
-        failed: list[str] = []
-        stopped_groups: set[str] = set()
-        for record in event["Records"]:
-            group = record.get("attributes", {}).get("MessageGroupId")
-            if group in stopped_groups or self._answer(partial(events.record_request, record), context)[0] != 200:
-                failed.append(record["messageId"])
-                if group is not None:
-                    stopped_groups.add(group)
-        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+        from lambda_handlers.queue.batch import Batch  # imports slow down cold starts
 
-    def _answer(self, read: Callable[[], object], context: Context | None) -> tuple[int, dict[str, Any]]:
+        self._batch = Batch(self, self._resources, event["Records"], context)
+        return self._batch.run()
+
+    def answer(
+        self, read: Callable[[], object], context: Context | None, delivery: Delivery = DIRECT
+    ) -> tuple[int, dict[str, Any]]:
         """Return status and body for the request from `read`; write the request's line to the log."""
         started = self._host.now()
         line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
@@ -212,7 +221,7 @@ class Service:
             body = (
                 self._act(received, remaining, line)
                 if is_action(received)
-                else self._execute(received, remaining, line)
+                else self._execute(received, remaining, line, delivery)
             )
         except SldbError as error:
             line.update(code=error.code, applied=error.details.get("applied"))
@@ -228,10 +237,12 @@ class Service:
         write("request", **line)
         return status, body
 
-    def _execute(self, event: object, remaining: float | None, line: dict[str, Any]) -> dict[str, Any]:
+    def _execute(
+        self, event: object, remaining: float | None, line: dict[str, Any], delivery: Delivery
+    ) -> dict[str, Any]:
         request = Request.decode(event)
         line.update(request_id=request.request_id, database=request.database)
-        reply = self.reply(request, remaining, invocation_id=line["aws_request_id"])
+        reply = self.reply(request, remaining, delivery=delivery, invocation_id=line["aws_request_id"])
         line.update(txid=reply.txid, **reply.stats)
         return reply.encode()
 
@@ -247,15 +258,6 @@ class Service:
         """Raise `bad_request` for a request to another stack than this function's, before anything is opened."""
         if received.stack is not None and received.stack != self._settings.stack:
             raise wrong_stack(received.stack, self._settings.stack)
-
-    def _store_counters(self) -> dict[str, int]:
-        store = self._store
-        return {
-            "store_requests": store.requests,
-            "store_writes": store.writes,
-            "bytes_in": store.bytes_in,
-            "bytes_out": store.bytes_out,
-        }
 
     @contextmanager
     def _running_request(self, watched: str | None = None) -> Iterator[None]:

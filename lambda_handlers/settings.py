@@ -51,6 +51,8 @@ class Settings:
     retention_days: float = 30.0
     log_level: str = "info"
     metrics: str = ""  # in the lines of the log: empty for none, `true`, or `databases` for those of each as well
+    queue_retention_days: float = 14.0  # how long the ids of queued requests are remembered
+    queue_tries: int = 0  # deliveries of a message before the queue moves it to its dead letters; 0: not known
     read_only: bool = False  # no writes to databases, whatever a request asks for
     insights: bool = False  # the shapes of statements, and what they take, are kept
     large_commits: str = "put"  # one of LARGE_COMMITS; how large objects are sent to a store that is not AWS's
@@ -92,6 +94,8 @@ class Settings:
             stack=stack_of(environment),
             cache_bytes=int(_number(environment, "SLDB_CACHE_BYTES", 400.0 * MIB)),
             retention_days=_number(environment, "SLDB_RETENTION_DAYS", 30.0),
+            queue_retention_days=_number(environment, "SLDB_QUEUE_RETENTION_DAYS", 14.0),
+            queue_tries=int(_number(environment, "SLDB_QUEUE_TRIES", 0.0)),
             log_level=_one_of("SLDB_LOG_LEVEL", get("SLDB_LOG_LEVEL", "info").lower(), LOG_LEVELS),
             metrics=_one_of("SLDB_METRICS", get("SLDB_METRICS") or "false", METRICS).replace("false", ""),
             read_only=read_only,

@@ -33,16 +33,22 @@ class Watchdog:
 
     @contextmanager
     def watching(
-        self, seconds: float, aws_request_id: str, give_up: Callable[[], dict[str, Any] | None]
+        self,
+        seconds: float,
+        aws_request_id: str,
+        give_up: Callable[[], dict[str, Any] | None],
+        *,
+        answers: bool = True,
     ) -> Iterator[None]:
         """Watch the block; if it takes longer, call `give_up`, which frees the lock and returns the reply to send in
-        its place, or None to let it continue."""
+        its place, or None to let it continue. `answers`: False to end the process without the reply."""
 
         def give_up_and_end() -> None:
             reply = give_up()
             if reply is not None:
                 try:
-                    self._answer(aws_request_id, reply)
+                    if answers:
+                        self._answer(aws_request_id, reply)
                 finally:  # even without memory left for the answer
                     self._end_process(EXIT_STATUS)
 

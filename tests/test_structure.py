@@ -68,6 +68,7 @@ TESTED_IN = {
     "tests/lambda_handlers/locks/test_contract.py": ("lambda_handlers.locks.waiting",),
     "tests/lambda_handlers/locks/test_file.py": ("lambda_handlers.store.file_locks",),
     "tests/lambda_handlers/storage/upkeep/test_maintenance.py": ("lambda_handlers.storage.upkeep.report",),
+    "tests/lambda_handlers/queue/test_batch.py": ("lambda_handlers.queue.alone",),
     "tests/lambda_handlers/shared/test_proxies.py": ("lambda_handlers.aws.tunnel",),
     "tests/lambda_handlers/sql/test_changes.py": ("lambda_handlers.sql.change_savepoints",),
     "tests/lambda_handlers/sql/test_session.py": (

@@ -10,7 +10,8 @@ States      applied      by transaction `txid`
             unknown      the id, in sldb's form, was made before `since`: if the request was applied, its record has
                          expired
 
-Only writes are recorded, and VACUUM is not: it may run twice.
+Only writes are recorded, and VACUUM is not: it may run twice. Requests of a queue are recorded, reads too: they
+are `applied` for as long as the queue keeps messages (SLDB_QUEUE_RETENTION_DAYS), and `reply` is null after the hour.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def result(context: ActionContext, action: Action) -> dict[str, Any]:
     request_id = given["request_id"]
     check_request_id("arguments.request_id", request_id)
     body, found = outcome(context, action.database, request_id, arguments.sender(given, context.caller))
-    if found is None:
+    if found is None or not found.has_reply:
         return {**body, "reply": None}
     return {**body, "reply": Replies(context.store, context.host).outgoing(found.reply).encode()}
 

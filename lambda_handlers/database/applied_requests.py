@@ -2,7 +2,7 @@
 
 The table and its rules are in `sql.own.request_log`; this module provides the database's part: its name, its copy, two
 clocks, and the store for replies too large for the table. It does the same for committed transactions of several
-requests (`sql.own.transaction_log`).
+requests (`sql.own.transaction_log`), and for the ids of queued requests (`sql.own.queue_log`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.wire import Reply, SldbError
 
 if TYPE_CHECKING:
+    from lambda_handlers.sql.own.queue_log import Found, QueuedId
     from lambda_handlers.sql.own.transaction_log import Attempt, Committed
+
+_DAY_SECONDS = 86_400
 
 
 class AppliedRequests:
@@ -35,9 +38,46 @@ class AppliedRequests:
         self._host = resources.host
         self._newest = newest
         self._replies = replies
+        self._queue_seconds = resources.settings.queue_retention_days * _DAY_SECONDS
 
-    def find(self, session: Session, copy: Copy, request_id: str) -> Applied | None:
-        """Return the request with this id, if it was applied to this database and is remembered in the copy."""
+    def find(self, session: Session, copy: Copy, request_id: str, queued: QueuedId | None = None) -> Applied | None:
+        """Return the request with this id, if it was applied to this database and is remembered in the copy. `queued`:
+        the same id, of a message of a queue."""
+        return self._recorded(session, copy, request_id) or self._found_in_queue_log(session, copy, queued)
+
+    def search(self, session: Session, copy: Copy, request_id: str) -> Applied | None:
+        """Return the request with this id as `find` does, or one that came by a queue, whenever that was."""
+        from lambda_handlers.sql.own import queue_log  # few requests need it, and imports slow down cold starts
+
+        if (found := self._recorded(session, copy, request_id)) is not None:
+            return found
+        times = self.times(copy)
+        name, since = self._database, self._queue_since(times)
+        return self._applied(
+            session.trusted(lambda connection: queue_log.search(connection, name, request_id, since, times.until))
+        )
+
+    def _found_in_queue_log(self, session: Session, copy: Copy, queued: QueuedId | None) -> Applied | None:
+        if queued is None:
+            return None
+        from lambda_handlers.sql.own import queue_log
+
+        since = self._queue_since(self.times(copy))
+        found: Found | None = session.trusted(
+            lambda connection: queue_log.find(connection, self._database, queued, since)
+        )
+        return self._applied(found)
+
+    def _applied(self, found: Found | None) -> Applied | None:
+        if found is None:
+            return None
+        return Applied(found.at, Reply((), found.txid, self._database), has_reply=False)
+
+    def _queue_since(self, times: Times) -> float:
+        """Return the time since when requests of queues are remembered."""
+        return min(times.clock, times.log) - self._queue_seconds
+
+    def _recorded(self, session: Session, copy: Copy, request_id: str) -> Applied | None:
         times = self.times(copy)
         found: Recorded | None = session.trusted(lambda connection: request_log.find(connection, request_id, times))
         reply = request_log.decode(found.entry, self._replies.kept) if found else None
@@ -49,7 +89,9 @@ class AppliedRequests:
             return None  # of the database that this one is a branch of
         return Applied(found.at, reply)
 
-    def record(self, session: Session, copy: Copy, request_id: str | None, reply: Reply) -> None:
+    def record(
+        self, session: Session, copy: Copy, request_id: str | None, reply: Reply, queued: QueuedId | None = None
+    ) -> None:
         """Record a request in its open transaction, if it has an id, and give the transaction its time."""
         entry = request_log.encode(reply, self._replies.keep) if request_id is not None else b""
         times = self._times_of_next(copy)
@@ -57,6 +99,11 @@ class AppliedRequests:
             session.trusted(lambda connection: request_log.record(connection, request_id, times, entry))
         elif times.now < times.log:
             session.trusted(lambda connection: request_log.take_back(connection, times))
+        if queued is not None:
+            from lambda_handlers.sql.own import queue_log
+
+            key, since = queued.key(self._database), self._queue_since(times)
+            session.trusted(lambda connection: queue_log.record(connection, key, times.now, reply.txid, since))
 
     def find_transaction(self, session: Session, copy: Copy, attempt: Attempt) -> Reply | None:
         """Return the reply of the commit of a transaction, if it was committed to this database before. Raises

@@ -65,11 +65,11 @@ class Database:
         replies = Replies(resources.store, resources.host)
         self._applied = AppliedRequests(resources, self._newest, replies)
         self._runner = RequestRunner(self._newest, replies, self._applied, find, resources.watch)
-        parts = Parts(resources, self._newest, self._moments, self.writes, self._applied, replies, find)
-        self._past = PastReader(parts, self._runner)
-        self._new_transactions = partial(new_transactions, parts)
+        self.parts = Parts(resources, self._newest, self._moments, self.writes, self._applied, replies, find)
+        self._past = PastReader(self.parts, self._runner)
+        self._new_transactions = partial(new_transactions, self.parts)
         self._transactions: Transactions | None = None
-        self._in_flight: Run | None = None
+        self.in_flight: Run | None = None
         self._is_cold = True
 
     @property
@@ -96,7 +96,7 @@ class Database:
         """Return the reply to a request. `invocation_id`: identifies a write without an id of its own. Raises
         SldbError; unless its details state otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
-        run = self._in_flight = Run(
+        run = self.in_flight = Run(
             request, deadline, stats, reply_limit_bytes, invocation_id, caller, self._is_reader, delivery
         )
 
@@ -114,7 +114,7 @@ class Database:
     def give_up(self) -> SldbError | None:
         """Free the lock of a request that SQLite does not end in time; called by another thread. Return the error for
         it, or None, without any effect, if there is none or something may have been committed."""
-        run = self._in_flight
+        run = self.in_flight
         vfs = run.executing if run is not None else None
         if run is None or vfs is None or vfs.permit.was_granted or not run.deadline.is_over():
             return None
@@ -145,7 +145,7 @@ class Database:
 
     def _answer_from_newest(self, run: Run, max_staleness: float) -> Reply:
         """Run on the newest state, or on one checked within `max_staleness` seconds."""
-        self._refresh(run.deadline, max_staleness, run.request.min_txid)
+        self.refresh(run.deadline, max_staleness, run.request.min_txid)
         try:
             reply = self._runner.run(run, self._newest.copy, may_write=False)
         except WriteNeeded as need:
@@ -156,7 +156,7 @@ class Database:
         self._newest.check_exists()
         return reply
 
-    def _refresh(self, deadline: Deadline, max_staleness: float, min_txid: Txid = 0) -> None:
+    def refresh(self, deadline: Deadline, max_staleness: float, min_txid: Txid = 0) -> None:
         self._newest.refresh(deadline, max_staleness, min_txid)
         self._is_cold = False
 
@@ -192,7 +192,7 @@ class Database:
         moment before its first transaction. Raises SldbError."""
         if at is not None:
             return self._moments.copy_at(self.txid_at(at), deadline, may_be_empty).replica
-        self._refresh(deadline, max_staleness)
+        self.refresh(deadline, max_staleness)
         self._newest.check_exists()
         return self._newest.replica
 
@@ -248,7 +248,7 @@ class Database:
         copy = self._newest.copy
         return self.look_up(
             deadline,
-            lambda session: (self._applied.find(session, copy, request_id), self._applied.times(copy).since),
+            lambda session: (self._applied.search(session, copy, request_id), self._applied.times(copy).since),
         )
 
     def note_rename(self, target: str, deadline: Deadline) -> None:

@@ -1,6 +1,8 @@
 """The delivery of a reply: how it gets to its client, and the place of rows too many for memory.
 
 direct   the reply has the limit of an invocation; rows beyond it are objects, and get URLs
+queued   no client waits for the reply; it goes into the log of requests, and the id is remembered for as long as its
+         message may come again (`sql.own.queue_log`)
 whole    the client gets one body of any size (`lambda_handlers.http`): such rows stay known by their keys, for the
          code that makes the body of them. With a spool, rows that are only read go there, and not into the store
 """
@@ -8,9 +10,12 @@ whole    the client gets one body of any size (`lambda_handlers.http`): such row
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lambda_handlers.wire import Row, StoredRows
+
+if TYPE_CHECKING:
+    from lambda_handlers.sql.own.queue_log import QueuedId
 
 
 class RowSpool(Protocol):
@@ -23,6 +28,7 @@ class Delivery(NamedTuple):  # a dataclass would take each cold start 0.4 ms
     is_whole: bool = False
     spool: RowSpool | None = None
     held: int = 0  # earlier replies of the same response still in memory: they share it
+    queued: QueuedId | None = None  # of a message of a queue
 
 
 DIRECT = Delivery()

@@ -71,7 +71,8 @@ class RequestRunner:
     def _run_in(self, session: Session, run: Run, copy: Copy) -> Reply:
         """Return the reply, without its stats."""
         request, request_id = run.request, run.request_id(session.may_write)
-        if request_id is not None and (before := self._applied.find(session, copy, request_id)):
+        queued = run.delivery.queued
+        if request_id is not None and (before := self._applied.find(session, copy, request_id, queued)):
             return before.reply
         if session.may_write and not request.dry_run:  # an applied request has made its own if_txid outdated
             self._newest.check_txid(request.if_txid)
@@ -101,7 +102,7 @@ class RequestRunner:
         if copy.vfs.permit.txid is None:
             reply = self._reply(session, results, copy.replica.txid + 1)
             self._applied.record_note(session, copy, run)
-            self._applied.record(session, copy, run.request_id(session.may_write), reply)
+            self._applied.record(session, copy, run.request_id(session.may_write), reply, run.delivery.queued)
             session.commit()
         run.stats["commit_ms"] += max(run.ms_since(started), 0.001)  # 0: nothing was committed
         return self._reply(

@@ -112,9 +112,9 @@ class Session:
         return bool(self._engine.written)
 
     @property
-    def ended(self) -> str | None:
-        """The way in which a statement has ended the transaction over several requests: commit or rollback."""
-        return self.groups.ended
+    def kind(self) -> Kind:
+        """The kind of the transaction that the statements make."""
+        return of_statements(self._engine.written)
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -151,7 +151,7 @@ class Session:
 
     def commit(self) -> None:
         """Commit the transaction of the statements, if there is one. Returns only when the store has it."""
-        self._commit(of_statements(self._engine.written))
+        self._commit(self.kind)
 
     def write_own(self, kind: Kind, action: Callable[[apsw.Connection], Any]) -> None:
         """Commit the writes of statements of sldb's own, if they write anything. Raises as `commit` does."""

@@ -3,8 +3,8 @@
 The replica's own pages stay as they are until the commit, so that dropping a transaction means forgetting the draft:
 after a rollback, a lost race or a crash in the middle nothing needs to be restored.
 
-SQLite may commit inside the draft, without a commit of the draft: the groups of a request (`sql.groups`). Its rollbacks
-go back to the last of those.
+SQLite may commit inside the draft, without a commit of the draft: the groups of a request (`sql.groups`), and the
+messages of a queue (`lambda_handlers.queue`). Its rollbacks go back to the last of those.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Draft:
         """Begin again from the replica as it is now."""
         self.replica.cancel_prefetch()
         self._inner_count: bytes | None = None  # SQLite's count of changes at its last sync in the draft
+        self._marked_count: bytes | None = None  # the same at the last mark
         self.note_page = 0  # the page with the note of the transaction (ltx.Marks); 0: it has none
         self.time_ms: int | None = None  # of what is recorded in it (Replica.next_time_ms)
         self._dirty.forget()
@@ -62,7 +63,17 @@ class Draft:
 
     @property
     def has_inner_commits(self) -> bool:
-        return self._inner_count is not None and self._inner_count != self._count_before
+        """True if SQLite has committed inside the draft since its mark, or since its beginning if it has none."""
+        before = self._count_before if self._marked_count is None else self._marked_count
+        return self._inner_count is not None and self._inner_count != before
+
+    def mark(self) -> None:
+        """Mark the draft as it is: the statements of another request follow. No transaction of SQLite may be open."""
+        self._marked_count = self._count_before if self._inner_count is None else self._inner_count
+
+    def remove_mark(self) -> None:
+        """Let all commits inside the draft count."""
+        self._marked_count = None
 
     def note_sync(self) -> None:
         """Note a sync that is no commit of the draft: SQLite has committed inside it, or has rolled back."""

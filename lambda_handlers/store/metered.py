@@ -103,6 +103,12 @@ class MeteredStore:
         self._count(others=-(-len(keys) // PAGE_KEYS))
         self._store.delete_many(keys)
 
+    @property
+    def counters(self) -> dict[str, int]:
+        """The requests and bytes so far, by their names in the statistics of a reply."""
+        own = {"store_requests": self.requests, "store_writes": self.writes}
+        return own | {"bytes_in": self.bytes_in, "bytes_out": self.bytes_out}
+
     def close(self) -> None:
         self._store.close()
 

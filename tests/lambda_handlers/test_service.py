@@ -355,7 +355,7 @@ FOR_ANOTHER_STACK = {
 def test_what_is_meant_for_another_stack_is_refused_before_anything_is_opened(event, shape):
     service = container(memory_store(), stack="one")
     run(service, "CREATE TABLE t (a)")
-    before = service._store_counters()
+    before = service._store.counters
     text = json.dumps(event)
     if shape == "queue":
         record = {"eventSource": "aws:sqs", "messageId": "m", "body": text}
@@ -368,7 +368,7 @@ def test_what_is_meant_for_another_stack_is_refused_before_anything_is_opened(ev
         error = answer["body"]["error"]
         assert (answer["statusCode"], error["code"]) == (400, "bad_request")
         assert (error["field"], error["stack"]) == ("stack", "one")
-    assert service._store_counters() == before
+    assert service._store.counters == before
     assert run(service, "SELECT count(*) FROM t").rows == [(0,)]
     service.close()
 

@@ -14,6 +14,8 @@ import apsw
 import pytest
 
 from lambda_handlers.locks.security_group import SecurityGroupLock
+from lambda_handlers.queue import asynchronous
+from lambda_handlers.queue.asynchronous import RequestFailed
 from lambda_handlers.service import Service
 from lambda_handlers.watchdog import Watchdog
 from tests.fakes.aws.ec2 import FakeEc2
@@ -141,6 +143,24 @@ def test_one_that_sqlite_does_not_let_go_of(service: Service, runtime: Lambda, s
         body = json.loads(reply["body"]) if shape == "http" else reply["body"]
         assert (reply["statusCode"], body["error"]["code"]) == (408, "query_timeout")
     assert run(service, "SELECT count(*) FROM t").rows == [(0,)]
+
+
+def test_one_that_nobody_waits_for_is_an_error_of_the_function(service: Service, runtime: Lambda) -> None:
+    """The process ends without an answer, which Lambda takes for an error, and repeats the request."""
+    with pytest.raises(RequestFailed, match="query_timeout"):  # here, where the process does not end
+        asynchronous.handle(service, {"query": f"INSERT INTO t VALUES (1); {STUCK}"}, Context())
+    assert (runtime.ends, runtime.replies) == ([0], [])
+
+
+def test_of_a_batch_goes_back_what_is_not_committed(service: Service, runtime: Lambda) -> None:
+    bodies = [{"query": "INSERT INTO t VALUES (1)", "careful": True}, {"query": STUCK}, {"query": "SELECT 1"}]
+    records = [
+        {"eventSource": "aws:sqs", "messageId": f"m{n}", "body": json.dumps(body)} for n, body in enumerate(bodies)
+    ]
+    service.handle({"Records": records}, Context())
+    ((_, reply),) = runtime.replies
+    assert [one["itemIdentifier"] for one in reply["batchItemFailures"]] == ["m1", "m2"]
+    assert runtime.ends == [0]
 
 
 def test_one_that_comes_back_after_all_commits_nothing(service: Service, runtime: Lambda) -> None:

@@ -22,6 +22,7 @@ INVARIANTS = {
     "9": "what is merged is what it was merged from",
     "10": "what is copied is what was there, or nothing is made of it",
     "once": "a request with an id is applied once",
+    "queue": "each message of a queue is applied once, in its order, or comes back; none suffers from another",
     "sql": "a request does what SQLite would do statement by statement, or says so; what destroys is told",
     "seen": "a transaction over several requests commits only where it shows its client what that has seen",
     "pin": "statements that run again under a pin show the same, and without one no two do",

@@ -13,7 +13,8 @@ ONCE = (
         "the record is a transaction of its own",
         "once",
         HANDLERS + "database/request_runner.py",
-        "            self._applied.record(session, copy, run.request_id(session.may_write), reply)\n            session.commit()",
+        "            self._applied.record(session, copy, run.request_id(session.may_write), reply, run.delivery.queued)\n"
+        "            session.commit()",
         "            session.commit()\n            reply = replace(reply, txid=copy.replica.txid)\n            self._applied.record(session, copy, run.request_id(session.may_write), reply)\n"
         "            session.commit()",
         (
@@ -150,30 +151,6 @@ ONCE = (
             "tests/lambda_handlers/database/test_write_access.py::test_writers_without_a_lock_lose_nothing",
             SERVER + "database/test_database.py",
         ),
-    ),
-    Mutant(
-        "a message of a queue that failed is dropped",
-        "once",
-        HANDLERS + "service.py",
-        '                failed.append(record["messageId"])',
-        "                pass",
-        (SERVER + "test_service.py::test_no_message_is_lost_that_was_not_applied",),
-    ),
-    Mutant(
-        "a message of a queue has no id",
-        "once",
-        HANDLERS + "events.py",
-        '        request["request_id"] = record["messageId"]',
-        "        pass",
-        (SERVER + "test_service.py::test_a_batch_of_a_queue_that_is_delivered_twice_applies_once",),
-    ),
-    Mutant(
-        "a FIFO group goes on behind a failure",
-        "once",
-        HANDLERS + "service.py",
-        "                    stopped_groups.add(group)",
-        "                    pass",
-        (SERVER + "test_service.py::test_a_group_of_a_fifo_queue_stops_at_its_first_failure",),
     ),
     Mutant(
         "a commit that SQLite fails after is a failure",

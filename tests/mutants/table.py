@@ -20,7 +20,7 @@ from tests.mutants import (
     times,
     tokens,
 )
-from tests.mutants.api import fronts, http
+from tests.mutants.api import fronts, http, queues
 
 MUTANTS = (
     *commit.MUTANTS,
@@ -28,6 +28,7 @@ MUTANTS = (
     *copies.MUTANTS,
     *pages.MUTANTS,
     *requests.MUTANTS,
+    *queues.MUTANTS,
     *locks.MUTANTS,
     *interactive.MUTANTS,
     *sql.MUTANTS,

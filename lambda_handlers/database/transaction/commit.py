@@ -105,8 +105,8 @@ class Commit:
             session.resume(run.deadline, parts.replies.room(run), attach)
             results = session.run_steps(steps, request.on_error)
         if results and (failed := results[-1].error) is not None and request.on_error == "stop":
-            raise failed.in_transaction({"ended": ROLLBACK}) if session.ended == ROLLBACK else failed
-        if session.ended == ROLLBACK:
+            raise failed.in_transaction({"ended": ROLLBACK}) if session.groups.ended == ROLLBACK else failed
+        if session.groups.ended == ROLLBACK:
             return self._reply(run, results, copy.replica.txid, ROLLBACK)
         run.deadline.check()
         return self._commit(session, run, whole, (*shown, *results))

@@ -249,7 +249,7 @@ def _check_rights(caller: Caller, transaction: Transaction) -> None:
 def _continued(
     transaction: Transaction, warm: WarmSession, steps: Sequence[Step], results: tuple[Result, ...]
 ) -> _Continued:
-    ended = warm.session.ended
+    ended = warm.session.groups.ended
     pairs = zip(steps, results, strict=False)  # an error may have stopped the request before its last step
     executed = [(step, result) for step, result in pairs if not _is_outside(result)]
     if ended == COMMIT:

@@ -89,6 +89,7 @@ class Applied:
 
     at: float  # unix seconds
     reply: Reply
+    has_reply: bool = True  # False: only its txid and database are still known
 
 
 def find(connection: apsw.Connection, request_id: str, times: Times) -> Recorded | None:

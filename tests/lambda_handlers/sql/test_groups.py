@@ -363,16 +363,16 @@ def test_a_transaction_over_several_requests_is_one_of_sqlite(statements: list[s
     with tempfile.TemporaryDirectory() as directory, closing(Open(Path(directory))) as ours:
         for sql in statements:
             result = ours.run(sql)
-            if ours.session.ended is None or not oracle.is_autocommit:
+            if ours.session.groups.ended is None or not oracle.is_autocommit:
                 assert seen(result) == oracle.run(sql)
                 ended = {"COMMIT": "commit", "END": "commit"}.get(sql.split()[0], "rollback")
-                assert ours.session.ended == (ended if oracle.is_autocommit else None)
+                assert ours.session.groups.ended == (ended if oracle.is_autocommit else None)
             else:
                 assert result.error is not None
                 assert result.error.details["reason"] == "transaction_ended"
-        if ours.session.ended is None:
+        if ours.session.groups.ended is None:
             oracle.run("ROLLBACK")
-        elif ours.session.ended == "commit":
+        elif ours.session.groups.ended == "commit":
             ours.session.commit()
         ours.session.close()
         assert content_of(lambda queries: [ours.engine.rows(query) for query in queries]) == oracle.content()
