@@ -22,6 +22,9 @@ S3_GB_MONTH = 0.023  # S3 Standard, the first 50 TB
 LOG_GB = 0.50  # CloudWatch Logs, ingestion; https://aws.amazon.com/cloudwatch/pricing/
 HTTP_API_REQUEST = 1.00 / 1_000_000  # API Gateway's, the first 300 million; https://aws.amazon.com/api-gateway/pricing/
 REST_API_REQUEST = 3.50 / 1_000_000  # the first 333 million
+ALARM_MONTH = 0.10  # CloudWatch's, beyond the ten free ones; https://aws.amazon.com/cloudwatch/pricing/
+METRIC_MONTH = 0.30  # a custom metric, of the first 10,000; by the hour with data
+KMS_KEY_MONTH = 1.00  # https://aws.amazon.com/kms/pricing/
 SECRET_MONTH = 0.40  # Secrets Manager; https://aws.amazon.com/secrets-manager/pricing/
 MB_PER_GB = 1024
 

@@ -34,6 +34,20 @@ LONG_FUNCTIONS = {
 # Modules that no test imports: they are tested by the commands, requests or calls that reach them.
 # Test file → modules; a package stands for all in it.
 TESTED_IN = {
+    "tests/sldb/deploy/operation/test_alarms_deployed.py": (
+        "sldb.cli.commands.stack.deploy_operation",
+        "sldb.deploy.checks.operation",
+        "sldb.doctor.operation",
+        "sldb.emulator.access.key_permissions",
+    ),
+    "tests/sldb/emulator/monitoring/test_alarms.py": (
+        "sldb.emulator.front.cloudwatch_rules",
+        "sldb.emulator.front.moto_calls",
+        "sldb.emulator.front.watching",
+        "sldb.emulator.monitoring.metrics",
+        "sldb.emulator.monitoring.notices",
+        "sldb.emulator.monitoring.watch",
+    ),
     "tests/lambda_handlers/actions/test_create.py": ("lambda_handlers.database.vanished_files",),
     "tests/lambda_handlers/actions/test_databases.py": (
         "lambda_handlers.actions.arguments",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from lambda_handlers.wire import SldbError
 from sldb.deploy.apis.options import API_DEFAULTS, ApiChoices, check_apis
 from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
+from sldb.deploy.operation.options import OPERATION_DEFAULTS, OperationChoices, check_operation, computed
 from sldb.did_you_mean import suggestion
 from sldb.stack.names import MAX_FUNCTION_NAME, deadlock_fix_function, default_function
 
@@ -42,6 +43,7 @@ DEFAULTS = {
     "Readers": "false",
     "Insights": "false",
     **API_DEFAULTS,
+    **OPERATION_DEFAULTS,
 }
 _ENVIRONMENT = {
     "Runtime": "SLDB_RUNTIME",
@@ -96,6 +98,7 @@ class Choices:
     readers: bool | None = None  # a function that only reads
     insights: bool | None = None  # shapes of statements in the log
     apis: ApiChoices = field(default_factory=ApiChoices)
+    operation: OperationChoices = field(default_factory=OperationChoices)
 
     def parameters(self) -> dict[str, str]:
         given = {
@@ -114,7 +117,7 @@ class Choices:
             "Insights": None if self.insights is None else str(self.insights).lower(),
         }
         values = {name: str(value) for name, value in given.items() if value is not None}
-        return {**values, **self.apis.parameters()}
+        return {**values, **self.apis.parameters(), **self.operation.parameters()}
 
 
 def resolve(
@@ -133,6 +136,8 @@ def resolve(
         _check(name, value)
     _check_lock_age(int(values["Timeout"]), int(values["LockMaxAgeSeconds"]))
     check_apis(choices.apis, values)
+    check_operation(values)
+    values.update(computed(values))
     values["CacheBytes"] = str(int(int(values["EphemeralStorage"]) * MIB * CACHE_SHARE))
     return values
 

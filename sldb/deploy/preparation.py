@@ -22,6 +22,7 @@ from sldb.deploy.bundle_bucket import BundleBucket, object_url
 from sldb.deploy.data_bucket import find_adopted
 from sldb.deploy.lock_vpc import SECURITY_GROUP, LockVpc, plan_lock_vpc
 from sldb.deploy.losses import LossReport, find_losses
+from sldb.deploy.operation.notes import operation_notes
 from sldb.deploy.parameters import Choices, resolve
 from sldb.deploy.plan import BundleStep, Kind, Plan
 from sldb.deploy.progress import Progress
@@ -139,7 +140,7 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
         notes=(
             *bucket_notes,
             *loss_notes(start.losses),
-            *_notes(parameters, start.tags, lock_vpc),
+            *_notes(previous, parameters, start.tags, lock_vpc),
             *api_notes(previous, parameters, _addresses(account, start), has_log_role=may_log),
         ),
         losses=start.losses.losses,
@@ -203,7 +204,7 @@ def _kind(start: _Start, change_set: ChangeSet | None) -> Kind:
     return Kind.CREATE if start.state is None else Kind.UPDATE
 
 
-def _notes(parameters: Mapping[str, str], tags: Tags, lock_vpc: LockVpc) -> Iterator[str]:
+def _notes(previous: Mapping[str, str], parameters: Mapping[str, str], tags: Tags, lock_vpc: LockVpc) -> Iterator[str]:
     if boundary := parameters["PermissionsBoundary"]:
         yield f"permissions boundary of the roles: {boundary}"
     if tags.all:
@@ -212,3 +213,4 @@ def _notes(parameters: Mapping[str, str], tags: Tags, lock_vpc: LockVpc) -> Iter
         yield f"tags to be removed: {', '.join(tags.dropped)}"
     if lock_vpc.is_kept:
         yield f"the VPC of the locks stays for now: {lock_vpc.reason}"
+    yield from operation_notes(previous, parameters)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sldb import price
+from sldb.deploy.operation.notes import count_alarms
 from sldb.ops.logs import LogEvent
 
 MONTH_SECONDS = 30 * 86_400
@@ -84,6 +85,33 @@ def requests(events: Iterable[LogEvent], kinds: Mapping[str, str]) -> Iterator[I
 
 def secret(seconds: float) -> Item:
     return Item("secret of tokens", 1, price.SECRET_MONTH * seconds / MONTH_SECONDS)
+
+
+def watching(parameters: Mapping[str, str], events: Iterable[LogEvent], seconds: float) -> Iterator[Item]:
+    """Yield the costs of alarms, of their key, and of the custom metrics that the logs name. An hour with data of a
+    metric is billed as one of the month; the free ones are not counted off."""
+    months = seconds / MONTH_SECONDS
+    if alarms := count_alarms(parameters):
+        yield Item("alarms", alarms, alarms * price.ALARM_MONTH * months)
+    if parameters.get("AlarmMail"):
+        yield Item("key of the topic of alarms", 1, price.KMS_KEY_MONTH * months)
+    hours = {hour for event in events for hour in _metric_hours(event)}
+    if hours:
+        metrics = len({name for name, _ in hours})
+        yield Item("custom metrics", metrics, len(hours) * 3600 / MONTH_SECONDS * price.METRIC_MONTH)
+
+
+def _metric_hours(event: LogEvent) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Yield each metric with its dimensions, and its hour."""
+    fields = event.fields or {}
+    if "_aws" not in fields:
+        return
+    metadata = fields["_aws"]
+    for directive in metadata["CloudWatchMetrics"]:
+        for dimensions in directive["Dimensions"]:
+            for metric in directive["Metrics"]:
+                name = metric["Name"], *(str(fields.get(dimension)) for dimension in dimensions)
+                yield name, metadata["Timestamp"] // 3_600_000
 
 
 def _access(event: LogEvent) -> dict[str, object]:

@@ -15,6 +15,7 @@ from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
 from sldb.deploy.tags import Tags
+from sldb.ops.alarms import AlarmInfo, read_alarms
 from sldb.ops.apis import ApiInfo, count_callers, read_apis
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
@@ -62,6 +63,7 @@ class Status:
     tags: Mapping[str, str] = field(default_factory=dict)  # of the stack, without AWS's own
     apis: tuple[ApiInfo, ...] = ()
     callers: int | None = None  # of the APIs, the active ones; None: there is no API, or they cannot be read
+    alarms: tuple[AlarmInfo, ...] | None = ()  # None: they cannot be read
 
     def encode(self, now: float) -> dict[str, Any]:
         """Return the status as an object for JSON."""
@@ -113,6 +115,7 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
         databases=tuple(each for each in databases if each["state"] != "dropped"),
         health=health(state.status, state.reason),
         apis=apis,
+        alarms=read_alarms(account, stack, state),
         callers=count_callers(account, stack, state, time.time()) if apis and is_there else None,
     )
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 from lambda_handlers.shared import times
 from sldb.actions import databases as listing
 from sldb.deploy.tags import as_text
+from sldb.ops.alarms import ALARM, NO_DATA
 from sldb.render.text import escape
 from sldb.report import age
 
 if TYPE_CHECKING:
+    from sldb.ops.alarms import AlarmInfo
     from sldb.ops.apis import ApiInfo
     from sldb.ops.status import FunctionInfo, Status
 
@@ -31,6 +33,8 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     if status.health.next:
         facts += [("state", status.health.says), ("next", status.health.next)]
     facts += _api_facts(status)
+    if status.alarms != ():
+        facts.append(("alarms", _alarms(status.alarms, now)))
     _table(out, "", ("", ""), facts)
     if status.apis:
         rows = [(api.kind, api.address, _limits(api)) for api in status.apis]
@@ -51,6 +55,22 @@ def _function(function: FunctionInfo, now: float) -> tuple[str, ...]:
     changed = f"{age(max(0.0, now - modified.start_ms / 1000))} ago" if modified else ""
     memory, timeout = f"{function.memory_mb} MB", f"{function.timeout_seconds} s"
     return name, f"{function.runtime} {function.architecture}", memory, timeout, changed
+
+
+def _alarms(alarms: Sequence[AlarmInfo] | None, now: float) -> str:
+    """Return the raised alarms, or how many there are."""
+    if alarms is None:
+        return "cannot be read: sldb doctor"
+    raised = [f"{each.name}{_since(each, now)}" for each in alarms if each.state == ALARM]
+    unknown = [each.name for each in alarms if each.state == NO_DATA]
+    if raised:
+        return f"RAISED: {', '.join(raised)}"
+    return f"{len(alarms)}, none is raised" + (f"; without data: {', '.join(unknown)}" if unknown else "")
+
+
+def _since(alarm: AlarmInfo, now: float) -> str:
+    since = times.read(alarm.since)
+    return f" (for {duration(max(0.0, now - since.start_ms / 1000))})" if since else ""
 
 
 def _api_facts(status: Status) -> list[tuple[str, str]]:

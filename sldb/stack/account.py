@@ -79,6 +79,18 @@ class Account:
     def secrets(self) -> Any:
         return self.session.client("secretsmanager", config=_config())
 
+    @cached_property
+    def cloudwatch(self) -> Any:
+        return self.session.client("cloudwatch", config=_config())
+
+    @cached_property
+    def topics(self) -> Any:
+        return self.session.client("sns", config=_config())
+
+    @cached_property
+    def keys(self) -> Any:
+        return self.session.client("kms", config=_config())
+
     @property
     def variants(self) -> dict[str, str]:
         """The FIPS and dual-stack settings of environment and profile, as variables; without the unset ones."""

@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "access.md"
 ROLES = ("reader", "writer", "operator", "deployer")
 MAX_CHARACTERS = 6144  # of a managed policy, without white space (IAM's quotas)
 # Statements about calls that know no resource, or for which a name cannot be known before.
-ON_EVERYTHING = {"SeeTheAccount", "ApiLogs"}
+ON_EVERYTHING = {"SeeTheAccount", "ApiLogs", "MakeKeyOfAlarms"}
 
 
 @functools.cache
@@ -157,6 +157,9 @@ NOT_NEEDED = {
     "AWS::S3::Bucket": "s3tables:* s3:*Metadata* s3:*Website s3:Put*Configuration s3:PutObjectAcl",
     "AWS::ApiGatewayV2::DomainName": "s3:GetObjectVersion",  # no mutual TLS
     "AWS::ApiGateway::RestApi": "apigateway:UpdateRestApiPolicy",
+    "AWS::KMS::Key": "kms:DisableKey kms:EnableKey",  # it is never switched off
+    "AWS::SNS::Topic": "sns:PutDataProtectionPolicy",
+    "AWS::SNS::Subscription": "sns:SetSubscriptionAttributes",
     # CloudFormation makes the secret by GetRandomPassword; replicas there are none. Who deploys makes no tokens.
     "AWS::SecretsManager::Secret": "secretsmanager:GetSecretValue secretsmanager:*Repl*",
 }

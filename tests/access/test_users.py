@@ -107,7 +107,7 @@ def account(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         (directory / "rows.csv").write_text("a\n1\n2\n")
         account = Account(directory)
         act_for("deployer")
-        account.ok("deployer", "deploy", "--readers", "--api", "token")
+        account.ok("deployer", "deploy", "--readers", "--api", "token", "--alarms", "ops@example.com")
         account.ok("writer", "query", "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
         yield account
 

@@ -28,6 +28,8 @@ ABSENT = object()
 SAMPLES = {
     "AccessLogBucket": "logs-of-the-company",
     "AccessLogPrefix": "sldb/",
+    "AlarmMail": "ops@example.com",
+    "AlarmTopic": "arn:aws:sns:eu-central-1:123456789012:ops",
     "ApiCertificate": "arn:aws:acm:eu-central-1:123456789012:certificate/6f3b0c7e-0000-4000-8000-000000000001",
     "ApiDomain": "db.example.com",
     "BucketMade": "2026-01-01T00:00:00Z",

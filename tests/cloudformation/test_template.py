@@ -295,6 +295,7 @@ def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) 
         "SLDB_VPC_ID",
         "SLDB_RETENTION_DAYS",
         "SLDB_LOG_LEVEL",
+        "SLDB_METRICS",
     }
     assert query == deadlock_fix | {"SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS", "SLDB_INSIGHTS"}
 

@@ -22,7 +22,8 @@ _MISSING_CODES = {  # of the services
     "NoSuchBucket",
     "404",
     "NoSuchKey",
-    "NotFoundException",  # of API Gateway
+    "NotFoundException",  # of API Gateway, KMS and SNS
+    "NotFound",  # of SNS, as its model names it
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from sldb.emulator.access import resource_arns, secret_permissions
+from sldb.emulator.access import key_permissions, resource_arns, secret_permissions
 from sldb.emulator.access.policy import Request
 from sldb.emulator.calls.actions import split_bucket_and_key
 from sldb.emulator.calls.call import ACCOUNT, Call
@@ -53,6 +53,8 @@ def required(moto: Moto, call: Call) -> list[Request]:
         return _ec2(moto, call)
     if call.service == "secretsmanager":
         return secret_permissions.required(moto, call, _common(call))
+    if call.service == "kms":
+        return key_permissions.required(moto, call, _common(call))
     if call.service == "sts" and call.action == "GetCallerIdentity":
         return []
     if call.service in ("apigateway", "apigatewayv2"):
@@ -60,7 +62,8 @@ def required(moto: Moto, call: Call) -> list[Request]:
     action = "InvokeFunction" if call.action == "Invoke" else call.action
     if call.service == "sqs":
         action = action.removesuffix("Batch")
-    return [Request(f"{call.service}:{action}", resource_arns.arn_of(call), _common(call)), *_passed_role(call)]
+    service = "cloudwatch" if call.service == "monitoring" else call.service
+    return [Request(f"{service}:{action}", resource_arns.arn_of(call), _common(call)), *_passed_role(call)]
 
 
 def _api_gateway(call: Call) -> list[Request]:

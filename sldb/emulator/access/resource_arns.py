@@ -20,7 +20,8 @@ _EC2_KINDS = {"sg": "security-group", "vpc": "vpc", "subnet": "subnet"}
 
 
 def arn_of(call: Call) -> str:
-    """Return the ARN of the resource of a call to IAM, Lambda, CloudFormation, EventBridge, SQS or CloudWatch Logs."""
+    """Return the ARN of the resource of a call to IAM, Lambda, CloudFormation, EventBridge, SQS, SNS, CloudWatch or its
+    Logs."""
     match call.service:
         case "iam":
             return _of_iam(call.form)
@@ -32,6 +33,10 @@ def arn_of(call: Call) -> str:
             return _of_rule(json_of(call), call.region)
         case "sqs":
             return _of_queue(json_of(call), call.region)
+        case "sns":
+            return _of_topic(call.form, call.region)
+        case "monitoring":
+            return _of_alarm(json_of(call), call.region)
         case "logs":
             return _of_log_group(call.action, json_of(call), call.region)
         case _:
@@ -82,6 +87,22 @@ def _of_rule(fields: Mapping[str, Any], region: str) -> str:
 def _of_queue(fields: Mapping[str, Any], region: str) -> str:
     name = str(fields.get("QueueUrl", "")).rpartition("/")[2] or fields.get("QueueName")
     return f"arn:aws:sqs:{region}:{ACCOUNT}:{name}" if name else ANY
+
+
+def _of_topic(form: Mapping[str, str], region: str) -> str:
+    subscription = form.get("SubscriptionArn", "")
+    arn = form.get("TopicArn") or form.get("ResourceArn") or subscription.rpartition(":")[0]
+    return arn or (f"arn:aws:sns:{region}:{ACCOUNT}:{form['Name']}" if "Name" in form else ANY)
+
+
+def _of_alarm(fields: Mapping[str, Any], region: str) -> str:
+    """Return the ARN of an alarm or a dashboard; of several the first, and of a search the pattern of all."""
+    if dashboard := fields.get("DashboardName") or next(iter(fields.get("DashboardNames", ())), None):
+        return f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{dashboard}"
+    if "ResourceARN" in fields:
+        return str(fields["ResourceARN"])
+    name = fields.get("AlarmName") or next(iter(fields.get("AlarmNames", ())), ANY)
+    return f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:{name}"
 
 
 def _of_log_group(action: str, fields: Mapping[str, Any], region: str) -> str:

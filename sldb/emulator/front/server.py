@@ -35,12 +35,13 @@ from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionN
 from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.cloudformation.api import CloudFormation
 from sldb.emulator.cloudformation.template_reader import TemplateReader
-from sldb.emulator.front import api_gateway, ec2_rules, lambda_rules, messaging, s3_rules, secrets_rules, serving
+from sldb.emulator.front import api_gateway, messaging, moto_calls, serving, watching
 from sldb.emulator.front.hooks import Hook, ReplyLost, chain
 from sldb.emulator.gateway.http_api import control
 from sldb.emulator.gateway.rest_api.control import api as rest_api
 from sldb.emulator.gateway.rest_api.control import mappings
 from sldb.emulator.gateway.rest_api.documents import Documents
+from sldb.emulator.monitoring.metrics import Metrics
 from sldb.emulator.runtime.functions import Functions
 from sldb.emulator.runtime.pool import ContainerInfo
 from sldb.emulator.runtime.schedule import Schedule
@@ -48,19 +49,8 @@ from sldb.emulator.state.recorder import Recorder
 
 SERVICES = (
     *("s3", "ec2", "iam", "sts", "cloudformation", "lambda", "events", "logs"),
-    *("secretsmanager", "apigateway", "apigatewayv2", "sqs"),
+    *("secretsmanager", "apigateway", "apigatewayv2", "sqs", "sns", "monitoring", "kms"),
 )
-_RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
-    "s3": s3_rules.check,
-    "ec2": ec2_rules.check,
-    "lambda": lambda_rules.check,
-    "apigatewayv2": control.check,
-    "secretsmanager": secrets_rules.check,
-}
-_COMPLETIONS: Mapping[str, Callable[[Moto, Call, Answer], Answer]] = {
-    "ec2": ec2_rules.complete,
-    "secretsmanager": secrets_rules.complete,
-}
 _logger = logging.getLogger(__name__)
 _running = threading.Lock()  # held by the one Emulator of this process
 
@@ -88,6 +78,8 @@ class Emulator:
         self._authorizer = messaging.authorizer(self._moto, self._bucket_policies, queues)
         self._destinations = messaging.destinations(self._moto, queues, self._authorizer)
         logged = self._recorder.logged if self._recorder else lambda _region: None
+        metrics = Metrics(self._moto)
+        self.alarms = watching.open_watch(self._moto, metrics, queues, minute_seconds)
         self._functions = Functions(
             self._moto,
             self._principals,
@@ -97,6 +89,7 @@ class Emulator:
             max_concurrency=max_concurrency,
             logged=logged,
             destinations=self._destinations,
+            metrics=metrics,
         )
         self._messaging = messaging.Messaging.open(
             self._moto, queues, self._functions, self._authorizer, self._recorder, lambda: self.url
@@ -126,9 +119,11 @@ class Emulator:
         self._thread.start()
         self._schedule.start()
         self._messaging.poller.start()
+        self.alarms.start()
 
     def close(self) -> None:
         self._schedule.close()
+        self.alarms.close()
         self._messaging.poller.close()
         self._functions.close()
         self._messaging.poller.join()
@@ -288,12 +283,7 @@ class Emulator:
             own = mappings.answer(self._moto, self._rest_apis, call) or control.answer(self._moto, call)
             if own is not None:
                 return own
-        rule = _RULES.get(call.service)
-        try:
-            answer = self._moto.apply(rule(self._moto, call) if rule else call)
-        except NotImplementedError as error:  # of moto's
-            raise NotEmulated(f"{call.service}:{call.action}") from error
+        answer = moto_calls.answer(self._moto, call)
         if call.action == "DeleteBucket" and answer.status == http.HTTPStatus.NO_CONTENT:
             self._bucket_policies.forget(split_bucket_and_key(call.path)[0])
-        complete = _COMPLETIONS.get(call.service)
-        return complete(self._moto, call, answer) if complete else answer
+        return answer

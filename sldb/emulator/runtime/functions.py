@@ -26,10 +26,11 @@ from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import AwsError
 from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionConfig, FunctionName
 from sldb.emulator.calls.moto_app import Moto
+from sldb.emulator.monitoring.metrics import Metrics
 from sldb.emulator.runtime.bundles import Bundles, UnusableBundle
 from sldb.emulator.runtime.containers import Container, Limits, Outcome, error_body
 from sldb.emulator.runtime.destinations import Destinations
-from sldb.emulator.runtime.pool import Pool
+from sldb.emulator.runtime.pool import THROTTLED, Pool
 from sldb.emulator.runtime.process import Program
 
 MAX_PAYLOAD_BYTES: Mapping[str, int] = MappingProxyType(
@@ -51,6 +52,7 @@ class Functions:
         max_concurrency: int,
         logged: Callable[[str], None] = lambda _region: None,  # is called with the region of new log lines
         destinations: Destinations | None = None,  # of asynchronous invocations; None: there are none
+        metrics: Metrics | None = None,  # of invocations and of the lines of logs
     ) -> None:
         self.endpoint_url = ""  # known once the server listens
         self.pool = Pool(self._make_container, max_idle=max_idle, max_concurrency=max_concurrency)
@@ -61,6 +63,7 @@ class Functions:
         self._minute_seconds = minute_seconds
         self._note_logged = logged
         self._destinations = destinations
+        self._metrics = metrics or Metrics(moto)
         self._stopping = threading.Event()
         self._background: list[threading.Thread] = []
         self._background_lock = threading.Lock()
@@ -95,11 +98,19 @@ class Functions:
             self._bundles.task_dir(config.code, config.code_sha256)
         except UnusableBundle as error:
             return Outcome(error_body("Runtime.InvalidBundle", str(error)), failed=True)
-        with self.pool.container(config) as container:
-            try:
-                return container.invoke(event or b"{}", request_id)
-            finally:
-                self._keep_log(config, container)
+        try:
+            with self.pool.container(config) as container:
+                started = time.monotonic()
+                try:
+                    outcome = container.invoke(event or b"{}", request_id)
+                finally:
+                    self._keep_log(config, container)
+        except AwsError as error:
+            if error.code == THROTTLED:
+                self._metrics.throttled(config.region, config.name)
+            raise
+        self._metrics.invoked(config.region, config.name, time.monotonic() - started, failed=outcome.failed)
+        return outcome
 
     def invoke_later(self, function: FunctionName, event: bytes, request_id: str) -> None:
         """Run it in the background, and again if it fails."""
@@ -180,8 +191,10 @@ class Functions:
             start = self._logged.get(container.log_stream, 0)
             text = container.read_log(start)
             self._logged[container.log_stream] = start + len(text)
-            _put_log_events(self._moto, config, container.log_stream, text.decode("utf-8", "replace").splitlines())
+            lines = text.decode("utf-8", "replace").splitlines()
+            _put_log_events(self._moto, config, container.log_stream, lines)
             self._note_logged(config.region)
+        self._metrics.put_lines(config.region, lines)
 
 
 def _put_log_events(moto: Moto, config: FunctionConfig, stream: str, lines: list[str]) -> None:

@@ -17,6 +17,8 @@ from sldb.emulator.calls.errors import AwsError
 from sldb.emulator.calls.function_config import FunctionConfig
 from sldb.emulator.runtime.containers import Container
 
+THROTTLED = "TooManyRequestsException"  # the code of the error at the limit
+
 
 @dataclass(frozen=True, slots=True)
 class ContainerInfo:
@@ -105,7 +107,7 @@ class Pool:
         of_function = sum(entry.config.name == config.name for entry in busy)
         limit = sys.maxsize if config.reserved_concurrency is None else config.reserved_concurrency
         if of_function >= limit or len(busy) >= self._max_concurrency:
-            raise AwsError("TooManyRequestsException", "Rate Exceeded.", 429)
+            raise AwsError(THROTTLED, "Rate Exceeded.", 429)
         entry = _Entry(config, self._make(config))
         self._entries.append(entry)
         return entry

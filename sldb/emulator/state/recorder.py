@@ -26,7 +26,11 @@ from sldb.emulator.state import pickling
 from sldb.emulator.state.state_file import StateFile
 
 SAVE_SECONDS = 1.0  # between two times that log lines are saved
-_SERVICES = ("ec2", "iam", "lambda", "events", "logs", "secretsmanager", "apigatewayv2")
+_SERVICES = (
+    *("ec2", "iam", "lambda", "events", "logs", "secretsmanager", "apigatewayv2"),
+    *("sns", "monitoring", "kms"),
+)
+_BACKENDS = {"monitoring": "cloudwatch"}  # moto's names, where they differ
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "Validate")
 _BUCKET, _REST, _STACKS, _POLICIES, _MADE_BY = "bucket/", "s3/rest", "stacks", "bucket_policies", "made_by"
 _REST_APIS, _QUEUES, _EVENT_SOURCES = "rest_apis", "queues", "event_sources"
@@ -72,7 +76,7 @@ class Recorder:
             if call.method not in ("GET", "HEAD"):
                 self._after_s3(call)
         elif call.service in _SERVICES and not call.action.startswith(_READS):
-            self._save_backend(call.service, call.region)
+            self._save_backend(_BACKENDS.get(call.service, call.service), call.region)
 
     def logged(self, region: str) -> None:
         """Remember that there are new log lines."""

@@ -9,6 +9,7 @@ import pytest
 
 from lambda_handlers.shared.lock_holder import Holder
 from sldb import moments
+from sldb.ops.alarms import AlarmInfo
 from sldb.ops.apis import ApiInfo
 from sldb.ops.status import FunctionInfo, Status
 from sldb.ops.status_report import duration, show_status
@@ -44,6 +45,24 @@ STATUS = Status(
 @pytest.mark.parametrize(("seconds", "text"), [(None, "unknown"), (3.9, "3 s"), (150, "2 min"), (7300, "2 h")])
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("alarms", "shown"),
+    [
+        ((), None),
+        (None, "cannot be read: sldb doctor"),
+        ((("errors", "OK"), ("memory", "OK")), "2, none is raised"),
+        ((("errors", "OK"), ("memory", "INSUFFICIENT_DATA")), "2, none is raised; without data: memory"),
+        ((("errors", "ALARM"), ("memory", "INSUFFICIENT_DATA")), "RAISED: errors (for 7 s)"),
+    ],
+)
+def test_alarms_are_shown_if_there_are_some(alarms: Any, shown: str | None) -> None:
+    out = io.StringIO()
+    found = alarms and tuple(AlarmInfo(name, state, "1970-01-01T00:16:40+00:00") for name, state in alarms)
+    show_status(dataclasses.replace(STATUS, alarms=found), out, now=1_007.0)
+    line = next((line for line in out.getvalue().splitlines() if line.startswith("alarms")), None)
+    assert (line and line.removeprefix("alarms").strip()) == shown
 
 
 def test_off_a_terminal_columns_are_plain_and_complete() -> None:

@@ -93,6 +93,7 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
         *([reckoning.authorizer(lines[authorizer], machines[authorizer])] if authorizer in lines else []),
         *reckoning.requests(access, apis),
         *([reckoning.secret(seconds)] if "token" in api_ids(state) else []),
+        *reckoning.watching(state.parameters, (line for each in lines.values() for line in each), seconds),
         reckoning.logging([*access, *(line for each in lines.values() for line in each)]),
         reckoning.storage(sizes, seconds),
     ]
@@ -119,6 +120,9 @@ def _show_prices(run: Run) -> None:
         ("a GB of log lines", price.LOG_GB, f"{aws}/cloudwatch/pricing/"),
         ("a million requests to an HTTP API", price.HTTP_API_REQUEST * 1_000_000, f"{aws}/api-gateway/pricing/"),
         ("a million requests to a REST API", price.REST_API_REQUEST * 1_000_000, f"{aws}/api-gateway/pricing/"),
+        ("an alarm for a month", price.ALARM_MONTH, f"{aws}/cloudwatch/pricing/"),
+        ("a custom metric for a month", price.METRIC_MONTH, f"{aws}/cloudwatch/pricing/"),
+        ("a key of KMS for a month", price.KMS_KEY_MONTH, f"{aws}/kms/pricing/"),
         ("a secret for a month", price.SECRET_MONTH, f"{aws}/secrets-manager/pricing/"),
     ]
     messages.show_rows(run.format, ("what", "dollars", "source"), rows)

@@ -12,6 +12,7 @@ import click
 from sldb.cli import progress, streams
 from sldb.cli.command import Command, command
 from sldb.cli.commands.stack.deploy_apis import api_options, take_apis
+from sldb.cli.commands.stack.deploy_operation import operation_options, take_operation
 from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
@@ -81,6 +82,7 @@ class _DeployCommand(Command):
     default=None,
     help="Keep the shapes of statements in the log, for `sldb insights`, or not (default: not).",
 )
+@operation_options
 @api_options
 def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     """Create the stack in your AWS account, or bring it up to date.
@@ -98,6 +100,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
       sldb deploy --api token                      an HTTP API in front of it
       sldb deploy --readers                        a function that only reads
       sldb deploy --insights                       shapes of slow statements in the log
+      sldb deploy --alarms ops@example.com         a mail when something is wrong
     """
     from sldb.deploy.deployment import prepared
     from sldb.deploy.display import Display
@@ -108,8 +111,8 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     run.refuse_local("deploy")
     display = Display(sys.stderr, run.complete_commands, progress.show)
     account = connect(run.aws)
-    apis = take_apis(choices)
-    order = Order(run.stack, Choices(**choices, apis=apis), os.environ, only_plan)
+    parts: dict[str, Any] = {"apis": take_apis(choices), "operation": take_operation(choices)}
+    order = Order(run.stack, Choices(**choices, **parts), os.environ, only_plan)
     with prepared(account, order, display) as deployment:
         if deployment.plan.up_to_date:
             for note in deployment.plan.notes:

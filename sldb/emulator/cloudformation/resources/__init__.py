@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sldb.emulator.cloudformation.resources import api_gateway, api_gateway_stages, api_gateway_v2
+from sldb.emulator.cloudformation.resources import (
+    api_gateway,
+    api_gateway_stages,
+    api_gateway_v2,
+    cloudwatch,
+    kms,
+    sns,
+)
 from sldb.emulator.cloudformation.resources.aws_lambda import EventInvokeConfig, Function, Permission
 from sldb.emulator.cloudformation.resources.base import ResourceType
 from sldb.emulator.cloudformation.resources.ec2 import Vpc
@@ -31,6 +38,12 @@ TYPES: Mapping[str, ResourceType] = {
     "AWS::Events::Rule": Rule(),
     "AWS::Logs::LogGroup": LogGroup(),
     "AWS::SecretsManager::Secret": Secret(),
+    "AWS::KMS::Key": kms.Key(),
+    "AWS::SNS::Topic": sns.Topic(),
+    "AWS::SNS::TopicPolicy": sns.TopicPolicy(),
+    "AWS::SNS::Subscription": sns.Subscription(),
+    "AWS::CloudWatch::Alarm": cloudwatch.Alarm(),
+    "AWS::CloudWatch::Dashboard": cloudwatch.Dashboard(),
     "AWS::ApiGateway::RestApi": api_gateway.RestApi(),
     "AWS::ApiGateway::Resource": api_gateway.Resource(),
     "AWS::ApiGateway::Method": api_gateway.Method(),

@@ -1,0 +1,33 @@
+"""The options of `sldb deploy` for the operation of a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from sldb.deploy.operation.options import OperationChoices
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--alarms", metavar="MAIL|ARN", help="Tell a mail address or a topic of trouble; none: no alarms."),
+    click.option("--metrics", metavar="KIND", help="auto (default: with alarms), stack, or databases: of each, too."),
+)
+
+
+def operation_options(decorated: _Decorated) -> _Decorated:
+    """Add the options to a command."""
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def take_operation(choices: dict[str, Any]) -> OperationChoices:
+    """Take the values of these options out of those of a command."""
+    from sldb.deploy.operation.options import OperationChoices
+
+    given: dict[str, Any] = {name: choices.pop(name) for name in OperationChoices.__dataclass_fields__}
+    return OperationChoices(**given)

@@ -1,0 +1,76 @@
+"""The parameters of a stack's operation, from the options of `sldb deploy`. Pure.
+
+`--alarms` takes a mail address, for which the stack has a topic of its own, or the ARN of an existing topic.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lambda_handlers.wire import SldbError
+from sldb.did_you_mean import suggestion
+
+NONE = "none"  # as the value of an option: removes it
+METRICS = ("auto", "stack", "databases")
+
+# As in the template; a test compares them.
+OPERATION_DEFAULTS = {
+    "AlarmMail": "",
+    "AlarmTopic": "",
+    "Metrics": "auto",
+}
+NEAR_TIMEOUT = 0.9  # of the time limit
+_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
+
+
+@dataclass(frozen=True, slots=True)
+class OperationChoices:
+    """The options on the command line; None leaves a parameter as it is."""
+
+    alarms: str | None = None  # a mail address, the ARN of a topic, or NONE
+    metrics: str | None = None  # one of METRICS
+
+    def parameters(self) -> dict[str, str]:
+        """Return the given parameters."""
+        values: dict[str, str] = {}
+        if self.alarms is not None:
+            given = "" if self.alarms.lower() == NONE else self.alarms
+            is_topic = given.startswith("arn:")
+            values.update(AlarmMail="" if is_topic else given, AlarmTopic=given if is_topic else "")
+        if self.metrics is not None:
+            values["Metrics"] = self.metrics
+        return values
+
+
+def computed(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that follow from others."""
+    return {"AlarmDurationMs": str(int(int(values["Timeout"]) * 1000 * NEAR_TIMEOUT))}
+
+
+def has_alarms(values: Mapping[str, str]) -> bool:
+    """Return whether a stack has alarms, by its parameters."""
+    return bool(values.get("AlarmMail") or values.get("AlarmTopic"))
+
+
+def has_metrics(values: Mapping[str, str]) -> bool:
+    """Return whether the functions write metrics, by the parameters of a stack."""
+    return has_alarms(values) or values.get("Metrics", "auto") != "auto"
+
+
+def check_operation(values: Mapping[str, str]) -> None:
+    """Raise `bad_request` for a parameter that AWS would refuse."""
+    mail, topic, metrics = values["AlarmMail"], values["AlarmTopic"], values["Metrics"]
+    if mail and not _MAIL.fullmatch(mail):
+        raise _bad("--alarms", mail, f"a mail address, the ARN of a topic of SNS, or {NONE}")
+    if topic and (not _TOPIC.fullmatch(topic) or topic.endswith(".fifo")):
+        raise _bad("--alarms", topic, "the ARN of a standard topic of SNS in the stack's region")
+    if metrics not in METRICS:
+        message = f"--metrics: got {metrics!r}, want one of {', '.join(METRICS)}"
+        raise SldbError("bad_request", message, suggestion(metrics, METRICS))
+
+
+def _bad(option: str, value: str, want: str) -> SldbError:
+    return SldbError("bad_request", f"{option}: got {value!r}, want {want}")

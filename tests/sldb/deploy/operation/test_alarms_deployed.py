@@ -1,0 +1,70 @@
+"""The alarms of a stack on the emulated AWS: made, changed and removed by `sldb deploy`, and seen by the others."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from sldb.ops.alarms import NAMES
+from tests.sldb.commands import Commands
+from tests.sldb.conftest import sldb as deployed_by_test
+from tests.sldb.emulator.monitoring.test_alarms import CAUSES
+
+sldb = deployed_by_test
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:ops"
+
+
+def doctor(sldb: Commands) -> dict[str, list[str]]:
+    rows = json.loads(sldb("doctor", "--format", "json").out)
+    return {check: [row["says"] for row in rows if row["check"] == check] for check in ("alarms", "resources")}
+
+
+def alarms(sldb: Commands) -> dict[str, str]:
+    found = json.loads(sldb.ok("status", "--format", "json").out)["alarms"]
+    return {each["name"]: each["state"] for each in found}
+
+
+def functions(sldb: Commands) -> dict[str, Any]:
+    found: dict[str, Any] = sldb.client("lambda").get_function_configuration(FunctionName="test-db-function")
+    return found
+
+
+@pytest.mark.long
+def test_the_life_of_a_stacks_alarms(sldb: Commands) -> None:
+    sldb.aws.alarms.close()  # its time is moved here
+    ran = sldb.ok("deploy", "--alarms", "ops@example.com")
+    assert "alarms: 12, to ops@example.com; about $2.20 a month" in ran.err
+    assert "AWS sends a mail to ops@example.com" in ran.err
+    assert functions(sldb)["Environment"]["Variables"]["SLDB_METRICS"] == "true"
+    assert sldb.outputs()["AlarmTopicArn"].endswith(":test-db-alarms")
+    assert set(alarms(sldb)) == set(NAMES) - {"read-errors", "authorizer-errors"}
+    assert set(alarms(sldb).values()) == {"INSUFFICIENT_DATA"}
+
+    sldb.aws.alarms._metrics.invoked("us-east-1", "test-db-function", 1.0, failed=True)
+    sldb.aws.alarms.tick(time.time() + 60)
+    assert "RAISED: errors (for" in sldb.ok("status").out
+    sldb.client("cloudwatch").delete_alarms(AlarmNames=["test-db-memory"])
+    found = doctor(sldb)
+    assert found["alarms"] == ["raised: errors, maintenance-late", "their topic has subscribers"]
+    assert "the alarm test-db-memory is gone" in found["resources"]
+    assert "\nalarms,12," in sldb.ok("cost", "--format", "csv").out
+
+    sldb.client("sns").create_topic(Name="ops")
+    ran = sldb.ok("deploy", "--alarms", TOPIC, "--metrics", "databases", "--yes")
+    assert "metrics of each database" in ran.err
+    assert sldb.outputs()["AlarmTopicArn"] == TOPIC
+    assert "memory" in alarms(sldb)  # made again
+    assert [each["TopicArn"] for each in sldb.client("sns").list_topics()["Topics"]] == [TOPIC]
+
+    sldb.ok("deploy", "--alarms", "none", "--metrics", "auto", "--yes")
+    assert alarms(sldb) == {}
+    assert sldb.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert "SLDB_METRICS" not in functions(sldb)["Environment"]["Variables"]
+
+
+def test_the_names_of_the_alarms_are_those_of_the_template() -> None:
+    assert set(NAMES) == set(CAUSES)

@@ -1,0 +1,94 @@
+"""The options for alarms and metrics, and their notes in the plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
+
+from lambda_handlers.settings import METRICS as SETTINGS
+from lambda_handlers.wire import SldbError
+from sldb import price
+from sldb.deploy.operation.notes import METRICS, OF_READERS, OF_TOKENS, count_alarms, operation_notes
+from sldb.deploy.operation.options import METRICS as KINDS
+from sldb.deploy.operation.options import NEAR_TIMEOUT, OperationChoices, has_metrics
+from sldb.deploy.parameters import Choices, resolve
+from sldb.deploy.template import template_path
+from tests.lambda_handlers.test_metrics import UNITS
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:ops"
+
+
+def resolved(previous: dict[str, str] | None = None, timeout: int | None = None, **choices: Any) -> dict[str, str]:
+    lock_max_age = None if timeout is None else timeout + 30
+    wanted = Choices(timeout=timeout, lock_max_age=lock_max_age, operation=OperationChoices(**choices))
+    return resolve("test-db", wanted, {}, previous or {})
+
+
+def test_a_mail_or_a_topic_takes_the_place_of_the_other_and_none_of_both() -> None:
+    mail = resolved(alarms="ops@example.com")
+    assert (mail["AlarmMail"], mail["AlarmTopic"]) == ("ops@example.com", "")
+    topic = resolved(mail, alarms=TOPIC)
+    assert (topic["AlarmMail"], topic["AlarmTopic"]) == ("", TOPIC)
+    assert resolved(topic)["AlarmTopic"] == TOPIC
+    assert not has_metrics(resolved(topic, alarms="NONE"))
+
+
+@pytest.mark.parametrize("alarms", ["ops", "a b@example.com", "arn:aws:sqs:us-east-1:123456789012:q", TOPIC + ".fifo"])
+def test_what_is_neither_is_refused(alarms: str) -> None:
+    with pytest.raises(SldbError, match="--alarms: got"):
+        resolved(alarms=alarms)
+
+
+def test_metrics_come_with_alarms_or_by_themselves() -> None:
+    assert not has_metrics(resolved())
+    assert has_metrics(resolved(alarms=TOPIC))
+    assert has_metrics(resolved(metrics="stack"))
+    with pytest.raises(SldbError, match="--metrics"):
+        resolved(metrics="true")
+
+
+def test_a_duration_is_near_the_time_limit_whatever_that_is() -> None:
+    assert resolved()["AlarmDurationMs"] == "54000"
+    assert resolved(timeout=900)["AlarmDurationMs"] == str(int(900_000 * NEAR_TIMEOUT))
+
+
+def test_the_plan_says_what_follows_and_what_it_costs() -> None:
+    before = resolved()
+    assert list(operation_notes(before, before)) == []
+    notes = list(operation_notes(before, resolved(alarms="ops@example.com", metrics="databases")))
+    assert notes == [
+        "alarms: 12, to ops@example.com; about $2.20 a month",
+        "AWS sends a mail to ops@example.com: alarms reach it only after the link in that mail was followed",
+        "metrics: up to 19 custom metrics, $5.70 a month if there is traffic at all hours",
+        "metrics of each database: up to 13 custom metrics, $3.90 a month each",
+    ]
+    after = resolved(alarms="ops@example.com")
+    assert list(operation_notes(after, after)) == notes[:1]
+    assert next(operation_notes(after, resolved(after, alarms=TOPIC))).endswith("about $1.20 a month")
+    assert pytest.approx(5.7) == price.METRIC_MONTH * METRICS
+
+
+def test_the_numbers_are_those_of_the_template_and_of_the_functions() -> None:
+    alarms = [each for each in load(str(template_path()))["Resources"].values() if "Alarm" in each["Type"]]
+    everything = {"AlarmTopic": TOPIC, "Readers": "true", "ApiToken": "true"}
+    assert count_alarms(everything) == len(alarms)
+    assert count_alarms({"AlarmTopic": TOPIC}) == len(alarms) - OF_READERS - OF_TOKENS
+    assert count_alarms({}) == 0
+    assert len(UNITS) == METRICS
+    assert set(KINDS) - {"auto"} == {"stack", "databases"}
+    assert SETTINGS == ("false", "true", "databases")
+
+
+def test_an_alarm_tells_one_topic_in_both_directions_and_of_no_data_only_where_it_means_trouble() -> None:
+    resources = load(str(template_path()))["Resources"]
+    told = [{"Fn::If": ["HasAlarmMail", {"Ref": "AlarmTopicOfStack"}, {"Ref": "AlarmTopic"}]}]
+    for name, each in resources.items():
+        if each["Type"] == "AWS::CloudWatch::Alarm":
+            properties = each["Properties"]
+            assert properties["AlarmActions"] == properties["OKActions"] == told
+            wanted = "breaching" if name == "MaintenanceLateAlarm" else "notBreaching"
+            assert properties["TreatMissingData"] == wanted
+            assert properties["Namespace"] in ("sldb", "AWS/Lambda", "AWS/SQS")
+            assert properties["Namespace"] != "sldb" or properties["MetricName"] in UNITS
