@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -323,16 +324,18 @@ def _is_one_of(module: str, names: tuple[str, ...]) -> bool:
     return any(name in (kind, module) or module.startswith(f"{name}.") for name in names)
 
 
-ALL_IMPORTS = [
-    found
-    for module, path in FILES.items()
-    for found in imports_of(module, path.read_text("utf-8"), path.name == "__init__.py")
-]
+@cache  # and not at the import: every worker imports all tests
+def all_imports() -> list[Import]:
+    return [
+        found
+        for module, path in FILES.items()
+        for found in imports_of(module, path.read_text("utf-8"), path.name == "__init__.py")
+    ]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.why)
 def test_imports_follow_the_rules(rule: Rule) -> None:
-    assert not breaches(rule, ALL_IMPORTS)
+    assert not breaches(rule, all_imports())
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.why)
@@ -344,7 +347,7 @@ def test_every_rule_speaks_of_modules_that_exist(rule: Rule) -> None:
 
 def test_no_module_needs_itself_to_be_imported() -> None:
     graph: dict[str, set[str]] = {module: set() for module in FILES}
-    for entry in ALL_IMPORTS:
+    for entry in all_imports():
         if entry.at_start and entry.imported in FILES and entry.imported != entry.importer:
             graph[entry.importer].add(entry.imported)
     try:
@@ -362,7 +365,7 @@ def _room(module: str) -> str:
 def test_imports_never_lead_back(node_of: Callable[[str], str]) -> None:
     """Wherever they stand: in a function or for types only, too."""
     graph: dict[str, set[str]] = {}
-    for entry in ALL_IMPORTS:
+    for entry in all_imports():
         if entry.imported in FILES and node_of(entry.importer) != node_of(entry.imported):
             graph.setdefault(node_of(entry.importer), set()).add(node_of(entry.imported))
     try:
