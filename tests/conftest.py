@@ -14,10 +14,13 @@ import uuid
 from collections import defaultdict
 from collections.abc import Generator, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import botocore.hooks
 import botocore.session
 import pytest
 from botocore.client import ClientCreator
+from botocore.hooks import EVENT_ALIASES, EventAliaser
 from botocore.loaders import Loader, create_loader
 from botocore.model import ServiceModel
 from hypothesis import HealthCheck, settings
@@ -58,6 +61,31 @@ def _create_methods(creator: ClientCreator, model: ServiceModel) -> dict[str, An
 
 
 ClientCreator._create_methods = _create_methods  # type: ignore[method-assign]  # as intended
+
+# So are the names of events and the signatures of handlers: a third of what is left of a session's beginning.
+_event_names: dict[str, str] = {}
+_begin_aliaser = EventAliaser.__init__
+
+
+def _init_aliaser(aliaser: EventAliaser, emitter: Any, aliases: Any = None) -> None:
+    _begin_aliaser(aliaser, emitter, aliases)
+    if aliases in (None, EVENT_ALIASES):
+        aliaser._alias_name_cache = _event_names
+
+
+EventAliaser.__init__ = _init_aliaser  # type: ignore[method-assign]  # as intended
+_accepts_kwargs = botocore.hooks.accepts_kwargs
+_accepting: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def _accepts(handler: Any) -> Any:
+    function = getattr(handler, "__func__", handler)
+    if function not in _accepting:
+        _accepting[function] = _accepts_kwargs(function)
+    return _accepting[function]
+
+
+botocore.hooks.accepts_kwargs = _accepts
 
 # A loss of power ends no test: files need not reach the disk. Tests of syncs put their own function there.
 os.fsync = lambda descriptor: os.fstat(descriptor) and None  # type: ignore[assignment,arg-type]

@@ -41,6 +41,9 @@ def emulated_aws(*, minute_seconds: float = 60.0, wheels: Path | None = None) ->
             patch.setenv("XDG_CACHE_HOME", str(wheels))
         patch.setattr("sldb.deploy.bundle.archive.compiled", lambda sources: _compiled_once(tuple(sources)))
         patch.setattr(Bundle, "zip", property(_zipped_once))
+        # Of doctor's races for a bucket, one round in place of twenty: tests/sldb/doctor/test_store.py has the races.
+        patch.setattr("sldb.doctor.store.FEW_ROUNDS", 1)
+        patch.setattr("lambda_handlers.store.conditional_writes.ROUNDS", 1)
         patch.setitem(Stack.__init__.__kwdefaults__, "sleep", lambda seconds: _pause(aws, seconds))
         boto3.DEFAULT_SESSION = None
         try:

@@ -70,8 +70,7 @@ def test_a_write_that_is_not_allowed_is_no_verdict(sldb: Commands) -> None:
     assert findings(sldb)["commits"]["state"] == "warn"
 
 
-def test_a_function_that_is_gone(sldb: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sldb.doctor.store.FEW_ROUNDS", 1)  # of races for the bucket, which is another test's subject
+def test_a_function_that_is_gone(sldb: Commands) -> None:
     sldb.ok("deploy")
     sldb.client("lambda").delete_function(FunctionName="test-db-function-deadlock-fix")
     assert "missing" in findings(sldb)["function"]["says"]
