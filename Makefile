@@ -20,6 +20,9 @@ SECURITY := $(VENV)/security
 SEED =
 GUARD_RULES =
 
+# Compiled modules are kept, whatever the user has set: three workers compile the tests in 50 s, and commands theirs.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .PHONY: help demo test paths histories everything interop fuzz chaos mutants check lint types template security format bench soak pictures docs site man lock dist clean
