@@ -160,6 +160,7 @@ TESTED_IN = {
         "sldb.cli.commands.stack.deploy",
         "sldb.deploy.deployment",
     ),
+    "tests/sldb/deploy/kept/test_rollback.py": ("sldb.deploy.kept.line", "sldb.ops.versions"),
     "tests/sldb/deploy/test_destroy.py": (
         "sldb.cli.commands.stack.destroy",
         "sldb.deploy.bucket_content",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Keys, and the prefixes in a listing with a delimiter. Keys that begin with _ are beside the databases.
 DATA_LAYOUT = re.compile(rf"{DATABASES_PREFIX}(_.*|[a-z0-9][a-z0-9-]{{0,62}}/.*)?|doctor/.*", re.DOTALL)
-BUNDLE_LAYOUT = re.compile(r"[0-9a-f]{64}\.(zip|template)")
+BUNDLE_LAYOUT = re.compile(r"[0-9a-f]{64}\.(zip|template)|versions/([0-9]{8}\.json)?")
 
 
 def find_foreign_key(bucket: Bucket, layout: re.Pattern[str]) -> str | None:

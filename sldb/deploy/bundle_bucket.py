@@ -18,7 +18,7 @@ from sldb.aws.endpoints import find_partition
 from sldb.aws.errors import aws_errors
 from sldb.deploy.bucket_content import BUNDLE_LAYOUT, find_foreign_key
 from sldb.deploy.bucket_tags import owner_of, put_tags
-from sldb.deploy.template import template_key
+from sldb.deploy.kept.version import template_key
 from sldb.progress.protocol import SILENT, Progress
 from sldb.stack.account import Account
 from sldb.stack.ownership import TAG

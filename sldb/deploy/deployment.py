@@ -18,6 +18,7 @@ from sldb.deploy.bucket_tags import update_tags
 from sldb.deploy.bundle_bucket import BundleBucket
 from sldb.deploy.caller_rights import delete_api_keys, list_api_keys
 from sldb.deploy.data_bucket import set_versions
+from sldb.deploy.kept.records import Records
 from sldb.deploy.lock_vpc import free_abandoned
 from sldb.deploy.plan import Plan, refuse_data_loss, refuse_overlooked_losses
 from sldb.deploy.preparation import Order, Preparation, prepare
@@ -56,6 +57,7 @@ class Deployment:
         self._progress = progress
         self._stack = Stack(account.cloudformation, preparation.plan.stack)
         self._bucket = BundleBucket.of(account, preparation.plan.stack)
+        self._records = Records(self._bucket.bucket)
 
     @property
     def plan(self) -> Plan:
@@ -66,9 +68,12 @@ class Deployment:
         if self.plan.up_to_date:
             raise ValueError("there is nothing to apply")
         self._upload_bundle()
+        self.preparation.keep_live(self._records)
         free_abandoned(self._account.ec2, self.preparation.lock_vpc.abandoned, self._progress)
         change_set = self.preparation.change_set
         state = self._execute(change_set) if change_set else self.describe()
+        if change_set:
+            self._records.keep(self.preparation.version, self.preparation.template)
         self._restore_code()
         self.set_versions()
         self._tag_buckets()
@@ -109,7 +114,7 @@ class Deployment:
         if step.makes_bucket:
             self._bucket.create()
             self._progress.note(f"created the bucket {step.bucket}")
-        if step.uploads:
+        if step.uploads and self.preparation.bundle:
             body = self.preparation.bundle.zip
             self._progress.note(f"uploading the bundle ({len(body) / 1e6:.1f} MB)")
             with self._progress.working("uploading the bundle") as shown:

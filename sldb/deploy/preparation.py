@@ -20,10 +20,13 @@ from sldb.deploy.bundle.archive import Bundle, build
 from sldb.deploy.bundle.platform import Platform
 from sldb.deploy.bundle_bucket import BundleBucket, object_url
 from sldb.deploy.data_bucket import find_adopted
+from sldb.deploy.kept.line import Line, read_line
+from sldb.deploy.kept.records import Records
+from sldb.deploy.kept.version import Version, template_key
 from sldb.deploy.lock_vpc import SECURITY_GROUP, LockVpc, plan_lock_vpc
 from sldb.deploy.losses import LossReport, find_losses
 from sldb.deploy.operation.notes import operation_notes
-from sldb.deploy.parameters import Choices, resolve
+from sldb.deploy.parameters import DEFAULTS, Choices, resolve
 from sldb.deploy.plan import BundleStep, Kind, Plan
 from sldb.deploy.progress import Progress
 from sldb.deploy.repair import bucket_made, check_data, delete_remains, finish_rollback, loss_notes
@@ -46,6 +49,8 @@ class Order:
     choices: Choices
     environment: Mapping[str, str]  # of this process
     only_plan: bool = False
+    repairs: bool = False  # changes made by hand are reverted, too
+    rollback: str | None = None  # the number of the version to go back to, empty for the one before; None: go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Preparation:
 
     plan: Plan
     change_set: ChangeSet | None  # None: there is nothing to do for CloudFormation
-    bundle: Bundle
+    bundle: Bundle | None  # None: that of a kept version, in the bucket
     template: str
     parameters: Mapping[str, str]  # of the stack, as wanted
     tags: Tags
@@ -62,6 +67,13 @@ class Preparation:
     losses: LossReport
     sets_versions: bool  # this deployment or the one before requested recoverable objects
     loses_api_keys: bool  # the API that they are for is removed
+    version: Version  # for the record of the deployment
+    line: Line  # of the versions before
+
+    def keep_live(self, records: Records) -> None:
+        """Record the live version, if it has no record, so that there is a way back to it."""
+        if self.line.versions:
+            records.keep_unrecorded(list(self.line.versions), self.line.live_template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +84,9 @@ class _Start:
     state: StackState | None  # None: there is no stack to update
     losses: LossReport
     tags: Tags
-    bundle: Bundle
     bucket: BundleBucket
+    line: Line
+    repairs: bool
 
 
 def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
@@ -86,8 +99,13 @@ def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
     state = found if step in (Step.UPDATE, Step.RESUME) else None
     tags = Tags.choose(found.tags if found else {}, order.choices.tags, order.choices.untag)
     previous = state.parameters if state else {}
-    parameters = resolve(order.stack, order.choices, {**order.environment, **account.variants}, previous)
-    bundle = _build(parameters, order.environment, progress)
+    bucket = BundleBucket.of(account, order.stack)
+    line = read_line(stack, state, bucket.bucket, order.rollback)
+    if line.goal:
+        parameters, bundle = dict(line.goal.parameters), None
+    else:
+        parameters = resolve(order.stack, order.choices, {**order.environment, **account.variants}, previous)
+        bundle = _build(parameters, order.environment, progress)
     if step is Step.RECREATE and found:
         delete_remains(stack, found, progress, only_plan=order.only_plan)
     losses = find_losses(account, stack, state) if state else LossReport()
@@ -95,9 +113,9 @@ def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
     if step is Step.RESUME and found:
         finish_rollback(stack, found, losses, progress, only_plan=order.only_plan)
     progress.note("working out the changes")
-    start = _Start(stack, state, losses, tags, bundle, BundleBucket.of(account, order.stack))
+    start = _Start(stack, state, losses, tags, bucket, line, order.repairs)
     asks_for_versions = order.choices.recoverable_days is not None or previous.get("RecoverableDays", "0") != "0"
-    return _plan(account, start, parameters, sets_versions=asks_for_versions)
+    return _plan(account, start, parameters, bundle, sets_versions=asks_for_versions)
 
 
 def _build(parameters: Mapping[str, str], environment: Mapping[str, str], progress: Progress) -> Bundle:
@@ -108,40 +126,35 @@ def _build(parameters: Mapping[str, str], environment: Mapping[str, str], progre
         return build(platform, progress=step)
 
 
-def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_versions: bool) -> Preparation:
+def _plan(
+    account: Account, start: _Start, chosen: Mapping[str, str], bundle: Bundle | None, *, sets_versions: bool
+) -> Preparation:
     """Return the plan. `chosen`: the parameters of the user's choice; all others are added here."""
     lock_vpc = plan_lock_vpc(account.ec2, start.stack.name, start.state, chosen["LockKind"], time.time())
-    lock_tags = for_locks(start.tags.all) if chosen["LockKind"] == SECURITY_GROUP else ""
-    step = _bundle_step(start.bucket, start.bundle)
+    step = _bundle_step(start.bucket, bundle, chosen)
     adopted, bucket_notes = "", tuple[str, ...]()
     if not start.losses.data:
         adopted, bucket_notes = find_adopted(account, start.stack.name, start.state)
     may_log = has_log_role(account) if "key" in kinds_of(chosen) else False
     previous = start.state.parameters if start.state else {}
-    parameters = {
-        **chosen,
-        "LockTags": lock_tags,
-        "KeepLockVpc": str(lock_vpc.is_kept).lower(),
-        "BundleBucket": step.bucket,
-        "BundleKey": step.key,
-        "ExistingBucket": adopted,
-        "BucketMade": bucket_made(start.losses, start.state),
-        "KeyApiLogs": previous.get("KeyApiLogs", "false") if may_log is None else str(may_log).lower(),
-    }
-    template = template_text(parameters)
+    logs = previous.get("KeyApiLogs", "false") if may_log is None else str(may_log).lower()
+    parameters = _with_found(start, chosen, lock_vpc, step, {"ExistingBucket": adopted, "KeyApiLogs": logs})
+    template = start.line.template or template_text(parameters)
     change_set = _change_set(account, start, step, template, parameters)
+    shown = {**DEFAULTS, **parameters}  # a version to go back to may know fewer
     plan = Plan(
-        kind=_kind(start, change_set),
-        stack=start.stack.name,
-        account=account.id,
-        region=account.region,
+        _kind(start, change_set),
+        start.stack.name,
+        account.id,
+        account.region,
         bundle=step,
         changes=change_set.changes if change_set else (),
         notes=(
+            *start.line.notes,
             *bucket_notes,
             *loss_notes(start.losses),
-            *_notes(previous, parameters, start.tags, lock_vpc),
-            *api_notes(previous, parameters, _addresses(account, start), has_log_role=may_log),
+            *_notes(previous, shown, start.tags, lock_vpc),
+            *api_notes(previous, shown, _addresses(account, start), has_log_role=may_log),
         ),
         losses=start.losses.losses,
         empty=() if lock_vpc.is_kept else (LOCK_VPC,),
@@ -149,7 +162,7 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
     return Preparation(
         plan,
         change_set,
-        start.bundle,
+        bundle,
         template,
         parameters,
         start.tags,
@@ -157,15 +170,38 @@ def _plan(account: Account, start: _Start, chosen: Mapping[str, str], *, sets_ve
         start.losses,
         sets_versions=sets_versions,
         loses_api_keys="key" in kinds_of(previous) and "key" not in kinds_of(parameters),
+        line=start.line,
+        version=start.line.next(template_key(template), parameters, account.caller),
     )
+
+
+def _with_found(
+    start: _Start, chosen: Mapping[str, str], lock_vpc: LockVpc, step: BundleStep, found: Mapping[str, str]
+) -> dict[str, str]:
+    """Return all parameters: those chosen, those that follow from existing resources, and from the stack. A version to
+    go back to may know fewer of them."""
+    lock_tags = for_locks(start.tags.all) if chosen["LockKind"] == SECURITY_GROUP else ""
+    parameters = {
+        **chosen,
+        **found,
+        "LockTags": lock_tags,
+        "KeepLockVpc": str(lock_vpc.is_kept).lower(),
+        "BundleBucket": step.bucket,
+        "BundleKey": step.key,
+        "BucketMade": bucket_made(start.losses, start.state),
+    }
+    goal = start.line.goal
+    return {name: value for name, value in parameters.items() if goal is None or name in goal.parameters}
 
 
 def _addresses(account: Account, start: _Start) -> Mapping[str, str]:
     return api_addresses(account, start.state) if start.state else {}
 
 
-def _bundle_step(bucket: BundleBucket, bundle: Bundle) -> BundleStep:
+def _bundle_step(bucket: BundleBucket, bundle: Bundle | None, chosen: Mapping[str, str]) -> BundleStep:
     exists = bucket.bucket.exists()
+    if bundle is None:
+        return BundleStep(bucket.name, chosen["BundleKey"], 0, makes_bucket=False, uploads=False)
     is_uploaded = exists and bucket.has(bundle.key)
     return BundleStep(bucket.name, bundle.key, bundle.unpacked_bytes, makes_bucket=not exists, uploads=not is_uploaded)
 
@@ -174,7 +210,7 @@ def _change_set(
     account: Account, start: _Start, step: BundleStep, template: str, parameters: Mapping[str, str]
 ) -> ChangeSet | None:
     """Have CloudFormation work out the changes; return None if the stack is as wanted."""
-    lost = bool(start.losses.of_stack)
+    lost = start.repairs or bool(start.losses.of_stack)
     if not (start.tags.changed or lost) and _is_up_to_date(start, template, parameters):
         return None
     if step.makes_bucket:

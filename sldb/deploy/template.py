@@ -36,8 +36,3 @@ def methods_digest(text: str, parameters: Mapping[str, str]) -> str:
     methods = text.partition(_BEGIN)[2].partition(_END)[0]
     given = [f"{name}={parameters.get(name, '')}" for name in _COPIED_PARAMETERS]
     return hashlib.sha256("\n".join([methods, *given]).encode()).hexdigest()[:8]
-
-
-def template_key(text: str) -> str:
-    """Return the key of a template in the bucket of bundles: an object there never changes."""
-    return f"{hashlib.sha256(text.encode()).hexdigest()}.template"

@@ -35,15 +35,15 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     facts += _api_facts(status)
     if status.alarms != ():
         facts.append(("alarms", _alarms(status.alarms, now)))
-    _table(out, "", ("", ""), facts)
+    write_table(out, "", ("", ""), facts)
     if status.apis:
         rows = [(api.kind, api.address, _limits(api)) for api in status.apis]
-        _table(out, "", ("api", "address", "requests"), rows)
+        write_table(out, "", ("api", "address", "requests"), rows)
     functions = [_function(function, now) for function in status.functions]
     header = ("function", "runtime", "memory", "timeout", "modified")
-    _table(out, "functions: none", header, functions)
+    write_table(out, "functions: none", header, functions)
     locks = [(lock.database, lock.owner, duration(lock.age_seconds(now)), lock.doing or "-") for lock in status.locks]
-    _table(out, "locks: none is taken", ("locked database", "owner", "age", "doing"), locks)
+    write_table(out, "locks: none is taken", ("locked database", "owner", "age", "doing"), locks)
     if not status.bucket_is_gone:
         show_databases(status.databases, out)
 
@@ -104,7 +104,7 @@ def _data(status: Status) -> str:
 def show_databases(databases: Sequence[Mapping[str, Any]], out: TextIO) -> None:
     """Write a table of the databases, as in the reply to the action `databases`."""
     rows = [["" if cell is None else str(cell) for cell in listing.cells(each)] for each in databases]
-    _table(out, "databases: none yet", listing.COLUMNS, rows)
+    write_table(out, "databases: none yet", listing.COLUMNS, rows)
 
 
 def duration(seconds: float | None) -> str:
@@ -116,7 +116,8 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"
 
 
-def _table(out: TextIO, nothing: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def write_table(out: TextIO, nothing: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table; the text `nothing` if it has no rows."""
     safe = [[escape(cell) for cell in row] for row in rows]  # a lock has the name of a table in it
     if not safe:
         out.write(nothing + "\n")

@@ -37,6 +37,7 @@ class Account:
     session: boto3.Session
     id: str  # 12 digits
     region: str
+    caller: str = ""  # the ARN of the identity
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
@@ -118,7 +119,7 @@ def connect(options: AwsOptions) -> Account:
         if not session.region_name:
             raise SldbError("store_error", "no AWS region is set", REGION_HINT)
         identity = session.client("sts", config=_config()).get_caller_identity()
-    return Account(session, identity["Account"], session.region_name)
+    return Account(session, identity["Account"], session.region_name, identity["Arn"])
 
 
 def _config() -> Config:

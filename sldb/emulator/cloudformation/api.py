@@ -15,6 +15,7 @@ from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import AwsError, NotEmulated
 from sldb.emulator.cloudformation import query, reads
 from sldb.emulator.cloudformation.change_sets import changes_between, new_change_set, wrong_state
+from sldb.emulator.cloudformation.drift import Detections
 from sldb.emulator.cloudformation.engine import Operation
 from sldb.emulator.cloudformation.resources import TYPES
 from sldb.emulator.cloudformation.resources.base import Cloud, Existing
@@ -41,6 +42,7 @@ class CloudFormation:
         save: Callable[[Stacks], None] = lambda _stacks: None,
     ) -> None:
         self._templates = templates
+        self._detections = Detections()
         self._stacks = stacks or Stacks()
         self._stacks.end_interrupted()
         self._lock = SavingLock(lambda: save(self._stacks))
@@ -173,6 +175,22 @@ class CloudFormation:
         self._run(lambda: operation.continue_roll_back(skipped))
         return {}
 
+    def detect_stack_drift(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+        stack = self._stacks.existing(region, given["StackName"])
+        if stack.busy:
+            raise invalid(f"Drift detection cannot be performed on stack {stack.id} in {stack.status} state")
+        return {"StackDriftDetectionId": self._detections.begin(stack, self._actual(stack))}
+
+    def describe_stack_drift_detection_status(self, _region: str, given: dict[str, Any]) -> dict[str, Any]:
+        return self._detections.status(given["StackDriftDetectionId"])
+
+    def describe_stack_resource_drifts(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+        wanted = given.get("StackResourceDriftStatusFilters", [])
+        found = self._detections.newest(self._stacks.existing(region, given["StackName"]))
+        return {
+            "StackResourceDrifts": [each for each in found if not wanted or each["StackResourceDriftStatus"] in wanted]
+        }
+
     def _apply(
         self,
         stack: Stack,
@@ -243,6 +261,15 @@ _ACTIONS: Mapping[str, tuple[Action, set[str]]] = {
     "ContinueUpdateRollback": (
         CloudFormation.continue_update_rollback,
         {"StackName", "ResourcesToSkip", "ClientRequestToken"},
+    ),
+    "DetectStackDrift": (CloudFormation.detect_stack_drift, {"StackName"}),
+    "DescribeStackDriftDetectionStatus": (
+        CloudFormation.describe_stack_drift_detection_status,
+        {"StackDriftDetectionId"},
+    ),
+    "DescribeStackResourceDrifts": (
+        CloudFormation.describe_stack_resource_drifts,
+        {"StackName", "StackResourceDriftStatusFilters", "MaxResults", "NextToken"},
     ),
     "DescribeStacks": (_read(reads.describe_stacks), {"StackName", "NextToken"}),
     "ListStacks": (_read(reads.list_stacks), {"StackStatusFilter", "NextToken"}),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lambda_handlers.wire import SldbError
 from sldb.cli import progress, streams
 from sldb.cli.command import Command, command
 from sldb.cli.commands.stack.deploy_apis import api_options, take_apis
@@ -20,6 +21,7 @@ from sldb.write_outcome import NOT_CHANGED
 if TYPE_CHECKING:
     from sldb.deploy.deployment import Deployment
     from sldb.deploy.display import Display
+    from sldb.deploy.preparation import Order
     from sldb.stack.state import StackState
 
 _OF_SEVERAL_WORDS = ("--tags", "--untag")
@@ -82,9 +84,17 @@ class _DeployCommand(Command):
     default=None,
     help="Keep the shapes of statements in the log, for `sldb insights`, or not (default: not).",
 )
+@click.option("--repair", is_flag=True, help="Revert what was changed by hand (sldb status --drift).")
+@click.option(
+    "--rollback",
+    is_flag=False,
+    flag_value="",
+    metavar="[VERSION]",
+    help="Go back to the code, template and settings before, or of this version (sldb status --versions).",
+)
 @operation_options
 @api_options
-def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
+def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | None, **choices: Any) -> None:
     """Create the stack in your AWS account, or bring it up to date.
 
     Shows what will change and asks before it does anything. Options that you do not give keep their values; resources
@@ -99,6 +109,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
       sldb deploy --tags team=data cost-center=42
       sldb deploy --api token                      an HTTP API in front of it
       sldb deploy --readers                        a function that only reads
+      sldb deploy --rollback                       to the version before
       sldb deploy --insights                       shapes of slow statements in the log
       sldb deploy --alarms ops@example.com         a mail when something is wrong
     """
@@ -112,7 +123,8 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
     display = Display(sys.stderr, run.complete_commands, progress.show)
     account = connect(run.aws)
     parts: dict[str, Any] = {"apis": take_apis(choices), "operation": take_operation(choices)}
-    order = Order(run.stack, Choices(**choices, **parts), os.environ, only_plan)
+    order = Order(run.stack, Choices(**choices, **parts), os.environ, only_plan, repair, rollback)
+    _check_rollback(order)
     with prepared(account, order, display) as deployment:
         if deployment.plan.up_to_date:
             for note in deployment.plan.notes:
@@ -129,6 +141,13 @@ def deploy(run: Run, yes: bool, only_plan: bool, **choices: Any) -> None:
         _confirm(deployment, yes)
         state = _apply(deployment, display)
         _show_result(run, deployment, state, display)
+
+
+def _check_rollback(order: Order) -> None:
+    """Raise `bad_request` for other settings beside a version: it is brought back as it was."""
+    if order.rollback is not None and order.choices != type(order.choices)():
+        message = "--rollback brings a version back as it was, and takes no other settings"
+        raise SldbError("bad_request", message, "change settings with another `sldb deploy` after it", applied="no")
 
 
 def _confirm(deployment: Deployment, yes: bool) -> None:

@@ -18,7 +18,9 @@ from sldb.cli.run import Run
 
 
 @command("status")
-def status(run: Run) -> None:
+@click.option("--versions", is_flag=True, help="List the deployments that sldb deploy --rollback can go back to.")
+@click.option("--drift", is_flag=True, help="List what was changed by hand; exit status 1 if anything was.")
+def status(run: Run, versions: bool, drift: bool) -> int:
     """Show the stack, its functions, locks and databases.
 
     A lock is shown with its holder and age, a database with its size and newest transaction.
@@ -28,13 +30,20 @@ def status(run: Run) -> None:
     \b
       sldb status
       sldb status --stack orders --format json
+      sldb status --versions
+      sldb status --drift
     """
     as_json = run.table_or_json() == "json"
     directory = run.destination.directory
-    if directory is not None:
+    if drift:
+        return _show_drift(run, as_json=as_json)
+    if versions:
+        _show_versions(run, as_json=as_json)
+    elif directory is not None:
         _show_local(run, directory, as_json=as_json)
     else:
         _show_stack(run, as_json=as_json)
+    return 0
 
 
 def _show_local(run: Run, directory: str, *, as_json: bool) -> None:
@@ -57,6 +66,37 @@ def _say_problems(databases: Iterable[Mapping[str, Any]]) -> None:
 
     for sentence in problems(databases):
         messages.say(sentence)
+
+
+def _show_drift(run: Run, *, as_json: bool) -> int:
+    from sldb.ops.drift import detect, show_drift
+    from sldb.stack.account import connect
+
+    run.refuse_local("status --drift")
+    report = detect(connect(run.aws), run.stack, messages.say, time.sleep)
+    if as_json:
+        click.echo(json.dumps(report.encode(), indent=2))
+    else:
+        show_drift(report, streams.data_out())
+    if report.unchecked:
+        messages.say(f"not checked, since CloudFormation cannot: {', '.join(report.unchecked)}")
+    if report.problem:
+        messages.say(f"not all could be compared: {report.problem}")
+    if report.resources:
+        messages.say(run.complete_commands("`sldb deploy --repair` brings all of this back to the template"))
+    return 1 if report.resources else 0
+
+
+def _show_versions(run: Run, *, as_json: bool) -> None:
+    from sldb.ops.versions import encode, read_versions, show_versions
+    from sldb.stack.account import connect
+
+    run.refuse_local("status --versions")
+    found = read_versions(connect(run.aws), run.stack)
+    if as_json:
+        click.echo(json.dumps(encode(found), indent=2))
+    else:
+        show_versions(found, streams.data_out(), time.time())
 
 
 def _show_stack(run: Run, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from sldb.emulator.calls.errors import AwsError, NotEmulated
-from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType
+from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType, with_actual
 
 # property → (operation that sets it, its argument; operation that takes it back)
 _CONFIGURATIONS: Mapping[str, tuple[str, Callable[[Any], dict[str, Any]], str]] = {
@@ -73,7 +73,10 @@ class Bucket(ResourceType):
             pass
 
     def actual(self, it: Existing) -> Properties | None:
-        return it.properties if _exists(it.cloud, it.physical_id) else None
+        if not _exists(it.cloud, it.physical_id):
+            return None
+        found = {name: read(it) for name, read in _READ.items() if name in it.properties}
+        return with_actual(it.properties, {name: value for name, value in found.items() if value is not None})
 
     def attributes(self, it: Existing) -> dict[str, str]:
         return {
@@ -112,6 +115,29 @@ class BucketPolicy(ResourceType):
     def _put(self, cloud: Cloud, properties: Properties) -> None:
         policy = json.dumps(properties["PolicyDocument"])
         cloud.call("s3", "PutBucketPolicy", Bucket=properties["Bucket"], Policy=policy)
+
+
+def _public_access(it: Existing) -> Any:
+    try:
+        found = it.cloud.call("s3", "GetPublicAccessBlock", Bucket=it.physical_id)["PublicAccessBlockConfiguration"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchPublicAccessBlockConfiguration":
+            raise
+        return dict.fromkeys(it.properties["PublicAccessBlockConfiguration"], False)
+    wanted = it.properties["PublicAccessBlockConfiguration"]
+    same = all(str(found.get(name, False)).lower() == str(value).lower() for name, value in wanted.items())
+    return wanted if same else found
+
+
+def _versioning(it: Existing) -> Any:
+    return {"Status": it.cloud.call("s3", "GetBucketVersioning", Bucket=it.physical_id).get("Status", "Suspended")}
+
+
+# What is compared of an existing bucket.
+_READ: Mapping[str, Callable[[Existing], Any]] = {
+    "PublicAccessBlockConfiguration": _public_access,
+    "VersioningConfiguration": _versioning,
+}
 
 
 def _exists(cloud: Cloud, bucket: str) -> bool:
