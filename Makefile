@@ -14,6 +14,9 @@ ONLY =
 BASE = main
 SECONDS = 60
 UPGRADE =
+ACCOUNT =
+LIST =
+EMULATOR =
 FROM =
 INTEROP := $(VENV)/interop
 SECURITY := $(VENV)/security
@@ -25,11 +28,14 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test paths histories everything interop fuzz chaos mutants check lint types template security format bench soak pictures docs site man lock dist clean
+.PHONY: help demo live test paths histories everything interop fuzz chaos mutants check lint types template security format bench soak pictures docs site man lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
 		printf '  make %-9s %s\n' "$$target" "$$what"; done
+
+live: $(VENV)/.has-dev ## each option in your AWS account, used, measured and taken down; says the cost and asks first: make live LIST=yes
+	@$(if $(EMULATOR),$(BIN)/sldb emulator --) $(BIN)/python -m live $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(LIST),--list)
 
 demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and a session with it
 	@$(BIN)/sldb emulator -- $(BIN)/python -m demo

@@ -15,7 +15,18 @@ PAGES = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github
 SPAN = re.compile(r"`([^`\n]+)`")
 MODULE = re.compile(r"[\w./-]+\.py")
 # A path that begins with one of the project's folders, of a file or a folder.
-FOLDERS = ("lambda_handlers", "sldb", "tests", "docs", "demo", "benchmarks", "cloudformation", ".ci", ".devcontainer")
+FOLDERS = (
+    "lambda_handlers",
+    "sldb",
+    "tests",
+    "docs",
+    "demo",
+    "live",
+    "benchmarks",
+    "cloudformation",
+    ".ci",
+    ".devcontainer",
+)
 BELOW_ROOT = re.compile(rf"(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]*")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.M)

@@ -4,10 +4,10 @@
     SELECT name FROM users WHERE mail = ? AND id IN (?, …)
 
 Strings, numbers, blobs and parameters become `?`, lists of them `(?, …)`; comments go; keywords are in upper case, and
-tokens one space apart. What stays are keywords, operators and names. The tokens are those of SQLite's tokenizer
+tokens one space apart. Keywords, operators and names stay. The tokens are those of SQLite's tokenizer
 (https://sqlite.org/src/file/src/tokenize.c).
 
-A double-quoted token is a name or a string: SQLite takes one that names nothing as a string. It stays if its place in
+A double-quoted token is a name or, if it names nothing, a string. It stays if its place in
 the statement allows only a name, or if it is one of the names that SQLite has looked up for the statement. Otherwise
 it becomes `"name1"`, the next one `"name2"`.
 

@@ -1,4 +1,4 @@
-"""The watch over the statements of a container: what each shape of a request took, for the request's line in the log.
+"""The watch over the statements of a container: the figures of each shape in a request, for its line in the log.
 
     "statements": [{"shape": "SELECT name FROM users WHERE id = ?", "calls": 1, "ms": 0.2, "rows": 1, "vm_steps": 9}]
 

@@ -1,0 +1,48 @@
+"""The sentences of the documentation about something not verified on AWS. Each has an id, in a comment behind it:
+
+    Not verified on AWS: the statuses of …  <!-- live: api-statuses -->
+
+The mark `all` stands behind sentences about the live check itself. A test compares both. The check of an id is in an
+option; the ids without a check are here with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+# Id → the reason for which nothing checks it; empty if an option does.
+CLAIMS: dict[str, str] = {
+    "policies": "needs a user for each role: attach the policies of docs/access.md, and run tests/access against them",
+    "efs": "needs the option --storage efs",
+    "http": "",
+    "repair": "",
+    "watchdog-exit": "takes a query of minutes in one call of SQLite, and reads the next invocation's log",
+    "api-statuses": "",
+    "alarm-topic": "needs a subscriber of the topic, who confirms, and an alarm",
+    "queue-watchdog": "takes a query of minutes in one call of SQLite",
+    "fifo-counts": "needs the option --queue fifo",
+}
+ALL = "all"
+MARK = re.compile(r"<!-- live: ([a-z0-9-]+(?:, [a-z0-9-]+)*) -->")
+# The words of such a sentence.
+UNVERIFIED = re.compile(
+    r"\bnot verified\b|\bunverified\b(?![\w.])|\bAWS\b.*\buntested\b|\buntested\b.*\bAWS\b"
+    r"|\b(?:tried|measured|verified|tested) (?:on|against) AWS\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def marked(page: Path) -> set[str]:
+    """Return the ids in a page."""
+    return {id_ for ids in MARK.findall(page.read_text("utf-8")) for id_ in ids.split(", ")} - {ALL}
+
+
+def unmarked(page: Path) -> list[str]:
+    """Return the paragraphs of a page about something unverified, without an id."""
+    paragraphs = re.split(r"\n\s*\n|\n(?=[-|#] ?)", page.read_text("utf-8"))
+    return [text for text in paragraphs if _is_about_it(text) and not MARK.search(text)]
+
+
+def _is_about_it(paragraph: str) -> bool:
+    return any(UNVERIFIED.search(sentence) for sentence in re.split(r"(?<=[.:;])\s", paragraph))

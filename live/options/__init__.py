@@ -1,0 +1,8 @@
+"""The options of `sldb deploy`, in their order for one stack. A new option is a module and a line here."""
+
+from __future__ import annotations
+
+from live.options import http_api, insights, locks, readers, repair
+from live.plan import Option
+
+OPTIONS: tuple[Option, ...] = (*locks.OPTIONS, readers.OPTION, insights.OPTION, http_api.OPTION, repair.OPTION)

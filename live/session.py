@@ -1,0 +1,176 @@
+"""A run: the options one after the other on one stack, and the taking down of all, in any case.
+
+Ctrl-C, SIGTERM and SIGHUP end the options; the taking down then goes on, and ignores them. Only a killed process
+(SIGKILL) or a machine that stops leaves the stack: its name was said before anything was made, and
+`python -m live --clean NAME` takes it down.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from live import figures, leftovers
+from live.figures import Sample
+from live.plan import Check, Failed, Option, Skipped
+from live.stage import Stage, reason, say
+from sldb.stack.account import Account
+from sldb.stack.cloudformation import Stack
+
+CONFIRMED, REFUTED, SKIPPED = "confirmed", "refuted", "skipped"
+TRIES = 3  # to take the stack down
+SETTLE_SECONDS = 1800.0  # for an operation that was under way; AWS's own limits are longer, and rare
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The findings of a run."""
+
+    scenarios: dict[str, str] = field(default_factory=dict)  # option → "" if it worked, else the reason
+    checks: dict[str, tuple[str, str]] = field(default_factory=dict)  # claim → outcome and observation
+    samples: list[Sample] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # what could not be deleted
+    is_interrupted: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        is_refuted = any(outcome == REFUTED for outcome, _ in self.checks.values())
+        return not (any(self.scenarios.values()) or is_refuted or self.left or self.is_interrupted)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    stage: Stage
+    options: Sequence[Option]
+    claims: Mapping[str, str]  # all ids → the reason for which the check is skipped if no option has it
+    count: int  # of measured requests
+    begins: Callable[[str], None] = lambda _step: None  # called with the name of each step: tests stop the run there
+
+
+def perform(run: Run) -> Outcome:
+    """Run the options and take all down. Errors of the stack are in the outcome."""
+    outcome = Outcome()
+    try:
+        with _interruptible():
+            for option in run.options:
+                _option(run, option, outcome)
+    except KeyboardInterrupt:
+        outcome.is_interrupted = True
+        say("interrupted")
+    finally:
+        with _ignoring_signals():
+            run.stage.close()
+            outcome.left = take_down(run.stage, run.begins)
+    for claim, why in run.claims.items():
+        outcome.checks.setdefault(claim, (SKIPPED, why or "its option did not get that far"))
+    return outcome
+
+
+def settle(stage: Stage) -> None:
+    """Wait until no operation on the stack is under way: CloudFormation refuses to delete it during an update."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < until:
+        state = Stack(stage.account.cloudformation, stage.name).describe()
+        if state is None or not state.status.endswith("_IN_PROGRESS") or state.status == "REVIEW_IN_PROGRESS":
+            return
+        time.sleep(0.05 if stage.is_emulated else 5)
+
+
+def take_down(stage: Stage, begins: Callable[[str], None] = lambda _step: None) -> list[str]:
+    """Delete the stack, its data and its bundles, and return the names of the rest. Raises nothing."""
+    begins("destroy")
+    for number in range(TRIES):
+        say(f"taking down {stage.name}" + (f", try {number + 1}" if number else "") + " …")
+        try:
+            settle(stage)
+            stage.sldb("destroy", "--delete-data", "--yes", status=None)
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - whatever it is, the next try comes
+            say(f"  {reason(error)}")
+        left = look(stage.account, stage.name)
+        if not left:
+            return []
+        say(f"  left: {', '.join(left)}")
+    return left
+
+
+def look(account: Account, name: str) -> list[str]:
+    """Return the names of the rest of a run, or the reason why they are unknown."""
+    try:
+        return leftovers.find(account, name)
+    except Exception as error:  # noqa: BLE001 - of any service: it is said, and counts as a leftover
+        return [f"unknown: {reason(error)}"]
+
+
+def _option(run: Run, option: Option, outcome: Outcome) -> None:
+    stage = run.stage
+    try:
+        for step, do in _steps(run, option, outcome):
+            say(f"{option.name}: {step} …")
+            run.begins(f"{option.name}: {step}")
+            do()
+    except Exception as error:  # noqa: BLE001 - the other options are run all the same
+        outcome.scenarios[option.name] = reason(error)
+        say(f"  {outcome.scenarios[option.name]}")
+    else:
+        outcome.scenarios[option.name] = ""
+    stage.restart()
+
+
+def _steps(run: Run, option: Option, outcome: Outcome) -> Iterator[tuple[str, Callable[[], Any]]]:
+    stage = run.stage
+    yield "deploy", lambda: stage.sldb("deploy", "--yes", *option.arguments)
+    if option.lock:  # before it is used: the first write is cold
+        yield "measure", partial(_measure, run, option.lock, outcome)
+    yield "use", lambda: option.scenario(stage)
+    for claim, check in option.checks.items():
+        yield f"check {claim}", partial(_check, stage, claim, check, outcome)
+
+
+def _measure(run: Run, lock: str, outcome: Outcome) -> None:
+    outcome.samples += figures.measure(run.stage, lock, run.count)
+
+
+def _check(stage: Stage, claim: str, check: Check, outcome: Outcome) -> None:
+    try:
+        outcome.checks[claim] = CONFIRMED, check(stage)
+    except Skipped as skipped:
+        outcome.checks[claim] = SKIPPED, str(skipped)
+    except Failed as failed:
+        outcome.checks[claim] = REFUTED, str(failed)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise KeyboardInterrupt for each signal to end."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    with _handled(interrupt):
+        yield
+
+
+@contextmanager
+def _ignoring_signals() -> Iterator[None]:
+    def refuse(_number: int, _frame: FrameType | None) -> None:
+        say("the stack is being taken down; this goes on")
+
+    with _handled(refuse):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handled in before.items():
+            signal.signal(number, handled)
