@@ -89,7 +89,8 @@ class StatementWatch:
         self._keep = keep
         self._seen: dict[str, Figures] = {}
         self._left_out = 0
-        self._names: list[tuple[str | None, str | None]] = []  # that SQLite has looked up for the statement
+        self._names: list[tuple[str | None, str | None]] = []  # looked up by SQLite for the statement
+        self._authorize: Authorize | None = None  # of the connection, while the names are noted
         self._steps = [0, 0, 0]  # of its virtual machine, of scans, of automatic indexes
         self._waiting = threading.local()
 
@@ -111,29 +112,33 @@ class StatementWatch:
         self._waiting.line = None
         return line or {}
 
-    def attach(self, connection: apsw.Connection, authorize: Authorize) -> None:
-        """Watch a connection, which has this authorizer."""
-        names = self._names
-
-        def noting(action: int, one: str | None, two: str | None, schema: str | None, trigger: str | None) -> int:
-            if action in _NAMES:
-                names.append((one, two))
-            return authorize(action, one, two, schema, trigger)
-
-        connection.authorizer = noting
-
-    def begin(self, connection: apsw.Connection) -> Start:
-        """Begin to count for a statement of the connection."""
-        self._names.clear()
+    def begin(self, connection: apsw.Connection, sql: str, authorize: Authorize) -> Start:
+        """Begin to count for a statement of the connection, which has this authorizer."""
+        if '"' in sql:
+            self._note_names(connection, authorize)
         self._steps = [0, 0, 0]
         # Only while it runs: SQLite asks for the time at both ends of each statement then, in Python.
         connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._profile)
         store = self._store
         return Start(self._now(), connection.total_changes(), store.requests, store.writes, store.bytes_in)
 
+    def _note_names(self, connection: apsw.Connection, authorize: Authorize) -> None:
+        """Note the names that SQLite looks up from now on, for double-quoted tokens."""
+        names: list[tuple[str | None, str | None]] = []
+        self._names = names
+
+        def noting(action: int, one: str | None, two: str | None, schema: str | None, trigger: str | None) -> int:
+            if action in _NAMES:
+                names.append((one, two))
+            return authorize(action, one, two, schema, trigger)
+
+        connection.authorizer, self._authorize = noting, authorize
+
     def end(self, connection: apsw.Connection, sql: str, running: Running, start: Start) -> None:
         """Count the statement, if it has begun."""
         connection.trace_v2(0, None)
+        if self._authorize is not None:
+            connection.authorizer, self._authorize = self._authorize, None
         if not running.has_begun or (shape := self._shape(sql)) is None:
             return
         ms, store, steps = round((self._now() - start.now) * 1000, _DIGITS), self._store, self._steps

@@ -130,7 +130,7 @@ class Execution:
         with engine.chance.of_statement():
             if engine.watch is None:
                 return self._run(position)
-            start = engine.watch.begin(engine.connection)
+            start = engine.watch.begin(engine.connection, self._sql, engine.authorizer)
             try:
                 return self._run(position)
             finally:

@@ -82,8 +82,6 @@ class Session:
                 self._fail(error)
             raise
         self.connection.authorizer = self._authorizer
-        if watch is not None:
-            watch.attach(self.connection, self._authorizer)
         self.changes = execution.changes_of(self.connection, self._authorizer) if mode.counts_changes else None
         self._pragmas = Pragmas(self.connection, self._authorizer, new_database=is_new)
         parts = self.connection, self._authorizer, self._pragmas, self._chance, room or ReplyRoom(), self.changes
