@@ -19,7 +19,7 @@ CLAIMS: dict[str, str] = {
     "repair": "",
     "watchdog-exit": "takes a query of minutes in one call of SQLite, and reads the next invocation's log",
     "api-statuses": "",
-    "alarm-topic": "needs a subscriber of the topic, who confirms, and an alarm",
+    "alarm-topic": "",
     "queue-watchdog": "takes a query of minutes in one call of SQLite",
     "fifo-counts": "needs the option --queue fifo",
 }

@@ -59,6 +59,22 @@ def _roles(account: Account, name: str) -> Iterator[str]:
         yield from (role["RoleName"] for role in page["Roles"] if _is_of(role["RoleName"], name))
 
 
+def _alarms(account: Account, name: str) -> Iterator[str]:
+    pages = account.session.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{name}-")
+    yield from (alarm["AlarmName"] for page in pages for alarm in page.get("MetricAlarms", ()))
+
+
+def _topics(account: Account, name: str) -> Iterator[str]:
+    for page in account.session.client("sns").get_paginator("list_topics").paginate():
+        arns = (topic["TopicArn"] for topic in page["Topics"])
+        yield from (arn for arn in arns if _is_of(arn.rpartition(":")[2], name))
+
+
+def _queues(account: Account, name: str) -> Iterator[str]:
+    for page in account.session.client("sqs").get_paginator("list_queues").paginate(QueueNamePrefix=name):
+        yield from page.get("QueueUrls", ())
+
+
 FINDERS: dict[str, Finder] = {
     "stack": _stacks,
     "bucket": _buckets,
@@ -67,6 +83,9 @@ FINDERS: dict[str, Finder] = {
     "security group": _security_groups,
     "VPC": _vpcs,
     "role": _roles,
+    "alarm": _alarms,
+    "topic": _topics,
+    "queue": _queues,
 }
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from live.options import http_api, insights, locks, readers, repair
+from live.options import alarms, http_api, insights, locks, readers, repair
 from live.plan import Option
 
-OPTIONS: tuple[Option, ...] = (*locks.OPTIONS, readers.OPTION, insights.OPTION, http_api.OPTION, repair.OPTION)
+OPTIONS: tuple[Option, ...] = (
+    *locks.OPTIONS,
+    readers.OPTION,
+    insights.OPTION,
+    alarms.OPTION,
+    http_api.OPTION,
+    repair.OPTION,
+)
