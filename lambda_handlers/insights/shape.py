@@ -39,7 +39,7 @@ _LITERAL = re.compile(
     rf"""
     ['xX?$@:\#0-9.\-/"`\[]
     (?: (?P<literal> (?<=')[^']*(?:''[^']*)*' | (?<=[xX])(?<![{_ID}].)'[0-9a-fA-F]*' | (?<=\?)[0-9]*
-        | (?<=[$@:\#])(?<![{_ID}].)(?:[{_ID}]|::)+(?:\([^)\s]*\))?
+        | (?:(?<=[@:\#])|(?<=\$)(?<![{_ID}].))(?:[{_ID}]|::)+(?:\([^)\s]*\))?
         | (?<=[0-9])(?<![{_ID}].)
           (?:(?<=0)[xX][0-9a-fA-F_]+|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9][0-9_]*)?)(?![{_ID}])
         | (?<=\.)[0-9][0-9_]*(?:[eE][+-]?[0-9][0-9_]*)?(?![{_ID}]) )
@@ -162,7 +162,9 @@ class _Builder:
     def add(self, kind: str, token: str) -> None:
         upper = token.upper() if kind == "word" else token
         is_keyword = kind == "word" and upper in _KEYWORDS
-        if self._first not in _WHOLE:
+        if self._last == ";":  # another statement, which SQLite has not prepared
+            self.is_cut = True
+        elif self._first not in _WHOLE:
             self._add_beginning(upper if is_keyword else token, kind, is_keyword=is_keyword)
         elif upper in ("TRUE", "FALSE"):
             self._put("?", is_operand=True)

@@ -32,6 +32,8 @@ SHAPES = (
     ("savepoint secret", "SAVEPOINT …"),
     ("attach 'db' as x", "ATTACH …"),
     (";; VACUUM;", "VACUUM"),
+    ('SELECT 1; INSERT INTO "secret"', "SELECT ? …"),
+    ("SELECT@x,:y,#z,a$b,$c FROM t", "SELECT ?, ?, ?, a$b, ? FROM t"),
     ("select é, “x” from t", "SELECT é, “x” FROM t"),  # characters of names, all of them
     ("SELECT 'a''b', 'it''s', '--', '/*', '\"'", "SELECT ?, ?, ?, ?, ?"),
     ("\ufeffSELECT/**/1--", "SELECT ?"),

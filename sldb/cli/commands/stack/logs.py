@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 HELP = """Show the log lines of the functions, from CloudWatch Logs.
 
 On a terminal a line for each request: time, database, what, how long it took, status. Otherwise, and with --format
-jsonl, the lines as they were written: JSON of the functions, text of Lambda. No SQL and no values are ever logged.
+jsonl, the lines as they were written: JSON of the functions, text of Lambda. Values are
+never logged, and SQL only with `sldb deploy --insights`, without its literals.
 
 \b
   sldb logs
