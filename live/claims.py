@@ -17,6 +17,7 @@ CLAIMS: dict[str, str] = {
     "efs": "needs the option --storage efs",
     "http": "",
     "repair": "",
+    "drift": "",
     "watchdog-exit": "takes a query of minutes in one call of SQLite, and reads the next invocation's log",
     "api-statuses": "",
     "alarm-topic": "",

@@ -21,4 +21,19 @@ def _repair(stage: Stage) -> str:
     return "a log group that was deleted by hand was made again by `sldb deploy`"
 
 
-OPTION = Option("repair", "nothing more", (), _use, {"repair": _repair})
+def _drift(stage: Stage) -> str:
+    """Change the retention of a log group and the memory of a function, look for both, and revert them."""
+    function = f"{stage.name}-function"
+    stage.account.logs.put_retention_policy(logGroupName=f"/aws/lambda/{function}", retentionInDays=1)
+    stage.account.functions.update_function_configuration(FunctionName=function, MemorySize=512)
+    ran = stage.sldb("status", "--drift", status=1)
+    missing = [name for name in ("RetentionInDays", "MemorySize") if name not in ran.out]
+    if missing:
+        raise Failed(f"`sldb status --drift` does not show {' and '.join(missing)}, changed by hand")
+    stage.sldb("deploy", "--repair", "--yes")
+    if stage.sldb("status", "--drift", status=None).status:
+        raise Failed("`sldb deploy --repair` did not revert all changes by hand")
+    return "the retention of a log group and the memory of a function, changed by hand, were shown and reverted"
+
+
+OPTION = Option("repair", "nothing more", (), _use, {"repair": _repair, "drift": _drift})
