@@ -177,6 +177,7 @@ TESTED_IN = {
         "sldb.emulator.access.bucket_policy",
         "sldb.emulator.access.permissions",
     ),
+    "tests/sldb/deploy/queues/test_change.py": ("sldb.cli.commands.stack.deploy_queue", "sldb.stack.queues"),
     "tests/sldb/emulator/event_sources/test_poller.py": (
         "sldb.emulator.event_sources.mappings",
         "sldb.emulator.front.messaging",

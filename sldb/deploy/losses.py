@@ -22,6 +22,7 @@ from lambda_handlers.wire import SldbError
 from sldb.deploy.checks.apis import API_CHECKS
 from sldb.deploy.checks.check import Problems, ResourceCheck
 from sldb.deploy.checks.operation import OPERATION_CHECKS
+from sldb.deploy.checks.queues import QUEUE_CHECKS
 from sldb.stack.names import authorizer_function, read_function
 from sldb.stack.resource_change import DATA_BUCKET
 from sldb.stack.state import StackResource
@@ -203,6 +204,7 @@ _CLIENTS: Mapping[str, Callable[[Account], Any]] = {
     "AWS::Logs::LogGroup": lambda account: account.logs,
     "AWS::S3::Bucket": lambda account: account.s3,
     "AWS::S3::BucketPolicy": lambda account: account.s3,
+    **dict.fromkeys(QUEUE_CHECKS, lambda account: (account.queues, account.functions, account.iam)),
     **dict.fromkeys(API_CHECKS, lambda account: (account.apis, account.rest_apis, account.secrets)),
     **dict.fromkeys(OPERATION_CHECKS, lambda account: (account.cloudwatch, account.topics, account.keys)),
 }
@@ -217,4 +219,5 @@ _PROBES: Mapping[str, Callable[[ResourceCheck], Problems]] = {
     "AWS::S3::BucketPolicy": _bucket_policy,
     **API_CHECKS,
     **OPERATION_CHECKS,
+    **QUEUE_CHECKS,
 }

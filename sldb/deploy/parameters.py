@@ -15,6 +15,7 @@ from lambda_handlers.wire import SldbError
 from sldb.deploy.apis.options import API_DEFAULTS, ApiChoices, check_apis
 from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
 from sldb.deploy.operation.options import OPERATION_DEFAULTS, OperationChoices, check_operation, computed
+from sldb.deploy.queues.options import QUEUE_DEFAULTS, QueueChoices, check_queue, visibility_seconds
 from sldb.did_you_mean import suggestion
 from sldb.stack.names import MAX_FUNCTION_NAME, deadlock_fix_function, default_function
 
@@ -44,6 +45,7 @@ DEFAULTS = {
     "Insights": "false",
     **API_DEFAULTS,
     **OPERATION_DEFAULTS,
+    **QUEUE_DEFAULTS,
 }
 _ENVIRONMENT = {
     "Runtime": "SLDB_RUNTIME",
@@ -99,6 +101,7 @@ class Choices:
     insights: bool | None = None  # shapes of statements in the log
     apis: ApiChoices = field(default_factory=ApiChoices)
     operation: OperationChoices = field(default_factory=OperationChoices)
+    queue: QueueChoices = field(default_factory=QueueChoices)
 
     def parameters(self) -> dict[str, str]:
         given = {
@@ -117,7 +120,8 @@ class Choices:
             "Insights": None if self.insights is None else str(self.insights).lower(),
         }
         values = {name: str(value) for name, value in given.items() if value is not None}
-        return {**values, **self.apis.parameters(), **self.operation.parameters()}
+        parts = (self.apis, self.operation, self.queue)
+        return {**values, **{name: value for part in parts for name, value in part.parameters().items()}}
 
 
 def resolve(
@@ -138,6 +142,8 @@ def resolve(
     check_apis(choices.apis, values)
     check_operation(values)
     values.update(computed(values))
+    check_queue(choices.queue, values)
+    values["QueueVisibilitySeconds"] = str(visibility_seconds(int(values["Timeout"])))
     values["CacheBytes"] = str(int(int(values["EphemeralStorage"]) * MIB * CACHE_SHARE))
     return values
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 KEY_API = "KeyApi"  # a logical id
+_MAPPING = "AWS::Lambda::EventSourceMapping"
 _PARTS_OF_API = ("AWS::ApiGateway::Deployment", "AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse")
 
 
@@ -60,9 +61,9 @@ class Plan:
     @property
     def destructive(self) -> tuple[Change, ...]:
         """The changes that remove or replace a resource. Not the permission of a lost resource: it is lost with it, and
-        a new one is made."""
+        a new one is made. Not a new mapping of the queue in place of the old one: the queue keeps the messages."""
         kept = (change for change in self.changes if not (self.losses and change.replaces and change.is_permission))
-        going = (change for change in kept if change.removes or change.replaces)
+        going = (each for each in kept if each.removes or (each.replaces and each.type != _MAPPING))
         return tuple(change for change in going if not (change.removes and self._is_nothing(change)))
 
     def _is_nothing(self, change: Change) -> bool:

@@ -29,6 +29,7 @@ from sldb.deploy.operation.notes import operation_notes
 from sldb.deploy.parameters import DEFAULTS, Choices, resolve
 from sldb.deploy.plan import BundleStep, Kind, Plan
 from sldb.deploy.progress import Progress
+from sldb.deploy.queues.change import change_notes
 from sldb.deploy.repair import bucket_made, check_data, delete_remains, finish_rollback, loss_notes
 from sldb.deploy.tags import Tags, as_text, for_locks
 from sldb.deploy.template import template_text
@@ -87,6 +88,7 @@ class _Start:
     bucket: BundleBucket
     line: Line
     repairs: bool
+    queue_notes: tuple[str, ...]
 
 
 def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
@@ -113,7 +115,8 @@ def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
     if step is Step.RESUME and found:
         finish_rollback(stack, found, losses, progress, only_plan=order.only_plan)
     progress.note("working out the changes")
-    start = _Start(stack, state, losses, tags, bucket, line, order.repairs)
+    queue_notes = change_notes(account, state, parameters)
+    start = _Start(stack, state, losses, tags, bucket, line, order.repairs, queue_notes)
     asks_for_versions = order.choices.recoverable_days is not None or previous.get("RecoverableDays", "0") != "0"
     return _plan(account, start, parameters, bundle, sets_versions=asks_for_versions)
 
@@ -153,7 +156,7 @@ def _plan(
             *start.line.notes,
             *bucket_notes,
             *loss_notes(start.losses),
-            *_notes(previous, shown, start.tags, lock_vpc),
+            *_notes(previous, shown, start, lock_vpc),
             *api_notes(previous, shown, _addresses(account, start), has_log_role=may_log),
         ),
         losses=start.losses.losses,
@@ -240,7 +243,11 @@ def _kind(start: _Start, change_set: ChangeSet | None) -> Kind:
     return Kind.CREATE if start.state is None else Kind.UPDATE
 
 
-def _notes(previous: Mapping[str, str], parameters: Mapping[str, str], tags: Tags, lock_vpc: LockVpc) -> Iterator[str]:
+def _notes(
+    previous: Mapping[str, str], parameters: Mapping[str, str], start: _Start, lock_vpc: LockVpc
+) -> Iterator[str]:
+    tags = start.tags
+    yield from start.queue_notes
     if boundary := parameters["PermissionsBoundary"]:
         yield f"permissions boundary of the roles: {boundary}"
     if tags.all:

@@ -7,6 +7,8 @@ is checked before anything is deleted.
 The deletion policy keeps the data bucket, and a later `sldb deploy` of the same name finds it again. Locks are freed
 first, and once more if one was taken meanwhile: their VPC cannot be deleted before them.
 
+Its queues stay too, and are deleted afterwards if nothing is in them: messages are writes that have not run.
+
 The callers of the stack's APIs lose their rights before the stack is deleted: they do not come back with a later one.
 """
 
@@ -21,11 +23,13 @@ from sldb.deploy.bundle_bucket import BundleBucket
 from sldb.deploy.caller_rights import CallerRights, delete_rights, find_rights
 from sldb.deploy.lock_vpc import free_abandoned
 from sldb.deploy.progress import Progress, stack_failure
+from sldb.deploy.queues.change import delete_empty, kept_notes
 from sldb.stack.account import Account
 from sldb.stack.bucket import Bucket
 from sldb.stack.cloudformation import Stack
 from sldb.stack.lock_groups import list_lock_groups
 from sldb.stack.names import check_stack_name
+from sldb.stack.queues import QueueCounts, count_messages
 from sldb.stack.state import StackState
 from sldb.stack.statuses import refuse_if_busy
 
@@ -42,6 +46,7 @@ class TeardownPlan:
     bundle_bucket: Bucket | None
     kept: tuple[str, ...] = ()  # notes about buckets that are not ours
     rights: CallerRights = field(default_factory=CallerRights)  # of the callers of its APIs
+    queues: tuple[QueueCounts, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -68,7 +73,8 @@ def plan_teardown(account: Account, stack: str, *, delete_data: bool = False) ->
     bundles, note = _find_bundles(account, stack)
     kept = data if has_data else None
     rights = find_rights(account, stack, state, kept) if state else CallerRights()
-    return TeardownPlan(stack, state, kept, bundles, (note,) if note else (), rights)
+    queues = count_messages(account.queues, state.outputs) if state else ()
+    return TeardownPlan(stack, state, kept, bundles, (note,) if note else (), rights, queues)
 
 
 def _find_bundles(account: Account, stack: str) -> tuple[Bucket | None, str]:
@@ -99,6 +105,8 @@ def tear_down(account: Account, plan: TeardownPlan, progress: Progress, *, delet
     delete_rights(account, plan.rights, progress)
     if plan.state is not None:
         _delete_stack(account, plan.stack, plan.state, progress)
+        for note in kept_notes(delete_empty(account, plan.queues)):
+            progress.note(note)
     if plan.bundle_bucket is not None:
         delete_bucket(plan.bundle_bucket, BUNDLE_LAYOUT)
         progress.note(f"deleted the bucket of bundles {plan.bundle_bucket.name}")

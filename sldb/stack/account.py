@@ -77,6 +77,10 @@ class Account:
         return self.session.client("apigateway", config=_config())
 
     @cached_property
+    def queues(self) -> Any:
+        return self.session.client("sqs", config=_config())
+
+    @cached_property
     def secrets(self) -> Any:
         return self.session.client("secretsmanager", config=_config())
 

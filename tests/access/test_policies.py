@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "access.md"
 ROLES = ("reader", "writer", "operator", "deployer")
 MAX_CHARACTERS = 6144  # of a managed policy, without white space (IAM's quotas)
 # Statements about calls that know no resource, or for which a name cannot be known before.
-ON_EVERYTHING = {"SeeTheAccount", "ApiLogs", "MakeKeyOfAlarms"}
+ON_EVERYTHING = {"SeeTheAccount", "ApiLogs", "MakeKeyOfAlarms", "MapTheQueue"}
 
 
 @functools.cache
@@ -160,6 +160,8 @@ NOT_NEEDED = {
     "AWS::KMS::Key": "kms:DisableKey kms:EnableKey",  # it is never switched off
     "AWS::SNS::Topic": "sns:PutDataProtectionPolicy",
     "AWS::SNS::Subscription": "sns:SetSubscriptionAttributes",
+    "AWS::IAM::Policy": "iam:*UserPolicy iam:*GroupPolicy",  # of a role alone
+    "AWS::Lambda::EventSourceMapping": "kms:*",  # no encrypted filter criteria
     # CloudFormation makes the secret by GetRandomPassword; replicas there are none. Who deploys makes no tokens.
     "AWS::SecretsManager::Secret": "secretsmanager:GetSecretValue secretsmanager:*Repl*",
 }

@@ -31,6 +31,7 @@ WITHOUT_API = {
     *("DataBucket", "DataBucketPolicy", "LockVpc", "QueryLogGroup", "DeadlockFixLogGroup"),
     *("QueryRole", "DeadlockFixRole", "QueryFunction", "DeadlockFixFunction"),
     *("DeadlockFixSchedule", "DeadlockFixSchedulePermission"),
+    *("FailedInvocations", "FailureRights", "QueryInvokeConfig", "QueuesOnlyTls"),
 }
 LOGGED = {  # what a line of the access log may have: no header, no query string, no body, no key
     *("apiId", "requestId", "requestTimeEpoch", "httpMethod", "path", "status", "responseLength", "responseLatency"),

@@ -41,6 +41,10 @@ TYPES = {
     "AWS::Lambda::Permission",
     "AWS::Events::Rule",
     "AWS::Logs::LogGroup",
+    "AWS::SQS::Queue",
+    "AWS::SQS::QueuePolicy",
+    "AWS::IAM::Policy",
+    "AWS::Lambda::EventInvokeConfig",
 }
 
 
@@ -175,7 +179,10 @@ def test_the_function_that_only_reads_is_the_query_function_with_another_setting
     assert reader["Properties"]["FunctionName"] == {"Fn::Sub": read_function("${FunctionName}")}
     variables, others = (each["Properties"]["Environment"]["Variables"] for each in (reader, query))
     assert variables.pop("SLDB_READ_ONLY") == "true"
-    left_out = {"SLDB_LOCK", "SLDB_LOCK_MAX_AGE_SECONDS", "SLDB_VPC_ID", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS"}
+    left_out = {
+        *("SLDB_LOCK", "SLDB_LOCK_MAX_AGE_SECONDS", "SLDB_VPC_ID", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS"),
+        *("SLDB_QUEUE_TRIES", "SLDB_QUEUE_RETENTION_DAYS"),
+    }
     assert variables == {name: value for name, value in others.items() if name not in left_out}
 
 
@@ -297,7 +304,10 @@ def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) 
         "SLDB_LOG_LEVEL",
         "SLDB_METRICS",
     }
-    assert query == deadlock_fix | {"SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS", "SLDB_INSIGHTS"}
+    assert query == deadlock_fix | {
+        *("SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS"),
+        *("SLDB_QUEUE_TRIES", "SLDB_QUEUE_RETENTION_DAYS", "SLDB_INSIGHTS"),
+    }
 
 
 def test_maintenance_gets_the_time_and_the_memory_for_large_databases(template: dict[str, Any]) -> None:

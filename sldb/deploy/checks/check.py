@@ -24,6 +24,7 @@ _MISSING_CODES = {  # of the services
     "NoSuchKey",
     "NotFoundException",  # of API Gateway, KMS and SNS
     "NotFound",  # of SNS, as its model names it
+    "AWS.SimpleQueueService.NonExistentQueue",
 }
 
 

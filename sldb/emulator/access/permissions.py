@@ -15,6 +15,7 @@ from sldb.emulator.access import key_permissions, resource_arns, secret_permissi
 from sldb.emulator.access.policy import Request
 from sldb.emulator.calls.actions import split_bucket_and_key
 from sldb.emulator.calls.call import ACCOUNT, Call
+from sldb.emulator.calls.function_config import FunctionName
 from sldb.emulator.calls.moto_app import Moto
 
 # Actions whose permission has another name.
@@ -63,7 +64,16 @@ def required(moto: Moto, call: Call) -> list[Request]:
     if call.service == "sqs":
         action = action.removesuffix("Batch")
     service = "cloudwatch" if call.service == "monitoring" else call.service
-    return [Request(f"{service}:{action}", resource_arns.arn_of(call), _common(call)), *_passed_role(call)]
+    context = {**_common(call), **_mapped_function(call)}
+    return [Request(f"{service}:{action}", resource_arns.arn_of(call), context), *_passed_role(call)]
+
+
+def _mapped_function(call: Call) -> dict[str, tuple[str, ...]]:
+    """Return the condition key of a new event source mapping: it has no resource."""
+    if call.action != "CreateEventSourceMapping":
+        return {}
+    function = FunctionName.parse(str(resource_arns.json_of(call).get("FunctionName")), call.region)
+    return {"lambda:functionarn": (function.arn,)}
 
 
 def _api_gateway(call: Call) -> list[Request]:

@@ -22,7 +22,7 @@ KNOWN_KEYS = frozenset(
         *("s3:if-none-match", "s3:if-match", "s3:prefix", "s3:delimiter", "s3:max-keys", "s3:tlsversion"),
         *("s3:objectcreationoperation", "s3:x-amz-server-side-encryption", "s3:x-amz-acl"),
         *("secretsmanager:secretid", "secretsmanager:versionid", "secretsmanager:versionstage"),
-        "secretsmanager:resourcetag/",
+        *("secretsmanager:resourcetag/", "lambda:functionarn"),
         *("iam:passedtoservice", "ec2:createaction", "ec2:vpc", "ec2:vpcid", "ec2:region", "ec2:resourcetag/"),
     }
 )

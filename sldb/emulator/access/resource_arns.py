@@ -67,6 +67,10 @@ def _of_lambda(call: Call) -> str:
     _, is_tags, resource = call.path.partition("/tags/")
     if is_tags:
         return unquote(resource)
+    _, is_mapping, rest = call.path.partition("/event-source-mappings")
+    if is_mapping:
+        uuid = rest.strip("/")
+        return f"arn:aws:lambda:{call.region}:{ACCOUNT}:event-source-mapping:{uuid}" if uuid else ANY
     _, is_function, rest = call.path.partition("/functions/")
     name = function_in(call.path) if is_function and rest else json_of(call).get("FunctionName")
     return FunctionName.parse(str(name), call.region).arn if name else ANY

@@ -14,6 +14,7 @@ from sldb.cli import progress, streams
 from sldb.cli.command import Command, command
 from sldb.cli.commands.stack.deploy_apis import api_options, take_apis
 from sldb.cli.commands.stack.deploy_operation import operation_options, take_operation
+from sldb.cli.commands.stack.deploy_queue import queue_options, take_queue
 from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
@@ -94,6 +95,7 @@ class _DeployCommand(Command):
 )
 @operation_options
 @api_options
+@queue_options
 def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | None, **choices: Any) -> None:
     """Create the stack in your AWS account, or bring it up to date.
 
@@ -112,6 +114,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | N
       sldb deploy --rollback                       to the version before
       sldb deploy --insights                       shapes of slow statements in the log
       sldb deploy --alarms ops@example.com         a mail when something is wrong
+      sldb deploy --queue fifo                     a queue of writes, in order
     """
     from sldb.deploy.deployment import prepared
     from sldb.deploy.display import Display
@@ -123,6 +126,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | N
     display = Display(sys.stderr, run.complete_commands, progress.show)
     account = connect(run.aws)
     parts: dict[str, Any] = {"apis": take_apis(choices), "operation": take_operation(choices)}
+    parts["queue"] = take_queue(choices)
     order = Order(run.stack, Choices(**choices, **parts), os.environ, only_plan, repair, rollback)
     _check_rollback(order)
     with prepared(account, order, display) as deployment:

@@ -149,7 +149,8 @@ class EventInvokeConfig(ResourceType):
 
     def create(self, new: New) -> None:
         self.update(new.existing(""), new.properties)
-        new.made(new.name())
+        # As of a policy of queues: the same for the same resource.
+        new.made(f"{new.properties['FunctionName']}|{new.properties.get('Qualifier', '$LATEST')}")
 
     def update(self, it: Existing, wanted: Properties) -> None:
         if wanted.get("Qualifier", "$LATEST") != "$LATEST":

@@ -7,6 +7,7 @@ physical id of a queue is its URL. A policy is an attribute of its queues.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -66,19 +67,19 @@ class Queue(ResourceType):
 
 class QueuePolicy(ResourceType):
     properties = frozenset({"Queues", "PolicyDocument"})
-    replaces = frozenset({"Queues"})
+    replaces: frozenset[str] = frozenset()
 
     def create(self, new: New) -> None:
         self._put(new.cloud, new.properties)
-        new.made(new.name())
+        # The same for the same resource: one made again must not be deleted as its own predecessor.
+        new.made(f"{new.stack_name}-{new.logical_id}")
 
     def update(self, it: Existing, wanted: Properties) -> None:
         self._put(it.cloud, wanted)
+        self._remove(it.cloud, set(it.properties["Queues"]) - set(wanted["Queues"]))
 
     def delete(self, it: Existing) -> None:
-        for url in it.properties["Queues"]:
-            if _attributes_now(it.cloud, url) is not None:
-                it.cloud.call("sqs", "SetQueueAttributes", QueueUrl=url, Attributes={"Policy": ""})
+        self._remove(it.cloud, it.properties["Queues"])
 
     def actual(self, it: Existing) -> Properties | None:
         found = [_attributes_now(it.cloud, url) for url in it.properties["Queues"]]
@@ -88,6 +89,11 @@ class QueuePolicy(ResourceType):
 
     def attributes(self, it: Existing) -> dict[str, str]:
         return {"Id": it.physical_id}
+
+    def _remove(self, cloud: Cloud, urls: Iterable[str]) -> None:
+        for url in urls:
+            if _attributes_now(cloud, url) is not None:
+                cloud.call("sqs", "SetQueueAttributes", QueueUrl=url, Attributes={"Policy": ""})
 
     def _put(self, cloud: Cloud, properties: Properties) -> None:
         text = json.dumps(properties["PolicyDocument"])
