@@ -178,6 +178,14 @@ TESTED_IN = {
         "sldb.emulator.access.permissions",
     ),
     "tests/sldb/deploy/queues/test_change.py": ("sldb.cli.commands.stack.deploy_queue", "sldb.stack.queues"),
+    "tests/sldb/queue/test_deployed.py": (
+        "sldb.cli.commands.query.queue",
+        "sldb.cli.commands.query.queue_letters",
+        "sldb.cli.query.enqueueing",
+        "sldb.queue.rows",
+        "sldb.queue.sending",
+        "sldb.queue.stack_queue",
+    ),
     "tests/sldb/emulator/event_sources/test_poller.py": (
         "sldb.emulator.event_sources.mappings",
         "sldb.emulator.front.messaging",

@@ -15,7 +15,7 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group("query", "Query", "run SQL", ("query", "shell", "result")),
+    Group("query", "Query", "run SQL", ("query", "shell", "result", "queue")),
     Group("data", "Data in and out", "move rows and whole databases", ("import", "export", "dump", "push", "pull")),
     Group(
         "history",

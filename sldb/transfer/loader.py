@@ -85,6 +85,10 @@ class Loader:
         self._plan_new_tables()
         return reply.txid
 
+    def has_table(self, name: str) -> bool:
+        """Return True if the database has the table already."""
+        return folded(name) in self._tables
+
     def _plan_new_tables(self) -> None:
         """Choose the columns of tables that are created. Raises `bad_request` for a given type without a column."""
         streams: dict[str, list[LoadedStream]] = {}
@@ -112,7 +116,7 @@ class Loader:
         """Load all rows in one request; return the transaction. Raises SldbError."""
         self.read_tables()
         held = [list(batches.get(place, [])) for place in range(len(self._loaded))]
-        statements = list(self.statements(lambda place: self._inserts(place, held[place])))
+        statements = list(self.statements(lambda place: self.inserts(place, held[place])))
         return self._send(Request((self.foreign_keys(), *statements))) if statements else 0
 
     def load_staged(self, staging: str, if_txid: int, request_id: str) -> int:
@@ -212,7 +216,8 @@ class Loader:
         table = folded(loaded.stream.table)
         return self._tables[table] if table in self._tables else self._new[table]
 
-    def _inserts(self, place: int, batches: list[Batch]) -> Iterator[Statement]:
+    def inserts(self, place: int, batches: list[Batch]) -> Iterator[Statement]:
+        """Yield the statements that insert the rows of a stream."""
         loaded = self._loaded[place]
         begin, end = self._insert(loaded)
         written = self._cells(loaded)

@@ -84,4 +84,4 @@ def test_ids_are_remembered_for_longer_than_messages_can_wait() -> None:
         if "DeadLetters" in name or name in ALWAYS:
             assert properties["MessageRetentionPeriod"] == 14 * 86_400
     variables = RESOURCES["QueryFunction"]["Properties"]["Environment"]["Variables"]
-    assert variables["SLDB_QUEUE_RETENTION_DAYS"]["Fn::If"][:2] == ["HasQueue", {"Ref": "QueueRememberedDays"}]
+    assert variables["SLDB_QUEUE_RETENTION_DAYS"] == {"Ref": "QueueRememberedDays"}

@@ -66,6 +66,16 @@ class Poller:
         for thread in self._threads:
             thread.join()
 
+    def advance(self, seconds: float, *, if_idle: bool) -> bool:
+        """Move the time of the queues forward; `if_idle`: unless a batch is collected or delivered. Return True if it
+        was moved."""
+        with self._queues.changed:
+            if if_idle and any(batch.running or batch.messages for batch in self._batches.values()):
+                return False
+            self._queues.clock.advance(seconds)
+            self._queues.changed.notify_all()
+            return True
+
     def _run(self) -> None:
         with self._queues.changed:
             while not self._stopping:

@@ -172,11 +172,9 @@ class Emulator:
         """Wait for the running operations of stacks, each so long at most; return False if none is running."""
         return self._cloudformation.wait(seconds)
 
-    def advance(self, seconds: float) -> None:
-        """Move the time of the queues forward: for tests, instead of waiting."""
-        with self._messaging.queues.changed:
-            self._messaging.queues.clock.advance(seconds)
-            self._messaging.queues.changed.notify_all()
+    def advance(self, seconds: float, *, if_idle: bool = False) -> bool:
+        """Move the time of the queues forward, for tests; `if_idle`: not while messages are on their way."""
+        return self._messaging.poller.advance(seconds, if_idle=if_idle)
 
     def log(self, function: str, region: str = DEFAULT_REGION) -> list[str]:
         """Return every line of the function's containers."""

@@ -73,12 +73,12 @@ def test_help_alone_is_the_page_of_sldb(run: Sldb) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("help", "qurey"), "no such command: sldb qurey. Did you mean sldb query?"),
+        (("help", "qurey"), "no such command: sldb qurey. Did you mean sldb query or sldb queue?"),
         (("help", "migrate", "upp"), "no such command: sldb migrate upp. Did you mean sldb migrate up?"),
         (("help", "global"), "no such command: sldb global. Did you mean sldb help globals?"),
         (("help", "xyzzy"), "no such command: sldb xyzzy"),
         (("help", "query", "x"), "sldb query has no subcommands"),
-        (("qurey",), "no such command: sldb qurey. Did you mean sldb query?"),
+        (("qurey",), "no such command: sldb qurey. Did you mean sldb query or sldb queue?"),
         (("HISTORY", "x"), "no such command: sldb HISTORY. Did you mean sldb history?"),
         (("migrate", "rolback"), "no such command: sldb migrate rolback. Did you mean sldb migrate rollback?"),
         (("databases", "dorp", "x"), "no such command: sldb databases dorp. Did you mean sldb databases drop?"),
@@ -94,7 +94,7 @@ def test_an_unknown_command_is_a_usage_error(run: Sldb, words: tuple[str, ...], 
 @pytest.mark.parametrize(
     ("words", "incomplete", "found"),
     [
-        (["help"], "qu", ["query"]),
+        (["help"], "qu", ["query", "queue"]),
         (["help"], "glo", ["globals"]),
         (["help", "migrate"], "", ["new", "rollback", "status", "up"]),
         (["help", "query"], "", []),

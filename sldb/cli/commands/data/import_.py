@@ -45,6 +45,8 @@ added to an existing table, by the names of the columns.
 A row that cannot be read, or that the database refuses, stops the import, and is named; --on-error skip leaves such
 rows out (exit status 4), and --rejects FILE writes them to a file that can be mended and imported.
 
+With --enqueue the rows go to the queue of the stack, in messages that are applied one by one.
+
 An import of any size is one transaction. If it is stopped before its end, the same command again continues.
 """
 
@@ -67,19 +69,44 @@ An import of any size is one transaction. If it is stopped before its end, the s
 @click.option("--delimiter", metavar="TEXT", help="The separator of the cells of csv and tsv.")
 @click.option("--no-header", is_flag=True, help="Read the first line of csv and tsv as a row: columns c1, c2, …")
 @click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="The encoding of text files.")
+@click.option("--enqueue", is_flag=True, help="Send the rows to the queue of the stack, for a table that exists.")
 @message_option
-def import_(run: Run, files: tuple[str, ...], message: str | None, **options: Any) -> int:
+def import_(run: Run, files: tuple[str, ...], message: str | None, enqueue: bool, **options: Any) -> int:
     from sldb.transfer.outcome import sentences
 
     plan = _plan(files, options)
     started = time.monotonic()
+    if enqueue:
+        _check_enqueued(options)
+        run.refuse_local("--enqueue")
     names = " ".join(Path(file).name for file in files)  # without the folders of this machine
     with closing(run.client(create=options["create"], message=message, command=f"import {names}")) as client:
+        if enqueue:
+            return _enqueue(run, client, plan)
         client.prepare_to_write()
         done = _run(run, client, plan)
     for sentence in sentences(done, time.monotonic() - started):
         messages.say(sentence)
     return ROWS_LEFT_OUT if done.left_out.count else 0
+
+
+def _enqueue(run: Run, client: Client, plan: Plan) -> int:
+    from sldb.cli.query.enqueueing import show_ids
+    from sldb.queue import rows
+    from sldb.queue.sending import send
+    from sldb.queue.stack_queue import open_queue
+
+    sent = send(open_queue(run.aws, run.stack), rows.messages(client, plan, sys.stdin.buffer))
+    show_ids(run, sent)
+    messages.say(f"{len(sent):,} in the queue: sldb result ID tells of each once it has run")
+    return 0
+
+
+def _check_enqueued(options: dict[str, Any]) -> None:
+    for name in ("create", "replace", "types", "on_error", "rejects"):
+        if options[name]:
+            shown = "type" if name == "types" else name.replace("_", "-")
+            raise click.UsageError(f"--{shown} is for an import that waits: leave it or --enqueue out")
 
 
 def _run(run: Run, client: Client, plan: Plan) -> Outcome:

@@ -69,6 +69,9 @@ first, however it is written (not with --yes). sldb undo reverts the last write.
 A write to a missing database asks before it creates it; without a terminal it needs --create (or SLDB_CREATE=1). Only
 main is created without that.
 
+--enqueue sends the statements to the queue of the stack (sldb deploy --queue), and waits for no result; sldb result ID
+tells of them once they have run.
+
 --all-databases 'tenant-*' runs on all that match, each a transaction of its own, and merges the rows, with the name of
 their database in the column _database. One that fails or is slow is reported and does not affect the others; the exit
 status is then 1. Writes ask for confirmation; without a terminal they need --yes.
@@ -173,6 +176,7 @@ class QueryCommand(SqlCommand):
 @click.option("--no-header", is_flag=True, help="Print no column names (table, csv, tsv, markdown).")
 @click.option("--table", default="table", metavar="NAME", help="The table in the statements of --format insert.")
 @output_option("Write the data to FILE, whole or not at all; - is standard output.", click.Path(path_type=Path))
+@click.option("--enqueue", is_flag=True, help="Send it to the queue of the stack, and print its id.")
 @click.option("--stats", is_flag=True, help="Print duration, requests and cost: one line on standard error.")
 @click.pass_context
 def query(
@@ -187,6 +191,7 @@ def query(
     encoding: str,
     yes: bool,
     creates: bool,
+    enqueue: bool,
     stats: bool,
     max_rows: int,
     max_width: int | None,
@@ -219,6 +224,13 @@ def query(
         click.echo(f"{params_from} has no rows: nothing was run", err=True)
         return 0
     request = work.request(run.database, fields)
+    if enqueue:
+        from sldb.cli.query import enqueueing
+
+        if all_databases or output or stats or request.read_only or request.max_staleness:
+            raise click.UsageError("--enqueue sends a write, and prints no rows: leave out what is about reading")
+        enqueueing.enqueue(run, request, creates=creates)
+        return 0
     if all_databases:
         from sldb.cli.query.many_databases import ManyOptions, run_on_many
 

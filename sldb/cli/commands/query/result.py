@@ -14,7 +14,8 @@ from sldb.cli.run import Run
 HELP = """Show the outcome of a request, by its id.
 
 The id is the one in an error, the one given to sldb query --request-id, or Lambda's own of an invocation. Requests are
-remembered for an hour after they were applied.
+remembered for an hour after they were applied; those of a queue for weeks, but SQS has no look-up: until a message has
+run, it is not_applied here. sldb queue status counts what waits, sldb queue peek shows dead letters.
 
 \b
   applied      with the transaction and the time; --rows prints its rows
@@ -54,4 +55,5 @@ def _sentence(outcome: dict[str, Any]) -> str:
         case "unknown":
             return "the request was made more than an hour ago: if it was applied, that is forgotten"
         case _:
-            return f"not applied since {local(outcome['since'])}; if it is on its way, it may still be"
+            since = f"not applied since {local(outcome['since'])}"
+            return f"{since}; if it is on its way, or in a queue (sldb queue status), it may still be"

@@ -1,0 +1,147 @@
+"""Dead letters: the messages of which each delivery has failed. They are looked at, sent again, or deleted.
+
+SQS can only receive messages: to look at one is to hide it for a while. It is made visible again afterwards. SQS's own
+redrive gives a message a new id ("All redriven messages are considered new messages with a new messageID", developer
+guide, "Configure a dead-letter queue redrive"), and so could apply a write twice: here the id stays, in the body.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sldb.aws.errors import aws_errors
+from sldb.queue.messages import Outgoing
+from sldb.queue.sending import send
+from sldb.queue.stack_queue import StackQueue
+
+HIDDEN_SECONDS = 60  # while they are looked at
+_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message that was received."""
+
+    message_id: str
+    receipt: str
+    body: str
+    sent_ms: int
+    deliveries: int
+    group: str  # of a FIFO queue
+    source_arn: str  # the queue whose dead letter it is; "" if it is none
+
+    @property
+    def _content(self) -> dict[str, Any]:
+        """The object in the body; an empty one if it has none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The request: the body, or of a failed invocation the event. Empty if it is no object."""
+        payload = self._content.get("requestPayload")
+        event = payload if isinstance(payload, dict) else self._content
+        return {name: value for name, value in event.items() if name != "asynchronous"}
+
+    @property
+    def request_id(self) -> str:
+        """The id of the request for `sldb result`: its own, else that of the message or of the invocation."""
+        given = self.event.get("request_id")
+        if isinstance(given, str) and given:
+            return given
+        return str(self._content.get("requestContext", {}).get("requestId") or self.message_id)
+
+    @property
+    def database(self) -> str:
+        given = self.event.get("database")
+        return given if isinstance(given, str) and given else "main"
+
+    @property
+    def failure(self) -> str:
+        """The error of a failed invocation; empty for messages."""
+        payload = self._content.get("responsePayload")
+        return str(payload.get("errorMessage", "")) if isinstance(payload, dict) else ""
+
+    def again(self) -> Outgoing:
+        """Return the message to send again: with the id that the first one had."""
+        event = {**self.event, "request_id": self.request_id}
+        body = json.dumps(event, ensure_ascii=False) if self.event else self.body
+        return Outgoing(self.request_id, self.group or self.database, body)
+
+
+def received(queue: StackQueue, url: str, limit: int) -> Iterator[Letter]:
+    """Yield messages of a queue, hidden for a minute, as long as there are more of them. Raises SldbError."""
+    seen: set[str] = set()
+    while len(seen) < limit:
+        with aws_errors("receive messages"):
+            reply = queue.client.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=min(_MAX, limit - len(seen)),
+                VisibilityTimeout=HIDDEN_SECONDS,
+                AttributeNames=["All"],
+            )
+        letters = [_decode(each) for each in reply.get("Messages", [])]
+        new = [letter for letter in letters if letter.message_id not in seen]
+        seen |= {letter.message_id for letter in new}
+        yield from new
+        if not new:
+            return
+
+
+def peek(queue: StackQueue, url: str, limit: int) -> list[Letter]:
+    """Return messages of a queue, and leave them there. Raises SldbError."""
+    letters: list[Letter] = []
+    try:
+        letters.extend(received(queue, url, limit))
+    finally:
+        for letter in letters:
+            show_again(queue, url, letter)
+    return letters
+
+
+def show_again(queue: StackQueue, url: str, letter: Letter) -> None:
+    with aws_errors("make a message visible again"):
+        queue.client.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    sent: tuple[Outgoing, ...]
+    foreign: tuple[Letter, ...]  # of other queues: left where they are
+
+
+def redrive(queue: StackQueue, url: str, limit: int, *, own_arn: str | None) -> Redriven:
+    """Send dead letters to the queue again, each before it is deleted: an interruption loses none, and the id makes a
+    second sending harmless. `own_arn`: only the dead letters of this queue; None: of any. Raises SldbError."""
+    sent, foreign = list[Outgoing](), list[Letter]()
+    try:
+        for letter in received(queue, url, limit):
+            if own_arn is not None and letter.source_arn not in ("", own_arn):
+                foreign.append(letter)
+                continue
+            sent += send(queue, [letter.again()])
+            with aws_errors("delete a dead letter"):
+                queue.client.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+    finally:
+        for letter in foreign:
+            show_again(queue, url, letter)
+    return Redriven(tuple(sent), tuple(foreign))
+
+
+def _decode(message: dict[str, Any]) -> Letter:
+    attributes = message.get("Attributes", {})
+    return Letter(
+        message_id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=message["Body"],
+        sent_ms=int(attributes.get("SentTimestamp", 0)),
+        deliveries=int(attributes.get("ApproximateReceiveCount", 0)),
+        group=attributes.get("MessageGroupId", ""),
+        source_arn=attributes.get("DeadLetterQueueSourceArn", ""),
+    )
