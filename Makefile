@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo live test paths histories everything interop fuzz chaos mutants check lint types template security format bench soak pictures docs site man lock dist clean
+.PHONY: help demo live test paths histories everything interop fuzz chaos mutants check lint types template security format bench soak pictures docs site man lock dist release clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -116,6 +116,9 @@ lock: $(VENV)/.has-dev ## pin what goes into the functions' bundle, with hashes
 
 dist: $(VENV)/.has-dev ## wheel and sdist, in dist/
 	$(BIN)/python -m build --outdir dist
+
+release: $(VENV)/.has-dev ## wheel, sdist, template, bill of materials and checksums, in dist/, built twice and compared
+	$(BIN)/python -m docs.release dist
 
 clean: ## remove the environment and all that was made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

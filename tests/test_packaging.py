@@ -99,7 +99,7 @@ def test_the_wheel_holds_both_packages_and_the_template_and_nothing_else(dist: D
         if path.is_file() and "__pycache__" not in path.parts
     }
     packed = {name for name in files if not name.split("/")[0].endswith((".dist-info", ".data"))}
-    assert packed == ours | {"sldb/deploy/template.yaml"}
+    assert packed == ours | {"sldb/deploy/template.yaml", "sldb/_version.py"}
     assert {"sldb/py.typed", "lambda_handlers/py.typed", "lambda_handlers/requirements.txt"} <= packed
     assert files["sldb/deploy/template.yaml"] == (ROOT / "cloudformation" / "template.yaml").read_text("utf-8")
 
