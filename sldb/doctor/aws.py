@@ -24,6 +24,7 @@ from sldb.doctor.apis import ApiChecks, http_status
 from sldb.doctor.finding import Finding, checked, ok, unchecked
 from sldb.doctor.local import engine
 from sldb.doctor.operation import alarm_findings
+from sldb.doctor.queues import queue_findings
 from sldb.ops.status import Status, deployed, read_status
 from sldb.progress.protocol import SILENT, Progress
 from sldb.stack.account import Account
@@ -66,6 +67,8 @@ def findings(account: Account, stack: str, client: Client, progress: Progress = 
     yield from ApiChecks(account, stack, state, http_status(account)).findings()
     progress.begin("checking the alarms")
     yield from alarm_findings(account, state, status.alarms)
+    progress.begin("checking the queue")
+    yield from queue_findings(account, state)
     progress.begin("checking the engine")
     yield checked("engine", lambda: engine(client))
     progress.begin("checking commits")

@@ -12,8 +12,12 @@ from typing import Any
 import boto3
 import pytest
 
+from sldb.aws.options import AwsOptions
+from sldb.doctor.queues import queue_findings
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.front.server import Emulator
+from sldb.ops.status import deployed
+from sldb.stack.account import connect
 from tests.fakes.aws.emulated import emulated_aws, hooked, wheels_of
 from tests.fakes.terminal.in_process import run_command
 from tests.fakes.waiting import wait_until
@@ -40,6 +44,11 @@ class Stack:
 
     def txid(self) -> int:
         return int(json.loads(self.ok("history", "--format", "json"))[0]["txid"])
+
+    def doctor(self) -> str:
+        """Return the findings about the queue."""
+        state = deployed(connect(AwsOptions()), "test-db")
+        return "\n".join(each.says for each in queue_findings(connect(AwsOptions()), state))
 
     def counts(self) -> dict[str, int]:
         found = json.loads(self.ok("queue", "status", "--format", "json"))
@@ -129,6 +138,7 @@ def test_a_dead_letter_is_seen_mended_and_applied_once(stack: Stack) -> None:
     assert run_command(["result", request_id])[0] == 1
     (letter,) = json.loads(stack.ok("queue", "peek", "--format", "json"))
     assert (letter["request_id"], letter["database"]) == (request_id, "main")
+    assert "1 dead letters in" in stack.doctor()
     stack.ok("query", "CREATE TABLE later (n)")
     assert stack.ok("queue", "redrive", "--yes").split() == [request_id]
     stack.drain()
@@ -151,6 +161,7 @@ def test_a_standard_queue_takes_large_batches(stack: Stack) -> None:
 
 def test_the_stack_goes_and_its_data_and_messages_stay(stack: Stack) -> None:
     stack.switch(on=False)
+    assert "the mapping to the function is disabled" in stack.doctor()
     stack.ok("query", "INSERT INTO fifo (n) VALUES (1)", "--enqueue")
     url = stack.outputs()["QueueUrl"]
     status, _, err = run_command(["destroy", "--yes"])
