@@ -21,6 +21,8 @@ NAMES = (
     *("lock-wait", "stale-locks", "log-growing"),
     *("maintenance-errors", "maintenance-failed", "maintenance-late", "maintenance-memory"),
 )
+_CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}  # by region
+_CONSOLE = "console.aws.amazon.com"
 _PENDING = "PendingConfirmation"
 _CLOUDWATCH = "cloudwatch.amazonaws.com"
 _OWN_KEY = "alias/aws/sns"
@@ -54,6 +56,14 @@ def read_alarms(account: Account, stack: str, state: StackState) -> tuple[AlarmI
         )
         for each in found
     )
+
+
+def dashboard_url(state: StackState, region: str) -> str:
+    """Return the address of the stack's dashboard in AWS's console; empty if there is none."""
+    name = state.outputs.get("DashboardName", "")
+    host = next((host for prefix, host in _CONSOLES.items() if region.startswith(prefix)), _CONSOLE)
+    path = f"cloudwatch/home?region={region}#dashboards/dashboard/{name}"
+    return f"https://{region}.{host}/{path}" if name else ""
 
 
 def topic_problem(account: Account, state: StackState) -> SldbError | None:

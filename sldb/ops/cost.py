@@ -95,6 +95,8 @@ def watching(parameters: Mapping[str, str], events: Iterable[LogEvent], seconds:
         yield Item("alarms", alarms, alarms * price.ALARM_MONTH * months)
     if parameters.get("AlarmMail"):
         yield Item("key of the topic of alarms", 1, price.KMS_KEY_MONTH * months)
+    if parameters.get("Dashboard") == "true":
+        yield Item("dashboard, if it is not one of three", 1, price.DASHBOARD_MONTH * months)
     hours = {hour for event in events for hour in _metric_hours(event)}
     if hours:
         metrics = len({name for name, _ in hours})

@@ -15,7 +15,7 @@ from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
 from sldb.deploy.tags import Tags
-from sldb.ops.alarms import AlarmInfo, read_alarms
+from sldb.ops.alarms import AlarmInfo, dashboard_url, read_alarms
 from sldb.ops.apis import ApiInfo, count_callers, read_apis
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
@@ -64,6 +64,7 @@ class Status:
     apis: tuple[ApiInfo, ...] = ()
     callers: int | None = None  # of the APIs, the active ones; None: there is no API, or they cannot be read
     alarms: tuple[AlarmInfo, ...] | None = ()  # None: they cannot be read
+    dashboard: str = ""  # its address; empty if there is none
 
     def encode(self, now: float) -> dict[str, Any]:
         """Return the status as an object for JSON."""
@@ -116,6 +117,7 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
         health=health(state.status, state.reason),
         apis=apis,
         alarms=read_alarms(account, stack, state),
+        dashboard=dashboard_url(state, account.region),
         callers=count_callers(account, stack, state, time.time()) if apis and is_there else None,
     )
 

@@ -35,6 +35,8 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     facts += _api_facts(status)
     if status.alarms != ():
         facts.append(("alarms", _alarms(status.alarms, now)))
+    if status.dashboard:
+        facts.append(("dashboard", status.dashboard))
     write_table(out, "", ("", ""), facts)
     if status.apis:
         rows = [(api.kind, api.address, _limits(api)) for api in status.apis]

@@ -42,6 +42,7 @@ SAMPLES = {
     "KeyQuota": "1000/DAY",
     "KmsKey": "arn:aws:kms:eu-central-1:123456789012:key/6f3b0c7e-0000-4000-8000-000000000002",
     "LockTags": '{"team":"data"}',
+    "ReservedConcurrency": "10",
     "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary",
 }
 PSEUDO = {

@@ -172,7 +172,7 @@ def test_the_function_that_only_reads_creates_replies_and_tokens_and_nothing_els
 def test_the_function_that_only_reads_is_the_query_function_with_another_setting(template: dict[str, Any]) -> None:
     reader, query = (template["Resources"][name] for name in ("ReadFunction", "QueryFunction"))
     assert reader["Condition"] == template["Resources"]["ReadRole"]["Condition"] == "HasReaders"
-    own = ("FunctionName", "Description", "Role", "Environment")
+    own = ("FunctionName", "Description", "Role", "Environment", "ReservedConcurrentExecutions")
     assert {name: value for name, value in reader["Properties"].items() if name not in own} == {
         name: value for name, value in query["Properties"].items() if name not in own
     }

@@ -25,6 +25,7 @@ _MISSING_CODES = {  # of the services
     "NotFoundException",  # of API Gateway, KMS and SNS
     "NotFound",  # of SNS, as its model names it
     "AWS.SimpleQueueService.NonExistentQueue",
+    "ResourceNotFound",  # of CloudWatch
 }
 
 

@@ -45,8 +45,15 @@ def _key(it: ResourceCheck) -> Problems:
         yield f"{subject} is gone, or switched off"
 
 
+def _dashboard(it: ResourceCheck) -> Problems:
+    subject = f"the dashboard {it.name}"
+    if it.describe(subject, lambda: it.account.cloudwatch.get_dashboard(DashboardName=it.name)) is None:
+        yield f"{subject} is gone"
+
+
 OPERATION_CHECKS: Mapping[str, Callable[[ResourceCheck], Problems]] = {
     "AWS::CloudWatch::Alarm": _alarm,
+    "AWS::CloudWatch::Dashboard": _dashboard,
     "AWS::SNS::Topic": _topic,
     "AWS::SNS::TopicPolicy": _topic_policy,
     "AWS::SNS::Subscription": _subscription,

@@ -1,1 +1,1 @@
-"""The options of `sldb deploy` for the operation of a stack: alarms, metrics."""
+"""The options of `sldb deploy` for the operation of a stack: alarms, dashboard, metrics, concurrency."""

@@ -21,6 +21,11 @@ def operation_notes(before: Mapping[str, str], after: Mapping[str, str]) -> Iter
         yield f"alarms: {count}, to {mail or after['AlarmTopic']}; about ${dollars:.2f} a month"
     if mail and mail != before.get("AlarmMail"):
         yield f"AWS sends a mail to {mail}: alarms reach it only after the link in that mail was followed"
+    if after["Dashboard"] == "true" and before.get("Dashboard") != "true":
+        dollars = price.DASHBOARD_MONTH
+        yield f"the dashboard is free as one of the first three of the account, ${dollars:.2f} a month as a further one"
+    if reserved := after["ReservedConcurrency"]:
+        yield f"{reserved} invocations at a time are reserved for the query function, and more are refused (429)"
     if has_metrics(after) and not has_metrics(before):
         dollars = METRICS * price.METRIC_MONTH
         yield f"metrics: up to {METRICS} custom metrics, ${dollars:.2f} a month if there is traffic at all hours"

@@ -20,8 +20,11 @@ OPERATION_DEFAULTS = {
     "AlarmMail": "",
     "AlarmTopic": "",
     "Metrics": "auto",
+    "Dashboard": "false",
+    "ReservedConcurrency": "",
 }
 NEAR_TIMEOUT = 0.9  # of the time limit
+MIN_RESERVED_WITH_QUEUE, MAX_RESERVED = 5, 10_000  # invocations at a time
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 
@@ -32,16 +35,23 @@ class OperationChoices:
 
     alarms: str | None = None  # a mail address, the ARN of a topic, or NONE
     metrics: str | None = None  # one of METRICS
+    dashboard: bool | None = None
+    reserved_concurrency: str | None = None  # a number, or NONE
 
     def parameters(self) -> dict[str, str]:
         """Return the given parameters."""
         values: dict[str, str] = {}
         if self.alarms is not None:
-            given = "" if self.alarms.lower() == NONE else self.alarms
-            is_topic = given.startswith("arn:")
-            values.update(AlarmMail="" if is_topic else given, AlarmTopic=given if is_topic else "")
+            told = "" if self.alarms.lower() == NONE else self.alarms
+            is_topic = told.startswith("arn:")
+            values.update(AlarmMail="" if is_topic else told, AlarmTopic=told if is_topic else "")
         if self.metrics is not None:
             values["Metrics"] = self.metrics
+        if self.dashboard is not None:
+            values["Dashboard"] = str(self.dashboard).lower()
+        if self.reserved_concurrency is not None:
+            given = self.reserved_concurrency
+            values["ReservedConcurrency"] = "" if given.lower() == NONE else given
         return values
 
 
@@ -57,7 +67,8 @@ def has_alarms(values: Mapping[str, str]) -> bool:
 
 def has_metrics(values: Mapping[str, str]) -> bool:
     """Return whether the functions write metrics, by the parameters of a stack."""
-    return has_alarms(values) or values.get("Metrics", "auto") != "auto"
+    has_users = has_alarms(values) or values.get("Dashboard") == "true"
+    return has_users or values.get("Metrics", "auto") != "auto"
 
 
 def check_operation(values: Mapping[str, str]) -> None:
@@ -70,6 +81,16 @@ def check_operation(values: Mapping[str, str]) -> None:
     if metrics not in METRICS:
         message = f"--metrics: got {metrics!r}, want one of {', '.join(METRICS)}"
         raise SldbError("bad_request", message, suggestion(metrics, METRICS))
+    _check_reserved(values["ReservedConcurrency"], has_queue=values.get("Queue", NONE) != NONE)
+
+
+def _check_reserved(text: str, *, has_queue: bool) -> None:
+    """Raise `bad_request` for a number that Lambda refuses, or with which a queue's polling would be throttled: Lambda
+    advises 5 at least ("Configuring scaling behavior for SQS event source mappings")."""
+    low = MIN_RESERVED_WITH_QUEUE if has_queue else 1
+    if text and not (text.isdigit() and low <= int(text) <= MAX_RESERVED):
+        want = f"{low} to {MAX_RESERVED} invocations at a time, or {NONE}"
+        raise _bad("--reserved-concurrency", text, want + (" (the stack has a queue)" if has_queue else ""))
 
 
 def _bad(option: str, value: str, want: str) -> SldbError:

@@ -122,6 +122,7 @@ def _show_prices(run: Run) -> None:
         ("a million requests to a REST API", price.REST_API_REQUEST * 1_000_000, f"{aws}/api-gateway/pricing/"),
         ("an alarm for a month", price.ALARM_MONTH, f"{aws}/cloudwatch/pricing/"),
         ("a custom metric for a month", price.METRIC_MONTH, f"{aws}/cloudwatch/pricing/"),
+        ("a dashboard for a month, the fourth", price.DASHBOARD_MONTH, f"{aws}/cloudwatch/pricing/"),
         ("a key of KMS for a month", price.KMS_KEY_MONTH, f"{aws}/kms/pricing/"),
         ("a secret for a month", price.SECRET_MONTH, f"{aws}/secrets-manager/pricing/"),
     ]

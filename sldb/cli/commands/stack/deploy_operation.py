@@ -15,6 +15,12 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 _OPTIONS = (
     click.option("--alarms", metavar="MAIL|ARN", help="Tell a mail address or a topic of trouble; none: no alarms."),
     click.option("--metrics", metavar="KIND", help="auto (default: with alarms), stack, or databases: of each, too."),
+    click.option("--dashboard/--no-dashboard", default=None, help="With or without a dashboard in CloudWatch."),
+    click.option(
+        "--reserved-concurrency",
+        metavar="N",
+        help="Invocations of the function at a time, reserved and at most; none: as many as the account has.",
+    ),
 )
 
 

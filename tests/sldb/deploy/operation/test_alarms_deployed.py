@@ -54,13 +54,23 @@ def test_the_life_of_a_stacks_alarms(sldb: Commands) -> None:
     assert "\nalarms,12," in sldb.ok("cost", "--format", "csv").out
 
     sldb.client("sns").create_topic(Name="ops")
-    ran = sldb.ok("deploy", "--alarms", TOPIC, "--metrics", "databases", "--yes")
+    more = ("--metrics", "databases", "--dashboard", "--reserved-concurrency", "7", "--yes")
+    ran = sldb.ok("deploy", "--alarms", TOPIC, *more)
+    assert "7 invocations at a time are reserved" in ran.err
+    reserved = sldb.client("lambda").get_function_concurrency(FunctionName="test-db-function")
+    assert reserved["ReservedConcurrentExecutions"] == 7
+    assert json.loads(sldb.client("cloudwatch").get_dashboard(DashboardName="test-db")["DashboardBody"])["widgets"]
+    assert "us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#dashboards" in sldb.ok("status").out
     assert "metrics of each database" in ran.err
     assert sldb.outputs()["AlarmTopicArn"] == TOPIC
     assert "memory" in alarms(sldb)  # made again
     assert [each["TopicArn"] for each in sldb.client("sns").list_topics()["Topics"]] == [TOPIC]
 
-    sldb.ok("deploy", "--alarms", "none", "--metrics", "auto", "--yes")
+    less = ("--metrics", "auto", "--no-dashboard", "--reserved-concurrency", "none", "--yes")
+    sldb.ok("deploy", "--alarms", "none", *less)
+    assert sldb.client("cloudwatch").list_dashboards()["DashboardEntries"] == []
+    reserved = sldb.client("lambda").get_function_concurrency(FunctionName="test-db-function")
+    assert "ReservedConcurrentExecutions" not in reserved
     assert alarms(sldb) == {}
     assert sldb.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
     assert "SLDB_METRICS" not in functions(sldb)["Environment"]["Variables"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from lambda_handlers.wire import SldbError
 from sldb import price
 from sldb.deploy.operation.notes import METRICS, OF_READERS, OF_TOKENS, count_alarms, operation_notes
 from sldb.deploy.operation.options import METRICS as KINDS
-from sldb.deploy.operation.options import NEAR_TIMEOUT, OperationChoices, has_metrics
+from sldb.deploy.operation.options import NEAR_TIMEOUT, OperationChoices, check_operation, has_metrics
 from sldb.deploy.parameters import Choices, resolve
 from sldb.deploy.template import template_path
 from tests.lambda_handlers.test_metrics import UNITS
@@ -71,7 +72,9 @@ def test_the_plan_says_what_follows_and_what_it_costs() -> None:
 
 
 def test_the_numbers_are_those_of_the_template_and_of_the_functions() -> None:
-    alarms = [each for each in load(str(template_path()))["Resources"].values() if "Alarm" in each["Type"]]
+    alarms = [
+        each for each in load(str(template_path()))["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"
+    ]
     everything = {"AlarmTopic": TOPIC, "Readers": "true", "ApiToken": "true"}
     assert count_alarms(everything) == len(alarms)
     assert count_alarms({"AlarmTopic": TOPIC}) == len(alarms) - OF_READERS - OF_TOKENS
@@ -92,3 +95,48 @@ def test_an_alarm_tells_one_topic_in_both_directions_and_of_no_data_only_where_i
             assert properties["TreatMissingData"] == wanted
             assert properties["Namespace"] in ("sldb", "AWS/Lambda", "AWS/SQS")
             assert properties["Namespace"] != "sldb" or properties["MetricName"] in UNITS
+
+
+def test_the_dashboard_comes_with_metrics_and_says_its_price() -> None:
+    before = resolved()
+    after = resolved(dashboard=True)
+    assert has_metrics(after)
+    assert next(operation_notes(before, after)) == (
+        "the dashboard is free as one of the first three of the account, $3.00 a month as a further one"
+    )
+    assert resolved(after)["Dashboard"] == "true"
+    assert not has_metrics(resolved(after, dashboard=False))
+
+
+def test_the_dashboard_shows_metrics_that_exist_in_the_region_of_the_stack() -> None:
+    """Its structure is that of "Dashboard body structure and syntax" in CloudWatch's API reference."""
+    properties = load(str(template_path()))["Resources"]["OperationsDashboard"]["Properties"]
+    body = json.loads(properties["DashboardBody"]["Fn::Sub"])
+    places, shown = set(), []
+    for widget in body["widgets"]:
+        assert widget["type"] == "metric"
+        assert 0 <= widget["x"] <= 24 - widget["width"]
+        places.add((widget["x"], widget["y"]))
+        assert widget["properties"]["region"] == "${AWS::Region}"
+        shown += widget["properties"]["metrics"]
+    assert len(places) == len(body["widgets"])
+    assert len(shown) <= 50  # of a dashboard that is free
+    for namespace, name, dimension, value, _ in shown:
+        if namespace == "sldb":
+            assert (name in UNITS, dimension, value) == (True, "Stack", "${AWS::StackName}")
+        else:
+            assert (namespace, dimension) == ("AWS/Lambda", "FunctionName")
+            assert value in ("${FunctionName}", "${DeadlockFixFunctionName}")
+
+
+@pytest.mark.parametrize("text", ["0", "x", "10001", "-1"])
+def test_reserved_concurrency_is_a_number_of_invocations(text: str) -> None:
+    assert resolved(resolved(reserved_concurrency="7"), reserved_concurrency="none")["ReservedConcurrency"] == ""
+    with pytest.raises(SldbError, match="--reserved-concurrency: got"):
+        resolved(reserved_concurrency=text)
+
+
+def test_a_queue_needs_five_reserved_invocations() -> None:
+    with pytest.raises(SldbError, match="the stack has a queue"):
+        check_operation({**resolved(), "Queue": "fifo", "ReservedConcurrency": "4"})
+    check_operation({**resolved(), "Queue": "fifo", "ReservedConcurrency": "5"})
