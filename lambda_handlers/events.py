@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+
+if TYPE_CHECKING:
+    from lambda_handlers.settings import Settings
 
 
 class Context(Protocol):
@@ -21,6 +24,16 @@ class Context(Protocol):
     def aws_request_id(self) -> str: ...
 
     def get_remaining_time_in_millis(self) -> int: ...
+
+
+def traces(settings: Settings, context: Context | None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the ids of the traces of a request; none unless SLDB_TRACING asks for them. `headers`: of an HTTP request,
+    with names in lower case."""
+    if not settings.tracing:
+        return {}
+    from lambda_handlers.tracing import trace_ids  # a cold start without tracing does not need it
+
+    return trace_ids(context, headers)
 
 
 def is_http(event: object) -> TypeGuard[Mapping[str, Any]]:

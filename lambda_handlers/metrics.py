@@ -121,12 +121,12 @@ def _of_request(fields: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _of_batch(fields: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics of a batch of the queue, beside those of its messages: these have lines of their own."""
-    return (
-        _counts(batch_messages=fields.get("messages", 0), commits=fields.get("group_commits", 0))
-        | _counts(conflicts=fields.get("conflicts", 0))
-        | _numbers(fields, "lock_wait_ms", "store_requests", "bytes_in", "bytes_out", batch_age_seconds="age_seconds")
-    )
+    """Return the metrics of a batch of the queue. Its messages have lines of requests, too, but those that were
+    committed in groups have their commits and their use of the store here."""
+    messages, commits = fields.get("messages", 0), fields.get("group_commits", 0)
+    values = _counts(batch_messages=messages, commits=commits, conflicts=fields.get("conflicts", 0))
+    waits = _numbers(fields, "lock_wait_ms") if commits else {}
+    return values | waits | _numbers(fields, "store_requests", "bytes_in", "bytes_out", batch_age_seconds="age_seconds")
 
 
 def _of_maintenance(fields: Mapping[str, Any]) -> dict[str, float]:

@@ -213,16 +213,15 @@ class Service:
     ) -> tuple[int, dict[str, Any]]:
         """Return status and body for the request from `read`; write the request's line to the log."""
         started = self._host.now()
-        line: dict[str, Any] = {"aws_request_id": getattr(context, "aws_request_id", None)}
+        line = {"aws_request_id": getattr(context, "aws_request_id", None), **events.traces(self._settings, context)}
         try:
             received = read()
             remaining = context.get_remaining_time_in_millis() / 1000 if context else None
             status = 200
-            body = (
-                self._act(received, remaining, line)
-                if is_action(received)
-                else self._execute(received, remaining, line, delivery)
-            )
+            if is_action(received):
+                body = self._act(received, remaining, line)
+            else:
+                body = self._execute(received, remaining, line, delivery)
         except SldbError as error:
             line.update(code=error.code, applied=error.details.get("applied"))
             if detail := detail_of(error):
@@ -243,6 +242,7 @@ class Service:
         request = Request.decode(event)
         line.update(request_id=request.request_id, database=request.database)
         reply = self.reply(request, remaining, delivery=delivery, invocation_id=line["aws_request_id"])
+        reply.stats.update({name: line[name] for name in ("trace_id", "xray_trace_id") if name in line})
         line.update(txid=reply.txid, **reply.stats)
         return reply.encode()
 

@@ -53,6 +53,7 @@ class Settings:
     metrics: str = ""  # in the lines of the log: empty for none, `true`, or `databases` for those of each as well
     queue_retention_days: float = 14.0  # how long the ids of queued requests are remembered
     queue_tries: int = 0  # deliveries of a message before the queue moves it to its dead letters; 0: not known
+    tracing: bool = False  # ids of traces, from callers, in the log and in replies
     read_only: bool = False  # no writes to databases, whatever a request asks for
     insights: bool = False  # the shapes of statements, and what they take, are kept
     large_commits: str = "put"  # one of LARGE_COMMITS; how large objects are sent to a store that is not AWS's
@@ -98,6 +99,7 @@ class Settings:
             queue_tries=int(_number(environment, "SLDB_QUEUE_TRIES", 0.0)),
             log_level=_one_of("SLDB_LOG_LEVEL", get("SLDB_LOG_LEVEL", "info").lower(), LOG_LEVELS),
             metrics=_one_of("SLDB_METRICS", get("SLDB_METRICS") or "false", METRICS).replace("false", ""),
+            tracing=_true_or_false(environment, "SLDB_TRACING"),
             read_only=read_only,
             insights=insights_of(environment),
             large_commits=_one_of("SLDB_LARGE_COMMITS", get("SLDB_LARGE_COMMITS") or "put", LARGE_COMMITS),

@@ -25,6 +25,7 @@ REST_API_REQUEST = 3.50 / 1_000_000  # the first 333 million
 ALARM_MONTH = 0.10  # CloudWatch's, beyond the ten free ones; https://aws.amazon.com/cloudwatch/pricing/
 METRIC_MONTH = 0.30  # a custom metric, of the first 10,000; by the hour with data
 DASHBOARD_MONTH = 3.00  # beyond the three free ones, of 50 metrics each
+XRAY_TRACE = 5.00 / 1_000_000  # recorded; https://aws.amazon.com/xray/pricing/
 KMS_KEY_MONTH = 1.00  # https://aws.amazon.com/kms/pricing/
 SECRET_MONTH = 0.40  # Secrets Manager; https://aws.amazon.com/secrets-manager/pricing/
 MB_PER_GB = 1024

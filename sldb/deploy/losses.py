@@ -152,7 +152,8 @@ def role_policies(logical_id: str, parameters: Mapping[str, str]) -> tuple[str, 
     """Return the policies of a role, as in the template; a test compares."""
     has_vpc = parameters.get("LockKind") == "security-group" or parameters.get("KeepLockVpc") == "true"
     takes_locks = logical_id == "DeadlockFixRole" or (logical_id == "QueryRole" and has_vpc)
-    return ("data", "logs", "locks") if takes_locks else ("data", "logs")
+    traces = parameters.get("Tracing") == "true" and logical_id in ("QueryRole", "ReadRole")
+    return ("data", *(["tracing"] if traces else []), "logs", *(["locks"] if takes_locks else []))
 
 
 def _vpc(check: ResourceCheck) -> Problems:

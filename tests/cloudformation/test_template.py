@@ -157,7 +157,7 @@ def test_the_query_function_may_delete_no_object(template: dict[str, Any]) -> No
 
 def test_the_function_that_only_reads_creates_replies_and_tokens_and_nothing_else(template: dict[str, Any]) -> None:
     granted = actions(template, "ReadRole")
-    assert {action for action in granted if not action.startswith("logs:")} == {
+    assert {action for action in granted if not action.startswith(("logs:", "xray:"))} == {
         "s3:GetObject",
         "s3:PutObject",
         "s3:AbortMultipartUpload",
@@ -224,8 +224,9 @@ def test_the_deadlock_fix_function_makes_no_lock(template: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
 def test_only_what_has_no_resource_is_granted_on_everything(template: dict[str, Any], role: str) -> None:
-    wide = {s["Action"] for s in statements(template, role) if s.get("Resource") == "*"}
-    assert wide == {"ec2:DescribeSecurityGroups"}
+    wide = [s["Action"] for s in statements(template, role) if s.get("Resource") == "*"]
+    traces = [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] if role == "QueryRole" else []
+    assert wide == [*traces, "ec2:DescribeSecurityGroups"]
 
 
 @pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
@@ -262,15 +263,17 @@ def test_nothing_refers_to_an_attribute_of_a_function(template: dict[str, Any]) 
         ({"LockKind": "none", "KeepLockVpc": "false"}, False),
     ],
 )
-@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole", "ReadRole"])
+@pytest.mark.parametrize("tracing", ["true", "false"])
 def test_the_deployer_misses_every_policy_that_a_role_has(
-    template: dict[str, Any], role: str, parameters: dict[str, str], has_vpc: bool
+    template: dict[str, Any], role: str, tracing: str, parameters: dict[str, str], has_vpc: bool
 ) -> None:
+    parameters = {**parameters, "Tracing": tracing}
+    holds = {"": True, "HasLockVpc": has_vpc, "HasTracing": tracing == "true"}
     names = []
     for entry in template["Resources"][role]["Properties"]["Policies"]:
         condition, policy, _ = entry.get("Fn::If", ("", entry, None))
-        assert condition in ("", "HasLockVpc")
-        if has_vpc or not condition:
+        if holds[condition]:
             names.append(policy["PolicyName"])
     assert role_policies(role, parameters) == tuple(names)
 
@@ -306,7 +309,7 @@ def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) 
     }
     assert query == deadlock_fix | {
         *("SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS"),
-        *("SLDB_QUEUE_TRIES", "SLDB_QUEUE_RETENTION_DAYS", "SLDB_INSIGHTS"),
+        *("SLDB_QUEUE_TRIES", "SLDB_QUEUE_RETENTION_DAYS", "SLDB_INSIGHTS", "SLDB_TRACING"),
     }
 
 

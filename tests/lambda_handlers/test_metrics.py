@@ -160,6 +160,23 @@ def test_a_stale_lock_that_a_waiting_writer_frees_is_seen(capsys: pytest.Capture
     assert counted(text)["stale_locks_freed"] == 1
 
 
+def test_messages_of_a_queue_count_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Their lines of requests and the line of their batch complement each other."""
+    service = container(memory_store(), log_level="info", metrics="true", queue_tries=3)
+    run(service, "CREATE TABLE t (a)")
+    capsys.readouterr()
+    queries = [*(f"INSERT INTO t VALUES ({n})" for n in range(5)), "INSERT INTO nothing VALUES (1)"]
+    records = [
+        {"eventSource": "aws:sqs", "messageId": f"m{n}", "body": json.dumps({"query": query}), "attributes": {}}
+        for n, query in enumerate(queries)
+    ]
+    assert service.handle({"Records": records}) == {"batchItemFailures": [{"itemIdentifier": "m5"}]}
+    service.close()
+    found = counted(capsys.readouterr().err)
+    assert (found["requests"], found["batch_messages"], found["client_errors"], found["commits"]) == (6, 6, 1, 1)
+    assert found["store_requests"] > 0
+
+
 def test_locks_freed_by_the_scheduled_function_are_counted() -> None:
     stream = io.StringIO()
     log = Log("warning", stream, metrics=Metrics(settings()))

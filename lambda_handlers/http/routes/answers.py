@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.delivery import DIRECT, Delivery
-from lambda_handlers.events import Context
+from lambda_handlers.events import Context, traces
 from lambda_handlers.http.api_gateway import http_request, http_response, with_cors
 from lambda_handlers.http.bodies import Bodies, SpooledBodies, StoredBodies, can_follow
 from lambda_handlers.http.claims import caller_of, front_of
@@ -101,6 +101,8 @@ class HttpService:
         engine = self._engine(http, context, is_event=is_event)
         line = engine.noted
         line.update(aws_request_id=invocation_id, front=http.front or None, caller=http.caller.name or None)
+        engine.traces = traces(self._settings, context, http.headers)
+        line.update(engine.traces)
         try:
             response = routes.respond(http, engine, limits or Limits())
             line.setdefault("code", response.code or None)
@@ -138,6 +140,7 @@ class ServiceEngine:
     bodies: Bodies
     context: Context | None = None  # of the invocation
     noted: dict[str, Any] = field(default_factory=dict)  # for the line of the log
+    traces: dict[str, Any] = field(default_factory=dict)  # that the request belongs to
     _replies: int = 0  # asked for so far
 
     def reply(self, request: Request, *, links: bool = False, held: int = 0) -> Reply:
@@ -153,6 +156,7 @@ class ServiceEngine:
         except SldbError as error:
             self._note(error)
             raise
+        reply.stats.update(self.traces)
         self.noted.update(txid=reply.txid, **reply.stats)
         return reply
 

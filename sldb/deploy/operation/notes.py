@@ -24,6 +24,8 @@ def operation_notes(before: Mapping[str, str], after: Mapping[str, str]) -> Iter
     if after["Dashboard"] == "true" and before.get("Dashboard") != "true":
         dollars = price.DASHBOARD_MONTH
         yield f"the dashboard is free as one of the first three of the account, ${dollars:.2f} a month as a further one"
+    if after["Tracing"] == "true" and before.get("Tracing") != "true":
+        yield f"X-Ray: ${price.XRAY_TRACE * 1_000_000:.2f} per million recorded traces, after the first 100,000 a month"
     if reserved := after["ReservedConcurrency"]:
         yield f"{reserved} invocations at a time are reserved for the query function, and more are refused (429)"
     if has_metrics(after) and not has_metrics(before):

@@ -21,6 +21,7 @@ OPERATION_DEFAULTS = {
     "AlarmTopic": "",
     "Metrics": "auto",
     "Dashboard": "false",
+    "Tracing": "false",
     "ReservedConcurrency": "",
 }
 NEAR_TIMEOUT = 0.9  # of the time limit
@@ -36,6 +37,7 @@ class OperationChoices:
     alarms: str | None = None  # a mail address, the ARN of a topic, or NONE
     metrics: str | None = None  # one of METRICS
     dashboard: bool | None = None
+    tracing: bool | None = None
     reserved_concurrency: str | None = None  # a number, or NONE
 
     def parameters(self) -> dict[str, str]:
@@ -49,6 +51,8 @@ class OperationChoices:
             values["Metrics"] = self.metrics
         if self.dashboard is not None:
             values["Dashboard"] = str(self.dashboard).lower()
+        if self.tracing is not None:
+            values["Tracing"] = str(self.tracing).lower()
         if self.reserved_concurrency is not None:
             given = self.reserved_concurrency
             values["ReservedConcurrency"] = "" if given.lower() == NONE else given

@@ -19,6 +19,7 @@ _CONFIGURATION = (
     "Timeout",
     "EphemeralStorage",
     "Environment",
+    "TracingConfig",
 )
 # What a property is when the template no longer names it.
 _DEFAULTS: dict[str, Any] = {
@@ -27,6 +28,7 @@ _DEFAULTS: dict[str, Any] = {
     "Timeout": 3,
     "EphemeralStorage": {"Size": 512},
     "Environment": {"Variables": {}},
+    "TracingConfig": {"Mode": "PassThrough"},
 }
 
 
