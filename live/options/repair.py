@@ -36,4 +36,4 @@ def _drift(stage: Stage) -> str:
     return "the retention of a log group and the memory of a function, changed by hand, were shown and reverted"
 
 
-OPTION = Option("repair", "nothing more", (), _use, {"repair": _repair, "drift": _drift})
+OPTION = Option("repair", "nothing more", ("--alarms", "none"), _use, {"repair": _repair, "drift": _drift})
