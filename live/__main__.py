@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 import click
 
+from lambda_handlers.wire import SldbError
 from live import plan, report, session
 from live.claims import CLAIMS
 from live.options import OPTIONS
@@ -27,13 +28,14 @@ def live(account: str | None, only: tuple[str, ...], lists: bool, clean: str | N
     emulated = is_emulated(os.environ.get("AWS_ENDPOINT_URL", ""))
     if clean is not None and not NAME.fullmatch(clean):
         raise click.UsageError(f"--clean: {clean} is no name of a live check (sldb-live- and six hex digits)")
-    stage = Stage(clean or new_name(), AwsOptions(), is_emulated=emulated)
+    stage = Stage(clean or new_name(), AwsOptions(region=os.environ.get("AWS_REGION") or None), is_emulated=emulated)
     options = [option for option in OPTIONS if not only or option.name in only]
     if len(options) < len(set(only)) or not options:
         raise click.UsageError(f"--only: the options are {', '.join(option.name for option in OPTIONS)}")
     if lists:
         say(plan.announcement(stage.name, "…", "…", options))
         return
+    _connect(stage)
     if clean:
         _confirm(stage, account, f"All that has the name {clean} is deleted.")
         sys.exit(_say_left(session.take_down(stage)))
@@ -45,6 +47,14 @@ def live(account: str | None, only: tuple[str, ...], lists: bool, clean: str | N
     if outcome.left:
         say(f"delete them by hand, or: python -m live --clean {stage.name}")
     sys.exit(130 if outcome.is_interrupted else int(not outcome.is_good))
+
+
+def _connect(stage: Stage) -> None:
+    """Raise ClickException if AWS cannot be reached with the credentials of the environment."""
+    try:
+        assert stage.account.id
+    except SldbError as error:
+        raise click.ClickException(": ".join(filter(None, (error.message, error.hint)))) from error
 
 
 def _confirm(stage: Stage, account: str | None, what: str) -> None:

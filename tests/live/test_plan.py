@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,6 +56,17 @@ def test_a_real_account_is_asked_for(endpoint: str, monkeypatch: pytest.MonkeyPa
         assert CliRunner().invoke(live, words).exit_code == 2
     assert not is_emulated(endpoint)
     assert made == []
+
+
+def test_credentials_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    ran = CliRunner().invoke(live, ["--account", "123456789012"])
+    assert (ran.exit_code, "credentials" in ran.output) == (1, True)
 
 
 def test_the_list_makes_nothing() -> None:
