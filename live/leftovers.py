@@ -18,6 +18,14 @@ def find(account: Account, name: str) -> list[str]:
     return [f"{kind} {found}" for kind, finder in FINDERS.items() for found in finder(account, name)]
 
 
+def remove_loose(account: Account, name: str) -> None:
+    """Delete log groups, made again by the last lines of a deleted function, and the queues of checks."""
+    for group in _log_groups(account, name):
+        account.logs.delete_log_group(logGroupName=group)
+    for queue in _queues(account, name):
+        account.session.client("sqs").delete_queue(QueueUrl=queue)
+
+
 def _stacks(account: Account, name: str) -> Iterator[str]:
     pages = account.cloudformation.get_paginator("describe_stacks").paginate()
     for page in pages:

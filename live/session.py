@@ -91,6 +91,8 @@ def take_down(stage: Stage, begins: Callable[[str], None] = lambda _step: None) 
         try:
             settle(stage)
             stage.sldb("destroy", "--delete-data", "--yes", status=None)
+            if not any(leftovers.FINDERS["stack"](stage.account, stage.name)):
+                leftovers.remove_loose(stage.account, stage.name)
         except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - whatever it is, the next try comes
             say(f"  {reason(error)}")
         left = look(stage.account, stage.name)

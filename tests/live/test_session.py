@@ -132,6 +132,13 @@ def test_leftovers_are_of_this_name_alone(stage: Stage) -> None:
     ]
 
 
+def test_a_log_group_and_a_queue_without_a_stack_are_deleted(stage: Stage) -> None:
+    stage.account.logs.create_log_group(logGroupName=f"/aws/lambda/{stage.name}-function")
+    stage.account.session.client("sqs").create_queue(QueueName=f"{stage.name}-live")
+    assert len(leftovers.find(stage.account, stage.name)) == 2
+    assert session.take_down(stage) == []
+
+
 def test_a_name_that_no_run_has() -> None:
     with pytest.raises(ValueError, match="no name of a live check"):
         Stage("test-db", AwsOptions(), is_emulated=True)
