@@ -35,7 +35,7 @@ help: ## this list
 		printf '  make %-9s %s\n' "$$target" "$$what"; done
 
 live: $(VENV)/.has-dev ## each option in your AWS account, used, measured and taken down; says the cost and asks first: make live LIST=yes
-	@$(if $(EMULATOR),$(BIN)/sldb emulator --) $(BIN)/python -m live $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(LIST),--list)
+	@$(if $(EMULATOR),$(BIN)/sldb emulator --) $(BIN)/python -m live $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(LIST),--list) $(if $(EMULATOR),--short)
 
 demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and a session with it
 	@$(BIN)/sldb emulator -- $(BIN)/python -m demo

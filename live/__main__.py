@@ -21,15 +21,16 @@ MEASURED, MEASURED_HERE = 20, 3  # requests of each kind, on AWS and on an emula
 @click.command("live")
 @click.option("--account", metavar="ID", help="Do not ask: the id of the account that everything is made in.")
 @click.option("--only", multiple=True, metavar="OPTION", help="Only this option; may stand several times.")
+@click.option("--short", is_flag=True, help="Leave out options that have tests of their own over the emulator.")
 @click.option("--list", "lists", is_flag=True, help="List the options and the cost, and make nothing.")
 @click.option("--clean", metavar="NAME", help="Take down what a killed run has left: sldb-live-…")
-def live(account: str | None, only: tuple[str, ...], lists: bool, clean: str | None) -> None:
+def live(account: str | None, only: tuple[str, ...], short: bool, lists: bool, clean: str | None) -> None:
     """Deploy each option in your account, use it, measure it, check the documentation, and take it down again."""
     emulated = is_emulated(os.environ.get("AWS_ENDPOINT_URL", ""))
     if clean is not None and not NAME.fullmatch(clean):
         raise click.UsageError(f"--clean: {clean} is no name of a live check (sldb-live- and six hex digits)")
     stage = Stage(clean or new_name(), AwsOptions(region=os.environ.get("AWS_REGION") or None), is_emulated=emulated)
-    options = [option for option in OPTIONS if not only or option.name in only]
+    options = [option for option in OPTIONS if (option.name in only if only else option.is_short or not short)]
     if len(options) < len(set(only)) or not options:
         raise click.UsageError(f"--only: the options are {', '.join(option.name for option in OPTIONS)}")
     if lists:

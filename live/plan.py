@@ -61,6 +61,7 @@ class Option:
     checks: Mapping[str, Check] = field(default_factory=dict)  # id of a claim → its check
     usage: Usage = field(default_factory=Usage)
     lock: str | None = None  # the kind of lock that is measured with this option
+    is_short: bool = True  # part of a short run; others have end-to-end tests of their own over the emulator
 
 
 def cents(options: Sequence[Option]) -> int:

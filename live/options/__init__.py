@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from live.options import alarms, http_api, insights, locks, readers, repair
+from live.options import alarms, http_api, insights, locks, queue, readers, repair
 from live.plan import Option
 
 OPTIONS: tuple[Option, ...] = (
@@ -10,6 +10,7 @@ OPTIONS: tuple[Option, ...] = (
     readers.OPTION,
     insights.OPTION,
     alarms.OPTION,
+    *queue.OPTIONS,
     http_api.OPTION,
     repair.OPTION,
 )

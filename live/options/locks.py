@@ -29,7 +29,16 @@ OPTIONS = (
         _use,
         usage=Usage(requests=40),
         lock="security-group",
+        is_short=False,
     ),
     Option("lock s3", "the same with objects as locks", ("--lock", "s3"), _use, usage=Usage(requests=40), lock="s3"),
-    Option("lock none", "the same without a lock", ("--lock", "none"), _use, usage=Usage(requests=40), lock="none"),
+    Option(
+        "lock none",
+        "the same without a lock",
+        ("--lock", "none"),
+        _use,
+        usage=Usage(requests=40),
+        lock="none",
+        is_short=False,
+    ),
 )

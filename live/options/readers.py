@@ -15,4 +15,6 @@ def _use(stage: Stage) -> None:
     expect("only reads" in ran.err, f"the reader refuses to write: {ran.err}")
 
 
-OPTION = Option("readers", "a second function, which only reads", ("--lock", "s3", "--readers", "--insights"), _use)
+OPTION = Option(
+    "readers", "a second function, which only reads", ("--lock", "s3", "--readers", "--insights"), _use, is_short=False
+)
