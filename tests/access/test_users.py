@@ -107,7 +107,9 @@ def account(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         (directory / "rows.csv").write_text("a\n1\n2\n")
         account = Account(directory)
         act_for("deployer")
-        account.ok("deployer", "deploy", "--readers", "--api", "token", "--alarms", "ops@example.com")
+        account.ok(
+            "deployer", "deploy", "--queue", "fifo", "--readers", "--api", "token", "--alarms", "ops@example.com"
+        )
         account.ok("writer", "query", "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
         yield account
 
@@ -148,6 +150,9 @@ OPERATES = [
     ("logs",),
     ("logs", "--function", "read"),
     ("cost",),
+    ("queue", "status"),
+    ("queue", "peek"),
+    ("queue", "redrive", "--failed", "--yes"),
     ("insights",),
     ("unlock",),
     ("token", "create", "app", "--read-only"),
@@ -241,7 +246,7 @@ def test_a_deployer_does_not_use_the_databases(account: Account) -> None:
 def test_a_deployer_changes_and_removes_the_stack(account: Account) -> None:
     """The last test: afterwards there is no stack."""
     account.ok("deployer", "deploy", "--memory", "512")
-    account.ok("deployer", "deploy", "--no-readers", "--api", "none", "--lock", "none", "--yes")
+    account.ok("deployer", "deploy", "--no-readers", "--api", "none", "--lock", "none", "--queue", "none", "--yes")
     ran = account.run("reader", *READ, "query", "SELECT 1")
     assert ran.status == 3
     assert "test-db-function-read" in ran.err
