@@ -106,5 +106,5 @@ def test_what_is_not_emulated_is_refused_by_name(account: Any) -> None:
     with pytest.raises(ClientError, match="does not supply ec2:DescribeInstances") as caught:
         account.client("ec2").describe_instances()
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    with pytest.raises(ClientError, match="does not supply the service sqs"):
-        account.client("sqs").list_queues()
+    with pytest.raises(ClientError, match="does not supply the service kinesis"):
+        account.client("kinesis").list_streams()

@@ -457,7 +457,7 @@ def test_idle_containers_are_limited(account: Any) -> None:
 
     numbers = iter(range(10))
     pool = Pool(lambda config: _Recorded(next(numbers)), max_idle=2, max_concurrency=5)  # type: ignore[arg-type,return-value]  # what the pool uses of a container
-    config = FunctionConfig("f", "r", "arn", "1", "h", "p", "a", "role", 1, 1, (), "sha", None, 2, b"")
+    config = FunctionConfig("f", "r", "arn", "1", "h", "p", "a", "role", 1, 1, (), "sha", None, 2, "", b"")
     with pool.container(config), pool.container(config), pool.container(config):
         assert len(pool.list("f")) == 3
     assert len(pool.list("f")) == 2
