@@ -60,6 +60,8 @@ AIMING: dict[Path_, tuple[str, ...]] = {
     ("databases", "rename"): ("made", "renamed"),
     ("databases", "drop"): ("renamed", "--yes"),
     ("push",): ("pushed.sqlite", "--database", "pushed", "--create"),
+    ("backup", "create"): ("backups",),
+    ("backup", "restore"): ("backups", "--only", "main", "--as", "restored"),
     ("pull",): ("pulled.sqlite", "--yes"),
     ("result",): ("0d5c7f2e9b0a4b57",),
     ("migrate",): ("--dir", "migrations"),
@@ -80,6 +82,7 @@ WRITES = {
 }
 NOWHERE = {
     *(("config",), ("config", "path"), ("config", "init"), ("config", "set"), ("config", "unset")),
+    *(("backup",), ("backup", "list"), ("backup", "verify")),
     *(("completion",), ("emulator",), ("emulator", "env"), ("migrate", "new"), ("serve",)),
 }
 STATUSES = {("destroy",): 2, ("result",): 1}  # where it is not 0

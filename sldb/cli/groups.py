@@ -16,7 +16,12 @@ class Group(NamedTuple):
 
 GROUPS = (
     Group("query", "Query", "run SQL", ("query", "shell", "result", "queue")),
-    Group("data", "Data in and out", "move rows and whole databases", ("import", "export", "dump", "push", "pull")),
+    Group(
+        "data",
+        "Data in and out",
+        "move rows and whole databases",
+        ("import", "export", "dump", "push", "pull", "backup"),
+    ),
     Group(
         "history",
         "History",

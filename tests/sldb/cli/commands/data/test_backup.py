@@ -1,0 +1,102 @@
+"""`sldb backup` by the command line: over directories, and between two regions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambda_handlers.storage.log.keys import transaction
+from sldb.aws.options import AwsOptions
+from sldb.backup.integrity import check_integrity
+from sldb.backup.manifest import list_backups, read_manifest
+from sldb.backup.places import open_place
+from tests.fakes.terminal.in_process import run_command
+from tests.sldb.commands import Commands
+
+ROWS = "SELECT a FROM t"
+
+
+def ok(*arguments: str) -> str:
+    status, out, err = run_command(arguments)
+    assert status == 0, (arguments, err)
+    return out
+
+
+def filled(directory: Path) -> Path:
+    for name in ("main", "other"):
+        ok("--local", str(directory), "databases", "create", name)
+        ok("--local", str(directory), "query", "--database", name, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    return directory
+
+
+def test_directories(tmp_path: Path) -> None:
+    source, place, target = filled(tmp_path / "db"), str(tmp_path / "backup"), str(tmp_path / "new")
+    made = json.loads(ok("--local", str(source), "backup", "create", place, "--verify", "--format", "json"))
+    assert [(each["database"], each["txid"], each["new_files"]) for each in made] == [("main", 2, 2), ("other", 2, 2)]
+    ok("--local", str(source), "query", "INSERT INTO t VALUES (2)")
+    ok("--local", str(source), "backup", "create", place, "--only", "main")
+    assert [line.split()[:2] for line in ok("backup", "list", place).splitlines()[1:4]] == [
+        ["main", "2"],
+        ["main", "3"],
+        ["other", "2"],
+    ]
+    ok("backup", "verify", place)
+    ok("--local", target, "backup", "restore", place)
+    assert ok("--local", target, "query", ROWS, "--format", "csv").split() == ["a", "1", "2"]
+    assert ok("--local", target, "query", ROWS, "--at", "2", "--format", "csv").split() == ["a", "1"]
+    ok("--local", target, "backup", "restore", place)  # nothing to do
+    ok("--local", target, "query", "INSERT INTO t VALUES (3)")
+    status, _, err = run_command(("--local", target, "backup", "restore", place, "--only", "main"))
+    assert (status, "[exists]" in err) == (1, True)
+    ok("--local", target, "backup", "restore", place, "--only", "main", "--as", "again")
+    assert ok("--local", target, "query", ROWS, "--database", "again", "--format", "csv").split() == ["a", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("list", "ftp://x"), "want s3://BUCKET/PREFIX or a directory"),
+        (("list", "s3://"), "want s3://BUCKET/PREFIX or a directory"),
+        (("list", "nowhere"), "there is no directory"),
+        (("restore", ".", "--as", "x"), "add --only"),
+        (("verify", "."), "there is no backup of any database"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: Any, says: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run_command(("--local", str(tmp_path), "backup", *arguments))
+    assert (status in (1, 2), says in err) == (True, True), err
+
+
+def test_damage_is_found_by_verify(tmp_path: Path) -> None:
+    source, place = filled(tmp_path / "db"), tmp_path / "backup"
+    ok("--local", str(source), "backup", "create", str(place), "--only", "main")
+    store = open_place(str(place), AwsOptions(), creates=False)
+    manifest = read_manifest(store, list_backups(store)[0])
+    assert check_integrity(store, manifest).damage == ()
+    file = place / transaction(2).key("main")
+    file.write_bytes(file.read_bytes()[:-3] + b"xyz")
+    status, _, err = run_command(("backup", "verify", str(place)))
+    assert (status, "[corrupt]" in err) == (1, True)
+
+
+def test_from_one_region_to_another(sldb: Commands, tmp_path: Path) -> None:
+    sldb.client("s3").create_bucket(Bucket="backups-of-orders")
+    sldb.ok("deploy", "--lock", "s3")
+    sldb.put_databases(tmp_path, "main", "other")
+    sldb.ok("backup", "create", "s3://backups-of-orders/daily", "--verify")
+    other = ("--region", "eu-west-1", "--stack", "second")
+    sldb.ok("deploy", "--lock", "s3", *other)
+    from_place = ("s3://backups-of-orders/daily", "--place-region", "us-east-1")
+    sldb.ok("backup", "restore", *from_place, *other)
+    status = json.loads(sldb.ok("status", "--format", "json", *other).out)
+    assert status["region"] == "eu-west-1"
+    assert [(each["name"], each["state"], each["txid"]) for each in status["databases"]] == [
+        ("main", "ok", 2),
+        ("other", "ok", 2),
+    ]
+    ran = sldb("backup", "restore", *from_place, *other)
+    assert (ran.status, ran.err.count("restored up to")) == (0, 2)  # again: all of it is there
