@@ -104,12 +104,15 @@ class Header:
 
     @classmethod
     def decode(cls, data: bytes, key: str) -> Header:
-        """Return the header at the start of `data`. Raises `corrupt` with the file's key."""
+        """Return the header at the start of `data`. Raises `corrupt`, or `unsupported` for one of a later version, with
+        the file's key."""
         if len(data) < HEADER_BYTES:
             corrupt(key, "header", f"{len(data)} bytes", f"{HEADER_BYTES} bytes")
         magic, flags, page_size, commit, low, high, timestamp_ms, *_, node_id, restored, note_page, mark, crc = (
             _HEADER.unpack_from(data)
         )
+        if mark == _HEADER_MARK and crc == zlib.crc32(data[: HEADER_BYTES - 4]):
+            _refuse_later(key, magic, flags)
         if magic != _MAGIC:
             corrupt(key, "magic", magic, _MAGIC)
         if flags & ~NO_DATABASE_CHECKSUM:
@@ -132,6 +135,19 @@ def corrupt(key: str, what: str, got: object, want: object) -> NoReturn:
         f"{key}: {what}: got {got}, want {want}",
         "the stored object is damaged or not sldb's. Restore the object, or read an older version",
         key=key,
+    )
+
+
+def _refuse_later(key: str, magic: bytes, flags: int) -> None:
+    """Raise `unsupported` for a header that is as it was written, and of a later version of the format."""
+    if magic == _MAGIC and not flags & ~NO_DATABASE_CHECKSUM:
+        return
+    raise SldbError(
+        "unsupported",
+        f"{key} was written by a later version of sldb: {magic.decode('ascii', 'replace')}, flags {flags}",
+        "deploy that version again: sldb deploy, with a newer sldb",
+        key=key,
+        applied="no",
     )
 
 

@@ -23,9 +23,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 HELP = """Copy databases with their whole history to another place, and bring them back.
 
-A place is a directory, or s3://BUCKET/PREFIX, also of another account or region: --place-profile and --place-region are
-for it, --profile and --region for the stack. Each backup copies only what is new. It needs no function: databases are
-read and written with your own rights.
+A place is a directory, or s3://BUCKET/PREFIX, also of another account or region (--place-profile, --place-region).
+Each backup copies only what is new. It needs no function: databases are read and written with your own rights.
 
 \b
   sldb backup create s3://my-backups/orders --place-region eu-west-1
