@@ -84,5 +84,6 @@ def test_the_prices_are_told_with_their_sources(sldb: Commands) -> None:
         "cloudwatch",
         "api-gateway",
         "secrets-manager",
+        "kms",
     }
     assert all(0 < row["dollars"] < 4 for row in rows)
